@@ -1,0 +1,1 @@
+"""openwa-manager runs one OpenWA process per WhatsApp session."""

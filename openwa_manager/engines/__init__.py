@@ -1,0 +1,1 @@
+"""How each kind of engine is launched and spoken to."""

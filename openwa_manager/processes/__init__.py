@@ -1,0 +1,1 @@
+"""Operating-system processes: start, recognise, await, measure and end them."""

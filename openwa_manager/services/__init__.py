@@ -1,0 +1,1 @@
+"""The daemon at work: one owner for every piece of state."""

@@ -1,0 +1,1 @@
+"""QR images that appear as files."""

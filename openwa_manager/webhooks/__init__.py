@@ -1,0 +1,1 @@
+"""Signed HTTP posts to the endpoints upstream."""
