@@ -1,0 +1,101 @@
+"""Our errors: one hierarchy, each with the stable code a caller may rely on (API.md, Listening)."""
+
+
+class OpenwaManagerError(Exception):
+    """The root of everything this project raises on purpose; the message is written for the caller."""
+
+    code = "internal_error"
+
+
+class InvalidInputError(OpenwaManagerError):
+    """A value was understood but is not acceptable; `field` names it."""
+
+    code = "invalid"
+
+    def __init__(self, field: str, message: str) -> None:
+        super().__init__(f"{field}: {message}")
+        self.field = field
+
+
+class SessionNotFoundError(OpenwaManagerError):
+    """There is no such session, or the caller may not see it."""
+
+    code = "not_found"
+
+
+class SessionExistsError(OpenwaManagerError):
+    """A session with this id exists and differs from the one asked for."""
+
+    code = "session_exists"
+
+
+class IllegalTransitionError(OpenwaManagerError):
+    """The session's state does not allow what was asked; nothing happened."""
+
+    code = "illegal_transition"
+
+
+class OwnedElsewhereError(OpenwaManagerError):
+    """Another live process holds this session's lock, so no engine is launched."""
+
+    code = "session_owned_elsewhere"
+
+
+class LaunchFailedError(OpenwaManagerError):
+    """The engine's program could not be started; the message says what to do."""
+
+    code = "launch_failed"
+
+
+class PortInUseError(LaunchFailedError):
+    """No free port is left for the engine."""
+
+    code = "port_in_use"
+
+
+class NoCapacityError(OpenwaManagerError):
+    """The host has no room for one more engine now."""
+
+    code = "no_capacity"
+
+
+class EngineError(OpenwaManagerError):
+    """The engine answered, but not with what was asked of it."""
+
+    code = "engine_error"
+
+
+class EngineTimeoutError(EngineError):
+    """The engine did not answer in time; what it did is unknown."""
+
+    code = "engine_timeout"
+
+
+class StorageFullError(OpenwaManagerError):
+    """The disk is full: nothing was written; reading and stopping still work."""
+
+    code = "storage_full"
+
+
+class StoreDamagedError(OpenwaManagerError):
+    """The database file cannot be read as one."""
+
+    code = "store_damaged"
+
+
+class DrainingError(OpenwaManagerError):
+    """The daemon is shutting down and takes no new work."""
+
+    code = "draining"
+
+
+class AlreadyRunningError(OpenwaManagerError):
+    """Another daemon owns this home; the message names its pid."""
+
+    code = "already_running"
+
+
+class ConfigError(OpenwaManagerError):
+    """The settings cannot be used; the message names the setting and the fix."""
+
+    code = "config"

@@ -1,0 +1,153 @@
+"""What the services need from the outside world, where a test needs a second implementation of it."""
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Protocol
+
+from openwa_manager.domain.events import Json
+from openwa_manager.domain.session import Exit, Identity, Launch, LaunchId, Session, SessionId
+from openwa_manager.domain.stimuli import Observation
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Instant:
+    """One moment on two clocks: `at` is wall time, `boot_s` never jumps and counts the host's sleep."""
+
+    at: float
+    boot_s: float
+
+
+class Clock(Protocol):
+    """The only source of time for the services."""
+
+    def now(self) -> Instant:
+        """Return this moment."""
+        ...
+
+    async def sleep_until(self, boot_s: float) -> None:
+        """Return once the boot clock has reached `boot_s`, also when the host slept in between."""
+        ...
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LaunchPlan:
+    """How to start one engine; `env` is the whole environment, nothing is inherited."""
+
+    session_id: SessionId
+    launch_id: LaunchId
+    argv: Sequence[str]
+    env: Mapping[str, str]
+    cwd: Path
+    log_path: Path
+
+
+class Launcher(Protocol):
+    """Starts, recognises, awaits and ends engine processes."""
+
+    async def launch(self, plan: LaunchPlan) -> Identity:
+        """Start the engine holding its session's lock.
+
+        Raises:
+            LaunchFailedError: the program is missing or cannot be executed.
+            OwnedElsewhereError: another live process holds the session's lock.
+        """
+        ...
+
+    def is_alive(self, identity: Identity) -> bool:
+        """Tell whether this very process lives; a zombie is dead."""
+        ...
+
+    def is_locked(self, session_id: SessionId) -> bool:
+        """Tell whether some process holds the session's lock."""
+        ...
+
+    async def wait(self, identity: Identity) -> Exit:
+        """Return how the process ended, at once if it already has; works for children and adopted processes."""
+        ...
+
+    async def end(self, target: "Target", grace_s: float) -> Exit:
+        """End the engine and every descendant (DESIGN.md, Ending); return only once all are proven dead."""
+        ...
+
+    async def sweep(self, target: "Target") -> int:
+        """Kill what is left of this launch after its engine died; return how many processes that were."""
+        ...
+
+    def find(self, launch_id: LaunchId) -> Identity | None:
+        """Return the oldest live process that carries this launch id in its environment."""
+        ...
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Target:
+    """Whose processes are meant: the engine's identity (None when it is unknown), its launch and its directory."""
+
+    session_id: SessionId
+    launch_id: LaunchId
+    directory: Path
+    identity: Identity | None
+
+
+Report = Callable[[Observation], None]
+
+
+class Engine(Protocol):
+    """One kind of engine: how it is launched and spoken to."""
+
+    #: Whether the engine has an HTTP API of its own that must answer before it counts as running.
+    has_http: bool
+
+    async def plan(self, session: Session, launch: Launch, directory: Path) -> LaunchPlan:
+        """Return how to start this launch.
+
+        Raises:
+            LaunchFailedError: a requirement is missing; the message says what to do.
+        """
+        ...
+
+    async def bring_up(self, session: Session, launch: Launch, report: Report) -> None:
+        """Wait until the engine answers and is proven ours, start its session, then report what was learnt.
+
+        Raises:
+            EngineError: it answered wrongly or is a stranger; the caller's boot deadline bounds the wait.
+        """
+        ...
+
+    async def observe(self, session: Session, launch: Launch) -> Sequence[Observation]:
+        """Return the engine's own truth about the link now.
+
+        Raises:
+            EngineError: it did not answer, or wrongly.
+        """
+        ...
+
+    def interpret(
+        self, session: Session, launch: Launch, event: str, data: Mapping[str, Json]
+    ) -> Sequence[Observation]:
+        """Return what an event posted by the engine means to us; empty when it means nothing."""
+        ...
+
+    async def read_qr(self, session: Session, launch: Launch) -> bytes | None:
+        """Return the PNG of the code the engine shows now; None when it shows none."""
+        ...
+
+    async def request_pairing_code(self, session: Session, launch: Launch, phone_number: str) -> str:
+        """Ask the engine for a pairing code for a phone number (digits only).
+
+        Raises:
+            EngineError: the engine has no such call or refused.
+        """
+        ...
+
+    async def log_out(self, session: Session, launch: Launch) -> None:
+        """Unlink the device and wipe its credentials.
+
+        Raises:
+            EngineError: the engine has no such call or refused.
+        """
+        ...
+
+    async def hang_up(self, session: Session, launch: Launch) -> None:
+        """Close our connections to this engine, so that none holds up its end."""
+        ...

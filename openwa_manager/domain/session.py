@@ -1,0 +1,280 @@
+"""What a session is: its identifiers, its two state machines' words and its public status."""
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from enum import StrEnum
+from typing import NewType
+
+SessionId = NewType("SessionId", str)
+LaunchId = NewType("LaunchId", str)
+
+SESSION_ID_PATTERN = r"[a-z0-9][a-z0-9_-]{0,62}"
+_SESSION_ID = re.compile(SESSION_ID_PATTERN)
+_USER_IN_SESSION_ID = re.compile(r"user_(.+?)_session_.*")
+
+
+def is_session_id(text: str) -> bool:
+    """Tell whether the whole of `text` is a legal session id (and so also a safe directory name)."""
+    return _SESSION_ID.fullmatch(text) is not None
+
+
+def user_of(session_id: SessionId) -> str | None:
+    """Return the `<x>` of `user_<x>_session_…`; None for ids of another form."""
+    match = _USER_IN_SESSION_ID.fullmatch(session_id)
+    return match[1] if match else None
+
+
+class ProcessState(StrEnum):
+    """Where the engine's process is."""
+
+    STOPPED = "stopped"
+    STARTING = "starting"
+    RUNNING = "running"
+    STOPPING = "stopping"
+    BACKOFF = "backoff"
+    FAILED = "failed"
+
+
+class LinkState(StrEnum):
+    """Where the session's link to WhatsApp is."""
+
+    UNKNOWN = "unknown"
+    QR_READY = "qr_ready"
+    AUTHENTICATING = "authenticating"
+    CONNECTED = "connected"
+    DISCONNECTED = "disconnected"
+    BANNED = "banned"
+    LOGGED_OUT = "logged_out"
+
+
+class Status(StrEnum):
+    """The one public word for both machines."""
+
+    CREATING = "creating"
+    QR_READY = "qr_ready"
+    AUTHENTICATING = "authenticating"
+    CONNECTED = "connected"
+    DISCONNECTED = "disconnected"
+    RESTARTING = "restarting"
+    STOPPING = "stopping"
+    STOPPED = "stopped"
+    FAILED = "failed"
+    BANNED = "banned"
+    LOGGED_OUT = "logged_out"
+
+
+class Desired(StrEnum):
+    """What the owner of the session wants its engine to be."""
+
+    RUNNING = "running"
+    STOPPED = "stopped"
+
+
+class ReasonCode(StrEnum):
+    """Why a session is in the state it is in; the public vocabulary."""
+
+    REQUESTED = "requested"
+    QUEUED = "queued"
+    LAUNCH_FAILED = "launch_failed"
+    PORT_IN_USE = "port_in_use"
+    OWNED_ELSEWHERE = "owned_elsewhere"
+    MEMORY_LOW = "memory_low"
+    ENGINE_EXITED = "engine_exited"
+    ENGINE_UNRESPONSIVE = "engine_unresponsive"
+    BOOT_TIMEOUT = "boot_timeout"
+    MEMORY_LIMIT = "memory_limit"
+    CRASH_LOOP = "crash_loop"
+    QR_NOT_PRODUCED = "qr_not_produced"
+    QR_EXPIRED = "qr_expired"
+    LINK_TIMEOUT = "link_timeout"
+    NETWORK = "network"
+    HOST_OFFLINE = "host_offline"
+    HOST_SLEPT = "host_slept"
+    REPLACED = "replaced"
+    RESTRICTED = "restricted"
+    ACTION_REQUIRED = "action_required"
+    BANNED = "banned"
+    LOGGED_OUT = "logged_out"
+    CREDENTIALS_RESTORED = "credentials_restored"
+    ADOPTED = "adopted"
+    DISK_FULL = "disk_full"
+    INTERNAL_ERROR = "internal_error"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Reason:
+    """One explanation: a stable code, a sentence for people, and when it became true (wall time)."""
+
+    code: ReasonCode
+    detail: str
+    at: float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Identity:
+    """A process no reused pid can be mistaken for; compared for equality only.
+
+    `started` is field 22 of `/proc/<pid>/stat` (clock ticks since boot) on Linux and `p_starttime` in microseconds on macOS.
+    """
+
+    boot_id: str
+    pid: int
+    started: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Launch:
+    """One start of the session's engine.
+
+    `number` counts the session's launches from 1; `identity` is None between the record and the spawn;
+    `secret` signs the engine's webhooks to our intake; `cause` says why this launch was made.
+    """
+
+    launch_id: LaunchId
+    number: int
+    port: int
+    secret: str = field(repr=False)
+    cause: ReasonCode
+    launched_at: float
+    identity: Identity | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Exit:
+    """How a process ended; both None where the system cannot tell (DESIGN.md, Exits)."""
+
+    exit_code: int | None = None
+    signal: int | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Qr:
+    """A code being shown; the image itself is never part of the state.
+
+    `seq` numbers the images of the session's life, `attempt` those of this pairing window, both from 1.
+    """
+
+    seq: int
+    attempt: int
+    sha256: str
+    produced_at: float
+    expires_at: float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Restarts:
+    """The restart book of a session.
+
+    `count` automatic restarts since the last requested start, `streak` crashes in a row (sets the backoff),
+    `crashed_at` the crashes inside the crash-loop window, `next_at` when the next try is due.
+    """
+
+    count: int = 0
+    streak: int = 0
+    crashed_at: tuple[float, ...] = ()
+    last_reason: ReasonCode | None = None
+    next_at: float | None = None
+    link_restarted: bool = False
+
+
+class After(StrEnum):
+    """What follows once a stopping engine is proven dead."""
+
+    STAY_STOPPED = "stay_stopped"
+    START_AGAIN = "start_again"
+    BACK_OFF = "back_off"
+    FAIL = "fail"
+    BE_DELETED = "be_deleted"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Ending:
+    """Why an engine is being ended, and what comes next."""
+
+    after: After
+    cause: ReasonCode
+    keep_data: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Spec:
+    """What the caller chose for a session; a change takes effect at the next launch.
+
+    `env` is added to the engine's environment; `memory_limit_bytes` None means no limit of its own.
+    """
+
+    user_id: str | None = None
+    engine: str
+    labels: Mapping[str, str] = field(default_factory=dict)
+    env: Mapping[str, str] = field(default_factory=dict, repr=False)
+    proxy_url: str | None = field(default=None, repr=False)
+    memory_limit_bytes: int | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Step:
+    """One line of a session's timeline: what happened, what was decided, on which evidence (plain JSON values)."""
+
+    session_id: SessionId
+    at: float
+    stimulus: str
+    decision: str
+    evidence: Mapping[str, str | int | float | bool | None] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Session:
+    """All that is known of one session; owned by its supervisor and replaced, never changed.
+
+    `engine_key` opens the engine's own API, `inner_id` is the engine's name for this session (None until it is known).
+    `event_seq` and `qr_seq` are the last numbers given out. All `…_at` are wall time, None when it never happened.
+    """
+
+    session_id: SessionId
+    spec: Spec
+    engine_key: str = field(repr=False)
+    created_at: float
+    updated_at: float
+    desired: Desired = Desired.STOPPED
+    process: ProcessState = ProcessState.STOPPED
+    link: LinkState = LinkState.UNKNOWN
+    reason: Reason | None = None
+    launch: Launch | None = None
+    launch_count: int = 0
+    ending: Ending | None = None
+    qr: Qr | None = None
+    qr_seq: int = 0
+    pairing_started_at: float | None = None
+    restarts: Restarts = field(default_factory=Restarts)
+    inner_id: str | None = None
+    phone_number: str | None = None
+    push_name: str | None = None
+    event_seq: int = 0
+    started_at: float | None = None
+    connected_at: float | None = None
+    last_connected_at: float | None = None
+    last_seen_at: float | None = None
+
+    @property
+    def pid(self) -> int | None:
+        """Return the pid of the live engine; None when there is none."""
+        return self.launch.identity.pid if self.launch and self.launch.identity else None
+
+    @property
+    def status(self) -> Status:
+        """Return the public word for both machines (DESIGN.md, State)."""
+        if self.process in _STATUS_OF_PROCESS:
+            if self.process is ProcessState.STOPPED and self.link in _STICKY_LINKS:
+                return Status(self.link.value)
+            return _STATUS_OF_PROCESS[self.process]
+        return Status.CREATING if self.link is LinkState.UNKNOWN else Status(self.link.value)
+
+
+_STICKY_LINKS = (LinkState.BANNED, LinkState.LOGGED_OUT)
+_STATUS_OF_PROCESS: Mapping[ProcessState, Status] = {
+    ProcessState.STOPPED: Status.STOPPED,
+    ProcessState.STOPPING: Status.STOPPING,
+    ProcessState.BACKOFF: Status.RESTARTING,
+    ProcessState.FAILED: Status.FAILED,
+}
