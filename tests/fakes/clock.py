@@ -1,0 +1,80 @@
+"""A clock that only moves when the test says so."""
+
+import asyncio
+import heapq
+from collections import deque
+from itertools import count
+from typing import cast
+
+from openwa_manager.domain.ports import Instant
+
+
+class FakeClock:
+    """A Clock whose time stands still between calls of `advance`."""
+
+    def __init__(self, at: float = 1_800_000_000.0, boot_s: float = 1000.0) -> None:
+        self._at = at
+        self._boot_s = boot_s
+        self._sleepers: list[tuple[float, int, asyncio.Event]] = []
+        self._order = count()
+        self._slept = asyncio.Condition()
+
+    def now(self) -> Instant:
+        """Return the moment the test has chosen."""
+        return Instant(at=self._at, boot_s=self._boot_s)
+
+    async def sleep_until(self, boot_s: float) -> None:
+        """Return once the test has advanced the boot clock to `boot_s`; at least one turn of the loop passes."""
+        if boot_s <= self._boot_s:
+            await asyncio.sleep(0)
+            return
+        woken = asyncio.Event()
+        sleeper = (boot_s, next(self._order), woken)
+        heapq.heappush(self._sleepers, sleeper)
+        try:
+            async with self._slept:
+                self._slept.notify_all()
+            await woken.wait()
+        finally:
+            if sleeper in self._sleepers:  # cancelled while asleep
+                self._sleepers.remove(sleeper)
+                heapq.heapify(self._sleepers)
+
+    async def advance(self, seconds: float) -> None:
+        """Let `seconds` pass: wake the sleepers in order of their deadlines, each with all that follows from it."""
+        end_s = self._boot_s + seconds
+        await settle()
+        while self._sleepers and self._sleepers[0][0] <= end_s:
+            self._move_to(self._sleepers[0][0])
+            while self._sleepers and self._sleepers[0][0] <= self._boot_s:
+                heapq.heappop(self._sleepers)[2].set()
+            await settle()
+        self._move_to(end_s)
+
+    def jump_wall(self, seconds: float) -> None:
+        """Set the wall clock forward or back, as an administrator or NTP does; the boot clock does not move."""
+        self._at += seconds
+
+    @property
+    def deadlines(self) -> list[float]:
+        """The boot times the present sleepers wait for, soonest first."""
+        return sorted(boot_s for boot_s, _, _ in self._sleepers)
+
+    async def until_sleeping(self, sleepers: int = 1) -> None:
+        """Wait until at least so many tasks sleep; for tests in which real I/O comes before the sleep."""
+        async with self._slept:
+            await self._slept.wait_for(lambda: len(self._sleepers) >= sleepers)
+
+    def _move_to(self, boot_s: float) -> None:
+        self._at += boot_s - self._boot_s
+        self._boot_s = boot_s
+
+
+async def settle() -> None:
+    """Run the loop until no callback is ready: whatever happens without I/O or time has then happened."""
+    ready = cast("deque[object]", vars(asyncio.get_running_loop())["_ready"])
+    for _ in range(100_000):
+        await asyncio.sleep(0)
+        if not ready:
+            return
+    raise AssertionError("the loop never came to rest: a task spins")
