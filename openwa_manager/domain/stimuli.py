@@ -199,6 +199,14 @@ class LifeSeen(LaunchObservation):
     """The engine gave a sign of life."""
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TruthWanted(LaunchObservation):
+    """The engine hinted that its link changed, not into what: ask it with `Engine.observe` and drop this.
+
+    Engines post without order and repeat late, so a hint that is answered by asking can never be stale.
+    """
+
+
 class Deadline(StrEnum):
     """The clocks that run while a session is in some state."""
 
