@@ -1,0 +1,1 @@
+"""A stand-in OpenWA process: the real HTTP contract over an imaginary WhatsApp, with vices on request."""

@@ -1,0 +1,73 @@
+"""The baileys auth directory of a session: `data/baileys/<name>/`, written as carelessly as upstream does."""
+
+import json
+import os
+from base64 import b64encode
+from dataclasses import dataclass
+from pathlib import Path
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Account:
+    """The WhatsApp account a session is linked to."""
+
+    phone: str
+    push_name: str
+
+
+def account_of(session_name: str) -> Account:
+    """Return the account whose phone scans this session's code; the number is a hash of the name."""
+    number = 0
+    for character in session_name:
+        number = (number * 31 + ord(character)) % 100_000_000
+    return Account(phone=f"628{number:08d}", push_name=f"Mock {session_name}")
+
+
+def _random_key() -> dict[str, str]:
+    return {"type": "Buffer", "data": b64encode(os.urandom(32)).decode()}
+
+
+class AuthDirectory:
+    """The files that keep one session linked."""
+
+    def __init__(self, root: Path, session_name: str) -> None:
+        self._path = root / session_name
+
+    def read_account(self) -> Account | None:
+        """Return the linked account; None when there is none or the file is damaged, silently, as upstream."""
+        try:
+            creds = json.loads((self._path / "creds.json").read_text("utf-8"))
+            me = creds["me"]
+            return Account(phone=str(me["id"]).partition(":")[0], push_name=str(me.get("name", "")))
+        except (OSError, ValueError, TypeError, KeyError, AttributeError):
+            return None
+
+    def prepare(self) -> None:
+        """Create the directory, private to its owner."""
+        self._path.mkdir(mode=0o700, parents=True, exist_ok=True)
+
+    def link(self, account: Account) -> None:
+        """Store a fresh link; not atomic, exactly the weakness that upstream has."""
+        self.prepare()
+        creds = {
+            "noiseKey": {"private": _random_key(), "public": _random_key()},
+            "signedIdentityKey": {"private": _random_key(), "public": _random_key()},
+            "registrationId": int.from_bytes(os.urandom(2), "big") >> 2,
+            "advSecretKey": b64encode(os.urandom(32)).decode(),
+            "nextPreKeyId": 31,
+            "registered": True,
+            "me": {"id": f"{account.phone}:1@s.whatsapp.net", "name": account.push_name},
+            "account": {"details": "", "accountSignature": "", "deviceSignature": ""},
+            "platform": "android",
+        }
+        for number in range(1, 4):
+            key = {"private": _random_key(), "public": _random_key()}
+            (self._path / f"pre-key-{number}.json").write_text(json.dumps(key), "utf-8")
+        (self._path / "creds.json").write_text(json.dumps(creds), "utf-8")
+
+    def wipe(self) -> None:
+        """Remove every file of the link."""
+        if self._path.is_dir():
+            for file in self._path.iterdir():
+                file.unlink()
+            self._path.rmdir()

@@ -1,0 +1,193 @@
+"""The process: boot, signals, and the ways to an exit status."""
+
+import asyncio
+import errno
+import os
+import signal
+import sys
+import time
+import traceback
+from contextlib import suppress
+from pathlib import Path
+
+from openwa_manager.simulator.app import App
+from openwa_manager.simulator.control import Control
+from openwa_manager.simulator.keys import Keys
+from openwa_manager.simulator.log import log
+from openwa_manager.simulator.message_routes import MessageRoutes
+from openwa_manager.simulator.messages import Batches, Messages
+from openwa_manager.simulator.server import Server
+from openwa_manager.simulator.session_routes import SessionRoutes
+from openwa_manager.simulator.sessions import Sessions
+from openwa_manager.simulator.settings import BadEnvironmentError, Settings, Vices, read_settings, read_vices
+from openwa_manager.simulator.storage import CorruptDataError, Storage
+from openwa_manager.simulator.system_routes import SystemRoutes
+from openwa_manager.simulator.throttle import Throttle
+from openwa_manager.simulator.webhook_routes import WebhookRoutes
+from openwa_manager.simulator.webhooks import Dispatcher
+
+#: libuv closes descriptors up to this one to its children, and leaks the others: so do we.
+LAST_PRIVATE_DESCRIPTOR = 15
+#: How long OpenWA takes to notice that its port is taken: full boot first (2.4 s there).
+PORT_TAKEN_DELAY_S = 0.2
+RESTART_DELAY_S = 0.5
+AUTO_START_GAP_S = 2.0
+
+
+class Process:
+    """One OpenWA process from listening to exit."""
+
+    def __init__(self, home: Path, settings: Settings, vices: Vices, storage: Storage) -> None:
+        self._home = home
+        self._settings = settings
+        self._vices = vices
+        self._storage = storage
+        self._stop_asked = asyncio.Event()
+        self._exit_code = 0
+        self._delay_s = settings.shutdown_delay_s
+
+    async def run(self) -> int:
+        """Serve until told to stop; return the exit status. Raises: OSError when the port is taken."""
+        self._listen_to_signals()
+        async with asyncio.TaskGroup() as tasks:
+            keys = Keys(self._storage)
+            keys.seed(self._settings.master_key, self._home / "data" / ".api-key")
+            dispatcher = Dispatcher(self._storage, self._settings, tasks)
+            sessions = Sessions(self._home, self._storage, dispatcher, self._vices)
+            server = Server(self._app(keys, dispatcher, sessions, tasks).answer, tasks)
+            await server.listen(self._settings.port)
+            log(f"OpenWA is running on port {self._settings.port}")
+            if self._settings.auto_starts_sessions:
+                tasks.create_task(_auto_start(sessions, tasks))
+            await self._stop_asked.wait()
+            await self._wind_down(server, dispatcher, sessions)
+            log("Shutdown complete")
+            _leave(self._exit_code)
+        return self._exit_code
+
+    def _app(self, keys: Keys, dispatcher: Dispatcher, sessions: Sessions, tasks: asyncio.TaskGroup) -> App:
+        messages = Messages(sessions, dispatcher, self._settings, self._vices, tasks)
+        system = SystemRoutes(keys, self._stop_asked.is_set, self._restart)
+        routes = [
+            *system.routes(),
+            *Control(self._home, sessions, messages, _leave).routes(),
+            *SessionRoutes(sessions, messages, tasks).routes(),
+            *MessageRoutes(sessions, messages, Batches(messages, tasks)).routes(),
+            *WebhookRoutes(self._storage, dispatcher, self._settings).routes(),
+        ]
+        throttle = Throttle(self._settings.rate_limits)
+        return App(routes, keys, throttle, shows_detail=self._settings.shows_validation_detail)
+
+    async def _wind_down(self, server: Server, dispatcher: Dispatcher, sessions: Sessions) -> None:
+        """End as Nest does: the drain delay, the clients' answers, the engines without a word, the webhooks."""
+        await asyncio.sleep(self._delay_s)
+        await server.close()
+        sessions.unload_all()
+        await dispatcher.drain()
+
+    def _listen_to_signals(self) -> None:
+        if self._vices.is_deaf:
+            signal.signal(signal.SIGTERM, signal.SIG_IGN)
+            signal.signal(signal.SIGINT, signal.SIG_IGN)
+            return
+        loop = asyncio.get_running_loop()
+        loop.set_exception_handler(_die_of)
+        loop.add_signal_handler(signal.SIGTERM, self._terminate, "SIGTERM")
+        loop.add_signal_handler(signal.SIGINT, self._terminate, "SIGINT")
+
+    def _terminate(self, name: str) -> None:
+        if self._stop_asked.is_set():
+            log(f"{name} again, leaving at once")
+            _leave(130)
+        log(f"{name} received, draining")
+        self._stop_asked.set()
+
+    def _restart(self) -> None:
+        self._delay_s = RESTART_DELAY_S
+        self._stop_asked.set()
+
+
+async def _auto_start(sessions: Sessions, tasks: asyncio.TaskGroup) -> None:
+    """Start what was linked and running, one by one; never `failed`, never unpaired."""
+    for row in sessions.rows():
+        if row.phone is not None and row.status == "disconnected":
+            sessions.start(row.id, tasks)
+            await asyncio.sleep(AUTO_START_GAP_S)
+
+
+def _die_of(loop: asyncio.AbstractEventLoop, context: dict[str, object]) -> None:
+    """Treat an exception nobody caught as Node does."""
+    del loop
+    error = context.get("exception")
+    log(f"Uncaught exception ({error!r}) — process will exit", level="ERROR")
+    if isinstance(error, BaseException):
+        log("".join(traceback.format_exception(error)), level="ERROR")
+    _leave(1)
+
+
+def _leave(code: int) -> None:
+    """End the process now, without waiting for anybody."""
+    sys.stdout.flush()
+    os._exit(code)
+
+
+def _keep_descriptors_private() -> None:
+    for descriptor in range(3, LAST_PRIVATE_DESCRIPTOR + 1):
+        with suppress(OSError):
+            os.set_inheritable(descriptor, False)
+
+
+def _boot(home: Path) -> tuple[Settings, Vices, Storage]:
+    """Do everything that comes before listening. Raises: BadEnvironmentError, CorruptDataError, OSError."""
+    settings, vices = read_settings(os.environ), read_vices(os.environ)
+    if vices.exit_at_boot is not None:
+        log(f"told to exit with {vices.exit_at_boot} at boot", level="ERROR")
+        _leave(vices.exit_at_boot)
+    data = home / "data"
+    data.mkdir(mode=0o700, exist_ok=True)
+    storage = Storage(data)
+    storage.load()
+    storage.reset_active_sessions()
+    busy_until = time.process_time() + vices.boot_cpu_s
+    while time.process_time() < busy_until:
+        sum(range(1000))
+    time.sleep(vices.boot_s)
+    return settings, vices, storage
+
+
+def main() -> int:
+    """Run the simulator in the current directory and return its exit status."""
+    log("Starting Nest application...")
+    home = Path.cwd()
+    _keep_descriptors_private()
+    try:
+        settings, vices, storage = _boot(home)
+    except BadEnvironmentError as error:
+        log(str(error), level="ERROR")
+        return 1
+    except CorruptDataError as error:
+        log(f"Unable to connect to the database. {error}", level="ERROR")
+        return 1
+    except OSError as error:
+        log(f"{errno.errorcode.get(error.errno or 0, 'EIO')}: {error.strerror}, '{error.filename}'", level="ERROR")
+        return 1
+    return _serve(home, settings, vices, storage)
+
+
+def _serve(home: Path, settings: Settings, vices: Vices, storage: Storage) -> int:
+    async def serve() -> int:
+        return await Process(home, settings, vices, storage).run()
+
+    try:
+        return asyncio.run(serve())
+    except* OSError as failures:
+        error = failures.exceptions[0]
+        time.sleep(PORT_TAKEN_DELAY_S)
+        if isinstance(error, OSError) and error.errno == errno.EADDRINUSE:
+            log(f"Error: listen EADDRINUSE: address already in use :::{settings.port}", level="ERROR")
+        else:
+            log(f"{error!r}", level="ERROR")
+    except* Exception as failures:  # noqa: BLE001 - what Node calls an uncaught exception, whatever it is
+        log(f"Uncaught exception ({failures.exceptions[0]!r}) — process will exit", level="ERROR")
+        log("".join(traceback.format_exception(failures)), level="ERROR")
+    return 1
