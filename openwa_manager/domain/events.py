@@ -6,7 +6,6 @@ from enum import StrEnum
 
 from openwa_manager.domain.session import SessionId
 
-
 Json = str | int | float | bool | None | Sequence["Json"] | Mapping[str, "Json"]
 
 

@@ -115,7 +115,8 @@ class Reason:
 class Identity:
     """A process no reused pid can be mistaken for; compared for equality only.
 
-    `started` is field 22 of `/proc/<pid>/stat` (clock ticks since boot) on Linux and `p_starttime` in microseconds on macOS.
+    `started` is field 22 of `/proc/<pid>/stat` (clock ticks since boot) on Linux;
+    `p_starttime` in microseconds on macOS.
     """
 
     boot_id: str
@@ -167,7 +168,8 @@ class Restarts:
     """The restart book of a session.
 
     `count` automatic restarts since the last requested start, `streak` crashes in a row (sets the backoff),
-    `crashed_at` the crashes inside the crash-loop window, `next_at` when the next try is due.
+    `crashed_at` the crashes inside the crash-loop window, `next_at` when the next try is due. `is_slow` after a crash
+    loop: one try at a time; `link_restarted` once a restart was spent on this trouble of the link.
     """
 
     count: int = 0
@@ -175,6 +177,7 @@ class Restarts:
     crashed_at: tuple[float, ...] = ()
     last_reason: ReasonCode | None = None
     next_at: float | None = None
+    is_slow: bool = False
     link_restarted: bool = False
 
 
@@ -228,7 +231,8 @@ class Session:
     """All that is known of one session; owned by its supervisor and replaced, never changed.
 
     `engine_key` opens the engine's own API, `inner_id` is the engine's name for this session (None until it is known).
-    `event_seq` and `qr_seq` are the last numbers given out. All `…_at` are wall time, None when it never happened.
+    `event_seq` and `qr_seq` are the last numbers given out, `qr_attempts` counts this pairing window's codes.
+    All `…_at` are wall time, None when it never happened.
     """
 
     session_id: SessionId
@@ -245,6 +249,7 @@ class Session:
     ending: Ending | None = None
     qr: Qr | None = None
     qr_seq: int = 0
+    qr_attempts: int = 0
     pairing_started_at: float | None = None
     restarts: Restarts = field(default_factory=Restarts)
     inner_id: str | None = None

@@ -134,6 +134,11 @@ class EngineEnded(LaunchObservation):
     exit: Exit
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DirectoryRemoved(Observation):
+    """Nothing is left of a session that was to be deleted."""
+
+
 class LinkReport(StrEnum):
     """What an engine says of its link to WhatsApp, in our words."""
 

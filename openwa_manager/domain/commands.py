@@ -1,0 +1,82 @@
+"""What a supervisor decides to do; carried out only after the decision is on disk."""
+
+from dataclasses import dataclass
+
+from openwa_manager.domain.session import Identity, Launch, ReasonCode
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Enqueue:
+    """Ask the start gate for a slot; `cause` says why the engine is launched."""
+
+    cause: ReasonCode
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Dequeue:
+    """Take back what was asked of the start gate."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Spawn:
+    """Start the engine's process for this launch."""
+
+    launch: Launch
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class WatchExit:
+    """Report when this process ends."""
+
+    launch: Launch
+    identity: Identity
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class BringUp:
+    """Wait until the engine answers, prove it ours and set its session going."""
+
+    launch: Launch
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class End:
+    """End the engine and all its descendants."""
+
+    launch: Launch
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Sweep:
+    """Kill what a dead engine left behind."""
+
+    launch: Launch
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Observe:
+    """Ask the engine for the truth about its link."""
+
+    launch: Launch
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FetchQr:
+    """Ask the engine for the code it shows."""
+
+    launch: Launch
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RemoveQr:
+    """Forget the image of the code and remove `qr.png`."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Forget:
+    """Remove the session's directory (unless `keep_data`), then report it."""
+
+    keep_data: bool
+
+
+Command = Enqueue | Dequeue | Spawn | WatchExit | BringUp | End | Sweep | Observe | FetchQr | RemoveQr | Forget

@@ -1,0 +1,88 @@
+"""Which clocks run in which state, and when they ring; derived from the session, never stored."""
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+
+from openwa_manager.domain.restart import Policy
+from openwa_manager.domain.session import LinkState, ProcessState, ReasonCode, Session
+from openwa_manager.domain.stimuli import Deadline
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Moment:
+    """When a stimulus was met: wall time, boot clock, and a draw in [0, 1) for whatever is left to chance."""
+
+    at: float
+    boot_s: float
+    chance: float = 0.5
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Armed:
+    """A running deadline: it rings at `due_boot_s`; a new `anchor` means that it was wound anew."""
+
+    anchor: str
+    due_boot_s: float
+
+
+Deadlines = Mapping[Deadline, Armed]
+
+
+def rearm(running: Deadlines, session: Session, moment: Moment, policy: Policy) -> Deadlines:
+    """Return the deadlines this session holds now: those still meant keep running, the others start or stop."""
+    armed: dict[Deadline, Armed] = {}
+    for deadline, anchor, left_s in _wanted(session, moment.at, policy):
+        kept = running.get(deadline)
+        if kept is None or kept.anchor != anchor:
+            kept = Armed(anchor=anchor, due_boot_s=moment.boot_s + max(0.0, left_s))
+        armed[deadline] = kept
+    return armed
+
+
+def passed(running: Deadlines, boot_s: float) -> Deadline | None:
+    """Return the deadline that rang first of those that have rung by now; None while all still run."""
+    rung = [(armed.due_boot_s, deadline) for deadline, armed in running.items() if armed.due_boot_s <= boot_s]
+    return min(rung)[1] if rung else None
+
+
+_Wanted = tuple[Deadline, str, float]
+
+
+def _wanted(session: Session, at: float, policy: Policy) -> Iterator[_Wanted]:
+    match session.process:
+        case ProcessState.STARTING if session.pid is not None:
+            yield Deadline.BOOT, f"{session.launch_count}", policy.link.boot_timeout_s
+        case ProcessState.BACKOFF | ProcessState.FAILED if session.restarts.next_at is not None:
+            deadline = Deadline.BACKOFF if session.process is ProcessState.BACKOFF else Deadline.SLOW_RETRY
+            yield deadline, f"{session.restarts.next_at}", session.restarts.next_at - at
+        case ProcessState.RUNNING:
+            yield from _wanted_of_link(session, policy)
+            yield from _wanted_of_pairing(session, at, policy)
+            if session.restarts.streak or session.restarts.is_slow:
+                yield Deadline.STEADY, f"{session.launch_count}", policy.restart.backoff_reset_s
+        case _:
+            return
+
+
+def _wanted_of_link(session: Session, policy: Policy) -> Iterator[_Wanted]:
+    anchor = f"{session.launch_count}"
+    match session.link:
+        case LinkState.UNKNOWN:
+            yield Deadline.INITIALIZING, anchor, policy.link.initializing_s
+        case LinkState.AUTHENTICATING:
+            yield Deadline.AUTHENTICATING, anchor, policy.link.authenticating_s
+        case LinkState.DISCONNECTED if not session.restarts.link_restarted:
+            if session.reason and session.reason.code is ReasonCode.REPLACED:
+                yield Deadline.REPLACED, anchor, policy.link.replaced_s
+            elif session.reason and session.reason.code is ReasonCode.NETWORK:
+                yield Deadline.LINK_DOWN, anchor, policy.link.link_down_s
+        case _:
+            return
+
+
+def _wanted_of_pairing(session: Session, at: float, policy: Policy) -> Iterator[_Wanted]:
+    if session.qr:
+        yield Deadline.QR_EXPIRY, f"{session.qr.seq}", session.qr.expires_at - at
+    if session.pairing_started_at is not None and session.link in (LinkState.QR_READY, LinkState.UNKNOWN):
+        anchor = f"{session.pairing_started_at}"
+        yield Deadline.PAIRING_WINDOW, anchor, session.pairing_started_at + policy.link.pairing_window_s - at

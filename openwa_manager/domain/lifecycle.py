@@ -1,0 +1,222 @@
+"""The life of a session: which stimulus is met in which state, what is decided, and what the world is told of it."""
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, replace
+
+from openwa_manager.domain import link, process, requests
+from openwa_manager.domain.commands import Command
+from openwa_manager.domain.deadlines import Moment
+from openwa_manager.domain.events import UNNUMBERED, Event
+from openwa_manager.domain.restart import Policy
+from openwa_manager.domain.scene import Announcement, Draft, Dropped, Refused, Scene, move
+from openwa_manager.domain.session import LinkState, ProcessState, Session, Step
+from openwa_manager.domain.stimuli import (
+    ChangeRequested,
+    DeadlinePassed,
+    DeleteRequested,
+    DirectoryRemoved,
+    EngineEnded,
+    EngineEventReceived,
+    EngineFaulted,
+    EngineReady,
+    Launched,
+    LaunchFailed,
+    LaunchObservation,
+    LifeSeen,
+    LinkReported,
+    LogoutRequested,
+    MessageAcknowledged,
+    ProcessExited,
+    QrProduced,
+    Request,
+    RestartRequested,
+    Restricted,
+    Resumed,
+    SlotDelayed,
+    SlotGranted,
+    StartRequested,
+    Stimulus,
+    StopRequested,
+    TruthWanted,
+)
+
+__all__ = ["TRANSITIONS", "Decided", "Dropped", "Refused", "decide", "link", "process", "requests"]
+
+_STOPPED, _STARTING, _RUNNING = ProcessState.STOPPED, ProcessState.STARTING, ProcessState.RUNNING
+_STOPPING, _BACKOFF, _FAILED = ProcessState.STOPPING, ProcessState.BACKOFF, ProcessState.FAILED
+
+#: stimulus -> state -> the states it may lead to. A state that is absent refuses a request and drops an observation.
+TRANSITIONS: Mapping[type[Stimulus], Mapping[ProcessState, tuple[ProcessState, ...]]] = {
+    StartRequested: {
+        _STOPPED: (_STARTING,),
+        _STARTING: (_STARTING,),
+        _RUNNING: (_RUNNING,),
+        _STOPPING: (_STOPPING,),
+        _BACKOFF: (_STARTING,),
+        _FAILED: (_STARTING,),
+    },
+    StopRequested: {
+        _STOPPED: (_STOPPED,),
+        _STARTING: (_STOPPED, _STOPPING),
+        _RUNNING: (_STOPPING,),
+        _STOPPING: (_STOPPING,),
+        _BACKOFF: (_STOPPED,),
+        _FAILED: (_STOPPED,),
+    },
+    RestartRequested: {
+        _STOPPED: (_STARTING,),
+        _STARTING: (_STARTING, _STOPPING),
+        _RUNNING: (_STOPPING,),
+        _STOPPING: (_STOPPING,),
+        _BACKOFF: (_STARTING,),
+        _FAILED: (_STARTING,),
+    },
+    LogoutRequested: {_RUNNING: (_STOPPING,)},
+    DeleteRequested: dict.fromkeys(ProcessState, (_STOPPING,)),
+    ChangeRequested: {state: (state,) for state in ProcessState},
+    Resumed: {
+        _STOPPED: (_STARTING,),
+        _STARTING: (_STARTING, _BACKOFF, _FAILED),
+        _RUNNING: (_RUNNING, _STARTING, _BACKOFF, _FAILED),
+        _STOPPING: (_STOPPING,),
+    },
+    SlotGranted: {_STARTING: (_STARTING,)},
+    SlotDelayed: {_STARTING: (_STARTING,)},
+    Launched: {_STARTING: (_STARTING,), _STOPPING: (_STOPPING,)},
+    LaunchFailed: {_STARTING: (_FAILED,), _STOPPING: (_STOPPED, _STOPPING, _STARTING, _BACKOFF, _FAILED)},
+    EngineReady: {_STARTING: (_RUNNING,), _RUNNING: (_RUNNING,)},
+    EngineFaulted: {_STARTING: (_STOPPING,), _RUNNING: (_STOPPING,)},
+    ProcessExited: {_STARTING: (_BACKOFF, _FAILED), _RUNNING: (_BACKOFF, _FAILED)},
+    EngineEnded: {_STOPPING: (_STOPPED, _STOPPING, _STARTING, _BACKOFF, _FAILED)},
+    DirectoryRemoved: {_STOPPING: (_STOPPING,)},
+    DeadlinePassed: {
+        _STARTING: (_STOPPING,),
+        _RUNNING: (_RUNNING, _STOPPING),
+        _BACKOFF: (_STARTING,),
+        _FAILED: (_STARTING,),
+    },
+    LinkReported: {_RUNNING: (_RUNNING, _STOPPING)},
+    QrProduced: {_STARTING: (_STARTING,), _RUNNING: (_RUNNING,)},
+    Restricted: {_RUNNING: (_RUNNING,)},
+    TruthWanted: {_RUNNING: (_RUNNING,)},
+    MessageAcknowledged: {state: (state,) for state in (_STARTING, _RUNNING, _STOPPING)},
+    EngineEventReceived: {state: (state,) for state in (_STARTING, _RUNNING, _STOPPING)},
+    LifeSeen: {_STARTING: (_STARTING,), _RUNNING: (_RUNNING,)},
+}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Decided:
+    """A decision: the session as it is then, what to write, what to do; `is_gone` marks the session's end."""
+
+    session: Session
+    steps: tuple[Step, ...] = ()
+    events: tuple[Event, ...] = ()
+    commands: tuple[Command, ...] = ()
+    is_gone: bool = False
+    is_durable: bool = True
+
+
+def decide(session: Session, stimulus: Stimulus, moment: Moment, policy: Policy) -> Decided | Refused | Dropped:
+    """Return what this stimulus makes of the session; pure, so the same call always gives the same answer."""
+    if isinstance(stimulus, LaunchObservation) and not _is_current(session, stimulus):
+        return Dropped(why="of an earlier launch")
+    if session.process not in TRANSITIONS[type(stimulus)]:
+        if isinstance(stimulus, Request):
+            return Refused(detail=f"not possible while the session is {session.status}")
+        return Dropped(why=f"means nothing while {session.process}")
+    draft = move(stimulus, Scene(session=session, moment=moment, policy=policy))
+    return _decided(session, stimulus, moment, draft) if isinstance(draft, Draft) else draft
+
+
+def begin(session: Session) -> Decided:
+    """Return the first decision of a new session: that it exists."""
+    announcement = Announcement(type="session.created", data={"pid": None})
+    step = Step(session_id=session.session_id, at=session.created_at, stimulus="Created", decision="created")
+    numbered, events = _number(session, [announcement], session.created_at)
+    return Decided(session=numbered, steps=(step,), events=events)
+
+
+def _is_current(session: Session, stimulus: LaunchObservation) -> bool:
+    return session.launch is not None and session.launch.launch_id == stimulus.launch_id
+
+
+def _decided(before: Session, stimulus: Stimulus, moment: Moment, draft: Draft) -> Decided:
+    announcements = [*_changes(before, draft), *draft.announcements]
+    after, events = _number(draft.session, announcements, moment.at)
+    is_durable = bool(draft.decision or events or draft.is_gone)
+    if is_durable:
+        after = replace(after, updated_at=moment.at)
+    steps: tuple[Step, ...] = ()
+    if draft.decision:
+        step = Step(
+            session_id=before.session_id,
+            at=moment.at,
+            stimulus=_name_of(stimulus),
+            decision=draft.decision,
+            evidence=draft.evidence,
+        )
+        steps = (step,)
+    return Decided(
+        session=after,
+        steps=steps,
+        events=events,
+        commands=draft.commands,
+        is_gone=draft.is_gone,
+        is_durable=is_durable or after.desired is not before.desired,
+    )
+
+
+def _name_of(stimulus: Stimulus) -> str:
+    name = type(stimulus).__name__
+    return f"{name}({stimulus.deadline})" if isinstance(stimulus, DeadlinePassed) else name
+
+
+def _number(session: Session, announcements: list[Announcement], at: float) -> tuple[Session, tuple[Event, ...]]:
+    seq = session.event_seq
+    events = []
+    for announcement in announcements:
+        is_numbered = announcement.type not in UNNUMBERED
+        seq += is_numbered
+        event = Event(
+            type=announcement.type,
+            occurred_at=at,
+            session_id=session.session_id,
+            user_id=session.spec.user_id,
+            session_seq=seq if is_numbered else None,
+            launch=session.launch_count,
+            expires_at=announcement.expires_at,
+            data=announcement.data,
+        )
+        events.append(event)
+    return replace(session, event_seq=seq), tuple(events)
+
+
+def _changes(before: Session, draft: Draft) -> Iterator[Announcement]:
+    """Yield what every endpoint hears of a change, whichever move made it."""
+    after = draft.session
+    reason = {"reason": after.reason.code.value, "reason_detail": after.reason.detail} if after.reason else {}
+    if after.status is not before.status:
+        data = {"status": after.status.value, "previous": before.status.value, "reason": None, **reason}
+        yield Announcement(type="session.status", data=data)
+    if after.link is not before.link:
+        yield from _changes_of_link(before, after, reason)
+    ended = {"pid": before.pid, "exit_code": draft.evidence.get("exit_code"), "signal": draft.evidence.get("signal")}
+    if after.process is _STOPPED and before.process is not _STOPPED:
+        yield Announcement(type="session.stopped", data={**ended, **reason})
+    if after.process is _FAILED and not before.restarts.is_slow:
+        yield Announcement(type="session.failed", data={**ended, "attempt": after.restarts.streak, **reason})
+
+
+def _changes_of_link(before: Session, after: Session, reason: Mapping[str, str]) -> Iterator[Announcement]:
+    match after.link:
+        case LinkState.CONNECTED:
+            data = {"phone_number": after.phone_number, "push_name": after.push_name}
+            yield Announcement(type="session.connected", data=data)
+        case LinkState.BANNED | LinkState.LOGGED_OUT:
+            yield Announcement(type=f"session.{after.link}", data={"phone_number": before.phone_number, **reason})
+        case _ if before.link is LinkState.CONNECTED:
+            data = {"phone_number": before.phone_number, **reason}
+            yield Announcement(type="session.disconnected", data=data)
+        case _:
+            return

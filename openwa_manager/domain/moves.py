@@ -1,0 +1,125 @@
+"""The moves that several stimuli share: wait for a slot, go down, rest, crash, give up."""
+
+from dataclasses import replace
+
+from openwa_manager.domain.commands import End, Enqueue, RemoveQr, Sweep
+from openwa_manager.domain.restart import RULES, judge_crash
+from openwa_manager.domain.scene import Announcement, Draft, Scene
+from openwa_manager.domain.session import (
+    After,
+    Desired,
+    Ending,
+    Exit,
+    LinkState,
+    ProcessState,
+    Reason,
+    ReasonCode,
+    Session,
+)
+
+_STICKY = (LinkState.BANNED, LinkState.LOGGED_OUT)
+_STICKY_CAUSES = {ReasonCode.BANNED: LinkState.BANNED, ReasonCode.LOGGED_OUT: LinkState.LOGGED_OUT}
+
+
+def unlaunched(session: Session) -> Session:
+    """Return the session with nothing left of its last launch but the numbers it gave out."""
+    return replace(
+        session,
+        link=session.link if session.link in _STICKY else LinkState.UNKNOWN,
+        launch=None,
+        ending=None,
+        qr=None,
+        qr_attempts=0,
+        pairing_started_at=None,
+        started_at=None,
+        connected_at=None,
+    )
+
+
+def queued(scene: Scene, session: Session, cause: ReasonCode) -> Draft:
+    """Return the session waiting at the start gate, with nothing left of its last launch."""
+    waiting = replace(
+        unlaunched(session),
+        process=ProcessState.STARTING,
+        link=LinkState.UNKNOWN,
+        reason=scene.reason(ReasonCode.QUEUED, f"waiting for a start slot ({cause})"),
+    )
+    return Draft(session=waiting, decision="start queued", commands=(Enqueue(cause=cause),))
+
+
+def going_down(scene: Scene, ending: Ending, detail: str) -> Draft:
+    """Return the session on its way down for the ending's cause; an engine not yet spawned is ended once it is."""
+    session = scene.session
+    link = _STICKY_CAUSES.get(ending.cause, LinkState.UNKNOWN)
+    stays_down = RULES[ending.cause].after is After.STAY_STOPPED and ending.cause is not ReasonCode.REQUESTED
+    going = replace(
+        session,
+        process=ProcessState.STOPPING,
+        link=link,
+        ending=ending,
+        reason=scene.reason(ending.cause, detail),
+        desired=Desired.STOPPED if stays_down else session.desired,
+        qr=None,
+        qr_attempts=0,
+        pairing_started_at=None,
+        connected_at=None,
+    )
+    draft = Draft(session=going, decision=f"end the engine: {ending.cause}", commands=(RemoveQr(),))
+    return draft.then(End(launch=session.launch)) if session.launch and session.launch.identity else draft
+
+
+def at_rest(scene: Scene, session: Session, reason: Reason | None = None) -> Session:
+    """Return the session stopped, with no launch; the reason says why."""
+    return replace(
+        unlaunched(session),
+        process=ProcessState.STOPPED,
+        reason=reason or scene.reason(ReasonCode.REQUESTED, "stop requested"),
+        restarts=replace(session.restarts, next_at=None),
+    )
+
+
+def crashed(scene: Scene, cause: ReasonCode, ended: Exit) -> Draft:
+    """Count a crash: back off, or give up for now when it loops; then sweep up what the engine left behind."""
+    session = scene.session
+    verdict = judge_crash(session.restarts, cause, scene.moment.at, scene.moment.chance, scene.policy.restart)
+    down = replace(
+        unlaunched(session),
+        process=ProcessState.FAILED if verdict.gave_up else ProcessState.BACKOFF,
+        restarts=verdict.restarts if verdict.gave_up else replace(verdict.restarts, count=verdict.restarts.count + 1),
+        reason=scene.reason(ReasonCode.CRASH_LOOP if verdict.gave_up else cause, _words_of(ended, cause)),
+    )
+    evidence = {"pid": session.pid, "exit_code": ended.exit_code, "signal": ended.signal, "cause": cause.value}
+    data = {
+        "pid": session.pid,
+        "exit_code": ended.exit_code,
+        "signal": ended.signal,
+        "attempt": verdict.restarts.streak,
+        "delay_s": round(verdict.delay_s, 3),
+        "reason": cause.value,
+    }
+    decision = f"{'crash loop: next try' if verdict.gave_up else 'restart'} in {verdict.delay_s:.1f} s"
+    draft = Draft(session=down, decision=decision, commands=(RemoveQr(),), evidence=evidence)
+    draft = draft.telling(Announcement(type="session.crashed", data=data))
+    return draft.then(Sweep(launch=session.launch)) if session.launch else draft
+
+
+def _words_of(ended: Exit, cause: ReasonCode) -> str:
+    if cause is not ReasonCode.ENGINE_EXITED:
+        return f"ended by us: {cause}"
+    if ended.signal is not None:
+        return f"killed by signal {ended.signal}"
+    return "exit code unknown" if ended.exit_code is None else f"exited with code {ended.exit_code}"
+
+
+def failed(scene: Scene, code: ReasonCode, detail: str) -> Draft:
+    """Give up for now; one more try comes with the slow retry."""
+    delay_s = scene.policy.restart.slow_retry_s
+    session = replace(
+        unlaunched(scene.session),
+        process=ProcessState.FAILED,
+        reason=scene.reason(code, detail),
+        restarts=replace(scene.session.restarts, last_reason=code, next_at=scene.moment.at + delay_s),
+    )
+    return Draft(session=session, decision=f"give up, next try in {delay_s:.0f} s", commands=(RemoveQr(),)).noting(
+        detail=detail
+    )

@@ -1,0 +1,225 @@
+"""What the world does to an engine's process: slots, launches, exits, endings and the deadlines of a process."""
+
+from collections.abc import Callable
+from dataclasses import replace
+
+from openwa_manager.domain.commands import BringUp, End, Forget, Spawn, Sweep, WatchExit
+from openwa_manager.domain.moves import at_rest, crashed, failed, going_down, queued
+from openwa_manager.domain.restart import RULES
+from openwa_manager.domain.scene import Announcement, Draft, Dropped, Scene, move
+from openwa_manager.domain.session import (
+    After,
+    Desired,
+    Ending,
+    Exit,
+    Launch,
+    ProcessState,
+    ReasonCode,
+    Session,
+)
+from openwa_manager.domain.stimuli import (
+    Deadline,
+    DeadlinePassed,
+    DirectoryRemoved,
+    EngineEnded,
+    EngineFaulted,
+    EngineReady,
+    Launched,
+    LaunchFailed,
+    ProcessExited,
+    Resumed,
+    SlotDelayed,
+    SlotGranted,
+)
+
+
+@move.register
+def slot_granted(stimulus: SlotGranted, scene: Scene) -> Draft | Dropped:
+    """Record the launch that may now begin."""
+    if scene.session.launch is not None:
+        return Dropped(why="a launch is already under way")
+    launch = stimulus.launch
+    session = replace(
+        scene.session,
+        launch=launch,
+        launch_count=launch.number,
+        reason=scene.reason(launch.cause, "starting"),
+        restarts=replace(scene.session.restarts, next_at=None),
+    )
+    evidence = {"launch": launch.number, "port": launch.port, "cause": launch.cause.value}
+    return Draft(session=session, decision="launch", commands=(Spawn(launch=launch),), evidence=evidence)
+
+
+@move.register
+def slot_delayed(stimulus: SlotDelayed, scene: Scene) -> Draft | Dropped:
+    """Say what the host is short of while the session waits."""
+    reason = scene.session.reason
+    if scene.session.launch is not None or (reason and reason.code is stimulus.code):
+        return Dropped(why="already known")
+    delayed = scene.reason(stimulus.code, stimulus.detail)
+    return Draft(session=replace(scene.session, reason=delayed), decision=f"start delayed: {stimulus.code}")
+
+
+@move.register
+def launched(stimulus: Launched, scene: Scene) -> Draft:
+    """Record the process that was started; one whose end was asked for meanwhile is ended."""
+    session = scene.session
+    launch = replace(_launch_of(session), identity=stimulus.identity)
+    session = replace(session, launch=launch, started_at=scene.moment.at)
+    evidence = {"pid": stimulus.identity.pid, "launch": launch.number}
+    watch = WatchExit(launch=launch, identity=stimulus.identity)
+    if session.process is ProcessState.STOPPING:
+        return Draft(session=session, decision="end it", evidence=evidence).then(End(launch=launch))
+    draft = Draft(session=session, decision="wait until it answers", evidence=evidence).then(
+        watch, BringUp(launch=launch)
+    )
+    if session.restarts.last_reason is None:
+        return draft
+    data = {
+        "pid": stimulus.identity.pid,
+        "attempt": session.restarts.streak,
+        "reason": session.restarts.last_reason.value,
+    }
+    return draft.telling(Announcement(type="session.restarted", data=data))
+
+
+def _launch_of(session: Session) -> Launch:
+    assert session.launch is not None  # noqa: S101 (the caller has compared its launch id)
+    return session.launch
+
+
+@move.register
+def launch_failed(stimulus: LaunchFailed, scene: Scene) -> Draft:
+    """Give up for now, or take the asked-for end as reached."""
+    if scene.session.process is ProcessState.STOPPING:
+        return _after_end(scene, Exit())
+    return failed(scene, stimulus.code, stimulus.detail)
+
+
+@move.register
+def engine_ready(stimulus: EngineReady, scene: Scene) -> Draft | Dropped:
+    """Count the engine as running."""
+    session = replace(scene.session, inner_id=stimulus.inner_id or scene.session.inner_id)
+    if session.process is ProcessState.STARTING:
+        session = replace(session, process=ProcessState.RUNNING, reason=None, last_seen_at=scene.moment.at)
+        return Draft(session=session, decision="running")
+    return Dropped(why="already running") if session == scene.session else Draft(session=session)
+
+
+@move.register
+def engine_faulted(stimulus: EngineFaulted, scene: Scene) -> Draft:
+    """End an engine that lives but is of no use, and start it anew as its cause allows."""
+    ending = Ending(after=RULES[stimulus.code].after, cause=stimulus.code)
+    return replace(going_down(scene, ending, stimulus.detail), evidence={"detail": stimulus.detail})
+
+
+@move.register
+def process_exited(stimulus: ProcessExited, scene: Scene) -> Draft:
+    """Treat an exit that nobody asked for as a crash, whatever its code (OpenWA's own restart button exits 0)."""
+    cause = ReasonCode.PORT_IN_USE if "EADDRINUSE" in stimulus.log_tail else ReasonCode.ENGINE_EXITED
+    draft = crashed(scene, cause, stimulus.exit)
+    return replace(draft, evidence={**draft.evidence, "log_tail": stimulus.log_tail})
+
+
+@move.register
+def engine_ended(stimulus: EngineEnded, scene: Scene) -> Draft:
+    """Go where the ending leads, now that the engine is proven dead."""
+    return _after_end(scene, stimulus.exit)
+
+
+def _after_end(scene: Scene, ended: Exit) -> Draft:
+    session = scene.session
+    ending = session.ending
+    assert ending is not None  # noqa: S101 (STOPPING always has an ending)
+    evidence = {"exit_code": ended.exit_code, "signal": ended.signal}
+    match ending.after:
+        case After.BE_DELETED:
+            draft = Draft(session=session, decision="remove its directory")
+            return replace(draft, commands=(Forget(keep_data=ending.keep_data),), evidence=evidence)
+        case After.STAY_STOPPED:
+            return Draft(session=at_rest(scene, session, session.reason), decision="stopped", evidence=evidence)
+        case After.BACK_OFF:
+            return crashed(scene, ending.cause, ended)
+        case After.FAIL:
+            detail = session.reason.detail if session.reason else ""
+            return failed(scene, ending.cause, detail)
+        case After.START_AGAIN:
+            if ending.cause is ReasonCode.REQUESTED or RULES[ending.cause].after is not After.START_AGAIN:
+                return replace(queued(scene, session, ReasonCode.REQUESTED), evidence=evidence)
+            book = replace(session.restarts, count=session.restarts.count + 1, last_reason=ending.cause)
+            return replace(queued(scene, replace(session, restarts=book), ending.cause), evidence=evidence)
+
+
+@move.register
+def directory_removed(stimulus: DirectoryRemoved, scene: Scene) -> Draft:
+    """End the session's story."""
+    del stimulus
+    return Draft(session=scene.session, is_gone=True).telling(Announcement(type="session.deleted"))
+
+
+@move.register
+def resumed(stimulus: Resumed, scene: Scene) -> Draft | Dropped:
+    """Take the session up where the last daemon left it: adopt a live engine, replace a dead one."""
+    session = scene.session
+    match session.process:
+        case ProcessState.STOPPED if session.desired is Desired.RUNNING:
+            return queued(scene, session, ReasonCode.REQUESTED)
+        case ProcessState.STOPPING:
+            return _resume_ending(session, stimulus)
+        case ProcessState.STARTING | ProcessState.RUNNING:
+            return _adopt(session, stimulus) if stimulus.is_alive else _replace_dead(scene, stimulus)
+        case _:
+            return Dropped(why="nothing to resume")
+
+
+def _resume_ending(session: Session, stimulus: Resumed) -> Draft:
+    if session.launch is None:
+        keep_data = session.ending is not None and session.ending.keep_data
+        return Draft(session=session, commands=(Forget(keep_data=keep_data),))
+    launch = replace(session.launch, identity=session.launch.identity or stimulus.identity)
+    return Draft(session=replace(session, launch=launch), commands=(End(launch=launch),))
+
+
+def _adopt(session: Session, stimulus: Resumed) -> Draft:
+    identity = session.launch.identity if session.launch and session.launch.identity else stimulus.identity
+    assert identity is not None  # noqa: S101 (alive means that there is a process)
+    launch = replace(_launch_of(session), identity=identity)
+    draft = Draft(session=replace(session, launch=launch), decision="adopted")
+    return draft.noting(pid=identity.pid).then(WatchExit(launch=launch, identity=identity), BringUp(launch=launch))
+
+
+def _replace_dead(scene: Scene, stimulus: Resumed) -> Draft:
+    session = scene.session
+    if session.pid is not None and not stimulus.host_rebooted:
+        return crashed(scene, ReasonCode.ENGINE_EXITED, stimulus.exit)
+    draft = queued(scene, session, ReasonCode.REQUESTED)
+    return draft.then(Sweep(launch=session.launch)) if session.launch else draft
+
+
+@move.register
+def deadline_passed(stimulus: DeadlinePassed, scene: Scene) -> Draft | Dropped:
+    """Do what was to be done when this deadline rings."""
+    return ON_DEADLINE[stimulus.deadline](scene)
+
+
+def _boot_timed_out(scene: Scene) -> Draft:
+    ending = Ending(after=After.BACK_OFF, cause=ReasonCode.BOOT_TIMEOUT)
+    return going_down(scene, ending, f"not up within {scene.policy.link.boot_timeout_s:.0f} s")
+
+
+def _try_again(scene: Scene) -> Draft:
+    return queued(scene, scene.session, scene.session.restarts.last_reason or ReasonCode.REQUESTED)
+
+
+def _forgive(scene: Scene) -> Draft:
+    book = replace(scene.session.restarts, streak=0, crashed_at=(), is_slow=False)
+    return Draft(session=replace(scene.session, restarts=book), decision="steady again: earlier crashes forgotten")
+
+
+#: Deadline -> its move; the link's deadlines are added by `link`.
+ON_DEADLINE: dict[Deadline, Callable[[Scene], Draft | Dropped]] = {
+    Deadline.BOOT: _boot_timed_out,
+    Deadline.BACKOFF: _try_again,
+    Deadline.SLOW_RETRY: _try_again,
+    Deadline.STEADY: _forgive,
+}
