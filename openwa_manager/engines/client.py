@@ -1,0 +1,177 @@
+"""The HTTP line to one launch of OpenWA: its calls, its answers checked, its errors in our words."""
+
+import asyncio
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import TypeVar
+
+import aiohttp
+from pydantic import BaseModel, TypeAdapter, ValidationError
+
+from openwa_manager.domain.errors import EngineError, EngineTimeoutError
+from openwa_manager.engines.mapping import InnerSession, InnerWebhook, PairingCode, ShownQr
+
+#: whatsapp-web.js answers `start` only after it launched its browser and loaded the page: 60 s at most, and a little.
+START_TIMEOUT_S = 75.0
+#: Calls that talk to WhatsApp before they answer.
+SLOW_TIMEOUT_S = 30.0
+T = TypeVar("T")
+_SESSION = TypeAdapter(InnerSession)
+_SESSIONS = TypeAdapter(list[InnerSession])
+_WEBHOOKS = TypeAdapter(list[InnerWebhook])
+_SHOWN_QR = TypeAdapter(ShownQr)
+_PAIRING_CODE = TypeAdapter(PairingCode)
+Body = Mapping[str, str | int | bool | Sequence[str]]
+
+
+class _Refusal(BaseModel):
+    message: str | list[str] = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Answer:
+    """A status and the bytes that came with it."""
+
+    call: str
+    status: int
+    body: bytes
+
+    @property
+    def message(self) -> str:
+        """Return what the engine says went wrong."""
+        try:
+            message = _Refusal.model_validate_json(self.body).message
+        except ValidationError:
+            return ""
+        return message if isinstance(message, str) else "; ".join(message)
+
+    def refused(self) -> EngineError:
+        """Return this answer as our error."""
+        return EngineError(f"OpenWA answered {self.call} with {self.status}: {self.message or 'no reason given'}")
+
+
+class EngineClient:
+    """Speaks to the OpenWA on one port with one key; every call raises EngineError or EngineTimeoutError.
+
+    No connection outlives its call: OpenWA ends without waiting for us, and none is reused after it was closed.
+    """
+
+    def __init__(self, port: int, key: str, timeout_s: float) -> None:
+        self._url = f"http://127.0.0.1:{port}"
+        self._port = port
+        self._timeout_s = timeout_s
+        self._http = aiohttp.ClientSession(
+            connector=aiohttp.TCPConnector(force_close=True),
+            cookie_jar=aiohttp.DummyCookieJar(),
+            headers={"X-API-Key": key},
+        )
+
+    async def close(self) -> None:
+        """Drop every call in flight."""
+        await self._http.close()
+
+    async def is_ready(self) -> bool:
+        """Tell whether an OpenWA on the port says it is ready; silence and refused connections mean not yet.
+
+        Raises:
+            EngineError: something answers that is no OpenWA.
+        """
+        try:
+            answer = await self._call("GET", "/api/health/ready")
+        except EngineError:
+            return False
+        if answer.status not in (200, 503):
+            raise EngineError(f"port {self._port} is answered by a stranger: {answer.call} gave {answer.status}")
+        return answer.status == 200
+
+    async def sessions(self) -> list[InnerSession]:
+        """Return its sessions, which also proves that it is ours: only our instance knows our key."""
+        answer = await self._call("GET", "/api/sessions")
+        if answer.status in (401, 403):
+            raise EngineError(
+                f"port {self._port} is answered by a stranger: an OpenWA that does not know this session's key"
+                " (another program holds the port, or the data directory was first used with another API_MASTER_KEY)"
+            )
+        return _parsed(_SESSIONS, _accepted(answer))
+
+    async def session(self, inner_id: str) -> InnerSession:
+        """Return its record of one session."""
+        return _parsed(_SESSION, _accepted(await self._call("GET", f"/api/sessions/{inner_id}")))
+
+    async def create_session(self, name: str, proxy_url: str | None) -> InnerSession:
+        """Make a session; it is not started yet."""
+        body = {"name": name} if proxy_url is None else {"name": name, "proxyUrl": proxy_url}
+        return _parsed(_SESSION, _accepted(await self._call("POST", "/api/sessions", body=body)))
+
+    async def start(self, inner_id: str) -> Answer:
+        """Ask it to start the session and return its answer, whatever it is."""
+        return await self._call("POST", f"/api/sessions/{inner_id}/start", timeout_s=START_TIMEOUT_S)
+
+    async def qr(self, inner_id: str) -> ShownQr | None:
+        """Return the code it shows; None when there is none to show (it answers 400)."""
+        answer = await self._call("GET", f"/api/sessions/{inner_id}/qr")
+        return None if answer.status == 400 else _parsed(_SHOWN_QR, _accepted(answer))
+
+    async def pairing_code(self, inner_id: str, phone_number: str) -> str:
+        """Return a code to be typed into the phone with this number."""
+        path, body = f"/api/sessions/{inner_id}/pairing-code", {"phoneNumber": phone_number}
+        answer = await self._call("POST", path, body=body, timeout_s=SLOW_TIMEOUT_S)
+        return _parsed(_PAIRING_CODE, _accepted(answer)).code
+
+    async def log_out(self, inner_id: str) -> None:
+        """Unlink the device and wipe its credentials."""
+        answer = await self._call("POST", f"/api/sessions/{inner_id}/logout", timeout_s=SLOW_TIMEOUT_S)
+        if answer.status == 404:
+            raise EngineError("this OpenWA has no logout call: it came with version 0.12")
+        _accepted(answer)
+
+    async def webhooks(self, inner_id: str) -> list[InnerWebhook]:
+        """Return the webhooks of a session."""
+        return _parsed(_WEBHOOKS, _accepted(await self._call("GET", f"/api/sessions/{inner_id}/webhooks")))
+
+    async def put_webhook(self, inner_id: str, webhook_id: str | None, body: Body) -> Answer:
+        """Change a webhook, or make one when `webhook_id` is None; return the answer, whatever it is."""
+        path = f"/api/sessions/{inner_id}/webhooks"
+        if webhook_id is None:
+            return await self._call("POST", path, body=body)
+        return await self._call("PUT", f"{path}/{webhook_id}", body={**body, "active": True})
+
+    async def delete_webhook(self, inner_id: str, webhook_id: str) -> None:
+        """Remove a webhook; one that is gone already is fine."""
+        answer = await self._call("DELETE", f"/api/sessions/{inner_id}/webhooks/{webhook_id}")
+        if answer.status != 404:
+            _accepted(answer)
+
+    async def _call(
+        self, method: str, path: str, *, body: Body | None = None, timeout_s: float | None = None
+    ) -> Answer:
+        call = f"{method} {path}"
+        limit_s = self._timeout_s if timeout_s is None else timeout_s
+        payload = None if body is None else json.dumps(body).encode()
+        headers = {} if body is None else {"Content-Type": "application/json"}
+        try:
+            async with (
+                asyncio.timeout(limit_s),
+                self._http.request(
+                    method, self._url + path, data=payload, headers=headers, allow_redirects=False
+                ) as response,
+            ):
+                return Answer(call=call, status=response.status, body=await response.read())
+        except TimeoutError as error:
+            raise EngineTimeoutError(f"OpenWA did not answer {call} within {limit_s:g} s") from error
+        except (aiohttp.ClientError, OSError, RuntimeError) as error:  # RuntimeError: hung up meanwhile
+            raise EngineError(f"OpenWA did not answer {call}: {str(error) or type(error).__name__}") from error
+
+
+def _accepted(answer: Answer) -> Answer:
+    if answer.status >= 300:
+        raise answer.refused()
+    return answer
+
+
+def _parsed(shape: TypeAdapter[T], answer: Answer) -> T:
+    try:
+        return shape.validate_json(answer.body)
+    except ValidationError as error:
+        raise EngineError(f"OpenWA answered {answer.call} with something else than expected") from error

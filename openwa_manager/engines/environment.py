@@ -1,0 +1,91 @@
+"""What surrounds an engine: the environment it gets, where it posts, where it logs, and what a session may add."""
+
+import re
+from collections.abc import Collection, Iterable, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from openwa_manager.domain.session import Launch, LaunchId, Session, SessionId
+
+LAUNCH_ID_NAME = "OPENWA_MANAGER_LAUNCH_ID"
+
+#: All that an engine inherits (DESIGN.md, Launching); a trailing `*` stands for any ending.
+INHERITED = (
+    "PATH",
+    "HOME",
+    "LANG",
+    "LC_*",
+    "TZ",
+    "SSL_CERT_FILE",
+    "NODE_EXTRA_CA_CERTS",
+    "HTTP_PROXY",
+    "HTTPS_PROXY",
+    "NO_PROXY",
+    "PUPPETEER_*",
+)
+
+#: Names that choose which code an engine runs or whom it trusts: only the admin's `engine_env` may set them.
+LOADS_CODE = (
+    "PATH",
+    "HOME",
+    "LD_*",
+    "DYLD_*",
+    "NODE_OPTIONS",
+    "NODE_PATH",
+    "NODE_EXTRA_CA_CERTS",
+    "PYTHON*",
+    "BASH_ENV",
+    "ENV",
+    "PUPPETEER_EXECUTABLE_PATH",
+    "PUPPETEER_ARGS",
+    "OPENWA_MANAGER_*",
+)
+_ENV_NAME = re.compile(r"[A-Z][A-Z0-9_]*")
+
+
+def refused_env_names(names: Iterable[str], recipe_names: Collection[str]) -> tuple[str, ...]:
+    """Return, sorted, which of these names a session may not set, given those its engine's recipe sets itself.
+
+    Accepted are `[A-Z][A-Z0-9_]*` that neither the recipe sets nor LOADS_CODE lists (API.md, Sessions).
+    """
+    return tuple(sorted(name for name in names if not _is_acceptable(name, recipe_names)))
+
+
+def _is_acceptable(name: str, recipe_names: Collection[str]) -> bool:
+    return _ENV_NAME.fullmatch(name) is not None and name not in recipe_names and not _is_any_of(name, LOADS_CODE)
+
+
+def _is_any_of(name: str, patterns: Iterable[str]) -> bool:
+    return any(name.startswith(p[:-1]) if p.endswith("*") else name == p for p in patterns)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Surroundings:
+    """What all engines of this daemon have in common.
+
+    `environ` is the daemon's own environment, `engine_env` what the admin adds to every engine's. `intake_url` is
+    where engines post, without a path. `logs_root` None means the log lies in the session's directory.
+    """
+
+    environ: Mapping[str, str] = field(repr=False)
+    intake_url: str
+    engine_env: Mapping[str, str] = field(default_factory=dict, repr=False)
+    logs_root: Path | None = None
+
+    def webhook_url(self, session_id: SessionId, launch_id: LaunchId) -> str:
+        """Return where this launch posts its events."""
+        return f"{self.hooks_of(session_id)}{launch_id}"
+
+    def hooks_of(self, session_id: SessionId) -> str:
+        """Return what the webhook addresses of all launches of this session begin with."""
+        return f"{self.intake_url}/hooks/{session_id}/"
+
+    def log_path(self, session_id: SessionId, directory: Path) -> Path:
+        """Return the file the engine's output is appended to."""
+        return self.logs_root / f"{session_id}.log" if self.logs_root else directory / "logs" / "engine.log"
+
+    def env(self, session: Session, launch: Launch, recipe: Mapping[str, str]) -> dict[str, str]:
+        """Return an engine's whole environment; what comes later in the list of DESIGN.md wins."""
+        kept = {name: value for name, value in self.environ.items() if _is_any_of(name, INHERITED)}
+        own = {LAUNCH_ID_NAME: launch.launch_id}
+        return {**kept, **recipe, **self.engine_env, **session.spec.env, **own}

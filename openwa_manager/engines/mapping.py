@@ -1,0 +1,229 @@
+"""OpenWA's words in ours: pure tables from what it answers and posts to observations (OPENWA.md §4, §6)."""
+
+import base64
+import binascii
+import hashlib
+from collections.abc import Callable, Mapping, Sequence
+
+from pydantic import BaseModel, ConfigDict, Field
+
+from openwa_manager.domain.events import Json, is_passed_through
+from openwa_manager.domain.session import LaunchId, SessionId
+from openwa_manager.domain.stimuli import (
+    EngineEventReceived,
+    LinkReport,
+    LinkReported,
+    MessageAcknowledged,
+    Observation,
+    QrProduced,
+    Restricted,
+    TruthWanted,
+)
+
+_NAME_MAX = 50  # OpenWA: 3-50 characters of [A-Za-z0-9-]
+_DIGEST_CHARS = 12
+_PNG_DATA_URL = "data:image/png;base64,"
+
+
+class Restriction(BaseModel):
+    """What WhatsApp took from the account; OpenWA tells since 0.14."""
+
+    model_config = ConfigDict(extra="ignore")
+
+    kind: str = "unknown"
+    code: str | None = None
+    expires_at: str | None = Field(default=None, alias="expiresAt")
+
+    @property
+    def detail(self) -> str:
+        """Return the rest of what is known, for people."""
+        until = f"until {self.expires_at}" if self.expires_at else ""
+        return " ".join(part for part in (self.code, until) if part)
+
+
+class InnerSession(BaseModel):
+    """OpenWA's own record of a session; every field that some version lacks has a default.
+
+    `engine_loaded` is None before 0.12.1, which does not tell.
+    """
+
+    model_config = ConfigDict(extra="ignore")
+
+    id: str
+    name: str
+    status: str = "created"
+    phone: str | None = None
+    push_name: str | None = Field(default=None, alias="pushName")
+    last_error: str | None = Field(default=None, alias="lastError")
+    restriction: Restriction | None = None
+    engine_loaded: bool | None = Field(default=None, alias="engineLoaded")
+
+
+class InnerWebhook(BaseModel):
+    """A webhook registered with OpenWA; it never tells the secret."""
+
+    model_config = ConfigDict(extra="ignore")
+
+    id: str
+    url: str
+
+
+class ShownQr(BaseModel):
+    """The answer to `GET …/qr`; the code is of worth only while `status` is qr_ready."""
+
+    model_config = ConfigDict(extra="ignore")
+
+    code: str = Field(alias="qrCode")
+    status: str
+
+
+class PairingCode(BaseModel):
+    """The answer to `POST …/pairing-code`."""
+
+    model_config = ConfigDict(extra="ignore")
+
+    code: str = Field(alias="pairingCode")
+
+
+def inner_name(session_id: SessionId) -> str:
+    """Return the name OpenWA knows this session by: legal there, readable, and no other session's on this host.
+
+    The digest keeps ids apart that differ only in what OpenWA forbids: it kills browsers by this name (OPENWA.md §0).
+    """
+    digest = hashlib.sha256(session_id.encode()).hexdigest()[:_DIGEST_CHARS]
+    prefix = session_id.replace("_", "-")[: _NAME_MAX - _DIGEST_CHARS - 1].strip("-")
+    return f"{prefix}-{digest}"
+
+
+_LINKS: Mapping[str, LinkReport] = {
+    "created": LinkReport.INITIALIZING,
+    "initializing": LinkReport.INITIALIZING,
+    "qr_ready": LinkReport.QR_READY,
+    "authenticating": LinkReport.AUTHENTICATING,
+    "ready": LinkReport.CONNECTED,
+    "disconnected": LinkReport.DISCONNECTED,
+    "action_required": LinkReport.ACTION_REQUIRED,
+    "failed": LinkReport.FAILED,
+}
+
+#: What a `lastError` contains when WhatsApp ended the link for good.
+_FINAL_ERRORS: Mapping[str, LinkReport] = {"(403)": LinkReport.BANNED, "(440)": LinkReport.REPLACED}
+
+#: Reasons of `session.disconnected` that are more than a lost line; the record never tells them.
+_FINAL_REASONS: Mapping[str, LinkReport] = {
+    "logged out": LinkReport.LOGGED_OUT,
+    "LOGOUT": LinkReport.LOGGED_OUT,
+    "UNPAIRED": LinkReport.LOGGED_OUT,
+    "UNPAIRED_IDLE": LinkReport.LOGGED_OUT,
+    "TOS_BLOCK": LinkReport.BANNED,
+    "SMB_TOS_BLOCK": LinkReport.BANNED,
+}
+_BAN = "tos_block"
+
+
+def link_of(row: InnerSession) -> LinkReport:
+    """Return what OpenWA's record says of the link; a word of a later version means initializing."""
+    if row.restriction is not None and row.restriction.kind == _BAN:
+        return LinkReport.BANNED
+    link = _LINKS.get(row.status, LinkReport.INITIALIZING)
+    if link is LinkReport.FAILED:
+        return next((final for mark, final in _FINAL_ERRORS.items() if mark in (row.last_error or "")), link)
+    return link
+
+
+def report_of(row: InnerSession, launch_id: LaunchId) -> LinkReported:
+    """Return OpenWA's record as an observation; it names the account only while that is linked."""
+    link = link_of(row)
+    is_linked = link is LinkReport.CONNECTED
+    detail = row.last_error or ""
+    if row.restriction is not None and link is LinkReport.BANNED and not detail:
+        detail = f"{row.restriction.kind} {row.restriction.detail}".strip()
+    return LinkReported(
+        launch_id=launch_id,
+        link=link,
+        detail=detail,
+        phone_number=row.phone if is_linked else None,
+        push_name=row.push_name if is_linked else None,
+    )
+
+
+def qr_observation(image: bytes, launch_id: LaunchId, produced_at: float) -> QrProduced:
+    """Return the observation of an image first seen at `produced_at` (wall time)."""
+    return QrProduced(launch_id=launch_id, sha256=hashlib.sha256(image).hexdigest(), produced_at=produced_at)
+
+
+def image_of(data_url: str) -> bytes | None:
+    """Return the PNG in a data URL; None when there is none."""
+    if not data_url.startswith(_PNG_DATA_URL):
+        return None
+    try:
+        return base64.b64decode(data_url.removeprefix(_PNG_DATA_URL), validate=True)
+    except binascii.Error:
+        return None
+
+
+Data = Mapping[str, Json]
+
+
+def text_of(data: Data, name: str) -> str | None:
+    """Return a field that holds text; None when it is absent, empty or something else."""
+    value = data.get(name)
+    return value if isinstance(value, str) and value else None
+
+
+def _hint(data: Data, launch_id: LaunchId) -> Sequence[Observation]:
+    del data
+    return (TruthWanted(launch_id=launch_id),)
+
+
+def _disconnected(data: Data, launch_id: LaunchId) -> Sequence[Observation]:
+    reason = text_of(data, "reason") or ""
+    link = _FINAL_REASONS.get(reason)
+    if link is None:
+        return (TruthWanted(launch_id=launch_id),)
+    return (LinkReported(launch_id=launch_id, link=link, detail=reason),)
+
+
+def _restriction(data: Data, launch_id: LaunchId) -> Sequence[Observation]:
+    restriction = Restriction(
+        kind=text_of(data, "kind") or "unknown", code=text_of(data, "code"), expiresAt=text_of(data, "expiresAt")
+    )
+    is_active = data.get("active") is not False
+    if is_active and restriction.kind == _BAN:
+        detail = f"{_BAN} {restriction.detail}".strip()
+        return (LinkReported(launch_id=launch_id, link=LinkReport.BANNED, detail=detail),)
+    return (Restricted(launch_id=launch_id, is_active=is_active, kind=restriction.kind, detail=restriction.detail),)
+
+
+_FATES = frozenset({"sent", "delivered", "read", "failed"})
+
+
+def acknowledged(data: Data, launch_id: LaunchId) -> Sequence[Observation]:
+    """Return the fate of a message; nothing for `pending` and for words of later versions."""
+    message_id, fate = text_of(data, "messageId") or text_of(data, "id"), text_of(data, "status")
+    if message_id is None or fate not in _FATES:
+        return ()
+    return (MessageAcknowledged(launch_id=launch_id, message_id=message_id, fate=fate, to=text_of(data, "to")),)
+
+
+#: `message.failed` is absent: a `message.ack` with status failed always comes with it.
+#: Codes are asked for, never taken from `session.qr`: a repeated post may be minutes old and its code dead.
+_EVENTS: Mapping[str, Callable[[Data, LaunchId], Sequence[Observation]]] = {
+    "session.status": _hint,
+    "session.qr": _hint,
+    "session.authenticated": _hint,
+    "session.reconnect_loop": _hint,
+    "session.disconnected": _disconnected,
+    "session.restriction": _restriction,
+    "message.ack": acknowledged,
+}
+
+
+def observations_of(event: str, data: Data, launch_id: LaunchId) -> Sequence[Observation]:
+    """Return what an event posted by OpenWA means; empty when it means nothing to us."""
+    read = _EVENTS.get(event)
+    if read is not None:
+        return read(data, launch_id)
+    if is_passed_through(event):
+        return (EngineEventReceived(launch_id=launch_id, type=event, data=data),)
+    return ()

@@ -1,0 +1,300 @@
+"""The recipe `openwa`: how an OpenWA is launched, proven ours, started and asked (OPENWA.md §8)."""
+
+import asyncio
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from types import TracebackType
+from typing import Self
+
+from openwa_manager.domain.errors import EngineError, EngineTimeoutError
+from openwa_manager.domain.events import Json
+from openwa_manager.domain.ports import Clock, LaunchPlan, Report
+from openwa_manager.domain.session import Launch, LaunchId, Session, SessionId
+from openwa_manager.domain.stimuli import EngineReady, LinkReport, Observation
+from openwa_manager.engines import mapping, proxy
+from openwa_manager.engines.client import Answer, Body, EngineClient
+from openwa_manager.engines.environment import Surroundings
+from openwa_manager.engines.mapping import InnerSession
+from openwa_manager.engines.program import Program
+
+#: The first tries come quickly: a simulator is up after 0.1 s, OpenWA after 2 s.
+_EAGER_S, _EAGER_PAUSE_S, _PAUSE_S = 1.0, 0.04, 0.2
+#: baileys answers `start` within a second; whatsapp-web.js blocks for up to 60 s, which we do not wait out.
+_START_PATIENCE_S = 2.0
+#: OpenWA waits delay x n after try n, so five tries span 10 x delay: longer than a restart of ours takes.
+_WEBHOOK_TRIES, _WEBHOOK_DELAY_MS = 5, 13_000
+_UNLIMITED = "1000000"
+_CHROMIUM = "whatsapp-web.js"
+#: Chromium puts `.org.chromium.Chromium.XXXXXX/SingletonSocket` below TMPDIR; macOS allows a socket 103 bytes.
+_TMPDIR_MAX_BYTES = 103 - 48
+
+#: What the recipe sets beside the values of one launch; the data paths are OpenWA's own defaults, pinned so that
+#: neither a session's `env` nor a later version of OpenWA can lead it out of its directory.
+_FIXED_ENV: Mapping[str, str] = {
+    "NODE_ENV": "production",
+    "VALIDATION_ERROR_DETAIL": "true",
+    "SSRF_ALLOWED_HOSTS": "127.0.0.1",
+    "RATE_LIMIT_SHORT_LIMIT": _UNLIMITED,
+    "RATE_LIMIT_MEDIUM_LIMIT": _UNLIMITED,
+    "RATE_LIMIT_LONG_LIMIT": _UNLIMITED,
+    "SHUTDOWN_DELAY_MS": "0",
+    "SERVE_DASHBOARD": "false",
+    "AUTO_START_SESSIONS": "false",
+    "WEBHOOK_RETRY_DELAY": str(_WEBHOOK_DELAY_MS),
+    "DATABASE_NAME": "./data/openwa.sqlite",
+    "MAIN_DATABASE_NAME": "./data/main.sqlite",
+    "SESSION_DATA_PATH": "./data/sessions",
+    "BAILEYS_AUTH_DIR": "./data/baileys",
+    "STORAGE_LOCAL_PATH": "./data/media",
+    "PLUGINS_DIR": "./data/plugins",
+    "PLUGIN_STATE_DIR": "./data",
+    "BOOTSTRAP_KEY_FILE": "./data/.api-key",
+}
+ENV_NAMES = frozenset({*_FIXED_ENV, "PORT", "API_MASTER_KEY", "ENGINE_TYPE", "TMPDIR"})
+
+#: For versions that refuse `*`: what every OpenWA since 0.11 knows of that we listen to.
+_OLD_EVENTS = (
+    "message.received",
+    "message.ack",
+    "message.revoked",
+    "message.reaction",
+    "message.edited",
+    "status.received",
+    "session.status",
+    "session.qr",
+    "session.authenticated",
+    "session.disconnected",
+    "session.reconnect_loop",
+    "group.join",
+    "group.leave",
+    "group.update",
+    "call.received",
+)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class OpenwaSetup:
+    """What one daemon's OpenWA engines have in common; `answer_timeout_s` bounds each ordinary call."""
+
+    program: Program
+    surroundings: Surroundings
+    engine_type: str = "baileys"
+    answer_timeout_s: float = 5.0
+
+
+class OpenwaEngine:
+    """Implements `domain.ports.Engine` for OpenWA; an async context that closes its lines when it is left."""
+
+    has_http = True
+
+    def __init__(self, setup: OpenwaSetup, clock: Clock) -> None:
+        self._setup = setup
+        self._clock = clock
+        self._lines: dict[SessionId, tuple[LaunchId, EngineClient]] = {}
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        while self._lines:
+            _, (_, client) = self._lines.popitem()
+            await client.close()
+
+    async def plan(self, session: Session, launch: Launch, directory: Path) -> LaunchPlan:
+        """Return how to start this launch; makes the folders it needs and hands a changed proxy on.
+
+        Raises:
+            LaunchFailedError: node or the OpenWA build is missing or too old; the message says what to do.
+        """
+        around = self._setup.surroundings
+        log_path = around.log_path(session.session_id, directory)
+        argv = await self._setup.program.argv()
+        await asyncio.to_thread(_make_folders, directory / "tmp", log_path.parent)
+        name = mapping.inner_name(session.session_id)
+        await asyncio.to_thread(proxy.change_proxy, directory, name, session.spec.proxy_url)
+        return LaunchPlan(
+            session_id=session.session_id,
+            launch_id=launch.launch_id,
+            argv=argv,
+            env=around.env(session, launch, self._recipe_env(session, launch, directory)),
+            cwd=directory,
+            log_path=log_path,
+        )
+
+    def _recipe_env(self, session: Session, launch: Launch, directory: Path) -> dict[str, str]:
+        env = {
+            **_FIXED_ENV,
+            "PORT": str(launch.port),
+            "API_MASTER_KEY": session.engine_key,
+            "ENGINE_TYPE": self._setup.engine_type,
+        }
+        tmp = str(directory / "tmp")
+        if self._setup.engine_type != _CHROMIUM or len(tmp.encode()) <= _TMPDIR_MAX_BYTES:
+            env["TMPDIR"] = tmp
+        return env
+
+    async def bring_up(self, session: Session, launch: Launch, report: Report) -> None:
+        """Wait until OpenWA answers and is proven ours, start its session, then report it ready and its link.
+
+        Every step finds what an earlier try left, so this also renews the webhook of an adopted engine.
+
+        Raises:
+            EngineError: it is a stranger, refused, or answered wrongly; the caller's boot deadline bounds the wait.
+        """
+        client = await self._line(session, launch)
+        await self._until_ready(client)
+        row = await _ensured_session(client, session)
+        await self._ensure_webhook(client, row.id, session, launch)
+        async with asyncio.TaskGroup() as tasks:
+            starting = tasks.create_task(_start(client, row))
+            await asyncio.wait({starting}, timeout=_START_PATIENCE_S)
+            is_slow = not starting.done()
+            if is_slow:
+                report(EngineReady(launch_id=launch.launch_id, inner_id=row.id))
+        refusal = starting.result()
+        if refusal is not None:
+            raise refusal
+        if not is_slow:
+            report(EngineReady(launch_id=launch.launch_id, inner_id=row.id))
+        for observation in await self._truth(client, row.id, launch):
+            report(observation)
+
+    async def observe(self, session: Session, launch: Launch) -> Sequence[Observation]:
+        """Return OpenWA's own record of the link, and the code it shows if it shows one.
+
+        Raises:
+            EngineError: it did not answer, or wrongly.
+        """
+        client = await self._line(session, launch)
+        return await self._truth(client, await _inner_id(client, session), launch)
+
+    def interpret(
+        self, session: Session, launch: Launch, event: str, data: Mapping[str, Json]
+    ) -> Sequence[Observation]:
+        """Return what an event posted by OpenWA means; most events about the link only hint (`TruthWanted`)."""
+        del session
+        return mapping.observations_of(event, data, launch.launch_id)
+
+    async def read_qr(self, session: Session, launch: Launch) -> bytes | None:
+        """Return the PNG of the code OpenWA shows now; None when it shows none.
+
+        Raises:
+            EngineError: it did not answer, or wrongly.
+        """
+        client = await self._line(session, launch)
+        return await _shown_image(client, await _inner_id(client, session))
+
+    async def request_pairing_code(self, session: Session, launch: Launch, phone_number: str) -> str:
+        """Ask for a code to type into the phone with this number (digits only).
+
+        Raises:
+            EngineError: it is too early or too late for one, or OpenWA refused.
+        """
+        client = await self._line(session, launch)
+        return await client.pairing_code(await _inner_id(client, session), phone_number)
+
+    async def log_out(self, session: Session, launch: Launch) -> None:
+        """Unlink the device and wipe its credentials.
+
+        Raises:
+            EngineError: OpenWA is older than 0.12 or refused.
+        """
+        client = await self._line(session, launch)
+        await client.log_out(await _inner_id(client, session))
+
+    async def hang_up(self, session: Session, launch: Launch) -> None:
+        """Close our connections to this engine: OpenWA would wait for a hung call before it ends (OPENWA.md §1)."""
+        held = self._lines.get(session.session_id)
+        if held is not None and held[0] == launch.launch_id:
+            del self._lines[session.session_id]
+            await held[1].close()
+
+    async def _line(self, session: Session, launch: Launch) -> EngineClient:
+        held = self._lines.get(session.session_id)
+        if held is not None and held[0] == launch.launch_id:
+            return held[1]
+        client = EngineClient(launch.port, session.engine_key, self._setup.answer_timeout_s)
+        self._lines[session.session_id] = (launch.launch_id, client)
+        if held is not None:
+            await held[1].close()
+        return client
+
+    async def _until_ready(self, client: EngineClient) -> None:
+        began_s = self._clock.now().boot_s
+        while not await client.is_ready():
+            now_s = self._clock.now().boot_s
+            await self._clock.sleep_until(now_s + (_EAGER_PAUSE_S if now_s - began_s < _EAGER_S else _PAUSE_S))
+
+    async def _ensure_webhook(self, client: EngineClient, inner_id: str, session: Session, launch: Launch) -> None:
+        around = self._setup.surroundings
+        address = f"/hooks/{session.session_id}/"
+        ours = [hook for hook in await client.webhooks(inner_id) if address in hook.url]
+        for duplicate in ours[1:]:
+            await client.delete_webhook(inner_id, duplicate.id)
+        kept = ours[0].id if ours else None
+        body: Body = {
+            "url": around.webhook_url(session.session_id, launch.launch_id),
+            "secret": launch.secret,
+            "retryCount": _WEBHOOK_TRIES,
+        }
+        answer = await client.put_webhook(inner_id, kept, {**body, "events": ("*",)})
+        if answer.status == 400:
+            answer = await client.put_webhook(inner_id, kept, {**body, "events": _OLD_EVENTS})
+        if answer.status >= 300:
+            raise answer.refused()
+
+    async def _truth(self, client: EngineClient, inner_id: str, launch: Launch) -> Sequence[Observation]:
+        report = mapping.report_of(await client.session(inner_id), launch.launch_id)
+        if report.link is not LinkReport.QR_READY:
+            return (report,)
+        image = await _shown_image(client, inner_id)
+        if image is None:
+            return (report,)
+        return (report, mapping.qr_observation(image, launch.launch_id, self._clock.now().at))
+
+
+async def _ensured_session(client: EngineClient, session: Session) -> InnerSession:
+    name = mapping.inner_name(session.session_id)
+    rows = await client.sessions()
+    known = next((row for row in rows if row.name == name), None)
+    return known or await client.create_session(name, session.spec.proxy_url)
+
+
+async def _inner_id(client: EngineClient, session: Session) -> str:
+    if session.inner_id is not None:
+        return session.inner_id
+    name = mapping.inner_name(session.session_id)
+    for row in await client.sessions():
+        if row.name == name:
+            return row.id
+    raise EngineError("this OpenWA does not hold the session yet")
+
+
+async def _start(client: EngineClient, row: InnerSession) -> EngineError | None:
+    """Start the session; return the refusal that stands in the way, None when OpenWA's record tells the rest."""
+    if row.engine_loaded:
+        return None
+    try:
+        answer = await client.start(row.id)
+    except EngineTimeoutError:
+        return None
+    except EngineError as error:
+        return error
+    return None if _is_started(answer) or answer.status >= 500 else answer.refused()
+
+
+def _is_started(answer: Answer) -> bool:
+    return answer.status < 300 or (answer.status == 400 and "already start" in answer.message)
+
+
+async def _shown_image(client: EngineClient, inner_id: str) -> bytes | None:
+    shown = await client.qr(inner_id)
+    return mapping.image_of(shown.code) if shown is not None and shown.status == "qr_ready" else None
+
+
+def _make_folders(*folders: Path) -> None:
+    for folder in folders:
+        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
