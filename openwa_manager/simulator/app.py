@@ -2,6 +2,7 @@
 
 import json
 import re
+import traceback
 from collections.abc import Awaitable, Callable, Iterable
 from dataclasses import dataclass, field, replace
 from uuid import uuid4
@@ -137,8 +138,10 @@ class App:
                 raise bad_body(faults, shows_detail=self._shows_detail)
         try:
             return await route.handler(Call(request=request, params=params, body=body, key=key))
-        except OSError as error:
-            log(f"{type(error).__name__}: {error}", level="ERROR")
+        except RefusedError:
+            raise
+        except Exception as error:  # Nest answers 500 to whatever a handler throws
+            log("".join(traceback.format_exception(error)), level="ERROR")
             raise internal_error() from error
 
     def _find(self, request: Request) -> tuple[Route, dict[str, str]]:

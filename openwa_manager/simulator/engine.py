@@ -116,6 +116,12 @@ class Engine:
         while not self._closings.empty():
             self._closings.get_nowait()
         account = self._auth.read_account()
+        if account is None and self._vices.auto_scan_s is not None:
+            phone = asyncio.get_running_loop().call_later(self._vices.auto_scan_s, self.scan)
+            try:
+                return await self._pair()
+            finally:
+                phone.cancel()
         if account is None:
             return await self._pair()
         closed = await self._closed_within(OPEN_S)
@@ -134,8 +140,6 @@ class Engine:
             if closed is not None:
                 return closed
             self._show_code()
-            if number == 0 and self._vices.auto_scan_s is not None:
-                asyncio.get_running_loop().call_later(self._vices.auto_scan_s, self.scan)
             lifetime_s = self._vices.qr_rotate_s or (QR_FIRST_S if number == 0 else QR_NEXT_S)
             closed = await self._closed_within(lifetime_s)
         return TIMED_OUT if closed is None else closed

@@ -86,12 +86,12 @@ class Process:
         await dispatcher.drain()
 
     def _listen_to_signals(self) -> None:
+        loop = asyncio.get_running_loop()
+        loop.set_exception_handler(_die_of)
         if self._vices.is_deaf:
             signal.signal(signal.SIGTERM, signal.SIG_IGN)
             signal.signal(signal.SIGINT, signal.SIG_IGN)
             return
-        loop = asyncio.get_running_loop()
-        loop.set_exception_handler(_die_of)
         loop.add_signal_handler(signal.SIGTERM, self._terminate, "SIGTERM")
         loop.add_signal_handler(signal.SIGINT, self._terminate, "SIGINT")
 
@@ -119,9 +119,11 @@ def _die_of(loop: asyncio.AbstractEventLoop, context: dict[str, object]) -> None
     """Treat an exception nobody caught as Node does."""
     del loop
     error = context.get("exception")
+    if not isinstance(error, BaseException):
+        log(str(context.get("message")), level="WARN")
+        return
     log(f"Uncaught exception ({error!r}) — process will exit", level="ERROR")
-    if isinstance(error, BaseException):
-        log("".join(traceback.format_exception(error)), level="ERROR")
+    log("".join(traceback.format_exception(error)), level="ERROR")
     _leave(1)
 
 
@@ -157,6 +159,7 @@ def _boot(home: Path) -> tuple[Settings, Vices, Storage]:
 
 def main() -> int:
     """Run the simulator in the current directory and return its exit status."""
+    signal.signal(signal.SIGINT, signal.SIG_DFL)  # until there is a handler, as in Node: no traceback
     log("Starting Nest application...")
     home = Path.cwd()
     _keep_descriptors_private()

@@ -69,8 +69,8 @@ def idempotency_key(event: str, session_id: str, data: dict[str, Json], occurred
     facts = {name: str(value).lower() if isinstance(value, bool) else value for name, value in data.items()}
     facts |= {"sid": session_id, "at": occurred_at}
     if "{hash}" in recipe:
-        hashed = {name: data[name] for name in ("qr", "reason") if name in data} or _sorted(data)
-        facts["hash"] = _short_hash(hashed)
+        hashed: dict[str, Json] = {name: value for name, value in data.items() if name in {"qr", "reason"}}
+        facts["hash"] = _short_hash(hashed or _sorted(data))
     return recipe.format(**facts)
 
 
@@ -113,9 +113,9 @@ def _head(delivery: Delivery, retry: int) -> bytes:
 async def _exchange(delivery: Delivery, retry: int) -> tuple[int, str]:
     """Send one attempt and return the status line of the answer."""
     target = urlsplit(delivery.webhook.url)
-    if target.scheme != "http":
-        raise DeliveryError("fetch failed")  # the simulator carries no TLS
-    reader, writer = await asyncio.open_connection(target.hostname, target.port or 80)
+    is_tls = target.scheme == "https"
+    port = target.port or (443 if is_tls else 80)
+    reader, writer = await asyncio.open_connection(target.hostname, port, ssl=is_tls or None)
     try:
         writer.write(_head(delivery, retry) + delivery.body)
         words = (await reader.readline()).decode("latin-1").rstrip().split(" ", 2)
