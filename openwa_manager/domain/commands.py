@@ -61,13 +61,6 @@ class Observe:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class FetchQr:
-    """Ask the engine for the code it shows."""
-
-    launch: Launch
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
 class RemoveQr:
     """Forget the image of the code and remove `qr.png`."""
 
@@ -79,4 +72,4 @@ class Forget:
     keep_data: bool
 
 
-Command = Enqueue | Dequeue | Spawn | WatchExit | BringUp | End | Sweep | Observe | FetchQr | RemoveQr | Forget
+Command = Enqueue | Dequeue | Spawn | WatchExit | BringUp | End | Sweep | Observe | RemoveQr | Forget

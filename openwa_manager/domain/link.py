@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from dataclasses import replace
 
-from openwa_manager.domain.commands import FetchQr, Observe, RemoveQr
+from openwa_manager.domain.commands import Observe, RemoveQr
 from openwa_manager.domain.events import Json
 from openwa_manager.domain.moves import going_down
 from openwa_manager.domain.process import ON_DEADLINE
@@ -24,6 +24,7 @@ from openwa_manager.domain.stimuli import (
 _UP = (LinkState.UNKNOWN, LinkState.QR_READY, LinkState.AUTHENTICATING, LinkState.CONNECTED, LinkState.DISCONNECTED)
 
 #: (link, report) -> next link. A pair that is absent changes nothing; reports that end the engine are in ENDS.
+#: QR_READY is absent throughout: only the image of a code makes a session `qr_ready`.
 LINKS: Mapping[tuple[LinkState, LinkReport], LinkState] = {
     (LinkState.QR_READY, LinkReport.INITIALIZING): LinkState.AUTHENTICATING,
     (LinkState.CONNECTED, LinkReport.INITIALIZING): LinkState.DISCONNECTED,
@@ -61,19 +62,10 @@ def link_reported(stimulus: LinkReported, scene: Scene) -> Draft | Dropped:
         return going_down(scene, ending, stimulus.detail).noting(detail=stimulus.detail)
     if stimulus.link is LinkReport.FAILED and not is_paired(scene.session):
         return _spend_restart(scene, ReasonCode.LINK_TIMEOUT, stimulus.detail)
-    if stimulus.link is LinkReport.QR_READY:
-        return _show_code(scene)
     link = LINKS.get((scene.session.link, stimulus.link))
     if link is None or _codes_ran_out(scene, stimulus.link):
         return _drop_codes(scene) if _codes_ran_out(scene, stimulus.link) else Dropped(why="nothing new")
     return _connected(stimulus, scene) if link is LinkState.CONNECTED else _moved(stimulus, scene, link)
-
-
-def _show_code(scene: Scene) -> Draft | Dropped:
-    launch = scene.session.launch
-    if launch is None or scene.session.qr is not None:
-        return Dropped(why="the code is known")
-    return Draft(session=scene.session, commands=(FetchQr(launch=launch),))
 
 
 def _codes_ran_out(scene: Scene, report: LinkReport) -> bool:

@@ -166,8 +166,9 @@ class LinkReported(LaunchObservation):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class QrProduced(LaunchObservation):
-    """A whole new image of a code; `expires_at` None means the engine did not say."""
+    """A whole new `image` (PNG) of a code and its hash; `expires_at` None means the engine did not say."""
 
+    image: bytes = field(repr=False)
     sha256: str
     produced_at: float
     expires_at: float | None = None

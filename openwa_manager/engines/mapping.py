@@ -149,7 +149,8 @@ def report_of(row: InnerSession, launch_id: LaunchId) -> LinkReported:
 
 def qr_observation(image: bytes, launch_id: LaunchId, produced_at: float) -> QrProduced:
     """Return the observation of an image first seen at `produced_at` (wall time)."""
-    return QrProduced(launch_id=launch_id, sha256=hashlib.sha256(image).hexdigest(), produced_at=produced_at)
+    sha256 = hashlib.sha256(image).hexdigest()
+    return QrProduced(launch_id=launch_id, image=image, sha256=sha256, produced_at=produced_at)
 
 
 def image_of(data_url: str) -> bytes | None:

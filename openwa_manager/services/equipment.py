@@ -1,0 +1,38 @@
+"""What every supervisor works with; built once by the daemon."""
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from openwa_manager.domain.events import StoredEvent
+from openwa_manager.domain.ports import Clock, Engine, Launcher
+from openwa_manager.domain.restart import Policy
+from openwa_manager.domain.session import Session, SessionId
+from openwa_manager.processes.ports import PortRange
+from openwa_manager.services.start_gate import StartGate
+from openwa_manager.store.database import Database
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Equipment:
+    """The world of a supervisor. `chance` draws from [0, 1); `announce` is told of every event once it is on disk."""
+
+    clock: Clock
+    chance: Callable[[], float]
+    database: Database
+    launcher: Launcher
+    engines: Mapping[str, Engine]
+    gate: StartGate
+    ports: PortRange
+    policy: Policy
+    sessions_root: Path
+    stop_grace_s: float
+    announce: Callable[[Sequence[StoredEvent]], None]
+
+    def directory(self, session_id: SessionId) -> Path:
+        """Return the session's own directory."""
+        return self.sessions_root / session_id
+
+    def engine_of(self, session: Session) -> Engine:
+        """Return how to speak to this session's engine."""
+        return self.engines[session.spec.engine]
