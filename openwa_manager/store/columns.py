@@ -1,0 +1,38 @@
+"""How values become columns and come back: JSON, text any encoder accepts, rows by name."""
+
+import json
+import sqlite3
+from collections.abc import Mapping, Sequence
+
+from openwa_manager.domain.events import Json
+
+Column = str | int | float | bytes | None
+Row = Mapping[str, Column]
+
+
+def text(value: str) -> str:
+    """Return text SQLite accepts: half an emoji from an engine (a lone surrogate) becomes `?`."""
+    return value.encode("utf-8", "replace").decode("utf-8")
+
+
+def to_json(value: Json) -> str:
+    """Return compact JSON, with lone surrogates replaced as in `text`."""
+    return text(json.dumps(value, ensure_ascii=False, separators=(",", ":")))
+
+
+def json_object(stored: str) -> dict[str, Json]:
+    """Return the object in a JSON column; NaN and infinities, which other languages refuse, come back as None."""
+    value: dict[str, Json] = json.loads(stored, parse_constant=lambda _: None)
+    return value
+
+
+def json_texts(stored: str) -> tuple[str, ...]:
+    """Return the strings of an array in a JSON column."""
+    return tuple(json.loads(stored))
+
+
+def query(connection: sqlite3.Connection, sql: str, parameters: Sequence[Column] | Row = ()) -> sqlite3.Cursor:
+    """Run a query whose rows are addressed by column name."""
+    cursor = connection.cursor()
+    cursor.row_factory = sqlite3.Row
+    return cursor.execute(sql, parameters)

@@ -1,0 +1,223 @@
+"""The events not yet delivered, and those that were: how they get in, wait in streams, and come out in order."""
+
+import sqlite3
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import NamedTuple
+
+from openwa_manager.domain.delivery import DeliveryState, EndpointId, Lane, Tries
+from openwa_manager.domain.events import Event, EventClass, StoredEvent, matches
+from openwa_manager.domain.session import SessionId
+from openwa_manager.store.columns import Row, json_object, json_texts, query, text, to_json
+from openwa_manager.store.ids import new_id
+
+_INSERT_EVENT = """
+    INSERT INTO event (id, session_id, user_id, session_seq, launch, type, class, occurred_at, expires_at, data)
+    VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"""
+_INSERT_DELIVERY = """
+    INSERT INTO delivery (event_seq, endpoint_id, lane, session_id, class, size_bytes, state, next_at)
+    VALUES (?, ?, ?, ?, ?, ?, 'pending', ?)"""
+
+
+class StreamKey(NamedTuple):
+    """Deliveries that must stay in order; `session_id` is empty for what the daemon itself says."""
+
+    endpoint_id: EndpointId
+    lane: Lane
+    session_id: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Head:
+    """The first undelivered event of a stream, and what was tried for it."""
+
+    stored: StoredEvent
+    tries: Tries
+
+
+def append(connection: sqlite3.Connection, events: Sequence[Event]) -> list[StoredEvent]:
+    """Put events in the outbox, one delivery per active endpoint that asked for them; heartbeats are passed over.
+
+    A new code makes the session's older codes pointless: their deliveries are dropped.
+    """
+    kept = [event for event in events if event.type != "session.heartbeat"]
+    listeners = _listeners(connection) if kept else []
+    return [_append_one(connection, event, listeners) for event in kept]
+
+
+def read_events(
+    connection: sqlite3.Connection,
+    after: int = 0,
+    limit: int = 100,
+    types: Sequence[str] = (),
+    session_id: SessionId | None = None,
+) -> list[StoredEvent]:
+    """Return up to `limit` events later than seq `after`, oldest first; without `types` those of every type."""
+    where = ["seq > :after"]
+    if types:
+        where.append("type IN (SELECT value FROM json_each(:types))")
+    if session_id is not None:
+        where.append("session_id = :session_id")
+    sql = f"SELECT * FROM event WHERE {' AND '.join(where)} ORDER BY seq LIMIT :limit"  # noqa: S608 (our own words)
+    bound: Row = {"after": after, "limit": limit, "types": to_json(list(types)), "session_id": session_id}
+    return [stored_event(row) for row in query(connection, sql, bound)]
+
+
+def last_seq(connection: sqlite3.Connection) -> int:
+    """Return the seq of the newest event ever stored; 0 when there was none."""
+    row = connection.execute("SELECT seq FROM sqlite_sequence WHERE name = 'event'").fetchone()
+    return int(row[0]) if row else 0
+
+
+def read_streams(connection: sqlite3.Connection, after: int = 0) -> tuple[dict[StreamKey, float], int]:
+    """Return the streams with undelivered events later than seq `after`, each with when its first one of these is due.
+
+    The second value is the newest seq, to be passed as `after` the next time.
+    """
+    newest = last_seq(connection)
+    sql = """
+        SELECT endpoint_id, lane, session_id, min(event_seq), next_at FROM delivery
+        WHERE event_seq > ? AND state = 'pending' GROUP BY endpoint_id, lane, session_id"""
+    rows = connection.execute(sql, (after,))
+    return {StreamKey(endpoint, Lane(lane), session): next_at for endpoint, lane, session, _, next_at in rows}, newest
+
+
+def read_head(connection: sqlite3.Connection, key: StreamKey) -> Head | None:
+    """Return the first undelivered event of a stream; None when there is none."""
+    sql = """
+        SELECT event.*, attempts, rejected_count, errored_count, first_tried_at FROM delivery
+        JOIN event ON event.seq = event_seq
+        WHERE endpoint_id = ? AND lane = ? AND delivery.session_id = ? AND state = 'pending'
+        ORDER BY event_seq LIMIT 1"""
+    row = query(connection, sql, key).fetchone()
+    if row is None:
+        return None
+    tries = Tries(
+        attempts=row["attempts"],
+        rejected_count=row["rejected_count"],
+        errored_count=row["errored_count"],
+        first_at=row["first_tried_at"],
+    )
+    return Head(stored=stored_event(row), tries=tries)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Attempt:
+    """What is recorded of an attempt that ended `at`; `next_at` matters only while the delivery stays pending."""
+
+    seq: int
+    at: float
+    state: DeliveryState
+    tries: Tries
+    status: int | None
+    error: str | None = None
+    next_at: float = 0.0
+
+
+def record(connection: sqlite3.Connection, key: StreamKey, attempt: Attempt) -> float | None:
+    """Record an attempt and return when the stream's next event is due; None when the stream is empty.
+
+    A delivery that has been dropped or replaced meanwhile is left alone.
+    """
+    row: Row = {
+        "seq": attempt.seq,
+        "endpoint_id": key.endpoint_id,
+        "at": attempt.at,
+        "state": attempt.state,
+        "attempts": attempt.tries.attempts,
+        "rejected_count": attempt.tries.rejected_count,
+        "errored_count": attempt.tries.errored_count,
+        "first_at": attempt.tries.first_at,
+        "status": attempt.status,
+        "error": None if attempt.error is None else text(attempt.error),
+        "next_at": attempt.next_at,
+    }
+    connection.execute(_RECORD, row)
+    return due_at(connection, key)
+
+
+_RECORD = """
+    UPDATE delivery SET state = :state, next_at = :next_at, attempts = :attempts, rejected_count = :rejected_count,
+        errored_count = :errored_count, first_tried_at = :first_at, last_tried_at = :at, last_status = :status,
+        last_error = :error, settled_at = iif(:state = 'pending', NULL, :at)
+    WHERE event_seq = :seq AND endpoint_id = :endpoint_id AND state = 'pending'"""
+
+
+def drop(connection: sqlite3.Connection, key: StreamKey, seq: int) -> float | None:
+    """Forget a delivery that is no longer worth making; return when the stream's next event is due."""
+    connection.execute("DELETE FROM delivery WHERE event_seq = ? AND endpoint_id = ?", (seq, key.endpoint_id))
+    return due_at(connection, key)
+
+
+def due_at(connection: sqlite3.Connection, key: StreamKey) -> float | None:
+    """Return when the stream's first undelivered event is due (wall time); None when the stream is empty."""
+    sql = """
+        SELECT next_at FROM delivery WHERE endpoint_id = ? AND lane = ? AND session_id = ? AND state = 'pending'
+        ORDER BY event_seq LIMIT 1"""
+    row = connection.execute(sql, key).fetchone()
+    return float(row[0]) if row else None
+
+
+def stored_event(row: sqlite3.Row) -> StoredEvent:
+    """Return the event of a row of the table `event`."""
+    event = Event(
+        type=row["type"],
+        occurred_at=row["occurred_at"],
+        session_id=None if row["session_id"] is None else SessionId(row["session_id"]),
+        user_id=row["user_id"],
+        session_seq=row["session_seq"],
+        launch=row["launch"],
+        expires_at=row["expires_at"],
+        data=json_object(row["data"]),
+    )
+    return StoredEvent(seq=row["seq"], id=row["id"], event=event)
+
+
+class _Listener(NamedTuple):
+    endpoint_id: EndpointId
+    events: tuple[str, ...]
+    sessions: tuple[str, ...]
+
+    def wants(self, event: Event) -> bool:
+        """Tell whether the endpoint asked for this event; what the daemon says of itself is of no session."""
+        return any(matches(pattern, event.type) for pattern in self.events) and any(
+            matches(pattern, event.session_id or "") for pattern in self.sessions
+        )
+
+
+def _listeners(connection: sqlite3.Connection) -> list[_Listener]:
+    rows = connection.execute("SELECT endpoint_id, events, sessions FROM endpoint WHERE is_active")
+    return [_Listener(endpoint_id, json_texts(events), json_texts(sessions)) for endpoint_id, events, sessions in rows]
+
+
+def _append_one(connection: sqlite3.Connection, event: Event, listeners: Sequence[_Listener]) -> StoredEvent:
+    stored_as = new_id("evt", event.occurred_at)
+    data = to_json(event.data)
+    row = (
+        *(stored_as, event.session_id, event.user_id, event.session_seq, event.launch, text(event.type)),
+        *(event.event_class, event.occurred_at, event.expires_at, data),
+    )
+    seq = connection.execute(_INSERT_EVENT, row).lastrowid
+    if seq is None:
+        raise sqlite3.InternalError("an inserted event has no rowid")
+    lane = Lane.QR if event.event_class is EventClass.QR else Lane.MAIN
+    if lane is Lane.QR:
+        _supersede_codes(connection, event.session_id)
+    size_bytes = len(data) + _ROW_BYTES
+    about = (lane, event.session_id or "", event.event_class, size_bytes, event.occurred_at)
+    wanting = [listener.endpoint_id for listener in listeners if listener.wants(event)]
+    connection.executemany(_INSERT_DELIVERY, [(seq, endpoint_id, *about) for endpoint_id in wanting])
+    return StoredEvent(seq=seq, id=stored_as, event=event)
+
+
+#: What an event takes on disk beside its data, roughly.
+_ROW_BYTES = 300
+
+
+def _supersede_codes(connection: sqlite3.Connection, session_id: SessionId | None) -> None:
+    connection.execute(
+        """
+        DELETE FROM delivery WHERE lane = 'qr' AND state = 'pending' AND session_id = ?
+            AND endpoint_id IN (SELECT endpoint_id FROM endpoint)""",
+        (session_id or "",),
+    )

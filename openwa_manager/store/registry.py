@@ -1,0 +1,223 @@
+"""The sessions on disk: the row, the launches and the timeline of each, saved together with what they tell."""
+
+import dataclasses
+import sqlite3
+from collections.abc import Iterable, Sequence
+
+from pydantic import TypeAdapter
+
+from openwa_manager.domain.events import Event, StoredEvent
+from openwa_manager.domain.session import (
+    Desired,
+    Ending,
+    Identity,
+    Launch,
+    LaunchId,
+    LinkState,
+    ProcessState,
+    Qr,
+    Reason,
+    ReasonCode,
+    Restarts,
+    Session,
+    SessionId,
+    Spec,
+    Step,
+)
+from openwa_manager.store import outbox
+from openwa_manager.store.columns import Column, query, text, to_json
+
+#: How many steps of each session are kept.
+STEPS_KEPT = 500
+
+_REASON = TypeAdapter(Reason | None)
+_ENDING = TypeAdapter(Ending | None)
+_QR = TypeAdapter(Qr | None)
+_RESTARTS = TypeAdapter(Restarts)
+_STRINGS = TypeAdapter(dict[str, str])
+_EVIDENCE = TypeAdapter(dict[str, str | int | float | bool | None])
+
+_SPEC_SCALARS = ("user_id", "engine", "proxy_url", "memory_limit_bytes")
+_SESSION_SCALARS = (
+    *("session_id", "engine_key", "inner_id", "desired", "process", "link", "launch_count", "qr_seq", "event_seq"),
+    *("phone_number", "push_name", "pairing_started_at", "created_at", "updated_at", "started_at", "connected_at"),
+    *("last_connected_at", "last_seen_at"),
+)
+_SESSION_NESTED = ("labels", "env", "reason", "launch_id", "ending", "qr", "restarts")
+_LAUNCH_SCALARS = ("launch_id", "number", "port", "secret", "cause", "launched_at")
+
+
+def _upsert(table: str, columns: Sequence[str]) -> str:
+    values = ", ".join(f":{column}" for column in columns)
+    changes = ", ".join(f"{column} = excluded.{column}" for column in columns[1:])
+    return (
+        f"INSERT INTO {table} ({', '.join(columns)}) VALUES ({values}) "  # noqa: S608 (names from above)
+        f"ON CONFLICT ({columns[0]}) DO UPDATE SET {changes}"
+    )
+
+
+_SAVE_SESSION = _upsert("session", (*_SESSION_SCALARS, *_SPEC_SCALARS, *_SESSION_NESTED))
+_SAVE_LAUNCH = _upsert("launch", (*_LAUNCH_SCALARS, "session_id", "boot_id", "pid", "started"))
+_LOAD_SESSIONS = """
+    SELECT session.*, launch.number, launch.port, launch.secret, launch.cause, launch.launched_at,
+           launch.boot_id, launch.pid, launch.started
+    FROM session LEFT JOIN launch USING (launch_id) ORDER BY session.created_at, session.session_id"""
+
+
+def save_session(
+    connection: sqlite3.Connection, session: Session, steps: Sequence[Step], events: Sequence[Event]
+) -> list[StoredEvent]:
+    """Record the session, the steps that led there and the events that tell of it; return the events as stored.
+
+    A launch the session no longer has is closed with the `exit_code` and `signal` in the steps' evidence.
+    """
+    _close_former_launch(connection, session, steps)
+    connection.execute(_SAVE_SESSION, _session_row(session))
+    if session.launch is not None:
+        connection.execute(_SAVE_LAUNCH, _launch_row(session.session_id, session.launch))
+    if steps:
+        _add_steps(connection, session.session_id, steps)
+    return outbox.append(connection, events)
+
+
+def remove_session(connection: sqlite3.Connection, session_id: SessionId, events: Sequence[Event]) -> list[StoredEvent]:
+    """Forget the session, its launches and its timeline; its events stay until they are delivered."""
+    connection.execute("DELETE FROM session WHERE session_id = ?", (session_id,))
+    return outbox.append(connection, events)
+
+
+def load_sessions(connection: sqlite3.Connection) -> list[Session]:
+    """Return all sessions as they were saved, oldest first."""
+    return [_session_of(row) for row in query(connection, _LOAD_SESSIONS)]
+
+
+def read_timeline(connection: sqlite3.Connection, session_id: SessionId, limit: int) -> list[Step]:
+    """Return the session's newest steps, in the order in which they happened."""
+    sql = "SELECT * FROM step WHERE session_id = ? ORDER BY number DESC LIMIT ?"
+    return [_step_of(row) for row in query(connection, sql, (session_id, limit))][::-1]
+
+
+def _close_former_launch(connection: sqlite3.Connection, session: Session, steps: Iterable[Step]) -> None:
+    row = connection.execute("SELECT launch_id FROM session WHERE session_id = ?", (session.session_id,)).fetchone()
+    former = row[0] if row else None
+    if former is None or (session.launch is not None and session.launch.launch_id == former):
+        return
+    evidence = {key: value for step in steps for key, value in step.evidence.items()}
+    connection.execute(
+        "UPDATE launch SET ended_at = ?, exit_code = ?, signal = ? WHERE launch_id = ?",
+        (session.updated_at, evidence.get("exit_code"), evidence.get("signal"), former),
+    )
+
+
+def _add_steps(connection: sqlite3.Connection, session_id: SessionId, steps: Sequence[Step]) -> None:
+    (last,) = connection.execute(
+        "SELECT coalesce(max(number), 0) FROM step WHERE session_id = ?", (session_id,)
+    ).fetchone()
+    connection.executemany(
+        "INSERT INTO step (session_id, number, at, stimulus, decision, evidence) VALUES (?, ?, ?, ?, ?, ?)",
+        (
+            (session_id, number, step.at, text(step.stimulus), text(step.decision), to_json(step.evidence))
+            for number, step in enumerate(steps, last + 1)
+        ),
+    )
+    oldest_kept = last + len(steps) - STEPS_KEPT
+    connection.execute("DELETE FROM step WHERE session_id = ? AND number <= ?", (session_id, oldest_kept))
+
+
+def _session_row(session: Session) -> dict[str, Column]:
+    return {
+        **_scalars(session, _SESSION_SCALARS),
+        **_scalars(session.spec, _SPEC_SCALARS),
+        "labels": to_json(session.spec.labels),
+        "env": to_json(session.spec.env),
+        "reason": _nested(session.reason),
+        "launch_id": session.launch.launch_id if session.launch else None,
+        "ending": _nested(session.ending),
+        "qr": _nested(session.qr),
+        "restarts": _nested(session.restarts),
+    }
+
+
+def _launch_row(session_id: SessionId, launch: Launch) -> dict[str, Column]:
+    identity = launch.identity
+    return {
+        **_scalars(launch, _LAUNCH_SCALARS),
+        "session_id": session_id,
+        "boot_id": identity.boot_id if identity else None,
+        "pid": identity.pid if identity else None,
+        "started": identity.started if identity else None,
+    }
+
+
+def _scalars(value: Session | Spec | Launch, names: Iterable[str]) -> dict[str, Column]:
+    """Return the named fields that fit a column as they are; text made storable."""
+    fields = ((name, getattr(value, name)) for name in names)
+    return {name: text(field) if isinstance(field, str) else field for name, field in fields}
+
+
+def _nested(value: Reason | Ending | Qr | Restarts | None) -> str | None:
+    return None if value is None else to_json(dataclasses.asdict(value))
+
+
+def _session_of(row: sqlite3.Row) -> Session:
+    return Session(
+        session_id=SessionId(row["session_id"]),
+        spec=Spec(
+            user_id=row["user_id"],
+            engine=row["engine"],
+            labels=_STRINGS.validate_json(row["labels"]),
+            env=_STRINGS.validate_json(row["env"]),
+            proxy_url=row["proxy_url"],
+            memory_limit_bytes=row["memory_limit_bytes"],
+        ),
+        engine_key=row["engine_key"],
+        created_at=row["created_at"],
+        updated_at=row["updated_at"],
+        desired=Desired(row["desired"]),
+        process=ProcessState(row["process"]),
+        link=LinkState(row["link"]),
+        reason=_REASON.validate_json(row["reason"] or "null"),
+        launch=_launch_of(row) if row["launch_id"] is not None else None,
+        launch_count=row["launch_count"],
+        ending=_ENDING.validate_json(row["ending"] or "null"),
+        qr=_QR.validate_json(row["qr"] or "null"),
+        qr_seq=row["qr_seq"],
+        pairing_started_at=row["pairing_started_at"],
+        restarts=_RESTARTS.validate_json(row["restarts"]),
+        inner_id=row["inner_id"],
+        phone_number=row["phone_number"],
+        push_name=row["push_name"],
+        event_seq=row["event_seq"],
+        started_at=row["started_at"],
+        connected_at=row["connected_at"],
+        last_connected_at=row["last_connected_at"],
+        last_seen_at=row["last_seen_at"],
+    )
+
+
+def _launch_of(row: sqlite3.Row) -> Launch:
+    return Launch(
+        launch_id=LaunchId(row["launch_id"]),
+        number=row["number"],
+        port=row["port"],
+        secret=row["secret"],
+        cause=ReasonCode(row["cause"]),
+        launched_at=row["launched_at"],
+        identity=_identity_of(row),
+    )
+
+
+def _identity_of(row: sqlite3.Row) -> Identity | None:
+    if row["pid"] is None:
+        return None
+    return Identity(boot_id=row["boot_id"], pid=row["pid"], started=row["started"])
+
+
+def _step_of(row: sqlite3.Row) -> Step:
+    return Step(
+        session_id=SessionId(row["session_id"]),
+        at=row["at"],
+        stimulus=row["stimulus"],
+        decision=row["decision"],
+        evidence=_EVIDENCE.validate_json(row["evidence"]),
+    )

@@ -1,0 +1,170 @@
+import dataclasses
+import sqlite3
+from functools import partial
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from openwa_manager.domain.events import Event
+from openwa_manager.domain.session import (
+    Identity,
+    Launch,
+    LaunchId,
+    ProcessState,
+    ReasonCode,
+    Session,
+    SessionId,
+    Spec,
+    Step,
+)
+from openwa_manager.store.database import Database
+from openwa_manager.store.migrations import migrate
+from openwa_manager.store.outbox import read_events
+from openwa_manager.store.registry import STEPS_KEPT, load_sessions, read_timeline, remove_session, save_session
+
+ID = SessionId("user_1_session_a")
+
+texts = st.text(max_size=20)
+times = st.floats(0, 4e9)
+counts = st.integers(0, 2**53)
+pairs = st.dictionaries(texts, texts, max_size=3)
+scalars = (
+    st.none() | st.booleans() | st.integers(-(2**53), 2**53) | st.floats(allow_nan=False, allow_infinity=False) | texts
+)
+identities = st.builds(Identity, boot_id=texts, pid=st.integers(1, 2**31), started=counts)
+launches = st.builds(
+    Launch,
+    launch_id=st.uuids().map(lambda it: LaunchId(str(it))),
+    number=counts,
+    port=st.integers(1, 65535),
+    secret=texts,
+    cause=st.sampled_from(ReasonCode),
+    launched_at=times,
+    identity=st.none() | identities,
+)
+st.register_type_strategy(float, times)
+st.register_type_strategy(int, counts)
+specs = st.builds(Spec, labels=pairs, env=pairs, memory_limit_bytes=st.none() | counts)
+sessions = st.builds(Session, session_id=texts.map(SessionId), spec=specs, launch=st.none() | launches)
+
+
+def a_session(session_id: SessionId = ID, **changes: object) -> Session:
+    session = Session(
+        session_id=session_id, spec=Spec(engine="simulator"), engine_key="k", created_at=1.0, updated_at=2.0
+    )
+    return dataclasses.replace(session, **changes)  # type: ignore[arg-type]
+
+
+def a_launch(name: str, number: int = 1) -> Launch:
+    return Launch(
+        launch_id=LaunchId(name), number=number, port=28100, secret="s", cause=ReasonCode.REQUESTED, launched_at=1.0
+    )
+
+
+def a_step(decision: str, **evidence: int | None) -> Step:
+    return Step(session_id=ID, at=3.0, stimulus="told", decision=decision, evidence=evidence)
+
+
+@pytest.fixture
+def connection() -> sqlite3.Connection:
+    connection = sqlite3.connect(":memory:", isolation_level=None)
+    connection.execute("PRAGMA foreign_keys = ON")
+    migrate(connection)
+    return connection
+
+
+@given(session=sessions)
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture])
+def test_every_field_of_a_session_comes_back(connection: sqlite3.Connection, session: Session) -> None:
+    connection.execute("DELETE FROM session")
+
+    save_session(connection, session, [], [])
+
+    assert load_sessions(connection) == [session]
+
+
+@given(first=sessions, second=sessions)
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture])
+def test_a_second_save_replaces_every_field(connection: sqlite3.Connection, first: Session, second: Session) -> None:
+    connection.execute("DELETE FROM session")
+    second = dataclasses.replace(second, session_id=first.session_id)
+
+    save_session(connection, first, [], [])
+    save_session(connection, second, [], [])
+
+    assert load_sessions(connection) == [second]
+
+
+@given(evidence=st.dictionaries(texts, scalars, max_size=4), decision=texts)
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture])
+def test_a_step_comes_back_as_it_was(
+    connection: sqlite3.Connection, evidence: dict[str, str | float | bool | None], decision: str
+) -> None:
+    step = Step(session_id=ID, at=1.5, stimulus="Launched", decision=decision, evidence=evidence)
+
+    save_session(connection, a_session(), [step], [])
+
+    assert read_timeline(connection, ID, 1) == [step]
+
+
+def test_half_an_emoji_from_an_engine_does_not_stop_a_save(connection: sqlite3.Connection) -> None:
+    broken = "Ann \ud83d"
+    session = a_session(push_name=broken, spec=Spec(engine="simulator", labels={"name": broken}))
+
+    save_session(connection, session, [a_step(broken)], [Event(type="x", occurred_at=1.0, data={"name": broken})])
+
+    (loaded,) = load_sessions(connection)
+    assert loaded.push_name == "Ann ?"
+    assert loaded.spec.labels == {"name": "Ann ?"}
+
+
+def test_the_timeline_keeps_the_newest_steps_in_order(connection: sqlite3.Connection) -> None:
+    for number in range(STEPS_KEPT + 20):
+        save_session(connection, a_session(), [a_step(f"{number}")], [])
+
+    timeline = read_timeline(connection, ID, 10_000)
+
+    assert [step.decision for step in timeline] == [f"{number}" for number in range(20, STEPS_KEPT + 20)]
+    assert [step.decision for step in read_timeline(connection, ID, 2)] == ["518", "519"]
+
+
+def test_a_launch_that_is_over_keeps_how_it_ended(connection: sqlite3.Connection) -> None:
+    save_session(connection, a_session(launch=a_launch("one")), [], [])
+
+    save_session(connection, a_session(updated_at=9.0), [a_step("crashed", exit_code=3, signal=None)], [])
+    save_session(connection, a_session(launch=a_launch("two", 2)), [], [])
+
+    rows = connection.execute("SELECT launch_id, ended_at, exit_code, signal FROM launch ORDER BY number").fetchall()
+    assert rows == [("one", 9.0, 3, None), ("two", None, None, None)]
+
+
+def test_a_launch_that_follows_another_at_once_closes_it(connection: sqlite3.Connection) -> None:
+    save_session(connection, a_session(launch=a_launch("one")), [], [])
+
+    save_session(connection, a_session(launch=a_launch("two", 2), updated_at=5.0), [a_step("again", signal=9)], [])
+
+    rows = connection.execute("SELECT launch_id, ended_at, signal FROM launch ORDER BY number").fetchall()
+    assert rows == [("one", 5.0, 9), ("two", None, None)]
+
+
+def test_removing_a_session_keeps_what_is_to_be_told(connection: sqlite3.Connection) -> None:
+    save_session(connection, a_session(launch=a_launch("one")), [a_step("x")], [])
+    save_session(connection, a_session(SessionId("other")), [], [])
+
+    remove_session(connection, ID, [Event(type="session.deleted", session_id=ID, occurred_at=1.0)])
+
+    assert [session.session_id for session in load_sessions(connection)] == ["other"]
+    assert read_timeline(connection, ID, 10) == []
+    assert connection.execute("SELECT count(*) FROM launch").fetchone() == (0,)
+    assert [stored.event.type for stored in read_events(connection)] == ["session.deleted"]
+
+
+async def test_a_save_through_the_database_returns_the_events_with_their_numbers(database: Database) -> None:
+    event = Event(type="session.created", session_id=ID, occurred_at=1.0, session_seq=1)
+    session = a_session(process=ProcessState.STARTING, event_seq=1)
+
+    stored = await database.write(partial(save_session, session=session, steps=[], events=[event]))
+
+    assert [(one.seq, one.event) for one in stored] == [(1, event)]
+    assert await database.read(load_sessions) == [session]
