@@ -39,8 +39,17 @@ _EVIDENCE = TypeAdapter(dict[str, str | int | float | bool | None])
 
 _SPEC_SCALARS = ("user_id", "engine", "proxy_url", "memory_limit_bytes")
 _SESSION_SCALARS = (
-    *("session_id", "engine_key", "inner_id", "desired", "process", "link", "launch_count", "qr_seq", "event_seq"),
-    *("phone_number", "push_name", "pairing_started_at", "created_at", "updated_at", "started_at", "connected_at"),
+    *("session_id", "engine_key", "inner_id", "desired", "process", "link", "launch_count", "qr_seq", "qr_attempts"),
+    *(
+        "event_seq",
+        "phone_number",
+        "push_name",
+        "pairing_started_at",
+        "created_at",
+        "updated_at",
+        "started_at",
+        "connected_at",
+    ),
     *("last_connected_at", "last_seen_at"),
 )
 _SESSION_NESTED = ("labels", "env", "reason", "launch_id", "ending", "qr", "restarts")
@@ -182,6 +191,7 @@ def _session_of(row: sqlite3.Row) -> Session:
         ending=_ENDING.validate_json(row["ending"] or "null"),
         qr=_QR.validate_json(row["qr"] or "null"),
         qr_seq=row["qr_seq"],
+        qr_attempts=row["qr_attempts"],
         pairing_started_at=row["pairing_started_at"],
         restarts=_RESTARTS.validate_json(row["restarts"]),
         inner_id=row["inner_id"],

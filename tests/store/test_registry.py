@@ -1,6 +1,7 @@
 import dataclasses
 import sqlite3
 from functools import partial
+from typing import TypeVar
 
 import pytest
 from hypothesis import HealthCheck, given, settings
@@ -8,11 +9,15 @@ from hypothesis import strategies as st
 
 from openwa_manager.domain.events import Event
 from openwa_manager.domain.session import (
+    Ending,
     Identity,
     Launch,
     LaunchId,
     ProcessState,
+    Qr,
+    Reason,
     ReasonCode,
+    Restarts,
     Session,
     SessionId,
     Spec,
@@ -23,6 +28,8 @@ from openwa_manager.store.migrations import migrate
 from openwa_manager.store.outbox import read_events
 from openwa_manager.store.registry import STEPS_KEPT, load_sessions, read_timeline, remove_session, save_session
 
+T = TypeVar("T")
+
 ID = SessionId("user_1_session_a")
 
 texts = st.text(max_size=20)
@@ -32,21 +39,28 @@ pairs = st.dictionaries(texts, texts, max_size=3)
 scalars = (
     st.none() | st.booleans() | st.integers(-(2**53), 2**53) | st.floats(allow_nan=False, allow_infinity=False) | texts
 )
-identities = st.builds(Identity, boot_id=texts, pid=st.integers(1, 2**31), started=counts)
-launches = st.builds(
-    Launch,
-    launch_id=st.uuids().map(lambda it: LaunchId(str(it))),
-    number=counts,
-    port=st.integers(1, 65535),
-    secret=texts,
-    cause=st.sampled_from(ReasonCode),
-    launched_at=times,
-    identity=st.none() | identities,
-)
+
+
+def every_field(kind: type[T], **chosen: st.SearchStrategy[object]) -> st.SearchStrategy[T]:
+    """Draw also the fields that have a default, which `builds` leaves alone unless they are named."""
+    inferred = {field.name: ... for field in dataclasses.fields(kind)}  # type: ignore[arg-type]
+    return st.builds(kind, **{**inferred, **chosen})  # type: ignore[arg-type]
+
+
 st.register_type_strategy(float, times)
 st.register_type_strategy(int, counts)
-specs = st.builds(Spec, labels=pairs, env=pairs, memory_limit_bytes=st.none() | counts)
-sessions = st.builds(Session, session_id=texts.map(SessionId), spec=specs, launch=st.none() | launches)
+st.register_type_strategy(Identity, every_field(Identity))
+launches = every_field(Launch, launch_id=st.uuids().map(str))
+specs = every_field(Spec, labels=pairs, env=pairs)
+sessions = every_field(
+    Session,
+    spec=specs,
+    launch=st.none() | launches,
+    reason=st.none() | every_field(Reason),
+    ending=st.none() | every_field(Ending),
+    qr=st.none() | every_field(Qr),
+    restarts=every_field(Restarts),
+)
 
 
 def a_session(session_id: SessionId = ID, **changes: object) -> Session:

@@ -19,6 +19,7 @@ CREATE TABLE session (
     ending             TEXT,           -- JSON object
     qr                 TEXT,           -- JSON object; the hash, never the image
     qr_seq             INTEGER NOT NULL,
+    qr_attempts        INTEGER NOT NULL,
     pairing_started_at REAL,
     restarts           TEXT NOT NULL,  -- JSON object
     phone_number       TEXT,
