@@ -150,6 +150,15 @@ class Exit:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Usage:
+    """What an engine and all its descendants use: summed RSS, and 100 % for each processor kept busy."""
+
+    rss_bytes: int
+    cpu_percent: float
+    process_count: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Qr:
     """A code being shown; the image itself is never part of the state.
 

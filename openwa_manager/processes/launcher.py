@@ -1,0 +1,141 @@
+"""Starting engines, and everything else the services may ask about their processes."""
+
+import errno
+import os
+import subprocess
+from pathlib import Path
+
+from openwa_manager.domain.errors import LaunchFailedError, OwnedElsewhereError
+from openwa_manager.domain.ports import Clock, LaunchPlan, Target
+from openwa_manager.domain.session import Exit, Identity, LaunchId, SessionId
+from openwa_manager.processes.exits import Exits, system_source
+from openwa_manager.processes.identity import boot_id, is_alive, stamp
+from openwa_manager.processes.locks import SessionLocks
+from openwa_manager.processes.table import read_marked_table
+from openwa_manager.processes.tree import Trees
+
+#: How long a launch waits for a lock that the leftovers of an earlier one may still hold, and how often it looks.
+_OWNED_RETRY_S = 5.0
+_OWNED_LOOK_S = 0.25
+
+#: What to do about a program that does not start, by errno; `{program}` is what was to be run.
+_ADVICE = {
+    errno.ENOENT: "{program} was not found (or the interpreter in its first line); check the path and PATH",
+    errno.ENOTDIR: "{program} was not found: a part of its path is not a directory; check the path",
+    errno.EACCES: "{program} may not be executed; make it executable (chmod +x) and its directories searchable",
+    errno.ENOEXEC: "{program} is not a program for this machine; a script needs a first line like #!/bin/sh",
+    errno.E2BIG: "the arguments and environment for {program} are too long together; shorten the session's env",
+}
+
+
+class HostLauncher:
+    """The Launcher of this host. Belongs to the running event loop; `locks` is the directory of the lock files."""
+
+    def __init__(self, locks: Path, clock: Clock) -> None:
+        self._clock = clock
+        self._locks = SessionLocks(locks)
+        self._exits = Exits(clock, system_source())
+        self._trees = Trees(self._exits, clock)
+
+    async def run(self) -> None:
+        """Look after the watched processes, as a net under the system's announcements, until cancelled."""
+        await self._exits.run()
+
+    def close(self) -> None:
+        """Watch nothing any more; the engines live on."""
+        self._exits.close()
+
+    async def launch(self, plan: LaunchPlan) -> Identity:
+        """Start the engine holding its session's lock; blocks the loop for about a millisecond.
+
+        Raises:
+            LaunchFailedError: the program is missing or cannot be executed.
+            OwnedElsewhereError: another live process holds the session's lock.
+        """
+        leftovers = Target(session_id=plan.session_id, launch_id=plan.launch_id, directory=plan.cwd, identity=None)
+        give_up_s = self._clock.now().boot_s + _OWNED_RETRY_S
+        while True:
+            try:
+                return self._start(plan)
+            except OwnedElsewhereError:
+                if self._clock.now().boot_s >= give_up_s:
+                    raise
+            await self._trees.sweep(leftovers)
+            await self._clock.sleep_until(min(give_up_s, self._clock.now().boot_s + _OWNED_LOOK_S))
+
+    def is_alive(self, identity: Identity) -> bool:
+        """Tell whether this very process lives; a zombie is dead."""
+        return is_alive(identity)
+
+    def is_locked(self, session_id: SessionId) -> bool:
+        """Tell whether some process holds the session's lock."""
+        return self._locks.is_held(session_id)
+
+    async def wait(self, identity: Identity) -> Exit:
+        """Return how the process ended, at once if it already has; works for children and adopted processes."""
+        return await self._exits.wait(identity)
+
+    async def end(self, target: Target, grace_s: float) -> Exit:
+        """End the engine and every descendant (DESIGN.md, Ending); return only once all are proven dead."""
+        return await self._trees.end(target, grace_s)
+
+    async def sweep(self, target: Target) -> int:
+        """Kill what is left of this launch after its engine died; return how many processes that were."""
+        return await self._trees.sweep(target)
+
+    def find(self, launch_id: LaunchId) -> Identity | None:
+        """Return the oldest live process that carries this launch id in its environment."""
+        carriers = read_marked_table().of_launch(launch_id)
+        return min(carriers, key=lambda process: (process.started, process.pid)).identity if carriers else None
+
+    def _start(self, plan: LaunchPlan) -> Identity:
+        if not plan.cwd.is_dir():
+            raise LaunchFailedError(f"the session's directory {plan.cwd} is missing; restore or create it")
+        try:
+            with self._locks.hold(plan.session_id) as lock_fd:
+                pid = _spawn(plan, lock_fd)
+        except OSError as error:
+            raise LaunchFailedError(_explain(plan, error)) from error
+        # Nobody has reaped it yet, so the pid is still its own. Where the system hides zombies, one that died at once
+        # gets the start 0, which no live process has.
+        identity = stamp(pid) or Identity(boot_id=boot_id(), pid=pid, started=0)
+        self._exits.watch(identity)
+        return identity
+
+
+def _spawn(plan: LaunchPlan, lock_fd: int) -> int:
+    log_fd = _open_log(plan.log_path)
+    try:
+        process = subprocess.Popen(
+            list(plan.argv),
+            cwd=plan.cwd,
+            env=dict(plan.env),
+            stdin=subprocess.DEVNULL,
+            stdout=log_fd,
+            stderr=log_fd,
+            pass_fds=(lock_fd,),
+            start_new_session=True,
+            umask=0o077,
+        )
+    finally:
+        os.close(log_fd)
+    # Exits reaps it, as it does adopted ones; with a return code Popen neither waits for it nor warns that it runs.
+    process.returncode = 0
+    return process.pid
+
+
+def _open_log(path: Path) -> int:
+    flags = os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_CLOEXEC
+    try:
+        return os.open(path, flags, 0o600)
+    except FileNotFoundError:
+        for directory in reversed([each for each in path.parents if not each.exists()]):
+            directory.mkdir(mode=0o700, exist_ok=True)
+        return os.open(path, flags, 0o600)
+
+
+def _explain(plan: LaunchPlan, error: OSError) -> str:
+    if error.filename in (plan.argv[0], str(plan.cwd)) and error.errno in _ADVICE:
+        return _ADVICE[error.errno].format(program=plan.argv[0])
+    about = f" ({error.filename})" if error.filename else ""
+    return f"{plan.argv[0]} could not be started: {os.strerror(error.errno or 0)}{about}"

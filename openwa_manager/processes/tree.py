@@ -1,0 +1,71 @@
+"""Ending an engine with every descendant, and proving them dead."""
+
+import signal
+
+import structlog
+
+from openwa_manager.domain.ports import Clock, Target
+from openwa_manager.domain.session import Exit, Identity
+from openwa_manager.processes.exits import Exits
+from openwa_manager.processes.identity import is_alive
+from openwa_manager.processes.signals import send_signal
+from openwa_manager.processes.table import SharedRead, Table, read_marked_table, read_processes
+
+log = structlog.get_logger(__name__)
+
+#: From the second SIGTERM, at which OpenWA reaps its browser, to the first SIGKILL.
+_LAST_GRACE_S = 3.0
+#: How long a process may take to die of SIGKILL before we say so and look again.
+_DEATH_S = 5.0
+
+
+class Trees:
+    """Finds and ends engines together with whatever they started; many at once share the scans."""
+
+    def __init__(self, exits: Exits, clock: Clock) -> None:
+        self._exits = exits
+        self._clock = clock
+        self._plain = SharedRead(lambda: Table(read_processes()))
+        self._marked = SharedRead(read_marked_table)
+
+    async def end(self, target: Target, grace_s: float) -> Exit:
+        """End the engine and every descendant; return only once all are proven dead."""
+        engine = target.identity
+        members: set[Identity] = set()
+        if engine is not None and is_alive(engine):
+            # Before the first signal: once the engine is dead nothing says any more who its children were.
+            members = {process.identity for process in (await self._plain.get()).descendants([engine])}
+            await self._ask_to_exit(engine, grace_s)
+        await self._kill(target, members)
+        return Exit() if engine is None else await self._exits.wait(engine)
+
+    async def sweep(self, target: Target) -> int:
+        """Kill what is left of this launch after its engine died; return how many processes that were."""
+        return await self._kill(target, set())
+
+    async def _ask_to_exit(self, engine: Identity, grace_s: float) -> None:
+        for patience_s in (grace_s, _LAST_GRACE_S):
+            if not send_signal(engine, signal.SIGTERM) or await self._exits.wait_all({engine}, patience_s):
+                return
+
+    async def _kill(self, target: Target, members: set[Identity]) -> int:
+        killed: set[Identity] = set()
+        untouchable: set[Identity] = set()
+        while victims := await self._find(target, members) - untouchable:
+            for victim in victims:
+                try:
+                    send_signal(victim, signal.SIGKILL)
+                except PermissionError:
+                    untouchable.add(victim)
+                    log.warning("process_untouchable", session_id=target.session_id, pid=victim.pid)
+            killed |= victims - untouchable
+            members |= victims
+            if not await self._exits.wait_all(victims - untouchable, _DEATH_S):
+                log.warning("kill_delayed", session_id=target.session_id, pids=sorted(each.pid for each in victims))
+        return len(killed)
+
+    async def _find(self, target: Target, members: set[Identity]) -> set[Identity]:
+        """Return everything alive that belongs to the launch: known members, the marked, and all their descendants."""
+        table = await self._marked.get()
+        marked = [*table.of_launch(target.launch_id), *table.in_directory(target.directory)]
+        return {each.identity for each in table.descendants(members | {each.identity for each in marked})}

@@ -1,0 +1,119 @@
+import asyncio
+import json
+import os
+import signal
+import subprocess
+import sys
+import uuid
+from collections.abc import AsyncIterator, Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import pytest
+
+from openwa_manager.domain.ports import LaunchPlan, Target
+from openwa_manager.domain.session import Identity, LaunchId, SessionId
+from openwa_manager.host.clock import SystemClock
+from openwa_manager.processes.identity import identify
+from openwa_manager.processes.launcher import HostLauncher
+from openwa_manager.processes.signals import send_signal
+from openwa_manager.processes.table import LAUNCH_ID_VARIABLE, read_marked_table
+from tests.fakes.clock import FakeClock
+
+#: What every program of these tests may use: `tell` answers the test, which waits for it, through a named pipe.
+PROLOGUE = """
+import json, os, signal, subprocess, sys, time
+def tell(*facts):
+    with open(os.environ["TELL"], "w") as pipe:
+        json.dump(facts, pipe)
+def wait_for_ever():
+    while True:
+        signal.pause()
+"""
+
+
+@dataclass
+class Stage:
+    """One session with its directory, and programs to put into it."""
+
+    directory: Path
+    session_id: SessionId = field(default=SessionId("user_1"))
+    launch_id: LaunchId = field(default_factory=lambda: LaunchId(str(uuid.uuid4())))
+
+    def __post_init__(self) -> None:
+        self.directory.mkdir(parents=True, exist_ok=True)
+        os.mkfifo(self.directory / "tell")
+
+    @property
+    def env(self) -> dict[str, str]:
+        return {
+            "PATH": os.environ["PATH"],
+            "TELL": str(self.directory / "tell"),
+            LAUNCH_ID_VARIABLE: self.launch_id,
+        }
+
+    def plan(self, *argv: str) -> LaunchPlan:
+        return LaunchPlan(
+            session_id=self.session_id,
+            launch_id=self.launch_id,
+            argv=argv,
+            env=self.env,
+            cwd=self.directory,
+            log_path=self.directory / "logs" / "engine.log",
+        )
+
+    def python(self, program: str, *arguments: str) -> LaunchPlan:
+        return self.plan(sys.executable, "-c", PROLOGUE + program, *arguments)
+
+    def target(self, identity: Identity | None) -> Target:
+        return Target(session_id=self.session_id, launch_id=self.launch_id, directory=self.directory, identity=identity)
+
+    async def told(self) -> list[int]:
+        """Return what the program tells next."""
+        facts: list[int] = json.loads(await asyncio.to_thread((self.directory / "tell").read_text))
+        return facts
+
+    def orphan(self, program: str, *arguments: str) -> Identity:
+        """Start a program whose parent is gone at once: to us it is what an engine of an earlier daemon is."""
+        parent = "import subprocess, sys; p = subprocess.Popen(sys.argv[1:], stdout=2); p.returncode = 0; print(p.pid)"
+        told = subprocess.run(
+            [sys.executable, "-c", parent, sys.executable, "-c", PROLOGUE + program, *arguments],
+            env=self.env,
+            cwd=self.directory,
+            stdout=subprocess.PIPE,
+            check=True,
+        )
+        identity = identify(int(told.stdout))
+        assert identity is not None
+        return identity
+
+
+@pytest.fixture
+def stage(tmp_path: Path) -> Iterator[Stage]:
+    stage = Stage(tmp_path / "sessions" / "user_1")
+    yield stage
+    table = read_marked_table()
+    for process in table.descendants(each.identity for each in table.of_launch(stage.launch_id)):
+        send_signal(process.identity, signal.SIGKILL)
+    for process in table.in_directory(tmp_path):
+        send_signal(process.identity, signal.SIGKILL)
+
+
+@pytest.fixture
+async def launcher(tmp_path: Path) -> AsyncIterator[HostLauncher]:
+    launcher = HostLauncher(tmp_path / "locks", SystemClock())
+    yield launcher
+    launcher.close()
+
+
+@pytest.fixture
+def clock() -> FakeClock:
+    return FakeClock()
+
+
+@pytest.fixture
+async def timeless(tmp_path: Path, clock: FakeClock) -> AsyncIterator[HostLauncher]:
+    """Make a launcher for which time only passes when the test says so."""
+    launcher = HostLauncher(tmp_path / "locks", clock)
+    yield launcher
+    launcher.close()

@@ -1,0 +1,196 @@
+import asyncio
+import os
+import platform
+import signal
+import subprocess
+import sys
+from dataclasses import replace
+
+import pytest
+
+from openwa_manager.domain.session import Exit, Identity
+from openwa_manager.host.clock import SystemClock
+from openwa_manager.processes import pidfd
+from openwa_manager.processes.exits import Exits
+from openwa_manager.processes.identity import identify, stamp
+from openwa_manager.processes.launcher import HostLauncher
+from openwa_manager.processes.pidfd import Pidfds
+from openwa_manager.processes.polling import Polling
+from tests.fakes.clock import FakeClock
+from tests.processes.conftest import Stage
+
+KERNEL = tuple(int(part) for part in platform.release().split("-")[0].split(".")[:2])
+
+
+@pytest.mark.parametrize("code", [0, 1, 130, 255])
+async def test_the_exit_code_of_a_child_is_known(launcher: HostLauncher, stage: Stage, code: int) -> None:
+    identity = await launcher.launch(stage.plan("sh", "-c", f"exit {code}"))
+
+    assert await launcher.wait(identity) == Exit(exit_code=code)
+
+
+async def test_the_signal_that_ended_a_child_is_known(launcher: HostLauncher, stage: Stage) -> None:
+    identity = await launcher.launch(stage.plan("sh", "-c", "kill -ABRT $$"))
+
+    assert await launcher.wait(identity) == Exit(signal=signal.SIGABRT)
+
+
+async def test_whoever_asks_later_gets_the_same_answer(launcher: HostLauncher, stage: Stage) -> None:
+    identity = await launcher.launch(stage.plan("sh", "-c", "exit 9"))
+
+    first = await launcher.wait(identity)
+
+    assert await launcher.wait(identity) == first == Exit(exit_code=9)
+
+
+async def test_a_child_is_reaped_even_if_nobody_asks(launcher: HostLauncher, stage: Stage) -> None:
+    quiet = await launcher.launch(stage.plan("true"))
+    asked = await launcher.launch(stage.plan("sh", "-c", f"while kill -0 {quiet.pid}; do :; done"))
+
+    await launcher.wait(asked)
+
+    assert stamp(quiet.pid) != quiet
+
+
+async def test_one_who_stops_waiting_takes_nothing_from_the_others(launcher: HostLauncher, stage: Stage) -> None:
+    identity = await launcher.launch(stage.python("tell(); signal.sigwait([signal.SIGTERM])"))
+
+    async with asyncio.TaskGroup() as tasks:
+        impatient = tasks.create_task(launcher.wait(identity))
+        patient = tasks.create_task(launcher.wait(identity))
+        await stage.told()
+        impatient.cancel()
+        os.kill(identity.pid, signal.SIGKILL)
+
+    assert patient.result() == Exit(signal=signal.SIGKILL)
+
+
+@pytest.mark.parametrize(("program", "how"), [("sys.exit(7)", Exit(exit_code=7)), ("os.abort()", Exit(signal=6))])
+async def test_the_exit_of_an_adopted_process_is_known(
+    launcher: HostLauncher, stage: Stage, program: str, how: Exit
+) -> None:
+    identity = stage.orphan(f"open(os.environ['TELL']).read(); {program}")
+
+    async with asyncio.TaskGroup() as tasks:
+        end = tasks.create_task(launcher.wait(identity))
+        await asyncio.to_thread((stage.directory / "tell").write_text, "end now")
+
+    assert end.result() == how
+
+
+@pytest.mark.skipif(KERNEL < (6, 15), reason="PIDFD_INFO_EXIT is new in Linux 6.15")
+def test_the_exit_code_of_a_process_reaped_by_its_own_parent_is_known() -> None:
+    program = "import subprocess; p = subprocess.Popen(['sleep', '1000']); print(p.pid, flush=True); print(p.wait())"
+    with subprocess.Popen([sys.executable, "-uc", program], stdout=subprocess.PIPE, text=True) as parent:
+        assert parent.stdout is not None
+        identity = identify(int(parent.stdout.readline()))
+        assert identity is not None
+        fd = pidfd.open_pidfd(identity)
+        assert fd is not None
+
+        pidfd.send(identity, signal.SIGTERM)
+        assert parent.stdout.readline() == "-15\n"  # from here on it is no zombie any more
+
+        assert pidfd.exit_of(fd, identity) == Exit(signal=signal.SIGTERM)
+        os.close(fd)
+
+
+async def test_of_a_process_that_was_dead_before_we_came_nothing_is_known(launcher: HostLauncher) -> None:
+    with subprocess.Popen(["sleep", "1000"]) as process:
+        identity = identify(process.pid)
+        process.kill()
+    assert identity is not None
+
+    assert await launcher.wait(identity) == Exit()
+
+
+async def test_a_process_of_an_earlier_boot_is_dead(launcher: HostLauncher) -> None:
+    here = identify(os.getpid())
+    assert here is not None
+
+    assert await launcher.wait(replace(here, boot_id="earlier")) == Exit()
+
+
+async def test_another_process_with_the_same_pid_is_not_waited_for(launcher: HostLauncher) -> None:
+    here = identify(os.getpid())
+    assert here is not None
+
+    assert await launcher.wait(replace(here, started=here.started - 1)) == Exit()
+
+
+async def test_the_sweep_finds_an_end_that_was_not_announced() -> None:
+    clock = FakeClock()
+    exits = Exits(clock, Polling())
+    process = subprocess.Popen(["sleep", "1000"])
+    identity = identify(process.pid)
+    assert identity is not None
+    async with asyncio.TaskGroup() as tasks:
+        net = tasks.create_task(exits.run())
+        end = exits.watch(identity)
+        process.send_signal(signal.SIGTERM)
+        os.waitid(os.P_PID, process.pid, os.WEXITED | os.WNOWAIT)
+
+        await clock.advance(0.5)
+
+        net.cancel()
+    process.returncode = 0
+    assert end.result() == Exit(signal=signal.SIGTERM)
+    exits.close()
+
+
+async def test_polling_tells_nothing_of_an_adopted_process_but_its_end() -> None:
+    exits = Exits(SystemClock(), Polling())
+    program = "import subprocess; p = subprocess.Popen(['sleep', '1000']); print(p.pid, flush=True); p.wait()"
+    with subprocess.Popen([sys.executable, "-uc", program], stdout=subprocess.PIPE, text=True) as parent:
+        assert parent.stdout is not None
+        identity = identify(int(parent.stdout.readline()))
+        assert identity is not None
+        end = exits.watch(identity)
+
+        os.kill(identity.pid, signal.SIGTERM)
+
+    assert await exits.wait(identity) == end.result() == Exit()
+    exits.close()
+
+
+async def test_only_the_latest_ends_are_remembered() -> None:
+    exits = Exits(SystemClock(), Pidfds())
+    gone = [Identity(boot_id="earlier", pid=1, started=number) for number in range(1025)]
+
+    ends = [exits.watch(identity) for identity in gone]
+
+    assert exits.watch(gone[-1]) is ends[-1]
+    assert exits.watch(gone[0]) is not ends[0]
+    exits.close()
+
+
+async def test_closing_leaves_the_processes_alone() -> None:
+    exits = Exits(SystemClock(), Pidfds())
+    with subprocess.Popen(["sleep", "1000"]) as process:
+        identity = identify(process.pid)
+        assert identity is not None
+        exits.watch(identity)
+
+        exits.close()
+
+        assert identify(process.pid) == identity
+        process.kill()
+
+
+async def test_without_a_free_descriptor_the_sweep_learns_of_the_end(monkeypatch: pytest.MonkeyPatch) -> None:
+    exits = Exits(SystemClock(), Pidfds())
+    process = subprocess.Popen(["sleep", "1000"])
+    identity = identify(process.pid)
+    assert identity is not None
+
+    def refuse(pid: int) -> int:
+        raise OSError(24, "Too many open files", str(pid))
+
+    monkeypatch.setattr(os, "pidfd_open", refuse)
+    exits.watch(identity)
+    process.send_signal(signal.SIGKILL)
+    os.waitid(os.P_PID, process.pid, os.WEXITED | os.WNOWAIT)
+
+    assert await exits.wait(identity) == Exit(signal=signal.SIGKILL)
+    process.returncode = 0
+    exits.close()
