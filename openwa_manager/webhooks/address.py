@@ -1,0 +1,102 @@
+"""Which addresses an endpoint may have: nobody may make us knock on doors of our own network."""
+
+import ipaddress
+import socket
+from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network
+
+from aiohttp.abc import AbstractResolver, ResolveResult
+from aiohttp.resolver import ThreadedResolver
+from yarl import URL
+
+from openwa_manager.domain.errors import InvalidInputError
+
+_NAT64 = IPv6Network("64:ff9b::/96")
+_IPV4_COMPATIBLE = IPv6Network("::/96")
+#: Closed, although the standard library calls them global: protocol assignments (Oracle's metadata among them),
+#: Azure's metadata, and the site-local addresses of old.
+_CLOSED = (IPv4Network("192.0.0.0/24"), IPv4Network("168.63.129.16/32"), IPv6Network("fec0::/10"))
+
+
+def is_public(address: str) -> bool:
+    """Tell whether an IP address is one of the open internet, also when wrapped for a tunnel or a translator."""
+    parsed = ipaddress.ip_address(address)
+    inner = _unwrapped(parsed) if isinstance(parsed, IPv6Address) else parsed
+    if any(inner in network for network in _CLOSED):
+        return False
+    return inner.is_global and not (inner.is_multicast or inner.is_reserved)
+
+
+def _unwrapped(address: IPv6Address) -> IPv4Address | IPv6Address:
+    """Return the IPv4 address inside an IPv6 one that stands for it, else the address itself."""
+    if embedded := address.ipv4_mapped or address.sixtofour:
+        return embedded
+    if address in _NAT64 or address in _IPV4_COMPATIBLE:
+        return IPv4Address(int(address) & 0xFFFFFFFF)
+    return address
+
+
+class AddressGuard(AbstractResolver):
+    """Resolves names, and lets only public addresses pass.
+
+    The connection is made to the very address that was checked, so a name that changes its answer gains nothing.
+    `exempt` are URLs an administrator chose: their host and port may be anywhere. `allow_private` lets all pass.
+    """
+
+    def __init__(self, *, allow_private: bool = False, exempt: tuple[str, ...] = ()) -> None:
+        self._allow_private = allow_private
+        self._exempt = {(url.host, url.port) for url in map(URL, exempt)}
+
+    def check_url(self, url: str) -> None:
+        """Accept a URL we may post to; a name is checked again whenever it is resolved.
+
+        Raises:
+            InvalidInputError: it is not http(s), carries credentials, or names an address that is not public.
+        """
+        try:
+            parsed = URL(url)
+        except ValueError as error:
+            raise InvalidInputError("url", str(error)) from error
+        if parsed.scheme not in ("http", "https") or not parsed.host or parsed.port is None:
+            raise InvalidInputError("url", "must be http:// or https:// with a host")
+        if parsed.user or parsed.password:
+            raise InvalidInputError("url", "must not carry credentials; deliveries are signed")
+        if (refusal := self.refusal(parsed.host, parsed.port)) is not None:
+            raise InvalidInputError("url", refusal)
+
+    def refusal(self, host: str, port: int) -> str | None:
+        """Return why a literal address or a name that never leaves this machine is refused; None if it may pass."""
+        if self._lets_pass(host, port):
+            return None
+        if host.rstrip(".").endswith("localhost") or (_is_literal(host) and not is_public(host)):
+            return f"{host} is not a public address (allow_private_endpoints permits it)"
+        return None
+
+    async def resolve(
+        self, host: str, port: int = 0, family: socket.AddressFamily = socket.AF_UNSPEC
+    ) -> list[ResolveResult]:
+        """Return the permitted addresses of a name.
+
+        Raises:
+            OSError: it has none (aiohttp makes a connection error of it).
+        """
+        found = await ThreadedResolver().resolve(host, port, family)
+        if self._lets_pass(host, port):
+            return found
+        permitted = [address for address in found if is_public(address["host"])]
+        if not permitted:
+            raise OSError(None, f"{host} has no public address (allow_private_endpoints permits it)")
+        return permitted
+
+    async def close(self) -> None:
+        """Do nothing; aiohttp asks its resolvers to close."""
+
+    def _lets_pass(self, host: str, port: int) -> bool:
+        return self._allow_private or (host, port) in self._exempt
+
+
+def _is_literal(host: str) -> bool:
+    try:
+        ipaddress.ip_address(host)
+    except ValueError:
+        return False
+    return True

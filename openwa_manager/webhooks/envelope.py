@@ -1,0 +1,37 @@
+"""The body of a delivery: one flat JSON object, the same bytes on every retry (API.md, Events)."""
+
+import base64
+import json
+
+from openwa_manager.domain.events import Event, Json
+from openwa_manager.domain.times import iso8601
+
+
+def write_body(event_id: str, event: Event, host: str, image: bytes | None = None) -> bytes:
+    """Return the bytes to sign and send; a field of `data` never hides a common one.
+
+    `image` is the PNG of a `session.qr`, whose stored form has only its hash; None for every other event.
+    """
+    data = dict(event.data)
+    if event.expires_at is not None:
+        data["expires_at"] = iso8601(event.expires_at)
+    if image is not None:
+        data.pop("sha256", None)
+        data["qr_base64"] = base64.b64encode(image).decode("ascii")
+    common = _common_fields(event_id, event, host)
+    own = {key: value for key, value in data.items() if key not in common}
+    return json.dumps({**common, **own}, ensure_ascii=False, allow_nan=False, separators=(",", ":")).encode()
+
+
+def _common_fields(event_id: str, event: Event, host: str) -> dict[str, Json]:
+    return {
+        "id": event_id,
+        "type": event.type,
+        "event": event.type,
+        "timestamp": iso8601(event.occurred_at),
+        "session_id": event.session_id,
+        "user_id": event.user_id,
+        "seq": event.session_seq,
+        "launch": event.launch,
+        "host": host,
+    }

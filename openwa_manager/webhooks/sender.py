@@ -1,0 +1,101 @@
+"""One signed POST to one endpoint, and what its answer means."""
+
+import asyncio
+from contextlib import suppress
+from email.utils import parsedate_to_datetime
+from typing import Self
+
+import aiohttp
+from yarl import URL
+
+from openwa_manager.domain.delivery import Delivered, Endpoint, Gone, Outcome, Rejected, Retry
+from openwa_manager.webhooks.address import AddressGuard
+from openwa_manager.webhooks.signing import signature_headers
+
+#: Answers about this body: sending it again will hardly help. Every other refusal is about the endpoint.
+_REJECTIONS = frozenset({400, 413, 415, 422})
+#: A longer or slower answer costs the connection, nothing else.
+_ANSWER_MAX_BYTES = 16_384
+_ANSWER_MAX_S = 1.0
+
+
+class Sender:
+    """Posts to endpoints over one pool of connections; an async context manager."""
+
+    def __init__(self, guard: AddressGuard, *, connect_timeout_s: float = 5.0, total_timeout_s: float = 15.0) -> None:
+        self._guard = guard
+        self._timeout = aiohttp.ClientTimeout(total=None, connect=connect_timeout_s)
+        self._total_timeout_s = total_timeout_s
+
+    async def __aenter__(self) -> Self:
+        # The dispatcher bounds how many run in parallel, so the pool need not.
+        connector = aiohttp.TCPConnector(limit=0, resolver=self._guard)
+        self._session = aiohttp.ClientSession(
+            connector=connector,
+            timeout=self._timeout,
+            cookie_jar=aiohttp.DummyCookieJar(),
+            headers={"User-Agent": "openwa-manager", "Content-Type": "application/json"},
+            auto_decompress=False,
+        )
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        await self._session.close()
+
+    async def send(self, endpoint: Endpoint, event_id: str, body: bytes, at: float) -> Outcome:
+        """Post `body`, signed at wall time `at`, and return what became of it; redirects are not followed."""
+        try:
+            url = URL(endpoint.url)
+            if (refusal := self._guard.refusal(url.host or "", url.port or 0)) is not None:
+                return Retry(reason=refusal)
+            headers = signature_headers(endpoint, event_id, at, body)
+            async with asyncio.timeout(self._total_timeout_s):
+                return await self._post(url, headers, body, at)
+        except TimeoutError:
+            return Retry(reason="timeout")
+        except (aiohttp.ClientError, OSError, ValueError) as error:
+            return Retry(reason=f"{type(error).__name__}: {error}"[:200])
+
+    async def _post(self, url: URL, headers: dict[str, str], body: bytes, at: float) -> Outcome:
+        try:
+            return await self._post_once(url, headers, body, at)
+        except (aiohttp.ServerDisconnectedError, ConnectionResetError):
+            # The receiver closed a pooled connection while we were about to use it: that says nothing of its health.
+            return await self._post_once(url, headers, body, at)
+
+    async def _post_once(self, url: URL, headers: dict[str, str], body: bytes, at: float) -> Outcome:
+        async with self._session.post(url, data=body, headers=headers, allow_redirects=False) as response:
+            outcome = _outcome(response, at)
+            with suppress(aiohttp.ClientError, TimeoutError):  # whatever the body does, the verdict stands
+                async with asyncio.timeout(_ANSWER_MAX_S):
+                    await _read_away(response.content)
+            return outcome
+
+
+async def _read_away(answer: aiohttp.StreamReader) -> None:
+    """Read a short answer to its end, so that the connection can serve again."""
+    left_bytes = _ANSWER_MAX_BYTES
+    while left_bytes > 0 and (chunk := await answer.readany()):
+        left_bytes -= len(chunk)
+
+
+def _outcome(response: aiohttp.ClientResponse, at: float) -> Outcome:
+    status = response.status
+    if 200 <= status < 300:
+        return Delivered(status=status)
+    if status == 410:
+        return Gone()
+    if status in _REJECTIONS:
+        return Rejected(status=status)
+    return Retry(reason=f"HTTP {status}", status=status, retry_after_s=_retry_after_s(response, at))
+
+
+def _retry_after_s(response: aiohttp.ClientResponse, at: float) -> float | None:
+    """Return the pause the endpoint asks for, given in seconds or as a date; None when it asks for none."""
+    asked = response.headers.get("Retry-After", "").strip()
+    if asked.isdecimal():
+        return float(asked)
+    try:
+        return max(0.0, parsedate_to_datetime(asked).timestamp() - at)
+    except (ValueError, TypeError, OverflowError):
+        return None

@@ -1,0 +1,186 @@
+import dataclasses
+import socket
+import time
+from collections.abc import AsyncIterator
+from email.utils import formatdate
+
+import pytest
+from standardwebhooks.webhooks import Webhook
+
+from openwa_manager.domain.delivery import Delivered, Endpoint, EndpointId, Gone, Outcome, Rejected, Retry
+from openwa_manager.webhooks.address import AddressGuard
+from openwa_manager.webhooks.sender import Sender
+from openwa_manager.webhooks.signing import new_secret
+from tests.fakes.receiver import (
+    Receiver,
+    answer_without_end,
+    ask_to_wait,
+    hang,
+    hang_up,
+    promise_and_hang_up,
+    receiving,
+    redirect,
+)
+
+NOW = float(int(time.clock_gettime(time.CLOCK_REALTIME)))  # the library of receivers compares with the present
+BODY = b'{"id":"evt_1"}'
+
+
+@pytest.fixture
+async def receiver() -> AsyncIterator[Receiver]:
+    async with receiving() as one:
+        yield one
+
+
+@pytest.fixture
+async def sender() -> AsyncIterator[Sender]:
+    async with Sender(AddressGuard(allow_private=True), connect_timeout_s=0.5, total_timeout_s=0.5) as one:
+        yield one
+
+
+def an_endpoint(url: str) -> Endpoint:
+    return Endpoint(endpoint_id=EndpointId("ep_1"), url=url, secret=new_secret(), created_at=0.0, updated_at=0.0)
+
+
+async def post(sender: Sender, receiver: Receiver) -> Outcome:
+    return await sender.send(an_endpoint(receiver.url), "evt_1", BODY, NOW)
+
+
+async def test_a_delivery_arrives_as_the_bytes_that_were_signed(sender: Sender, receiver: Receiver) -> None:
+    endpoint = an_endpoint(receiver.url)
+
+    outcome = await sender.send(endpoint, "evt_1", BODY, NOW)
+
+    (received,) = receiver.received
+    assert outcome == Delivered(status=200)
+    assert received.body == BODY
+    assert received.headers["Content-Type"] == "application/json"
+    Webhook(endpoint.secret).verify(received.body, received.headers)
+
+
+@pytest.mark.parametrize(
+    ("status", "outcome"),
+    [
+        (200, Delivered(status=200)),
+        (204, Delivered(status=204)),
+        (410, Gone()),
+        *((status, Rejected(status=status)) for status in (400, 413, 415, 422)),
+        *(
+            (status, Retry(reason=f"HTTP {status}", status=status))
+            for status in (304, 401, 403, 404, 405, 408, 429, 500, 503)
+        ),
+    ],
+)
+async def test_each_answer_has_its_meaning(sender: Sender, receiver: Receiver, status: int, outcome: Outcome) -> None:
+    receiver.answers = [status]
+
+    assert await post(sender, receiver) == outcome
+
+
+async def test_a_redirect_is_not_followed(sender: Sender, receiver: Receiver) -> None:
+    receiver.answers = [redirect(receiver.url)]
+
+    assert await post(sender, receiver) == Retry(reason="HTTP 302", status=302)
+    assert len(receiver.received) == 1
+
+
+@pytest.mark.parametrize(
+    ("asked", "expected_s"),
+    [
+        ("120", 120.0),
+        (formatdate(NOW + 60, usegmt=True), 60.0),
+        ("soon", None),
+        (formatdate(NOW - 60, usegmt=True), 0.0),
+    ],
+)
+async def test_a_pause_asked_for_is_understood(
+    sender: Sender, receiver: Receiver, asked: str, expected_s: float | None
+) -> None:
+    receiver.answers = [ask_to_wait(429, asked)]
+
+    assert await post(sender, receiver) == Retry(reason="HTTP 429", status=429, retry_after_s=expected_s)
+
+
+async def test_a_receiver_that_hangs_is_a_timeout(sender: Sender, receiver: Receiver) -> None:
+    receiver.answers = [hang]
+
+    assert await post(sender, receiver) == Retry(reason="timeout")
+
+
+async def test_a_receiver_that_is_down_is_a_retry(sender: Sender) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as free:
+        url = f"http://127.0.0.1:{free.getsockname()[1]}"
+
+    outcome = await sender.send(an_endpoint(url), "evt_1", BODY, NOW)
+
+    assert isinstance(outcome, Retry)
+    assert outcome.reason.startswith("ClientConnectorError")
+
+
+async def test_a_receiver_that_accepts_nothing_is_a_timeout(sender: Sender) -> None:
+    with socket.create_server(("127.0.0.1", 0), backlog=1) as deaf:
+        url = f"http://127.0.0.1:{deaf.getsockname()[1]}"
+
+        outcome = await sender.send(an_endpoint(url), "evt_1", BODY, NOW)
+
+    assert outcome == Retry(reason="timeout")
+
+
+async def test_a_pooled_connection_closed_by_the_receiver_is_replaced_at_once(
+    sender: Sender, receiver: Receiver
+) -> None:
+    receiver.answers = [hang_up]
+
+    assert await post(sender, receiver) == Delivered(status=200)
+
+
+async def test_a_receiver_that_always_hangs_up_is_a_retry(sender: Sender, receiver: Receiver) -> None:
+    receiver.answers = [hang_up, hang_up]
+
+    outcome = await post(sender, receiver)
+
+    assert isinstance(outcome, Retry)
+    assert outcome.reason.startswith("ServerDisconnectedError")
+
+
+async def test_a_200_counts_even_if_its_body_never_comes(sender: Sender, receiver: Receiver) -> None:
+    receiver.answers = [promise_and_hang_up]
+
+    assert await post(sender, receiver) == Delivered(status=200)
+
+
+async def test_a_200_with_a_body_without_end_is_not_read_to_its_end(sender: Sender, receiver: Receiver) -> None:
+    receiver.answers = [answer_without_end]
+
+    assert await post(sender, receiver) == Delivered(status=200)
+
+
+async def test_connections_are_reused(sender: Sender, receiver: Receiver) -> None:
+    for _ in range(3):
+        await post(sender, receiver)
+
+    assert len({received.peer for received in receiver.received}) == 1
+
+
+async def test_a_private_address_is_not_knocked_on(receiver: Receiver) -> None:
+    async with Sender(AddressGuard()) as guarded:
+        literal = await guarded.send(an_endpoint(receiver.url), "evt_1", BODY, NOW)
+        named = await guarded.send(an_endpoint(receiver.url.replace("127.0.0.1", "2130706433")), "evt_1", BODY, NOW)
+
+    assert receiver.received == []
+    assert isinstance(literal, Retry)
+    assert "public address" in literal.reason
+    assert isinstance(named, Retry)
+
+
+async def test_the_url_of_the_settings_may_be_private(receiver: Receiver) -> None:
+    async with Sender(AddressGuard(exempt=(receiver.url,))) as guarded:
+        outcome = await guarded.send(an_endpoint(receiver.url), "evt_1", BODY, NOW)
+
+    assert outcome == Delivered(status=200)
+
+
+async def test_a_url_that_is_none_is_a_retry_not_a_crash(sender: Sender, receiver: Receiver) -> None:
+    for url in ("http://[::1", "nonsense", receiver.url.replace("http:", "https:")):
+        endpoint = dataclasses.replace(an_endpoint(receiver.url), url=url)
+        assert isinstance(await sender.send(endpoint, "evt_1", BODY, NOW), Retry)
