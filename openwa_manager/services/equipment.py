@@ -15,7 +15,11 @@ from openwa_manager.store.database import Database
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Equipment:
-    """The world of a supervisor. `chance` draws from [0, 1); `announce` is told of every event once it is on disk."""
+    """The world of a supervisor.
+
+    `chance` draws from [0, 1); `announce` is told of every event once it is on disk; `logs_root` None keeps each
+    engine's log in its session directory.
+    """
 
     clock: Clock
     chance: Callable[[], float]
@@ -26,12 +30,19 @@ class Equipment:
     ports: PortRange
     policy: Policy
     sessions_root: Path
+    logs_root: Path | None
     stop_grace_s: float
     announce: Callable[[Sequence[StoredEvent]], None]
 
     def directory(self, session_id: SessionId) -> Path:
         """Return the session's own directory."""
         return self.sessions_root / session_id
+
+    def log_path(self, session_id: SessionId) -> Path:
+        """Return where the session's engine writes its output."""
+        if self.logs_root is not None:
+            return self.logs_root / f"{session_id}.log"
+        return self.directory(session_id) / "logs" / "engine.log"
 
     def engine_of(self, session: Session) -> Engine:
         """Return how to speak to this session's engine."""

@@ -1,4 +1,4 @@
-"""How many engines may boot at once: a queue, a few slots, a pause between starts, and no start on a host short of room.
+"""How many engines may boot at once: a queue, a few slots, a pause between starts, none on a host short of room.
 
 A slot is held from the grant until the session's engine answers or its start is over.
 """

@@ -67,10 +67,12 @@ def _upsert(table: str, columns: Sequence[str]) -> str:
 
 _SAVE_SESSION = _upsert("session", (*_SESSION_SCALARS, *_SPEC_SCALARS, *_SESSION_NESTED))
 _SAVE_LAUNCH = _upsert("launch", (*_LAUNCH_SCALARS, "session_id", "boot_id", "pid", "started"))
-_LOAD_SESSIONS = """
+_LOAD = """
     SELECT session.*, launch.number, launch.port, launch.secret, launch.cause, launch.launched_at,
            launch.boot_id, launch.pid, launch.started
-    FROM session LEFT JOIN launch USING (launch_id) ORDER BY session.created_at, session.session_id"""
+    FROM session LEFT JOIN launch USING (launch_id)"""
+_LOAD_SESSIONS = f"{_LOAD} ORDER BY session.created_at, session.session_id"
+_LOAD_SESSION = f"{_LOAD} WHERE session.session_id = ?"
 
 
 def save_session(
@@ -98,6 +100,12 @@ def remove_session(connection: sqlite3.Connection, session_id: SessionId, events
 def load_sessions(connection: sqlite3.Connection) -> list[Session]:
     """Return all sessions as they were saved, oldest first."""
     return [_session_of(row) for row in query(connection, _LOAD_SESSIONS)]
+
+
+def load_session(connection: sqlite3.Connection, session_id: SessionId) -> Session | None:
+    """Return one session as it was saved; None when there is none."""
+    row = query(connection, _LOAD_SESSION, (session_id,)).fetchone()
+    return _session_of(row) if row else None
 
 
 def read_timeline(connection: sqlite3.Connection, session_id: SessionId, limit: int) -> list[Step]:

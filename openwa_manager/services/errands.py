@@ -1,0 +1,206 @@
+"""Carrying out what a supervisor decided; what comes of it goes back into the inbox as a stimulus."""
+
+import asyncio
+import os
+import shutil
+from collections.abc import Callable
+from pathlib import Path
+from typing import assert_never
+
+import structlog
+
+from openwa_manager.domain.commands import (
+    BringUp,
+    Command,
+    Dequeue,
+    End,
+    Enqueue,
+    Forget,
+    Observe,
+    RemoveQr,
+    Spawn,
+    Sweep,
+    WatchExit,
+)
+from openwa_manager.domain.errors import EngineError, LaunchFailedError, OwnedElsewhereError
+from openwa_manager.domain.ports import Target
+from openwa_manager.domain.session import Launch, ProcessState, ReasonCode, Session
+from openwa_manager.domain.stimuli import (
+    DirectoryRemoved,
+    EngineEnded,
+    Launched,
+    LaunchFailed,
+    Observation,
+    ProcessExited,
+)
+from openwa_manager.services.equipment import Equipment
+from openwa_manager.watcher.qr import remove_qr, write_qr
+
+_log = structlog.get_logger()
+
+_TAIL_BYTES = 2048
+_RETRY_FIRST_S, _RETRY_MAX_S = 0.5, 15.0
+
+
+class Errands:
+    """The hands of one supervisor: errands that only listen end with their launch, the others finish."""
+
+    def __init__(
+        self, equipment: Equipment, tell: Callable[[Observation], None], current: Callable[[], Session]
+    ) -> None:
+        self._equipment = equipment
+        self._tell = tell
+        self._current = current
+        self._listening: set[asyncio.Task[None]] = set()
+        self._observing = False
+        self._ending: str | None = None
+
+    def run(self, command: Command, tasks: asyncio.TaskGroup) -> None:
+        """Begin to carry out a command."""
+        match command:
+            case Enqueue() | Dequeue():
+                return  # the supervisor itself speaks with the start gate
+            case RemoveQr():
+                remove_qr(self._directory)
+            case Spawn(launch=launch):
+                tasks.create_task(self._spawn(launch))
+            case WatchExit() | BringUp() | Observe():
+                self._listen(command, tasks)
+            case End(launch=launch):
+                tasks.create_task(self._end(launch))
+            case Sweep(launch=launch):
+                tasks.create_task(self._sweep(launch))
+            case Forget(keep_data=keep_data):
+                tasks.create_task(self._forget(keep_data=keep_data))
+            case _:
+                assert_never(command)
+
+    def show(self, image: bytes) -> None:
+        """Keep the directory's promise for engines that hand their code over HTTP: `qr.png` holds it."""
+        if self._equipment.engine_of(self._current()).has_http:
+            try:
+                write_qr(self._directory, image)
+            except OSError as error:
+                _log.warning("qr_file_not_written", session_id=self._current().session_id, error=str(error))
+
+    def drop_listeners(self) -> None:
+        """Stop listening to a launch that is over."""
+        for task in self._listening:
+            task.cancel()
+        self._listening.clear()
+        self._observing = False
+
+    @property
+    def _directory(self) -> Path:
+        return self._equipment.directory(self._current().session_id)
+
+    def _listen(self, command: WatchExit | BringUp | Observe, tasks: asyncio.TaskGroup) -> None:
+        if not self._is_current(command.launch) or (isinstance(command, Observe) and self._observing):
+            return
+        match command:
+            case WatchExit():
+                errand = self._watch_exit(command)
+            case BringUp(launch=launch):
+                errand = self._bring_up(launch)
+            case Observe(launch=launch):
+                self._observing = True
+                errand = self._observe(launch)
+        task = tasks.create_task(errand)
+        self._listening.add(task)
+        task.add_done_callback(self._listening.discard)
+
+    def _is_current(self, launch: Launch) -> bool:
+        session = self._current()
+        is_going = session.process is ProcessState.STOPPING
+        return session.launch is not None and session.launch.launch_id == launch.launch_id and not is_going
+
+    def _target(self, launch: Launch) -> Target:
+        return Target(
+            session_id=self._current().session_id,
+            launch_id=launch.launch_id,
+            directory=self._directory,
+            identity=launch.identity,
+        )
+
+    async def _spawn(self, launch: Launch) -> None:
+        session = self._current()
+        try:
+            self._make_directory()
+            plan = await self._equipment.engine_of(session).plan(session, launch, self._directory)
+            identity = await self._equipment.launcher.launch(plan)
+        except (LaunchFailedError, OwnedElsewhereError, OSError) as error:
+            code = ReasonCode.OWNED_ELSEWHERE if isinstance(error, OwnedElsewhereError) else ReasonCode.LAUNCH_FAILED
+            self._tell(LaunchFailed(launch_id=launch.launch_id, code=code, detail=str(error)))
+        else:
+            self._tell(Launched(launch_id=launch.launch_id, identity=identity))
+
+    def _make_directory(self) -> None:
+        for directory in (self._directory, self._directory / "logs", self._directory / "tmp"):
+            directory.mkdir(mode=0o700, parents=True, exist_ok=True)
+        remove_qr(self._directory)
+
+    async def _watch_exit(self, command: WatchExit) -> None:
+        ended = await self._equipment.launcher.wait(command.identity)
+        tail = await asyncio.to_thread(_read_tail, self._equipment.log_path(self._current().session_id))
+        self._tell(ProcessExited(launch_id=command.launch.launch_id, exit=ended, log_tail=tail))
+
+    async def _bring_up(self, launch: Launch) -> None:
+        """Try until it works; the boot deadline, or the end of the launch, ends it."""
+        session, clock, pause_s = self._current(), self._equipment.clock, _RETRY_FIRST_S
+        while True:
+            try:
+                return await self._equipment.engine_of(session).bring_up(session, launch, self._tell)
+            except EngineError as error:
+                _log.warning("bring_up_failed", session_id=session.session_id, error=str(error), retry_in_s=pause_s)
+            await clock.sleep_until(clock.now().boot_s + pause_s)
+            pause_s = min(_RETRY_MAX_S, pause_s * 2)
+
+    async def _observe(self, launch: Launch) -> None:
+        """Ask for the truth; hints that arrive meanwhile are met by asking once more."""
+        session = self._current()
+        self._observing = False
+        try:
+            for observation in await self._equipment.engine_of(session).observe(session, launch):
+                self._tell(observation)
+        except EngineError as error:
+            _log.warning("engine_not_observed", session_id=session.session_id, error=str(error))
+
+    async def _end(self, launch: Launch) -> None:
+        if self._ending == launch.launch_id:
+            return
+        self._ending = launch.launch_id
+        session = self._current()
+        await self._equipment.engine_of(session).hang_up(session, launch)
+        ended = await self._equipment.launcher.end(self._target(launch), self._equipment.stop_grace_s)
+        self._tell(EngineEnded(launch_id=launch.launch_id, exit=ended))
+
+    async def _sweep(self, launch: Launch) -> None:
+        session = self._current()
+        await self._equipment.engine_of(session).hang_up(session, launch)
+        count = await self._equipment.launcher.sweep(self._target(launch))
+        if count:
+            _log.info("leftovers_ended", session_id=session.session_id, launch=launch.number, count=count)
+
+    async def _forget(self, *, keep_data: bool) -> None:
+        if not keep_data:
+            await asyncio.to_thread(_remove_tree, self._directory)
+        self._tell(DirectoryRemoved())
+
+
+def _remove_tree(directory: Path) -> None:
+    try:
+        shutil.rmtree(directory)
+    except FileNotFoundError:
+        return
+    except OSError as error:
+        _log.error("directory_not_removed", path=str(directory), error=str(error))
+
+
+def _read_tail(path: Path) -> str:
+    """Return the last lines of a log, or nothing when there is no log."""
+    try:
+        with path.open("rb") as log:
+            log.seek(max(0, log.seek(0, os.SEEK_END) - _TAIL_BYTES))
+            return log.read(_TAIL_BYTES).decode(errors="replace")
+    except OSError:
+        return ""

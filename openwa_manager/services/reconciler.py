@@ -1,0 +1,41 @@
+"""After a start of the daemon: what the registry says against what the operating system says."""
+
+import asyncio
+
+from openwa_manager.domain.ports import Launcher, Target
+from openwa_manager.domain.session import Identity, Session
+from openwa_manager.domain.stimuli import Resumed
+from openwa_manager.processes.identity import boot_id
+from openwa_manager.services.equipment import Equipment
+
+
+async def examine(session: Session, equipment: Equipment) -> Resumed:
+    """Return what became of the session's engine while nobody watched; a stranger under its pid is never touched."""
+    launch = session.launch
+    if launch is None:
+        return Resumed(is_alive=False)
+    launcher = equipment.launcher
+    identity = launch.identity or await asyncio.to_thread(launcher.find, launch.launch_id)
+    if identity is None:
+        return Resumed(is_alive=False)
+    if not launcher.is_alive(identity):
+        return await _dead(identity, launcher)
+    if launcher.is_locked(session.session_id):
+        return Resumed(is_alive=True, identity=identity)
+    target = Target(
+        session_id=session.session_id,
+        launch_id=launch.launch_id,
+        directory=equipment.directory(session.session_id),
+        identity=identity,
+    )
+    return Resumed(is_alive=False, exit=await launcher.end(target, equipment.stop_grace_s))
+
+
+async def _dead(identity: Identity, launcher: Launcher) -> Resumed:
+    has_rebooted = identity.boot_id != boot_id()
+    return Resumed(is_alive=False, host_rebooted=has_rebooted, exit=await launcher.wait(identity))
+
+
+def by_last_connection(session: Session) -> float:
+    """Return the key that sorts the most recently connected sessions first."""
+    return -(session.last_connected_at or 0.0)

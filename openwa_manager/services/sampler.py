@@ -1,0 +1,32 @@
+"""What the engines use of the host: every session's whole process tree, measured in one pass every few seconds."""
+
+import asyncio
+from collections.abc import Callable, Mapping
+
+from openwa_manager.domain.ports import Clock
+from openwa_manager.domain.session import Identity, SessionId, Usage
+
+_PERIOD_S = 5.0
+
+Measure = Callable[[Mapping[SessionId, Identity]], Mapping[SessionId, Usage]]
+
+
+class Sampler:
+    """Knows what each live engine used when last measured."""
+
+    def __init__(self, clock: Clock, measure: Measure, live: Callable[[], Mapping[SessionId, Identity]]) -> None:
+        self._clock = clock
+        self._measure = measure
+        self._live = live
+        self._usage: Mapping[SessionId, Usage] = {}
+
+    def usage(self, session_id: SessionId) -> Usage | None:
+        """Return the last measurement of the session's tree; None when it has none yet, or none any more."""
+        return self._usage.get(session_id)
+
+    async def run(self) -> None:
+        """Measure until cancelled."""
+        while True:
+            live = self._live()
+            self._usage = await asyncio.to_thread(self._measure, live) if live else {}
+            await self._clock.sleep_until(self._clock.now().boot_s + _PERIOD_S)

@@ -1,0 +1,359 @@
+"""All sessions: who owns which, and the one way for the outside to reach them."""
+
+import asyncio
+import secrets
+import uuid
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from functools import partial
+from pathlib import Path
+
+import structlog
+
+from openwa_manager.domain.errors import (
+    DrainingError,
+    EngineError,
+    IllegalTransitionError,
+    InvalidInputError,
+    SessionExistsError,
+    SessionNotFoundError,
+)
+from openwa_manager.domain.events import Json
+from openwa_manager.domain.session import (
+    Desired,
+    Launch,
+    LaunchId,
+    LinkState,
+    ProcessState,
+    Session,
+    SessionId,
+    Spec,
+    Step,
+    is_session_id,
+    user_of,
+)
+from openwa_manager.domain.stimuli import (
+    ChangeRequested,
+    DeleteRequested,
+    LifeSeen,
+    LogoutRequested,
+    QrProduced,
+    RestartRequested,
+    StartRequested,
+    StopRequested,
+)
+from openwa_manager.services.bulkhead import keep_running
+from openwa_manager.services.equipment import Equipment
+from openwa_manager.services.reconciler import by_last_connection, examine
+from openwa_manager.services.supervisor import Supervisor
+from openwa_manager.store import registry
+
+_log = structlog.get_logger()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class NewSession:
+    """What a caller asks for; `given` names the fields of the spec he gave, the others are not compared."""
+
+    session_id: str | None = None
+    user_id: str | None = None
+    engine: str | None = None
+    desired: Desired = Desired.RUNNING
+    labels: Mapping[str, str] = field(default_factory=dict)
+    env: Mapping[str, str] = field(default_factory=dict, repr=False)
+    proxy_url: str | None = field(default=None, repr=False)
+    memory_limit_bytes: int | None = None
+    given: frozenset[str] = frozenset()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class EngineDelivery:
+    """An event an engine posted; `idempotency_key` None means that it cannot be recognised when it is repeated."""
+
+    event: str
+    data: Mapping[str, Json]
+    idempotency_key: str | None
+
+
+class Sessions:
+    """The façade: every session by its id, each run by its supervisor."""
+
+    def __init__(self, equipment: Equipment, default_engine: str) -> None:
+        self._equipment = equipment
+        self._default_engine = default_engine
+        self._supervisors: dict[SessionId, Supervisor] = {}
+        self._group: asyncio.TaskGroup | None = None
+        self._is_draining = False
+        self.is_ready = False
+
+    async def run(self) -> None:
+        """Take up every recorded session, adopt what lives, then run them all until cancelled."""
+        recorded = await self._equipment.database.read(registry.load_sessions)
+        for session in recorded:
+            self._supervisors[session.session_id] = Supervisor(session, self._equipment)
+        async with asyncio.TaskGroup() as group:
+            self._group = group
+            for session in sorted(recorded, key=by_last_connection):
+                group.create_task(self._keep(self._supervisors[session.session_id]))
+            async with asyncio.TaskGroup() as adoption:
+                for session in sorted(recorded, key=by_last_connection):
+                    adoption.create_task(self._resume(self._supervisors[session.session_id]))
+            self.is_ready = True
+            _log.info("sessions_resumed", count=len(recorded), alive=len(self.registry()))
+
+    def drain(self) -> None:
+        """Take no new sessions any more."""
+        self._is_draining = True
+
+    def get(self, session_id: str) -> Session:
+        """Return a session.
+
+        Raises:
+            SessionNotFoundError: there is none with this id.
+        """
+        return self._supervisor(session_id).session
+
+    def list_sessions(self) -> list[Session]:
+        """Return all sessions, oldest first."""
+        sessions = [supervisor.session for supervisor in self._supervisors.values()]
+        return sorted(sessions, key=lambda session: (session.created_at, session.session_id))
+
+    def registry(self) -> dict[str, int]:
+        """Return the pid of every live engine by session."""
+        sessions = (supervisor.session for supervisor in self._supervisors.values())
+        return {session.session_id: session.pid for session in sessions if session.pid is not None}
+
+    async def create(self, wanted: NewSession) -> tuple[Session, bool]:
+        """Return the session and whether it is new; a new one is launched or queued when this returns.
+
+        Raises:
+            InvalidInputError: the id is not legal or the engine unknown.
+            SessionExistsError: one with this id differs in a field that was given.
+            DrainingError: the daemon is starting or stopping.
+            StorageFullError: it could not be recorded; nothing was created.
+        """
+        session_id = wanted.session_id or str(uuid.uuid4())
+        if not is_session_id(session_id):
+            raise InvalidInputError("session_id", "must match ^[a-z0-9][a-z0-9_-]{0,62}$")
+        present = self._supervisors.get(SessionId(session_id))
+        if present is not None:
+            session = await present.hear(())
+            _compare(session, wanted)
+            return session, False
+        if self._group is None or self._is_draining:
+            raise DrainingError("the daemon is not taking new sessions now")
+        session = self._conceive(SessionId(session_id), wanted)
+        return await self._bear(session, wanted.desired, self._group), True
+
+    async def start(self, session_id: str) -> Session:
+        """Run the session's engine from now on.
+
+        Raises:
+            SessionNotFoundError | IllegalTransitionError | StorageFullError
+        """
+        supervisor = self._supervisor(session_id)
+        await supervisor.ask(StartRequested())
+        return await _once_launched(supervisor)
+
+    async def stop(self, session_id: str) -> Session:
+        """Begin to end the session's engine and keep it down.
+
+        Raises:
+            SessionNotFoundError | IllegalTransitionError
+        """
+        return await self._supervisor(session_id).ask(StopRequested())
+
+    async def stop_all(self, *, until_start: bool) -> list[Session]:
+        """Begin to end every engine; with `until_start` they come back when the daemon starts again."""
+        request = StopRequested(until_start=until_start)
+        async with asyncio.TaskGroup() as asking:
+            tasks = [asking.create_task(supervisor.ask(request)) for supervisor in self._supervisors.values()]
+        return [task.result() for task in tasks]
+
+    async def restart(self, session_id: str) -> Session:
+        """Begin to end the session's engine, if there is one, and start it anew.
+
+        Raises:
+            SessionNotFoundError | IllegalTransitionError | StorageFullError
+        """
+        return await self._supervisor(session_id).ask(RestartRequested())
+
+    async def log_out(self, session_id: str) -> Session:
+        """Unlink the device, then end the engine and keep it down.
+
+        Raises:
+            IllegalTransitionError: no engine runs.
+            EngineError: the engine has no such call or refused; nothing changed.
+        """
+        supervisor = self._supervisor(session_id)
+        launch = _running_launch(supervisor.session)
+        await self._equipment.engine_of(supervisor.session).log_out(supervisor.session, launch)
+        return await supervisor.ask(LogoutRequested())
+
+    async def delete(self, session_id: str, *, keep_data: bool, log_out: bool) -> None:
+        """Return once the engine is proven dead, its directory gone and the session forgotten.
+
+        With `log_out` the device is unlinked first if that is possible.
+
+        Raises:
+            SessionNotFoundError | StorageFullError
+        """
+        supervisor = self._supervisor(session_id)
+        if log_out:
+            try:
+                launch = _running_launch(supervisor.session)
+                await self._equipment.engine_of(supervisor.session).log_out(supervisor.session, launch)
+            except (EngineError, IllegalTransitionError) as error:
+                _log.warning("not_unlinked_before_delete", session_id=session_id, error=str(error))
+        await supervisor.ask(DeleteRequested(keep_data=keep_data))
+        await supervisor.until(lambda _: False)
+
+    async def change(self, session_id: str, spec: Spec) -> Session:
+        """Keep new choices for the session's next launch.
+
+        Raises:
+            SessionNotFoundError | StorageFullError
+        """
+        return await self._supervisor(session_id).ask(ChangeRequested(spec=spec))
+
+    async def wait(self, session_id: str, is_met: Callable[[Session], bool], timeout_s: float) -> Session:
+        """Return the session as soon as it meets the condition, at the latest after `timeout_s`.
+
+        Raises:
+            SessionNotFoundError: there is none, or no longer.
+        """
+        supervisor = self._supervisor(session_id)
+        try:
+            async with asyncio.timeout(timeout_s):
+                await supervisor.until(is_met)
+        except TimeoutError:
+            pass
+        return self.get(session_id)
+
+    def qr_image(self, session_id: str) -> bytes | None:
+        """Return the PNG of the code being shown; None when there is none or it has expired.
+
+        Raises:
+            SessionNotFoundError: there is no such session.
+        """
+        return self._supervisor(session_id).qr_image
+
+    async def request_pairing_code(self, session_id: str, phone_number: str) -> str:
+        """Ask the engine for a code to type into the phone with this number (digits only).
+
+        Raises:
+            IllegalTransitionError: no engine runs.
+            EngineError: the engine has no such call or refused.
+        """
+        session = self.get(session_id)
+        launch = _running_launch(session)
+        return await self._equipment.engine_of(session).request_pairing_code(session, launch, phone_number)
+
+    def log_path(self, session_id: str) -> Path:
+        """Return where the session's engine writes its output."""
+        return self._equipment.log_path(self.get(session_id).session_id)
+
+    async def timeline(self, session_id: str, limit: int) -> list[Step]:
+        """Return the session's newest steps, oldest first."""
+        read = partial(registry.read_timeline, session_id=self.get(session_id).session_id, limit=limit)
+        return await self._equipment.database.read(read)
+
+    async def receive(self, session_id: str, launch_id: LaunchId, delivery: EngineDelivery) -> None:
+        """Return once what the engine posted is recorded; a repeat does nothing.
+
+        Raises:
+            SessionNotFoundError: there is no such session.
+            StorageFullError: it could not be recorded; the engine should post it again.
+        """
+        supervisor = self._supervisor(session_id)
+        session = supervisor.session
+        supervisor.tell(LifeSeen(launch_id=launch_id))
+        if session.launch is None or session.launch.launch_id != launch_id:
+            return
+        engine = self._equipment.engine_of(session)
+        observations = engine.interpret(session, session.launch, delivery.event, delivery.data)
+        if observations:
+            await supervisor.hear(observations, delivery.idempotency_key)
+
+    def show_file(self, session_id: SessionId, image: bytes, sha256: str, produced_at: float) -> None:
+        """Take note of a whole image that appeared as `qr.png`; one that nobody awaits is ignored."""
+        supervisor = self._supervisors.get(session_id)
+        if supervisor is None or supervisor.session.launch is None:
+            return
+        launch_id = supervisor.session.launch.launch_id
+        supervisor.tell(QrProduced(launch_id=launch_id, image=image, sha256=sha256, produced_at=produced_at))
+
+    def awaiting_qr(self) -> list[SessionId]:
+        """Return the sessions whose engine may show a code now."""
+        return [session_id for session_id, supervisor in self._supervisors.items() if _awaits_qr(supervisor.session)]
+
+    def _supervisor(self, session_id: str) -> Supervisor:
+        supervisor = self._supervisors.get(SessionId(session_id))
+        if supervisor is None:
+            raise SessionNotFoundError(f"no session {session_id!r}")
+        return supervisor
+
+    def _conceive(self, session_id: SessionId, wanted: NewSession) -> Session:
+        engine = wanted.engine or self._default_engine
+        if engine not in self._equipment.engines:
+            raise InvalidInputError("engine", f"must be one of {', '.join(sorted(self._equipment.engines))}")
+        at = self._equipment.clock.now().at
+        spec = Spec(
+            user_id=wanted.user_id if wanted.user_id is not None else user_of(session_id),
+            engine=engine,
+            labels=wanted.labels,
+            env=wanted.env,
+            proxy_url=wanted.proxy_url,
+            memory_limit_bytes=wanted.memory_limit_bytes,
+        )
+        return Session(session_id=session_id, spec=spec, engine_key=secrets.token_hex(32), created_at=at, updated_at=at)
+
+    async def _bear(self, session: Session, desired: Desired, group: asyncio.TaskGroup) -> Session:
+        supervisor = Supervisor.newborn(session, self._equipment)
+        self._supervisors[session.session_id] = supervisor
+        running = group.create_task(self._keep(supervisor))
+        try:
+            if desired is Desired.STOPPED:
+                return await supervisor.hear(())
+            await supervisor.ask(StartRequested())
+        except BaseException:
+            if not supervisor.is_recorded:
+                running.cancel()
+                self._supervisors.pop(session.session_id, None)
+            raise
+        return await _once_launched(supervisor)
+
+    async def _resume(self, supervisor: Supervisor) -> None:
+        resumed = await examine(supervisor.session, self._equipment)
+        await supervisor.hear((resumed,))
+
+    async def _keep(self, supervisor: Supervisor) -> None:
+        await keep_running(supervisor, self._equipment)
+        self._supervisors.pop(supervisor.session.session_id, None)
+
+
+async def _once_launched(supervisor: Supervisor) -> Session:
+    """Return the session once its process runs, or once it is clear that this will take longer."""
+    return await supervisor.until(
+        lambda session: (
+            session.pid is not None or session.launch is None or session.process is not ProcessState.STARTING
+        )
+    )
+
+
+def _running_launch(session: Session) -> Launch:
+    if session.launch is None or session.process is not ProcessState.RUNNING:
+        raise IllegalTransitionError(f"{session.session_id}: not possible while the session is {session.status}")
+    return session.launch
+
+
+def _awaits_qr(session: Session) -> bool:
+    is_up = session.process in (ProcessState.STARTING, ProcessState.RUNNING) and session.launch is not None
+    return is_up and session.link in (LinkState.UNKNOWN, LinkState.QR_READY)
+
+
+def _compare(present: Session, wanted: NewSession) -> None:
+    """Refuse a second creation that differs in a field the caller gave."""
+    different = sorted(name for name in wanted.given if getattr(present.spec, name) != getattr(wanted, name))
+    if different:
+        raise SessionExistsError(f"session {present.session_id} exists with another {', '.join(different)}")

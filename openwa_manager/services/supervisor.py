@@ -1,0 +1,308 @@
+"""The one owner of a session's state: it decides on one stimulus at a time, records the decision, then acts on it."""
+
+import asyncio
+import sqlite3
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
+from functools import partial
+from typing import Self
+
+import structlog
+
+from openwa_manager.domain.deadlines import Deadlines, Moment
+from openwa_manager.domain.errors import (
+    DrainingError,
+    IllegalTransitionError,
+    OpenwaManagerError,
+    SessionNotFoundError,
+    StorageFullError,
+)
+from openwa_manager.domain.events import Event, StoredEvent
+from openwa_manager.domain.lifecycle import begin
+from openwa_manager.domain.session import ProcessState, Session, Step
+from openwa_manager.domain.stimuli import (
+    Observation,
+    QrProduced,
+    Request,
+    Stimulus,
+    StopRequested,
+)
+from openwa_manager.services.deliberation import Deliberation
+from openwa_manager.services.equipment import Equipment
+from openwa_manager.services.errands import Errands
+from openwa_manager.services.slot_seeker import SlotSeeker
+from openwa_manager.store import engine_events, registry
+
+_log = structlog.get_logger()
+
+#: How long to wait before the next try at what a full disk or a full port range prevented.
+_RETRY_S = 1.0
+#: How many letters share one commit at most.
+_BATCH = 64
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Letter:
+    """Stimuli in the inbox; `answer` is settled once they are on disk, `key` makes a repeat known."""
+
+    stimuli: Sequence[Stimulus] = ()
+    answer: asyncio.Future[Session] | None = None
+    key: str | None = None
+
+    @property
+    def cannot_wait(self) -> bool:
+        """Tell whether this counts even while nothing can be recorded: what has happened, and stops."""
+        return self.answer is None or any(isinstance(stimulus, StopRequested) for stimulus in self.stimuli)
+
+    def refuse(self, error: OpenwaManagerError) -> None:
+        """Answer with an error."""
+        if self.answer is not None and not self.answer.done():
+            self.answer.set_exception(error)
+
+    def confirm(self, session: Session) -> None:
+        """Answer with the session as it is now."""
+        if self.answer is not None and not self.answer.done():
+            self.answer.set_result(session)
+
+
+class Supervisor:
+    """Runs one session; everybody else asks it or tells it, nobody changes the session behind its back."""
+
+    def __init__(self, session: Session, equipment: Equipment) -> None:
+        self._session = session
+        self._equipment = equipment
+        self._errands = Errands(equipment, self.tell, lambda: self._session)
+        self._seeker = SlotSeeker(session.session_id, equipment.gate, equipment.ports, self._nudge)
+        self._inbox: asyncio.Queue[_Letter] = asyncio.Queue()
+        self._changed = asyncio.Condition()
+        self._deadlines: Deadlines = {}
+        self._alarm: tuple[float, asyncio.Task[None]] | None = None
+        self._images: dict[str, bytes] = {}
+        self._owed_steps: list[Step] = []
+        self._owed_events: list[Event] = []
+        self._is_broke = False
+        self.is_gone = False
+        if session.launch is not None:
+            equipment.ports.hold(session.session_id, session.launch.port)
+
+    @classmethod
+    def newborn(cls, session: Session, equipment: Equipment) -> Self:
+        """Return the supervisor of a new session; that it exists is recorded with the first thing it hears."""
+        born = begin(session)
+        supervisor = cls(born.session, equipment)
+        supervisor._owed_steps += born.steps
+        supervisor._owed_events += born.events
+        return supervisor
+
+    @property
+    def session(self) -> Session:
+        """Return the session as last recorded."""
+        return self._session
+
+    @property
+    def is_recorded(self) -> bool:
+        """Tell whether the session exists on disk."""
+        return self._session.event_seq > 0 and not self._owed_events
+
+    @property
+    def qr_image(self) -> bytes | None:
+        """Return the image of the code being shown; None when there is none or it has expired."""
+        qr = self._session.qr
+        if qr is None or qr.expires_at <= self._equipment.clock.now().at:
+            return None
+        return self._images.get(qr.sha256)
+
+    def tell(self, observation: Observation) -> None:
+        """Put what was observed into the inbox."""
+        self._nudge(observation)
+
+    async def ask(self, request: Request) -> Session:
+        """Return the session once the request is recorded.
+
+        Raises:
+            IllegalTransitionError: the state does not allow it; nothing happened.
+            StorageFullError: it could not be recorded; nothing happened.
+        """
+        return await self._post((request,))
+
+    async def hear(self, observations: Sequence[Observation], key: str | None = None) -> Session:
+        """Return the session once these are recorded; a `key` heard before makes them a repeat, which does nothing.
+
+        Raises:
+            StorageFullError: they could not be recorded; the sender should repeat them.
+        """
+        return await self._post(observations, key)
+
+    async def until(self, is_met: Callable[[Session], bool]) -> Session:
+        """Return the session as soon as it meets the condition, or is gone."""
+        async with self._changed:
+            await self._changed.wait_for(lambda: self.is_gone or is_met(self._session))
+            return self._session
+
+    def rebuild(self, session: Session) -> None:
+        """Start over from what is on disk, after a bug left this supervisor in a state nobody knows."""
+        self._session = session
+        self._deadlines = {}
+        self._alarm = None
+        self._owed_steps, self._owed_events, self._is_broke = [], [], False
+        self._errands = Errands(self._equipment, self.tell, lambda: self._session)
+
+    async def run(self) -> None:
+        """Handle what comes in, in order of arrival, until the session is gone or this is cancelled."""
+        try:
+            async with asyncio.TaskGroup() as tasks:
+                while not self.is_gone:
+                    await self._handle(await self._next_letters(tasks), tasks)
+                self._errands.drop_listeners()
+                self._set_alarm(None, tasks)
+        finally:
+            self._close()
+
+    def _close(self) -> None:
+        self._equipment.gate.leave(self._session.session_id)
+        while not self._inbox.empty():
+            self._inbox.get_nowait().refuse(
+                SessionNotFoundError(f"no session {self._session.session_id}")
+                if self.is_gone
+                else DrainingError("the daemon is shutting down")
+            )
+
+    async def _post(self, stimuli: Sequence[Stimulus], key: str | None = None) -> Session:
+        answer: asyncio.Future[Session] = asyncio.get_running_loop().create_future()
+        self._inbox.put_nowait(_Letter(stimuli=stimuli, answer=answer, key=key))
+        return await answer
+
+    async def _next_letters(self, tasks: asyncio.TaskGroup) -> list[_Letter]:
+        due = [armed.due_boot_s for armed in self._deadlines.values()]
+        if self._is_broke or self._seeker.search.is_stuck:
+            due.append(self._equipment.clock.now().boot_s + _RETRY_S)
+        self._set_alarm(min(due, default=None), tasks)
+        letters = [await self._inbox.get()]
+        while not self._inbox.empty() and len(letters) < _BATCH:
+            letters.append(self._inbox.get_nowait())
+        return letters
+
+    def _set_alarm(self, due_boot_s: float | None, tasks: asyncio.TaskGroup) -> None:
+        """Have an empty letter come at that time, so that the deadlines are looked at."""
+        if self._alarm is not None:
+            if self._alarm[0] == due_boot_s and not self._alarm[1].done():
+                return
+            self._alarm[1].cancel()
+            self._alarm = None
+        if due_boot_s is not None:
+            self._alarm = (due_boot_s, tasks.create_task(self._ring_at(due_boot_s)))
+
+    async def _ring_at(self, boot_s: float) -> None:
+        await self._equipment.clock.sleep_until(boot_s)
+        self._nudge()
+
+    def _nudge(self, observation: Observation | None = None) -> None:
+        """Have the state looked at again, with a new observation or without."""
+        self._inbox.put_nowait(_Letter(stimuli=(observation,) if observation else ()))
+
+    async def _handle(self, letters: list[_Letter], tasks: asyncio.TaskGroup) -> None:
+        stored: list[StoredEvent] = []
+        search = self._seeker.search
+        try:
+            letters = await self._without_repeats(letters)
+            batch = self._deliberate(letters)
+            if batch.is_durable or self._owed_events:
+                stored = await self._equipment.database.write(partial(self._record, batch=batch, letters=letters))
+                self._pay_off()
+        except StorageFullError as error:
+            self._seeker.search = search
+            letters = self._give_up_on(letters, error)
+            batch = self._deliberate(letters)
+            self._owed_steps += batch.steps
+            self._owed_events += batch.events
+        self._apply(batch, tasks)
+        if stored:
+            self._equipment.announce(stored)
+        for letter in letters:
+            letter.confirm(self._session)
+        async with self._changed:
+            self._changed.notify_all()
+
+    async def _without_repeats(self, letters: list[_Letter]) -> list[_Letter]:
+        """Confirm the letters whose key is known already, and return the others."""
+        keyed = [letter.key for letter in letters if letter.key is not None]
+        if not keyed:
+            return letters
+        known = await self._equipment.database.read(
+            partial(engine_events.known, session_id=self._session.session_id, keys=keyed)
+        )
+        fresh: list[_Letter] = []
+        for letter in letters:
+            if letter.key is not None and letter.key in known:
+                letter.confirm(self._session)
+            else:
+                fresh.append(letter)
+                known |= {letter.key} if letter.key is not None else set()
+        return fresh
+
+    def _deliberate(self, letters: Iterable[_Letter]) -> Deliberation:
+        batch = Deliberation(session=self._session, deadlines=self._deadlines, policy=self._equipment.policy)
+        for letter in letters:
+            for stimulus in letter.stimuli:
+                if isinstance(stimulus, QrProduced):
+                    self._images[stimulus.sha256] = stimulus.image
+                moment = self._moment()
+                refused = batch.consider(stimulus, moment)
+                self._seeker.follow(batch, moment, is_broke=self._is_broke)
+                if refused is not None:
+                    letter.refuse(IllegalTransitionError(f"{self._session.session_id}: {refused.detail}"))
+        moment = self._moment()
+        batch.ring(moment)
+        self._seeker.follow(batch, moment, is_broke=self._is_broke)
+        return batch
+
+    def _moment(self) -> Moment:
+        now = self._equipment.clock.now()
+        return Moment(at=now.at, boot_s=now.boot_s, chance=self._equipment.chance())
+
+    def _record(
+        self, connection: sqlite3.Connection, batch: Deliberation, letters: Sequence[_Letter]
+    ) -> list[StoredEvent]:
+        """Write a batch, and what is still owed from when the disk was full, in one transaction."""
+        session = batch.session
+        keys = [letter.key for letter in letters if letter.key is not None]
+        engine_events.remember(connection, session.session_id, keys, session.updated_at)
+        events = [*self._owed_events, *batch.events]
+        if batch.is_gone:
+            return registry.remove_session(connection, session.session_id, events)
+        return registry.save_session(connection, session, [*self._owed_steps, *batch.steps], events)
+
+    def _give_up_on(self, letters: Iterable[_Letter], error: StorageFullError) -> list[_Letter]:
+        """Refuse what can be refused while the disk is full, and return what has to count all the same."""
+        self._is_broke = True
+        kept: list[_Letter] = []
+        for letter in letters:
+            if letter.cannot_wait:
+                kept.append(letter)
+            else:
+                letter.refuse(error)
+        return kept
+
+    def _pay_off(self) -> None:
+        self._is_broke = False
+        self._owed_steps = []
+        self._owed_events = []
+
+    def _apply(self, batch: Deliberation, tasks: asyncio.TaskGroup) -> None:
+        """Make the decided state the present one and act on it."""
+        before, self._session = self._session, batch.session
+        self._deadlines = batch.deadlines
+        self.is_gone = batch.is_gone
+        if before.launch != self._session.launch or self._session.process is ProcessState.STOPPING:
+            self._errands.drop_listeners()
+        if self._session.launch is None:
+            self._equipment.ports.give_back(self._session.session_id)
+        for command in batch.commands:
+            self._errands.run(command, tasks)
+        self._keep_image(before)
+
+    def _keep_image(self, before: Session) -> None:
+        qr = self._session.qr
+        self._images = {sha: image for sha, image in self._images.items() if qr and sha == qr.sha256}
+        if qr and qr != before.qr and qr.sha256 in self._images:
+            self._errands.show(self._images[qr.sha256])
