@@ -8,7 +8,7 @@ from openwa_manager.domain.errors import PortInUseError
 from openwa_manager.domain.session import SessionId
 
 
-class PortRange:
+class PortPool:
     """Hands out the ports of a range in turn, so that one just refused is not the next one tried.
 
     A port belongs to one session until that session takes another or gives it back.

@@ -1,4 +1,4 @@
-"""The one wall a bug in a supervisor cannot pass: its session starts over from what is on disk, no neighbour notices."""
+"""The one wall a bug in a supervisor cannot pass: its session starts over from disk, and no neighbour notices."""
 
 from collections import deque
 from functools import partial

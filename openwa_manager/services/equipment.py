@@ -8,7 +8,7 @@ from openwa_manager.domain.events import StoredEvent
 from openwa_manager.domain.ports import Clock, Engine, Launcher
 from openwa_manager.domain.restart import Policy
 from openwa_manager.domain.session import Session, SessionId
-from openwa_manager.processes.ports import PortRange
+from openwa_manager.processes.ports import PortPool
 from openwa_manager.services.start_gate import StartGate
 from openwa_manager.store.database import Database
 
@@ -27,7 +27,7 @@ class Equipment:
     launcher: Launcher
     engines: Mapping[str, Engine]
     gate: StartGate
-    ports: PortRange
+    ports: PortPool
     policy: Policy
     sessions_root: Path
     logs_root: Path | None

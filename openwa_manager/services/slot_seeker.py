@@ -10,7 +10,7 @@ from openwa_manager.domain.deadlines import Moment
 from openwa_manager.domain.errors import PortInUseError
 from openwa_manager.domain.session import Launch, LaunchId, ProcessState, ReasonCode, SessionId
 from openwa_manager.domain.stimuli import Observation, SlotDelayed, SlotGranted
-from openwa_manager.processes.ports import PortRange
+from openwa_manager.processes.ports import PortPool
 from openwa_manager.services.deliberation import Deliberation
 from openwa_manager.services.start_gate import Shortage, StartGate, Turn
 
@@ -33,7 +33,7 @@ class SlotSeeker:
     """Speaks with the start gate for one session, and makes its launches."""
 
     def __init__(
-        self, session_id: SessionId, gate: StartGate, ports: PortRange, tell: Callable[[Observation | None], None]
+        self, session_id: SessionId, gate: StartGate, ports: PortPool, tell: Callable[[Observation | None], None]
     ) -> None:
         self._session_id = session_id
         self._gate = gate
