@@ -1,0 +1,398 @@
+"""The settings: their names, defaults and checks, and the places they come from.
+
+Plain pydantic instead of pydantic-settings: every complaint and `config check` name the place a value was given, and
+unknown names are refused in all of them, so the layers have to be laid here anyway.
+"""
+
+import difflib
+import ipaddress
+import json
+import os
+import tomllib
+from collections import ChainMap
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Annotated, Literal, NamedTuple, Self
+from urllib.parse import urlsplit
+
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    IPvAnyNetwork,
+    SecretStr,
+    ValidationError,
+    field_validator,
+    model_validator,
+)
+
+from openwa_manager.domain.delivery import DeliveryPolicy
+from openwa_manager.domain.errors import ConfigError
+
+PREFIX = "OPENWA_MANAGER_"
+FILE_NAME = "manager.toml"
+DEFAULT = "default"
+
+#: The names of the users' guide, and what they are called here; of two for one setting the later one wins.
+GUIDE_NAMES: Mapping[str, str] = {
+    "OPENWA_SESSIONS_PATH": "sessions_path",
+    "OPENWA_LOGS_PATH": "logs_path",
+    "WEBHOOK_SECRET": "upstream_secret",
+    "OPENWA_WEBHOOK_SECRET": "upstream_secret",
+    "WEBHOOK_URL": "upstream_url",
+    "OPENWA_HOME": "openwa_home",
+    "NODE": "node",
+    "ENGINE_TYPE": "engine_type",
+}
+
+#: macOS gives a socket's path 104 bytes, the last of them a zero.
+SOCKET_PATH_MAX_BYTES = 103
+
+
+class Address(NamedTuple):
+    """Where a listener listens."""
+
+    host: str
+    port: int
+
+    @property
+    def is_loopback(self) -> bool:
+        """Tell whether only this machine can reach it."""
+        if self.host == "localhost":
+            return True
+        try:
+            return ipaddress.ip_address(self.host).is_loopback
+        except ValueError:
+            return False
+
+    def __str__(self) -> str:
+        return f"[{self.host}]:{self.port}" if ":" in self.host else f"{self.host}:{self.port}"
+
+
+class PortRange(NamedTuple):
+    """The ports from `first` to `last`, both included."""
+
+    first: int
+    last: int
+
+    def __str__(self) -> str:
+        return f"{self.first}-{self.last}"
+
+
+def _parse_address(value: str | Address) -> Address:
+    if isinstance(value, Address):
+        return value
+    host, colon, port = str(value).rpartition(":")
+    if not colon or not port.isdecimal() or int(port) > 65535 or not host.strip("[]"):
+        raise ValueError("write it as host:port, such as 127.0.0.1:2790 or [::1]:2790")
+    return Address(host=host.strip("[]"), port=int(port))
+
+
+def _parse_ports(value: str | PortRange) -> PortRange:
+    if isinstance(value, PortRange):
+        return value
+    first, _, last = str(value).partition("-")
+    if not (first.isdecimal() and last.isdecimal() and 1024 <= int(first) <= int(last) <= 65535):
+        raise ValueError("write it as first-last with 1024 <= first <= last <= 65535, such as 28100-29099")
+    return PortRange(first=int(first), last=int(last))
+
+
+def _parse_json(value: object) -> object:
+    """Read a list or table from the environment; a file brings it ready."""
+    if not isinstance(value, str):
+        return value
+    try:
+        parsed: object = json.loads(value)
+    except ValueError as error:
+        raise ValueError(f"write it as JSON ({error})") from error
+    return parsed
+
+
+def _check_url(value: str) -> str:
+    url = urlsplit(value)
+    if url.scheme not in ("http", "https") or not url.hostname or url.fragment:
+        raise ValueError("write it as http://… or https://…")
+    return value
+
+
+ListenAddress = Annotated[Address, BeforeValidator(_parse_address)]
+Ports = Annotated[PortRange, BeforeValidator(_parse_ports)]
+Url = Annotated[str, AfterValidator(_check_url)]
+AbsolutePath = Annotated[Path, AfterValidator(lambda path: path.expanduser().absolute())]
+RealPath = Annotated[Path, AfterValidator(lambda path: path.expanduser().resolve())]  # FSEvents reports real paths
+Words = Annotated[tuple[str, ...], BeforeValidator(_parse_json)]
+Networks = Annotated[tuple[IPvAnyNetwork, ...], BeforeValidator(_parse_json)]
+Table = Annotated[Mapping[str, str], BeforeValidator(_parse_json)]
+Seconds = Annotated[float, Field(ge=0, allow_inf_nan=False)]
+Positive = Annotated[float, Field(gt=0, allow_inf_nan=False)]
+Pauses = Annotated[tuple[Seconds, ...], BeforeValidator(_parse_json)]
+Count = Annotated[int, Field(ge=1)]
+Bytes = Annotated[int, Field(ge=0)]
+
+
+def _start_concurrency() -> int:
+    return 4 if (os.cpu_count() or 1) >= 10 else 2
+
+
+class Settings(BaseModel):
+    """Every setting (API.md, Settings); `…_s` are seconds, `None` means off or, where said so, derived."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True, hide_input_in_errors=True, validate_default=True)
+
+    home: RealPath = Path("~/.openwa-manager")
+    sessions_path: RealPath | None = None
+    logs_path: RealPath | None = None
+
+    listen: ListenAddress = Address("127.0.0.1", 2790)
+    intake_listen: ListenAddress = Address("127.0.0.1", 2791)
+    behind_proxy: bool = False
+    tls_cert: AbsolutePath | None = None
+    tls_key: AbsolutePath | None = None
+    allowed_hosts: Words = ()
+    trusted_proxies: Networks = ()
+
+    engine: Literal["openwa", "simulator", "command"] = "openwa"
+    engine_ports: Ports = PortRange(28100, 29099)
+    engine_env: Table = Field(default_factory=dict)
+    openwa_home: RealPath = Path("~/openwa")
+    node: Annotated[str, Field(min_length=1)] = "node"
+    engine_type: Literal["baileys", "whatsapp-web.js"] = "baileys"
+    command_argv: Words = ()
+    command_env: Table = Field(default_factory=dict)
+
+    upstream_url: Url | None = None
+    upstream_secret: SecretStr | None = None
+    allow_private_endpoints: bool = False
+    delivery_schedule_s: Annotated[Pauses, Field(min_length=1)] = DeliveryPolicy().schedule_s
+
+    backoff_first_s: Seconds = 1.0
+    backoff_max_s: Seconds = 60.0
+    backoff_reset_s: Seconds = 600.0
+    crash_loop_count: Count = 5
+    crash_loop_window_s: Seconds = 600.0
+    slow_retry_s: Seconds = 1800.0
+    boot_timeout_s: Positive = 45.0
+    probe_period_s: Positive = 15.0
+    probe_timeout_s: Positive = 5.0
+    probe_misses: Count = 4
+    stop_grace_s: Seconds = 10.0
+    start_concurrency: Count = Field(default_factory=_start_concurrency)
+    start_spacing_s: Seconds = 1.5
+    min_free_memory_bytes: Bytes = 600_000_000
+    min_free_disk_bytes: Bytes = 2**30
+    memory_soft_bytes: Count | None = None
+    memory_hard_bytes: Count | None = None
+
+    pairing_window_s: Positive = 180.0
+    qr_first_s: Positive = 60.0
+    qr_next_s: Positive = 20.0
+    heartbeat_s: Positive = 60.0
+    silence_s: Positive = 120.0
+    message_gap_min_s: Seconds = 1.2
+    message_gap_max_s: Seconds = 1.8
+    message_retry_s: Pauses = (5.0, 25.0, 125.0)
+
+    log_level: Literal["debug", "info", "warning", "error"] = "info"
+    log_format: Literal["console", "json"] | None = None
+
+    @property
+    def socket_path(self) -> Path:
+        """Return where the CLI reaches the daemon."""
+        return self.home / "run" / "manager.sock"
+
+    @property
+    def sessions_root(self) -> Path:
+        """Return the directory of the sessions' directories."""
+        return self.sessions_path or self.home / "sessions"
+
+    @field_validator("home")
+    @classmethod
+    def _socket_fits(cls, home: Path) -> Path:
+        length = len(os.fsencode(home / "run" / "manager.sock"))
+        if length > SOCKET_PATH_MAX_BYTES:
+            excess = length - SOCKET_PATH_MAX_BYTES
+            raise ValueError(f"{home}/run/manager.sock is {excess} bytes too long for a socket: choose a shorter home")
+        return home
+
+    @field_validator("intake_listen")
+    @classmethod
+    def _intake_is_local(cls, intake: Address) -> Address:
+        if not intake.is_loopback:
+            raise ValueError("engines run on this host: use a loopback address, such as 127.0.0.1:2791")
+        return intake
+
+    @field_validator("tls_cert", "tls_key")
+    @classmethod
+    def _is_readable(cls, path: Path | None) -> Path | None:
+        if path and not os.access(path, os.R_OK):
+            raise ValueError(f"{path} cannot be read: name an existing file that this user may read")
+        return path
+
+    @model_validator(mode="after")
+    def _fits_together(self) -> Self:
+        if bool(self.tls_cert) != bool(self.tls_key):
+            raise ValueError("tls_cert and tls_key belong together: set both or none")
+        if not (self.listen.is_loopback or self.tls_cert or self.behind_proxy):
+            raise ValueError(
+                f"listen = {self.listen} is open to other machines: set tls_cert and tls_key, or behind_proxy = true "
+                "if a proxy in front speaks TLS, or listen on 127.0.0.1"
+            )
+        if self.listen == self.intake_listen and self.listen.port:
+            raise ValueError(f"listen and intake_listen are both {self.listen}: give one of them another port")
+        if self.message_gap_min_s > self.message_gap_max_s:
+            raise ValueError("message_gap_min_s is above message_gap_max_s: lower it or raise the other")
+        if self.memory_soft_bytes and self.memory_hard_bytes and self.memory_soft_bytes > self.memory_hard_bytes:
+            raise ValueError("memory_soft_bytes is above memory_hard_bytes: lower it or raise the other")
+        if self.engine == "command" and not self.command_argv:
+            raise ValueError('engine = "command" needs command_argv, such as ["/usr/local/bin/my-engine"]')
+        return self
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Given:
+    """A raw value and the name it was given under: a flag, a variable or the file."""
+
+    value: object = field(repr=False)
+    origin: str
+
+
+Layer = Mapping[str, Given]
+
+SECRETS = tuple(name for name, info in Settings.model_fields.items() if info.annotation == SecretStr | None)
+_FILE_ENDING = "_file"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Loaded:
+    """The settings in effect, and for each one that is not a default, where it was given."""
+
+    settings: Settings
+    origins: Mapping[str, str]
+
+    def origin(self, name: str) -> str:
+        """Return where a setting comes from."""
+        return self.origins.get(name, DEFAULT)
+
+
+def load(flags: Mapping[str, object], environ: Mapping[str, str]) -> Loaded:
+    """Return the settings in effect: flags, then the environment, the file, the guide's names, the defaults.
+
+    `flags` holds the command line's values by setting, None where a flag was not given.
+
+    Raises:
+        ConfigError: all that is wrong, a line each.
+    """
+    asked = {name: Given(value=value, origin=_flag(name)) for name, value in flags.items() if value is not None}
+    own = dict(_from_environment(environ))
+    home = ChainMap(asked, own).get("home")
+    path = (Path(str(home.value)) if home else Path("~/.openwa-manager")).expanduser() / FILE_NAME
+    layers = (asked, own, dict(_from_file(path)), dict(_from_guide(environ)))
+    problems = [complaint for layer in layers for complaint in _unknown(layer)]
+    if problems:
+        raise ConfigError("\n".join(problems))
+    given = ChainMap(*(dict(_with_secrets(layer)) for layer in layers))
+    try:
+        settings = Settings.model_validate({name: each.value for name, each in given.items()})
+    except ValidationError as error:
+        raise ConfigError("\n".join(_complaints(error, given))) from None
+    return Loaded(settings=settings, origins={name: each.origin for name, each in given.items()})
+
+
+def masked(settings: Settings) -> dict[str, object]:
+    """Return the settings as plain JSON values, secrets and the environments' values hidden."""
+    shown: dict[str, object] = {}
+    for name in Settings.model_fields:
+        match getattr(settings, name):
+            case SecretStr():
+                shown[name] = "***"
+            case Address() | PortRange() | Path() as value:
+                shown[name] = str(value)
+            case Mapping() as table:
+                shown[name] = dict.fromkeys(table, "***")
+            case tuple() as items:
+                shown[name] = [item if isinstance(item, float) else str(item) for item in items]
+            case value:
+                shown[name] = value
+    return shown
+
+
+def _flag(name: str) -> str:
+    return f"--{name.replace('_', '-')}"
+
+
+def _from_environment(environ: Mapping[str, str]) -> Iterator[tuple[str, Given]]:
+    for variable, text in environ.items():
+        if variable.startswith(PREFIX) and text:
+            yield variable.removeprefix(PREFIX).lower(), Given(value=text, origin=variable)
+
+
+def _from_guide(environ: Mapping[str, str]) -> Iterator[tuple[str, Given]]:
+    for variable, name in GUIDE_NAMES.items():
+        for ending in ("", _FILE_ENDING) if name in SECRETS else ("",):
+            if text := environ.get(variable + ending.upper()):
+                yield name + ending, Given(value=text, origin=variable + ending.upper())
+
+
+def _from_file(path: Path) -> Iterator[tuple[str, Given]]:
+    try:
+        with path.open("rb") as file:
+            if os.fstat(file.fileno()).st_mode & 0o077:
+                raise ConfigError(f"{path} can be read by others: chmod 600 {path}")
+            values = tomllib.load(file)
+    except FileNotFoundError:
+        return
+    except tomllib.TOMLDecodeError as error:
+        raise ConfigError(f"{path} is not TOML: {error}") from error
+    except OSError as error:
+        raise ConfigError(f"{path} cannot be read: {error.strerror}") from error
+    if "home" in values:
+        raise ConfigError(f"{path}: home is where this file lies; use --home or {PREFIX}HOME")
+    for name, value in values.items():
+        yield name, Given(value=value, origin=str(path))
+
+
+def _unknown(layer: Layer) -> Iterator[str]:
+    known = [*Settings.model_fields, *(secret + _FILE_ENDING for secret in SECRETS)]
+    for name, given in layer.items():
+        if name not in known:
+            is_variable = given.origin.startswith(PREFIX)
+            spelled = given.origin if is_variable else f"{given.origin}: {name}"
+            nearest = difflib.get_close_matches(name, known, n=1, cutoff=0.0)[0]
+            meant = PREFIX + nearest.upper() if is_variable else nearest
+            yield f"{spelled} is not a setting; did you mean {meant}?"
+
+
+def _with_secrets(layer: Layer) -> Iterator[tuple[str, Given]]:
+    """Put a secret's text in the place of its file's name."""
+    for name, given in layer.items():
+        secret = name.removesuffix(_FILE_ENDING)
+        if name == secret or secret not in SECRETS:
+            yield name, given
+        elif secret in layer:
+            raise ConfigError(f"{given.origin} and {layer[secret].origin} both give {secret}: remove one")
+        else:
+            yield secret, Given(value=_read_secret(given), origin=given.origin)
+
+
+def _read_secret(given: Given) -> str:
+    try:
+        text = Path(str(given.value)).expanduser().read_text("utf-8").strip()
+    except (OSError, UnicodeDecodeError) as error:
+        raise ConfigError(f"{given.origin}: {given.value} cannot be read: {error}") from error
+    if not text:
+        raise ConfigError(f"{given.origin}: {given.value} is empty: write the secret into it")
+    return text
+
+
+def _complaints(error: ValidationError, given: Layer) -> Iterator[str]:
+    for each in error.errors(include_url=False, include_context=False, include_input=False):
+        message = each["msg"].removeprefix("Value error, ")
+        if not each["loc"]:
+            yield message
+            continue
+        source = given.get(str(each["loc"][0]))
+        place = f" (from {source.origin})" if source else ""
+        yield f"{'.'.join(map(str, each['loc']))}{place}: {message}"
