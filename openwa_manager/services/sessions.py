@@ -21,6 +21,7 @@ from openwa_manager.domain.errors import (
 from openwa_manager.domain.events import Json
 from openwa_manager.domain.session import (
     Desired,
+    Identity,
     Launch,
     LaunchId,
     LinkState,
@@ -86,20 +87,24 @@ class Sessions:
         self._is_draining = False
         self.is_ready = False
 
-    async def run(self) -> None:
-        """Take up every recorded session, adopt what lives, then run them all until cancelled."""
-        recorded = await self._equipment.database.read(registry.load_sessions)
-        for session in recorded:
+    async def load(self) -> None:
+        """Know every recorded session, as it was left."""
+        for session in await self._equipment.database.read(registry.load_sessions):
             self._supervisors[session.session_id] = Supervisor(session, self._equipment)
+
+    async def run(self) -> None:
+        """Adopt what lives and replace what died, most recently connected first; then run them all until cancelled."""
+        supervisors = sorted(self._supervisors.values(), key=lambda each: by_last_connection(each.session))
         async with asyncio.TaskGroup() as group:
             self._group = group
-            for session in sorted(recorded, key=by_last_connection):
-                group.create_task(self._keep(self._supervisors[session.session_id]))
+            for supervisor in supervisors:
+                group.create_task(self._keep(supervisor))
             async with asyncio.TaskGroup() as adoption:
-                for session in sorted(recorded, key=by_last_connection):
-                    adoption.create_task(self._resume(self._supervisors[session.session_id]))
+                for supervisor in supervisors:
+                    adoption.create_task(self._resume(supervisor))
             self.is_ready = True
-            _log.info("sessions_resumed", count=len(recorded), alive=len(self.registry()))
+            _log.info("sessions_resumed", count=len(supervisors), alive=len(self.registry()))
+            await asyncio.Event().wait()  # the group must be there for sessions to come
 
     def drain(self) -> None:
         """Take no new sessions any more."""
@@ -118,10 +123,14 @@ class Sessions:
         sessions = [supervisor.session for supervisor in self._supervisors.values()]
         return sorted(sessions, key=lambda session: (session.created_at, session.session_id))
 
+    def live(self) -> dict[SessionId, Identity]:
+        """Return the process of every live engine by session."""
+        sessions = (supervisor.session for supervisor in self._supervisors.values())
+        return {each.session_id: each.launch.identity for each in sessions if each.launch and each.launch.identity}
+
     def registry(self) -> dict[str, int]:
         """Return the pid of every live engine by session."""
-        sessions = (supervisor.session for supervisor in self._supervisors.values())
-        return {session.session_id: session.pid for session in sessions if session.pid is not None}
+        return {session_id: identity.pid for session_id, identity in self.live().items()}
 
     async def create(self, wanted: NewSession) -> tuple[Session, bool]:
         """Return the session and whether it is new; a new one is launched or queued when this returns.

@@ -1,0 +1,108 @@
+"""The daemon's home directory: what lies where, who may read it, and the lock that keeps a second daemon out."""
+
+import fcntl
+import os
+import resource
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Self
+
+import structlog
+
+from openwa_manager.domain.errors import AlreadyRunningError, ConfigError
+
+_log = structlog.get_logger()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Home:
+    """The places of DESIGN.md, Files; `sessions` may lie outside `root`."""
+
+    root: Path
+    sessions: Path
+
+    @property
+    def database(self) -> Path:
+        """Return the path of the registry."""
+        return self.root / "manager.db"
+
+    @property
+    def admin_key(self) -> Path:
+        """Return the path of the admin's API key."""
+        return self.root / "admin.key"
+
+    @property
+    def run(self) -> Path:
+        """Return the directory of the socket and the daemon's lock."""
+        return self.root / "run"
+
+    @property
+    def locks(self) -> Path:
+        """Return the directory of the sessions' locks."""
+        return self.root / "locks"
+
+    def prepare(self) -> None:
+        """Make the directories; those open to others are closed with a warning, secrets open to others are refused.
+
+        Raises:
+            ConfigError: a directory cannot be made or used, or a secret is readable by others; says what to do.
+        """
+        try:
+            for directory in (self.root, self.run, self.locks, self.sessions):
+                directory.mkdir(mode=0o700, parents=True, exist_ok=True)
+                _close_to_others(directory)
+            _require_writable(self.root)
+            _require_writable(self.sessions)
+        except OSError as error:
+            raise ConfigError(
+                f"home {self.root} cannot be used ({error}): create it and make it ours, or choose another --home"
+            ) from error
+        for secret in (self.admin_key, self.database):
+            if secret.exists() and secret.stat().st_mode & 0o077:
+                raise ConfigError(f"{secret} can be read by others; run: chmod 600 {secret}")
+
+
+def _close_to_others(directory: Path) -> None:
+    mode = directory.stat().st_mode & 0o777
+    if mode & 0o077:
+        directory.chmod(0o700)
+        _log.warning("directory_closed_to_others", path=str(directory), mode_before=oct(mode))
+
+
+def _require_writable(directory: Path) -> None:
+    if not os.access(directory, os.W_OK | os.X_OK):
+        raise PermissionError(f"no permission to write in {directory}")
+
+
+class DaemonLock:
+    """Held by the one daemon of a home for as long as its process lives; a context manager."""
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+
+    def __enter__(self) -> Self:
+        """Take the lock.
+
+        Raises:
+            AlreadyRunningError: another daemon holds it; the message names its pid.
+        """
+        self._file = os.open(self._path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+        try:
+            fcntl.flock(self._file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError as error:
+            pid = os.read(self._file, 32).decode(errors="replace").strip() or "unknown"
+            os.close(self._file)
+            raise AlreadyRunningError(f"already_running: a daemon with pid {pid} owns this home") from error
+        os.ftruncate(self._file, 0)
+        os.pwrite(self._file, f"{os.getpid()}\n".encode(), 0)
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        os.close(self._file)
+
+
+def raise_file_limit() -> None:
+    """Let this process open as many files as the system allows it to."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    if soft != hard:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
