@@ -15,7 +15,6 @@ LOGGED_OUT, BANNED, TIMED_OUT, REPLACED, RESTART_REQUIRED = 401, 403, 408, 440, 
 
 QR_COUNT = 6
 QR_FIRST_S, QR_NEXT_S = 60.0, 20.0
-OPEN_S = 0.3
 RECONNECT_MAX_S = 60.0
 
 TERMINAL_ERRORS = {
@@ -62,6 +61,7 @@ class Engine:
         self.data_url: str | None = None
         self.png: bytes | None = None
         self.account: Account | None = None
+        self.connection_count = 0
 
     @property
     def is_ready(self) -> bool:
@@ -113,6 +113,7 @@ class Engine:
 
     async def _connect(self) -> int:
         """Live through one connection and return the code it closed with."""
+        self.connection_count += 1
         while not self._closings.empty():
             self._closings.get_nowait()
         account = self._auth.read_account()
@@ -124,7 +125,7 @@ class Engine:
                 phone.cancel()
         if account is None:
             return await self._pair()
-        closed = await self._closed_within(OPEN_S)
+        closed = await self._closed_within(self._vices.open_s)
         if closed is not None:
             return closed
         self.account = account

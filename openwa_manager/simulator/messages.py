@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from urllib.parse import urlsplit
 
 from openwa_manager.simulator.clock import iso_now, unix_now_s
+from openwa_manager.simulator.engine import Engine
 from openwa_manager.simulator.errors import RefusedError, internal_error, refusal
 from openwa_manager.simulator.sessions import Sessions
 from openwa_manager.simulator.settings import Settings, Vices
@@ -110,12 +111,13 @@ class Messages:
             await asyncio.sleep(min(5.0, 0.5 + 0.045 * len(message.text)))
             self._sessions.ready_engine(session_id)
         await self._meet_trouble()
+        engine = self._sessions.ready_engine(session_id)
         message_id = "3EB0" + os.urandom(9).hex().upper()
         sent_at = unix_now_s()
         data = self._event_data(session_id, message, message_id, sent_at)
         self._sessions.touch(session_id)
         self._dispatcher.dispatch(session_id, "message.sent", data)
-        self._tasks.create_task(self._acknowledge(session_id, message.chat_id, message_id))
+        self._tasks.create_task(self._acknowledge(session_id, engine, message.chat_id, message_id))
         return {"messageId": message_id, "timestamp": sent_at}
 
     def receive(self, session_id: str, sender: str, text: str) -> None:
@@ -191,13 +193,15 @@ class Messages:
         }
         return data if message.media is None else data | {"media": message.media}
 
-    async def _acknowledge(self, session_id: str, chat_id: str, message_id: str) -> None:
-        """Let the acks come in one by one, as long as the session's engine lives."""
-        engine = self._sessions.engine(session_id)
+    async def _acknowledge(self, session_id: str, engine: Engine, chat_id: str, message_id: str) -> None:
+        """Let the acks come in one by one, as long as the connection lives that carried the message."""
+        connection = engine.connection_count
         steps = (0,) if UNREACHABLE in chat_id else self._vices.acks
         for step in steps:
             await asyncio.sleep(ACK_STEP_S)
-            if engine is None or self._sessions.engine(session_id) is not engine:
+            if self._sessions.engine(session_id) is not engine:
+                return
+            if not engine.is_ready or engine.connection_count != connection:
                 return
             status, number = ACKS.get(step, ACKS[2])
             data: dict[str, Json] = {"id": message_id, "messageId": message_id, "status": status, "ack": number}

@@ -47,6 +47,7 @@ class Vices:
     exit_at_boot: int | None
     qr_delay_s: float
     qr_rotate_s: float | None
+    open_s: float
     writes_qr_file: bool
     acks: tuple[int, ...]
     reconnect_s: float
@@ -143,6 +144,7 @@ def read_vices(environ: Mapping[str, str]) -> Vices:
         exit_at_boot=None if exit_at_boot is None else int(exit_at_boot),
         qr_delay_s=read.number("SIM_QR_DELAY_S", 0.3),
         qr_rotate_s=read.optional("SIM_QR_ROTATE_S"),
+        open_s=read.number("SIM_OPEN_S", 0.3),
         writes_qr_file=read.flag("SIM_QR_FILE", default=False),
         acks=tuple(int(ack) for ack in acks.split(",") if ack.strip().isdecimal()),
         reconnect_s=read.number("SIM_RECONNECT_S", 1.0),
