@@ -1,0 +1,68 @@
+"""The control plane put together: the table of all routes, behind one door."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from aiohttp import web
+
+from openwa_manager.api.auth import Door
+from openwa_manager.api.errors import answer_errors, mark_answer
+from openwa_manager.api.events import EventRoutes
+from openwa_manager.api.health import HealthRoutes
+from openwa_manager.api.logs import LogRoutes
+from openwa_manager.api.openapi import OpenapiRoutes
+from openwa_manager.api.qr import QrRoutes
+from openwa_manager.api.registry import RegistryRoutes
+from openwa_manager.api.routing import Route
+from openwa_manager.api.sessions import Recipes, SessionRoutes
+from openwa_manager.api.system import Facts, SystemRoutes
+from openwa_manager.api.why import WhyRoutes
+from openwa_manager.domain.session import SessionId, Usage
+from openwa_manager.services.sessions import Sessions
+from openwa_manager.store.database import Database
+
+BODY_MAX_BYTES = 1024 * 1024
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Backing:
+    """What the routes stand on.
+
+    `usage` tells what a session's engine used when last measured (None: not measured), `pairing_window_s` how long
+    unscanned codes are shown.
+    """
+
+    sessions: Sessions
+    usage: Callable[[SessionId], Usage | None]
+    database: Database
+    recipes: Recipes
+    facts: Facts
+    pairing_window_s: float
+
+
+def control_app(door: Door, backing: Backing) -> web.Application:
+    """Return the application that answers API.md's calls."""
+    app = web.Application(middlewares=[answer_errors, door.check], client_max_size=BODY_MAX_BYTES)
+    app.on_response_prepare.append(mark_answer)
+    for each in make_table(backing):
+        app.router.add_route(each.method, each.path, each.handler)
+        if each.method == "GET":
+            app.router.add_route("HEAD", each.path, each.handler)
+    return app
+
+
+def make_table(backing: Backing) -> tuple[Route, ...]:
+    """Return every route there is."""
+    sessions, facts = backing.sessions, backing.facts
+    nouns = (
+        HealthRoutes(sessions),
+        SessionRoutes(sessions, backing.recipes, backing.usage),
+        QrRoutes(sessions, backing.pairing_window_s),
+        LogRoutes(sessions),
+        EventRoutes(sessions, backing.database, facts.host),
+        WhyRoutes(sessions),
+        RegistryRoutes(sessions),
+        SystemRoutes(sessions, facts),
+    )
+    table = tuple(each for noun in nouns for each in noun.table())
+    return (*table, *OpenapiRoutes(table, facts.version).table())

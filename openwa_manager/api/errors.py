@@ -1,0 +1,174 @@
+"""Every error as the caller sees it: application/problem+json with a stable code (RFC 9457; API.md, Listening)."""
+
+import json
+import re
+import uuid
+from collections.abc import Mapping
+from http import HTTPStatus
+
+import structlog
+from aiohttp import web
+from aiohttp.typedefs import Handler
+
+from openwa_manager.domain.errors import InvalidInputError, OpenwaManagerError
+
+_log = structlog.get_logger()
+
+REQUEST_ID = web.RequestKey("request_id", str)
+PROBLEM_TYPE = "application/problem+json"
+
+#: code -> HTTP status; an error with another code is a fault of ours and tells nothing.
+STATUS_OF: Mapping[str, int] = {
+    "bad_request": 400,
+    "unauthenticated": 401,
+    "forbidden": 403,
+    "not_found": 404,
+    "method_not_allowed": 405,
+    "illegal_transition": 409,
+    "session_exists": 409,
+    "session_owned_elsewhere": 409,
+    "gone": 410,
+    "too_large": 413,
+    "unsupported_media_type": 415,
+    "misdirected": 421,
+    "invalid": 422,
+    "engine_error": 502,
+    "draining": 503,
+    "no_capacity": 503,
+    "not_ready": 503,
+    "engine_timeout": 504,
+    "storage_full": 507,
+}
+CODE_OF: Mapping[int, str] = {
+    400: "bad_request",
+    404: "not_found",
+    405: "method_not_allowed",
+    413: "too_large",
+    415: "unsupported_media_type",
+}
+RETRY_AFTER_S: Mapping[str, int] = {"draining": 5, "no_capacity": 10, "not_ready": 1}
+
+_ACCEPTABLE_REQUEST_ID = re.compile(r"[A-Za-z0-9._:-]{1,128}")
+_DETAIL_MAX = 1000
+
+
+class BadRequestError(OpenwaManagerError):
+    """The request cannot be read as what it claims to be."""
+
+    code = "bad_request"
+
+
+class UnauthenticatedError(OpenwaManagerError):
+    """Nobody, or not the one who may, is asking; it is never said which."""
+
+    code = "unauthenticated"
+
+
+class GoneError(OpenwaManagerError):
+    """What was addressed existed once and is over."""
+
+    code = "gone"
+
+
+class UnsupportedMediaTypeError(OpenwaManagerError):
+    """The body is of a kind we do not read."""
+
+    code = "unsupported_media_type"
+
+
+class MisdirectedError(OpenwaManagerError):
+    """The request was meant for another host."""
+
+    code = "misdirected"
+
+
+class NotReadyError(OpenwaManagerError):
+    """The daemon is still taking up the sessions of its predecessor."""
+
+    code = "not_ready"
+
+
+@web.middleware
+async def answer_errors(request: web.Request, handler: Handler) -> web.StreamResponse:
+    """Answer whatever is raised below as a problem, and log how every request ended."""
+    request[REQUEST_ID] = _request_id(request)
+    begun_s = request.loop.time()
+    response = await _answer(request, handler)
+    note = _log.debug if request.method in ("GET", "HEAD") else _log.info
+    note(
+        "request_answered",
+        request_id=request[REQUEST_ID],
+        method=request.method,
+        path=request.path,
+        status=response.status,
+        elapsed_ms=round((request.loop.time() - begun_s) * 1000, 3),
+    )
+    return response
+
+
+async def mark_answer(request: web.Request, response: web.StreamResponse) -> None:
+    """Give every answer, also a streaming one, its request id, and keep it out of caches: many hold secrets."""
+    response.headers["X-Request-ID"] = request[REQUEST_ID]
+    response.headers["X-Content-Type-Options"] = "nosniff"
+    response.headers["Cache-Control"] = "no-store"
+
+
+def _request_id(request: web.Request) -> str:
+    given = request.headers.get("X-Request-ID", "")
+    return given if _ACCEPTABLE_REQUEST_ID.fullmatch(given) else uuid.uuid4().hex
+
+
+async def _answer(request: web.Request, handler: Handler) -> web.StreamResponse:
+    try:
+        return await handler(request)
+    except OpenwaManagerError as error:
+        if error.code in STATUS_OF:
+            return _problem(request, error)
+        return _fault(request, error)
+    except web.HTTPException as error:
+        return _problem_of_library(request, error)
+    except web.RequestPayloadError:
+        return _problem(request, BadRequestError("the body is broken"))
+    except ConnectionError:  # the caller has hung up; there is nobody to answer
+        raise
+    except Exception as error:  # noqa: BLE001 (the one place where a bug becomes an answer)
+        return _fault(request, error)
+
+
+def _fault(request: web.Request, error: Exception) -> web.Response:
+    _log.error("request_failed", request_id=request[REQUEST_ID], path=request.path, exc_info=error)
+    detail = "this is a fault of ours; the log has more under the request id"
+    return _response(request, "internal_error", detail)
+
+
+def _problem(request: web.Request, error: OpenwaManagerError) -> web.Response:
+    members = {"field": error.field} if isinstance(error, InvalidInputError) else {}
+    return _response(request, error.code, str(error), members)
+
+
+def _problem_of_library(request: web.Request, error: web.HTTPException) -> web.Response:
+    code = CODE_OF.get(error.status, "bad_request")
+    response = _response(request, code, f"{request.method} {request.path}: {error.reason}")
+    if "Allow" in error.headers:
+        response.headers["Allow"] = error.headers["Allow"]
+    return response
+
+
+def _response(request: web.Request, code: str, detail: str, members: Mapping[str, str] | None = None) -> web.Response:
+    status = STATUS_OF.get(code, 500)
+    problem: dict[str, str | int] = {
+        "title": HTTPStatus(status).phrase,
+        "status": status,
+        "code": code,
+        "detail": detail[:_DETAIL_MAX],
+        "request_id": request[REQUEST_ID],
+        **(members or {}),
+    }
+    headers: dict[str, str] = {}
+    if code in RETRY_AFTER_S:
+        problem["retry_after_s"] = RETRY_AFTER_S[code]
+        headers["Retry-After"] = str(RETRY_AFTER_S[code])
+    if code == "unauthenticated":
+        headers["WWW-Authenticate"] = "Bearer"
+    body = json.dumps(problem).encode()
+    return web.Response(status=status, body=body, content_type=PROBLEM_TYPE, headers=headers)

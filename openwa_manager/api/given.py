@@ -1,0 +1,136 @@
+"""The shapes of what callers give: JSON bodies and query parameters, in API.md's words."""
+
+from typing import Annotated, ClassVar, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, StringConstraints
+
+from openwa_manager.domain.session import SESSION_ID_PATTERN, Desired, Status
+
+WAIT_MAX_S = 60.0
+
+SESSION_ID_TEXT = f"^{SESSION_ID_PATTERN}$"
+
+_SessionId = Annotated[str, StringConstraints(pattern=SESSION_ID_TEXT)]
+#: Text that a C string can hold, as environments and URLs must.
+_Text = Annotated[str, StringConstraints(pattern=r"^[^\x00]*$", max_length=8192)]
+_UserId = Annotated[str, StringConstraints(pattern=r"^[^\x00-\x1f\x7f]{1,128}$")]
+_LabelName = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9][A-Za-z0-9._/-]{0,62}$")]
+_LabelValue = Annotated[str, StringConstraints(pattern=r"^[^\x00]*$", max_length=256)]
+_Labels = Annotated[dict[_LabelName, _LabelValue], Field(max_length=64)]
+_Env = Annotated[dict[str, _Text], Field(max_length=128)]
+_ProxyUrl = Annotated[_Text, StringConstraints(pattern=r"^(https?|socks[45]h?)://[^\s/]+/?$")]
+_MemoryLimit = Annotated[int, Field(gt=0, lt=2**63)]
+_Wait = Annotated[float, Field(ge=0, le=WAIT_MAX_S, allow_inf_nan=False)]
+
+
+class Given(BaseModel):
+    """What a request brings."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class Body(Given):
+    """What a request brings as JSON."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True, strict=True)
+
+
+class Query(Given):
+    """What a request brings behind the `?`; the names in `repeated` may be given more than once."""
+
+    repeated: ClassVar[frozenset[str]] = frozenset()
+
+
+class Nothing(Query):
+    """No parameters at all."""
+
+
+class SessionIn(Body):
+    """What a new session is to be; null means the same as absent."""
+
+    session_id: _SessionId | None = None
+    user_id: _UserId | None = None
+    engine: str | None = None
+    desired: Desired | None = None
+    wait_for: Literal["none", "qr", "connected"] | None = None
+    timeout_s: _Wait | None = None
+    labels: _Labels | None = None
+    env: _Env | None = None
+    proxy_url: _ProxyUrl | None = None
+    memory_limit_bytes: _MemoryLimit | None = None
+
+
+class SessionChange(Body):
+    """What is to change; `labels` and `env` replace what was there, null takes a proxy or limit away."""
+
+    labels: _Labels = Field(default_factory=dict)
+    env: _Env = Field(default_factory=dict)
+    proxy_url: _ProxyUrl | None = None
+    memory_limit_bytes: _MemoryLimit | None = None
+
+
+class StopAllIn(Body):
+    """How all sessions are to be stopped."""
+
+    until_start: bool = False
+
+
+class PairingCodeIn(Body):
+    """The phone that is to be linked, in international form."""
+
+    phone_number: Annotated[str, StringConstraints(pattern=r"^\+?[0-9][0-9 -]{4,24}[0-9]$")]
+
+
+class ListQuery(Query):
+    """Which sessions are wanted; a session must have every label given, and one of the statuses."""
+
+    repeated = frozenset({"status", "label"})
+
+    status: tuple[Status, ...] = ()
+    user_id: str | None = None
+    label: tuple[Annotated[str, StringConstraints(pattern=r"^[^:]+:")], ...] = ()
+    limit: Annotated[int, Field(ge=1, le=1000)] = 100
+    cursor: str | None = None
+
+
+class WaitQuery(Query):
+    """How long to wait for the outcome."""
+
+    wait: _Wait = 0.0
+
+
+class DeleteQuery(Query):
+    """What a deletion spares, and whether the phone is unlinked first."""
+
+    keep_data: bool = False
+    logout: bool = False
+
+
+class QrQuery(Query):
+    """How long to wait for a code; without `format` the Accept header decides."""
+
+    wait: _Wait = 0.0
+    format: Literal["json", "png"] | None = None
+
+
+class LogQuery(Query):
+    """How many of the last lines are wanted, and whether to go on with those to come."""
+
+    tail: Annotated[int, Field(ge=0, le=100_000)] = 200
+    follow: bool = False
+
+
+class TimelineQuery(Query):
+    """How many of the newest steps are wanted."""
+
+    limit: Annotated[int, Field(ge=1, le=500)] = 50
+
+
+class EventsQuery(Query):
+    """Which events are wanted: those behind position `after`, of these types."""
+
+    repeated = frozenset({"type"})
+
+    after: Annotated[int, Field(ge=0, lt=2**63)] = 0
+    limit: Annotated[int, Field(ge=1, le=1000)] = 100
+    type: tuple[str, ...] = ()

@@ -1,0 +1,97 @@
+"""Where engines post their events: a listener of its own on loopback, signed per launch (OPENWA.md §6)."""
+
+import hashlib
+import hmac
+import json
+from collections.abc import Mapping
+
+from aiohttp import web
+
+from openwa_manager.api.errors import (
+    BadRequestError,
+    GoneError,
+    UnauthenticatedError,
+    answer_errors,
+    mark_answer,
+)
+from openwa_manager.api.routing import session_id_in
+from openwa_manager.domain.errors import InvalidInputError
+from openwa_manager.domain.events import Json
+from openwa_manager.domain.session import Launch
+from openwa_manager.services.sessions import EngineDelivery, Sessions
+
+#: OpenWA cuts media above 1 MiB out of its events; base64 and the rest fit in twice that.
+BODY_MAX_BYTES = 2 * 1024 * 1024
+
+
+def intake_app(sessions: Sessions) -> web.Application:
+    """Return the application that takes `POST /hooks/{session_id}/{launch_id}`."""
+    intake = web.Application(middlewares=[answer_errors], client_max_size=BODY_MAX_BYTES)
+    intake.on_response_prepare.append(mark_answer)
+    intake.router.add_post("/hooks/{session_id}/{launch_id}", Intake(sessions).receive)
+    return intake
+
+
+class Intake:
+    """Takes an engine's word for it only when it is signed with its launch's secret."""
+
+    def __init__(self, sessions: Sessions) -> None:
+        self._sessions = sessions
+
+    async def receive(self, request: web.Request) -> web.Response:
+        """Answer 200 once the event is on disk; anything else makes the engine post it again.
+
+        Raises:
+            SessionNotFoundError | GoneError: there is no such session or launch.
+            UnauthenticatedError: the signature is not that of the launch's secret over these very bytes.
+            BadRequestError | InvalidInputError: the body is no event.
+        """
+        session_id = session_id_in(request)
+        launch = self._current_launch(session_id, request.match_info["launch_id"])
+        body = await request.read()
+        if not is_signed(body, launch.secret, request.headers.get("X-OpenWA-Signature", "")):
+            raise UnauthenticatedError("the signature does not fit")
+        delivery = parse_delivery(body, request.headers.get("X-OpenWA-Idempotency-Key"))
+        await self._sessions.receive(session_id, launch.launch_id, delivery)
+        return web.Response(status=200)
+
+    def _current_launch(self, session_id: str, launch_id: str) -> Launch:
+        launch = self._sessions.get(session_id).launch
+        if launch is None or launch.launch_id != launch_id:
+            raise GoneError("this launch is over")
+        return launch
+
+
+def is_signed(body: bytes, secret: str, signature: str) -> bool:
+    """Tell whether `signature` is the hex HMAC-SHA256 of the body, with or without `sha256=` before it."""
+    wanted = hmac.new(secret.encode(), body, hashlib.sha256).hexdigest().encode()
+    given = signature.removeprefix("sha256=").lower().encode("utf-8", "surrogateescape")
+    return hmac.compare_digest(given, wanted)
+
+
+def parse_delivery(body: bytes, idempotency_key: str | None) -> EngineDelivery:
+    """Return what was posted: OpenWA nests an event's fields under `data`, the guide's engines post them flat.
+
+    Raises:
+        BadRequestError: it is not JSON.
+        InvalidInputError: it is no event.
+    """
+    posted = _json_object(body)
+    event = posted.get("event")
+    if not isinstance(event, str) or not event:
+        raise InvalidInputError("event", "must be the event's name")
+    data = posted.get("data")
+    if not isinstance(data, Mapping):
+        data = {name: value for name, value in posted.items() if name != "event"}
+    return EngineDelivery(event=event, data=data, idempotency_key=idempotency_key)
+
+
+def _json_object(body: bytes) -> Mapping[str, Json]:
+    try:
+        # NaN and infinities are no JSON, and what we store is read by other languages
+        value: Json = json.loads(body, parse_constant=lambda _: None)
+    except (ValueError, RecursionError) as error:
+        raise BadRequestError("the body is not JSON") from error
+    if not isinstance(value, Mapping):
+        raise InvalidInputError("body", "must be an object")
+    return value

@@ -1,0 +1,112 @@
+"""An engine's own words: the tail of its log, and what it goes on to write."""
+
+import asyncio
+import os
+from collections.abc import AsyncIterator
+from contextlib import suppress
+from pathlib import Path
+from typing import BinaryIO
+
+from aiohttp import web
+
+from openwa_manager.api.given import LogQuery
+from openwa_manager.api.routing import Call, Route, route
+from openwa_manager.domain.errors import SessionNotFoundError
+from openwa_manager.domain.session import SessionId
+from openwa_manager.services.sessions import Sessions
+
+TEXT = "text/plain"
+_BLOCK_BYTES = 65_536
+#: How often a followed log is looked at; a watch per follower would cost more than a stat.
+_LOOK_S = 0.2
+
+
+class LogRoutes:
+    """`/v1/sessions/{session_id}/logs`."""
+
+    def __init__(self, sessions: Sessions) -> None:
+        self._sessions = sessions
+
+    def table(self) -> tuple[Route, ...]:
+        """Return the routes."""
+        return (route("GET /v1/sessions/{session_id}/logs", self.show, LogQuery, {200: (TEXT,)}),)
+
+    async def show(self, call: Call[LogQuery]) -> web.StreamResponse:
+        """Return the last lines of the engine's log; with `follow` those to come as well, until the caller leaves."""
+        session_id = call.session_id
+        path = self._sessions.log_path(self._sessions.get(session_id).session_id)
+        response = web.StreamResponse(headers={"Content-Type": f"{TEXT}; charset=utf-8"})
+        await response.prepare(call.request)
+        with suppress(ConnectionError):  # the caller has left
+            async for chunk in self._chunks(path, call.given, session_id):
+                await response.write(chunk)
+            await response.write_eof()
+        return response
+
+    async def _chunks(self, path: Path, wanted: LogQuery, session_id: SessionId) -> AsyncIterator[bytes]:
+        position = await asyncio.to_thread(tail_position, path, wanted.tail)
+        end = None if wanted.follow else await asyncio.to_thread(_size_of, path)
+        while True:
+            chunk, position = await asyncio.to_thread(read_from, path, position, end)
+            if chunk:
+                yield chunk
+            elif not wanted.follow or not self._exists(session_id):
+                return
+            else:
+                await asyncio.sleep(_LOOK_S)
+
+    def _exists(self, session_id: SessionId) -> bool:
+        try:
+            self._sessions.get(session_id)
+        except SessionNotFoundError:
+            return False
+        return True
+
+
+def tail_position(path: Path, line_count: int) -> int:
+    """Return where the last `line_count` lines of a file begin; 0 when it has fewer, or is not there yet."""
+    try:
+        with path.open("rb") as file:
+            return _line_start(file, file.seek(0, os.SEEK_END), line_count)
+    except FileNotFoundError:
+        return 0
+
+
+def _line_start(file: BinaryIO, end: int, line_count: int) -> int:
+    """Return where the last lines before `end` begin; a last line that is not finished yet counts as one."""
+    if line_count == 0:
+        return end
+    wanted = line_count
+    block_end = end
+    while block_end > 0:
+        block_start = max(0, block_end - _BLOCK_BYTES)
+        file.seek(block_start)
+        block = file.read(block_end - block_start)
+        at = len(block) - 1 if block_end == end and block.endswith(b"\n") else len(block)
+        while (at := block.rfind(b"\n", 0, at)) != -1:
+            wanted -= 1
+            if wanted == 0:
+                return block_start + at + 1
+        block_end = block_start
+    return 0
+
+
+def read_from(path: Path, position: int, end: int | None) -> tuple[bytes, int]:
+    """Return the next bytes, none behind `end`, and the position after them; a file cut short starts anew."""
+    try:
+        with path.open("rb") as file:
+            if file.seek(0, os.SEEK_END) < position:
+                position = 0
+            file.seek(position)
+            wanted = _BLOCK_BYTES if end is None else max(0, min(_BLOCK_BYTES, end - position))
+            chunk = file.read(wanted)
+    except FileNotFoundError:
+        return b"", 0
+    return chunk, position + len(chunk)
+
+
+def _size_of(path: Path) -> int:
+    try:
+        return path.stat().st_size
+    except FileNotFoundError:
+        return 0

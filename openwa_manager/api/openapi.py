@@ -1,0 +1,130 @@
+"""The whole API as OpenAPI 3.1, read off the table that answers the requests."""
+
+import json
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from http import HTTPStatus
+from typing import Literal
+
+from aiohttp import web
+from pydantic import BaseModel
+from pydantic.json_schema import models_json_schema
+
+from openwa_manager.api.auth import OPEN_PATHS
+from openwa_manager.api.errors import PROBLEM_TYPE
+from openwa_manager.api.given import SESSION_ID_TEXT, Body, Given, Nothing
+from openwa_manager.api.routing import Answer, Call, Route, route
+from openwa_manager.api.schemas import Problem
+from openwa_manager.domain.events import Json
+
+_REF = "#/components/schemas/{model}"
+#: What any call with a key may answer beside what its route says.
+_ALWAYS = (401, 421, 500)
+_WITH_BODY = (400, 413, 415, 422)
+
+
+class OpenapiRoutes:
+    """`/openapi.json`."""
+
+    def __init__(self, others: Sequence[Route], version: str) -> None:
+        self._others = others
+        self._version = version
+        self._body = b""
+
+    def table(self) -> tuple[Route, ...]:
+        """Return the routes."""
+        return (route("GET /openapi.json", self.show, Nothing, {200: ("application/json",)}),)
+
+    async def show(self, call: Call[Nothing]) -> web.Response:
+        """Describe this API."""
+        del call
+        self._body = self._body or json.dumps(describe((*self._others, *self.table()), self._version)).encode()
+        return web.Response(body=self._body, content_type="application/json")
+
+
+def describe(routes: Sequence[Route], version: str) -> dict[str, Json]:
+    """Return the OpenAPI document of these routes."""
+    schemas = _schemas(routes)
+    paths: dict[str, dict[str, Json]] = {}
+    for each in routes:
+        paths.setdefault(each.path, {})[each.method.lower()] = _operation(each, schemas)
+    return {
+        "openapi": "3.1.0",
+        "info": {"title": "openwa-manager", "version": version, "license": {"name": "MIT", "identifier": "MIT"}},
+        "paths": paths,
+        "components": {
+            "schemas": schemas,
+            "securitySchemes": {
+                "key": {"type": "apiKey", "in": "header", "name": "X-API-Key"},
+                "bearer": {"type": "http", "scheme": "bearer"},
+            },
+        },
+        "security": [{"key": []}, {"bearer": []}],
+    }
+
+
+_Schemas = Mapping[str, Mapping[str, Json]]
+
+
+def _schemas(routes: Iterable[Route]) -> _Schemas:
+    wanted: dict[tuple[type[BaseModel], Literal["validation", "serialization"]], None] = {
+        (Problem, "serialization"): None
+    }
+    for each in routes:
+        wanted[each.given, "validation"] = None
+        answers = [answer for kinds in each.answers.values() for answer in kinds]
+        wanted |= {(answer, "serialization"): None for answer in answers if isinstance(answer, type)}
+    _, document = models_json_schema(list(wanted), ref_template=_REF)
+    schemas: _Schemas = document["$defs"]
+    return schemas
+
+
+def _operation(each: Route, schemas: _Schemas) -> Json:
+    operation: dict[str, Json] = {
+        "operationId": each.name,
+        "summary": each.summary,
+        "parameters": [*_path_parameters(each.path), *_query_parameters(each.given, schemas)],
+        "responses": {str(status): _response(status, kinds) for status, kinds in _responses(each)},
+    }
+    if issubclass(each.given, Body):
+        operation["requestBody"] = {"content": {"application/json": {"schema": {"$ref": _ref(each.given)}}}}
+    if each.path in OPEN_PATHS:
+        operation["security"] = []
+    return operation
+
+
+def _path_parameters(path: str) -> Iterator[Json]:
+    if "{session_id}" in path:
+        schema = {"type": "string", "pattern": SESSION_ID_TEXT}
+        yield {"name": "session_id", "in": "path", "required": True, "schema": schema}
+
+
+def _query_parameters(given: type[Given], schemas: _Schemas) -> Iterator[Json]:
+    if issubclass(given, Body):
+        return
+    properties = schemas[given.__name__].get("properties", {})
+    assert isinstance(properties, Mapping)  # noqa: S101 (so JSON Schema defines it)
+    for name, schema in properties.items():
+        yield {"name": name, "in": "query", "required": False, "schema": schema}
+
+
+def _responses(each: Route) -> Iterator[tuple[int, tuple[Answer, ...]]]:
+    others = set() if each.path in OPEN_PATHS else {*_ALWAYS}
+    others |= {*_WITH_BODY} if issubclass(each.given, Body) else set() if each.given is Nothing else {422}
+    others |= {404} if "{session_id}" in each.path else set()
+    yield from sorted({**dict.fromkeys(others, ()), **each.answers}.items())
+
+
+def _response(status: int, kinds: tuple[Answer, ...]) -> Json:
+    content: dict[str, Json] = {}
+    for kind in kinds:
+        if isinstance(kind, str):
+            content[kind] = {}
+        elif kind is not None:
+            content["application/json"] = {"schema": {"$ref": _ref(kind)}}
+    if not kinds:
+        content[PROBLEM_TYPE] = {"schema": {"$ref": _ref(Problem)}}
+    return {"description": HTTPStatus(status).phrase, **({"content": content} if content else {})}
+
+
+def _ref(model: type[BaseModel]) -> str:
+    return _REF.format(model=model.__name__)

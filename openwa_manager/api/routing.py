@@ -1,0 +1,119 @@
+"""A route: where it lies, what it is given and what it answers; read by the router and by openapi alike."""
+
+from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import dataclass
+from typing import Generic, TypeVar
+
+from aiohttp import web
+from multidict import MultiMapping
+from pydantic import BaseModel, ValidationError
+
+from openwa_manager.api.errors import BadRequestError, UnsupportedMediaTypeError
+from openwa_manager.api.given import Body, Given, Query
+from openwa_manager.domain.errors import InvalidInputError, SessionNotFoundError
+from openwa_manager.domain.session import SessionId, is_session_id
+
+G = TypeVar("G", bound=Given)
+
+#: A model means JSON of that shape, a string another media type, None no body.
+Answer = type[BaseModel] | str | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Call(Generic[G]):
+    """One request with what it gives, already checked."""
+
+    request: web.Request
+    given: G
+
+    @property
+    def session_id(self) -> SessionId:
+        """Return the session the path names.
+
+        Raises:
+            SessionNotFoundError: no session can have that id.
+        """
+        return session_id_in(self.request)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Route:
+    """One line of the table; `answers` lists the successes and the statuses that belong to this call alone."""
+
+    method: str
+    path: str
+    handler: Callable[[web.Request], Awaitable[web.StreamResponse]]
+    name: str
+    summary: str
+    given: type[Given]
+    answers: Mapping[int, tuple[Answer, ...]]
+
+
+def route(
+    where: str,
+    handle: Callable[[Call[G]], Awaitable[web.StreamResponse]],
+    given: type[G],
+    answers: Mapping[int, tuple[Answer, ...]],
+) -> Route:
+    """Return the line for `where` (`GET /v1/…`); `handle` gets what the request gives as the model `given`."""
+
+    async def handler(request: web.Request) -> web.StreamResponse:
+        return await handle(Call(request=request, given=await _read(request, given)))
+
+    method, _, path = where.partition(" ")
+    summary = (handle.__doc__ or "").partition("\n")[0]
+    noun = handle.__module__.rpartition(".")[2]
+    name = f"{noun}_{handle.__name__}"
+    return Route(method=method, path=path, handler=handler, name=name, summary=summary, given=given, answers=answers)
+
+
+def session_id_in(request: web.Request) -> SessionId:
+    """Return the session the path names.
+
+    Raises:
+        SessionNotFoundError: no session can have that id.
+    """
+    text = request.match_info["session_id"]
+    if not is_session_id(text):
+        raise SessionNotFoundError("there is no such session")
+    return SessionId(text)
+
+
+def json_answer(model: BaseModel, status: int = 200) -> web.Response:
+    """Return a model as the JSON answer."""
+    return web.Response(status=status, body=model.model_dump_json().encode(), content_type="application/json")
+
+
+async def _read(request: web.Request, given: type[G]) -> G:
+    return await _read_body(request, given) if issubclass(given, Body) else _read_query(request.query, given)
+
+
+def _read_query(query: MultiMapping[str], given: type[G]) -> G:
+    repeated = given.repeated if issubclass(given, Query) else frozenset()
+    values: dict[str, str | list[str]] = {}
+    for name in query:
+        found = query.getall(name)
+        values[name] = found if name in repeated or len(found) > 1 else found[0]
+    try:
+        return given.model_validate(values)
+    except ValidationError as error:
+        raise _refusal(error) from error
+
+
+async def _read_body(request: web.Request, given: type[G]) -> G:
+    raw = await request.read()
+    if raw and request.content_type != "application/json":
+        raise UnsupportedMediaTypeError("the body must be JSON: Content-Type: application/json")
+    try:
+        return given.model_validate_json(raw or b"{}")
+    except ValidationError as error:
+        raise _refusal(error) from error
+
+
+def _refusal(error: ValidationError) -> BadRequestError | InvalidInputError:
+    first = error.errors(include_url=False, include_context=False, include_input=False)[0]
+    if first["type"] == "json_invalid":
+        return BadRequestError(f"the body is not JSON: {first['msg']}")
+    field = ".".join(map(str, first["loc"])) or "body"
+    message = "is not known here" if first["type"] == "extra_forbidden" else first["msg"]
+    return InvalidInputError(field[:100], message)
