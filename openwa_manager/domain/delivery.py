@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from enum import StrEnum
-from typing import NewType
+from typing import NewType, assert_never
 
 EndpointId = NewType("EndpointId", str)
 
@@ -205,6 +205,8 @@ def judge(tries: Tries, outcome: Outcome, situation: Situation, policy: Delivery
             return Again(tries=tries, next_at=situation.at)  # the endpoint is down: this event has no part in it
         case Retry() | Rejected():
             return _judge_failure(_counted(tries, outcome, situation.at), outcome, situation, policy)
+        case _:
+            assert_never(outcome)
 
 
 def _counted(tries: Tries, outcome: Retry | Rejected, at: float) -> Tries:

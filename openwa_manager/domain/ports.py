@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
 
+from openwa_manager.domain.delivery import Endpoint, Outcome
 from openwa_manager.domain.events import Json
 from openwa_manager.domain.session import Exit, Identity, Launch, LaunchId, Session, SessionId
 from openwa_manager.domain.stimuli import Observation
@@ -150,4 +151,12 @@ class Engine(Protocol):
 
     async def hang_up(self, session: Session, launch: Launch) -> None:
         """Close our connections to this engine, so that none holds up its end."""
+        ...
+
+
+class WebhookSender(Protocol):
+    """Posts to endpoints."""
+
+    async def send(self, endpoint: Endpoint, event_id: str, body: bytes, at: float) -> Outcome:
+        """Post `body`, signed at wall time `at`, and return what became of it; no answer is an outcome too."""
         ...

@@ -1,0 +1,228 @@
+"""Takes the first event of a stream to its endpoint, and records what became of it before the next one may go."""
+
+import sqlite3
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import partial
+from typing import TypeVar, assert_never
+
+import structlog
+
+from openwa_manager.domain.delivery import (
+    Again,
+    Buried,
+    DeliveryPolicy,
+    DeliveryState,
+    Disabled,
+    Gone,
+    Lane,
+    Outcome,
+    Retry,
+    Settled,
+    Situation,
+    Tries,
+    judge,
+)
+from openwa_manager.domain.errors import StorageFullError
+from openwa_manager.domain.events import Event, StoredEvent
+from openwa_manager.domain.ports import Clock, WebhookSender
+from openwa_manager.domain.session import SessionId
+from openwa_manager.services.outlet import Outlet, Turn
+from openwa_manager.store import outbox
+from openwa_manager.store.database import Database
+from openwa_manager.store.endpoints import disable_endpoint
+from openwa_manager.store.ids import new_id
+from openwa_manager.store.outbox import Attempt, Head, StreamKey
+from openwa_manager.webhooks.envelope import write_body
+
+T = TypeVar("T")
+
+#: How long to wait before trying again to record an outcome on a full disk.
+_FULL_PAUSE_S = 5.0
+
+_log: structlog.stdlib.BoundLogger = structlog.get_logger()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Letterhead:
+    """What turns an event into a body: this host's name, and where the image of a code is found by its hash."""
+
+    host: str
+    qr_image: Callable[[SessionId, str], bytes | None]
+
+    def body(self, stored: StoredEvent) -> bytes | None:
+        """Return the bytes to send; None when the event shows a code that is not shown any more."""
+        event = stored.event
+        if event.type != "session.qr":
+            return write_body(stored.id, event, self.host)
+        sha256 = event.data.get("sha256")
+        if event.session_id is None or not isinstance(sha256, str):
+            return None
+        image = self.qr_image(event.session_id, sha256)
+        return None if image is None else write_body(stored.id, event, self.host, image)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Ended:
+    """How a turn left its stream: when the next event is due (wall time; None: none is left), and what else is new.
+
+    `is_disabled` tells that the endpoint wants nothing more, `has_told` that the outbox holds a new event of ours.
+    """
+
+    due_at: float | None
+    is_disabled: bool = False
+    has_told: bool = False
+
+
+class Courier:
+    """Makes single attempts; what they mean is decided by `judge`."""
+
+    def __init__(
+        self,
+        database: Database,
+        sender: WebhookSender,
+        clock: Clock,
+        letterhead: Letterhead,
+        policy: DeliveryPolicy,
+        chance: Callable[[], float],
+    ) -> None:
+        self._database = database
+        self._sender = sender
+        self._clock = clock
+        self._letterhead = letterhead
+        self._policy = policy
+        self._chance = chance
+
+    async def deliver(self, outlet: Outlet, turn: Turn) -> Ended:
+        """Post the first event of the turn's stream and return once the outcome is on disk."""
+        head = await self._database.read(partial(outbox.read_head, key=turn.key))
+        if head is None:
+            return Ended(due_at=None)
+        expires_at = head.stored.event.expires_at
+        is_expired = expires_at is not None and expires_at <= self._clock.now().at
+        body = None if is_expired else self._letterhead.body(head.stored)
+        if body is None:
+            _log.debug("delivery_expired", event_id=head.stored.id, endpoint_id=turn.key.endpoint_id)
+            return Ended(due_at=await self._persist(partial(outbox.drop, key=turn.key, seq=head.stored.seq)))
+        outcome = await self._sender.send(outlet.endpoint, head.stored.id, body, self._clock.now().at)
+        return await self._conclude(outlet, turn, head, outcome)
+
+    async def deliver_once(self, outlet: Outlet, event: Event) -> None:
+        """Post an event that is neither stored nor retried."""
+        at = self._clock.now().at
+        event_id = new_id("evt", at)
+        body = write_body(event_id, event, self._letterhead.host)
+        outcome = await self._sender.send(outlet.endpoint, event_id, body, at)
+        self._note(outlet, outcome)
+
+    async def _conclude(self, outlet: Outlet, turn: Turn, head: Head, outcome: Outcome) -> Ended:
+        situation = Situation(
+            at=self._clock.now().at,
+            chance=self._chance(),
+            is_open=outlet.breaker.is_open,
+            is_probe=turn.is_probe,
+            last_success_at=outlet.last_success_at,
+        )
+        self._note(outlet, outcome)
+        verdict = judge(head.tries, outcome, situation, self._policy)
+        facts = {"event_id": head.stored.id, "endpoint_id": turn.key.endpoint_id, "outcome": outcome}
+        attempt = partial(_attempt, head, outcome, situation.at)
+        match verdict:
+            case Settled():
+                _log.debug("delivery_made", **facts)
+                return await self._record(turn.key, attempt(state=DeliveryState.DELIVERED))
+            case Again(next_at=next_at):
+                _log.warning("delivery_failed", next_at=next_at, **facts)
+                return await self._record(turn.key, attempt(tries=verdict.tries, next_at=next_at))
+            case Buried():
+                _log.error("delivery_dead", reason=verdict.reason, **facts)
+                return await self._bury(turn.key, attempt(tries=verdict.tries, state=DeliveryState.DEAD), head, verdict)
+            case Disabled():
+                _log.error("endpoint_disabled", **facts)
+                return await self._disable(turn.key, attempt())
+            case _:
+                assert_never(verdict)
+
+    async def _record(self, key: StreamKey, attempt: Attempt) -> Ended:
+        return Ended(due_at=await self._persist(partial(outbox.record, key=key, attempt=attempt)))
+
+    async def _bury(self, key: StreamKey, attempt: Attempt, head: Head, verdict: Buried) -> Ended:
+        letter = _obituary(head, key, verdict, attempt)
+
+        def bury(connection: sqlite3.Connection) -> float | None:
+            outbox.append(connection, letter)
+            return outbox.record(connection, key, attempt)
+
+        return Ended(due_at=await self._persist(bury), has_told=bool(letter))
+
+    async def _disable(self, key: StreamKey, attempt: Attempt) -> Ended:
+        def disable(connection: sqlite3.Connection) -> None:
+            outbox.record(connection, key, attempt)
+            disable_endpoint(connection, key.endpoint_id, "gone", attempt.at)
+
+        await self._persist(disable)
+        return Ended(due_at=None, is_disabled=True)
+
+    def _note(self, outlet: Outlet, outcome: Outcome) -> None:
+        was_open = outlet.breaker.is_open
+        now = self._clock.now()
+        outlet.note(outcome, now.at, now.boot_s)
+        if outlet.breaker.is_open and not was_open:
+            _log.error("endpoint_down", endpoint_id=outlet.endpoint.endpoint_id, outcome=outcome)
+        if was_open and not outlet.breaker.is_open:
+            _log.info("endpoint_recovered", endpoint_id=outlet.endpoint.endpoint_id)
+
+    async def _persist(self, function: Callable[[sqlite3.Connection], T]) -> T:
+        """Write, and on a full disk keep trying: forgetting an outcome would send the event a second time."""
+        while True:
+            try:
+                return await self._database.write(function)
+            except StorageFullError as error:
+                _log.warning("delivery_unrecorded", error=str(error), delay_s=_FULL_PAUSE_S)
+            await self._clock.sleep_until(self._clock.now().boot_s + _FULL_PAUSE_S)
+
+
+def _attempt(
+    head: Head,
+    outcome: Outcome,
+    at: float,
+    *,
+    state: DeliveryState = DeliveryState.PENDING,
+    tries: Tries | None = None,
+    next_at: float = 0.0,
+) -> Attempt:
+    return Attempt(
+        seq=head.stored.seq,
+        at=at,
+        state=state,
+        tries=tries or head.tries,
+        status=410 if isinstance(outcome, Gone) else outcome.status,
+        error=outcome.reason if isinstance(outcome, Retry) else None,
+        next_at=next_at or at,
+    )
+
+
+def _obituary(head: Head, key: StreamKey, verdict: Buried, attempt: Attempt) -> list[Event]:
+    """Return what we tell of a dead letter; nothing when it was itself such news, or a code nobody can scan now."""
+    event = head.stored.event
+    if event.type == "delivery.dead_lettered" or key.lane is Lane.QR:
+        return []
+    data = {
+        "event_id": head.stored.id,
+        "event_type": event.type,
+        "event_seq": event.session_seq,
+        "endpoint_id": key.endpoint_id,
+        "attempts": verdict.tries.attempts,
+        "reason": verdict.reason,
+        "last_status": attempt.status,
+        "last_error": attempt.error,
+    }
+    return [
+        Event(
+            type="delivery.dead_lettered",
+            occurred_at=attempt.at,
+            session_id=event.session_id,
+            user_id=event.user_id,
+            data=data,
+        )
+    ]

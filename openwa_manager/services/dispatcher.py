@@ -1,0 +1,162 @@
+"""Delivers the outbox: each stream in order, many streams at once, asleep until something is due."""
+
+import asyncio
+import heapq
+from asyncio import TaskGroup
+from functools import partial
+from itertools import count
+
+from openwa_manager.domain.delivery import DeliveryPolicy, EndpointId
+from openwa_manager.domain.events import Event
+from openwa_manager.domain.ports import Clock
+from openwa_manager.services.courier import Courier, Ended
+from openwa_manager.services.outlet import Outlet, Turn
+from openwa_manager.store import outbox
+from openwa_manager.store.database import Database
+from openwa_manager.store.endpoints import load_endpoints
+from openwa_manager.store.outbox import StreamKey
+
+
+class Dispatcher:
+    """Owns the order of deliveries; in memory it holds one entry per stream, never one per event.
+
+    A stream is in exactly one of three places: waiting (in `_waiting`), queued in its outlet, or posting. What comes
+    in while it is posting is noted in `_touched`, so that its end does not overlook it.
+    """
+
+    def __init__(self, database: Database, clock: Clock, courier: Courier, policy: DeliveryPolicy) -> None:
+        self._database = database
+        self._clock = clock
+        self._courier = courier
+        self._policy = policy
+        self._outlets: dict[EndpointId, Outlet] = {}
+        self._known: set[StreamKey] = set()
+        self._posting: set[StreamKey] = set()
+        self._touched: set[StreamKey] = set()
+        self._waiting: list[tuple[float, int, StreamKey]] = []
+        self._order = count()
+        self._scanned_seq = 0
+        self._is_stale = True
+        self._has_news = False
+        self._roused = asyncio.Event()
+
+    def wake(self) -> None:
+        """Look for new events in the outbox; call it after every save that may have put some there."""
+        self._has_news = True
+        self._roused.set()
+
+    def reload(self) -> None:
+        """Read endpoints and undelivered events anew; call it after an endpoint was changed or events replayed."""
+        self._is_stale = True
+        self._roused.set()
+
+    def post_heartbeat(self, event: Event) -> None:
+        """Post a heartbeat once to every healthy endpoint that asked for it; one that is still queued is replaced."""
+        for outlet in self._outlets.values():
+            outlet.queue_heartbeat(event)
+        self._roused.set()
+
+    async def run(self) -> None:
+        """Deliver until cancelled; what was under way then is delivered again by the next daemon."""
+        async with TaskGroup() as posts:
+            while True:
+                self._roused.clear()
+                await self._catch_up()
+                self._queue_due()
+                for outlet in self._outlets.values():
+                    self._begin_posts(outlet, posts)
+                await self._rest()
+
+    async def _catch_up(self) -> None:
+        if self._is_stale:
+            self._is_stale = self._has_news = False
+            await self._read_all()
+        elif self._has_news:
+            self._has_news = False
+            streams, self._scanned_seq = await self._database.read(
+                partial(outbox.read_streams, after=self._scanned_seq)
+            )
+            for key, due_at in streams.items():
+                self._arrive(key, due_at)
+
+    async def _read_all(self) -> None:
+        endpoints = [endpoint for endpoint in await self._database.read(load_endpoints) if endpoint.is_active]
+        streams, self._scanned_seq = await self._database.read(outbox.read_streams)
+        former, self._outlets = self._outlets, {}
+        for endpoint in endpoints:
+            outlet = former.get(endpoint.endpoint_id) or Outlet(endpoint, self._policy)
+            outlet.change(endpoint)
+            outlet.forget_queue()
+            self._outlets[endpoint.endpoint_id] = outlet
+        self._waiting.clear()
+        self._known = set(self._posting)
+        for key, due_at in streams.items():
+            self._arrive(key, due_at)
+
+    def _arrive(self, key: StreamKey, due_at: float) -> None:
+        """Take note that a stream has an undelivered event."""
+        if key in self._posting:
+            self._touched.add(key)
+        elif key not in self._known:
+            self._known.add(key)
+            self._schedule(key, due_at)
+
+    def _schedule(self, key: StreamKey, due_at: float) -> None:
+        now = self._clock.now()
+        heapq.heappush(self._waiting, (now.boot_s + max(0.0, due_at - now.at), next(self._order), key))
+
+    def _queue_due(self) -> None:
+        boot_s = self._clock.now().boot_s
+        while self._waiting and self._waiting[0][0] <= boot_s:
+            _, _, key = heapq.heappop(self._waiting)
+            if outlet := self._outlets.get(key.endpoint_id):
+                outlet.queue(key)
+
+    def _begin_posts(self, outlet: Outlet, posts: TaskGroup) -> None:
+        boot_s = self._clock.now().boot_s
+        while turn := outlet.next_turn(boot_s):
+            self._posting.add(turn.key)
+            posts.create_task(self._post(outlet, turn))
+        while heartbeat := outlet.next_heartbeat():
+            posts.create_task(self._post_heartbeat(outlet, heartbeat))
+
+    async def _post(self, outlet: Outlet, turn: Turn) -> None:
+        ended = await self._courier.deliver(outlet, turn)
+        outlet.end(turn)
+        self._posting.discard(turn.key)
+        self._follow_up(turn.key, ended)
+        self._roused.set()
+
+    async def _post_heartbeat(self, outlet: Outlet, event: Event) -> None:
+        await self._courier.deliver_once(outlet, event)
+        outlet.end_heartbeat()
+        self._roused.set()
+
+    def _follow_up(self, key: StreamKey, ended: Ended) -> None:
+        was_touched = key in self._touched
+        self._touched.discard(key)
+        self._is_stale = self._is_stale or ended.is_disabled
+        self._has_news = self._has_news or ended.has_told
+        if ended.due_at is not None:
+            self._schedule(key, ended.due_at)
+        elif was_touched:
+            self._schedule(key, 0.0)
+        else:
+            self._known.discard(key)
+
+    async def _rest(self) -> None:
+        """Sleep until roused, or until the next event or probe is due."""
+        due = [outlet_due for outlet in self._outlets.values() if (outlet_due := outlet.due_at()) is not None]
+        if self._waiting:
+            due.append(self._waiting[0][0])
+        if not due or self._roused.is_set():
+            await self._roused.wait()
+            return
+        async with TaskGroup() as rest:
+            alarm = rest.create_task(self._rouse_at(min(due)))
+            await self._roused.wait()
+            alarm.cancel()
+
+    async def _rouse_at(self, boot_s: float) -> None:
+        await self._clock.sleep_until(boot_s)
+        self._roused.set()

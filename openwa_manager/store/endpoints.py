@@ -1,0 +1,118 @@
+"""The endpoints on disk: whom we tell, where, and with which secret."""
+
+import sqlite3
+from dataclasses import replace
+
+from openwa_manager.domain.delivery import DEFAULT_ENDPOINT, Endpoint, EndpointId
+from openwa_manager.store.columns import json_texts, query, text, to_json
+from openwa_manager.store.ids import new_id
+
+_SAVE = """
+    INSERT INTO endpoint VALUES (:endpoint_id, :url, :secret, :previous_secret, :rotated_at, :events, :sessions,
+        :is_active, :disabled_reason, :created_at, :updated_at)
+    ON CONFLICT (endpoint_id) DO UPDATE SET url = excluded.url, secret = excluded.secret,
+        previous_secret = excluded.previous_secret, rotated_at = excluded.rotated_at, events = excluded.events,
+        sessions = excluded.sessions, is_active = excluded.is_active, disabled_reason = excluded.disabled_reason,
+        updated_at = excluded.updated_at"""
+
+
+def new_endpoint_id(at: float) -> EndpointId:
+    """Return an id for an endpoint made at wall time `at`."""
+    return EndpointId(new_id("ep", at))
+
+
+def load_endpoints(connection: sqlite3.Connection) -> list[Endpoint]:
+    """Return all endpoints, oldest first."""
+    return [_endpoint_of(row) for row in query(connection, "SELECT * FROM endpoint ORDER BY created_at, endpoint_id")]
+
+
+def load_endpoint(connection: sqlite3.Connection, endpoint_id: EndpointId) -> Endpoint | None:
+    """Return one endpoint; None when there is none of this id."""
+    row = query(connection, "SELECT * FROM endpoint WHERE endpoint_id = ?", (endpoint_id,)).fetchone()
+    return None if row is None else _endpoint_of(row)
+
+
+def save_endpoint(connection: sqlite3.Connection, endpoint: Endpoint) -> None:
+    """Record an endpoint, new or changed."""
+    row = {
+        "endpoint_id": endpoint.endpoint_id,
+        "url": text(endpoint.url),
+        "secret": endpoint.secret,
+        "previous_secret": endpoint.previous_secret,
+        "rotated_at": endpoint.rotated_at,
+        "events": to_json(endpoint.events),
+        "sessions": to_json(endpoint.sessions),
+        "is_active": endpoint.is_active,
+        "disabled_reason": endpoint.disabled_reason,
+        "created_at": endpoint.created_at,
+        "updated_at": endpoint.updated_at,
+    }
+    connection.execute(_SAVE, row)
+
+
+def remove_endpoint(connection: sqlite3.Connection, endpoint_id: EndpointId) -> bool:
+    """Forget an endpoint and all its deliveries; False when there is none of this id."""
+    return connection.execute("DELETE FROM endpoint WHERE endpoint_id = ?", (endpoint_id,)).rowcount > 0
+
+
+def disable_endpoint(connection: sqlite3.Connection, endpoint_id: EndpointId, reason: str, at: float) -> None:
+    """Stop telling an endpoint anything until a person resumes it; what is undelivered waits."""
+    connection.execute(
+        "UPDATE endpoint SET is_active = FALSE, disabled_reason = ?, updated_at = ? WHERE endpoint_id = ?",
+        (reason, at, endpoint_id),
+    )
+
+
+def rotate_secret(connection: sqlite3.Connection, endpoint_id: EndpointId, secret: str, at: float) -> Endpoint | None:
+    """Give an endpoint a new secret, which signs beside the old one for a day; None when there is none of this id."""
+    endpoint = load_endpoint(connection, endpoint_id)
+    if endpoint is None:
+        return None
+    rotated = replace(endpoint, secret=secret, previous_secret=endpoint.secret, rotated_at=at, updated_at=at)
+    save_endpoint(connection, rotated)
+    return rotated
+
+
+def configure_default(
+    connection: sqlite3.Connection, url: str | None, secret: str | None, fallback_secret: str, at: float
+) -> None:
+    """Make the settings' endpoint what the settings say; `url` None means they name none.
+
+    Without a `secret` the endpoint keeps its own, and a new one gets `fallback_secret`.
+    What was switched off stays off, except that a new URL is a new beginning. A changed secret signs alone: the
+    settings are changed on both sides at once. Without a URL the endpoint is paused, and what it was not told waits.
+    """
+    present = load_endpoint(connection, DEFAULT_ENDPOINT)
+    if url is None:
+        if present is not None and present.is_active:
+            disable_endpoint(connection, DEFAULT_ENDPOINT, "not_in_settings", at)
+        return
+    if present is None:
+        first = Endpoint(
+            endpoint_id=DEFAULT_ENDPOINT, url=url, secret=secret or fallback_secret, created_at=at, updated_at=at
+        )
+        save_endpoint(connection, first)
+        return
+    changed = replace(present, url=url)
+    if secret is not None and present.secret != secret:
+        changed = replace(changed, secret=secret, previous_secret=None, rotated_at=None)
+    if present.url != url or present.disabled_reason == "not_in_settings":
+        changed = replace(changed, is_active=True, disabled_reason=None)
+    if changed != present:
+        save_endpoint(connection, replace(changed, updated_at=at))
+
+
+def _endpoint_of(row: sqlite3.Row) -> Endpoint:
+    return Endpoint(
+        endpoint_id=EndpointId(row["endpoint_id"]),
+        url=row["url"],
+        secret=row["secret"],
+        previous_secret=row["previous_secret"],
+        rotated_at=row["rotated_at"],
+        events=json_texts(row["events"]),
+        sessions=json_texts(row["sessions"]),
+        is_active=bool(row["is_active"]),
+        disabled_reason=row["disabled_reason"],
+        created_at=row["created_at"],
+        updated_at=row["updated_at"],
+    )

@@ -1,0 +1,165 @@
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from openwa_manager.domain.delivery import (
+    ROTATION_S,
+    Again,
+    Breaker,
+    Buried,
+    Delivered,
+    DeliveryPolicy,
+    Disabled,
+    Endpoint,
+    EndpointId,
+    Gone,
+    Outcome,
+    Rejected,
+    Retry,
+    Settled,
+    Situation,
+    Tries,
+    Verdict,
+    judge,
+)
+
+POLICY = DeliveryPolicy(jitter=0.0)
+NOW = 10_000.0
+TIMEOUT = Retry(reason="timeout")
+ERROR = Retry(reason="HTTP 500", status=500)
+REJECTED = Rejected(status=422)
+POISONED = Tries(attempts=6, rejected_count=4, first_at=NOW - 900.0)
+FAILING = Tries(attempts=9, errored_count=9, first_at=NOW - 3600.0)
+
+
+def at_now(**changes: float | bool | None) -> Situation:
+    return Situation(at=NOW, chance=0.5, **changes)  # type: ignore[arg-type]
+
+
+def once(**counts: int) -> Tries:
+    return Tries(attempts=1, first_at=NOW, **counts)
+
+
+@pytest.mark.parametrize(
+    ("tries", "outcome", "situation", "verdict"),
+    [
+        (Tries(), Delivered(status=200), at_now(), Settled()),
+        (Tries(), Gone(), at_now(), Disabled()),
+        (Tries(), TIMEOUT, at_now(), Again(tries=once(), next_at=NOW + 2)),
+        (Tries(), ERROR, at_now(), Again(tries=once(errored_count=1), next_at=NOW + 2)),
+        (Tries(), REJECTED, at_now(), Again(tries=once(rejected_count=1), next_at=NOW + 2)),
+        # an endpoint may ask for a longer pause, up to an hour
+        (Tries(), Retry(reason="", retry_after_s=60.0), at_now(), Again(tries=once(), next_at=NOW + 60)),
+        (Tries(), Retry(reason="", retry_after_s=1.0), at_now(), Again(tries=once(), next_at=NOW + 2)),
+        (Tries(), Retry(reason="", retry_after_s=1e9), at_now(), Again(tries=once(), next_at=NOW + 3600)),
+        # while the endpoint is down nothing counts, except a probe answered 500
+        (Tries(), TIMEOUT, at_now(is_open=True), Again(tries=Tries(), next_at=NOW)),
+        (Tries(), TIMEOUT, at_now(is_open=True, is_probe=True), Again(tries=Tries(), next_at=NOW)),
+        (Tries(), ERROR, at_now(is_open=True), Again(tries=Tries(), next_at=NOW)),
+        (Tries(), ERROR, at_now(is_open=True, is_probe=True), Again(tries=once(errored_count=1), next_at=NOW + 2)),
+        (Tries(), REJECTED, at_now(is_open=True), Again(tries=once(rejected_count=1), next_at=NOW + 2)),
+        # the last try
+        (
+            Tries(attempts=14, first_at=0.0),
+            TIMEOUT,
+            at_now(),
+            Buried(tries=Tries(attempts=15, first_at=0.0), reason="exhausted"),
+        ),
+        # poison: rejected five times over a quarter of an hour
+        (
+            POISONED,
+            REJECTED,
+            at_now(),
+            Buried(tries=Tries(attempts=7, rejected_count=5, first_at=NOW - 900.0), reason="rejected"),
+        ),
+        # poison: 500 ten times over an hour while others succeed
+        (
+            FAILING,
+            ERROR,
+            at_now(last_success_at=NOW - 10.0),
+            Buried(tries=Tries(attempts=10, errored_count=10, first_at=NOW - 3600.0), reason="errored"),
+        ),
+    ],
+)
+def test_what_follows_from_an_outcome(tries: Tries, outcome: Outcome, situation: Situation, verdict: Verdict) -> None:
+    assert judge(tries, outcome, situation, POLICY) == verdict
+
+
+@pytest.mark.parametrize(
+    ("tries", "outcome", "situation"),
+    [
+        (Tries(attempts=3, rejected_count=3, first_at=NOW - 900.0), REJECTED, at_now()),  # too few
+        (Tries(attempts=6, rejected_count=5, first_at=NOW - 800.0), REJECTED, at_now()),  # too soon
+        (FAILING, ERROR, at_now()),  # nobody knows whether others succeed
+        (FAILING, ERROR, at_now(last_success_at=NOW - 3601.0)),  # not since
+        (Tries(attempts=9, errored_count=9, first_at=NOW - 3000.0), ERROR, at_now(last_success_at=NOW)),  # too soon
+        (Tries(attempts=9, errored_count=5, first_at=NOW - 9000.0), ERROR, at_now(last_success_at=NOW)),  # too few
+    ],
+)
+def test_what_is_not_clearly_poison_is_tried_again(tries: Tries, outcome: Outcome, situation: Situation) -> None:
+    assert isinstance(judge(tries, outcome, situation, POLICY), Again)
+
+
+def test_an_event_is_tried_for_three_days() -> None:
+    assert 3.0 < sum(DeliveryPolicy().schedule_s) / 86_400 < 3.5
+
+
+@given(attempts=st.integers(0, 14), chance=st.floats(0, 1, exclude_max=True))
+def test_a_pause_stays_within_a_fifth_of_the_schedule(attempts: int, chance: float) -> None:
+    policy = DeliveryPolicy()
+
+    pause_s = policy.pause_s(attempts, chance)
+
+    assert pause_s is not None
+    assert 0.8 * policy.schedule_s[attempts] <= pause_s <= 1.2 * policy.schedule_s[attempts]
+
+
+@given(outcomes=st.lists(st.sampled_from([TIMEOUT, ERROR, REJECTED]), min_size=1, max_size=30))
+def test_every_event_comes_to_an_end(outcomes: list[Outcome]) -> None:
+    tries, at = Tries(), NOW
+    for number in range(20):
+        verdict = judge(tries, outcomes[number % len(outcomes)], Situation(at=at, chance=0.9), DeliveryPolicy())
+        if isinstance(verdict, Buried):
+            return
+        assert isinstance(verdict, Again)
+        assert verdict.next_at >= at
+        tries, at = verdict.tries, verdict.next_at
+    pytest.fail("still trying")
+
+
+def test_the_breaker_opens_at_the_fifth_failure_in_a_row_and_closes_at_any_other_answer() -> None:
+    breaker = Breaker()
+    for _ in range(4):
+        breaker = breaker.after(TIMEOUT, 100.0, POLICY)
+    assert not breaker.is_open
+
+    breaker = breaker.after(TIMEOUT, 100.0, POLICY)
+
+    assert breaker.probe_at == 130.0
+    assert breaker.after(TIMEOUT, 130.0, POLICY).probe_at == 160.0
+    assert breaker.after(Delivered(status=200), 130.0, POLICY) == Breaker()
+    assert breaker.after(REJECTED, 130.0, POLICY) == Breaker()
+
+
+def test_an_endpoint_may_put_the_probe_off_up_to_an_hour() -> None:
+    breaker = Breaker(failures=4)
+
+    assert breaker.after(Retry(reason="", retry_after_s=300.0), 0.0, POLICY).probe_at == 300.0
+    assert breaker.after(Retry(reason="", retry_after_s=1e9), 0.0, POLICY).probe_at == 3600.0
+
+
+def test_both_secrets_sign_for_a_day_after_a_rotation() -> None:
+    endpoint = Endpoint(endpoint_id=EndpointId("e"), url="", secret="new", created_at=0.0, updated_at=0.0)
+    rotated = Endpoint(
+        endpoint_id=EndpointId("e"),
+        url="",
+        secret="new",
+        previous_secret="old",
+        rotated_at=NOW,
+        created_at=0.0,
+        updated_at=0.0,
+    )
+
+    assert not endpoint.is_signed_twice(NOW)
+    assert rotated.is_signed_twice(NOW + ROTATION_S - 1)
+    assert not rotated.is_signed_twice(NOW + ROTATION_S)
