@@ -150,4 +150,4 @@ class App:
             params = route.match(request.method, segments)
             if params is not None:
                 return route, params
-        raise refusal(404, f"Cannot {request.method} {request.path}")
+        raise refusal(404, f"Cannot {request.method} {request.target}")

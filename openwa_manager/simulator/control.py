@@ -12,6 +12,7 @@ from openwa_manager.simulator.engine import Engine
 from openwa_manager.simulator.errors import refusal
 from openwa_manager.simulator.messages import Messages
 from openwa_manager.simulator.sessions import Sessions
+from openwa_manager.simulator.settings import Vices
 from openwa_manager.simulator.storage import SessionRow
 from openwa_manager.simulator.wire import Json, Response
 
@@ -36,10 +37,13 @@ class _CrashError(Exception):
 class Control:
     """Handlers of the control routes."""
 
-    def __init__(self, home: Path, sessions: Sessions, messages: Messages, leave: Callable[[int], None]) -> None:
+    def __init__(
+        self, home: Path, sessions: Sessions, messages: Messages, vices: Vices, leave: Callable[[int], None]
+    ) -> None:
         self._home = home
         self._sessions = sessions
         self._messages = messages
+        self._vices = vices
         self._leave = leave
         self._hoard: list[bytearray] = []
 
@@ -123,7 +127,7 @@ class Control:
     async def _torn_qr(self, call: Call) -> Response:
         """Leave half an image where a whole one is expected, as a writer that dies in the middle does."""
         engine = self._engine(call)[1]
-        if engine.png is None:
+        if engine.png is None or not self._vices.writes_qr_file:
             raise refusal(409, "There is no code to tear")
         (self._home / "qr.png").write_bytes(engine.png[: len(engine.png) // 2])
         return _done()

@@ -5,6 +5,7 @@ from collections.abc import Callable
 from functools import partial
 
 from openwa_manager.simulator import bodies
+from openwa_manager.simulator.addresses import AddressGuard
 from openwa_manager.simulator.app import Call, Route
 from openwa_manager.simulator.clock import iso_now
 from openwa_manager.simulator.errors import refusal
@@ -52,10 +53,11 @@ def _bulk_message(item: Json) -> Outgoing:
 class MessageRoutes:
     """Handlers of the message controller."""
 
-    def __init__(self, sessions: Sessions, messages: Messages, batches: Batches) -> None:
+    def __init__(self, sessions: Sessions, messages: Messages, batches: Batches, guard: AddressGuard) -> None:
         self._sessions = sessions
         self._messages = messages
         self._batches = batches
+        self._guard = guard
 
     def routes(self) -> list[Route]:
         """Return the route table."""
@@ -79,7 +81,7 @@ class MessageRoutes:
     async def _send(self, kind: str, call: Call) -> Response:
         self._require_engine(call)
         if kind in MEDIA_KINDS:
-            self._messages.guard_media_url(call.body)
+            self._guard_media(call)
         return Response(status=201, body=await self._messages.send(call.session_id, outgoing(kind, call.body)))
 
     async def _change(self, call: Call) -> Response:
@@ -135,6 +137,15 @@ class MessageRoutes:
             raise refusal(404, "Message not found")
         headers = {"Content-Type": "application/octet-stream", "X-Content-Type-Options": "nosniff"}
         return Response(status=200, body=bytes(range(256)) * 4096, headers=headers)
+
+    def _guard_media(self, call: Call) -> None:
+        """Refuse media from nowhere or from a forbidden address; bytes win over a URL. Raises: RefusedError."""
+        url = call.text("url")
+        if call.text("base64"):
+            return
+        if not url:
+            raise refusal(400, "Either url or base64 must be provided")
+        self._guard.check(url)
 
     def _require_engine(self, call: Call) -> None:
         if self._sessions.engine(call.session_id) is None:

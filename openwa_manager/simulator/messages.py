@@ -4,7 +4,6 @@ import asyncio
 import os
 from base64 import b64decode
 from dataclasses import dataclass
-from urllib.parse import urlsplit
 
 from openwa_manager.simulator.clock import iso_now, unix_now_s
 from openwa_manager.simulator.engine import Engine
@@ -46,15 +45,6 @@ class Trouble:
             return ""
         self.left -= 1
         return self.mode
-
-
-def is_address_allowed(url: str, allowed_hosts: frozenset[str]) -> bool:
-    """Tell whether OpenWA's SSRF guard lets a URL through; without DNS only the hosts named in the setting pass."""
-    try:
-        host = urlsplit(url).hostname
-    except ValueError:
-        return False
-    return host is not None and host in allowed_hosts
 
 
 def _text(body: SessionBody, name: str) -> str:
@@ -146,16 +136,6 @@ class Messages:
         digits = "".join(character for character in number if character.isdigit())
         exists = bool(digits) and UNREACHABLE not in digits
         return {"number": number, "exists": exists, "whatsappId": f"{digits}@c.us" if exists else None}
-
-    def guard_media_url(self, body: SessionBody) -> None:
-        """Refuse media from an address the SSRF guard forbids. Raises: RefusedError."""
-        url = _text(body, "url")
-        if _text(body, "base64"):
-            return
-        if not url:
-            raise refusal(400, "Either url or base64 must be provided")
-        if not is_address_allowed(url, self._settings.ssrf_allowed_hosts):
-            raise refusal(400, "Destination address is not allowed")
 
     async def _meet_trouble(self) -> None:
         match self.trouble.take():

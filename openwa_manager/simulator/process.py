@@ -10,8 +10,10 @@ import traceback
 from contextlib import suppress
 from pathlib import Path
 
+from openwa_manager.simulator.addresses import AddressGuard
 from openwa_manager.simulator.app import App
 from openwa_manager.simulator.control import Control
+from openwa_manager.simulator.errors import RefusedError
 from openwa_manager.simulator.keys import Keys
 from openwa_manager.simulator.log import log
 from openwa_manager.simulator.message_routes import MessageRoutes
@@ -67,13 +69,14 @@ class Process:
 
     def _app(self, keys: Keys, dispatcher: Dispatcher, sessions: Sessions, tasks: asyncio.TaskGroup) -> App:
         messages = Messages(sessions, dispatcher, self._settings, self._vices, tasks)
+        guard = AddressGuard(self._settings.ssrf_allowed_hosts, is_online=self._vices.is_online)
         system = SystemRoutes(keys, self._stop_asked.is_set, self._restart)
         routes = [
             *system.routes(),
-            *Control(self._home, sessions, messages, _leave).routes(),
+            *Control(self._home, sessions, messages, self._vices, _leave).routes(),
             *SessionRoutes(sessions, messages, tasks).routes(),
-            *MessageRoutes(sessions, messages, Batches(messages, tasks)).routes(),
-            *WebhookRoutes(self._storage, dispatcher, self._settings).routes(),
+            *MessageRoutes(sessions, messages, Batches(messages, tasks), guard).routes(),
+            *WebhookRoutes(self._storage, dispatcher, guard).routes(),
         ]
         throttle = Throttle(self._settings.rate_limits)
         return App(routes, keys, throttle, shows_detail=self._settings.shows_validation_detail)
@@ -111,7 +114,8 @@ async def _auto_start(sessions: Sessions, tasks: asyncio.TaskGroup) -> None:
     """Start what was linked and running, one by one; never `failed`, never unpaired."""
     for row in sessions.rows():
         if row.phone is not None and row.status == "disconnected":
-            sessions.start(row.id, tasks)
+            with suppress(RefusedError):  # started or deleted over the API meanwhile
+                sessions.start(row.id, tasks)
             await asyncio.sleep(AUTO_START_GAP_S)
 
 

@@ -12,6 +12,9 @@ from openwa_manager.simulator.wire import (
     encode_response,
 )
 
+#: OpenWA's keepAliveTimeout: a client that pools connections longer must cope with their end.
+KEEP_ALIVE_S = 5.0
+
 Handler = Callable[[Request], Awaitable[Response]]
 
 
@@ -23,12 +26,14 @@ class Connection(asyncio.Protocol):
         self._parser = RequestParser()
         self._transport: asyncio.Transport | None = None
         self._is_busy = False
+        self._idle_timer: asyncio.TimerHandle | None = None
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         """Remember the way back to the client."""
         assert isinstance(transport, asyncio.Transport)  # noqa: S101 - what create_server promises
         self._transport = transport
         self._server.connections.add(self)
+        self._watch_idleness()
 
     def data_received(self, data: bytes) -> None:
         """Take bytes; a request that is complete is answered at once or queues behind the one in work."""
@@ -39,12 +44,23 @@ class Connection(asyncio.Protocol):
         """Forget the client; what it asked for goes on, as in Node, but nobody waits for it."""
         del exc
         self._transport = None
+        self._ignore_idleness()
         self._server.forget(self)
 
     def hang_up_if_idle(self) -> None:
         """Close a connection nobody is owed an answer on."""
         if self._transport is not None and not self._is_busy:
             self._transport.close()
+
+    def _watch_idleness(self) -> None:
+        """Hang up once nothing was asked for some time."""
+        loop = asyncio.get_running_loop()
+        self._idle_timer = loop.call_later(self._server.keep_alive_s, self.hang_up_if_idle)
+
+    def _ignore_idleness(self) -> None:
+        if self._idle_timer is not None:
+            self._idle_timer.cancel()
+            self._idle_timer = None
 
     def _advance(self) -> None:
         if self._is_busy or self._transport is None:
@@ -61,6 +77,7 @@ class Connection(asyncio.Protocol):
         else:
             if request is not None:
                 self._is_busy = True
+                self._ignore_idleness()
                 self._server.tasks.create_task(self._answer(request))
             elif self._parser.wants_continue:
                 self._transport.write(b"HTTP/1.1 100 Continue\r\n\r\n")
@@ -68,6 +85,7 @@ class Connection(asyncio.Protocol):
     async def _answer(self, request: Request) -> None:
         response = await self._server.handler(request)
         self._is_busy = False
+        self._watch_idleness()
         self._reply(response, last=request.is_last or self._server.is_closing)
         self._advance()
 
@@ -82,9 +100,10 @@ class Connection(asyncio.Protocol):
 class Server:
     """Listens on loopback and answers with `handler`."""
 
-    def __init__(self, handler: Handler, tasks: asyncio.TaskGroup) -> None:
+    def __init__(self, handler: Handler, tasks: asyncio.TaskGroup, keep_alive_s: float = KEEP_ALIVE_S) -> None:
         self.handler = handler
         self.tasks = tasks
+        self.keep_alive_s = keep_alive_s
         self.connections: set[Connection] = set()
         self.is_closing = False
         self._all_gone = asyncio.Event()

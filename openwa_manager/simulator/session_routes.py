@@ -27,7 +27,7 @@ class SessionRoutes:
     def routes(self) -> list[Route]:
         """Return the route table; literal paths stand before parameters."""
         return [
-            Route(method="POST", path=ROOT, handler=self._create, role="operator", body=CREATE_SESSION),
+            Route(method="POST", path=ROOT, handler=self._create, role="operator", body=CREATE_SESSION, is_global=True),
             Route(method="GET", path=ROOT, handler=self._list),
             Route(method="GET", path=f"{ROOT}/stats/overview", handler=self._overview),
             Route(method="GET", path=ONE, handler=self._get, takes_uuid=True),
@@ -62,8 +62,6 @@ class SessionRoutes:
         ]
 
     async def _create(self, call: Call) -> Response:
-        if call.key is not None and call.key.allowed_sessions:
-            raise refusal(403, "Session-scoped API keys are not permitted on this route")
         config = call.body.get("config")
         row = self._sessions.create(cast("str", call.body["name"]), config if isinstance(config, dict) else {})
         return Response(status=201, body=self._sessions.view(row.id))

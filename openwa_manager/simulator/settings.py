@@ -52,6 +52,7 @@ class Vices:
     acks: tuple[int, ...]
     reconnect_s: float
     is_deaf: bool
+    is_online: bool
 
 
 class _Reader:
@@ -149,6 +150,7 @@ def read_vices(environ: Mapping[str, str]) -> Vices:
         acks=tuple(int(ack) for ack in acks.split(",") if ack.strip().isdecimal()),
         reconnect_s=read.number("SIM_RECONNECT_S", 1.0),
         is_deaf=read.flag("SIM_DEAF", default=False),
+        is_online=read.flag("SIM_ONLINE", default=False),
     )
     if read.faults:
         raise BadEnvironmentError("Invalid environment configuration: - " + " - ".join(read.faults))

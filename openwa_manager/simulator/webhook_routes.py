@@ -4,12 +4,11 @@ from dataclasses import replace
 from typing import cast
 from uuid import uuid4
 
+from openwa_manager.simulator.addresses import AddressGuard
 from openwa_manager.simulator.app import Call, Route
 from openwa_manager.simulator.bodies import CREATE_WEBHOOK, UPDATE_WEBHOOK
 from openwa_manager.simulator.clock import iso_now_whole
 from openwa_manager.simulator.errors import refusal, session_not_found
-from openwa_manager.simulator.messages import is_address_allowed
-from openwa_manager.simulator.settings import Settings
 from openwa_manager.simulator.storage import DeliveryFailureRow, Storage, WebhookRow
 from openwa_manager.simulator.webhooks import Dispatcher
 from openwa_manager.simulator.wire import Json, Response
@@ -73,10 +72,10 @@ def _with_body(row: WebhookRow, body: dict[str, Json]) -> WebhookRow:
 class WebhookRoutes:
     """Handlers of the two webhook controllers."""
 
-    def __init__(self, storage: Storage, dispatcher: Dispatcher, settings: Settings) -> None:
+    def __init__(self, storage: Storage, dispatcher: Dispatcher, guard: AddressGuard) -> None:
         self._storage = storage
         self._dispatcher = dispatcher
-        self._settings = settings
+        self._guard = guard
 
     def routes(self) -> list[Route]:
         """Return the route table."""
@@ -94,7 +93,7 @@ class WebhookRoutes:
     async def _create(self, call: Call) -> Response:
         if call.session_id not in self._storage.sessions:
             raise session_not_found(call.session_id)
-        self._guard_url(call)
+        self._guard.check(call.text("url") or "")
         count = len(self._of_session(call.session_id))
         if count >= MAX_PER_SESSION:
             facts = f"({count}/{MAX_PER_SESSION}); delete one before registering another"
@@ -124,8 +123,9 @@ class WebhookRoutes:
 
     async def _update(self, call: Call) -> Response:
         row = self._find(call)
-        if call.text("url") is not None:
-            self._guard_url(call)
+        url = call.text("url")
+        if url is not None:
+            self._guard.check(url)
         self._storage.webhooks.put(replace(_with_body(row, call.body), updated_at=iso_now_whole()))
         self._storage.save()
         return Response(status=200, body=_view(self._storage.webhooks[row.id]))
@@ -146,10 +146,6 @@ class WebhookRoutes:
             if call.is_in_scope(row.session_id) and wanted in {None, row.session_id}
         ]
         return Response(status=200, body=[_failure_view(row) for row in rows])
-
-    def _guard_url(self, call: Call) -> None:
-        if not is_address_allowed(call.text("url") or "", self._settings.ssrf_allowed_hosts):
-            raise refusal(400, "Destination address is not allowed")
 
     def _of_session(self, session_id: str) -> list[WebhookRow]:
         return [row for row in self._storage.webhooks.values() if row.session_id == session_id]

@@ -39,14 +39,14 @@ class BodyTooLargeError(Exception):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Request:
-    """One complete request; header names are lower case, the path is not decoded."""
+    """One complete request; header names are lower case, target and path are not decoded."""
 
     method: str
+    target: str
     path: str
     query: dict[str, str]
     headers: dict[str, str]
     body: bytes
-    peer: str = ""
 
     @property
     def is_last(self) -> bool:
@@ -98,7 +98,9 @@ class _Head:
     def complete(self, body: bytes) -> Request:
         parts = urlsplit(self.target)
         query = dict(parse_qsl(parts.query, keep_blank_values=True))
-        return Request(method=self.method, path=parts.path, query=query, headers=self.headers, body=body)
+        return Request(
+            method=self.method, target=self.target, path=parts.path, query=query, headers=self.headers, body=body
+        )
 
 
 def _parse_head(raw: bytes) -> _Head:

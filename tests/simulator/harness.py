@@ -51,7 +51,7 @@ def eventually(ask: Callable[[], Value], *, within_s: float = 10.0) -> Value:
     deadline = time.monotonic() + within_s
     while not (answer := ask()):
         assert time.monotonic() < deadline, f"not within {within_s} s"
-        time.sleep(0.02)
+        time.sleep(0.01)
     return answer
 
 
@@ -84,6 +84,7 @@ class Simulator:
     home: Path
     env: Mapping[str, str] = field(default_factory=dict)
     port: int = field(default_factory=free_port)
+    pass_fds: tuple[int, ...] = ()
     process: "subprocess.Popen[bytes] | None" = None
 
     def __enter__(self) -> Self:
@@ -117,6 +118,7 @@ class Simulator:
                 stdout=log,
                 stderr=log,
                 start_new_session=True,
+                pass_fds=self.pass_fds,
             )
 
     def start(self) -> None:

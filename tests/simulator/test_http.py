@@ -108,7 +108,7 @@ def test_an_unknown_route_is_answered_as_nest_does(shared: Simulator) -> None:
     answer = shared.ask("GET", "/api/nothing?x=1", headers={})
 
     assert answer.status == 404
-    assert answer.body == {"message": "Cannot GET /api/nothing", "error": "Not Found", "statusCode": 404}
+    assert answer.body == {"message": "Cannot GET /api/nothing?x=1", "error": "Not Found", "statusCode": 404}
 
 
 def test_metrics_and_dashboard_are_off(shared: Simulator) -> None:
@@ -226,6 +226,18 @@ def test_typing_takes_its_time(tmp_path: Path) -> None:
         assert simulator.send_text(session_id).status == 201
 
         assert time.monotonic() - began > 0.5
+
+
+def test_media_may_come_from_public_names_only_when_online(tmp_path: Path) -> None:
+    with Simulator(tmp_path, {"SIM_ONLINE": "1"}) as simulator:
+        session_id = simulator.create()
+        simulator.link(session_id)
+        path = f"/api/sessions/{session_id}/messages/send-image"
+        urls = ("https://example.com/a.jpg", "http://169.254.169.254/", "http://localhost/a.jpg", "http://127.0.0.1/a")
+
+        statuses = [simulator.ask("POST", path, {"chatId": "1@c.us", "url": url}).status for url in urls]
+
+        assert statuses == [201, 400, 400, 201]
 
 
 def test_a_hung_send_never_answers(shared: Simulator) -> None:
