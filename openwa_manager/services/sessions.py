@@ -1,6 +1,7 @@
 """All sessions: who owns which, and the one way for the outside to reach them."""
 
 import asyncio
+import hashlib
 import secrets
 import uuid
 from collections.abc import Callable, Mapping
@@ -247,6 +248,12 @@ class Sessions:
         """
         return self._supervisor(session_id).qr_image
 
+    def qr_image_of(self, session_id: SessionId, sha256: str) -> bytes | None:
+        """Return the PNG with this hash; None when it is not the code being shown, or not any more."""
+        supervisor = self._supervisors.get(session_id)
+        qr = supervisor.session.qr if supervisor else None
+        return supervisor.qr_image if supervisor and qr and qr.sha256 == sha256 else None
+
     async def request_pairing_code(self, session_id: str, phone_number: str) -> str:
         """Ask the engine for a code to type into the phone with this number (digits only).
 
@@ -284,12 +291,13 @@ class Sessions:
         if observations:
             await supervisor.hear(observations, delivery.idempotency_key)
 
-    def show_file(self, session_id: SessionId, image: bytes, sha256: str, produced_at: float) -> None:
+    def show_file(self, session_id: SessionId, image: bytes, produced_at: float) -> None:
         """Take note of a whole image that appeared as `qr.png`; one that nobody awaits is ignored."""
         supervisor = self._supervisors.get(session_id)
         if supervisor is None or supervisor.session.launch is None:
             return
         launch_id = supervisor.session.launch.launch_id
+        sha256 = hashlib.sha256(image).hexdigest()
         supervisor.tell(QrProduced(launch_id=launch_id, image=image, sha256=sha256, produced_at=produced_at))
 
     def awaiting_qr(self) -> list[SessionId]:

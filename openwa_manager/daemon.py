@@ -1,0 +1,279 @@
+"""The composition root: builds every part from the settings, starts them in order, winds down in the mirror order."""
+
+import asyncio
+import os
+import platform
+import random
+import signal
+import ssl
+import sys
+from contextlib import AsyncExitStack
+from dataclasses import dataclass
+from functools import partial
+from importlib import metadata
+
+import structlog
+from aiohttp import web
+
+from openwa_manager import logs
+from openwa_manager.api.app import Backing, control_app
+from openwa_manager.api.auth import Door, make_admin_key
+from openwa_manager.api.intake import intake_app
+from openwa_manager.api.sessions import Recipes
+from openwa_manager.api.system import Facts
+from openwa_manager.config import Settings
+from openwa_manager.domain.delivery import DeliveryPolicy
+from openwa_manager.domain.errors import ConfigError, OpenwaManagerError, StorageFullError
+from openwa_manager.domain.events import Event
+from openwa_manager.domain.ports import Engine
+from openwa_manager.domain.restart import LinkPolicy, Policy, RestartPolicy
+from openwa_manager.domain.session import ReasonCode
+from openwa_manager.engines.environment import Surroundings
+from openwa_manager.engines.openwa import OpenwaEngine, OpenwaSetup
+from openwa_manager.engines.program import KnownProgram, NodeProgram, Program
+from openwa_manager.host import capacity
+from openwa_manager.host.clock import SystemClock
+from openwa_manager.host.home import DaemonLock, Home, raise_file_limit
+from openwa_manager.host.notify import ServiceManager
+from openwa_manager.processes.launcher import HostLauncher
+from openwa_manager.processes.ports import PortPool
+from openwa_manager.processes.usage import UsageMeter
+from openwa_manager.services.courier import Courier, Letterhead
+from openwa_manager.services.dispatcher import Dispatcher
+from openwa_manager.services.equipment import Equipment
+from openwa_manager.services.sampler import Sampler
+from openwa_manager.services.sessions import Sessions
+from openwa_manager.services.start_gate import Shortage, StartGate
+from openwa_manager.store import endpoints, outbox
+from openwa_manager.store.database import Database
+from openwa_manager.watcher.qr import QrWatcher
+from openwa_manager.webhooks.address import AddressGuard
+from openwa_manager.webhooks.sender import Sender
+from openwa_manager.webhooks.signing import new_secret
+
+_log = structlog.get_logger()
+
+_VERSION = metadata.version("openwa-manager")
+#: How long requests under way may still take once we stop.
+_GOODBYE_S = 2.0
+
+
+def run(settings: Settings) -> int:
+    """Serve until SIGTERM or SIGINT; return the exit code: 0 when asked to stop, 1 when something stood in the way."""
+    os.umask(0o077)
+    logs.configure(settings.log_level, settings.log_format)
+    try:
+        asyncio.run(_serve(settings))
+    except OpenwaManagerError as error:
+        _log.error("daemon_not_started", code=error.code, detail=str(error))
+        return 1
+    except BaseExceptionGroup as errors:
+        expected, bugs = errors.split(OpenwaManagerError)
+        if bugs is not None:
+            raise
+        _log.error("daemon_failed", detail=str(expected))
+        return 1
+    return 0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Parts:
+    """The parts that have a life of their own, in the order in which they start."""
+
+    launcher: HostLauncher
+    dispatcher: Dispatcher
+    gate: StartGate
+    sessions: Sessions
+    sampler: Sampler
+    watcher: QrWatcher
+
+
+async def _serve(settings: Settings) -> None:
+    stop = asyncio.Event()
+    loop = asyncio.get_running_loop()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(number, stop.set)
+    home = Home(root=settings.home, sessions=settings.sessions_root)
+    home.prepare()
+    raise_file_limit()
+    clock, manager = SystemClock(), ServiceManager(os.environ)
+    async with AsyncExitStack() as stack:
+        stack.enter_context(DaemonLock(home.run / "daemon.lock"))
+        admin_key = make_admin_key(home.admin_key)
+        database = await stack.enter_async_context(Database(home.database))
+        parts = await _build(settings, home, database, clock, stack)
+        await parts.sessions.load()
+        facts = Facts(host=platform.node(), version=_VERSION, started_at=clock.now().at)
+        backing = Backing(
+            sessions=parts.sessions,
+            usage=parts.sampler.usage,
+            database=database,
+            recipes=Recipes(env_names={"openwa": (), "simulator": ()}, default=settings.engine),
+            facts=facts,
+            pairing_window_s=settings.pairing_window_s,
+        )
+        door = Door(admin_key, settings.allowed_hosts)
+        async with asyncio.TaskGroup() as services:
+            running = [
+                services.create_task(each.run())
+                for each in (parts.launcher, parts.dispatcher, parts.gate, parts.sessions, parts.sampler, parts.watcher)
+            ]
+            async with AsyncExitStack() as listeners:
+                await _listen(settings, control_app(door, backing), intake_app(parts.sessions), listeners)
+                await _tell(database, parts.dispatcher, "manager.started", clock.now().at)
+                manager.ready()
+                _log.info("daemon_started", home=str(home.root), listen=str(settings.listen), version=_VERSION)
+                await stop.wait()
+                manager.stopping()
+                parts.sessions.drain()
+                await _tell(database, parts.dispatcher, "manager.stopping", clock.now().at)
+            for task in reversed(running):
+                task.cancel()
+    _log.info("daemon_stopped")
+
+
+async def _build(
+    settings: Settings, home: Home, database: Database, clock: SystemClock, stack: AsyncExitStack
+) -> _Parts:
+    launcher = HostLauncher(home.locks, clock)
+    stack.callback(launcher.close)
+    gate = StartGate(
+        clock, settings.start_concurrency, settings.start_spacing_s, partial(_find_shortage, settings, home)
+    )
+    engines = await _engines(settings, clock, stack)
+    dispatcher: Dispatcher
+    equipment = Equipment(
+        clock=clock,
+        chance=random.random,
+        database=database,
+        launcher=launcher,
+        engines=engines,
+        gate=gate,
+        ports=PortPool(settings.engine_ports.first, settings.engine_ports.last),
+        policy=_policy(settings),
+        sessions_root=home.sessions,
+        logs_root=settings.logs_path,
+        stop_grace_s=settings.stop_grace_s,
+        announce=lambda _: dispatcher.wake(),
+    )
+    sessions = Sessions(equipment, settings.engine)
+    dispatcher = await _dispatcher(settings, database, clock, sessions, stack)
+    return _Parts(
+        launcher=launcher,
+        dispatcher=dispatcher,
+        gate=gate,
+        sessions=sessions,
+        sampler=Sampler(clock, UsageMeter(clock).sample, sessions.live),
+        watcher=QrWatcher(home.sessions, sessions.show_file, sessions.awaiting_qr, clock),
+    )
+
+
+async def _engines(settings: Settings, clock: SystemClock, stack: AsyncExitStack) -> dict[str, Engine]:
+    surroundings = Surroundings(
+        environ=os.environ,
+        intake_url=f"http://{settings.intake_listen}",
+        engine_env=settings.engine_env,
+        logs_root=settings.logs_path,
+    )
+    programs: dict[str, Program] = {
+        "openwa": NodeProgram(settings.node, settings.openwa_home, os.environ),
+        "simulator": KnownProgram((sys.executable, "-m", "openwa_manager.simulator")),
+    }
+    engines: dict[str, Engine] = {}
+    for name, program in programs.items():
+        setup = OpenwaSetup(program=program, surroundings=surroundings, engine_type=settings.engine_type)
+        engines[name] = await stack.enter_async_context(OpenwaEngine(setup, clock))
+    return engines
+
+
+async def _dispatcher(
+    settings: Settings, database: Database, clock: SystemClock, sessions: Sessions, stack: AsyncExitStack
+) -> Dispatcher:
+    secret = settings.upstream_secret.get_secret_value() if settings.upstream_secret else None
+    at = clock.now().at
+    await database.write(
+        partial(
+            endpoints.configure_default, url=settings.upstream_url, secret=secret, fallback_secret=new_secret(), at=at
+        )
+    )
+    exempt = (settings.upstream_url,) if settings.upstream_url else ()
+    guard = AddressGuard(allow_private=settings.allow_private_endpoints, exempt=exempt)
+    sender = await stack.enter_async_context(Sender(guard))
+    policy = DeliveryPolicy(schedule_s=settings.delivery_schedule_s)
+    letterhead = Letterhead(host=platform.node(), qr_image=sessions.qr_image_of)
+    return Dispatcher(database, clock, Courier(database, sender, clock, letterhead, policy, random.random), policy)
+
+
+def _policy(settings: Settings) -> Policy:
+    restart = RestartPolicy(
+        backoff_first_s=settings.backoff_first_s,
+        backoff_max_s=settings.backoff_max_s,
+        backoff_reset_s=settings.backoff_reset_s,
+        crash_loop_count=settings.crash_loop_count,
+        crash_loop_window_s=settings.crash_loop_window_s,
+        slow_retry_s=settings.slow_retry_s,
+    )
+    link = LinkPolicy(
+        boot_timeout_s=settings.boot_timeout_s,
+        pairing_window_s=settings.pairing_window_s,
+        qr_first_s=settings.qr_first_s,
+        qr_next_s=settings.qr_next_s,
+    )
+    return Policy(restart=restart, link=link)
+
+
+def _find_shortage(settings: Settings, home: Home) -> Shortage | None:
+    memory_bytes = capacity.free_memory_bytes()
+    if memory_bytes < settings.min_free_memory_bytes:
+        detail = f"{memory_bytes} bytes of memory free, {settings.min_free_memory_bytes} are kept free"
+        return Shortage(code=ReasonCode.MEMORY_LOW, detail=detail)
+    disk_bytes = capacity.free_disk_bytes(home.sessions)
+    if disk_bytes < settings.min_free_disk_bytes:
+        detail = f"{disk_bytes} bytes of disk free, {settings.min_free_disk_bytes} are kept free"
+        return Shortage(code=ReasonCode.DISK_FULL, detail=detail)
+    return None
+
+
+async def _tell(database: Database, dispatcher: Dispatcher, event_type: str, at: float) -> None:
+    """Put an event of the daemon itself in the outbox; a full disk loses it, and nothing else."""
+    try:
+        await database.write(partial(outbox.append, events=[Event(type=event_type, occurred_at=at)]))
+    except StorageFullError as error:
+        _log.warning("event_not_recorded", type=event_type, error=str(error))
+    dispatcher.wake()
+
+
+async def _listen(
+    settings: Settings, control: web.Application, intake: web.Application, listeners: AsyncExitStack
+) -> None:
+    """Open the intake, the unix socket and the HTTP API; they close in the mirror order, requests under way first."""
+    intake_runner = await _runner(intake, listeners)
+    control_runner = await _runner(control, listeners)
+    socket_path = settings.socket_path
+    socket_path.unlink(missing_ok=True)
+    host, port = settings.intake_listen
+    tls = _tls(settings)
+    try:
+        await web.TCPSite(intake_runner, host, port).start()
+        await web.UnixSite(control_runner, socket_path).start()
+        await web.TCPSite(control_runner, settings.listen.host, settings.listen.port, ssl_context=tls).start()
+    except OSError as error:
+        raise ConfigError(f"cannot listen ({error.strerror}): choose another listen or intake_listen") from error
+
+
+async def _runner(app: web.Application, listeners: AsyncExitStack) -> web.AppRunner:
+    runner = web.AppRunner(app, access_log=None, shutdown_timeout=_GOODBYE_S, handler_cancellation=True)
+    await runner.setup()
+    listeners.push_async_callback(runner.cleanup)
+    return runner
+
+
+def _tls(settings: Settings) -> ssl.SSLContext | None:
+    if settings.tls_cert is None or settings.tls_key is None:
+        return None
+    context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
+    try:
+        context.load_cert_chain(settings.tls_cert, settings.tls_key)
+    except (OSError, ssl.SSLError) as error:
+        raise ConfigError(f"tls_cert and tls_key cannot be used together: {error}") from error
+    return context
