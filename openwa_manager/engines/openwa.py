@@ -11,7 +11,7 @@ from openwa_manager.domain.errors import EngineError, EngineTimeoutError
 from openwa_manager.domain.events import Json
 from openwa_manager.domain.ports import Clock, LaunchPlan, Report
 from openwa_manager.domain.session import Launch, LaunchId, Session, SessionId
-from openwa_manager.domain.stimuli import EngineReady, LinkReport, Observation
+from openwa_manager.domain.stimuli import EngineReady, LinkReport, Observation, QrProduced
 from openwa_manager.engines import mapping, proxy
 from openwa_manager.engines.client import Answer, Body, EngineClient
 from openwa_manager.engines.environment import Surroundings
@@ -73,6 +73,10 @@ _OLD_EVENTS = (
 )
 
 
+#: An OpenWA that says so in `lastError`, which no restart survives, is not told to try again by bringing it up again.
+_FINAL_LINKS = frozenset({LinkReport.BANNED, LinkReport.REPLACED})
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class OpenwaSetup:
     """What one daemon's OpenWA engines have in common; `answer_timeout_s` bounds each ordinary call."""
@@ -83,6 +87,21 @@ class OpenwaSetup:
     answer_timeout_s: float = 5.0
 
 
+@dataclass(slots=True, kw_only=True)
+class _Line:
+    """Our line to one launch, and the code it showed last: a code asked for again keeps the time it was first seen."""
+
+    launch_id: LaunchId
+    client: EngineClient
+    shown: QrProduced | None = None
+
+    def seen(self, image: bytes, at: float) -> QrProduced:
+        seen = mapping.qr_observation(image, self.launch_id, at)
+        if self.shown is None or self.shown.sha256 != seen.sha256:
+            self.shown = seen
+        return self.shown
+
+
 class OpenwaEngine:
     """Implements `domain.ports.Engine` for OpenWA; an async context that closes its lines when it is left."""
 
@@ -91,7 +110,7 @@ class OpenwaEngine:
     def __init__(self, setup: OpenwaSetup, clock: Clock) -> None:
         self._setup = setup
         self._clock = clock
-        self._lines: dict[SessionId, tuple[LaunchId, EngineClient]] = {}
+        self._lines: dict[SessionId, _Line] = {}
 
     async def __aenter__(self) -> Self:
         return self
@@ -100,8 +119,8 @@ class OpenwaEngine:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         while self._lines:
-            _, (_, client) = self._lines.popitem()
-            await client.close()
+            _, line = self._lines.popitem()
+            await line.client.close()
 
     async def plan(self, session: Session, launch: Launch, directory: Path) -> LaunchPlan:
         """Return how to start this launch; makes the folders it needs and hands a changed proxy on.
@@ -144,7 +163,8 @@ class OpenwaEngine:
         Raises:
             EngineError: it is a stranger, refused, or answered wrongly; the caller's boot deadline bounds the wait.
         """
-        client = await self._line(session, launch)
+        line = await self._line(session, launch)
+        client = line.client
         await self._until_ready(client)
         row = await _ensured_session(client, session)
         await self._ensure_webhook(client, row.id, session, launch)
@@ -159,7 +179,7 @@ class OpenwaEngine:
             raise refusal
         if not is_slow:
             report(EngineReady(launch_id=launch.launch_id, inner_id=row.id))
-        for observation in await self._truth(client, row.id, launch):
+        for observation in await self._truth(line, row.id):
             report(observation)
 
     async def observe(self, session: Session, launch: Launch) -> Sequence[Observation]:
@@ -168,8 +188,8 @@ class OpenwaEngine:
         Raises:
             EngineError: it did not answer, or wrongly.
         """
-        client = await self._line(session, launch)
-        return await self._truth(client, await _inner_id(client, session), launch)
+        line = await self._line(session, launch)
+        return await self._truth(line, await _inner_id(line.client, session))
 
     def interpret(
         self, session: Session, launch: Launch, event: str, data: Mapping[str, Json]
@@ -184,7 +204,7 @@ class OpenwaEngine:
         Raises:
             EngineError: it did not answer, or wrongly.
         """
-        client = await self._line(session, launch)
+        client = (await self._line(session, launch)).client
         return await _shown_image(client, await _inner_id(client, session))
 
     async def request_pairing_code(self, session: Session, launch: Launch, phone_number: str) -> str:
@@ -193,7 +213,7 @@ class OpenwaEngine:
         Raises:
             EngineError: it is too early or too late for one, or OpenWA refused.
         """
-        client = await self._line(session, launch)
+        client = (await self._line(session, launch)).client
         return await client.pairing_code(await _inner_id(client, session), phone_number)
 
     async def log_out(self, session: Session, launch: Launch) -> None:
@@ -202,25 +222,25 @@ class OpenwaEngine:
         Raises:
             EngineError: OpenWA is older than 0.12 or refused.
         """
-        client = await self._line(session, launch)
+        client = (await self._line(session, launch)).client
         await client.log_out(await _inner_id(client, session))
 
     async def hang_up(self, session: Session, launch: Launch) -> None:
         """Close our connections to this engine: OpenWA would wait for a hung call before it ends (OPENWA.md §1)."""
-        held = self._lines.get(session.session_id)
-        if held is not None and held[0] == launch.launch_id:
+        line = self._lines.get(session.session_id)
+        if line is not None and line.launch_id == launch.launch_id:
             del self._lines[session.session_id]
-            await held[1].close()
+            await line.client.close()
 
-    async def _line(self, session: Session, launch: Launch) -> EngineClient:
-        held = self._lines.get(session.session_id)
-        if held is not None and held[0] == launch.launch_id:
-            return held[1]
+    async def _line(self, session: Session, launch: Launch) -> _Line:
+        old = self._lines.get(session.session_id)
+        if old is not None and old.launch_id == launch.launch_id:
+            return old
         client = EngineClient(launch.port, session.engine_key, self._setup.answer_timeout_s)
-        self._lines[session.session_id] = (launch.launch_id, client)
-        if held is not None:
-            await held[1].close()
-        return client
+        line = self._lines[session.session_id] = _Line(launch_id=launch.launch_id, client=client)
+        if old is not None:
+            await old.client.close()
+        return line
 
     async def _until_ready(self, client: EngineClient) -> None:
         began_s = self._clock.now().boot_s
@@ -246,14 +266,12 @@ class OpenwaEngine:
         if answer.status >= 300:
             raise answer.refused()
 
-    async def _truth(self, client: EngineClient, inner_id: str, launch: Launch) -> Sequence[Observation]:
-        report = mapping.report_of(await client.session(inner_id), launch.launch_id)
+    async def _truth(self, line: _Line, inner_id: str) -> Sequence[Observation]:
+        report = mapping.report_of(await line.client.session(inner_id), line.launch_id)
         if report.link is not LinkReport.QR_READY:
             return (report,)
-        image = await _shown_image(client, inner_id)
-        if image is None:
-            return (report,)
-        return (report, mapping.qr_observation(image, launch.launch_id, self._clock.now().at))
+        image = await _shown_image(line.client, inner_id)
+        return (report,) if image is None else (report, line.seen(image, self._clock.now().at))
 
 
 async def _ensured_session(client: EngineClient, session: Session) -> InnerSession:
@@ -275,7 +293,7 @@ async def _inner_id(client: EngineClient, session: Session) -> str:
 
 async def _start(client: EngineClient, row: InnerSession) -> EngineError | None:
     """Start the session; return the refusal that stands in the way, None when OpenWA's record tells the rest."""
-    if row.engine_loaded:
+    if row.engine_loaded or mapping.link_of(row) in _FINAL_LINKS:
         return None
     try:
         answer = await client.start(row.id)

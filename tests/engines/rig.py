@@ -1,0 +1,248 @@
+"""A live engine beside a small intake: real processes, real sockets, and the supervisor's part reduced to listening."""
+
+import asyncio
+import hashlib
+import hmac
+import json
+import os
+import signal
+import socket
+import sys
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
+from contextlib import asynccontextmanager, suppress
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import TypeVar
+from uuid import uuid4
+
+import aiohttp
+from aiohttp import web
+
+from openwa_manager.domain.errors import EngineError
+from openwa_manager.domain.ports import Engine
+from openwa_manager.domain.session import Launch, LaunchId, ReasonCode, Session, SessionId, Spec
+from openwa_manager.domain.stimuli import LinkReport, LinkReported, Observation, TruthWanted
+from openwa_manager.engines.environment import Surroundings
+from openwa_manager.engines.openwa import OpenwaEngine, OpenwaSetup
+from openwa_manager.engines.program import KnownProgram, NodeProgram, Program
+from openwa_manager.host.clock import SystemClock
+
+SESSION_ID = SessionId("user_1_session_550e8400-e29b-41d4-a716-446655440000")
+KEY = "owk_0123456789abcdef0123456789abcdef"
+CONTROL_OFFSET = 10_000
+SIMULATOR = KnownProgram((sys.executable, "-m", "openwa_manager.simulator"))
+QUICK = {"SIM_QR_DELAY_S": "0.05", "SIM_RECONNECT_S": "0.05", "SIMULATE_TYPING": "false", "MOCK_WA_QR_DELAY_MS": "100"}
+
+Kind = TypeVar("Kind", bound=Observation)
+
+
+def free_port() -> int:
+    """Return a loopback port that is free now, and so is the one CONTROL_OFFSET above it."""
+    while True:
+        with socket.socket() as first, socket.socket() as second:
+            first.bind(("127.0.0.1", 0))
+            port = int(first.getsockname()[1])
+            try:
+                second.bind(("127.0.0.1", port + CONTROL_OFFSET))
+            except (OSError, OverflowError):
+                continue
+            return port
+
+
+def new_session(spec: Spec | None = None) -> Session:
+    return Session(
+        session_id=SESSION_ID, spec=spec or Spec(engine="openwa"), engine_key=KEY, created_at=0.0, updated_at=0.0
+    )
+
+
+def new_launch(port: int, number: int = 1) -> Launch:
+    return Launch(
+        launch_id=LaunchId(str(uuid4())),
+        number=number,
+        port=port,
+        secret="s" + uuid4().hex,
+        cause=ReasonCode.REQUESTED,
+        launched_at=0.0,
+    )
+
+
+@dataclass
+class Intake:
+    """Takes what engines post, checks whose it is, and lets a test wait for what it means."""
+
+    url: str = ""
+    posts: list[tuple[str, Mapping[str, str]]] = field(default_factory=list)
+    seen: list[Observation] = field(default_factory=list)
+    news: asyncio.Condition = field(default_factory=asyncio.Condition)
+    hear: Callable[[str, bytes, str], Sequence[Observation]] | None = None
+
+    async def take(self, request: web.Request) -> web.Response:
+        body = await request.read()
+        self.posts.append((request.path, dict(request.headers)))
+        signature = request.headers.get("X-OpenWA-Signature", "")
+        for observation in self.hear(request.path, body, signature) if self.hear else ():
+            await self.tell(observation)
+        return web.Response()
+
+    async def tell(self, observation: Observation) -> None:
+        async with self.news:
+            self.seen.append(observation)
+            self.news.notify_all()
+
+    async def first(self, kind: type[Kind], fits: Callable[[Kind], bool] = lambda _: True) -> Kind:
+        """Return the first observation of this kind that fits, waiting for it."""
+
+        def found() -> Kind | None:
+            return next((each for each in self.seen if isinstance(each, kind) and fits(each)), None)
+
+        async with asyncio.timeout(30), self.news:
+            await self.news.wait_for(lambda: found() is not None)
+        result = found()
+        assert result is not None
+        return result
+
+
+@dataclass
+class Rig:
+    """One session's engine: its process, its plan, and all that was observed of it in `intake.seen`."""
+
+    engine: Engine
+    session: Session
+    launch: Launch
+    directory: Path
+    intake: Intake
+    http: aiohttp.ClientSession
+    control: str
+    process: asyncio.subprocess.Process | None = None
+    tasks: asyncio.TaskGroup | None = None
+
+    async def spawn(self, *, key: str | None = None) -> None:
+        """Start the planned process, under another key if one is given."""
+        plan = await self.engine.plan(self.session, self.launch, self.directory)
+        env = dict(plan.env) if key is None else {**plan.env, "API_MASTER_KEY": key}
+        with plan.log_path.open("ab") as log:
+            self.process = await asyncio.create_subprocess_exec(
+                *plan.argv, env=env, cwd=plan.cwd, stdin=asyncio.subprocess.DEVNULL, stdout=log, stderr=log
+            )
+
+    async def bring_up(self) -> list[Observation]:
+        """Bring the engine up and return what it reported."""
+        reported: list[Observation] = []
+        async with asyncio.timeout(40):
+            await self.engine.bring_up(self.session, self.launch, reported.append)
+        for observation in reported:
+            await self.intake.tell(observation)
+        return reported
+
+    async def end(self) -> None:
+        """End the process, if there is one."""
+        process, self.process = self.process, None
+        if process is None or process.returncode is not None:
+            return
+        await self.engine.hang_up(self.session, self.launch)
+        process.send_signal(signal.SIGCONT)
+        process.terminate()
+        try:
+            async with asyncio.timeout(5):
+                await process.wait()
+        except TimeoutError:
+            process.kill()
+            await process.wait()
+
+    async def start_again(self) -> None:
+        """End the engine and launch it anew in the same directory; what was seen before is forgotten."""
+        await self.end()
+        self.launch = new_launch(free_port(), self.launch.number + 1)
+        self.intake.seen.clear()
+        self.intake.posts.clear()
+        await self.spawn()
+        await self.bring_up()
+
+    async def play(self, verb: str) -> None:
+        """Play WhatsApp or the phone: `scan`, `close?code=403` and so on."""
+        base = self.control.format(port=self.launch.port, control=self.launch.port + CONTROL_OFFSET)
+        async with self.http.post(base + verb) as answer:
+            assert answer.status == 200, await answer.text()
+
+    async def call(self, method: str, path: str, body: Mapping[str, object] | None = None) -> str:
+        """Call the engine's own API and return the answer's text."""
+        url, headers = f"http://127.0.0.1:{self.launch.port}{path}", {"X-API-Key": self.session.engine_key}
+        async with self.http.request(method, url, json=body, headers=headers) as answer:
+            assert answer.status < 300, (answer.status, await answer.text())
+            return await answer.text()
+
+    async def link(self, report: LinkReport) -> LinkReported:
+        """Return the first report of this link, waiting for it."""
+        return await self.intake.first(LinkReported, lambda each: each.link is report)
+
+    def hear(self, path: str, body: bytes, signature: str) -> list[Observation]:
+        """Interpret what the current launch posted and signed; answer hints by asking, as a supervisor does."""
+        digest = hmac.new(self.launch.secret.encode(), body, hashlib.sha256).hexdigest()
+        if not path.endswith(self.launch.launch_id) or signature != f"sha256={digest}":
+            return []
+        post = json.loads(body)
+        seen = self.engine.interpret(self.session, self.launch, post["event"], post.get("data", post))
+        if any(isinstance(each, TruthWanted) for each in seen) and self.tasks is not None:
+            self.tasks.create_task(self._ask())
+        return list(seen)
+
+    async def _ask(self) -> None:
+        with suppress(EngineError):  # the engine may be ending
+            for observation in await self.engine.observe(self.session, self.launch):
+                await self.intake.tell(observation)
+
+
+@asynccontextmanager
+async def listening() -> AsyncIterator[Intake]:
+    """Serve an intake on a free port."""
+    intake = Intake()
+    app = web.Application()
+    app.router.add_post("/hooks/{session_id}/{launch_id}", intake.take)
+    runner = web.AppRunner(app)
+    await runner.setup()
+    port = free_port()
+    await web.TCPSite(runner, "127.0.0.1", port).start()
+    intake.url = f"http://127.0.0.1:{port}"
+    try:
+        yield intake
+    finally:
+        await runner.cleanup()
+
+
+def real_program() -> Program | None:
+    """Return the OpenWA that OPENWA_HOME names; None when there is none or its WhatsApp (OPENWA_MOCK) is missing."""
+    home, mock = os.environ.get("OPENWA_HOME"), os.environ.get("OPENWA_MOCK")
+    if not home or not mock:
+        return None
+    return NodeProgram(os.environ.get("NODE", "node"), Path(home), os.environ)
+
+
+def real_env() -> dict[str, str]:
+    """Return what puts the fake WhatsApp of OPENWA_MOCK into a real OpenWA."""
+    preload = f"--require {os.environ.get('OPENWA_MOCK')}/preload.cjs"
+    return {"MOCK_WA": "1", "MOCK_WA_CONTROL_OFFSET": str(CONTROL_OFFSET), "NODE_OPTIONS": preload}
+
+
+@asynccontextmanager
+async def rigged(kind: str, directory: Path, *, answer_timeout_s: float = 5.0) -> AsyncIterator[Rig]:
+    """Give a rig whose engine is not launched yet; `kind` is simulator or openwa."""
+    program = real_program() if kind == "openwa" else SIMULATOR
+    assert program is not None
+    engine_env = {**QUICK, **(real_env() if kind == "openwa" else {})}
+    async with listening() as intake, aiohttp.ClientSession() as http:
+        around = Surroundings(environ=dict(os.environ), intake_url=intake.url, engine_env=engine_env)
+        setup = OpenwaSetup(program=program, surroundings=around, answer_timeout_s=answer_timeout_s)
+        async with OpenwaEngine(setup, SystemClock()) as engine, asyncio.TaskGroup() as tasks:
+            control = "http://127.0.0.1:{control}/_/" if kind == "openwa" else "http://127.0.0.1:{port}/_sim/"
+            rig = Rig(engine, new_session(), new_launch(free_port()), directory, intake, http, control, tasks=tasks)
+            intake.hear = rig.hear
+            try:
+                yield rig
+            finally:
+                rig.tasks = None
+                await rig.end()
+
+
+def knowing(session: Session, inner_id: str) -> Session:
+    """Return the session with the engine's own name for it, as the supervisor keeps it."""
+    return replace(session, inner_id=inner_id)
