@@ -1,0 +1,170 @@
+"""`qr.png` in the session directories: seen the moment it is whole, written and removed for engines that write none."""
+
+import asyncio
+import os
+import stat
+from collections.abc import AsyncIterator, Callable, Collection, Iterable
+from contextlib import closing, suppress
+from dataclasses import dataclass
+from pathlib import Path
+
+import structlog
+from watchfiles import Change, awatch
+from watchfiles._rust_notify import WatchfilesRustInternalError
+
+from openwa_manager.domain.ports import Clock
+from openwa_manager.domain.session import SessionId, is_session_id
+from openwa_manager.watcher.png import PNG_MAX_BYTES, is_whole_png
+
+QR_FILE = "qr.png"
+#: Every write below the root restarts the step, a filter does not help: beside an engine that writes its auth files 50
+#: times a second the defaults (1600/50) showed a code after 1.5 s, these after 23 ms (DESIGN.md, Numbers).
+_STEP_MS, _DEBOUNCE_MS = 10, 50
+_SCAN_PERIOD_S, _BLIND_SCAN_PERIOD_S, _WATCH_RETRY_S = 2.0, 1.0, 30.0
+_READ_FLAGS = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
+
+_log = structlog.get_logger()
+
+OnImage = Callable[[SessionId, bytes, float], None]
+
+
+@dataclass(frozen=True, slots=True)
+class _Seen:
+    """One state of a file: equal stamps mean nothing was written in between; `modified_at` is wall time."""
+
+    stamp: tuple[int, int, int, int]
+    modified_at: float
+
+
+class QrWatcher:
+    """Calls `on_image(session_id, png, produced_at)` once for each whole image that appears as `<root>/<id>/qr.png`.
+
+    `produced_at` is the file's modification time (wall). `awaited` names the sessions whose code is expected now: they
+    are also looked at every 2 s, which catches what the watch missed and an image that was torn when it was seen.
+    """
+
+    def __init__(
+        self, root: Path, on_image: OnImage, awaited: Callable[[], Collection[SessionId]], clock: Clock
+    ) -> None:
+        self._root = root
+        self._on_image = on_image
+        self._awaited = awaited
+        self._clock = clock
+        self._seen: dict[SessionId, _Seen] = {}
+        self._is_blind = False
+        self._watched: tuple[int, int] | None = None
+        self._lost = asyncio.Event()
+
+    async def run(self) -> None:
+        """Watch and scan until cancelled."""
+        async with asyncio.TaskGroup() as tasks:
+            tasks.create_task(self._watch())
+            tasks.create_task(self._keep_scanning())
+
+    async def scan(self, session_ids: Iterable[SessionId]) -> None:
+        """Look at the files of these sessions now."""
+        for session_id in session_ids:
+            await self._look(session_id)
+
+    async def _watch(self) -> None:
+        while True:
+            pause_s = _SCAN_PERIOD_S
+            try:
+                async for session_id in self._changes():
+                    await self._look(session_id)
+            except FileNotFoundError:
+                pass  # the root is not there; it is watched as soon as it is
+            except (OSError, WatchfilesRustInternalError) as error:
+                pause_s = _WATCH_RETRY_S
+                if not self._is_blind:
+                    _log.warning("qr_watch_unavailable", error=str(error), scan_period_s=_BLIND_SCAN_PERIOD_S)
+                self._is_blind = True
+            await self._pause(pause_s)
+
+    async def _changes(self) -> AsyncIterator[SessionId]:
+        root = await asyncio.to_thread(self._root.resolve, strict=True)  # FSEvents reports real paths
+        self._watched = await asyncio.to_thread(_identity_of, root)
+        self._lost = asyncio.Event()
+
+        def is_qr(change: Change, path: str) -> bool:
+            del change
+            return session_of(root, path) is not None
+
+        async for changes in awatch(
+            root, watch_filter=is_qr, debounce=_DEBOUNCE_MS, step=_STEP_MS, stop_event=self._lost, force_polling=False
+        ):
+            self._is_blind = False
+            for session_id in {session_of(root, path) for _, path in changes}:
+                if session_id is not None:
+                    yield session_id
+
+    async def _keep_scanning(self) -> None:
+        while True:
+            await self._pause(_BLIND_SCAN_PERIOD_S if self._is_blind else _SCAN_PERIOD_S)
+            if await asyncio.to_thread(_identity_of, self._root) != self._watched:
+                self._lost.set()
+            await self.scan(tuple(self._awaited()))
+
+    async def _look(self, session_id: SessionId) -> None:
+        found = await asyncio.to_thread(read_qr, self._root / session_id)
+        if found is None:
+            self._seen.pop(session_id, None)
+            return
+        image, seen = found
+        if self._seen.get(session_id) == seen or not is_whole_png(image):
+            return
+        self._seen[session_id] = seen
+        self._on_image(session_id, image, seen.modified_at)
+
+    async def _pause(self, seconds: float) -> None:
+        await self._clock.sleep_until(self._clock.now().boot_s + seconds)
+
+
+def session_of(root: Path, path: str) -> SessionId | None:
+    """Return whose code a path below `root` is; None when it is anything else."""
+    session_id, separator, rest = path.removeprefix(f"{root}/").partition("/")
+    return SessionId(session_id) if separator and rest == QR_FILE and is_session_id(session_id) else None
+
+
+def read_qr(directory: Path) -> tuple[bytes, _Seen] | None:
+    """Return the file's bytes and state; None when there is none of a sane size. Symbolic links are not followed."""
+    try:
+        folder = os.open(directory, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC)
+    except OSError:
+        return None
+    try:
+        file = os.open(QR_FILE, _READ_FLAGS, dir_fd=folder)
+    except OSError:
+        return None
+    finally:
+        os.close(folder)
+    with closing(os.fdopen(file, "rb")) as reader:
+        status = os.fstat(file)
+        if not stat.S_ISREG(status.st_mode) or status.st_size > PNG_MAX_BYTES:
+            return None
+        stamp = (status.st_dev, status.st_ino, status.st_size, status.st_mtime_ns)
+        return reader.read(PNG_MAX_BYTES + 1), _Seen(stamp=stamp, modified_at=status.st_mtime)
+
+
+def write_qr(directory: Path, image: bytes) -> None:
+    """Put an image where the directory contract promises it, whole or not at all, readable by the owner only."""
+    fresh = directory / f".{QR_FILE}.new"
+    fresh.unlink(missing_ok=True)
+    file = os.open(fresh, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600)
+    with os.fdopen(file, "wb") as writer:
+        writer.write(image)
+    fresh.replace(directory / QR_FILE)
+
+
+def remove_qr(directory: Path) -> None:
+    """Remove the image, if there is one."""
+    with suppress(FileNotFoundError, NotADirectoryError):
+        (directory / QR_FILE).unlink()
+
+
+def _identity_of(path: Path) -> tuple[int, int] | None:
+    try:
+        status = path.stat()
+    except OSError:
+        return None
+    return status.st_dev, status.st_ino
