@@ -94,7 +94,13 @@ class Simulator:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        self.kill()
+        """End the process gracefully where it can be: only then does it leave its coverage behind."""
+        if self.process is not None:
+            self.process.terminate()
+            try:
+                self.process.wait(1.0)
+            except subprocess.TimeoutExpired:
+                self.kill()
 
     @property
     def pid(self) -> int:
@@ -109,7 +115,13 @@ class Simulator:
 
     def launch(self) -> None:
         """Spawn the process and do not wait for anything."""
-        environ = {"PATH": os.environ["PATH"], "PYTHONPATH": str(ROOT), "API_MASTER_KEY": KEY, "PORT": str(self.port)}
+        coverage = {name: value for name, value in os.environ.items() if name.startswith("COVERAGE_")}
+        environ = coverage | {
+            "PATH": os.environ["PATH"],
+            "PYTHONPATH": str(ROOT),
+            "API_MASTER_KEY": KEY,
+            "PORT": str(self.port),
+        }
         with (self.home / "engine.log").open("ab") as log:
             self.process = subprocess.Popen(
                 [sys.executable, "-m", "openwa_manager.simulator"],

@@ -252,3 +252,47 @@ def test_a_hung_send_never_answers(shared: Simulator) -> None:
             {"chatId": "1@c.us", "text": "x"},
             timeout_s=0.2,
         )
+
+
+def test_keys_are_listed_shown_and_removed(shared: Simulator) -> None:
+    made = shared.ask("POST", "/api/auth/api-keys", {"name": "temporary", "role": "viewer"}).fields
+    shown = {name: value for name, value in made.items() if name != "apiKey"}
+    path = f"/api/auth/api-keys/{made['id']}"
+
+    listed = shared.ask("GET", "/api/auth/api-keys").body
+
+    assert isinstance(listed, list)
+    assert shown in listed
+    assert shared.ask("GET", path).body == shown
+    assert shared.ask("DELETE", path).status == 204
+    assert shared.ask("GET", path).status == 404
+
+
+def test_a_viewer_may_look_but_not_touch(shared: Simulator) -> None:
+    made = shared.ask("POST", "/api/auth/api-keys", {"name": "viewer", "role": "viewer"}).fields
+    viewer = {"X-API-Key": str(made["apiKey"])}
+
+    answer = shared.ask("POST", "/api/sessions", {"name": "abc"}, headers=viewer)
+
+    assert shared.ask("GET", "/api/sessions", headers=viewer).status == 200
+    assert answer.body == {
+        "message": "Insufficient permissions. Required: operator",
+        "error": "Forbidden",
+        "statusCode": 403,
+    }
+
+
+@pytest.mark.parametrize(
+    "verb", ["scan?name=nobody", "receive?name=idle-one", "close?name=idle-one", "spawn-browser?name=nobody"]
+)
+def test_control_of_what_is_not_there_is_a_404(shared: Simulator, verb: str) -> None:
+    shared.ask("POST", "/api/sessions", {"name": "idle-one"})
+
+    assert shared.ask("POST", f"/_sim/{verb}", headers={}).status == 404
+
+
+@pytest.mark.parametrize("url", ["http://[::1", "http:///path", "https://10.0.0.1/"])
+def test_odd_addresses_are_refused(shared: Simulator, name: str, url: str) -> None:
+    session_id = shared.create(name)
+
+    assert shared.ask("POST", f"/api/sessions/{session_id}/webhooks", {"url": url}).status == 400
