@@ -79,6 +79,8 @@ TRANSITIONS: Mapping[type[Stimulus], Mapping[ProcessState, tuple[ProcessState, .
         _STARTING: (_STARTING, _BACKOFF, _FAILED),
         _RUNNING: (_RUNNING, _STARTING, _BACKOFF, _FAILED),
         _STOPPING: (_STOPPING,),
+        _BACKOFF: (_BACKOFF,),
+        _FAILED: (_FAILED,),
     },
     SlotGranted: {_STARTING: (_STARTING,)},
     SlotDelayed: {_STARTING: (_STARTING,)},

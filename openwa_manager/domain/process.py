@@ -168,6 +168,8 @@ def resumed(stimulus: Resumed, scene: Scene) -> Draft | Dropped:
             return _resume_ending(session, stimulus)
         case ProcessState.STARTING | ProcessState.RUNNING:
             return _adopt(session, stimulus) if stimulus.is_alive else _replace_dead(scene, stimulus)
+        case ProcessState.BACKOFF | ProcessState.FAILED:
+            return Draft(session=session)  # nothing new, but taken up: its deadline is armed again
         case _:
             return Dropped(why="nothing to resume")
 
