@@ -39,6 +39,11 @@ def rearm(running: Deadlines, session: Session, moment: Moment, policy: Policy) 
     return armed
 
 
+def is_held(session: Session, deadline: Deadline, moment: Moment, policy: Policy) -> bool:
+    """Tell whether this deadline means anything in the session's present state."""
+    return any(wanted == deadline for wanted, _, _ in _wanted(session, moment.at, policy))
+
+
 def passed(running: Deadlines, boot_s: float) -> Deadline | None:
     """Return the deadline that rang first of those that have rung by now; None while all still run."""
     rung = [(armed.due_boot_s, deadline) for deadline, armed in running.items() if armed.due_boot_s <= boot_s]

@@ -5,7 +5,7 @@ from dataclasses import dataclass, replace
 
 from openwa_manager.domain import link, process, requests
 from openwa_manager.domain.commands import Command
-from openwa_manager.domain.deadlines import Moment
+from openwa_manager.domain.deadlines import Moment, is_held
 from openwa_manager.domain.events import UNNUMBERED, Event
 from openwa_manager.domain.restart import Policy
 from openwa_manager.domain.scene import Announcement, Draft, Dropped, Refused, Scene, move
@@ -122,7 +122,9 @@ class Decided:
 def decide(session: Session, stimulus: Stimulus, moment: Moment, policy: Policy) -> Decided | Refused | Dropped:
     """Return what this stimulus makes of the session; pure, so the same call always gives the same answer."""
     if isinstance(stimulus, LaunchObservation) and not _is_current(session, stimulus):
-        return Dropped(why="of an earlier launch")
+        return Dropped(why="of an earlier launch, or of an earlier part of this one")
+    if isinstance(stimulus, DeadlinePassed) and not is_held(session, stimulus.deadline, moment, policy):
+        return Dropped(why="a deadline that is no longer held")
     if session.process not in TRANSITIONS[type(stimulus)]:
         if isinstance(stimulus, Request):
             return Refused(detail=f"not possible while the session is {session.status}")
@@ -139,8 +141,16 @@ def begin(session: Session) -> Decided:
     return Decided(session=numbered, steps=(step,), events=events)
 
 
+#: What is news of a launch only before its process is known, and what only once it is: taken out of turn, these
+#: would lose sight of a live engine.
+_BEFORE_THE_PROCESS = (Launched, LaunchFailed)
+_OF_THE_PROCESS = (EngineReady, ProcessExited)
+
+
 def _is_current(session: Session, stimulus: LaunchObservation) -> bool:
-    return session.launch is not None and session.launch.launch_id == stimulus.launch_id
+    if session.launch is None or session.launch.launch_id != stimulus.launch_id:
+        return False
+    return not isinstance(stimulus, _OF_THE_PROCESS if session.pid is None else _BEFORE_THE_PROCESS)
 
 
 def _decided(before: Session, stimulus: Stimulus, moment: Moment, draft: Draft) -> Decided:

@@ -4,7 +4,7 @@ from collections.abc import Callable
 from dataclasses import replace
 
 from openwa_manager.domain.commands import BringUp, End, Forget, Spawn, Sweep, WatchExit
-from openwa_manager.domain.moves import at_rest, crashed, failed, going_down, queued
+from openwa_manager.domain.moves import at_rest, crashed, failed, going_down, queued, unlaunched
 from openwa_manager.domain.restart import RULES
 from openwa_manager.domain.scene import Announcement, Draft, Dropped, Scene, move
 from openwa_manager.domain.session import (
@@ -134,8 +134,9 @@ def _after_end(scene: Scene, ended: Exit) -> Draft:
     evidence = {"exit_code": ended.exit_code, "signal": ended.signal}
     match ending.after:
         case After.BE_DELETED:
-            draft = Draft(session=session, decision="remove its directory")
-            return replace(draft, commands=(Forget(keep_data=ending.keep_data),), evidence=evidence)
+            dead = replace(unlaunched(session), ending=ending)
+            draft = Draft(session=dead, decision="remove its directory", evidence=evidence)
+            return draft.then(Forget(keep_data=ending.keep_data))
         case After.STAY_STOPPED:
             return Draft(session=at_rest(scene, session, session.reason), decision="stopped", evidence=evidence)
         case After.BACK_OFF:
@@ -151,9 +152,12 @@ def _after_end(scene: Scene, ended: Exit) -> Draft:
 
 
 @move.register
-def directory_removed(stimulus: DirectoryRemoved, scene: Scene) -> Draft:
+def directory_removed(stimulus: DirectoryRemoved, scene: Scene) -> Draft | Dropped:
     """End the session's story."""
     del stimulus
+    ending = scene.session.ending
+    if ending is None or ending.after is not After.BE_DELETED or scene.session.launch is not None:
+        return Dropped(why="nothing was to be removed yet")
     return Draft(session=scene.session, is_gone=True).telling(Announcement(type="session.deleted"))
 
 
@@ -167,7 +171,7 @@ def resumed(stimulus: Resumed, scene: Scene) -> Draft | Dropped:
         case ProcessState.STOPPING:
             return _resume_ending(session, stimulus)
         case ProcessState.STARTING | ProcessState.RUNNING:
-            return _adopt(session, stimulus) if stimulus.is_alive else _replace_dead(scene, stimulus)
+            return _adopt(scene, stimulus) or _replace_dead(scene, stimulus)
         case ProcessState.BACKOFF | ProcessState.FAILED:
             return Draft(session=session)  # nothing new, but taken up: its deadline is armed again
         case _:
@@ -182,12 +186,25 @@ def _resume_ending(session: Session, stimulus: Resumed) -> Draft:
     return Draft(session=replace(session, launch=launch), commands=(End(launch=launch),))
 
 
-def _adopt(session: Session, stimulus: Resumed) -> Draft:
-    identity = session.launch.identity if session.launch and session.launch.identity else stimulus.identity
+def _adopt(scene: Scene, stimulus: Resumed) -> Draft | None:
+    """Return the session with its live engine; None when there is none.
+
+    The pairing window is opened anew: somebody may have scanned while nobody watched, and that is told only later.
+    """
+    session, at = scene.session, scene.moment.at
+    if session.launch is None or not stimulus.is_alive:
+        return None
+    identity = session.launch.identity or stimulus.identity
     assert identity is not None  # noqa: S101 (alive means that there is a process)
-    launch = replace(_launch_of(session), identity=identity)
-    draft = Draft(session=replace(session, launch=launch), decision="adopted")
-    return draft.noting(pid=identity.pid).then(WatchExit(launch=launch, identity=identity), BringUp(launch=launch))
+    launch = replace(session.launch, identity=identity)
+    adopted = replace(
+        session,
+        launch=launch,
+        started_at=session.started_at or launch.launched_at,
+        pairing_started_at=None if session.pairing_started_at is None else at,
+    )
+    draft = Draft(session=adopted, decision="adopted").noting(pid=identity.pid)
+    return draft.then(WatchExit(launch=launch, identity=identity), BringUp(launch=launch))
 
 
 def _replace_dead(scene: Scene, stimulus: Resumed) -> Draft:
