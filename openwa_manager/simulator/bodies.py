@@ -149,7 +149,7 @@ SEND_POLL = (
 REPLY = (_CHAT, text("quotedMessageId"), text("text", 4096), _MENTIONS)
 FORWARD = (text("fromChatId"), text("toChatId"), text("messageId"))
 REACT = (_CHAT, text("messageId"), text("emoji", 32, may_be_empty=True))
-EDIT = (_CHAT, text("messageId"), text("text", 4096), _MENTIONS)
+EDIT = (_CHAT, text("messageId"), text("body", 4096), _MENTIONS)
 DELETE_MESSAGE = (_CHAT, text("messageId"), flag("forEveryone"))
 _BULK_MEDIA = tuple(
     text(name, is_optional=True, may_be_empty=True) for name in ("url", "base64", "mimetype", "filename")

@@ -7,7 +7,7 @@ from functools import partial
 from openwa_manager.simulator import bodies
 from openwa_manager.simulator.addresses import AddressGuard
 from openwa_manager.simulator.app import Call, Route
-from openwa_manager.simulator.clock import iso_now
+from openwa_manager.simulator.clock import iso_now, unix_now_s
 from openwa_manager.simulator.errors import refusal
 from openwa_manager.simulator.messages import Batch, Batches, Messages, Outgoing, outgoing
 from openwa_manager.simulator.sessions import Sessions
@@ -34,7 +34,6 @@ SENDS: dict[str, tuple[str, tuple[Field, ...]]] = {
 CHANGES: dict[str, tuple[Field, ...]] = {
     "react": bodies.REACT,
     "delete": bodies.DELETE_MESSAGE,
-    "edit": bodies.EDIT,
 }
 MEDIA_KINDS = frozenset({"image", "video", "audio", "document", "sticker"})
 
@@ -70,6 +69,7 @@ class MessageRoutes:
         return [
             *sends,
             *changes,
+            post(path=f"{ROOT}/edit", handler=self._edit, body=bodies.EDIT),
             post(path=f"{ROOT}/send-bulk", handler=self._send_bulk, body=bodies.SEND_BULK),
             Route(method="GET", path=f"{ROOT}/batch/:batchId", handler=self._batch),
             post(path=f"{ROOT}/batch/:batchId/cancel", handler=self._cancel),
@@ -88,6 +88,11 @@ class MessageRoutes:
         self._require_engine(call)
         self._sessions.ready_engine(call.session_id)
         return Response(status=200, body={"success": True})
+
+    async def _edit(self, call: Call) -> Response:
+        self._require_engine(call)
+        self._sessions.ready_engine(call.session_id)
+        return Response(status=200, body={"messageId": call.text("messageId"), "timestamp": unix_now_s()})
 
     async def _send_bulk(self, call: Call) -> Response:
         if self._sessions.engine(call.session_id) is None:
@@ -135,7 +140,11 @@ class MessageRoutes:
         """Answer some bytes for any message whose id a send could have given out."""
         if not call.params["messageId"].startswith(("3EB0", "MOCKIN")):
             raise refusal(404, "Message not found")
-        headers = {"Content-Type": "application/octet-stream", "X-Content-Type-Options": "nosniff"}
+        headers = {
+            "Content-Type": "application/octet-stream",
+            "X-Content-Type-Options": "nosniff",
+            "Content-Disposition": "attachment",
+        }
         return Response(status=200, body=bytes(range(256)) * 4096, headers=headers)
 
     def _guard_media(self, call: Call) -> None:
