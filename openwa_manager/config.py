@@ -31,6 +31,7 @@ from pydantic import (
 
 from openwa_manager.domain.delivery import DeliveryPolicy
 from openwa_manager.domain.errors import ConfigError
+from openwa_manager.domain.events import Json
 
 PREFIX = "OPENWA_MANAGER_"
 FILE_NAME = "manager.toml"
@@ -301,9 +302,9 @@ def load(flags: Mapping[str, object], environ: Mapping[str, str]) -> Loaded:
     return Loaded(settings=settings, origins={name: each.origin for name, each in given.items()})
 
 
-def masked(settings: Settings) -> dict[str, object]:
+def masked(settings: Settings) -> dict[str, Json]:
     """Return the settings as plain JSON values, secrets and the environments' values hidden."""
-    shown: dict[str, object] = {}
+    shown: dict[str, Json] = {}
     for name in Settings.model_fields:
         match getattr(settings, name):
             case SecretStr():

@@ -1,0 +1,147 @@
+"""Asks the daemon, over its unix socket or a URL; the standard library only, so that a command starts at once."""
+
+import http.client
+import json
+import socket
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from typing import TYPE_CHECKING
+from urllib.parse import urlencode, urlsplit
+
+from openwa_manager.cli.discovery import Daemon, SocketDaemon
+from openwa_manager.cli.errors import NotReachableError, RefusedError
+from openwa_manager.domain.errors import SessionNotFoundError
+
+if TYPE_CHECKING:
+    from openwa_manager.domain.events import Json
+
+#: Longer than anything the daemon makes a caller wait for (60 s).
+TIMEOUT_S = 90.0
+
+Query = Mapping[str, str | int | float | bool | None]
+
+
+class Client:
+    """The daemon's HTTP API, a connection per request."""
+
+    def __init__(self, daemon: Daemon, timeout_s: float = TIMEOUT_S) -> None:
+        self._daemon = daemon
+        self._timeout_s = timeout_s
+
+    def get(self, path: str, query: Query | None = None) -> "Json":
+        """Return what lies at `path`; None when the answer is empty.
+
+        Raises:
+            NotReachableError: no daemon answered.
+            SessionNotFoundError: there is no such thing.
+            RefusedError: the daemon refused or failed.
+        """
+        return self._request("GET", path, query)
+
+    def post(self, path: str, query: Query | None = None, body: "Json" = None) -> "Json":
+        """Ask for something to be done; raises as `get`."""
+        return self._request("POST", path, query, body)
+
+    def delete(self, path: str, query: Query | None = None) -> None:
+        """Ask for something to be removed; raises as `get`."""
+        self._request("DELETE", path, query)
+
+    def stream(self, path: str, query: Query | None = None) -> Iterator[bytes]:
+        """Yield the answer as it comes, without end if the daemon sends none; raises as `get`."""
+        with self._open("GET", path, query, None, timeout_s=None) as answer:
+            while chunk := answer.read1(65536):
+                yield chunk
+
+    def _request(self, method: str, path: str, query: Query | None = None, body: "Json" = None) -> "Json":
+        with self._open(method, path, query, body, timeout_s=self._timeout_s) as answer:
+            text = answer.read()
+        try:
+            document: Json = json.loads(text) if text else None
+        except ValueError as error:
+            raise NotReachableError(f"{self._name()} answered, but not as openwa-manager does") from error
+        return document
+
+    @contextmanager
+    def _open(
+        self, method: str, path: str, query: Query | None, body: "Json", *, timeout_s: float | None
+    ) -> Iterator[http.client.HTTPResponse]:
+        connection = _connection(self._daemon, timeout_s)
+        try:
+            connection.request(method, self._target(path, query), _encoded(body), self._headers(body))
+            answer = connection.getresponse()
+            if answer.status >= 400:
+                raise _error_of(answer)
+            yield answer
+        except TimeoutError as error:
+            raise NotReachableError(f"{self._name()} did not answer within {timeout_s:g} s") from error
+        except (OSError, http.client.HTTPException) as error:
+            reason = error.strerror if isinstance(error, OSError) and error.strerror else str(error) or repr(error)
+            raise NotReachableError(f"no daemon answers at {self._name()} ({reason})") from error
+        finally:
+            connection.close()
+
+    def _name(self) -> str:
+        return str(self._daemon.socket_path) if isinstance(self._daemon, SocketDaemon) else self._daemon.url
+
+    def _target(self, path: str, query: Query | None) -> str:
+        prefix = "" if isinstance(self._daemon, SocketDaemon) else urlsplit(self._daemon.url).path.rstrip("/")
+        given = {name: _spelled(value) for name, value in (query or {}).items() if value is not None}
+        return f"{prefix}{path}{'?' if given else ''}{urlencode(given)}"
+
+    def _headers(self, body: "Json") -> dict[str, str]:
+        headers = {"Accept": "application/json"}
+        if body is not None:
+            headers["Content-Type"] = "application/json"
+        if not isinstance(self._daemon, SocketDaemon) and self._daemon.key:
+            headers["X-API-Key"] = self._daemon.key
+        return headers
+
+
+class _UnixConnection(http.client.HTTPConnection):
+    """HTTP over a unix socket."""
+
+    def __init__(self, path: str, timeout_s: float | None) -> None:
+        super().__init__("localhost", timeout=timeout_s)
+        self._path = path
+
+    def connect(self) -> None:
+        self.sock = socket.socket(socket.AF_UNIX)
+        self.sock.settimeout(self.timeout)
+        self.sock.connect(self._path)
+
+
+_KINDS: Mapping[str, type[http.client.HTTPConnection]] = {
+    "http": http.client.HTTPConnection,
+    "https": http.client.HTTPSConnection,
+}
+
+
+def _connection(daemon: Daemon, timeout_s: float | None) -> http.client.HTTPConnection:
+    if isinstance(daemon, SocketDaemon):
+        return _UnixConnection(str(daemon.socket_path), timeout_s)
+    try:
+        url = urlsplit(daemon.url)
+        kind = _KINDS[url.scheme if url.hostname else ""]
+        return kind(url.hostname or "", url.port or kind.default_port, timeout=timeout_s)
+    except (KeyError, ValueError) as error:
+        raise NotReachableError(f"{daemon.url!r} is no URL: write it as http://host:port or https://host") from error
+
+
+def _encoded(body: "Json") -> bytes | None:
+    return None if body is None else json.dumps(body).encode()
+
+
+def _spelled(value: str | float) -> str:
+    return str(value).lower() if isinstance(value, bool) else str(value)
+
+
+def _error_of(answer: http.client.HTTPResponse) -> RefusedError | SessionNotFoundError:
+    text = answer.read()
+    try:
+        problem = json.loads(text)
+        message = f"{problem['detail'] or problem['title']} ({problem['code']})"
+    except (ValueError, TypeError, KeyError):
+        message = f"{answer.status} {answer.reason}: {text[:200].decode(errors='replace')}"
+    if answer.status == http.client.UNAUTHORIZED:
+        message += "; put a key into OPENWA_API_KEY"
+    return SessionNotFoundError(message) if answer.status == http.client.NOT_FOUND else RefusedError(message)

@@ -1,0 +1,34 @@
+"""What can go wrong between a command and the daemon, and the exit code of each."""
+
+from collections.abc import Mapping
+from typing import Final
+
+from openwa_manager.domain.errors import OpenwaManagerError, SessionNotFoundError
+
+#: API.md, CLI: anything refused or failed; argparse exits with 2 on its own.
+FAILED: Final = 1
+_NOT_FOUND: Final = 3
+_NOT_REACHABLE: Final = 5
+
+
+class RefusedError(OpenwaManagerError):
+    """The daemon refused or failed; the message is its own explanation."""
+
+    code = "refused"
+
+
+class NotReachableError(OpenwaManagerError):
+    """No daemon answered; the message names what was tried."""
+
+    code = "not_reachable"
+
+
+_EXIT_CODES: Mapping[type[OpenwaManagerError], int] = {
+    SessionNotFoundError: _NOT_FOUND,
+    NotReachableError: _NOT_REACHABLE,
+}
+
+
+def exit_code_of(error: OpenwaManagerError) -> int:
+    """Return what the command exits with."""
+    return _EXIT_CODES.get(type(error), FAILED)

@@ -1,0 +1,226 @@
+"""The commands that make, show, run and remove sessions."""
+
+import argparse
+import time
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, TypedDict, cast
+
+from openwa_manager.cli.command import Call, Command, takes_session, takes_wait
+from openwa_manager.cli.output import megabytes, moment, record, table
+
+if TYPE_CHECKING:
+    from openwa_manager.domain.events import Json
+
+_PAGE = 500
+_POLL_S = 0.1
+
+
+class _Reason(TypedDict):
+    code: str
+    detail: str
+
+
+class _Restarts(TypedDict):
+    count: int
+    next_at: str | None
+
+
+class _Usage(TypedDict):
+    rss_bytes: int
+
+
+class _Session(TypedDict):
+    """What is read here of API.md's session."""
+
+    session_id: str
+    status: str
+    reason: _Reason | None
+    pid: int | None
+    phone_number: str | None
+    restarts: _Restarts
+    usage: _Usage | None
+    updated_at: str
+
+
+class _NewSession(_Session):
+    qr_base64: str | None
+
+
+def _create(call: Call) -> None:
+    given = call.arguments
+    body: dict[str, Json] = {
+        "session_id": given.session_id,
+        "user_id": given.user_id,
+        "engine": given.engine,
+        "desired": "stopped" if given.stopped else None,
+        "wait_for": "none" if given.stopped else given.wait_for,
+        "timeout_s": given.timeout,
+        "labels": dict(given.label) or None,
+        "env": dict(given.env) or None,
+        "proxy_url": given.proxy_url,
+        "memory_limit_bytes": given.memory_limit,
+    }
+    asked = {name: value for name, value in body.items() if value is not None}
+    session = cast("_NewSession", call.client.post("/v1/sessions", body=asked))
+    shown: dict[str, Json] = {
+        "session_id": session["session_id"],
+        "status": session["status"],
+        "pid": session["pid"],
+        "qr_base64": session["qr_base64"],
+    }
+    call.output.show(shown, lambda: _drawn_new(session))
+
+
+def _declare_create(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("session_id", metavar="ID", nargs="?", help="a-z, 0-9, - and _; made up if absent")
+    parser.add_argument("--user-id", help="whose session it is (taken from user_<x>_session_… if absent)")
+    parser.add_argument("--engine", choices=("openwa", "simulator", "command"), help="what serves it")
+    parser.add_argument("--label", metavar="NAME=TEXT", type=_pair, action="append", default=[], help="may be repeated")
+    parser.add_argument("--env", metavar="NAME=TEXT", type=_pair, action="append", default=[], help="for its engine")
+    parser.add_argument("--proxy-url", metavar="URL", help="how its engine reaches WhatsApp")
+    parser.add_argument("--memory-limit", metavar="BYTES", type=int, help="restart its engine above this")
+    parser.add_argument("--wait-for", choices=("none", "qr", "connected"), default="qr", help="default: %(default)s")
+    parser.add_argument("--timeout", metavar="S", type=float, default=30.0, help="wait so long (%(default)g)")
+    parser.add_argument("--stopped", action="store_true", help="do not start it")
+
+
+def _pair(text: str) -> tuple[str, str]:
+    name, equals, value = text.partition("=")
+    if not (name and equals):
+        raise argparse.ArgumentTypeError(f"{text!r} is not NAME=TEXT")
+    return name, value
+
+
+def _drawn_new(session: _NewSession) -> str:
+    if not session["qr_base64"]:
+        return _drawn(session)
+    from openwa_manager.cli.drawing import draw, modules_of
+
+    return f"{_drawn(session)}\n{draw(modules_of(session['qr_base64']))}"
+
+
+def _list(call: Call) -> None:
+    given = call.arguments
+    query = {"status": given.status, "user_id": given.user_id, "label": given.label, "limit": _PAGE}
+    client = call.client
+    sessions: list[_Session] = []
+    cursor: str | None = None
+    while True:
+        page = cast("Mapping[str, Json]", client.get("/v1/sessions", {**query, "cursor": cursor}))
+        sessions += cast("list[_Session]", page["sessions"])
+        cursor = cast("str | None", page["next_cursor"])
+        if cursor is None:
+            break
+    call.output.show({"sessions": cast("Json", sessions)}, lambda: _listed(sessions))
+
+
+def _declare_list(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--status", help="only those in this status")
+    parser.add_argument("--user-id", help="only those of this user")
+    parser.add_argument("--label", metavar="NAME:TEXT", help="only those with this label")
+
+
+def _listed(sessions: list[_Session]) -> str:
+    if not sessions:
+        return "no sessions"
+    columns = ("SESSION", "STATUS", "PID", "PHONE", "RESTARTS", "MEMORY", "CHANGED", "REASON")
+    return table(
+        columns,
+        [
+            (
+                session["session_id"],
+                session["status"],
+                session["pid"],
+                session["phone_number"],
+                session["restarts"]["count"],
+                megabytes(session["usage"]["rss_bytes"] if session["usage"] else None),
+                moment(session["updated_at"]),
+                session["reason"]["code"] if session["reason"] else None,
+            )
+            for session in sessions
+        ],
+    )
+
+
+def _show(call: Call) -> None:
+    _say(call, call.client.get(call.session_path))
+
+
+def _start(call: Call) -> None:
+    _say(call, call.client.post(f"{call.session_path}/start", {"wait": call.arguments.wait}))
+
+
+def _restart(call: Call) -> None:
+    _say(call, call.client.post(f"{call.session_path}/restart", {"wait": call.arguments.wait}))
+
+
+def _log_out(call: Call) -> None:
+    _say(call, call.client.post(f"{call.session_path}/logout"))
+
+
+def _stop(call: Call) -> int | None:
+    if call.arguments.all:
+        return _stop_all(call)
+    _say(call, call.client.post(f"{call.session_path}/stop", {"wait": call.arguments.wait}))
+    return None
+
+
+def _declare_stop(parser: argparse.ArgumentParser) -> None:
+    which = parser.add_mutually_exclusive_group(required=True)
+    which.add_argument("session_id", metavar="ID", nargs="?", help="the session")
+    which.add_argument("--all", action="store_true", help="every session")
+    parser.add_argument("--until-start", action="store_true", help="with --all: only until the daemon starts again")
+    takes_wait(parser)
+
+
+def _stop_all(call: Call) -> int | None:
+    """Return 1 if some engine still lives when the wait is over."""
+    client = call.client
+    client.post("/v1/sessions/stop", body={"until_start": call.arguments.until_start})
+    give_up_s = time.monotonic() + call.arguments.wait
+    while (living := cast("Mapping[str, int]", client.get("/v1/registry"))) and time.monotonic() < give_up_s:
+        time.sleep(_POLL_S)
+    document = {"still_running": sorted(living)}
+    call.output.show(document, lambda: f"still running: {', '.join(sorted(living))}" if living else "all stopped")
+    return 1 if living and call.arguments.wait else None
+
+
+def _delete(call: Call) -> None:
+    given = call.arguments
+    call.client.delete(call.session_path, {"keep_data": given.keep_data or None, "logout": given.logout or None})
+    call.output.show({"session_id": given.session_id, "deleted": True}, lambda: f"{given.session_id} deleted")
+
+
+def _declare_delete(parser: argparse.ArgumentParser) -> None:
+    takes_session(parser)
+    parser.add_argument("--keep-data", action="store_true", help="leave its directory")
+    parser.add_argument("--logout", action="store_true", help="unlink the phone first, if possible")
+
+
+def _declare_change(parser: argparse.ArgumentParser) -> None:
+    takes_session(parser)
+    takes_wait(parser)
+
+
+def _say(call: Call, session: "Json") -> None:
+    call.output.show(session, lambda: _drawn(cast("_Session", session)))
+
+
+def _drawn(session: _Session) -> str:
+    """Return a session, one fact a line; those that are themselves groups of facts in one line."""
+    facts: dict[str, object] = {name: value for name, value in session.items() if name != "qr_base64"}
+    if reason := session["reason"]:
+        facts["reason"] = f"{reason['code']}: {reason['detail']}"
+    return record(facts)
+
+
+COMMANDS = (
+    Command("create", "make a session, start it and wait for its QR code", _create, _declare_create),
+    Command("list", "list the sessions", _list, _declare_list),
+    Command("show", "show one session", _show, takes_session),
+    Command("start", "run a session's engine from now on", _start, _declare_change),
+    Command("stop", "end a session's engine and keep it down", _stop, _declare_stop),
+    Command("restart", "end a session's engine and start it anew", _restart, _declare_change),
+    Command("logout", "unlink the phone and wipe the credentials", _log_out, takes_session),
+    Command("delete", "end the engine and remove the session with its directory", _delete, _declare_delete),
+)

@@ -1,0 +1,138 @@
+"""The program as a shell meets it: exit codes, pipes, a terminal, and how quickly it starts."""
+
+import os
+import pty
+import signal
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from openwa_manager.cli import COMMANDS, main
+from openwa_manager.domain.events import Json
+from tests.cli.conftest import Run
+from tests.cli.samples import code_of, modules_on, session
+from tests.fakes.api import Answer, Api
+
+PROGRAM = (sys.executable, "-m", "openwa_manager")
+
+#: What makes a program slow to start; only the daemon, `config check` and the demo need it.
+HEAVY = ("pydantic", "aiohttp", "structlog", "asyncio", "psutil", "png")
+
+
+def test_a_command_imports_nothing_heavy(home: Path, api: Api) -> None:
+    api.on("GET /v1/sessions", Answer(body={"sessions": [session()], "next_cursor": None}))
+
+    done = subprocess.run(
+        (sys.executable, "-X", "importtime", "-m", "openwa_manager", "--home", home, "list"),
+        capture_output=True,
+        text=True,
+        check=True,
+        timeout=30,
+    )
+
+    imported = {line.rpartition("|")[2].strip() for line in done.stderr.splitlines()}
+    assert "openwa_manager.cli.client" in imported
+    assert imported.isdisjoint(HEAVY)
+
+
+def test_on_a_terminal_a_code_is_drawn(home: Path, api: Api) -> None:
+    qr_base64, modules = code_of("2@pty")
+    api.on("POST /v1/sessions", Answer(status=201, body=session(qr_base64=qr_base64)))
+    ours, theirs = pty.openpty()
+
+    with subprocess.Popen((*PROGRAM, "--home", home, "create"), stdout=theirs) as process:
+        os.close(theirs)
+        screen = _read_all(ours)
+
+    assert process.returncode == 0
+    assert [row[4:-4] for row in modules_on(screen)[4:]][: len(modules)] == modules
+
+
+def _read_all(terminal: int) -> str:
+    read = bytearray()
+    while True:
+        try:
+            chunk = os.read(terminal, 65536)
+        except OSError:  # Linux says so when the other side is closed, macOS sends an empty read
+            chunk = b""
+        if not chunk:
+            os.close(terminal)
+            return read.decode()
+        read += chunk
+
+
+def test_a_reader_that_has_seen_enough_is_no_drama(home: Path, api: Api) -> None:
+    api.on("GET /v1/sessions/a/logs", Answer(raw=b"line\n" * 100_000))
+    read_end, write_end = os.pipe()
+    os.close(read_end)
+
+    done = subprocess.run(
+        (*PROGRAM, "--home", home, "logs", "a"),
+        stdout=write_end,
+        stderr=subprocess.PIPE,
+        text=True,
+        check=False,
+        timeout=30,
+    )
+
+    os.close(write_end)
+    assert (done.returncode, done.stderr) == (1, "")
+
+
+def test_an_interrupt_ends_quietly(home: Path, api: Api) -> None:
+    page: Json = {"events": [{"type": "manager.started"}], "next_after": 1}
+    api.on("GET /v1/events", Answer(body=page), Answer(body={"events": [], "next_after": 1}))
+
+    argv = (*PROGRAM, "--home", home, "events", "-f")
+    with subprocess.Popen(argv, stdout=subprocess.PIPE, stderr=subprocess.PIPE) as process:
+        assert process.stdout
+        process.stdout.readline()
+        process.send_signal(signal.SIGINT)
+        _, complaints = process.communicate(timeout=30)
+
+    assert (process.returncode, complaints) == (130, b"")
+
+
+def test_config_check_prints_the_settings_and_where_they_come_from(
+    pipe: Run, home: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("OPENWA_MANAGER_PROBE_MISSES", "7")
+    monkeypatch.setenv("WEBHOOK_SECRET", "whsec_hidden")
+
+    said = pipe("config", "check", "--listen", "127.0.0.1:4000", "--behind-proxy")
+
+    shown = said.document
+    assert isinstance(shown, dict)
+    assert shown["home"] == {"value": str(home.resolve()), "source": "--home"}
+    assert shown["probe_misses"] == {"value": 7, "source": "OPENWA_MANAGER_PROBE_MISSES"}
+    assert shown["listen"] == {"value": "127.0.0.1:4000", "source": "--listen"}
+    assert shown["behind_proxy"] == {"value": True, "source": "--behind-proxy"}
+    assert shown["engine"] == {"value": "openwa", "source": "default"}
+    assert shown["upstream_secret"] == {"value": "***", "source": "WEBHOOK_SECRET"}
+    assert "hidden" not in said.out
+
+
+def test_config_check_is_a_table_on_a_terminal(terminal: Run) -> None:
+    lines = terminal("config", "check").out.splitlines()
+
+    assert lines[0].split() == ["SETTING", "VALUE", "SOURCE"]
+    assert ["engine", "openwa", "default"] in [line.split() for line in lines]
+
+
+@pytest.mark.parametrize("command", [["config", "check"], ["serve"]])
+def test_settings_that_cannot_be_used_are_refused(pipe: Run, command: list[str]) -> None:
+    said = pipe(*command, "--listen", "0.0.0.0:2790")
+
+    assert (said.code, said.out) == (1, "")
+    assert "is open to other machines" in said.err
+
+
+def test_help_lists_every_command(capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit) as left:
+        main(["--help"])
+
+    listed = {line.split()[0] for line in capsys.readouterr().out.splitlines() if line.startswith("    ")}
+    assert left.value.code == 0
+    assert listed == {command.name for command in COMMANDS}
