@@ -36,6 +36,7 @@ from openwa_manager.host.clock import SystemClock
 from openwa_manager.host.home import DaemonLock, Home, raise_file_limit
 from openwa_manager.host.notify import ServiceManager
 from openwa_manager.processes.launcher import HostLauncher
+from openwa_manager.processes.locks import reserve_fd
 from openwa_manager.processes.ports import PortPool
 from openwa_manager.processes.usage import UsageMeter
 from openwa_manager.services.courier import Courier, Letterhead
@@ -61,6 +62,7 @@ _GOODBYE_S = 2.0
 def run(settings: Settings) -> int:
     """Serve until SIGTERM or SIGINT; return the exit code: 0 when asked to stop, 1 when something stood in the way."""
     os.umask(0o077)
+    reserve_fd()  # before anything else takes the low numbers
     logs.configure(settings.log_level, settings.log_format)
     try:
         asyncio.run(_serve(settings))
