@@ -71,7 +71,13 @@ TRANSITIONS: Mapping[type[Stimulus], Mapping[ProcessState, tuple[ProcessState, .
         _BACKOFF: (_STARTING,),
         _FAILED: (_STARTING,),
     },
-    LogoutRequested: {_RUNNING: (_STOPPING,)},
+    LogoutRequested: {
+        _STOPPED: (_STOPPED,),
+        _RUNNING: (_STOPPING,),
+        _STOPPING: (_STOPPING,),
+        _BACKOFF: (_STOPPED,),
+        _FAILED: (_STOPPED,),
+    },
     DeleteRequested: dict.fromkeys(ProcessState, (_STOPPING,)),
     ChangeRequested: {state: (state,) for state in ProcessState},
     Resumed: {

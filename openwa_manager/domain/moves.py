@@ -17,7 +17,8 @@ from openwa_manager.domain.session import (
     Session,
 )
 
-_STICKY = (LinkState.BANNED, LinkState.LOGGED_OUT)
+#: Links that outlive their engine: they stay until the next start.
+STICKY = (LinkState.BANNED, LinkState.LOGGED_OUT)
 _STICKY_CAUSES = {ReasonCode.BANNED: LinkState.BANNED, ReasonCode.LOGGED_OUT: LinkState.LOGGED_OUT}
 
 
@@ -25,7 +26,7 @@ def unlaunched(session: Session) -> Session:
     """Return the session with nothing left of its last launch but the numbers it gave out."""
     return replace(
         session,
-        link=session.link if session.link in _STICKY else LinkState.UNKNOWN,
+        link=session.link if session.link in STICKY else LinkState.UNKNOWN,
         launch=None,
         ending=None,
         qr=None,
@@ -33,7 +34,13 @@ def unlaunched(session: Session) -> Session:
         pairing_started_at=None,
         started_at=None,
         connected_at=None,
+        restarts=replace(session.restarts, next_at=None),
     )
+
+
+def unlinked(session: Session) -> Session:
+    """Return the session with nothing left of its account."""
+    return replace(session, phone_number=None, push_name=None, last_connected_at=None)
 
 
 def queued(scene: Scene, session: Session, cause: ReasonCode) -> Draft:
@@ -47,9 +54,16 @@ def queued(scene: Scene, session: Session, cause: ReasonCode) -> Draft:
     return Draft(session=waiting, decision="start queued", commands=(Enqueue(cause=cause),))
 
 
+def restarted(scene: Scene, cause: ReasonCode) -> Draft:
+    """Return the session waiting for a restart that nobody asked for."""
+    book = scene.session.restarts
+    book = replace(book, count=book.count + 1, last_reason=cause)
+    return queued(scene, replace(scene.session, restarts=book), cause)
+
+
 def going_down(scene: Scene, ending: Ending, detail: str) -> Draft:
     """Return the session on its way down for the ending's cause; an engine not yet spawned is ended once it is."""
-    session = scene.session
+    session = unlinked(scene.session) if ending.cause is ReasonCode.LOGGED_OUT else scene.session
     link = _STICKY_CAUSES.get(ending.cause, LinkState.UNKNOWN)
     stays_down = RULES[ending.cause].after is After.STAY_STOPPED and ending.cause is not ReasonCode.REQUESTED
     going = replace(
@@ -74,7 +88,6 @@ def at_rest(scene: Scene, session: Session, reason: Reason | None = None) -> Ses
         unlaunched(session),
         process=ProcessState.STOPPED,
         reason=reason or scene.reason(ReasonCode.REQUESTED, "stop requested"),
-        restarts=replace(session.restarts, next_at=None),
     )
 
 
@@ -85,7 +98,7 @@ def crashed(scene: Scene, cause: ReasonCode, ended: Exit) -> Draft:
     down = replace(
         unlaunched(session),
         process=ProcessState.FAILED if verdict.gave_up else ProcessState.BACKOFF,
-        restarts=verdict.restarts if verdict.gave_up else replace(verdict.restarts, count=verdict.restarts.count + 1),
+        restarts=verdict.restarts,
         reason=scene.reason(ReasonCode.CRASH_LOOP if verdict.gave_up else cause, _words_of(ended, cause)),
     )
     evidence = {"pid": session.pid, "exit_code": ended.exit_code, "signal": ended.signal, "cause": cause.value}

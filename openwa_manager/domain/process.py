@@ -4,7 +4,7 @@ from collections.abc import Callable
 from dataclasses import replace
 
 from openwa_manager.domain.commands import BringUp, End, Forget, Spawn, Sweep, WatchExit
-from openwa_manager.domain.moves import at_rest, crashed, failed, going_down, queued, unlaunched
+from openwa_manager.domain.moves import at_rest, crashed, failed, going_down, queued, restarted, unlaunched
 from openwa_manager.domain.restart import RULES
 from openwa_manager.domain.scene import Announcement, Draft, Dropped, Scene, move
 from openwa_manager.domain.session import (
@@ -15,6 +15,7 @@ from openwa_manager.domain.session import (
     Launch,
     ProcessState,
     ReasonCode,
+    Restarts,
     Session,
 )
 from openwa_manager.domain.stimuli import (
@@ -44,7 +45,6 @@ def slot_granted(stimulus: SlotGranted, scene: Scene) -> Draft | Dropped:
         launch=launch,
         launch_count=launch.number,
         reason=scene.reason(launch.cause, "starting"),
-        restarts=replace(scene.session.restarts, next_at=None),
     )
     evidence = {"launch": launch.number, "port": launch.port, "cause": launch.cause.value}
     return Draft(session=session, decision="launch", commands=(Spawn(launch=launch),), evidence=evidence)
@@ -145,10 +145,9 @@ def _after_end(scene: Scene, ended: Exit) -> Draft:
             detail = session.reason.detail if session.reason else ""
             return failed(scene, ending.cause, detail)
         case After.START_AGAIN:
-            if ending.cause is ReasonCode.REQUESTED or RULES[ending.cause].after is not After.START_AGAIN:
-                return replace(queued(scene, session, ReasonCode.REQUESTED), evidence=evidence)
-            book = replace(session.restarts, count=session.restarts.count + 1, last_reason=ending.cause)
-            return replace(queued(scene, replace(session, restarts=book), ending.cause), evidence=evidence)
+            if ending.cause is ReasonCode.REQUESTED:
+                return replace(queued(scene, session, ending.cause), evidence=evidence)
+            return replace(restarted(scene, ending.cause), evidence=evidence)
 
 
 @move.register
@@ -167,7 +166,7 @@ def resumed(stimulus: Resumed, scene: Scene) -> Draft | Dropped:
     session = scene.session
     match session.process:
         case ProcessState.STOPPED if session.desired is Desired.RUNNING:
-            return queued(scene, session, ReasonCode.REQUESTED)
+            return queued(scene, replace(session, restarts=Restarts()), ReasonCode.REQUESTED)
         case ProcessState.STOPPING:
             return _resume_ending(session, stimulus)
         case ProcessState.STARTING | ProcessState.RUNNING:
@@ -209,9 +208,12 @@ def _adopt(scene: Scene, stimulus: Resumed) -> Draft | None:
 
 def _replace_dead(scene: Scene, stimulus: Resumed) -> Draft:
     session = scene.session
-    if session.pid is not None and not stimulus.host_rebooted:
+    if session.pid is None:
+        draft = queued(scene, session, session.restarts.last_reason or ReasonCode.REQUESTED)
+    elif stimulus.host_rebooted:
+        draft = restarted(scene, ReasonCode.ENGINE_EXITED).noting(host_rebooted=True)
+    else:
         return crashed(scene, ReasonCode.ENGINE_EXITED, stimulus.exit)
-    draft = queued(scene, session, ReasonCode.REQUESTED)
     return draft.then(Sweep(launch=session.launch)) if session.launch else draft
 
 
@@ -227,7 +229,7 @@ def _boot_timed_out(scene: Scene) -> Draft:
 
 
 def _try_again(scene: Scene) -> Draft:
-    return queued(scene, scene.session, scene.session.restarts.last_reason or ReasonCode.REQUESTED)
+    return restarted(scene, scene.session.restarts.last_reason or ReasonCode.ENGINE_EXITED)
 
 
 def _forgive(scene: Scene) -> Draft:

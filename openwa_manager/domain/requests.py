@@ -3,9 +3,9 @@
 from dataclasses import replace
 
 from openwa_manager.domain.commands import Dequeue, Forget
-from openwa_manager.domain.moves import at_rest, going_down, queued
+from openwa_manager.domain.moves import STICKY, at_rest, going_down, queued, unlaunched, unlinked
 from openwa_manager.domain.scene import Draft, Refused, Scene, move
-from openwa_manager.domain.session import After, Desired, Ending, ProcessState, ReasonCode, Restarts, Session
+from openwa_manager.domain.session import After, Desired, Ending, LinkState, ProcessState, ReasonCode, Restarts, Session
 from openwa_manager.domain.stimuli import (
     ChangeRequested,
     DeleteRequested,
@@ -25,16 +25,21 @@ def start(stimulus: StartRequested, scene: Scene) -> Draft | Refused:
     session = replace(scene.session, desired=Desired.RUNNING)
     if session.process in _IDLE:
         return queued(scene, replace(session, restarts=Restarts()), ReasonCode.REQUESTED)
-    if session.ending and session.ending.after is After.BE_DELETED:
+    if session.ending is None or session.ending.after is After.START_AGAIN:
+        return Draft(session=session)
+    return _start_after_end(session, session.ending, Restarts())
+
+
+def _start_after_end(session: Session, ending: Ending, book: Restarts) -> Draft | Refused:
+    if ending.after is After.BE_DELETED:
         return Refused(detail="the session is being deleted")
-    if session.ending and session.ending.after is not After.START_AGAIN:
-        ending = replace(session.ending, after=After.START_AGAIN)
-        return Draft(session=replace(session, ending=ending), decision="start again once the engine has ended")
-    return Draft(session=session)
+    ending = Ending(after=After.START_AGAIN, cause=ReasonCode.REQUESTED)
+    coming = replace(session, ending=ending, restarts=book)
+    return Draft(session=coming, decision="start again once the engine has ended")
 
 
 @move.register
-def stop(stimulus: StopRequested, scene: Scene) -> Draft | Refused:
+def stop(stimulus: StopRequested, scene: Scene) -> Draft:
     """End the engine, or stay down; with `until_start` the desired state stays."""
     desired = scene.session.desired if stimulus.until_start else Desired.STOPPED
     session = replace(scene.session, desired=desired)
@@ -42,7 +47,7 @@ def stop(stimulus: StopRequested, scene: Scene) -> Draft | Refused:
         case ProcessState.STOPPED:
             return Draft(session=session)
         case ProcessState.STOPPING:
-            return _stay_down(session)
+            return _stay_down(scene.of(session))
         case ProcessState.BACKOFF | ProcessState.FAILED:
             return Draft(session=at_rest(scene, session), decision="stay stopped", commands=(Dequeue(),))
         case _:
@@ -53,12 +58,14 @@ def stop(stimulus: StopRequested, scene: Scene) -> Draft | Refused:
     return going_down(scene.of(session), ending, "stop requested")
 
 
-def _stay_down(session: Session) -> Draft | Refused:
-    assert session.ending is not None  # noqa: S101 (STOPPING always has an ending)
-    if session.ending.after is After.BE_DELETED:
+def _stay_down(scene: Scene) -> Draft:
+    session = scene.session
+    if session.ending and session.ending.after in (After.BE_DELETED, After.STAY_STOPPED):
         return Draft(session=session)
-    ending = replace(session.ending, after=After.STAY_STOPPED)
-    return Draft(session=replace(session, ending=ending), decision="stay stopped once the engine has ended")
+    ending = Ending(after=After.STAY_STOPPED, cause=ReasonCode.REQUESTED)
+    reason = session.reason if session.link in STICKY else scene.reason(ReasonCode.REQUESTED, "stop requested")
+    session = replace(session, ending=ending, reason=reason)
+    return Draft(session=session, decision="stay stopped once the engine has ended")
 
 
 @move.register
@@ -67,26 +74,32 @@ def restart(stimulus: RestartRequested, scene: Scene) -> Draft | Refused:
     del stimulus
     book = Restarts(last_reason=ReasonCode.REQUESTED)
     session = replace(scene.session, desired=Desired.RUNNING, restarts=book)
-    if session.ending and session.ending.after is After.BE_DELETED:
-        return Refused(detail="the session is being deleted")
     if session.process in _IDLE:
         return queued(scene, session, ReasonCode.REQUESTED)
     if session.ending:
-        ending = replace(session.ending, after=After.START_AGAIN)
-        return Draft(session=replace(session, ending=ending), decision="start again once the engine has ended")
+        return _start_after_end(session, session.ending, book)
     if session.launch is None:
-        return Draft(session=session)
+        return Draft(session=session, decision="a start is queued already")
     ending = Ending(after=After.START_AGAIN, cause=ReasonCode.REQUESTED)
     return going_down(scene.of(session), ending, "restart requested")
 
 
 @move.register
-def log_out(stimulus: LogoutRequested, scene: Scene) -> Draft:
-    """End the engine of a device that was unlinked."""
+def log_out(stimulus: LogoutRequested, scene: Scene) -> Draft | Refused:
+    """End the engine of a device that was unlinked; the engine may have told of it, or have gone, meanwhile."""
     del stimulus
-    ending = Ending(after=After.STAY_STOPPED, cause=ReasonCode.LOGGED_OUT)
-    session = replace(scene.session, phone_number=None, push_name=None)
-    return going_down(scene.of(session), ending, "logout requested")
+    session, detail = scene.session, "logout requested"
+    if session.link is LinkState.LOGGED_OUT or (session.ending and session.ending.after is After.BE_DELETED):
+        return Draft(session=session)
+    match session.process:
+        case ProcessState.RUNNING | ProcessState.STOPPING:
+            return going_down(scene, Ending(after=After.STAY_STOPPED, cause=ReasonCode.LOGGED_OUT), detail)
+        case ProcessState.BACKOFF | ProcessState.FAILED:
+            session = replace(unlinked(session), link=LinkState.LOGGED_OUT, desired=Desired.STOPPED)
+            session = at_rest(scene, session, scene.reason(ReasonCode.LOGGED_OUT, detail))
+            return Draft(session=session, decision="stay stopped")
+        case _:
+            return Refused(detail="no engine runs")
 
 
 @move.register
@@ -94,12 +107,14 @@ def delete(stimulus: DeleteRequested, scene: Scene) -> Draft:
     """End the engine if there is one, then remove the session."""
     session = replace(scene.session, desired=Desired.STOPPED)
     ending = Ending(after=After.BE_DELETED, cause=ReasonCode.REQUESTED, keep_data=stimulus.keep_data)
+    if session.launch is not None:
+        if session.process is ProcessState.STOPPING:
+            return Draft(session=replace(session, ending=ending), decision="delete once the engine has ended")
+        return going_down(scene.of(session), ending, "deletion requested")
     if session.process is ProcessState.STOPPING:
-        return Draft(session=replace(session, ending=ending), decision="delete once the engine has ended")
-    draft = going_down(scene.of(session), ending, "deletion requested")
-    if session.launch is None or session.process in _IDLE:
-        return replace(draft, commands=(Dequeue(), Forget(keep_data=stimulus.keep_data)))
-    return draft
+        return Draft(session=session)  # its directory is being removed
+    draft = going_down(scene.of(unlaunched(session)), ending, "deletion requested")
+    return replace(draft, commands=(Dequeue(), Forget(keep_data=stimulus.keep_data)))
 
 
 @move.register
