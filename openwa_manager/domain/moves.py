@@ -3,7 +3,7 @@
 from dataclasses import replace
 
 from openwa_manager.domain.commands import End, Enqueue, RemoveQr, Sweep
-from openwa_manager.domain.restart import RULES, judge_crash
+from openwa_manager.domain.restart import AFTER, judge_crash
 from openwa_manager.domain.scene import Announcement, Draft, Scene
 from openwa_manager.domain.session import (
     After,
@@ -65,7 +65,7 @@ def going_down(scene: Scene, ending: Ending, detail: str) -> Draft:
     """Return the session on its way down for the ending's cause; an engine not yet spawned is ended once it is."""
     session = unlinked(scene.session) if ending.cause is ReasonCode.LOGGED_OUT else scene.session
     link = _STICKY_CAUSES.get(ending.cause, LinkState.UNKNOWN)
-    stays_down = RULES[ending.cause].after is After.STAY_STOPPED and ending.cause is not ReasonCode.REQUESTED
+    stays_down = AFTER[ending.cause] is After.STAY_STOPPED and ending.cause is not ReasonCode.REQUESTED
     going = replace(
         session,
         process=ProcessState.STOPPING,
@@ -99,7 +99,7 @@ def crashed(scene: Scene, cause: ReasonCode, ended: Exit) -> Draft:
         unlaunched(session),
         process=ProcessState.FAILED if verdict.gave_up else ProcessState.BACKOFF,
         restarts=verdict.restarts,
-        reason=scene.reason(ReasonCode.CRASH_LOOP if verdict.gave_up else cause, _words_of(ended, cause)),
+        reason=scene.reason(ReasonCode.CRASH_LOOP if verdict.gave_up else cause, _words_of(session, cause, ended)),
     )
     evidence = {"pid": session.pid, "exit_code": ended.exit_code, "signal": ended.signal, "cause": cause.value}
     data = {
@@ -116,22 +116,23 @@ def crashed(scene: Scene, cause: ReasonCode, ended: Exit) -> Draft:
     return draft.then(Sweep(launch=session.launch)) if session.launch else draft
 
 
-def _words_of(ended: Exit, cause: ReasonCode) -> str:
-    if cause is not ReasonCode.ENGINE_EXITED:
-        return f"ended by us: {cause}"
+def _words_of(session: Session, cause: ReasonCode, ended: Exit) -> str:
+    if session.ending is not None and session.reason is not None:
+        return session.reason.detail  # why we ended it says more than how it then went
+    words = "exit code unknown" if ended.exit_code is None else f"exited with code {ended.exit_code}"
     if ended.signal is not None:
-        return f"killed by signal {ended.signal}"
-    return "exit code unknown" if ended.exit_code is None else f"exited with code {ended.exit_code}"
+        words = f"killed by signal {ended.signal}"
+    return f"its port was taken: {words}" if cause is ReasonCode.PORT_IN_USE else words
 
 
 def failed(scene: Scene, code: ReasonCode, detail: str) -> Draft:
-    """Give up for now; one more try comes with the slow retry."""
+    """Give up for now; one more try comes with each slow retry."""
     delay_s = scene.policy.restart.slow_retry_s
     session = replace(
         unlaunched(scene.session),
         process=ProcessState.FAILED,
         reason=scene.reason(code, detail),
-        restarts=replace(scene.session.restarts, last_reason=code, next_at=scene.moment.at + delay_s),
+        restarts=replace(scene.session.restarts, last_reason=code, next_at=scene.moment.at + delay_s, is_slow=True),
     )
     return Draft(session=session, decision=f"give up, next try in {delay_s:.0f} s", commands=(RemoveQr(),)).noting(
         detail=detail

@@ -5,7 +5,7 @@ from dataclasses import replace
 
 from openwa_manager.domain.commands import BringUp, End, Forget, Spawn, Sweep, WatchExit
 from openwa_manager.domain.moves import at_rest, crashed, failed, going_down, queued, restarted, unlaunched
-from openwa_manager.domain.restart import RULES
+from openwa_manager.domain.restart import AFTER
 from openwa_manager.domain.scene import Announcement, Draft, Dropped, Scene, move
 from openwa_manager.domain.session import (
     After,
@@ -109,7 +109,7 @@ def engine_ready(stimulus: EngineReady, scene: Scene) -> Draft | Dropped:
 @move.register
 def engine_faulted(stimulus: EngineFaulted, scene: Scene) -> Draft:
     """End an engine that lives but is of no use, and start it anew as its cause allows."""
-    ending = Ending(after=RULES[stimulus.code].after, cause=stimulus.code)
+    ending = Ending(after=AFTER[stimulus.code], cause=stimulus.code)
     return replace(going_down(scene, ending, stimulus.detail), evidence={"detail": stimulus.detail})
 
 
@@ -143,7 +143,7 @@ def _after_end(scene: Scene, ended: Exit) -> Draft:
             return crashed(scene, ending.cause, ended)
         case After.FAIL:
             detail = session.reason.detail if session.reason else ""
-            return failed(scene, ending.cause, detail)
+            return failed(scene, ending.cause, detail).noting(**evidence)
         case After.START_AGAIN:
             if ending.cause is ReasonCode.REQUESTED:
                 return replace(queued(scene, session, ending.cause), evidence=evidence)

@@ -51,32 +51,24 @@ class Policy:
     link: LinkPolicy = field(default_factory=LinkPolicy)
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class RestartRule:
-    """What follows an engine that ended for some cause; only a `spends_budget` cause counts towards a crash loop."""
-
-    after: After
-    spends_budget: bool = False
-
-
-#: Cause of an end -> what follows. Causes that are not here never end an engine.
-RULES: Mapping[ReasonCode, RestartRule] = {
-    ReasonCode.ENGINE_EXITED: RestartRule(after=After.BACK_OFF, spends_budget=True),
-    ReasonCode.ENGINE_UNRESPONSIVE: RestartRule(after=After.BACK_OFF, spends_budget=True),
-    ReasonCode.BOOT_TIMEOUT: RestartRule(after=After.BACK_OFF, spends_budget=True),
-    ReasonCode.PORT_IN_USE: RestartRule(after=After.BACK_OFF, spends_budget=True),
-    ReasonCode.INTERNAL_ERROR: RestartRule(after=After.FAIL),
-    ReasonCode.LAUNCH_FAILED: RestartRule(after=After.FAIL),
-    ReasonCode.OWNED_ELSEWHERE: RestartRule(after=After.FAIL),
-    ReasonCode.QR_NOT_PRODUCED: RestartRule(after=After.START_AGAIN),
-    ReasonCode.LINK_TIMEOUT: RestartRule(after=After.START_AGAIN),
-    ReasonCode.MEMORY_LIMIT: RestartRule(after=After.START_AGAIN),
-    ReasonCode.NETWORK: RestartRule(after=After.START_AGAIN),
-    ReasonCode.REPLACED: RestartRule(after=After.START_AGAIN),
-    ReasonCode.REQUESTED: RestartRule(after=After.STAY_STOPPED),
-    ReasonCode.QR_EXPIRED: RestartRule(after=After.STAY_STOPPED),
-    ReasonCode.BANNED: RestartRule(after=After.STAY_STOPPED),
-    ReasonCode.LOGGED_OUT: RestartRule(after=After.STAY_STOPPED),
+#: Cause of an end -> what follows; BACK_OFF counts as a crash. Causes that are not here never end an engine.
+AFTER: Mapping[ReasonCode, After] = {
+    ReasonCode.ENGINE_EXITED: After.BACK_OFF,
+    ReasonCode.ENGINE_UNRESPONSIVE: After.BACK_OFF,
+    ReasonCode.BOOT_TIMEOUT: After.BACK_OFF,
+    ReasonCode.PORT_IN_USE: After.BACK_OFF,
+    ReasonCode.INTERNAL_ERROR: After.FAIL,
+    ReasonCode.LAUNCH_FAILED: After.FAIL,
+    ReasonCode.OWNED_ELSEWHERE: After.FAIL,
+    ReasonCode.QR_NOT_PRODUCED: After.START_AGAIN,
+    ReasonCode.LINK_TIMEOUT: After.START_AGAIN,
+    ReasonCode.MEMORY_LIMIT: After.START_AGAIN,
+    ReasonCode.NETWORK: After.START_AGAIN,
+    ReasonCode.REPLACED: After.START_AGAIN,
+    ReasonCode.REQUESTED: After.STAY_STOPPED,
+    ReasonCode.QR_EXPIRED: After.STAY_STOPPED,
+    ReasonCode.BANNED: After.STAY_STOPPED,
+    ReasonCode.LOGGED_OUT: After.STAY_STOPPED,
 }
 
 
@@ -90,10 +82,13 @@ class Verdict:
 
 
 def judge_crash(restarts: Restarts, cause: ReasonCode, at: float, chance: float, policy: RestartPolicy) -> Verdict:
-    """Return what follows a crash at wall time `at`: a longer pause each time, the slow retry once it loops."""
+    """Return what follows a crash at wall time `at`: a longer pause each time, the slow retry once it loops.
+
+    A first crash after a failure of another kind is no loop: it gets the short pause.
+    """
     recent = tuple(t for t in restarts.crashed_at if 0 <= at - t < policy.crash_loop_window_s)
     recent = (*recent, at)[-policy.crash_loop_count :]
-    gave_up = restarts.is_slow or len(recent) >= policy.crash_loop_count
+    gave_up = (restarts.is_slow and restarts.streak > 0) or len(recent) >= policy.crash_loop_count
     streak = restarts.streak + 1
     delay_s = policy.slow_retry_s if gave_up else policy.delay_s(streak, chance)
     book = replace(restarts, streak=streak, crashed_at=recent, last_reason=cause, next_at=at + delay_s, is_slow=gave_up)

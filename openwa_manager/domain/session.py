@@ -177,8 +177,9 @@ class Restarts:
     """The restart book of a session.
 
     `count` automatic restarts since the last requested start, `streak` crashes in a row (sets the backoff),
-    `crashed_at` the crashes inside the crash-loop window, `next_at` when the next try is due. `is_slow` after a crash
-    loop: one try at a time; `link_restarted` once a restart was spent on this trouble of the link.
+    `crashed_at` the crashes inside the crash-loop window, `next_at` when the next try is due. `is_slow` after giving
+    up: one try at a time, and `session.failed` is not told again; `link_restarted` once a restart was spent on this
+    trouble of the link.
     """
 
     count: int = 0
