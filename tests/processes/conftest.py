@@ -25,7 +25,7 @@ PROLOGUE = """
 import json, os, signal, subprocess, sys, time
 def tell(*facts):
     with open(os.environ["TELL"], "w") as pipe:
-        json.dump(facts, pipe)
+        pipe.write(json.dumps(facts) + "\\n")
 def wait_for_ever():
     while True:
         signal.pause()
@@ -40,9 +40,13 @@ class Stage:
     session_id: SessionId = field(default=SessionId("user_1"))
     launch_id: LaunchId = field(default_factory=lambda: LaunchId(str(uuid.uuid4())))
 
+    ears: list[int] = field(default_factory=list)
+
     def __post_init__(self) -> None:
         self.directory.mkdir(parents=True, exist_ok=True)
         os.mkfifo(self.directory / "tell")
+        self._ear = os.open(self.directory / "tell", os.O_RDWR | os.O_NONBLOCK)
+        self.ears.append(self._ear)  # `replace` hands the list on, so the fixture closes them all
 
     @property
     def env(self) -> dict[str, str]:
@@ -70,7 +74,14 @@ class Stage:
 
     async def told(self) -> list[int]:
         """Return what the program tells next."""
-        facts: list[int] = json.loads(await asyncio.to_thread((self.directory / "tell").read_text))
+        loop, line = asyncio.get_running_loop(), b""
+        while not line.endswith(b"\n"):
+            readable = asyncio.Event()
+            loop.add_reader(self._ear, readable.set)
+            await readable.wait()
+            loop.remove_reader(self._ear)
+            line += os.read(self._ear, 1)
+        facts: list[int] = json.loads(line)
         return facts
 
     def orphan(self, program: str, *arguments: str) -> Identity:
@@ -97,6 +108,8 @@ def stage(tmp_path: Path) -> Iterator[Stage]:
         send_signal(process.identity, signal.SIGKILL)
     for process in table.in_directory(tmp_path):
         send_signal(process.identity, signal.SIGKILL)
+    for ear in stage.ears:
+        os.close(ear)
 
 
 @pytest.fixture

@@ -16,7 +16,7 @@ from openwa_manager.processes.identity import identify, stamp
 from openwa_manager.processes.launcher import HostLauncher
 from openwa_manager.processes.pidfd import Pidfds
 from openwa_manager.processes.polling import Polling
-from tests.fakes.clock import FakeClock
+from tests.fakes.clock import FakeClock, settle
 from tests.processes.conftest import Stage
 
 KERNEL = tuple(int(part) for part in platform.release().split("-")[0].split(".")[:2])
@@ -69,11 +69,14 @@ async def test_one_who_stops_waiting_takes_nothing_from_the_others(launcher: Hos
 async def test_the_exit_of_an_adopted_process_is_known(
     launcher: HostLauncher, stage: Stage, program: str, how: Exit
 ) -> None:
-    identity = stage.orphan(f"open(os.environ['TELL']).read(); {program}")
+    on_command = "signal.pthread_sigmask(signal.SIG_BLOCK, [signal.SIGUSR1]); tell(); signal.sigwait([signal.SIGUSR1])"
+    identity = stage.orphan(f"{on_command}; {program}")
+    await stage.told()
 
     async with asyncio.TaskGroup() as tasks:
         end = tasks.create_task(launcher.wait(identity))
-        await asyncio.to_thread((stage.directory / "tell").write_text, "end now")
+        await settle()
+        os.kill(identity.pid, signal.SIGUSR1)
 
     assert end.result() == how
 
@@ -194,3 +197,17 @@ async def test_without_a_free_descriptor_the_sweep_learns_of_the_end(monkeypatch
     assert await exits.wait(identity) == Exit(signal=signal.SIGKILL)
     process.returncode = 0
     exits.close()
+
+
+async def test_the_launchers_net_can_be_run_and_cancelled(
+    timeless: HostLauncher, clock: FakeClock, stage: Stage
+) -> None:
+    identity = await timeless.launch(stage.python("tell(); wait_for_ever()"))
+
+    async with asyncio.TaskGroup() as tasks:
+        net = tasks.create_task(timeless.run())
+        await stage.told()
+        await clock.advance(60)
+        net.cancel()
+
+    assert timeless.is_alive(identity)

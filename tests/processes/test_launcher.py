@@ -113,21 +113,17 @@ async def test_two_who_only_look_at_a_lock_do_not_disturb_each_other(launcher: H
 async def test_node_does_not_hand_the_lock_to_its_children(
     launcher: HostLauncher, stage: Stage, tmp_path: Path
 ) -> None:
-    child = [
-        sys.executable,
-        "-c",
-        "import os, sys; open(os.environ['TELL'], 'w').write(str(os.listdir('/proc/self/fd')))",
-    ]
+    program = "import json, os; open(os.environ['TELL'], 'w').write(json.dumps(os.listdir('/proc/self/fd')) + '\\n')"
     script = "require('child_process').spawnSync(process.argv[1], process.argv.slice(2)); setInterval(() => 0, 1e6)"
 
-    identity = await launcher.launch(stage.plan("node", "-e", script, *child))
-    childs_fds = await asyncio.to_thread((stage.directory / "tell").read_text)
+    identity = await launcher.launch(stage.plan("node", "-e", script, sys.executable, "-c", program))
+    childs_fds = await stage.told()
 
     lock = str(tmp_path / "locks" / "user_1.lock")
     assert [fd.name for fd in Path(f"/proc/{identity.pid}/fd").iterdir() if str(fd.readlink()) == lock] == [
         str(reserve_fd())
     ]
-    assert f"'{reserve_fd()}'" not in childs_fds
+    assert str(reserve_fd()) not in map(str, childs_fds)
 
 
 async def refused(launcher: HostLauncher, stage: Stage) -> OwnedElsewhereError:

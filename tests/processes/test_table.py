@@ -1,0 +1,156 @@
+import os
+import signal
+import subprocess
+from pathlib import Path
+
+import pytest
+
+from openwa_manager.domain.session import Identity
+from openwa_manager.processes import procfs
+from openwa_manager.processes.darwin import Facts, parse_facts
+from openwa_manager.processes.identity import boot_id, identify, look_by_psutil, stamp
+from openwa_manager.processes.launcher import HostLauncher
+from openwa_manager.processes.polling import Polling
+from openwa_manager.processes.table import (
+    Process,
+    Table,
+    mark_by_psutil,
+    processes_by_psutil,
+    read_marked_table,
+    read_processes,
+)
+from tests.processes.conftest import Stage
+
+
+def process(pid: int, ppid: int) -> Process:
+    return Process(pid=pid, ppid=ppid, started=pid * 10, cpu_s=0.0, rss_bytes=0)
+
+
+def identity(pid: int, started: int | None = None) -> Identity:
+    return Identity(boot_id=boot_id(), pid=pid, started=pid * 10 if started is None else started)
+
+
+def test_descendants_are_found_over_generations_and_counted_once() -> None:
+    table = Table([process(1, 0), process(2, 1), process(3, 2), process(4, 2), process(5, 1)])
+
+    found = table.descendants([identity(2), identity(3)])
+
+    assert sorted(each.pid for each in found) == [2, 3, 4]
+
+
+def test_a_root_whose_pid_passed_to_another_has_no_descendants() -> None:
+    table = Table([process(2, 1), process(3, 2)])
+
+    assert table.descendants([identity(2, started=19), identity(9)]) == []
+
+
+def test_a_table_with_a_circle_in_it_is_read_to_its_end() -> None:
+    table = Table([process(2, 3), process(3, 2)])
+
+    assert len(table.descendants([identity(2)])) == 2
+
+
+def test_our_own_process_is_in_no_table() -> None:
+    assert os.getpid() not in {each.pid for each in read_processes()}
+
+
+def test_a_name_with_spaces_and_parentheses_is_read_over(tmp_path: Path) -> None:
+    program = tmp_path / "a) R 1 (b"
+    program.symlink_to("/bin/sleep")
+    with subprocess.Popen([program, "1000"]) as sleeper:
+        stat = procfs.read_stat(sleeper.pid)
+        sleeper.kill()
+
+    assert stat is not None
+    assert stat.ppid == os.getpid()
+    assert not stat.is_dead
+
+
+def test_a_file_larger_than_one_read_is_read_whole() -> None:
+    with subprocess.Popen(["sleep", "1000"], env={"BIG": "x" * 100_000}) as sleeper:
+        while procfs.read(f"/proc/{sleeper.pid}/comm") != b"sleep\n":
+            pass
+        content = procfs.read(f"/proc/{sleeper.pid}/environ")
+        sleeper.kill()
+
+    assert content == b"BIG=" + b"x" * 100_000 + b"\0"
+
+
+def test_a_process_that_dies_between_opening_and_reading_is_gone() -> None:
+    assert procfs.read("/proc/self/task/999999999/stat") is None
+
+
+def test_a_zombie_has_an_identity_but_no_life() -> None:
+    child = subprocess.Popen(["sleep", "1000"])
+    before = identify(child.pid)
+    child.send_signal(signal.SIGKILL)
+    os.waitid(os.P_PID, child.pid, os.WEXITED | os.WNOWAIT)
+
+    assert identify(child.pid) is None
+    assert stamp(child.pid) == before
+    assert child.pid not in {each.pid for each in read_processes()}
+    child.wait()
+    assert stamp(child.pid) is None
+
+
+async def test_psutil_sees_the_same_processes_and_marks(launcher: HostLauncher, stage: Stage) -> None:
+    """The way of systems without /proc, tried where both ways exist."""
+    profile = f"--user-data-dir={stage.directory}/profile"
+    engine = await launcher.launch(stage.python("tell(os.getpid()); wait_for_ever()", profile))
+    await stage.told()
+
+    ours = {each.pid: each for each in read_processes()}[engine.pid]
+    theirs = {each.pid: each for each in processes_by_psutil()}[engine.pid]
+    mark = mark_by_psutil(engine.pid)
+
+    assert (theirs.pid, theirs.ppid, theirs.started) == (ours.pid, ours.ppid, ours.started)
+    assert theirs.rss_bytes == pytest.approx(ours.rss_bytes, rel=0.2)
+    assert mark is not None
+    assert mark.launch_id == stage.launch_id
+    assert mark.user_data_dir == stage.directory / "profile"
+    assert mark_by_psutil(999_999_999) is None
+
+
+def test_psutil_tells_start_and_death_where_nothing_better_does() -> None:
+    with subprocess.Popen(["sleep", "1000"]) as child:
+        first, again = look_by_psutil(child.pid), look_by_psutil(child.pid)
+        child.kill()
+
+    assert first is not None
+    assert first == again
+    assert not first[1]
+    assert look_by_psutil(child.pid) is None
+
+
+async def test_a_relative_profile_belongs_to_nobody(stage: Stage) -> None:
+    stage.orphan("tell(os.getpid()); wait_for_ever()", "--user-data-dir=profile")
+    await stage.told()
+
+    assert read_marked_table().in_directory(Path.cwd()) == []
+
+
+async def test_a_profile_reached_through_a_link_is_in_its_real_directory(stage: Stage, tmp_path: Path) -> None:
+    (tmp_path / "link").symlink_to(stage.directory)
+    browser = stage.orphan("tell(os.getpid()); wait_for_ever()", f"--user-data-dir={tmp_path}/link/profile")
+    await stage.told()
+
+    assert [each.identity for each in read_marked_table().in_directory(stage.directory)] == [browser]
+    assert [each.identity for each in read_marked_table().in_directory(tmp_path / "link")] == [browser]
+
+
+def test_polling_takes_only_the_very_process() -> None:
+    here = stamp(os.getpid())
+    assert here is not None
+
+    assert Polling().watch(here, lambda: None)
+    assert not Polling().watch(identity(os.getpid(), started=1), lambda: None)
+
+
+def test_the_macos_structure_is_read_as_its_header_says() -> None:
+    """136 bytes: status at 4, start seconds at 120 and microseconds at 128 (sys/proc_info.h)."""
+    bsdinfo = bytearray(136)
+    bsdinfo[4] = 5
+    bsdinfo[120:128] = (1_795_332_124).to_bytes(8, "little")
+    bsdinfo[128:136] = (123_456).to_bytes(8, "little")
+
+    assert parse_facts(bytes(bsdinfo)) == Facts(started=1_795_332_124_123_456, is_dead=True)

@@ -1,0 +1,111 @@
+import os
+import signal
+
+from openwa_manager.domain.session import SessionId
+from openwa_manager.processes.identity import identify
+from openwa_manager.processes.launcher import HostLauncher
+from openwa_manager.processes.usage import UsageMeter
+from tests.fakes.clock import FakeClock
+from tests.processes.conftest import Stage
+
+SESSION = SessionId("user_1")
+SLEEPER = "tell(os.getpid()); wait_for_ever()"
+
+
+async def test_a_tree_is_measured_as_a_whole(launcher: HostLauncher, stage: Stage, clock: FakeClock) -> None:
+    program = (
+        """
+child = subprocess.Popen([sys.executable, "-c", "print(flush=True); import time; time.sleep(1000)"],
+                         start_new_session=True, stdout=subprocess.PIPE)
+child.stdout.readline()
+"""
+        + SLEEPER
+    )
+    identity = await launcher.launch(stage.python(program))
+    await stage.told()
+
+    usage = UsageMeter(clock).sample({SESSION: identity})[SESSION]
+
+    assert usage.process_count == 2
+    assert 2_000_000 < usage.rss_bytes < 200_000_000
+    assert usage.cpu_percent == 0
+
+
+async def test_processor_time_is_counted_between_samples(
+    launcher: HostLauncher, stage: Stage, clock: FakeClock
+) -> None:
+    program = "tell(0)\nwhile time.process_time() < 0.3: pass\n" + SLEEPER
+    identity = await launcher.launch(stage.python(program))
+    await stage.told()
+    meter = UsageMeter(clock)
+
+    meter.sample({SESSION: identity})
+    await stage.told()  # it has worked for 0.3 s of processor time in all, of which start-up was a part
+    await clock.advance(1)
+    busy = meter.sample({SESSION: identity})[SESSION].cpu_percent
+    await clock.advance(1)
+    idle = meter.sample({SESSION: identity})[SESSION].cpu_percent
+
+    assert 1 < busy <= 40
+    assert idle <= 2
+
+
+async def test_without_time_between_samples_nothing_is_counted(
+    launcher: HostLauncher, stage: Stage, clock: FakeClock
+) -> None:
+    identity = await launcher.launch(stage.python(SLEEPER))
+    await stage.told()
+    meter = UsageMeter(clock)
+
+    usages = [meter.sample({SESSION: identity})[SESSION] for _ in range(2)]
+
+    assert [usage.cpu_percent for usage in usages] == [0, 0]
+
+
+async def test_a_member_that_lost_its_parent_still_counts(
+    launcher: HostLauncher, stage: Stage, clock: FakeClock
+) -> None:
+    program = """
+middle = subprocess.Popen([sys.executable, "-c", '''
+import subprocess, time
+print(subprocess.Popen(["sleep", "1000"]).pid, flush=True)
+time.sleep(1000)
+'''], stdout=subprocess.PIPE)
+tell(middle.pid, int(middle.stdout.readline()))
+middle.wait()
+tell()
+wait_for_ever()
+"""
+    identity = await launcher.launch(stage.python(program))
+    middle, orphan = await stage.told()
+    meter = UsageMeter(clock)
+    assert meter.sample({SESSION: identity})[SESSION].process_count == 3
+
+    os.kill(middle, signal.SIGKILL)
+    await stage.told()
+
+    assert identify(orphan) is not None
+    assert meter.sample({SESSION: identity})[SESSION].process_count == 2
+    assert UsageMeter(clock).sample({SESSION: identity})[SESSION].process_count == 1
+
+
+async def test_a_dead_engine_has_no_use(launcher: HostLauncher, stage: Stage, clock: FakeClock) -> None:
+    identity = await launcher.launch(stage.plan("true"))
+    await launcher.wait(identity)
+
+    assert UsageMeter(clock).sample({SESSION: identity}) == {}
+
+
+async def test_a_new_launch_starts_a_new_count(launcher: HostLauncher, stage: Stage, clock: FakeClock) -> None:
+    meter = UsageMeter(clock)
+    first = await launcher.launch(stage.python(SLEEPER))
+    await stage.told()
+    meter.sample({SESSION: first})
+    os.kill(first.pid, signal.SIGKILL)
+    await launcher.wait(first)
+
+    second = await launcher.launch(stage.python(SLEEPER))
+    await stage.told()
+    await clock.advance(1)
+
+    assert meter.sample({SESSION: second})[SESSION].cpu_percent == 0
