@@ -4,7 +4,7 @@ import asyncio
 import os
 import stat
 from collections.abc import AsyncIterator, Callable, Collection, Iterable
-from contextlib import closing, suppress
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -87,7 +87,8 @@ class QrWatcher:
         self._lost = asyncio.Event()
 
         def is_qr(change: Change, path: str) -> bool:
-            del change
+            if change is Change.deleted and path == str(root):
+                self._lost.set()
             return session_of(root, path) is not None
 
         async for changes in awatch(
@@ -130,19 +131,18 @@ def read_qr(directory: Path) -> tuple[bytes, _Seen] | None:
     """Return the file's bytes and state; None when there is none of a sane size. Symbolic links are not followed."""
     try:
         folder = os.open(directory, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC)
+        try:
+            file = os.open(QR_FILE, _READ_FLAGS, dir_fd=folder)
+        finally:
+            os.close(folder)
     except OSError:
         return None
-    try:
-        file = os.open(QR_FILE, _READ_FLAGS, dir_fd=folder)
-    except OSError:
+    status = os.fstat(file)
+    if not stat.S_ISREG(status.st_mode) or status.st_size > PNG_MAX_BYTES:
+        os.close(file)
         return None
-    finally:
-        os.close(folder)
-    with closing(os.fdopen(file, "rb")) as reader:
-        status = os.fstat(file)
-        if not stat.S_ISREG(status.st_mode) or status.st_size > PNG_MAX_BYTES:
-            return None
-        stamp = (status.st_dev, status.st_ino, status.st_size, status.st_mtime_ns)
+    stamp = (status.st_dev, status.st_ino, status.st_size, status.st_mtime_ns)
+    with os.fdopen(file, "rb") as reader:
         return reader.read(PNG_MAX_BYTES + 1), _Seen(stamp=stamp, modified_at=status.st_mtime)
 
 

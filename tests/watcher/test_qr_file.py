@@ -1,0 +1,107 @@
+"""Reading, writing and removing one `qr.png`."""
+
+import os
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from openwa_manager.domain.session import SessionId
+from openwa_manager.watcher.png import PNG_MAX_BYTES, is_whole_png
+from openwa_manager.watcher.qr import read_qr, remove_qr, session_of, write_qr
+from tests.watcher.images import png
+
+
+def test_an_image_that_is_written_can_be_read_back(tmp_path: Path) -> None:
+    write_qr(tmp_path, png(b"a"))
+
+    found = read_qr(tmp_path)
+
+    assert found is not None
+    assert found[0] == png(b"a")
+    assert found[1].modified_at == (tmp_path / "qr.png").stat().st_mtime
+
+
+def test_an_image_is_for_its_owner_only(tmp_path: Path) -> None:
+    write_qr(tmp_path, png())
+
+    assert (tmp_path / "qr.png").stat().st_mode & 0o777 == 0o600
+    assert [path.name for path in tmp_path.iterdir()] == ["qr.png"]
+
+
+def test_writing_replaces_a_link_and_leaves_its_target_alone(tmp_path: Path) -> None:
+    target = tmp_path / "target"
+    target.write_bytes(b"precious")
+    for name in ("qr.png", ".qr.png.new"):
+        (tmp_path / name).symlink_to(target)
+
+    write_qr(tmp_path, png())
+
+    assert target.read_bytes() == b"precious"
+    assert is_whole_png((tmp_path / "qr.png").read_bytes())
+    assert not (tmp_path / "qr.png").is_symlink()
+
+
+def test_removing_is_done_once_and_asked_for_as_often_as_you_like(tmp_path: Path) -> None:
+    write_qr(tmp_path, png())
+
+    remove_qr(tmp_path)
+    remove_qr(tmp_path)
+    remove_qr(tmp_path / "gone")
+
+    assert read_qr(tmp_path) is None
+
+
+def link_to_file(place: Path, outside: Path) -> None:
+    (place / "qr.png").symlink_to(outside / "qr.png")
+
+
+def pipe(place: Path, outside: Path) -> None:
+    del outside
+    os.mkfifo(place / "qr.png")
+
+
+def folder(place: Path, outside: Path) -> None:
+    del outside
+    (place / "qr.png").mkdir()
+
+
+def giant(place: Path, outside: Path) -> None:
+    del outside
+    (place / "qr.png").write_bytes(b"\x00" * (PNG_MAX_BYTES + 1))
+
+
+@pytest.mark.parametrize("make", [link_to_file, pipe, folder, giant])
+def test_only_a_plain_file_of_sane_size_is_read(tmp_path: Path, make: Callable[[Path, Path], None]) -> None:
+    place, outside = tmp_path / "alice", tmp_path / "bob"
+    for each in (place, outside):
+        each.mkdir()
+    write_qr(outside, png())
+
+    make(place, outside)
+
+    assert read_qr(place) is None
+
+
+def test_a_session_directory_that_is_a_link_is_not_entered(tmp_path: Path) -> None:
+    (tmp_path / "bob").mkdir()
+    write_qr(tmp_path / "bob", png())
+    (tmp_path / "alice").symlink_to(tmp_path / "bob")
+
+    assert read_qr(tmp_path / "alice") is None
+
+
+@pytest.mark.parametrize(
+    ("path", "owner"),
+    [
+        ("/s/alice/qr.png", "alice"),
+        ("/s/user_1_session_550e8400/qr.png", "user_1_session_550e8400"),
+        ("/s/alice/data/qr.png", None),
+        ("/s/alice/.qr.png.new", None),
+        ("/s/qr.png", None),
+        ("/s/Not an id/qr.png", None),
+        ("/elsewhere/alice/qr.png", None),
+    ],
+)
+def test_a_path_tells_whose_code_it_is(path: str, owner: str | None) -> None:
+    assert session_of(Path("/s"), path) == (SessionId(owner) if owner else None)
