@@ -48,6 +48,7 @@ def configure(level: str, log_format: str | None, stream: TextIO | None = None) 
         )
     )
     logging.basicConfig(handlers=[handler], level=level.upper(), force=True)
+    logging.getLogger("watchfiles").setLevel(logging.WARNING)  # it tells every change of every file at info
     logging.captureWarnings(capture=True)
 
 

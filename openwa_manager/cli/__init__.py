@@ -1,24 +1,25 @@
 """The commands: a client of the HTTP API, plus those that are the daemon or play it."""
 
 import argparse
+import io
 import os
 import sys
 from collections.abc import Sequence
 
 from openwa_manager.cli import demo, serve, sessions, watching
 from openwa_manager.cli.command import Call, Command
-from openwa_manager.cli.errors import FAILED, exit_code_of
+from openwa_manager.cli.errors import FAILED, INTERRUPTED, exit_code_of
 from openwa_manager.cli.output import Output
 from openwa_manager.domain.errors import OpenwaManagerError
 
 COMMANDS: tuple[Command, ...] = (*serve.COMMANDS, *demo.COMMANDS, *sessions.COMMANDS, *watching.COMMANDS)
 
-_INTERRUPTED = 128 + 2  # as a shell reports a program ended by SIGINT
-
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Run the command that `argv` (None: the process's own) names; return its exit code (API.md, CLI)."""
     arguments = _parser().parse_args(argv)
+    if isinstance(sys.stdout, io.TextIOWrapper):
+        sys.stdout.reconfigure(errors="replace")  # names are in all the world's scripts, terminals are not
     output = Output(sys.stdout, as_json=arguments.json)
     try:
         return arguments.run(Call(arguments, os.environ, output)) or 0
@@ -26,7 +27,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         print(f"openwa-manager: {error}", file=sys.stderr)
         return exit_code_of(error)
     except KeyboardInterrupt:
-        return _INTERRUPTED
+        return INTERRUPTED
     except BrokenPipeError:  # the reader has seen enough; Python would complain once more at exit
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return FAILED

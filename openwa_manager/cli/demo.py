@@ -1,5 +1,18 @@
-"""The whole story in one command."""
+"""The whole story in one command: a daemon, a simulated phone, a backend, a crash that heals."""
 
-from openwa_manager.cli.command import Command
+import argparse
 
-COMMANDS: tuple[Command, ...] = ()
+from openwa_manager.cli.command import Call, Command
+
+
+def _demo(call: Call) -> int:
+    from openwa_manager.cli.story import tell
+
+    return tell(call, once=call.arguments.once)
+
+
+def _declare(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--once", action="store_true", help="end after the story; exit 1 if it did not go as told")
+
+
+COMMANDS = (Command("demo", "see it all work, without WhatsApp", _demo, _declare),)

@@ -7,6 +7,7 @@ from openwa_manager.domain.errors import OpenwaManagerError, SessionNotFoundErro
 
 #: API.md, CLI: anything refused or failed; argparse exits with 2 on its own.
 FAILED: Final = 1
+INTERRUPTED: Final = 128 + 2  # as a shell reports a program ended by SIGINT
 _NOT_FOUND: Final = 3
 _NOT_REACHABLE: Final = 5
 

@@ -5,6 +5,7 @@ import time
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, TypedDict, cast
 
+from openwa_manager.cli.client import Client
 from openwa_manager.cli.command import Call, Command, takes_session, takes_wait
 from openwa_manager.cli.output import megabytes, moment, record, table
 
@@ -175,14 +176,20 @@ def _declare_stop(parser: argparse.ArgumentParser) -> None:
 
 def _stop_all(call: Call) -> int | None:
     """Return 1 if some engine still lives when the wait is over."""
-    client = call.client
-    client.post("/v1/sessions/stop", body={"until_start": call.arguments.until_start})
-    give_up_s = time.monotonic() + call.arguments.wait
+    given = call.arguments
+    living = stop_all(call.client, given.wait, until_start=given.until_start)
+    document: Json = {"still_running": living}
+    call.output.show(document, lambda: f"still running: {', '.join(living)}" if living else "all stopped")
+    return 1 if living and given.wait else None
+
+
+def stop_all(client: Client, wait_s: float, *, until_start: bool = False) -> list[str]:
+    """Stop every session; return those whose engine still lives after `wait_s` seconds."""
+    client.post("/v1/sessions/stop", body={"until_start": until_start})
+    give_up_s = time.monotonic() + wait_s
     while (living := cast("Mapping[str, int]", client.get("/v1/registry"))) and time.monotonic() < give_up_s:
         time.sleep(_POLL_S)
-    document = {"still_running": sorted(living)}
-    call.output.show(document, lambda: f"still running: {', '.join(sorted(living))}" if living else "all stopped")
-    return 1 if living and call.arguments.wait else None
+    return sorted(living)
 
 
 def _delete(call: Call) -> None:
