@@ -53,20 +53,31 @@ def passed(running: Deadlines, boot_s: float) -> Deadline | None:
 _Wanted = tuple[Deadline, str, float]
 
 
+# A wall clock that was set back must not make a wait longer than it was meant to be: hence the `min` below.
 def _wanted(session: Session, at: float, policy: Policy) -> Iterator[_Wanted]:
     match session.process:
-        case ProcessState.STARTING if session.pid is not None:
-            yield Deadline.BOOT, f"{session.launch_count}", policy.link.boot_timeout_s
+        case ProcessState.STARTING:
+            if session.pid is not None:
+                yield Deadline.BOOT, f"{session.launch_count}", policy.link.boot_timeout_s
+            yield from _wanted_of_pairing(session, at, policy)
         case ProcessState.BACKOFF | ProcessState.FAILED if session.restarts.next_at is not None:
             deadline = Deadline.BACKOFF if session.process is ProcessState.BACKOFF else Deadline.SLOW_RETRY
-            yield deadline, f"{session.restarts.next_at}", session.restarts.next_at - at
+            left_s = session.restarts.next_at - at
+            yield deadline, f"{session.restarts.next_at}", min(left_s, policy.restart.slow_retry_s)
         case ProcessState.RUNNING:
             yield from _wanted_of_link(session, policy)
             yield from _wanted_of_pairing(session, at, policy)
-            if session.restarts.streak or session.restarts.is_slow:
-                yield Deadline.STEADY, f"{session.launch_count}", policy.restart.backoff_reset_s
+            yield from _wanted_of_book(session, policy)
         case _:
             return
+
+
+def _wanted_of_book(session: Session, policy: Policy) -> Iterator[_Wanted]:
+    book = session.restarts
+    if book.streak or book.is_slow:
+        yield Deadline.STEADY, f"{session.launch_count}", policy.restart.backoff_reset_s
+    elif book.link_restarted and session.link is LinkState.CONNECTED:
+        yield Deadline.STEADY, f"{session.connected_at}", policy.restart.backoff_reset_s
 
 
 def _wanted_of_link(session: Session, policy: Policy) -> Iterator[_Wanted]:
@@ -89,5 +100,6 @@ def _wanted_of_pairing(session: Session, at: float, policy: Policy) -> Iterator[
     if session.qr:
         yield Deadline.QR_EXPIRY, f"{session.qr.seq}", session.qr.expires_at - at
     if session.pairing_started_at is not None and session.link in (LinkState.QR_READY, LinkState.UNKNOWN):
-        anchor = f"{session.pairing_started_at}"
-        yield Deadline.PAIRING_WINDOW, anchor, session.pairing_started_at + policy.link.pairing_window_s - at
+        window_s = policy.link.pairing_window_s
+        left_s = session.pairing_started_at + window_s - at
+        yield Deadline.PAIRING_WINDOW, f"{session.pairing_started_at}", min(left_s, window_s)

@@ -9,7 +9,7 @@ from openwa_manager.domain.deadlines import Moment, is_held
 from openwa_manager.domain.events import UNNUMBERED, Event
 from openwa_manager.domain.restart import Policy
 from openwa_manager.domain.scene import Announcement, Draft, Dropped, Refused, Scene, move
-from openwa_manager.domain.session import LinkState, ProcessState, Session, Step
+from openwa_manager.domain.session import LinkState, ProcessState, Session, Status, Step
 from openwa_manager.domain.stimuli import (
     ChangeRequested,
     DeadlinePassed,
@@ -98,7 +98,7 @@ TRANSITIONS: Mapping[type[Stimulus], Mapping[ProcessState, tuple[ProcessState, .
     EngineEnded: {_STOPPING: (_STOPPED, _STOPPING, _STARTING, _BACKOFF, _FAILED)},
     DirectoryRemoved: {_STOPPING: (_STOPPING,)},
     DeadlinePassed: {
-        _STARTING: (_STOPPING,),
+        _STARTING: (_STARTING, _STOPPING),
         _RUNNING: (_RUNNING, _STOPPING),
         _BACKOFF: (_STARTING,),
         _FAILED: (_STARTING,),
@@ -214,7 +214,7 @@ def _changes(before: Session, draft: Draft) -> Iterator[Announcement]:
     """Yield what every endpoint hears of a change, whichever move made it."""
     after = draft.session
     reason = {"reason": after.reason.code.value, "reason_detail": after.reason.detail} if after.reason else {}
-    if after.status is not before.status:
+    if after.status is not before.status or _is_down_otherwise(before, after):
         data = {"status": after.status.value, "previous": before.status.value, "reason": None, **reason}
         yield Announcement(type="session.status", data=data)
     if after.link is not before.link:
@@ -224,6 +224,13 @@ def _changes(before: Session, draft: Draft) -> Iterator[Announcement]:
         yield Announcement(type="session.stopped", data={**ended, **reason})
     if after.process is _FAILED and not before.restarts.is_slow:
         yield Announcement(type="session.failed", data={**ended, "attempt": after.restarts.streak, **reason})
+
+
+def _is_down_otherwise(before: Session, after: Session) -> bool:
+    """Tell whether a link that stays down now needs something else: waiting, or a person."""
+    if after.status is not Status.DISCONNECTED or before.reason is None or after.reason is None:
+        return False
+    return before.reason.code is not after.reason.code
 
 
 def _changes_of_link(before: Session, after: Session, reason: Mapping[str, str]) -> Iterator[Announcement]:

@@ -8,7 +8,7 @@ from openwa_manager.domain.events import Json
 from openwa_manager.domain.moves import going_down
 from openwa_manager.domain.process import ON_DEADLINE
 from openwa_manager.domain.scene import Announcement, Draft, Dropped, Scene, move
-from openwa_manager.domain.session import After, Ending, LinkState, Qr, ReasonCode, Session
+from openwa_manager.domain.session import After, Ending, LinkState, Qr, ReasonCode, Restarts, Session
 from openwa_manager.domain.stimuli import (
     Deadline,
     EngineEventReceived,
@@ -24,11 +24,14 @@ from openwa_manager.domain.stimuli import (
 _UP = (LinkState.UNKNOWN, LinkState.QR_READY, LinkState.AUTHENTICATING, LinkState.CONNECTED, LinkState.DISCONNECTED)
 
 #: (link, report) -> next link. A pair that is absent changes nothing; reports that end the engine are in ENDS.
-#: QR_READY is absent throughout: only the image of a code makes a session `qr_ready`.
+#: QR_READY only ever takes a link down: the image of a code is what makes a session `qr_ready`. After
+#: AUTHENTICATING it tells that the scan came to nothing; while CONNECTED, that the account is no longer linked.
 LINKS: Mapping[tuple[LinkState, LinkReport], LinkState] = {
     (LinkState.QR_READY, LinkReport.INITIALIZING): LinkState.AUTHENTICATING,
     (LinkState.CONNECTED, LinkReport.INITIALIZING): LinkState.DISCONNECTED,
     (LinkState.CONNECTED, LinkReport.DISCONNECTED): LinkState.DISCONNECTED,
+    (LinkState.CONNECTED, LinkReport.QR_READY): LinkState.DISCONNECTED,
+    (LinkState.AUTHENTICATING, LinkReport.QR_READY): LinkState.UNKNOWN,
     (LinkState.UNKNOWN, LinkReport.AUTHENTICATING): LinkState.AUTHENTICATING,
     (LinkState.QR_READY, LinkReport.AUTHENTICATING): LinkState.AUTHENTICATING,
     **{(link, LinkReport.CONNECTED): LinkState.CONNECTED for link in _UP},
@@ -50,7 +53,12 @@ _DOWN_BECAUSE: Mapping[LinkReport, ReasonCode] = {
     LinkReport.INITIALIZING: ReasonCode.NETWORK,
     LinkReport.DISCONNECTED: ReasonCode.NETWORK,
     LinkReport.FAILED: ReasonCode.NETWORK,
+    LinkReport.QR_READY: ReasonCode.LOGGED_OUT,
 }
+
+#: The last code of a series is seen a moment after it was made, so the engine gives up a moment before the code
+#: expires here: this share of a code's life.
+_END_OF_LIFE = 0.1
 
 
 @move.register
@@ -63,38 +71,56 @@ def link_reported(stimulus: LinkReported, scene: Scene) -> Draft | Dropped:
     if stimulus.link is LinkReport.FAILED and not is_paired(scene.session):
         return _spend_restart(scene, ReasonCode.LINK_TIMEOUT, stimulus.detail)
     link = LINKS.get((scene.session.link, stimulus.link))
-    if link is None or _codes_ran_out(scene, stimulus.link):
-        return _drop_codes(scene) if _codes_ran_out(scene, stimulus.link) else Dropped(why="nothing new")
-    return _connected(stimulus, scene) if link is LinkState.CONNECTED else _moved(stimulus, scene, link)
+    if link is None:
+        return Dropped(why="nothing new")
+    if link is LinkState.CONNECTED:
+        return _connected(stimulus, scene)
+    has_run_out = stimulus.link is LinkReport.INITIALIZING and _have_codes_run_out(scene)
+    return _moved(stimulus, scene, LinkState.UNKNOWN if has_run_out else link)
 
 
-def _codes_ran_out(scene: Scene, report: LinkReport) -> bool:
-    """Tell a QR series that ended from a scan: after a scan the last code would still be valid (OPENWA.md, QR)."""
-    return report is LinkReport.INITIALIZING and scene.session.link is LinkState.QR_READY and scene.session.qr is None
+def _have_codes_run_out(scene: Scene) -> bool:
+    """Tell a series of codes that ended from a scan: OpenWA says `initializing` to both (OPENWA.md, QR).
 
-
-def _drop_codes(scene: Scene) -> Draft:
-    return Draft(session=replace(scene.session, link=LinkState.UNKNOWN), decision="codes ran out, waiting for new ones")
+    A scan taken for the end of a series does no harm: the connection follows. The other way round a session that
+    nobody scanned would be given up for authenticating too long.
+    """
+    session, qr = scene.session, scene.session.qr
+    if session.link is not LinkState.QR_READY:
+        return False
+    return qr is None or qr.expires_at - scene.moment.at <= _END_OF_LIFE * (qr.expires_at - qr.produced_at)
 
 
 def _connected(stimulus: LinkReported, scene: Scene) -> Draft | Dropped:
-    before = scene.session
-    session = replace(
+    before, at = scene.session, scene.moment.at
+    named = replace(
         before,
+        phone_number=stimulus.phone_number or before.phone_number,
+        push_name=stimulus.push_name or before.push_name,
+    )
+    if before.link is LinkState.CONNECTED:
+        return Dropped(why="already connected") if named == before else Draft(session=named, decision="details")
+    session = replace(
+        named,
         link=LinkState.CONNECTED,
         reason=None,
         qr=None,
         pairing_started_at=None,
         qr_attempts=0,
-        phone_number=stimulus.phone_number or before.phone_number,
-        push_name=stimulus.push_name or before.push_name,
-        restarts=replace(before.restarts, link_restarted=False),
+        restarts=_book_of_connected(before.restarts),
+        connected_at=at,
+        last_connected_at=at,
+        last_seen_at=at,
     )
-    if before.link is LinkState.CONNECTED:
-        return Dropped(why="already connected") if session == before else Draft(session=session, decision="details")
-    at = scene.moment.at
-    session = replace(session, connected_at=at, last_connected_at=at, last_seen_at=at)
     return Draft(session=session, decision="connected", commands=(RemoveQr(),))
+
+
+def _book_of_connected(book: Restarts) -> Restarts:
+    """Return the book with the trouble of the link over.
+
+    Only time can tell that after a takeover: two hosts that fight for an account are both connected in between.
+    """
+    return replace(book, link_restarted=book.link_restarted and book.last_reason is ReasonCode.REPLACED)
 
 
 def _moved(stimulus: LinkReported, scene: Scene, link: LinkState) -> Draft | Dropped:
@@ -107,9 +133,13 @@ def _moved(stimulus: LinkReported, scene: Scene, link: LinkState) -> Draft | Dro
         link=link,
         qr=None,
         connected_at=None,
-        reason=scene.reason(code, stimulus.detail) if code else None,
+        reason=scene.reason(code, stimulus.detail or f"the engine reports {stimulus.link}") if code else None,
     )
+    if link is LinkState.DISCONNECTED:
+        session = replace(session, qr_attempts=0, pairing_started_at=None)
     draft = Draft(session=session, decision=f"link {link}").noting(report=stimulus.link.value, detail=stimulus.detail)
+    if before.link is LinkState.CONNECTED and stimulus.link is LinkReport.QR_READY and before.launch:
+        draft = draft.then(Observe(launch=before.launch))  # the word may be older than the connection: ask again
     return draft.then(RemoveQr()) if before.qr else draft
 
 
@@ -124,7 +154,9 @@ def qr_produced(stimulus: QrProduced, scene: Scene) -> Draft | Dropped:
     if session.qr and session.qr.sha256 == stimulus.sha256:
         return Dropped(why="the same image")
     attempt = session.qr_attempts + 1
-    expires_at = stimulus.expires_at or stimulus.produced_at + scene.policy.link.qr_life_s(attempt)
+    expires_at = stimulus.expires_at
+    if expires_at is None:
+        expires_at = stimulus.produced_at + scene.policy.link.qr_life_s(attempt)
     if expires_at <= at:
         return Dropped(why="already expired")
     qr = Qr(
@@ -153,16 +185,22 @@ def _announcement(qr: Qr) -> Announcement:
 
 @move.register
 def restricted(stimulus: Restricted, scene: Scene) -> Draft | Dropped:
-    """Tell of a restriction; the link goes on as it is."""
+    """Tell of a restriction; the link goes on as it is, and why it is down matters more."""
     before = scene.session
+    if before.link is LinkState.DISCONNECTED:
+        return _told(stimulus, scene) if stimulus.is_active else Dropped(why="the link is down anyway")
     is_known = before.reason is not None and before.reason.code is ReasonCode.RESTRICTED
     if stimulus.is_active == is_known:
         return Dropped(why="already known")
     if not stimulus.is_active:
         return Draft(session=replace(before, reason=None), decision="restriction lifted")
-    session = replace(before, reason=scene.reason(ReasonCode.RESTRICTED, f"{stimulus.kind} {stimulus.detail}".strip()))
-    data = {"pid": before.pid, "reason": ReasonCode.RESTRICTED.value, "reason_detail": stimulus.kind}
-    draft = Draft(session=session, decision="restricted by WhatsApp").noting(kind=stimulus.kind)
+    reason = scene.reason(ReasonCode.RESTRICTED, f"{stimulus.kind} {stimulus.detail}".strip())
+    return _told(stimulus, scene.of(replace(before, reason=reason)))
+
+
+def _told(stimulus: Restricted, scene: Scene) -> Draft:
+    data = {"pid": scene.session.pid, "reason": ReasonCode.RESTRICTED.value, "reason_detail": stimulus.kind}
+    draft = Draft(session=scene.session, decision="restricted by WhatsApp").noting(kind=stimulus.kind)
     return draft.telling(Announcement(type="session.restricted", data=data))
 
 
@@ -212,18 +250,23 @@ def _spend_restart(scene: Scene, code: ReasonCode, detail: str) -> Draft:
 
 def _initializing_ran_out(scene: Scene) -> Draft:
     if is_paired(scene.session):
-        down = replace(
-            scene.session,
-            link=LinkState.DISCONNECTED,
-            reason=scene.reason(ReasonCode.NETWORK, "no connection since the start"),
-        )
-        return Draft(session=down, decision="no connection yet")
+        return _not_connected_yet(scene)
     return _spend_restart(scene, ReasonCode.QR_NOT_PRODUCED, "no code and no connection in time")
 
 
+def _not_connected_yet(scene: Scene) -> Draft:
+    reason = scene.reason(ReasonCode.NETWORK, "no connection since the start")
+    down = replace(scene.session, link=LinkState.DISCONNECTED, reason=reason)
+    return Draft(session=down, decision="no connection yet")
+
+
 def is_paired(session: Session) -> bool:
-    """Tell whether this session has held an account, so that a lost link is waited for rather than given up."""
-    return session.phone_number is not None or session.last_connected_at is not None
+    """Tell whether this session holds an account, so that a lost link is waited for rather than given up.
+
+    One that shows codes holds none any more.
+    """
+    has_account = session.phone_number is not None or session.last_connected_at is not None
+    return has_account and session.pairing_started_at is None
 
 
 def _code_expired(scene: Scene) -> Draft:
@@ -236,6 +279,8 @@ def _window_closed(scene: Scene) -> Draft:
 
 
 def _link_timed_out(scene: Scene) -> Draft:
+    if is_paired(scene.session):
+        return _not_connected_yet(scene)
     return _spend_restart(scene, ReasonCode.LINK_TIMEOUT, "scanned, but not connected in time")
 
 

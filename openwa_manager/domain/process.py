@@ -13,6 +13,7 @@ from openwa_manager.domain.session import (
     Ending,
     Exit,
     Launch,
+    LinkState,
     ProcessState,
     ReasonCode,
     Restarts,
@@ -233,8 +234,10 @@ def _try_again(scene: Scene) -> Draft:
 
 
 def _forgive(scene: Scene) -> Draft:
-    book = replace(scene.session.restarts, streak=0, crashed_at=(), is_slow=False)
-    return Draft(session=replace(scene.session, restarts=book), decision="steady again: earlier crashes forgotten")
+    session = scene.session
+    link_restarted = session.restarts.link_restarted and session.link is not LinkState.CONNECTED
+    book = replace(session.restarts, streak=0, crashed_at=(), is_slow=False, link_restarted=link_restarted)
+    return Draft(session=replace(session, restarts=book), decision="steady again: earlier crashes forgotten")
 
 
 #: Deadline -> its move; the link's deadlines are added by `link`.
