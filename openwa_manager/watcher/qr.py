@@ -3,8 +3,8 @@
 import asyncio
 import os
 import stat
-from collections.abc import AsyncIterator, Callable, Collection, Iterable
-from contextlib import suppress
+from collections.abc import AsyncGenerator, Callable, Collection, Iterable
+from contextlib import aclosing, suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -70,8 +70,9 @@ class QrWatcher:
         while True:
             pause_s = _SCAN_PERIOD_S
             try:
-                async for session_id in self._changes():
-                    await self._look(session_id)
+                async with aclosing(self._changes()) as changed:
+                    async for session_id in changed:
+                        await self._look(session_id)
             except FileNotFoundError:
                 pass  # the root is not there; it is watched as soon as it is
             except (OSError, WatchfilesRustInternalError) as error:
@@ -81,7 +82,7 @@ class QrWatcher:
                 self._is_blind = True
             await self._pause(pause_s)
 
-    async def _changes(self) -> AsyncIterator[SessionId]:
+    async def _changes(self) -> AsyncGenerator[SessionId, None]:
         root = await asyncio.to_thread(self._root.resolve, strict=True)  # FSEvents reports real paths
         self._watched = await asyncio.to_thread(_identity_of, root)
         self._lost = asyncio.Event()
@@ -91,13 +92,15 @@ class QrWatcher:
                 self._lost.set()
             return session_of(root, path) is not None
 
-        async for changes in awatch(
+        watch = awatch(
             root, watch_filter=is_qr, debounce=_DEBOUNCE_MS, step=_STEP_MS, stop_event=self._lost, force_polling=False
-        ):
-            self._is_blind = False
-            for session_id in {session_of(root, path) for _, path in changes}:
-                if session_id is not None:
-                    yield session_id
+        )
+        async with aclosing(watch) as batches:
+            async for batch in batches:
+                self._is_blind = False
+                for session_id in {session_of(root, path) for _, path in batch}:
+                    if session_id is not None:
+                        yield session_id
 
     async def _keep_scanning(self) -> None:
         while True:
