@@ -15,8 +15,8 @@ _INSERT_EVENT = """
     INSERT INTO event (id, session_id, user_id, session_seq, launch, type, class, occurred_at, expires_at, data)
     VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"""
 _INSERT_DELIVERY = """
-    INSERT INTO delivery (event_seq, endpoint_id, lane, session_id, class, size_bytes, state, next_at)
-    VALUES (?, ?, ?, ?, ?, ?, 'pending', ?)"""
+    INSERT INTO delivery (event_seq, endpoint_id, lane, session_id, class, size_bytes, state)
+    VALUES (?, ?, ?, ?, ?, ?, 'pending')"""
 
 
 class StreamKey(NamedTuple):
@@ -204,7 +204,7 @@ def _append_one(connection: sqlite3.Connection, event: Event, listeners: Sequenc
     if lane is Lane.QR:
         _supersede_codes(connection, event.session_id)
     size_bytes = len(data) + _ROW_BYTES
-    about = (lane, event.session_id or "", event.event_class, size_bytes, event.occurred_at)
+    about = (lane, event.session_id or "", event.event_class, size_bytes)
     wanting = [listener.endpoint_id for listener in listeners if listener.wants(event)]
     connection.executemany(_INSERT_DELIVERY, [(seq, endpoint_id, *about) for endpoint_id in wanting])
     return StoredEvent(seq=seq, id=stored_as, event=event)

@@ -38,7 +38,7 @@ CREATE TABLE delivery (
     class          TEXT NOT NULL,
     size_bytes     INTEGER NOT NULL,
     state          TEXT NOT NULL,
-    next_at        REAL NOT NULL,
+    next_at        REAL NOT NULL DEFAULT 0,         -- wall time; 0 is at once, whatever the clock says
     attempts       INTEGER NOT NULL DEFAULT 0,
     rejected_count INTEGER NOT NULL DEFAULT 0,
     errored_count  INTEGER NOT NULL DEFAULT 0,
