@@ -176,6 +176,7 @@ def test_an_empty_variable_is_one_that_is_not_set(home: Path) -> None:
         ("OPENWA_MANAGER_MESSAGE_GAP_MIN_S", "9", "message_gap_min_s is above message_gap_max_s"),
         ("OPENWA_MANAGER_LOG_LEVEL", "loud", "'debug', 'info', 'warning' or 'error'"),
         ("OPENWA_MANAGER_UPSTREAM_SECRET_FILE", "/missing", "OPENWA_MANAGER_UPSTREAM_SECRET_FILE: /missing cannot"),
+        ("OPENWA_MANAGER_UPSTREAM_SECRET", "whsec_*", "upstream_secret .from .*base64"),
         ("OPENWA_MANAGER_NODE_FILE", "/missing", "is not a setting"),
     ],
 )
@@ -283,7 +284,7 @@ def test_paths_follow_the_home_unless_the_guides_names_move_them(home: Path) -> 
 
 
 def test_secrets_are_shown_masked(home: Path) -> None:
-    environ = in_home(home, WEBHOOK_SECRET="whsec_abc", OPENWA_MANAGER_ENGINE_ENV='{"TOKEN": "tea"}')
+    environ = in_home(home, WEBHOOK_SECRET="whsec_aGlkZGVu", OPENWA_MANAGER_ENGINE_ENV='{"TOKEN": "tea"}')
 
     shown = masked(load({}, environ).settings)
 

@@ -240,8 +240,13 @@ def _invitation(environ: Mapping[str, str], home: Path) -> str:
         "\n> Ask this daemon yourself\n"
         f'  curl -H "X-API-Key: $(cat {home}/admin.key)" http://{listen}/v1/sessions\n'
         f"  curl --unix-socket {socket_of(home)} http://localhost/v1/sessions/{SESSION}/why\n"
-        f"  openwa-manager --home {home} list"
+        f"  {_program()} --home {home} list"
     )
+
+
+def _program() -> str:
+    """Return how this program was called, since it need not lie in PATH."""
+    return sys.argv[0] if Path(sys.argv[0]).name == "openwa-manager" else f"{sys.executable} -m openwa_manager"
 
 
 def _line(arrival: Arrival) -> str:

@@ -99,7 +99,7 @@ def test_config_check_prints_the_settings_and_where_they_come_from(
     pipe: Run, home: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("OPENWA_MANAGER_PROBE_MISSES", "7")
-    monkeypatch.setenv("WEBHOOK_SECRET", "whsec_hidden")
+    monkeypatch.setenv("WEBHOOK_SECRET", "whsec_aGlkZGVu")
 
     said = pipe("config", "check", "--listen", "127.0.0.1:4000", "--behind-proxy")
 
@@ -111,7 +111,7 @@ def test_config_check_prints_the_settings_and_where_they_come_from(
     assert shown["behind_proxy"] == {"value": True, "source": "--behind-proxy"}
     assert shown["engine"] == {"value": "openwa", "source": "default"}
     assert shown["upstream_secret"] == {"value": "***", "source": "WEBHOOK_SECRET"}
-    assert "hidden" not in said.out
+    assert "aGlkZGVu" not in said.out
 
 
 def test_config_check_is_a_table_on_a_terminal(terminal: Run) -> None:
