@@ -1,0 +1,50 @@
+# make demo [ARGS=--once]   see it all work, without WhatsApp
+# make serve [ARGS=…]       run the daemon
+# make test                 every check, as CI runs them
+# make bench                the five measured promises, as a table
+# make clean                remove what the others made
+
+ARGS ?=
+BIN := .venv/bin
+
+# The newest Python that will do and can make environments; `make PYTHON=…` chooses another.
+PYTHON ?= $(firstword $(foreach python,python3.14 python3.13 python3.12 python3.11 python3,$(shell \
+	$(python) -c 'import ensurepip, sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null && echo $(python))))
+
+.PHONY: demo serve test bench clean
+
+demo: .venv/.run
+	@$(BIN)/openwa-manager demo $(ARGS)
+
+serve: .venv/.run
+	@$(BIN)/openwa-manager serve $(ARGS)
+
+test: .venv/.dev
+	$(BIN)/ruff format --check .
+	$(BIN)/ruff check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+	$(BIN)/pytest --cov --cov-report=term:skip-covered --cov-fail-under=95 $(ARGS)
+	@$(BIN)/coverage report --include='openwa_manager/domain/*' --fail-under=100 >/dev/null \
+		|| { $(BIN)/coverage report --include='openwa_manager/domain/*' --show-missing; exit 1; }
+
+bench: .venv/.dev
+	@$(BIN)/python -m tests.benchmarks $(ARGS)
+
+clean:
+	rm -rf .venv .coverage .coverage.* .hypothesis .import_linter_cache .mypy_cache .pytest_cache .ruff_cache dist
+	find openwa_manager tests -name __pycache__ -prune -exec rm -rf {} +
+
+.venv/.run: .venv/.python pyproject.toml
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable .
+	@touch $@
+
+.venv/.dev: .venv/.python pyproject.toml
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable '.[dev]'
+	@touch $@ .venv/.run
+
+.venv/.python:
+	$(if $(PYTHON),,$(error No Python 3.11 or later that can make environments was found: \
+		install one (on Debian also python3-venv), or name it with make PYTHON=/path/to/python3))
+	$(PYTHON) -m venv .venv
+	@touch $@

@@ -1,0 +1,48 @@
+"""The size budgets of the code: what outgrows them is missing a noun."""
+
+import ast
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[1]
+FILES = sorted(path for folder in ("openwa_manager", "tests", "examples") for path in (ROOT / folder).rglob("*.py"))
+
+FILE_MAX_LINES = 400
+FUNCTION_MAX_LINES = 40
+MAX_ARGUMENTS = 6
+
+Function = ast.FunctionDef | ast.AsyncFunctionDef
+
+
+def functions(path: Path) -> Iterator[Function]:
+    return (node for node in ast.walk(ast.parse(path.read_text("utf-8"))) if isinstance(node, Function))
+
+
+def line_count(function: Function) -> int:
+    """Count from `def` to the last line; decorators (test cases, mostly) are data, not code."""
+    return (function.end_lineno or function.lineno) - function.lineno + 1
+
+
+def argument_count(function: Function) -> int:
+    given = function.args
+    names = [argument.arg for argument in (*given.posonlyargs, *given.args, *given.kwonlyargs)]
+    return len([name for name in names if name not in ("self", "cls")])
+
+
+@pytest.mark.parametrize("path", FILES, ids=lambda path: str(path.relative_to(ROOT)))
+def test_a_file_keeps_within_its_budget(path: Path) -> None:
+    line_total = len(path.read_text("utf-8").splitlines())
+    too_long = [
+        f"{each.name}: {line_count(each)} lines" for each in functions(path) if line_count(each) > FUNCTION_MAX_LINES
+    ]
+    too_wide = [
+        f"{each.name}: {argument_count(each)} arguments"
+        for each in functions(path)
+        if argument_count(each) > MAX_ARGUMENTS
+    ]
+
+    assert line_total <= FILE_MAX_LINES
+    assert too_long == []
+    assert too_wide == []
