@@ -6,10 +6,11 @@ from dataclasses import dataclass
 from aiohttp import web
 
 from openwa_manager.api.auth import Door
-from openwa_manager.api.errors import answer_errors, mark_answer
+from openwa_manager.api.errors import answer_errors
 from openwa_manager.api.events import EventRoutes
 from openwa_manager.api.health import HealthRoutes
 from openwa_manager.api.logs import LogRoutes
+from openwa_manager.api.marks import identify, log_answer, mark_answer
 from openwa_manager.api.openapi import OpenapiRoutes
 from openwa_manager.api.qr import QrRoutes
 from openwa_manager.api.registry import RegistryRoutes
@@ -42,7 +43,7 @@ class Backing:
 
 def control_app(door: Door, backing: Backing) -> web.Application:
     """Return the application that answers API.md's calls."""
-    app = web.Application(middlewares=[answer_errors, door.check], client_max_size=BODY_MAX_BYTES)
+    app = web.Application(middlewares=[identify, log_answer, answer_errors, door.check], client_max_size=BODY_MAX_BYTES)
     app.on_response_prepare.append(mark_answer)
     for each in make_table(backing):
         app.router.add_route(each.method, each.path, each.handler)

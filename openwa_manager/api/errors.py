@@ -1,8 +1,6 @@
 """Every error as the caller sees it: application/problem+json with a stable code (RFC 9457; API.md, Listening)."""
 
 import json
-import re
-import uuid
 from collections.abc import Mapping
 from http import HTTPStatus
 
@@ -10,11 +8,11 @@ import structlog
 from aiohttp import web
 from aiohttp.typedefs import Handler
 
+from openwa_manager.api.marks import REQUEST_ID
 from openwa_manager.domain.errors import InvalidInputError, OpenwaManagerError
 
 _log = structlog.get_logger()
 
-REQUEST_ID = web.RequestKey("request_id", str)
 PROBLEM_TYPE = "application/problem+json"
 
 #: code -> HTTP status; an error with another code is a fault of ours and tells nothing.
@@ -48,7 +46,6 @@ CODE_OF: Mapping[int, str] = {
 }
 RETRY_AFTER_S: Mapping[str, int] = {"draining": 5, "no_capacity": 10, "not_ready": 1}
 
-_ACCEPTABLE_REQUEST_ID = re.compile(r"[A-Za-z0-9._:-]{1,128}")
 _DETAIL_MAX = 1000
 
 
@@ -90,35 +87,7 @@ class NotReadyError(OpenwaManagerError):
 
 @web.middleware
 async def answer_errors(request: web.Request, handler: Handler) -> web.StreamResponse:
-    """Answer whatever is raised below as a problem, and log how every request ended."""
-    request[REQUEST_ID] = _request_id(request)
-    begun_s = request.loop.time()
-    response = await _answer(request, handler)
-    note = _log.debug if request.method in ("GET", "HEAD") else _log.info
-    note(
-        "request_answered",
-        request_id=request[REQUEST_ID],
-        method=request.method,
-        path=request.path,
-        status=response.status,
-        elapsed_ms=round((request.loop.time() - begun_s) * 1000, 3),
-    )
-    return response
-
-
-async def mark_answer(request: web.Request, response: web.StreamResponse) -> None:
-    """Give every answer, also a streaming one, its request id, and keep it out of caches: many hold secrets."""
-    response.headers["X-Request-ID"] = request[REQUEST_ID]
-    response.headers["X-Content-Type-Options"] = "nosniff"
-    response.headers["Cache-Control"] = "no-store"
-
-
-def _request_id(request: web.Request) -> str:
-    given = request.headers.get("X-Request-ID", "")
-    return given if _ACCEPTABLE_REQUEST_ID.fullmatch(given) else uuid.uuid4().hex
-
-
-async def _answer(request: web.Request, handler: Handler) -> web.StreamResponse:
+    """Answer whatever is raised below as a problem."""
     try:
         return await handler(request)
     except OpenwaManagerError as error:

@@ -57,11 +57,10 @@ class EventRoutes:
 
     def _image_of(self, stored: StoredEvent) -> bytes | None:
         """Return the image of a code that is still valid; None for one that has had its time."""
-        if stored.event.session_id is None:
-            return None
+        session_id = stored.event.session_id or ""
         try:
-            qr = self._sessions.get(stored.event.session_id).qr
-            is_shown = qr is not None and qr.sha256 == stored.event.data.get("sha256")
-            return self._sessions.qr_image(stored.event.session_id) if is_shown else None
+            qr = self._sessions.get(session_id).qr
         except SessionNotFoundError:
             return None
+        is_shown = qr is not None and qr.sha256 == stored.event.data.get("sha256")
+        return self._sessions.qr_image(session_id) if is_shown else None

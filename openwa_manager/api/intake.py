@@ -12,8 +12,8 @@ from openwa_manager.api.errors import (
     GoneError,
     UnauthenticatedError,
     answer_errors,
-    mark_answer,
 )
+from openwa_manager.api.marks import identify, mark_answer
 from openwa_manager.api.routing import session_id_in
 from openwa_manager.domain.errors import InvalidInputError
 from openwa_manager.domain.events import Json
@@ -26,7 +26,7 @@ BODY_MAX_BYTES = 2 * 1024 * 1024
 
 def intake_app(sessions: Sessions) -> web.Application:
     """Return the application that takes `POST /hooks/{session_id}/{launch_id}`."""
-    intake = web.Application(middlewares=[answer_errors], client_max_size=BODY_MAX_BYTES)
+    intake = web.Application(middlewares=[identify, answer_errors], client_max_size=BODY_MAX_BYTES)
     intake.on_response_prepare.append(mark_answer)
     intake.router.add_post("/hooks/{session_id}/{launch_id}", Intake(sessions).receive)
     return intake

@@ -35,32 +35,41 @@ class LogRoutes:
         """Return the last lines of the engine's log; with `follow` those to come as well, until the caller leaves."""
         session_id = call.session_id
         path = self._sessions.log_path(self._sessions.get(session_id).session_id)
+        position = await asyncio.to_thread(tail_position, path, call.given.tail)
+        end = None if call.given.follow else await asyncio.to_thread(_size_of, path)
         response = web.StreamResponse(headers={"Content-Type": f"{TEXT}; charset=utf-8"})
         await response.prepare(call.request)
+        if call.request.method == "HEAD":
+            return response
         with suppress(ConnectionError):  # the caller has left
-            async for chunk in self._chunks(path, call.given, session_id):
-                await response.write(chunk)
+            async for chunk in _chunks(path, position, end):
+                if chunk:
+                    await response.write(chunk)
+                elif not self._is_followed(call.request, session_id):
+                    break
             await response.write_eof()
         return response
 
-    async def _chunks(self, path: Path, wanted: LogQuery, session_id: SessionId) -> AsyncIterator[bytes]:
-        position = await asyncio.to_thread(tail_position, path, wanted.tail)
-        end = None if wanted.follow else await asyncio.to_thread(_size_of, path)
-        while True:
-            chunk, position = await asyncio.to_thread(read_from, path, position, end)
-            if chunk:
-                yield chunk
-            elif not wanted.follow or not self._exists(session_id):
-                return
-            else:
-                await asyncio.sleep(_LOOK_S)
-
-    def _exists(self, session_id: SessionId) -> bool:
+    def _is_followed(self, request: web.Request, session_id: SessionId) -> bool:
+        """Tell whether there is still somebody to listen and somebody to speak."""
+        if request.transport is None:
+            return False
         try:
             self._sessions.get(session_id)
         except SessionNotFoundError:
             return False
         return True
+
+
+async def _chunks(path: Path, position: int, end: int | None) -> AsyncIterator[bytes]:
+    """Yield the file from `position` to `end`; without an end go on for ever, with an empty chunk at every pause."""
+    while True:
+        chunk, position = await asyncio.to_thread(read_from, path, position, end)
+        if not chunk and end is not None:
+            return
+        yield chunk
+        if not chunk:
+            await asyncio.sleep(_LOOK_S)
 
 
 def tail_position(path: Path, line_count: int) -> int:

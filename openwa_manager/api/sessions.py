@@ -22,7 +22,8 @@ from openwa_manager.api.schemas import NewSessionOut, SessionOut, SessionPage, S
 from openwa_manager.domain.errors import InvalidInputError
 from openwa_manager.domain.session import Desired, ProcessState, Session, SessionId, Status, Usage
 from openwa_manager.engines.environment import refused_env_names
-from openwa_manager.services.sessions import NewSession, Sessions
+from openwa_manager.services.new_session import NewSession
+from openwa_manager.services.sessions import Sessions
 
 _WAIT_DEFAULT_S = 30.0
 #: Fields of a request to create that describe the session and are compared when it exists already.

@@ -1,5 +1,6 @@
 """The daemon and its host in a few facts."""
 
+import os
 import platform
 from collections import Counter
 from dataclasses import dataclass
@@ -37,11 +38,12 @@ class SystemRoutes:
         """Tell host, versions and counts."""
         del call
         by_status = Counter(session.status for session in self._sessions.list_sessions())
+        system = os.uname()
         answer = SystemOut(
             host=self._facts.host,
             version=self._facts.version,
             python=platform.python_version(),
-            platform=platform.platform(),
+            platform=f"{system.sysname} {system.release} {system.machine}",
             started_at=iso8601(self._facts.started_at),
             sessions=SessionCounts(total=by_status.total(), by_status=by_status),
         )

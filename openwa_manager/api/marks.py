@@ -1,0 +1,49 @@
+"""What every answer carries, whatever it says: its request id and what keeps it private; and its line in the log."""
+
+import asyncio
+import re
+import uuid
+
+import structlog
+from aiohttp import web
+from aiohttp.typedefs import Handler
+
+_log = structlog.get_logger()
+
+REQUEST_ID = web.RequestKey("request_id", str)
+
+_ACCEPTABLE_REQUEST_ID = re.compile(r"[A-Za-z0-9._:-]{1,128}")
+
+
+@web.middleware
+async def identify(request: web.Request, handler: Handler) -> web.StreamResponse:
+    """Give the request an id: the caller's own if it is a sane one."""
+    given = request.headers.get("X-Request-ID", "")
+    request[REQUEST_ID] = given if _ACCEPTABLE_REQUEST_ID.fullmatch(given) else uuid.uuid4().hex
+    return await handler(request)
+
+
+@web.middleware
+async def log_answer(request: web.Request, handler: Handler) -> web.StreamResponse:
+    """Log how the request ended: what may have changed something as info, the rest as debug."""
+    clock_s = asyncio.get_running_loop().time
+    begun_s = clock_s()
+    response = await handler(request)
+    note = _log.debug if request.method in ("GET", "HEAD") else _log.info
+    note(
+        "request_answered",
+        request_id=request[REQUEST_ID],
+        method=request.method,
+        path=request.path,
+        status=response.status,
+        elapsed_ms=round((clock_s() - begun_s) * 1000, 3),
+    )
+    return response
+
+
+async def mark_answer(request: web.Request, response: web.StreamResponse) -> None:
+    """Give every answer, also a streaming one, its request id, and keep it out of caches: many hold secrets."""
+    response.headers["X-Request-ID"] = request[REQUEST_ID]
+    response.headers["X-Content-Type-Options"] = "nosniff"
+    response.headers["Cache-Control"] = "no-store"
+    response.headers["Server"] = "openwa-manager"

@@ -1,0 +1,133 @@
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from openwa_manager.api.health import health_of
+from openwa_manager.api.why import next_step_of
+from openwa_manager.domain.session import (
+    After,
+    Ending,
+    Launch,
+    LaunchId,
+    LinkState,
+    ProcessState,
+    Qr,
+    ReasonCode,
+    Restarts,
+    Session,
+    SessionId,
+    Spec,
+)
+from tests.api.world import World, world_in
+
+SESSION = Session(
+    session_id=SessionId("a"), spec=Spec(engine="simulator"), engine_key="k", created_at=0.0, updated_at=0.0
+)
+LAUNCH = Launch(launch_id=LaunchId("l"), number=1, port=1, secret="s", cause=ReasonCode.REQUESTED, launched_at=0.0)
+SOON = "2026-11-22T00:00:00.000Z"
+SOON_AT = 1_795_305_600.0
+
+
+async def test_the_daemon_is_ready_only_once_all_sessions_are_taken_up(tmp_path: Path) -> None:
+    async with world_in(tmp_path, takes_up=False) as world:
+        live = await world.call("GET", "/livez")
+        ready = await world.call("GET", "/readyz")
+
+    assert live.status == 200
+    assert (ready.status, ready.code) == (503, "not_ready")
+    assert int(ready.headers["Retry-After"]) > 0
+
+
+async def test_a_connected_session_is_healthy(world: World) -> None:
+    await world.create(session_id="a", wait_for="qr")
+    unpaired = await world.call("GET", "/v1/sessions/a/health")
+    await world.play("a", "scan")
+    await world.sessions.wait("a", lambda session: session.link is LinkState.CONNECTED, 20)
+
+    connected = await world.call("GET", "/v1/sessions/a/health")
+    await world.call("POST", "/v1/sessions/a/stop?wait=20")
+    stopped = await world.call("GET", "/v1/sessions/a/health")
+
+    assert (connected.status, connected.json["healthy"], connected.json["engine"]) == (200, True, "answering")
+    assert (unpaired.status, unpaired.json["link"]) == (503, "qr_ready")
+    assert (stopped.status, stopped.json["process"], stopped.json["engine"]) == (503, "stopped", "down")
+    assert set(stopped.json) == {"healthy", "process", "engine", "link", "last_seen_at", "checks"}
+
+
+def test_a_booting_engine_is_not_down() -> None:
+    health = health_of(replace(SESSION, process=ProcessState.STARTING))
+
+    assert (health.engine, health.healthy) == ("booting", False)
+    assert [check.is_ok for check in health.checks] == [False, False, False]
+
+
+async def test_why_tells_the_steps_in_order_with_their_evidence(world: World) -> None:
+    await world.create(session_id="a", wait_for="qr")
+
+    reply = await world.call("GET", "/v1/sessions/a/why")
+    newest = await world.call("GET", "/v1/sessions/a/why?limit=1")
+
+    steps = reply.json["steps"]
+    assert isinstance(steps, list)
+    assert [step["stimulus"] for step in steps][:3] == ["Created", "StartRequested", "SlotGranted"]
+    assert all(set(step) == {"at", "stimulus", "decision", "evidence"} for step in steps)
+    assert newest.json["steps"] == steps[-1:]
+    assert reply.json["next_step"] is not None
+
+
+@pytest.mark.parametrize(
+    ("session", "decision", "at"),
+    [
+        (replace(SESSION, process=ProcessState.BACKOFF, restarts=Restarts(next_at=SOON_AT)), "start again", SOON),
+        (replace(SESSION, process=ProcessState.FAILED, restarts=Restarts(next_at=SOON_AT)), "start again", SOON),
+        (replace(SESSION, process=ProcessState.STARTING), "launch when the start gate has a slot", None),
+        (replace(SESSION, process=ProcessState.STARTING, launch=LAUNCH), "wait until the engine answers", None),
+        (
+            replace(
+                SESSION,
+                process=ProcessState.STOPPING,
+                ending=Ending(after=After.BACK_OFF, cause=ReasonCode.ENGINE_UNRESPONSIVE),
+            ),
+            "back off once the engine has ended",
+            None,
+        ),
+        (
+            replace(
+                SESSION,
+                process=ProcessState.RUNNING,
+                qr=Qr(seq=1, attempt=1, sha256="", produced_at=0.0, expires_at=SOON_AT),
+            ),
+            "await a scan until the code expires",
+            SOON,
+        ),
+    ],
+)
+def test_why_tells_what_comes_next(session: Session, decision: str, at: str | None) -> None:
+    following = next_step_of(session)
+
+    assert following is not None
+    assert (following.decision, following.at) == (decision, at)
+
+
+@pytest.mark.parametrize("process", [ProcessState.STOPPED, ProcessState.RUNNING])
+def test_nothing_follows_by_itself_where_a_session_rests(process: ProcessState) -> None:
+    assert next_step_of(replace(SESSION, process=process)) is None
+
+
+async def test_the_registry_maps_live_sessions_to_pids(world: World) -> None:
+    running = await world.create(session_id="a")
+    await world.create(session_id="b", desired="stopped")
+
+    reply = await world.call("GET", "/v1/registry")
+
+    assert reply.json == {"a": running["pid"]}
+
+
+async def test_the_system_tells_host_versions_and_counts(world: World) -> None:
+    await world.create(session_id="a", desired="stopped")
+
+    reply = await world.call("GET", "/v1/system")
+
+    assert (reply.json["host"], reply.json["version"]) == ("mac-mini-1", "0.1.0")
+    assert reply.json["sessions"] == {"total": 1, "by_status": {"stopped": 1}}

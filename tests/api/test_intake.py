@@ -1,0 +1,123 @@
+import io
+import json
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from openwa_manager.api.intake import BODY_MAX_BYTES, is_signed, parse_delivery
+from openwa_manager.domain.session import Session
+from tests.api.world import World, sign
+
+RECORDED = Path(__file__).parents[1] / "data" / "openwa-transcripts" / "webhooks.json"
+RECEIVED = json.dumps({"event": "message.received", "data": {"id": "M1", "body": "hello"}}).encode()
+
+
+async def linked(world: World) -> Session:
+    """Return a session whose engine shows its code."""
+    await world.create(session_id="a", wait_for="qr")
+    return world.sessions.get("a")
+
+
+async def received(world: World) -> int:
+    page = (await world.call("GET", "/v1/events?type=message.received")).json["events"]
+    assert isinstance(page, list)
+    return len(page)
+
+
+async def test_a_signed_event_is_on_disk_when_it_is_answered(world: World) -> None:
+    session = await linked(world)
+
+    reply = await world.post_event(session, RECEIVED, key="k1")
+
+    assert reply.status == 200
+    assert await received(world) == 1
+
+
+async def test_a_repeated_event_is_answered_and_counted_once(world: World) -> None:
+    session = await linked(world)
+
+    replies = [await world.post_event(session, RECEIVED, key=key) for key in ("k1", "k1", "k2")]
+
+    assert [reply.status for reply in replies] == [200, 200, 200]
+    assert await received(world) == 2
+
+
+@pytest.mark.parametrize("signature", ["", "sha256=", "sha256=00", sign("other secret", RECEIVED), "ü"])
+async def test_a_wrong_signature_is_refused(world: World, signature: str) -> None:
+    session = await linked(world)
+
+    reply = await world.post_event(session, RECEIVED, signature=signature)
+
+    assert (reply.status, reply.code) == (401, "unauthenticated")
+    assert await received(world) == 0
+
+
+async def test_an_unknown_session_and_an_old_launch_are_told_apart(world: World) -> None:
+    session = await linked(world)
+
+    unknown = await world.post_event(session, RECEIVED, session_id="b")
+    illegal = await world.post_event(session, RECEIVED, session_id="..%2fa")
+    old = await world.post_event(session, RECEIVED, launch_id="0000")
+    await world.call("POST", "/v1/sessions/a/stop?wait=20")
+    stopped = await world.post_event(session, RECEIVED)
+
+    assert [reply.status for reply in (unknown, illegal, old, stopped)] == [404, 404, 410, 410]
+    assert old.code == "gone"
+
+
+async def test_what_is_no_event_is_refused(world: World) -> None:
+    session = await linked(world)
+
+    for body, status in ((b"{", 400), (b"[" * 100_000, 400), (b"[]", 422), (b"{}", 422), (b'{"event": 7}', 422)):
+        assert (await world.post_event(session, body)).status == status
+
+
+async def test_more_than_two_mebibytes_are_too_much(world: World) -> None:
+    session = await linked(world)
+    assert session.launch is not None
+    url = f"http://127.0.0.1:{world.intake_port}/hooks/a/{session.launch.launch_id}"
+
+    async with world.client.post(url, data=io.BytesIO(b" " * (BODY_MAX_BYTES + 1))) as answer:
+        assert answer.status == 413
+
+
+async def test_an_event_we_have_no_use_for_is_answered_all_the_same(world: World) -> None:
+    session = await linked(world)
+
+    reply = await world.post_event(session, b'{"event": "weather.changed", "data": {}}')
+
+    assert reply.status == 200
+
+
+async def test_the_intake_serves_nothing_else(world: World) -> None:
+    async with world.client.get(f"http://127.0.0.1:{world.intake_port}/v1/sessions") as answer:
+        assert answer.status == 404
+        assert answer.content_type == "application/problem+json"
+
+
+def test_what_the_real_program_signed_is_recognised() -> None:
+    recorded = json.loads(RECORDED.read_text())
+
+    for delivery in recorded["deliveries"]:
+        body, signature = delivery["raw_body"].encode(), delivery["headers"]["X-OpenWA-Signature"]
+        assert is_signed(body, recorded["secret"], signature)
+        assert is_signed(body, recorded["secret"], signature.removeprefix("sha256=").upper())
+        assert not is_signed(body + b" ", recorded["secret"], signature)
+        posted = parse_delivery(body, "key")
+        assert (posted.event, posted.data) == (json.loads(body)["event"], json.loads(body)["data"])
+
+
+def test_a_flat_event_is_its_own_data() -> None:
+    delivery = parse_delivery(b'{"event": "session.connected", "phone_number": "852", "x": NaN}', None)
+
+    assert delivery.data == {"phone_number": "852", "x": None}
+
+
+@given(body=st.binary(max_size=200), secret=st.text(st.characters(codec="utf-8")), other=st.binary(max_size=200))
+def test_a_signature_fits_one_body_only(body: bytes, secret: str, other: bytes) -> None:
+    signature = sign(secret, body)
+
+    assert is_signed(body, secret, signature)
+    assert is_signed(other, secret, signature) == (other == body)

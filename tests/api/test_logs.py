@@ -1,0 +1,116 @@
+import asyncio
+import os
+from pathlib import Path
+from tempfile import NamedTemporaryFile
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from openwa_manager.api.logs import read_from, tail_position
+from tests.api.world import World
+
+LOG = b"one\ntwo\nthree\n"
+
+
+@given(data=st.lists(st.sampled_from([b"\n", b"a", b"bcd", b"x" * 40_000])).map(b"".join), count=st.integers(0, 12))
+def test_the_tail_is_the_last_lines_of_the_file(data: bytes, count: int) -> None:
+    with NamedTemporaryFile() as file:
+        file.write(data)
+        file.flush()
+
+        position = tail_position(Path(file.name), count)
+
+    lines = data.splitlines(keepends=True)
+    assert data[position:] == b"".join(lines[max(0, len(lines) - count) :])
+
+
+def test_a_log_that_is_not_there_yet_is_empty(tmp_path: Path) -> None:
+    assert tail_position(tmp_path / "none", 10) == 0
+    assert read_from(tmp_path / "none", 7, None) == (b"", 0)
+
+
+def test_a_log_cut_short_is_read_anew(tmp_path: Path) -> None:
+    path = tmp_path / "engine.log"
+    path.write_bytes(LOG)
+
+    assert read_from(path, 100, None) == (LOG, len(LOG))
+
+
+async def written(world: World, content: bytes) -> Path:
+    """Give session `a` this log."""
+    await world.create(session_id="a", desired="stopped")
+    path = world.sessions.log_path("a")
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_bytes(content)
+    return path
+
+
+@pytest.mark.parametrize(("query", "expected"), [("", LOG), ("?tail=2", b"two\nthree\n"), ("?tail=0", b"")])
+async def test_the_tail_comes_as_text(world: World, query: str, expected: bytes) -> None:
+    await written(world, LOG)
+
+    reply = await world.call("GET", f"/v1/sessions/a/logs{query}")
+
+    assert (reply.status, reply.raw) == (200, expected)
+    assert reply.headers["Content-Type"] == "text/plain; charset=utf-8"
+
+
+async def test_by_default_200_lines_come(world: World) -> None:
+    await written(world, b"line\n" * 300)
+
+    assert (await world.call("GET", "/v1/sessions/a/logs")).raw == b"line\n" * 200
+
+
+async def test_a_session_without_a_log_has_an_empty_one(world: World) -> None:
+    await world.create(session_id="a", desired="stopped")
+
+    reply = await world.call("GET", "/v1/sessions/a/logs")
+
+    assert (reply.status, reply.raw) == (200, b"")
+
+
+@pytest.mark.parametrize("query", ["tail=-1", "tail=x", "follow=maybe"])
+async def test_a_parameter_out_of_range_is_refused(world: World, query: str) -> None:
+    await written(world, LOG)
+
+    assert (await world.call("GET", f"/v1/sessions/a/logs?{query}")).status == 422
+
+
+async def test_head_of_a_followed_log_ends(world: World) -> None:
+    await written(world, LOG)
+
+    reply = await world.call("HEAD", "/v1/sessions/a/logs?follow=1")
+
+    assert (reply.status, reply.raw) == (200, b"")
+
+
+async def test_a_followed_log_goes_on_until_the_session_is_gone(world: World) -> None:
+    path = await written(world, LOG)
+    url, headers = f"http://127.0.0.1:{world.port}/v1/sessions/a/logs?tail=1&follow=1", {"X-API-Key": world.key}
+
+    async with world.client.get(url, headers=headers) as answer:
+        assert answer.headers["Transfer-Encoding"] == "chunked"
+        assert await answer.content.readline() == b"three\n"
+        with path.open("ab") as log:
+            log.write(b"four\n")
+        assert await answer.content.readline() == b"four\n"
+        os.truncate(path, 0)
+        await world.call("DELETE", "/v1/sessions/a")
+        assert await answer.content.read() == b""
+
+
+async def test_a_follower_who_leaves_is_not_served_any_longer(world: World) -> None:
+    await written(world, LOG)
+    reader, writer = await asyncio.open_connection("127.0.0.1", world.port)
+    head = f"GET /v1/sessions/a/logs?follow=1 HTTP/1.1\r\nHost: localhost\r\nX-API-Key: {world.key}\r\n\r\n"
+    writer.write(head.encode())
+    await reader.readuntil(b"three")
+    before = len(asyncio.all_tasks())
+
+    writer.close()
+    await writer.wait_closed()
+
+    async with asyncio.timeout(20):
+        while len(asyncio.all_tasks()) >= before:  # noqa: ASYNC110 (the server does not tell)
+            await asyncio.sleep(0.01)

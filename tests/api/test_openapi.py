@@ -1,0 +1,81 @@
+from collections.abc import Iterator
+
+from pydantic import BaseModel
+
+from openwa_manager.api.app import make_table
+from openwa_manager.api.openapi import describe
+from openwa_manager.domain.events import Json
+from tests.api.world import World, backing_of
+
+
+def references(value: Json) -> Iterator[str]:
+    """Yield every `$ref` inside a document."""
+    if isinstance(value, dict):
+        if isinstance(value.get("$ref"), str):
+            yield value["$ref"]
+        for part in value.values():
+            yield from references(part)
+    elif isinstance(value, list):
+        for part in value:
+            yield from references(part)
+
+
+def at(document: Json, *path: str) -> Json:
+    for step in path:
+        assert isinstance(document, dict)
+        document = document[step]
+    return document
+
+
+async def test_every_route_is_described_and_nothing_else(world: World) -> None:
+    document = (await world.call("GET", "/openapi.json")).json
+
+    paths = at(document, "paths")
+    assert isinstance(paths, dict)
+    described = {(method.upper(), path) for path, methods in paths.items() for method in methods}
+    assert described == {(each.method, each.path) for each in make_table(backing_of(world))}
+
+
+async def test_every_reference_leads_somewhere(world: World) -> None:
+    document = (await world.call("GET", "/openapi.json")).json
+
+    for reference in references(document):
+        at(document, *reference.removeprefix("#/").split("/"))
+
+
+async def test_operations_have_a_summary_and_a_name_of_their_own(world: World) -> None:
+    table = make_table(backing_of(world))
+
+    assert len({each.name for each in table}) == len(table)
+    assert all(each.summary.endswith(".") for each in table)
+
+
+async def test_parameters_bodies_and_answers_are_named(world: World) -> None:
+    document = describe(make_table(backing_of(world)), "0.1.0")
+
+    qr = at(document, "paths", "/v1/sessions/{session_id}/qr", "get")
+    parameters = at(qr, "parameters")
+    assert isinstance(parameters, list)
+    assert [at(parameter, "name") for parameter in parameters] == ["session_id", "wait", "format"]
+    assert set(at(qr, "responses", "200", "content")) == {"application/json", "image/png"}  # type: ignore[arg-type]
+    assert at(qr, "responses", "204") == {"description": "No Content"}
+    create = at(document, "paths", "/v1/sessions", "post")
+    assert (
+        at(create, "requestBody", "content", "application/json", "schema", "$ref") == "#/components/schemas/SessionIn"
+    )
+    assert {"201", "200", "400", "401", "409", "415", "422"} <= set(at(create, "responses"))  # type: ignore[arg-type]
+    assert at(document, "paths", "/livez", "get", "security") == []
+
+
+async def test_every_json_answer_is_of_its_declared_shape(world: World) -> None:
+    """Walk all routes that can be read without a wait, and validate what really comes."""
+    await world.create(session_id="a", wait_for="qr")
+    read = [each for each in make_table(backing_of(world)) if each.method == "GET"]
+
+    for each in read:
+        reply = await world.call("GET", each.path.replace("{session_id}", "a"))
+        assert reply.status in each.answers, each.path
+        models = [kind for kind in each.answers[reply.status] if isinstance(kind, type)]
+        for model in models:
+            assert issubclass(model, BaseModel)
+            model.model_validate_json(reply.raw)

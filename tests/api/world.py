@@ -1,0 +1,243 @@
+"""The whole daemon behind the API, on real parts: database, supervisors, simulator processes, sockets."""
+
+import asyncio
+import hashlib
+import hmac
+import json
+import os
+import socket
+import sys
+from collections.abc import AsyncIterator, Mapping
+from contextlib import AsyncExitStack, asynccontextmanager, suppress
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import aiohttp
+from aiohttp import web
+
+from openwa_manager.api.app import Backing, control_app
+from openwa_manager.api.auth import Door, make_admin_key
+from openwa_manager.api.intake import intake_app
+from openwa_manager.api.sessions import Recipes
+from openwa_manager.api.system import Facts
+from openwa_manager.domain.errors import SessionNotFoundError
+from openwa_manager.domain.events import Json
+from openwa_manager.domain.restart import Policy
+from openwa_manager.domain.session import LaunchId, Session, SessionId, Usage
+from openwa_manager.engines.environment import Surroundings
+from openwa_manager.engines.openwa import ENV_NAMES, OpenwaEngine, OpenwaSetup
+from openwa_manager.engines.program import KnownProgram
+from openwa_manager.host.clock import SystemClock
+from openwa_manager.processes.launcher import HostLauncher
+from openwa_manager.processes.ports import PortPool
+from openwa_manager.services.equipment import Equipment
+from openwa_manager.services.sessions import Sessions
+from openwa_manager.services.start_gate import StartGate
+from openwa_manager.store.database import Database
+
+USER_AND_ID = "user_1_session_550e8400"
+SIMULATOR = KnownProgram((sys.executable, "-m", "openwa_manager.simulator"))
+QUICK = {"SIM_QR_DELAY_S": "0.05", "SIM_OPEN_S": "0.05", "SIM_RECONNECT_S": "0.05"}
+ALLOWED_HOST = "wa.example.com"
+
+Object = dict[str, Json]
+
+
+@dataclass(frozen=True)
+class Reply:
+    """An answer, read to its end."""
+
+    status: int
+    headers: Mapping[str, str]
+    raw: bytes
+
+    @property
+    def json(self) -> Object:
+        value: Object = json.loads(self.raw)
+        return value
+
+    @property
+    def code(self) -> Json:
+        """The code of a problem, which it is checked to be."""
+        assert self.headers["Content-Type"] == "application/problem+json"
+        assert self.json["request_id"] == self.headers["X-Request-ID"]
+        assert self.json["status"] == self.status
+        return self.json["code"]
+
+
+@dataclass
+class World:
+    """What a test may touch."""
+
+    sessions: Sessions
+    database: Database
+    home: Path
+    key: str
+    client: aiohttp.ClientSession
+    port: int = 0
+    intake_port: int = 0
+    used: dict[SessionId, Usage] = field(default_factory=dict)
+
+    async def call(
+        self, method: str, path: str, body: object = None, *, headers: Mapping[str, str] | None = None
+    ) -> Reply:
+        """Call the API with the admin's key."""
+        given = {"X-API-Key": self.key, **(headers or {})}
+        url = f"http://127.0.0.1:{self.port}{path}"
+        async with self.client.request(method, url, json=body, headers=given) as answer:
+            return Reply(answer.status, dict(answer.headers), await answer.read())
+
+    async def create(self, **body: object) -> Object:
+        """Create a session, which must be new."""
+        reply = await self.call("POST", "/v1/sessions", {"timeout_s": 20, **body})
+        assert reply.status == 201, reply.raw
+        return reply.json
+
+    async def raw(self, head: str, body: bytes = b"", *, port: int | None = None) -> tuple[int, Mapping[str, str]]:
+        """Send a request exactly as written, and return status and headers of the answer."""
+        reader, writer = await asyncio.open_connection("127.0.0.1", port or self.port)
+        try:
+            writer.write(head.replace("\n", "\r\n").encode("latin-1") + b"\r\n\r\n" + body)
+            lines = (await reader.readuntil(b"\r\n\r\n")).decode("latin-1").split("\r\n")
+        finally:
+            writer.close()
+        headers = dict(line.split(": ", 1) for line in lines[1:] if line)
+        return int(lines[0].split()[1]), headers
+
+    async def play(self, session_id: str, verb: str) -> None:
+        """Play WhatsApp or the phone on the session's simulator."""
+        launch = self.sessions.get(session_id).launch
+        assert launch is not None
+        async with self.client.post(f"http://127.0.0.1:{launch.port}/_sim/{verb}") as answer:
+            assert answer.status == 200, await answer.text()
+
+    async def post_event(self, session: Session, body: bytes, **changed: str) -> Reply:
+        """Post to the intake as the session's engine does; `changed` replaces secret, launch_id, key or session_id."""
+        launch = session.launch
+        launch_id = changed.get("launch_id", launch.launch_id if launch else LaunchId("none"))
+        secret = changed.get("secret", launch.secret if launch else "")
+        headers = {"X-OpenWA-Signature": changed.get("signature", sign(secret, body))}
+        if "key" in changed:
+            headers["X-OpenWA-Idempotency-Key"] = changed["key"]
+        session_id = changed.get("session_id", session.session_id)
+        url = f"http://127.0.0.1:{self.intake_port}/hooks/{session_id}/{launch_id}"
+        async with self.client.post(url, data=body, headers=headers) as answer:
+            return Reply(answer.status, dict(answer.headers), await answer.read())
+
+
+def sign(secret: str, body: bytes) -> str:
+    return "sha256=" + hmac.new(secret.encode(), body, hashlib.sha256).hexdigest()
+
+
+@asynccontextmanager
+async def world_in(home: Path, *, takes_up: bool = True) -> AsyncIterator[World]:
+    """Build the daemon's inside in `home`, run it, and end all its engines afterwards.
+
+    Without `takes_up` its sessions are known, but not run.
+    """
+    clock, api_socket, intake_socket = SystemClock(), _reserved(), _reserved()
+    async with AsyncExitStack() as stack:
+        database = await stack.enter_async_context(Database(home / "manager.db"))
+        around = Surroundings(
+            environ=dict(os.environ),
+            intake_url=f"http://127.0.0.1:{_port_of(intake_socket)}",
+            engine_env=QUICK,
+        )
+        engine = await stack.enter_async_context(
+            OpenwaEngine(OpenwaSetup(program=SIMULATOR, surroundings=around), clock)
+        )
+        (home / "locks").mkdir()
+        launcher = HostLauncher(home / "locks", clock)
+        stack.callback(launcher.close)
+        gate = StartGate(clock, 8, 0.0, lambda: None)
+        sessions = Sessions(_equipment(home, database, engine, launcher, gate), "simulator")
+        await sessions.load()
+        tasks = await stack.enter_async_context(asyncio.TaskGroup())
+        running = [tasks.create_task(part.run()) for part in (launcher, gate)]
+        if takes_up:
+            running.append(tasks.create_task(sessions.run()))
+        world = World(
+            sessions=sessions,
+            database=database,
+            home=home,
+            key=make_admin_key(home / "admin.key"),
+            client=await stack.enter_async_context(aiohttp.ClientSession()),
+            port=_port_of(api_socket),
+            intake_port=_port_of(intake_socket),
+        )
+        await stack.enter_async_context(serving(_control(world), api_socket, home / "manager.sock"))
+        await stack.enter_async_context(serving(intake_app(sessions), intake_socket))
+        try:
+            yield world
+        finally:
+            await _end_all(sessions)
+            for task in running:
+                task.cancel()
+
+
+@asynccontextmanager
+async def serving(
+    app: web.Application, tcp: socket.socket, unix_path: Path | None = None
+) -> AsyncIterator[web.Application]:
+    """Serve an application on a bound socket, and on a unix socket if a path is given."""
+    runner = web.AppRunner(app, access_log=None, shutdown_timeout=0.5)
+    await runner.setup()
+    await web.SockSite(runner, tcp).start()
+    if unix_path is not None:
+        await web.UnixSite(runner, str(unix_path)).start()
+    try:
+        yield app
+    finally:
+        await runner.cleanup()
+
+
+def _reserved() -> socket.socket:
+    reserved = socket.socket()
+    reserved.bind(("127.0.0.1", 0))
+    return reserved
+
+
+def _port_of(reserved: socket.socket) -> int:
+    return int(reserved.getsockname()[1])
+
+
+def backing_of(world: World) -> Backing:
+    return Backing(
+        sessions=world.sessions,
+        database=world.database,
+        usage=world.used.get,
+        recipes=Recipes(env_names={"simulator": ENV_NAMES}, default="simulator"),
+        facts=Facts(host="mac-mini-1", version="0.1.0", started_at=1_800_000_000.0),
+        pairing_window_s=180.0,
+    )
+
+
+def _control(world: World) -> web.Application:
+    return control_app(Door(world.key, [ALLOWED_HOST]), backing_of(world))
+
+
+def _equipment(
+    home: Path, database: Database, engine: OpenwaEngine, launcher: HostLauncher, gate: StartGate
+) -> Equipment:
+    first_port = 20_000 + os.getpid() % 70 * 100  # away from those of other test runs on this machine
+    return Equipment(
+        clock=SystemClock(),
+        chance=lambda: 0.5,
+        database=database,
+        launcher=launcher,
+        engines={"simulator": engine},
+        gate=gate,
+        ports=PortPool(first_port, first_port + 99),
+        policy=Policy(),
+        sessions_root=home / "sessions",
+        logs_root=None,
+        stop_grace_s=2.0,
+        announce=lambda _: None,
+        is_offline=lambda: False,
+    )
+
+
+async def _end_all(sessions: Sessions) -> None:
+    for session in sessions.list_sessions():
+        with suppress(SessionNotFoundError):
+            await sessions.delete(session.session_id, keep_data=True, log_out=False)
