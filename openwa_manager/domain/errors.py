@@ -65,6 +65,12 @@ class EngineError(OpenwaManagerError):
     code = "engine_error"
 
 
+class EngineUnableError(EngineError):
+    """The engine has no such call, whatever its state."""
+
+    code = "illegal_transition"
+
+
 class EngineTimeoutError(EngineError):
     """The engine did not answer in time; what it did is unknown."""
 

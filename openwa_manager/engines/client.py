@@ -9,7 +9,7 @@ from typing import TypeVar
 import aiohttp
 from pydantic import BaseModel, TypeAdapter, ValidationError
 
-from openwa_manager.domain.errors import EngineError, EngineTimeoutError
+from openwa_manager.domain.errors import EngineError, EngineTimeoutError, EngineUnableError
 from openwa_manager.engines.mapping import InnerSession, InnerWebhook, PairingCode, ShownQr
 
 #: whatsapp-web.js answers `start` only after it launched its browser and loaded the page: 60 s at most, and a little.
@@ -123,7 +123,7 @@ class EngineClient:
         """Unlink the device and wipe its credentials."""
         answer = await self._call("POST", f"/api/sessions/{inner_id}/logout", timeout_s=SLOW_TIMEOUT_S)
         if answer.status == 404 and answer.message.startswith("Cannot POST"):
-            raise EngineError("this OpenWA has no logout call: it came with version 0.12")
+            raise EngineUnableError("this OpenWA has no logout call: it came with version 0.12")
         _accepted(answer)
 
     async def webhooks(self, inner_id: str) -> list[InnerWebhook]:

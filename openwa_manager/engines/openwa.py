@@ -220,7 +220,8 @@ class OpenwaEngine:
         """Unlink the device and wipe its credentials.
 
         Raises:
-            EngineError: OpenWA is older than 0.12 or refused.
+            EngineUnableError: OpenWA is older than 0.12.
+            EngineError: it refused.
         """
         client = (await self._line(session, launch)).client
         await client.log_out(await _inner_id(client, session))

@@ -1,0 +1,222 @@
+"""The recipe `command`: any program that writes `qr.png` and posts a few signed events (API.md, Settings)."""
+
+import asyncio
+import shutil
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import aiohttp
+
+from openwa_manager.domain.errors import EngineError, EngineTimeoutError, EngineUnableError, LaunchFailedError
+from openwa_manager.domain.events import Json, is_passed_through
+from openwa_manager.domain.ports import LaunchPlan, Report
+from openwa_manager.domain.session import Launch, LaunchId, Session, SessionId
+from openwa_manager.domain.stimuli import (
+    EngineEventReceived,
+    EngineReady,
+    LifeSeen,
+    LinkReport,
+    LinkReported,
+    MessageAcknowledged,
+    Observation,
+)
+from openwa_manager.engines.environment import Surroundings
+from openwa_manager.engines.mapping import Data, text_of
+
+#: What the recipe sets itself; the names of `command_env` come on top.
+ENV_NAMES = frozenset({"SESSION_ID", "SESSION_DIR", "PORT", "WEBHOOK_URL", "WEBHOOK_SECRET", "TMPDIR"})
+_PROXY_NAMES = ("HTTP_PROXY", "HTTPS_PROXY")
+_NEVER_PROXIED = "127.0.0.1,localhost"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CommandSetup:
+    """How the admin's program is started: templates in which `{session_id}` and its four siblings are replaced."""
+
+    argv: Sequence[str]
+    surroundings: Surroundings
+    env: Mapping[str, str] = field(default_factory=dict, repr=False)
+    answer_timeout_s: float = 5.0
+
+    @property
+    def env_names(self) -> frozenset[str]:
+        """Return the variables a session may not set."""
+        return ENV_NAMES.union(self.env)
+
+
+class CommandEngine:
+    """Implements `domain.ports.Engine` for a program of one's own; it needs no HTTP server."""
+
+    has_http = False
+
+    def __init__(self, setup: CommandSetup) -> None:
+        self._setup = setup
+        self._answered: dict[SessionId, LaunchId] = {}
+
+    async def plan(self, session: Session, launch: Launch, directory: Path) -> LaunchPlan:
+        """Return how to start this launch; makes the folders it needs.
+
+        Raises:
+            LaunchFailedError: no program is set, or it cannot be executed.
+        """
+        around = self._setup.surroundings
+        facts = {
+            "session_id": session.session_id,
+            "session_dir": str(directory),
+            "port": str(launch.port),
+            "webhook_url": around.webhook_url(session.session_id, launch.launch_id),
+            "webhook_secret": launch.secret,
+        }
+        recipe = {name.upper(): value for name, value in facts.items()} | {"TMPDIR": str(directory / "tmp")}
+        recipe |= self._proxy_env(session.spec.proxy_url)
+        recipe |= {name: _filled(template, facts) for name, template in self._setup.env.items()}
+        log_path = around.log_path(session.session_id, directory)
+        program = await asyncio.to_thread(self._prepare, directory / "tmp", log_path.parent)
+        return LaunchPlan(
+            session_id=session.session_id,
+            launch_id=launch.launch_id,
+            argv=(program, *(_filled(word, facts) for word in self._setup.argv[1:])),
+            env=around.env(session, launch, recipe),
+            cwd=directory,
+            log_path=log_path,
+        )
+
+    def _proxy_env(self, proxy_url: str | None) -> dict[str, str]:
+        if proxy_url is None:
+            return {}
+        spared = self._setup.surroundings.environ.get("NO_PROXY", "")
+        no_proxy = f"{spared},{_NEVER_PROXIED}".removeprefix(",")
+        return {**dict.fromkeys(_PROXY_NAMES, proxy_url), "NO_PROXY": no_proxy}
+
+    def _prepare(self, *folders: Path) -> str:
+        if not self._setup.argv:
+            raise LaunchFailedError("the engine `command` needs a program: set `command_argv`")
+        program = shutil.which(self._setup.argv[0], path=self._setup.surroundings.environ.get("PATH"))
+        if program is None:
+            raise LaunchFailedError(f"{self._setup.argv[0]} cannot be executed: correct `command_argv`")
+        for folder in folders:
+            folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+        return str(Path(program).absolute())
+
+    async def bring_up(self, session: Session, launch: Launch, report: Report) -> None:
+        """Report the engine ready: it runs as soon as it was launched."""
+        del session
+        report(EngineReady(launch_id=launch.launch_id))
+
+    async def observe(self, session: Session, launch: Launch) -> Sequence[Observation]:
+        """Return a sign of life if the engine answers `GET /health`; nothing if it never did in this launch.
+
+        Raises:
+            EngineError: it has answered before and does not now, or says it is not well.
+        """
+        try:
+            status = await self._health(launch.port)
+        except EngineError:
+            if self._answered.get(session.session_id) == launch.launch_id:
+                raise
+            return ()
+        if status == 404:  # a server without that page
+            return ()
+        self._answered[session.session_id] = launch.launch_id
+        if status >= 400:
+            raise EngineError(f"the engine answered GET /health with {status}")
+        return (LifeSeen(launch_id=launch.launch_id),)
+
+    async def _health(self, port: int) -> int:
+        try:
+            async with (
+                asyncio.timeout(self._setup.answer_timeout_s),
+                aiohttp.ClientSession(cookie_jar=aiohttp.DummyCookieJar()) as http,
+                http.get(f"http://127.0.0.1:{port}/health", allow_redirects=False) as answer,
+            ):
+                return answer.status
+        except TimeoutError as error:
+            limit_s = self._setup.answer_timeout_s
+            raise EngineTimeoutError(f"the engine did not answer GET /health within {limit_s:g} s") from error
+        except (aiohttp.ClientError, OSError) as error:
+            raise EngineError(f"the engine did not answer GET /health: {error}") from error
+
+    def interpret(
+        self, session: Session, launch: Launch, event: str, data: Mapping[str, Json]
+    ) -> Sequence[Observation]:
+        """Return what an event posted by the engine means; a heartbeat means no more than any other post."""
+        del session
+        read = _EVENTS.get(event)
+        if read is not None:
+            return read(data, launch.launch_id)
+        if is_passed_through(event):
+            return (EngineEventReceived(launch_id=launch.launch_id, type=event, data=data),)
+        return ()
+
+    async def read_qr(self, session: Session, launch: Launch) -> bytes | None:
+        """Return None: this engine writes `qr.png`, and the watcher sees it."""
+        del session, launch
+        return None
+
+    async def request_pairing_code(self, session: Session, launch: Launch, phone_number: str) -> str:
+        """Refuse.
+
+        Raises:
+            EngineUnableError: always.
+        """
+        del session, launch, phone_number
+        raise EngineUnableError("an engine of the kind `command` gives no pairing codes")
+
+    async def log_out(self, session: Session, launch: Launch) -> None:
+        """Refuse.
+
+        Raises:
+            EngineUnableError: always.
+        """
+        del session, launch
+        raise EngineUnableError("an engine of the kind `command` has no logout call")
+
+    async def hang_up(self, session: Session, launch: Launch) -> None:
+        """Forget whether this launch answered; no connection outlives its call."""
+        if self._answered.get(session.session_id) == launch.launch_id:
+            del self._answered[session.session_id]
+
+
+def _filled(template: str, facts: Mapping[str, str]) -> str:
+    """Replace our placeholders only: other braces, as in JSON or a shell's ${x}, are the program's own."""
+    for name, value in facts.items():
+        template = template.replace(f"{{{name}}}", value)
+    return template
+
+
+_Reader = Callable[[Data, LaunchId], Sequence[Observation]]
+
+
+def _link(link: LinkReport) -> _Reader:
+    def read(data: Data, launch_id: LaunchId) -> Sequence[Observation]:
+        report = LinkReported(
+            launch_id=launch_id,
+            link=link,
+            detail=text_of(data, "reason") or "",
+            phone_number=text_of(data, "phone_number"),
+            push_name=text_of(data, "push_name"),
+        )
+        return (report,)
+
+    return read
+
+
+def _message(fate: str) -> _Reader:
+    def read(data: Data, launch_id: LaunchId) -> Sequence[Observation]:
+        message_id = text_of(data, "message_id")
+        if message_id is None:
+            return ()
+        return (MessageAcknowledged(launch_id=launch_id, message_id=message_id, fate=fate, to=text_of(data, "to")),)
+
+    return read
+
+
+_EVENTS: Mapping[str, _Reader] = {
+    "session.authenticating": _link(LinkReport.AUTHENTICATING),
+    "session.connected": _link(LinkReport.CONNECTED),
+    "session.disconnected": _link(LinkReport.DISCONNECTED),
+    "session.banned": _link(LinkReport.BANNED),
+    "session.logged_out": _link(LinkReport.LOGGED_OUT),
+    **{f"message.{fate}": _message(fate) for fate in ("sent", "delivered", "read", "failed")},
+}
