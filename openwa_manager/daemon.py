@@ -1,16 +1,19 @@
 """The composition root: builds every part from the settings, starts them in order, winds down in the mirror order."""
 
 import asyncio
+import faulthandler
 import os
 import platform
 import random
 import signal
 import ssl
 import sys
+from collections.abc import Coroutine, Iterator
 from contextlib import AsyncExitStack
 from dataclasses import dataclass
 from functools import partial
 from importlib import metadata
+from typing import Protocol
 
 import structlog
 from aiohttp import web
@@ -34,6 +37,7 @@ from openwa_manager.engines.program import KnownProgram, NodeProgram, Program
 from openwa_manager.host import capacity
 from openwa_manager.host.clock import SystemClock
 from openwa_manager.host.home import DaemonLock, Home, raise_file_limit
+from openwa_manager.host.network import has_default_route
 from openwa_manager.host.notify import ServiceManager
 from openwa_manager.processes.launcher import HostLauncher
 from openwa_manager.processes.locks import reserve_fd
@@ -42,9 +46,15 @@ from openwa_manager.processes.usage import UsageMeter
 from openwa_manager.services.courier import Courier, Letterhead
 from openwa_manager.services.dispatcher import Dispatcher
 from openwa_manager.services.equipment import Equipment
+from openwa_manager.services.heartbeat import Heartbeat
+from openwa_manager.services.housekeeping import Housekeeping
+from openwa_manager.services.memory_guard import MemoryGuard, MemoryLimits
+from openwa_manager.services.prober import ProbePolicy, Prober
 from openwa_manager.services.sampler import Sampler
 from openwa_manager.services.sessions import Sessions
 from openwa_manager.services.start_gate import Shortage, StartGate
+from openwa_manager.services.vigil import Reactions, Vigil
+from openwa_manager.services.watchdog import Watchdog
 from openwa_manager.store import endpoints, outbox
 from openwa_manager.store.database import Database
 from openwa_manager.watcher.qr import QrWatcher
@@ -63,6 +73,7 @@ def run(settings: Settings) -> int:
     """Serve until SIGTERM or SIGINT; return the exit code: 0 when asked to stop, 1 when something stood in the way."""
     os.umask(0o077)
     reserve_fd()  # before anything else takes the low numbers
+    faulthandler.enable()  # a service manager whose watchdog starves sends SIGABRT: say where we hung
     logs.configure(settings.log_level, settings.log_format)
     try:
         asyncio.run(_serve(settings))
@@ -78,16 +89,23 @@ def run(settings: Settings) -> int:
     return 0
 
 
+class _Service(Protocol):
+    """A part with a life of its own."""
+
+    async def run(self) -> None:
+        """Work until cancelled."""
+        ...
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _Parts:
-    """The parts that have a life of their own, in the order in which they start."""
+    """What the listeners stand on, and all `services` in the order in which they start."""
 
-    launcher: HostLauncher
-    dispatcher: Dispatcher
-    gate: StartGate
     sessions: Sessions
+    dispatcher: Dispatcher
     sampler: Sampler
-    watcher: QrWatcher
+    prober: Prober
+    services: tuple[_Service, ...]
 
 
 async def _serve(settings: Settings) -> None:
@@ -116,22 +134,42 @@ async def _serve(settings: Settings) -> None:
         )
         door = Door(admin_key, settings.allowed_hosts)
         async with asyncio.TaskGroup() as services:
-            running = [
-                services.create_task(each.run())
-                for each in (parts.launcher, parts.dispatcher, parts.gate, parts.sessions, parts.sampler, parts.watcher)
-            ]
+            running = [services.create_task(each.run()) for each in parts.services]
             async with AsyncExitStack() as listeners:
                 await _listen(settings, control_app(door, backing), intake_app(parts.sessions), listeners)
-                await _tell(database, parts.dispatcher, "manager.started", clock.now().at)
-                manager.ready()
+                await _tell(database, parts.dispatcher, Event(type="manager.started", occurred_at=clock.now().at))
+                running += [services.create_task(each) for each in _service_manager_tasks(manager, parts, database, clock)]
                 _log.info("daemon_started", home=str(home.root), listen=str(settings.listen), version=_VERSION)
                 await stop.wait()
                 manager.stopping()
                 parts.sessions.drain()
-                await _tell(database, parts.dispatcher, "manager.stopping", clock.now().at)
+                await _tell(database, parts.dispatcher, Event(type="manager.stopping", occurred_at=clock.now().at))
             for task in reversed(running):
                 task.cancel()
     _log.info("daemon_stopped")
+
+
+def _service_manager_tasks(
+    manager: ServiceManager, parts: _Parts, database: Database, clock: SystemClock
+) -> Iterator[Coroutine[None, None, None]]:
+    def say() -> None:
+        progress = parts.sessions.progress()
+        manager.status(f"{progress.total} sessions, {progress.running} running, {progress.queued} waiting to start")
+
+    def feed() -> None:
+        manager.alive()
+        say()
+
+    async def report_ready() -> None:
+        manager.status("taking up the sessions")
+        await parts.sessions.adoption.wait()
+        manager.ready()
+        say()
+
+    yield report_ready()
+    limit_s = manager.watchdog_s()
+    if limit_s is not None:
+        yield Watchdog(limit_s, database, clock, feed).run()
 
 
 async def _build(
@@ -143,7 +181,6 @@ async def _build(
         clock, settings.start_concurrency, settings.start_spacing_s, partial(_find_shortage, settings, home)
     )
     engines = await _engines(settings, clock, stack)
-    dispatcher: Dispatcher
     equipment = Equipment(
         clock=clock,
         chance=random.random,
@@ -157,16 +194,31 @@ async def _build(
         logs_root=settings.logs_path,
         stop_grace_s=settings.stop_grace_s,
         announce=lambda _: dispatcher.wake(),
+        is_offline=lambda: vigil.is_offline,
     )
     sessions = Sessions(equipment, settings.engine)
     dispatcher = await _dispatcher(settings, database, clock, sessions, stack)
+    guard = MemoryGuard(_memory_limits(settings), sessions.patients, sessions.is_idle)
+    sampler = Sampler(clock, UsageMeter(clock).sample, sessions.live, guard.check)
+    prober = Prober(clock, random.random, _probe_policy(settings), sessions.patients)
+
+    async def excuse_sleep(slept_s: float) -> None:
+        prober.probe_all()
+        await _tell(
+            database, dispatcher, Event(type="host.slept", occurred_at=clock.now().at, data={"slept_s": slept_s})
+        )
+
+    reactions = Reactions(on_network=sessions.look_again, on_slept=excuse_sleep)
+    vigil = Vigil(clock, has_default_route, sessions.list_sessions, reactions)
+    watcher = QrWatcher(home.sessions, sessions.show_file, sessions.awaiting_qr, clock)
+    heartbeat = Heartbeat(clock, settings.heartbeat_s, sessions.list_sessions, sampler.usage, dispatcher.post_heartbeat)
+    housekeeping = Housekeeping(clock, database, home.copies, sessions.log_paths)
     return _Parts(
-        launcher=launcher,
-        dispatcher=dispatcher,
-        gate=gate,
         sessions=sessions,
-        sampler=Sampler(clock, UsageMeter(clock).sample, sessions.live),
-        watcher=QrWatcher(home.sessions, sessions.show_file, sessions.awaiting_qr, clock),
+        dispatcher=dispatcher,
+        sampler=sampler,
+        prober=prober,
+        services=(launcher, dispatcher, gate, sessions, sampler, watcher, prober, heartbeat, vigil, housekeeping),
     )
 
 
@@ -224,6 +276,19 @@ def _policy(settings: Settings) -> Policy:
     return Policy(restart=restart, link=link)
 
 
+def _memory_limits(settings: Settings) -> MemoryLimits:
+    return MemoryLimits(soft_bytes=settings.memory_soft_bytes, hard_bytes=settings.memory_hard_bytes)
+
+
+def _probe_policy(settings: Settings) -> ProbePolicy:
+    return ProbePolicy(
+        period_s=settings.probe_period_s,
+        timeout_s=settings.probe_timeout_s,
+        misses=settings.probe_misses,
+        silence_s=settings.silence_s,
+    )
+
+
 def _find_shortage(settings: Settings, home: Home) -> Shortage | None:
     memory_bytes = capacity.free_memory_bytes()
     if memory_bytes < settings.min_free_memory_bytes:
@@ -236,12 +301,12 @@ def _find_shortage(settings: Settings, home: Home) -> Shortage | None:
     return None
 
 
-async def _tell(database: Database, dispatcher: Dispatcher, event_type: str, at: float) -> None:
+async def _tell(database: Database, dispatcher: Dispatcher, event: Event) -> None:
     """Put an event of the daemon itself in the outbox; a full disk loses it, and nothing else."""
     try:
-        await database.write(partial(outbox.append, events=[Event(type=event_type, occurred_at=at)]))
+        await database.write(partial(outbox.append, events=[event]))
     except StorageFullError as error:
-        _log.warning("event_not_recorded", type=event_type, error=str(error))
+        _log.warning("event_not_recorded", type=event.type, error=str(error))
     dispatcher.wake()
 
 

@@ -10,11 +10,15 @@ from openwa_manager.domain.stimuli import Deadline
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Moment:
-    """When a stimulus was met: wall time, boot clock, and a draw in [0, 1) for whatever is left to chance."""
+    """When a stimulus was met: wall time, boot clock, and a draw in [0, 1) for whatever is left to chance.
+
+    `is_offline` tells that the host itself has no network, so that no session can be blamed for its link.
+    """
 
     at: float
     boot_s: float
     chance: float = 0.5
+    is_offline: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -27,11 +31,17 @@ class Armed:
 
 Deadlines = Mapping[Deadline, Armed]
 
+#: Deadlines that condemn an engine or a link. One that rings this late means that we were asleep, not that it was.
+VERDICTS = frozenset(
+    {Deadline.BOOT, Deadline.INITIALIZING, Deadline.AUTHENTICATING, Deadline.LINK_DOWN, Deadline.REPLACED}
+)
+LATE_S = 5.0
+
 
 def rearm(running: Deadlines, session: Session, moment: Moment, policy: Policy) -> Deadlines:
     """Return the deadlines this session holds now: those still meant keep running, the others start or stop."""
     armed: dict[Deadline, Armed] = {}
-    for deadline, anchor, left_s in _wanted(session, moment.at, policy):
+    for deadline, anchor, left_s in _wanted(session, moment, policy):
         kept = running.get(deadline)
         if kept is None or kept.anchor != anchor:
             kept = Armed(anchor=anchor, due_boot_s=moment.boot_s + max(0.0, left_s))
@@ -41,7 +51,17 @@ def rearm(running: Deadlines, session: Session, moment: Moment, policy: Policy) 
 
 def is_held(session: Session, deadline: Deadline, moment: Moment, policy: Policy) -> bool:
     """Tell whether this deadline means anything in the session's present state."""
-    return any(wanted == deadline for wanted, _, _ in _wanted(session, moment.at, policy))
+    return any(wanted == deadline for wanted, _, _ in _wanted(session, moment, policy))
+
+
+def excused(running: Deadlines, session: Session, moment: Moment, policy: Policy) -> Deadlines:
+    """Return the deadlines with the verdicts that ring too late wound anew: nobody was awake to see them met."""
+    judged = {
+        deadline: armed
+        for deadline, armed in running.items()
+        if deadline not in VERDICTS or moment.boot_s - armed.due_boot_s <= LATE_S
+    }
+    return running if len(judged) == len(running) else rearm(judged, session, moment, policy)
 
 
 def passed(running: Deadlines, boot_s: float) -> Deadline | None:
@@ -54,7 +74,8 @@ _Wanted = tuple[Deadline, str, float]
 
 
 # A wall clock that was set back must not make a wait longer than it was meant to be: hence the `min` below.
-def _wanted(session: Session, at: float, policy: Policy) -> Iterator[_Wanted]:
+def _wanted(session: Session, moment: Moment, policy: Policy) -> Iterator[_Wanted]:
+    at = moment.at
     match session.process:
         case ProcessState.STARTING:
             if session.pid is not None:
@@ -65,7 +86,8 @@ def _wanted(session: Session, at: float, policy: Policy) -> Iterator[_Wanted]:
             left_s = session.restarts.next_at - at
             yield deadline, f"{session.restarts.next_at}", min(left_s, policy.restart.slow_retry_s)
         case ProcessState.RUNNING:
-            yield from _wanted_of_link(session, policy)
+            if not moment.is_offline:
+                yield from _wanted_of_link(session, policy)
             yield from _wanted_of_pairing(session, at, policy)
             yield from _wanted_of_book(session, policy)
         case _:
@@ -90,7 +112,7 @@ def _wanted_of_link(session: Session, policy: Policy) -> Iterator[_Wanted]:
         case LinkState.DISCONNECTED if not session.restarts.link_restarted:
             if session.reason and session.reason.code is ReasonCode.REPLACED:
                 yield Deadline.REPLACED, anchor, policy.link.replaced_s
-            elif session.reason and session.reason.code is ReasonCode.NETWORK:
+            elif session.reason and session.reason.code in (ReasonCode.NETWORK, ReasonCode.HOST_OFFLINE):
                 yield Deadline.LINK_DOWN, anchor, policy.link.link_down_s
         case _:
             return

@@ -126,6 +126,8 @@ def _book_of_connected(book: Restarts) -> Restarts:
 def _moved(stimulus: LinkReported, scene: Scene, link: LinkState) -> Draft | Dropped:
     before = scene.session
     code = _DOWN_BECAUSE[stimulus.link] if link is LinkState.DISCONNECTED else None
+    if code is ReasonCode.NETWORK and scene.moment.is_offline:
+        code = ReasonCode.HOST_OFFLINE
     if link is before.link and code is (before.reason.code if before.reason else None):
         return Dropped(why="nothing new")
     session = replace(

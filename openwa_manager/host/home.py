@@ -32,6 +32,11 @@ class Home:
         return self.root / "admin.key"
 
     @property
+    def copies(self) -> Path:
+        """Return the directory of the registry's copies."""
+        return self.root / "copies"
+
+    @property
     def run(self) -> Path:
         """Return the directory of the socket and the daemon's lock."""
         return self.root / "run"
@@ -48,7 +53,7 @@ class Home:
             ConfigError: a directory cannot be made or used, or a secret is readable by others; says what to do.
         """
         try:
-            for directory in (self.root, self.run, self.locks, self.sessions):
+            for directory in (self.root, self.run, self.locks, self.copies, self.sessions):
                 directory.mkdir(mode=0o700, parents=True, exist_ok=True)
                 _close_to_others(directory)
             _require_writable(self.root)

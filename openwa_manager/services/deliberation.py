@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 import structlog
 
 from openwa_manager.domain.commands import Command
-from openwa_manager.domain.deadlines import Deadlines, Moment, passed, rearm
+from openwa_manager.domain.deadlines import Deadlines, Moment, excused, passed, rearm
 from openwa_manager.domain.events import Event
 from openwa_manager.domain.lifecycle import Decided, Dropped, Refused, decide
 from openwa_manager.domain.restart import Policy
@@ -35,7 +35,9 @@ class Deliberation:
         return refused
 
     def ring(self, moment: Moment) -> None:
-        """Decide on every deadline that has passed."""
+        """Decide on every deadline that has passed, and start or stop those that the moment itself decides on."""
+        running = excused(self.deadlines, self.session, moment, self.policy)
+        self.deadlines = rearm(running, self.session, moment, self.policy)
         while (deadline := passed(self.deadlines, moment.boot_s)) is not None:
             rung = self.deadlines[deadline]
             self._decide(DeadlinePassed(deadline=deadline), moment)

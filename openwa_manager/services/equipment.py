@@ -18,7 +18,7 @@ class Equipment:
     """The world of a supervisor.
 
     `chance` draws from [0, 1); `announce` is told of every event once it is on disk; `logs_root` None keeps each
-    engine's log in its session directory.
+    engine's log in its session directory; `is_offline` tells that the host has no network.
     """
 
     clock: Clock
@@ -33,6 +33,7 @@ class Equipment:
     logs_root: Path | None
     stop_grace_s: float
     announce: Callable[[Sequence[StoredEvent]], None]
+    is_offline: Callable[[], bool]
 
     def directory(self, session_id: SessionId) -> Path:
         """Return the session's own directory."""

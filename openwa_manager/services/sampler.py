@@ -12,10 +12,17 @@ Measure = Callable[[Mapping[SessionId, Identity]], Mapping[SessionId, Usage]]
 
 
 class Sampler:
-    """Knows what each live engine used when last measured."""
+    """Knows what each live engine used when last measured; `check` sees every measurement."""
 
-    def __init__(self, clock: Clock, measure: Measure, live: Callable[[], Mapping[SessionId, Identity]]) -> None:
+    def __init__(
+        self,
+        clock: Clock,
+        measure: Measure,
+        live: Callable[[], Mapping[SessionId, Identity]],
+        check: Callable[[Mapping[SessionId, Usage]], None],
+    ) -> None:
         self._clock = clock
+        self._check = check
         self._measure = measure
         self._live = live
         self._usage: Mapping[SessionId, Usage] = {}
@@ -29,4 +36,5 @@ class Sampler:
         while True:
             live = self._live()
             self._usage = await asyncio.to_thread(self._measure, live) if live else {}
+            self._check(self._usage)
             await self._clock.sleep_until(self._clock.now().boot_s + _PERIOD_S)

@@ -2,10 +2,9 @@
 
 import asyncio
 import hashlib
-import secrets
 import uuid
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 
@@ -16,7 +15,6 @@ from openwa_manager.domain.errors import (
     EngineError,
     IllegalTransitionError,
     InvalidInputError,
-    SessionExistsError,
     SessionNotFoundError,
 )
 from openwa_manager.domain.events import Json
@@ -32,7 +30,6 @@ from openwa_manager.domain.session import (
     Spec,
     Step,
     is_session_id,
-    user_of,
 )
 from openwa_manager.domain.stimuli import (
     ChangeRequested,
@@ -44,28 +41,17 @@ from openwa_manager.domain.stimuli import (
     StartRequested,
     StopRequested,
 )
+from openwa_manager.services.adoption import Adoption, Progress, progress_of
 from openwa_manager.services.bulkhead import keep_running
 from openwa_manager.services.equipment import Equipment
+from openwa_manager.services.memory_guard import IDLE_S
+from openwa_manager.services.new_session import NewSession
+from openwa_manager.services.prober import Patient, is_patient
 from openwa_manager.services.reconciler import by_last_connection, examine
 from openwa_manager.services.supervisor import Supervisor
 from openwa_manager.store import registry
 
 _log = structlog.get_logger()
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class NewSession:
-    """What a caller asks for; `given` names the fields of the spec he gave, the others are not compared."""
-
-    session_id: str | None = None
-    user_id: str | None = None
-    engine: str | None = None
-    desired: Desired = Desired.RUNNING
-    labels: Mapping[str, str] = field(default_factory=dict)
-    env: Mapping[str, str] = field(default_factory=dict, repr=False)
-    proxy_url: str | None = field(default=None, repr=False)
-    memory_limit_bytes: int | None = None
-    given: frozenset[str] = frozenset()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -84,9 +70,11 @@ class Sessions:
         self._equipment = equipment
         self._default_engine = default_engine
         self._supervisors: dict[SessionId, Supervisor] = {}
+        self._heartbeats: dict[SessionId, LaunchId] = {}
+        self._used_boot_s: dict[SessionId, float] = {}
         self._group: asyncio.TaskGroup | None = None
         self._is_draining = False
-        self.is_ready = False
+        self.adoption = Adoption(equipment.clock)
 
     async def load(self) -> None:
         """Know every recorded session, as it was left."""
@@ -96,6 +84,7 @@ class Sessions:
     async def run(self) -> None:
         """Adopt what lives and replace what died, most recently connected first; then run them all until cancelled."""
         supervisors = sorted(self._supervisors.values(), key=lambda each: by_last_connection(each.session))
+        self.adoption.begin()
         async with asyncio.TaskGroup() as group:
             self._group = group
             for supervisor in supervisors:
@@ -103,9 +92,18 @@ class Sessions:
             async with asyncio.TaskGroup() as adoption:
                 for supervisor in supervisors:
                     adoption.create_task(self._resume(supervisor))
-            self.is_ready = True
+            self.adoption.end()
             _log.info("sessions_resumed", count=len(supervisors), alive=len(self.registry()))
             await asyncio.Event().wait()  # the group must be there for sessions to come
+
+    @property
+    def is_ready(self) -> bool:
+        """Tell whether every session known at the start has been taken up."""
+        return self.adoption.is_over
+
+    def progress(self) -> Progress:
+        """Return how far the start of the sessions is."""
+        return progress_of(self.list_sessions(), self.adoption.adopted_count)
 
     def drain(self) -> None:
         """Take no new sessions any more."""
@@ -148,11 +146,14 @@ class Sessions:
         present = self._supervisors.get(SessionId(session_id))
         if present is not None:
             session = await present.hear(())
-            _compare(session, wanted)
+            wanted.require_same(session)
             return session, False
         if self._group is None or self._is_draining:
             raise DrainingError("the daemon is not taking new sessions now")
-        session = self._conceive(SessionId(session_id), wanted)
+        engine = wanted.engine or self._default_engine
+        if engine not in self._equipment.engines:
+            raise InvalidInputError("engine", f"must be one of {', '.join(sorted(self._equipment.engines))}")
+        session = wanted.conceive(SessionId(session_id), engine, self._equipment.clock.now().at)
         return await self._bear(session, wanted.desired, self._group), True
 
     async def start(self, session_id: str) -> Session:
@@ -269,6 +270,10 @@ class Sessions:
         """Return where the session's engine writes its output."""
         return self._equipment.log_path(self.get(session_id).session_id)
 
+    def log_paths(self) -> list[Path]:
+        """Return where the engines write their output."""
+        return [self._equipment.log_path(session_id) for session_id in self._supervisors]
+
     async def timeline(self, session_id: str, limit: int) -> list[Step]:
         """Return the session's newest steps, oldest first."""
         read = partial(registry.read_timeline, session_id=self.get(session_id).session_id, limit=limit)
@@ -284,12 +289,24 @@ class Sessions:
         supervisor = self._supervisor(session_id)
         session = supervisor.session
         supervisor.tell(LifeSeen(launch_id=launch_id))
+        if delivery.event == "session.heartbeat":
+            self._heartbeats[supervisor.session.session_id] = launch_id
         if session.launch is None or session.launch.launch_id != launch_id:
             return
         engine = self._equipment.engine_of(session)
         observations = engine.interpret(session, session.launch, delivery.event, delivery.data)
         if observations:
+            self.note_traffic(supervisor.session.session_id)
             await supervisor.hear(observations, delivery.idempotency_key)
+
+    def note_traffic(self, session_id: SessionId) -> None:
+        """Remember that the session is being used now."""
+        self._used_boot_s[session_id] = self._equipment.clock.now().boot_s
+
+    def is_idle(self, session_id: SessionId) -> bool:
+        """Tell whether nobody would notice a restart: connected, and no traffic for a minute."""
+        idle_s = self._equipment.clock.now().boot_s - self._used_boot_s.get(session_id, 0.0)
+        return self.get(session_id).link is LinkState.CONNECTED and idle_s > IDLE_S
 
     def show_file(self, session_id: SessionId, image: bytes, produced_at: float) -> None:
         """Take note of a whole image that appeared as `qr.png`; one that nobody awaits is ignored."""
@@ -304,26 +321,32 @@ class Sessions:
         """Return the sessions whose engine may show a code now."""
         return [session_id for session_id, supervisor in self._supervisors.items() if _awaits_qr(supervisor.session)]
 
+    def patients(self) -> list[Patient]:
+        """Return the sessions whose engine should answer when it is asked."""
+        return [self._patient(each) for each in self._supervisors.values() if is_patient(each.session)]
+
+    def look_again(self) -> None:
+        """Have every session looked at, since something about the host itself has changed."""
+        for supervisor in self._supervisors.values():
+            supervisor.nudge()
+
+    def _patient(self, supervisor: Supervisor) -> Patient:
+        session = supervisor.session
+        launch = _running_launch(session)
+        return Patient(
+            session=session,
+            launch=launch,
+            engine=self._equipment.engine_of(session),
+            tell=supervisor.tell,
+            log_path=self._equipment.log_path(session.session_id),
+            has_heartbeat=self._heartbeats.get(session.session_id) == launch.launch_id,
+        )
+
     def _supervisor(self, session_id: str) -> Supervisor:
         supervisor = self._supervisors.get(SessionId(session_id))
         if supervisor is None:
             raise SessionNotFoundError(f"no session {session_id!r}")
         return supervisor
-
-    def _conceive(self, session_id: SessionId, wanted: NewSession) -> Session:
-        engine = wanted.engine or self._default_engine
-        if engine not in self._equipment.engines:
-            raise InvalidInputError("engine", f"must be one of {', '.join(sorted(self._equipment.engines))}")
-        at = self._equipment.clock.now().at
-        spec = Spec(
-            user_id=wanted.user_id if wanted.user_id is not None else user_of(session_id),
-            engine=engine,
-            labels=wanted.labels,
-            env=wanted.env,
-            proxy_url=wanted.proxy_url,
-            memory_limit_bytes=wanted.memory_limit_bytes,
-        )
-        return Session(session_id=session_id, spec=spec, engine_key=secrets.token_hex(32), created_at=at, updated_at=at)
 
     async def _bear(self, session: Session, desired: Desired, group: asyncio.TaskGroup) -> Session:
         supervisor = Supervisor.newborn(session, self._equipment)
@@ -343,10 +366,12 @@ class Sessions:
     async def _resume(self, supervisor: Supervisor) -> None:
         resumed = await examine(supervisor.session, self._equipment)
         await supervisor.hear((resumed,))
+        self.adoption.count()
 
     async def _keep(self, supervisor: Supervisor) -> None:
         await keep_running(supervisor, self._equipment)
-        self._supervisors.pop(supervisor.session.session_id, None)
+        for known in (self._supervisors, self._heartbeats, self._used_boot_s):
+            known.pop(supervisor.session.session_id, None)
 
 
 async def _once_launched(supervisor: Supervisor) -> Session:
@@ -367,10 +392,3 @@ def _running_launch(session: Session) -> Launch:
 def _awaits_qr(session: Session) -> bool:
     is_up = session.process in (ProcessState.STARTING, ProcessState.RUNNING) and session.launch is not None
     return is_up and session.link in (LinkState.UNKNOWN, LinkState.QR_READY)
-
-
-def _compare(present: Session, wanted: NewSession) -> None:
-    """Refuse a second creation that differs in a field the caller gave."""
-    different = sorted(name for name in wanted.given if getattr(present.spec, name) != getattr(wanted, name))
-    if different:
-        raise SessionExistsError(f"session {present.session_id} exists with another {', '.join(different)}")

@@ -72,7 +72,7 @@ class Supervisor:
         self._session = session
         self._equipment = equipment
         self._errands = Errands(equipment, self.tell, lambda: self._session)
-        self._seeker = SlotSeeker(session.session_id, equipment.gate, equipment.ports, self._nudge)
+        self._seeker = SlotSeeker(session.session_id, equipment.gate, equipment.ports, self.nudge)
         self._inbox: asyncio.Queue[_Letter] = asyncio.Queue()
         self._changed = asyncio.Condition()
         self._deadlines: Deadlines = {}
@@ -114,7 +114,7 @@ class Supervisor:
 
     def tell(self, observation: Observation) -> None:
         """Put what was observed into the inbox."""
-        self._nudge(observation)
+        self.nudge(observation)
 
     async def ask(self, request: Request) -> Session:
         """Return the session once the request is recorded.
@@ -194,9 +194,9 @@ class Supervisor:
 
     async def _ring_at(self, boot_s: float) -> None:
         await self._equipment.clock.sleep_until(boot_s)
-        self._nudge()
+        self.nudge()
 
-    def _nudge(self, observation: Observation | None = None) -> None:
+    def nudge(self, observation: Observation | None = None) -> None:
         """Have the state looked at again, with a new observation or without."""
         self._inbox.put_nowait(_Letter(stimuli=(observation,) if observation else ()))
 
@@ -258,7 +258,8 @@ class Supervisor:
 
     def _moment(self) -> Moment:
         now = self._equipment.clock.now()
-        return Moment(at=now.at, boot_s=now.boot_s, chance=self._equipment.chance())
+        is_offline = self._equipment.is_offline()
+        return Moment(at=now.at, boot_s=now.boot_s, chance=self._equipment.chance(), is_offline=is_offline)
 
     def _record(
         self, connection: sqlite3.Connection, batch: Deliberation, letters: Sequence[_Letter]

@@ -1,0 +1,68 @@
+"""What grows is kept small: engine logs are rotated, delivered events and old keys forgotten, the database copied."""
+
+import asyncio
+from collections.abc import Callable, Iterable
+from functools import partial
+from pathlib import Path
+
+import structlog
+
+from openwa_manager.domain.errors import OpenwaManagerError
+from openwa_manager.domain.ports import Clock
+from openwa_manager.host.logfile import rotate
+from openwa_manager.store import engine_events
+from openwa_manager.store.database import Database
+
+_log = structlog.get_logger()
+
+LOG_MAX_BYTES = 10_000_000
+LOGS_KEPT = 5
+_LOG_PERIOD_S = 5.0
+_STORE_PERIOD_S = 3600.0
+_COPIES_KEPT = 3
+
+
+class Housekeeping:
+    """Looks after the logs every few seconds and after the database every hour."""
+
+    def __init__(self, clock: Clock, database: Database, copies: Path, logs: Callable[[], Iterable[Path]]) -> None:
+        self._clock = clock
+        self._database = database
+        self._copies = copies
+        self._logs = logs
+
+    async def run(self) -> None:
+        """Keep house until cancelled."""
+        async with asyncio.TaskGroup() as tasks:
+            tasks.create_task(self._keep_logs())
+            tasks.create_task(self._keep_store())
+
+    async def _keep_logs(self) -> None:
+        while True:
+            await asyncio.to_thread(_rotate_all, list(self._logs()))
+            await self._clock.sleep_until(self._clock.now().boot_s + _LOG_PERIOD_S)
+
+    async def _keep_store(self) -> None:
+        while True:
+            await self._clock.sleep_until(self._clock.now().boot_s + _STORE_PERIOD_S)
+            now = self._clock.now().at
+            try:
+                await self._database.write(partial(engine_events.forget_old, now=now))
+                await self._database.snapshot(self._copies / f"manager-{int(now)}.db")
+                await asyncio.to_thread(_keep_newest, self._copies)
+            except OpenwaManagerError as error:
+                _log.warning("housekeeping_postponed", error=str(error))
+
+
+def _rotate_all(logs: list[Path]) -> None:
+    for path in logs:
+        try:
+            if rotate(path, max_bytes=LOG_MAX_BYTES, kept=LOGS_KEPT):
+                _log.info("log_rotated", path=str(path))
+        except OSError as error:
+            _log.warning("log_not_rotated", path=str(path), error=str(error))
+
+
+def _keep_newest(copies: Path) -> None:
+    for old in sorted(copies.glob("manager-*.db"))[:-_COPIES_KEPT]:
+        old.unlink()

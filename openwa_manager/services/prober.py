@@ -1,0 +1,160 @@
+"""Is the engine well? Asks every running engine for the truth about its link, and notices those that do not answer."""
+
+import asyncio
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import structlog
+
+from openwa_manager.domain.errors import EngineError
+from openwa_manager.domain.ports import Clock, Engine
+from openwa_manager.domain.session import Launch, LaunchId, LinkState, ProcessState, ReasonCode, Session, SessionId
+from openwa_manager.domain.stimuli import EngineFaulted, LifeSeen, LinkReport, LinkReported, Observation
+
+_log = structlog.get_logger()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ProbePolicy:
+    """How often an engine is asked, how long it may take, how many misses in a row mean that it hangs; in seconds.
+
+    `silence_s` without any sign of life makes a session `disconnected`, if its engine is of the kind that gives signs.
+    """
+
+    period_s: float = 15.0
+    timeout_s: float = 5.0
+    misses: int = 4
+    silence_s: float = 120.0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Pulse:
+    """What the probes of one launch have shown; `answered_at` is wall time, None while it never answered."""
+
+    launch_id: LaunchId
+    due_boot_s: float
+    misses: int = 0
+    answered_at: float | None = None
+    detail: str = "not asked yet"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Patient:
+    """A running session as the prober sees it; `has_heartbeat` tells that its engine posts heartbeats."""
+
+    session: Session
+    launch: Launch
+    engine: Engine
+    tell: Callable[[Observation], None]
+    log_path: Path
+    has_heartbeat: bool
+
+
+class Prober:
+    """Spreads the probes over the period; a probe that changes nothing writes nothing."""
+
+    def __init__(
+        self, clock: Clock, chance: Callable[[], float], policy: ProbePolicy, patients: Callable[[], list[Patient]]
+    ) -> None:
+        self._clock = clock
+        self._chance = chance
+        self._policy = policy
+        self._patients = patients
+        self._pulses: dict[SessionId, Pulse] = {}
+        self._under_way: set[SessionId] = set()
+
+    @property
+    def pulses(self) -> Mapping[SessionId, Pulse]:
+        """Return what the probes have shown of every running session."""
+        return self._pulses
+
+    def probe_all(self) -> None:
+        """Forget all misses and ask everybody soon: nobody was there to hear the answers."""
+        now_s = self._clock.now().boot_s
+        self._pulses = {
+            session_id: replace(pulse, misses=0, due_boot_s=now_s) for session_id, pulse in self._pulses.items()
+        }
+
+    async def run(self) -> None:
+        """Probe until cancelled."""
+        tick_s = min(1.0, self._policy.period_s / 4)
+        async with asyncio.TaskGroup() as probes:
+            while True:
+                now_s = self._clock.now().boot_s
+                patients = self._patients()
+                self._keep_pulses(patients, now_s)
+                for patient in patients:
+                    session_id = patient.session.session_id
+                    if self._pulses[session_id].due_boot_s <= now_s and session_id not in self._under_way:
+                        self._under_way.add(session_id)
+                        probes.create_task(self._probe(patient))
+                await self._clock.sleep_until(now_s + tick_s)
+
+    def _keep_pulses(self, patients: list[Patient], now_s: float) -> None:
+        """Have one pulse for each running launch, and none for any other."""
+        pulses: dict[SessionId, Pulse] = {}
+        for patient in patients:
+            session_id, launch_id = patient.session.session_id, patient.launch.launch_id
+            pulse = self._pulses.get(session_id)
+            if pulse is None or pulse.launch_id != launch_id:
+                pulse = Pulse(launch_id=launch_id, due_boot_s=now_s + self._policy.period_s * self._chance())
+            pulses[session_id] = pulse
+        self._pulses = pulses
+
+    async def _probe(self, patient: Patient) -> None:
+        session_id = patient.session.session_id
+        next_s = self._clock.now().boot_s + self._policy.period_s
+        try:
+            pulse = await self._ask(patient, self._pulses[session_id])
+        finally:
+            self._under_way.discard(session_id)
+        current = self._pulses.get(session_id)
+        if current is None or current.launch_id != pulse.launch_id:
+            return
+        self._pulses[session_id] = replace(pulse, due_boot_s=next_s)
+        self._judge(patient, pulse)
+
+    async def _ask(self, patient: Patient, pulse: Pulse) -> Pulse:
+        try:
+            async with asyncio.timeout(self._policy.timeout_s):
+                observations = await patient.engine.observe(patient.session, patient.launch)
+        except (EngineError, TimeoutError) as error:
+            detail = str(error) or f"no answer within {self._policy.timeout_s:g} s"
+            return replace(pulse, misses=pulse.misses + 1, detail=detail)
+        if observations or patient.engine.has_http:
+            patient.tell(LifeSeen(launch_id=pulse.launch_id))
+            for observation in observations:
+                patient.tell(observation)
+            return replace(pulse, misses=0, answered_at=self._clock.now().at, detail="answered")
+        return replace(pulse, misses=0, detail="has no way to answer")
+
+    def _judge(self, patient: Patient, pulse: Pulse) -> None:
+        must_answer = patient.engine.has_http or pulse.answered_at is not None
+        if must_answer and pulse.misses >= self._policy.misses:
+            detail = f"{pulse.misses} probes unanswered: {pulse.detail}"
+            _log.warning("engine_unresponsive", session_id=patient.session.session_id, misses=pulse.misses)
+            patient.tell(EngineFaulted(launch_id=pulse.launch_id, code=ReasonCode.ENGINE_UNRESPONSIVE, detail=detail))
+            return
+        log_at, seen_at = _grown_at(patient.log_path), patient.session.last_seen_at or 0.0
+        if log_at is not None and log_at > seen_at:
+            patient.tell(LifeSeen(launch_id=pulse.launch_id))
+            return
+        is_silent = self._clock.now().at - seen_at > self._policy.silence_s
+        gives_signs = patient.has_heartbeat or must_answer
+        if is_silent and gives_signs and patient.session.link is LinkState.CONNECTED:
+            detail = f"no sign of life for {self._policy.silence_s:.0f} s"
+            patient.tell(LinkReported(launch_id=pulse.launch_id, link=LinkReport.DISCONNECTED, detail=detail))
+
+
+def _grown_at(log_path: Path) -> float | None:
+    """Return when the log was last written to (wall time); None when there is none."""
+    try:
+        return log_path.stat().st_mtime
+    except OSError:
+        return None
+
+
+def is_patient(session: Session) -> bool:
+    """Tell whether this session's engine should be probed: it is up and was once ready."""
+    return session.process is ProcessState.RUNNING and session.pid is not None
