@@ -31,6 +31,8 @@ from openwa_manager.domain.events import Event
 from openwa_manager.domain.ports import Engine
 from openwa_manager.domain.restart import LinkPolicy, Policy, RestartPolicy
 from openwa_manager.domain.session import ReasonCode
+from openwa_manager.engines import command, openwa
+from openwa_manager.engines.command import CommandEngine, CommandSetup
 from openwa_manager.engines.environment import Surroundings
 from openwa_manager.engines.openwa import OpenwaEngine, OpenwaSetup
 from openwa_manager.engines.program import KnownProgram, NodeProgram, Program
@@ -128,7 +130,7 @@ async def _serve(settings: Settings) -> None:
             sessions=parts.sessions,
             usage=parts.sampler.usage,
             database=database,
-            recipes=Recipes(env_names={"openwa": (), "simulator": ()}, default=settings.engine),
+            recipes=_recipes(settings),
             facts=facts,
             pairing_window_s=settings.pairing_window_s,
         )
@@ -138,7 +140,8 @@ async def _serve(settings: Settings) -> None:
             async with AsyncExitStack() as listeners:
                 await _listen(settings, control_app(door, backing), intake_app(parts.sessions), listeners)
                 await _tell(database, parts.dispatcher, Event(type="manager.started", occurred_at=clock.now().at))
-                running += [services.create_task(each) for each in _service_manager_tasks(manager, parts, database, clock)]
+                reports = _reports(manager, parts.sessions, database, clock)
+                running += [services.create_task(each) for each in reports]
                 _log.info("daemon_started", home=str(home.root), listen=str(settings.listen), version=_VERSION)
                 await stop.wait()
                 manager.stopping()
@@ -149,11 +152,13 @@ async def _serve(settings: Settings) -> None:
     _log.info("daemon_stopped")
 
 
-def _service_manager_tasks(
-    manager: ServiceManager, parts: _Parts, database: Database, clock: SystemClock
+def _reports(
+    manager: ServiceManager, sessions: Sessions, database: Database, clock: SystemClock
 ) -> Iterator[Coroutine[None, None, None]]:
+    """Yield what keeps the service manager informed: ready once all are adopted, then alive as often as it asks."""
+
     def say() -> None:
-        progress = parts.sessions.progress()
+        progress = sessions.progress()
         manager.status(f"{progress.total} sessions, {progress.running} running, {progress.queued} waiting to start")
 
     def feed() -> None:
@@ -162,7 +167,7 @@ def _service_manager_tasks(
 
     async def report_ready() -> None:
         manager.status("taking up the sessions")
-        await parts.sessions.adoption.wait()
+        await sessions.adoption.wait()
         manager.ready()
         say()
 
@@ -237,7 +242,18 @@ async def _engines(settings: Settings, clock: SystemClock, stack: AsyncExitStack
     for name, program in programs.items():
         setup = OpenwaSetup(program=program, surroundings=surroundings, engine_type=settings.engine_type)
         engines[name] = await stack.enter_async_context(OpenwaEngine(setup, clock))
+    engines["command"] = CommandEngine(_command_setup(settings, surroundings))
     return engines
+
+
+def _recipes(settings: Settings) -> Recipes:
+    own_names = command.ENV_NAMES.union(settings.command_env)
+    env_names = {"openwa": openwa.ENV_NAMES, "simulator": openwa.ENV_NAMES, "command": own_names}
+    return Recipes(env_names=env_names, default=settings.engine)
+
+
+def _command_setup(settings: Settings, surroundings: Surroundings) -> CommandSetup:
+    return CommandSetup(argv=settings.command_argv, surroundings=surroundings, env=settings.command_env)
 
 
 async def _dispatcher(
