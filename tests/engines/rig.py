@@ -22,6 +22,7 @@ from openwa_manager.domain.errors import EngineError
 from openwa_manager.domain.ports import Engine
 from openwa_manager.domain.session import Launch, LaunchId, ReasonCode, Session, SessionId, Spec
 from openwa_manager.domain.stimuli import LinkReport, LinkReported, Observation, TruthWanted
+from openwa_manager.engines.command import CommandEngine, CommandSetup
 from openwa_manager.engines.environment import Surroundings
 from openwa_manager.engines.openwa import OpenwaEngine, OpenwaSetup
 from openwa_manager.engines.program import KnownProgram, NodeProgram, Program
@@ -221,6 +222,20 @@ def real_env() -> dict[str, str]:
     """Return what puts the fake WhatsApp of OPENWA_MOCK into a real OpenWA."""
     preload = f"--require {os.environ.get('OPENWA_MOCK')}/preload.cjs"
     return {"MOCK_WA": "1", "MOCK_WA_CONTROL_OFFSET": str(CONTROL_OFFSET), "NODE_OPTIONS": preload}
+
+
+@asynccontextmanager
+async def commanded(argv: Sequence[str], directory: Path, **engine_env: str) -> AsyncIterator[Rig]:
+    """Give a rig for the engine `command`, not launched yet."""
+    async with listening() as intake, aiohttp.ClientSession() as http:
+        around = Surroundings(environ=dict(os.environ), intake_url=intake.url, engine_env=engine_env)
+        engine = CommandEngine(CommandSetup(argv=argv, surroundings=around, answer_timeout_s=2.0))
+        rig = Rig(engine, new_session(Spec(engine="command")), new_launch(free_port()), directory, intake, http, "")
+        intake.hear = rig.hear
+        try:
+            yield rig
+        finally:
+            await rig.end()
 
 
 @asynccontextmanager

@@ -1,0 +1,254 @@
+import signal
+import socket
+import sys
+from collections.abc import AsyncIterator, Mapping
+from contextlib import asynccontextmanager
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+from aiohttp import web
+
+from openwa_manager.domain.errors import EngineError, EngineUnableError, LaunchFailedError
+from openwa_manager.domain.events import Json
+from openwa_manager.domain.ports import Engine
+from openwa_manager.domain.session import Spec
+from openwa_manager.domain.stimuli import (
+    EngineEventReceived,
+    EngineReady,
+    LifeSeen,
+    LinkReport,
+    LinkReported,
+    MessageAcknowledged,
+)
+from openwa_manager.engines.command import CommandEngine, CommandSetup
+from openwa_manager.engines.environment import LAUNCH_ID_NAME, Surroundings
+from openwa_manager.watcher.png import is_whole_png
+from tests.engines.rig import SESSION_ID, commanded, free_port, new_launch, new_session
+
+EXAMPLE = Path(__file__).parents[2] / "examples" / "command-engine" / "engine.py"
+AROUND = Surroundings(
+    environ={"PATH": "/bin:/usr/bin", "HOME": "/home/me", "EDITOR": "vi", "LC_ALL": "C"},
+    intake_url="http://127.0.0.1:2791",
+    engine_env={"MODE": "admin", "LEVEL": "admin"},
+)
+
+
+def engine(*argv: str, env: Mapping[str, str] | None = None) -> CommandEngine:
+    return CommandEngine(CommandSetup(argv=argv, surroundings=AROUND, env=env or {}, answer_timeout_s=2.0))
+
+
+async def test_an_engine_is_a_port_of_the_domain() -> None:
+    port: Engine = engine("true")
+
+    assert not port.has_http
+
+
+async def test_placeholders_are_filled_and_other_braces_are_the_programs_own(tmp_path: Path) -> None:
+    argv = (
+        "sh",
+        "-c",
+        "echo ${x} {session_id}@{port}",
+        '{"dir": "{session_dir}"}',
+        "{webhook_url}",
+        "{webhook_secret}",
+    )
+    launch = new_launch(28100)
+
+    plan = await engine(*argv, env={"WHERE": "{session_dir}/x"}).plan(new_session(), launch, tmp_path)
+
+    url = f"http://127.0.0.1:2791/hooks/{SESSION_ID}/{launch.launch_id}"
+    assert plan.argv[0].endswith("/sh")
+    assert list(plan.argv[1:]) == [
+        "-c",
+        f"echo ${{x}} {SESSION_ID}@28100",
+        f'{{"dir": "{tmp_path}"}}',
+        url,
+        launch.secret,
+    ]
+    assert plan.env["WHERE"] == f"{tmp_path}/x"
+
+
+async def test_the_environment_is_the_contract_and_what_admin_and_session_add(tmp_path: Path) -> None:
+    launch = new_launch(28100)
+    session = new_session(Spec(engine="command", env={"LEVEL": "session"}))
+
+    plan = await engine("true").plan(session, launch, tmp_path)
+
+    assert plan.env == {
+        "PATH": "/bin:/usr/bin",
+        "HOME": "/home/me",
+        "LC_ALL": "C",
+        "SESSION_ID": SESSION_ID,
+        "SESSION_DIR": str(tmp_path),
+        "PORT": "28100",
+        "WEBHOOK_URL": f"http://127.0.0.1:2791/hooks/{SESSION_ID}/{launch.launch_id}",
+        "WEBHOOK_SECRET": launch.secret,
+        "TMPDIR": str(tmp_path / "tmp"),
+        "MODE": "admin",
+        "LEVEL": "session",
+        LAUNCH_ID_NAME: launch.launch_id,
+    }
+    assert (plan.cwd, plan.log_path) == (tmp_path, tmp_path / "logs" / "engine.log")
+
+
+async def test_a_sessions_proxy_spares_the_way_back_to_us(tmp_path: Path) -> None:
+    session = new_session(Spec(engine="command", proxy_url="http://proxy:3128"))
+
+    plan = await engine("true").plan(session, new_launch(28100), tmp_path)
+
+    assert (plan.env["HTTP_PROXY"], plan.env["HTTPS_PROXY"]) == ("http://proxy:3128", "http://proxy:3128")
+    assert plan.env["NO_PROXY"] == "127.0.0.1,localhost"
+
+
+@pytest.mark.parametrize(
+    ("argv", "advice"), [((), "set `command_argv`"), (("no-such-program",), "correct `command_argv`")]
+)
+async def test_a_program_that_cannot_be_run_is_told_with_advice(
+    tmp_path: Path, argv: tuple[str, ...], advice: str
+) -> None:
+    with pytest.raises(LaunchFailedError, match=advice):
+        await engine(*argv).plan(new_session(), new_launch(28100), tmp_path)
+
+
+async def test_it_runs_as_soon_as_it_was_launched() -> None:
+    launch = new_launch(28100)
+    reported: list[object] = []
+
+    await engine("true").bring_up(new_session(), launch, reported.append)
+
+    assert reported == [EngineReady(launch_id=launch.launch_id)]
+
+
+FLAT = {"session_id": "s", "phone_number": "85212345678", "push_name": "Ann", "reason": "why"}
+
+
+@pytest.mark.parametrize(
+    ("event", "link"),
+    [
+        ("session.authenticating", LinkReport.AUTHENTICATING),
+        ("session.connected", LinkReport.CONNECTED),
+        ("session.disconnected", LinkReport.DISCONNECTED),
+        ("session.banned", LinkReport.BANNED),
+        ("session.logged_out", LinkReport.LOGGED_OUT),
+    ],
+)
+def test_an_event_about_the_link_is_a_link_report(event: str, link: LinkReport) -> None:
+    launch = new_launch(28100)
+
+    (report,) = engine("true").interpret(new_session(), launch, event, FLAT)
+
+    assert report == LinkReported(
+        launch_id=launch.launch_id, link=link, detail="why", phone_number="85212345678", push_name="Ann"
+    )
+
+
+@pytest.mark.parametrize("fate", ["sent", "delivered", "read", "failed"])
+def test_the_fate_of_a_message_is_acknowledged(fate: str) -> None:
+    launch = new_launch(28100)
+    data: Mapping[str, Json] = {"message_id": "3EB0", "to": "852@c.us"}
+
+    (ack,) = engine("true").interpret(new_session(), launch, f"message.{fate}", data)
+
+    assert ack == MessageAcknowledged(launch_id=launch.launch_id, message_id="3EB0", fate=fate, to="852@c.us")
+    assert engine("true").interpret(new_session(), launch, f"message.{fate}", {}) == ()
+
+
+def test_what_is_not_ours_is_handed_on_and_what_is_nobodys_is_not() -> None:
+    launch = new_launch(28100)
+
+    received = engine("true").interpret(new_session(), launch, "message.received", {"body": "hi"})
+
+    assert received == (EngineEventReceived(launch_id=launch.launch_id, type="message.received", data={"body": "hi"}),)
+    assert engine("true").interpret(new_session(), launch, "session.heartbeat", {}) == ()
+    assert engine("true").interpret(new_session(), launch, "unheard.of", {}) == ()
+
+
+@asynccontextmanager
+async def health(port: int, status: int) -> AsyncIterator[None]:
+    async def answer(request: web.Request) -> web.Response:
+        del request
+        return web.Response(status=status)
+
+    app = web.Application()
+    app.router.add_get("/health", answer)
+    runner = web.AppRunner(app)
+    await runner.setup()
+    await web.TCPSite(runner, "127.0.0.1", port).start()
+    try:
+        yield
+    finally:
+        await runner.cleanup()
+
+
+async def test_an_engine_that_never_answered_need_not() -> None:
+    assert await engine("true").observe(new_session(), new_launch(free_port())) == ()
+
+
+async def test_an_engine_that_answers_lives_and_must_go_on_answering() -> None:
+    asked, session, launch = engine("true"), new_session(), new_launch(free_port())
+
+    async with health(launch.port, 200):
+        assert await asked.observe(session, launch) == (LifeSeen(launch_id=launch.launch_id),)
+
+    with pytest.raises(EngineError, match="did not answer GET /health"):
+        await asked.observe(session, launch)
+    assert await asked.observe(session, replace(new_launch(launch.port))) == ()
+
+
+async def test_hanging_up_forgets_that_it_answered() -> None:
+    asked, session, launch = engine("true"), new_session(), new_launch(free_port())
+    async with health(launch.port, 200):
+        await asked.observe(session, launch)
+
+    await asked.hang_up(session, launch)
+
+    assert await asked.observe(session, launch) == ()
+
+
+async def test_an_engine_that_says_it_is_not_well_is_believed() -> None:
+    launch = new_launch(free_port())
+
+    async with health(launch.port, 503):
+        with pytest.raises(EngineError, match="503"):
+            await engine("true").observe(new_session(), launch)
+
+
+async def test_a_server_without_a_health_page_proves_nothing() -> None:
+    launch = new_launch(free_port())
+
+    async with health(launch.port, 404):
+        assert await engine("true").observe(new_session(), launch) == ()
+
+
+async def test_an_engine_that_accepts_and_never_answers_is_given_up_on() -> None:
+    asked = CommandEngine(CommandSetup(argv=("true",), surroundings=AROUND, answer_timeout_s=0.05))
+    launch = new_launch(free_port())
+
+    with socket.create_server(("127.0.0.1", launch.port)):  # the kernel accepts, nobody answers
+        assert await asked.observe(new_session(), launch) == ()
+
+
+async def test_it_gives_no_pairing_codes_cannot_log_out_and_shows_its_code_in_a_file() -> None:
+    asked, session, launch = engine("true"), new_session(), new_launch(28100)
+
+    with pytest.raises(EngineUnableError):
+        await asked.request_pairing_code(session, launch, "85212345678")
+    with pytest.raises(EngineUnableError):
+        await asked.log_out(session, launch)
+    assert await asked.read_qr(session, launch) is None
+
+
+async def test_the_example_shows_a_code_connects_and_ends_when_asked(tmp_path: Path) -> None:
+    async with commanded((sys.executable, str(EXAMPLE)), tmp_path, SCAN_AFTER_S="0.1") as rig:
+        await rig.spawn()
+        await rig.bring_up()
+        connected = await rig.link(LinkReport.CONNECTED)
+        assert rig.process is not None
+        rig.process.terminate()
+
+        assert await rig.process.wait() == -signal.SIGTERM
+
+    assert connected.phone_number == "85212345678"
+    assert is_whole_png((tmp_path / "qr.png").read_bytes())
+    assert "posted session.connected" in (tmp_path / "logs" / "engine.log").read_text()
