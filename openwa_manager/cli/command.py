@@ -8,7 +8,6 @@ from openwa_manager.cli.client import Client
 from openwa_manager.cli.discovery import find_daemon
 from openwa_manager.cli.output import Output
 from openwa_manager.domain.errors import SessionNotFoundError
-from openwa_manager.domain.session import is_session_id
 
 #: How long `start`, `stop` and `restart` wait for the outcome unless told.
 WAIT_S = 30.0
@@ -37,6 +36,8 @@ class Call(NamedTuple):
         Raises:
             SessionNotFoundError: no session can have that id; `.` or `..` must not become part of a path.
         """
+        from openwa_manager.domain.session import is_session_id
+
         session_id: str = self.arguments.session_id
         if not is_session_id(session_id):
             raise SessionNotFoundError(f"there is no session {session_id!r}: ids are made of a-z, 0-9, - and _")
