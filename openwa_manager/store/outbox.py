@@ -69,17 +69,24 @@ def last_seq(connection: sqlite3.Connection) -> int:
     return int(row[0]) if row else 0
 
 
-def read_streams(connection: sqlite3.Connection, after: int = 0) -> tuple[dict[StreamKey, float], int]:
-    """Return the streams with undelivered events later than seq `after`, each with when its first one of these is due.
+def read_streams(connection: sqlite3.Connection, after: int | None = None) -> tuple[dict[StreamKey, float], int]:
+    """Return the streams with undelivered events, each with when its first one is due (wall time; 0 is at once).
 
-    The second value is the newest seq, to be passed as `after` the next time.
+    The second value is the newest seq; passed as `after` the next time, only what is newer is looked at.
     """
     newest = last_seq(connection)
-    sql = """
-        SELECT endpoint_id, lane, session_id, min(event_seq), next_at FROM delivery
-        WHERE event_seq > ? AND state = 'pending' GROUP BY endpoint_id, lane, session_id"""
-    rows = connection.execute(sql, (after,))
+    rows = connection.execute(_ALL_STREAMS) if after is None else connection.execute(_NEW_STREAMS, (after,))
     return {StreamKey(endpoint, Lane(lane), session): next_at for endpoint, lane, session, _, next_at in rows}, newest
+
+
+# The hints matter: at the start all pending deliveries are read, from an index that holds what is needed; later only
+# the newest, from the end of the table (the plus keeps the index out of it). Left alone, SQLite always reads it all.
+_ALL_STREAMS = """
+    SELECT endpoint_id, lane, session_id, min(event_seq), next_at FROM delivery INDEXED BY delivery_pending
+    WHERE state = 'pending' GROUP BY endpoint_id, lane, session_id"""
+_NEW_STREAMS = """
+    SELECT endpoint_id, lane, session_id, min(event_seq), next_at FROM delivery
+    WHERE event_seq > ? AND +state = 'pending' GROUP BY endpoint_id, lane, session_id"""
 
 
 def read_head(connection: sqlite3.Connection, key: StreamKey) -> Head | None:

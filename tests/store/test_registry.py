@@ -3,7 +3,6 @@ import sqlite3
 from functools import partial
 from typing import TypeVar
 
-import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
@@ -24,7 +23,6 @@ from openwa_manager.domain.session import (
     Step,
 )
 from openwa_manager.store.database import Database
-from openwa_manager.store.migrations import migrate
 from openwa_manager.store.outbox import read_events
 from openwa_manager.store.registry import STEPS_KEPT, load_sessions, read_timeline, remove_session, save_session
 
@@ -78,14 +76,6 @@ def a_launch(name: str, number: int = 1) -> Launch:
 
 def a_step(decision: str, **evidence: int | None) -> Step:
     return Step(session_id=ID, at=3.0, stimulus="told", decision=decision, evidence=evidence)
-
-
-@pytest.fixture
-def connection() -> sqlite3.Connection:
-    connection = sqlite3.connect(":memory:", isolation_level=None)
-    connection.execute("PRAGMA foreign_keys = ON")
-    migrate(connection)
-    return connection
 
 
 @given(session=sessions)

@@ -1,0 +1,136 @@
+import sqlite3
+from dataclasses import replace
+
+from openwa_manager.domain.delivery import DEFAULT_ENDPOINT, Endpoint, EndpointId
+from openwa_manager.store.endpoints import (
+    configure_default,
+    disable_endpoint,
+    load_endpoint,
+    load_endpoints,
+    new_endpoint_id,
+    remove_endpoint,
+    rotate_secret,
+    save_endpoint,
+)
+
+ONE = "one"
+ENDPOINT = Endpoint(
+    endpoint_id=EndpointId("ep_1"),
+    url="https://example.org/hook",
+    secret="whsec_b25l",
+    previous_secret="older",
+    rotated_at=5.0,
+    events=("session.*", "message.received"),
+    sessions=("user_1_*",),
+    is_active=False,
+    disabled_reason="gone",
+    created_at=1.0,
+    updated_at=2.0,
+)
+
+
+def configure(connection: sqlite3.Connection, url: str | None, secret: str | None = ONE, at: float = 10.0) -> None:
+    configure_default(connection, url, secret, fallback_secret="made up", at=at)
+
+
+def default(connection: sqlite3.Connection) -> Endpoint:
+    endpoint = load_endpoint(connection, DEFAULT_ENDPOINT)
+    assert endpoint is not None
+    return endpoint
+
+
+def test_every_field_of_an_endpoint_comes_back(connection: sqlite3.Connection) -> None:
+    other = Endpoint(endpoint_id=new_endpoint_id(3.0), url="http://x", secret="s", created_at=3.0, updated_at=3.0)
+    save_endpoint(connection, other)
+    save_endpoint(connection, ENDPOINT)
+
+    assert load_endpoints(connection) == [ENDPOINT, other]
+    assert other.endpoint_id.startswith("ep_")
+
+
+def test_a_changed_endpoint_keeps_when_it_was_made(connection: sqlite3.Connection) -> None:
+    save_endpoint(connection, ENDPOINT)
+    changed = replace(ENDPOINT, url="https://example.org/other", is_active=True, disabled_reason=None, updated_at=9.0)
+
+    save_endpoint(connection, changed)
+
+    assert load_endpoint(connection, ENDPOINT.endpoint_id) == changed
+
+
+def test_an_endpoint_can_be_disabled_and_removed(connection: sqlite3.Connection) -> None:
+    save_endpoint(connection, replace(ENDPOINT, is_active=True, disabled_reason=None))
+
+    disable_endpoint(connection, ENDPOINT.endpoint_id, "gone", at=7.0)
+
+    assert load_endpoint(connection, ENDPOINT.endpoint_id) == replace(ENDPOINT, updated_at=7.0)
+    assert remove_endpoint(connection, ENDPOINT.endpoint_id)
+    assert not remove_endpoint(connection, ENDPOINT.endpoint_id)
+    assert load_endpoint(connection, ENDPOINT.endpoint_id) is None
+
+
+def test_a_rotated_secret_keeps_the_one_before(connection: sqlite3.Connection) -> None:
+    save_endpoint(connection, ENDPOINT)
+
+    rotated = rotate_secret(connection, ENDPOINT.endpoint_id, "new", at=8.0)
+
+    assert rotated == replace(ENDPOINT, secret="new", previous_secret="whsec_b25l", rotated_at=8.0, updated_at=8.0)
+    assert load_endpoint(connection, ENDPOINT.endpoint_id) == rotated
+    assert rotate_secret(connection, EndpointId("ep_unknown"), "new", at=8.0) is None
+
+
+def test_the_settings_make_the_default_endpoint(connection: sqlite3.Connection) -> None:
+    configure(connection, "http://127.0.0.1/hook")
+
+    assert default(connection).url == "http://127.0.0.1/hook"
+    assert default(connection).secret == "one"
+    assert default(connection).is_active
+
+
+def test_settings_that_did_not_change_change_nothing(connection: sqlite3.Connection) -> None:
+    configure(connection, "http://x", at=10.0)
+    disable_endpoint(connection, DEFAULT_ENDPOINT, "gone", at=11.0)
+    before = default(connection)
+
+    configure(connection, "http://x", at=12.0)
+
+    assert default(connection) == before
+
+
+def test_a_secret_the_settings_leave_out_is_made_once(connection: sqlite3.Connection) -> None:
+    configure(connection, "http://x", secret=None)
+    configure_default(connection, "http://y", None, fallback_secret="another", at=12.0)
+
+    assert default(connection).secret == "made up"
+    assert default(connection).url == "http://y"
+
+
+def test_a_new_url_is_a_new_beginning(connection: sqlite3.Connection) -> None:
+    configure(connection, "http://x")
+    disable_endpoint(connection, DEFAULT_ENDPOINT, "gone", at=11.0)
+
+    configure(connection, "http://y", at=12.0)
+
+    assert default(connection).is_active
+    assert default(connection).disabled_reason is None
+
+
+def test_a_new_secret_of_the_settings_signs_alone(connection: sqlite3.Connection) -> None:
+    configure(connection, "http://x")
+    rotate_secret(connection, DEFAULT_ENDPOINT, "two", at=11.0)
+
+    configure(connection, "http://x", secret="three", at=12.0)
+
+    assert (default(connection).secret, default(connection).previous_secret) == ("three", None)
+
+
+def test_settings_without_a_url_pause_the_default_endpoint_until_they_name_one(connection: sqlite3.Connection) -> None:
+    configure(connection, None)
+    assert load_endpoints(connection) == []
+    configure(connection, "http://x")
+
+    configure(connection, None)
+    configure(connection, None)
+    assert default(connection).disabled_reason == "not_in_settings"
+
+    configure(connection, "http://x")
+    assert default(connection).is_active
