@@ -1,0 +1,294 @@
+"""A session and a clock moved by hand: plays what happens to it, keeps what was told and what was to be done."""
+
+from dataclasses import dataclass, field, replace
+from typing import TypeVar
+
+from openwa_manager.domain.commands import Command
+from openwa_manager.domain.deadlines import Deadlines, Moment, passed, rearm
+from openwa_manager.domain.events import Event
+from openwa_manager.domain.lifecycle import Decided, Dropped, Refused, begin, decide
+from openwa_manager.domain.restart import Policy
+from openwa_manager.domain.session import (
+    Exit,
+    Identity,
+    Launch,
+    LaunchId,
+    ReasonCode,
+    Session,
+    SessionId,
+    Spec,
+    Step,
+)
+from openwa_manager.domain.stimuli import (
+    DeadlinePassed,
+    DeleteRequested,
+    EngineEnded,
+    EngineFaulted,
+    EngineReady,
+    Launched,
+    LaunchFailed,
+    LinkReport,
+    LinkReported,
+    Observation,
+    ProcessExited,
+    QrProduced,
+    Resumed,
+    SlotGranted,
+    StartRequested,
+    Stimulus,
+    StopRequested,
+)
+
+AT = 1_800_000_000.0
+PHONE = "85212345678"
+CommandT = TypeVar("CommandT", bound=Command)
+
+
+def a_session() -> Session:
+    spec = Spec(user_id="1", engine="openwa")
+    return Session(session_id=SessionId("user_1_session_a"), spec=spec, engine_key="key", created_at=AT, updated_at=AT)
+
+
+def an_identity(number: int = 1) -> Identity:
+    return Identity(boot_id="boot", pid=1000 + number, started=number)
+
+
+def a_launch(number: int, at: float, cause: ReasonCode = ReasonCode.REQUESTED) -> Launch:
+    launch_id = LaunchId(f"launch-{number}")
+    return Launch(launch_id=launch_id, number=number, port=28100, secret="s", cause=cause, launched_at=at)
+
+
+@dataclass(slots=True)
+class Stage:
+    policy: Policy = field(default_factory=Policy)
+    session: Session = field(default_factory=a_session)
+    at: float = AT
+    boot_s: float = 1000.0
+    chance: float = 0.5
+    deadlines: Deadlines = field(default_factory=dict)
+    answer: Decided | Refused | Dropped | None = None
+    events: list[Event] = field(default_factory=list)
+    commands: list[Command] = field(default_factory=list)
+    steps: list[Step] = field(default_factory=list)
+    is_gone: bool = False
+
+    @property
+    def moment(self) -> Moment:
+        return Moment(at=self.at, boot_s=self.boot_s, chance=self.chance)
+
+    @property
+    def launch_id(self) -> LaunchId:
+        assert self.session.launch is not None
+        return self.session.launch.launch_id
+
+    @property
+    def reason(self) -> ReasonCode | None:
+        return self.session.reason.code if self.session.reason else None
+
+    def begin(self) -> None:
+        self._take(begin(self.session))
+
+    def play(self, *stimuli: Stimulus) -> None:
+        for stimulus in stimuli:
+            self.answer = decide(self.session, stimulus, self.moment, self.policy)
+            if isinstance(self.answer, Decided):
+                self._take(self.answer)
+            self._ring()
+
+    def wait(self, seconds: float) -> None:
+        """Let time pass, stopping at every deadline on the way."""
+        end_s = self.boot_s + seconds
+        while (due_s := min((armed.due_boot_s for armed in self.deadlines.values()), default=end_s)) < end_s:
+            self._move_to(max(due_s, self.boot_s))
+            self._ring()
+        self._move_to(end_s)
+        self._ring()
+
+    def sleep_daemon(self, seconds: float) -> None:
+        """Let the daemon be down for a while: nobody watches the deadlines."""
+        self.deadlines = {}
+        self._move_to(self.boot_s + seconds)
+
+    def told(self) -> list[str]:
+        """Return the types of what was told since the last call."""
+        types = [event.type for event in self.events]
+        self.events.clear()
+        return types
+
+    def the(self, event_type: str) -> Event:
+        """Return the one event of this type that was told since the last call of `told`."""
+        (event,) = [event for event in self.events if event.type == event_type]
+        return event
+
+    def done(self, kind: type[CommandT]) -> list[CommandT]:
+        return [command for command in self.commands if isinstance(command, kind)]
+
+    def forget_so_far(self) -> None:
+        self.events.clear()
+        self.commands.clear()
+        self.steps.clear()
+
+    def slot(self) -> None:
+        number = self.session.launch_count + 1
+        cause = self.session.restarts.last_reason or ReasonCode.REQUESTED
+        self.play(SlotGranted(launch=a_launch(number, self.at, cause)))
+
+    def launched(self) -> None:
+        self.play(Launched(launch_id=self.launch_id, identity=an_identity(self.session.launch_count)))
+
+    def launch_failed(self) -> None:
+        self.play(LaunchFailed(launch_id=self.launch_id, code=ReasonCode.LAUNCH_FAILED, detail="node is missing"))
+
+    def ready(self) -> None:
+        self.play(EngineReady(launch_id=self.launch_id, inner_id="inner"))
+
+    def boot(self) -> None:
+        """Go from the queue to running."""
+        self.slot()
+        self.launched()
+        self.ready()
+
+    def start(self) -> None:
+        self.play(StartRequested())
+        self.boot()
+
+    def report(self, link: LinkReport, detail: str = "") -> None:
+        phone = PHONE if link is LinkReport.CONNECTED else None
+        self.play(LinkReported(launch_id=self.launch_id, link=link, detail=detail, phone_number=phone))
+
+    def show_code(self, sha256: str = "a") -> None:
+        self.play(QrProduced(launch_id=self.launch_id, image=b"png", sha256=sha256, produced_at=self.at))
+
+    def fault(self, code: ReasonCode, detail: str = "") -> None:
+        self.play(EngineFaulted(launch_id=self.launch_id, code=code, detail=detail))
+
+    def crash(self, exit_code: int | None = 1, signal: int | None = None, log_tail: str = "") -> None:
+        ended = Exit(exit_code=exit_code, signal=signal)
+        self.play(ProcessExited(launch_id=self.launch_id, exit=ended, log_tail=log_tail))
+
+    def end(self) -> None:
+        self.play(EngineEnded(launch_id=self.launch_id, exit=Exit(exit_code=0)))
+
+    def resume(self, *, is_alive: bool, identity: Identity | None = None, host_rebooted: bool = False) -> None:
+        self.play(Resumed(is_alive=is_alive, identity=identity, host_rebooted=host_rebooted))
+
+    def _take(self, decided: Decided) -> None:
+        self.session = decided.session
+        self.deadlines = rearm(self.deadlines, self.session, self.moment, self.policy)
+        self.events += decided.events
+        self.commands += decided.commands
+        self.steps += decided.steps
+        self.is_gone = decided.is_gone
+
+    def _ring(self) -> None:
+        while (deadline := passed(self.deadlines, self.boot_s)) is not None:
+            rung = self.deadlines[deadline]
+            answer = decide(self.session, DeadlinePassed(deadline=deadline), self.moment, self.policy)
+            assert isinstance(answer, Decided), f"{deadline} was armed for nothing"
+            self._take(answer)
+            assert self.deadlines.get(deadline) is not rung, f"{deadline} rings for ever"
+
+    def _move_to(self, boot_s: float) -> None:
+        self.at += boot_s - self.boot_s
+        self.boot_s = boot_s
+
+
+def queued() -> Stage:
+    stage = Stage()
+    stage.play(StartRequested())
+    stage.forget_so_far()
+    return stage
+
+
+def spawning() -> Stage:
+    """Return a session whose launch is recorded, its process not yet known."""
+    stage = queued()
+    stage.slot()
+    stage.forget_so_far()
+    return stage
+
+
+def booting() -> Stage:
+    stage = spawning()
+    stage.launched()
+    stage.forget_so_far()
+    return stage
+
+
+def running() -> Stage:
+    stage = booting()
+    stage.ready()
+    stage.forget_so_far()
+    return stage
+
+
+def showing_code() -> Stage:
+    stage = running()
+    stage.show_code()
+    stage.forget_so_far()
+    return stage
+
+
+def authenticating() -> Stage:
+    stage = showing_code()
+    stage.report(LinkReport.INITIALIZING)
+    stage.forget_so_far()
+    return stage
+
+
+def connected() -> Stage:
+    stage = authenticating()
+    stage.report(LinkReport.CONNECTED)
+    stage.forget_so_far()
+    return stage
+
+
+def connected_again() -> Stage:
+    """Return a paired session whose engine was just launched anew and says nothing yet."""
+    stage = connected()
+    stage.crash()
+    stage.wait(1.0)
+    stage.boot()
+    stage.forget_so_far()
+    return stage
+
+
+def backing_off() -> Stage:
+    stage = running()
+    stage.crash()
+    stage.forget_so_far()
+    return stage
+
+
+def failed() -> Stage:
+    stage = spawning()
+    stage.launch_failed()
+    stage.forget_so_far()
+    return stage
+
+
+def stopping() -> Stage:
+    stage = running()
+    stage.play(StopRequested())
+    stage.forget_so_far()
+    return stage
+
+
+def deleting() -> Stage:
+    stage = running()
+    stage.play(DeleteRequested())
+    stage.forget_so_far()
+    return stage
+
+
+def banned() -> Stage:
+    stage = connected()
+    stage.report(LinkReport.BANNED, "403")
+    stage.end()
+    stage.forget_so_far()
+    return stage
+
+
+def stale(observation: Observation) -> Observation:
+    """Return the observation as if an earlier launch had made it."""
+    return replace(observation, launch_id=LaunchId("launch-of-yesterday"))  # type: ignore[call-arg]
