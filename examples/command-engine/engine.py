@@ -22,8 +22,8 @@ def post(event: str, **fields: str) -> None:
     body = json.dumps({"event": event, "session_id": os.environ["SESSION_ID"], **fields}).encode()
     signature = "sha256=" + hmac.new(WEBHOOK_SECRET.encode(), body, hashlib.sha256).hexdigest()
     headers = {"Content-Type": "application/json", "X-OpenWA-Signature": signature}
+    print("posting", event, flush=True)  # standard output is the session's log
     DIRECT.open(urllib.request.Request(WEBHOOK_URL, body, headers), timeout=10).close()
-    print("posted", event, flush=True)  # standard output is the session's log
 
 
 def drawn(text: str, side: int = 33, scale: int = 8) -> bytes:

@@ -251,4 +251,4 @@ async def test_the_example_shows_a_code_connects_and_ends_when_asked(tmp_path: P
 
     assert connected.phone_number == "85212345678"
     assert is_whole_png((tmp_path / "qr.png").read_bytes())
-    assert "posted session.connected" in (tmp_path / "logs" / "engine.log").read_text()
+    assert "posting session.connected" in (tmp_path / "logs" / "engine.log").read_text()

@@ -6,6 +6,7 @@ import json
 import signal
 from dataclasses import replace
 from pathlib import Path
+from uuid import uuid4
 
 import pytest
 
@@ -94,7 +95,7 @@ async def test_a_new_launch_renews_the_one_webhook(rig: Rig) -> None:
 
 async def test_bringing_up_twice_leaves_one_webhook_and_foreign_ones_alone(rig: Rig) -> None:
     inner_id = await paired(rig)
-    foreign, double = "http://127.0.0.1:9/elsewhere", f"http://127.0.0.1:9/hooks/{SESSION_ID}/an-old-launch"
+    foreign, double = "http://127.0.0.1:9/elsewhere", f"http://127.0.0.1:9/hooks/{SESSION_ID}/{uuid4()}"
     for url in (foreign, double):
         await rig.call("POST", f"/api/sessions/{inner_id}/webhooks", {"url": url})
 

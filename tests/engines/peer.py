@@ -1,0 +1,66 @@
+"""An OpenWA with bad manners: a small HTTP server that answers as other versions and broken ones do."""
+
+import asyncio
+from collections.abc import AsyncIterator, Mapping
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
+
+from aiohttp import web
+
+from openwa_manager.domain.events import Json
+from openwa_manager.engines.mapping import inner_name
+from tests.engines.rig import SESSION_ID
+
+ROW: Mapping[str, Json] = {"id": "659b1334", "name": inner_name(SESSION_ID), "status": "created"}
+
+
+@dataclass
+class Peer:
+    """`answers` maps a call to the (status, body) it gets, one after the other; the last one is repeated.
+
+    A call that is absent succeeds. `calls` are those that were made, each with its body. `held_call` is not
+    answered before `hold` is set.
+    """
+
+    answers: dict[str, list[tuple[int, Json]]] = field(default_factory=dict)
+    calls: list[tuple[str, Json]] = field(default_factory=list)
+    hold: asyncio.Event = field(default_factory=asyncio.Event)
+    held_call: str = ""
+    row: Mapping[str, Json] = field(default_factory=lambda: ROW)
+    is_holding: asyncio.Event = field(default_factory=asyncio.Event)
+
+    async def take(self, request: web.Request) -> web.Response:
+        call = f"{request.method} {request.path}"
+        self.calls.append((call, await request.json() if request.can_read_body else None))
+        if call == self.held_call:
+            self.is_holding.set()
+            await self.hold.wait()
+        status, body = self._answer(call)
+        return (
+            web.Response(status=status, body=body) if isinstance(body, str) else web.json_response(body, status=status)
+        )
+
+    def _answer(self, call: str) -> tuple[int, Json]:
+        planned = self.answers.get(call)
+        if planned:
+            return planned.pop(0) if len(planned) > 1 else planned[0]
+        if call == "GET /api/sessions":
+            return 200, [self.row]
+        return 200, [] if call.endswith("webhooks") else self.row
+
+    def bodies(self, call: str) -> list[Json]:
+        return [body for made, body in self.calls if made == call]
+
+
+@asynccontextmanager
+async def serving(peer: Peer, port: int) -> AsyncIterator[Peer]:
+    app = web.Application()
+    app.router.add_route("*", "/{path:.*}", peer.take)
+    runner = web.AppRunner(app, shutdown_timeout=0.1)
+    await runner.setup()
+    await web.TCPSite(runner, "127.0.0.1", port).start()
+    try:
+        yield peer
+    finally:
+        peer.hold.set()
+        await runner.cleanup()

@@ -1,0 +1,228 @@
+"""What other versions of OpenWA, broken ones and strangers do to us; each is a small server with that one manner."""
+
+import asyncio
+import base64
+from collections.abc import AsyncIterator, Mapping
+
+import pytest
+
+from openwa_manager.domain.errors import EngineError, EngineTimeoutError
+from openwa_manager.domain.events import Json
+from openwa_manager.domain.session import Launch
+from openwa_manager.domain.stimuli import EngineReady, LinkReport, LinkReported, Observation, QrProduced
+from openwa_manager.engines.environment import Surroundings
+from openwa_manager.engines.openwa import OpenwaEngine, OpenwaSetup
+from openwa_manager.engines.program import KnownProgram
+from openwa_manager.host.clock import SystemClock
+from tests.engines.peer import ROW, Peer, serving
+from tests.engines.rig import free_port, knowing, new_launch, new_session
+
+ID = "659b1334"
+READY, START = "GET /api/health/ready", f"POST /api/sessions/{ID}/start"
+RECORD, QR, HOOKS = f"GET /api/sessions/{ID}", f"GET /api/sessions/{ID}/qr", f"/api/sessions/{ID}/webhooks"
+SESSION = new_session()
+
+
+@pytest.fixture
+def launch() -> Launch:
+    return new_launch(free_port())
+
+
+@pytest.fixture
+async def engine() -> AsyncIterator[OpenwaEngine]:
+    around = Surroundings(environ={}, intake_url="http://127.0.0.1:2791")
+    setup = OpenwaSetup(program=KnownProgram(("true",)), surroundings=around, answer_timeout_s=2.0)
+    async with OpenwaEngine(setup, SystemClock()) as engine:
+        yield engine
+
+
+async def brought_up(engine: OpenwaEngine, launch: Launch, peer: Peer) -> list[Observation]:
+    reported: list[Observation] = []
+    async with serving(peer, launch.port), asyncio.timeout(20):
+        await engine.bring_up(SESSION, launch, reported.append)
+    return reported
+
+
+def link_in(reported: list[Observation]) -> LinkReport:
+    return next(each.link for each in reported if isinstance(each, LinkReported))
+
+
+async def test_a_port_nobody_answers_on_yet_is_waited_for(engine: OpenwaEngine, launch: Launch) -> None:
+    reported: list[Observation] = []
+    async with asyncio.timeout(20), asyncio.TaskGroup() as tasks:
+        bringing_up = tasks.create_task(engine.bring_up(SESSION, launch, reported.append))
+        await asyncio.sleep(0.1)
+        assert reported == []
+        async with serving(Peer(), launch.port):
+            await bringing_up
+
+    assert isinstance(reported[0], EngineReady)
+
+
+async def test_an_openwa_that_still_opens_its_database_is_waited_for(engine: OpenwaEngine, launch: Launch) -> None:
+    peer = Peer({READY: [(503, {"status": "error"}), (503, {"status": "error"}), (200, {"status": "ok"})]})
+
+    reported = await brought_up(engine, launch, peer)
+
+    assert reported[0] == EngineReady(launch_id=launch.launch_id, inner_id=ID)
+
+
+async def test_another_program_on_the_port_is_a_stranger(engine: OpenwaEngine, launch: Launch) -> None:
+    with pytest.raises(EngineError, match=f"port {launch.port} is answered by a stranger"):
+        await brought_up(engine, launch, Peer({READY: [(404, "not found")]}))
+
+
+async def test_a_session_it_does_not_know_is_made_with_its_proxy(engine: OpenwaEngine, launch: Launch) -> None:
+    peer = Peer({"GET /api/sessions": [(200, [])], "POST /api/sessions": [(201, ROW)]})
+
+    await brought_up(engine, launch, peer)
+
+    assert peer.bodies("POST /api/sessions") == [{"name": ROW["name"]}]
+
+
+async def test_one_webhook_is_made_with_the_secret_of_the_launch(engine: OpenwaEngine, launch: Launch) -> None:
+    peer = Peer()
+
+    await brought_up(engine, launch, peer)
+
+    url = f"http://127.0.0.1:2791/hooks/{SESSION.session_id}/{launch.launch_id}"
+    assert peer.bodies(f"POST {HOOKS}") == [{"url": url, "secret": launch.secret, "retryCount": 5, "events": ["*"]}]
+
+
+async def test_a_version_that_refuses_the_wildcard_gets_the_names_it_knows(
+    engine: OpenwaEngine, launch: Launch
+) -> None:
+    peer = Peer({f"POST {HOOKS}": [(400, {"message": "events"}), (201, {})]})
+
+    await brought_up(engine, launch, peer)
+
+    _, accepted = peer.bodies(f"POST {HOOKS}")
+    assert isinstance(accepted, Mapping)
+    assert "session.status" in str(accepted["events"])
+
+
+async def test_a_webhook_that_is_refused_is_an_error_with_its_reason(engine: OpenwaEngine, launch: Launch) -> None:
+    refusal: Json = {"message": "Destination address is not allowed", "statusCode": 400}
+
+    with pytest.raises(EngineError, match="webhooks with 400: Destination address is not allowed"):
+        await brought_up(engine, launch, Peer({f"POST {HOOKS}": [(400, refusal)]}))
+
+
+async def test_an_engine_that_is_loaded_is_not_started_again(engine: OpenwaEngine, launch: Launch) -> None:
+    peer = Peer(row={**ROW, "status": "disconnected", "engineLoaded": True})
+
+    await brought_up(engine, launch, peer)
+
+    assert START not in [call for call, _ in peer.calls]
+
+
+@pytest.mark.parametrize("word", ["started", "starting"])
+async def test_a_start_that_came_too_late_is_fine(engine: OpenwaEngine, launch: Launch, word: str) -> None:
+    reported = await brought_up(engine, launch, Peer({START: [(400, {"message": f"Session is already {word}"})]}))
+
+    assert isinstance(reported[0], EngineReady)
+
+
+@pytest.mark.parametrize(
+    ("status", "message", "text"),
+    [(409, "teardown pending", "teardown pending"), (400, ["a", "b"], "a; b"), (403, None, "no")],
+)
+async def test_a_refused_start_is_an_error(
+    engine: OpenwaEngine, launch: Launch, status: int, message: Json, text: str
+) -> None:
+    with pytest.raises(EngineError, match=f"start with {status}: {text}"):
+        await brought_up(engine, launch, Peer({START: [(status, {"message": message})]}))
+
+
+@pytest.mark.parametrize("status", [500, 504])
+async def test_a_start_that_fails_is_told_by_the_record(engine: OpenwaEngine, launch: Launch, status: int) -> None:
+    failed = {**ROW, "status": "failed", "lastError": "Failed to launch the browser process"}
+
+    reported = await brought_up(engine, launch, Peer({START: [(status, {})], RECORD: [(200, failed)]}))
+
+    assert isinstance(reported[0], EngineReady)
+    assert link_in(reported) is LinkReport.FAILED
+
+
+async def test_a_start_that_blocks_does_not_keep_the_engine_from_being_ready(
+    engine: OpenwaEngine, launch: Launch
+) -> None:
+    peer, ready = Peer(held_call=START), asyncio.Event()
+    reported: list[Observation] = []
+
+    def report(observation: Observation) -> None:
+        reported.append(observation)
+        ready.set()
+
+    async with serving(peer, launch.port), asyncio.timeout(20), asyncio.TaskGroup() as tasks:
+        tasks.create_task(engine.bring_up(SESSION, launch, report))
+        await ready.wait()
+        assert reported == [EngineReady(launch_id=launch.launch_id, inner_id=ID)]
+        peer.hold.set()
+
+    assert len(reported) == 2
+
+
+async def test_an_engine_that_dies_during_its_start_is_an_error(engine: OpenwaEngine, launch: Launch) -> None:
+    async with asyncio.timeout(20), serving(Peer(held_call=START), launch.port) as peer:
+        async with asyncio.TaskGroup() as tasks:
+            call = tasks.create_task(outcome(engine, launch))
+            await peer.is_holding.wait()
+            await engine.hang_up(SESSION, launch)
+
+        assert "did not answer POST" in str(call.result())
+
+
+async def outcome(engine: OpenwaEngine, launch: Launch) -> EngineError | None:
+    try:
+        await engine.bring_up(SESSION, launch, lambda _: None)
+    except EngineError as error:
+        return error
+    return None
+
+
+async def test_an_answer_that_is_no_session_is_an_error(engine: OpenwaEngine, launch: Launch) -> None:
+    with pytest.raises(EngineError, match="something else than expected"):
+        await brought_up(engine, launch, Peer({"GET /api/sessions": [(200, "<html>")]}))
+
+
+async def test_a_code_is_of_worth_only_while_the_session_waits_for_a_scan(engine: OpenwaEngine, launch: Launch) -> None:
+    shown = {"qrCode": "data:image/png;base64," + base64.b64encode(b"png").decode(), "status": "initializing"}
+    waiting = {**ROW, "status": "qr_ready"}
+    session = knowing(SESSION, ID)
+
+    async with serving(
+        Peer({QR: [(200, shown), (200, {**shown, "status": "qr_ready"})], RECORD: [(200, waiting)]}), launch.port
+    ):
+        scanned = await engine.observe(session, launch)
+        open_still = await engine.observe(session, launch)
+
+    assert [type(each) for each in scanned] == [LinkReported]
+    assert [type(each) for each in open_still] == [LinkReported, QrProduced]
+
+
+async def test_a_new_launch_gets_a_line_of_its_own(engine: OpenwaEngine, launch: Launch) -> None:
+    session, again = knowing(SESSION, ID), new_launch(free_port(), 2)
+    async with serving(Peer(), launch.port), serving(Peer(row={**ROW, "status": "ready"}), again.port):
+        await engine.observe(session, launch)
+        (report,) = await engine.observe(session, again)
+        await engine.hang_up(session, launch)
+        (still,) = await engine.observe(session, again)
+
+    assert report == still
+    assert isinstance(report, LinkReported)
+    assert report.link is LinkReport.CONNECTED
+
+
+async def test_a_call_that_takes_too_long_is_told_apart_from_one_that_failed(launch: Launch) -> None:
+    around = Surroundings(environ={}, intake_url="http://127.0.0.1:2791")
+    setup = OpenwaSetup(program=KnownProgram(("true",)), surroundings=around, answer_timeout_s=0.05)
+
+    async with OpenwaEngine(setup, SystemClock()) as engine, serving(Peer(held_call=RECORD), launch.port):
+        with pytest.raises(EngineTimeoutError, match=r"within 0\.05 s"):
+            await engine.observe(knowing(SESSION, ID), launch)
+
+    async with OpenwaEngine(setup, SystemClock()) as engine:
+        with pytest.raises(EngineError, match="did not answer") as caught:
+            await engine.observe(knowing(SESSION, ID), launch)
+    assert not isinstance(caught.value, EngineTimeoutError)

@@ -1,0 +1,143 @@
+import os
+import shutil
+import subprocess
+import sys
+from collections.abc import Mapping
+from pathlib import Path
+
+import pytest
+
+from openwa_manager.domain.errors import LaunchFailedError
+from openwa_manager.engines.program import LOOPBACK_SHIM, KnownProgram, NodeProgram
+
+NODE = shutil.which(os.environ.get("NODE", "node"))
+
+
+def fake_node(folder: Path, says: str, name: str = "node") -> Path:
+    """Write a program that answers like `node --version` and counts how often it is asked."""
+    node = folder / name
+    node.write_text(f"#!/bin/sh\necho asked >> {folder}/asked\n{says}\n")
+    node.chmod(0o755)
+    return node
+
+
+@pytest.fixture
+def built(tmp_path: Path) -> Path:
+    home = tmp_path / "openwa"
+    (home / "dist").mkdir(parents=True)
+    (home / "dist" / "main.js").touch()
+    return home
+
+
+def path_of(folder: Path) -> Mapping[str, str]:
+    return {"PATH": str(folder)}
+
+
+async def test_a_known_program_is_its_words() -> None:
+    assert await KnownProgram((sys.executable, "-m", "x")).argv() == (sys.executable, "-m", "x")
+
+
+async def test_openwas_build_is_run_by_node_behind_the_shim(tmp_path: Path, built: Path) -> None:
+    node = fake_node(tmp_path, "echo v22.15.0")
+
+    argv = await NodeProgram("node", built, path_of(tmp_path)).argv()
+
+    assert argv == (str(node), "--require", str(LOOPBACK_SHIM), str(built / "dist" / "main"))
+    assert LOOPBACK_SHIM.is_file()
+
+
+@pytest.mark.parametrize("version", ["v22.15.0", "v22.23.3", "v24.0.0", "v100.0.1"])
+async def test_a_new_enough_node_is_accepted(tmp_path: Path, built: Path, version: str) -> None:
+    fake_node(tmp_path, f"echo {version}")
+
+    assert await NodeProgram("node", built, path_of(tmp_path)).argv()
+
+
+@pytest.mark.parametrize("version", ["v20.19.0", "v22.14.9", "v8.0.0"])
+async def test_an_old_node_is_refused_with_advice(tmp_path: Path, built: Path, version: str) -> None:
+    fake_node(tmp_path, f"echo {version}")
+
+    with pytest.raises(LaunchFailedError, match=rf"is {version}, OpenWA needs Node.js 22.15 or later"):
+        await NodeProgram("node", built, path_of(tmp_path)).argv()
+
+
+async def test_the_version_is_asked_for_once_until_the_file_changes(tmp_path: Path, built: Path) -> None:
+    node = fake_node(tmp_path, "echo v22.15.0")
+    program = NodeProgram("node", built, path_of(tmp_path))
+    for _ in range(3):
+        await program.argv()
+    assert (tmp_path / "asked").read_text().count("asked") == 1
+
+    os.utime(node, (1, 1))
+    await program.argv()
+
+    assert (tmp_path / "asked").read_text().count("asked") == 2
+
+
+async def test_a_node_given_by_path_is_used(tmp_path: Path, built: Path) -> None:
+    node = fake_node(tmp_path, "echo v24.1.0", "my-node")
+
+    assert (await NodeProgram(str(node), built, {}).argv())[0] == str(node)
+
+
+async def test_a_missing_node_is_told_with_the_places_that_were_searched(tmp_path: Path, built: Path) -> None:
+    with pytest.raises(LaunchFailedError, match=r"/opt/homebrew/bin:/usr/local/bin: install Node\.js"):
+        await NodeProgram("no-such-node", built, path_of(tmp_path)).argv()
+
+
+async def test_something_else_called_node_is_refused(tmp_path: Path, built: Path) -> None:
+    fake_node(tmp_path, "echo hello")
+
+    with pytest.raises(LaunchFailedError, match="said 'hello'"):
+        await NodeProgram("node", built, path_of(tmp_path)).argv()
+
+
+async def test_a_node_that_cannot_be_executed_is_refused(tmp_path: Path, built: Path) -> None:
+    (tmp_path / "node").write_bytes(b"\x7fELF not really")
+    (tmp_path / "node").chmod(0o755)
+
+    with pytest.raises(LaunchFailedError, match="cannot be executed"):
+        await NodeProgram("node", built, path_of(tmp_path)).argv()
+
+
+async def test_an_unbuilt_openwa_is_told_with_the_commands_that_build_it(tmp_path: Path) -> None:
+    fake_node(tmp_path, "echo v22.15.0")
+
+    with pytest.raises(LaunchFailedError, match="run `npm ci && npm run build` in"):
+        await NodeProgram("node", tmp_path / "openwa", path_of(tmp_path)).argv()
+
+
+LISTEN = """
+const net = require('node:net');
+const calls = [
+  (server, done) => server.listen(0, done),
+  (server, done) => server.listen('0', done),
+  (server, done) => server.listen(0, '0.0.0.0', done),
+  (server, done) => server.listen(0, undefined, done),
+  (server, done) => server.listen(0, 511, done),
+  (server, done) => server.listen({ port: 0, host: '::' }, done),
+];
+for (const call of calls) {
+  const server = net.createServer();
+  call(server, () => { console.log(server.address().address); server.close(); });
+}
+const pipe = net.createServer();
+pipe.listen(process.argv[2], () => { console.log('pipe'); pipe.close(); });
+"""
+
+
+@pytest.mark.skipif(NODE is None, reason="needs node")
+def test_behind_the_shim_every_port_is_opened_on_loopback_only(tmp_path: Path) -> None:
+    script = tmp_path / "listen.cjs"
+    script.write_text(LISTEN)
+    assert NODE is not None
+
+    output = subprocess.run(
+        [NODE, "--require", str(LOOPBACK_SHIM), str(script), str(tmp_path / "pipe")],
+        check=True,
+        capture_output=True,
+        text=True,
+        timeout=30,
+    ).stdout
+
+    assert sorted(output.split()) == ["127.0.0.1"] * 6 + ["pipe"]
