@@ -1,0 +1,94 @@
+"""A verified copy of baileys' credentials: OpenWA answers a broken file with a new code, not an error (OPENWA.md §0).
+
+baileys writes `creds.json` in place, so a crash can leave half of it. All functions block; keep one while the session
+is connected, restore only while no engine runs in the directory.
+"""
+
+import os
+from contextlib import suppress
+from pathlib import Path
+
+from pydantic import BaseModel, ValidationError
+
+from openwa_manager.domain.session import SessionId
+from openwa_manager.engines.mapping import inner_name
+
+KEPT_FILE = "creds.kept.json"
+BROKEN_FILE = "creds.broken.json"
+#: The file is 1-3 KB; something much larger is not it.
+_MAX_BYTES = 1 << 20
+
+
+class _Account(BaseModel):
+    id: str
+
+
+class _Credentials(BaseModel):
+    me: _Account
+
+
+def keep_credentials(directory: Path, session_id: SessionId) -> bool:
+    """Copy the credentials if they are whole and changed since the last copy; tell whether they were copied."""
+    current, kept = _read(_creds(directory, session_id)), directory / KEPT_FILE
+    if not _is_whole(current) or current == _read(kept):
+        return False
+    fresh = directory / f"{KEPT_FILE}.new"
+    fresh.unlink(missing_ok=True)
+    with os.fdopen(os.open(fresh, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600), "wb") as file:
+        file.write(current)
+        file.flush()
+        os.fsync(file.fileno())
+    fresh.replace(kept)
+    return True
+
+
+def can_restore_credentials(directory: Path, session_id: SessionId) -> bool:
+    """Tell whether the credentials are there but broken (half-written, or without an account) and a whole copy is kept.
+
+    Missing credentials are not broken: a logout on the phone wipes them.
+    """
+    creds = _creds(directory, session_id)
+    return creds.is_file() and not _is_whole(_read(creds)) and _is_whole(_read(directory / KEPT_FILE))
+
+
+def restore_credentials(directory: Path, session_id: SessionId) -> bool:
+    """Put the kept copy in place of broken credentials; tell whether that was done.
+
+    The copy is used up: if it does not help, the account is linked no more, and a second try would only hide that. The
+    broken file stays beside it for whoever wants to know.
+    """
+    if not can_restore_credentials(directory, session_id):
+        return False
+    creds = _creds(directory, session_id)
+    creds.replace(directory / BROKEN_FILE)
+    (directory / KEPT_FILE).replace(creds)
+    return True
+
+
+def forget_credentials(directory: Path) -> None:
+    """Remove the copies, once the account is unlinked."""
+    for name in (KEPT_FILE, BROKEN_FILE):
+        with suppress(FileNotFoundError, NotADirectoryError):
+            (directory / name).unlink()
+
+
+def _creds(directory: Path, session_id: SessionId) -> Path:
+    return directory / "data" / "baileys" / inner_name(session_id) / "creds.json"
+
+
+def _read(path: Path) -> bytes:
+    """Return the file's bytes; none when it cannot be read or is no sane size."""
+    try:
+        with path.open("rb") as file:
+            content = file.read(_MAX_BYTES + 1)
+    except OSError:
+        return b""
+    return content if len(content) <= _MAX_BYTES else b""
+
+
+def _is_whole(content: bytes) -> bool:
+    try:
+        _Credentials.model_validate_json(content)
+    except ValidationError:
+        return False
+    return True
