@@ -12,6 +12,7 @@ from openwa_manager.domain.ports import Clock
 from openwa_manager.host.logfile import rotate
 from openwa_manager.store import engine_events
 from openwa_manager.store.database import Database
+from openwa_manager.store.retention import Retention, prune, shed
 
 _log = structlog.get_logger()
 
@@ -20,6 +21,7 @@ LOGS_KEPT = 5
 _LOG_PERIOD_S = 5.0
 _STORE_PERIOD_S = 3600.0
 _COPIES_KEPT = 3
+RETENTION = Retention()
 
 
 class Housekeeping:
@@ -47,11 +49,17 @@ class Housekeeping:
             await self._clock.sleep_until(self._clock.now().boot_s + _STORE_PERIOD_S)
             now = self._clock.now().at
             try:
-                await self._database.write(partial(engine_events.forget_old, now=now))
+                await self._forget(now)
                 await self._database.snapshot(self._copies / f"manager-{int(now)}.db")
                 await asyncio.to_thread(_keep_newest, self._copies)
             except OpenwaManagerError as error:
                 _log.warning("housekeeping_postponed", error=str(error))
+
+    async def _forget(self, now: float) -> None:
+        await self._database.write(partial(engine_events.forget_old, now=now))
+        await self._database.write(partial(shed, retention=RETENTION))
+        while await self._database.write(partial(prune, at=now, retention=RETENTION)):
+            pass  # a bounded part each time, so that other writes get their turn
 
 
 def _rotate_all(logs: list[Path]) -> None:

@@ -1,0 +1,31 @@
+import asyncio
+from functools import partial
+from pathlib import Path
+
+from openwa_manager.domain.events import Event
+from openwa_manager.services.housekeeping import Housekeeping
+from openwa_manager.store.database import Database
+from openwa_manager.store.outbox import append, read_events
+from tests.fakes.clock import FakeClock
+
+DAY_S = 86_400.0
+
+
+async def test_every_hour_old_events_are_forgotten_and_the_database_is_copied(tmp_path: Path) -> None:
+    clock = FakeClock()
+    old, young = (Event(type="x", occurred_at=clock.now().at - days * DAY_S) for days in (8, 1))
+    copies = tmp_path / "copies"
+    copies.mkdir()
+    async with Database(tmp_path / "manager.db") as database:
+        await database.write(partial(append, events=[old] * 5000 + [young]))
+        async with asyncio.TaskGroup() as tasks:
+            run = tasks.create_task(Housekeeping(clock, database, copies, list).run())
+            await clock.until_sleeping(2)
+
+            await clock.advance(3600.0)
+
+            while not list(copies.glob("manager-*.db")):
+                await database.read(read_events)
+            run.cancel()
+
+        assert [stored.event for stored in await database.read(read_events)] == [young]
