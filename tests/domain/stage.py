@@ -1,6 +1,6 @@
 """A session and a clock moved by hand: plays what happens to it, keeps what was told and what was to be done."""
 
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from typing import TypeVar
 
 from openwa_manager.domain.commands import Command
@@ -29,7 +29,6 @@ from openwa_manager.domain.stimuli import (
     LaunchFailed,
     LinkReport,
     LinkReported,
-    Observation,
     ProcessExited,
     QrProduced,
     Resumed,
@@ -41,6 +40,7 @@ from openwa_manager.domain.stimuli import (
 
 AT = 1_800_000_000.0
 PHONE = "85212345678"
+Answer = Decided | Refused | Dropped
 CommandT = TypeVar("CommandT", bound=Command)
 
 
@@ -66,7 +66,7 @@ class Stage:
     boot_s: float = 1000.0
     chance: float = 0.5
     deadlines: Deadlines = field(default_factory=dict)
-    answer: Decided | Refused | Dropped | None = None
+    answer: Answer | None = None
     events: list[Event] = field(default_factory=list)
     commands: list[Command] = field(default_factory=list)
     steps: list[Step] = field(default_factory=list)
@@ -90,10 +90,14 @@ class Stage:
 
     def play(self, *stimuli: Stimulus) -> None:
         for stimulus in stimuli:
-            self.answer = decide(self.session, stimulus, self.moment, self.policy)
-            if isinstance(self.answer, Decided):
-                self._take(self.answer)
+            self.answer = self.decide(stimulus)
             self._ring()
+
+    def decide(self, stimulus: Stimulus) -> Answer:
+        answer = decide(self.session, stimulus, self.moment, self.policy)
+        if isinstance(answer, Decided):
+            self._take(answer)
+        return answer
 
     def wait(self, seconds: float) -> None:
         """Let time pass, stopping at every deadline on the way."""
@@ -183,9 +187,8 @@ class Stage:
     def _ring(self) -> None:
         while (deadline := passed(self.deadlines, self.boot_s)) is not None:
             rung = self.deadlines[deadline]
-            answer = decide(self.session, DeadlinePassed(deadline=deadline), self.moment, self.policy)
+            answer = self.decide(DeadlinePassed(deadline=deadline))
             assert isinstance(answer, Decided), f"{deadline} was armed for nothing"
-            self._take(answer)
             assert self.deadlines.get(deadline) is not rung, f"{deadline} rings for ever"
 
     def _move_to(self, boot_s: float) -> None:
@@ -287,8 +290,3 @@ def banned() -> Stage:
     stage.end()
     stage.forget_so_far()
     return stage
-
-
-def stale(observation: Observation) -> Observation:
-    """Return the observation as if an earlier launch had made it."""
-    return replace(observation, launch_id=LaunchId("launch-of-yesterday"))  # type: ignore[call-arg]
