@@ -59,6 +59,16 @@ class NoCapacityError(OpenwaManagerError):
     code = "no_capacity"
 
 
+class RateLimitedError(OpenwaManagerError):
+    """Too much was asked for at once; after `retry_after_s` there is room again."""
+
+    code = "rate_limited"
+
+    def __init__(self, message: str, retry_after_s: int) -> None:
+        super().__init__(message)
+        self.retry_after_s = retry_after_s
+
+
 class EngineError(OpenwaManagerError):
     """The engine answered, but not with what was asked of it."""
 
