@@ -41,6 +41,14 @@ LOADS_CODE = (
     "OPENWA_MANAGER_*",
 )
 _ENV_NAME = re.compile(r"[A-Z][A-Z0-9_]*")
+#: The address of a launch's webhook; the host part is left open, for the intake may listen elsewhere after a restart.
+_WEBHOOK_URL = re.compile(r"http://[^/]+/hooks/([^/]+)/[0-9a-f-]{32,36}")
+
+
+def is_own_webhook(url: str, session_id: SessionId) -> bool:
+    """Tell whether this is where some launch of the session posts to us, and not a webhook of the session's owner."""
+    match = _WEBHOOK_URL.fullmatch(url)
+    return match is not None and match[1] == session_id
 
 
 def refused_env_names(names: Iterable[str], recipe_names: Collection[str]) -> tuple[str, ...]:

@@ -14,7 +14,8 @@ from openwa_manager.domain.session import Launch, LaunchId, Session, SessionId
 from openwa_manager.domain.stimuli import EngineReady, LinkReport, Observation, QrProduced
 from openwa_manager.engines import mapping, proxy
 from openwa_manager.engines.client import Answer, Body, EngineClient
-from openwa_manager.engines.environment import Surroundings
+from openwa_manager.engines.environment import Surroundings, is_own_webhook
+from openwa_manager.engines.forwarding import Forwarder
 from openwa_manager.engines.mapping import InnerSession
 from openwa_manager.engines.program import Program
 
@@ -79,21 +80,30 @@ _FINAL_LINKS = frozenset({LinkReport.BANNED, LinkReport.REPLACED})
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class OpenwaSetup:
-    """What one daemon's OpenWA engines have in common; `answer_timeout_s` bounds each ordinary call."""
+    """What one daemon's OpenWA engines have in common.
+
+    `answer_timeout_s` bounds each ordinary call of ours, `forward_silence_s` the silence on one that is handed on.
+    """
 
     program: Program
     surroundings: Surroundings
     engine_type: str = "baileys"
     answer_timeout_s: float = 5.0
+    forward_silence_s: float = 60.0
 
 
 @dataclass(slots=True, kw_only=True)
 class _Line:
-    """Our line to one launch, and the code it showed last: a code asked for again keeps the time it was first seen."""
+    """Our lines to one launch, and the code it showed last: a code asked for again keeps the time it was first seen."""
 
     launch_id: LaunchId
     client: EngineClient
+    forwarder: Forwarder
     shown: QrProduced | None = None
+
+    async def close(self) -> None:
+        await self.client.close()
+        await self.forwarder.close()
 
     def seen(self, image: bytes, at: float) -> QrProduced:
         seen = mapping.qr_observation(image, self.launch_id, at)
@@ -120,7 +130,7 @@ class OpenwaEngine:
     ) -> None:
         while self._lines:
             _, line = self._lines.popitem()
-            await line.client.close()
+            await line.close()
 
     async def plan(self, session: Session, launch: Launch, directory: Path) -> LaunchPlan:
         """Return how to start this launch; makes the folders it needs and hands a changed proxy on.
@@ -226,21 +236,28 @@ class OpenwaEngine:
         client = (await self._line(session, launch)).client
         await client.log_out(await _inner_id(client, session))
 
+    async def forwarder(self, session: Session, launch: Launch) -> Forwarder:
+        """Return the line on which callers' own requests reach this launch; it ends when we hang up."""
+        return (await self._line(session, launch)).forwarder
+
     async def hang_up(self, session: Session, launch: Launch) -> None:
         """Close our connections to this engine: OpenWA would wait for a hung call before it ends (OPENWA.md §1)."""
         line = self._lines.get(session.session_id)
         if line is not None and line.launch_id == launch.launch_id:
             del self._lines[session.session_id]
-            await line.client.close()
+            await line.close()
 
     async def _line(self, session: Session, launch: Launch) -> _Line:
         old = self._lines.get(session.session_id)
         if old is not None and old.launch_id == launch.launch_id:
             return old
-        client = EngineClient(launch.port, session.engine_key, self._setup.answer_timeout_s)
-        line = self._lines[session.session_id] = _Line(launch_id=launch.launch_id, client=client)
+        line = self._lines[session.session_id] = _Line(
+            launch_id=launch.launch_id,
+            client=EngineClient(launch.port, session.engine_key, self._setup.answer_timeout_s),
+            forwarder=Forwarder(launch.port, session.engine_key, self._setup.forward_silence_s),
+        )
         if old is not None:
-            await old.client.close()
+            await old.close()
         return line
 
     async def _until_ready(self, client: EngineClient) -> None:
@@ -251,8 +268,7 @@ class OpenwaEngine:
 
     async def _ensure_webhook(self, client: EngineClient, inner_id: str, session: Session, launch: Launch) -> None:
         around = self._setup.surroundings
-        address = f"/hooks/{session.session_id}/"
-        ours = [hook for hook in await client.webhooks(inner_id) if address in hook.url]
+        ours = [hook for hook in await client.webhooks(inner_id) if is_own_webhook(hook.url, session.session_id)]
         for duplicate in ours[1:]:
             await client.delete_webhook(inner_id, duplicate.id)
         kept = ours[0].id if ours else None

@@ -1,0 +1,73 @@
+"""The line on which callers' own requests reach one launch of OpenWA: kept alive, streamed, never sent twice."""
+
+from collections.abc import AsyncIterable
+from dataclasses import dataclass
+
+import aiohttp
+from multidict import CIMultiDict
+from yarl import URL
+
+from openwa_manager.domain.errors import EngineError, EngineTimeoutError
+
+#: OpenWA closes a connection that is idle for 5 s; we give it up earlier, so that we never write into its end.
+_KEEP_ALIVE_S = 3.0
+_CONNECT_TIMEOUT_S = 5.0
+#: What aiohttp would add by itself: only what the caller said reaches the engine.
+_NOT_ADDED = ("Accept", "Accept-Encoding", "Content-Type", "User-Agent")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Parcel:
+    """A request to be handed on as it is; `target` is its raw path and query, `body` None means that it has none."""
+
+    method: str
+    target: str
+    headers: CIMultiDict[str]
+    body: bytes | AsyncIterable[bytes] | None
+
+
+class Forwarder:
+    """Hands requests on to the OpenWA on one port, with its key in place of whatever key the caller had.
+
+    `silence_s` is how long the engine may leave a request that it has whole, or an answer it has begun, without a
+    byte. A request is tried again only if it is idempotent and the engine closed the idle connection it was written to.
+    """
+
+    def __init__(self, port: int, key: str, silence_s: float) -> None:
+        self._base = f"http://127.0.0.1:{port}"
+        self._silence_s = silence_s
+        self._http = aiohttp.ClientSession(
+            connector=aiohttp.TCPConnector(limit=0, keepalive_timeout=_KEEP_ALIVE_S),
+            cookie_jar=aiohttp.DummyCookieJar(),
+            headers={"X-API-Key": key},
+            skip_auto_headers=_NOT_ADDED,
+            auto_decompress=False,
+            timeout=aiohttp.ClientTimeout(total=None, sock_connect=_CONNECT_TIMEOUT_S, sock_read=silence_s),
+        )
+
+    async def close(self) -> None:
+        """Drop every request in flight."""
+        await self._http.close()
+
+    async def forward(self, parcel: Parcel) -> aiohttp.ClientResponse:
+        """Return the engine's answer, whatever it says, as soon as its head is there; the caller must release it.
+
+        Raises:
+            EngineTimeoutError: no answer came, or the connection was lost: what the engine did is unknown.
+            EngineError: nobody listens, or what came is not HTTP.
+        """
+        url = URL(self._base + parcel.target, encoded=True)
+        try:
+            return await self._http.request(
+                parcel.method, url, data=parcel.body, headers=parcel.headers, allow_redirects=False
+            )
+        except aiohttp.ClientConnectorError as error:
+            raise EngineError(f"the engine does not listen: {error}") from error
+        except (aiohttp.ClientResponseError, aiohttp.ClientPayloadError) as error:
+            raise EngineError(f"the engine answered with something that is not HTTP: {error}") from error
+        except TimeoutError as error:
+            detail = f"the engine did not answer within {self._silence_s:g} s; whether it did what was asked is unknown"
+            raise EngineTimeoutError(detail) from error
+        except (aiohttp.ClientError, OSError, RuntimeError) as error:  # RuntimeError: hung up meanwhile
+            detail = "the engine hung up without an answer; whether it did what was asked is unknown"
+            raise EngineTimeoutError(detail) from error
