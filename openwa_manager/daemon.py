@@ -21,6 +21,7 @@ from aiohttp import web
 from openwa_manager import logs
 from openwa_manager.api.app import Backing, control_app
 from openwa_manager.api.auth import Door, make_admin_key
+from openwa_manager.api.gateway import GatewayBacking, gateway_app
 from openwa_manager.api.intake import intake_app
 from openwa_manager.api.sessions import Recipes
 from openwa_manager.api.system import Facts
@@ -48,9 +49,11 @@ from openwa_manager.processes.usage import UsageMeter
 from openwa_manager.services.courier import Courier, Letterhead
 from openwa_manager.services.dispatcher import Dispatcher
 from openwa_manager.services.equipment import Equipment
+from openwa_manager.services.force_kill import force_kill
 from openwa_manager.services.heartbeat import Heartbeat
 from openwa_manager.services.housekeeping import Housekeeping
 from openwa_manager.services.memory_guard import MemoryGuard, MemoryLimits
+from openwa_manager.services.pacing import Pacing
 from openwa_manager.services.prober import ProbePolicy, Prober
 from openwa_manager.services.sampler import Sampler
 from openwa_manager.services.sessions import Sessions
@@ -107,6 +110,7 @@ class _Parts:
     dispatcher: Dispatcher
     sampler: Sampler
     prober: Prober
+    gateway: GatewayBacking
     services: tuple[_Service, ...]
 
 
@@ -138,7 +142,9 @@ async def _serve(settings: Settings) -> None:
         async with asyncio.TaskGroup() as services:
             running = [services.create_task(each.run()) for each in parts.services]
             async with AsyncExitStack() as listeners:
-                await _listen(settings, control_app(door, backing), intake_app(parts.sessions), listeners)
+                control = control_app(door, backing)
+                control.add_subapp("/api", gateway_app(parts.gateway))
+                await _listen(settings, control, intake_app(parts.sessions), listeners)
                 await _tell(database, parts.dispatcher, Event(type="manager.started", occurred_at=clock.now().at))
                 reports = _reports(manager, parts.sessions, database, clock)
                 running += [services.create_task(each) for each in reports]
@@ -218,11 +224,20 @@ async def _build(
     watcher = QrWatcher(home.sessions, sessions.show_file, sessions.awaiting_qr, clock)
     heartbeat = Heartbeat(clock, settings.heartbeat_s, sessions.list_sessions, sampler.usage, dispatcher.post_heartbeat)
     housekeeping = Housekeeping(clock, database, home.copies, sessions.log_paths)
+    gateway = GatewayBacking(
+        sessions=sessions,
+        engines={name: engine for name, engine in engines.items() if isinstance(engine, OpenwaEngine)},
+        pacing=Pacing(clock, random.random, settings.message_gap_min_s, settings.message_gap_max_s),
+        usage=sampler.usage,
+        kill=partial(force_kill, sessions, equipment),
+        now=lambda: clock.now().at,
+    )
     return _Parts(
         sessions=sessions,
         dispatcher=dispatcher,
         sampler=sampler,
         prober=prober,
+        gateway=gateway,
         services=(launcher, dispatcher, gate, sessions, sampler, watcher, prober, heartbeat, vigil, housekeeping),
     )
 

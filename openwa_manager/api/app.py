@@ -8,6 +8,7 @@ from aiohttp import web
 from openwa_manager.api.auth import Door
 from openwa_manager.api.errors import answer_errors
 from openwa_manager.api.events import EventRoutes
+from openwa_manager.api.gateway_errors import answer_as_openwa
 from openwa_manager.api.health import HealthRoutes
 from openwa_manager.api.logs import LogRoutes
 from openwa_manager.api.marks import identify, log_answer, mark_answer
@@ -43,7 +44,9 @@ class Backing:
 
 def control_app(door: Door, backing: Backing) -> web.Application:
     """Return the application that answers API.md's calls."""
-    app = web.Application(middlewares=[identify, log_answer, answer_errors, door.check], client_max_size=BODY_MAX_BYTES)
+    app = web.Application(
+        middlewares=[identify, log_answer, answer_errors, answer_as_openwa, door.check], client_max_size=BODY_MAX_BYTES
+    )
     app.on_response_prepare.append(mark_answer)
     for each in make_table(backing):
         app.router.add_route(each.method, each.path, each.handler)

@@ -18,7 +18,7 @@ from openwa_manager.api.errors import MisdirectedError, UnauthenticatedError
 from openwa_manager.domain.errors import ConfigError
 
 #: Answered without a key, and without any detail.
-OPEN_PATHS = frozenset({"/livez", "/readyz"})
+OPEN_PATHS = frozenset({"/livez", "/readyz", "/api/health", "/api/health/live", "/api/health/ready"})
 _LOOPBACK_NAMES = frozenset({"localhost", "127.0.0.1", "::1"})
 _KEY = re.compile(r"owm_[a-z0-9]+_[A-Za-z0-9_-]{32,}")
 _HOST = re.compile(r"(?:\[(?P<ipv6>[0-9A-Fa-f:.]+)\]|(?P<name>[^:\[\]]+))(?::[0-9]*)?")

@@ -73,7 +73,7 @@ class Sessions:
         self._heartbeats: dict[SessionId, LaunchId] = {}
         self._used_boot_s: dict[SessionId, float] = {}
         self._group: asyncio.TaskGroup | None = None
-        self._is_draining = False
+        self.is_draining = False
         self.adoption = Adoption(equipment.clock)
 
     async def load(self) -> None:
@@ -107,7 +107,7 @@ class Sessions:
 
     def drain(self) -> None:
         """Take no new sessions any more."""
-        self._is_draining = True
+        self.is_draining = True
 
     def get(self, session_id: str) -> Session:
         """Return a session.
@@ -148,7 +148,7 @@ class Sessions:
             session = await present.hear(())
             wanted.require_same(session)
             return session, False
-        if self._group is None or self._is_draining:
+        if self._group is None or self.is_draining:
             raise DrainingError("the daemon is not taking new sessions now")
         engine = wanted.engine or self._default_engine
         if engine not in self._equipment.engines:
