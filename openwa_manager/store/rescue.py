@@ -1,0 +1,36 @@
+"""What to do with a damaged database: put it aside, never delete it, and go on with the newest sound copy."""
+
+import shutil
+import sqlite3
+from contextlib import closing
+from pathlib import Path
+
+
+def rescue(path: Path, copies: Path, at: float) -> Path | None:
+    """Move the database at `path` aside, restore the newest sound copy and return which one that was.
+
+    None means that there is no sound copy: the next open makes an empty database. `at` (wall time) names what was
+    put aside. The database must be closed.
+
+    Raises:
+        OSError: a file cannot be moved or copied; the damaged one may be aside already.
+    """
+    for suffix in ("-wal", "-shm", ""):  # the log belongs to the damaged file and must not be applied to another
+        part = path.with_name(path.name + suffix)
+        if part.exists():
+            part.rename(path.with_name(f"{path.name}.damaged-{int(at)}{suffix}"))
+    for copy in sorted(copies.glob("manager-*.db"), reverse=True):
+        if _is_sound(copy):
+            unfinished = path.with_name(f"{path.name}.part")
+            shutil.copy2(copy, unfinished)
+            unfinished.replace(path)
+            return copy
+    return None
+
+
+def _is_sound(copy: Path) -> bool:
+    try:
+        with closing(sqlite3.connect(f"file:{copy}?mode=ro", uri=True)) as connection:
+            return bool(connection.execute("PRAGMA quick_check(1)").fetchone() == ("ok",))
+    except sqlite3.Error:
+        return False
