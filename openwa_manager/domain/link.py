@@ -68,7 +68,7 @@ def link_reported(stimulus: LinkReported, scene: Scene) -> Draft | Dropped:
         code = ENDS[stimulus.link]
         ending = Ending(after=After.STAY_STOPPED, cause=code)
         return going_down(scene, ending, stimulus.detail).noting(detail=stimulus.detail)
-    if stimulus.link is LinkReport.FAILED and not is_paired(scene.session):
+    if stimulus.link is LinkReport.FAILED and not is_paired(scene.session) and not scene.moment.is_offline:
         return _spend_restart(scene, ReasonCode.LINK_TIMEOUT, stimulus.detail)
     link = LINKS.get((scene.session.link, stimulus.link))
     if link is None:

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from dataclasses import replace
+from typing import assert_never
 
 from openwa_manager.domain.commands import BringUp, End, Forget, Spawn, Sweep, WatchExit
 from openwa_manager.domain.moves import at_rest, crashed, failed, going_down, queued, restarted, unlaunched
@@ -145,10 +146,12 @@ def _after_end(scene: Scene, ended: Exit) -> Draft:
         case After.FAIL:
             detail = session.reason.detail if session.reason else ""
             return failed(scene, ending.cause, detail).noting(**evidence)
+        case After.START_AGAIN if ending.cause is ReasonCode.REQUESTED:
+            return queued(scene, session, ending.cause).noting(**evidence)
         case After.START_AGAIN:
-            if ending.cause is ReasonCode.REQUESTED:
-                return replace(queued(scene, session, ending.cause), evidence=evidence)
-            return replace(restarted(scene, ending.cause), evidence=evidence)
+            return restarted(scene, ending.cause).noting(**evidence)
+        case _:
+            assert_never(ending.after)
 
 
 @move.register
