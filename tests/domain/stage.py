@@ -4,7 +4,7 @@ from dataclasses import dataclass, field
 from typing import TypeVar
 
 from openwa_manager.domain.commands import Command
-from openwa_manager.domain.deadlines import Deadlines, Moment, passed, rearm
+from openwa_manager.domain.deadlines import Deadlines, Moment, excused, passed, rearm
 from openwa_manager.domain.events import Event
 from openwa_manager.domain.lifecycle import Decided, Dropped, Refused, begin, decide
 from openwa_manager.domain.restart import Policy
@@ -65,6 +65,7 @@ class Stage:
     at: float = AT
     boot_s: float = 1000.0
     chance: float = 0.5
+    is_offline: bool = False
     deadlines: Deadlines = field(default_factory=dict)
     answer: Answer | None = None
     events: list[Event] = field(default_factory=list)
@@ -74,7 +75,7 @@ class Stage:
 
     @property
     def moment(self) -> Moment:
-        return Moment(at=self.at, boot_s=self.boot_s, chance=self.chance)
+        return Moment(at=self.at, boot_s=self.boot_s, chance=self.chance, is_offline=self.is_offline)
 
     @property
     def launch_id(self) -> LaunchId:
@@ -106,6 +107,11 @@ class Stage:
             self._move_to(max(due_s, self.boot_s))
             self._ring()
         self._move_to(end_s)
+        self._ring()
+
+    def sleep_host(self, seconds: float) -> None:
+        """Let everything sleep: time passes, and nobody is there to see a deadline met."""
+        self._move_to(self.boot_s + seconds)
         self._ring()
 
     def sleep_daemon(self, seconds: float) -> None:
@@ -185,6 +191,8 @@ class Stage:
         self.is_gone = decided.is_gone
 
     def _ring(self) -> None:
+        running = excused(self.deadlines, self.session, self.moment, self.policy)
+        self.deadlines = rearm(running, self.session, self.moment, self.policy)
         while (deadline := passed(self.deadlines, self.boot_s)) is not None:
             rung = self.deadlines[deadline]
             answer = self.decide(DeadlinePassed(deadline=deadline))

@@ -1,11 +1,13 @@
 """Which clocks run: those still meant keep running, the others start or stop."""
 
+from collections.abc import Callable
 from dataclasses import replace
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from openwa_manager.domain.deadlines import Armed, Moment, is_held, passed, rearm
+from openwa_manager.domain.deadlines import LATE_S, Armed, Moment, is_held, passed, rearm
 from openwa_manager.domain.lifecycle import Dropped
 from openwa_manager.domain.restart import Policy
 from openwa_manager.domain.session import LinkState, ProcessState, Restarts
@@ -145,6 +147,42 @@ def test_a_deadline_no_longer_held_is_dropped() -> None:
 
     assert isinstance(stage.answer, Dropped)
     assert stage.session == before
+
+
+@pytest.mark.parametrize("make", [booting, running, authenticating])
+def test_a_verdict_that_rings_late_is_wound_anew(make: Callable[[], Stage]) -> None:
+    stage = make()
+    before = held(stage)
+
+    stage.sleep_host(10_000)
+
+    assert stage.session.process in (ProcessState.STARTING, ProcessState.RUNNING)
+    assert held(stage) == before
+
+
+def test_a_verdict_that_rings_almost_in_time_counts() -> None:
+    stage = booting()
+
+    stage.sleep_host(45 + LATE_S)
+
+    assert stage.session.process is ProcessState.STOPPING
+
+
+def test_a_pause_that_ends_while_the_host_sleeps_is_over() -> None:
+    stage = backing_off()
+
+    stage.sleep_host(10_000)
+
+    assert stage.session.process is ProcessState.STARTING
+
+
+def test_no_link_is_judged_while_the_host_is_offline() -> None:
+    stage = running()
+
+    stage.is_offline = True
+    stage.wait(0)
+
+    assert held(stage) == {}
 
 
 def test_holding_a_deadline_is_what_arms_it() -> None:

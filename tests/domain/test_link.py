@@ -417,6 +417,56 @@ def test_codes_in_place_of_a_connection_are_shown() -> None:
     assert stage.session.status is Status.QR_READY
 
 
+# A host that is offline or was asleep
+
+
+def test_a_host_that_is_offline_excuses_every_link() -> None:
+    stage = connected()
+    stage.is_offline = True
+
+    stage.report(LinkReport.DISCONNECTED)
+    stage.wait(1_000_000)
+
+    assert (stage.session.status, stage.reason) == (Status.DISCONNECTED, ReasonCode.HOST_OFFLINE)
+
+
+def test_a_link_still_down_after_the_host_came_back_gets_its_restart() -> None:
+    stage = connected()
+    stage.is_offline = True
+    stage.report(LinkReport.DISCONNECTED)
+    stage.wait(10_000)
+
+    stage.is_offline = False
+    stage.wait(0)
+    stage.wait(299)
+    assert stage.done(End) == []
+    stage.wait(1)
+
+    assert len(stage.done(End)) == 1
+
+
+def test_an_unpaired_engine_that_gives_up_offline_is_not_to_blame() -> None:
+    stage = running()
+    stage.is_offline = True
+
+    stage.report(LinkReport.FAILED, "net::ERR_NAME_NOT_RESOLVED")
+    stage.report(LinkReport.FAILED, "net::ERR_NAME_NOT_RESOLVED")
+
+    assert isinstance(stage.answer, Dropped)
+    assert (stage.session.process, stage.reason) == (ProcessState.RUNNING, ReasonCode.HOST_OFFLINE)
+
+
+def test_an_unpaired_engine_that_gave_up_offline_is_judged_once_online() -> None:
+    stage = running()
+    stage.is_offline = True
+    stage.report(LinkReport.FAILED)
+
+    stage.is_offline = False
+    stage.report(LinkReport.FAILED)
+
+    assert (stage.session.process, stage.reason) == (ProcessState.STOPPING, ReasonCode.LINK_TIMEOUT)
+
+
 # Links that only a person can bring back
 
 

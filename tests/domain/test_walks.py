@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass, replace
 
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
@@ -375,6 +376,15 @@ class World(RuleBasedStateMachine):
         self.stage = CheckedStage()
         self.stage.begin()
 
+    @rule(is_offline=st.booleans())
+    def the_network_comes_and_goes(self, is_offline: bool) -> None:
+        self.stage.is_offline = is_offline
+
+    @rule(seconds=st.sampled_from([1.0, 100.0, 5000.0]))
+    def the_host_sleeps(self, seconds: float) -> None:
+        self.stage.sleep_host(seconds)
+        self._carry_out()
+
     @rule(seconds=st.sampled_from([1.0, 21.0, 61.0, 200.0, 2000.0]))
     def time_passes(self, seconds: float) -> None:
         self.stage.wait(seconds)
@@ -400,6 +410,14 @@ class World(RuleBasedStateMachine):
 
 TestWorld = World.TestCase
 TestWorld.settings = settings(max_examples=200, stateful_step_count=50, deadline=None)
+
+
+def test_what_no_move_is_registered_for_is_a_mistake_of_ours() -> None:
+    stage = Stage()
+    scene = Scene(session=stage.session, moment=stage.moment, policy=stage.policy)
+
+    with pytest.raises(NotImplementedError, match="Request"):
+        move(Request(), scene)
 
 
 @settings(max_examples=50)

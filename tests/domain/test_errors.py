@@ -1,0 +1,30 @@
+"""Errors carry what their receiver needs: a stable code, the field, the pause."""
+
+import pytest
+
+from openwa_manager.domain.errors import (
+    IllegalTransitionError,
+    InvalidInputError,
+    OpenwaManagerError,
+    PortInUseError,
+    RateLimitedError,
+)
+
+
+def test_an_invalid_value_names_its_field() -> None:
+    error = InvalidInputError("session_id", "is too long")
+
+    assert (error.field, str(error)) == ("session_id", "session_id: is too long")
+
+
+def test_a_limit_says_when_there_is_room_again() -> None:
+    error = RateLimitedError("too much at once", 7)
+
+    assert (error.retry_after_s, str(error)) == (7, "too much at once")
+
+
+@pytest.mark.parametrize(
+    ("kind", "code"), [(IllegalTransitionError, "illegal_transition"), (PortInUseError, "port_in_use")]
+)
+def test_codes_are_those_of_the_contract(kind: type[OpenwaManagerError], code: str) -> None:
+    assert kind.code == code
