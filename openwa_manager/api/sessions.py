@@ -119,12 +119,11 @@ class SessionRoutes:
 
     async def change(self, call: Call[SessionChange]) -> web.Response:
         """Change what is given; it takes effect at the next launch."""
-        spec = self._sessions.get(call.session_id).spec
         changes = {name: getattr(call.given, name) for name in call.given.model_fields_set}
-        wanted = replace(spec, **changes)
         if "env" in changes:
-            self._recipes.check_env(wanted.engine, wanted.env)
-        return json_answer(self._out(await self._sessions.change(call.session_id, wanted)))
+            self._recipes.check_env(self._sessions.get(call.session_id).spec.engine, changes["env"])
+        changed = await self._sessions.change(call.session_id, lambda spec: replace(spec, **changes))
+        return json_answer(self._out(changed))
 
     async def delete(self, call: Call[DeleteQuery]) -> web.Response:
         """Delete a session; the answer comes once its engine is proven dead and its directory is gone."""

@@ -219,13 +219,15 @@ class Sessions:
         await supervisor.ask(DeleteRequested(keep_data=keep_data))
         await supervisor.until(lambda _: False)
 
-    async def change(self, session_id: str, spec: Spec) -> Session:
-        """Keep new choices for the session's next launch.
+    async def change(self, session_id: str, update: Callable[[Spec], Spec]) -> Session:
+        """Keep new choices for the session's next launch; changes made at the same time follow each other.
 
         Raises:
             SessionNotFoundError | StorageFullError
         """
-        return await self._supervisor(session_id).ask(ChangeRequested(spec=spec))
+        async with self._changing:
+            supervisor = self._supervisor(session_id)
+            return await supervisor.ask(ChangeRequested(spec=update(supervisor.session.spec)))
 
     async def wait(self, session_id: str, is_met: Callable[[Session], bool], timeout_s: float) -> Session:
         """Return the session as soon as it meets the condition, at the latest after `timeout_s`.
