@@ -73,6 +73,7 @@ class Sessions:
         self._heartbeats: dict[SessionId, LaunchId] = {}
         self._used_boot_s: dict[SessionId, float] = {}
         self._group: asyncio.TaskGroup | None = None
+        self._changing = asyncio.Lock()
         self.is_draining = False
         self.adoption = Adoption(equipment.clock)
 
