@@ -6,13 +6,19 @@ import os
 import sys
 from collections.abc import Sequence
 
-from openwa_manager.cli import demo, serve, sessions, watching
+from openwa_manager.cli import demo, serve, service, sessions, watching
 from openwa_manager.cli.command import Call, Command
 from openwa_manager.cli.errors import FAILED, INTERRUPTED, exit_code_of
 from openwa_manager.cli.output import Output
 from openwa_manager.domain.errors import OpenwaManagerError
 
-COMMANDS: tuple[Command, ...] = (*serve.COMMANDS, *demo.COMMANDS, *sessions.COMMANDS, *watching.COMMANDS)
+COMMANDS: tuple[Command, ...] = (
+    *serve.COMMANDS,
+    *demo.COMMANDS,
+    *sessions.COMMANDS,
+    *watching.COMMANDS,
+    *service.COMMANDS,
+)
 
 
 def main(argv: Sequence[str] | None = None) -> int:
