@@ -126,14 +126,15 @@ class Daemon:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        self.kill()
+        self.terminate()  # not kill: a coverage measurement is written at the exit
         for pid in self._engines():
             with suppress(ProcessLookupError):
                 os.kill(pid, signal.SIGKILL)
 
     def start(self, *, wait: bool = True) -> None:
         """Start the daemon; with `wait` return once it has adopted what lived."""
-        environ = {"PATH": os.environ["PATH"], "HOME": str(self.home), **self.environ}
+        coverage = {name: value for name, value in os.environ.items() if name.startswith("COVERAGE_")}
+        environ = {"PATH": os.environ["PATH"], "HOME": str(self.home), **coverage, **self.environ}
         environ |= {f"OPENWA_MANAGER_{name}": value for name, value in self._settings.items()}
         argv = [sys.executable, "-m", "openwa_manager", "serve", "--home", str(self.home)]
         self.home.mkdir(parents=True, exist_ok=True)
