@@ -56,7 +56,26 @@ from openwa_manager.domain.stimuli import (
     StopRequested,
     TruthWanted,
 )
-from tests.domain.stage import AT, Answer, Stage, a_launch, a_session, an_identity
+from tests.domain.stage import (
+    AT,
+    Answer,
+    Stage,
+    a_launch,
+    a_session,
+    an_identity,
+    authenticating,
+    backing_off,
+    banned,
+    booting,
+    connected,
+    deleting,
+    failed,
+    queued,
+    running,
+    showing_code,
+    spawning,
+    stopping,
+)
 
 P, L = ProcessState, LinkState
 STICKY = (L.BANNED, L.LOGGED_OUT)
@@ -119,6 +138,28 @@ pauses_s = st.sampled_from([0.0, 0.5, 21.0, 61.0, 200.0, 2000.0])
 walks = st.lists(
     st.tuples(of_launch | of_launch | of_no_launch | requests, pauses_s, st.floats(0, 1, exclude_max=True)), max_size=50
 )
+
+
+STARTS = [
+    Stage(),
+    *(
+        make()
+        for make in (
+            queued,
+            spawning,
+            booting,
+            running,
+            showing_code,
+            authenticating,
+            connected,
+            backing_off,
+            failed,
+            stopping,
+            deleting,
+            banned,
+        )
+    ),
+]
 
 
 def placed(stimulus: Stimulus, stage: Stage) -> Stimulus:
@@ -192,6 +233,8 @@ def assert_follows(before: Session, stimulus: Stimulus, decided: Decided) -> Non
         assert before.link not in (L.CONNECTED, L.AUTHENTICATING)
         assert before.qr is None or before.qr.sha256 != after.qr.sha256
         assert after.qr.produced_at >= before.launch.launched_at
+    if decided.is_gone:
+        assert before.launch is None
     if after.status is not before.status:
         assert sum(event.type == "session.status" for event in decided.events) == 1
 
@@ -218,11 +261,12 @@ class CheckedStage(Stage):
         return answer
 
 
-@settings(max_examples=300, deadline=None)
-@given(walks)
-def test_whatever_happens_in_whatever_order_a_session_stays_whole(walk: list[tuple[Stimulus, float, float]]) -> None:
-    stage = CheckedStage()
-    stage.begin()
+@settings(max_examples=500, deadline=None)
+@given(start=st.sampled_from(STARTS), walk=walks)
+def test_whatever_happens_in_whatever_order_a_session_stays_whole(
+    start: Stage, walk: list[tuple[Stimulus, float, float]]
+) -> None:
+    stage = CheckedStage(session=start.session, deadlines=start.deadlines, at=start.at, boot_s=start.boot_s)
 
     for stimulus, pause_s, chance in walk:
         stage.chance = chance
@@ -312,10 +356,15 @@ class World(RuleBasedStateMachine):
     def somebody_asks(self, request: Request) -> None:
         self.play(request)
 
+    @precondition(lambda self: self.stage.session.process is P.STOPPED)
+    @rule()
+    def somebody_starts(self) -> None:
+        self.play(StartRequested())
+
+    @precondition(lambda self: self.stage.session.process is P.STARTING and self.stage.session.launch is None)
     @rule()
     def a_slot_is_free(self) -> None:
-        if self.stage.session.process is P.STARTING:
-            self.play(SlotGranted(launch=a_launch(self.stage.session.launch_count + 1, self.stage.at)))
+        self.play(SlotGranted(launch=a_launch(self.stage.session.launch_count + 1, self.stage.at)))
 
     @precondition(lambda self: self.spawning is not None)
     @rule(fails=st.booleans())
@@ -328,6 +377,11 @@ class World(RuleBasedStateMachine):
         self.pids += 1
         self.live = _Process(launch, an_identity(self.pids))
         self.play(Launched(launch_id=launch.launch_id, identity=self.live.identity))
+
+    @precondition(lambda self: self.live is not None and self.stage.session.process is P.STARTING)
+    @rule()
+    def the_engine_is_ready(self) -> None:
+        self.play(EngineReady(launch_id=self.stage.launch_id))
 
     @precondition(lambda self: self.live is not None)
     @rule(word=words)
@@ -376,18 +430,10 @@ class World(RuleBasedStateMachine):
         self.stage = CheckedStage()
         self.stage.begin()
 
-    @rule(is_offline=st.booleans())
-    def the_network_comes_and_goes(self, is_offline: bool) -> None:
+    @rule(seconds=st.sampled_from([1.0, 21.0, 61.0, 200.0, 2000.0]), is_offline=st.booleans(), is_asleep=st.booleans())
+    def time_passes(self, seconds: float, is_offline: bool, is_asleep: bool) -> None:
         self.stage.is_offline = is_offline
-
-    @rule(seconds=st.sampled_from([1.0, 100.0, 5000.0]))
-    def the_host_sleeps(self, seconds: float) -> None:
-        self.stage.sleep_host(seconds)
-        self._carry_out()
-
-    @rule(seconds=st.sampled_from([1.0, 21.0, 61.0, 200.0, 2000.0]))
-    def time_passes(self, seconds: float) -> None:
-        self.stage.wait(seconds)
+        (self.stage.sleep_host if is_asleep else self.stage.wait)(seconds)
         self._carry_out()
 
     @invariant()
