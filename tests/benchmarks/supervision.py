@@ -60,9 +60,7 @@ class Line:
 
 
 @contextmanager
-def running(
-    settings: Mapping[str, str], engine_env: Mapping[str, str] | None = None
-) -> Iterator[tuple[Daemon, Line]]:
+def running(settings: Mapping[str, str], engine_env: Mapping[str, str] | None = None) -> Iterator[tuple[Daemon, Line]]:
     """Run a daemon on a home of its own."""
     quiet = {"LOG_LEVEL": "warning", **settings}
     with (
