@@ -11,8 +11,9 @@ from openwa_manager.domain.errors import OpenwaManagerError
 from openwa_manager.domain.ports import Clock
 from openwa_manager.host.logfile import rotate
 from openwa_manager.store import engine_events
+from openwa_manager.store.backlog import read_backlog, shed
 from openwa_manager.store.database import Database
-from openwa_manager.store.retention import Retention, prune, shed
+from openwa_manager.store.retention import Retention, prune
 
 _log = structlog.get_logger()
 
@@ -20,12 +21,13 @@ LOG_MAX_BYTES = 10_000_000
 LOGS_KEPT = 5
 _LOG_PERIOD_S = 5.0
 _STORE_PERIOD_S = 3600.0
+_BACKLOG_PERIOD_S = 60.0
 _COPIES_KEPT = 3
 RETENTION = Retention()
 
 
 class Housekeeping:
-    """Looks after the logs every few seconds and after the database every hour."""
+    """Looks after the logs every few seconds, after the backlog every minute and after the database every hour."""
 
     def __init__(self, clock: Clock, database: Database, copies: Path, logs: Callable[[], Iterable[Path]]) -> None:
         self._clock = clock
@@ -38,6 +40,7 @@ class Housekeeping:
         async with asyncio.TaskGroup() as tasks:
             tasks.create_task(self._keep_logs())
             tasks.create_task(self._keep_store())
+            tasks.create_task(self._keep_room())
 
     async def _keep_logs(self) -> None:
         while True:
@@ -55,9 +58,21 @@ class Housekeeping:
             except OpenwaManagerError as error:
                 _log.warning("housekeeping_postponed", error=str(error))
 
+    async def _keep_room(self) -> None:
+        """Shed what is of passing interest before the backlog is full and the engines are turned away."""
+        while True:
+            await self._clock.sleep_until(self._clock.now().boot_s + _BACKLOG_PERIOD_S)
+            try:
+                while (await self._database.read(read_backlog)).is_near():
+                    count = await self._database.write(shed)
+                    if not count:
+                        break
+                    _log.warning("events_shed", count=count)
+            except OpenwaManagerError as error:
+                _log.warning("housekeeping_postponed", error=str(error))
+
     async def _forget(self, now: float) -> None:
         await self._database.write(partial(engine_events.forget_old, now=now))
-        await self._database.write(partial(shed, retention=RETENTION))
         while await self._database.write(partial(prune, at=now, retention=RETENTION)):
             pass  # a bounded part each time, so that other writes get their turn
 

@@ -3,6 +3,7 @@
 import sqlite3
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import NamedTuple
 
 from openwa_manager.domain.delivery import DeliveryState, EndpointId
 from openwa_manager.domain.session import SessionId
@@ -38,6 +39,7 @@ class Selection:
 
     ids: Sequence[str] = ()
     session_id: SessionId | None = None
+    endpoint_id: EndpointId | None = None
     since: float | None = None
     until: float | None = None
     state: DeliveryState | None = None
@@ -47,13 +49,17 @@ class Selection:
         conditions = {
             "event.id IN (SELECT value FROM json_each(:ids))": bool(self.ids),
             "event.session_id = :session_id": self.session_id is not None,
+            "delivery.endpoint_id = :endpoint_id": self.endpoint_id is not None,
             "event.occurred_at >= :since": self.since is not None,
             "event.occurred_at < :until": self.until is not None,
-            "delivery.state = :state": self.state is not None,
+            "delivery.state = 'dead'": self.state
+            is DeliveryState.DEAD,  # as a literal it may use the index of the dead
+            "delivery.state = :state": self.state not in (None, DeliveryState.DEAD),
         }
         values: Row = {
             "ids": to_json(list(self.ids)),
             "session_id": self.session_id,
+            "endpoint_id": self.endpoint_id,
             "since": self.since,
             "until": self.until,
             "state": self.state,
@@ -61,31 +67,82 @@ class Selection:
         return " AND ".join(["TRUE", *(condition for condition, is_asked in conditions.items() if is_asked)]), values
 
 
+class Place(NamedTuple):
+    """Where a delivery stands among all of them: the newest event first, its endpoints by their id."""
+
+    seq: int
+    endpoint_id: str
+
+
+#: Before all deliveries.
+FIRST_PLACE = Place(2**62, "")
+
+
 def list_deliveries(
-    connection: sqlite3.Connection, selection: Selection, before: int | None = None, limit: int = 100
+    connection: sqlite3.Connection, selection: Selection, behind: Place = FIRST_PLACE, limit: int = 100
 ) -> list[Delivery]:
-    """Return up to `limit` deliveries, newest first; `before` is the seq of the last one of the page before."""
+    """Return up to `limit` deliveries, newest first; `behind` is the place of the last one of the page before."""
     where, values = selection.where()
     sql = f"""
         SELECT delivery.*, event.id, event.type, event.occurred_at, event.session_id AS of_session
         FROM delivery JOIN event ON event.seq = delivery.event_seq
-        WHERE {where} AND delivery.event_seq < :before
-        ORDER BY delivery.event_seq DESC, delivery.endpoint_id LIMIT :limit"""  # noqa: S608 (our own words)
-    bound = {**values, "before": 2**62 if before is None else before, "limit": limit}
+        WHERE {where} AND event.seq <= :seq AND (event.seq < :seq OR delivery.endpoint_id > :behind_endpoint)
+        ORDER BY event.seq DESC, delivery.endpoint_id LIMIT :limit"""  # noqa: S608 (our own words)
+    bound = {**values, "seq": behind.seq, "behind_endpoint": behind.endpoint_id, "limit": limit}
     return [_delivery_of(row) for row in query(connection, sql, bound)]
 
 
-def replay(connection: sqlite3.Connection, selection: Selection) -> int:
-    """Make the selected deliveries pending again, with all their tries ahead of them; return how many there are.
+#: What may be sent again: codes have expired.
+_REPLAYABLE = "FROM event JOIN delivery ON event.seq = delivery.event_seq WHERE delivery.lane = 'main'"
 
-    Codes are left out: they have expired. The dispatcher must be told to reload.
+
+def count_replayable(connection: sqlite3.Connection, selection: Selection) -> int:
+    """Return how many deliveries `replay` would send again."""
+    where, values = selection.where()
+    return int(connection.execute(f"SELECT count(*) {_REPLAYABLE} AND {where}", values).fetchone()[0])
+
+
+class Replayed(NamedTuple):
+    """What a part of a replay did: how many deliveries, and the seq to go on behind; None when all is done."""
+
+    delivery_count: int
+    last_seq: int | None
+
+
+#: How many events one call replays at most, so that no write waits long behind it.
+_CHUNK = 1_000
+
+
+def replay(connection: sqlite3.Connection, selection: Selection, after: int = 0) -> Replayed:
+    """Make some of the selected deliveries pending again, with all their tries ahead of them, oldest first.
+
+    The dispatcher must be told to reload once all is done.
     """
     where, values = selection.where()
+    bound = {**values, "after": after, "chunk": _CHUNK}
+    pick = f"SELECT DISTINCT event.seq {_REPLAYABLE} AND {where} AND event.seq > :after ORDER BY event.seq LIMIT :chunk"
+    seqs: list[int] = [row[0] for row in connection.execute(pick, bound)]
+    if not seqs:
+        return Replayed(0, None)
     sql = f"""
         UPDATE delivery SET state = 'pending', next_at = 0, attempts = 0, rejected_count = 0, errored_count = 0,
             first_tried_at = NULL, settled_at = NULL
-        FROM event WHERE event.seq = delivery.event_seq AND delivery.lane = 'main' AND {where}"""  # noqa: S608
-    return connection.execute(sql, values).rowcount
+        FROM event WHERE event.seq = delivery.event_seq AND delivery.lane = 'main' AND {where}
+            AND event.seq > :after AND event.seq <= :last"""  # noqa: S608 (our own words)
+    count = connection.execute(sql, {**bound, "last": seqs[-1]}).rowcount
+    return Replayed(count, seqs[-1] if len(seqs) == _CHUNK else None)
+
+
+def hasten(connection: sqlite3.Connection, endpoint_id: EndpointId) -> None:
+    """Make everything that waits for a retry to this endpoint due at once."""
+    sql = "UPDATE delivery SET next_at = 0 WHERE endpoint_id = ? AND state = 'pending' AND next_at > 0"
+    connection.execute(sql, (endpoint_id,))
+
+
+def count_pending(connection: sqlite3.Connection) -> dict[EndpointId, int]:
+    """Return how many deliveries wait for each endpoint; those with none are absent."""
+    sql = "SELECT endpoint_id, count(*) FROM delivery WHERE state = 'pending' GROUP BY endpoint_id"
+    return {EndpointId(endpoint_id): count for endpoint_id, count in connection.execute(sql)}
 
 
 def _delivery_of(row: sqlite3.Row) -> Delivery:

@@ -8,6 +8,7 @@ from typing import NamedTuple
 from openwa_manager.domain.delivery import DeliveryState, EndpointId, Lane, Tries
 from openwa_manager.domain.events import Event, EventClass, StoredEvent, matches
 from openwa_manager.domain.session import SessionId
+from openwa_manager.store.backlog import CAP, Cap, read_backlog, shed
 from openwa_manager.store.columns import Row, json_object, json_texts, query, text, to_json
 from openwa_manager.store.ids import new_id
 
@@ -35,12 +36,15 @@ class Head:
     tries: Tries
 
 
-def append(connection: sqlite3.Connection, events: Sequence[Event]) -> list[StoredEvent]:
+def append(connection: sqlite3.Connection, events: Sequence[Event], cap: Cap = CAP) -> list[StoredEvent]:
     """Put events in the outbox, one delivery per active endpoint that asked for them; heartbeats are passed over.
 
-    A new code makes the session's older codes pointless: their deliveries are dropped.
+    A new code makes the session's older codes pointless: their deliveries are dropped. At the cap what is of passing
+    interest makes room.
     """
     kept = [event for event in events if event.type != "session.heartbeat"]
+    if kept and read_backlog(connection).is_full(cap):
+        shed(connection)
     listeners = _listeners(connection) if kept else []
     return [_append_one(connection, event, listeners) for event in kept]
 

@@ -1,4 +1,4 @@
-"""How much of the past is kept, and how much of the present fits (API.md, Delivery)."""
+"""How much of the past is kept (API.md, Delivery)."""
 
 import sqlite3
 from dataclasses import dataclass
@@ -11,31 +11,11 @@ _CHUNK = 2_000
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Retention:
-    """How long and how much; the backlog is what is undelivered, all endpoints together."""
+    """How long, and how much."""
 
     delivered_s: float = 7 * 86_400.0
     delivered_max: int = 1_000_000
     dead_s: float = 30 * 86_400.0
-    backlog_max: int = 200_000
-    backlog_max_bytes: int = 1 << 30
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Backlog:
-    """What is undelivered now."""
-
-    row_count: int
-    byte_count: int
-
-    def is_full(self, retention: Retention) -> bool:
-        """Tell whether engines should be asked to come back later with what may be dropped."""
-        return self.row_count >= retention.backlog_max or self.byte_count >= retention.backlog_max_bytes
-
-
-def read_backlog(connection: sqlite3.Connection) -> Backlog:
-    """Return how much is undelivered; one row is read, however much it is."""
-    row_count, byte_count = connection.execute("SELECT row_count, byte_count FROM backlog").fetchone()
-    return Backlog(row_count=row_count, byte_count=byte_count)
 
 
 def prune(connection: sqlite3.Connection, at: float, retention: Retention) -> int:
@@ -46,17 +26,6 @@ def prune(connection: sqlite3.Connection, at: float, retention: Retention) -> in
     return dead + settled
 
 
-def shed(connection: sqlite3.Connection, retention: Retention) -> int:
-    """Drop undelivered events of passing interest, oldest first, while the backlog is full; return how many.
-
-    States and messages are never dropped.
-    """
-    backlog = read_backlog(connection)
-    if not backlog.is_full(retention):
-        return 0
-    return connection.execute(_SHED, (_CHUNK,)).rowcount
-
-
 _PRUNE_DEAD = """
     DELETE FROM delivery WHERE (event_seq, endpoint_id) IN (
         SELECT event_seq, endpoint_id FROM delivery WHERE state = 'dead' AND settled_at < ?
@@ -65,10 +34,6 @@ _PRUNE_SETTLED = """
     DELETE FROM event WHERE seq IN (
         SELECT seq FROM event WHERE seq < ? AND NOT EXISTS (
             SELECT 1 FROM delivery WHERE event_seq = seq AND state <> 'delivered') ORDER BY seq LIMIT ?)"""
-_SHED = """
-    DELETE FROM delivery WHERE (event_seq, endpoint_id) IN (
-        SELECT event_seq, endpoint_id FROM delivery WHERE state = 'pending' AND class = 'passing'
-        ORDER BY event_seq LIMIT ?)"""
 
 
 def _seq_before(connection: sqlite3.Connection, at: float, retention: Retention) -> int:

@@ -4,9 +4,12 @@ from pathlib import Path
 
 from openwa_manager.domain.events import Event
 from openwa_manager.services.housekeeping import Housekeeping
+from openwa_manager.store.backlog import read_backlog
 from openwa_manager.store.database import Database
+from openwa_manager.store.endpoints import save_endpoint
 from openwa_manager.store.outbox import append, read_events
 from tests.fakes.clock import FakeClock
+from tests.services.dispatch_scene import an_endpoint, an_event
 
 DAY_S = 86_400.0
 
@@ -20,7 +23,7 @@ async def test_every_hour_old_events_are_forgotten_and_the_database_is_copied(tm
         await database.write(partial(append, events=[old] * 5000 + [young]))
         async with asyncio.TaskGroup() as tasks:
             run = tasks.create_task(Housekeeping(clock, database, copies, list).run())
-            await clock.until_sleeping(2)
+            await clock.until_sleeping(3)
 
             await clock.advance(3600.0)
 
@@ -29,3 +32,23 @@ async def test_every_hour_old_events_are_forgotten_and_the_database_is_copied(tm
             run.cancel()
 
         assert [stored.event for stored in await database.read(read_events)] == [young]
+
+
+async def test_every_minute_passing_events_make_room_in_a_backlog_that_is_nearly_full(tmp_path: Path) -> None:
+    clock = FakeClock()
+    kinds = ("session.status", "presence.update", "message.received", "call.x")
+    async with Database(tmp_path / "manager.db") as database:
+        await database.write(partial(save_endpoint, endpoint=an_endpoint()))
+        await database.write(partial(append, events=[an_event(event_type=kind) for kind in kinds]))
+        await database.write(lambda connection: connection.execute("UPDATE backlog SET row_count = 195000") and None)
+        async with asyncio.TaskGroup() as tasks:
+            run = tasks.create_task(Housekeeping(clock, database, tmp_path, list).run())
+            await clock.until_sleeping(3)
+
+            await clock.advance(60.0)
+
+            while (await database.read(read_backlog)).row_count == 195_000:
+                pass
+            run.cancel()
+
+        assert (await database.read(read_backlog)).row_count == 194_998

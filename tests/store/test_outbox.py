@@ -9,7 +9,8 @@ import pytest
 from openwa_manager.domain.delivery import DeliveryState, Endpoint, EndpointId, Lane, Tries
 from openwa_manager.domain.events import Event, Json
 from openwa_manager.domain.session import SessionId
-from openwa_manager.store.deliveries import Selection, list_deliveries, replay
+from openwa_manager.store.backlog import Backlog, Cap, read_backlog, shed
+from openwa_manager.store.deliveries import Place, Selection, list_deliveries, replay
 from openwa_manager.store.endpoints import remove_endpoint, save_endpoint
 from openwa_manager.store.ids import new_id
 from openwa_manager.store.outbox import (
@@ -24,7 +25,7 @@ from openwa_manager.store.outbox import (
     read_streams,
     record,
 )
-from openwa_manager.store.retention import Backlog, Retention, prune, read_backlog, shed
+from openwa_manager.store.retention import Retention, prune
 
 NOW = 1_800_000_000.0
 DAY_S = 86_400.0
@@ -207,7 +208,7 @@ def test_deliveries_are_listed_newest_first_in_pages(connection: sqlite3.Connect
     record(connection, MAIN, an_attempt(1))
 
     first_page = list_deliveries(connection, Selection(), limit=2)
-    second_page = list_deliveries(connection, Selection(), before=first_page[-1].seq, limit=2)
+    second_page = list_deliveries(connection, Selection(), behind=Place(first_page[-1].seq, "ep_1"), limit=2)
 
     assert [delivery.seq for delivery in (*first_page, *second_page)] == [5, 4, 3, 2]
     assert first_page[0].next_at is None
@@ -233,7 +234,7 @@ def test_what_is_selected_is_sent_again_from_the_first_try(
     for seq, (session, state) in enumerate(zip("abab", ends, strict=True), 1):
         record(connection, MAIN._replace(session_id=session), an_attempt(seq, state))
 
-    count = replay(connection, selection)
+    count, _ = replay(connection, selection)
 
     assert count == len(expected)
     assert {seq for seq, state in states(connection) if state == "pending"} == expected
@@ -245,7 +246,7 @@ def test_events_are_replayed_by_their_ids(connection: sqlite3.Connection) -> Non
     for one in stored:
         record(connection, MAIN, an_attempt(one.seq))
 
-    assert replay(connection, Selection(ids=[stored[1].id, "evt_unknown"])) == 1
+    assert replay(connection, Selection(ids=[stored[1].id, "evt_unknown"])) == (1, None)
 
     head = read_head(connection, MAIN)
     assert head is not None
@@ -256,7 +257,7 @@ def test_codes_are_never_replayed(connection: sqlite3.Connection) -> None:
     append(connection, [an_event("session.qr")])
     record(connection, QR, an_attempt(1))
 
-    assert replay(connection, Selection()) == 0
+    assert replay(connection, Selection()) == (0, None)
 
 
 # --- retention
@@ -278,19 +279,30 @@ def test_the_backlog_counts_what_is_undelivered_through_every_change(connection:
 
 
 def test_a_backlog_is_full_by_rows_or_by_bytes() -> None:
-    limits = Retention(backlog_max=10, backlog_max_bytes=1000)
+    cap = Cap(row_count=100, byte_count=1000)
 
-    assert not Backlog(row_count=9, byte_count=999).is_full(limits)
-    assert Backlog(row_count=10, byte_count=0).is_full(limits)
-    assert Backlog(row_count=0, byte_count=1000).is_full(limits)
+    assert not Backlog(row_count=99, byte_count=999).is_full(cap)
+    assert Backlog(row_count=100, byte_count=0).is_full(cap)
+    assert Backlog(row_count=0, byte_count=1000).is_full(cap)
+    assert Backlog(row_count=95, byte_count=0).is_near(cap)
+    assert not Backlog(row_count=94, byte_count=949).is_near(cap)
 
 
-def test_a_full_backlog_sheds_passing_events_only(connection: sqlite3.Connection) -> None:
+def test_what_is_shed_is_passing_only(connection: sqlite3.Connection) -> None:
     append(connection, [an_event(kind) for kind in ("session.status", "presence.update", "message.received", "call.x")])
 
-    assert shed(connection, Retention(backlog_max=5)) == 0
-    assert shed(connection, Retention(backlog_max=4)) == 2
+    assert shed(connection) == 2
+    assert shed(connection) == 0
     assert states(connection) == [(1, "pending"), (3, "pending")]
+
+
+def test_at_the_cap_passing_events_make_room_for_new_ones(connection: sqlite3.Connection) -> None:
+    append(connection, [an_event(kind) for kind in ("session.status", "presence.update", "call.x")])
+
+    append(connection, [an_event("session.connected")], Cap(row_count=4))
+    append(connection, [an_event("message.received")], Cap(row_count=4))
+
+    assert states(connection) == [(1, "pending"), (4, "pending"), (5, "pending")]
 
 
 def test_delivered_events_go_after_a_week_and_undelivered_ones_stay(connection: sqlite3.Connection) -> None:
