@@ -6,7 +6,7 @@ import os
 import sys
 from collections.abc import Sequence
 
-from openwa_manager.cli import demo, serve, service, sessions, watching
+from openwa_manager.cli import demo, doctor, serve, service, sessions, watching
 from openwa_manager.cli.command import Call, Command
 from openwa_manager.cli.errors import FAILED, INTERRUPTED, exit_code_of
 from openwa_manager.cli.output import Output
@@ -17,6 +17,7 @@ COMMANDS: tuple[Command, ...] = (
     *demo.COMMANDS,
     *sessions.COMMANDS,
     *watching.COMMANDS,
+    *doctor.COMMANDS,
     *service.COMMANDS,
 )
 

@@ -57,13 +57,22 @@ class NodeProgram:
         Raises:
             LaunchFailedError: node is missing or too old, or OpenWA is not built.
         """
-        node = await asyncio.to_thread(self._find)
+        node = await self.node()
         await asyncio.to_thread(self._require_build)
+        return (str(node), "--require", str(LOOPBACK_SHIM), str(self._main))
+
+    async def node(self) -> Path:
+        """Return the node that runs OpenWA.
+
+        Raises:
+            LaunchFailedError: it is missing or too old.
+        """
+        node = await asyncio.to_thread(self._find)
         seen = (node, (await asyncio.to_thread(node.stat)).st_mtime_ns)
         if seen != self._checked:
             await _require_version(node)
             self._checked = seen
-        return (str(node), "--require", str(LOOPBACK_SHIM), str(self._main))
+        return node
 
     def _find(self) -> Path:
         places = ":".join((self._environ.get("PATH", ""), *map(str, NODE_PLACES)))

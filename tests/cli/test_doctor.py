@@ -1,0 +1,271 @@
+"""What the doctor looks at: real files, sockets, databases and programs, healthy and ill."""
+
+import resource
+import socket
+import sqlite3
+import ssl
+import subprocess
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import cast
+
+import pytest
+
+from openwa_manager.cli import daemon_checks, host_checks
+from openwa_manager.cli.findings import Finding
+from openwa_manager.config import Address
+from openwa_manager.domain.events import Json
+from openwa_manager.engines.program import NodeProgram
+from tests.cli.conftest import Run
+from tests.fakes.api import Answer, Api
+
+
+def node_in(place: Path, says: str) -> NodeProgram:
+    (place / "node").write_text(f"#!/bin/sh\necho {says}\n")
+    (place / "node").chmod(0o755)
+    return NodeProgram(str(place / "node"), place / "openwa", {})
+
+
+@pytest.mark.parametrize(
+    ("finding", "level", "said"),
+    [
+        (host_checks.check_python((3, 11, 0)), "ok", "3.11.0"),
+        (host_checks.check_python((3, 10, 9)), "fail", "3.10.9 is too old"),
+        (host_checks.check_open_files(524_288), "ok", "up to 524288"),
+        (host_checks.check_open_files(resource.RLIM_INFINITY), "ok", "unlimited"),
+        (host_checks.check_open_files(256), "warn", "only 256 allowed"),
+        (host_checks.check_memory(2_000_000_000, 600_000_000), "ok", "2000 MB free, 600 MB are kept free"),
+        (host_checks.check_memory(500_000_000, 600_000_000), "fail", "500 MB free"),
+        (host_checks.check_clock(0), "ok", "synchronised"),
+        (host_checks.check_clock(5), "warn", "not synchronised"),
+        (host_checks.check_clock(-1), "ok", "the system does not tell"),
+        (
+            host_checks.check_sleep(" sleep                0 (sleep prevented by screensharingd)"),
+            "ok",
+            "never by itself",
+        ),
+        (host_checks.check_sleep("Active Profiles:\n displaysleep 10\n sleep 15\n"), "warn", "after 15 minutes"),
+        (host_checks.check_sleep(""), "warn", "pmset does not tell"),
+        (host_checks.check_filevault("FileVault is Off.\n"), "ok", "off"),
+        (host_checks.check_filevault("FileVault is On.\n"), "warn", "on: after a power cut"),
+        (daemon_checks.check_sqlite((3, 45, 1)), "ok", "3.45.1"),
+        (daemon_checks.check_sqlite((3, 36, 0)), "fail", "3.36.0 is too old"),
+        (daemon_checks.check_socket_path(Path("/opt/openwa")), "ok", "of 103 bytes"),
+        (daemon_checks.check_socket_path(Path("/" + "x" * 100)), "fail", "/run/manager.sock takes 118 bytes"),
+        (daemon_checks.check_daemon("0.1.0", "0.1.0"), "ok", "answers, version 0.1.0"),
+        (daemon_checks.check_daemon("0.1.0", "0.2.0"), "warn", "version 0.1.0 runs, this is 0.2.0"),
+        (daemon_checks.check_daemon(None, "0.2.0"), "warn", "none answers"),
+        (daemon_checks.check_upstream(None), "warn", "no upstream_url"),
+    ],
+)
+def test_a_fact_is_judged(finding: Finding, level: str, said: str) -> None:
+    assert finding.level == level
+    assert said in finding.detail
+    assert (finding.advice is None) == (level == "ok")
+
+
+def test_the_kernel_tells_about_its_clock() -> None:
+    assert -1 <= host_checks.clock_state() <= 5
+
+
+@pytest.mark.parametrize(("watches", "level"), [("524288", "ok"), ("8192", "warn")])
+def test_too_few_inotify_watches_are_noticed(tmp_path: Path, watches: str, level: str) -> None:
+    (tmp_path / "max_user_watches").write_text(f"{watches}\n")
+    (tmp_path / "max_user_instances").write_text("128\n")
+
+    assert host_checks.check_inotify(tmp_path).level == level
+
+
+def test_a_kernel_that_does_not_tell_of_inotify_is_no_failure(tmp_path: Path) -> None:
+    assert host_checks.check_inotify(tmp_path).level == "warn"
+
+
+def test_room_on_the_disk_is_measured_where_the_sessions_will_lie(tmp_path: Path) -> None:
+    assert host_checks.check_disk(tmp_path / "not" / "yet", 1).level == "ok"
+    assert host_checks.check_disk(tmp_path, 2**80).level == "fail"
+
+
+def test_a_home_that_is_ours_alone_is_fine(tmp_path: Path) -> None:
+    tmp_path.chmod(0o700)
+    (tmp_path / "admin.key").touch(0o600)
+
+    assert daemon_checks.check_home(tmp_path).level == "ok"
+    assert daemon_checks.check_home(tmp_path / "absent").level == "ok"
+
+
+def test_a_home_open_to_others_is_a_warning_and_an_open_secret_a_failure(tmp_path: Path) -> None:
+    tmp_path.chmod(0o755)
+
+    is_open = daemon_checks.check_home(tmp_path)
+    (tmp_path / "admin.key").touch()
+    (tmp_path / "admin.key").chmod(0o644)
+    tells = daemon_checks.check_home(tmp_path)
+
+    assert (is_open.level, tells.level) == ("warn", "fail")
+    assert tells.advice == f"chmod 600 {tmp_path / 'admin.key'}"
+
+
+def test_a_database_is_checked_without_being_touched(tmp_path: Path) -> None:
+    path = tmp_path / "manager.db"
+    absent = daemon_checks.check_database(path)
+    connection = sqlite3.connect(path)
+    connection.execute("CREATE TABLE session (session_id TEXT)")
+    connection.execute("INSERT INTO session VALUES ('a')")
+    connection.commit()
+    connection.close()
+    before = path.read_bytes()
+
+    whole = daemon_checks.check_database(path)
+
+    assert (absent.level, whole) == ("ok", Finding("database", "ok", "whole, 1 sessions"))
+    assert path.read_bytes() == before
+    assert list(tmp_path.iterdir()) == [path]
+
+
+def test_a_damaged_database_is_found(tmp_path: Path) -> None:
+    path = tmp_path / "manager.db"
+    path.write_bytes(b"SQLite format 3\0" + b"\xff" * 4096)
+
+    assert daemon_checks.check_database(path).level == "fail"
+
+
+def test_node_is_found_and_asked_its_version(tmp_path: Path) -> None:
+    new = daemon_checks.check_node(node_in(tmp_path, "v24.1.0"))
+    old = daemon_checks.check_node(node_in(tmp_path, "v20.20.2"))
+    none = daemon_checks.check_node(NodeProgram("no-such-node", tmp_path, {}))
+
+    assert (new.level, old.level, none.level) == ("ok", "fail", "fail")
+    assert old.detail.endswith("is v20.20.2, OpenWA needs Node.js 22.15 or later")
+    assert none.advice
+
+
+def test_openwa_must_be_built(tmp_path: Path) -> None:
+    absent = daemon_checks.check_openwa(tmp_path)
+    (tmp_path / "dist").mkdir()
+    (tmp_path / "dist" / "main.js").touch()
+
+    assert absent.level == "fail"
+    assert "npm ci && npm run build" in (absent.advice or "")
+    assert daemon_checks.check_openwa(tmp_path).level == "ok"
+
+
+def test_a_port_that_is_taken_is_found() -> None:
+    with socket.create_server(("127.0.0.1", 0)) as other:
+        port = other.getsockname()[1]
+        taken = daemon_checks.check_port("listen", Address("127.0.0.1", port))
+    impossible = daemon_checks.check_port("listen", Address("192.0.2.1", port))
+
+    assert (taken.level, taken.detail) == ("fail", f"127.0.0.1:{port} is taken")
+    assert impossible.level == "fail"
+    assert daemon_checks.check_port("listen", Address("127.0.0.1", port)).level == "ok"
+
+
+def test_an_upstream_that_accepts_is_enough_and_nothing_is_sent_to_it() -> None:
+    with socket.create_server(("127.0.0.1", 0)) as backend:
+        port = backend.getsockname()[1]
+        finding = daemon_checks.check_upstream(f"http://127.0.0.1:{port}/hook")
+        with backend.accept()[0] as connection:
+            received = connection.recv(100)
+    gone = daemon_checks.check_upstream(f"http://127.0.0.1:{port}/hook")
+
+    assert (finding.level, received) == ("ok", b"")
+    assert gone.level == "fail"
+
+
+@contextmanager
+def speaking_tls(place: Path) -> Iterator[int]:
+    """Shake hands once with a certificate nobody signed; yields the port."""
+    files = (place / "key.pem", place / "cert.pem")
+    words = "openssl req -x509 -newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes -days 2 -subj /CN=localhost"
+    argv = [*words.split(), "-addext", "subjectAltName=IP:127.0.0.1", "-keyout", str(files[0]), "-out", str(files[1])]
+    subprocess.run(argv, check=True, capture_output=True)
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(files[1], files[0])
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+
+        def shake() -> None:
+            connection, _ = listener.accept()
+            try:
+                context.wrap_socket(connection, server_side=True).close()
+            except OSError:
+                connection.close()
+
+        thread = threading.Thread(target=shake)
+        thread.start()
+        yield listener.getsockname()[1]
+        thread.join()
+
+
+def test_a_certificate_nobody_signed_is_found(tmp_path: Path) -> None:
+    with speaking_tls(tmp_path) as port:
+        finding = daemon_checks.check_upstream(f"https://127.0.0.1:{port}/hook")
+
+    assert finding.level == "fail"
+    assert "certificate" in finding.detail
+
+
+def test_a_certificate_that_is_trusted_is_enough(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("SSL_CERT_FILE", str(tmp_path / "cert.pem"))
+
+    with speaking_tls(tmp_path) as port:
+        finding = daemon_checks.check_upstream(f"https://127.0.0.1:{port}/hook")
+
+    assert (finding.level, finding.detail) == ("ok", f"127.0.0.1:{port} accepts TLS")
+
+
+def states_of(document: Json) -> dict[str, str]:
+    checks = cast("list[dict[str, str]]", cast("dict[str, Json]", document)["checks"])
+    return {check["name"]: check["level"] for check in checks}
+
+
+def test_the_doctor_exits_with_1_when_something_fails_and_says_what_to_do(pipe: Run, tmp_path: Path) -> None:
+    said = pipe("doctor")
+
+    states = states_of(said.document)
+    assert said.code == 1
+    assert states["openwa"] == "fail"
+    assert states["listen"] in ("ok", "fail")
+    assert states["daemon"] == "warn"
+    assert not (tmp_path / "home").exists()
+
+
+def test_a_host_that_will_do_exits_with_0(pipe: Run, home: Path, monkeypatch: pytest.MonkeyPatch, api: Api) -> None:
+    monkeypatch.setenv("OPENWA_MANAGER_ENGINE", "simulator")
+    monkeypatch.setenv("OPENWA_MANAGER_MIN_FREE_DISK_BYTES", "1")
+    monkeypatch.setenv("OPENWA_MANAGER_MIN_FREE_MEMORY_BYTES", "1")
+    api.on("GET /v1/system", Answer(body={"version": "0.0.1"}))
+
+    said = pipe("doctor")
+
+    states = states_of(said.document)
+    assert said.code == 0
+    assert states["daemon"] == "warn"
+    assert "listen" not in states
+    assert "node" not in states
+    assert home.exists()
+
+
+def test_settings_that_cannot_be_used_are_a_failure(pipe: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("OPENWA_MANAGER_LISTEN", "0.0.0.0:2790")
+
+    said = pipe("doctor")
+
+    assert said.code == 1
+    assert states_of(said.document)["settings"] == "fail"
+
+
+def test_on_a_terminal_it_is_a_table(terminal: Run) -> None:
+    said = terminal("doctor")
+
+    lines = said.out.splitlines()
+    assert lines[0].split() == ["CHECK", "STATE", "FOUND", "DO"]
+    assert lines[1].split()[:2] == ["python", "ok"]
+
+
+def test_a_daemon_that_answers_its_own_way_is_of_unknown_version(home: Path, api: Api) -> None:
+    api.on("GET /v1/system", Answer(status=403, body={"title": "no", "detail": "no", "code": "forbidden"}))
+
+    assert daemon_checks.running_version(home) == "unknown"
+    assert daemon_checks.running_version(home / "absent") is None
