@@ -1,0 +1,176 @@
+"""The Python examples, run as their readers will run them, against the real daemon."""
+
+import os
+import signal
+import sqlite3
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from contextlib import closing
+from pathlib import Path
+
+import pytest
+
+from openwa_manager.domain.events import Json
+from openwa_manager.watcher.png import is_whole_png
+from tests.e2e.daemon import SCANNED, Daemon, eventually, free_ports
+from tests.examples.backend import EXAMPLES, SECRET, Backend, plain_header, standard_headers
+
+RECEIVERS = ("receiver_stdlib.py", "receiver_aiohttp.py")
+Receiver = Callable[..., Backend]
+
+
+@pytest.fixture
+def receiver(tmp_path: Path) -> Iterator[Receiver]:
+    """Start an example receiver that ends with the test."""
+    started: list[Backend] = []
+
+    def start(name: str, **environ: str) -> Backend:
+        port = free_ports(1)[0]
+        argv = [sys.executable, str(EXAMPLES / "python" / name)]
+        environ = {"WEBHOOK_SECRET": SECRET, "PORT": str(port), "DATABASE": str(tmp_path / "app.sqlite3"), **environ}
+        started.append(Backend(argv, port, tmp_path, environ).__enter__())
+        return started[-1]
+
+    yield start
+    for backend in started:
+        backend.__exit__(None, None, None)
+
+
+def rows(folder: Path, sql: str) -> list[tuple[object, ...]]:
+    with closing(sqlite3.connect(folder / "app.sqlite3", timeout=10)) as database:
+        return database.execute(sql).fetchall()
+
+
+def status_event(number: int) -> dict[str, Json]:
+    return {
+        "id": f"evt_{number}",
+        "type": "session.status",
+        "session_id": "acme",
+        "seq": number,
+        "launch": 1,
+        "timestamp": "2026-11-22T07:22:04.165Z",
+        "status": "qr_ready",
+        "reason": None,
+    }
+
+
+@pytest.mark.parametrize("name", RECEIVERS)
+def test_a_receiver_follows_a_session_through_code_scan_message_crash_and_ban(
+    receiver: Receiver, tmp_path: Path, name: str
+) -> None:
+    backend = receiver(name)
+    with Daemon(home=tmp_path / "home", settings=backend.settings) as daemon:
+        daemon.create("acme", wait_for="qr")
+        daemon.steer("acme", "scan")
+        daemon.until("acme", "connected")
+        daemon.steer("acme", "receive?text=hello")
+        eventually(lambda: rows(tmp_path, "SELECT 1 FROM message"))
+        former = daemon.registry()["acme"]
+        os.kill(former, signal.SIGKILL)
+        eventually(lambda: daemon.registry().get("acme", former) != former)
+        daemon.until("acme", "connected")
+        daemon.steer("acme", "close?code=403")
+        daemon.until("acme", "banned")
+
+        eventually(lambda: rows(tmp_path, "SELECT 1 FROM session WHERE status = 'banned' AND reason = 'banned'"))
+
+    assert rows(tmp_path, "SELECT phone_number IS NOT NULL FROM session") == [(1,)]
+    assert len(rows(tmp_path, "SELECT * FROM message")) == 1
+
+
+def test_the_aiohttp_receiver_shows_the_code_until_it_is_scanned(receiver: Receiver, tmp_path: Path) -> None:
+    backend = receiver("receiver_aiohttp.py")
+    with Daemon(home=tmp_path / "home", settings=backend.settings) as daemon:
+        daemon.create("acme", wait_for="qr")
+        image = eventually(lambda: shown if (shown := backend.ask("GET", "/qr/acme"))[0] == 200 else None)[1]
+        daemon.steer("acme", "scan")
+
+        eventually(lambda: backend.ask("GET", "/qr/acme")[0] == 404)
+
+    assert is_whole_png(image)
+
+
+@pytest.mark.parametrize("name", RECEIVERS)
+def test_a_receiver_that_was_killed_catches_up_and_handles_nothing_twice(
+    receiver: Receiver, tmp_path: Path, name: str
+) -> None:
+    backend = receiver(name)
+    schedule = {"DELIVERY_SCHEDULE_S": f"[{', '.join(['0.3'] * 200)}]"}
+    with Daemon(home=tmp_path / "home", settings={**backend.settings, **schedule}, engine_env=SCANNED) as daemon:
+        daemon.create("acme")
+        daemon.until("acme", "connected")
+        backend.__exit__(None, None, None)
+        daemon.steer("acme", "receive?text=meanwhile")
+        daemon.ask("POST", "/v1/sessions/acme/stop?wait=20")
+        backend.__enter__()
+        daemon.kill()
+        daemon.start()  # it looks at once whether the receiver is back
+
+        eventually(lambda: rows(tmp_path, "SELECT 1 FROM session WHERE status = 'stopped'"), within_s=40)
+
+    assert len(rows(tmp_path, "SELECT * FROM message")) == 1
+
+
+@pytest.mark.parametrize("name", RECEIVERS)
+def test_a_receiver_takes_what_is_signed_once_and_refuses_what_is_forged_or_old(
+    receiver: Receiver, tmp_path: Path, name: str
+) -> None:
+    backend, now, event = receiver(name), time.time_ns() / 1e9, status_event(1)
+
+    answers = [
+        backend.post(event, **standard_headers(event, now)),
+        backend.post(event, **standard_headers(event, now)),
+        backend.post(status_event(2), **standard_headers(event, now)),
+        backend.post(status_event(3), **standard_headers(status_event(3), now - 301)),
+        backend.post(status_event(4), **standard_headers(status_event(4), now, "whsec_" + "b3RoZXI=")),
+        backend.post(status_event(5)),
+    ]
+
+    assert answers == [204, 204, 401, 401, 401, 401]
+    assert rows(tmp_path, "SELECT id FROM processed_event") == [("evt_1",)]
+
+
+def test_the_plain_way_needs_only_the_body_and_the_secret(receiver: Receiver, tmp_path: Path) -> None:
+    backend = receiver("receiver_stdlib.py", SIGNATURE="plain")
+
+    answers = [
+        backend.post(status_event(1), **plain_header(status_event(1))),
+        backend.post(status_event(2), **plain_header(status_event(1))),
+        backend.post(status_event(3)),
+    ]
+
+    assert answers == [204, 401, 401]
+    assert rows(tmp_path, "SELECT id FROM processed_event") == [("evt_1",)]
+
+
+def test_both_receivers_are_small_enough_to_be_read_before_they_are_copied() -> None:
+    assert all(len((EXAMPLES / "python" / name).read_text().splitlines()) < 120 for name in RECEIVERS)
+
+
+def test_the_client_creates_a_session_saves_its_code_and_writes_to_a_friend(tmp_path: Path) -> None:
+    with Daemon(home=tmp_path / "home", engine_env={**SCANNED, "SIM_AUTO_SCAN_S": "1.5"}) as daemon:
+        environ = {
+            "PATH": os.environ["PATH"],
+            "OPENWA_BASE_URL": f"http://127.0.0.1:{daemon.port}",
+            "OPENWA_API_KEY": (daemon.home / "admin.key").read_text().strip(),
+        }
+        argv = [sys.executable, str(EXAMPLES / "python" / "client.py"), "acme", "+85212345678"]
+
+        run = subprocess.run(argv, cwd=tmp_path, env=environ, capture_output=True, text=True, timeout=40, check=False)
+
+    assert run.returncode == 0, run.stderr
+    assert [line.split()[0] for line in run.stdout.splitlines()] == ["acme", "scan", "connected", "sent"]
+    assert is_whole_png((tmp_path / "acme.png").read_bytes())
+
+
+def test_the_client_says_what_the_manager_said(tmp_path: Path) -> None:
+    with Daemon(home=tmp_path / "home") as daemon:
+        environ = {"OPENWA_BASE_URL": f"http://127.0.0.1:{daemon.port}", "OPENWA_API_KEY": "owm_no_key"}
+        argv = [sys.executable, str(EXAMPLES / "python" / "client.py"), "acme"]
+
+        run = subprocess.run(argv, cwd=tmp_path, env=environ, capture_output=True, text=True, timeout=40, check=False)
+
+    assert run.returncode == 1
+    assert "401 unauthenticated" in run.stderr
