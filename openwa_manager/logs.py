@@ -50,6 +50,7 @@ def configure(level: str, log_format: str | None, stream: TextIO | None = None) 
     logging.basicConfig(handlers=[handler], level=level.upper(), force=True)
     logging.getLogger("watchfiles").setLevel(logging.WARNING)  # it tells every change of every file at info
     logging.captureWarnings(capture=True)
+    logging.getLogger("watchfiles").setLevel(logging.WARNING)  # it tells of every write below the sessions' root
 
 
 def redact(_logger: WrappedLogger, _method: str, event_dict: EventDict) -> EventDict:

@@ -61,6 +61,23 @@ class Observe:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class KeepCredentials:
+    """Keep a copy of what links the session to its account."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CheckCredentials:
+    """Report credentials that are broken and could be restored: an engine that lost them silently shows a code."""
+
+    launch: Launch
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ForgetCredentials:
+    """Drop the kept copy: the account is linked no more."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class RemoveQr:
     """Forget the image of the code and remove `qr.png`."""
 
@@ -72,4 +89,18 @@ class Forget:
     keep_data: bool
 
 
-Command = Enqueue | Dequeue | Spawn | WatchExit | BringUp | End | Sweep | Observe | RemoveQr | Forget
+Command = (
+    Enqueue
+    | Dequeue
+    | Spawn
+    | WatchExit
+    | BringUp
+    | End
+    | Sweep
+    | Observe
+    | RemoveQr
+    | KeepCredentials
+    | CheckCredentials
+    | ForgetCredentials
+    | Forget
+)

@@ -23,6 +23,24 @@ class SessionNotFoundError(OpenwaManagerError):
     code = "not_found"
 
 
+class EndpointNotFoundError(OpenwaManagerError):
+    """There is no such endpoint."""
+
+    code = "not_found"
+
+
+class ConflictError(OpenwaManagerError):
+    """What is asked for does not go together with what there is; nothing happened."""
+
+    code = "conflict"
+
+
+class BacklogFullError(OpenwaManagerError):
+    """Too much is undelivered already; what was posted should be posted again later."""
+
+    code = "backlog_full"
+
+
 class SessionExistsError(OpenwaManagerError):
     """A session with this id exists and differs from the one asked for."""
 

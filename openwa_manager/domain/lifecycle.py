@@ -12,6 +12,8 @@ from openwa_manager.domain.scene import Announcement, Draft, Dropped, Refused, S
 from openwa_manager.domain.session import LinkState, ProcessState, Session, Status, Step
 from openwa_manager.domain.stimuli import (
     ChangeRequested,
+    Condemned,
+    CredentialsRestored,
     DeadlinePassed,
     DeleteRequested,
     DirectoryRemoved,
@@ -88,10 +90,12 @@ TRANSITIONS: Mapping[type[Stimulus], Mapping[ProcessState, tuple[ProcessState, .
         _BACKOFF: (_BACKOFF,),
         _FAILED: (_FAILED,),
     },
+    Condemned: {_STARTING: (_STOPPING, _FAILED), _RUNNING: (_STOPPING,), _BACKOFF: (_FAILED,)},
     SlotGranted: {_STARTING: (_STARTING,)},
     SlotDelayed: {_STARTING: (_STARTING,)},
     Launched: {_STARTING: (_STARTING,), _STOPPING: (_STOPPING,)},
     LaunchFailed: {_STARTING: (_FAILED,), _STOPPING: (_STOPPED, _STOPPING, _STARTING, _BACKOFF, _FAILED)},
+    CredentialsRestored: {_STARTING: (_STARTING,)},
     EngineReady: {_STARTING: (_RUNNING,), _RUNNING: (_RUNNING,)},
     EngineFaulted: {_STARTING: (_STOPPING,), _RUNNING: (_STOPPING,)},
     ProcessExited: {_STARTING: (_BACKOFF, _FAILED), _RUNNING: (_BACKOFF, _FAILED)},

@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from dataclasses import replace
 
-from openwa_manager.domain.commands import Observe, RemoveQr
+from openwa_manager.domain.commands import CheckCredentials, KeepCredentials, Observe, RemoveQr
 from openwa_manager.domain.events import Json
 from openwa_manager.domain.moves import going_down
 from openwa_manager.domain.process import ON_DEADLINE
@@ -112,7 +112,7 @@ def _connected(stimulus: LinkReported, scene: Scene) -> Draft | Dropped:
         last_connected_at=at,
         last_seen_at=at,
     )
-    return Draft(session=session, decision="connected", commands=(RemoveQr(),))
+    return Draft(session=session, decision="connected", commands=(RemoveQr(), KeepCredentials()))
 
 
 def _book_of_connected(book: Restarts) -> Restarts:
@@ -177,7 +177,8 @@ def qr_produced(stimulus: QrProduced, scene: Scene) -> Draft | Dropped:
         qr_attempts=attempt,
         pairing_started_at=session.pairing_started_at or at,
     )
-    return Draft(session=shown, decision=f"show code {attempt}", announcements=(_announcement(qr),)).noting(seq=qr.seq)
+    draft = Draft(session=shown, decision=f"show code {attempt}", announcements=(_announcement(qr),)).noting(seq=qr.seq)
+    return draft.then(CheckCredentials(launch=session.launch)) if is_paired(session) and attempt == 1 else draft
 
 
 def _announcement(qr: Qr) -> Announcement:

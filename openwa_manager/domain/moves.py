@@ -2,7 +2,7 @@
 
 from dataclasses import replace
 
-from openwa_manager.domain.commands import End, Enqueue, RemoveQr, Sweep
+from openwa_manager.domain.commands import End, Enqueue, ForgetCredentials, RemoveQr, Sweep
 from openwa_manager.domain.restart import AFTER, judge_crash
 from openwa_manager.domain.scene import Announcement, Draft, Scene
 from openwa_manager.domain.session import (
@@ -79,6 +79,8 @@ def going_down(scene: Scene, ending: Ending, detail: str) -> Draft:
         connected_at=None,
     )
     draft = Draft(session=going, decision=f"end the engine: {ending.cause}", commands=(RemoveQr(),))
+    if ending.cause is ReasonCode.LOGGED_OUT:
+        draft = draft.then(ForgetCredentials())
     return draft.then(End(launch=session.launch)) if session.launch and session.launch.identity else draft
 
 

@@ -129,10 +129,6 @@ class Engine(Protocol):
         """Return what an event posted by the engine means to us; empty when it means nothing."""
         ...
 
-    async def read_qr(self, session: Session, launch: Launch) -> bytes | None:
-        """Return the PNG of the code the engine shows now; None when it shows none."""
-        ...
-
     async def request_pairing_code(self, session: Session, launch: Launch, phone_number: str) -> str:
         """Ask the engine for a pairing code for a phone number (digits only).
 
@@ -147,6 +143,22 @@ class Engine(Protocol):
         Raises:
             EngineError: the engine has no such call or refused.
         """
+        ...
+
+    async def keep_credentials(self, session: Session, directory: Path) -> None:
+        """Keep a copy of what links the session to its account, if it is whole."""
+        ...
+
+    async def can_restore_credentials(self, session: Session, directory: Path) -> bool:
+        """Tell whether the credentials are broken and a whole copy is kept."""
+        ...
+
+    async def restore_credentials(self, session: Session, directory: Path) -> bool:
+        """Put the kept copy in place of broken credentials, once; tell whether that was done. No engine may run."""
+        ...
+
+    async def forget_credentials(self, session: Session, directory: Path) -> None:
+        """Remove the copies, once the account is unlinked."""
         ...
 
     async def hang_up(self, session: Session, launch: Launch) -> None:

@@ -4,7 +4,7 @@ from collections.abc import Callable
 from dataclasses import replace
 from typing import assert_never
 
-from openwa_manager.domain.commands import BringUp, End, Forget, Spawn, Sweep, WatchExit
+from openwa_manager.domain.commands import BringUp, Dequeue, End, Forget, Spawn, Sweep, WatchExit
 from openwa_manager.domain.moves import at_rest, crashed, failed, going_down, queued, restarted, unlaunched
 from openwa_manager.domain.restart import AFTER
 from openwa_manager.domain.scene import Announcement, Draft, Dropped, Scene, move
@@ -21,6 +21,8 @@ from openwa_manager.domain.session import (
     Session,
 )
 from openwa_manager.domain.stimuli import (
+    Condemned,
+    CredentialsRestored,
     Deadline,
     DeadlinePassed,
     DirectoryRemoved,
@@ -99,6 +101,14 @@ def launch_failed(stimulus: LaunchFailed, scene: Scene) -> Draft:
 
 
 @move.register
+def credentials_restored(stimulus: CredentialsRestored, scene: Scene) -> Draft:
+    """Say that the link was saved from a broken file."""
+    del stimulus
+    reason = scene.reason(ReasonCode.CREDENTIALS_RESTORED, "the credentials were broken; the kept copy was put back")
+    return Draft(session=replace(scene.session, reason=reason), decision="credentials restored from the kept copy")
+
+
+@move.register
 def engine_ready(stimulus: EngineReady, scene: Scene) -> Draft | Dropped:
     """Count the engine as running."""
     session = replace(scene.session, inner_id=stimulus.inner_id or scene.session.inner_id)
@@ -113,6 +123,14 @@ def engine_faulted(stimulus: EngineFaulted, scene: Scene) -> Draft:
     """End an engine that lives but is of no use, and start it anew as its cause allows."""
     ending = Ending(after=AFTER[stimulus.code], cause=stimulus.code)
     return replace(going_down(scene, ending, stimulus.detail), evidence={"detail": stimulus.detail})
+
+
+@move.register
+def condemned(stimulus: Condemned, scene: Scene) -> Draft:
+    """End the engine if there is one, and give up for now."""
+    if scene.session.launch is None:
+        return failed(scene, ReasonCode.INTERNAL_ERROR, stimulus.detail).then(Dequeue())
+    return going_down(scene, Ending(after=After.FAIL, cause=ReasonCode.INTERNAL_ERROR), stimulus.detail)
 
 
 @move.register

@@ -63,6 +63,7 @@ AFTER: Mapping[ReasonCode, After] = {
     ReasonCode.QR_NOT_PRODUCED: After.START_AGAIN,
     ReasonCode.LINK_TIMEOUT: After.START_AGAIN,
     ReasonCode.MEMORY_LIMIT: After.START_AGAIN,
+    ReasonCode.CREDENTIALS_RESTORED: After.START_AGAIN,
     ReasonCode.NETWORK: After.START_AGAIN,
     ReasonCode.REPLACED: After.START_AGAIN,
     ReasonCode.REQUESTED: After.STAY_STOPPED,

@@ -75,6 +75,13 @@ class Resumed(Observation):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Condemned(Observation):
+    """The daemon itself failed on this session again and again, so it leaves it alone; `detail` is for people."""
+
+    detail: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class SlotGranted(Observation):
     """The start gate lets this launch begin."""
 
@@ -102,6 +109,11 @@ class LaunchFailed(LaunchObservation):
 
     code: ReasonCode
     detail: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CredentialsRestored(LaunchObservation):
+    """Broken credentials were replaced by the kept copy before this launch began."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -149,11 +149,6 @@ class CommandEngine:
             return (EngineEventReceived(launch_id=launch.launch_id, type=event, data=data),)
         return ()
 
-    async def read_qr(self, session: Session, launch: Launch) -> bytes | None:
-        """Return None: this engine writes `qr.png`, and the watcher sees it."""
-        del session, launch
-        return None
-
     async def request_pairing_code(self, session: Session, launch: Launch, phone_number: str) -> str:
         """Refuse.
 
@@ -171,6 +166,22 @@ class CommandEngine:
         """
         del session, launch
         raise EngineUnableError("an engine of the kind `command` has no logout call")
+
+    async def keep_credentials(self, session: Session, directory: Path) -> None:
+        """Do nothing: what such a program keeps is its own affair."""
+
+    async def can_restore_credentials(self, session: Session, directory: Path) -> bool:
+        """Return False: no copy is kept."""
+        del session, directory
+        return False
+
+    async def restore_credentials(self, session: Session, directory: Path) -> bool:
+        """Return False: no copy is kept."""
+        del session, directory
+        return False
+
+    async def forget_credentials(self, session: Session, directory: Path) -> None:
+        """Do nothing: no copy is kept."""
 
     async def hang_up(self, session: Session, launch: Launch) -> None:
         """Forget whether this launch answered; no connection outlives its call."""

@@ -12,7 +12,7 @@ from openwa_manager.domain.events import Json
 from openwa_manager.domain.ports import Clock, LaunchPlan, Report
 from openwa_manager.domain.session import Launch, LaunchId, Session, SessionId
 from openwa_manager.domain.stimuli import EngineReady, LinkReport, Observation, QrProduced
-from openwa_manager.engines import mapping, proxy
+from openwa_manager.engines import credentials, mapping, proxy
 from openwa_manager.engines.client import Answer, Body, EngineClient
 from openwa_manager.engines.environment import Surroundings, is_own_webhook
 from openwa_manager.engines.forwarding import Forwarder
@@ -208,15 +208,6 @@ class OpenwaEngine:
         del session
         return mapping.observations_of(event, data, launch.launch_id)
 
-    async def read_qr(self, session: Session, launch: Launch) -> bytes | None:
-        """Return the PNG of the code OpenWA shows now; None when it shows none.
-
-        Raises:
-            EngineError: it did not answer, or wrongly.
-        """
-        client = (await self._line(session, launch)).client
-        return await _shown_image(client, await _inner_id(client, session))
-
     async def request_pairing_code(self, session: Session, launch: Launch, phone_number: str) -> str:
         """Ask for a code to type into the phone with this number (digits only).
 
@@ -239,6 +230,23 @@ class OpenwaEngine:
     async def forwarder(self, session: Session, launch: Launch) -> Forwarder:
         """Return the line on which callers' own requests reach this launch; it ends when we hang up."""
         return (await self._line(session, launch)).forwarder
+
+    async def keep_credentials(self, session: Session, directory: Path) -> None:
+        """Keep a verified copy of baileys' credentials."""
+        await asyncio.to_thread(credentials.keep_credentials, directory, session.session_id)
+
+    async def can_restore_credentials(self, session: Session, directory: Path) -> bool:
+        """Tell whether baileys' credentials are broken and a whole copy is kept."""
+        return await asyncio.to_thread(credentials.can_restore_credentials, directory, session.session_id)
+
+    async def restore_credentials(self, session: Session, directory: Path) -> bool:
+        """Put the kept copy in place of broken credentials, once; tell whether that was done."""
+        return await asyncio.to_thread(credentials.restore_credentials, directory, session.session_id)
+
+    async def forget_credentials(self, session: Session, directory: Path) -> None:
+        """Remove the copies."""
+        del session
+        await asyncio.to_thread(credentials.forget_credentials, directory)
 
     async def hang_up(self, session: Session, launch: Launch) -> None:
         """Close our connections to this engine: OpenWA would wait for a hung call before it ends (OPENWA.md §1)."""

@@ -5,8 +5,8 @@ from functools import partial
 
 import structlog
 
-from openwa_manager.domain.session import ReasonCode
-from openwa_manager.domain.stimuli import EngineFaulted
+from openwa_manager.domain.session import ProcessState
+from openwa_manager.domain.stimuli import Condemned
 from openwa_manager.services.equipment import Equipment
 from openwa_manager.services.reconciler import examine
 from openwa_manager.services.supervisor import Supervisor
@@ -16,6 +16,8 @@ _log = structlog.get_logger()
 
 _BUGS_FORGIVEN = 3
 _BUG_WINDOW_S = 600.0
+#: So long a session rests after a bug, lest it spins.
+_PAUSE_S = 1.0
 
 
 async def keep_running(supervisor: Supervisor, equipment: Equipment) -> None:
@@ -23,22 +25,25 @@ async def keep_running(supervisor: Supervisor, equipment: Equipment) -> None:
     bugs: deque[float] = deque(maxlen=_BUGS_FORGIVEN)
     while not supervisor.is_gone:
         try:
+            if bugs:
+                await _start_over(supervisor, equipment, is_hopeless=_are_too_many(bugs))
             await supervisor.run()
         except Exception:  # noqa: BLE001 (the bulkhead: whatever it is, it stays here)
             _log.exception("supervisor_failed", session_id=supervisor.session.session_id)
             bugs.append(equipment.clock.now().boot_s)
-            is_hopeless = len(bugs) == _BUGS_FORGIVEN and bugs[-1] - bugs[0] < _BUG_WINDOW_S
-            await _rebuild(supervisor, equipment, is_hopeless=is_hopeless)
+            await equipment.clock.sleep_until(bugs[-1] + _PAUSE_S)
 
 
-async def _rebuild(supervisor: Supervisor, equipment: Equipment, *, is_hopeless: bool) -> None:
+def _are_too_many(bugs: deque[float]) -> bool:
+    return len(bugs) == _BUGS_FORGIVEN and bugs[-1] - bugs[0] < _BUG_WINDOW_S
+
+
+async def _start_over(supervisor: Supervisor, equipment: Equipment, *, is_hopeless: bool) -> None:
     session_id = supervisor.session.session_id
     recorded = await equipment.database.read(partial(registry.load_session, session_id=session_id))
     session = recorded or supervisor.session
     supervisor.rebuild(session)
-    supervisor.tell(await examine(session, equipment))
-    if is_hopeless and session.launch is not None:
-        detail = "the daemon failed three times on this session; its log says where"
-        supervisor.tell(
-            EngineFaulted(launch_id=session.launch.launch_id, code=ReasonCode.INTERNAL_ERROR, detail=detail)
-        )
+    if session.process is not ProcessState.STOPPED:  # one that rests must not be started by our own bug
+        supervisor.tell(await examine(session, equipment))
+    if is_hopeless:
+        supervisor.tell(Condemned(detail="the daemon failed three times on this session; its log says where"))

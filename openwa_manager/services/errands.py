@@ -11,11 +11,14 @@ import structlog
 
 from openwa_manager.domain.commands import (
     BringUp,
+    CheckCredentials,
     Command,
     Dequeue,
     End,
     Enqueue,
     Forget,
+    ForgetCredentials,
+    KeepCredentials,
     Observe,
     RemoveQr,
     Spawn,
@@ -26,8 +29,10 @@ from openwa_manager.domain.errors import EngineError, LaunchFailedError, OwnedEl
 from openwa_manager.domain.ports import Target
 from openwa_manager.domain.session import Launch, ProcessState, ReasonCode, Session
 from openwa_manager.domain.stimuli import (
+    CredentialsRestored,
     DirectoryRemoved,
     EngineEnded,
+    EngineFaulted,
     Launched,
     LaunchFailed,
     Observation,
@@ -54,6 +59,7 @@ class Errands:
         self._listening: set[asyncio.Task[None]] = set()
         self._observing = False
         self._ending: str | None = None
+        self._sweeping = asyncio.Lock()
 
     def run(self, command: Command, tasks: asyncio.TaskGroup) -> None:
         """Begin to carry out a command."""
@@ -62,16 +68,25 @@ class Errands:
                 return  # the supervisor itself speaks with the start gate
             case RemoveQr():
                 remove_qr(self._directory)
-            case Spawn(launch=launch):
-                tasks.create_task(self._spawn(launch))
-            case WatchExit() | BringUp() | Observe():
+            case WatchExit() | BringUp() | Observe() | CheckCredentials():
                 self._listen(command, tasks)
+            case _:
+                tasks.create_task(self._do(command))
+
+    async def _do(self, command: Spawn | End | Sweep | Forget | KeepCredentials | ForgetCredentials) -> None:
+        match command:
+            case Spawn(launch=launch):
+                await self._spawn(launch)
             case End(launch=launch):
-                tasks.create_task(self._end(launch))
+                await self._end(launch)
             case Sweep(launch=launch):
-                tasks.create_task(self._sweep(launch))
+                async with self._sweeping:
+                    await self._sweep(launch)
             case Forget(keep_data=keep_data):
-                tasks.create_task(self._forget(keep_data=keep_data))
+                async with self._sweeping:
+                    await self._forget(keep_data=keep_data)
+            case KeepCredentials() | ForgetCredentials():
+                await self._tend_credentials(command)
             case _:
                 assert_never(command)
 
@@ -94,12 +109,14 @@ class Errands:
     def _directory(self) -> Path:
         return self._equipment.directory(self._current().session_id)
 
-    def _listen(self, command: WatchExit | BringUp | Observe, tasks: asyncio.TaskGroup) -> None:
+    def _listen(self, command: WatchExit | BringUp | Observe | CheckCredentials, tasks: asyncio.TaskGroup) -> None:
         if not self._is_current(command.launch) or (isinstance(command, Observe) and self._observing):
             return
         match command:
             case WatchExit():
                 errand = self._watch_exit(command)
+            case CheckCredentials(launch=launch):
+                errand = self._check_credentials(launch)
             case BringUp(launch=launch):
                 errand = self._bring_up(launch)
             case Observe(launch=launch):
@@ -126,6 +143,8 @@ class Errands:
         session = self._current()
         try:
             self._make_directory()
+            if await self._equipment.engine_of(session).restore_credentials(session, self._directory):
+                self._tell(CredentialsRestored(launch_id=launch.launch_id))
             plan = await self._equipment.engine_of(session).plan(session, launch, self._directory)
             identity = await self._equipment.launcher.launch(plan)
         except (LaunchFailedError, OwnedElsewhereError, OSError) as error:
@@ -133,6 +152,21 @@ class Errands:
             self._tell(LaunchFailed(launch_id=launch.launch_id, code=code, detail=str(error)))
         else:
             self._tell(Launched(launch_id=launch.launch_id, identity=identity))
+
+    async def _tend_credentials(self, command: KeepCredentials | ForgetCredentials) -> None:
+        session = self._current()
+        engine = self._equipment.engine_of(session)
+        tend = engine.keep_credentials if isinstance(command, KeepCredentials) else engine.forget_credentials
+        try:
+            await tend(session, self._directory)
+        except OSError as error:
+            _log.warning("credentials_not_kept", session_id=session.session_id, error=str(error))
+
+    async def _check_credentials(self, launch: Launch) -> None:
+        session = self._current()
+        if await self._equipment.engine_of(session).can_restore_credentials(session, self._directory):
+            code, detail = ReasonCode.CREDENTIALS_RESTORED, "the credentials are broken; a whole copy is kept"
+            self._tell(EngineFaulted(launch_id=launch.launch_id, code=code, detail=detail))
 
     def _make_directory(self) -> None:
         for directory in (self._directory, self._directory / "logs", self._directory / "tmp"):
@@ -176,24 +210,29 @@ class Errands:
 
     async def _sweep(self, launch: Launch) -> None:
         session = self._current()
+        count = await self._equipment.launcher.sweep(self._target(launch))  # at once: the next launch may wait for it
         await self._equipment.engine_of(session).hang_up(session, launch)
-        count = await self._equipment.launcher.sweep(self._target(launch))
         if count:
             _log.info("leftovers_ended", session_id=session.session_id, launch=launch.number, count=count)
 
     async def _forget(self, *, keep_data: bool) -> None:
-        if not keep_data:
-            await asyncio.to_thread(_remove_tree, self._directory)
+        """Remove the directory; while that is impossible a person must act, and is told so again and again."""
+        clock = self._equipment.clock
+        while not keep_data and (refusal := await asyncio.to_thread(_remove_tree, self._directory)):
+            _log.error("directory_not_removed", path=str(self._directory), error=refusal, retry_in_s=_RETRY_MAX_S)
+            await clock.sleep_until(clock.now().boot_s + _RETRY_MAX_S)
         self._tell(DirectoryRemoved())
 
 
-def _remove_tree(directory: Path) -> None:
+def _remove_tree(directory: Path) -> str | None:
+    """Remove a directory with all it holds; return why that was impossible, None when it is gone."""
     try:
         shutil.rmtree(directory)
     except FileNotFoundError:
-        return
+        return None
     except OSError as error:
-        _log.error("directory_not_removed", path=str(directory), error=str(error))
+        return str(error)
+    return None
 
 
 def _read_tail(path: Path) -> str:

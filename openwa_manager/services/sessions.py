@@ -4,6 +4,7 @@ import asyncio
 import hashlib
 import uuid
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -178,9 +179,15 @@ class Sessions:
     async def stop_all(self, *, until_start: bool) -> list[Session]:
         """Begin to end every engine; with `until_start` they come back when the daemon starts again."""
         request = StopRequested(until_start=until_start)
+
+        async def stop(supervisor: Supervisor) -> None:
+            with suppress(SessionNotFoundError):  # deleted meanwhile
+                await supervisor.ask(request)
+
         async with asyncio.TaskGroup() as asking:
-            tasks = [asking.create_task(supervisor.ask(request)) for supervisor in self._supervisors.values()]
-        return [task.result() for task in tasks]
+            for supervisor in self._supervisors.values():
+                asking.create_task(stop(supervisor))
+        return self.list_sessions()
 
     async def restart(self, session_id: str) -> Session:
         """Begin to end the session's engine, if there is one, and start it anew.

@@ -24,6 +24,7 @@ from openwa_manager.domain.stimuli import (
     Observation,
     QrProduced,
     Request,
+    Resumed,
     Stimulus,
     StopRequested,
 )
@@ -52,7 +53,7 @@ class _Letter:
     @property
     def cannot_wait(self) -> bool:
         """Tell whether this counts even while nothing can be recorded: what has happened, and stops."""
-        return self.answer is None or any(isinstance(stimulus, StopRequested) for stimulus in self.stimuli)
+        return self.answer is None or any(isinstance(each, StopRequested | Resumed) for each in self.stimuli)
 
     def refuse(self, error: OpenwaManagerError) -> None:
         """Answer with an error."""
@@ -206,7 +207,7 @@ class Supervisor:
         try:
             letters = await self._without_repeats(letters)
             batch = self._deliberate(letters)
-            if batch.is_durable or self._owed_events:
+            if batch.is_durable or self._owed_events or self._is_broke:
                 stored = await self._equipment.database.write(partial(self._record, batch=batch, letters=letters))
                 self._pay_off()
         except StorageFullError as error:

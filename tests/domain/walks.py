@@ -20,6 +20,8 @@ from openwa_manager.domain.session import (
 )
 from openwa_manager.domain.stimuli import (
     ChangeRequested,
+    Condemned,
+    CredentialsRestored,
     Deadline,
     DeadlinePassed,
     DeleteRequested,
@@ -113,6 +115,7 @@ words = st.one_of(
     st.builds(EngineEventReceived, launch_id=HERE, type=st.just("group.join"), data=st.just({})),
     st.builds(LifeSeen, launch_id=HERE),
     st.builds(TruthWanted, launch_id=HERE),
+    st.builds(CredentialsRestored, launch_id=HERE),
 )
 of_launch = words | st.one_of(
     st.builds(Launched, launch_id=HERE, identity=st.integers(1, 9).map(an_identity)),
@@ -126,6 +129,7 @@ of_no_launch = st.one_of(
     st.just(SlotGranted(launch=a_launch(1, AT))),
     st.builds(SlotDelayed, code=st.sampled_from([ReasonCode.MEMORY_LOW, ReasonCode.DISK_FULL]), detail=st.just("")),
     st.just(DirectoryRemoved()),
+    st.just(Condemned(detail="")),
     st.builds(DeadlinePassed, deadline=st.sampled_from(Deadline)),
 )
 pauses_s = st.sampled_from([0.0, 0.5, 21.0, 61.0, 200.0, 2000.0])

@@ -1,0 +1,36 @@
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from openwa_manager.domain.recipients import chat_id_of
+
+
+@pytest.mark.parametrize(
+    ("to", "chat_id"),
+    [
+        ("+85212345678", "85212345678@c.us"),
+        ("85212345678", "85212345678@c.us"),
+        ("85212345678@c.us", "85212345678@c.us"),
+        ("+852 1234-5678", "85212345678@c.us"),
+        (" (852) 1234.5678 ", "85212345678@c.us"),
+        ("+85212345678@C.US", "85212345678@c.us"),
+        ("120363041234567890@g.us", "120363041234567890@g.us"),
+        ("12345-67890@g.us", "12345-67890@g.us"),
+        ("9812345@lid", "9812345@lid"),
+    ],
+)
+def test_numbers_become_chats_and_chats_stay(to: str, chat_id: str) -> None:
+    assert chat_id_of(to) == chat_id
+
+
+@pytest.mark.parametrize("to", ["", "alice", "12345", "1234567890123456", "+", "@g.us", "1@", "85212x45678@c.us"])
+def test_what_reaches_nobody_is_no_chat(to: str) -> None:
+    assert chat_id_of(to) is None
+
+
+@given(number=st.from_regex(r"\A[0-9]{6,15}\Z"))
+def test_a_chat_is_its_own_chat(number: str) -> None:
+    chat_id = chat_id_of(number)
+
+    assert chat_id is not None
+    assert chat_id_of(chat_id) == chat_id
