@@ -1,0 +1,62 @@
+"""The two worlds the same tests run in: the simulator, and a real OpenWA over a fake WhatsApp.
+
+`OPENWA_HOME` is a built checkout, `OPENWA_MOCK` a folder whose `preload.cjs` replaces baileys' socket and listens for
+control calls on the engine's port + 10000.
+"""
+
+import http.client
+import json
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from tests.e2e.daemon import Daemon
+
+CONTROL_OFFSET = 10_000
+
+
+@dataclass(frozen=True, slots=True)
+class Phones:
+    """How the phones of one world are steered, and what its engines need to be started."""
+
+    engine: str
+
+    @property
+    def engine_env(self) -> Mapping[str, str]:
+        """Return what is added to every engine's environment."""
+        if self.engine == "simulator":
+            return {}
+        preload = os.path.join(os.environ["OPENWA_MOCK"], "preload.cjs")  # noqa: PTH118 (text for node)
+        return {
+            "MOCK_WA": "1",
+            "MOCK_WA_CONTROL_OFFSET": str(CONTROL_OFFSET),
+            "NODE_OPTIONS": f"--require {preload}",
+        }
+
+    @property
+    def environ(self) -> Mapping[str, str]:
+        """Return what is added to the daemon's environment."""
+        names = ("OPENWA_HOME", "NODE")
+        return {} if self.engine == "simulator" else {name: os.environ[name] for name in names if name in os.environ}
+
+    def steer(self, daemon: Daemon, session_id: str, verb: str) -> None:
+        """Do something to the phone or the engine: `scan`, `close?code=`, `crash`, `exit?code=`, `hang?s=`."""
+        port = daemon.session(session_id).number("port")
+        if self.engine == "simulator":
+            _post(port, f"/_sim/{verb}")
+        elif verb.startswith("hang?s="):
+            _post(port + CONTROL_OFFSET, f"/_/block?ms={1000 * int(verb.removeprefix('hang?s='))}")
+        else:
+            _post(port + CONTROL_OFFSET, f"/_/{verb}")
+
+
+def _post(port: int, path: str) -> None:
+    connection = http.client.HTTPConnection("127.0.0.1", port, timeout=10)
+    try:
+        connection.request("POST", path)
+        response = connection.getresponse()
+        answer = response.read()
+        assert response.status == 200, answer
+        assert json.loads(answer) is not None
+    finally:
+        connection.close()
