@@ -42,7 +42,6 @@ def gateway_app(backing: GatewayBacking) -> web.Application:
     app = web.Application()
     _Health(backing.sessions, backing.now).add_to(app.router)
     GatewaySessions(backing.sessions, directory, forwarding, backing.usage, backing.kill).add_to(app.router)
-    app.router.add_route("*", "/sessions/{name}/{rest:.+}", forwarding.forward)
     app.router.add_route("*", "/sessions{rest:.*}", _refuse_unknown)
     app.router.add_route("*", "/{rest:.*}", _refuse_global)
     return app

@@ -1,7 +1,7 @@
 """The routes about sessions as such, in OpenWA's words: made, listed, started, paired, stopped, deleted."""
 
 import base64
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping
 from typing import Annotated, Literal, TypeVar
 
 from aiohttp import web
@@ -66,20 +66,28 @@ class GatewaySessions:
         self._kill = kill
         self._starting: set[SessionId] = set()
 
+        self._own: Mapping[tuple[str, str], Callable[[web.Request], Awaitable[web.StreamResponse]]] = {
+            ("GET", "qr"): self.show_qr,
+            ("POST", "pairing-code"): self.pair,
+            ("POST", "start"): self.start,
+            ("POST", "stop"): self.stop,
+            ("POST", "logout"): self.log_out,
+            ("POST", "force-kill"): self.kill,
+        }
+
     def add_to(self, router: web.UrlDispatcher) -> None:
-        """Add the routes."""
-        one = "/sessions/{name}"
+        """Add the routes; the one most is sent to stands first, for the router tries one after the other."""
+        router.add_route("*", "/sessions/{name}/{rest:.+}", self.answer)
         router.add_get("/sessions", self.list_all)
         router.add_post("/sessions", self.create)
         router.add_get("/sessions/stats/overview", self.overview)
-        router.add_get(one, self.show)
-        router.add_delete(one, self.delete)
-        router.add_get(f"{one}/qr", self.show_qr)
-        router.add_post(f"{one}/pairing-code", self.pair)
-        router.add_post(f"{one}/start", self.start)
-        router.add_post(f"{one}/stop", self.stop)
-        router.add_post(f"{one}/logout", self.log_out)
-        router.add_post(f"{one}/force-kill", self.kill)
+        router.add_get("/sessions/{name}", self.show)
+        router.add_delete("/sessions/{name}", self.delete)
+
+    async def answer(self, request: web.Request) -> web.StreamResponse:
+        """Answer what is ours below a session, and have the engine answer the rest."""
+        own = self._own.get((request.method, request.match_info["rest"].rstrip("/").lower()))
+        return await (own(request) if own else self._forwarding.forward(request))
 
     async def create(self, request: web.Request) -> web.Response:
         """Make a stopped session; `config` is the engine's to keep: PATCH `…/config` sets it once the engine runs."""

@@ -12,6 +12,8 @@ _log = structlog.get_logger()
 
 REQUEST_ID = web.RequestKey("request_id", str)
 
+#: What goes to engines comes by the thousand; what it changes of ours, the sessions log themselves.
+_PASSED_ON = "/api/sessions/"
 _ACCEPTABLE_REQUEST_ID = re.compile(r"[A-Za-z0-9._:-]{1,128}")
 
 
@@ -25,11 +27,12 @@ async def identify(request: web.Request, handler: Handler) -> web.StreamResponse
 
 @web.middleware
 async def log_answer(request: web.Request, handler: Handler) -> web.StreamResponse:
-    """Log how the request ended: what may have changed something as info, the rest as debug."""
+    """Log how the request ended: what may have changed something of ours as info, the rest as debug."""
     clock_s = asyncio.get_running_loop().time
     begun_s = clock_s()
     response = await handler(request)
-    note = _log.debug if request.method in ("GET", "HEAD") else _log.info
+    is_harmless = request.method in ("GET", "HEAD") or request.path.startswith(_PASSED_ON)
+    note = _log.debug if is_harmless else _log.info
     note(
         "request_answered",
         request_id=request[REQUEST_ID],
