@@ -10,6 +10,7 @@ import sys
 from collections.abc import AsyncIterator, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager, suppress
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 
 import aiohttp
@@ -17,6 +18,7 @@ from aiohttp import web
 
 from openwa_manager.api.app import Backing, control_app
 from openwa_manager.api.auth import Door, make_admin_key
+from openwa_manager.api.gateway import GatewayBacking, gateway_app
 from openwa_manager.api.intake import intake_app
 from openwa_manager.api.sessions import Recipes
 from openwa_manager.api.system import Facts
@@ -26,11 +28,13 @@ from openwa_manager.domain.restart import Policy
 from openwa_manager.domain.session import LaunchId, Session, SessionId, Usage
 from openwa_manager.engines.environment import Surroundings
 from openwa_manager.engines.openwa import ENV_NAMES, OpenwaEngine, OpenwaSetup
-from openwa_manager.engines.program import KnownProgram
+from openwa_manager.engines.program import KnownProgram, Program
 from openwa_manager.host.clock import SystemClock
 from openwa_manager.processes.launcher import HostLauncher
 from openwa_manager.processes.ports import PortPool
 from openwa_manager.services.equipment import Equipment
+from openwa_manager.services.force_kill import force_kill
+from openwa_manager.services.pacing import Pacing
 from openwa_manager.services.sessions import Sessions
 from openwa_manager.services.start_gate import StartGate
 from openwa_manager.store.database import Database
@@ -39,6 +43,7 @@ USER_AND_ID = "user_1_session_550e8400"
 SIMULATOR = KnownProgram((sys.executable, "-m", "openwa_manager.simulator"))
 QUICK = {"SIM_QR_DELAY_S": "0.05", "SIM_OPEN_S": "0.05", "SIM_RECONNECT_S": "0.05"}
 ALLOWED_HOST = "wa.example.com"
+GRACE_S = 2.0
 
 Object = dict[str, Json]
 
@@ -77,6 +82,7 @@ class World:
     port: int = 0
     intake_port: int = 0
     used: dict[SessionId, Usage] = field(default_factory=dict)
+    engines: dict[str, OpenwaEngine] = field(default_factory=dict)
 
     async def call(
         self, method: str, path: str, body: object = None, *, headers: Mapping[str, str] | None = None
@@ -130,10 +136,13 @@ def sign(secret: str, body: bytes) -> str:
 
 
 @asynccontextmanager
-async def world_in(home: Path, *, takes_up: bool = True) -> AsyncIterator[World]:
+async def world_in(
+    home: Path, *, takes_up: bool = True, program: Program = SIMULATOR, gap_s: float = 0.0, silence_s: float = 60.0
+) -> AsyncIterator[World]:
     """Build the daemon's inside in `home`, run it, and end all its engines afterwards.
 
-    Without `takes_up` its sessions are known, but not run.
+    Without `takes_up` its sessions are known, but not run. `program` is what it takes for an OpenWA; `gap_s` lies
+    between two messages, and after `silence_s` a request handed on to the engine has no answer.
     """
     clock, api_socket, intake_socket = SystemClock(), _reserved(), _reserved()
     async with AsyncExitStack() as stack:
@@ -144,13 +153,14 @@ async def world_in(home: Path, *, takes_up: bool = True) -> AsyncIterator[World]
             engine_env=QUICK,
         )
         engine = await stack.enter_async_context(
-            OpenwaEngine(OpenwaSetup(program=SIMULATOR, surroundings=around), clock)
+            OpenwaEngine(OpenwaSetup(program=program, surroundings=around, forward_silence_s=silence_s), clock)
         )
         (home / "locks").mkdir()
         launcher = HostLauncher(home / "locks", clock)
         stack.callback(launcher.close)
         gate = StartGate(clock, 8, 0.0, lambda: None)
-        sessions = Sessions(_equipment(home, database, engine, launcher, gate), "simulator")
+        equipment = _equipment(home, database, engine, launcher, gate)
+        sessions = Sessions(equipment, "simulator")
         await sessions.load()
         tasks = await stack.enter_async_context(asyncio.TaskGroup())
         running = [tasks.create_task(part.run()) for part in (launcher, gate)]
@@ -164,8 +174,19 @@ async def world_in(home: Path, *, takes_up: bool = True) -> AsyncIterator[World]
             client=await stack.enter_async_context(aiohttp.ClientSession()),
             port=_port_of(api_socket),
             intake_port=_port_of(intake_socket),
+            engines={"simulator": engine},
         )
-        await stack.enter_async_context(serving(_control(world), api_socket, home / "manager.sock"))
+        gateway = GatewayBacking(
+            sessions=sessions,
+            engines=world.engines,
+            pacing=Pacing(clock, lambda: 0.5, gap_s, gap_s),
+            usage=world.used.get,
+            kill=partial(force_kill, sessions, equipment),
+            now=lambda: clock.now().at,
+        )
+        control = _control(world)
+        control.add_subapp("/api", gateway_app(gateway))
+        await stack.enter_async_context(serving(control, api_socket, home / "manager.sock"))
         await stack.enter_async_context(serving(intake_app(sessions), intake_socket))
         try:
             yield world
@@ -231,7 +252,7 @@ def _equipment(
         policy=Policy(),
         sessions_root=home / "sessions",
         logs_root=None,
-        stop_grace_s=2.0,
+        stop_grace_s=GRACE_S,
         announce=lambda _: None,
         is_offline=lambda: False,
     )

@@ -1,0 +1,125 @@
+"""What the gateway costs: sends straight to an engine against sends through us, in the same run."""
+
+import os
+import selectors
+import socket
+import statistics
+import sys
+import tempfile
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from tests.benchmarks.supervision import Figure
+from tests.e2e.daemon import Daemon
+from tests.fakes import openwa_peer
+
+_BODY = b'{"chatId":"628123456789@c.us","text":"Good morning, your order has left the warehouse."}'
+#: One caller at a time shows the latency, many show the rate.
+_CALLERS = 32
+
+
+def measure_gateway(count: int) -> list[Figure]:
+    """Send `count` messages one after the other and `count` by many callers, each straight and through the gateway."""
+    with tempfile.TemporaryDirectory(prefix="owm-") as folder, _daemon(Path(folder)) as daemon:
+        daemon.create("acme")
+        session = daemon.until("acme", "connected")
+        key = (daemon.home / "admin.key").read_text().strip()
+        straight = _Caller(session.number("port"), {})
+        through = _Caller(daemon.port, {"X-API-Key": key})
+        for caller in (straight, through):
+            caller.send(200, 1)
+        direct, ours = straight.send(count, 1), through.send(count, 1)
+        straight_rate, our_rate = straight.send(count * 2, _CALLERS), through.send(count * 2, _CALLERS)
+    added_ms = (statistics.median(ours.times_s) - statistics.median(direct.times_s)) * 1000
+    return [
+        Figure(name="a send straight to the engine", goal="-", times_s=direct.times_s),
+        Figure(name="a send through the gateway", goal="-", times_s=ours.times_s),
+        Figure(name="added by the gateway", goal="<= 2 ms median", text=f"median {added_ms:.2f} ms"),
+        Figure(name=f"sends straight, {_CALLERS} callers", goal="-", text=f"{straight_rate.per_s:,.0f}/s"),
+        Figure(name=f"sends through us, {_CALLERS} callers", goal=">= 1,500/s", text=f"{our_rate.per_s:,.0f}/s"),
+    ]
+
+
+def _daemon(folder: Path) -> Daemon:
+    """Return a daemon whose OpenWA is the peer: `node` is a script that starts it."""
+    node, home = folder / "node", folder / "openwa"
+    node.write_text(
+        f'#!/bin/sh\n[ "$1" = --version ] && exec echo v22.15.0\nexec "{sys.executable}" "{openwa_peer.__file__}"\n'
+    )
+    node.chmod(0o700)
+    (home / "dist").mkdir(parents=True)
+    (home / "dist" / "main.js").touch()
+    settings = {"NODE": str(node), "OPENWA_HOME": str(home), "MESSAGE_GAP_MIN_S": "0", "MESSAGE_GAP_MAX_S": "0"}
+    return Daemon(home=folder / "home", engine="openwa", settings=settings)
+
+
+@dataclass(frozen=True, slots=True)
+class _Run:
+    """How long each send took, and how many there were in a second."""
+
+    times_s: list[float]
+    per_s: float
+
+
+@dataclass
+class _Caller:
+    """Writes requests and reads answers with as little work as possible, so that the others are measured."""
+
+    port: int
+    headers: Mapping[str, str]
+    _begun_s: dict[socket.socket, float] = field(default_factory=dict)
+    _read: dict[socket.socket, bytes] = field(default_factory=dict)
+
+    def send(self, count: int, callers: int) -> _Run:
+        """Send `count` messages over `callers` connections, each waiting for its answer before the next."""
+        request, times_s, left = self._request(), [], count
+        with selectors.DefaultSelector() as selector:
+            begun_s = time.perf_counter()
+            for _ in range(callers):
+                line = socket.create_connection(("127.0.0.1", self.port))
+                line.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+                selector.register(line, selectors.EVENT_READ)
+                self._write(line, request)
+                left -= 1
+            while selector.get_map():
+                for key, _ in selector.select():
+                    answered = key.fileobj
+                    assert isinstance(answered, socket.socket)
+                    if not self._is_answered(answered):
+                        continue
+                    times_s.append(time.perf_counter() - self._begun_s[answered])
+                    if left:
+                        self._write(answered, request)
+                        left -= 1
+                    else:
+                        selector.unregister(answered)
+                        answered.close()
+            return _Run(times_s, count / (time.perf_counter() - begun_s))
+
+    def _request(self) -> bytes:
+        lines = [
+            "POST /api/sessions/acme/messages/send-text HTTP/1.1",
+            f"Host: 127.0.0.1:{self.port}",
+            "Content-Type: application/json",
+            f"Content-Length: {len(_BODY)}",
+            *(f"{name}: {value}" for name, value in self.headers.items()),
+        ]
+        return "\r\n".join(lines).encode() + b"\r\n\r\n" + _BODY
+
+    def _write(self, line: socket.socket, request: bytes) -> None:
+        self._read[line] = b""
+        self._begun_s[line] = time.perf_counter()
+        line.sendall(request)
+
+    def _is_answered(self, line: socket.socket) -> bool:
+        data = self._read[line] = self._read[line] + line.recv(65536)
+        assert data.startswith(b"HTTP/1.1 201 "), data
+        return data.endswith(b"}")  # the bodies are JSON objects
+
+
+if __name__ == "__main__":
+    for figure in measure_gateway(int(os.environ.get("SENDS", "3000"))):
+        name, measured, goal = figure.row()
+        print(f"{name:34} {measured:44} {goal}")

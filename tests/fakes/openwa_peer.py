@@ -1,0 +1,152 @@
+"""An OpenWA that is always linked and costs little, with vices: it plays what a simulator of the real one never does.
+
+`python openwa_peer.py` listens on `PORT`. Below a session, `…/vice/<name>` does what the name says; everything else is
+answered like a send.
+"""
+
+import asyncio
+import hashlib
+import json
+import os
+import re
+import signal
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+_SESSION_ID = "5f1e3c5e-8a51-4a6c-9a55-0d5b8f0a7c11"
+_SENT = b'{"messageId":"3EB0FEB47E02BB80BCD713","timestamp":1795333492}'
+_LENGTH = re.compile(rb"content-length: *(\d+)", re.IGNORECASE)
+_CHUNKED = re.compile(rb"transfer-encoding: *chunked", re.IGNORECASE)
+
+#: What is written for a vice, and that the connection ends there.
+_RAW: Mapping[str, bytes] = {
+    "garbage": b"SSH-2.0-OpenSSH_9.2\r\n\r\n",
+    "hang-up": b"",
+    "half": b"HTTP/1.1 200 OK\r\nContent-Length: 1000\r\n\r\nhalf",
+    "half-large": b"HTTP/1.1 200 OK\r\nContent-Length: 1000000\r\n\r\n" + b"x" * 200_000,
+}
+_CHUNKS = b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\nX-Kept: yes\r\n\r\n" + b"4\r\nwave\r\n" * 3 + b"0\r\n\r\n"
+
+
+@dataclass
+class Peer:
+    """The one instance: what the daemon set up, when each send began and was answered, and who is connected."""
+
+    name: str = ""
+    hook: str = ""
+    silenced_count: int = 0
+    sends_s: list[tuple[float, float]] = field(default_factory=list)
+    connected: set[asyncio.StreamWriter] = field(default_factory=set)
+    all_gone: asyncio.Event = field(default_factory=asyncio.Event)
+
+    async def serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        """Answer the requests of one connection until either side hangs up."""
+        self.all_gone.clear()
+        self.connected.add(writer)
+        try:
+            while await self._answer(reader, writer):
+                await writer.drain()
+        except (asyncio.IncompleteReadError, ConnectionError):
+            pass
+        finally:
+            writer.close()
+            self.connected.discard(writer)
+            if not self.connected:
+                self.all_gone.set()
+
+    async def _answer(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> bool:
+        head = await reader.readuntil(b"\r\n\r\n")
+        method, target, _ = head.split(b"\r\n", 1)[0].decode().split(" ")
+        path = target.partition("?")[0]
+        if "/messages/" in path:
+            begun_s = time.monotonic()
+            await _body(reader, head)
+            writer.write(_answered(201, _SENT))
+            self.sends_s.append((begun_s, time.monotonic()))
+        elif method == "HEAD":
+            writer.write(b"HTTP/1.1 200 OK\r\nContent-Length: 1234\r\n\r\n")
+        elif "/vice/" in path:
+            return self._misbehave(writer, path.rpartition("/")[2], head.decode("latin-1"), await _body(reader, head))
+        else:
+            writer.write(self._set_up(method, path, await _body(reader, head)))
+        return True
+
+    def _set_up(self, method: str, path: str, body: bytes) -> bytes:
+        is_new = method == "POST"
+        match path.removeprefix("/api/").split("/"):
+            case ["sessions"] if is_new:
+                self.name = json.loads(body)["name"]
+                return _answered(201, _json(self._row()))
+            case ["sessions"]:
+                return _answered(200, _json([self._row()] if self.name else []))
+            case [_, _, "webhooks"] if is_new:
+                self.hook = json.loads(body)["url"]
+                return _answered(201, _json({"id": "hook-1", "url": self.hook}))
+            case [_, _, "webhooks"]:
+                return _answered(200, _json([{"id": "hook-1", "url": self.hook}] if self.hook else []))
+            case [_, _, "logout"]:
+                return _answered(500, b'{"statusCode":500,"message":"Internal server error"}')
+            case _:
+                return _answered(200, _json(self._row()))
+
+    def _row(self) -> dict[str, object]:
+        return {"id": _SESSION_ID, "name": self.name, "status": "ready", "phone": "85212345678", "engineLoaded": True}
+
+    def _misbehave(self, writer: asyncio.StreamWriter, vice: str, head: str, body: bytes) -> bool:
+        match vice:
+            case "echo":
+                seen = {"head": head, "length": len(body), "sha256": hashlib.sha256(body).hexdigest()}
+                writer.write(_answered(200, _json(seen)))
+            case "mirror":
+                writer.write(_answered(203, body))
+            case "chunks":
+                writer.write(_CHUNKS)
+            case "not-json":
+                writer.write(_answered(200, b"<html>"))
+            case "silenced":
+                writer.write(_answered(200, _json({"count": self.silenced_count})))
+            case "sends":
+                writer.write(_answered(200, _json(self.sends_s)))
+            case "silence":
+                self.silenced_count += 1
+            case _:
+                writer.write(_RAW[vice])
+                return False
+        return True
+
+
+async def _body(reader: asyncio.StreamReader, head: bytes) -> bytes:
+    if _CHUNKED.search(head):
+        parts = []
+        while size := int(await reader.readline(), 16):
+            parts.append(await reader.readexactly(size))
+            await reader.readexactly(2)
+        await reader.readexactly(2)
+        return b"".join(parts)
+    length = _LENGTH.search(head)
+    return await reader.readexactly(int(length[1])) if length else b""
+
+
+def _answered(status: int, body: bytes) -> bytes:
+    head = f"HTTP/1.1 {status} X\r\nContent-Type: application/json; charset=utf-8\r\nContent-Length: {len(body)}"
+    return head.encode() + b"\r\nKeep-Alive: timeout=5\r\nX-Powered-By: peer\r\n\r\n" + body
+
+
+def _json(value: object) -> bytes:
+    return json.dumps(value).encode()
+
+
+async def main() -> None:
+    """Serve until SIGTERM, and then until every client has hung up, as Node does."""
+    loop, stop, peer = asyncio.get_running_loop(), asyncio.Event(), Peer()
+    loop.add_signal_handler(signal.SIGTERM, stop.set)
+    server = await asyncio.start_server(peer.serve, "127.0.0.1", int(os.environ["PORT"]))
+    await stop.wait()
+    server.close()
+    if peer.connected:
+        await peer.all_gone.wait()
+
+
+if __name__ == "__main__":
+    asyncio.run(main())
