@@ -117,12 +117,6 @@ class Engine:
         while not self._closings.empty():
             self._closings.get_nowait()
         account = self._auth.read_account()
-        if account is None and self._vices.auto_scan_s is not None:
-            phone = asyncio.get_running_loop().call_later(self._vices.auto_scan_s, self.scan)
-            try:
-                return await self._pair()
-            finally:
-                phone.cancel()
         if account is None:
             return await self._pair()
         closed = await self._closed_within(self._vices.open_s)
@@ -137,13 +131,19 @@ class Engine:
     async def _pair(self) -> int:
         """Show code after code until one is scanned or all are used up."""
         closed = await self._closed_within(self._vices.qr_delay_s)
-        for number in range(QR_COUNT):
-            if closed is not None:
-                return closed
-            self._show_code()
-            lifetime_s = self._vices.qr_rotate_s or (QR_FIRST_S if number == 0 else QR_NEXT_S)
-            closed = await self._closed_within(lifetime_s)
-        return TIMED_OUT if closed is None else closed
+        phone: asyncio.TimerHandle | None = None
+        try:
+            for number in range(QR_COUNT):
+                if closed is not None:
+                    return closed
+                self._show_code()
+                if number == 0 and self._vices.auto_scan_s is not None:
+                    phone = asyncio.get_running_loop().call_later(self._vices.auto_scan_s, self.scan)
+                closed = await self._closed_within(self._vices.qr_rotate_s or (QR_NEXT_S if number else QR_FIRST_S))
+            return TIMED_OUT if closed is None else closed
+        finally:
+            if phone is not None:
+                phone.cancel()
 
     async def _closed_within(self, seconds: float) -> int | None:
         try:
