@@ -1,0 +1,3 @@
+<?php
+
+return ['default' => 'log', 'connections' => ['log' => ['driver' => 'log']]];

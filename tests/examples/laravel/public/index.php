@@ -1,0 +1,7 @@
+<?php
+
+require __DIR__.'/../bootstrap/libraries.php';
+$app = require __DIR__.'/../bootstrap/app.php';
+$kernel = $app->make(Illuminate\Contracts\Http\Kernel::class);
+$response = $kernel->handle($request = Illuminate\Http\Request::capture())->send();
+$kernel->terminate($request, $response);
