@@ -8,7 +8,7 @@ import random
 import signal
 import ssl
 import sys
-from collections.abc import Coroutine, Iterator
+from collections.abc import Sequence
 from contextlib import AsyncExitStack
 from dataclasses import dataclass
 from functools import partial
@@ -28,7 +28,7 @@ from openwa_manager.api.system import Facts
 from openwa_manager.config import Settings
 from openwa_manager.domain.delivery import DeliveryPolicy
 from openwa_manager.domain.errors import ConfigError, OpenwaManagerError, StorageFullError
-from openwa_manager.domain.events import Event
+from openwa_manager.domain.events import Event, StoredEvent
 from openwa_manager.domain.ports import Engine
 from openwa_manager.domain.restart import LinkPolicy, Policy, RestartPolicy
 from openwa_manager.domain.session import ReasonCode
@@ -51,7 +51,9 @@ from openwa_manager.services.dispatcher import Dispatcher
 from openwa_manager.services.equipment import Equipment
 from openwa_manager.services.force_kill import force_kill
 from openwa_manager.services.heartbeat import Heartbeat
+from openwa_manager.services.herald import Herald
 from openwa_manager.services.housekeeping import Housekeeping
+from openwa_manager.services.measurements import Measurements
 from openwa_manager.services.memory_guard import MemoryGuard, MemoryLimits
 from openwa_manager.services.pacing import Pacing
 from openwa_manager.services.prober import ProbePolicy, Prober
@@ -59,7 +61,6 @@ from openwa_manager.services.sampler import Sampler
 from openwa_manager.services.sessions import Sessions
 from openwa_manager.services.start_gate import Shortage, StartGate
 from openwa_manager.services.vigil import Reactions, Vigil
-from openwa_manager.services.watchdog import Watchdog
 from openwa_manager.store import endpoints, outbox
 from openwa_manager.store.database import Database
 from openwa_manager.watcher.qr import QrWatcher
@@ -111,6 +112,7 @@ class _Parts:
     sampler: Sampler
     prober: Prober
     gateway: GatewayBacking
+    measurements: Measurements
     services: tuple[_Service, ...]
 
 
@@ -137,6 +139,7 @@ async def _serve(settings: Settings) -> None:
             recipes=_recipes(settings),
             facts=facts,
             pairing_window_s=settings.pairing_window_s,
+            measure=parts.measurements.read,
         )
         door = Door(admin_key, settings.allowed_hosts)
         async with asyncio.TaskGroup() as services:
@@ -146,8 +149,8 @@ async def _serve(settings: Settings) -> None:
                 control.add_subapp("/api", gateway_app(parts.gateway))
                 await _listen(settings, control, intake_app(parts.sessions), listeners)
                 await _tell(database, parts.dispatcher, Event(type="manager.started", occurred_at=clock.now().at))
-                reports = _reports(manager, parts.sessions, database, clock)
-                running += [services.create_task(each) for each in reports]
+                herald = Herald(manager, parts.sessions, database, clock)
+                running.append(services.create_task(herald.run()))
                 _log.info("daemon_started", home=str(home.root), listen=str(settings.listen), version=_VERSION)
                 await stop.wait()
                 manager.stopping()
@@ -156,31 +159,6 @@ async def _serve(settings: Settings) -> None:
             for task in reversed(running):
                 task.cancel()
     _log.info("daemon_stopped")
-
-
-def _reports(
-    manager: ServiceManager, sessions: Sessions, database: Database, clock: SystemClock
-) -> Iterator[Coroutine[None, None, None]]:
-    """Yield what keeps the service manager informed: ready once all are adopted, then alive as often as it asks."""
-
-    def say() -> None:
-        progress = sessions.progress()
-        manager.status(f"{progress.total} sessions, {progress.running} running, {progress.queued} waiting to start")
-
-    def feed() -> None:
-        manager.alive()
-        say()
-
-    async def report_ready() -> None:
-        manager.status("taking up the sessions")
-        await sessions.adoption.wait()
-        manager.ready()
-        say()
-
-    yield report_ready()
-    limit_s = manager.watchdog_s()
-    if limit_s is not None:
-        yield Watchdog(limit_s, database, clock, feed).run()
 
 
 async def _build(
@@ -192,6 +170,11 @@ async def _build(
         clock, settings.start_concurrency, settings.start_spacing_s, partial(_find_shortage, settings, home)
     )
     engines = await _engines(settings, clock, stack)
+
+    def announce(stored: Sequence[StoredEvent]) -> None:
+        measurements.note(stored)
+        dispatcher.wake()
+
     equipment = Equipment(
         clock=clock,
         chance=random.random,
@@ -204,7 +187,7 @@ async def _build(
         sessions_root=home.sessions,
         logs_root=settings.logs_path,
         stop_grace_s=settings.stop_grace_s,
-        announce=lambda _: dispatcher.wake(),
+        announce=announce,
         is_offline=lambda: vigil.is_offline,
     )
     sessions = Sessions(equipment, settings.engine)
@@ -223,6 +206,8 @@ async def _build(
     vigil = Vigil(clock, has_default_route, sessions.list_sessions, reactions)
     watcher = QrWatcher(home.sessions, sessions.show_file, sessions.awaiting_qr, clock)
     heartbeat = Heartbeat(clock, settings.heartbeat_s, sessions.list_sessions, sampler.usage, dispatcher.post_heartbeat)
+    usage = sampler.usage if settings.metrics_per_session else None
+    measurements = Measurements(_VERSION, sessions, database, dispatcher.qr_push_times, usage)
     housekeeping = Housekeeping(clock, database, home.copies, sessions.log_paths)
     gateway = GatewayBacking(
         sessions=sessions,
@@ -238,7 +223,11 @@ async def _build(
         sampler=sampler,
         prober=prober,
         gateway=gateway,
-        services=(launcher, dispatcher, gate, sessions, sampler, watcher, prober, heartbeat, vigil, housekeeping),
+        measurements=measurements,
+        services=(
+            *(launcher, dispatcher, gate, sessions, sampler, watcher),
+            *(prober, heartbeat, vigil, housekeeping, measurements),
+        ),
     )
 
 

@@ -1,6 +1,6 @@
 """The control plane put together: the table of all routes, behind one door."""
 
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 
 from aiohttp import web
@@ -12,6 +12,7 @@ from openwa_manager.api.gateway_errors import answer_as_openwa
 from openwa_manager.api.health import HealthRoutes
 from openwa_manager.api.logs import LogRoutes
 from openwa_manager.api.marks import identify, log_answer, mark_answer
+from openwa_manager.api.metrics import MetricsRoutes
 from openwa_manager.api.openapi import OpenapiRoutes
 from openwa_manager.api.qr import QrRoutes
 from openwa_manager.api.registry import RegistryRoutes
@@ -20,6 +21,7 @@ from openwa_manager.api.sessions import Recipes, SessionRoutes
 from openwa_manager.api.system import Facts, SystemRoutes
 from openwa_manager.api.why import WhyRoutes
 from openwa_manager.domain.session import SessionId, Usage
+from openwa_manager.metrics import Scrape
 from openwa_manager.services.sessions import Sessions
 from openwa_manager.store.database import Database
 
@@ -40,6 +42,7 @@ class Backing:
     recipes: Recipes
     facts: Facts
     pairing_window_s: float
+    measure: Callable[[], Awaitable[Scrape]]
 
 
 def control_app(door: Door, backing: Backing) -> web.Application:
@@ -67,6 +70,7 @@ def make_table(backing: Backing) -> tuple[Route, ...]:
         WhyRoutes(sessions),
         RegistryRoutes(sessions),
         SystemRoutes(sessions, facts),
+        MetricsRoutes(backing.measure),
     )
     table = tuple(each for noun in nouns for each in noun.table())
     return (*table, *OpenapiRoutes(table, facts.version).table())

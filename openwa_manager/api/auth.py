@@ -45,7 +45,8 @@ class Door:
         peer = _unix_socket(request)
         if peer is None and not self._is_meant(request):
             raise MisdirectedError("this Host is not served here; the setting allowed_hosts names more")
-        if request.path not in OPEN_PATHS and not (peer is not None and is_own_user(peer)):
+        is_open = request.path in OPEN_PATHS and not request.query_string  # detail is for those with a key
+        if not is_open and not (peer is not None and is_own_user(peer)):
             self._require_key(request)
         return await handler(request)
 

@@ -45,6 +45,12 @@ class Nothing(Query):
     """No parameters at all."""
 
 
+class ReadyQuery(Query):
+    """How much to tell; `?verbose` alone is enough."""
+
+    verbose: Literal["", "1", "true"] | None = None
+
+
 class SessionIn(Body):
     """What a new session is to be; null means the same as absent."""
 

@@ -3,11 +3,12 @@
 from aiohttp import web
 
 from openwa_manager.api.errors import NotReadyError
-from openwa_manager.api.given import Nothing
+from openwa_manager.api.given import Nothing, ReadyQuery
 from openwa_manager.api.routing import Call, Route, json_answer, route
-from openwa_manager.api.schemas import Alive, CheckOut, HealthOut
+from openwa_manager.api.schemas import Alive, CheckOut, HealthOut, ProgressOut, Readiness
 from openwa_manager.domain.session import LinkState, ProcessState, Session
 from openwa_manager.domain.times import iso8601
+from openwa_manager.services.progress import progress_of
 from openwa_manager.services.sessions import Sessions
 
 
@@ -21,7 +22,7 @@ class HealthRoutes:
         """Return the routes."""
         return (
             route("GET /livez", self.live, Nothing, {200: (Alive,)}),
-            route("GET /readyz", self.ready, Nothing, {200: (Alive,), 503: ()}),
+            route("GET /readyz", self.ready, ReadyQuery, {200: (Readiness,), 503: (Readiness,)}),
             route(
                 "GET /v1/sessions/{session_id}/health", self.session, Nothing, {200: (HealthOut,), 503: (HealthOut,)}
             ),
@@ -32,12 +33,19 @@ class HealthRoutes:
         del call
         return json_answer(Alive())
 
-    async def ready(self, call: Call[Nothing]) -> web.Response:
-        """Tell whether every session of the registry has been taken up."""
-        del call
+    async def ready(self, call: Call[ReadyQuery]) -> web.Response:
+        """Tell whether every session has been taken up; with `?verbose`, which needs a key, how far the start is."""
+        if call.given.verbose is not None:
+            return self._progress()
         if not self._sessions.is_ready:
             raise NotReadyError("not ready")
         return json_answer(Alive())
+
+    def _progress(self) -> web.Response:
+        is_ready, progress = self._sessions.is_ready, progress_of(self._sessions)
+        sessions = ProgressOut.model_validate(progress, from_attributes=True)
+        answer = Readiness(status="ok" if is_ready else "starting", sessions=sessions)
+        return json_answer(answer, 200 if is_ready else 503)
 
     async def session(self, call: Call[Nothing]) -> web.Response:
         """Tell whether a session can send and receive now; 503 when it cannot."""

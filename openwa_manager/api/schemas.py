@@ -267,6 +267,23 @@ class Alive(Out):
     status: Literal["ok"] = "ok"
 
 
+class ProgressOut(Out):
+    """How many sessions there are, are taken up since the start, wait for a slot, boot, and run."""
+
+    total: int
+    adopted: int
+    queued: int
+    booting: int
+    running: int
+
+
+class Readiness(Out):
+    """Whether every session is taken up; `sessions` is there when asked for."""
+
+    status: Literal["ok", "starting"]
+    sessions: ProgressOut | None = None
+
+
 class SessionCounts(Out):
     """How many sessions there are, in all and by status."""
 

@@ -174,6 +174,7 @@ class Settings(BaseModel):
 
     log_level: Literal["debug", "info", "warning", "error"] = "info"
     log_format: Literal["console", "json"] | None = None
+    metrics_per_session: bool = False
 
     @property
     def socket_path(self) -> Path:

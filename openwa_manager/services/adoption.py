@@ -1,12 +1,8 @@
 """How far the daemon is, after its start, with taking up the sessions it knows."""
 
 import asyncio
-from collections import Counter
-from collections.abc import Iterable
-from dataclasses import dataclass
 
 from openwa_manager.domain.ports import Clock
-from openwa_manager.domain.session import ProcessState, Session
 
 
 class Adoption:
@@ -40,32 +36,3 @@ class Adoption:
     async def wait(self) -> None:
         """Return once it is over."""
         await self._is_over.wait()
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Progress:
-    """How many sessions there are, were taken up since the start, wait for a slot, boot, and run."""
-
-    total: int
-    adopted: int
-    queued: int
-    booting: int
-    running: int
-
-
-def progress_of(sessions: Iterable[Session], adopted_count: int) -> Progress:
-    """Return how far these sessions are."""
-    counts = Counter(map(_place_of, sessions))
-    return Progress(
-        total=counts.total(),
-        adopted=adopted_count,
-        queued=counts["queued"],
-        booting=counts["booting"],
-        running=counts["running"],
-    )
-
-
-def _place_of(session: Session) -> str:
-    if session.process is ProcessState.STARTING:
-        return "queued" if session.launch is None else "booting"
-    return "running" if session.process is ProcessState.RUNNING else "down"

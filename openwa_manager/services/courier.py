@@ -27,6 +27,7 @@ from openwa_manager.domain.errors import StorageFullError
 from openwa_manager.domain.events import Event, StoredEvent
 from openwa_manager.domain.ports import Clock, WebhookSender
 from openwa_manager.domain.session import SessionId
+from openwa_manager.metrics import QR_PUSH_S, Durations
 from openwa_manager.services.outlet import Outlet, Turn
 from openwa_manager.store import outbox
 from openwa_manager.store.database import Database
@@ -92,6 +93,7 @@ class Courier:
         self._letterhead = letterhead
         self._policy = policy
         self._chance = chance
+        self.qr_push_times = Durations(QR_PUSH_S)
 
     async def deliver(self, outlet: Outlet, turn: Turn) -> Ended:
         """Post the first event of the turn's stream and return once the outcome is on disk."""
@@ -130,6 +132,8 @@ class Courier:
         match verdict:
             case Settled():
                 _log.debug("delivery_made", **facts)
+                if turn.key.lane is Lane.QR:
+                    self.qr_push_times.note(situation.at - head.stored.event.occurred_at)
                 return await self._record(turn.key, attempt(state=DeliveryState.DELIVERED))
             case Again(next_at=next_at):
                 _log.warning("delivery_failed", next_at=next_at, **facts)

@@ -9,6 +9,7 @@ from itertools import count
 from openwa_manager.domain.delivery import DeliveryPolicy, EndpointId
 from openwa_manager.domain.events import Event
 from openwa_manager.domain.ports import Clock
+from openwa_manager.metrics import Durations
 from openwa_manager.services.courier import Courier, Ended
 from openwa_manager.services.outlet import Outlet, Turn
 from openwa_manager.store import outbox
@@ -39,6 +40,11 @@ class Dispatcher:
         self._is_stale = True
         self._has_news = False
         self._roused = asyncio.Event()
+
+    @property
+    def qr_push_times(self) -> Durations:
+        """Return how long codes took until an endpoint had accepted them."""
+        return self._courier.qr_push_times
 
     def wake(self) -> None:
         """Look for new events in the outbox; call it after every save that may have put some there."""

@@ -42,7 +42,7 @@ from openwa_manager.domain.stimuli import (
     StartRequested,
     StopRequested,
 )
-from openwa_manager.services.adoption import Adoption, Progress, progress_of
+from openwa_manager.services.adoption import Adoption
 from openwa_manager.services.bulkhead import keep_running
 from openwa_manager.services.equipment import Equipment
 from openwa_manager.services.memory_guard import IDLE_S
@@ -102,10 +102,6 @@ class Sessions:
     def is_ready(self) -> bool:
         """Tell whether every session known at the start has been taken up."""
         return self.adoption.is_over
-
-    def progress(self) -> Progress:
-        """Return how far the start of the sessions is."""
-        return progress_of(self.list_sessions(), self.adoption.adopted_count)
 
     def drain(self) -> None:
         """Take no new sessions any more."""

@@ -4,6 +4,7 @@ import asyncio
 import errno
 import os
 import sqlite3
+import time
 from collections.abc import Callable
 from contextlib import AsyncExitStack
 from functools import partial
@@ -20,6 +21,7 @@ from openwa_manager.domain.errors import (
     StorageFullError,
     StoreDamagedError,
 )
+from openwa_manager.metrics import COMMIT_S, Durations
 from openwa_manager.store.migrations import migrate
 
 T = TypeVar("T")
@@ -94,8 +96,9 @@ class _Write(Generic[T]):
 class _Group:
     """The writes that share one commit: those that came while the previous group was being written, and no more."""
 
-    def __init__(self) -> None:
+    def __init__(self, commit_times: Durations) -> None:
         self._loop = asyncio.get_running_loop()
+        self._commit_times = commit_times
         self._writes: list[_Write[object]] = []
         self._has_begun = False
         self._boarding = Lock()
@@ -117,7 +120,9 @@ class _Group:
             connection.execute("BEGIN IMMEDIATE")
             for write in self._writes:
                 write.run(connection)
+            begun_s = time.perf_counter()
             connection.execute("COMMIT")
+            self._commit_times.note(time.perf_counter() - begun_s)
         except Exception as error:  # noqa: BLE001 (every caller of the group gets it)
             if connection.in_transaction:
                 connection.execute("ROLLBACK")
@@ -134,6 +139,7 @@ class Database:
         self._group: _Group | None = None
         self._is_open = False
         self._connections = AsyncExitStack()
+        self.commit_times = Durations(COMMIT_S)
         self._writer = _Connection(partial(_connect, path), _CHUNK)
         self._reader = _Connection(partial(_connect, path), _CHUNK)
 
@@ -186,7 +192,7 @@ class Database:
         if self._group is not None and self._group.admit(write):
             await self._group.is_done.wait()
         else:  # the first of a new group takes it to the thread, where it waits behind the one being written
-            group = self._group = _Group()
+            group = self._group = _Group(self.commit_times)
             group.admit(write)
             await self._writer.run(group.run)
         return write.outcome()

@@ -67,6 +67,13 @@ def read_events(
     return [stored_event(row) for row in query(connection, sql, bound)]
 
 
+def count_undelivered(connection: sqlite3.Connection) -> tuple[int, int]:
+    """Return how many deliveries are pending, and how many are dead."""
+    (pending,) = connection.execute("SELECT row_count FROM backlog").fetchone()
+    (dead,) = connection.execute("SELECT count(*) FROM delivery WHERE state = 'dead'").fetchone()
+    return pending, dead
+
+
 def last_seq(connection: sqlite3.Connection) -> int:
     """Return the seq of the newest event ever stored; 0 when there was none."""
     row = connection.execute("SELECT seq FROM sqlite_sequence WHERE name = 'event'").fetchone()

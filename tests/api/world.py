@@ -30,10 +30,12 @@ from openwa_manager.engines.environment import Surroundings
 from openwa_manager.engines.openwa import ENV_NAMES, OpenwaEngine, OpenwaSetup
 from openwa_manager.engines.program import KnownProgram, Program
 from openwa_manager.host.clock import SystemClock
+from openwa_manager.metrics import QR_PUSH_S, Durations
 from openwa_manager.processes.launcher import HostLauncher
 from openwa_manager.processes.ports import PortPool
 from openwa_manager.services.equipment import Equipment
 from openwa_manager.services.force_kill import force_kill
+from openwa_manager.services.measurements import Measurements
 from openwa_manager.services.pacing import Pacing
 from openwa_manager.services.sessions import Sessions
 from openwa_manager.services.start_gate import StartGate
@@ -222,6 +224,10 @@ def _port_of(reserved: socket.socket) -> int:
     return int(reserved.getsockname()[1])
 
 
+def measurements_of(world: World) -> Measurements:
+    return Measurements("0.1.0", world.sessions, world.database, Durations(QR_PUSH_S), world.used.get)
+
+
 def backing_of(world: World) -> Backing:
     return Backing(
         sessions=world.sessions,
@@ -230,6 +236,7 @@ def backing_of(world: World) -> Backing:
         recipes=Recipes(env_names={"simulator": ENV_NAMES}, default="simulator"),
         facts=Facts(host="mac-mini-1", version="0.1.0", started_at=1_800_000_000.0),
         pairing_window_s=180.0,
+        measure=measurements_of(world).read,
     )
 
 

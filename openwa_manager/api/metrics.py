@@ -1,0 +1,29 @@
+"""What Prometheus scrapes."""
+
+import asyncio
+from collections.abc import Awaitable, Callable
+
+from aiohttp import web
+
+from openwa_manager.api.given import Nothing
+from openwa_manager.api.routing import Call, Route, route
+from openwa_manager.metrics import Scrape, expose
+
+_TEXT = "text/plain"
+
+
+class MetricsRoutes:
+    """`/metrics`."""
+
+    def __init__(self, measure: Callable[[], Awaitable[Scrape]]) -> None:
+        self._measure = measure
+
+    def table(self) -> tuple[Route, ...]:
+        """Return the routes."""
+        return (route("GET /metrics", self.show, Nothing, {200: (_TEXT,)}),)
+
+    async def show(self, call: Call[Nothing]) -> web.Response:
+        """Show the daemon's numbers in Prometheus's text format."""
+        accept = call.request.headers.get("Accept", "")
+        body, media_type = await asyncio.to_thread(expose, await self._measure(), accept)
+        return web.Response(body=body, headers={"Content-Type": media_type})

@@ -1,0 +1,129 @@
+"""The exposition as Prometheus's own parser reads it."""
+
+import subprocess
+import sys
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from prometheus_client.openmetrics.parser import text_string_to_metric_families as read_openmetrics
+from prometheus_client.parser import text_string_to_metric_families as read_text
+from prometheus_client.samples import Sample
+
+from openwa_manager.domain.session import SessionId, Status, Usage
+from openwa_manager.metrics import COMMIT_S, LOOP_LAG_S, QR_PUSH_S, Durations, Scrape, expose
+
+
+def scrape(**changed: object) -> Scrape:
+    facts: dict[str, object] = {
+        "version": "0.1.0",
+        "python": "3.11.7",
+        "sessions": {Status.CONNECTED: 180, Status.FAILED: 2},
+        "restarts": {"engine_exited": 7, "memory_limit": 1},
+        "adoption_s": 0.25,
+        "queue_length": 3,
+        "deliveries_pending": 12,
+        "deliveries_dead": 1,
+        "commit": Durations(COMMIT_S),
+        "qr_push": Durations(QR_PUSH_S),
+        "loop_lag": Durations(LOOP_LAG_S),
+    }
+    return Scrape(**{**facts, **changed})  # type: ignore[arg-type]  # the test names real fields
+
+
+def samples_of(scraped: Scrape) -> dict[tuple[str, str], Sample]:
+    """Return the samples by name and the value of their label."""
+    text = expose(scraped)[0].decode()
+    samples = [sample for family in read_text(text) for sample in family.samples]
+    return {(sample.name, next(iter(sample.labels.values()), "")): sample for sample in samples}
+
+
+@pytest.mark.parametrize(
+    ("name", "label", "value"),
+    [
+        ("openwa_manager_sessions", "connected", 180),
+        ("openwa_manager_sessions", "failed", 2),
+        ("openwa_manager_sessions", "qr_ready", 0),
+        ("openwa_manager_restarts_total", "engine_exited", 7),
+        ("openwa_manager_restarts_total", "memory_limit", 1),
+        ("openwa_manager_start_queue_length", "", 3),
+        ("openwa_manager_deliveries_pending", "", 12),
+        ("openwa_manager_deliveries_dead", "", 1),
+        ("openwa_manager_adoption_seconds", "", 0.25),
+    ],
+)
+def test_every_number_has_its_name(name: str, label: str, value: float) -> None:
+    assert samples_of(scrape())[name, label].value == value
+
+
+def test_the_build_is_told_in_labels() -> None:
+    build = next(sample for (name, _), sample in samples_of(scrape()).items() if name == "openwa_manager_build_info")
+
+    assert (build.labels, build.value) == ({"version": "0.1.0", "python": "3.11.7"}, 1)
+
+
+@pytest.mark.parametrize("name", ["commit", "qr_push", "loop_lag"])
+def test_durations_are_histograms(name: str) -> None:
+    durations = Durations((0.1, 1.0))
+    for seconds in (0.05, 0.1, 0.5, 30.0):
+        durations.note(seconds)
+
+    samples = samples_of(scrape(**{name: durations}))
+
+    family = f"openwa_manager_{name}_seconds"
+    assert [samples[f"{family}_bucket", bound].value for bound in ("0.1", "1.0", "+Inf")] == [2, 3, 4]
+    assert samples[f"{family}_count", ""].value == 4
+    assert samples[f"{family}_sum", ""].value == pytest.approx(30.65)
+
+
+def test_single_sessions_are_there_only_when_wanted() -> None:
+    used = {SessionId("acme"): Usage(rss_bytes=180_000_000, cpu_percent=12.5, process_count=2)}
+
+    with_them, without = samples_of(scrape(usage=used)), samples_of(scrape())
+
+    assert with_them["openwa_manager_session_rss_bytes", "acme"].value == 180_000_000
+    assert with_them["openwa_manager_session_cpu_percent", "acme"].value == 12.5
+    assert not any(name.startswith("openwa_manager_session_") for name, _ in without)
+
+
+def test_before_adoption_is_over_its_time_is_not_made_up() -> None:
+    assert ("openwa_manager_adoption_seconds", "") not in samples_of(scrape(adoption_s=None))
+
+
+def test_the_daemons_own_process_is_told_of_too() -> None:
+    if sys.platform != "linux":
+        pytest.skip("prometheus_client reads /proc")
+
+    assert samples_of(scrape())["process_resident_memory_bytes", ""].value > 0
+
+
+def test_who_asks_for_openmetrics_gets_it() -> None:
+    body, media_type = expose(scrape(), "application/openmetrics-text; version=1.0.0")
+
+    families = read_openmetrics(body.decode())  # type: ignore[no-untyped-call]
+    names = {family.name for family in families}
+    assert media_type.startswith("application/openmetrics-text")
+    assert {"openwa_manager_restarts", "openwa_manager_build", "openwa_manager_commit_seconds"} <= names
+
+
+@given(st.lists(st.floats(0, 100, allow_nan=False)))
+def test_every_duration_is_in_one_bucket(durations: list[float]) -> None:
+    noted = Durations(QR_PUSH_S)
+
+    for seconds in durations:
+        noted.note(seconds)
+
+    counts = [count for _, count in noted.buckets()]
+    assert counts == sorted(counts)
+    assert counts[-1] == len(durations)
+    assert [count for _, count in noted.buckets()][:-1] == [
+        sum(seconds <= bound for seconds in durations) for bound in QR_PUSH_S
+    ]
+
+
+def test_a_daemon_that_is_never_scraped_does_not_load_the_library() -> None:
+    argv = (sys.executable, "-c", "import openwa_manager.daemon, sys; print('prometheus_client' in sys.modules)")
+
+    done = subprocess.run(argv, capture_output=True, text=True, check=True)
+
+    assert done.stdout == "False\n"
