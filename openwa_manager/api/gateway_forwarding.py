@@ -88,7 +88,7 @@ class Forwarding:
             return await self._send(request, where, session_id, body)
         if where.is_webhooks:
             return await self._webhooks(request, where, session_id, body)
-        async with self._asked(request, where, session_id, body) as answer:
+        async with self._asked(request, where, body) as answer:
             return await relay(request, answer)
 
     def _find(self, where: Destination) -> Session:
@@ -114,7 +114,7 @@ class Forwarding:
             body = said.body
         async with (
             self._pacing.turn(session_id, HOLD_S),
-            self._asked(request, where, session_id, body) as answer,
+            self._asked(request, where, body) as answer,
         ):
             if said is None or answer.status >= 300:
                 return await relay(request, answer)
@@ -126,27 +126,27 @@ class Forwarding:
         """Hand on what concerns the owner's webhooks; our own is not there for anybody else."""
         if len(where.words) > 1:
             await self._refuse_ours(request, where, session_id)
-        async with self._asked(request, where, session_id, body) as answer:
+        async with self._asked(request, where, body) as answer:
             if len(where.words) > 1 or request.method != "GET" or answer.status != 200:
                 return await relay(request, answer)
             raw = await read(answer)
             return whole(answer, _without_ours(raw, session_id))
 
     async def _refuse_ours(self, request: web.Request, where: Destination, session_id: SessionId) -> None:
-        hook_id = where.tail.strip("/").split("/")[1]
+        hook_id = [part for part in where.tail.split("/") if part][1]
         one = Destination(where.name, f"/webhooks/{hook_id}", ("webhooks", hook_id), "")
-        async with self._asked(request, one, session_id, None, method="GET") as answer:
+        async with self._asked(request, one, None, method="GET") as answer:
             if answer.status == 200 and _is_ours(_parsed(await read(answer)), session_id):
                 raise RefusalError(404, f"Webhook with id '{unquote(hook_id)}' not found")
 
     @asynccontextmanager
     async def _asked(
-        self, request: web.Request, where: Destination, session_id: SessionId, body: Body, method: str | None = None
+        self, request: web.Request, where: Destination, body: Body, method: str | None = None
     ) -> AsyncIterator[aiohttp.ClientResponse]:
         """Enter with the engine's answer; it is looked up only now whether there still is an engine."""
         session = self._find(where)
         launch, inner_id = session.launch, session.inner_id
-        if session.session_id != session_id or launch is None or inner_id is None:
+        if launch is None or inner_id is None:
             raise not_connected()
         forwarder = await self._engines[session.spec.engine].forwarder(session, launch)
         query = f"?{where.query}" if where.query else ""

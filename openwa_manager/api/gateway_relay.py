@@ -3,12 +3,15 @@
 from collections.abc import AsyncIterable
 
 import aiohttp
+import structlog
 from aiohttp import web
 from multidict import CIMultiDict, CIMultiDictProxy
 
 from openwa_manager.api.gateway_errors import RefusalError
 from openwa_manager.api.marks import REQUEST_ID
 from openwa_manager.domain.errors import EngineError
+
+_log = structlog.get_logger()
 
 #: Bodies up to this are handed on in one piece, larger ones as they come.
 SMALL_BYTES = 64 * 1024
@@ -94,10 +97,11 @@ async def relay(request: web.Request, answer: aiohttp.ClientResponse) -> web.Str
         async for chunk in answer.content.iter_any():
             await response.write(chunk)
     except (aiohttp.ClientError, TimeoutError) as error:
+        _log.warning("answer_broke_off", request_id=request[REQUEST_ID], path=request.path, error=str(error))
         # The head is out: only a connection that breaks tells the caller that this is not the whole answer.
         if request.transport is not None:
             request.transport.abort()
-        raise ConnectionResetError("the engine's answer broke off") from error
+        return response
     await response.write_eof()
     return response
 

@@ -66,6 +66,8 @@ class Peer:
             self.sends_s.append((begun_s, time.monotonic()))
         elif method == "HEAD":
             writer.write(b"HTTP/1.1 200 OK\r\nContent-Length: 1234\r\n\r\n")
+        elif target.endswith("?odd"):
+            writer.write(_answered(200, b"<html>"))
         elif "/vice/" in path:
             return self._misbehave(writer, path.rpartition("/")[2], head.decode("latin-1"), await _body(reader, head))
         else:
@@ -102,8 +104,6 @@ class Peer:
                 writer.write(_answered(203, body))
             case "chunks":
                 writer.write(_CHUNKS)
-            case "not-json":
-                writer.write(_answered(200, b"<html>"))
             case "silenced":
                 writer.write(_answered(200, _json({"count": self.silenced_count})))
             case "sends":

@@ -3,12 +3,13 @@ import base64
 import os
 import re
 import signal
+from pathlib import Path
 
 import pytest
 
 from openwa_manager.domain.session import Session, Status, Usage
 from openwa_manager.watcher.png import is_whole_png
-from tests.api.world import GRACE_S, Object, Reply, World
+from tests.api.world import GRACE_S, Object, Reply, World, world_in
 
 ISO = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z")
 
@@ -329,6 +330,24 @@ async def test_an_engine_that_cannot_start_is_an_error_that_says_why(world: Worl
     assert status == 500
     assert message
     assert (await shown(world))["status"] == "failed"
+
+
+async def test_a_session_that_waits_for_its_engine_cannot_pair_or_log_out_yet(world: World) -> None:
+    await linked(world)
+    await world.sessions.restart("acme")
+
+    logout = error(await world.call("POST", "/api/sessions/acme/logout"))
+    pair = error(await world.call("POST", "/api/sessions/acme/pairing-code", {"phoneNumber": "628123456789"}))
+
+    assert logout == (409, "Session is not connected. The WhatsApp client is not ready.")
+    assert pair == (409, "Cannot request a pairing code before the engine is initialized.")
+
+
+async def test_a_daemon_that_takes_up_its_sessions_is_not_ready(tmp_path: Path) -> None:
+    async with world_in(tmp_path, takes_up=False) as world:
+        ready = await world.call("GET", "/api/health/ready")
+
+    assert (ready.status, ready.json["details"]) == (503, {"sessions": {"status": "resuming"}})
 
 
 async def test_no_key_and_a_wrong_key_are_told_apart_as_openwa_does(world: World) -> None:
