@@ -11,6 +11,7 @@ import time
 from collections.abc import Callable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field
+from itertools import count
 from pathlib import Path
 from types import TracebackType
 from typing import Self, TypeVar
@@ -43,6 +44,15 @@ def free_ports(count: int) -> list[int]:
     for probe in probes:
         probe.close()
     return ports
+
+
+_started = count()
+
+
+def _engine_ports() -> int:
+    """Return the first of 400 ports below the ephemeral ones, apart from those of tests that run at the same time."""
+    worker = int(os.environ.get("PYTEST_XDIST_WORKER", "gw0").removeprefix("gw"))
+    return 10_000 + worker * 2500 + (os.getpid() * 131 + next(_started) * 400) % 2100
 
 
 def eventually(ask: Callable[[], Value | None], *, within_s: float = 20.0, every_s: float = 0.02) -> Value:
@@ -110,7 +120,7 @@ class Daemon:
 
     def __enter__(self) -> Self:
         self.port, intake = free_ports(2)
-        first = 20_000 + (os.getpid() * 131 + intake) % 8000
+        first = _engine_ports()
         self._settings = {
             **QUICK,
             "LISTEN": f"127.0.0.1:{self.port}",

@@ -1,0 +1,149 @@
+"""Events through a backend that fails, stalls, lies and dies, while the daemon is killed again and again.
+
+Longer and harder: OPENWA_TORTURE_KILLS=50 OPENWA_TORTURE_FLOOD=40 pytest tests/e2e/test_delivery_torture.py
+"""
+
+import http.client
+import os
+import random
+import time
+from collections import Counter, defaultdict
+from collections.abc import Callable, Sequence
+from contextlib import ExitStack
+
+import pytest
+
+from openwa_manager.domain.events import Json
+from tests.e2e.daemon import SCANNED, Daemon, eventually, free_ports
+from tests.e2e.unreliable import Arrival, Unreliable
+
+Serve = Callable[..., Daemon]
+
+KILLS = int(os.environ.get("OPENWA_TORTURE_KILLS", "6"))
+FLOOD = int(os.environ.get("OPENWA_TORTURE_FLOOD", "30"))
+SESSIONS = [f"user_{number}_session_x" for number in range(5)]
+#: So patient that no event is given up, so quick that nobody waits for it.
+PATIENT = {"DELIVERY_SCHEDULE_S": f"[{', '.join(['0.05'] * 2000)}]"}
+
+
+@pytest.mark.timeout(30 + 10 * KILLS)
+def test_every_event_arrives_in_order_whatever_breaks(serve: Serve) -> None:
+    chance = random.Random(20)  # noqa: S311 (a test is to be repeatable)
+    backend = Unreliable(free_ports(1)[0], chance)
+    daemon = serve(settings={**backend.settings, **PATIENT}, engine_env={**SCANNED, "WEBHOOK_RETRY_DELAY": "500"})
+    with backend.open():
+        for name in SESSIONS:
+            daemon.create(name)
+        ports = {name: daemon.until(name, "connected").number("port") for name in SESSIONS}
+    for number in range(KILLS):
+        torment(daemon, backend, ports, number)
+    backend.is_reformed = True
+    with backend.open():
+        daemon.ask("POST", "/v1/endpoints/default/resume")
+        wait_until_all_is_told(daemon)
+        recorded = events_of(daemon)
+
+    assert not backend.forged
+    assert_in_order(backend.arrivals)
+    assert_repeats_are_the_same(backend.arrivals)
+    assert_nothing_is_missing(backend.arrivals, recorded)
+    assert_messages_came_once(recorded)
+
+
+def torment(daemon: Daemon, backend: Unreliable, ports: dict[str, int], number: int) -> None:
+    """Cause many events, let the backend be there or not, and kill the daemon at some moment of it all."""
+    with ExitStack() as stack:
+        if backend.chance.random() < 0.7:
+            stack.enter_context(backend.open())
+        passing = daemon.create(f"passing_{number}").text("session_id")
+        for port in ports.values():
+            flood(port)
+        if number % 2:
+            daemon.ask("POST", f"/v1/sessions/{passing}/stop")
+        time.sleep(backend.chance.uniform(0, 0.6))  # any moment will do, the more the better
+        daemon.kill()
+    with ExitStack() as stack:
+        if backend.chance.random() < 0.7:
+            stack.enter_context(backend.open())
+        daemon.start()
+
+
+def flood(port: int) -> None:
+    """Let an engine receive many messages at once."""
+    engine = http.client.HTTPConnection("127.0.0.1", port, timeout=10)
+    try:
+        engine.request("POST", f"/_sim/flood?n={FLOOD}")
+        assert engine.getresponse().status == 200
+    finally:
+        engine.close()
+
+
+def wait_until_all_is_told(daemon: Daemon) -> None:
+    """Wait until the engines have got rid of every message and the daemon of every event."""
+    expected = KILLS * FLOOD * len(SESSIONS)
+    eventually(lambda: len(events_of(daemon, "message.received")) >= expected, within_s=60, every_s=0.2)
+    eventually(lambda: not daemon.ask("GET", "/v1/deliveries?state=pending").body["deliveries"], within_s=60)
+
+
+def events_of(daemon: Daemon, event_type: str = "") -> list[dict[str, Json]]:
+    """Return every event the daemon has recorded, as it tells them itself."""
+    events: list[dict[str, Json]] = []
+    after, narrowed = 0, f"&type={event_type}" if event_type else ""
+    while True:
+        page = daemon.ask("GET", f"/v1/events?after={after}&limit=1000{narrowed}")
+        found = page.body["events"]
+        assert isinstance(found, list)
+        if not found:
+            return events
+        events += found
+        after = page.number("next_after")
+
+
+def numbered(arrivals: Sequence[Arrival]) -> dict[str, list[Arrival]]:
+    """Return the arrivals of each session that have a number, as they came; what the daemon says of itself has none."""
+    by_session: dict[str, list[Arrival]] = defaultdict(list)
+    for arrival in arrivals:
+        if arrival.event["session_id"] is not None and arrival.event["seq"] is not None:
+            by_session[str(arrival.event["session_id"])].append(arrival)
+    return by_session
+
+
+def number_of(arrival: Arrival) -> int:
+    return int(str(arrival.event["seq"]))
+
+
+def assert_in_order(arrivals: Sequence[Arrival]) -> None:
+    """Nothing overtakes, and nothing but the event under way is sent again: the numbers never fall."""
+    for session_id, those in numbered(arrivals).items():
+        numbers = [number_of(arrival) for arrival in those]
+        assert numbers == sorted(numbers), session_id
+        assert set(numbers) == set(range(1, numbers[-1] + 1)), session_id
+
+
+def assert_repeats_are_the_same(arrivals: Sequence[Arrival]) -> None:
+    """One event, one id; one id, one body, byte for byte (a code is shown only while it is valid)."""
+    bodies: dict[Json, set[bytes]] = defaultdict(set)
+    ids: dict[tuple[Json, Json], set[Json]] = defaultdict(set)
+    for arrival in arrivals:
+        bodies[arrival.event["id"]].add(arrival.body)
+        if arrival.event["seq"] is not None:
+            ids[arrival.event["session_id"], arrival.event["seq"]].add(arrival.event["id"])
+    assert [each for each in bodies.values() if len(each) > 1] == []
+    assert [each for each in ids.values() if len(each) > 1] == []
+
+
+def assert_nothing_is_missing(arrivals: Sequence[Arrival], recorded: Sequence[dict[str, Json]]) -> None:
+    """What the daemon recorded is what the backend has; codes are worth nothing later and may be missing."""
+    stored = {arrival.event["id"] for arrival in arrivals if arrival.is_stored}
+    assert [event for event in recorded if event["type"] != "session.qr" and event["id"] not in stored] == []
+    assert {arrival.event["id"] for arrival in arrivals} <= {event["id"] for event in recorded}
+
+
+def assert_messages_came_once(recorded: Sequence[dict[str, Json]]) -> None:
+    """Every message the engines received is one event, however often an engine had to say it."""
+    for name in SESSIONS:
+        messages = [e["data"] for e in recorded if e["session_id"] == name and e["type"] == "message.received"]
+        texts = [message["body"] for message in messages if isinstance(message, dict)]
+        ids = {message["id"] for message in messages if isinstance(message, dict)}
+        assert Counter(texts) == {f"flood {number}": KILLS for number in range(FLOOD)}
+        assert len(ids) == len(texts)
