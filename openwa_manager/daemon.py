@@ -8,7 +8,7 @@ import random
 import signal
 import ssl
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from contextlib import AsyncExitStack
 from dataclasses import dataclass
 from functools import partial
@@ -26,11 +26,10 @@ from openwa_manager.api.intake import intake_app
 from openwa_manager.api.sessions import Recipes
 from openwa_manager.api.system import Facts
 from openwa_manager.config import Settings
-from openwa_manager.domain.delivery import DeliveryPolicy
+from openwa_manager.config.policies import delivery_policy, memory_limits, probe_policy, session_policy
 from openwa_manager.domain.errors import ConfigError, OpenwaManagerError, StorageFullError
 from openwa_manager.domain.events import Event, StoredEvent
 from openwa_manager.domain.ports import Engine
-from openwa_manager.domain.restart import LinkPolicy, Policy, RestartPolicy
 from openwa_manager.domain.session import ReasonCode
 from openwa_manager.engines import command, openwa
 from openwa_manager.engines.command import CommandEngine, CommandSetup
@@ -46,23 +45,28 @@ from openwa_manager.processes.launcher import HostLauncher
 from openwa_manager.processes.locks import reserve_fd
 from openwa_manager.processes.ports import PortPool
 from openwa_manager.processes.usage import UsageMeter
+from openwa_manager.services.broadcaster import Broadcaster
 from openwa_manager.services.courier import Courier, Letterhead
+from openwa_manager.services.deliveries import Deliveries
 from openwa_manager.services.dispatcher import Dispatcher
+from openwa_manager.services.endpoints import Endpoints, Ownership
 from openwa_manager.services.equipment import Equipment
 from openwa_manager.services.force_kill import force_kill
+from openwa_manager.services.gauge import Gauge
 from openwa_manager.services.heartbeat import Heartbeat
 from openwa_manager.services.herald import Herald
 from openwa_manager.services.housekeeping import Housekeeping
 from openwa_manager.services.measurements import Measurements
-from openwa_manager.services.memory_guard import MemoryGuard, MemoryLimits
+from openwa_manager.services.memory_guard import MemoryGuard
 from openwa_manager.services.pacing import Pacing
-from openwa_manager.services.prober import ProbePolicy, Prober
+from openwa_manager.services.prober import Prober
 from openwa_manager.services.sampler import Sampler
 from openwa_manager.services.sessions import Sessions
 from openwa_manager.services.start_gate import Shortage, StartGate
 from openwa_manager.services.vigil import Reactions, Vigil
-from openwa_manager.store import endpoints, outbox
+from openwa_manager.store import outbox
 from openwa_manager.store.database import Database
+from openwa_manager.store.endpoints import configure_default
 from openwa_manager.watcher.qr import QrWatcher
 from openwa_manager.webhooks.address import AddressGuard
 from openwa_manager.webhooks.sender import Sender
@@ -104,11 +108,22 @@ class _Service(Protocol):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class _Channels:
+    """All that tells the world what happens."""
+
+    dispatcher: Dispatcher
+    broadcaster: Broadcaster
+    endpoints: Endpoints
+    deliveries: Deliveries
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class _Parts:
     """What the listeners stand on, and all `services` in the order in which they start."""
 
     sessions: Sessions
-    dispatcher: Dispatcher
+    channels: _Channels
+    announce: Callable[[Sequence[StoredEvent]], None]
     sampler: Sampler
     prober: Prober
     gateway: GatewayBacking
@@ -136,6 +151,9 @@ async def _serve(settings: Settings) -> None:
             sessions=parts.sessions,
             usage=parts.sampler.usage,
             database=database,
+            broadcaster=parts.channels.broadcaster,
+            endpoints=parts.channels.endpoints,
+            deliveries=parts.channels.deliveries,
             recipes=_recipes(settings),
             facts=facts,
             pairing_window_s=settings.pairing_window_s,
@@ -147,15 +165,15 @@ async def _serve(settings: Settings) -> None:
             async with AsyncExitStack() as listeners:
                 control = control_app(door, backing)
                 control.add_subapp("/api", gateway_app(parts.gateway))
-                await _listen(settings, control, intake_app(parts.sessions), listeners)
-                await _tell(database, parts.dispatcher, Event(type="manager.started", occurred_at=clock.now().at))
+                await _listen(settings, control, intake_app(parts.sessions, Gauge(database, clock).is_full), listeners)
+                await _tell(database, parts.announce, Event(type="manager.started", occurred_at=clock.now().at))
                 herald = Herald(manager, parts.sessions, database, clock)
                 running.append(services.create_task(herald.run()))
                 _log.info("daemon_started", home=str(home.root), listen=str(settings.listen), version=_VERSION)
                 await stop.wait()
                 manager.stopping()
                 parts.sessions.drain()
-                await _tell(database, parts.dispatcher, Event(type="manager.stopping", occurred_at=clock.now().at))
+                await _tell(database, parts.announce, Event(type="manager.stopping", occurred_at=clock.now().at))
             for task in reversed(running):
                 task.cancel()
     _log.info("daemon_stopped")
@@ -173,7 +191,8 @@ async def _build(
 
     def announce(stored: Sequence[StoredEvent]) -> None:
         measurements.note(stored)
-        dispatcher.wake()
+        channels.dispatcher.wake()
+        channels.broadcaster.wake()
 
     equipment = Equipment(
         clock=clock,
@@ -183,7 +202,7 @@ async def _build(
         engines=engines,
         gate=gate,
         ports=PortPool(settings.engine_ports.first, settings.engine_ports.last),
-        policy=_policy(settings),
+        policy=session_policy(settings),
         sessions_root=home.sessions,
         logs_root=settings.logs_path,
         stop_grace_s=settings.stop_grace_s,
@@ -191,23 +210,23 @@ async def _build(
         is_offline=lambda: vigil.is_offline,
     )
     sessions = Sessions(equipment, settings.engine)
-    dispatcher = await _dispatcher(settings, database, clock, sessions, stack)
-    guard = MemoryGuard(_memory_limits(settings), sessions.patients, sessions.is_idle)
+    channels = await _channels(settings, database, clock, sessions, stack)
+    guard = MemoryGuard(memory_limits(settings), sessions.patients, sessions.is_idle)
     sampler = Sampler(clock, UsageMeter(clock).sample, sessions.live, guard.check)
-    prober = Prober(clock, random.random, _probe_policy(settings), sessions.patients)
+    prober = Prober(clock, random.random, probe_policy(settings), sessions.patients)
 
     async def excuse_sleep(slept_s: float) -> None:
         prober.probe_all()
-        await _tell(
-            database, dispatcher, Event(type="host.slept", occurred_at=clock.now().at, data={"slept_s": slept_s})
-        )
+        event = Event(type="host.slept", occurred_at=clock.now().at, data={"slept_s": slept_s})
+        await _tell(database, announce, event)
 
     reactions = Reactions(on_network=sessions.look_again, on_slept=excuse_sleep)
     vigil = Vigil(clock, has_default_route, sessions.list_sessions, reactions)
     watcher = QrWatcher(home.sessions, sessions.show_file, sessions.awaiting_qr, clock)
-    heartbeat = Heartbeat(clock, settings.heartbeat_s, sessions.list_sessions, sampler.usage, dispatcher.post_heartbeat)
+    post = channels.dispatcher.post_heartbeat
+    heartbeat = Heartbeat(clock, settings.heartbeat_s, sessions.list_sessions, sampler.usage, post)
     usage = sampler.usage if settings.metrics_per_session else None
-    measurements = Measurements(_VERSION, sessions, database, dispatcher.qr_push_times, usage)
+    measurements = Measurements(_VERSION, sessions, database, channels.dispatcher.qr_push_times, usage)
     housekeeping = Housekeeping(clock, database, home.copies, sessions.log_paths)
     gateway = GatewayBacking(
         sessions=sessions,
@@ -219,13 +238,14 @@ async def _build(
     )
     return _Parts(
         sessions=sessions,
-        dispatcher=dispatcher,
+        channels=channels,
+        announce=announce,
         sampler=sampler,
         prober=prober,
         gateway=gateway,
         measurements=measurements,
         services=(
-            *(launcher, dispatcher, gate, sessions, sampler, watcher),
+            *(launcher, channels.dispatcher, gate, sessions, sampler, watcher),
             *(prober, heartbeat, vigil, housekeeping, measurements),
         ),
     )
@@ -260,52 +280,26 @@ def _command_setup(settings: Settings, surroundings: Surroundings) -> CommandSet
     return CommandSetup(argv=settings.command_argv, surroundings=surroundings, env=settings.command_env)
 
 
-async def _dispatcher(
+async def _channels(
     settings: Settings, database: Database, clock: SystemClock, sessions: Sessions, stack: AsyncExitStack
-) -> Dispatcher:
+) -> _Channels:
     secret = settings.upstream_secret.get_secret_value() if settings.upstream_secret else None
-    at = clock.now().at
-    await database.write(
-        partial(
-            endpoints.configure_default, url=settings.upstream_url, secret=secret, fallback_secret=new_secret(), at=at
-        )
-    )
+    default = partial(configure_default, url=settings.upstream_url, secret=secret, fallback_secret=new_secret())
+    await database.write(partial(default, at=clock.now().at))
     exempt = (settings.upstream_url,) if settings.upstream_url else ()
     guard = AddressGuard(allow_private=settings.allow_private_endpoints, exempt=exempt)
     sender = await stack.enter_async_context(Sender(guard))
-    policy = DeliveryPolicy(schedule_s=settings.delivery_schedule_s)
+    policy = delivery_policy(settings)
     letterhead = Letterhead(host=platform.node(), qr_image=sessions.qr_image_of)
-    return Dispatcher(database, clock, Courier(database, sender, clock, letterhead, policy, random.random), policy)
-
-
-def _policy(settings: Settings) -> Policy:
-    restart = RestartPolicy(
-        backoff_first_s=settings.backoff_first_s,
-        backoff_max_s=settings.backoff_max_s,
-        backoff_reset_s=settings.backoff_reset_s,
-        crash_loop_count=settings.crash_loop_count,
-        crash_loop_window_s=settings.crash_loop_window_s,
-        slow_retry_s=settings.slow_retry_s,
-    )
-    link = LinkPolicy(
-        boot_timeout_s=settings.boot_timeout_s,
-        pairing_window_s=settings.pairing_window_s,
-        qr_first_s=settings.qr_first_s,
-        qr_next_s=settings.qr_next_s,
-    )
-    return Policy(restart=restart, link=link)
-
-
-def _memory_limits(settings: Settings) -> MemoryLimits:
-    return MemoryLimits(soft_bytes=settings.memory_soft_bytes, hard_bytes=settings.memory_hard_bytes)
-
-
-def _probe_policy(settings: Settings) -> ProbePolicy:
-    return ProbePolicy(
-        period_s=settings.probe_period_s,
-        timeout_s=settings.probe_timeout_s,
-        misses=settings.probe_misses,
-        silence_s=settings.silence_s,
+    courier = Courier(database, sender, clock, letterhead, policy, random.random)
+    broadcaster = Broadcaster(database)
+    dispatcher = Dispatcher(database, clock, courier, policy, broadcaster.wake)
+    ownership = Ownership(has_url=settings.upstream_url is not None, has_secret=secret is not None)
+    return _Channels(
+        dispatcher=dispatcher,
+        broadcaster=broadcaster,
+        endpoints=Endpoints(database, courier, dispatcher, guard.check_url, clock, ownership),
+        deliveries=Deliveries(database, dispatcher),
     )
 
 
@@ -321,13 +315,12 @@ def _find_shortage(settings: Settings, home: Home) -> Shortage | None:
     return None
 
 
-async def _tell(database: Database, dispatcher: Dispatcher, event: Event) -> None:
+async def _tell(database: Database, announce: Callable[[Sequence[StoredEvent]], None], event: Event) -> None:
     """Put an event of the daemon itself in the outbox; a full disk loses it, and nothing else."""
     try:
-        await database.write(partial(outbox.append, events=[event]))
+        announce(await database.write(partial(outbox.append, events=[event])))
     except StorageFullError as error:
         _log.warning("event_not_recorded", type=event.type, error=str(error))
-    dispatcher.wake()
 
 
 async def _listen(

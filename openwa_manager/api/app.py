@@ -1,12 +1,16 @@
 """The control plane put together: the table of all routes, behind one door."""
 
 from collections.abc import Awaitable, Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from functools import partial
 
 from aiohttp import web
 
 from openwa_manager.api.auth import Door
+from openwa_manager.api.deliveries import DeliveryRoutes
+from openwa_manager.api.endpoints import EndpointRoutes
 from openwa_manager.api.errors import answer_errors
+from openwa_manager.api.event_stream import Pace
 from openwa_manager.api.events import EventRoutes
 from openwa_manager.api.gateway_errors import answer_as_openwa
 from openwa_manager.api.health import HealthRoutes
@@ -22,6 +26,9 @@ from openwa_manager.api.system import Facts, SystemRoutes
 from openwa_manager.api.why import WhyRoutes
 from openwa_manager.domain.session import SessionId, Usage
 from openwa_manager.metrics import Scrape
+from openwa_manager.services.broadcaster import Broadcaster
+from openwa_manager.services.deliveries import Deliveries
+from openwa_manager.services.endpoints import Endpoints
 from openwa_manager.services.sessions import Sessions
 from openwa_manager.store.database import Database
 
@@ -39,10 +46,14 @@ class Backing:
     sessions: Sessions
     usage: Callable[[SessionId], Usage | None]
     database: Database
+    broadcaster: Broadcaster
+    endpoints: Endpoints
+    deliveries: Deliveries
     recipes: Recipes
     facts: Facts
     pairing_window_s: float
     measure: Callable[[], Awaitable[Scrape]]
+    pace: Pace = field(default_factory=Pace)
 
 
 def control_app(door: Door, backing: Backing) -> web.Application:
@@ -51,11 +62,17 @@ def control_app(door: Door, backing: Backing) -> web.Application:
         middlewares=[identify, log_answer, answer_errors, answer_as_openwa, door.check], client_max_size=BODY_MAX_BYTES
     )
     app.on_response_prepare.append(mark_answer)
+    app.on_shutdown.append(partial(_end_streams, backing.broadcaster))
     for each in make_table(backing):
         app.router.add_route(each.method, each.path, each.handler)
         if each.method == "GET":
             app.router.add_route("HEAD", each.path, each.handler)
     return app
+
+
+async def _end_streams(broadcaster: Broadcaster, _: web.Application) -> None:
+    """Let those who listen to events finish, instead of waiting for them until they are cut off."""
+    broadcaster.close()
 
 
 def make_table(backing: Backing) -> tuple[Route, ...]:
@@ -66,7 +83,9 @@ def make_table(backing: Backing) -> tuple[Route, ...]:
         SessionRoutes(sessions, backing.recipes, backing.usage),
         QrRoutes(sessions, backing.pairing_window_s),
         LogRoutes(sessions),
-        EventRoutes(sessions, backing.database, facts.host),
+        EventRoutes(sessions, backing.database, backing.broadcaster, facts.host, backing.pace),
+        EndpointRoutes(backing.endpoints),
+        DeliveryRoutes(backing.deliveries),
         WhyRoutes(sessions),
         RegistryRoutes(sessions),
         SystemRoutes(sessions, facts),

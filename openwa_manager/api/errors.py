@@ -22,15 +22,18 @@ STATUS_OF: Mapping[str, int] = {
     "forbidden": 403,
     "not_found": 404,
     "method_not_allowed": 405,
+    "timeout": 408,
     "illegal_transition": 409,
     "session_exists": 409,
     "session_owned_elsewhere": 409,
+    "conflict": 409,
     "gone": 410,
     "too_large": 413,
     "unsupported_media_type": 415,
     "misdirected": 421,
     "invalid": 422,
     "engine_error": 502,
+    "backlog_full": 503,
     "draining": 503,
     "no_capacity": 503,
     "not_ready": 503,
@@ -44,7 +47,7 @@ CODE_OF: Mapping[int, str] = {
     413: "too_large",
     415: "unsupported_media_type",
 }
-RETRY_AFTER_S: Mapping[str, int] = {"draining": 5, "no_capacity": 10, "not_ready": 1}
+RETRY_AFTER_S: Mapping[str, int] = {"backlog_full": 5, "draining": 5, "no_capacity": 10, "not_ready": 1}
 
 _DETAIL_MAX = 1000
 
@@ -77,6 +80,12 @@ class MisdirectedError(OpenwaManagerError):
     """The request was meant for another host."""
 
     code = "misdirected"
+
+
+class SlowRequestError(OpenwaManagerError):
+    """The body did not come in time."""
+
+    code = "timeout"
 
 
 class NotReadyError(OpenwaManagerError):

@@ -2,8 +2,9 @@
 
 from typing import Annotated, ClassVar, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, StringConstraints
+from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, StringConstraints
 
+from openwa_manager.domain.delivery import DeliveryState
 from openwa_manager.domain.session import SESSION_ID_PATTERN, Desired, Status
 
 WAIT_MAX_S = 60.0
@@ -21,6 +22,14 @@ _Env = Annotated[dict[str, _Text], Field(max_length=128)]
 _ProxyUrl = Annotated[_Text, StringConstraints(pattern=r"^(https?|socks[45]h?)://[^\s/]+/?$")]
 _MemoryLimit = Annotated[int, Field(gt=0, lt=2**63)]
 _Wait = Annotated[float, Field(ge=0, le=WAIT_MAX_S, allow_inf_nan=False)]
+
+#: A name, or its beginning and a `*`.
+_EventPattern = Annotated[str, StringConstraints(pattern=r"^([A-Za-z0-9_.:-]{1,128}\*?|\*)$")]
+_SessionPattern = Annotated[str, StringConstraints(pattern=r"^([a-z0-9][a-z0-9_-]{0,62}\*?|\*)$")]
+_EventPatterns = Annotated[tuple[_EventPattern, ...], Field(min_length=1, max_length=100)]
+_SessionPatterns = Annotated[tuple[_SessionPattern, ...], Field(min_length=1, max_length=1000)]
+_Url = Annotated[str, StringConstraints(pattern=r"^[^\x00-\x20\x7f]+$", max_length=2048)]
+_Secret = Annotated[str, StringConstraints(pattern=r"^[^\x00-\x1f\x7f]+$", max_length=512)]
 
 
 class Given(BaseModel):
@@ -133,10 +142,57 @@ class TimelineQuery(Query):
 
 
 class EventsQuery(Query):
-    """Which events are wanted: those behind position `after`, of these types."""
+    """Which events are wanted: those behind position `after`, of these types; a stream without it begins now."""
 
     repeated = frozenset({"type"})
 
-    after: Annotated[int, Field(ge=0, lt=2**63)] = 0
+    after: Annotated[int, Field(ge=0, lt=2**63)] | None = None
     limit: Annotated[int, Field(ge=1, le=1000)] = 100
     type: tuple[str, ...] = ()
+
+
+class EndpointIn(Body):
+    """Whom to tell what; a pattern is a name, or its beginning and a `*`; without `secret` one is made up."""
+
+    url: _Url
+    events: _EventPatterns | None = None
+    sessions: _SessionPatterns | None = None
+    secret: _Secret | None = None
+    active: bool = True
+
+
+class EndpointChange(Body):
+    """What is to change; absent and null leave it as it is. A new secret signs alone from now on."""
+
+    url: _Url | None = None
+    events: _EventPatterns | None = None
+    sessions: _SessionPatterns | None = None
+    secret: _Secret | None = None
+    active: bool | None = None
+
+
+class RotationIn(Body):
+    """The new secret; one is made up when it is absent."""
+
+    secret: _Secret | None = None
+
+
+class DeliveriesQuery(Query):
+    """Which deliveries are wanted; `cursor` is the `next_cursor` of the page before."""
+
+    state: DeliveryState | None = None
+    session_id: str | None = None
+    endpoint_id: str | None = None
+    limit: Annotated[int, Field(ge=1, le=1000)] = 100
+    cursor: Annotated[str, StringConstraints(pattern=r"^[0-9]{1,18}\.[A-Za-z0-9_]{1,64}$")] | None = None
+
+
+class ReplayIn(Body):
+    """Which deliveries to make once more: those that fit all that is given. `ids` are those of events."""
+
+    ids: Annotated[tuple[str, ...], Field(min_length=1, max_length=10_000)] | None = None
+    session_id: str | None = None
+    endpoint_id: str | None = None
+    since: AwareDatetime | None = None
+    until: AwareDatetime | None = None
+    state: DeliveryState | None = None

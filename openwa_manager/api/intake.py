@@ -3,7 +3,7 @@
 import hashlib
 import hmac
 import json
-from collections.abc import Mapping
+from collections.abc import Awaitable, Callable, Mapping
 
 from aiohttp import web
 
@@ -14,9 +14,9 @@ from openwa_manager.api.errors import (
     answer_errors,
 )
 from openwa_manager.api.marks import identify, mark_answer
-from openwa_manager.api.routing import session_id_in
-from openwa_manager.domain.errors import InvalidInputError
-from openwa_manager.domain.events import Json
+from openwa_manager.api.routing import read_whole, session_id_in
+from openwa_manager.domain.errors import BacklogFullError, InvalidInputError
+from openwa_manager.domain.events import Json, is_passed_through
 from openwa_manager.domain.session import Launch
 from openwa_manager.services.sessions import EngineDelivery, Sessions
 
@@ -24,19 +24,26 @@ from openwa_manager.services.sessions import EngineDelivery, Sessions
 BODY_MAX_BYTES = 2 * 1024 * 1024
 
 
-def intake_app(sessions: Sessions) -> web.Application:
-    """Return the application that takes `POST /hooks/{session_id}/{launch_id}`."""
+def intake_app(
+    sessions: Sessions, is_full: Callable[[], Awaitable[bool]], body_within_s: float = 10.0
+) -> web.Application:
+    """Return the application that takes `POST /hooks/{session_id}/{launch_id}`.
+
+    `is_full` tells whether there is no room for more undelivered events; `body_within_s` is how long a body may take.
+    """
     intake = web.Application(middlewares=[identify, answer_errors], client_max_size=BODY_MAX_BYTES)
     intake.on_response_prepare.append(mark_answer)
-    intake.router.add_post("/hooks/{session_id}/{launch_id}", Intake(sessions).receive)
+    intake.router.add_post("/hooks/{session_id}/{launch_id}", Intake(sessions, is_full, body_within_s).receive)
     return intake
 
 
 class Intake:
     """Takes an engine's word for it only when it is signed with its launch's secret."""
 
-    def __init__(self, sessions: Sessions) -> None:
+    def __init__(self, sessions: Sessions, is_full: Callable[[], Awaitable[bool]], body_within_s: float) -> None:
         self._sessions = sessions
+        self._is_full = is_full
+        self._body_within_s = body_within_s
 
     async def receive(self, request: web.Request) -> web.Response:
         """Answer 200 once the event is on disk; anything else makes the engine post it again.
@@ -45,13 +52,17 @@ class Intake:
             SessionNotFoundError | GoneError: there is no such session or launch.
             UnauthenticatedError: the signature is not that of the launch's secret over these very bytes.
             BadRequestError | InvalidInputError: the body is no event.
+            SlowRequestError: the body did not come in time.
+            BacklogFullError: too much is undelivered; what is said of the session itself is taken all the same.
         """
         session_id = session_id_in(request)
         launch = self._current_launch(session_id, request.match_info["launch_id"])
-        body = await request.read()
+        body = await read_whole(request, self._body_within_s)
         if not is_signed(body, launch.secret, request.headers.get("X-OpenWA-Signature", "")):
             raise UnauthenticatedError("the signature does not fit")
         delivery = parse_delivery(body, request.headers.get("X-OpenWA-Idempotency-Key"))
+        if is_passed_through(delivery.event) and await self._is_full():
+            raise BacklogFullError("too much is undelivered already; post it again later")
         await self._sessions.receive(session_id, launch.launch_id, delivery)
         return web.Response(status=200)
 

@@ -1,6 +1,7 @@
 """The whole API as OpenAPI 3.1, read off the table that answers the requests."""
 
 import json
+import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from http import HTTPStatus
 from typing import Literal
@@ -17,6 +18,7 @@ from openwa_manager.api.schemas import Problem
 from openwa_manager.domain.events import Json
 
 _REF = "#/components/schemas/{model}"
+_PATH_PARAMETER = re.compile(r"\{(\w+)\}")
 #: What any call with a key may answer beside what its route says.
 _ALWAYS = (401, 421, 500)
 _WITH_BODY = (400, 413, 415, 422)
@@ -93,9 +95,9 @@ def _operation(each: Route, schemas: _Schemas) -> Json:
 
 
 def _path_parameters(path: str) -> Iterator[Json]:
-    if "{session_id}" in path:
-        schema = {"type": "string", "pattern": SESSION_ID_TEXT}
-        yield {"name": "session_id", "in": "path", "required": True, "schema": schema}
+    for name in _PATH_PARAMETER.findall(path):
+        pattern = {"pattern": SESSION_ID_TEXT} if name == "session_id" else {}
+        yield {"name": name, "in": "path", "required": True, "schema": {"type": "string", **pattern}}
 
 
 def _query_parameters(given: type[Given], schemas: _Schemas) -> Iterator[Json]:
@@ -110,7 +112,7 @@ def _query_parameters(given: type[Given], schemas: _Schemas) -> Iterator[Json]:
 def _responses(each: Route) -> Iterator[tuple[int, tuple[Answer, ...]]]:
     others = set() if each.path in OPEN_PATHS else {*_ALWAYS}
     others |= {*_WITH_BODY} if issubclass(each.given, Body) else set() if each.given is Nothing else {422}
-    others |= {404} if "{session_id}" in each.path else set()
+    others |= {404} if "{" in each.path else set()
     yield from sorted({**dict.fromkeys(others, ()), **each.answers}.items())
 
 

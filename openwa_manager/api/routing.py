@@ -1,5 +1,6 @@
 """A route: where it lies, what it is given and what it answers; read by the router and by openapi alike."""
 
+import asyncio
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
 from typing import Generic, TypeVar
@@ -8,7 +9,7 @@ from aiohttp import web
 from multidict import MultiMapping
 from pydantic import BaseModel, ValidationError
 
-from openwa_manager.api.errors import BadRequestError, UnsupportedMediaTypeError
+from openwa_manager.api.errors import BadRequestError, SlowRequestError, UnsupportedMediaTypeError
 from openwa_manager.api.given import Body, Given, Query
 from openwa_manager.domain.errors import InvalidInputError, SessionNotFoundError
 from openwa_manager.domain.session import SessionId, is_session_id
@@ -79,6 +80,23 @@ def session_id_in(request: web.Request) -> SessionId:
     return SessionId(text)
 
 
+#: How long a body may take, so that one that never ends does not stay with us for ever.
+BODY_WITHIN_S = 30.0
+
+
+async def read_whole(request: web.Request, within_s: float = BODY_WITHIN_S) -> bytes:
+    """Return the request's body.
+
+    Raises:
+        SlowRequestError: it was not whole in time.
+    """
+    try:
+        async with asyncio.timeout(within_s):
+            return await request.read()
+    except TimeoutError as error:
+        raise SlowRequestError(f"the body was not whole within {within_s:g} s") from error
+
+
 def json_answer(model: BaseModel, status: int = 200) -> web.Response:
     """Return a model as the JSON answer."""
     return web.Response(status=status, body=model.model_dump_json().encode(), content_type="application/json")
@@ -101,7 +119,7 @@ def _read_query(query: MultiMapping[str], given: type[G]) -> G:
 
 
 async def _read_body(request: web.Request, given: type[G]) -> G:
-    raw = await request.read()
+    raw = await read_whole(request)
     if raw and request.content_type != "application/json":
         raise UnsupportedMediaTypeError("the body must be JSON: Content-Type: application/json")
     try:

@@ -5,6 +5,7 @@ from typing import Annotated, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, RootModel
 
+from openwa_manager.domain.delivery import DeliveryState
 from openwa_manager.domain.session import (
     Desired,
     LinkState,
@@ -91,7 +92,7 @@ class RestartsOut(Out):
     @classmethod
     def of(cls, restarts: Restarts) -> "RestartsOut":
         """Return a restart book in the caller's words."""
-        return cls(count=restarts.count, last_reason=restarts.last_reason, next_at=_timestamp(restarts.next_at))
+        return cls(count=restarts.count, last_reason=restarts.last_reason, next_at=timestamp(restarts.next_at))
 
 
 class UsageOut(Out):
@@ -150,10 +151,10 @@ class SessionOut(Out):
             usage=UsageOut.of(usage) if usage else None,
             labels=session.spec.labels,
             created_at=iso8601(session.created_at),
-            started_at=_timestamp(session.started_at),
-            connected_at=_timestamp(session.connected_at),
-            last_connected_at=_timestamp(session.last_connected_at),
-            last_seen_at=_timestamp(session.last_seen_at),
+            started_at=timestamp(session.started_at),
+            connected_at=timestamp(session.connected_at),
+            last_connected_at=timestamp(session.last_connected_at),
+            last_seen_at=timestamp(session.last_seen_at),
             updated_at=iso8601(session.updated_at),
         )
 
@@ -261,6 +262,77 @@ class EventPage(Out):
     next_after: int
 
 
+class EndpointOut(Out):
+    """An endpoint; `down` means that only probes go there, `disabled` that we stopped by ourselves.
+
+    `rotated_at`: until a day later the secret before that moment signs too.
+    """
+
+    endpoint_id: str
+    url: str
+    events: Sequence[str]
+    sessions: Sequence[str]
+    active: bool
+    status: Literal["ok", "down", "paused", "disabled"]
+    disabled_reason: str | None
+    pending_count: int
+    rotated_at: Timestamp | None
+    created_at: Timestamp
+    updated_at: Timestamp
+
+
+class NewEndpointOut(EndpointOut):
+    """An endpoint with its secret, which is shown this once."""
+
+    secret: str
+
+
+class EndpointsOut(Out):
+    """All endpoints, oldest first."""
+
+    endpoints: Sequence[EndpointOut]
+
+
+class TrialOut(Out):
+    """What a test event brought back; `status` null means that no answer came, and `error` says why."""
+
+    delivered: bool
+    status: int | None
+    error: str | None
+    elapsed_ms: float
+    event_id: str
+
+
+class DeliveryOut(Out):
+    """One event on its way to one endpoint; `next_at` is null unless a retry is planned."""
+
+    event_id: str
+    event_type: str
+    session_id: str | None
+    endpoint_id: str
+    state: DeliveryState
+    attempts: int
+    occurred_at: Timestamp
+    last_tried_at: Timestamp | None
+    last_status: int | None
+    last_error: str | None
+    next_at: Timestamp | None
+    settled_at: Timestamp | None
+
+
+class DeliveryPage(Out):
+    """Some deliveries, newest first; `next_cursor` is null on the last page."""
+
+    deliveries: Sequence[DeliveryOut]
+    next_cursor: str | None
+
+
+class ReplayOut(Out):
+    """How many deliveries are made once more."""
+
+    replayed: int
+
+
 class Alive(Out):
     """A sign of life, without any detail."""
 
@@ -302,5 +374,6 @@ class SystemOut(Out):
     sessions: SessionCounts
 
 
-def _timestamp(at: float | None) -> str | None:
+def timestamp(at: float | None) -> str | None:
+    """Return a time in the caller's words; None stays None."""
     return None if at is None else iso8601(at)

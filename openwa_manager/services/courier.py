@@ -2,7 +2,7 @@
 
 import sqlite3
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from typing import TypeVar, assert_never
 
@@ -14,6 +14,7 @@ from openwa_manager.domain.delivery import (
     DeliveryPolicy,
     DeliveryState,
     Disabled,
+    Endpoint,
     Gone,
     Lane,
     Outcome,
@@ -75,6 +76,15 @@ class Ended:
     has_told: bool = False
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Trial:
+    """What a test event brought back, and after how long."""
+
+    event_id: str
+    outcome: Outcome
+    elapsed_s: float
+
+
 class Courier:
     """Makes single attempts; what they mean is decided by `judge`."""
 
@@ -117,6 +127,15 @@ class Courier:
         outcome = await self._sender.send(outlet.endpoint, event_id, body, at)
         self._note(outlet, outcome)
 
+    async def try_out(self, endpoint: Endpoint) -> Trial:
+        """Post an `endpoint.test`, signed as every event is; the dispatcher learns nothing from what comes back."""
+        begun = self._clock.now()
+        event_id = new_id("evt", begun.at)
+        event = Event(type="endpoint.test", occurred_at=begun.at, data={"endpoint_id": endpoint.endpoint_id})
+        body = write_body(event_id, event, self._letterhead.host)
+        outcome = await self._sender.send(endpoint, event_id, body, begun.at)
+        return Trial(event_id=event_id, outcome=outcome, elapsed_s=self._clock.now().boot_s - begun.boot_s)
+
     async def _conclude(self, outlet: Outlet, turn: Turn, head: Head, outcome: Outcome) -> Ended:
         situation = Situation(
             at=self._clock.now().at,
@@ -134,7 +153,8 @@ class Courier:
                 _log.debug("delivery_made", **facts)
                 if turn.key.lane is Lane.QR:
                     self.qr_push_times.note(situation.at - head.stored.event.occurred_at)
-                return await self._record(turn.key, attempt(state=DeliveryState.DELIVERED))
+                tries = replace(head.tries, attempts=head.tries.attempts + 1)
+                return await self._record(turn.key, attempt(tries=tries, state=DeliveryState.DELIVERED))
             case Again(next_at=next_at):
                 _log.warning("delivery_failed", next_at=next_at, **facts)
                 return await self._record(turn.key, attempt(tries=verdict.tries, next_at=next_at))

@@ -3,6 +3,7 @@
 import asyncio
 import heapq
 from asyncio import TaskGroup
+from collections.abc import Callable
 from functools import partial
 from itertools import count
 
@@ -22,10 +23,19 @@ class Dispatcher:
     """Owns the order of deliveries; in memory it holds one entry per stream, never one per event.
 
     A stream is in exactly one of three places: waiting (in `_waiting`), queued in its outlet, or posting. What comes
-    in while it is posting is noted in `_touched`, so that its end does not overlook it.
+    in while it is posting is noted in `_touched`, so that its end does not overlook it. `announce` is called when it
+    has put an event of its own in the outbox.
     """
 
-    def __init__(self, database: Database, clock: Clock, courier: Courier, policy: DeliveryPolicy) -> None:
+    def __init__(
+        self,
+        database: Database,
+        clock: Clock,
+        courier: Courier,
+        policy: DeliveryPolicy,
+        announce: Callable[[], None] = lambda: None,
+    ) -> None:
+        self._announce = announce
         self._database = database
         self._clock = clock
         self._courier = courier
@@ -55,6 +65,11 @@ class Dispatcher:
         """Read endpoints and undelivered events anew; call it after an endpoint was changed or events replayed."""
         self._is_stale = True
         self._roused.set()
+
+    def is_down(self, endpoint_id: EndpointId) -> bool:
+        """Tell whether an endpoint has failed so often in a row that only probes go there."""
+        outlet = self._outlets.get(endpoint_id)
+        return outlet is not None and outlet.breaker.is_open
 
     def post_heartbeat(self, event: Event) -> None:
         """Post a heartbeat once to every healthy endpoint that asked for it; one that is still queued is replaced."""
@@ -142,7 +157,9 @@ class Dispatcher:
         was_touched = key in self._touched
         self._touched.discard(key)
         self._is_stale = self._is_stale or ended.is_disabled
-        self._has_news = self._has_news or ended.has_told
+        if ended.has_told:
+            self._has_news = True
+            self._announce()
         if ended.due_at is not None:
             self._schedule(key, ended.due_at)
         elif was_touched:

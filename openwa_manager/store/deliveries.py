@@ -158,6 +158,6 @@ def _delivery_of(row: sqlite3.Row) -> Delivery:
         last_tried_at=row["last_tried_at"],
         last_status=row["last_status"],
         last_error=row["last_error"],
-        next_at=row["next_at"] or None,
+        next_at=(row["next_at"] or None) if row["state"] == DeliveryState.PENDING else None,
         settled_at=row["settled_at"],
     )

@@ -1,3 +1,4 @@
+import asyncio
 import io
 import json
 from pathlib import Path
@@ -89,6 +90,34 @@ async def test_an_event_we_have_no_use_for_is_answered_all_the_same(world: World
     reply = await world.post_event(session, b'{"event": "weather.changed", "data": {}}')
 
     assert reply.status == 200
+
+
+async def test_without_room_engines_are_asked_to_come_back_except_for_what_their_session_is(world: World) -> None:
+    session = await linked(world)
+    world.channels.is_full = True
+
+    refused = await world.post_event(session, RECEIVED, key="k1")
+    taken = await world.post_event(session, b'{"event": "session.disconnected", "data": {}}')
+    world.channels.is_full = False
+    again = await world.post_event(session, RECEIVED, key="k1")
+
+    assert (refused.status, refused.code, refused.headers["Retry-After"]) == (503, "backlog_full", "5")
+    assert (taken.status, again.status) == (200, 200)
+    assert await received(world) == 1
+
+
+async def test_a_body_that_never_ends_is_given_up_on(world: World) -> None:
+    session = await linked(world)
+    assert session.launch is not None
+    reader, writer = await asyncio.open_connection("127.0.0.1", world.intake_port)
+    head = f"POST /hooks/a/{session.launch.launch_id} HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n"
+
+    writer.write(head.encode() + b"5\r\nhel")
+    answer = await reader.readuntil(b"\r\n\r\n")
+
+    writer.close()
+    assert answer.startswith(b"HTTP/1.1 408 ")
+    assert (await world.post_event(session, RECEIVED)).status == 200
 
 
 async def test_the_intake_serves_nothing_else(world: World) -> None:

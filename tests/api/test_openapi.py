@@ -1,10 +1,12 @@
 from collections.abc import Iterator
+from functools import partial
 
 from pydantic import BaseModel
 
 from openwa_manager.api.app import make_table
 from openwa_manager.api.openapi import describe
 from openwa_manager.domain.events import Json
+from openwa_manager.store.endpoints import configure_default
 from tests.api.world import World, backing_of
 
 
@@ -70,10 +72,12 @@ async def test_parameters_bodies_and_answers_are_named(world: World) -> None:
 async def test_every_json_answer_is_of_its_declared_shape(world: World) -> None:
     """Walk all routes that can be read without a wait, and validate what really comes."""
     await world.create(session_id="a", wait_for="qr")
+    default = partial(configure_default, url="http://127.0.0.1:9", secret="s", fallback_secret="", at=1.0)
+    await world.database.write(default)
     read = [each for each in make_table(backing_of(world)) if each.method == "GET"]
 
     for each in read:
-        reply = await world.call("GET", each.path.replace("{session_id}", "a"))
+        reply = await world.call("GET", each.path.format(session_id="a", endpoint_id="default"))
         assert reply.status in each.answers, each.path
         models = [kind for kind in each.answers[reply.status] if isinstance(kind, type)]
         for model in models:

@@ -7,7 +7,7 @@ import json
 import os
 import socket
 import sys
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager, suppress
 from dataclasses import dataclass, field
 from functools import partial
@@ -23,7 +23,7 @@ from openwa_manager.api.intake import intake_app
 from openwa_manager.api.sessions import Recipes
 from openwa_manager.api.system import Facts
 from openwa_manager.domain.errors import SessionNotFoundError
-from openwa_manager.domain.events import Json
+from openwa_manager.domain.events import Json, StoredEvent
 from openwa_manager.domain.restart import Policy
 from openwa_manager.domain.session import LaunchId, Session, SessionId, Usage
 from openwa_manager.engines.environment import Surroundings
@@ -33,6 +33,7 @@ from openwa_manager.host.clock import SystemClock
 from openwa_manager.metrics import QR_PUSH_S, Durations
 from openwa_manager.processes.launcher import HostLauncher
 from openwa_manager.processes.ports import PortPool
+from openwa_manager.services.courier import Letterhead
 from openwa_manager.services.equipment import Equipment
 from openwa_manager.services.force_kill import force_kill
 from openwa_manager.services.measurements import Measurements
@@ -40,6 +41,7 @@ from openwa_manager.services.pacing import Pacing
 from openwa_manager.services.sessions import Sessions
 from openwa_manager.services.start_gate import StartGate
 from openwa_manager.store.database import Database
+from tests.api.channels import PACE, Channels, channels_of
 
 USER_AND_ID = "user_1_session_550e8400"
 SIMULATOR = KnownProgram((sys.executable, "-m", "openwa_manager.simulator"))
@@ -81,6 +83,7 @@ class World:
     home: Path
     key: str
     client: aiohttp.ClientSession
+    channels: Channels
     port: int = 0
     intake_port: int = 0
     used: dict[SessionId, Usage] = field(default_factory=dict)
@@ -161,11 +164,17 @@ async def world_in(
         launcher = HostLauncher(home / "locks", clock)
         stack.callback(launcher.close)
         gate = StartGate(clock, 8, 0.0, lambda: None)
-        equipment = _equipment(home, database, engine, launcher, gate)
+
+        def announce(stored: Sequence[StoredEvent]) -> None:
+            channels.announce(stored)
+
+        equipment = _equipment(home, database, engine, launcher, gate, announce)
         sessions = Sessions(equipment, "simulator")
         await sessions.load()
+        letterhead = Letterhead(host="mac-mini-1", qr_image=sessions.qr_image_of)
+        channels = await stack.enter_async_context(channels_of(database, letterhead))
         tasks = await stack.enter_async_context(asyncio.TaskGroup())
-        running = [tasks.create_task(part.run()) for part in (launcher, gate)]
+        running = [tasks.create_task(part.run()) for part in (launcher, gate, channels.dispatcher)]
         if takes_up:
             running.append(tasks.create_task(sessions.run()))
         world = World(
@@ -174,6 +183,7 @@ async def world_in(
             home=home,
             key=make_admin_key(home / "admin.key"),
             client=await stack.enter_async_context(aiohttp.ClientSession()),
+            channels=channels,
             port=_port_of(api_socket),
             intake_port=_port_of(intake_socket),
             engines={"simulator": engine},
@@ -189,7 +199,7 @@ async def world_in(
         control = _control(world)
         control.add_subapp("/api", gateway_app(gateway))
         await stack.enter_async_context(serving(control, api_socket, home / "manager.sock"))
-        await stack.enter_async_context(serving(intake_app(sessions), intake_socket))
+        await stack.enter_async_context(serving(intake_app(sessions, channels.has_no_room, 0.3), intake_socket))
         try:
             yield world
         finally:
@@ -232,11 +242,15 @@ def backing_of(world: World) -> Backing:
     return Backing(
         sessions=world.sessions,
         database=world.database,
+        broadcaster=world.channels.broadcaster,
+        endpoints=world.channels.endpoints,
+        deliveries=world.channels.deliveries,
         usage=world.used.get,
         recipes=Recipes(env_names={"simulator": ENV_NAMES}, default="simulator"),
         facts=Facts(host="mac-mini-1", version="0.1.0", started_at=1_800_000_000.0),
         pairing_window_s=180.0,
         measure=measurements_of(world).read,
+        pace=PACE,
     )
 
 
@@ -245,7 +259,12 @@ def _control(world: World) -> web.Application:
 
 
 def _equipment(
-    home: Path, database: Database, engine: OpenwaEngine, launcher: HostLauncher, gate: StartGate
+    home: Path,
+    database: Database,
+    engine: OpenwaEngine,
+    launcher: HostLauncher,
+    gate: StartGate,
+    announce: Callable[[Sequence[StoredEvent]], None],
 ) -> Equipment:
     first_port = 20_000 + os.getpid() % 70 * 100  # away from those of other test runs on this machine
     return Equipment(
@@ -260,7 +279,7 @@ def _equipment(
         sessions_root=home / "sessions",
         logs_root=None,
         stop_grace_s=GRACE_S,
-        announce=lambda _: None,
+        announce=announce,
         is_offline=lambda: False,
     )
 

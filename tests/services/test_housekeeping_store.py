@@ -1,4 +1,5 @@
 import asyncio
+import sqlite3
 from functools import partial
 from pathlib import Path
 
@@ -34,13 +35,17 @@ async def test_every_hour_old_events_are_forgotten_and_the_database_is_copied(tm
         assert [stored.event for stored in await database.read(read_events)] == [young]
 
 
+def overfill(connection: sqlite3.Connection) -> None:
+    connection.execute("UPDATE backlog SET row_count = 195000")
+
+
 async def test_every_minute_passing_events_make_room_in_a_backlog_that_is_nearly_full(tmp_path: Path) -> None:
     clock = FakeClock()
     kinds = ("session.status", "presence.update", "message.received", "call.x")
     async with Database(tmp_path / "manager.db") as database:
         await database.write(partial(save_endpoint, endpoint=an_endpoint()))
         await database.write(partial(append, events=[an_event(event_type=kind) for kind in kinds]))
-        await database.write(lambda connection: connection.execute("UPDATE backlog SET row_count = 195000") and None)
+        await database.write(overfill)
         async with asyncio.TaskGroup() as tasks:
             run = tasks.create_task(Housekeeping(clock, database, tmp_path, list).run())
             await clock.until_sleeping(3)

@@ -1,0 +1,46 @@
+"""What the settings say, in the words of those who keep to it."""
+
+from openwa_manager.config.settings import Settings
+from openwa_manager.domain.delivery import DeliveryPolicy
+from openwa_manager.domain.restart import LinkPolicy, Policy, RestartPolicy
+from openwa_manager.services.memory_guard import MemoryLimits
+from openwa_manager.services.prober import ProbePolicy
+
+
+def session_policy(settings: Settings) -> Policy:
+    """Return how patient a supervisor is with its engine."""
+    restart = RestartPolicy(
+        backoff_first_s=settings.backoff_first_s,
+        backoff_max_s=settings.backoff_max_s,
+        backoff_reset_s=settings.backoff_reset_s,
+        crash_loop_count=settings.crash_loop_count,
+        crash_loop_window_s=settings.crash_loop_window_s,
+        slow_retry_s=settings.slow_retry_s,
+    )
+    link = LinkPolicy(
+        boot_timeout_s=settings.boot_timeout_s,
+        pairing_window_s=settings.pairing_window_s,
+        qr_first_s=settings.qr_first_s,
+        qr_next_s=settings.qr_next_s,
+    )
+    return Policy(restart=restart, link=link)
+
+
+def memory_limits(settings: Settings) -> MemoryLimits:
+    """Return how much memory an engine may take."""
+    return MemoryLimits(soft_bytes=settings.memory_soft_bytes, hard_bytes=settings.memory_hard_bytes)
+
+
+def probe_policy(settings: Settings) -> ProbePolicy:
+    """Return how often an engine is asked whether it is well."""
+    return ProbePolicy(
+        period_s=settings.probe_period_s,
+        timeout_s=settings.probe_timeout_s,
+        misses=settings.probe_misses,
+        silence_s=settings.silence_s,
+    )
+
+
+def delivery_policy(settings: Settings) -> DeliveryPolicy:
+    """Return how patient we are with an endpoint."""
+    return DeliveryPolicy(schedule_s=settings.delivery_schedule_s)

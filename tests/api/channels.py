@@ -1,0 +1,56 @@
+"""All that tells the world what happens, on real parts."""
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+
+from openwa_manager.api.event_stream import Pace
+from openwa_manager.domain.delivery import DeliveryPolicy
+from openwa_manager.host.clock import SystemClock
+from openwa_manager.services.broadcaster import Broadcaster
+from openwa_manager.services.courier import Courier, Letterhead
+from openwa_manager.services.deliveries import Deliveries
+from openwa_manager.services.dispatcher import Dispatcher
+from openwa_manager.services.endpoints import Endpoints, Ownership
+from openwa_manager.store.database import Database
+from openwa_manager.webhooks.address import AddressGuard
+from openwa_manager.webhooks.sender import Sender
+
+#: Signs of life come soon, and nobody waits long for a reader.
+PACE = Pace(comment_s=0.05, stall_s=0.3)
+
+
+@dataclass
+class Channels:
+    """What a test may touch; `is_full` stands for the backlog's gauge."""
+
+    dispatcher: Dispatcher
+    broadcaster: Broadcaster
+    endpoints: Endpoints
+    deliveries: Deliveries
+    is_full: bool = False
+
+    def announce(self, _: object) -> None:
+        """Let everybody look for new events."""
+        self.dispatcher.wake()
+        self.broadcaster.wake()
+
+    async def has_no_room(self) -> bool:
+        """Answer as the gauge does."""
+        return self.is_full
+
+
+@asynccontextmanager
+async def channels_of(
+    database: Database, letterhead: Letterhead, ownership: Ownership | None = None
+) -> AsyncIterator[Channels]:
+    """Build them on a database; endpoints may be on this host, and are tried again soon."""
+    clock, guard = SystemClock(), AddressGuard(allow_private=True)
+    policy = DeliveryPolicy(schedule_s=(0.0, 0.05, 0.05))
+    async with Sender(guard) as sender:
+        courier = Courier(database, sender, clock, letterhead, policy, lambda: 0.5)
+        broadcaster = Broadcaster(database)
+        dispatcher = Dispatcher(database, clock, courier, policy, broadcaster.wake)
+        owned = ownership or Ownership(has_url=True, has_secret=True)
+        endpoints = Endpoints(database, courier, dispatcher, guard.check_url, clock, owned)
+        yield Channels(dispatcher, broadcaster, endpoints, Deliveries(database, dispatcher))
