@@ -2,9 +2,10 @@
 
 import sys
 
+from tests.benchmarks.gateway import measure_gateway
 from tests.benchmarks.supervision import measure_creation, measure_qr_push, measure_replacement, measure_scale
 
-_SESSIONS, _ROUNDS = 200, 100
+_SESSIONS, _ROUNDS, _SENDS = 200, 100, 3000
 
 
 def main() -> None:
@@ -15,6 +16,7 @@ def main() -> None:
         *measure_replacement(_ROUNDS // share),
         *measure_qr_push(_ROUNDS // share),
         *measure_scale(_SESSIONS // share),
+        *measure_gateway(_SENDS // share),
     ]
     for name, measured, goal in (figure.row() for figure in figures):
         print(f"{name:34} {measured:44} {goal}")
