@@ -182,7 +182,8 @@ async def _serve(settings: Settings) -> None:
 async def _build(
     settings: Settings, home: Home, database: Database, clock: SystemClock, stack: AsyncExitStack
 ) -> _Parts:
-    launcher = HostLauncher(home.locks, clock)
+    meter = UsageMeter(clock)
+    launcher = HostLauncher(home.locks, clock, meter.members_of)
     stack.callback(launcher.close)
     gate = StartGate(
         clock, settings.start_concurrency, settings.start_spacing_s, partial(_find_shortage, settings, home)
@@ -212,7 +213,7 @@ async def _build(
     sessions = Sessions(equipment, settings.engine)
     channels = await _channels(settings, database, clock, sessions, stack)
     guard = MemoryGuard(memory_limits(settings), sessions.patients, sessions.is_idle)
-    sampler = Sampler(clock, UsageMeter(clock).sample, sessions.live, guard.check)
+    sampler = Sampler(clock, meter.sample, sessions.live, guard.check)
     prober = Prober(clock, random.random, probe_policy(settings), sessions.patients)
 
     async def excuse_sleep(slept_s: float) -> None:

@@ -11,8 +11,9 @@ from openwa_manager.domain.session import Exit, Identity, LaunchId, SessionId
 from openwa_manager.processes.exits import Exits, system_source
 from openwa_manager.processes.identity import boot_id, is_alive, stamp
 from openwa_manager.processes.locks import SessionLocks
+from openwa_manager.processes.profiles import clear_stale_locks
 from openwa_manager.processes.table import read_marked_table
-from openwa_manager.processes.tree import Trees
+from openwa_manager.processes.tree import MembersOf, Trees
 
 #: How long a launch waits for a lock that the leftovers of an earlier one may still hold, and how often it looks.
 _OWNED_RETRY_S = 5.0
@@ -29,13 +30,16 @@ _ADVICE = {
 
 
 class HostLauncher:
-    """The Launcher of this host. Belongs to the running event loop; `locks` is the directory of the lock files."""
+    """The Launcher of this host. Belongs to the running event loop; `locks` is the directory of the lock files.
 
-    def __init__(self, locks: Path, clock: Clock) -> None:
+    `members_of` tells which processes a measurement has seen in an engine's tree.
+    """
+
+    def __init__(self, locks: Path, clock: Clock, members_of: MembersOf = lambda _: frozenset()) -> None:
         self._clock = clock
         self._locks = SessionLocks(locks)
         self._exits = Exits(clock, system_source())
-        self._trees = Trees(self._exits, clock)
+        self._trees = Trees(self._exits, clock, members_of)
 
     async def run(self) -> None:
         """Look after the watched processes, as a net under the system's announcements, until cancelled."""
@@ -53,6 +57,7 @@ class HostLauncher:
             OwnedElsewhereError: another live process holds the session's lock.
         """
         leftovers = Target(session_id=plan.session_id, launch_id=plan.launch_id, directory=plan.cwd, identity=None)
+        await self._trees.until_cleared(plan.session_id)
         give_up_s = self._clock.now().boot_s + _OWNED_RETRY_S
         while True:
             try:
@@ -93,6 +98,7 @@ class HostLauncher:
             raise LaunchFailedError(f"the session's directory {plan.cwd} is missing; restore or create it")
         try:
             with self._locks.hold(plan.session_id) as lock_fd:
+                clear_stale_locks(plan.cwd)
                 pid = _spawn(plan, lock_fd)
         except OSError as error:
             raise LaunchFailedError(_explain(plan, error)) from error

@@ -127,7 +127,12 @@ def read_processes() -> list[Process]:
 
 def read_marked_table() -> MarkedTable:
     """Return all live processes and the marks on our own user's; blocks for about 30 µs per process on Linux."""
-    return MarkedTable(read_processes(), _mark_of_procfs if sys.platform == "linux" else mark_by_psutil)
+    return MarkedTable(read_processes(), mark_of)
+
+
+def mark_of(pid: int) -> Mark | None:
+    """Return the mark on a process of our own user; None when it has none, is dead, or is another user's."""
+    return _mark_of_procfs(pid) if sys.platform == "linux" else mark_by_psutil(pid)
 
 
 def _processes_of_procfs() -> Iterator[Process]:

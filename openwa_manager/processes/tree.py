@@ -1,11 +1,13 @@
 """Ending an engine with every descendant, and proving them dead."""
 
+import asyncio
 import signal
+from collections.abc import Callable
 
 import structlog
 
 from openwa_manager.domain.ports import Clock, Target
-from openwa_manager.domain.session import Exit, Identity
+from openwa_manager.domain.session import Exit, Identity, SessionId
 from openwa_manager.processes.exits import Exits
 from openwa_manager.processes.identity import is_alive
 from openwa_manager.processes.signals import send_signal
@@ -19,29 +21,53 @@ _LAST_GRACE_S = 3.0
 _DEATH_S = 5.0
 
 
+#: Whom a measurement has seen in an engine's tree, by the engine's own identity.
+MembersOf = Callable[[Identity], frozenset[Identity]]
+
+
 class Trees:
     """Finds and ends engines together with whatever they started; many at once share the scans."""
 
-    def __init__(self, exits: Exits, clock: Clock) -> None:
+    def __init__(self, exits: Exits, clock: Clock, members_of: MembersOf) -> None:
         self._exits = exits
         self._clock = clock
+        self._members_of = members_of
+        self._clearing: dict[SessionId, asyncio.Event] = {}
         self._plain = SharedRead(lambda: Table(read_processes()))
         self._marked = SharedRead(read_marked_table)
 
     async def end(self, target: Target, grace_s: float) -> Exit:
         """End the engine and every descendant; return only once all are proven dead."""
         engine = target.identity
-        members: set[Identity] = set()
+        members = self._seen_of(target)
         if engine is not None and is_alive(engine):
             # Before the first signal: once the engine is dead nothing says any more who its children were.
-            members = {process.identity for process in (await self._plain.get()).descendants([engine])}
+            members |= {process.identity for process in (await self._plain.get()).descendants([engine])}
             await self._ask_to_exit(engine, grace_s)
         await self._kill(target, members)
         return Exit() if engine is None else await self._exits.wait(engine)
 
     async def sweep(self, target: Target) -> int:
         """Kill what is left of this launch after its engine died; return how many processes that were."""
-        return await self._kill(target, set())
+        members = self._seen_of(target)
+        if not members - {target.identity}:
+            return await self._kill(target, members)
+        cleared = self._clearing[target.session_id] = asyncio.Event()
+        try:
+            return await self._kill(target, members)
+        finally:
+            cleared.set()
+            if self._clearing.get(target.session_id) is cleared:
+                del self._clearing[target.session_id]
+
+    async def until_cleared(self, session_id: SessionId) -> None:
+        """Return once no sweep is ending processes that were seen with an engine of this session."""
+        if session_id in self._clearing:
+            await self._clearing[session_id].wait()
+
+    def _seen_of(self, target: Target) -> set[Identity]:
+        """Return the members a measurement has seen: those that left their parents and their marks are known so."""
+        return set() if target.identity is None else set(self._members_of(target.identity))
 
     async def _ask_to_exit(self, engine: Identity, grace_s: float) -> None:
         for patience_s in (grace_s, _LAST_GRACE_S):

@@ -12,7 +12,6 @@ from openwa_manager.processes.table import Process, Table, read_processes
 class _Sample:
     """What was seen of one tree: when (boot clock), and the processor time of each member."""
 
-    root: Identity
     boot_s: float
     cpu_s: Mapping[Identity, float]
 
@@ -22,7 +21,12 @@ class UsageMeter:
 
     def __init__(self, clock: Clock) -> None:
         self._clock = clock
-        self._samples: dict[SessionId, _Sample] = {}
+        self._samples: Mapping[Identity, _Sample] = {}
+
+    def members_of(self, engine: Identity) -> frozenset[Identity]:
+        """Return whom the last samples saw in this engine's tree; that of a dead one is known while a member lives."""
+        sample = self._samples.get(engine)
+        return frozenset(sample.cpu_s) if sample else frozenset()
 
     def sample(self, roots: Mapping[SessionId, Identity]) -> Mapping[SessionId, Usage]:
         """Return the use of each live engine with all its descendants; sessions whose engine is dead are absent.
@@ -31,26 +35,26 @@ class UsageMeter:
         Blocks for about 20 µs per process on the host.
         """
         table, boot_s = Table(read_processes()), self._clock.now().boot_s
-        trees = {session_id: self._members(table, session_id, root) for session_id, root in roots.items()}
-        usages, samples = {}, {}
-        for session_id, members in trees.items():
-            root = roots[session_id]
-            cpu_s = {process.identity: process.cpu_s for process in members}
-            if root in cpu_s:
-                samples[session_id] = _Sample(root=root, boot_s=boot_s, cpu_s=cpu_s)
-                usages[session_id] = _usage(members, self._samples.get(session_id), samples[session_id])
+        usages: dict[SessionId, Usage] = {}
+        samples: dict[Identity, _Sample] = {}
+        trees = {root: self._members(table, root) for root in {*roots.values(), *self._samples}}
+        for root, members in trees.items():
+            if members:
+                samples[root] = _Sample(boot_s=boot_s, cpu_s={each.identity: each.cpu_s for each in members})
+        for session_id, root in roots.items():
+            if root in samples and root in samples[root].cpu_s:
+                usages[session_id] = _usage(trees[root], self._samples.get(root), samples[root])
         self._samples = samples
         return usages
 
-    def _members(self, table: Table, session_id: SessionId, root: Identity) -> Sequence[Process]:
-        before = self._samples.get(session_id)
-        known = before.cpu_s if before and before.root == root else ()
-        return table.descendants([root, *known])
+    def _members(self, table: Table, root: Identity) -> Sequence[Process]:
+        before = self._samples.get(root)
+        return table.descendants([root, *(before.cpu_s if before else ())])
 
 
 def _usage(members: Sequence[Process], before: _Sample | None, now: _Sample) -> Usage:
     cpu_percent = 0.0
-    if before is not None and before.root == now.root and now.boot_s > before.boot_s:
+    if before is not None and now.boot_s > before.boot_s:
         # A process that is new since then has done all its work since then.
         used_s = sum(cpu_s - before.cpu_s.get(identity, 0.0) for identity, cpu_s in now.cpu_s.items())
         cpu_percent = 100 * used_s / (now.boot_s - before.boot_s)

@@ -265,7 +265,7 @@ from openwa_manager.processes.tree import Trees
 
 async def end(pid):
     target = Target(session_id="s", launch_id="l", directory=Path("/nowhere"), identity=identify(pid))
-    print(await Trees(Exits(clock, system_source()), clock).end(target, 3600))
+    print(await Trees(Exits(clock, system_source()), clock, lambda _: frozenset()).end(target, 3600))
 
 clock = SystemClock()
 rehearsal = subprocess.Popen(["sleep", "1000"])  # loads whatever the user nobody may not be able to read
