@@ -21,9 +21,10 @@ class Directory:
         Raises:
             RefusalError: there is none.
         """
-        with suppress(SessionNotFoundError):
+        try:
             return self._sessions.get(name)
-        session = self._remembered(name) or self._sought(name)
+        except SessionNotFoundError:
+            session = self._remembered(name) or self._sought(name)
         if session is None:
             raise not_found(name)
         self._known[name] = session.session_id

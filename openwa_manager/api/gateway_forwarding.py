@@ -1,8 +1,7 @@
 """Every route of a session that is not ours to answer: handed to the session's engine, which answers it."""
 
 import json
-from collections.abc import AsyncIterator, Mapping
-from contextlib import asynccontextmanager
+from collections.abc import Mapping
 from dataclasses import dataclass
 from urllib.parse import unquote
 
@@ -88,7 +87,7 @@ class Forwarding:
             return await self._send(request, where, session_id, body)
         if where.is_webhooks:
             return await self._webhooks(request, where, session_id, body)
-        async with self._asked(request, where, body) as answer:
+        async with await self._ask(request, where, body) as answer:
             return await relay(request, answer)
 
     def _find(self, where: Destination) -> Session:
@@ -114,7 +113,7 @@ class Forwarding:
             body = said.body
         async with (
             self._pacing.turn(session_id, HOLD_S),
-            self._asked(request, where, body) as answer,
+            await self._ask(request, where, body) as answer,
         ):
             if said is None or answer.status >= 300:
                 return await relay(request, answer)
@@ -126,7 +125,7 @@ class Forwarding:
         """Hand on what concerns the owner's webhooks; our own is not there for anybody else."""
         if len(where.words) > 1:
             await self._refuse_ours(request, where, session_id)
-        async with self._asked(request, where, body) as answer:
+        async with await self._ask(request, where, body) as answer:
             if len(where.words) > 1 or request.method != "GET" or answer.status != 200:
                 return await relay(request, answer)
             raw = await read(answer)
@@ -135,15 +134,14 @@ class Forwarding:
     async def _refuse_ours(self, request: web.Request, where: Destination, session_id: SessionId) -> None:
         hook_id = [part for part in where.tail.split("/") if part][1]
         one = Destination(where.name, f"/webhooks/{hook_id}", ("webhooks", hook_id), "")
-        async with self._asked(request, one, None, method="GET") as answer:
+        async with await self._ask(request, one, None, method="GET") as answer:
             if answer.status == 200 and _is_ours(_parsed(await read(answer)), session_id):
                 raise RefusalError(404, f"Webhook with id '{unquote(hook_id)}' not found")
 
-    @asynccontextmanager
-    async def _asked(
+    async def _ask(
         self, request: web.Request, where: Destination, body: Body, method: str | None = None
-    ) -> AsyncIterator[aiohttp.ClientResponse]:
-        """Enter with the engine's answer; it is looked up only now whether there still is an engine."""
+    ) -> aiohttp.ClientResponse:
+        """Return the engine's answer, to be released; it is looked up only now whether there still is an engine."""
         session = self._find(where)
         launch, inner_id = session.launch, session.inner_id
         if launch is None or inner_id is None:
@@ -156,8 +154,7 @@ class Forwarding:
             headers=headers_for_engine(request, body),
             body=body,
         )
-        async with await forwarder.forward(parcel) as answer:
-            yield answer
+        return await forwarder.forward(parcel)
 
 
 def _without_ours(raw: bytes, session_id: SessionId) -> bytes:
