@@ -148,8 +148,12 @@ def test_a_logout_here_unlinks_and_a_deletion_leaves_nothing(serve: Serve, phone
     answer = daemon.ask("POST", "/v1/sessions/acme/logout")
     deleted = daemon.ask("DELETE", "/v1/sessions/beta?logout=true")
 
-    assert answer.status == 202
-    daemon.until("acme", "logged_out", within_s=SLOW_S)
+    if phones.engine == "openwa" and answer.status == 409:  # before 0.12 OpenWA has no such call: nothing happened
+        assert daemon.session("acme").body["status"] == "connected"
+        daemon.ask("DELETE", "/v1/sessions/acme")
+    else:
+        assert answer.status == 202
+        daemon.until("acme", "logged_out", within_s=SLOW_S)
     assert deleted.status == 204
     assert not (daemon.home / "sessions" / "beta").exists()
     assert not engines_below(daemon.home)
