@@ -30,42 +30,50 @@ PATIENT = {"DELIVERY_SCHEDULE_S": f"[{', '.join(['0.05'] * 2000)}]"}
 def test_every_event_arrives_in_order_whatever_breaks(serve: Serve) -> None:
     chance = random.Random(20)  # noqa: S311 (a test is to be repeatable)
     backend = Unreliable(free_ports(1)[0], chance)
-    daemon = serve(settings={**backend.settings, **PATIENT}, engine_env={**SCANNED, "WEBHOOK_RETRY_DELAY": "500"})
+    daemon = serve(settings={**backend.settings, **PATIENT}, engine_env={**SCANNED, "WEBHOOK_RETRY_DELAY": "1000"})
     with backend.open():
         for name in SESSIONS:
             daemon.create(name)
         ports = {name: daemon.until(name, "connected").number("port") for name in SESSIONS}
     for number in range(KILLS):
         torment(daemon, backend, ports, number)
-    backend.is_reformed = True
     with backend.open():
-        daemon.ask("POST", "/v1/endpoints/default/resume")
-        wait_until_all_is_told(daemon)
+        wait_until_all_is_said(daemon)
         recorded = events_of(daemon)
+        eventually(lambda: has_told_all(daemon), within_s=60, every_s=0.5)
 
     assert not backend.forged
     assert_in_order(backend.arrivals)
     assert_repeats_are_the_same(backend.arrivals)
     assert_nothing_is_missing(backend.arrivals, recorded)
-    assert_messages_came_once(recorded)
+    told = {arrival.event["id"] for arrival in backend.arrivals if arrival.event["type"] != "session.heartbeat"}
+    assert told <= {event["id"] for event in events_of(daemon)}
+    for name in SESSIONS:
+        assert_messages_came_once(name, recorded, at_least=KILLS * FLOOD - given_up_by(daemon, name))
 
 
 def torment(daemon: Daemon, backend: Unreliable, ports: dict[str, int], number: int) -> None:
-    """Cause many events, let the backend be there or not, and kill the daemon at some moment of it all."""
-    with ExitStack() as stack:
-        if backend.chance.random() < 0.7:
-            stack.enter_context(backend.open())
+    """Cause many events, let the backend go away and come back, and kill the daemon at some moment of it all."""
+    with ExitStack() as opened:
+        if number % 3:
+            opened.enter_context(backend.open())
         passing = daemon.create(f"passing_{number}").text("session_id")
         for port in ports.values():
             flood(port)
         if number % 2:
             daemon.ask("POST", f"/v1/sessions/{passing}/stop")
-        time.sleep(backend.chance.uniform(0, 0.6))  # any moment will do, the more the better
+            opened.close()
+            opened.enter_context(backend.open())
+        has_told_all(daemon)
+        time.sleep(backend.chance.uniform(0, 1))  # any moment will do, the more the better
         daemon.kill()
-    with ExitStack() as stack:
-        if backend.chance.random() < 0.7:
-            stack.enter_context(backend.open())
         daemon.start()
+
+
+def has_told_all(daemon: Daemon) -> bool:
+    """Tell whether nothing waits; if the breaker is open, have it closed: the test has no half a minute for a probe."""
+    daemon.ask("POST", "/v1/endpoints/default/resume")
+    return not daemon.ask("GET", "/v1/deliveries?state=pending").body["deliveries"]
 
 
 def flood(port: int) -> None:
@@ -78,11 +86,20 @@ def flood(port: int) -> None:
         engine.close()
 
 
-def wait_until_all_is_told(daemon: Daemon) -> None:
-    """Wait until the engines have got rid of every message and the daemon of every event."""
-    expected = KILLS * FLOOD * len(SESSIONS)
-    eventually(lambda: len(events_of(daemon, "message.received")) >= expected, within_s=60, every_s=0.2)
-    eventually(lambda: not daemon.ask("GET", "/v1/deliveries?state=pending").body["deliveries"], within_s=60)
+def wait_until_all_is_said(daemon: Daemon) -> None:
+    """Wait until every message is on the daemon's disk, or its engine has given up: we were away each time it tried."""
+
+    def is_all_said() -> bool:
+        said = Counter(event["session_id"] for event in events_of(daemon, "message.received"))
+        return all(said[name] + given_up_by(daemon, name) >= KILLS * FLOOD for name in SESSIONS)
+
+    eventually(is_all_said, within_s=60, every_s=0.3)
+
+
+def given_up_by(daemon: Daemon, session_id: str) -> int:
+    """Return how many messages an engine stopped repeating; those it was never told of may be recorded all the same."""
+    log = daemon.home / "sessions" / session_id / "logs" / "engine.log"
+    return log.read_text().count(" attempt 5: ")
 
 
 def events_of(daemon: Daemon, event_type: str = "") -> list[dict[str, Json]]:
@@ -113,7 +130,7 @@ def number_of(arrival: Arrival) -> int:
 
 
 def assert_in_order(arrivals: Sequence[Arrival]) -> None:
-    """Nothing overtakes, and nothing but the event under way is sent again: the numbers never fall."""
+    """Let nothing overtake, and nothing but the event under way be sent again: the numbers never fall."""
     for session_id, those in numbered(arrivals).items():
         numbers = [number_of(arrival) for arrival in those]
         assert numbers == sorted(numbers), session_id
@@ -121,7 +138,7 @@ def assert_in_order(arrivals: Sequence[Arrival]) -> None:
 
 
 def assert_repeats_are_the_same(arrivals: Sequence[Arrival]) -> None:
-    """One event, one id; one id, one body, byte for byte (a code is shown only while it is valid)."""
+    """Give one event one id, and one id one body, byte for byte."""
     bodies: dict[Json, set[bytes]] = defaultdict(set)
     ids: dict[tuple[Json, Json], set[Json]] = defaultdict(set)
     for arrival in arrivals:
@@ -133,17 +150,13 @@ def assert_repeats_are_the_same(arrivals: Sequence[Arrival]) -> None:
 
 
 def assert_nothing_is_missing(arrivals: Sequence[Arrival], recorded: Sequence[dict[str, Json]]) -> None:
-    """What the daemon recorded is what the backend has; codes are worth nothing later and may be missing."""
+    """Find everything the daemon recorded at the backend; codes are worth nothing later and may be missing."""
     stored = {arrival.event["id"] for arrival in arrivals if arrival.is_stored}
     assert [event for event in recorded if event["type"] != "session.qr" and event["id"] not in stored] == []
-    assert {arrival.event["id"] for arrival in arrivals} <= {event["id"] for event in recorded}
 
 
-def assert_messages_came_once(recorded: Sequence[dict[str, Json]]) -> None:
-    """Every message the engines received is one event, however often an engine had to say it."""
-    for name in SESSIONS:
-        messages = [e["data"] for e in recorded if e["session_id"] == name and e["type"] == "message.received"]
-        texts = [message["body"] for message in messages if isinstance(message, dict)]
-        ids = {message["id"] for message in messages if isinstance(message, dict)}
-        assert Counter(texts) == {f"flood {number}": KILLS for number in range(FLOOD)}
-        assert len(ids) == len(texts)
+def assert_messages_came_once(session_id: str, recorded: Sequence[dict[str, Json]], *, at_least: int) -> None:
+    """Find one event for each message the engine received, however often the engine had to say it."""
+    mine = [e["data"] for e in recorded if e["session_id"] == session_id and e["type"] == "message.received"]
+    ids = [message["id"] for message in mine if isinstance(message, dict)]
+    assert len(set(ids)) == len(ids) >= at_least

@@ -50,11 +50,10 @@ class Arrival(NamedTuple):
 
 @dataclass
 class Unreliable:
-    """The backend; while it `is_reformed` it answers well."""
+    """The backend, wherever it listens; what reached it stays known while it is away."""
 
     port: int
     chance: random.Random
-    is_reformed: bool = False
     arrivals: list[Arrival] = field(default_factory=list)
     manners: Counter[str] = field(default_factory=Counter)
     forged: list[bytes] = field(default_factory=list)
@@ -80,7 +79,7 @@ class Unreliable:
     def take(self, headers: dict[str, str], body: bytes) -> Manner:
         """Write down what came and choose how to answer."""
         with self._lock:
-            is_good = self.is_reformed or self.chance.random() * 100 < GOOD_PERCENT
+            is_good = self.chance.random() * 100 < GOOD_PERCENT
             manner = GOOD if is_good else self.chance.choice(VICES)
             self.manners[manner.name] += 1
             self.arrivals.append(Arrival(body, json.loads(body), manner.is_stored))
