@@ -4,6 +4,7 @@ import base64
 import hashlib
 import hmac
 import json
+import sys
 import threading
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -13,6 +14,14 @@ from typing import Self
 from openwa_manager.domain.events import Json
 
 SECRET = "a-secret-of-the-remote-backend"
+
+
+class _Server(ThreadingHTTPServer):
+    """A server that makes no noise about daemons that were killed in the middle of a post."""
+
+    def handle_error(self, request: object, client_address: object) -> None:
+        if not isinstance(sys.exc_info()[1], ConnectionError):
+            super().handle_error(request, client_address)  # type: ignore[arg-type]  # handed on as it came
 
 
 @dataclass
@@ -58,7 +67,7 @@ class Upstream:
             def log_message(self, format: str, *args: object) -> None:  # noqa: A002 (the library's name)
                 del format, args
 
-        self._server = ThreadingHTTPServer(("127.0.0.1", self.port), Handler)
+        self._server = _Server(("127.0.0.1", self.port), Handler)
         threading.Thread(target=self._server.serve_forever, kwargs={"poll_interval": 0.01}, daemon=True).start()
         return self
 
