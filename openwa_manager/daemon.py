@@ -48,6 +48,7 @@ from openwa_manager.processes.usage import UsageMeter
 from openwa_manager.services.broadcaster import Broadcaster
 from openwa_manager.services.courier import Courier, Letterhead
 from openwa_manager.services.deliveries import Deliveries
+from openwa_manager.services.disk_survey import DiskSurvey
 from openwa_manager.services.dispatcher import Dispatcher
 from openwa_manager.services.endpoints import Endpoints, Ownership
 from openwa_manager.services.equipment import Equipment
@@ -64,6 +65,7 @@ from openwa_manager.services.sampler import Sampler
 from openwa_manager.services.sessions import Sessions
 from openwa_manager.services.start_gate import Shortage, StartGate
 from openwa_manager.services.vigil import Reactions, Vigil
+from openwa_manager.services.vitals import Vitals, Watchers
 from openwa_manager.store import outbox
 from openwa_manager.store.database import Database
 from openwa_manager.store.endpoints import configure_default
@@ -125,7 +127,7 @@ class _Parts:
     channels: _Channels
     announce: Callable[[Sequence[StoredEvent]], None]
     sampler: Sampler
-    prober: Prober
+    vitals: Vitals
     gateway: GatewayBacking
     measurements: Measurements
     services: tuple[_Service, ...]
@@ -149,6 +151,7 @@ async def _serve(settings: Settings) -> None:
         facts = Facts(host=platform.node(), version=_VERSION, started_at=clock.now().at)
         backing = Backing(
             sessions=parts.sessions,
+            vitals=parts.vitals,
             usage=parts.sampler.usage,
             database=database,
             broadcaster=parts.channels.broadcaster,
@@ -228,6 +231,10 @@ async def _build(
     heartbeat = Heartbeat(clock, settings.heartbeat_s, sessions.list_sessions, sampler.usage, post)
     usage = sampler.usage if settings.metrics_per_session else None
     measurements = Measurements(_VERSION, sessions, database, channels.dispatcher.qr_push_times, usage)
+    survey = DiskSurvey(
+        clock, lambda: {each.session_id: equipment.directory(each.session_id) for each in sessions.list_sessions()}
+    )
+    watchers = Watchers(pulse=prober.pulse, usage=sampler.usage, open_files=meter.open_files_of, disk=survey.used_bytes)
     housekeeping = Housekeeping(clock, database, home.copies, sessions.log_paths)
     gateway = GatewayBacking(
         sessions=sessions,
@@ -242,12 +249,12 @@ async def _build(
         channels=channels,
         announce=announce,
         sampler=sampler,
-        prober=prober,
+        vitals=Vitals(sessions, watchers),
         gateway=gateway,
         measurements=measurements,
         services=(
             *(launcher, channels.dispatcher, gate, sessions, sampler, watcher),
-            *(prober, heartbeat, vigil, housekeeping, measurements),
+            *(prober, heartbeat, vigil, housekeeping, measurements, survey),
         ),
     )
 

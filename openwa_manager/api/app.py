@@ -30,6 +30,7 @@ from openwa_manager.services.broadcaster import Broadcaster
 from openwa_manager.services.deliveries import Deliveries
 from openwa_manager.services.endpoints import Endpoints
 from openwa_manager.services.sessions import Sessions
+from openwa_manager.services.vitals import Vitals
 from openwa_manager.store.database import Database
 
 BODY_MAX_BYTES = 1024 * 1024
@@ -44,6 +45,7 @@ class Backing:
     """
 
     sessions: Sessions
+    vitals: Vitals
     usage: Callable[[SessionId], Usage | None]
     database: Database
     broadcaster: Broadcaster
@@ -79,7 +81,7 @@ def make_table(backing: Backing) -> tuple[Route, ...]:
     """Return every route there is."""
     sessions, facts = backing.sessions, backing.facts
     nouns = (
-        HealthRoutes(sessions),
+        HealthRoutes(sessions, backing.vitals),
         SessionRoutes(sessions, backing.recipes, backing.usage),
         QrRoutes(sessions, backing.pairing_window_s),
         LogRoutes(sessions),

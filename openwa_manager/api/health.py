@@ -6,17 +6,19 @@ from openwa_manager.api.errors import NotReadyError
 from openwa_manager.api.given import Nothing, ReadyQuery
 from openwa_manager.api.routing import Call, Route, json_answer, route
 from openwa_manager.api.schemas import Alive, CheckOut, HealthOut, ProgressOut, Readiness
-from openwa_manager.domain.session import LinkState, ProcessState, Session
+from openwa_manager.domain.session import LinkState, ProcessState
 from openwa_manager.domain.times import iso8601
 from openwa_manager.services.progress import progress_of
 from openwa_manager.services.sessions import Sessions
+from openwa_manager.services.vitals import Signs, Vitals
 
 
 class HealthRoutes:
     """`/livez`, `/readyz` and the health of a session."""
 
-    def __init__(self, sessions: Sessions) -> None:
+    def __init__(self, sessions: Sessions, vitals: Vitals) -> None:
         self._sessions = sessions
+        self._vitals = vitals
 
     def table(self) -> tuple[Route, ...]:
         """Return the routes."""
@@ -49,27 +51,95 @@ class HealthRoutes:
 
     async def session(self, call: Call[Nothing]) -> web.Response:
         """Tell whether a session can send and receive now; 503 when it cannot."""
-        health = health_of(self._sessions.get(call.session_id))
+        health = health_of(self._vitals.of(call.session_id))
         return json_answer(health, 200 if health.healthy else 503)
 
 
-def health_of(session: Session) -> HealthOut:
+def health_of(signs: Signs) -> HealthOut:
     """Return how a session does; it is healthy only when its process lives, answers and is linked to WhatsApp."""
+    session = signs.session
     is_running = session.process is ProcessState.RUNNING
-    checks = (
-        CheckOut(
-            name="process",
-            is_ok=session.pid is not None,
-            detail="no process" if session.pid is None else f"pid {session.pid}",
-        ),
-        CheckOut(name="engine", is_ok=is_running, detail=session.process.value),
-        CheckOut(name="link", is_ok=session.link is LinkState.CONNECTED, detail=session.link.value),
-    )
+    checks = tuple(check(signs) for check in (_process, _engine, _probe, _link, _log, _heartbeat, _qr))
     return HealthOut(
         healthy=all(check.is_ok for check in checks),
         process=session.process,
         engine="answering" if is_running else "booting" if session.process is ProcessState.STARTING else "down",
         link=session.link,
-        last_seen_at=None if session.last_seen_at is None else iso8601(session.last_seen_at),
+        last_seen_at=_moment(session.last_seen_at),
         checks=checks,
     )
+
+
+def _process(signs: Signs) -> CheckOut:
+    session, usage = signs.session, signs.usage
+    evidence = {
+        "pid": session.pid,
+        "started_at": _moment(session.started_at),
+        "restarts": session.restarts.count,
+        "rss_bytes": usage.rss_bytes if usage else None,
+        "cpu_percent": round(usage.cpu_percent, 1) if usage else None,
+        "process_count": usage.process_count if usage else None,
+        "open_file_count": signs.open_file_count,
+        "disk_bytes": signs.disk_bytes,
+    }
+    detail = "no process" if session.pid is None else f"pid {session.pid}"
+    return CheckOut(name="process", is_ok=session.pid is not None, detail=detail, evidence=evidence)
+
+
+def _engine(signs: Signs) -> CheckOut:
+    session = signs.session
+    evidence = {"launch": session.launch_count, "port": session.launch.port if session.launch else None}
+    is_running = session.process is ProcessState.RUNNING
+    return CheckOut(name="engine", is_ok=is_running, detail=session.process.value, evidence=evidence)
+
+
+def _probe(signs: Signs) -> CheckOut:
+    pulse = signs.pulse
+    if pulse is None:
+        return CheckOut(name="probe", is_ok=True, detail="not asked: no engine runs")
+    evidence = {"misses": pulse.misses, "answered_at": _moment(pulse.answered_at)}
+    return CheckOut(name="probe", is_ok=pulse.misses == 0, detail=pulse.detail, evidence=evidence)
+
+
+def _link(signs: Signs) -> CheckOut:
+    session, reason = signs.session, signs.session.reason
+    evidence = {
+        "connected_at": _moment(session.connected_at),
+        "last_connected_at": _moment(session.last_connected_at),
+        "reason": reason.code.value if reason else None,
+        "since": _moment(reason.at) if reason else None,
+    }
+    detail = f"{session.link}: {reason.detail}" if reason else session.link.value
+    return CheckOut(name="link", is_ok=session.link is LinkState.CONNECTED, detail=detail, evidence=evidence)
+
+
+def _log(signs: Signs) -> CheckOut:
+    """Show the log's growth: lines are a sign of life, their absence proves nothing."""
+    evidence = {"written_at": _moment(signs.log_written_at), "size_bytes": signs.log_bytes}
+    detail = "no log" if signs.log_written_at is None else "written to"
+    return CheckOut(name="log", is_ok=True, detail=detail, evidence=evidence)
+
+
+def _heartbeat(signs: Signs) -> CheckOut:
+    """Show whether the engine posts heartbeats; that they stop shows at the link, after the time allowed."""
+    detail = "posts heartbeats" if signs.has_heartbeat else "posts none"
+    evidence = {"last_seen_at": _moment(signs.session.last_seen_at)}
+    return CheckOut(name="heartbeat", is_ok=True, detail=detail, evidence=evidence)
+
+
+def _qr(signs: Signs) -> CheckOut:
+    qr = signs.session.qr
+    if qr is None:
+        is_awaited = signs.session.link is LinkState.QR_READY
+        return CheckOut(name="qr", is_ok=not is_awaited, detail="none shown")
+    evidence = {
+        "seq": qr.seq,
+        "attempt": qr.attempt,
+        "produced_at": _moment(qr.produced_at),
+        "expires_at": _moment(qr.expires_at),
+    }
+    return CheckOut(name="qr", is_ok=True, detail="shown, waiting for a scan", evidence=evidence)
+
+
+def _moment(at: float | None) -> str | None:
+    return None if at is None else iso8601(at)

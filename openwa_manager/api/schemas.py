@@ -195,6 +195,7 @@ class CheckOut(Out):
     name: str
     is_ok: bool
     detail: str
+    evidence: Mapping[str, str | int | float | None] = Field(default_factory=dict)
 
 
 class HealthOut(Out):

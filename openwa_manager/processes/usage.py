@@ -3,8 +3,11 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
+import psutil
+
 from openwa_manager.domain.ports import Clock
 from openwa_manager.domain.session import Identity, SessionId, Usage
+from openwa_manager.processes.identity import is_alive
 from openwa_manager.processes.table import Process, Table, read_processes
 
 
@@ -28,6 +31,11 @@ class UsageMeter:
         sample = self._samples.get(engine)
         return frozenset(sample.cpu_s) if sample else frozenset()
 
+    def open_files_of(self, engine: Identity) -> int | None:
+        """Return how many files the tree that was sampled last has open now; None when none of it can be looked at."""
+        counts = [count for each in self.members_of(engine) if (count := _open_file_count(each)) is not None]
+        return sum(counts) if counts else None
+
     def sample(self, roots: Mapping[SessionId, Identity]) -> Mapping[SessionId, Usage]:
         """Return the use of each live engine with all its descendants; sessions whose engine is dead are absent.
 
@@ -50,6 +58,14 @@ class UsageMeter:
     def _members(self, table: Table, root: Identity) -> Sequence[Process]:
         before = self._samples.get(root)
         return table.descendants([root, *(before.cpu_s if before else ())])
+
+
+def _open_file_count(identity: Identity) -> int | None:
+    try:
+        count = psutil.Process(identity.pid).num_fds()
+    except psutil.Error:
+        return None
+    return count if is_alive(identity) else None
 
 
 def _usage(members: Sequence[Process], before: _Sample | None, now: _Sample) -> Usage:

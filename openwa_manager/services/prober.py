@@ -1,7 +1,7 @@
 """Is the engine well? Asks every running engine for the truth about its link, and notices those that do not answer."""
 
 import asyncio
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -64,10 +64,9 @@ class Prober:
         self._pulses: dict[SessionId, Pulse] = {}
         self._under_way: set[SessionId] = set()
 
-    @property
-    def pulses(self) -> Mapping[SessionId, Pulse]:
-        """Return what the probes have shown of every running session."""
-        return self._pulses
+    def pulse(self, session_id: SessionId) -> Pulse | None:
+        """Return what the probes have shown of the session's running engine; None when it does not run."""
+        return self._pulses.get(session_id)
 
     def probe_all(self) -> None:
         """Forget all misses and ask everybody soon: nobody was there to hear the answers."""

@@ -19,6 +19,7 @@ from openwa_manager.domain.session import (
     SessionId,
     Spec,
 )
+from openwa_manager.services.vitals import Signs
 from tests.api.world import World, world_in
 
 SESSION = Session(
@@ -56,10 +57,10 @@ async def test_a_connected_session_is_healthy(world: World) -> None:
 
 
 def test_a_booting_engine_is_not_down() -> None:
-    health = health_of(replace(SESSION, process=ProcessState.STARTING))
+    health = health_of(Signs(session=replace(SESSION, process=ProcessState.STARTING)))
 
     assert (health.engine, health.healthy) == ("booting", False)
-    assert [check.is_ok for check in health.checks] == [False, False, False]
+    assert [check.name for check in health.checks if not check.is_ok] == ["process", "engine", "link"]
 
 
 async def test_why_tells_the_steps_in_order_with_their_evidence(world: World) -> None:

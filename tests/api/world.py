@@ -40,12 +40,15 @@ from openwa_manager.services.measurements import Measurements
 from openwa_manager.services.pacing import Pacing
 from openwa_manager.services.sessions import Sessions
 from openwa_manager.services.start_gate import StartGate
+from openwa_manager.services.vitals import Vitals, Watchers
 from openwa_manager.store.database import Database
 from tests.api.channels import PACE, Channels, channels_of
 
 USER_AND_ID = "user_1_session_550e8400"
 SIMULATOR = KnownProgram((sys.executable, "-m", "openwa_manager.simulator"))
 QUICK = {"SIM_QR_DELAY_S": "0.05", "SIM_OPEN_S": "0.05", "SIM_RECONNECT_S": "0.05"}
+#: Nobody measures anything here.
+UNWATCHED = Watchers(pulse=lambda _: None, usage=lambda _: None, open_files=lambda _: None, disk=lambda _: None)
 ALLOWED_HOST = "wa.example.com"
 GRACE_S = 2.0
 
@@ -241,6 +244,7 @@ def measurements_of(world: World) -> Measurements:
 def backing_of(world: World) -> Backing:
     return Backing(
         sessions=world.sessions,
+        vitals=Vitals(world.sessions, UNWATCHED),
         database=world.database,
         broadcaster=world.channels.broadcaster,
         endpoints=world.channels.endpoints,

@@ -4,7 +4,7 @@ from pathlib import Path
 import psutil
 import pytest
 
-from openwa_manager.host.capacity import core_count, free_disk_bytes, free_memory_bytes
+from openwa_manager.host.capacity import core_count, free_disk_bytes, free_memory_bytes, used_disk_bytes
 
 
 def test_free_memory_is_what_the_kernel_calls_available(tmp_path: Path) -> None:
@@ -36,3 +36,15 @@ def test_free_disk_is_that_of_the_paths_own_disk(tmp_path: Path) -> None:
 
 def test_there_is_a_core() -> None:
     assert 1 <= core_count() <= (os.cpu_count() or 1)
+
+
+def test_a_directory_counts_with_everything_below_and_a_link_for_itself_only(tmp_path: Path) -> None:
+    (tmp_path / "deep" / "deeper").mkdir(parents=True)
+    (tmp_path / "deep" / "deeper" / "file").write_bytes(b"x" * 1_000_000)
+    (tmp_path / "elsewhere").symlink_to("/usr")
+
+    assert 1_000_000 <= used_disk_bytes(tmp_path) < 1_200_000
+
+
+def test_a_directory_that_is_gone_takes_nothing(tmp_path: Path) -> None:
+    assert used_disk_bytes(tmp_path / "gone") == 0

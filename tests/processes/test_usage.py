@@ -109,3 +109,49 @@ async def test_a_new_launch_starts_a_new_count(launcher: HostLauncher, stage: St
     await clock.advance(1)
 
     assert meter.sample({SESSION: second})[SESSION].cpu_percent == 0
+
+
+async def test_the_open_files_of_a_tree_are_counted_while_it_lives(
+    launcher: HostLauncher, stage: Stage, clock: FakeClock
+) -> None:
+    program = "files = [open('/dev/null') for _ in range(50)]\n" + SLEEPER
+    identity = await launcher.launch(stage.python(program))
+    await stage.told()
+    meter = UsageMeter(clock)
+    before = meter.open_files_of(identity)
+    meter.sample({SESSION: identity})
+    alive = meter.open_files_of(identity)
+    os.kill(identity.pid, signal.SIGKILL)
+    await launcher.wait(identity)
+
+    assert before is None
+    assert alive is not None
+    assert 53 <= alive < 70
+    assert meter.open_files_of(identity) is None
+
+
+async def test_what_a_dead_engine_left_behind_is_known_for_as_long_as_it_lives(
+    launcher: HostLauncher, stage: Stage, clock: FakeClock
+) -> None:
+    program = """
+child = subprocess.Popen(["sleep", "1000"], start_new_session=True)
+tell(child.pid)
+wait_for_ever()
+"""
+    identity = await launcher.launch(stage.python(program))
+    (child,) = await stage.told()
+    left = identify(child)
+    assert left is not None
+    meter = UsageMeter(clock)
+    meter.sample({SESSION: identity})
+
+    os.kill(identity.pid, signal.SIGKILL)
+    await launcher.wait(identity)
+    meter.sample({})
+    known = meter.members_of(identity)
+    os.kill(child, signal.SIGKILL)
+    await launcher.wait(left)
+    meter.sample({})
+
+    assert known == {left}
+    assert not meter.members_of(identity)

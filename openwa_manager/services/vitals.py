@@ -1,0 +1,74 @@
+"""All that is known of how one session does, gathered from those who watch it."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+from openwa_manager.domain.session import Identity, Session, SessionId, Usage
+from openwa_manager.services.prober import Pulse
+from openwa_manager.services.sessions import Sessions
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Signs:
+    """What the watchers know of one session; None where nothing was measured, or cannot be.
+
+    `log_written_at` is wall time; `has_heartbeat` tells that the engine posts heartbeats.
+    """
+
+    session: Session
+    pulse: Pulse | None = None
+    usage: Usage | None = None
+    open_file_count: int | None = None
+    disk_bytes: int | None = None
+    log_written_at: float | None = None
+    log_bytes: int | None = None
+    has_heartbeat: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Watchers:
+    """Those who measure, as questions about one session or, for `open_files`, about its engine."""
+
+    pulse: Callable[[SessionId], Pulse | None]
+    usage: Callable[[SessionId], Usage | None]
+    open_files: Callable[[Identity], int | None]
+    disk: Callable[[SessionId], int | None]
+
+
+class Vitals:
+    """Asks the watchers."""
+
+    def __init__(self, sessions: Sessions, watchers: Watchers) -> None:
+        self._sessions = sessions
+        self._watchers = watchers
+
+    def of(self, session_id: str) -> Signs:
+        """Return what is known of a session now.
+
+        Raises:
+            SessionNotFoundError: there is none with this id.
+        """
+        session = self._sessions.get(session_id)
+        identity = session.launch.identity if session.launch else None
+        patients = (each for each in self._sessions.patients() if each.session.session_id == session_id)
+        patient = next(patients, None)
+        written_at, size_bytes = _facts_of(self._sessions.log_path(session_id))
+        return Signs(
+            session=session,
+            pulse=self._watchers.pulse(session.session_id),
+            usage=self._watchers.usage(session.session_id),
+            open_file_count=self._watchers.open_files(identity) if identity else None,
+            disk_bytes=self._watchers.disk(session.session_id),
+            log_written_at=written_at,
+            log_bytes=size_bytes,
+            has_heartbeat=patient is not None and patient.has_heartbeat,
+        )
+
+
+def _facts_of(log_path: Path) -> tuple[float | None, int | None]:
+    try:
+        facts = log_path.stat()
+    except OSError:
+        return None, None
+    return facts.st_mtime, facts.st_size

@@ -1,0 +1,29 @@
+import asyncio
+from pathlib import Path
+
+from openwa_manager.domain.session import SessionId
+from openwa_manager.services.disk_survey import DiskSurvey
+from tests.fakes.clock import FakeClock
+
+SESSION = SessionId("acme")
+
+
+async def test_the_disk_of_every_session_is_measured_at_once_and_every_ten_minutes(tmp_path: Path) -> None:
+    clock = FakeClock()
+    survey = DiskSurvey(clock, lambda: {SESSION: tmp_path})
+    before = survey.used_bytes(SESSION)
+
+    async with asyncio.TaskGroup() as tasks:
+        running = tasks.create_task(survey.run())
+        await clock.until_sleeping()
+        empty = survey.used_bytes(SESSION)
+        (tmp_path / "grown").write_bytes(b"x" * 500_000)
+        await clock.advance(601)
+        await clock.until_sleeping()
+        grown = survey.used_bytes(SESSION)
+        running.cancel()
+
+    assert before is None
+    assert empty is not None
+    assert grown is not None
+    assert grown - empty >= 500_000
