@@ -1,25 +1,40 @@
 """Prints the measured promises as one table; absolute times depend on the machine, so nothing here asserts them."""
 
 import sys
+from collections.abc import Callable, Iterable, Mapping
 
+from tests.benchmarks.delivery import measure_delivery
 from tests.benchmarks.gateway import measure_gateway
-from tests.benchmarks.supervision import measure_creation, measure_qr_push, measure_replacement, measure_scale
+from tests.benchmarks.supervision import (
+    Figure,
+    measure_creation,
+    measure_qr_push,
+    measure_replacement,
+    measure_scale,
+)
 
 _SESSIONS, _ROUNDS, _SENDS = 200, 100, 3000
 
+#: Each measures a `share`-th of everything.
+BENCHMARKS: Mapping[str, Callable[[int], Iterable[Figure]]] = {
+    "creation": lambda share: measure_creation(_SESSIONS // share),
+    "replacement": lambda share: measure_replacement(_ROUNDS // share),
+    "qr_push": lambda share: measure_qr_push(_ROUNDS // share),
+    "scale": lambda share: measure_scale(_SESSIONS // share),
+    "gateway": lambda share: measure_gateway(_SENDS // share),
+    "delivery": measure_delivery,
+}
+
 
 def main() -> None:
-    """Measure and print; `--quick` measures less."""
+    """Measure and print; `--quick` measures less, names (`make bench ARGS=delivery`) measure only those."""
     share = 10 if "--quick" in sys.argv else 1
-    figures = [
-        *measure_creation(_SESSIONS // share),
-        *measure_replacement(_ROUNDS // share),
-        *measure_qr_push(_ROUNDS // share),
-        *measure_scale(_SESSIONS // share),
-        *measure_gateway(_SENDS // share),
-    ]
-    for name, measured, goal in (figure.row() for figure in figures):
-        print(f"{name:34} {measured:44} {goal}")
+    names = [word for word in sys.argv[1:] if not word.startswith("-")] or list(BENCHMARKS)
+    if unknown := sorted(set(names) - set(BENCHMARKS)):
+        sys.exit(f"no benchmark is called {', '.join(unknown)}; there are {', '.join(BENCHMARKS)}")
+    for benchmark in names:
+        for name, measured, goal in (figure.row() for figure in BENCHMARKS[benchmark](share)):
+            print(f"{name:34} {measured:44} {goal}", flush=True)
 
 
 if __name__ == "__main__":

@@ -35,10 +35,11 @@ class Figure:
 
     def row(self) -> tuple[str, str, str]:
         """Return name, measurement and goal."""
-        return self.name, self.text or _spread(self.times_s), self.goal
+        return self.name, self.text or spread(self.times_s), self.goal
 
 
-def _spread(times_s: Sequence[float]) -> str:
+def spread(times_s: Sequence[float]) -> str:
+    """Return median and 99th percentile of some times, in words."""
     ordered = sorted(time_s * 1000 for time_s in times_s)
     p99 = ordered[min(len(ordered) - 1, round(0.99 * len(ordered)))]
     return f"median {statistics.median(ordered):.1f} ms, p99 {p99:.1f} ms (n={len(ordered)})"

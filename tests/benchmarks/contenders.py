@@ -1,0 +1,211 @@
+"""The two that are compared: this daemon, and the loop with httpx and a JSON file that one writes instead."""
+
+import hashlib
+import hmac
+import http.client
+import json
+import subprocess
+import sys
+import tempfile
+from collections.abc import Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+from typing import NamedTuple, Protocol
+from urllib.parse import urlsplit
+
+import psutil
+
+from openwa_manager.simulator.png import draw_png
+from openwa_manager.simulator.qrcode import encode_qr
+from tests.benchmarks.supervision import SLEEPER, running
+from tests.benchmarks.tally import Tally
+from tests.e2e.daemon import Daemon, eventually, free_ports
+from tests.e2e.upstream import SECRET
+
+SESSIONS = 20
+_TEXT = "A message of the usual length, as people write them to a shop in the evening. " * 3
+
+
+class Message(NamedTuple):
+    """What a session's engine has to tell; the numbers of a session's messages rise."""
+
+    session: int
+    number: int
+
+    @property
+    def data(self) -> dict[str, str]:
+        """Return what OpenWA would say of it."""
+        return {"id": f"{self.session}-{self.number}", "from": "85212345678@c.us", "body": _TEXT, "type": "chat"}
+
+
+def messages(first: int, count: int) -> list[Message]:
+    """Return so many messages, the sessions taking turns."""
+    return [Message(number % SESSIONS, number) for number in range(first, first + count)]
+
+
+class Contender(Protocol):
+    """Takes messages over HTTP and hands them on to a tally."""
+
+    def fill(self, waiting: Sequence[Message]) -> None:
+        """Let these wait; nobody takes them yet."""
+
+    def post(self, message: Message) -> bool:
+        """Tell whether it took a message."""
+
+    def show_code(self, number: int) -> None:
+        """Let a session have a fresh code."""
+
+    def begin(self) -> None:
+        """Deliver: there is somebody now who takes what waits."""
+
+    def kill(self) -> None:
+        """End as `kill -9` does, and start again."""
+
+
+@dataclass
+class Manager:
+    """This daemon; `hooks` are where the engines post, and their secrets."""
+
+    daemon: Daemon
+    hooks: Sequence[tuple[str, str]]
+
+    def fill(self, waiting: Sequence[Message]) -> None:
+        """Post them as engines do: many at once, each its own in order."""
+        with ThreadPoolExecutor(8) as threads:
+            for session in range(SESSIONS):
+                threads.submit(self._post_all, [message for message in waiting if message.session == session])
+
+    def _post_all(self, those: Sequence[Message]) -> None:
+        for message in those:
+            while not self.post(message):
+                pass
+
+    def post(self, message: Message) -> bool:
+        """Post a message as the session's engine does."""
+        url, secret = self.hooks[message.session]
+        body = json.dumps({"event": "message.received", "data": message.data}).encode()
+        signature = hmac.new(secret.encode(), body, hashlib.sha256).hexdigest()
+        return _is_taken(url, body, {"X-OpenWA-Signature": signature, "X-OpenWA-Idempotency-Key": message.data["id"]})
+
+    def show_code(self, number: int) -> None:
+        """Rename a fresh image into the session's directory."""
+        directory = self.daemon.home / "sessions" / f"s{number % SESSIONS}"
+        fresh = directory / "fresh.png"
+        fresh.write_bytes(draw_png(encode_qr(f"2@code-{number}".encode())))
+        fresh.replace(directory / "qr.png")
+
+    def begin(self) -> None:
+        """Spare the half minute until the breaker's next probe."""
+        assert self.daemon.ask("POST", "/v1/endpoints/default/resume").status == 200
+
+    def kill(self) -> None:
+        """End as `kill -9` does, and start again."""
+        self.daemon.kill()
+        self.daemon.start()
+
+
+@dataclass
+class Loop:
+    """The loop with httpx and a JSON file."""
+
+    port: int
+    upstream: str
+    outbox: Path
+    process: subprocess.Popen[bytes] | None = None
+
+    def fill(self, waiting: Sequence[Message]) -> None:
+        """Put them into its file: posted one by one they would take minutes, each rewriting all of it."""
+        self.end()
+        self.outbox.write_text(json.dumps([_loops_own(message) for message in waiting]))
+        self.start()
+
+    def post(self, message: Message) -> bool:
+        """Post a message."""
+        return self._post(_loops_own(message))
+
+    def show_code(self, number: int) -> None:
+        """Post a code."""
+        assert self._post({"id": f"code-{number}", "type": "session.qr", "session_id": f"s{number % SESSIONS}"})
+
+    def begin(self) -> None:
+        """Do nothing: it tries again every second."""
+
+    def kill(self) -> None:
+        """End as `kill -9` does, and start again."""
+        self.end()
+        self.start()
+
+    def start(self) -> None:
+        """Start it and wait until it listens."""
+        script = Path(__file__).with_name("httpx_loop.py")
+        argv = [sys.executable, str(script), str(self.port), self.upstream, str(self.outbox)]
+        self.process = subprocess.Popen(argv)
+        eventually(partial(_listens, self.port))
+
+    def end(self) -> None:
+        """End it at once."""
+        if self.process is not None:
+            self.process.kill()
+            self.process.wait()
+
+    def _post(self, event: Mapping[str, object]) -> bool:
+        return _is_taken(f"http://127.0.0.1:{self.port}/", json.dumps(event).encode(), {})
+
+
+def _loops_own(message: Message) -> dict[str, object]:
+    return {
+        "id": message.data["id"],
+        "type": "message.received",
+        "session_id": f"s{message.session}",
+        "data": message.data,
+    }
+
+
+def _is_taken(url: str, body: bytes, headers: Mapping[str, str]) -> bool:
+    address = urlsplit(url)
+    line = http.client.HTTPConnection(str(address.hostname), address.port, timeout=20)
+    with suppress(OSError, http.client.HTTPException):
+        line.request("POST", address.path, body, {"Content-Type": "application/json", **headers})
+        return line.getresponse().status == 200
+    line.close()
+    return False
+
+
+def _listens(port: int) -> bool:
+    line = http.client.HTTPConnection("127.0.0.1", port, timeout=1)
+    with suppress(OSError):
+        line.connect()
+        line.close()
+        return True
+    return False
+
+
+@contextmanager
+def manager(tally: Tally) -> Iterator[Contender]:
+    """Run this daemon with engines that do nothing."""
+    upstream = {"UPSTREAM_URL": tally.url, "UPSTREAM_SECRET": SECRET}
+    with running({**SLEEPER, **upstream, "PAIRING_WINDOW_S": "3600"}) as (daemon, _):
+        pids = [daemon.create(f"s{number}").number("pid") for number in range(SESSIONS)]
+        environs = [eventually(partial(_environ, pid)) for pid in pids]
+        yield Manager(daemon, [(environ["WEBHOOK_URL"], environ["WEBHOOK_SECRET"]) for environ in environs])
+
+
+def _environ(pid: int) -> Mapping[str, str] | None:
+    """Return a process's variables; None while it is not yet what it is going to be."""
+    environ = psutil.Process(pid).environ()
+    return environ if "WEBHOOK_SECRET" in environ else None
+
+
+@contextmanager
+def loop(tally: Tally) -> Iterator[Contender]:
+    """Run the loop."""
+    with tempfile.TemporaryDirectory(prefix="openwa-bench-") as folder:
+        contender = Loop(free_ports(1)[0], tally.url, Path(folder) / "outbox.json")
+        contender.start()
+        try:
+            yield contender
+        finally:
+            contender.end()

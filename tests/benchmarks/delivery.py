@@ -1,0 +1,136 @@
+"""What delivery is measured by, side by side with the loop one would write instead: speed, a fresh code, kill -9."""
+
+import json
+import random
+import threading
+import time
+from collections import Counter, defaultdict
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import AbstractContextManager
+from dataclasses import dataclass
+from itertools import pairwise
+
+from tests.benchmarks.contenders import Contender, Message, loop, manager, messages
+from tests.benchmarks.supervision import Figure, spread
+from tests.benchmarks.tally import Tally
+from tests.e2e.daemon import eventually, free_ports
+
+#: How long a contender may take to do what it does; one that is not done is measured by what it did.
+_PATIENCE_S = 20.0
+_CODES, _KILLS = 100, 10
+
+Enter = Callable[[Tally], AbstractContextManager[Contender]]
+
+
+def measure_delivery(share: int) -> Iterator[Figure]:
+    """Let both deliver the same: a backlog, codes that come in between, and messages while they are killed."""
+    waiting, unsafe = 10_000 // share, 2000 // share
+    ours, theirs = (_measure(enter, waiting, _CODES // share) for enter in (manager, loop))
+    yield Figure(name=f"fresh code, {waiting} waiting", text=ours.codes, goal=f"loop: {theirs.codes}")
+    yield Figure(name=f"delivered of {waiting} waiting", text=ours.rate, goal=f"loop: {theirs.rate}")
+    kills = max(3, _KILLS // share)
+    ours_killed, theirs_killed = (_kill(enter, unsafe, kills) for enter in (manager, loop))
+    yield Figure(name=f"{kills} x kill -9, {unsafe} waiting", text=ours_killed, goal=f"loop: {theirs_killed}")
+
+
+@dataclass(frozen=True, slots=True)
+class Measured:
+    """What one contender did, in words."""
+
+    codes: str
+    rate: str
+
+
+def _measure(enter: Enter, waiting: int, codes: int) -> Measured:
+    tally = Tally(free_ports(1)[0], pause_s=0.05)  # a backend of the usual speed
+    with enter(tally) as contender:
+        contender.fill(messages(0, waiting))
+        with tally.open():
+            contender.begin()
+            eventually(lambda: tally.messages)
+            shown = _show_codes(contender, tally, codes)
+            left = waiting - len(tally.messages)
+            tally.pause_s = 0.0
+            return Measured(f"{shown} ({left} still waiting)", _drain(tally, waiting))
+
+
+def _show_codes(contender: Contender, tally: Tally, codes: int) -> str:
+    """Show one code after the other, each as soon as the one before has come."""
+    times_s: list[float] = []
+    for number in range(codes):
+        began = time.perf_counter()
+        contender.show_code(number)
+        while len(tally.codes_at_s) <= number:
+            if time.perf_counter() > began + _PATIENCE_S:
+                return f"not within {_PATIENCE_S:.0f} s"
+            time.sleep(0.0005)
+        times_s.append(tally.codes_at_s[number] - began)
+    return spread(times_s)
+
+
+def _drain(tally: Tally, waiting: int) -> str:
+    """Return how fast the rest was delivered to a backend that answers at once."""
+    before, began = len(tally.messages), time.perf_counter()
+    while len(tally.messages) < waiting and time.perf_counter() < began + _PATIENCE_S:
+        time.sleep(0.001)
+    return f"{(len(tally.messages) - before) / (time.perf_counter() - began):,.0f} events/s"
+
+
+def _kill(enter: Enter, waiting: int, kills: int) -> str:
+    """Kill a contender while messages come in and go out; return what became of those it had said yes to."""
+    chance = random.Random(5)  # noqa: S311 (the moments are to be the same for both)
+    tally = Tally(free_ports(1)[0])
+    taken = messages(0, waiting)
+    with enter(tally) as contender:
+        contender.fill(taken)
+        is_over = threading.Event()
+        poster = threading.Thread(target=_post_until, args=(is_over, contender, waiting, taken))
+        with tally.open():
+            contender.begin()
+            poster.start()
+            for _ in range(kills):
+                time.sleep(chance.uniform(0.1, 0.6))
+                contender.kill()
+            is_over.set()
+            poster.join()
+            _settle(tally, len(taken))
+    return _fate(taken, tally)
+
+
+def _post_until(is_over: threading.Event, contender: Contender, number: int, taken: list[Message]) -> None:
+    """Post messages one after the other, each until it is taken, as engines do."""
+    while not is_over.is_set():
+        message = messages(number, 1)[0]
+        while not contender.post(message):
+            is_over.wait(0.05)
+        taken.append(message)
+        number += 1
+
+
+def _settle(tally: Tally, expected: int) -> None:
+    """Wait until all has come, or nothing comes any more."""
+    count, since = -1, time.perf_counter()
+    while len({_id(body) for body in tally.messages}) < expected and time.perf_counter() < since + 5:
+        if len(tally.messages) != count:
+            count, since = len(tally.messages), time.perf_counter()
+        time.sleep(0.2)
+
+
+def _fate(taken: Sequence[Message], tally: Tally) -> str:
+    times = Counter(_id(body) for body in tally.messages)
+    lost = sum(message.data["id"] not in times for message in taken)
+    twice = sum(count - 1 for count in times.values())
+    return f"of {len(taken)}: {lost} lost, {twice} sent again, {_fallen(times)} out of order"
+
+
+def _id(body: bytes) -> str:
+    return str(json.loads(body)["data"]["id"])
+
+
+def _fallen(ids: Counter[str]) -> int:
+    """Return how often a message came before one of its session that is older; a Counter keeps the order of arrival."""
+    numbers: dict[str, list[int]] = defaultdict(list)
+    for one in ids:
+        session, _, number = one.partition("-")
+        numbers[session].append(int(number))
+    return sum(later < earlier for those in numbers.values() for earlier, later in pairwise(those))
