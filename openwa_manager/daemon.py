@@ -6,37 +6,35 @@ import os
 import platform
 import random
 import signal
-import ssl
+import sqlite3
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from contextlib import AsyncExitStack
-from dataclasses import dataclass
-from functools import partial
+from functools import cached_property, partial
 from importlib import metadata
+from pathlib import Path
 from typing import Protocol
 
 import structlog
-from aiohttp import web
 
 from openwa_manager import logs
 from openwa_manager.api.app import Backing, control_app
 from openwa_manager.api.auth import Door, make_admin_key
 from openwa_manager.api.gateway import GatewayBacking, gateway_app
 from openwa_manager.api.intake import intake_app
+from openwa_manager.api.listeners import Places, listen
 from openwa_manager.api.sessions import Recipes
 from openwa_manager.api.system import Facts
 from openwa_manager.config import Settings
 from openwa_manager.config.policies import delivery_policy, memory_limits, probe_policy, session_policy
-from openwa_manager.domain.errors import ConfigError, OpenwaManagerError, StorageFullError
-from openwa_manager.domain.events import Event, StoredEvent
-from openwa_manager.domain.ports import Engine
-from openwa_manager.domain.session import ReasonCode
-from openwa_manager.engines import command, openwa
+from openwa_manager.domain.errors import OpenwaManagerError, StorageFullError
+from openwa_manager.domain.events import Event, Json, StoredEvent
+from openwa_manager.domain.session import SessionId
+from openwa_manager.engines import openwa
 from openwa_manager.engines.command import CommandEngine, CommandSetup
 from openwa_manager.engines.environment import Surroundings
 from openwa_manager.engines.openwa import OpenwaEngine, OpenwaSetup
 from openwa_manager.engines.program import KnownProgram, NodeProgram, Program
-from openwa_manager.host import capacity
 from openwa_manager.host.clock import SystemClock
 from openwa_manager.host.home import DaemonLock, Home, raise_file_limit
 from openwa_manager.host.network import has_default_route
@@ -61,9 +59,10 @@ from openwa_manager.services.measurements import Measurements
 from openwa_manager.services.memory_guard import MemoryGuard
 from openwa_manager.services.pacing import Pacing
 from openwa_manager.services.prober import Prober
+from openwa_manager.services.room import Room
 from openwa_manager.services.sampler import Sampler
 from openwa_manager.services.sessions import Sessions
-from openwa_manager.services.start_gate import Shortage, StartGate
+from openwa_manager.services.start_gate import StartGate
 from openwa_manager.services.vigil import Reactions, Vigil
 from openwa_manager.services.vitals import Vitals, Watchers
 from openwa_manager.store import outbox
@@ -77,8 +76,6 @@ from openwa_manager.webhooks.signing import new_secret
 _log = structlog.get_logger()
 
 _VERSION = metadata.version("openwa-manager")
-#: How long requests under way may still take once we stop.
-_GOODBYE_S = 2.0
 
 
 def run(settings: Settings) -> int:
@@ -109,30 +106,6 @@ class _Service(Protocol):
         ...
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class _Channels:
-    """All that tells the world what happens."""
-
-    dispatcher: Dispatcher
-    broadcaster: Broadcaster
-    endpoints: Endpoints
-    deliveries: Deliveries
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class _Parts:
-    """What the listeners stand on, and all `services` in the order in which they start."""
-
-    sessions: Sessions
-    channels: _Channels
-    announce: Callable[[Sequence[StoredEvent]], None]
-    sampler: Sampler
-    vitals: Vitals
-    gateway: GatewayBacking
-    measurements: Measurements
-    services: tuple[_Service, ...]
-
-
 async def _serve(settings: Settings) -> None:
     stop = asyncio.Event()
     loop = asyncio.get_running_loop()
@@ -141,227 +114,274 @@ async def _serve(settings: Settings) -> None:
     home = Home(root=settings.home, sessions=settings.sessions_root)
     home.prepare()
     raise_file_limit()
-    clock, manager = SystemClock(), ServiceManager(os.environ)
+    clock = SystemClock()
     async with AsyncExitStack() as stack:
         stack.enter_context(DaemonLock(home.run / "daemon.lock"))
-        admin_key = make_admin_key(home.admin_key)
+        door = Door(make_admin_key(home.admin_key), settings.allowed_hosts)
         database = await stack.enter_async_context(Database(home.database))
-        parts = await _build(settings, home, database, clock, stack)
+        await database.write(partial(_configure_default, settings=settings, at=clock.now().at))
+        parts = _Parts(settings, home, clock, database)
+        await parts.enter(stack)
         await parts.sessions.load()
-        facts = Facts(host=platform.node(), version=_VERSION, started_at=clock.now().at)
-        backing = Backing(
-            sessions=parts.sessions,
-            vitals=parts.vitals,
-            usage=parts.sampler.usage,
-            database=database,
-            broadcaster=parts.channels.broadcaster,
-            endpoints=parts.channels.endpoints,
-            deliveries=parts.channels.deliveries,
-            recipes=_recipes(settings),
-            facts=facts,
-            pairing_window_s=settings.pairing_window_s,
-            measure=parts.measurements.read,
-        )
-        door = Door(admin_key, settings.allowed_hosts)
-        async with asyncio.TaskGroup() as services:
-            running = [services.create_task(each.run()) for each in parts.services]
-            async with AsyncExitStack() as listeners:
-                control = control_app(door, backing)
-                control.add_subapp("/api", gateway_app(parts.gateway))
-                await _listen(settings, control, intake_app(parts.sessions, Gauge(database, clock).is_full), listeners)
-                await _tell(database, parts.announce, Event(type="manager.started", occurred_at=clock.now().at))
-                herald = Herald(manager, parts.sessions, database, clock)
-                running.append(services.create_task(herald.run()))
-                _log.info("daemon_started", home=str(home.root), listen=str(settings.listen), version=_VERSION)
-                await stop.wait()
-                manager.stopping()
-                parts.sessions.drain()
-                await _tell(database, parts.announce, Event(type="manager.stopping", occurred_at=clock.now().at))
-            for task in reversed(running):
-                task.cancel()
+        await _work(parts, door, stop)
     _log.info("daemon_stopped")
 
 
-async def _build(
-    settings: Settings, home: Home, database: Database, clock: SystemClock, stack: AsyncExitStack
-) -> _Parts:
-    meter = UsageMeter(clock)
-    launcher = HostLauncher(home.locks, clock, meter.members_of)
-    stack.callback(launcher.close)
-    gate = StartGate(
-        clock, settings.start_concurrency, settings.start_spacing_s, partial(_find_shortage, settings, home)
-    )
-    engines = await _engines(settings, clock, stack)
-
-    def announce(stored: Sequence[StoredEvent]) -> None:
-        measurements.note(stored)
-        channels.dispatcher.wake()
-        channels.broadcaster.wake()
-
-    equipment = Equipment(
-        clock=clock,
-        chance=random.random,
-        database=database,
-        launcher=launcher,
-        engines=engines,
-        gate=gate,
-        ports=PortPool(settings.engine_ports.first, settings.engine_ports.last),
-        policy=session_policy(settings),
-        sessions_root=home.sessions,
-        logs_root=settings.logs_path,
-        stop_grace_s=settings.stop_grace_s,
-        announce=announce,
-        is_offline=lambda: vigil.is_offline,
-    )
-    sessions = Sessions(equipment, settings.engine)
-    channels = await _channels(settings, database, clock, sessions, stack)
-    guard = MemoryGuard(memory_limits(settings), sessions.patients, sessions.is_idle)
-    sampler = Sampler(clock, meter.sample, sessions.live, guard.check)
-    prober = Prober(clock, random.random, probe_policy(settings), sessions.patients)
-
-    async def excuse_sleep(slept_s: float) -> None:
-        prober.probe_all()
-        event = Event(type="host.slept", occurred_at=clock.now().at, data={"slept_s": slept_s})
-        await _tell(database, announce, event)
-
-    reactions = Reactions(on_network=sessions.look_again, on_slept=excuse_sleep)
-    vigil = Vigil(clock, has_default_route, sessions.list_sessions, reactions)
-    watcher = QrWatcher(home.sessions, sessions.show_file, sessions.awaiting_qr, clock)
-    post = channels.dispatcher.post_heartbeat
-    heartbeat = Heartbeat(clock, settings.heartbeat_s, sessions.list_sessions, sampler.usage, post)
-    usage = sampler.usage if settings.metrics_per_session else None
-    measurements = Measurements(_VERSION, sessions, database, channels.dispatcher.qr_push_times, usage)
-    survey = DiskSurvey(
-        clock, lambda: {each.session_id: equipment.directory(each.session_id) for each in sessions.list_sessions()}
-    )
-    watchers = Watchers(pulse=prober.pulse, usage=sampler.usage, open_files=meter.open_files_of, disk=survey.used_bytes)
-    housekeeping = Housekeeping(clock, database, home.copies, sessions.log_paths)
-    gateway = GatewayBacking(
-        sessions=sessions,
-        engines={name: engine for name, engine in engines.items() if isinstance(engine, OpenwaEngine)},
-        pacing=Pacing(clock, random.random, settings.message_gap_min_s, settings.message_gap_max_s),
-        usage=sampler.usage,
-        kill=partial(force_kill, sessions, equipment),
-        now=lambda: clock.now().at,
-    )
-    return _Parts(
-        sessions=sessions,
-        channels=channels,
-        announce=announce,
-        sampler=sampler,
-        vitals=Vitals(sessions, watchers),
-        gateway=gateway,
-        measurements=measurements,
-        services=(
-            *(launcher, channels.dispatcher, gate, sessions, sampler, watcher),
-            *(prober, heartbeat, vigil, housekeeping, measurements, survey),
-        ),
-    )
+async def _work(parts: "_Parts", door: Door, stop: asyncio.Event) -> None:
+    """Run all services and listen, until asked to stop; what started last ends first."""
+    manager = ServiceManager(os.environ)
+    async with asyncio.TaskGroup() as services:
+        running = [services.create_task(each.run()) for each in parts.services]
+        async with AsyncExitStack() as listeners:
+            control = control_app(door, parts.backing)
+            control.add_subapp("/api", gateway_app(parts.gateway))
+            intake = intake_app(parts.sessions, Gauge(parts.database, parts.clock).is_full)
+            await listen(parts.places, control, intake, listeners)
+            await parts.tell("manager.started")
+            herald = Herald(manager, parts.sessions, parts.database, parts.clock)
+            running.append(services.create_task(herald.run()))
+            _log.info("daemon_started", home=str(parts.home.root), listen=str(parts.settings.listen), version=_VERSION)
+            await stop.wait()
+            manager.stopping()
+            parts.sessions.drain()
+            await parts.tell("manager.stopping")
+        for task in reversed(running):
+            task.cancel()
 
 
-async def _engines(settings: Settings, clock: SystemClock, stack: AsyncExitStack) -> dict[str, Engine]:
-    surroundings = Surroundings(
-        environ=os.environ,
-        intake_url=f"http://{settings.intake_listen}",
-        engine_env=settings.engine_env,
-        logs_root=settings.logs_path,
-    )
-    programs: dict[str, Program] = {
-        "openwa": NodeProgram(settings.node, settings.openwa_home, os.environ),
-        "simulator": KnownProgram((sys.executable, "-m", "openwa_manager.simulator")),
-    }
-    engines: dict[str, Engine] = {}
-    for name, program in programs.items():
-        setup = OpenwaSetup(program=program, surroundings=surroundings, engine_type=settings.engine_type)
-        engines[name] = await stack.enter_async_context(OpenwaEngine(setup, clock))
-    engines["command"] = CommandEngine(_command_setup(settings, surroundings))
-    return engines
-
-
-def _recipes(settings: Settings) -> Recipes:
-    own_names = command.ENV_NAMES.union(settings.command_env)
-    env_names = {"openwa": openwa.ENV_NAMES, "simulator": openwa.ENV_NAMES, "command": own_names}
-    return Recipes(env_names=env_names, default=settings.engine)
-
-
-def _command_setup(settings: Settings, surroundings: Surroundings) -> CommandSetup:
-    return CommandSetup(argv=settings.command_argv, surroundings=surroundings, env=settings.command_env)
-
-
-async def _channels(
-    settings: Settings, database: Database, clock: SystemClock, sessions: Sessions, stack: AsyncExitStack
-) -> _Channels:
+def _configure_default(connection: sqlite3.Connection, settings: Settings, at: float) -> None:
     secret = settings.upstream_secret.get_secret_value() if settings.upstream_secret else None
-    default = partial(configure_default, url=settings.upstream_url, secret=secret, fallback_secret=new_secret())
-    await database.write(partial(default, at=clock.now().at))
-    exempt = (settings.upstream_url,) if settings.upstream_url else ()
-    guard = AddressGuard(allow_private=settings.allow_private_endpoints, exempt=exempt)
-    sender = await stack.enter_async_context(Sender(guard))
-    policy = delivery_policy(settings)
-    letterhead = Letterhead(host=platform.node(), qr_image=sessions.qr_image_of)
-    courier = Courier(database, sender, clock, letterhead, policy, random.random)
-    broadcaster = Broadcaster(database)
-    dispatcher = Dispatcher(database, clock, courier, policy, broadcaster.wake)
-    ownership = Ownership(has_url=settings.upstream_url is not None, has_secret=secret is not None)
-    return _Channels(
-        dispatcher=dispatcher,
-        broadcaster=broadcaster,
-        endpoints=Endpoints(database, courier, dispatcher, guard.check_url, clock, ownership),
-        deliveries=Deliveries(database, dispatcher),
-    )
+    configure_default(connection, url=settings.upstream_url, secret=secret, fallback_secret=new_secret(), at=at)
 
 
-def _find_shortage(settings: Settings, home: Home) -> Shortage | None:
-    memory_bytes = capacity.free_memory_bytes()
-    if memory_bytes < settings.min_free_memory_bytes:
-        detail = f"{memory_bytes} bytes of memory free, {settings.min_free_memory_bytes} are kept free"
-        return Shortage(code=ReasonCode.MEMORY_LOW, detail=detail)
-    disk_bytes = capacity.free_disk_bytes(home.sessions)
-    if disk_bytes < settings.min_free_disk_bytes:
-        detail = f"{disk_bytes} bytes of disk free, {settings.min_free_disk_bytes} are kept free"
-        return Shortage(code=ReasonCode.DISK_FULL, detail=detail)
-    return None
+class _Parts:
+    """Every part of the daemon, made when it is first asked for; each method is one edge of the graph."""
 
+    def __init__(self, settings: Settings, home: Home, clock: SystemClock, database: Database) -> None:
+        self.settings = settings
+        self.home = home
+        self.clock = clock
+        self.database = database
 
-async def _tell(database: Database, announce: Callable[[Sequence[StoredEvent]], None], event: Event) -> None:
-    """Put an event of the daemon itself in the outbox; a full disk loses it, and nothing else."""
-    try:
-        announce(await database.write(partial(outbox.append, events=[event])))
-    except StorageFullError as error:
-        _log.warning("event_not_recorded", type=event.type, error=str(error))
+    @property
+    def services(self) -> tuple[_Service, ...]:
+        """Return the parts with a life of their own, in the order in which they start."""
+        return (
+            *(self.launcher, self.dispatcher, self.gate, self.sessions, self.sampler, self.watcher),
+            *(self.prober, self.heartbeat, self.vigil, self.housekeeping, self.measurements, self.survey),
+        )
 
+    async def enter(self, stack: AsyncExitStack) -> None:
+        """Have what holds connections or watches processes closed with the stack; the engines live on."""
+        stack.callback(self.launcher.close)
+        for engine in self.openwa_engines.values():
+            await stack.enter_async_context(engine)
+        await stack.enter_async_context(self.sender)
 
-async def _listen(
-    settings: Settings, control: web.Application, intake: web.Application, listeners: AsyncExitStack
-) -> None:
-    """Open the intake, the unix socket and the HTTP API; they close in the mirror order, requests under way first."""
-    intake_runner = await _runner(intake, listeners)
-    control_runner = await _runner(control, listeners)
-    socket_path = settings.socket_path
-    socket_path.unlink(missing_ok=True)
-    host, port = settings.intake_listen
-    tls = _tls(settings)
-    try:
-        await web.TCPSite(intake_runner, host, port).start()
-        await web.UnixSite(control_runner, socket_path).start()
-        await web.TCPSite(control_runner, settings.listen.host, settings.listen.port, ssl_context=tls).start()
-    except OSError as error:
-        raise ConfigError(f"cannot listen ({error.strerror}): choose another listen or intake_listen") from error
+    def announce(self, stored: Sequence[StoredEvent]) -> None:
+        """Let everybody know of events that are now on disk."""
+        self.measurements.note(stored)
+        self.dispatcher.wake()
+        self.broadcaster.wake()
 
+    async def tell(self, event_type: str, **data: Json) -> None:
+        """Put an event of the daemon itself in the outbox; a full disk loses it, and nothing else."""
+        event = Event(type=event_type, occurred_at=self.clock.now().at, data=data)
+        try:
+            self.announce(await self.database.write(partial(outbox.append, events=[event])))
+        except StorageFullError as error:
+            _log.warning("event_not_recorded", type=event_type, error=str(error))
 
-async def _runner(app: web.Application, listeners: AsyncExitStack) -> web.AppRunner:
-    runner = web.AppRunner(app, access_log=None, shutdown_timeout=_GOODBYE_S, handler_cancellation=True)
-    await runner.setup()
-    listeners.push_async_callback(runner.cleanup)
-    return runner
+    @cached_property
+    def meter(self) -> UsageMeter:
+        return UsageMeter(self.clock)
 
+    @cached_property
+    def launcher(self) -> HostLauncher:
+        return HostLauncher(self.home.locks, self.clock, self.meter.members_of)
 
-def _tls(settings: Settings) -> ssl.SSLContext | None:
-    if settings.tls_cert is None or settings.tls_key is None:
-        return None
-    context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
-    try:
-        context.load_cert_chain(settings.tls_cert, settings.tls_key)
-    except (OSError, ssl.SSLError) as error:
-        raise ConfigError(f"tls_cert and tls_key cannot be used together: {error}") from error
-    return context
+    @cached_property
+    def gate(self) -> StartGate:
+        room = Room(
+            disk=self.home.sessions,
+            min_memory_bytes=self.settings.min_free_memory_bytes,
+            min_disk_bytes=self.settings.min_free_disk_bytes,
+        )
+        return StartGate(self.clock, self.settings.start_concurrency, self.settings.start_spacing_s, room.find_shortage)
+
+    @cached_property
+    def surroundings(self) -> Surroundings:
+        return Surroundings(
+            environ=os.environ,
+            intake_url=f"http://{self.settings.intake_listen}",
+            engine_env=self.settings.engine_env,
+            logs_root=self.settings.logs_path,
+        )
+
+    @cached_property
+    def openwa_engines(self) -> dict[str, OpenwaEngine]:
+        programs: dict[str, Program] = {
+            "openwa": NodeProgram(self.settings.node, self.settings.openwa_home, os.environ),
+            "simulator": KnownProgram((sys.executable, "-m", "openwa_manager.simulator")),
+        }
+        return {name: self._openwa(program) for name, program in programs.items()}
+
+    def _openwa(self, program: Program) -> OpenwaEngine:
+        engine_type = self.settings.engine_type
+        return OpenwaEngine(
+            OpenwaSetup(program=program, surroundings=self.surroundings, engine_type=engine_type), self.clock
+        )
+
+    @cached_property
+    def command_setup(self) -> CommandSetup:
+        return CommandSetup(
+            argv=self.settings.command_argv, surroundings=self.surroundings, env=self.settings.command_env
+        )
+
+    @cached_property
+    def equipment(self) -> Equipment:
+        return Equipment(
+            clock=self.clock,
+            chance=random.random,
+            database=self.database,
+            launcher=self.launcher,
+            engines={**self.openwa_engines, "command": CommandEngine(self.command_setup)},
+            gate=self.gate,
+            ports=PortPool(self.settings.engine_ports.first, self.settings.engine_ports.last),
+            policy=session_policy(self.settings),
+            sessions_root=self.home.sessions,
+            logs_root=self.settings.logs_path,
+            stop_grace_s=self.settings.stop_grace_s,
+            announce=self.announce,
+            is_offline=lambda: self.vigil.is_offline,
+        )
+
+    @cached_property
+    def sessions(self) -> Sessions:
+        return Sessions(self.equipment, self.settings.engine)
+
+    @cached_property
+    def guard(self) -> AddressGuard:
+        exempt = (self.settings.upstream_url,) if self.settings.upstream_url else ()
+        return AddressGuard(allow_private=self.settings.allow_private_endpoints, exempt=exempt)
+
+    @cached_property
+    def sender(self) -> Sender:
+        return Sender(self.guard)
+
+    @cached_property
+    def courier(self) -> Courier:
+        letterhead = Letterhead(host=platform.node(), qr_image=self.sessions.qr_image_of)
+        return Courier(
+            self.database, self.sender, self.clock, letterhead, delivery_policy(self.settings), random.random
+        )
+
+    @cached_property
+    def broadcaster(self) -> Broadcaster:
+        return Broadcaster(self.database)
+
+    @cached_property
+    def dispatcher(self) -> Dispatcher:
+        policy = delivery_policy(self.settings)
+        return Dispatcher(self.database, self.clock, self.courier, policy, self.broadcaster.wake)
+
+    @cached_property
+    def endpoints(self) -> Endpoints:
+        has_secret = self.settings.upstream_secret is not None
+        ownership = Ownership(has_url=self.settings.upstream_url is not None, has_secret=has_secret)
+        return Endpoints(self.database, self.courier, self.dispatcher, self.guard.check_url, self.clock, ownership)
+
+    @cached_property
+    def sampler(self) -> Sampler:
+        guard = MemoryGuard(memory_limits(self.settings), self.sessions.patients, self.sessions.is_idle)
+        return Sampler(self.clock, self.meter.sample, self.sessions.live, guard.check)
+
+    @cached_property
+    def prober(self) -> Prober:
+        return Prober(self.clock, random.random, probe_policy(self.settings), self.sessions.patients)
+
+    @cached_property
+    def vigil(self) -> Vigil:
+        reactions = Reactions(on_network=self.sessions.look_again, on_slept=self._excuse_sleep)
+        return Vigil(self.clock, has_default_route, self.sessions.list_sessions, reactions)
+
+    async def _excuse_sleep(self, slept_s: float) -> None:
+        self.prober.probe_all()
+        await self.tell("host.slept", slept_s=round(slept_s, 1))
+
+    @cached_property
+    def watcher(self) -> QrWatcher:
+        return QrWatcher(self.home.sessions, self.sessions.show_file, self.sessions.awaiting_qr, self.clock)
+
+    @cached_property
+    def heartbeat(self) -> Heartbeat:
+        post, period_s = self.dispatcher.post_heartbeat, self.settings.heartbeat_s
+        return Heartbeat(self.clock, period_s, self.sessions.list_sessions, self.sampler.usage, post)
+
+    @cached_property
+    def measurements(self) -> Measurements:
+        usage = self.sampler.usage if self.settings.metrics_per_session else None
+        return Measurements(_VERSION, self.sessions, self.database, self.dispatcher.qr_push_times, usage)
+
+    @cached_property
+    def survey(self) -> DiskSurvey:
+        return DiskSurvey(self.clock, self._directories)
+
+    def _directories(self) -> dict[SessionId, Path]:
+        names = (session.session_id for session in self.sessions.list_sessions())
+        return {name: self.equipment.directory(name) for name in names}
+
+    @cached_property
+    def housekeeping(self) -> Housekeeping:
+        return Housekeeping(self.clock, self.database, self.home.copies, self.sessions.log_paths)
+
+    @property
+    def backing(self) -> Backing:
+        """Return what the control plane stands on."""
+        watchers = Watchers(
+            pulse=self.prober.pulse,
+            usage=self.sampler.usage,
+            open_files=self.meter.open_files_of,
+            disk=self.survey.used_bytes,
+        )
+        return Backing(
+            sessions=self.sessions,
+            vitals=Vitals(self.sessions, watchers),
+            usage=self.sampler.usage,
+            database=self.database,
+            broadcaster=self.broadcaster,
+            endpoints=self.endpoints,
+            deliveries=Deliveries(self.database, self.dispatcher),
+            recipes=self._recipes(),
+            facts=Facts(host=platform.node(), version=_VERSION, started_at=self.clock.now().at),
+            pairing_window_s=self.settings.pairing_window_s,
+            measure=self.measurements.read,
+        )
+
+    def _recipes(self) -> Recipes:
+        env_names = dict.fromkeys(self.openwa_engines, openwa.ENV_NAMES)
+        return Recipes(env_names={**env_names, "command": self.command_setup.env_names}, default=self.settings.engine)
+
+    @property
+    def gateway(self) -> GatewayBacking:
+        """Return what the OpenWA-compatible API stands on."""
+        gap_s = (self.settings.message_gap_min_s, self.settings.message_gap_max_s)
+        return GatewayBacking(
+            sessions=self.sessions,
+            engines=self.openwa_engines,
+            pacing=Pacing(self.clock, random.random, *gap_s),
+            usage=self.sampler.usage,
+            kill=partial(force_kill, self.sessions, self.equipment),
+            now=lambda: self.clock.now().at,
+        )
+
+    @property
+    def places(self) -> Places:
+        """Return where to listen."""
+        return Places(
+            control=self.settings.listen,
+            intake=self.settings.intake_listen,
+            socket=self.settings.socket_path,
+            tls_cert=self.settings.tls_cert,
+            tls_key=self.settings.tls_key,
+        )

@@ -1,0 +1,70 @@
+"""Where the applications listen: the intake and the control plane, on TCP and on a unix socket."""
+
+import ssl
+from contextlib import AsyncExitStack
+from dataclasses import dataclass
+from pathlib import Path
+
+from aiohttp import web
+
+from openwa_manager.domain.errors import ConfigError
+
+#: How long requests under way may still take once we stop.
+_GOODBYE_S = 2.0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Places:
+    """Host and port of both TCP listeners, the path of the socket, and the files that make the control plane TLS."""
+
+    control: tuple[str, int]
+    intake: tuple[str, int]
+    socket: Path
+    tls_cert: Path | None = None
+    tls_key: Path | None = None
+
+    def tls(self) -> ssl.SSLContext | None:
+        """Return what the control plane's TCP listener speaks TLS with; None for plain HTTP.
+
+        Raises:
+            ConfigError: the two files do not fit together.
+        """
+        if self.tls_cert is None or self.tls_key is None:
+            return None
+        context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
+        try:
+            context.load_cert_chain(self.tls_cert, self.tls_key)
+        except (OSError, ssl.SSLError) as error:
+            raise ConfigError(f"tls_cert and tls_key cannot be used together: {error}") from error
+        return context
+
+
+async def listen(places: Places, control: web.Application, intake: web.Application, stack: AsyncExitStack) -> None:
+    """Open the intake, the unix socket and the HTTP API; leaving the stack closes them, requests under way first.
+
+    Raises:
+        ConfigError: an address is taken or not ours, or the TLS files cannot be used.
+    """
+    tls = places.tls()
+    intake_runner = await _runner(intake, stack)
+    control_runner = await _runner(control, stack)
+    places.socket.unlink(missing_ok=True)
+    await _open(web.TCPSite(intake_runner, *places.intake))
+    await _open(web.UnixSite(control_runner, places.socket))
+    await _open(web.TCPSite(control_runner, *places.control, ssl_context=tls))
+
+
+async def _open(site: web.BaseSite) -> None:
+    try:
+        await site.start()
+    except OSError as error:
+        raise ConfigError(
+            f"cannot listen on {site.name} ({error.strerror}): end what does, or choose another"
+        ) from error
+
+
+async def _runner(app: web.Application, stack: AsyncExitStack) -> web.AppRunner:
+    runner = web.AppRunner(app, access_log=None, shutdown_timeout=_GOODBYE_S, handler_cancellation=True)
+    await runner.setup()
+    stack.push_async_callback(runner.cleanup)
+    return runner

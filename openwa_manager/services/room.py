@@ -1,0 +1,29 @@
+"""Whether the host has room for one more engine."""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from openwa_manager.domain.session import ReasonCode
+from openwa_manager.host.capacity import free_disk_bytes, free_memory_bytes
+from openwa_manager.services.start_gate import Shortage
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Room:
+    """What is kept free on this host, in bytes; `disk` is any path on the disk that counts."""
+
+    disk: Path
+    min_memory_bytes: int
+    min_disk_bytes: int
+
+    def find_shortage(self) -> Shortage | None:
+        """Return what the host is short of; None when an engine may start."""
+        memory_bytes = free_memory_bytes()
+        if memory_bytes < self.min_memory_bytes:
+            detail = f"{memory_bytes} bytes of memory free, {self.min_memory_bytes} are kept free"
+            return Shortage(code=ReasonCode.MEMORY_LOW, detail=detail)
+        disk_bytes = free_disk_bytes(self.disk)
+        if disk_bytes < self.min_disk_bytes:
+            detail = f"{disk_bytes} bytes of disk free, {self.min_disk_bytes} are kept free"
+            return Shortage(code=ReasonCode.DISK_FULL, detail=detail)
+        return None
