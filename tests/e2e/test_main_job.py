@@ -84,6 +84,7 @@ def test_a_daemon_that_is_killed_leaves_its_engines_and_the_next_one_adopts_them
         daemon.create(name)
     for name in names:
         daemon.until(name, "connected", within_s=40)
+    eventually(lambda: all(upstream.of(name, "session.connected") for name in names))
     before = daemon.registry()
     told_before = {name: len(upstream.of(name)) for name in names}
 
