@@ -97,10 +97,13 @@ def parse_delivery(body: bytes, idempotency_key: str | None) -> EngineDelivery:
     return EngineDelivery(event=event, data=data, idempotency_key=idempotency_key)
 
 
+#: NaN and infinities are no JSON, and what we store is read by other languages.
+_DECODER = json.JSONDecoder(parse_constant=lambda _: None)
+
+
 def _json_object(body: bytes) -> Mapping[str, Json]:
     try:
-        # NaN and infinities are no JSON, and what we store is read by other languages
-        value: Json = json.loads(body, parse_constant=lambda _: None)
+        value: Json = _DECODER.decode(body.decode("utf-8-sig"))
     except (ValueError, RecursionError) as error:
         raise BadRequestError("the body is not JSON") from error
     if not isinstance(value, Mapping):

@@ -90,6 +90,8 @@ async def read_whole(request: web.Request, within_s: float = BODY_WITHIN_S) -> b
     Raises:
         SlowRequestError: it was not whole in time.
     """
+    if request.content.is_eof():  # it came with the head, as small ones do
+        return await request.read()
     try:
         async with asyncio.timeout(within_s):
             return await request.read()

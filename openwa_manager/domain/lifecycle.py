@@ -147,7 +147,8 @@ def begin(session: Session) -> Decided:
     """Return the first decision of a new session: that it exists."""
     announcement = Announcement(type="session.created", data={"pid": None})
     step = Step(session_id=session.session_id, at=session.created_at, stimulus="Created", decision="created")
-    numbered, events = _number(session, [announcement], session.created_at)
+    events = _number(session, [announcement], session.created_at)
+    numbered = replace(session, event_seq=_last_number(session, events))
     return Decided(session=numbered, steps=(step,), events=events)
 
 
@@ -164,11 +165,12 @@ def _is_current(session: Session, stimulus: LaunchObservation) -> bool:
 
 
 def _decided(before: Session, stimulus: Stimulus, moment: Moment, draft: Draft) -> Decided:
-    announcements = [*_changes(before, draft), *draft.announcements]
-    after, events = _number(draft.session, announcements, moment.at)
+    after = draft.session
+    changes = () if after is before else _changes(before, draft)
+    events = _number(after, [*changes, *draft.announcements], moment.at)
     is_durable = bool(draft.decision or events or draft.is_gone)
     if is_durable:
-        after = replace(after, updated_at=moment.at)
+        after = replace(after, event_seq=_last_number(after, events), updated_at=moment.at)
     steps: tuple[Step, ...] = ()
     if draft.decision:
         step = Step(
@@ -194,7 +196,8 @@ def _name_of(stimulus: Stimulus) -> str:
     return f"{name}({stimulus.deadline})" if isinstance(stimulus, DeadlinePassed) else name
 
 
-def _number(session: Session, announcements: list[Announcement], at: float) -> tuple[Session, tuple[Event, ...]]:
+def _number(session: Session, announcements: list[Announcement], at: float) -> tuple[Event, ...]:
+    """Return the announcements as the session's next events."""
     seq = session.event_seq
     events = []
     for announcement in announcements:
@@ -211,7 +214,12 @@ def _number(session: Session, announcements: list[Announcement], at: float) -> t
             data=announcement.data,
         )
         events.append(event)
-    return replace(session, event_seq=seq), tuple(events)
+    return tuple(events)
+
+
+def _last_number(session: Session, events: tuple[Event, ...]) -> int:
+    """Return the number of the session's last event once these are told."""
+    return max((event.session_seq for event in events if event.session_seq is not None), default=session.event_seq)
 
 
 def _changes(before: Session, draft: Draft) -> Iterator[Announcement]:

@@ -223,7 +223,8 @@ def acknowledged(stimulus: MessageAcknowledged, scene: Scene) -> Draft:
 @move.register
 def event_received(stimulus: EngineEventReceived, scene: Scene) -> Draft:
     """Hand an event of the engine on as it is."""
-    return Draft(session=scene.session).telling(Announcement(type=stimulus.type, data={"data": stimulus.data}))
+    announcement = Announcement(type=stimulus.type, data={"data": stimulus.data})
+    return Draft(session=scene.session, announcements=(announcement,))
 
 
 @move.register

@@ -35,7 +35,6 @@ from openwa_manager.domain.session import (
 from openwa_manager.domain.stimuli import (
     ChangeRequested,
     DeleteRequested,
-    LifeSeen,
     LogoutRequested,
     QrProduced,
     RestartRequested,
@@ -294,7 +293,7 @@ class Sessions:
         """
         supervisor = self._supervisor(session_id)
         session = supervisor.session
-        supervisor.tell(LifeSeen(launch_id=launch_id))
+        supervisor.see_life(launch_id)
         if delivery.event == "session.heartbeat":
             self._heartbeats[supervisor.session.session_id] = launch_id
         if session.launch is None or session.launch.launch_id != launch_id:

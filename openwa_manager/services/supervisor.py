@@ -18,9 +18,10 @@ from openwa_manager.domain.errors import (
     StorageFullError,
 )
 from openwa_manager.domain.events import Event, StoredEvent
-from openwa_manager.domain.lifecycle import begin
-from openwa_manager.domain.session import ProcessState, Session, Step
+from openwa_manager.domain.lifecycle import Refused, begin
+from openwa_manager.domain.session import LaunchId, ProcessState, Session, Step
 from openwa_manager.domain.stimuli import (
+    LifeSeen,
     Observation,
     QrProduced,
     Request,
@@ -33,11 +34,13 @@ from openwa_manager.services.equipment import Equipment
 from openwa_manager.services.errands import Errands
 from openwa_manager.services.slot_seeker import SlotSeeker
 from openwa_manager.store import engine_events, registry
+from openwa_manager.store.engine_events import RepeatedError
 
 _log = structlog.get_logger()
 
 #: How long to wait before the next try at what a full disk or a full port range prevented.
 _RETRY_S = 1.0
+_LIFE_NOTED_S = 1.0
 #: How many letters share one commit at most.
 _BATCH = 64
 
@@ -79,6 +82,7 @@ class Supervisor:
         self._deadlines: Deadlines = {}
         self._alarm: tuple[float, asyncio.Task[None]] | None = None
         self._images: dict[str, bytes] = {}
+        self._saved: Session | None = None
         self._owed_steps: list[Step] = []
         self._owed_events: list[Event] = []
         self._is_broke = False
@@ -117,6 +121,12 @@ class Supervisor:
         """Put what was observed into the inbox."""
         self.nudge(observation)
 
+    def see_life(self, launch_id: LaunchId) -> None:
+        """Take note that the engine gave a sign of life: they come by the hundred, one a second is enough."""
+        seen_at = self._session.last_seen_at
+        if seen_at is None or abs(self._equipment.clock.now().at - seen_at) >= _LIFE_NOTED_S:
+            self.tell(LifeSeen(launch_id=launch_id))
+
     async def ask(self, request: Request) -> Session:
         """Return the session once the request is recorded.
 
@@ -142,7 +152,7 @@ class Supervisor:
 
     def rebuild(self, session: Session) -> None:
         """Start over from what is on disk, after a bug left this supervisor in a state nobody knows."""
-        self._session = session
+        self._session, self._saved = session, None
         self._deadlines = {}
         self._alarm = None
         self._owed_steps, self._owed_events, self._is_broke = [], [], False
@@ -204,34 +214,37 @@ class Supervisor:
     async def _handle(self, letters: list[_Letter], tasks: asyncio.TaskGroup) -> None:
         stored: list[StoredEvent] = []
         search = self._seeker.search
+        letters = self._without(set(), letters)
         try:
-            letters = await self._without_repeats(letters)
-            batch = self._deliberate(letters)
+            batch, refusals = self._deliberate(letters)
             if batch.is_durable or self._owed_events or self._is_broke:
                 stored = await self._equipment.database.write(partial(self._record, batch=batch, letters=letters))
-                self._pay_off()
+                self._pay_off(batch.session)
+        except RepeatedError as error:
+            self._seeker.search = search
+            await self._handle(self._without(error.keys, letters), tasks)
+            return
         except StorageFullError as error:
             self._seeker.search = search
             letters = self._give_up_on(letters, error)
-            batch = self._deliberate(letters)
+            batch, refusals = self._deliberate(letters)
             self._owed_steps += batch.steps
             self._owed_events += batch.events
         self._apply(batch, tasks)
         if stored:
             self._equipment.announce(stored)
-        for letter in letters:
-            letter.confirm(self._session)
+        self._answer(letters, refusals)
         async with self._changed:
             self._changed.notify_all()
 
-    async def _without_repeats(self, letters: list[_Letter]) -> list[_Letter]:
-        """Confirm the letters whose key is known already, and return the others."""
-        keyed = [letter.key for letter in letters if letter.key is not None]
-        if not keyed:
-            return letters
-        known = await self._equipment.database.read(
-            partial(engine_events.known, session_id=self._session.session_id, keys=keyed)
-        )
+    def _answer(self, letters: Iterable[_Letter], refusals: Iterable[tuple[_Letter, Refused]]) -> None:
+        for letter, refused in refusals:
+            letter.refuse(IllegalTransitionError(f"{self._session.session_id}: {refused.detail}"))
+        for letter in letters:
+            letter.confirm(self._session)
+
+    def _without(self, known: set[str], letters: Iterable[_Letter]) -> list[_Letter]:
+        """Confirm the letters whose key is known, or that of an earlier one, and return the others."""
         fresh: list[_Letter] = []
         for letter in letters:
             if letter.key is not None and letter.key in known:
@@ -241,7 +254,9 @@ class Supervisor:
                 known |= {letter.key} if letter.key is not None else set()
         return fresh
 
-    def _deliberate(self, letters: Iterable[_Letter]) -> Deliberation:
+    def _deliberate(self, letters: Iterable[_Letter]) -> tuple[Deliberation, list[tuple[_Letter, Refused]]]:
+        """Return what the letters come to, and which of them are refused."""
+        refusals: list[tuple[_Letter, Refused]] = []
         batch = Deliberation(session=self._session, deadlines=self._deadlines, policy=self._equipment.policy)
         for letter in letters:
             for stimulus in letter.stimuli:
@@ -251,11 +266,11 @@ class Supervisor:
                 refused = batch.consider(stimulus, moment)
                 self._seeker.follow(batch, moment, is_broke=self._is_broke)
                 if refused is not None:
-                    letter.refuse(IllegalTransitionError(f"{self._session.session_id}: {refused.detail}"))
+                    refusals.append((letter, refused))
         moment = self._moment()
         batch.ring(moment)
         self._seeker.follow(batch, moment, is_broke=self._is_broke)
-        return batch
+        return batch, refusals
 
     def _moment(self) -> Moment:
         now = self._equipment.clock.now()
@@ -265,14 +280,18 @@ class Supervisor:
     def _record(
         self, connection: sqlite3.Connection, batch: Deliberation, letters: Sequence[_Letter]
     ) -> list[StoredEvent]:
-        """Write a batch, and what is still owed from when the disk was full, in one transaction."""
+        """Write a batch, and what is still owed from when the disk was full, in one transaction.
+
+        Raises:
+            RepeatedError: some of the letters have been recorded before; nothing was written.
+        """
         session = batch.session
         keys = [letter.key for letter in letters if letter.key is not None]
         engine_events.remember(connection, session.session_id, keys, session.updated_at)
         events = [*self._owed_events, *batch.events]
         if batch.is_gone:
             return registry.remove_session(connection, session.session_id, events)
-        return registry.save_session(connection, session, [*self._owed_steps, *batch.steps], events)
+        return registry.save_session(connection, session, [*self._owed_steps, *batch.steps], events, self._saved)
 
     def _give_up_on(self, letters: Iterable[_Letter], error: StorageFullError) -> list[_Letter]:
         """Refuse what can be refused while the disk is full, and return what has to count all the same."""
@@ -285,7 +304,8 @@ class Supervisor:
                 letter.refuse(error)
         return kept
 
-    def _pay_off(self) -> None:
+    def _pay_off(self, saved: Session) -> None:
+        self._saved = saved
         self._is_broke = False
         self._owed_steps = []
         self._owed_events = []

@@ -1,11 +1,14 @@
 """Identifiers that sort by the time they were made: ULIDs with a prefix that names their kind."""
 
-import os
+import random
 
 _CROCKFORD = "0123456789ABCDEFGHJKMNPQRSTVWXYZ"
 
 
 def new_id(prefix: str, at: float) -> str:
-    """Return `<prefix>_<ULID>`: 48 bits of `at` in milliseconds, 80 random bits (github.com/ulid/spec)."""
-    number = (max(0, int(at * 1000)) % (1 << 48)) << 80 | int.from_bytes(os.urandom(10), "big")
+    """Return `<prefix>_<ULID>`: 48 bits of `at` in milliseconds, 80 random bits (github.com/ulid/spec).
+
+    It is a name and no secret: randomness of the better kind would be asked of the system for every event.
+    """
+    number = (max(0, int(at * 1000)) % (1 << 48)) << 80 | random.getrandbits(80)
     return prefix + "_" + "".join(_CROCKFORD[number >> shift & 31] for shift in range(125, -5, -5))

@@ -3,6 +3,7 @@
 import dataclasses
 import sqlite3
 from collections.abc import Iterable, Sequence
+from operator import attrgetter
 
 from pydantic import TypeAdapter
 
@@ -67,6 +68,12 @@ def _upsert(table: str, columns: Sequence[str]) -> str:
 
 _SAVE_SESSION = _upsert("session", (*_SESSION_SCALARS, *_SPEC_SCALARS, *_SESSION_NESTED))
 _SAVE_LAUNCH = _upsert("launch", (*_LAUNCH_SCALARS, "session_id", "boot_id", "pid", "started"))
+#: What every event changes.
+_PROGRESS = ("event_seq", "updated_at", "last_seen_at")
+_SAVE_PROGRESS = """
+    UPDATE session SET event_seq = :event_seq, updated_at = :updated_at, last_seen_at = :last_seen_at
+    WHERE session_id = :session_id"""
+_all_but_progress = attrgetter(*(each.name for each in dataclasses.fields(Session) if each.name not in _PROGRESS))
 _LOAD = """
     SELECT session.*, launch.number, launch.port, launch.secret, launch.cause, launch.launched_at,
            launch.boot_id, launch.pid, launch.started
@@ -76,19 +83,31 @@ _LOAD_SESSION = f"{_LOAD} WHERE session.session_id = ?"
 
 
 def save_session(
-    connection: sqlite3.Connection, session: Session, steps: Sequence[Step], events: Sequence[Event]
+    connection: sqlite3.Connection,
+    session: Session,
+    steps: Sequence[Step],
+    events: Sequence[Event],
+    saved: Session | None = None,
 ) -> list[StoredEvent]:
     """Record the session, the steps that led there and the events that tell of it; return the events as stored.
 
-    A launch the session no longer has is closed with the `exit_code` and `signal` in the steps' evidence.
+    A launch the session no longer has is closed with the `exit_code` and `signal` in the steps' evidence. `saved` is
+    the session as it is on disk (None: unknown); nearly always only its progress differs, and only that is written.
     """
+    if saved is not None and _all_but_progress(saved) == _all_but_progress(session):
+        connection.execute(_SAVE_PROGRESS, _scalars(session, ("session_id", *_PROGRESS)))
+    else:
+        _save_whole(connection, session, steps)
+    if steps:
+        _add_steps(connection, session.session_id, steps)
+    return outbox.append(connection, events)
+
+
+def _save_whole(connection: sqlite3.Connection, session: Session, steps: Sequence[Step]) -> None:
     _close_former_launch(connection, session, steps)
     connection.execute(_SAVE_SESSION, _session_row(session))
     if session.launch is not None:
         connection.execute(_SAVE_LAUNCH, _launch_row(session.session_id, session.launch))
-    if steps:
-        _add_steps(connection, session.session_id, steps)
-    return outbox.append(connection, events)
 
 
 def remove_session(connection: sqlite3.Connection, session_id: SessionId, events: Sequence[Event]) -> list[StoredEvent]:

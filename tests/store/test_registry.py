@@ -172,3 +172,23 @@ async def test_a_save_through_the_database_returns_the_events_with_their_numbers
 
     assert [(one.seq, one.event) for one in stored] == [(1, event)]
     assert await database.read(load_sessions) == [session]
+
+
+@given(session=sessions, later=sessions)
+@settings(max_examples=50, suppress_health_check=[HealthCheck.function_scoped_fixture])
+def test_what_is_saved_is_the_same_whether_the_former_state_is_known_or_not(
+    connection: sqlite3.Connection, session: Session, later: Session
+) -> None:
+    progressed = dataclasses.replace(session, event_seq=7, updated_at=8.0, last_seen_at=9.0)
+    for saved, after in (
+        (session, progressed),
+        (progressed, dataclasses.replace(later, session_id=session.session_id)),
+    ):
+        save_session(connection, saved, [], [])
+
+        save_session(connection, after, [], [], saved)
+        known = load_sessions(connection)
+        save_session(connection, after, [], [])
+
+        assert load_sessions(connection) == known
+        remove_session(connection, session.session_id, [])

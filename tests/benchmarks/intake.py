@@ -1,0 +1,155 @@
+"""What the intake is measured by: how many events a second are on disk when they are answered, and how soon."""
+
+import asyncio
+import hashlib
+import hmac
+import json
+import statistics
+import time
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from functools import partial
+from itertools import count
+from pathlib import Path
+from urllib.parse import urlsplit
+
+from tests.benchmarks.supervision import SLEEPER, Figure, running
+from tests.e2e.daemon import Daemon, eventually, free_ports
+from tests.e2e.upstream import Upstream
+
+_SETTINGS = {**SLEEPER, "PAIRING_WINDOW_S": "3600"}
+_TEXT = "A message of the usual length, as people write them to a shop in the evening. " * 3
+
+
+@dataclass
+class Engine:
+    """An engine as the intake knows it: where it posts, and the secret it signs with."""
+
+    url: str
+    secret: str
+
+    def __post_init__(self) -> None:
+        self._numbers = count()
+        self._address = urlsplit(self.url)
+
+    def request(self) -> bytes:
+        """Return the next event as it goes over the wire."""
+        number = next(self._numbers)
+        data = {"id": f"true_85212345678@c.us_{number:020}", "from": "85212345678@c.us", "body": _TEXT, "type": "chat"}
+        body = json.dumps({"event": "message.received", "timestamp": "2026-11-22T07:22:04.165Z", "data": data}).encode()
+        signature = hmac.new(self.secret.encode(), body, hashlib.sha256).hexdigest()
+        head = (
+            f"POST {self._address.path} HTTP/1.1\r\nHost: {self._address.netloc}\r\nContent-Type: application/json\r\n"
+            f"X-OpenWA-Signature: sha256={signature}\r\nX-OpenWA-Idempotency-Key: {self.url[-36:]}_{number}\r\n"
+            f"Content-Length: {len(body)}\r\n\r\n"
+        )
+        return head.encode() + body
+
+
+class Wire:
+    """One open connection to the intake."""
+
+    def __init__(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        self._reader = reader
+        self._writer = writer
+
+    async def post(self, request: bytes) -> None:
+        """Return once the event is on disk."""
+        self._writer.write(request)
+        answer = await self._reader.readuntil(b"\r\n\r\n")
+        assert answer.startswith(b"HTTP/1.1 200 "), answer
+
+    def close(self) -> None:
+        """Hang up."""
+        self._writer.close()
+
+
+def engines_of(daemon: Daemon, sessions: int) -> list[Engine]:
+    """Create sessions and read from their processes what the daemon gave them."""
+    engines: list[Engine] = []
+    for number in range(sessions):
+        pid = daemon.create(f"s{number}").number("pid")
+        given = eventually(partial(_environ_of, pid))
+        engines.append(Engine(given["WEBHOOK_URL"], given["WEBHOOK_SECRET"]))
+    return engines
+
+
+def _environ_of(pid: int) -> Mapping[str, str] | None:
+    """Return a process's variables; None while it is not yet what it is going to be."""
+    entries = Path(f"/proc/{pid}/environ").read_text().split("\0")
+    environ = dict([entry.split("=", 1) for entry in entries if "=" in entry])
+    return environ if "WEBHOOK_URL" in environ else None
+
+
+async def _flood(engines: list[Engine], connections: int, events: int) -> float:
+    """Post as fast as answers come; return how many events a second were taken."""
+    left = iter(range(events))
+    requests = [engine.request() for _ in range(events // len(engines)) for engine in engines]
+
+    async def post_on(wire: Wire) -> None:
+        for number in left:
+            await wire.post(requests[number])
+        wire.close()
+
+    wires = [await _connect(engines[0]) for _ in range(connections)]
+    began = time.perf_counter()
+    async with asyncio.TaskGroup() as tasks:
+        for wire in wires:
+            tasks.create_task(post_on(wire))
+    return events / (time.perf_counter() - began)
+
+
+async def _trickle(engines: list[Engine], per_second: int, seconds: int) -> list[float]:
+    """Post at a steady pace, whether answers come or not; return how long each event took from when it was due."""
+    times_s: list[float] = []
+    idle: asyncio.Queue[Wire] = asyncio.Queue()
+    for _ in range(64):
+        idle.put_nowait(await _connect(engines[0]))
+
+    async def post_one(request: bytes, due_s: float) -> None:
+        wire = await idle.get()
+        await wire.post(request)
+        times_s.append(time.perf_counter() - due_s)
+        idle.put_nowait(wire)
+
+    requests = [engines[number % len(engines)].request() for number in range(per_second * seconds)]
+    began = time.perf_counter()
+    async with asyncio.TaskGroup() as tasks:
+        for number, request in enumerate(requests):
+            due_s = began + number / per_second
+            await asyncio.sleep(max(0.0, due_s - time.perf_counter()))
+            tasks.create_task(post_one(request, due_s))
+    while not idle.empty():
+        idle.get_nowait().close()
+    return times_s
+
+
+async def _connect(engine: Engine) -> Wire:
+    address = urlsplit(engine.url)
+    assert address.hostname is not None
+    return Wire(*await asyncio.open_connection(address.hostname, address.port))
+
+
+def measure_intake(share: int) -> Iterator[Figure]:
+    """Post messages as engines do, without a backend and with one that takes them."""
+    with running(_SETTINGS) as (daemon, _):
+        engines = engines_of(daemon, 20)
+        times_s = asyncio.run(_trickle(engines, 500, max(2, 20 // share)))
+        yield Figure(name="500 events/s: posted → durable", goal="≤ 50 ms p99", times_s=times_s)
+        rates = [asyncio.run(_flood(engines, 64, 20_000 // share)) for _ in range(3)]
+        yield Figure(name="events taken, 20 sessions", goal="≥ 2,000/s", text=_rate(rates))
+        rates = [asyncio.run(_flood(engines[:1], 16, 10_000 // share)) for _ in range(3)]
+        yield Figure(name="events taken, 1 session", goal="-", text=_rate(rates))
+    with Upstream(free_ports(1)[0]) as upstream, running({**_SETTINGS, **upstream.settings}) as (daemon, _):
+        engines = engines_of(daemon, 20)
+        times_s = asyncio.run(_trickle(engines, 500, max(2, 20 // share)))
+        yield Figure(name="500 events/s while delivering", goal="≤ 50 ms p99", times_s=times_s)
+
+
+def _rate(rates: list[float]) -> str:
+    return f"median {statistics.median(rates):.0f}/s, best {max(rates):.0f}/s (n={len(rates)})"
+
+
+if __name__ == "__main__":
+    for figure in measure_intake(1):
+        print(f"{figure.row()[0]:34} {figure.row()[1]:44} {figure.row()[2]}")

@@ -1,0 +1,29 @@
+import sqlite3
+
+import pytest
+
+from openwa_manager.domain.session import SessionId
+from openwa_manager.store.engine_events import KEPT_S, RepeatedError, forget_old, remember
+
+A, B = SessionId("a"), SessionId("b")
+
+
+def test_a_repeat_is_known_by_session_and_key(connection: sqlite3.Connection) -> None:
+    remember(connection, A, ["k1", "k2"], 1.0)
+    remember(connection, B, ["k1"], 1.0)
+
+    with pytest.raises(RepeatedError) as repeated:
+        remember(connection, A, ["k2", "k3"], 2.0)
+
+    assert repeated.value.keys == {"k2"}
+
+
+def test_a_key_is_forgotten_in_time(connection: sqlite3.Connection) -> None:
+    remember(connection, A, ["old"], 1.0)
+    remember(connection, A, ["young"], 3.0)
+
+    forget_old(connection, KEPT_S + 2.0)
+
+    remember(connection, A, ["old"], 4.0)
+    with pytest.raises(RepeatedError):
+        remember(connection, A, ["young"], 4.0)
