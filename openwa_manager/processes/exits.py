@@ -8,10 +8,14 @@ from collections.abc import Callable
 from functools import partial
 from typing import Protocol
 
+import structlog
+
 from openwa_manager.domain.ports import Clock
 from openwa_manager.domain.session import Exit, Identity
 from openwa_manager.processes.identity import boot_id, is_alive
 from openwa_manager.processes.polling import Polling
+
+_log = structlog.get_logger()
 
 #: How many ends are remembered for those who ask late.
 _REMEMBERED = 1024
@@ -87,8 +91,11 @@ class Exits:
         self._source.close()
 
     def _check(self, identity: Identity) -> None:
-        if not self._exits[identity].done() and not is_alive(identity):
-            self._collect(identity)
+        try:
+            if not self._exits[identity].done() and not is_alive(identity):
+                self._collect(identity)
+        except OSError as error:  # too many open files: the next sweep will see
+            _log.warning("process_not_seen", pid=identity.pid, error=str(error))
 
     def _collect(self, identity: Identity) -> None:
         if not self._exits[identity].done():

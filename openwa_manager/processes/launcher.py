@@ -2,6 +2,7 @@
 
 import errno
 import os
+import signal
 import subprocess
 from pathlib import Path
 
@@ -102,9 +103,7 @@ class HostLauncher:
                 pid = _spawn(plan, lock_fd)
         except OSError as error:
             raise LaunchFailedError(_explain(plan, error)) from error
-        # Nobody has reaped it yet, so the pid is still its own. Where the system hides zombies, one that died at once
-        # gets the start 0, which no live process has.
-        identity = stamp(pid) or Identity(boot_id=boot_id(), pid=pid, started=0)
+        identity = _identity_of_child(plan, pid)
         self._exits.watch(identity)
         return identity
 
@@ -128,6 +127,17 @@ def _spawn(plan: LaunchPlan, lock_fd: int) -> int:
     # Exits reaps it, as it does adopted ones; with a return code Popen neither waits for it nor warns that it runs.
     process.returncode = 0
     return process.pid
+
+
+def _identity_of_child(plan: LaunchPlan, pid: int) -> Identity:
+    """Return the identity of a child that nobody has reaped yet, so that the pid is still its own."""
+    try:
+        # Where the system hides zombies, one that died at once gets the start 0, which no live process has.
+        return stamp(pid) or Identity(boot_id=boot_id(), pid=pid, started=0)
+    except OSError as error:  # too many open files: an engine we could not recognise later must not live
+        os.kill(pid, signal.SIGKILL)
+        os.waitpid(pid, 0)
+        raise LaunchFailedError(_explain(plan, error)) from error
 
 
 def _open_log(path: Path) -> int:

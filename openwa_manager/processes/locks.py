@@ -40,6 +40,8 @@ class SessionLocks:
         directory.mkdir(mode=0o700, parents=True, exist_ok=True)
         self._directory = directory
         self._fd = reserve_fd()
+        # At hand when no more files can be opened: then above all no lock may stay ours by accident.
+        self._null = _open_null(_HIGHEST_FD + 1)
 
     @contextmanager
     def hold(self, session_id: SessionId) -> Iterator[int]:
@@ -62,7 +64,7 @@ class SessionLocks:
         try:
             yield self._fd
         finally:
-            _close_but_keep(self._fd)
+            os.dup2(self._null, self._fd, inheritable=False)  # closes the lock, and the number stays taken
 
     def is_held(self, session_id: SessionId) -> bool:
         """Tell whether some process holds the session's lock."""
@@ -80,13 +82,6 @@ class SessionLocks:
 
     def _path(self, session_id: SessionId) -> Path:
         return self._directory / f"{session_id}.lock"
-
-
-def _close_but_keep(fd: int) -> None:
-    """Close what the number stands for and take the number again in the same instant."""
-    null = _open_null(_HIGHEST_FD + 1)
-    os.dup2(null, fd, inheritable=False)
-    os.close(null)
 
 
 def _open_null(at_least: int) -> int:

@@ -10,6 +10,7 @@ from openwa_manager.domain.ports import Clock, Target
 from openwa_manager.domain.session import Exit, Identity, SessionId
 from openwa_manager.processes.exits import Exits
 from openwa_manager.processes.identity import is_alive
+from openwa_manager.processes.shortage import is_shortage
 from openwa_manager.processes.signals import send_signal
 from openwa_manager.processes.table import SharedRead, Table, read_marked_table, read_processes
 
@@ -19,6 +20,8 @@ log = structlog.get_logger(__name__)
 _LAST_GRACE_S = 3.0
 #: How long a process may take to die of SIGKILL before we say so and look again.
 _DEATH_S = 5.0
+#: How long to wait before the next look when the host would not let us look.
+_BLIND_S = 1.0
 
 
 #: Whom a measurement has seen in an engine's tree, by the engine's own identity.
@@ -38,8 +41,17 @@ class Trees:
 
     async def end(self, target: Target, grace_s: float) -> Exit:
         """End the engine and every descendant; return only once all are proven dead."""
-        engine = target.identity
         members = self._seen_of(target)
+        while True:
+            try:
+                return await self._end(target, members, grace_s)
+            except OSError as error:
+                if not is_shortage(error):
+                    raise
+                await self._pause(target, error)
+
+    async def _end(self, target: Target, members: set[Identity], grace_s: float) -> Exit:
+        engine = target.identity
         if engine is not None and is_alive(engine):
             # Before the first signal: once the engine is dead nothing says any more who its children were.
             members |= {process.identity for process in (await self._plain.get()).descendants([engine])}
@@ -47,18 +59,32 @@ class Trees:
         await self._kill(target, members)
         return Exit() if engine is None else await self._exits.wait(engine)
 
+    async def _pause(self, target: Target, error: OSError) -> None:
+        """Wait a little for the host to let us look at its processes again (too many open files, as a rule)."""
+        log.warning("processes_not_seen", session_id=target.session_id, error=str(error), retry_in_s=_BLIND_S)
+        await self._clock.sleep_until(self._clock.now().boot_s + _BLIND_S)
+
     async def sweep(self, target: Target) -> int:
         """Kill what is left of this launch after its engine died; return how many processes that were."""
         members = self._seen_of(target)
         if not members - {target.identity}:
-            return await self._kill(target, members)
+            return await self._sweep(target, members)
         cleared = self._clearing[target.session_id] = asyncio.Event()
         try:
-            return await self._kill(target, members)
+            return await self._sweep(target, members)
         finally:
             cleared.set()
             if self._clearing.get(target.session_id) is cleared:
                 del self._clearing[target.session_id]
+
+    async def _sweep(self, target: Target, members: set[Identity]) -> int:
+        while True:
+            try:
+                return await self._kill(target, members)
+            except OSError as error:
+                if not is_shortage(error):
+                    raise
+                await self._pause(target, error)
 
     async def until_cleared(self, session_id: SessionId) -> None:
         """Return once no sweep is ending processes that were seen with an engine of this session."""

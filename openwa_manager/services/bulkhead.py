@@ -7,6 +7,7 @@ import structlog
 
 from openwa_manager.domain.session import ProcessState
 from openwa_manager.domain.stimuli import Condemned
+from openwa_manager.processes.shortage import is_shortage
 from openwa_manager.services.equipment import Equipment
 from openwa_manager.services.reconciler import examine
 from openwa_manager.services.supervisor import Supervisor
@@ -23,15 +24,21 @@ _PAUSE_S = 1.0
 async def keep_running(supervisor: Supervisor, equipment: Equipment) -> None:
     """Run a supervisor until its session is gone; the third bug within 10 min ends the engine and fails the session."""
     bugs: deque[float] = deque(maxlen=_BUGS_FORGIVEN)
+    is_broken = False
     while not supervisor.is_gone:
         try:
-            if bugs:
+            if is_broken:
                 await _start_over(supervisor, equipment, is_hopeless=_are_too_many(bugs))
+            is_broken = True
             await supervisor.run()
-        except Exception:  # noqa: BLE001 (the bulkhead: whatever it is, it stays here)
-            _log.exception("supervisor_failed", session_id=supervisor.session.session_id)
-            bugs.append(equipment.clock.now().boot_s)
-            await equipment.clock.sleep_until(bugs[-1] + _PAUSE_S)
+        except Exception as error:  # noqa: BLE001 (the bulkhead: whatever it is, it stays here)
+            now_s = equipment.clock.now().boot_s
+            if is_shortage(error):  # no bug: the host would not let us do our work
+                _log.warning("supervisor_hindered", session_id=supervisor.session.session_id, error=repr(error))
+            else:
+                _log.exception("supervisor_failed", session_id=supervisor.session.session_id)
+                bugs.append(now_s)
+            await equipment.clock.sleep_until(now_s + _PAUSE_S)
 
 
 def _are_too_many(bugs: deque[float]) -> bool:

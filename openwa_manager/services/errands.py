@@ -27,7 +27,7 @@ from openwa_manager.domain.commands import (
 )
 from openwa_manager.domain.errors import EngineError, LaunchFailedError, OwnedElsewhereError
 from openwa_manager.domain.ports import Target
-from openwa_manager.domain.session import Launch, ProcessState, ReasonCode, Session
+from openwa_manager.domain.session import Identity, Launch, ProcessState, ReasonCode, Session
 from openwa_manager.domain.stimuli import (
     CredentialsRestored,
     DirectoryRemoved,
@@ -38,12 +38,15 @@ from openwa_manager.domain.stimuli import (
     Observation,
     ProcessExited,
 )
+from openwa_manager.processes.shortage import is_shortage
 from openwa_manager.services.equipment import Equipment
 from openwa_manager.watcher.qr import remove_qr, write_qr
 
 _log = structlog.get_logger()
 
 _TAIL_BYTES = 2048
+#: How long to wait before the next try at a launch for which the host was short of something.
+_SHORTAGE_S = 1.0
 _RETRY_FIRST_S, _RETRY_MAX_S = 0.5, 15.0
 
 
@@ -140,18 +143,24 @@ class Errands:
         )
 
     async def _spawn(self, launch: Launch) -> None:
+        """Start the engine; while the host is short of files, memory or disk try again for as long as it is wanted."""
+        clock = self._equipment.clock
+        while True:
+            try:
+                return self._tell(Launched(launch_id=launch.launch_id, identity=await self._launch(launch)))
+            except (LaunchFailedError, OwnedElsewhereError, OSError) as error:
+                if not (is_shortage(error) and self._is_current(launch)):
+                    return self._tell(_launch_failed(launch, error))
+                _log.warning("launch_postponed", session_id=self._current().session_id, error=str(error))
+            await clock.sleep_until(clock.now().boot_s + _SHORTAGE_S)
+
+    async def _launch(self, launch: Launch) -> Identity:
         session = self._current()
-        try:
-            self._make_directory()
-            if await self._equipment.engine_of(session).restore_credentials(session, self._directory):
-                self._tell(CredentialsRestored(launch_id=launch.launch_id))
-            plan = await self._equipment.engine_of(session).plan(session, launch, self._directory)
-            identity = await self._equipment.launcher.launch(plan)
-        except (LaunchFailedError, OwnedElsewhereError, OSError) as error:
-            code = ReasonCode.OWNED_ELSEWHERE if isinstance(error, OwnedElsewhereError) else ReasonCode.LAUNCH_FAILED
-            self._tell(LaunchFailed(launch_id=launch.launch_id, code=code, detail=str(error)))
-        else:
-            self._tell(Launched(launch_id=launch.launch_id, identity=identity))
+        engine = self._equipment.engine_of(session)
+        self._make_directory()
+        if await engine.restore_credentials(session, self._directory):
+            self._tell(CredentialsRestored(launch_id=launch.launch_id))
+        return await self._equipment.launcher.launch(await engine.plan(session, launch, self._directory))
 
     async def _tend_credentials(self, command: KeepCredentials | ForgetCredentials) -> None:
         session = self._current()
@@ -222,6 +231,11 @@ class Errands:
             _log.error("directory_not_removed", path=str(self._directory), error=refusal, retry_in_s=_RETRY_MAX_S)
             await clock.sleep_until(clock.now().boot_s + _RETRY_MAX_S)
         self._tell(DirectoryRemoved())
+
+
+def _launch_failed(launch: Launch, error: Exception) -> LaunchFailed:
+    code = ReasonCode.OWNED_ELSEWHERE if isinstance(error, OwnedElsewhereError) else ReasonCode.LAUNCH_FAILED
+    return LaunchFailed(launch_id=launch.launch_id, code=code, detail=str(error))
 
 
 def _remove_tree(directory: Path) -> str | None:

@@ -1,6 +1,7 @@
 """What grows is kept small: engine logs are rotated, delivered events and old keys forgotten, the database copied."""
 
 import asyncio
+import sqlite3
 from collections.abc import Callable, Iterable
 from functools import partial
 from pathlib import Path
@@ -24,6 +25,8 @@ _STORE_PERIOD_S = 3600.0
 _BACKLOG_PERIOD_S = 60.0
 _COPIES_KEPT = 3
 RETENTION = Retention()
+#: What is tried again in the next period: the disk is full, too many files are open, the copy cannot be written.
+_PASSING = (OpenwaManagerError, OSError, sqlite3.Error)
 
 
 class Housekeeping:
@@ -55,7 +58,7 @@ class Housekeeping:
                 await self._forget(now)
                 await self._database.snapshot(self._copies / f"manager-{int(now)}.db")
                 await asyncio.to_thread(_keep_newest, self._copies)
-            except OpenwaManagerError as error:
+            except _PASSING as error:
                 _log.warning("housekeeping_postponed", error=str(error))
 
     async def _keep_room(self) -> None:
@@ -68,7 +71,7 @@ class Housekeeping:
                     if not count:
                         break
                     _log.warning("events_shed", count=count)
-            except OpenwaManagerError as error:
+            except _PASSING as error:
                 _log.warning("housekeeping_postponed", error=str(error))
 
     async def _forget(self, now: float) -> None:

@@ -11,6 +11,7 @@ from openwa_manager.domain.errors import EngineError
 from openwa_manager.domain.ports import Clock, Engine
 from openwa_manager.domain.session import Launch, LaunchId, LinkState, ProcessState, ReasonCode, Session, SessionId
 from openwa_manager.domain.stimuli import EngineFaulted, LifeSeen, LinkReport, LinkReported, Observation
+from openwa_manager.processes.shortage import is_shortage
 
 _log = structlog.get_logger()
 
@@ -104,21 +105,27 @@ class Prober:
     async def _probe(self, patient: Patient) -> None:
         session_id = patient.session.session_id
         next_s = self._clock.now().boot_s + self._policy.period_s
+        before = self._pulses[session_id]
         try:
-            pulse = await self._ask(patient, self._pulses[session_id])
+            pulse = await self._ask(patient, before)
         finally:
             self._under_way.discard(session_id)
         current = self._pulses.get(session_id)
-        if current is None or current.launch_id != pulse.launch_id:
+        if current is None or current.launch_id != before.launch_id:
             return
-        self._pulses[session_id] = replace(pulse, due_boot_s=next_s)
-        self._judge(patient, pulse)
+        self._pulses[session_id] = replace(pulse or before, due_boot_s=next_s)
+        if pulse is not None:
+            self._judge(patient, pulse)
 
-    async def _ask(self, patient: Patient, pulse: Pulse) -> Pulse:
+    async def _ask(self, patient: Patient, pulse: Pulse) -> Pulse | None:
+        """Return what the answer, or its absence, shows; None when we could not even ask."""
         try:
             async with asyncio.timeout(self._policy.timeout_s):
                 observations = await patient.engine.observe(patient.session, patient.launch)
         except (EngineError, TimeoutError) as error:
+            if is_shortage(error):
+                _log.warning("engine_not_asked", session_id=patient.session.session_id, error=str(error))
+                return None
             detail = str(error) or f"no answer within {self._policy.timeout_s:g} s"
             return replace(pulse, misses=pulse.misses + 1, detail=detail)
         if observations or patient.engine.has_http:

@@ -3,8 +3,12 @@
 import asyncio
 from collections.abc import Callable, Mapping
 
+import structlog
+
 from openwa_manager.domain.ports import Clock
 from openwa_manager.domain.session import Identity, SessionId, Usage
+
+_log = structlog.get_logger()
 
 _PERIOD_S = 5.0
 
@@ -35,6 +39,10 @@ class Sampler:
         """Measure until cancelled."""
         while True:
             live = self._live()
-            self._usage = await asyncio.to_thread(self._measure, live) if live else {}
-            self._check(self._usage)
+            try:
+                self._usage = await asyncio.to_thread(self._measure, live) if live else {}
+            except OSError as error:  # too many open files, as a rule
+                _log.warning("usage_not_measured", error=str(error))
+            else:
+                self._check(self._usage)
             await self._clock.sleep_until(self._clock.now().boot_s + _PERIOD_S)
