@@ -1,0 +1,104 @@
+"""With its disk full the daemon reads, stops and lives; it loses nothing, harms nobody and recovers by itself."""
+
+import os
+import signal
+import subprocess
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack
+from pathlib import Path
+
+import pytest
+
+from openwa_manager.domain.events import Json
+from tests.e2e.daemon import SCANNED, Daemon, engines_below, eventually
+from tests.e2e.upstream import Upstream
+
+SIZE_MB = 24
+
+
+@pytest.fixture
+def small_disk(tmp_path: Path) -> Iterator[Path]:
+    """Mount a disk of a few megabytes."""
+    disk = tmp_path / "disk"
+    disk.mkdir()
+    options = f"size={SIZE_MB}m,mode=700"
+    mounted = subprocess.run(
+        ["mount", "-t", "tmpfs", "-o", options, "tmpfs", str(disk)], check=False, capture_output=True
+    )
+    if mounted.returncode:
+        pytest.skip(f"no small disk can be mounted here: {mounted.stderr.decode().strip()}")
+    yield disk
+    subprocess.run(["umount", "--lazy", str(disk)], check=True)
+
+
+@pytest.fixture
+def serve_on(small_disk: Path) -> Iterator[Callable[..., Daemon]]:
+    with ExitStack() as stack:
+
+        def start(**fields: object) -> Daemon:
+            return stack.enter_context(Daemon(home=small_disk / "home", **fields))  # type: ignore[arg-type]
+
+        yield start
+
+
+def fill(disk: Path) -> None:
+    """Leave not a byte."""
+    with (disk / "ballast").open("ab", buffering=0) as ballast:
+        for block_bytes in (1 << 20, 4096, 1):
+            try:
+                while ballast.write(b"\0" * block_bytes):
+                    pass
+            except OSError:
+                continue
+
+
+def numbers_of(events: list[dict[str, Json]]) -> list[Json]:
+    return [event["seq"] for event in events if event["seq"] is not None]
+
+
+def test_with_a_full_disk_it_reads_and_stops_refuses_to_write_and_recovers(
+    serve_on: Callable[..., Daemon], small_disk: Path, upstream: Upstream
+) -> None:
+    daemon = serve_on(engine_env=SCANNED, settings={**upstream.settings, "PROBE_PERIOD_S": "0.3", "HEARTBEAT_S": "0.3"})
+    for name in ("kept", "stopped", "killed"):
+        daemon.create(name)
+        daemon.until(name, "connected")
+    before = daemon.registry()
+    assert daemon.process is not None
+
+    fill(small_disk)
+    live = daemon.ask("GET", "/livez")
+    read = daemon.ask("GET", "/v1/sessions/kept/why")
+    created = daemon.ask("POST", "/v1/sessions", {"session_id": "new"})
+    changed = daemon.ask("PATCH", "/v1/sessions/kept", {"labels": {"a": "b"}})
+    stopped = daemon.ask("POST", "/v1/sessions/stopped/stop?wait=20")
+    os.kill(before["killed"], signal.SIGKILL)
+    eventually(lambda: daemon.session("killed").body["status"] != "connected")
+    kept = daemon.session("kept").body
+    beats = len(upstream.of("kept", "session.heartbeat"))
+    eventually(lambda: len(upstream.of("kept", "session.heartbeat")) > beats)
+
+    assert (live.status, read.status) == (200, 200)
+    assert (created.status, created.body["code"]) == (507, "storage_full")
+    assert (changed.status, changed.body["code"]) == (507, "storage_full")
+    assert (stopped.status, stopped.body["status"]) == (202, "stopped")
+    assert (kept["status"], kept["pid"]) == ("connected", before["kept"])
+    assert daemon.ask("GET", "/v1/sessions/new").status == 404
+    assert daemon.process.poll() is None
+
+    (small_disk / "ballast").unlink()
+    daemon.until("killed", "connected", within_s=30)
+    assert daemon.ask("POST", "/v1/sessions", {"session_id": "new"}).status == 201
+    daemon.until("new", "connected")
+    daemon.kill()
+    daemon.start()
+
+    assert daemon.session("stopped").body["status"] == "stopped"
+    assert daemon.registry()["kept"] == before["kept"]
+    assert len(engines_below(daemon.home)) == 3
+    for name in ("kept", "stopped", "killed"):
+        told = numbers_of(eventually(lambda name=name: upstream.of(name)))
+        assert told == list(range(1, len(told) + 1)), name
+    types = [event["type"] for event in upstream.of("stopped")]
+    assert "session.stopped" in types
+    assert "session.crashed" in [event["type"] for event in upstream.of("killed")]
