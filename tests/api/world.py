@@ -7,8 +7,8 @@ import json
 import os
 import socket
 import sys
-from collections.abc import AsyncIterator, Callable, Mapping, Sequence
-from contextlib import AsyncExitStack, asynccontextmanager, suppress
+from collections.abc import AsyncIterator, Callable, Iterator, Mapping, Sequence
+from contextlib import AsyncExitStack, asynccontextmanager, contextmanager, suppress
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
@@ -34,6 +34,7 @@ from openwa_manager.metrics import QR_PUSH_S, Durations
 from openwa_manager.processes.launcher import HostLauncher
 from openwa_manager.processes.ports import PortPool
 from openwa_manager.services.courier import Letterhead
+from openwa_manager.services.dispatcher import Dispatcher
 from openwa_manager.services.equipment import Equipment
 from openwa_manager.services.force_kill import force_kill
 from openwa_manager.services.measurements import Measurements
@@ -152,34 +153,16 @@ async def world_in(
     Without `takes_up` its sessions are known, but not run. `program` is what it takes for an OpenWA; `gap_s` lies
     between two messages, and after `silence_s` a request handed on to the engine has no answer.
     """
-    clock, api_socket, intake_socket = SystemClock(), _reserved(), _reserved()
+    api_socket, intake_socket = _reserved(), _reserved()
     async with AsyncExitStack() as stack:
         database = await stack.enter_async_context(Database(home / "manager.db"))
-        around = Surroundings(
-            environ=dict(os.environ),
-            intake_url=f"http://127.0.0.1:{_port_of(intake_socket)}",
-            engine_env=QUICK,
-        )
-        engine = await stack.enter_async_context(
-            OpenwaEngine(OpenwaSetup(program=program, surroundings=around, forward_silence_s=silence_s), clock)
-        )
-        (home / "locks").mkdir()
-        launcher = HostLauncher(home / "locks", clock)
-        stack.callback(launcher.close)
-        gate = StartGate(clock, 8, 0.0, lambda: None)
-
-        def announce(stored: Sequence[StoredEvent]) -> None:
-            channels.announce(stored)
-
-        equipment = _equipment(home, database, engine, launcher, gate, announce)
+        engine = await stack.enter_async_context(_engine(program, _port_of(intake_socket), silence_s))
+        launcher = stack.enter_context(_launcher(home / "locks"))
+        equipment = _equipment(home, database, engine, launcher, lambda stored: channels.announce(stored))  # noqa: PLW0108
         sessions = Sessions(equipment, "simulator")
         await sessions.load()
         letterhead = Letterhead(host="mac-mini-1", qr_image=sessions.qr_image_of)
         channels = await stack.enter_async_context(channels_of(database, letterhead))
-        tasks = await stack.enter_async_context(asyncio.TaskGroup())
-        running = [tasks.create_task(part.run()) for part in (launcher, gate, channels.dispatcher)]
-        if takes_up:
-            running.append(tasks.create_task(sessions.run()))
         world = World(
             sessions=sessions,
             database=database,
@@ -191,20 +174,24 @@ async def world_in(
             intake_port=_port_of(intake_socket),
             engines={"simulator": engine},
         )
-        gateway = GatewayBacking(
-            sessions=sessions,
-            engines=world.engines,
-            pacing=Pacing(clock, lambda: 0.5, gap_s, gap_s),
-            usage=world.used.get,
-            kill=partial(force_kill, sessions, equipment),
-            now=lambda: clock.now().at,
-        )
         control = _control(world)
-        control.add_subapp("/api", gateway_app(gateway))
+        control.add_subapp("/api", gateway_app(_gateway(world, equipment, gap_s)))
         await stack.enter_async_context(serving(control, api_socket, home / "manager.sock"))
         await stack.enter_async_context(serving(intake_app(sessions, channels.has_no_room, 0.3), intake_socket))
-        try:
+        parts = (launcher, equipment.gate, channels.dispatcher, *((sessions,) if takes_up else ()))
+        async with _running(sessions, parts):
             yield world
+
+
+@asynccontextmanager
+async def _running(
+    sessions: Sessions, parts: Sequence[HostLauncher | StartGate | Dispatcher | Sessions]
+) -> AsyncIterator[None]:
+    """Run the parts; end all engines before they stop."""
+    async with asyncio.TaskGroup() as tasks:
+        running = [tasks.create_task(part.run()) for part in parts]
+        try:
+            yield
         finally:
             await _end_all(sessions)
             for task in running:
@@ -262,12 +249,38 @@ def _control(world: World) -> web.Application:
     return control_app(Door(world.key, [ALLOWED_HOST]), backing_of(world))
 
 
+@contextmanager
+def _launcher(locks: Path) -> Iterator[HostLauncher]:
+    locks.mkdir()
+    launcher = HostLauncher(locks, SystemClock())
+    try:
+        yield launcher
+    finally:
+        launcher.close()
+
+
+def _engine(program: Program, intake_port: int, silence_s: float) -> OpenwaEngine:
+    intake_url = f"http://127.0.0.1:{intake_port}"
+    around = Surroundings(environ=dict(os.environ), intake_url=intake_url, engine_env=QUICK)
+    return OpenwaEngine(OpenwaSetup(program=program, surroundings=around, forward_silence_s=silence_s), SystemClock())
+
+
+def _gateway(world: World, equipment: Equipment, gap_s: float) -> GatewayBacking:
+    return GatewayBacking(
+        sessions=world.sessions,
+        engines=world.engines,
+        pacing=Pacing(equipment.clock, lambda: 0.5, gap_s, gap_s),
+        usage=world.used.get,
+        kill=partial(force_kill, world.sessions, equipment),
+        now=lambda: equipment.clock.now().at,
+    )
+
+
 def _equipment(
     home: Path,
     database: Database,
     engine: OpenwaEngine,
     launcher: HostLauncher,
-    gate: StartGate,
     announce: Callable[[Sequence[StoredEvent]], None],
 ) -> Equipment:
     first_port = 20_000 + os.getpid() % 70 * 100  # away from those of other test runs on this machine
@@ -277,7 +290,7 @@ def _equipment(
         database=database,
         launcher=launcher,
         engines={"simulator": engine},
-        gate=gate,
+        gate=StartGate(SystemClock(), 8, 0.0, lambda: None),
         ports=PortPool(first_port, first_port + 99),
         policy=Policy(),
         sessions_root=home / "sessions",
