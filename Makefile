@@ -2,7 +2,7 @@
 # make serve [ARGS=…]       run the daemon
 # make test                 every check, as CI runs them
 # make test-openwa          what OpenWA does to its supervisor, on a real one (OPENWA_HOME, OPENWA_MOCK; README)
-# make bench                the five measured promises, as a table
+# make bench [ARGS=…]       the measured promises, as a table; `ARGS=delivery` measures only those of that name
 # make clean                remove what the others made
 
 ARGS ?=
