@@ -18,11 +18,13 @@ class Room:
 
     def find_shortage(self) -> Shortage | None:
         """Return what the host is short of; None when an engine may start."""
-        memory_bytes = free_memory_bytes()
+        try:
+            memory_bytes, disk_bytes = free_memory_bytes(), free_disk_bytes(self.disk)
+        except OSError as error:  # too many open files, as a rule: an engine could not be started either
+            return Shortage(code=ReasonCode.MEMORY_LOW, detail=f"the room on this host cannot be measured: {error}")
         if memory_bytes < self.min_memory_bytes:
             detail = f"{memory_bytes} bytes of memory free, {self.min_memory_bytes} are kept free"
             return Shortage(code=ReasonCode.MEMORY_LOW, detail=detail)
-        disk_bytes = free_disk_bytes(self.disk)
         if disk_bytes < self.min_disk_bytes:
             detail = f"{disk_bytes} bytes of disk free, {self.min_disk_bytes} are kept free"
             return Shortage(code=ReasonCode.DISK_FULL, detail=detail)
