@@ -25,7 +25,7 @@ _SETTLED = (ProcessState.RUNNING, ProcessState.STOPPED, ProcessState.BACKOFF, Pr
 
 
 class _Body(BaseModel):
-    model_config = ConfigDict(extra="forbid", frozen=True, strict=True)
+    model_config = ConfigDict(extra="forbid", frozen=True, strict=True, defer_build=True)
 
 
 class CreateIn(_Body):

@@ -28,7 +28,7 @@ Timestamp = Annotated[str, Field(json_schema_extra={"format": "date-time"})]
 class Out(BaseModel):
     """What we answer."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True)
+    model_config = ConfigDict(extra="forbid", frozen=True, defer_build=True)
 
 
 class Problem(Out):
@@ -243,7 +243,7 @@ class TimelineOut(Out):
 class EventOut(BaseModel):
     """An event as endpoints get it; what it has beside the common fields depends on its type."""
 
-    model_config = ConfigDict(extra="allow", frozen=True)
+    model_config = ConfigDict(extra="allow", frozen=True, defer_build=True)
 
     id: str
     type: str
