@@ -3,14 +3,19 @@
 Longer and harder: OPENWA_TORTURE_KILLS=50 OPENWA_TORTURE_FLOOD=40 pytest tests/e2e/test_delivery_torture.py
 """
 
+import hashlib
+import hmac
 import http.client
+import json
 import os
 import random
 import time
 from collections import Counter, defaultdict
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import ExitStack
+from urllib.parse import urlsplit
 
+import psutil
 import pytest
 
 from openwa_manager.domain.events import Json
@@ -52,6 +57,39 @@ def test_every_event_arrives_in_order_whatever_breaks(serve: Serve) -> None:
         assert_messages_came_once(name, recorded, at_least=KILLS * FLOOD - given_up_by(daemon, name))
 
 
+def test_what_an_engine_repeats_is_no_second_event_even_after_a_kill(serve: Serve) -> None:
+    daemon = serve(engine="command", settings={"COMMAND_ARGV": '["/bin/sleep", "1000"]'})
+    pid = daemon.create("acme").number("pid")
+    given = eventually(lambda: environ if "WEBHOOK_URL" in (environ := psutil.Process(pid).environ()) else None)
+
+    answers = [post_message(given, number) for number in range(20)]
+    daemon.kill()
+    daemon.start()
+    answers += [post_message(given, number) for number in range(40)]
+    daemon.kill()
+    daemon.start()
+    answers += [post_message(given, number) for number in range(40)]
+
+    messages = [event["data"] for event in events_of(daemon, "message.received")]
+    assert answers == [200] * 100
+    assert messages == [{"id": f"message-{number}", "body": "hello"} for number in range(40)]
+
+
+def post_message(given: Mapping[str, str], number: int) -> int:
+    """Post as the engine does that was given these variables, and return the status of the answer."""
+    data = {"id": f"message-{number}", "body": "hello"}
+    body = json.dumps({"event": "message.received", "data": data}).encode()
+    signature = hmac.new(given["WEBHOOK_SECRET"].encode(), body, hashlib.sha256).hexdigest()
+    address = urlsplit(given["WEBHOOK_URL"])
+    intake = http.client.HTTPConnection(str(address.hostname), address.port, timeout=10)
+    try:
+        headers = {"X-OpenWA-Signature": f"sha256={signature}", "X-OpenWA-Idempotency-Key": data["id"]}
+        intake.request("POST", address.path, body, headers)
+        return intake.getresponse().status
+    finally:
+        intake.close()
+
+
 def torment(daemon: Daemon, backend: Unreliable, ports: dict[str, int], number: int) -> None:
     """Cause many events, let the backend go away and come back, and kill the daemon at some moment of it all."""
     with ExitStack() as opened:
@@ -64,8 +102,8 @@ def torment(daemon: Daemon, backend: Unreliable, ports: dict[str, int], number: 
             daemon.ask("POST", f"/v1/sessions/{passing}/stop")
             opened.close()
             opened.enter_context(backend.open())
-        has_told_all(daemon)
-        time.sleep(backend.chance.uniform(0, 1))  # any moment will do, the more the better
+            has_told_all(daemon)
+        time.sleep(backend.chance.random() ** 3)  # any moment will do, best of all while the messages come in
         daemon.kill()
         daemon.start()
 
