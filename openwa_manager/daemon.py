@@ -59,6 +59,7 @@ from openwa_manager.services.measurements import Measurements
 from openwa_manager.services.memory_guard import MemoryGuard
 from openwa_manager.services.pacing import Pacing
 from openwa_manager.services.prober import Prober
+from openwa_manager.services.recovery import Recovery, open_safely
 from openwa_manager.services.room import Room
 from openwa_manager.services.sampler import Sampler
 from openwa_manager.services.sessions import Sessions
@@ -118,10 +119,15 @@ async def _serve(settings: Settings) -> None:
     async with AsyncExitStack() as stack:
         stack.enter_context(DaemonLock(home.run / "daemon.lock"))
         door = Door(make_admin_key(home.admin_key), settings.allowed_hosts)
-        database = await stack.enter_async_context(Database(home.database))
+        database, loss = await open_safely(home, clock)
+        stack.push_async_callback(database.close)
         await database.write(partial(_configure_default, settings=settings, at=clock.now().at))
         parts = _Parts(settings, home, clock, database)
         await parts.enter(stack)
+        if loss is not None:
+            adopted, resting = await Recovery(home, clock, database, settings.engine).run()
+            restored = str(loss.copy) if loss.copy else None
+            await parts.tell("manager.recovered", why=loss.why, restored=restored, adopted=adopted, resting=resting)
         await parts.sessions.load()
         await _work(parts, door, stop)
     _log.info("daemon_stopped")

@@ -5,6 +5,7 @@ from functools import partial
 
 import structlog
 
+from openwa_manager.domain.errors import StoreDamagedError
 from openwa_manager.domain.session import ProcessState
 from openwa_manager.domain.stimuli import Condemned
 from openwa_manager.processes.shortage import is_shortage
@@ -31,7 +32,9 @@ async def keep_running(supervisor: Supervisor, equipment: Equipment) -> None:
                 await _start_over(supervisor, equipment, is_hopeless=_are_too_many(bugs))
             is_broken = True
             await supervisor.run()
-        except Exception as error:  # noqa: BLE001 (the bulkhead: whatever it is, it stays here)
+        except Exception as error:
+            if _is_damage(error):  # nobody can work on; the next daemon puts the database aside
+                raise
             now_s = equipment.clock.now().boot_s
             if is_shortage(error):  # no bug: the host would not let us do our work
                 _log.warning("supervisor_hindered", session_id=supervisor.session.session_id, error=repr(error))
@@ -39,6 +42,12 @@ async def keep_running(supervisor: Supervisor, equipment: Equipment) -> None:
                 _log.exception("supervisor_failed", session_id=supervisor.session.session_id)
                 bugs.append(now_s)
             await equipment.clock.sleep_until(now_s + _PAUSE_S)
+
+
+def _is_damage(error: Exception) -> bool:
+    if isinstance(error, ExceptionGroup):
+        return error.subgroup(StoreDamagedError) is not None
+    return isinstance(error, StoreDamagedError)
 
 
 def _are_too_many(bugs: deque[float]) -> bool:

@@ -23,6 +23,7 @@ def rescue(path: Path, copies: Path, at: float) -> Path | None:
         if _is_sound(copy):
             unfinished = path.with_name(f"{path.name}.part")
             shutil.copy2(copy, unfinished)
+            unfinished.chmod(0o600)  # a copy may have been put back by hand
             unfinished.replace(path)
             return copy
     return None

@@ -1,0 +1,60 @@
+"""Finding engines nobody has on record: by their launch id, their working directory and the lock they hold."""
+
+import os
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import psutil
+
+from openwa_manager.domain.session import Identity, LaunchId, SessionId, is_session_id
+from openwa_manager.processes.identity import environment_of
+from openwa_manager.processes.table import LAUNCH_ID_VARIABLE, Process, read_processes
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FoundEngine:
+    """A live engine, and what it was started with."""
+
+    session_id: SessionId
+    launch_id: LaunchId
+    identity: Identity
+    environment: Mapping[str, str] = field(repr=False)
+    arguments: Sequence[str]
+
+
+def find_engines(sessions_root: Path, locks: Path) -> list[FoundEngine]:
+    """Return every live engine below this root: it was launched by us, works there and holds its session's lock.
+
+    What an engine started carries its launch id and may work in the same place, but does not hold the lock. Blocks.
+    """
+    found: dict[SessionId, FoundEngine] = {}
+    for process in sorted(read_processes(), key=lambda process: (process.started, process.pid)):
+        engine = _engine_of(process, Path(os.path.realpath(sessions_root)), Path(os.path.realpath(locks)))
+        if engine is not None:
+            found.setdefault(engine.session_id, engine)
+    return list(found.values())
+
+
+def _engine_of(process: Process, sessions_root: Path, locks: Path) -> FoundEngine | None:
+    environment = environment_of(process.identity)
+    launch_id = environment.get(LAUNCH_ID_VARIABLE)
+    if launch_id is None:
+        return None
+    try:
+        seen = psutil.Process(process.pid)
+        directory, arguments = Path(seen.cwd()), seen.cmdline()
+        if directory.parent != sessions_root or not is_session_id(directory.name):
+            return None
+        lock = str(locks / f"{directory.name}.lock")
+        if all(file.path != lock for file in seen.open_files()):
+            return None
+    except psutil.Error:
+        return None
+    return FoundEngine(
+        session_id=SessionId(directory.name),
+        launch_id=LaunchId(launch_id),
+        identity=process.identity,
+        environment=environment,
+        arguments=arguments,
+    )
