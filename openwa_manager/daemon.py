@@ -187,6 +187,8 @@ class _Parts:
     def announce(self, stored: Sequence[StoredEvent]) -> None:
         """Let everybody know of events that are now on disk."""
         self.measurements.note(stored)
+        if any(each.event.type == "session.status" for each in stored):
+            self.sampler.rouse()
         self.dispatcher.wake()
         self.broadcaster.wake()
 
@@ -300,7 +302,8 @@ class _Parts:
     @cached_property
     def sampler(self) -> Sampler:
         guard = MemoryGuard(memory_limits(self.settings), self.sessions.patients, self.sessions.is_idle)
-        return Sampler(self.clock, self.meter.sample, self.sessions.live, guard.check)
+        period_s = self.settings.probe_period_s
+        return Sampler(self.clock, period_s, self.meter.sample, self.sessions.live, guard.check)
 
     @cached_property
     def prober(self) -> Prober:
@@ -352,7 +355,7 @@ class _Parts:
         )
         return Backing(
             sessions=self.sessions,
-            vitals=Vitals(self.sessions, watchers),
+            vitals=Vitals(self.sessions, watchers, self.home.sessions),
             usage=self.sampler.usage,
             database=self.database,
             broadcaster=self.broadcaster,

@@ -59,7 +59,7 @@ def health_of(signs: Signs) -> HealthOut:
     """Return how a session does; it is healthy only when its process lives, answers and is linked to WhatsApp."""
     session = signs.session
     is_running = session.process is ProcessState.RUNNING
-    checks = tuple(check(signs) for check in (_process, _engine, _probe, _link, _log, _heartbeat, _qr))
+    checks = tuple(check(signs) for check in (_process, _engine, _probe, _link, _log, _heartbeat, _qr, _directory))
     return HealthOut(
         healthy=all(check.is_ok for check in checks),
         process=session.process,
@@ -139,6 +139,13 @@ def _qr(signs: Signs) -> CheckOut:
         "expires_at": _moment(qr.expires_at),
     }
     return CheckOut(name="qr", is_ok=True, detail="shown, waiting for a scan", evidence=evidence)
+
+
+def _directory(signs: Signs) -> CheckOut:
+    """Show a directory that was taken away under its engine, which works on in what is lost once it ends."""
+    if signs.lost_directory is None:
+        return CheckOut(name="directory", is_ok=True, detail="in place")
+    return CheckOut(name="directory", is_ok=False, detail="is gone", evidence={"path": str(signs.lost_directory)})
 
 
 def _moment(at: float | None) -> str | None:

@@ -13,7 +13,8 @@ from openwa_manager.services.sessions import Sessions
 class Signs:
     """What the watchers know of one session; None where nothing was measured, or cannot be.
 
-    `log_written_at` is wall time; `has_heartbeat` tells that the engine posts heartbeats.
+    `log_written_at` is wall time; `has_heartbeat` tells that the engine posts heartbeats; `lost_directory` is the
+    session's directory if an engine runs and it is gone.
     """
 
     session: Session
@@ -24,6 +25,7 @@ class Signs:
     log_written_at: float | None = None
     log_bytes: int | None = None
     has_heartbeat: bool = False
+    lost_directory: Path | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -39,8 +41,9 @@ class Watchers:
 class Vitals:
     """Asks the watchers."""
 
-    def __init__(self, sessions: Sessions, watchers: Watchers) -> None:
+    def __init__(self, sessions: Sessions, watchers: Watchers, sessions_root: Path) -> None:
         self._sessions = sessions
+        self._root = sessions_root
         self._watchers = watchers
 
     def of(self, session_id: str) -> Signs:
@@ -53,6 +56,7 @@ class Vitals:
         identity = session.launch.identity if session.launch else None
         patients = (each for each in self._sessions.patients() if each.session.session_id == session_id)
         patient = next(patients, None)
+        directory = self._root / session.session_id
         written_at, size_bytes = _facts_of(self._sessions.log_path(session_id))
         return Signs(
             session=session,
@@ -63,6 +67,7 @@ class Vitals:
             log_written_at=written_at,
             log_bytes=size_bytes,
             has_heartbeat=patient is not None and patient.has_heartbeat,
+            lost_directory=directory if identity and not directory.is_dir() else None,
         )
 
 

@@ -231,7 +231,7 @@ def measurements_of(world: World) -> Measurements:
 def backing_of(world: World) -> Backing:
     return Backing(
         sessions=world.sessions,
-        vitals=Vitals(world.sessions, UNWATCHED),
+        vitals=Vitals(world.sessions, UNWATCHED, world.home / "sessions"),
         database=world.database,
         broadcaster=world.channels.broadcaster,
         endpoints=world.channels.endpoints,
