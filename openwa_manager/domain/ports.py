@@ -93,6 +93,14 @@ class Target:
 Report = Callable[[Observation], None]
 
 
+class Tell(Protocol):
+    """Puts what was observed, together, into a supervisor's inbox; nothing observed means: look at your state again."""
+
+    def __call__(self, *observations: Observation) -> None:
+        """Return at once."""
+        ...
+
+
 class Engine(Protocol):
     """One kind of engine: how it is launched and spoken to."""
 

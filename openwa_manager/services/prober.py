@@ -8,9 +8,9 @@ from pathlib import Path
 import structlog
 
 from openwa_manager.domain.errors import EngineError
-from openwa_manager.domain.ports import Clock, Engine
+from openwa_manager.domain.ports import Clock, Engine, Tell
 from openwa_manager.domain.session import Launch, LaunchId, LinkState, ProcessState, ReasonCode, Session, SessionId
-from openwa_manager.domain.stimuli import EngineFaulted, LifeSeen, LinkReport, LinkReported, Observation
+from openwa_manager.domain.stimuli import EngineFaulted, LifeSeen, LinkReport, LinkReported
 from openwa_manager.processes.shortage import is_shortage
 
 _log = structlog.get_logger()
@@ -47,7 +47,7 @@ class Patient:
     session: Session
     launch: Launch
     engine: Engine
-    tell: Callable[[Observation], None]
+    tell: Tell
     log_path: Path
     has_heartbeat: bool
 
@@ -129,9 +129,7 @@ class Prober:
             detail = str(error) or f"no answer within {self._policy.timeout_s:g} s"
             return replace(pulse, misses=pulse.misses + 1, detail=detail)
         if observations or patient.engine.has_http:
-            patient.tell(LifeSeen(launch_id=pulse.launch_id))
-            for observation in observations:
-                patient.tell(observation)
+            patient.tell(LifeSeen(launch_id=pulse.launch_id), *observations)
             return replace(pulse, misses=0, answered_at=self._clock.now().at, detail="answered")
         return replace(pulse, misses=0, detail="has no way to answer")
 

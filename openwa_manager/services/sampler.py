@@ -10,7 +10,8 @@ from openwa_manager.domain.session import Identity, SessionId, Usage
 
 _log = structlog.get_logger()
 
-_PERIOD_S = 5.0
+#: So soon after something happened to a session its use is measured, and not more often.
+_SOON_S = 1.0
 
 Measure = Callable[[Mapping[SessionId, Identity]], Mapping[SessionId, Usage]]
 
@@ -21,11 +22,14 @@ class Sampler:
     def __init__(
         self,
         clock: Clock,
+        period_s: float,
         measure: Measure,
         live: Callable[[], Mapping[SessionId, Identity]],
         check: Callable[[Mapping[SessionId, Usage]], None],
     ) -> None:
         self._clock = clock
+        self._period_s = period_s
+        self._roused = asyncio.Event()
         self._check = check
         self._measure = measure
         self._live = live
@@ -45,4 +49,21 @@ class Sampler:
                 _log.warning("usage_not_measured", error=str(error))
             else:
                 self._check(self._usage)
-            await self._clock.sleep_until(self._clock.now().boot_s + _PERIOD_S)
+            await self._clock.sleep_until(self._clock.now().boot_s + _SOON_S)
+            await self._rest(self._clock.now().boot_s + self._period_s - _SOON_S)
+
+    def rouse(self) -> None:
+        """Measure soon, because something happened that changes what is used."""
+        self._roused.set()
+
+    async def _rest(self, until_boot_s: float) -> None:
+        """Return at that time, or earlier when roused."""
+        self._roused.clear()
+        async with asyncio.TaskGroup() as waiting:
+            first = {
+                waiting.create_task(self._clock.sleep_until(until_boot_s)),
+                waiting.create_task(self._roused.wait()),
+            }
+            _, others = await asyncio.wait(first, return_when=asyncio.FIRST_COMPLETED)
+            for other in others:
+                other.cancel()

@@ -333,7 +333,7 @@ class Sessions:
     def look_again(self) -> None:
         """Have every session looked at, since something about the host itself has changed."""
         for supervisor in self._supervisors.values():
-            supervisor.nudge()
+            supervisor.tell()
 
     def _patient(self, supervisor: Supervisor) -> Patient:
         session = supervisor.session

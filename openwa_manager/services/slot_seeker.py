@@ -2,14 +2,14 @@
 
 import secrets
 import uuid
-from collections.abc import Callable
 from dataclasses import dataclass, replace
 
 from openwa_manager.domain.commands import Dequeue, Enqueue
 from openwa_manager.domain.deadlines import Moment
 from openwa_manager.domain.errors import PortInUseError
+from openwa_manager.domain.ports import Tell
 from openwa_manager.domain.session import Launch, LaunchId, ProcessState, ReasonCode, SessionId
-from openwa_manager.domain.stimuli import Observation, SlotDelayed, SlotGranted
+from openwa_manager.domain.stimuli import SlotDelayed, SlotGranted
 from openwa_manager.processes.ports import PortPool
 from openwa_manager.services.deliberation import Deliberation
 from openwa_manager.services.start_gate import Shortage, StartGate, Turn
@@ -32,9 +32,7 @@ class Search:
 class SlotSeeker:
     """Speaks with the start gate for one session, and makes its launches."""
 
-    def __init__(
-        self, session_id: SessionId, gate: StartGate, ports: PortPool, tell: Callable[[Observation | None], None]
-    ) -> None:
+    def __init__(self, session_id: SessionId, gate: StartGate, ports: PortPool, tell: Tell) -> None:
         self._session_id = session_id
         self._gate = gate
         self._ports = ports
@@ -69,7 +67,7 @@ class SlotSeeker:
 
     def _admit(self) -> None:
         self.search = replace(self.search, is_queued=False, is_admitted=True)
-        self._tell(None)
+        self._tell()
 
     def _report_delay(self, shortage: Shortage) -> None:
         self._tell(SlotDelayed(code=shortage.code, detail=shortage.detail))

@@ -76,7 +76,7 @@ class Supervisor:
         self._session = session
         self._equipment = equipment
         self._errands = Errands(equipment, self.tell, lambda: self._session)
-        self._seeker = SlotSeeker(session.session_id, equipment.gate, equipment.ports, self.nudge)
+        self._seeker = SlotSeeker(session.session_id, equipment.gate, equipment.ports, self.tell)
         self._inbox: asyncio.Queue[_Letter] = asyncio.Queue()
         self._changed = asyncio.Condition()
         self._deadlines: Deadlines = {}
@@ -117,9 +117,9 @@ class Supervisor:
             return None
         return self._images.get(qr.sha256)
 
-    def tell(self, observation: Observation) -> None:
-        """Put what was observed into the inbox."""
-        self.nudge(observation)
+    def tell(self, *observations: Observation) -> None:
+        """Put what was observed, together, into the inbox; nothing observed means: look at your state again."""
+        self._inbox.put_nowait(_Letter(stimuli=observations))
 
     def see_life(self, launch_id: LaunchId) -> None:
         """Take note that the engine gave a sign of life: they come by the hundred, one a second is enough."""
@@ -205,11 +205,7 @@ class Supervisor:
 
     async def _ring_at(self, boot_s: float) -> None:
         await self._equipment.clock.sleep_until(boot_s)
-        self.nudge()
-
-    def nudge(self, observation: Observation | None = None) -> None:
-        """Have the state looked at again, with a new observation or without."""
-        self._inbox.put_nowait(_Letter(stimuli=(observation,) if observation else ()))
+        self.tell()
 
     async def _handle(self, letters: list[_Letter], tasks: asyncio.TaskGroup) -> None:
         stored: list[StoredEvent] = []
