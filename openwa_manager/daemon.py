@@ -262,6 +262,7 @@ class _Parts:
             stop_grace_s=self.settings.stop_grace_s,
             announce=self.announce,
             is_offline=lambda: self.vigil.is_offline,
+            awake_since=lambda: self.vigil.awake_since(),  # noqa: PLW0108 (the vigil is made from the sessions)
         )
 
     @cached_property

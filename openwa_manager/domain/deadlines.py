@@ -12,13 +12,15 @@ from openwa_manager.domain.stimuli import Deadline
 class Moment:
     """When a stimulus was met: wall time, boot clock, and a draw in [0, 1) for whatever is left to chance.
 
-    `is_offline` tells that the host itself has no network, so that no session can be blamed for its link.
+    `is_offline` tells that the host itself has no network, so that no session can be blamed for its link; `has_slept`
+    that it slept since the moment before, so that no engine can be blamed for the time that passed.
     """
 
     at: float
     boot_s: float
     chance: float = 0.5
     is_offline: bool = False
+    has_slept: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -55,11 +57,14 @@ def is_held(session: Session, deadline: Deadline, moment: Moment, policy: Policy
 
 
 def excused(running: Deadlines, session: Session, moment: Moment, policy: Policy) -> Deadlines:
-    """Return the deadlines with the verdicts that ring too late wound anew: nobody was awake to see them met."""
+    """Return the deadlines with the verdicts wound anew that ring too late, or ran while the host slept.
+
+    Nobody was awake to see them met.
+    """
     judged = {
         deadline: armed
         for deadline, armed in running.items()
-        if deadline not in VERDICTS or moment.boot_s - armed.due_boot_s <= LATE_S
+        if deadline not in VERDICTS or not (moment.has_slept or moment.boot_s - armed.due_boot_s > LATE_S)
     }
     return running if len(judged) == len(running) else rearm(judged, session, moment, policy)
 

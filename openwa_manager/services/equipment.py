@@ -18,7 +18,8 @@ class Equipment:
     """The world of a supervisor.
 
     `chance` draws from [0, 1); `announce` is told of every event once it is on disk; `logs_root` None keeps each
-    engine's log in its session directory; `is_offline` tells that the host has no network.
+    engine's log in its session directory; `is_offline` tells that the host has no network, `awake_since` since when
+    (boot clock) it has not slept.
     """
 
     clock: Clock
@@ -34,6 +35,7 @@ class Equipment:
     stop_grace_s: float
     announce: Callable[[Sequence[StoredEvent]], None]
     is_offline: Callable[[], bool]
+    awake_since: Callable[[], float]
 
     def directory(self, session_id: SessionId) -> Path:
         """Return the session's own directory."""

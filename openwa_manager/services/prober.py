@@ -7,6 +7,7 @@ from pathlib import Path
 
 import structlog
 
+from openwa_manager.domain.deadlines import LATE_S
 from openwa_manager.domain.errors import EngineError
 from openwa_manager.domain.ports import Clock, Engine, Tell
 from openwa_manager.domain.session import Launch, LaunchId, LinkState, ProcessState, ReasonCode, Session, SessionId
@@ -31,10 +32,15 @@ class ProbePolicy:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Pulse:
-    """What the probes of one launch have shown; `answered_at` is wall time, None while it never answered."""
+    """What the probes of one launch have shown; `answered_at` is wall time, None while it never answered.
+
+    `sign_at` is the newest sign of life (wall time), `sign_boot_s` when it was noticed: only that clock never jumps.
+    """
 
     launch_id: LaunchId
     due_boot_s: float
+    sign_boot_s: float
+    sign_at: float = 0.0
     misses: int = 0
     answered_at: float | None = None
     detail: str = "not asked yet"
@@ -64,24 +70,29 @@ class Prober:
         self._patients = patients
         self._pulses: dict[SessionId, Pulse] = {}
         self._under_way: set[SessionId] = set()
+        self._excused_boot_s = clock.now().boot_s
 
     def pulse(self, session_id: SessionId) -> Pulse | None:
         """Return what the probes have shown of the session's running engine; None when it does not run."""
         return self._pulses.get(session_id)
 
     def probe_all(self) -> None:
-        """Forget all misses and ask everybody soon: nobody was there to hear the answers."""
-        now_s = self._clock.now().boot_s
+        """Forget all misses and all silence and ask everybody soon: nobody was there to hear the answers."""
+        now_s = self._excused_boot_s = self._clock.now().boot_s
         self._pulses = {
-            session_id: replace(pulse, misses=0, due_boot_s=now_s) for session_id, pulse in self._pulses.items()
+            session_id: replace(pulse, misses=0, due_boot_s=now_s, sign_boot_s=now_s)
+            for session_id, pulse in self._pulses.items()
         }
 
     async def run(self) -> None:
         """Probe until cancelled."""
         tick_s = min(1.0, self._policy.period_s / 4)
         async with asyncio.TaskGroup() as probes:
+            due_s = self._clock.now().boot_s
             while True:
                 now_s = self._clock.now().boot_s
+                if now_s - due_s > LATE_S:
+                    self.probe_all()
                 patients = self._patients()
                 self._keep_pulses(patients, now_s)
                 for patient in patients:
@@ -89,7 +100,8 @@ class Prober:
                     if self._pulses[session_id].due_boot_s <= now_s and session_id not in self._under_way:
                         self._under_way.add(session_id)
                         probes.create_task(self._probe(patient))
-                await self._clock.sleep_until(now_s + tick_s)
+                due_s = now_s + tick_s
+                await self._clock.sleep_until(due_s)
 
     def _keep_pulses(self, patients: list[Patient], now_s: float) -> None:
         """Have one pulse for each running launch, and none for any other."""
@@ -98,14 +110,14 @@ class Prober:
             session_id, launch_id = patient.session.session_id, patient.launch.launch_id
             pulse = self._pulses.get(session_id)
             if pulse is None or pulse.launch_id != launch_id:
-                pulse = Pulse(launch_id=launch_id, due_boot_s=now_s + self._policy.period_s * self._chance())
+                due_s = now_s + self._policy.period_s * self._chance()
+                pulse = Pulse(launch_id=launch_id, due_boot_s=due_s, sign_boot_s=now_s)
             pulses[session_id] = pulse
         self._pulses = pulses
 
     async def _probe(self, patient: Patient) -> None:
         session_id = patient.session.session_id
-        next_s = self._clock.now().boot_s + self._policy.period_s
-        before = self._pulses[session_id]
+        began_s, before = self._clock.now().boot_s, self._pulses[session_id]
         try:
             pulse = await self._ask(patient, before)
         finally:
@@ -113,9 +125,28 @@ class Prober:
         current = self._pulses.get(session_id)
         if current is None or current.launch_id != before.launch_id:
             return
-        self._pulses[session_id] = replace(pulse or before, due_boot_s=next_s)
-        if pulse is not None:
-            self._judge(patient, pulse)
+        next_s = began_s + self._policy.period_s
+        if pulse is None or (pulse.misses and self._has_slept_since(began_s)):
+            self._pulses[session_id] = replace(current, due_boot_s=next_s)
+            return
+        pulse = self._pulses[session_id] = replace(self._listen(patient, pulse), due_boot_s=next_s)
+        self._judge(patient, pulse)
+
+    def _has_slept_since(self, began_s: float) -> bool:
+        """Tell whether this probe went unanswered because we, not the engine, were away."""
+        elapsed_s = self._clock.now().boot_s - began_s
+        return began_s < self._excused_boot_s or elapsed_s > self._policy.timeout_s + LATE_S
+
+    def _listen(self, patient: Patient, pulse: Pulse) -> Pulse:
+        """Return the pulse with the newest sign of life: an answer, a post, or a line in the log."""
+        seen_at, answered_at = patient.session.last_seen_at or 0.0, pulse.answered_at or 0.0
+        log_at = _grown_at(patient.log_path) or 0.0
+        if log_at > max(seen_at, pulse.sign_at):
+            patient.tell(LifeSeen(launch_id=pulse.launch_id))
+        sign_at = max(seen_at, answered_at, log_at)
+        if sign_at == pulse.sign_at:
+            return pulse
+        return replace(pulse, sign_at=sign_at, sign_boot_s=self._clock.now().boot_s)
 
     async def _ask(self, patient: Patient, pulse: Pulse) -> Pulse | None:
         """Return what the answer, or its absence, shows; None when we could not even ask."""
@@ -140,11 +171,7 @@ class Prober:
             _log.warning("engine_unresponsive", session_id=patient.session.session_id, misses=pulse.misses)
             patient.tell(EngineFaulted(launch_id=pulse.launch_id, code=ReasonCode.ENGINE_UNRESPONSIVE, detail=detail))
             return
-        log_at, seen_at = _grown_at(patient.log_path), patient.session.last_seen_at or 0.0
-        if log_at is not None and log_at > seen_at:
-            patient.tell(LifeSeen(launch_id=pulse.launch_id))
-            return
-        is_silent = self._clock.now().at - seen_at > self._policy.silence_s
+        is_silent = self._clock.now().boot_s - pulse.sign_boot_s > self._policy.silence_s
         gives_signs = patient.has_heartbeat or must_answer
         if is_silent and gives_signs and patient.session.link is LinkState.CONNECTED:
             detail = f"no sign of life for {self._policy.silence_s:.0f} s"

@@ -86,6 +86,7 @@ class Supervisor:
         self._owed_steps: list[Step] = []
         self._owed_events: list[Event] = []
         self._is_broke = False
+        self._met_boot_s = equipment.clock.now().boot_s
         self.is_gone = False
         if session.launch is not None:
             equipment.ports.hold(session.session_id, session.launch.port)
@@ -270,8 +271,14 @@ class Supervisor:
 
     def _moment(self) -> Moment:
         now = self._equipment.clock.now()
-        is_offline = self._equipment.is_offline()
-        return Moment(at=now.at, boot_s=now.boot_s, chance=self._equipment.chance(), is_offline=is_offline)
+        has_slept, self._met_boot_s = self._equipment.awake_since() > self._met_boot_s, now.boot_s
+        return Moment(
+            at=now.at,
+            boot_s=now.boot_s,
+            chance=self._equipment.chance(),
+            is_offline=self._equipment.is_offline(),
+            has_slept=has_slept,
+        )
 
     def _record(
         self, connection: sqlite3.Connection, batch: Deliberation, letters: Sequence[_Letter]

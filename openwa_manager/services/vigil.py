@@ -42,17 +42,25 @@ class Vigil:
         self._sessions = sessions
         self._reactions = reactions
         self._burst_at: float | None = None
+        self._looked_boot_s = self._woke_boot_s = clock.now().boot_s
         self.is_offline = False
+
+    def awake_since(self) -> float:
+        """Return since when on the boot clock the host has not slept, also if this has not been noticed here yet."""
+        now_s = self._clock.now().boot_s
+        return now_s if now_s - self._looked_boot_s > _PERIOD_S + LATE_S else self._woke_boot_s
 
     async def run(self) -> None:
         """Keep watch until cancelled."""
         while True:
+            self._looked_boot_s = self._clock.now().boot_s
             self._look_at_network()
             due_s = self._clock.now().boot_s + _PERIOD_S
             await self._clock.sleep_until(due_s)
             late_s = self._clock.now().boot_s - due_s
             if late_s > LATE_S:
                 _log.warning("host_slept", seconds=round(late_s, 1))
+                self._woke_boot_s = self._clock.now().boot_s
                 await self._reactions.on_slept(late_s)
 
     def _look_at_network(self) -> None:

@@ -298,6 +298,7 @@ def _equipment(
         stop_grace_s=GRACE_S,
         announce=announce,
         is_offline=lambda: False,
+        awake_since=lambda: 0.0,
     )
 
 

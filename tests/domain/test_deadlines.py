@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from openwa_manager.domain.deadlines import LATE_S, Armed, Moment, is_held, passed, rearm
+from openwa_manager.domain.deadlines import LATE_S, Armed, Moment, excused, is_held, passed, rearm
 from openwa_manager.domain.lifecycle import Dropped
 from openwa_manager.domain.restart import Policy
 from openwa_manager.domain.session import LinkState, ProcessState, Restarts
@@ -191,3 +191,14 @@ def test_holding_a_deadline_is_what_arms_it() -> None:
     meant = {deadline for deadline in Deadline if is_held(stage.session, deadline, stage.moment, stage.policy)}
 
     assert meant == set(stage.deadlines)
+
+
+def test_a_verdict_that_ran_while_the_host_slept_starts_anew_even_if_it_rings_on_time() -> None:
+    stage = authenticating()
+    running_on = {Deadline.AUTHENTICATING: Armed(anchor="1", due_boot_s=NOW.boot_s - 1)}
+
+    awake = excused(running_on, stage.session, NOW, Policy())
+    slept = excused(running_on, stage.session, replace(NOW, has_slept=True), Policy())
+
+    assert passed(awake, NOW.boot_s) is Deadline.AUTHENTICATING
+    assert slept[Deadline.AUTHENTICATING].due_boot_s == NOW.boot_s + 120

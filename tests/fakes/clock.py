@@ -51,6 +51,14 @@ class FakeClock:
             await settle()
         self._move_to(end_s)
 
+    async def sleep_host(self, seconds: float) -> None:
+        """Let the host sleep for `seconds`: whoever was due in between is woken late, all at once."""
+        await settle()
+        self._move_to(self._boot_s + seconds)
+        while self._sleepers and self._sleepers[0][0] <= self._boot_s:
+            heapq.heappop(self._sleepers)[2].set()
+        await settle()
+
     def jump_wall(self, seconds: float) -> None:
         """Set the wall clock forward or back, as an administrator or NTP does; the boot clock does not move."""
         self._at += seconds

@@ -1,0 +1,234 @@
+import asyncio
+import os
+from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+
+import pytest
+
+from openwa_manager.domain.errors import EngineError
+from openwa_manager.domain.session import (
+    Identity,
+    Launch,
+    LaunchId,
+    LinkState,
+    ProcessState,
+    ReasonCode,
+    Session,
+    SessionId,
+    Spec,
+)
+from openwa_manager.domain.stimuli import EngineFaulted, LifeSeen, LinkReport, LinkReported, Observation
+from openwa_manager.engines.command import CommandEngine, CommandSetup
+from openwa_manager.engines.environment import Surroundings
+from openwa_manager.services.prober import Patient, ProbePolicy, Prober
+from tests.fakes.clock import FakeClock
+
+PERIOD_S, MISSES, SILENCE_S = 15.0, 4, 120.0
+LAUNCH = Launch(
+    launch_id=LaunchId("l"),
+    number=1,
+    port=1,
+    secret="s",
+    cause=ReasonCode.REQUESTED,
+    launched_at=0.0,
+    identity=Identity(boot_id="b", pid=1, started=1),
+)
+SESSION = Session(
+    session_id=SessionId("acme"),
+    spec=Spec(engine="command"),
+    engine_key="k",
+    created_at=0.0,
+    updated_at=0.0,
+    process=ProcessState.RUNNING,
+    link=LinkState.CONNECTED,
+    launch=LAUNCH,
+)
+
+
+class Moody(CommandEngine):
+    """An engine that answers, or does not."""
+
+    has_http = True
+
+    def __init__(self) -> None:
+        super().__init__(CommandSetup(argv=(), surroundings=Surroundings(environ={}, intake_url="http://localhost")))
+        self.error: EngineError | None = None
+        self.asked_count = 0
+
+    async def observe(self, session: Session, launch: Launch) -> Sequence[Observation]:
+        del session, launch
+        self.asked_count += 1
+        if self.error is not None:
+            raise self.error
+        return ()
+
+
+class Beating(Moody):
+    """An engine without HTTP, which can only post."""
+
+    has_http = False
+
+
+@dataclass
+class Ward:
+    """One patient, and what its supervisor was told."""
+
+    clock: FakeClock
+    engine: Moody
+    log_path: Path
+    told: list[Observation] = field(default_factory=list)
+    last_seen_at: float | None = None
+
+    def patients(self) -> list[Patient]:
+        return [
+            Patient(
+                session=replace(SESSION, last_seen_at=self.last_seen_at),
+                launch=LAUNCH,
+                engine=self.engine,
+                tell=lambda *observations: self.told.extend(observations),
+                log_path=self.log_path,
+                has_heartbeat=not self.engine.has_http,
+            )
+        ]
+
+    @property
+    def verdicts(self) -> list[Observation]:
+        return [each for each in self.told if not isinstance(each, LifeSeen)]
+
+
+@asynccontextmanager
+async def probing(ward: Ward) -> AsyncIterator[Prober]:
+    policy = ProbePolicy(period_s=PERIOD_S, timeout_s=5.0, misses=MISSES, silence_s=SILENCE_S)
+    prober = Prober(ward.clock, lambda: 0.5, policy, ward.patients)
+    async with asyncio.TaskGroup() as tasks:
+        running = tasks.create_task(prober.run())
+        yield prober
+        running.cancel()
+
+
+@pytest.fixture
+def ward(tmp_path: Path) -> Ward:
+    return Ward(clock=FakeClock(), engine=Moody(), log_path=tmp_path / "engine.log")
+
+
+async def test_four_unanswered_probes_mean_that_an_engine_hangs(ward: Ward) -> None:
+    ward.engine.error = EngineError("silent")
+
+    async with probing(ward):
+        await ward.clock.advance(PERIOD_S * 3)
+        before = list(ward.verdicts)
+        await ward.clock.advance(PERIOD_S)
+
+    assert before == []
+    assert ward.verdicts == [
+        EngineFaulted(
+            launch_id=LAUNCH.launch_id,
+            code=ReasonCode.ENGINE_UNRESPONSIVE,
+            detail="4 probes unanswered: silent",
+        )
+    ]
+
+
+async def test_an_answer_makes_up_for_all_misses(ward: Ward) -> None:
+    async with probing(ward):
+        for _ in range(5):
+            ward.engine.error = EngineError("silent")
+            await ward.clock.advance(PERIOD_S * 3)
+            ward.engine.error = None
+            await ward.clock.advance(PERIOD_S)
+
+    assert ward.verdicts == []
+
+
+async def test_misses_before_a_sleep_of_the_host_do_not_count_after_it(ward: Ward) -> None:
+    ward.engine.error = EngineError("silent")
+
+    async with probing(ward) as prober:
+        await ward.clock.advance(PERIOD_S * 3)
+        before = prober.pulse(SESSION.session_id)
+        await ward.clock.sleep_host(600)
+        after = prober.pulse(SESSION.session_id)
+        ward.engine.error = None
+        await ward.clock.advance(PERIOD_S * 5)
+
+    assert before is not None
+    assert after is not None
+    assert (before.misses, after.misses) == (3, 1)
+    assert ward.verdicts == []
+
+
+async def test_everybody_is_asked_at_once_after_a_sleep(ward: Ward) -> None:
+    async with probing(ward):
+        await ward.clock.advance(PERIOD_S * 1.1)
+        before = ward.engine.asked_count
+
+        await ward.clock.sleep_host(600)
+
+    assert ward.engine.asked_count == before + 1
+
+
+async def test_a_sleep_longer_than_the_silence_allowed_disconnects_nobody(ward: Ward) -> None:
+    ward.engine = Beating()
+    ward.last_seen_at = ward.clock.now().at
+
+    async with probing(ward):
+        await ward.clock.advance(PERIOD_S * 2)
+        await ward.clock.sleep_host(600)
+        await ward.clock.advance(SILENCE_S - PERIOD_S)
+
+    assert ward.verdicts == []
+
+
+@pytest.mark.parametrize("jump_s", [-86_400.0, 86_400.0])
+async def test_a_jump_of_the_wall_clock_disconnects_nobody(ward: Ward, jump_s: float) -> None:
+    ward.engine = Beating()
+    ward.last_seen_at = ward.clock.now().at
+
+    async with probing(ward):
+        await ward.clock.advance(PERIOD_S * 2)
+        ward.clock.jump_wall(jump_s)
+        await ward.clock.advance(PERIOD_S * 2)
+
+    assert ward.verdicts == []
+
+
+async def test_silence_disconnects_an_engine_that_used_to_beat(ward: Ward) -> None:
+    ward.engine = Beating()
+    ward.last_seen_at = ward.clock.now().at
+
+    async with probing(ward):
+        await ward.clock.advance(SILENCE_S + PERIOD_S * 2)
+
+    assert ward.verdicts
+    assert isinstance(ward.verdicts[0], LinkReported)
+    assert ward.verdicts[0].link is LinkReport.DISCONNECTED
+
+
+async def test_a_growing_log_is_a_sign_of_life(ward: Ward) -> None:
+    ward.engine = Beating()
+    ward.last_seen_at = ward.clock.now().at
+
+    async with probing(ward):
+        for _ in range(20):
+            await ward.clock.advance(PERIOD_S)
+            ward.log_path.write_text("a line")
+            at = ward.clock.now().at
+            os.utime(ward.log_path, (at, at))
+
+    assert ward.verdicts == []
+    assert LifeSeen(launch_id=LAUNCH.launch_id) in ward.told
+
+
+async def test_what_we_cannot_ask_is_not_held_against_the_engine(ward: Ward) -> None:
+    ward.engine.error = EngineError("no answer")
+    ward.engine.error.__cause__ = OSError(24, "Too many open files")
+
+    async with probing(ward) as prober:
+        await ward.clock.advance(PERIOD_S * 10)
+        pulse = prober.pulse(SESSION.session_id)
+
+    assert pulse is not None
+    assert pulse.misses == 0
+    assert ward.verdicts == []

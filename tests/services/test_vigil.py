@@ -1,0 +1,115 @@
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field, replace
+
+import pytest
+
+from openwa_manager.domain.session import LinkState, Reason, ReasonCode, Session, SessionId, Spec
+from openwa_manager.services.vigil import Reactions, Vigil
+from tests.fakes.clock import FakeClock
+
+
+@dataclass
+class Host:
+    """A host whose network the test plugs and unplugs."""
+
+    clock: FakeClock = field(default_factory=FakeClock)
+    has_route: bool | None = True
+    sessions: list[Session] = field(default_factory=list)
+    slept_s: list[float] = field(default_factory=list)
+    network_changes: int = 0
+
+    def drop(self, count: int) -> None:
+        """Have so many sessions lose their link now."""
+        at = self.clock.now().at
+        reason = Reason(code=ReasonCode.NETWORK, detail="", at=at)
+        lost = Session(
+            session_id=SessionId("a"),
+            spec=Spec(engine="simulator"),
+            engine_key="k",
+            created_at=at,
+            updated_at=at,
+            link=LinkState.DISCONNECTED,
+            reason=reason,
+        )
+        self.sessions = [replace(lost, session_id=SessionId(f"s{number}")) for number in range(count)]
+
+    def note_network(self) -> None:
+        self.network_changes += 1
+
+    async def note_sleep(self, slept_s: float) -> None:
+        self.slept_s.append(slept_s)
+
+
+@asynccontextmanager
+async def watching(host: Host) -> AsyncIterator[Vigil]:
+    reactions = Reactions(on_network=host.note_network, on_slept=host.note_sleep)
+    vigil = Vigil(host.clock, lambda: host.has_route, lambda: host.sessions, reactions)
+    async with asyncio.TaskGroup() as tasks:
+        running = tasks.create_task(vigil.run())
+        await host.clock.advance(1)
+        yield vigil
+        running.cancel()
+
+
+@pytest.fixture
+def host() -> Host:
+    return Host()
+
+
+async def test_a_sleep_of_the_host_is_noticed_once(host: Host) -> None:
+    async with watching(host) as vigil:
+        awake_before_s = vigil.awake_since()
+        await host.clock.advance(600)
+        awake_s = vigil.awake_since()
+        await host.clock.sleep_host(600)
+        woken_s = vigil.awake_since()
+        await host.clock.advance(600)
+
+    assert awake_s == awake_before_s
+    assert woken_s == awake_s + 1 + 600 + 600
+    assert len(host.slept_s) == 1
+    assert 590 < host.slept_s[0] <= 600
+
+
+async def test_a_sleep_counts_before_it_is_noticed(host: Host) -> None:
+    async with watching(host) as vigil:
+        before_s = vigil.awake_since()
+        host.clock._move_to(host.clock.now().boot_s + 600)
+
+        assert vigil.awake_since() == host.clock.now().boot_s > before_s
+
+
+@pytest.mark.parametrize(("has_route", "is_offline"), [(False, True), (True, False), (None, False)])
+async def test_a_host_without_a_route_is_offline(host: Host, has_route: bool | None, is_offline: bool) -> None:
+    async with watching(host) as vigil:
+        host.has_route = has_route
+        await host.clock.advance(10)
+
+        assert vigil.is_offline is is_offline
+        assert host.network_changes == int(is_offline)
+
+
+async def test_three_links_lost_within_half_a_minute_are_the_hosts_network(host: Host) -> None:
+    async with watching(host) as vigil:
+        host.drop(2)
+        await host.clock.advance(10)
+        after_two = vigil.is_offline
+        host.drop(3)
+        await host.clock.advance(10)
+        after_three = vigil.is_offline
+        host.sessions = [replace(each, connected_at=host.clock.now().at) for each in host.sessions[:1]]
+        await host.clock.advance(10)
+
+        assert (after_two, after_three, vigil.is_offline) == (False, True, False)
+
+
+async def test_a_burst_of_lost_links_excuses_for_five_minutes_only(host: Host) -> None:
+    async with watching(host) as vigil:
+        host.drop(5)
+        await host.clock.advance(10)
+        during = vigil.is_offline
+        await host.clock.advance(400)
+
+        assert (during, vigil.is_offline) == (True, False)
