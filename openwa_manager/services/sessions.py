@@ -309,9 +309,10 @@ class Sessions:
         self._used_boot_s[session_id] = self._equipment.clock.now().boot_s
 
     def is_idle(self, session_id: SessionId) -> bool:
-        """Tell whether nobody would notice a restart: connected, and no traffic for a minute."""
-        idle_s = self._equipment.clock.now().boot_s - self._used_boot_s.get(session_id, 0.0)
-        return self.get(session_id).link is LinkState.CONNECTED and idle_s > IDLE_S
+        """Tell whether nobody would notice a restart: connected, and that and the last traffic a minute ago."""
+        session, now = self.get(session_id), self._equipment.clock.now()
+        idle_s = min(now.boot_s - self._used_boot_s.get(session_id, 0.0), now.at - (session.connected_at or now.at))
+        return session.link is LinkState.CONNECTED and idle_s > IDLE_S
 
     def show_file(self, session_id: SessionId, image: bytes, produced_at: float) -> None:
         """Take note of a whole image that appeared as `qr.png`; one that nobody awaits is ignored."""
