@@ -13,6 +13,7 @@ from openwa_manager.api.given import LogQuery
 from openwa_manager.api.routing import Call, Route, route
 from openwa_manager.domain.errors import SessionNotFoundError
 from openwa_manager.domain.session import SessionId
+from openwa_manager.host.logfile import rotated
 from openwa_manager.services.sessions import Sessions
 
 TEXT = "text/plain"
@@ -35,13 +36,15 @@ class LogRoutes:
         """Return the last lines of the engine's log; with `follow` those to come as well, until the caller leaves."""
         session_id = call.session_id
         path = self._sessions.log_path(self._sessions.get(session_id).session_id)
-        position = await asyncio.to_thread(tail_position, path, call.given.tail)
+        older, position = await asyncio.to_thread(tail_of, path, call.given.tail)
         end = None if call.given.follow else await asyncio.to_thread(_size_of, path)
         response = web.StreamResponse(headers={"Content-Type": f"{TEXT}; charset=utf-8"})
         await response.prepare(call.request)
         if call.request.method == "HEAD":
             return response
         with suppress(ConnectionError):  # the caller has left
+            if older:
+                await response.write(older)
             async for chunk in _chunks(path, position, end):
                 if chunk:
                     await response.write(chunk)
@@ -70,6 +73,24 @@ async def _chunks(path: Path, position: int, end: int | None) -> AsyncIterator[b
         yield chunk
         if not chunk:
             await asyncio.sleep(_LOOK_S)
+
+
+def tail_of(path: Path, line_count: int) -> tuple[bytes, int]:
+    """Return where the last lines of a log begin, and before it those of them that were rotated away already."""
+    position = tail_position(path, line_count)
+    if position > 0 or line_count == 0:
+        return b"", position
+    try:
+        missing_count = line_count - len(path.read_bytes().splitlines())
+    except FileNotFoundError:
+        missing_count = line_count
+    older = rotated(path)
+    try:
+        with older.open("rb") as file:
+            file.seek(tail_position(older, max(0, missing_count)))
+            return file.read(), position
+    except FileNotFoundError:
+        return b"", position
 
 
 def tail_position(path: Path, line_count: int) -> int:
@@ -101,10 +122,15 @@ def _line_start(file: BinaryIO, end: int, line_count: int) -> int:
 
 
 def read_from(path: Path, position: int, end: int | None) -> tuple[bytes, int]:
-    """Return the next bytes, none behind `end`, and the position after them; a file cut short starts anew."""
+    """Return the next bytes, none behind `end`, and the position after them.
+
+    A file cut short was rotated: first comes what is left of its former content, then it starts anew.
+    """
     try:
         with path.open("rb") as file:
             if file.seek(0, os.SEEK_END) < position:
+                if rest := _rest_of(rotated(path), position):
+                    return rest, position + len(rest)
                 position = 0
             file.seek(position)
             wanted = _BLOCK_BYTES if end is None else max(0, min(_BLOCK_BYTES, end - position))
@@ -112,6 +138,15 @@ def read_from(path: Path, position: int, end: int | None) -> tuple[bytes, int]:
     except FileNotFoundError:
         return b"", 0
     return chunk, position + len(chunk)
+
+
+def _rest_of(path: Path, position: int) -> bytes:
+    try:
+        with path.open("rb") as file:
+            file.seek(position)
+            return file.read(_BLOCK_BYTES)
+    except FileNotFoundError:
+        return b""
 
 
 def _size_of(path: Path) -> int:

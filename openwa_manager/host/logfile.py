@@ -1,6 +1,7 @@
 """Engine logs as files: rotated while the engine writes on, read from the end."""
 
 import os
+from contextlib import suppress
 from pathlib import Path
 
 _CHUNK_BYTES = 1 << 20
@@ -17,22 +18,39 @@ def rotate(path: Path, *, max_bytes: int, kept: int) -> bool:
             return False
     except FileNotFoundError:
         return False
-    fresh = _numbered(path, 0)
     source = os.open(path, os.O_RDWR | os.O_NOFOLLOW | os.O_CLOEXEC)
     try:
+        fresh = _numbered(path, 0)
         target = os.open(fresh, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600)
         try:
-            while copied := os.read(source, _CHUNK_BYTES):
-                os.write(target, copied)
+            _copy(source, target)
+            _shift(path, kept)  # first, so that whoever follows the file finds in its place what it then loses
+            _copy(source, target)
             os.ftruncate(source, 0)
         finally:
             os.close(target)
     finally:
         os.close(source)
-    for number in range(kept - 1, -1, -1):
-        if _numbered(path, number).exists():
-            _numbered(path, number).replace(_numbered(path, number + 1))
     return True
+
+
+def rotated(path: Path) -> Path:
+    """Return where a log's content lies that was rotated away last."""
+    return _numbered(path, 1)
+
+
+def _copy(source: int, target: int) -> None:
+    """Copy what is left of the source; a disk that fills up raises, so that nothing is lost."""
+    while content := os.read(source, _CHUNK_BYTES):
+        rest = memoryview(content)
+        while rest:
+            rest = rest[os.write(target, rest) :]
+
+
+def _shift(path: Path, kept: int) -> None:
+    for number in range(kept - 1, -1, -1):
+        with suppress(FileNotFoundError):
+            _numbered(path, number).replace(_numbered(path, number + 1))
 
 
 def _numbered(path: Path, number: int) -> Path:

@@ -7,7 +7,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from openwa_manager.api.logs import read_from, tail_position
+from openwa_manager.api.logs import read_from, tail_of, tail_position
+from openwa_manager.host.logfile import rotate
 from tests.api.world import World
 
 LOG = b"one\ntwo\nthree\n"
@@ -114,3 +115,30 @@ async def test_a_follower_who_leaves_is_not_served_any_longer(world: World) -> N
     async with asyncio.timeout(20):
         while len(asyncio.all_tasks()) >= before:  # noqa: ASYNC110 (the server does not tell)
             await asyncio.sleep(0.01)
+
+
+def test_what_was_written_right_before_a_rotation_is_followed_too(tmp_path: Path) -> None:
+    path = tmp_path / "engine.log"
+    path.write_bytes(b"seen\n")
+    _, position = read_from(path, 0, None)
+    with path.open("ab") as engine:
+        engine.write(b"unseen\n")
+    rotate(path, max_bytes=1, kept=2)
+    with path.open("ab") as engine:
+        engine.write(b"new\n")
+
+    rest, position = read_from(path, position, None)
+    new, _ = read_from(path, position, None)
+
+    assert (rest, new) == (b"unseen\n", b"new\n")
+
+
+def test_the_tail_goes_back_over_a_rotation(tmp_path: Path) -> None:
+    path = tmp_path / "engine.log"
+    path.write_bytes(LOG)
+    rotate(path, max_bytes=1, kept=2)
+    path.write_bytes(b"four\n")
+
+    assert tail_of(path, 3) == (b"two\nthree\n", 0)
+    assert tail_of(path, 1) == (b"", 0)
+    assert tail_of(tmp_path / "none", 3) == (b"", 0)
