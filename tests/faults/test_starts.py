@@ -1,0 +1,81 @@
+"""Many starts at once, and starts for which the host has no room."""
+
+import os
+import signal
+import sqlite3
+from collections.abc import Callable
+from contextlib import closing
+
+import pytest
+
+from openwa_manager.domain.events import Json
+from tests.e2e.daemon import SCANNED, Daemon, engines_below, eventually
+
+Serve = Callable[..., Daemon]
+
+COUNT = 20
+PLENTY = str(10**15)
+
+
+def test_many_engines_that_work_hard_to_boot_come_up_without_one_timeout(serve: Serve) -> None:
+    daemon = serve(
+        engine_env={**SCANNED, "SIM_BOOT_CPU_S": "0.3"}, settings={"START_CONCURRENCY": "2", "BOOT_TIMEOUT_S": "6"}
+    )
+    names = [f"s{number}" for number in range(COUNT)]
+    for name in names:
+        daemon.create(name)
+
+    queued = daemon.ask("GET", "/readyz?verbose").body["sessions"]
+    for name in names:
+        daemon.until(name, "connected", within_s=50)
+
+    assert isinstance(queued, dict)
+    assert int(str(queued["queued"])) > 0
+    assert daemon.ask("GET", "/v1/events?type=session.crashed&limit=10").body["events"] == []
+
+
+def test_after_a_boot_of_the_host_those_connected_last_start_first(serve: Serve) -> None:
+    daemon = serve(engine_env=SCANNED)
+    names = ["first", "second", "third", "fourth"]
+    for name in names:
+        daemon.create(name)
+        daemon.until(name, "connected")
+
+    daemon.kill()
+    for pid in engines_below(daemon.home):
+        os.kill(pid, signal.SIGKILL)
+    with closing(sqlite3.connect(daemon.home / "manager.db")) as database, database:
+        database.execute("UPDATE launch SET boot_id = 'the boot before this one'")
+    daemon._settings |= {"START_CONCURRENCY": "1", "START_SPACING_S": "0.1"}
+    daemon.start()
+
+    sessions = [daemon.until(name, "connected").body for name in names]
+    assert [each["session_id"] for each in sorted(sessions, key=started_at)] == ["fourth", "third", "second", "first"]
+    assert daemon.ask("GET", "/v1/events?type=session.crashed&limit=10").body["events"] == []
+
+
+def started_at(session: dict[str, Json]) -> str:
+    return str(session["started_at"])
+
+
+@pytest.mark.parametrize(
+    ("setting", "code"), [("MIN_FREE_MEMORY_BYTES", "memory_low"), ("MIN_FREE_DISK_BYTES", "disk_full")]
+)
+def test_a_host_without_room_delays_a_start_says_why_and_makes_up_for_it(serve: Serve, setting: str, code: str) -> None:
+    daemon = serve(engine_env=SCANNED, settings={setting: PLENTY})
+
+    daemon.create("acme")
+    reason = eventually(lambda: found if (found := reason_of(daemon))["code"] == code else None)
+    status = daemon.session("acme").body["status"]
+    daemon.kill()
+    daemon._settings |= {setting: "0"}
+    daemon.start()
+
+    assert (status, daemon.session("acme").body["desired"]) == ("creating", "running")
+    assert "are kept free" in str(reason["detail"])
+    daemon.until("acme", "connected")
+
+
+def reason_of(daemon: Daemon) -> dict[str, Json]:
+    reason = daemon.session("acme").body["reason"]
+    return reason if isinstance(reason, dict) else {"code": None}
