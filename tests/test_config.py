@@ -207,6 +207,13 @@ def test_a_bad_file_is_refused(home: Path, text: str, complaint: str) -> None:
     assert complaint in refusal({}, in_home(home))
 
 
+def test_a_file_that_is_no_text_is_refused(home: Path) -> None:
+    write_toml(home, "")
+    (home / "manager.toml").write_bytes(b"\xff\xfe")
+
+    assert "manager.toml is not TOML: " in refusal({}, in_home(home))
+
+
 @pytest.mark.parametrize("mode", [0o640, 0o604, 0o620])
 def test_a_file_open_to_others_is_refused(home: Path, mode: int) -> None:
     write_toml(home, "probe_misses = 4")

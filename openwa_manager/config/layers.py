@@ -109,7 +109,7 @@ def _from_file(path: Path) -> Iterator[tuple[str, Given]]:
             values = tomllib.load(file)
     except FileNotFoundError:
         return
-    except tomllib.TOMLDecodeError as error:
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
         raise ConfigError(f"{path} is not TOML: {error}") from error
     except OSError as error:
         raise ConfigError(f"{path} cannot be read: {error.strerror}") from error
