@@ -59,6 +59,13 @@ class SlotSeeker:
         elif self._is_admitted():
             self._launch(batch, moment, self.search.cause)
 
+    def seek_again(self, former: Search) -> None:
+        """Go on as before a batch that could not be recorded; the gate is asked anew, since it has heard of that batch.
+
+        Meanwhile it may also have called this session's turn, or have been told to forget it.
+        """
+        self.search = Search(cause=former.cause)
+
     def _is_admitted(self) -> bool:
         if not self.search.is_queued and not self.search.is_admitted:
             is_free = self._gate.enter(self._session_id, Turn(admit=self._admit, delay=self._report_delay))

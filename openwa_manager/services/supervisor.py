@@ -54,9 +54,15 @@ class _Letter:
     key: str | None = None
 
     @property
+    def is_takeover(self) -> bool:
+        """Tell whether it brings what became of an engine while nobody watched."""
+        return any(isinstance(each, Resumed) for each in self.stimuli)
+
+    @property
     def cannot_wait(self) -> bool:
         """Tell whether this counts even while nothing can be recorded: what has happened, and stops."""
-        return self.answer is None or any(isinstance(each, StopRequested | Resumed) for each in self.stimuli)
+        is_stop = any(isinstance(each, StopRequested) for each in self.stimuli)
+        return self.answer is None or is_stop or self.is_takeover
 
     def refuse(self, error: OpenwaManagerError) -> None:
         """Answer with an error."""
@@ -161,25 +167,33 @@ class Supervisor:
 
     async def run(self) -> None:
         """Handle what comes in, in order of arrival, until the session is gone or this is cancelled."""
+        letters: list[_Letter] = []
         try:
             async with asyncio.TaskGroup() as tasks:
                 while not self.is_gone:
-                    await self._handle(await self._next_letters(tasks), tasks)
+                    letters = await self._next_letters(tasks)
+                    await self._handle(letters, tasks)
                 self._errands.drop_listeners()
                 self._set_alarm(None, tasks)
         finally:
-            self._close()
+            self._close(letters)
 
-    def _close(self) -> None:
-        self._equipment.gate.leave(self._session.session_id)
-        while not self._inbox.empty():
-            self._inbox.get_nowait().refuse(
-                SessionNotFoundError(f"no session {self._session.session_id}")
-                if self.is_gone
-                else DrainingError("the daemon is shutting down")
-            )
+    def _close(self, letters: Iterable[_Letter]) -> None:
+        """Leave nobody without an answer, neither those in the inbox nor those whose letters were being handled."""
+        session_id = self._session.session_id
+        self._equipment.gate.leave(session_id)
+        unread = [self._inbox.get_nowait() for _ in range(self._inbox.qsize())]
+        for letter in [*letters, *unread]:
+            if self.is_gone:
+                letter.refuse(SessionNotFoundError(f"no session {session_id}"))
+            elif letter.is_takeover:  # whoever starts this session over looks at its engine anew
+                letter.confirm(self._session)
+            else:
+                letter.refuse(DrainingError(f"session {session_id} is not looked after just now; try again"))
 
     async def _post(self, stimuli: Sequence[Stimulus], key: str | None = None) -> Session:
+        if self.is_gone:
+            raise SessionNotFoundError(f"no session {self._session.session_id}")
         answer: asyncio.Future[Session] = asyncio.get_running_loop().create_future()
         self._inbox.put_nowait(_Letter(stimuli=stimuli, answer=answer, key=key))
         return await answer
@@ -218,11 +232,11 @@ class Supervisor:
                 stored = await self._equipment.database.write(partial(self._record, batch=batch, letters=letters))
                 self._pay_off(batch.session)
         except RepeatedError as error:
-            self._seeker.search = search
+            self._seeker.seek_again(search)
             await self._handle(self._without(error.keys, letters), tasks)
             return
         except StorageFullError as error:
-            self._seeker.search = search
+            self._seeker.seek_again(search)
             letters = self._give_up_on(letters, error)
             batch, refusals = self._deliberate(letters)
             self._owed_steps += batch.steps

@@ -1,0 +1,132 @@
+"""Whoever asks a supervisor gets an answer, whatever becomes of the supervisor."""
+
+import asyncio
+from collections.abc import AsyncIterator
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import pytest
+
+from openwa_manager.domain.errors import DrainingError, SessionNotFoundError
+from openwa_manager.domain.restart import Policy
+from openwa_manager.domain.session import ProcessState
+from openwa_manager.domain.stimuli import DeleteRequested, Resumed, StartRequested, StopRequested
+from openwa_manager.processes.launcher import HostLauncher
+from openwa_manager.processes.ports import PortPool
+from openwa_manager.services.bulkhead import keep_running
+from openwa_manager.services.equipment import Equipment
+from openwa_manager.services.start_gate import StartGate
+from openwa_manager.services.supervisor import Supervisor
+from openwa_manager.store.database import Database
+from tests.domain.stage import a_session
+from tests.fakes.clock import FakeClock
+
+
+@dataclass
+class Dice:
+    """What draws the chances, with a bug in it for so many draws."""
+
+    bugs_left: int = 0
+
+    def draw(self) -> float:
+        if self.bugs_left:
+            self.bugs_left -= 1
+            raise ZeroDivisionError
+        return 0.5
+
+
+@dataclass
+class Room:
+    """A supervisor at work in its bulkhead."""
+
+    equipment: Equipment
+    clock: FakeClock
+    dice: Dice
+    supervisor: Supervisor
+    group: asyncio.TaskGroup
+    running: asyncio.Task[None] = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.running = self.group.create_task(keep_running(self.supervisor, self.equipment))
+
+
+@pytest.fixture
+async def room(tmp_path: Path) -> AsyncIterator[Room]:
+    clock, dice = FakeClock(), Dice()
+    launcher = HostLauncher(tmp_path / "locks", clock)
+    async with Database(tmp_path / "manager.db") as database, asyncio.TaskGroup() as group:
+        equipment = Equipment(
+            clock=clock,
+            chance=dice.draw,
+            database=database,
+            launcher=launcher,
+            engines={},
+            gate=StartGate(clock, 0, 0.0, lambda: None),
+            ports=PortPool(28100, 28109),
+            policy=Policy(),
+            sessions_root=tmp_path / "sessions",
+            logs_root=None,
+            stop_grace_s=1.0,
+            announce=lambda _: None,
+            is_offline=lambda: False,
+            awake_since=lambda: 0.0,
+        )
+        room = Room(equipment, clock, dice, Supervisor.newborn(a_session(), equipment), group)
+        yield room
+        room.running.cancel()
+    launcher.close()
+
+
+async def test_who_asked_a_supervisor_that_failed_over_it_is_told_so(room: Room) -> None:
+    room.dice.bugs_left = 1
+
+    with pytest.raises(DrainingError):
+        await room.supervisor.ask(StartRequested())
+
+
+async def test_a_supervisor_that_was_started_over_does_what_it_is_asked(room: Room) -> None:
+    await room.supervisor.hear(())
+    room.dice.bugs_left = 1
+    with pytest.raises(DrainingError):
+        await room.supervisor.ask(StartRequested())
+    await room.clock.until_sleeping()
+    await room.clock.advance(1.0)
+
+    session = await room.supervisor.ask(StartRequested())
+
+    assert session.process is ProcessState.STARTING
+
+
+async def test_a_takeover_is_over_for_its_caller_even_if_the_supervisor_failed_over_it(room: Room) -> None:
+    await room.supervisor.hear(())
+    room.dice.bugs_left = 1
+
+    session = await room.supervisor.hear((Resumed(is_alive=False),))
+
+    assert session.process is ProcessState.STOPPED
+
+
+async def test_who_asks_when_the_daemon_is_stopping_is_told_so(room: Room) -> None:
+    await room.supervisor.hear(())
+    told: list[DrainingError] = []
+
+    async def ask() -> None:
+        try:
+            await room.supervisor.ask(StopRequested())
+        except DrainingError as error:
+            told.append(error)
+
+    asking = room.group.create_task(ask())
+    await asyncio.sleep(0)
+    room.running.cancel()
+    await asking
+
+    assert len(told) == 1
+
+
+async def test_who_asks_a_session_that_is_gone_is_told_so(room: Room) -> None:
+    await room.supervisor.ask(DeleteRequested(keep_data=True))
+    await room.running
+
+    with pytest.raises(SessionNotFoundError):
+        await room.supervisor.ask(StopRequested())
