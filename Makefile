@@ -3,6 +3,7 @@
 # make test                 every check, as CI runs them
 # make test-openwa          what OpenWA does to its supervisor, on a real one (OPENWA_HOME, OPENWA_MOCK; README)
 # make bench [ARGS=…]       the measured promises, as a table; `ARGS=delivery` measures only those of that name
+# make soak [ARGS=…]        random faults on many simulators, then a verdict: `ARGS="--minutes 30 --sessions 50"`
 # make clean                remove what the others made
 
 ARGS ?=
@@ -12,7 +13,7 @@ BIN := .venv/bin
 PYTHON ?= $(firstword $(foreach python,python3.14 python3.13 python3.12 python3.11 python3,$(shell \
 	$(python) -c 'import ensurepip, sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null && echo $(python))))
 
-.PHONY: demo serve test test-openwa bench clean
+.PHONY: demo serve test test-openwa bench soak clean
 
 demo: .venv/.run
 	@$(BIN)/openwa-manager demo $(ARGS)
@@ -34,6 +35,9 @@ test-openwa: .venv/.dev
 
 bench: .venv/.dev
 	@$(BIN)/python -m tests.benchmarks $(ARGS)
+
+soak: .venv/.dev
+	@$(BIN)/python -m tests.soak $(ARGS)
 
 clean:
 	rm -rf .venv .coverage .coverage.* .hypothesis .import_linter_cache .mypy_cache .pytest_cache .ruff_cache dist
