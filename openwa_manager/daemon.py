@@ -8,7 +8,7 @@ import random
 import signal
 import sqlite3
 import sys
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import AsyncExitStack
 from functools import cached_property, partial
 from importlib import metadata
@@ -77,12 +77,15 @@ from openwa_manager.webhooks.signing import new_secret
 _log = structlog.get_logger()
 
 _VERSION = metadata.version("openwa-manager")
+#: A thread that scans the process table gives way to the event loop this often; Python's default is 5 ms.
+_SWITCH_S = 0.0005
 
 
 def run(settings: Settings) -> int:
     """Serve until SIGTERM or SIGINT; return the exit code: 0 when asked to stop, 1 when something stood in the way."""
     os.umask(0o077)
     reserve_fd()  # before anything else takes the low numbers
+    sys.setswitchinterval(_SWITCH_S)
     faulthandler.enable()  # a service manager whose watchdog starves sends SIGABRT: say where we hung
     logs.configure(settings.log_level, settings.log_format)
     try:
@@ -94,9 +97,19 @@ def run(settings: Settings) -> int:
         expected, bugs = errors.split(OpenwaManagerError)
         if bugs is not None:
             raise
-        _log.error("daemon_failed", detail=str(expected))
+        for error in _each(expected):
+            _log.error("daemon_failed", code=error.code, detail=str(error))
         return 1
     return 0
+
+
+def _each(errors: BaseExceptionGroup[OpenwaManagerError] | None) -> Iterator[OpenwaManagerError]:
+    """Return what went wrong in the task groups, however deep."""
+    for error in errors.exceptions if errors else ():
+        if isinstance(error, BaseExceptionGroup):
+            yield from _each(error)
+        else:
+            yield error
 
 
 class _Service(Protocol):

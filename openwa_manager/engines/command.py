@@ -55,7 +55,7 @@ class CommandEngine:
         self._answered: dict[SessionId, LaunchId] = {}
 
     async def plan(self, session: Session, launch: Launch, directory: Path) -> LaunchPlan:
-        """Return how to start this launch; makes the folders it needs.
+        """Return how to start this launch.
 
         Raises:
             LaunchFailedError: no program is set, or it cannot be executed.
@@ -72,7 +72,7 @@ class CommandEngine:
         recipe |= self._proxy_env(session.spec.proxy_url)
         recipe |= {name: _filled(template, facts) for name, template in self._setup.env.items()}
         log_path = around.log_path(session.session_id, directory)
-        program = await asyncio.to_thread(self._prepare, directory / "tmp", log_path.parent)
+        program = self._program()
         return LaunchPlan(
             session_id=session.session_id,
             launch_id=launch.launch_id,
@@ -89,14 +89,12 @@ class CommandEngine:
         no_proxy = f"{spared},{_NEVER_PROXIED}".removeprefix(",")
         return {**dict.fromkeys(_PROXY_NAMES, proxy_url), "NO_PROXY": no_proxy}
 
-    def _prepare(self, *folders: Path) -> str:
+    def _program(self) -> str:
         if not self._setup.argv:
             raise LaunchFailedError("the engine `command` needs a program: set `command_argv`")
         program = shutil.which(self._setup.argv[0], path=self._setup.surroundings.environ.get("PATH"))
         if program is None:
             raise LaunchFailedError(f"{self._setup.argv[0]} cannot be executed: correct `command_argv`")
-        for folder in folders:
-            folder.mkdir(mode=0o700, parents=True, exist_ok=True)
         return str(Path(program).absolute())
 
     async def bring_up(self, session: Session, launch: Launch, report: Report) -> None:

@@ -133,7 +133,7 @@ class OpenwaEngine:
             await line.close()
 
     async def plan(self, session: Session, launch: Launch, directory: Path) -> LaunchPlan:
-        """Return how to start this launch; makes the folders it needs and hands a changed proxy on.
+        """Return how to start this launch; hands a changed proxy on.
 
         Raises:
             LaunchFailedError: node or the OpenWA build is missing or too old; the message says what to do.
@@ -141,7 +141,6 @@ class OpenwaEngine:
         around = self._setup.surroundings
         log_path = around.log_path(session.session_id, directory)
         argv = await self._setup.program.argv()
-        await asyncio.to_thread(_make_folders, directory / "tmp", log_path.parent)
         name = mapping.inner_name(session.session_id)
         await asyncio.to_thread(proxy.change_proxy, directory, name, session.spec.proxy_url)
         return LaunchPlan(
@@ -336,8 +335,3 @@ def _is_started(answer: Answer) -> bool:
 async def _shown_image(client: EngineClient, inner_id: str) -> bytes | None:
     shown = await client.qr(inner_id)
     return mapping.image_of(shown.code) if shown is not None and shown.status == "qr_ready" else None
-
-
-def _make_folders(*folders: Path) -> None:
-    for folder in folders:
-        folder.mkdir(mode=0o700, parents=True, exist_ok=True)

@@ -66,7 +66,7 @@ class HostLauncher:
             except OwnedElsewhereError:
                 if self._clock.now().boot_s >= give_up_s:
                     raise
-            await self._trees.sweep(leftovers)
+            await self._trees.sweep(leftovers, is_urgent=True)
             await self._clock.sleep_until(min(give_up_s, self._clock.now().boot_s + _OWNED_LOOK_S))
 
     def is_alive(self, identity: Identity) -> bool:

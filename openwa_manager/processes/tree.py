@@ -22,6 +22,8 @@ _LAST_GRACE_S = 3.0
 _DEATH_S = 5.0
 #: How long to wait before the next look when the host would not let us look.
 _BLIND_S = 1.0
+#: A scan of the whole process table competes with the relaunch for the processor, so it waits when nothing was left.
+_CALM_S = 0.5
 
 
 #: Whom a measurement has seen in an engine's tree, by the engine's own identity.
@@ -64,10 +66,14 @@ class Trees:
         log.warning("processes_not_seen", session_id=target.session_id, error=str(error), retry_in_s=_BLIND_S)
         await self._clock.sleep_until(self._clock.now().boot_s + _BLIND_S)
 
-    async def sweep(self, target: Target) -> int:
-        """Kill what is left of this launch after its engine died; return how many processes that were."""
+    async def sweep(self, target: Target, *, is_urgent: bool = False) -> int:
+        """Kill what is left of this launch after its engine died; return how many processes that were.
+
+        Where nothing was ever seen to be left it takes its time, unless somebody waits for it (`is_urgent`).
+        """
         members = self._seen_of(target)
-        if not members - {target.identity}:
+        if not is_urgent and not members - {target.identity}:
+            await self._clock.sleep_until(self._clock.now().boot_s + _CALM_S)
             return await self._sweep(target, members)
         cleared = self._clearing[target.session_id] = asyncio.Event()
         try:

@@ -184,7 +184,7 @@ class Errands:
 
     async def _watch_exit(self, command: WatchExit) -> None:
         ended = await self._equipment.launcher.wait(command.identity)
-        tail = await asyncio.to_thread(_read_tail, self._equipment.log_path(self._current().session_id))
+        tail = _read_tail(self._equipment.log_path(self._current().session_id))  # from the cache: quicker than a thread
         self._tell(ProcessExited(launch_id=command.launch.launch_id, exit=ended, log_tail=tail))
 
     async def _bring_up(self, launch: Launch) -> None:

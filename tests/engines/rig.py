@@ -119,6 +119,8 @@ class Rig:
 
     async def spawn(self, *, key: str | None = None) -> None:
         """Start the planned process, under another key if one is given."""
+        for folder in ("logs", "tmp"):
+            (self.directory / folder).mkdir(parents=True, exist_ok=True)
         plan = await self.engine.plan(self.session, self.launch, self.directory)
         env = dict(plan.env) if key is None else {**plan.env, "API_MASTER_KEY": key}
         with plan.log_path.open("ab") as log:
