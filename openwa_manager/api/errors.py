@@ -35,7 +35,6 @@ STATUS_OF: Mapping[str, int] = {
     "engine_error": 502,
     "backlog_full": 503,
     "draining": 503,
-    "no_capacity": 503,
     "not_ready": 503,
     "engine_timeout": 504,
     "storage_full": 507,
@@ -47,7 +46,7 @@ CODE_OF: Mapping[int, str] = {
     413: "too_large",
     415: "unsupported_media_type",
 }
-RETRY_AFTER_S: Mapping[str, int] = {"backlog_full": 5, "draining": 5, "no_capacity": 10, "not_ready": 1}
+RETRY_AFTER_S: Mapping[str, int] = {"backlog_full": 5, "draining": 5, "not_ready": 1}
 
 _DETAIL_MAX = 1000
 

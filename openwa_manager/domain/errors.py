@@ -71,12 +71,6 @@ class PortInUseError(LaunchFailedError):
     code = "port_in_use"
 
 
-class NoCapacityError(OpenwaManagerError):
-    """The host has no room for one more engine now."""
-
-    code = "no_capacity"
-
-
 class RateLimitedError(OpenwaManagerError):
     """Too much was asked for at once; after `retry_after_s` there is room again."""
 

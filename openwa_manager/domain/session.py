@@ -90,7 +90,6 @@ class ReasonCode(StrEnum):
     LINK_TIMEOUT = "link_timeout"
     NETWORK = "network"
     HOST_OFFLINE = "host_offline"
-    HOST_SLEPT = "host_slept"
     REPLACED = "replaced"
     RESTRICTED = "restricted"
     ACTION_REQUIRED = "action_required"

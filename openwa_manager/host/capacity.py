@@ -40,10 +40,3 @@ def used_disk_bytes(directory: Path) -> int:
                     if entry.is_dir(follow_symlinks=False):
                         pending.append(entry.path)
     return used_bytes
-
-
-def core_count() -> int:
-    """Return how many processors this process may run on."""
-    if hasattr(os, "sched_getaffinity"):
-        return len(os.sched_getaffinity(0))
-    return os.cpu_count() or 1  # pragma: no cover (macOS)

@@ -44,11 +44,6 @@ class StartGate:
         self._next_boot_s = 0.0
         self._changed = asyncio.Event()
 
-    @property
-    def waiting_count(self) -> int:
-        """Return how many sessions wait for a slot."""
-        return len(self._waiting)
-
     def enter(self, session_id: SessionId, turn: Turn) -> bool:
         """Return True when the session may start at once; otherwise its turn is called later."""
         self._booting.discard(session_id)
