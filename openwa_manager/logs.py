@@ -48,7 +48,6 @@ def configure(level: str, log_format: str | None, stream: TextIO | None = None) 
         )
     )
     logging.basicConfig(handlers=[handler], level=level.upper(), force=True)
-    logging.getLogger("watchfiles").setLevel(logging.WARNING)  # it tells every change of every file at info
     logging.captureWarnings(capture=True)
     logging.getLogger("watchfiles").setLevel(logging.WARNING)  # it tells of every write below the sessions' root
 
