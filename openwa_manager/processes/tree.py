@@ -22,8 +22,9 @@ _LAST_GRACE_S = 3.0
 _DEATH_S = 5.0
 #: How long to wait before the next look when the host would not let us look.
 _BLIND_S = 1.0
-#: A scan of the whole process table competes with the relaunch for the processor, so it waits when nothing was left.
-_CALM_S = 0.5
+#: A scan of the whole process table competes with the relaunch for the processor. Where nothing was seen to be left it
+#: waits for the next multiple of this on the boot clock, and all engines that crashed meanwhile share one scan.
+_CALM_S = 2.0
 
 
 #: Whom a measurement has seen in an engine's tree, by the engine's own identity.
@@ -73,7 +74,7 @@ class Trees:
         """
         members = self._seen_of(target)
         if not is_urgent and not members - {target.identity}:
-            await self._clock.sleep_until(self._clock.now().boot_s + _CALM_S)
+            await self._clock.sleep_until((self._clock.now().boot_s // _CALM_S + 1) * _CALM_S)
             return await self._sweep(target, members)
         cleared = self._clearing[target.session_id] = asyncio.Event()
         try:
