@@ -97,8 +97,8 @@ def run(settings: Settings) -> int:
         expected, bugs = errors.split(OpenwaManagerError)
         if bugs is not None:
             raise
-        for error in _each(expected):
-            _log.error("daemon_failed", code=error.code, detail=str(error))
+        for each in _each(expected):
+            _log.error("daemon_failed", code=each.code, detail=str(each))
         return 1
     return 0
 
