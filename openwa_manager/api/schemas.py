@@ -148,7 +148,7 @@ class SessionOut(Out):
             push_name=session.push_name,
             qr=QrInfo.of(session.qr) if session.qr else None,
             restarts=RestartsOut.of(session.restarts),
-            usage=UsageOut.of(usage) if usage else None,
+            usage=UsageOut.of(usage) if usage and session.pid is not None else None,
             labels=session.spec.labels,
             created_at=iso8601(session.created_at),
             started_at=timestamp(session.started_at),

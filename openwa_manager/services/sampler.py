@@ -42,6 +42,7 @@ class Sampler:
     async def run(self) -> None:
         """Measure until cancelled."""
         while True:
+            self._roused.clear()  # before looking: what happens from now on is worth another measurement
             live = self._live()
             try:
                 self._usage = await asyncio.to_thread(self._measure, live) if live else {}
@@ -58,7 +59,6 @@ class Sampler:
 
     async def _rest(self, until_boot_s: float) -> None:
         """Return at that time, or earlier when roused."""
-        self._roused.clear()
         async with asyncio.TaskGroup() as waiting:
             first = {
                 waiting.create_task(self._clock.sleep_until(until_boot_s)),

@@ -53,6 +53,15 @@ async def test_a_session_shows_exactly_the_fields_of_the_contract(world: World) 
     SessionOut.model_validate_json(reply.raw)
 
 
+async def test_a_session_without_an_engine_uses_nothing(world: World) -> None:
+    world.used[SessionId("a")] = Usage(rss_bytes=1, cpu_percent=2.5, process_count=3)
+    await world.create(session_id="a", desired="stopped")
+
+    reply = await world.call("GET", "/v1/sessions/a")
+
+    assert reply.json["usage"] is None
+
+
 async def test_waiting_for_the_qr_brings_it_along(world: World) -> None:
     session = await world.create(wait_for="qr")
 
