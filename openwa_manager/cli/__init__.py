@@ -6,8 +6,8 @@ import os
 import sys
 from collections.abc import Sequence
 
-from openwa_manager.cli import demo, doctor, serve, service, sessions, watching
-from openwa_manager.cli.command import Call, Command
+from openwa_manager.cli import deliveries, demo, doctor, endpoints, serve, service, sessions, top, watching
+from openwa_manager.cli.command import Call, Command, declare_all, declare_everywhere
 from openwa_manager.cli.errors import FAILED, INTERRUPTED, exit_code_of
 from openwa_manager.cli.output import Output
 from openwa_manager.domain.errors import OpenwaManagerError
@@ -17,6 +17,9 @@ COMMANDS: tuple[Command, ...] = (
     *demo.COMMANDS,
     *sessions.COMMANDS,
     *watching.COMMANDS,
+    *top.COMMANDS,
+    *endpoints.COMMANDS,
+    *deliveries.COMMANDS,
     *doctor.COMMANDS,
     *service.COMMANDS,
 )
@@ -42,18 +45,6 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="openwa-manager", description="Runs one OpenWA per WhatsApp session.")
-    _declare_everywhere(parser)
-    words = parser.add_subparsers(metavar="COMMAND", required=True)
-    for command in COMMANDS:
-        below = words.add_parser(command.name, help=command.help, description=command.help)
-        command.declare(below)
-        _declare_everywhere(below, absent=argparse.SUPPRESS)
-        below.set_defaults(run=command.run)
+    declare_everywhere(parser)
+    declare_all(COMMANDS, parser, is_required=True)
     return parser
-
-
-def _declare_everywhere(parser: argparse.ArgumentParser, absent: str | None = None) -> None:
-    """Declare what may stand before or behind the command; behind it, what is absent does not undo what was before."""
-    parser.add_argument("--home", metavar="DIR", default=absent, help="the daemon of this home")
-    parser.add_argument("--url", metavar="URL", default=absent, help="the daemon there, with OPENWA_API_KEY")
-    parser.add_argument("--json", action="store_true", default=absent or False, help="JSON also on a terminal")

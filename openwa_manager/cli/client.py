@@ -42,13 +42,19 @@ class Client:
         """Ask for something to be done; raises as `get`."""
         return self._request("POST", path, query, body)
 
+    def patch(self, path: str, body: "Json") -> "Json":
+        """Ask for something to be changed; raises as `get`."""
+        return self._request("PATCH", path, None, body)
+
     def delete(self, path: str, query: Query | None = None) -> None:
         """Ask for something to be removed; raises as `get`."""
         self._request("DELETE", path, query)
 
-    def stream(self, path: str, query: Query | None = None) -> Iterator[bytes]:
+    def stream(
+        self, path: str, query: Query | None = None, headers: Mapping[str, str] | None = None
+    ) -> Iterator[bytes]:
         """Yield the answer as it comes, without end if the daemon sends none; raises as `get`."""
-        with self._open("GET", path, query, None, timeout_s=None) as answer:
+        with self._open("GET", path, query, None, timeout_s=None, headers=headers) as answer:
             while chunk := answer.read1(65536):
                 yield chunk
 
@@ -63,11 +69,20 @@ class Client:
 
     @contextmanager
     def _open(
-        self, method: str, path: str, query: Query | None, body: "Json", *, timeout_s: float | None
+        self,
+        method: str,
+        path: str,
+        query: Query | None,
+        body: "Json",
+        *,
+        timeout_s: float | None,
+        headers: Mapping[str, str] | None = None,
     ) -> Iterator[http.client.HTTPResponse]:
         connection = _connection(self._daemon, timeout_s)
         try:
-            connection.request(method, self._target(path, query), _encoded(body), self._headers(body))
+            connection.request(
+                method, self._target(path, query), _encoded(body), {**self._headers(body), **(headers or {})}
+            )
             answer = connection.getresponse()
             if answer.status >= 400:
                 raise _error_of(answer)

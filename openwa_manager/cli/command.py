@@ -1,7 +1,7 @@
 """What a command is: its words, its arguments, what it does; and what it is given when it runs."""
 
 import argparse
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from typing import NamedTuple
 
 from openwa_manager.cli.client import Client
@@ -51,6 +51,23 @@ class Command(NamedTuple):
     help: str
     run: Callable[[Call], int | None]
     declare: Callable[[argparse.ArgumentParser], None] = lambda _: None
+
+
+def declare_all(commands: Iterable[Command], parser: argparse.ArgumentParser, *, is_required: bool) -> None:
+    """Declare the commands of which one follows here."""
+    words = parser.add_subparsers(metavar="COMMAND", required=is_required)
+    for command in commands:
+        below = words.add_parser(command.name, help=command.help, description=command.help)
+        below.set_defaults(run=command.run)
+        command.declare(below)
+        declare_everywhere(below, absent=argparse.SUPPRESS)
+
+
+def declare_everywhere(parser: argparse.ArgumentParser, absent: str | None = None) -> None:
+    """Declare what may stand before or behind the command; behind it, what is absent does not undo what was before."""
+    parser.add_argument("--home", metavar="DIR", default=absent, help="the daemon of this home")
+    parser.add_argument("--url", metavar="URL", default=absent, help="the daemon there, with OPENWA_API_KEY")
+    parser.add_argument("--json", action="store_true", default=absent or False, help="JSON also on a terminal")
 
 
 def takes_session(parser: argparse.ArgumentParser) -> None:

@@ -4,7 +4,6 @@ import argparse
 import base64
 import os
 import sys
-import time
 from collections.abc import Mapping, Sequence
 from functools import partial
 from pathlib import Path
@@ -18,8 +17,6 @@ if TYPE_CHECKING:
     from openwa_manager.domain.events import Json
 
 TAIL = 200
-#: How often `events -f` asks for what is new.
-_POLL_S = 1.0
 #: What every event has, and so needs no repeating beside its name.
 _COMMON = ("id", "type", "event", "timestamp", "session_id", "user_id", "seq", "launch", "host")
 
@@ -123,34 +120,28 @@ def _drawn_timeline(timeline: _Timeline) -> str:
 
 def _events(call: Call) -> None:
     given = call.arguments
+    path = f"{call.session_path}/events" if given.session_id else "/v1/events"
     if given.follow:
-        _follow_events(call)
-    answer = _ask_events(call, given.after)
+        _follow_events(call, path)
+    answer = call.client.get(path, {"after": given.after, "limit": given.limit, "type": given.type})
     rows = map(_row, cast("_Events", answer)["events"])
     call.output.show(answer, lambda: table(("TIME", "EVENT", "SESSION", "FACTS"), rows))
 
 
-def _follow_events(call: Call) -> NoReturn:
+def _follow_events(call: Call, path: str) -> NoReturn:
     """Print events as they come, one a line, until interrupted."""
-    after = call.arguments.after
-    while True:
-        page = cast("_Events", _ask_events(call, after))
-        for event in page["events"]:
-            call.output.show(event, partial(_line, event))
-        if page["next_after"] == after:
-            time.sleep(_POLL_S)
-        after = page["next_after"]
+    from openwa_manager.cli.following import Follower
 
-
-def _ask_events(call: Call, after: int) -> "Json":
-    given = call.arguments
-    path = f"{call.session_path}/events" if given.session_id else "/v1/events"
-    return call.client.get(path, {"after": after, "limit": given.limit, "type": given.type})
+    for event in Follower(call.client, path, {"after": call.arguments.after, "type": call.arguments.type}).follow():
+        call.output.show(event, partial(_line, event))
+    raise AssertionError
 
 
 def _declare_events(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("session_id", metavar="ID", nargs="?", help="only those of this session")
-    parser.add_argument("--after", metavar="N", type=int, default=0, help="those behind this position")
+    parser.add_argument(
+        "--after", metavar="N", type=int, help="those behind this position (-f without it: from now on)"
+    )
     parser.add_argument("--limit", metavar="N", type=int, default=100, help="at most so many (%(default)s)")
     parser.add_argument("--type", help="only this type, such as session.connected")
     parser.add_argument("-f", "--follow", action="store_true", help="go on with the events to come")

@@ -10,7 +10,6 @@ from pathlib import Path
 import pytest
 
 from openwa_manager.cli import COMMANDS, main
-from openwa_manager.domain.events import Json
 from tests.cli.conftest import Run
 from tests.cli.samples import code_of, modules_on, session
 from tests.fakes.api import Answer, Api
@@ -82,8 +81,8 @@ def test_a_reader_that_has_seen_enough_is_no_drama(home: Path, api: Api) -> None
 
 
 def test_an_interrupt_ends_quietly(home: Path, api: Api) -> None:
-    page: Json = {"events": [{"type": "manager.started"}], "next_after": 1}
-    api.on("GET /v1/events", Answer(body=page), Answer(body={"events": [], "next_after": 1}))
+    event = b'{"type": "manager.started", "timestamp": "2026-11-22T07:22:04.165Z", "session_id": null}'
+    api.on("GET /v1/events", Answer(raw=b"id: 1\ndata: " + event + b"\n\n"), Answer(raw=b":\n\n"))
 
     argv = (*PROGRAM, "--home", home, "events", "-f")
     with subprocess.Popen(argv, stdout=subprocess.PIPE, stderr=subprocess.PIPE) as process:

@@ -1,14 +1,19 @@
 """The commands that look on, against an API on a real socket."""
 
+import json
 import stat
 from pathlib import Path
 
 import pytest
 
+from openwa_manager.cli.client import Client
+from openwa_manager.cli.discovery import SocketDaemon
+from openwa_manager.cli.errors import NotReachableError
+from openwa_manager.cli.following import Follower
 from openwa_manager.domain.events import Json
 from tests.cli.conftest import Run
 from tests.cli.samples import code_of, modules_on
-from tests.fakes.api import Answer, Api, problem
+from tests.fakes.api import Answer, Api, problem, serving
 
 PATH = "/v1/sessions/user_1"
 
@@ -174,16 +179,50 @@ def test_events_of_a_session_are_a_table_on_a_terminal(terminal: Run, api: Api) 
     ]
 
 
-def test_events_may_be_followed(terminal: Run, api: Api) -> None:
-    first = Answer(body={"events": [event(1)], "next_after": 1})
-    second = Answer(body={"events": [event(2, reason=None)], "next_after": 2})
+def stream_of(*frames: tuple[int, dict[str, Json]]) -> Answer:
+    """Return a stream that breaks off behind these events."""
+    told = [f"id: {seq}\nevent: {event['type']}\ndata: {json.dumps(event)}\n\n" for seq, event in frames]
+    return Answer(raw="".join(["retry: 10\n\n", ":\n\n", *told, "id: 9"]).encode())
+
+
+def test_events_may_be_followed_also_when_the_line_breaks(terminal: Run, api: Api) -> None:
+    first, second = stream_of((7, event(1)), (8, event(2))), stream_of((9, event(3, reason=None)))
     api.on("GET /v1/events", first, second, problem(503, "draining", "the daemon is shutting down"))
 
-    said = terminal("events", "-f")
+    said = terminal("events", "-f", "--type", "session.connected")
 
     assert said.code == 1
-    assert said.out.splitlines() == ["2026-11-22 07:22:04  session.connected  user_1  -"] * 2
-    assert [each.query["after"] for each in api.asked] == ["0", "1", "2"]
+    assert said.out.splitlines() == ["2026-11-22 07:22:04  session.connected  user_1  -"] * 3
+    assert [each.headers.get("Last-Event-ID") for each in api.asked] == [None, "8", "9"]
+    assert {each.headers["Accept"] for each in api.asked} == {"text/event-stream"}
+    assert api.asked[0].query == {"type": "session.connected"}
+
+
+def test_events_followed_from_a_position_are_json_when_piped(pipe: Run, api: Api) -> None:
+    api.on(f"GET {PATH}/events", stream_of((8, event(2))), problem(503, "draining", "the daemon is shutting down"))
+
+    said = pipe("events", "user_1", "-f", "--after", "7")
+
+    assert json.loads(said.out) == event(2)
+    assert api.asked[0].query == {"after": "7"}
+
+
+def test_a_daemon_that_stays_away_ends_the_following(home: Path) -> None:
+    with serving(Api(), home / "run" / "manager.sock") as api:
+        api.on("GET /v1/events", stream_of((1, event(1))))
+        client = Client(SocketDaemon(home / "run" / "manager.sock"))
+        follower = Follower(client, "/v1/events", {}, patience_s=0.05)
+        events = follower.follow()
+        first = next(events)
+
+    with pytest.raises(NotReachableError):
+        next(events)
+
+    assert (first, follower.position) == (event(1), "1")
+
+
+def test_no_daemon_cannot_be_followed(pipe: Run) -> None:
+    assert pipe("events", "-f").code == 5
 
 
 def test_openapi_is_printed(pipe: Run, terminal: Run, api: Api) -> None:

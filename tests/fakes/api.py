@@ -102,7 +102,7 @@ def _handler_of(api: Api) -> type[BaseHTTPRequestHandler]:
             self.end_headers()
             self.wfile.write(content)
 
-        do_GET = do_POST = do_DELETE = handle_any  # noqa: N815 - the names http.server looks for
+        do_GET = do_POST = do_PATCH = do_DELETE = handle_any  # noqa: N815 - the names http.server looks for
 
         def address_string(self) -> str:
             return "cli"
