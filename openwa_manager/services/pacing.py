@@ -45,6 +45,7 @@ class Pacing:
         if self._gap_max_s <= 0:
             yield
             return
+        self._forget_idle()
         lane = self._lanes.setdefault(session_id, _Lane())
         await self._take(lane, patience_s)
         try:
@@ -53,6 +54,11 @@ class Pacing:
             gap_s = self._gap_min_s + (self._gap_max_s - self._gap_min_s) * self._chance()
             lane.free_boot_s = self._clock.now().boot_s + gap_s
             _hand_on(lane)
+
+    def _forget_idle(self) -> None:
+        """Drop the lanes in which nothing is to be waited for, lest sessions long gone are remembered for ever."""
+        now_s = self._clock.now().boot_s
+        self._lanes = {name: lane for name, lane in self._lanes.items() if lane.is_taken or lane.free_boot_s > now_s}
 
     async def _take(self, lane: _Lane, patience_s: float) -> None:
         if self._soonest_s(lane) > patience_s:
