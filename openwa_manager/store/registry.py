@@ -30,6 +30,8 @@ from openwa_manager.store.columns import Column, query, text, to_json
 
 #: How many steps of each session are kept.
 STEPS_KEPT = 500
+#: How many launches of each session are kept, the current one among them.
+LAUNCHES_KEPT = 100
 
 _REASON = TypeAdapter(Reason | None)
 _ENDING = TypeAdapter(Ending | None)
@@ -108,6 +110,8 @@ def _save_whole(connection: sqlite3.Connection, session: Session, steps: Sequenc
     connection.execute(_SAVE_SESSION, _session_row(session))
     if session.launch is not None:
         connection.execute(_SAVE_LAUNCH, _launch_row(session.session_id, session.launch))
+        oldest_kept = session.launch.number - LAUNCHES_KEPT
+        connection.execute("DELETE FROM launch WHERE session_id = ? AND number <= ?", (session.session_id, oldest_kept))
 
 
 def remove_session(connection: sqlite3.Connection, session_id: SessionId, events: Sequence[Event]) -> list[StoredEvent]:

@@ -24,7 +24,14 @@ from openwa_manager.domain.session import (
 )
 from openwa_manager.store.database import Database
 from openwa_manager.store.outbox import read_events
-from openwa_manager.store.registry import STEPS_KEPT, load_sessions, read_timeline, remove_session, save_session
+from openwa_manager.store.registry import (
+    LAUNCHES_KEPT,
+    STEPS_KEPT,
+    load_sessions,
+    read_timeline,
+    remove_session,
+    save_session,
+)
 
 T = TypeVar("T")
 
@@ -150,6 +157,15 @@ def test_a_launch_that_follows_another_at_once_closes_it(connection: sqlite3.Con
 
     rows = connection.execute("SELECT launch_id, ended_at, signal FROM launch ORDER BY number").fetchall()
     assert rows == [("one", 5.0, 9), ("two", None, None)]
+
+
+def test_the_newest_launches_are_kept(connection: sqlite3.Connection) -> None:
+    for number in range(1, LAUNCHES_KEPT + 3):
+        save_session(connection, a_session(launch=a_launch(f"launch-{number}", number)), [], [])
+
+    numbers = [row[0] for row in connection.execute("SELECT number FROM launch ORDER BY number")]
+
+    assert numbers == list(range(3, LAUNCHES_KEPT + 3))
 
 
 def test_removing_a_session_keeps_what_is_to_be_told(connection: sqlite3.Connection) -> None:
