@@ -124,11 +124,12 @@ class _Group:
             connection.execute("COMMIT")
             self._commit_times.note(time.perf_counter() - begun_s)
         except Exception as error:  # noqa: BLE001 (every caller of the group gets it)
-            if connection.in_transaction:
-                connection.execute("ROLLBACK")
             for write in self._writes:
                 write.fail(error)
-        self._loop.call_soon_threadsafe(self.is_done.set)
+            if connection.in_transaction:
+                connection.execute("ROLLBACK")
+        finally:
+            self._loop.call_soon_threadsafe(self.is_done.set)
 
 
 class Database:
