@@ -9,6 +9,9 @@ from typing import NewType
 SessionId = NewType("SessionId", str)
 LaunchId = NewType("LaunchId", str)
 
+#: The variable by which every process of a launch is known, unless it cleaned its environment.
+LAUNCH_ID_VARIABLE = "OPENWA_MANAGER_LAUNCH_ID"
+
 SESSION_ID_PATTERN = r"[a-z0-9][a-z0-9_-]{0,62}"
 _SESSION_ID = re.compile(SESSION_ID_PATTERN)
 _USER_IN_SESSION_ID = re.compile(r"user_(.+?)_session_.*")

@@ -5,9 +5,7 @@ from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from openwa_manager.domain.session import Launch, LaunchId, Session, SessionId
-
-LAUNCH_ID_NAME = "OPENWA_MANAGER_LAUNCH_ID"
+from openwa_manager.domain.session import LAUNCH_ID_VARIABLE, Launch, LaunchId, Session, SessionId
 
 #: All that an engine inherits (DESIGN.md, Launching); a trailing `*` stands for any ending.
 INHERITED = (
@@ -95,5 +93,5 @@ class Surroundings:
     def env(self, session: Session, launch: Launch, recipe: Mapping[str, str]) -> dict[str, str]:
         """Return an engine's whole environment; what comes later in the list of DESIGN.md wins."""
         kept = {name: value for name, value in self.environ.items() if _is_any_of(name, INHERITED)}
-        own = {LAUNCH_ID_NAME: launch.launch_id}
+        own = {LAUNCH_ID_VARIABLE: launch.launch_id}
         return {**kept, **recipe, **self.engine_env, **session.spec.env, **own}

@@ -7,9 +7,9 @@ from pathlib import Path
 
 import psutil
 
-from openwa_manager.domain.session import Identity, LaunchId, SessionId, is_session_id
+from openwa_manager.domain.session import LAUNCH_ID_VARIABLE, Identity, LaunchId, SessionId, is_session_id
 from openwa_manager.processes.identity import environment_of
-from openwa_manager.processes.table import LAUNCH_ID_VARIABLE, Process, read_processes
+from openwa_manager.processes.table import Process, read_processes
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -11,12 +11,10 @@ from typing import Generic, NamedTuple, TypeVar
 
 import psutil
 
-from openwa_manager.domain.session import Identity, LaunchId
+from openwa_manager.domain.session import LAUNCH_ID_VARIABLE, Identity, LaunchId
 from openwa_manager.processes import procfs
 from openwa_manager.processes.identity import boot_id, stamp
 
-#: The variable by which every descendant of an engine is known, unless it cleaned its environment.
-LAUNCH_ID_VARIABLE = "OPENWA_MANAGER_LAUNCH_ID"
 _LAUNCH_ID_ENTRY = f"{LAUNCH_ID_VARIABLE}=".encode()
 _BROWSER_ARGUMENT = b"--user-data-dir="
 

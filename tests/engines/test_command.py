@@ -12,7 +12,7 @@ from aiohttp import web
 from openwa_manager.domain.errors import EngineError, EngineUnableError, LaunchFailedError
 from openwa_manager.domain.events import Json
 from openwa_manager.domain.ports import Engine
-from openwa_manager.domain.session import Spec
+from openwa_manager.domain.session import LAUNCH_ID_VARIABLE, Spec
 from openwa_manager.domain.stimuli import (
     EngineEventReceived,
     EngineReady,
@@ -22,7 +22,7 @@ from openwa_manager.domain.stimuli import (
     MessageAcknowledged,
 )
 from openwa_manager.engines.command import CommandEngine, CommandSetup
-from openwa_manager.engines.environment import LAUNCH_ID_NAME, Surroundings
+from openwa_manager.engines.environment import Surroundings
 from openwa_manager.watcher.png import is_whole_png
 from tests.engines.rig import SESSION_ID, commanded, free_port, new_launch, new_session
 
@@ -87,7 +87,7 @@ async def test_the_environment_is_the_contract_and_what_admin_and_session_add(tm
         "TMPDIR": str(tmp_path / "tmp"),
         "MODE": "admin",
         "LEVEL": "session",
-        LAUNCH_ID_NAME: launch.launch_id,
+        LAUNCH_ID_VARIABLE: launch.launch_id,
     }
     assert (plan.cwd, plan.log_path) == (tmp_path, tmp_path / "logs" / "engine.log")
 

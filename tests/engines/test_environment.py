@@ -4,9 +4,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from openwa_manager.domain.session import SessionId, Spec
+from openwa_manager.domain.session import LAUNCH_ID_VARIABLE, SessionId, Spec
 from openwa_manager.engines import command, openwa
-from openwa_manager.engines.environment import LAUNCH_ID_NAME, Surroundings, refused_env_names
+from openwa_manager.engines.environment import Surroundings, refused_env_names
 from openwa_manager.engines.openwa import OpenwaEngine, OpenwaSetup
 from openwa_manager.engines.program import KnownProgram
 from openwa_manager.host.clock import SystemClock
@@ -49,7 +49,7 @@ async def test_openwa_is_told_its_port_its_key_and_to_stay_at_home(tmp_path: Pat
     assert (plan.env["PORT"], plan.env["API_MASTER_KEY"], plan.env["ENGINE_TYPE"]) == ("28100", KEY, "whatsapp-web.js")
     assert (plan.env["SSRF_ALLOWED_HOSTS"], plan.env["SHUTDOWN_DELAY_MS"]) == ("127.0.0.1", "0")
     assert (plan.env["BAILEYS_AUTH_DIR"], plan.env["SESSION_DATA_PATH"]) == ("./data/baileys", "./data/sessions")
-    assert plan.env[LAUNCH_ID_NAME] == launch.launch_id
+    assert plan.env[LAUNCH_ID_VARIABLE] == launch.launch_id
     assert plan.cwd == tmp_path
 
 
@@ -61,20 +61,20 @@ async def test_five_tries_of_a_webhook_outlast_a_restart_of_ours(tmp_path: Path)
 
 
 async def test_the_session_has_the_last_word_after_the_admin_and_the_recipe(tmp_path: Path) -> None:
-    session = new_session(Spec(engine="openwa", env={"SIMULATE_TYPING": "session", LAUNCH_ID_NAME: "forged"}))
+    session = new_session(Spec(engine="openwa", env={"SIMULATE_TYPING": "session", LAUNCH_ID_VARIABLE: "forged"}))
     launch = new_launch(28100)
 
     plan = await engine(SIMULATE_TYPING="admin", NODE_ENV="development").plan(session, launch, tmp_path)
 
     assert plan.env["SIMULATE_TYPING"] == "session"
     assert plan.env["NODE_ENV"] == "development"
-    assert plan.env[LAUNCH_ID_NAME] == launch.launch_id
+    assert plan.env[LAUNCH_ID_VARIABLE] == launch.launch_id
 
 
 async def test_the_recipe_sets_no_name_that_a_session_could_set(tmp_path: Path) -> None:
     plan = await engine().plan(new_session(), new_launch(28100), tmp_path)
 
-    own = set(plan.env) - set(DAEMON_ENVIRON) - {LAUNCH_ID_NAME}
+    own = set(plan.env) - set(DAEMON_ENVIRON) - {LAUNCH_ID_VARIABLE}
     assert own == openwa.ENV_NAMES
     assert set(refused_env_names(own, openwa.ENV_NAMES)) == own
 
