@@ -102,17 +102,20 @@ def _drawn_new(session: _NewSession) -> str:
 
 def _list(call: Call) -> None:
     given = call.arguments
-    query = {"status": given.status, "user_id": given.user_id, "label": given.label, "limit": _PAGE}
-    client = call.client
-    sessions: list[_Session] = []
+    sessions = list_sessions(call.client, {"status": given.status, "user_id": given.user_id, "label": given.label})
+    call.output.show({"sessions": sessions}, lambda: _listed(cast("list[_Session]", sessions)))
+
+
+def list_sessions(client: Client, query: Mapping[str, str | None]) -> "list[Json]":
+    """Return all sessions that the query allows, page by page."""
+    sessions: list[Json] = []
     cursor: str | None = None
     while True:
-        page = cast("Mapping[str, Json]", client.get("/v1/sessions", {**query, "cursor": cursor}))
-        sessions += cast("list[_Session]", page["sessions"])
+        page = cast("Mapping[str, Json]", client.get("/v1/sessions", {**query, "limit": _PAGE, "cursor": cursor}))
+        sessions += cast("list[Json]", page["sessions"])
         cursor = cast("str | None", page["next_cursor"])
         if cursor is None:
-            break
-    call.output.show({"sessions": cast("Json", sessions)}, lambda: _listed(sessions))
+            return sessions
 
 
 def _declare_list(parser: argparse.ArgumentParser) -> None:
