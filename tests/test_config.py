@@ -9,7 +9,6 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from openwa_manager.config import GUIDE_NAMES, Address, PortRange, Settings, load, masked
-from openwa_manager.domain.delivery import DeliveryPolicy
 from openwa_manager.domain.errors import ConfigError
 
 #: API.md, Settings: the names callers rely on, and their defaults.
@@ -48,7 +47,9 @@ DOCUMENTED: Mapping[str, object] = {
     "silence_s": 120,
     "message_gap_min_s": 1.2,
     "message_gap_max_s": 1.8,
+    "message_retry_s": (5, 25, 125),
     "allowed_hosts": (),
+    "trusted_proxies": (),
     "tls_cert": None,
     "tls_key": None,
     "log_level": "info",
@@ -124,22 +125,24 @@ def test_the_guides_names_are_understood(home: Path, variable: str, name: str) -
 
 
 def test_lists_and_tables_are_json_in_the_environment_and_native_in_the_file(home: Path) -> None:
-    write_toml(home, 'delivery_schedule_s = [1, 2.5]\nallowed_hosts = ["a.example"]\n[engine_env]\nTZ = "UTC"\n')
+    write_toml(home, 'message_retry_s = [1, 2.5]\nallowed_hosts = ["a.example"]\n[engine_env]\nTZ = "UTC"\n')
     environ = in_home(
         home,
         OPENWA_MANAGER_COMMAND_ARGV='["/bin/engine", "{port}"]',
         OPENWA_MANAGER_COMMAND_ENV='{"A": "1"}',
         OPENWA_MANAGER_ENGINE_PORTS="30000-30009",
+        OPENWA_MANAGER_TRUSTED_PROXIES='["10.0.0.0/8", "::1"]',
     )
 
     settings = load({}, environ).settings
 
-    assert settings.delivery_schedule_s == (1.0, 2.5)
+    assert settings.message_retry_s == (1.0, 2.5)
     assert settings.allowed_hosts == ("a.example",)
     assert settings.engine_env == {"TZ": "UTC"}
     assert settings.command_argv == ("/bin/engine", "{port}")
     assert settings.command_env == {"A": "1"}
     assert settings.engine_ports == PortRange(30000, 30009)
+    assert [str(network) for network in settings.trusted_proxies] == ["10.0.0.0/8", "::1/128"]
 
 
 def test_an_empty_variable_is_one_that_is_not_set(home: Path) -> None:
@@ -297,7 +300,7 @@ def test_secrets_are_shown_masked(home: Path) -> None:
     assert shown["engine_env"] == {"TOKEN": "***"}
     assert shown["listen"] == "127.0.0.1:2790"
     assert shown["engine_ports"] == "28100-29099"
-    assert shown["delivery_schedule_s"] == list(DeliveryPolicy().schedule_s)
+    assert shown["message_retry_s"] == [5.0, 25.0, 125.0]
     assert shown["home"] == str(home)
 
 

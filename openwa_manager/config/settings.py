@@ -14,6 +14,7 @@ from pydantic import (
     BeforeValidator,
     ConfigDict,
     Field,
+    IPvAnyNetwork,
     SecretStr,
     field_validator,
     model_validator,
@@ -100,6 +101,7 @@ Url = Annotated[str, AfterValidator(_check_url)]
 AbsolutePath = Annotated[Path, AfterValidator(lambda path: path.expanduser().absolute())]
 RealPath = Annotated[Path, AfterValidator(lambda path: path.expanduser().resolve())]  # FSEvents reports real paths
 Words = Annotated[tuple[str, ...], BeforeValidator(_parse_json)]
+Networks = Annotated[tuple[IPvAnyNetwork, ...], BeforeValidator(_parse_json)]
 Table = Annotated[Mapping[str, str], BeforeValidator(_parse_json)]
 Seconds = Annotated[float, Field(ge=0, allow_inf_nan=False)]
 Positive = Annotated[float, Field(gt=0, allow_inf_nan=False)]
@@ -127,6 +129,7 @@ class Settings(BaseModel):
     tls_cert: AbsolutePath | None = None
     tls_key: AbsolutePath | None = None
     allowed_hosts: Words = ()
+    trusted_proxies: Networks = ()  # of the contract, for rate limits by caller; nothing reads it yet
 
     engine: Literal["openwa", "simulator", "command"] = "openwa"
     engine_ports: Ports = PortRange(28100, 29099)
@@ -167,6 +170,7 @@ class Settings(BaseModel):
     silence_s: Positive = 120.0
     message_gap_min_s: Seconds = 1.2
     message_gap_max_s: Seconds = 1.8
+    message_retry_s: Pauses = (5.0, 25.0, 125.0)  # of the contract (API.md), for the message queue; nothing reads it yet
 
     log_level: Literal["debug", "info", "warning", "error"] = "info"
     log_format: Literal["console", "json"] | None = None
@@ -246,7 +250,7 @@ def masked(settings: Settings) -> dict[str, Json]:
             case Mapping() as table:
                 shown[name] = dict.fromkeys(table, "***")
             case tuple() as items:
-                shown[name] = list(items)
+                shown[name] = [item if isinstance(item, float) else str(item) for item in items]
             case value:
                 shown[name] = value
     return shown
