@@ -170,7 +170,7 @@ class Settings(BaseModel):
     silence_s: Positive = 120.0
     message_gap_min_s: Seconds = 1.2
     message_gap_max_s: Seconds = 1.8
-    message_retry_s: Pauses = (5.0, 25.0, 125.0)  # of the contract (API.md), for the message queue; nothing reads it yet
+    message_retry_s: Pauses = (5.0, 25.0, 125.0)  # of the contract, for the message queue; nothing reads it yet
 
     log_level: Literal["debug", "info", "warning", "error"] = "info"
     log_format: Literal["console", "json"] | None = None
