@@ -8,7 +8,7 @@ import random
 import signal
 import sqlite3
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from contextlib import AsyncExitStack
 from functools import cached_property, partial
 from importlib import metadata
@@ -27,7 +27,7 @@ from openwa_manager.api.sessions import Recipes
 from openwa_manager.api.system import Facts
 from openwa_manager.config import Settings
 from openwa_manager.config.policies import delivery_policy, memory_limits, probe_policy, session_policy
-from openwa_manager.domain.errors import OpenwaManagerError, StorageFullError
+from openwa_manager.domain.errors import OpenwaManagerError, StorageFullError, single_errors
 from openwa_manager.domain.events import Event, Json, StoredEvent
 from openwa_manager.domain.session import SessionId
 from openwa_manager.engines import openwa
@@ -97,19 +97,10 @@ def run(settings: Settings) -> int:
         expected, bugs = errors.split(OpenwaManagerError)
         if bugs is not None:
             raise
-        for each in _each(expected):
+        for each in single_errors(expected):
             _log.error("daemon_failed", code=each.code, detail=str(each))
         return 1
     return 0
-
-
-def _each(errors: BaseExceptionGroup[OpenwaManagerError] | None) -> Iterator[OpenwaManagerError]:
-    """Return what went wrong in the task groups, however deep."""
-    for error in errors.exceptions if errors else ():
-        if isinstance(error, BaseExceptionGroup):
-            yield from _each(error)
-        else:
-            yield error
 
 
 class _Service(Protocol):
@@ -248,10 +239,8 @@ class _Parts:
         return {name: self._openwa(program) for name, program in programs.items()}
 
     def _openwa(self, program: Program) -> OpenwaEngine:
-        engine_type = self.settings.engine_type
-        return OpenwaEngine(
-            OpenwaSetup(program=program, surroundings=self.surroundings, engine_type=engine_type), self.clock
-        )
+        setup = OpenwaSetup(program=program, surroundings=self.surroundings, engine_type=self.settings.engine_type)
+        return OpenwaEngine(setup, self.clock)
 
     @cached_property
     def command_setup(self) -> CommandSetup:

@@ -1,5 +1,7 @@
 """Our errors: one hierarchy, each with the stable code a caller may rely on (API.md, Listening)."""
 
+from collections.abc import Iterator
+
 
 class OpenwaManagerError(Exception):
     """The root of everything this project raises on purpose; the message is written for the caller."""
@@ -127,3 +129,12 @@ class ConfigError(OpenwaManagerError):
     """The settings cannot be used; the message names the setting and the fix."""
 
     code = "config"
+
+
+def single_errors(errors: BaseExceptionGroup[OpenwaManagerError] | None) -> Iterator[OpenwaManagerError]:
+    """Yield what went wrong in task groups, however deep; None means that nothing did."""
+    for error in errors.exceptions if errors else ():
+        if isinstance(error, BaseExceptionGroup):
+            yield from single_errors(error)
+        else:
+            yield error

@@ -8,6 +8,7 @@ from openwa_manager.domain.errors import (
     OpenwaManagerError,
     PortInUseError,
     RateLimitedError,
+    single_errors,
 )
 
 
@@ -28,3 +29,12 @@ def test_a_limit_says_when_there_is_room_again() -> None:
 )
 def test_codes_are_those_of_the_contract(kind: type[OpenwaManagerError], code: str) -> None:
     assert kind.code == code
+
+
+def test_what_went_wrong_in_nested_groups_is_found_one_by_one() -> None:
+    first, second = PortInUseError("1"), RateLimitedError("2", 3)
+
+    errors, _ = BaseExceptionGroup("outer", [first, BaseExceptionGroup("inner", [second])]).split(OpenwaManagerError)
+
+    assert list(single_errors(errors)) == [first, second]
+    assert list(single_errors(None)) == []
