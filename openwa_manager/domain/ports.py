@@ -1,7 +1,7 @@
 """What the services need from the outside world, where a test needs a second implementation of it."""
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Protocol
 
@@ -38,7 +38,7 @@ class LaunchPlan:
     session_id: SessionId
     launch_id: LaunchId
     argv: Sequence[str]
-    env: Mapping[str, str]
+    env: Mapping[str, str] = field(repr=False)
     cwd: Path
     log_path: Path
 

@@ -4,6 +4,7 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
+from pathlib import Path
 from typing import NewType
 
 SessionId = NewType("SessionId", str)
@@ -26,6 +27,11 @@ def user_of(session_id: SessionId) -> str | None:
     """Return the `<x>` of `user_<x>_session_…`; None for ids of another form."""
     match = _USER_IN_SESSION_ID.fullmatch(session_id)
     return match[1] if match else None
+
+
+def log_path_of(session_id: SessionId, directory: Path, logs_root: Path | None) -> Path:
+    """Return the file the engine's output is appended to; `logs_root` None keeps it in the session's directory."""
+    return directory / "logs" / "engine.log" if logs_root is None else logs_root / f"{session_id}.log"
 
 
 class ProcessState(StrEnum):

@@ -5,7 +5,7 @@ from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from openwa_manager.domain.session import LAUNCH_ID_VARIABLE, Launch, LaunchId, Session, SessionId
+from openwa_manager.domain.session import LAUNCH_ID_VARIABLE, Launch, LaunchId, Session, SessionId, log_path_of
 
 #: All that an engine inherits (DESIGN.md, Launching); a trailing `*` stands for any ending.
 INHERITED = (
@@ -88,7 +88,7 @@ class Surroundings:
 
     def log_path(self, session_id: SessionId, directory: Path) -> Path:
         """Return the file the engine's output is appended to."""
-        return self.logs_root / f"{session_id}.log" if self.logs_root else directory / "logs" / "engine.log"
+        return log_path_of(session_id, directory, self.logs_root)
 
     def env(self, session: Session, launch: Launch, recipe: Mapping[str, str]) -> dict[str, str]:
         """Return an engine's whole environment; what comes later in the list of DESIGN.md wins."""

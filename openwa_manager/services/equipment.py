@@ -7,7 +7,7 @@ from pathlib import Path
 from openwa_manager.domain.events import StoredEvent
 from openwa_manager.domain.ports import Clock, Engine, Launcher
 from openwa_manager.domain.restart import Policy
-from openwa_manager.domain.session import Session, SessionId
+from openwa_manager.domain.session import Session, SessionId, log_path_of
 from openwa_manager.processes.ports import PortPool
 from openwa_manager.services.start_gate import StartGate
 from openwa_manager.store.database import Database
@@ -43,9 +43,7 @@ class Equipment:
 
     def log_path(self, session_id: SessionId) -> Path:
         """Return where the session's engine writes its output."""
-        if self.logs_root is not None:
-            return self.logs_root / f"{session_id}.log"
-        return self.directory(session_id) / "logs" / "engine.log"
+        return log_path_of(session_id, self.directory(session_id), self.logs_root)
 
     def engine_of(self, session: Session) -> Engine:
         """Return how to speak to this session's engine."""
