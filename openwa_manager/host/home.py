@@ -13,6 +13,9 @@ from openwa_manager.domain.errors import AlreadyRunningError, ConfigError
 
 _log = structlog.get_logger()
 
+#: What macOS takes where its hard limit, `unlimited`, is refused as a soft one (setrlimit(2), Compatibility).
+_OPEN_MAX = 10_240
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Home:
@@ -109,5 +112,9 @@ class DaemonLock:
 def raise_file_limit() -> None:
     """Let this process open as many files as the system allows it to."""
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
-    if soft != hard:
+    if soft == hard:
+        return
+    try:
         resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
+    except (ValueError, OSError):  # pragma: no cover (macOS)
+        resource.setrlimit(resource.RLIMIT_NOFILE, (max(soft, _OPEN_MAX), hard))
