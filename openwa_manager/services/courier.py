@@ -116,7 +116,12 @@ class Courier:
         if body is None:
             _log.debug("delivery_expired", event_id=head.stored.id, endpoint_id=turn.key.endpoint_id)
             return Ended(due_at=await self._persist(partial(outbox.drop, key=turn.key, seq=head.stored.seq)))
-        outcome = await self._sender.send(outlet.endpoint, head.stored.id, body, self._clock.now().at)
+        try:
+            async with turn.posting(head.stored.seq):
+                outcome = await self._sender.send(outlet.endpoint, head.stored.id, body, self._clock.now().at)
+        except TimeoutError:
+            _log.debug("delivery_overtaken", event_id=head.stored.id, endpoint_id=turn.key.endpoint_id)
+            return Ended(due_at=await self._database.read(partial(outbox.due_at, key=turn.key)))
         return await self._conclude(outlet, turn, head, outcome)
 
     async def deliver_once(self, outlet: Outlet, event: Event) -> None:

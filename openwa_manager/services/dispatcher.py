@@ -7,7 +7,7 @@ from collections.abc import Callable
 from functools import partial
 from itertools import count
 
-from openwa_manager.domain.delivery import DeliveryPolicy, EndpointId
+from openwa_manager.domain.delivery import DeliveryPolicy, EndpointId, Lane
 from openwa_manager.domain.events import Event
 from openwa_manager.domain.ports import Clock
 from openwa_manager.metrics import Durations
@@ -16,7 +16,7 @@ from openwa_manager.services.outlet import Outlet, Turn
 from openwa_manager.store import outbox
 from openwa_manager.store.database import Database
 from openwa_manager.store.endpoints import load_endpoints
-from openwa_manager.store.outbox import StreamKey
+from openwa_manager.store.outbox import First, StreamKey
 
 
 class Dispatcher:
@@ -42,7 +42,7 @@ class Dispatcher:
         self._policy = policy
         self._outlets: dict[EndpointId, Outlet] = {}
         self._known: set[StreamKey] = set()
-        self._posting: set[StreamKey] = set()
+        self._posting: dict[StreamKey, Turn] = {}
         self._touched: set[StreamKey] = set()
         self._waiting: list[tuple[float, int, StreamKey]] = []
         self._order = count()
@@ -97,8 +97,8 @@ class Dispatcher:
             streams, self._scanned_seq = await self._database.read(
                 partial(outbox.read_streams, after=self._scanned_seq)
             )
-            for key, due_at in streams.items():
-                self._arrive(key, due_at)
+            for key, first in streams.items():
+                self._arrive(key, first)
 
     async def _read_all(self) -> None:
         endpoints = [endpoint for endpoint in await self._database.read(load_endpoints) if endpoint.is_active]
@@ -111,16 +111,28 @@ class Dispatcher:
             self._outlets[endpoint.endpoint_id] = outlet
         self._waiting.clear()
         self._known = set(self._posting)
-        for key, due_at in streams.items():
-            self._arrive(key, due_at)
+        for key, first in streams.items():
+            self._arrive(key, first)
 
-    def _arrive(self, key: StreamKey, due_at: float) -> None:
-        """Take note that a stream has an undelivered event."""
+    def _arrive(self, key: StreamKey, first: First) -> None:
+        """Take note that a stream has an undelivered event; a code that is on its way gives way to a newer one."""
         if key in self._posting:
             self._touched.add(key)
+            if key.lane is Lane.QR:
+                self._posting[key].overtake(first.seq)
+        elif key in self._known and key.lane is Lane.QR:
+            self._hurry(key)
         elif key not in self._known:
             self._known.add(key)
-            self._schedule(key, due_at)
+            self._schedule(key, first.due_at)
+
+    def _hurry(self, key: StreamKey) -> None:
+        """Let a new code not wait for the retry of the older one it has replaced."""
+        others = [waiting for waiting in self._waiting if waiting[2] != key]
+        if len(others) < len(self._waiting):
+            heapq.heapify(others)
+            self._waiting = others
+            self._schedule(key, 0.0)
 
     def _schedule(self, key: StreamKey, due_at: float) -> None:
         now = self._clock.now()
@@ -136,7 +148,7 @@ class Dispatcher:
     def _begin_posts(self, outlet: Outlet, posts: TaskGroup) -> None:
         boot_s = self._clock.now().boot_s
         while turn := outlet.next_turn(boot_s):
-            self._posting.add(turn.key)
+            self._posting[turn.key] = turn
             posts.create_task(self._post(outlet, turn))
         while heartbeat := outlet.next_heartbeat():
             posts.create_task(self._post_heartbeat(outlet, heartbeat))
@@ -144,7 +156,7 @@ class Dispatcher:
     async def _post(self, outlet: Outlet, turn: Turn) -> None:
         ended = await self._courier.deliver(outlet, turn)
         outlet.end(turn)
-        self._posting.discard(turn.key)
+        self._posting.pop(turn.key, None)
         self._follow_up(turn.key, ended)
         self._roused.set()
 

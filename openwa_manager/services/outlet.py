@@ -1,6 +1,9 @@
 """One endpoint as the dispatcher sees it: what waits for it, what is on its way, and whether it is worth asking."""
 
+import asyncio
 from collections import deque
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 
 from openwa_manager.domain.delivery import Breaker, Delivered, DeliveryPolicy, Endpoint, Lane, Outcome
@@ -9,12 +12,34 @@ from openwa_manager.domain.session import SessionId
 from openwa_manager.store.outbox import StreamKey
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(slots=True, kw_only=True)
 class Turn:
     """A stream's permission to post its first event; `is_probe` asks whether the endpoint is back."""
 
     key: StreamKey
     is_probe: bool
+    _seq: int = 0
+    _patience: asyncio.Timeout | None = None
+
+    @asynccontextmanager
+    async def posting(self, seq: int) -> AsyncIterator[None]:
+        """Let the event with this seq be on its way while the body runs.
+
+        Raises:
+            TimeoutError: a later one has overtaken it.
+        """
+        try:
+            async with asyncio.timeout(None) as self._patience:
+                self._seq = seq
+                yield
+        finally:
+            self._patience = None
+
+    def overtake(self, seq: int) -> None:
+        """Give up on an earlier event that is on its way, since the one with this seq makes it pointless."""
+        if self._patience is not None and seq > self._seq:
+            self._patience.reschedule(asyncio.get_running_loop().time())
+            self._patience = None  # once is enough
 
 
 @dataclass(slots=True)

@@ -80,14 +80,22 @@ def last_seq(connection: sqlite3.Connection) -> int:
     return int(row[0]) if row else 0
 
 
-def read_streams(connection: sqlite3.Connection, after: int | None = None) -> tuple[dict[StreamKey, float], int]:
-    """Return the streams with undelivered events, each with when its first one is due (wall time; 0 is at once).
+class First(NamedTuple):
+    """The first undelivered event of a stream: when it is due (wall time; 0 is at once), and its seq."""
+
+    due_at: float
+    seq: int
+
+
+def read_streams(connection: sqlite3.Connection, after: int | None = None) -> tuple[dict[StreamKey, First], int]:
+    """Return the streams with undelivered events, each with its first one.
 
     The second value is the newest seq; passed as `after` the next time, only what is newer is looked at.
     """
     newest = last_seq(connection)
     rows = connection.execute(_ALL_STREAMS) if after is None else connection.execute(_NEW_STREAMS, (after,))
-    return {StreamKey(endpoint, Lane(lane), session): next_at for endpoint, lane, session, _, next_at in rows}, newest
+    streams = {StreamKey(endpoint, Lane(lane), session): First(at, seq) for endpoint, lane, session, seq, at in rows}
+    return streams, newest
 
 
 # The hints matter: at the start all pending deliveries are read, from an index that holds what is needed; later only

@@ -175,17 +175,31 @@ async def test_a_code_overtakes_a_session_that_is_stuck(scene: DispatchScene) ->
     assert {post.body["type"] for post in posts} == {"session.connected", "session.qr"}
 
 
-async def test_only_the_newest_code_is_posted(scene: DispatchScene) -> None:
+async def test_only_the_newest_code_is_posted_and_waits_for_no_retry_of_an_older_one(scene: DispatchScene) -> None:
     scene.sender.answer = lambda post: DOWN if post.body["qr_seq"] == 1 else Delivered(status=200)
     await scene.tell(a_code(1))
     await scene.clock.until_sleeping()
 
     await scene.tell(a_code(2), a_code(3))
-    await scene.pass_retry()
 
     posts = await scene.sender.until(2)
     await scene.until_rows([("delivered",)])
     assert [post.body["qr_seq"] for post in posts] == [1, 3]
+
+
+async def test_a_newer_code_overtakes_the_older_one_that_is_on_its_way(scene: DispatchScene) -> None:
+    scene.sender.gate.clear()
+    await scene.tell(a_code(1))
+    await scene.sender.until(1)
+
+    await scene.tell(a_code(2))
+    await scene.sender.until(2)
+    await scene.tell(an_event(1))
+    await scene.sender.until(3)
+    scene.sender.gate.set()
+
+    await scene.until_rows([("delivered",), ("delivered",)])
+    assert [post.body.get("qr_seq") for post in scene.sender.posts] == [1, 2, None]
 
 
 async def test_an_expired_code_is_not_posted(scene: DispatchScene) -> None:

@@ -137,9 +137,9 @@ def test_streams_are_told_with_when_their_first_new_event_is_due(connection: sql
 
     streams, newest = read_streams(connection)
 
-    assert streams == {MAIN: NOW + 30, QR: 0.0, MAIN._replace(session_id=""): 0.0}
+    assert streams == {MAIN: (NOW + 30, 1), QR: (0.0, 3), MAIN._replace(session_id=""): (0.0, 4)}
     assert newest == 4
-    assert read_streams(connection, after=1)[0][MAIN] == 0.0
+    assert read_streams(connection, after=1)[0][MAIN] == (0.0, 2)
     assert read_streams(connection, after=newest) == ({}, 4)
 
 
