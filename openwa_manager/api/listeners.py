@@ -1,13 +1,17 @@
 """Where the applications listen: the intake and the control plane, on TCP and on a unix socket."""
 
+import logging
 import ssl
 from contextlib import AsyncExitStack
 from dataclasses import dataclass
 from pathlib import Path
 
 from aiohttp import web
+from aiohttp.http_exceptions import HttpProcessingError
 
 from openwa_manager.domain.errors import ConfigError
+
+_log = logging.getLogger(__name__)
 
 #: How long requests under way may still take once we stop.
 _GOODBYE_S = 2.0
@@ -64,7 +68,16 @@ async def _open(site: web.BaseSite) -> None:
 
 
 async def _runner(app: web.Application, stack: AsyncExitStack) -> web.AppRunner:
-    runner = web.AppRunner(app, access_log=None, shutdown_timeout=_GOODBYE_S, handler_cancellation=True)
+    runner = web.AppRunner(app, access_log=None, logger=_log, shutdown_timeout=_GOODBYE_S, handler_cancellation=True)
     await runner.setup()
     stack.push_async_callback(runner.cleanup)
     return runner
+
+
+def _is_ours_to_mend(record: logging.LogRecord) -> bool:
+    """Tell whether a line of the server's log concerns us: a caller's malformed HTTP has been answered with its 400."""
+    error = record.exc_info[1] if record.exc_info else None
+    return not isinstance(error, HttpProcessingError)
+
+
+_log.addFilter(_is_ours_to_mend)
