@@ -33,7 +33,7 @@ class LogRoutes:
         return (route("GET /v1/sessions/{session_id}/logs", self.show, LogQuery, {200: (TEXT,)}),)
 
     async def show(self, call: Call[LogQuery]) -> web.StreamResponse:
-        """Return the last lines of the engine's log; with `follow` those to come as well, until the caller leaves."""
+        """Return the last lines of the engine's log; with `follow` those to come too, until the caller or we leave."""
         session_id = call.session_id
         path = self._sessions.log_path(self._sessions.get(session_id).session_id)
         older, position = await asyncio.to_thread(tail_of, path, call.given.tail)
@@ -54,8 +54,8 @@ class LogRoutes:
         return response
 
     def _is_followed(self, request: web.Request, session_id: SessionId) -> bool:
-        """Tell whether there is still somebody to listen and somebody to speak."""
-        if request.transport is None:
+        """Tell whether there is still somebody to listen and somebody to speak, and we are to stay."""
+        if request.transport is None or self._sessions.is_draining:
             return False
         try:
             self._sessions.get(session_id)

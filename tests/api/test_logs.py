@@ -101,6 +101,16 @@ async def test_a_followed_log_goes_on_until_the_session_is_gone(world: World) ->
         assert await answer.content.read() == b""
 
 
+async def test_a_followed_log_ends_well_when_the_daemon_does(world: World) -> None:
+    await written(world, LOG)
+    url, headers = f"http://127.0.0.1:{world.port}/v1/sessions/a/logs?tail=1&follow=1", {"X-API-Key": world.key}
+
+    async with world.client.get(url, headers=headers) as answer:
+        assert await answer.content.readline() == b"three\n"
+        world.sessions.drain()
+        assert await answer.content.read() == b""
+
+
 async def test_a_follower_who_leaves_is_not_served_any_longer(world: World) -> None:
     await written(world, LOG)
     reader, writer = await asyncio.open_connection("127.0.0.1", world.port)
