@@ -92,7 +92,7 @@ class Supervisor:
         self._owed_steps: list[Step] = []
         self._owed_events: list[Event] = []
         self._is_broke = False
-        self._met_boot_s = equipment.clock.now().boot_s
+        self._looked_boot_s = self._met_boot_s = equipment.clock.now().boot_s
         self.is_gone = False
         if session.launch is not None:
             equipment.ports.hold(session.session_id, session.launch.port)
@@ -285,13 +285,13 @@ class Supervisor:
 
     def _moment(self) -> Moment:
         now = self._equipment.clock.now()
-        has_slept, self._met_boot_s = self._equipment.awake_since() > self._met_boot_s, now.boot_s
+        self._looked_boot_s = now.boot_s
         return Moment(
             at=now.at,
             boot_s=now.boot_s,
             chance=self._equipment.chance(),
             is_offline=self._equipment.is_offline(),
-            has_slept=has_slept,
+            has_slept=self._equipment.awake_since() > self._met_boot_s,
         )
 
     def _record(
@@ -331,6 +331,7 @@ class Supervisor:
         """Make the decided state the present one and act on it."""
         before, self._session = self._session, batch.session
         self._deadlines = batch.deadlines
+        self._met_boot_s = self._looked_boot_s  # only now: a batch that is given up on excuses nobody
         self.is_gone = batch.is_gone
         if before.launch != self._session.launch or self._session.process is ProcessState.STOPPING:
             self._errands.drop_listeners()

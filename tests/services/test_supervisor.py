@@ -2,15 +2,15 @@
 
 import asyncio
 from collections.abc import AsyncIterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import pytest
 
 from openwa_manager.domain.errors import DrainingError, SessionNotFoundError
 from openwa_manager.domain.restart import Policy
-from openwa_manager.domain.session import ProcessState
-from openwa_manager.domain.stimuli import DeleteRequested, Resumed, StartRequested, StopRequested
+from openwa_manager.domain.session import LinkState, ProcessState, ReasonCode, Session
+from openwa_manager.domain.stimuli import DeleteRequested, MessageAcknowledged, Resumed, StartRequested, StopRequested
 from openwa_manager.processes.launcher import HostLauncher
 from openwa_manager.processes.ports import PortPool
 from openwa_manager.services.bulkhead import keep_running
@@ -18,7 +18,7 @@ from openwa_manager.services.equipment import Equipment
 from openwa_manager.services.start_gate import StartGate
 from openwa_manager.services.supervisor import Supervisor
 from openwa_manager.store.database import Database
-from tests.domain.stage import a_session
+from tests.domain.stage import AT, a_launch, a_session, an_identity
 from tests.fakes.clock import FakeClock
 
 
@@ -36,23 +36,38 @@ class Dice:
 
 
 @dataclass
+class Host:
+    """Since when it has been awake."""
+
+    awake_since_s: float = 0.0
+
+
+@dataclass
 class Room:
     """A supervisor at work in its bulkhead."""
 
     equipment: Equipment
     clock: FakeClock
     dice: Dice
-    supervisor: Supervisor
+    host: Host
     group: asyncio.TaskGroup
-    running: asyncio.Task[None] = field(init=False)
 
     def __post_init__(self) -> None:
-        self.running = self.group.create_task(keep_running(self.supervisor, self.equipment))
+        self._begin(Supervisor.newborn(a_session(), self.equipment))
+
+    def take_over(self, session: Session) -> None:
+        """Have another supervisor at work, for this session."""
+        self.running.cancel()
+        self._begin(Supervisor(session, self.equipment))
+
+    def _begin(self, supervisor: Supervisor) -> None:
+        self.supervisor = supervisor
+        self.running = self.group.create_task(keep_running(supervisor, self.equipment))
 
 
 @pytest.fixture
 async def room(tmp_path: Path) -> AsyncIterator[Room]:
-    clock, dice = FakeClock(), Dice()
+    clock, dice, host = FakeClock(), Dice(), Host()
     launcher = HostLauncher(tmp_path / "locks", clock)
     async with Database(tmp_path / "manager.db") as database, asyncio.TaskGroup() as group:
         equipment = Equipment(
@@ -69,9 +84,9 @@ async def room(tmp_path: Path) -> AsyncIterator[Room]:
             stop_grace_s=1.0,
             announce=lambda _: None,
             is_offline=lambda: False,
-            awake_since=lambda: 0.0,
+            awake_since=lambda: host.awake_since_s,
         )
-        room = Room(equipment, clock, dice, Supervisor.newborn(a_session(), equipment), group)
+        room = Room(equipment, clock, dice, host, group)
         yield room
         room.running.cancel()
     launcher.close()
@@ -130,3 +145,19 @@ async def test_who_asks_a_session_that_is_gone_is_told_so(room: Room) -> None:
 
     with pytest.raises(SessionNotFoundError):
         await room.supervisor.ask(StopRequested())
+
+
+async def test_a_repeat_does_not_take_back_that_nobody_is_blamed_for_the_hosts_sleep(room: Room) -> None:
+    launch = replace(a_launch(1, AT, ReasonCode.REQUESTED), identity=an_identity())
+    linking = replace(a_session(), process=ProcessState.RUNNING, link=LinkState.AUTHENTICATING, launch=launch)
+    room.take_over(linking)
+    seen = MessageAcknowledged(launch_id=launch.launch_id, message_id="m", fate="sent")
+    await room.supervisor.hear((seen,), "once")
+    await room.clock.advance(Policy().link.authenticating_s - 1.0)
+
+    room.host.awake_since_s = room.clock.now().boot_s
+    await room.supervisor.hear((seen,), "once")
+    await room.clock.advance(2.0)
+    session = await room.supervisor.hear(())
+
+    assert session.process is ProcessState.RUNNING
