@@ -14,7 +14,7 @@ from tests.e2e.daemon import SCANNED, Daemon, eventually, free_ports
 from tests.e2e.upstream import Upstream
 from tests.faults.programs import COMMAND
 
-BOOT_TIMEOUT_S = 2.0
+BOOT_TIMEOUT_S = 5.0
 
 
 @pytest.fixture(scope="module")
@@ -92,7 +92,7 @@ def test_an_engine_that_is_deaf_to_sigterm_is_killed(daemon: Daemon) -> None:
 
 
 def test_a_port_that_was_taken_meanwhile_costs_one_launch(daemon: Daemon, backend: Upstream) -> None:
-    create(daemon, "port", SIM_BOOT_S="1", SIM_AUTO_SCAN_S="0.1")
+    create(daemon, "port", SIM_BOOT_S="0.5", SIM_AUTO_SCAN_S="0.1")
     port = eventually(lambda: daemon.session("port").body["port"])
     assert isinstance(port, int)
 

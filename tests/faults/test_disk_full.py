@@ -56,27 +56,34 @@ def numbers_of(events: list[dict[str, Json]]) -> list[Json]:
     return [event["seq"] for event in events if event["seq"] is not None]
 
 
-def test_with_a_full_disk_it_reads_and_stops_refuses_to_write_and_recovers(
-    serve_on: Callable[..., Daemon], small_disk: Path, upstream: Upstream
-) -> None:
-    daemon = serve_on(engine_env=SCANNED, settings={**upstream.settings, "PROBE_PERIOD_S": "0.3", "HEARTBEAT_S": "0.3"})
-    for name in ("kept", "stopped", "killed"):
+NAMES = ("kept", "stopped", "killed")
+
+
+def crowded(serve_on: Callable[..., Daemon], disk: Path, upstream: Upstream) -> tuple[Daemon, dict[str, int]]:
+    """Return a daemon with connected sessions on a disk that is full, and its registry."""
+    quick = {"PROBE_PERIOD_S": "0.3", "HEARTBEAT_S": "0.3"}
+    daemon = serve_on(engine_env=SCANNED, settings={**upstream.settings, **quick})
+    for name in NAMES:
         daemon.create(name)
         daemon.until(name, "connected")
     before = daemon.registry()
-    assert daemon.process is not None
+    fill(disk)
+    return daemon, before
 
-    fill(small_disk)
+
+def test_with_a_full_disk_it_reads_and_stops_and_refuses_to_write(
+    serve_on: Callable[..., Daemon], small_disk: Path, upstream: Upstream
+) -> None:
+    daemon, before = crowded(serve_on, small_disk, upstream)
+
     live = daemon.ask("GET", "/livez")
     read = daemon.ask("GET", "/v1/sessions/kept/why")
     created = daemon.ask("POST", "/v1/sessions", {"session_id": "new"})
     changed = daemon.ask("PATCH", "/v1/sessions/kept", {"labels": {"a": "b"}})
     stopped = daemon.ask("POST", "/v1/sessions/stopped/stop?wait=20")
-    os.kill(before["killed"], signal.SIGKILL)
-    eventually(lambda: daemon.session("killed").body["status"] != "connected")
-    kept = daemon.session("kept").body
     beats = len(upstream.of("kept", "session.heartbeat"))
     eventually(lambda: len(upstream.of("kept", "session.heartbeat")) > beats)
+    kept = daemon.session("kept").body
 
     assert (live.status, read.status) == (200, 200)
     assert (created.status, created.body["code"]) == (507, "storage_full")
@@ -84,7 +91,15 @@ def test_with_a_full_disk_it_reads_and_stops_refuses_to_write_and_recovers(
     assert (stopped.status, stopped.body["status"]) == (202, "stopped")
     assert (kept["status"], kept["pid"]) == ("connected", before["kept"])
     assert daemon.ask("GET", "/v1/sessions/new").status == 404
-    assert daemon.process.poll() is None
+
+
+def test_with_room_again_everything_that_happened_meanwhile_is_told_and_nothing_was_lost(
+    serve_on: Callable[..., Daemon], small_disk: Path, upstream: Upstream
+) -> None:
+    daemon, before = crowded(serve_on, small_disk, upstream)
+    daemon.ask("POST", "/v1/sessions/stopped/stop?wait=20")
+    os.kill(before["killed"], signal.SIGKILL)
+    eventually(lambda: daemon.session("killed").body["status"] != "connected")
 
     (small_disk / "ballast").unlink()
     daemon.until("killed", "connected", within_s=30)
@@ -99,6 +114,6 @@ def test_with_a_full_disk_it_reads_and_stops_refuses_to_write_and_recovers(
     eventually(lambda: upstream.of("stopped", "session.stopped"))
     eventually(lambda: upstream.of("killed", "session.restarted"))
     assert upstream.of("killed", "session.crashed")
-    for name in ("kept", "stopped", "killed"):
+    for name in NAMES:
         told = numbers_of(upstream.of(name))
         assert told == list(range(1, len(told) + 1)), name
