@@ -14,6 +14,7 @@ from openwa_manager.services.dispatcher import Dispatcher
 from openwa_manager.store.database import Database
 from openwa_manager.store.deliveries import count_pending, hasten
 from openwa_manager.store.endpoints import (
+    forget_deliveries,
     load_endpoint,
     load_endpoints,
     new_endpoint_id,
@@ -155,8 +156,11 @@ class Endpoints:
         """
         if endpoint_id == DEFAULT_ENDPOINT and self._ownership.has_url:
             raise ConflictError("the settings name this endpoint (upstream_url); pause it, or change them")
-        if not await self._database.write(partial(remove_endpoint, endpoint_id=endpoint_id)):
-            raise EndpointNotFoundError("there is no such endpoint")
+        await self._database.read(partial(_load, endpoint_id=endpoint_id))
+        after: int | None = 0
+        while after is not None:
+            after = await self._database.write(partial(forget_deliveries, endpoint_id=endpoint_id, after=after))
+        await self._database.write(partial(remove_endpoint, endpoint_id=endpoint_id))
         self._dispatcher.reload()
 
     async def rotate(self, endpoint_id: EndpointId, secret: str | None) -> Endpoint:

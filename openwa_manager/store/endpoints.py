@@ -50,6 +50,21 @@ def save_endpoint(connection: sqlite3.Connection, endpoint: Endpoint) -> None:
     connection.execute(_SAVE, row)
 
 
+#: How many deliveries one call forgets at most, so that no write waits long behind it.
+_CHUNK = 2_000
+
+
+def forget_deliveries(connection: sqlite3.Connection, endpoint_id: EndpointId, after: int = 0) -> int | None:
+    """Forget some of an endpoint's deliveries, oldest first; return the seq to go on behind, None when all are gone."""
+    pick = "SELECT event_seq FROM delivery WHERE endpoint_id = ? AND event_seq > ? ORDER BY event_seq LIMIT ?"
+    seqs = [seq for (seq,) in connection.execute(pick, (endpoint_id, after, _CHUNK))]
+    if not seqs:
+        return None
+    drop = "DELETE FROM delivery WHERE endpoint_id = ? AND event_seq BETWEEN ? AND ?"
+    connection.execute(drop, (endpoint_id, seqs[0], seqs[-1]))
+    return int(seqs[-1])
+
+
 def remove_endpoint(connection: sqlite3.Connection, endpoint_id: EndpointId) -> bool:
     """Forget an endpoint and all its deliveries; False when there is none of this id."""
     return connection.execute("DELETE FROM endpoint WHERE endpoint_id = ?", (endpoint_id,)).rowcount > 0

@@ -2,9 +2,12 @@ import sqlite3
 from dataclasses import replace
 
 from openwa_manager.domain.delivery import DEFAULT_ENDPOINT, Endpoint, EndpointId
+from openwa_manager.domain.events import Event
+from openwa_manager.store.deliveries import count_pending
 from openwa_manager.store.endpoints import (
     configure_default,
     disable_endpoint,
+    forget_deliveries,
     load_endpoint,
     load_endpoints,
     new_endpoint_id,
@@ -12,6 +15,7 @@ from openwa_manager.store.endpoints import (
     rotate_secret,
     save_endpoint,
 )
+from openwa_manager.store.outbox import append
 
 ONE = "one"
 ENDPOINT = Endpoint(
@@ -66,6 +70,22 @@ def test_an_endpoint_can_be_disabled_and_removed(connection: sqlite3.Connection)
     assert remove_endpoint(connection, ENDPOINT.endpoint_id)
     assert not remove_endpoint(connection, ENDPOINT.endpoint_id)
     assert load_endpoint(connection, ENDPOINT.endpoint_id) is None
+
+
+def test_deliveries_are_forgotten_a_part_at_a_time_and_those_of_others_stay(connection: sqlite3.Connection) -> None:
+    one = replace(ENDPOINT, is_active=True, events=("*",), sessions=("*",))
+    save_endpoint(connection, one)
+    save_endpoint(connection, replace(one, endpoint_id=EndpointId("ep_2")))
+    stored = append(connection, [Event(type="session.status", occurred_at=1.0)] * 2500)
+
+    behind = forget_deliveries(connection, one.endpoint_id)
+    half = count_pending(connection)
+    end = forget_deliveries(connection, one.endpoint_id, behind or 0)
+
+    assert behind == stored[1999].seq
+    assert half == {"ep_1": 500, "ep_2": 2500}
+    assert count_pending(connection) == {"ep_2": 2500}
+    assert (end, forget_deliveries(connection, one.endpoint_id, end or 0)) == (stored[-1].seq, None)
 
 
 def test_a_rotated_secret_keeps_the_one_before(connection: sqlite3.Connection) -> None:
