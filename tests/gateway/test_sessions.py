@@ -68,12 +68,8 @@ async def test_a_new_session_is_stopped_and_bears_our_id_twice(world: World) -> 
 
 
 async def test_a_proxy_is_kept_for_the_engine(world: World) -> None:
-    body = {
-        "name": "acme",
-        "proxyUrl": "socks5://10.0.0.1:1080",
-        "proxyType": "socks5",
-        "config": {"autoRejectCalls": True},
-    }
+    proxy = {"proxyUrl": "socks5://10.0.0.1:1080", "proxyType": "socks5"}
+    body = {"name": "acme", **proxy, "config": {"autoRejectCalls": True}}
 
     reply = await world.call("POST", "/api/sessions", body)
 
