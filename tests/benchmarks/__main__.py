@@ -5,6 +5,7 @@ from collections.abc import Callable, Iterable, Mapping
 
 from tests.benchmarks.delivery import measure_delivery
 from tests.benchmarks.gateway import measure_gateway
+from tests.benchmarks.intake import measure_intake
 from tests.benchmarks.supervision import (
     Figure,
     measure_creation,
@@ -22,6 +23,7 @@ BENCHMARKS: Mapping[str, Callable[[int], Iterable[Figure]]] = {
     "qr_push": lambda share: measure_qr_push(_ROUNDS // share),
     "scale": lambda share: measure_scale(_SESSIONS // share),
     "gateway": lambda share: measure_gateway(_SENDS // share),
+    "intake": measure_intake,
     "delivery": measure_delivery,
 }
 
