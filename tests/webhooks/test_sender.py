@@ -92,6 +92,7 @@ async def test_a_redirect_is_not_followed(sender: Sender, receiver: Receiver) ->
         ("soon", None),
         (formatdate(NOW - 60, usegmt=True), 0.0),
     ],
+    ids=["seconds", "a date to come", "words", "a date gone by"],
 )
 async def test_a_pause_asked_for_is_understood(
     sender: Sender, receiver: Receiver, asked: str, expected_s: float | None
