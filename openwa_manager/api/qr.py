@@ -45,8 +45,7 @@ class QrRoutes:
         image = self._sessions.qr_image(session.session_id)
         if session.qr is not None and image is not None:
             return _image_answer(image) if _wants_png(call) else json_answer(_code(session.qr, image))
-        if not may_show_code(session):
-            raise IllegalTransitionError(f"no code can come while the session is {session.status}")
+        _require_expectant(session)
         return web.Response(status=204)
 
     def is_settled(self, session: Session) -> bool:
@@ -55,6 +54,7 @@ class QrRoutes:
 
     async def request_pairing_code(self, call: Call[PairingCodeIn]) -> web.Response:
         """Ask WhatsApp for a code to type into the phone instead of a scan."""
+        _require_expectant(self._sessions.get(call.session_id))
         digits = "".join(character for character in call.given.phone_number if character.isdigit())
         code = await self._sessions.request_pairing_code(call.session_id, digits)
         began_at = self._sessions.get(call.session_id).pairing_started_at
@@ -67,6 +67,11 @@ def may_show_code(session: Session) -> bool:
     if session.status is Status.STOPPING:
         return session.ending is not None and session.ending.after in _ENDINGS_WITH_A_START
     return session.status in _EXPECTANT
+
+
+def _require_expectant(session: Session) -> None:
+    if not may_show_code(session):
+        raise IllegalTransitionError(f"no code can come while the session is {session.status}")
 
 
 def _wants_png(call: Call[QrQuery]) -> bool:

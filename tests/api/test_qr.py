@@ -131,6 +131,16 @@ async def test_a_pairing_code_needs_a_running_engine_and_a_number(world: World) 
     assert (numberless.status, numberless.json["field"]) == (422, "phone_number")
 
 
+async def test_a_session_that_is_connected_needs_no_pairing_code(world: World) -> None:
+    await world.create(session_id="a", wait_for="qr")
+    await world.play("a", "scan")
+    await world.sessions.wait("a", lambda session: session.link is LinkState.CONNECTED, 20)
+
+    reply = await world.call("POST", "/v1/sessions/a/pairing-code", {"phone_number": "85212345678"})
+
+    assert (reply.status, reply.code) == (409, "illegal_transition")
+
+
 @pytest.mark.parametrize(
     ("after", "may"),
     [(After.START_AGAIN, True), (After.BACK_OFF, True), (After.STAY_STOPPED, False), (After.BE_DELETED, False)],
