@@ -11,6 +11,7 @@ from openwa_manager.domain.restart import Policy
 from openwa_manager.domain.scene import Announcement, Draft, Dropped, Refused, Scene, move
 from openwa_manager.domain.session import LinkState, ProcessState, Session, Status, Step
 from openwa_manager.domain.stimuli import (
+    BringUpRefused,
     ChangeRequested,
     Condemned,
     CredentialsRestored,
@@ -95,6 +96,7 @@ TRANSITIONS: Mapping[type[Stimulus], Mapping[ProcessState, tuple[ProcessState, .
     SlotDelayed: {_STARTING: (_STARTING,)},
     Launched: {_STARTING: (_STARTING,), _STOPPING: (_STOPPING,)},
     LaunchFailed: {_STARTING: (_FAILED,), _STOPPING: (_STOPPED, _STOPPING, _STARTING, _BACKOFF, _FAILED)},
+    BringUpRefused: {_STARTING: (_STARTING,)},
     CredentialsRestored: {_STARTING: (_STARTING,)},
     EngineReady: {_STARTING: (_RUNNING,), _RUNNING: (_RUNNING,)},
     EngineFaulted: {_STARTING: (_STOPPING,), _RUNNING: (_STOPPING,)},

@@ -21,6 +21,7 @@ from openwa_manager.domain.session import (
     Session,
 )
 from openwa_manager.domain.stimuli import (
+    BringUpRefused,
     Condemned,
     CredentialsRestored,
     Deadline,
@@ -37,6 +38,9 @@ from openwa_manager.domain.stimuli import (
     SlotGranted,
 )
 
+#: What is said of a launch until more is known of it.
+STARTING = "starting"
+
 
 @move.register
 def slot_granted(stimulus: SlotGranted, scene: Scene) -> Draft | Dropped:
@@ -48,7 +52,7 @@ def slot_granted(stimulus: SlotGranted, scene: Scene) -> Draft | Dropped:
         scene.session,
         launch=launch,
         launch_count=launch.number,
-        reason=scene.reason(launch.cause, "starting"),
+        reason=scene.reason(launch.cause, STARTING),
     )
     evidence = {"launch": launch.number, "port": launch.port, "cause": launch.cause.value}
     return Draft(session=session, decision="launch", commands=(Spawn(launch=launch),), evidence=evidence)
@@ -106,6 +110,16 @@ def credentials_restored(stimulus: CredentialsRestored, scene: Scene) -> Draft:
     del stimulus
     reason = scene.reason(ReasonCode.CREDENTIALS_RESTORED, "the credentials were broken; the kept copy was put back")
     return Draft(session=replace(scene.session, reason=reason), decision="credentials restored from the kept copy")
+
+
+@move.register
+def bring_up_refused(stimulus: BringUpRefused, scene: Scene) -> Draft | Dropped:
+    """Say what stands in the way of an engine that is coming up."""
+    launch, reason = _launch_of(scene.session), scene.session.reason
+    if reason is not None and reason.detail == stimulus.detail:
+        return Dropped(why="already known")
+    told = replace(scene.session, reason=scene.reason(launch.cause, stimulus.detail))
+    return Draft(session=told, decision="not up yet").noting(detail=stimulus.detail)
 
 
 @move.register
@@ -247,7 +261,9 @@ def deadline_passed(stimulus: DeadlinePassed, scene: Scene) -> Draft | Dropped:
 
 def _boot_timed_out(scene: Scene) -> Draft:
     ending = Ending(after=After.BACK_OFF, cause=ReasonCode.BOOT_TIMEOUT)
-    return going_down(scene, ending, f"not up within {scene.policy.link.boot_timeout_s:.0f} s")
+    late = f"not up within {scene.policy.link.boot_timeout_s:.0f} s"
+    known = scene.session.reason.detail if scene.session.reason else STARTING
+    return going_down(scene, ending, late if known == STARTING else f"{late}: {known}")
 
 
 def _try_again(scene: Scene) -> Draft:

@@ -117,6 +117,13 @@ class CredentialsRestored(LaunchObservation):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class BringUpRefused(LaunchObservation):
+    """The engine answered while it was brought up, but not as ours should; it is asked again until the deadline."""
+
+    detail: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class EngineReady(LaunchObservation):
     """The engine answers, is ours and has been told to serve the session; `inner_id` is its own name for it."""
 

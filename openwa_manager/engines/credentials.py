@@ -18,6 +18,10 @@ BROKEN_FILE = "creds.broken.json"
 #: The file is 1-3 KB; something much larger is not it.
 _MAX_BYTES = 1 << 20
 
+#: Where OpenWA keeps the key that opens it (OPENWA.md, 2); it is longer than any key only in a file that is not it.
+_KEY_FILE = Path("data", ".api-key")
+_KEY_MAX_CHARS = 200
+
 
 class _Account(BaseModel):
     id: str
@@ -70,6 +74,14 @@ def forget_credentials(directory: Path) -> None:
     for name in (KEPT_FILE, BROKEN_FILE):
         with suppress(FileNotFoundError, NotADirectoryError):
             (directory / name).unlink()
+
+
+def kept_key(directory: Path) -> str | None:
+    """Return the key an OpenWA wrote down at its first boot: another one would be a stranger's to it."""
+    with suppress(OSError, UnicodeDecodeError):
+        key = (directory / _KEY_FILE).read_text(encoding="ascii").strip()
+        return key if 0 < len(key) <= _KEY_MAX_CHARS else None
+    return None
 
 
 def _creds(directory: Path, session_id: SessionId) -> Path:

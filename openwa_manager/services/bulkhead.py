@@ -41,7 +41,7 @@ async def keep_running(supervisor: Supervisor, equipment: Equipment) -> None:
             else:
                 _log.exception("supervisor_failed", session_id=supervisor.session.session_id)
                 bugs.append(now_s)
-            await equipment.clock.sleep_until(now_s + _PAUSE_S)
+            await equipment.clock.sleep_until(now_s + _PAUSE_S * 2 ** max(0, len(bugs) - 1))
 
 
 def _is_damage(error: Exception) -> bool:

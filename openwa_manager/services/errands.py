@@ -29,6 +29,7 @@ from openwa_manager.domain.errors import EngineError, LaunchFailedError, OwnedEl
 from openwa_manager.domain.ports import Target
 from openwa_manager.domain.session import Identity, Launch, ProcessState, ReasonCode, Session
 from openwa_manager.domain.stimuli import (
+    BringUpRefused,
     CredentialsRestored,
     DirectoryRemoved,
     EngineEnded,
@@ -195,6 +196,7 @@ class Errands:
                 return await self._equipment.engine_of(session).bring_up(session, launch, self._tell)
             except EngineError as error:
                 _log.warning("bring_up_failed", session_id=session.session_id, error=str(error), retry_in_s=pause_s)
+                self._tell(BringUpRefused(launch_id=launch.launch_id, detail=str(error)))
             await clock.sleep_until(clock.now().boot_s + pause_s)
             pause_s = min(_RETRY_MAX_S, pause_s * 2)
 

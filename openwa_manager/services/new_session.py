@@ -1,6 +1,5 @@
 """A session as a caller asks for it, before it exists."""
 
-import secrets
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
@@ -22,7 +21,7 @@ class NewSession:
     memory_limit_bytes: int | None = None
     given: frozenset[str] = frozenset()
 
-    def conceive(self, session_id: SessionId, engine: str, at: float) -> Session:
+    def conceive(self, session_id: SessionId, engine: str, engine_key: str, at: float) -> Session:
         """Return the session this becomes, made at wall time `at`; it is nobody's yet and nowhere recorded."""
         spec = Spec(
             user_id=self.user_id if self.user_id is not None else user_of(session_id),
@@ -32,8 +31,7 @@ class NewSession:
             proxy_url=self.proxy_url,
             memory_limit_bytes=self.memory_limit_bytes,
         )
-        key = secrets.token_hex(32)
-        return Session(session_id=session_id, spec=spec, engine_key=key, created_at=at, updated_at=at)
+        return Session(session_id=session_id, spec=spec, engine_key=engine_key, created_at=at, updated_at=at)
 
     def require_same(self, present: Session) -> None:
         """Accept a session that exists already.

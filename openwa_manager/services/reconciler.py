@@ -1,12 +1,19 @@
 """After a start of the daemon: what the registry says against what the operating system says."""
 
 import asyncio
+from collections.abc import Awaitable, Callable
 
-from openwa_manager.domain.ports import Launcher, Target
+import structlog
+
+from openwa_manager.domain.ports import Clock, Launcher, Target
 from openwa_manager.domain.session import Identity, Session
 from openwa_manager.domain.stimuli import Resumed
 from openwa_manager.processes.identity import boot_id
 from openwa_manager.services.equipment import Equipment
+
+_log = structlog.get_logger()
+
+_LOOK_AGAIN_S = 1.0
 
 
 async def examine(session: Session, equipment: Equipment) -> Resumed:
@@ -34,6 +41,16 @@ async def examine(session: Session, equipment: Equipment) -> Resumed:
 async def _dead(identity: Identity, launcher: Launcher) -> Resumed:
     has_rebooted = identity.boot_id != boot_id()
     return Resumed(is_alive=False, host_rebooted=has_rebooted, exit=await launcher.wait(identity))
+
+
+async def patiently(look: Callable[[], Awaitable[Resumed]], clock: Clock) -> Resumed:
+    """Return what a look at the processes shows, trying again every second while the host does not let us look."""
+    while True:
+        try:
+            return await look()
+        except OSError as error:  # too many open files, as a rule
+            _log.warning("process_not_examined", error=str(error), retry_in_s=_LOOK_AGAIN_S)
+        await clock.sleep_until(clock.now().boot_s + _LOOK_AGAIN_S)
 
 
 def by_last_connection(session: Session) -> float:

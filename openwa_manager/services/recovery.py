@@ -4,7 +4,6 @@ import asyncio
 import secrets
 import sqlite3
 from collections.abc import Iterable, Iterator, Mapping
-from contextlib import suppress
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
@@ -27,6 +26,7 @@ from openwa_manager.domain.session import (
     is_session_id,
     user_of,
 )
+from openwa_manager.engines.credentials import kept_key
 from openwa_manager.host.home import Home
 from openwa_manager.processes.finding import FoundEngine, find_engines
 from openwa_manager.store import registry
@@ -34,10 +34,6 @@ from openwa_manager.store.database import Database
 from openwa_manager.store.rescue import rescue
 
 _log = structlog.get_logger()
-
-#: Where OpenWA keeps the key that opens it (OPENWA.md, 2); it is longer than any key only in a file that is not it.
-_KEY_FILE = Path("data", ".api-key")
-_KEY_MAX_CHARS = 200
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -141,7 +137,7 @@ class Recovery:
         return Session(
             session_id=session_id,
             spec=Spec(user_id=user_of(session_id), engine=engine),
-            engine_key=_kept_key(self._home.sessions / session_id) or secrets.token_hex(32),
+            engine_key=kept_key(self._home.sessions / session_id) or secrets.token_hex(32),
             created_at=self._at,
             updated_at=self._at,
             reason=reason,
@@ -156,14 +152,6 @@ def _kind_of(engine: FoundEngine) -> str:
 
 def _directories(sessions_root: Path) -> Iterator[Path]:
     yield from (each for each in sorted(sessions_root.iterdir()) if each.is_dir() and is_session_id(each.name))
-
-
-def _kept_key(directory: Path) -> str | None:
-    """Return the key an OpenWA wrote down at its first boot: another one would be a stranger's to it."""
-    with suppress(OSError, UnicodeDecodeError):
-        key = (directory / _KEY_FILE).read_text(encoding="ascii").strip()
-        return key if 0 < len(key) <= _KEY_MAX_CHARS else None
-    return None
 
 
 def _told(session: Session) -> Decided:

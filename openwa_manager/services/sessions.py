@@ -2,6 +2,7 @@
 
 import asyncio
 import hashlib
+import secrets
 import uuid
 from collections.abc import Callable, Mapping
 from contextlib import suppress
@@ -16,6 +17,7 @@ from openwa_manager.domain.errors import (
     EngineError,
     IllegalTransitionError,
     InvalidInputError,
+    OpenwaManagerError,
     SessionNotFoundError,
 )
 from openwa_manager.domain.events import Json
@@ -33,7 +35,6 @@ from openwa_manager.domain.session import (
     is_session_id,
 )
 from openwa_manager.domain.stimuli import (
-    ChangeRequested,
     DeleteRequested,
     LogoutRequested,
     QrProduced,
@@ -41,13 +42,14 @@ from openwa_manager.domain.stimuli import (
     StartRequested,
     StopRequested,
 )
+from openwa_manager.engines.credentials import kept_key
 from openwa_manager.services.adoption import Adoption
 from openwa_manager.services.bulkhead import keep_running
 from openwa_manager.services.equipment import Equipment
 from openwa_manager.services.memory_guard import IDLE_S
 from openwa_manager.services.new_session import NewSession
 from openwa_manager.services.prober import Patient, is_patient
-from openwa_manager.services.reconciler import by_last_connection, examine
+from openwa_manager.services.reconciler import by_last_connection, examine, patiently
 from openwa_manager.services.supervisor import Supervisor
 from openwa_manager.store import registry
 
@@ -73,7 +75,6 @@ class Sessions:
         self._heartbeats: dict[SessionId, LaunchId] = {}
         self._used_boot_s: dict[SessionId, float] = {}
         self._group: asyncio.TaskGroup | None = None
-        self._changing = asyncio.Lock()
         self.is_draining = False
         self.adoption = Adoption(equipment.clock)
 
@@ -103,8 +104,9 @@ class Sessions:
         return self.adoption.is_over
 
     def drain(self) -> None:
-        """Take no new sessions any more."""
+        """Take no new sessions any more, and send those away who wait for something to happen."""
         self.is_draining = True
+        self.look_again()
 
     def get(self, session_id: str) -> Session:
         """Return a session.
@@ -150,7 +152,8 @@ class Sessions:
         engine = wanted.engine or self._default_engine
         if engine not in self._equipment.engines:
             raise InvalidInputError("engine", f"must be one of {', '.join(sorted(self._equipment.engines))}")
-        session = wanted.conceive(SessionId(session_id), engine, self._equipment.clock.now().at)
+        key = kept_key(self._equipment.directory(SessionId(session_id))) or secrets.token_hex(32)
+        session = wanted.conceive(SessionId(session_id), engine, key, self._equipment.clock.now().at)
         return await self._bear(session, wanted.desired, self._group), True
 
     async def start(self, session_id: str) -> Session:
@@ -161,7 +164,7 @@ class Sessions:
         """
         supervisor = self._supervisor(session_id)
         await supervisor.ask(StartRequested())
-        return await _once_launched(supervisor)
+        return await supervisor.until_launched()
 
     async def stop(self, session_id: str) -> Session:
         """Begin to end the session's engine and keep it down.
@@ -176,7 +179,7 @@ class Sessions:
         request = StopRequested(until_start=until_start)
 
         async def stop(supervisor: Supervisor) -> None:
-            with suppress(SessionNotFoundError):  # deleted meanwhile
+            with suppress(SessionNotFoundError, DrainingError):  # deleted meanwhile, or being taken up anew
                 await supervisor.ask(request)
 
         async with asyncio.TaskGroup() as asking:
@@ -228,23 +231,25 @@ class Sessions:
         Raises:
             SessionNotFoundError | StorageFullError
         """
-        async with self._changing:
-            supervisor = self._supervisor(session_id)
-            return await supervisor.ask(ChangeRequested(spec=update(supervisor.session.spec)))
+        return await self._supervisor(session_id).change(update)
 
     async def wait(self, session_id: str, is_met: Callable[[Session], bool], timeout_s: float) -> Session:
         """Return the session as soon as it meets the condition, at the latest after `timeout_s`.
 
         Raises:
             SessionNotFoundError: there is none, or no longer.
+            DrainingError: the daemon is shutting down.
         """
         supervisor = self._supervisor(session_id)
         try:
             async with asyncio.timeout(timeout_s):
-                await supervisor.until(is_met)
+                await supervisor.until(lambda session: self.is_draining or is_met(session))
         except TimeoutError:
-            pass
-        return self.get(session_id)
+            return self.get(session_id)
+        session = self.get(session_id)
+        if self.is_draining and not is_met(session):
+            raise DrainingError("the daemon is shutting down; ask again once it is back")
+        return session
 
     def qr_image(self, session_id: str) -> bytes | None:
         """Return the PNG of the code being shown; None when there is none or it has expired.
@@ -362,31 +367,23 @@ class Sessions:
             if desired is Desired.STOPPED:
                 return await supervisor.hear(())
             await supervisor.ask(StartRequested())
-        except BaseException:
+        except OpenwaManagerError:  # not when a caller hangs up: the session may be on disk by then
             if not supervisor.is_recorded:
                 running.cancel()
                 self._supervisors.pop(session.session_id, None)
             raise
-        return await _once_launched(supervisor)
+        return await supervisor.until_launched()
 
     async def _resume(self, supervisor: Supervisor) -> None:
-        resumed = await examine(supervisor.session, self._equipment)
-        await supervisor.hear((resumed,))
+        resumed = await patiently(partial(examine, supervisor.session, self._equipment), self._equipment.clock)
+        with suppress(OpenwaManagerError):  # a supervisor that fails meanwhile is taken up again by its bulkhead
+            await supervisor.hear((resumed,))
         self.adoption.count()
 
     async def _keep(self, supervisor: Supervisor) -> None:
         await keep_running(supervisor, self._equipment)
         for known in (self._supervisors, self._heartbeats, self._used_boot_s):
             known.pop(supervisor.session.session_id, None)
-
-
-async def _once_launched(supervisor: Supervisor) -> Session:
-    """Return the session once its process runs, or once it is clear that this will take longer."""
-    return await supervisor.until(
-        lambda session: (
-            session.pid is not None or session.launch is None or session.process is not ProcessState.STARTING
-        )
-    )
 
 
 def _running_launch(session: Session) -> Launch:

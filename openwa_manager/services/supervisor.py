@@ -19,8 +19,9 @@ from openwa_manager.domain.errors import (
 )
 from openwa_manager.domain.events import Event, StoredEvent
 from openwa_manager.domain.lifecycle import Refused, begin
-from openwa_manager.domain.session import LaunchId, ProcessState, Session, Step
+from openwa_manager.domain.session import LaunchId, ProcessState, Session, Spec, Step
 from openwa_manager.domain.stimuli import (
+    ChangeRequested,
     LifeSeen,
     Observation,
     QrProduced,
@@ -85,6 +86,7 @@ class Supervisor:
         self._seeker = SlotSeeker(session.session_id, equipment.gate, equipment.ports, self.tell)
         self._inbox: asyncio.Queue[_Letter] = asyncio.Queue()
         self._changed = asyncio.Condition()
+        self._changing = asyncio.Lock()
         self._deadlines: Deadlines = {}
         self._alarm: tuple[float, asyncio.Task[None]] | None = None
         self._images: dict[str, bytes] = {}
@@ -142,6 +144,23 @@ class Supervisor:
             StorageFullError: it could not be recorded; nothing happened.
         """
         return await self._post((request,))
+
+    async def until_launched(self) -> Session:
+        """Return the session once its process runs, or once it is clear that this will take longer."""
+        return await self.until(
+            lambda session: (
+                session.pid is not None or session.launch is None or session.process is not ProcessState.STARTING
+            )
+        )
+
+    async def change(self, update: Callable[[Spec], Spec]) -> Session:
+        """Return the session once the changed choices are recorded; changes asked for meanwhile follow.
+
+        Raises:
+            StorageFullError: they could not be recorded; nothing happened.
+        """
+        async with self._changing:
+            return await self.ask(ChangeRequested(spec=update(self._session.spec)))
 
     async def hear(self, observations: Sequence[Observation], key: str | None = None) -> Session:
         """Return the session once these are recorded; a `key` heard before makes them a repeat, which does nothing.

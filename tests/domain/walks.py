@@ -19,6 +19,7 @@ from openwa_manager.domain.session import (
     Status,
 )
 from openwa_manager.domain.stimuli import (
+    BringUpRefused,
     ChangeRequested,
     Condemned,
     CredentialsRestored,
@@ -116,6 +117,7 @@ words = st.one_of(
     st.builds(LifeSeen, launch_id=HERE),
     st.builds(TruthWanted, launch_id=HERE),
     st.builds(CredentialsRestored, launch_id=HERE),
+    st.builds(BringUpRefused, launch_id=HERE, detail=texts),
 )
 of_launch = words | st.one_of(
     st.builds(Launched, launch_id=HERE, identity=st.integers(1, 9).map(an_identity)),

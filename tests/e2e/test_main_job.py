@@ -5,7 +5,9 @@ import os
 import signal
 import sqlite3
 import subprocess
+import time
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 
 from openwa_manager.domain.events import Json
 from openwa_manager.watcher.png import is_whole_png
@@ -186,3 +188,29 @@ def test_a_pid_that_now_belongs_to_a_stranger_is_never_signalled(serve: Serve) -
 
         assert stranger.poll() is None
         stranger.kill()
+
+
+def test_a_session_made_again_over_its_kept_data_is_linked_without_a_scan(serve: Serve) -> None:
+    daemon = serve(engine_env=SCANNED)
+    daemon.create("acme")
+    daemon.until("acme", "connected")
+    daemon.ask("DELETE", "/v1/sessions/acme?keep_data=true")
+
+    daemon.create("acme")
+
+    assert daemon.until("acme", "connected").body["qr"] is None
+
+
+def test_whoever_waits_when_the_daemon_stops_is_told_so(serve: Serve) -> None:
+    daemon = serve(engine_env={"SIM_QR_DELAY_S": "60"})
+    daemon.create("acme")
+    daemon.until("acme", "creating")
+
+    with ThreadPoolExecutor() as callers:
+        waiting = callers.submit(daemon.ask, "GET", "/v1/sessions/acme/qr?wait=60")
+        time.sleep(0.5)  # the request is under way
+        exit_code = daemon.terminate()
+
+    assert exit_code == 0
+    assert waiting.result().status == 503
+    assert waiting.result().body["code"] == "draining"
