@@ -12,7 +12,7 @@ import tempfile
 import time
 from asyncio.subprocess import Process
 from collections.abc import AsyncIterator, Callable, Mapping
-from contextlib import AsyncExitStack, ExitStack, asynccontextmanager
+from contextlib import AsyncExitStack, ExitStack, asynccontextmanager, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple, cast
 
@@ -34,6 +34,8 @@ SESSION = "user_1_session_demo"
 #: How long any one step may take before the demo gives up: the longest takes 2 s on an idle machine.
 PATIENCE_S = 30.0
 _POLL_S = 0.05
+#: How long the last event of the story may take to arrive.
+_FAREWELL_S = 2.0
 #: Lively, and small enough for any machine: a simulated engine needs 20 MB.
 _SETTINGS = {
     "ENGINE": "simulator",
@@ -188,6 +190,8 @@ async def _until_ready(stage: _Stage, process: Process) -> None:
 async def _wind_down(stage: _Stage, process: Process) -> None:
     try:
         await asyncio.to_thread(stop_all, stage.client, PATIENCE_S)
+        with suppress(TimeoutError):  # there is none to come when the story was cut short before its engine ran
+            await stage.receiver.expect("session.stopped", _FAREWELL_S)
     except OpenwaManagerError as error:
         stage.output.write(f"  the engines could not be ended: {error}")
     if process.returncode is None:
