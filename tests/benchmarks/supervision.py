@@ -89,17 +89,23 @@ def measure_creation(sessions: int) -> list[Figure]:
 
 
 def measure_replacement(rounds: int) -> list[Figure]:
-    """Kill an engine and look, as fast as the API answers, for the pid of the next one; the backoff is 0."""
+    """Kill an engine and look at the daemon's children until there is another; the backoff is 0.
+
+    The API is not asked: a caller in a tight loop would take the processor the replacement needs.
+    """
     times_s: list[float] = []
-    with running(SLEEPER) as (daemon, line):
+    with running(SLEEPER) as (daemon, _):
         pid = daemon.create("acme").number("pid")
+        assert daemon.process is not None
+        children = Path(f"/proc/{daemon.process.pid}/task/{daemon.process.pid}/children")
         for _ in range(rounds):
             began = time.perf_counter()
             os.kill(pid, signal.SIGKILL)
-            while line.ask("GET", "/v1/registry").get("acme") in (None, pid):
-                pass
+            while not {int(child) for child in children.read_text().split()} - {pid}:
+                time.sleep(0.0002)
             times_s.append(time.perf_counter() - began)
-            pid = daemon.registry()["acme"]
+            former = pid
+            pid = eventually(lambda: found if (found := daemon.registry().get("acme")) not in (None, former) else 0)  # noqa: B023
     return [Figure(name="kill -9 → replacement runs", goal="≤ 5 ms median", times_s=times_s)]
 
 
