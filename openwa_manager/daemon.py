@@ -138,18 +138,17 @@ async def _serve(settings: Settings) -> None:
 
 
 async def _work(parts: "_Parts", door: Door, stop: asyncio.Event) -> None:
-    """Run all services and listen, until asked to stop; what started last ends first."""
+    """Listen, then run all services, until asked to stop; what started last ends first."""
     manager = ServiceManager(os.environ)
     async with asyncio.TaskGroup() as services:
-        running = [services.create_task(each.run()) for each in parts.services]
         async with AsyncExitStack() as listeners:
             control = control_app(door, parts.backing)
             control.add_subapp("/api", gateway_app(parts.gateway))
             intake = intake_app(parts.sessions, Gauge(parts.database, parts.clock).is_full)
             await listen(parts.places, control, intake, listeners)
-            await parts.tell("manager.started")
             herald = Herald(manager, parts.sessions, parts.database, parts.clock)
-            running.append(services.create_task(herald.run()))
+            running = [services.create_task(each.run()) for each in (*parts.services, herald)]
+            await parts.tell("manager.started")
             _log.info("daemon_started", home=str(parts.home.root), listen=str(parts.settings.listen), version=_VERSION)
             await stop.wait()
             manager.stopping()
