@@ -16,6 +16,7 @@ from openwa_manager.domain.stimuli import (
     LinkReport,
     LinkReported,
     MessageAcknowledged,
+    PostsMissed,
     QrProduced,
     Restricted,
     TruthWanted,
@@ -233,6 +234,14 @@ def truth_wanted(stimulus: TruthWanted, scene: Scene) -> Draft | Dropped:
     del stimulus
     launch = scene.session.launch
     return Draft(session=scene.session, commands=(Observe(launch=launch),)) if launch else Dropped(why="no launch")
+
+
+@move.register
+def posts_missed(stimulus: PostsMissed, scene: Scene) -> Draft:
+    """Say what was lost; the link itself has just been asked for."""
+    count = len(stimulus.events)
+    draft = Draft(session=scene.session, decision=f"{count} posts of the engine were lost while nobody listened")
+    return draft.noting(count=count, events=", ".join(sorted(set(stimulus.events))))
 
 
 @move.register

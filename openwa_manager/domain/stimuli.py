@@ -220,6 +220,13 @@ class EngineEventReceived(LaunchObservation):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class PostsMissed(LaunchObservation):
+    """The engine gave up posting these events to us, because nobody listened for too long."""
+
+    events: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class LifeSeen(LaunchObservation):
     """The engine gave a sign of life."""
 

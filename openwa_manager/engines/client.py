@@ -10,7 +10,7 @@ import aiohttp
 from pydantic import BaseModel, TypeAdapter, ValidationError
 
 from openwa_manager.domain.errors import EngineError, EngineTimeoutError, EngineUnableError
-from openwa_manager.engines.mapping import InnerSession, InnerWebhook, PairingCode, ShownQr
+from openwa_manager.engines.mapping import InnerSession, InnerWebhook, MissedPost, PairingCode, ShownQr
 
 #: whatsapp-web.js answers `start` only after it launched its browser and loaded the page: 60 s at most, and a little.
 START_TIMEOUT_S = 75.0
@@ -20,6 +20,7 @@ T = TypeVar("T")
 _SESSION = TypeAdapter(InnerSession)
 _SESSIONS = TypeAdapter(list[InnerSession])
 _WEBHOOKS = TypeAdapter(list[InnerWebhook])
+_MISSED_POSTS = TypeAdapter(list[MissedPost])
 _SHOWN_QR = TypeAdapter(ShownQr)
 _PAIRING_CODE = TypeAdapter(PairingCode)
 Body = Mapping[str, str | int | bool | Sequence[str]]
@@ -142,6 +143,11 @@ class EngineClient:
         answer = await self._call("DELETE", f"/api/sessions/{inner_id}/webhooks/{webhook_id}")
         if answer.status != 404:
             _accepted(answer)
+
+    async def missed_posts(self, inner_id: str) -> list[MissedPost]:
+        """Return the posts it gave up, newest first; none from a version that keeps no record of them."""
+        answer = await self._call("GET", f"/api/webhooks/delivery-failures?sessionId={inner_id}")
+        return [] if answer.status == 404 else _parsed(_MISSED_POSTS, _accepted(answer))
 
     async def _call(
         self, method: str, path: str, *, body: Body | None = None, timeout_s: float | None = None

@@ -4,6 +4,7 @@ import base64
 import binascii
 import hashlib
 from collections.abc import Callable, Mapping, Sequence
+from datetime import datetime
 
 from pydantic import BaseModel, ConfigDict, Field
 
@@ -66,6 +67,16 @@ class InnerWebhook(BaseModel):
 
     id: str
     url: str
+
+
+class MissedPost(BaseModel):
+    """A post OpenWA gave up after its last retry."""
+
+    model_config = ConfigDict(extra="ignore")
+
+    event: str
+    url: str
+    created_at: datetime = Field(alias="createdAt")
 
 
 class ShownQr(BaseModel):

@@ -10,8 +10,8 @@ from typing import Self
 from openwa_manager.domain.errors import EngineError, EngineTimeoutError
 from openwa_manager.domain.events import Json
 from openwa_manager.domain.ports import Clock, LaunchPlan, Report
-from openwa_manager.domain.session import Launch, LaunchId, Session, SessionId
-from openwa_manager.domain.stimuli import EngineReady, LinkReport, Observation, QrProduced
+from openwa_manager.domain.session import Launch, LaunchId, ProcessState, Session, SessionId
+from openwa_manager.domain.stimuli import EngineReady, LinkReport, Observation, PostsMissed, QrProduced
 from openwa_manager.engines import credentials, mapping, proxy
 from openwa_manager.engines.client import Answer, Body, EngineClient
 from openwa_manager.engines.environment import Surroundings, is_own_webhook
@@ -190,6 +190,19 @@ class OpenwaEngine:
             report(EngineReady(launch_id=launch.launch_id, inner_id=row.id))
         for observation in await self._truth(line, row.id):
             report(observation)
+        if session.process is ProcessState.RUNNING:
+            await self._report_missed(client, row.id, session, report)
+
+    async def _report_missed(self, client: EngineClient, inner_id: str, session: Session, report: Report) -> None:
+        """Tell what an adopted engine gave up posting to us while no daemon listened."""
+        hooks, last_seen_at = self._setup.surroundings.hooks_of(session.session_id), session.last_seen_at or 0.0
+        missed = [
+            post.event
+            for post in await client.missed_posts(inner_id)
+            if post.url.startswith(hooks) and post.created_at.timestamp() + 1 > last_seen_at  # whole seconds
+        ]
+        if missed and session.launch is not None:
+            report(PostsMissed(launch_id=session.launch.launch_id, events=tuple(missed)))
 
     async def observe(self, session: Session, launch: Launch) -> Sequence[Observation]:
         """Return OpenWA's own record of the link, and the code it shows if it shows one.

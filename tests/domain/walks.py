@@ -40,6 +40,7 @@ from openwa_manager.domain.stimuli import (
     LogoutRequested,
     MessageAcknowledged,
     Observation,
+    PostsMissed,
     ProcessExited,
     QrProduced,
     Request,
@@ -116,6 +117,7 @@ words = st.one_of(
     st.builds(EngineEventReceived, launch_id=HERE, type=st.just("group.join"), data=st.just({})),
     st.builds(LifeSeen, launch_id=HERE),
     st.builds(TruthWanted, launch_id=HERE),
+    st.builds(PostsMissed, launch_id=HERE, events=st.just(("message.ack", "message.ack"))),
     st.builds(CredentialsRestored, launch_id=HERE),
     st.builds(BringUpRefused, launch_id=HERE, detail=texts),
 )

@@ -1,6 +1,7 @@
 """The main job from the outside: create, show the code, connect, heal, stop, delete; and tell the backend of it all."""
 
 import base64
+import http.client
 import os
 import signal
 import sqlite3
@@ -15,6 +16,10 @@ from tests.e2e.daemon import SCANNED, Daemon, engines_below, eventually
 from tests.e2e.upstream import Upstream
 
 Serve = Callable[..., Daemon]
+
+
+def why(daemon: Daemon) -> bytes:
+    return daemon.ask("GET", "/v1/sessions/acme/why").raw
 
 
 def numbers_of(events: list[dict[str, Json]]) -> list[Json]:
@@ -214,3 +219,20 @@ def test_whoever_waits_when_the_daemon_stops_is_told_so(serve: Serve) -> None:
     assert exit_code == 0
     assert waiting.result().status == 503
     assert waiting.result().body["code"] == "draining"
+
+
+def test_what_an_engine_gave_up_posting_while_no_daemon_ran_is_said(serve: Serve) -> None:
+    daemon = serve(engine_env={**SCANNED, "WEBHOOK_RETRY_DELAY": "20"})
+    daemon.create("acme")
+    port = daemon.until("acme", "connected").number("port")
+    daemon.kill()
+
+    engine = http.client.HTTPConnection("127.0.0.1", port, timeout=10)
+    engine.request("POST", "/_sim/receive?from=628111&text=hello")
+    assert engine.getresponse().status == 200
+    engine.close()
+    time.sleep(2)  # five tries, 20 to 80 ms apart
+    daemon.start()
+
+    eventually(lambda: b"posts of the engine were lost while nobody listened" in why(daemon))
+    assert b'"events":"message.received"' in why(daemon)
