@@ -43,8 +43,19 @@ def main(argv: Sequence[str] | None = None) -> int:
         return FAILED
 
 
+class _ShowVersion(argparse.Action):
+    """Prints the installed version and exits; looked up only then, since that takes longer than most commands."""
+
+    def __call__(self, parser: argparse.ArgumentParser, *_: object) -> None:
+        from importlib.metadata import version
+
+        print(f"openwa-manager {version('openwa-manager')}")
+        parser.exit()
+
+
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="openwa-manager", description="Runs one OpenWA per WhatsApp session.")
+    parser.add_argument("--version", action=_ShowVersion, nargs=0, help="print the version and exit")
     declare_everywhere(parser)
     declare_all(COMMANDS, parser, is_required=True)
     return parser
