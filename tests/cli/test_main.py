@@ -133,7 +133,8 @@ def test_help_lists_every_command(capsys: pytest.CaptureFixture[str]) -> None:
     with pytest.raises(SystemExit) as left:
         main(["--help"])
 
-    listed = {line.split()[0] for line in capsys.readouterr().out.splitlines() if line.startswith("    ")}
+    out = capsys.readouterr().out
+    listed = {line.split()[0] for line in out.splitlines() if line[:4].isspace() and line[4:5].isalpha()}
     assert left.value.code == 0
     assert listed == {command.name for command in COMMANDS}
 
