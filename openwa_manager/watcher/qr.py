@@ -62,9 +62,9 @@ class QrWatcher:
             tasks.create_task(self._keep_scanning())
 
     async def scan(self, session_ids: Iterable[SessionId]) -> None:
-        """Look at the files of these sessions now."""
-        for session_id in session_ids:
-            await self._look(session_id)
+        """Look at the files of these sessions now, all in one hop to a thread."""
+        for session_id, found in await asyncio.to_thread(self._read_all, tuple(session_ids)):
+            self._take(session_id, found)
 
     async def _watch(self) -> None:
         while True:
@@ -72,7 +72,7 @@ class QrWatcher:
             try:
                 async with aclosing(self._changes()) as changed:
                     async for session_id in changed:
-                        await self._look(session_id)
+                        await self.scan((session_id,))
             except FileNotFoundError:
                 pass  # the root is not there; it is watched as soon as it is
             except (OSError, WatchfilesRustInternalError) as error:
@@ -109,8 +109,10 @@ class QrWatcher:
                 self._lost.set()
             await self.scan(tuple(self._awaited()))
 
-    async def _look(self, session_id: SessionId) -> None:
-        found = await asyncio.to_thread(read_qr, self._root / session_id)
+    def _read_all(self, session_ids: Iterable[SessionId]) -> list[tuple[SessionId, tuple[bytes, _Seen] | None]]:
+        return [(session_id, read_qr(self._root / session_id)) for session_id in session_ids]
+
+    def _take(self, session_id: SessionId, found: tuple[bytes, _Seen] | None) -> None:
         if found is None:
             self._seen.pop(session_id, None)
             return
