@@ -21,12 +21,13 @@ demo: .venv/.run
 serve: .venv/.run
 	@$(BIN)/openwa-manager serve $(ARGS)
 
+# Real processes beside strangers' load: a test that only passes on a second try counts, and is listed as rerun.
 test: .venv/.dev
 	$(BIN)/ruff format --check .
 	$(BIN)/ruff check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports
-	$(BIN)/pytest --numprocesses=4 --cov --cov-report=term:skip-covered --cov-fail-under=95 $(ARGS)
+	$(BIN)/pytest --numprocesses=4 --reruns=2 --cov --cov-report=term:skip-covered --cov-fail-under=95 $(ARGS)
 	@$(BIN)/coverage report --include='openwa_manager/domain/*' --fail-under=100 >/dev/null \
 		|| { $(BIN)/coverage report --include='openwa_manager/domain/*' --show-missing; exit 1; }
 
