@@ -192,6 +192,7 @@ class _Parts:
         self.measurements.note(stored)
         if any(each.event.type == "session.status" for each in stored):
             self.sampler.rouse()
+            self.watcher.look_again()
         self.dispatcher.wake()
         self.broadcaster.wake()
 

@@ -13,6 +13,7 @@ from openwa_manager.domain.ports import Clock
 from openwa_manager.metrics import Durations
 from openwa_manager.services.courier import Courier, Ended
 from openwa_manager.services.outlet import Outlet, Turn
+from openwa_manager.services.rest import rest_until
 from openwa_manager.store import outbox
 from openwa_manager.store.database import Database
 from openwa_manager.store.endpoints import load_endpoints
@@ -184,14 +185,4 @@ class Dispatcher:
         due = [outlet_due for outlet in self._outlets.values() if (outlet_due := outlet.due_at()) is not None]
         if self._waiting:
             due.append(self._waiting[0][0])
-        if not due or self._roused.is_set():
-            await self._roused.wait()
-            return
-        async with TaskGroup() as rest:
-            alarm = rest.create_task(self._rouse_at(min(due)))
-            await self._roused.wait()
-            alarm.cancel()
-
-    async def _rouse_at(self, boot_s: float) -> None:
-        await self._clock.sleep_until(boot_s)
-        self._roused.set()
+        await rest_until(self._clock, min(due, default=None), self._roused)

@@ -13,8 +13,12 @@ from openwa_manager.domain.ports import Clock, Engine, Tell
 from openwa_manager.domain.session import Launch, LaunchId, LinkState, ProcessState, ReasonCode, Session, SessionId
 from openwa_manager.domain.stimuli import EngineFaulted, LifeSeen, LinkReport, LinkReported
 from openwa_manager.processes.shortage import is_shortage
+from openwa_manager.services.rest import rest_until
 
 _log = structlog.get_logger()
+
+#: Into how many parts a long period is cut; in each part those whose turn it is are asked.
+_TICKS = 15
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -71,6 +75,7 @@ class Prober:
         self._pulses: dict[SessionId, Pulse] = {}
         self._under_way: set[SessionId] = set()
         self._excused_boot_s = clock.now().boot_s
+        self._roused = asyncio.Event()
 
     def pulse(self, session_id: SessionId) -> Pulse | None:
         """Return what the probes have shown of the session's running engine; None when it does not run."""
@@ -83,10 +88,11 @@ class Prober:
             session_id: replace(pulse, misses=0, due_boot_s=now_s, sign_boot_s=now_s)
             for session_id, pulse in self._pulses.items()
         }
+        self._roused.set()
 
     async def run(self) -> None:
         """Probe until cancelled."""
-        tick_s = min(1.0, self._policy.period_s / 4)
+        tick_s = max(min(1.0, self._policy.period_s / 4), self._policy.period_s / _TICKS)
         async with asyncio.TaskGroup() as probes:
             due_s = self._clock.now().boot_s
             while True:
@@ -101,7 +107,8 @@ class Prober:
                         self._under_way.add(session_id)
                         probes.create_task(self._probe(patient))
                 due_s = now_s + tick_s
-                await self._clock.sleep_until(due_s)
+                self._roused.clear()
+                await rest_until(self._clock, due_s, self._roused)
 
     def _keep_pulses(self, patients: list[Patient], now_s: float) -> None:
         """Have one pulse for each running launch, and none for any other."""

@@ -7,6 +7,7 @@ import structlog
 
 from openwa_manager.domain.ports import Clock
 from openwa_manager.domain.session import Identity, SessionId, Usage
+from openwa_manager.services.rest import rest_until
 
 _log = structlog.get_logger()
 
@@ -51,19 +52,8 @@ class Sampler:
             else:
                 self._check(self._usage)
             await self._clock.sleep_until(self._clock.now().boot_s + _SOON_S)
-            await self._rest(self._clock.now().boot_s + self._period_s - _SOON_S)
+            await rest_until(self._clock, self._clock.now().boot_s + self._period_s - _SOON_S, self._roused)
 
     def rouse(self) -> None:
         """Measure soon, because something happened that changes what is used."""
         self._roused.set()
-
-    async def _rest(self, until_boot_s: float) -> None:
-        """Return at that time, or earlier when roused."""
-        async with asyncio.TaskGroup() as waiting:
-            first = {
-                waiting.create_task(self._clock.sleep_until(until_boot_s)),
-                waiting.create_task(self._roused.wait()),
-            }
-            _, others = await asyncio.wait(first, return_when=asyncio.FIRST_COMPLETED)
-            for other in others:
-                other.cancel()

@@ -3,7 +3,7 @@
 import asyncio
 import os
 import stat
-from collections.abc import AsyncGenerator, Callable, Collection, Iterable
+from collections.abc import Callable, Collection, Iterable, Mapping
 from contextlib import aclosing, suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -26,6 +26,7 @@ _READ_FLAGS = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
 _log = structlog.get_logger()
 
 OnImage = Callable[[SessionId, bytes, float], None]
+_Identity = tuple[int, int]
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,8 +40,9 @@ class _Seen:
 class QrWatcher:
     """Calls `on_image(session_id, png, produced_at)` once for each whole image that appears as `<root>/<id>/qr.png`.
 
-    `produced_at` is the file's modification time (wall). `awaited` names the sessions whose code is expected now: they
-    are also looked at every 2 s, which catches what the watch missed and an image that was torn when it was seen.
+    `produced_at` is the file's modification time (wall). `awaited` names the sessions whose code is expected now: only
+    their directories are watched, so that nothing is done while nobody pairs, and no engine's other files are heard of.
+    They are also looked at every 2 s, which catches what the watch missed and an image that was torn when it was seen.
     """
 
     def __init__(
@@ -52,62 +54,89 @@ class QrWatcher:
         self._clock = clock
         self._seen: dict[SessionId, _Seen] = {}
         self._is_blind = False
-        self._watched: tuple[int, int] | None = None
-        self._lost = asyncio.Event()
+        self._places: Mapping[Path, _Identity] = {}
+        self._have_changed = asyncio.Event()
+        self._roused = asyncio.Event()
+
+    def look_again(self) -> None:
+        """Find out whose codes are awaited; call it whenever that may have changed."""
+        self._roused.set()
 
     async def run(self) -> None:
-        """Watch and scan until cancelled."""
+        """Watch and scan while any code is awaited, until cancelled."""
         async with asyncio.TaskGroup() as tasks:
             tasks.create_task(self._watch())
-            tasks.create_task(self._keep_scanning())
+            tasks.create_task(self._keep_looking())
 
-    async def scan(self, session_ids: Iterable[SessionId]) -> None:
+    async def _keep_looking(self) -> None:
+        while True:
+            self._roused.clear()
+            awaited = tuple(self._awaited())
+            places = await asyncio.to_thread(_places_of, self._root, awaited) if awaited else {}
+            if places != self._places:
+                self._places = places
+                self._have_changed.set()
+            if not awaited:
+                await self._roused.wait()
+                continue
+            await self._scan(awaited)
+            await self._rest(_BLIND_SCAN_PERIOD_S if self._is_blind else _SCAN_PERIOD_S)
+
+    async def _rest(self, seconds: float) -> None:
+        """Return after so many seconds, or earlier when roused."""
+        async with asyncio.TaskGroup() as waiting:
+            alarm = waiting.create_task(self._ring_after(seconds))
+            await self._roused.wait()
+            alarm.cancel()
+
+    async def _ring_after(self, seconds: float) -> None:
+        await self._clock.sleep_until(self._clock.now().boot_s + seconds)
+        self._roused.set()
+
+    async def _scan(self, session_ids: Iterable[SessionId]) -> None:
         """Look at the files of these sessions now, all in one hop to a thread."""
         for session_id, found in await asyncio.to_thread(self._read_all, tuple(session_ids)):
             self._take(session_id, found)
 
     async def _watch(self) -> None:
         while True:
-            pause_s = _SCAN_PERIOD_S
+            self._have_changed.clear()
+            if not self._places:
+                await self._have_changed.wait()
+                continue
             try:
-                async with aclosing(self._changes()) as changed:
-                    async for session_id in changed:
-                        await self.scan((session_id,))
-            except FileNotFoundError:
-                pass  # the root is not there; it is watched as soon as it is
+                await self._follow(tuple(self._places))
+            except FileNotFoundError:  # one of them went away just now
+                await self._clock.sleep_until(self._clock.now().boot_s + _SCAN_PERIOD_S)
             except (OSError, WatchfilesRustInternalError) as error:
-                pause_s = _WATCH_RETRY_S
                 if not self._is_blind:
                     _log.warning("qr_watch_unavailable", error=str(error), scan_period_s=_BLIND_SCAN_PERIOD_S)
                 self._is_blind = True
-            await self._pause(pause_s)
+                await self._clock.sleep_until(self._clock.now().boot_s + _WATCH_RETRY_S)
 
-    async def _changes(self) -> AsyncGenerator[SessionId, None]:
-        root = await asyncio.to_thread(self._root.resolve, strict=True)  # FSEvents reports real paths
-        self._watched = await asyncio.to_thread(_identity_of, root)
-        self._lost = asyncio.Event()
+    async def _follow(self, places: Iterable[Path]) -> None:
+        """Pass on what changes in these directories until others are to be watched."""
+        root, present = await asyncio.to_thread(_resolve, self._root, places)
 
-        def is_qr(change: Change, path: str) -> bool:
-            if change is Change.deleted and path == str(root):
-                self._lost.set()
+        def is_qr(_: Change, path: str) -> bool:
+            if str(root) in (path, path.rpartition("/")[0]):  # a session's directory came or went, or the root itself
+                self._have_changed.set()
             return session_of(root, path) is not None
 
         watch = awatch(
-            root, watch_filter=is_qr, debounce=_DEBOUNCE_MS, step=_STEP_MS, stop_event=self._lost, force_polling=False
+            *present,
+            watch_filter=is_qr,
+            debounce=_DEBOUNCE_MS,
+            step=_STEP_MS,
+            stop_event=self._have_changed,
+            recursive=False,
+            force_polling=False,
         )
+        self.look_again()  # which comes after the watch has been opened: nothing falls in between
         async with aclosing(watch) as batches:
             async for batch in batches:
                 self._is_blind = False
-                for session_id in {session_of(root, path) for _, path in batch}:
-                    if session_id is not None:
-                        yield session_id
-
-    async def _keep_scanning(self) -> None:
-        while True:
-            await self._pause(_BLIND_SCAN_PERIOD_S if self._is_blind else _SCAN_PERIOD_S)
-            if await asyncio.to_thread(_identity_of, self._root) != self._watched:
-                self._lost.set()
-            await self.scan(tuple(self._awaited()))
+                await self._scan({session_id for _, path in batch if (session_id := session_of(root, path))})
 
     def _read_all(self, session_ids: Iterable[SessionId]) -> list[tuple[SessionId, tuple[bytes, _Seen] | None]]:
         return [(session_id, read_qr(self._root / session_id)) for session_id in session_ids]
@@ -121,9 +150,6 @@ class QrWatcher:
             return
         self._seen[session_id] = seen
         self._on_image(session_id, image, seen.modified_at)
-
-    async def _pause(self, seconds: float) -> None:
-        await self._clock.sleep_until(self._clock.now().boot_s + seconds)
 
 
 def session_of(root: Path, path: str) -> SessionId | None:
@@ -167,9 +193,16 @@ def remove_qr(directory: Path) -> None:
         (directory / QR_FILE).unlink()
 
 
-def _identity_of(path: Path) -> tuple[int, int] | None:
-    try:
-        status = path.stat()
-    except OSError:
-        return None
-    return status.st_dev, status.st_ino
+def _places_of(root: Path, session_ids: Iterable[SessionId]) -> dict[Path, _Identity]:
+    """Return the root and those sessions' directories, if they exist, each with what tells it from a later one."""
+    places: dict[Path, _Identity] = {}
+    for place in (root, *(root / session_id for session_id in session_ids)):
+        with suppress(OSError):
+            status = place.stat()
+            places[place] = (status.st_dev, status.st_ino)
+    return places
+
+
+def _resolve(root: Path, places: Iterable[Path]) -> tuple[Path, list[Path]]:
+    """Return the root and those of these places that are still there, by the real paths that FSEvents reports."""
+    return root.resolve(), [place.resolve() for place in places if place.is_dir()]

@@ -4,9 +4,10 @@ import asyncio
 import os
 import resource
 import shutil
+import sys
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
-from contextlib import asynccontextmanager, contextmanager
+from contextlib import asynccontextmanager, contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from statistics import median
@@ -33,6 +34,7 @@ class Eye:
     awaited: set[SessionId] = field(default_factory=set)
     seen: list[tuple[SessionId, bytes, float]] = field(default_factory=list)
     news: asyncio.Event = field(default_factory=asyncio.Event)
+    look_again: Callable[[], None] = lambda: None
 
     def __call__(self, session_id: SessionId, image: bytes, produced_at: float) -> None:
         self.seen.append((session_id, image, produced_at))
@@ -67,6 +69,15 @@ class Eye:
         pytest.fail("the watch never opened")
 
 
+def inotify_count() -> int:
+    """Return how many watches this process has open; only Linux tells."""
+    count = 0
+    for info in Path("/proc/self/fdinfo").iterdir():
+        with suppress(FileNotFoundError):  # the descriptor of this very listing
+            count += "inotify wd:" in info.read_text()
+    return count
+
+
 def made(root: Path) -> Path:
     root.mkdir()
     return root
@@ -74,9 +85,11 @@ def made(root: Path) -> Path:
 
 @asynccontextmanager
 async def watching(root: Path, clock: Clock, *awaited: SessionId) -> AsyncIterator[Eye]:
-    eye = Eye(root, set(awaited))
+    eye = Eye(root, {PROBE, *awaited})
+    watcher = QrWatcher(root, eye, lambda: eye.awaited, clock)
+    eye.look_again = watcher.look_again
     async with asyncio.TaskGroup() as tasks:
-        watch = tasks.create_task(QrWatcher(root, eye, lambda: eye.awaited, clock).run())
+        watch = tasks.create_task(watcher.run())
         try:
             yield eye
         finally:
@@ -84,7 +97,7 @@ async def watching(root: Path, clock: Clock, *awaited: SessionId) -> AsyncIterat
 
 
 async def test_an_image_renamed_into_place_is_seen_with_the_time_it_was_written(tmp_path: Path) -> None:
-    async with watching(made(tmp_path / "sessions"), SystemClock()) as eye:
+    async with watching(made(tmp_path / "sessions"), SystemClock(), ALICE) as eye:
         place = eye.place(ALICE)
         await eye.until_open()
 
@@ -112,7 +125,7 @@ async def test_every_new_image_is_seen_once_although_it_is_also_scanned_for(tmp_
 
 async def test_an_image_written_slowly_in_place_is_passed_on_only_when_it_is_whole(tmp_path: Path) -> None:
     image = png(b"slow", 60)
-    async with watching(made(tmp_path / "sessions"), SystemClock()) as eye:
+    async with watching(made(tmp_path / "sessions"), SystemClock(), ALICE) as eye:
         place = eye.place(ALICE)
         await eye.until_open()
 
@@ -126,7 +139,7 @@ async def test_an_image_written_slowly_in_place_is_passed_on_only_when_it_is_who
 
 
 async def test_a_torn_image_is_passed_over_and_the_next_whole_one_is_not(tmp_path: Path) -> None:
-    async with watching(made(tmp_path / "sessions"), SystemClock()) as eye:
+    async with watching(made(tmp_path / "sessions"), SystemClock(), ALICE) as eye:
         place = eye.place(ALICE)
         await eye.until_open()
 
@@ -139,7 +152,7 @@ async def test_a_torn_image_is_passed_over_and_the_next_whole_one_is_not(tmp_pat
 
 
 async def test_other_files_are_none_of_its_business(tmp_path: Path) -> None:
-    async with watching(made(tmp_path / "sessions"), SystemClock()) as eye:
+    async with watching(made(tmp_path / "sessions"), SystemClock(), ALICE) as eye:
         nested = eye.place(ALICE) / "data"
         nested.mkdir()
         stranger = eye.root / "Not an id"
@@ -154,23 +167,66 @@ async def test_other_files_are_none_of_its_business(tmp_path: Path) -> None:
     assert {session_id for session_id, _, _ in eye.seen} == {PROBE}
 
 
-async def test_an_image_that_was_there_before_is_found_by_the_scan_if_it_is_awaited(tmp_path: Path) -> None:
-    clock, root = FakeClock(), tmp_path / "sessions"
+async def test_an_image_that_was_there_before_is_found_if_it_is_awaited(tmp_path: Path) -> None:
+    root = tmp_path / "sessions"
     for session_id in (ALICE, BOB):
         (root / session_id).mkdir(parents=True)
         write_qr(root / session_id, png(session_id.encode()))
-    async with watching(root, clock, ALICE) as eye:
-        await eye.until_open()
-
-        await clock.advance(2)
+    async with watching(root, FakeClock(), ALICE) as eye:
         await eye.until_seen(ALICE, png(b"alice"))
+        await eye.until_open()
 
     assert eye.of(BOB) == []
 
 
+@pytest.mark.skipif(sys.platform != "linux", reason="only Linux tells what is watched")
+async def test_nothing_is_watched_while_no_code_is_awaited(tmp_path: Path) -> None:
+    async with watching(made(tmp_path / "sessions"), FakeClock(), ALICE) as eye:
+        place = eye.place(ALICE)
+        await eye.until_open()
+        opened = inotify_count()
+
+        eye.awaited.clear()
+        eye.look_again()
+        async with asyncio.timeout(20):
+            while inotify_count() == opened:  # noqa: ASYNC110 a file descriptor has no event
+                await asyncio.sleep(0.01)
+        write_qr(place, png(b"a"))
+        assert eye.of(ALICE) == []
+
+        eye.awaited.add(ALICE)
+        eye.look_again()
+        await eye.until_seen(ALICE, png(b"a"))
+
+
+async def test_a_directory_made_while_its_code_is_awaited_is_watched_at_once(tmp_path: Path) -> None:
+    clock = FakeClock()
+    async with watching(made(tmp_path / "sessions"), clock, BOB) as eye:
+        await eye.until_open()
+        eye.awaited.add(ALICE)
+        eye.look_again()
+        await settle()
+
+        write_qr(eye.place(ALICE), png(b"a"))
+        await eye.until_seen(ALICE, png(b"a"))
+        write_qr(eye.place(ALICE), png(b"b"))
+        await eye.until_seen(ALICE, png(b"b"))
+
+
+async def test_a_directory_that_is_replaced_is_watched_anew(tmp_path: Path) -> None:
+    async with watching(made(tmp_path / "sessions"), FakeClock(), ALICE) as eye:
+        place = eye.place(ALICE)
+        await eye.until_open()
+
+        shutil.rmtree(place)
+        for name in (b"a", b"b"):
+            write_qr(eye.place(ALICE), png(name))
+            await eye.until_seen(ALICE, png(name))
+
+
 async def test_an_image_that_was_removed_and_comes_back_is_seen_again(tmp_path: Path) -> None:
     clock, image = FakeClock(), tmp_path / "sessions" / ALICE / "qr.png"
-    async with watching(made(tmp_path / "sessions"), clock) as eye:
+    async with watching(made(tmp_path / "sessions"), clock, ALICE) as eye:
         place = eye.place(ALICE)
         await eye.until_open()
         write_qr(place, png(b"a"))
@@ -188,7 +244,7 @@ async def test_an_image_that_was_removed_and_comes_back_is_seen_again(tmp_path: 
 async def test_a_root_that_does_not_exist_yet_is_watched_once_it_does(tmp_path: Path) -> None:
     clock = FakeClock()
     async with watching(tmp_path / "sessions", clock) as eye:
-        await clock.until_sleeping(2)
+        await clock.until_sleeping(1)
 
         eye.root.mkdir()
 
@@ -238,10 +294,9 @@ async def test_without_a_watch_it_warns_once_and_scans_every_second(tmp_path: Pa
     await asyncio.to_thread(time.monotonic)  # the thread pool has its descriptors
     with structlog.testing.capture_logs() as logs, no_descriptors_left(2):
         async with watching(root, clock, ALICE) as eye:
-            await clock.until_sleeping(2)
-
-            await clock.advance(2)
             await eye.until_seen(ALICE, png(b"a"))
+            await clock.until_sleeping(2)  # the next scan and the next try to watch
+
             write_qr(root / ALICE, png(b"b"))
             await clock.advance(1)
             await eye.until_seen(ALICE, png(b"b"))
@@ -251,7 +306,7 @@ async def test_without_a_watch_it_warns_once_and_scans_every_second(tmp_path: Pa
 
 async def test_a_code_is_seen_quickly_beside_an_engine_that_writes_all_the_time(tmp_path: Path) -> None:
     delays_ms: list[float] = []
-    async with watching(made(tmp_path / "sessions"), SystemClock()) as eye:
+    async with watching(made(tmp_path / "sessions"), SystemClock(), ALICE) as eye:
         place = eye.place(ALICE)
         await eye.until_open()
         async with asyncio.TaskGroup() as tasks:
