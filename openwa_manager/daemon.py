@@ -315,7 +315,7 @@ class _Parts:
     @cached_property
     def vigil(self) -> Vigil:
         reactions = Reactions(on_network=self.sessions.look_again, on_slept=self._excuse_sleep)
-        return Vigil(self.clock, has_default_route, self.sessions.list_sessions, reactions)
+        return Vigil(self.clock, has_default_route, self.sessions.iterate, reactions)
 
     async def _excuse_sleep(self, slept_s: float) -> None:
         self.prober.probe_all()
@@ -328,7 +328,7 @@ class _Parts:
     @cached_property
     def heartbeat(self) -> Heartbeat:
         post, period_s = self.dispatcher.post_heartbeat, self.settings.heartbeat_s
-        return Heartbeat(self.clock, period_s, self.sessions.list_sessions, self.sampler.usage, post)
+        return Heartbeat(self.clock, period_s, self.sessions.iterate, self.sampler.usage, post)
 
     @cached_property
     def measurements(self) -> Measurements:

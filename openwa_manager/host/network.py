@@ -39,27 +39,27 @@ def has_way_out(far_away: Sequence[tuple[int, str]] = FAR_AWAY) -> bool | None:
 
 def _routes_of_linux(proc_net: Path) -> bool | None:
     try:
-        routes = (proc_net / "route").read_text(encoding="ascii").splitlines()[1:]
+        routes = (proc_net / "route").read_bytes().splitlines()[1:]
     except OSError:
         return None
     try:
-        routes6 = (proc_net / "ipv6_route").read_text(encoding="ascii").splitlines()
+        routes6 = (proc_net / "ipv6_route").read_bytes().splitlines()
     except OSError:  # no IPv6 in this kernel
         routes6 = []
     return any(map(_is_default, routes)) or any(map(_is_default6, routes6))
 
 
-def _is_default(route: str) -> bool:
+def _is_default(route: bytes) -> bool:
     """Read a line of /proc/net/route: interface destination gateway flags references use metric mask and more."""
     _, destination, _, flags, _, _, _, mask, *_ = route.split()
     return int(destination, 16) == 0 and int(mask, 16) == 0 and _is_usable(flags)
 
 
-def _is_default6(route: str) -> bool:
+def _is_default6(route: bytes) -> bool:
     """Read a line of /proc/net/ipv6_route: destination length source length next-hop metric refs use flags device."""
     destination, length, _, _, _, _, _, _, flags, device = route.split()
-    return int(destination, 16) == 0 and int(length, 16) == 0 and device != "lo" and _is_usable(flags)
+    return int(destination, 16) == 0 and int(length, 16) == 0 and device != b"lo" and _is_usable(flags)
 
 
-def _is_usable(flags: str) -> bool:
+def _is_usable(flags: bytes) -> bool:
     return int(flags, 16) & (_RTF_UP | _RTF_REJECT) == _RTF_UP

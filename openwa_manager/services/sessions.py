@@ -4,7 +4,7 @@ import asyncio
 import hashlib
 import secrets
 import uuid
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
 from functools import partial
@@ -116,15 +116,18 @@ class Sessions:
         """
         return self._supervisor(session_id).session
 
+    def iterate(self) -> Iterator[Session]:
+        """Go through all sessions, in no particular order."""
+        return (supervisor.session for supervisor in self._supervisors.values())
+
     def list_sessions(self) -> list[Session]:
         """Return all sessions, oldest first."""
-        sessions = [supervisor.session for supervisor in self._supervisors.values()]
-        return sorted(sessions, key=lambda session: (session.created_at, session.session_id))
+        return sorted(self.iterate(), key=lambda session: (session.created_at, session.session_id))
 
     def live(self) -> dict[SessionId, Identity]:
         """Return the process of every live engine by session."""
-        sessions = (supervisor.session for supervisor in self._supervisors.values())
-        return {each.session_id: each.launch.identity for each in sessions if each.launch and each.launch.identity}
+        launches = ((each.session_id, each.launch) for each in self.iterate())
+        return {session_id: launch.identity for session_id, launch in launches if launch and launch.identity}
 
     def registry(self) -> dict[str, int]:
         """Return the pid of every live engine by session."""
@@ -278,11 +281,11 @@ class Sessions:
 
     def log_path(self, session_id: str) -> Path:
         """Return where the session's engine writes its output."""
-        return self._equipment.log_path(self.get(session_id).session_id)
+        return self._supervisor(session_id).log_path
 
     def log_paths(self) -> list[Path]:
         """Return where the engines write their output."""
-        return [self._equipment.log_path(session_id) for session_id in self._supervisors]
+        return [supervisor.log_path for supervisor in self._supervisors.values()]
 
     async def timeline(self, session_id: str, limit: int) -> list[Step]:
         """Return the session's newest steps, oldest first."""
@@ -349,7 +352,7 @@ class Sessions:
             launch=launch,
             engine=self._equipment.engine_of(session),
             tell=supervisor.tell,
-            log_path=self._equipment.log_path(session.session_id),
+            log_path=supervisor.log_path,
             has_heartbeat=self._heartbeats.get(session.session_id) == launch.launch_id,
         )
 

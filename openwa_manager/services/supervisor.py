@@ -96,6 +96,7 @@ class Supervisor:
         self._is_broke = False
         self._looked_boot_s = self._met_boot_s = equipment.clock.now().boot_s
         self.is_gone = False
+        self.log_path = equipment.log_path(session.session_id)
         if session.launch is not None:
             equipment.ports.hold(session.session_id, session.launch.port)
 

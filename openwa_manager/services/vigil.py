@@ -72,17 +72,17 @@ class Vigil:
         self._reactions.on_network()
 
     def _is_in_burst(self) -> bool:
-        now, sessions = self._clock.now().at, list(self._sessions())
+        now = self._clock.now().at
         dropped_at = [
             each.reason.at
-            for each in sessions
+            for each in self._sessions()
             if each.link is LinkState.DISCONNECTED and each.reason and each.reason.code in _NETWORK
         ]
         if sum(now - at <= _DROPS_WITHIN_S for at in dropped_at) >= _DROPS:
             self._burst_at = now
         if self._burst_at is None:
             return False
-        has_recovered = any((each.connected_at or 0.0) > self._burst_at for each in sessions)
+        has_recovered = any((each.connected_at or 0.0) > self._burst_at for each in self._sessions())
         if has_recovered or now - self._burst_at > _BURST_EXCUSES_S:
             self._burst_at = None
         return self._burst_at is not None
