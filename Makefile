@@ -3,7 +3,7 @@
 # make test                 every check, as CI runs them
 # make test-openwa          what OpenWA does to its supervisor, on a real one (OPENWA_HOME, OPENWA_MOCK; README)
 # make bench [ARGS=…]       the measured promises, as a table; `ARGS=delivery` measures only those of that name
-# make soak [ARGS=…]        random faults on many simulators, then a verdict: `ARGS="--minutes 30 --sessions 50"`
+# make soak [ARGS=…]        random faults on many simulators, or none (`--healthy`), then a verdict: `ARGS="--minutes 30"`
 # make clean                remove what the others made
 
 ARGS ?=

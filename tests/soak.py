@@ -1,4 +1,4 @@
-"""`make soak`: random faults on many simulators for minutes, then a verdict."""
+"""`make soak`: random faults on many simulators for minutes, or none at all, then a verdict."""
 
 import argparse
 import os
@@ -10,8 +10,11 @@ import time
 from collections import Counter
 from collections.abc import Callable
 from pathlib import Path
+from typing import cast
 
-from tests.e2e.daemon import SCANNED, Daemon
+import psutil
+
+from tests.e2e.daemon import SCANNED, Daemon, eventually
 from tests.faults.chaos import Chaos
 
 _SETTINGS = {
@@ -23,11 +26,16 @@ _SETTINGS = {
 }
 #: Between two faults, on average.
 _PAUSE_S = 1.0
+#: Healthy sessions are watched as they are by default; only their start is hurried.
+_DEFAULTS = {"BACKOFF_FIRST_S": "1", "CRASH_LOOP_COUNT": "5", "STOP_GRACE_S": "10", "START_CONCURRENCY": "2"}
+#: Between two messages that some session receives.
+_TRAFFIC_PERIOD_S = 5.0
 
 
 def main() -> int:
-    """Run the faults and return 0 if every promise held."""
+    """Run the faults, or just time, and return 0 if every promise held."""
     parser = argparse.ArgumentParser(description="Faults on many simulators, then a verdict.")
+    parser.add_argument("--healthy", action="store_true", help="no faults: nothing at all may happen to a session")
     parser.add_argument("--minutes", type=float, default=5.0)
     parser.add_argument("--sessions", type=int, default=50)
     parser.add_argument("--seed", type=int, default=None, help="repeat a run")
@@ -35,13 +43,55 @@ def main() -> int:
     seed = random.SystemRandom().randrange(10**9) if given.seed is None else given.seed
     print(f"{given.sessions} sessions, {given.minutes:g} min, seed {seed}", flush=True)
     with tempfile.TemporaryDirectory(prefix="owm-", ignore_cleanup_errors=True) as folder:
-        daemon = Daemon(home=Path(folder) / "home", engine_env=SCANNED, settings=_SETTINGS)
+        settings = _DEFAULTS if given.healthy else _SETTINGS
+        daemon = Daemon(home=Path(folder) / "home", engine_env=SCANNED, settings=settings)
+        judge = _judge_peace if given.healthy else _judge_faults
         with daemon:
-            chaos = Chaos(daemon)
-            return _judge(chaos, given.sessions, given.minutes * 60, random.Random(seed))  # noqa: S311 (dice, not keys)
+            return judge(Chaos(daemon), given.sessions, given.minutes * 60, random.Random(seed))  # noqa: S311 (dice)
 
 
-def _judge(chaos: Chaos, session_count: int, seconds: float, dice: random.Random) -> int:
+def _judge_peace(chaos: Chaos, session_count: int, seconds: float, dice: random.Random) -> int:
+    """Let healthy sessions receive messages, and accept nothing else: no restart, no change of status, no error."""
+    daemon = chaos.daemon
+    for number in range(session_count):
+        chaos.start(f"s{number}")
+    chaos.require_healed()
+    before = daemon.registry()
+    _, seen_seq = _told(daemon, 0)
+    cpu_s = _cpu_s(daemon)
+    print(f"all {session_count} connected", flush=True)
+    end_s, sent = time.monotonic() + seconds, 0
+    while time.monotonic() < end_s:
+        daemon.steer(dice.choice(sorted(before)), "receive?from=85212345678&text=hello")
+        sent += 1
+        time.sleep(_TRAFFIC_PERIOD_S)
+    cpu_s = _cpu_s(daemon) - cpu_s
+    eventually(lambda: _told(daemon, seen_seq)[0].total() >= sent)
+    told, _ = _told(daemon, seen_seq)
+    held = daemon.registry() == before and told == {"message.received": sent}
+    print(f"{'HELD' if held else 'FAILED'}: {session_count} sessions, {seconds / 60:g} min; told: {dict(told)}")
+    print(f"the daemon took {cpu_s / seconds * 60:.2f} CPU-s a minute\n{_complaints(chaos)}")
+    return 0 if held else 1
+
+
+def _told(daemon: Daemon, after: int) -> tuple[Counter[str], int]:
+    """Return what was told after this seq, counted by type, and the newest seq."""
+    told: Counter[str] = Counter()
+    while True:
+        page = daemon.ask("GET", f"/v1/events?limit=1000&after={after}").body
+        events, after = cast("list[dict[str, str]]", page["events"]), cast("int", page["next_after"])
+        if not events:
+            return told, after
+        told.update(event["type"] for event in events)
+
+
+def _cpu_s(daemon: Daemon) -> float:
+    assert daemon.process is not None
+    times = psutil.Process(daemon.process.pid).cpu_times()
+    return times.user + times.system
+
+
+def _judge_faults(chaos: Chaos, session_count: int, seconds: float, dice: random.Random) -> int:
     done: Counter[str] = Counter()
     try:
         for number in range(session_count):
