@@ -195,7 +195,7 @@ class _Parts:
         if any(each.event.type == "session.status" for each in stored):
             self.sampler.rouse()
             self.watcher.look_again()
-        self.dispatcher.wake()
+        self.dispatcher.wake(stored)
         self.broadcaster.wake()
 
     async def tell(self, event_type: str, **data: Json) -> None:

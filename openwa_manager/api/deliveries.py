@@ -7,8 +7,8 @@ from aiohttp import web
 from openwa_manager.api.given import DeliveriesQuery, ReplayIn
 from openwa_manager.api.routing import Call, Route, json_answer, route
 from openwa_manager.api.schemas import DeliveryOut, DeliveryPage, ReplayOut, timestamp
-from openwa_manager.domain.delivery import EndpointId
 from openwa_manager.domain.errors import InvalidInputError
+from openwa_manager.domain.events import EndpointId
 from openwa_manager.domain.session import SessionId
 from openwa_manager.domain.times import iso8601
 from openwa_manager.services.deliveries import Deliveries

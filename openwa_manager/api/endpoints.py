@@ -7,7 +7,8 @@ from aiohttp import web
 from openwa_manager.api.given import EndpointChange, EndpointIn, Nothing, RotationIn
 from openwa_manager.api.routing import Call, Route, json_answer, route
 from openwa_manager.api.schemas import EndpointOut, EndpointsOut, NewEndpointOut, TrialOut, timestamp
-from openwa_manager.domain.delivery import Delivered, Endpoint, EndpointId, Gone, Outcome, Rejected, Retry
+from openwa_manager.domain.delivery import Delivered, Endpoint, Gone, Outcome, Rejected, Retry
+from openwa_manager.domain.events import EndpointId
 from openwa_manager.domain.times import iso8601
 from openwa_manager.services.courier import Trial
 from openwa_manager.services.endpoints import Condition, Endpoints, Wanted

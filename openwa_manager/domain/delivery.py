@@ -3,9 +3,9 @@
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from enum import StrEnum
-from typing import NewType, assert_never
+from typing import assert_never
 
-EndpointId = NewType("EndpointId", str)
+from openwa_manager.domain.events import EndpointId
 
 #: The endpoint that the settings name (`upstream_url`).
 DEFAULT_ENDPOINT = EndpointId("default")

@@ -3,8 +3,11 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
+from typing import NewType
 
 from openwa_manager.domain.session import SessionId
+
+EndpointId = NewType("EndpointId", str)
 
 Json = str | int | float | bool | None | Sequence["Json"] | Mapping[str, "Json"]
 
@@ -48,11 +51,15 @@ class Event:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class StoredEvent:
-    """An event on disk: `seq` orders all events of this daemon, `id` (`evt_…`) is the same on every delivery."""
+    """An event on disk: `seq` orders all events of this daemon, `id` (`evt_…`) is the same on every delivery.
+
+    `endpoint_ids` are the endpoints it has yet to reach, known of an event that has just been stored; None: look it up.
+    """
 
     seq: int
     id: str
     event: Event
+    endpoint_ids: tuple[EndpointId, ...] | None = field(default=None, compare=False)
 
 
 def class_of(event_type: str) -> EventClass:

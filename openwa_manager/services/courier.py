@@ -105,9 +105,12 @@ class Courier:
         self._chance = chance
         self.qr_push_times = Durations(QR_PUSH_S)
 
-    async def deliver(self, outlet: Outlet, turn: Turn) -> Ended:
-        """Post the first event of the turn's stream and return once the outcome is on disk."""
-        head = await self._database.read(partial(outbox.read_head, key=turn.key))
+    async def deliver(self, outlet: Outlet, turn: Turn, stored: StoredEvent | None = None) -> Ended:
+        """Post the first event of the turn's stream and return once the outcome is on disk.
+
+        `stored` is that event when it is known, and was never tried.
+        """
+        head = Head(stored=stored) if stored else await self._database.read(partial(outbox.read_head, key=turn.key))
         if head is None:
             return Ended(due_at=None)
         expires_at = head.stored.event.expires_at

@@ -3,21 +3,20 @@
 import asyncio
 import heapq
 from asyncio import TaskGroup
-from collections.abc import Callable
-from functools import partial
+from collections.abc import Callable, Sequence
 from itertools import count
 
-from openwa_manager.domain.delivery import DeliveryPolicy, EndpointId, Lane
-from openwa_manager.domain.events import Event
+from openwa_manager.domain.delivery import DeliveryPolicy, Lane
+from openwa_manager.domain.events import EndpointId, Event, StoredEvent
 from openwa_manager.domain.ports import Clock
 from openwa_manager.metrics import Durations
 from openwa_manager.services.courier import Courier, Ended
+from openwa_manager.services.news import Arrival, News
 from openwa_manager.services.outlet import Outlet, Turn
 from openwa_manager.services.rest import rest_until
-from openwa_manager.store import outbox
 from openwa_manager.store.database import Database
 from openwa_manager.store.endpoints import load_endpoints
-from openwa_manager.store.outbox import First, StreamKey
+from openwa_manager.store.outbox import StreamKey
 
 
 class Dispatcher:
@@ -47,9 +46,9 @@ class Dispatcher:
         self._touched: set[StreamKey] = set()
         self._waiting: list[tuple[float, int, StreamKey]] = []
         self._order = count()
-        self._scanned_seq = 0
+        self._news = News(database)
+        self._fresh: dict[StreamKey, StoredEvent] = {}
         self._is_stale = True
-        self._has_news = False
         self._roused = asyncio.Event()
 
     @property
@@ -57,9 +56,9 @@ class Dispatcher:
         """Return how long codes took until an endpoint had accepted them."""
         return self._courier.qr_push_times
 
-    def wake(self) -> None:
-        """Look for new events in the outbox; call it after every save that may have put some there."""
-        self._has_news = True
+    def wake(self, stored: Sequence[StoredEvent] = ()) -> None:
+        """Look at what is new in the outbox; call it after every save that put something there, if possible with it."""
+        self._news.announce(stored)
         self._roused.set()
 
     def reload(self) -> None:
@@ -87,23 +86,20 @@ class Dispatcher:
                 self._queue_due()
                 for outlet in self._outlets.values():
                     self._begin_posts(outlet, posts)
+                self._fresh.clear()  # whose turn has not come is read from disk when it does: memory holds no backlog
                 await self._rest()
 
     async def _catch_up(self) -> None:
         if self._is_stale:
-            self._is_stale = self._has_news = False
+            self._is_stale = False
             await self._read_all()
-        elif self._has_news:
-            self._has_news = False
-            streams, self._scanned_seq = await self._database.read(
-                partial(outbox.read_streams, after=self._scanned_seq)
-            )
-            for key, first in streams.items():
-                self._arrive(key, first)
+        elif self._news:
+            for arrival in await self._news.read_new():
+                self._arrive(arrival)
 
     async def _read_all(self) -> None:
         endpoints = [endpoint for endpoint in await self._database.read(load_endpoints) if endpoint.is_active]
-        streams, self._scanned_seq = await self._database.read(outbox.read_streams)
+        arrivals = await self._news.read_all()
         former, self._outlets = self._outlets, {}
         for endpoint in endpoints:
             outlet = former.get(endpoint.endpoint_id) or Outlet(endpoint, self._policy)
@@ -112,11 +108,12 @@ class Dispatcher:
             self._outlets[endpoint.endpoint_id] = outlet
         self._waiting.clear()
         self._known = set(self._posting)
-        for key, first in streams.items():
-            self._arrive(key, first)
+        for arrival in arrivals:
+            self._arrive(arrival)
 
-    def _arrive(self, key: StreamKey, first: First) -> None:
+    def _arrive(self, arrival: Arrival) -> None:
         """Take note that a stream has an undelivered event; a code that is on its way gives way to a newer one."""
+        key, first, stored = arrival
         if key in self._posting:
             self._touched.add(key)
             if key.lane is Lane.QR:
@@ -126,6 +123,8 @@ class Dispatcher:
         elif key not in self._known:
             self._known.add(key)
             self._schedule(key, first.due_at)
+            if stored is not None:
+                self._fresh[key] = stored
 
     def _hurry(self, key: StreamKey) -> None:
         """Let a new code not wait for the retry of the older one it has replaced."""
@@ -150,12 +149,12 @@ class Dispatcher:
         boot_s = self._clock.now().boot_s
         while turn := outlet.next_turn(boot_s):
             self._posting[turn.key] = turn
-            posts.create_task(self._post(outlet, turn))
+            posts.create_task(self._post(outlet, turn, self._fresh.get(turn.key)))
         while heartbeat := outlet.next_heartbeat():
             posts.create_task(self._post_heartbeat(outlet, heartbeat))
 
-    async def _post(self, outlet: Outlet, turn: Turn) -> None:
-        ended = await self._courier.deliver(outlet, turn)
+    async def _post(self, outlet: Outlet, turn: Turn, stored: StoredEvent | None) -> None:
+        ended = await self._courier.deliver(outlet, turn, stored)
         outlet.end(turn)
         self._posting.pop(turn.key, None)
         self._follow_up(turn.key, ended)
@@ -171,7 +170,7 @@ class Dispatcher:
         self._touched.discard(key)
         self._is_stale = self._is_stale or ended.is_disabled
         if ended.has_told:
-            self._has_news = True
+            self._news.announce(())
             self._announce()
         if ended.due_at is not None:
             self._schedule(key, ended.due_at)

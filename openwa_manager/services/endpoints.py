@@ -6,8 +6,9 @@ from dataclasses import dataclass, replace
 from functools import partial
 from typing import Literal
 
-from openwa_manager.domain.delivery import DEFAULT_ENDPOINT, Endpoint, EndpointId
+from openwa_manager.domain.delivery import DEFAULT_ENDPOINT, Endpoint
 from openwa_manager.domain.errors import ConflictError, EndpointNotFoundError
+from openwa_manager.domain.events import EndpointId
 from openwa_manager.domain.ports import Clock
 from openwa_manager.services.courier import Courier, Trial
 from openwa_manager.services.dispatcher import Dispatcher

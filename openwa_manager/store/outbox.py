@@ -2,11 +2,11 @@
 
 import sqlite3
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import NamedTuple
 
-from openwa_manager.domain.delivery import DeliveryState, EndpointId, Lane, Tries
-from openwa_manager.domain.events import Event, EventClass, StoredEvent, matches
+from openwa_manager.domain.delivery import DeliveryState, Lane, Tries
+from openwa_manager.domain.events import EndpointId, Event, EventClass, StoredEvent, matches
 from openwa_manager.domain.session import SessionId
 from openwa_manager.store.backlog import CAP, Cap, read_backlog, shed
 from openwa_manager.store.columns import Row, json_object, json_texts, query, text, to_json
@@ -33,7 +33,7 @@ class Head:
     """The first undelivered event of a stream, and what was tried for it."""
 
     stored: StoredEvent
-    tries: Tries
+    tries: Tries = field(default_factory=Tries)
 
 
 def append(connection: sqlite3.Connection, events: Sequence[Event], cap: Cap = CAP) -> list[StoredEvent]:
@@ -231,9 +231,9 @@ def _append_one(connection: sqlite3.Connection, event: Event, listeners: Sequenc
         _supersede_codes(connection, event.session_id)
     size_bytes = len(data) + _ROW_BYTES
     about = (lane, event.session_id or "", event.event_class, size_bytes)
-    wanting = [listener.endpoint_id for listener in listeners if listener.wants(event)]
+    wanting = tuple(listener.endpoint_id for listener in listeners if listener.wants(event))
     connection.executemany(_INSERT_DELIVERY, [(seq, endpoint_id, *about) for endpoint_id in wanting])
-    return StoredEvent(seq=seq, id=stored_as, event=event)
+    return StoredEvent(seq=seq, id=stored_as, event=event, endpoint_ids=wanting)
 
 
 #: What an event takes on disk beside its data, roughly.

@@ -1,11 +1,12 @@
 """All that tells the world what happens, on real parts."""
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 
 from openwa_manager.api.event_stream import Pace
 from openwa_manager.domain.delivery import DeliveryPolicy
+from openwa_manager.domain.events import StoredEvent
 from openwa_manager.host.clock import SystemClock
 from openwa_manager.services.broadcaster import Broadcaster
 from openwa_manager.services.courier import Courier, Letterhead
@@ -30,9 +31,9 @@ class Channels:
     deliveries: Deliveries
     is_full: bool = False
 
-    def announce(self, _: object) -> None:
-        """Let everybody look for new events."""
-        self.dispatcher.wake()
+    def announce(self, stored: Sequence[StoredEvent]) -> None:
+        """Let everybody know of new events."""
+        self.dispatcher.wake(stored)
         self.broadcaster.wake()
 
     async def has_no_room(self) -> bool:

@@ -11,7 +11,6 @@ from openwa_manager.domain.delivery import (
     DeliveryPolicy,
     Disabled,
     Endpoint,
-    EndpointId,
     Gone,
     Outcome,
     Rejected,
@@ -22,6 +21,7 @@ from openwa_manager.domain.delivery import (
     Verdict,
     judge,
 )
+from openwa_manager.domain.events import EndpointId
 
 POLICY = DeliveryPolicy(jitter=0.0)
 NOW = 10_000.0

@@ -8,8 +8,8 @@ from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
 
-from openwa_manager.domain.delivery import Delivered, DeliveryPolicy, Endpoint, EndpointId, Outcome
-from openwa_manager.domain.events import Event, Json, StoredEvent
+from openwa_manager.domain.delivery import Delivered, DeliveryPolicy, Endpoint, Outcome
+from openwa_manager.domain.events import EndpointId, Event, Json, StoredEvent
 from openwa_manager.domain.ports import Clock, WebhookSender
 from openwa_manager.domain.session import SessionId
 from openwa_manager.services.courier import Courier, Letterhead
@@ -92,7 +92,7 @@ class DispatchScene:
     async def tell(self, *events: Event) -> list[StoredEvent]:
         """Put events in the outbox as a save does."""
         stored = await self.database.write(partial(outbox.append, events=events))
-        self.dispatcher.wake()
+        self.dispatcher.wake(stored)
         return stored
 
     async def add_endpoint(self, endpoint: Endpoint) -> None:

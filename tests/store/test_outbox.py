@@ -6,8 +6,8 @@ from functools import partial
 
 import pytest
 
-from openwa_manager.domain.delivery import DeliveryState, Endpoint, EndpointId, Lane, Tries
-from openwa_manager.domain.events import Event, Json
+from openwa_manager.domain.delivery import DeliveryState, Endpoint, Lane, Tries
+from openwa_manager.domain.events import EndpointId, Event, Json
 from openwa_manager.domain.session import SessionId
 from openwa_manager.store.backlog import Backlog, Cap, read_backlog, shed
 from openwa_manager.store.deliveries import Place, Selection, list_deliveries, replay
