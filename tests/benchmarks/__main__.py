@@ -21,7 +21,7 @@ BENCHMARKS: Mapping[str, Callable[[int], Iterable[Figure]]] = {
     "creation": lambda share: measure_creation(_SESSIONS // share),
     "replacement": lambda share: measure_replacement(_ROUNDS // share),
     "qr_push": lambda share: measure_qr_push(_ROUNDS // share),
-    "scale": lambda share: measure_scale(_SESSIONS // share),
+    "scale": lambda share: measure_scale(_SESSIONS // share, 60 / share),
     "gateway": lambda share: measure_gateway(_SENDS // share),
     "intake": measure_intake,
     "delivery": measure_delivery,

@@ -4,9 +4,11 @@ import asyncio
 import hashlib
 import hmac
 import json
+import os
 import statistics
 import subprocess
 import sys
+import tempfile
 import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
@@ -21,6 +23,8 @@ from tests.e2e.daemon import Daemon, eventually, free_ports
 from tests.e2e.upstream import Upstream
 
 _SETTINGS = {**SLEEPER, "PAIRING_WINDOW_S": "3600"}
+#: A disk that never stalls, on Linux: what is left is ours.
+_MEMORY = Path("/dev/shm")
 _TEXT = "A message of the usual length, as people write them to a shop in the evening. " * 3
 
 
@@ -147,21 +151,44 @@ async def _connect(engine: Engine) -> Wire:
     return Wire(*await asyncio.open_connection(address.hostname, address.port))
 
 
+def _append_durably(per_second: int, seconds: int) -> list[float]:
+    """Do no more than append what has come to a file, one `fdatasync` for all of it; return how long each piece took.
+
+    That is what the disk leaves to any program that answers only after the data is safe.
+    """
+    times_s: list[float] = []
+    with tempfile.TemporaryFile(buffering=0) as file:
+        began = time.perf_counter()
+        while len(times_s) < per_second * seconds:
+            come = min(per_second * seconds, int((time.perf_counter() - began) * per_second))
+            file.write(b"x" * 4096 * (come - len(times_s)))
+            os.fdatasync(file.fileno())
+            now = time.perf_counter()
+            times_s += [now - (began + number / per_second) for number in range(len(times_s), come)]
+            time.sleep(1 / per_second)
+    return times_s
+
+
 def measure_intake(share: int) -> Iterator[Figure]:
     """Post messages as engines do, without a backend and with one that takes them."""
+    seconds = max(2, 20 // share)
+    yield Figure(name="500 writes/s, the disk alone", goal="-", times_s=_append_durably(500, seconds))
     with running(_SETTINGS) as (daemon, _):
         engines = engines_of(daemon, 20)
-        times_s = asyncio.run(_trickle(engines, 500, max(2, 20 // share)))
+        times_s = asyncio.run(_trickle(engines, 500, seconds))
         yield Figure(name="500 events/s: posted → durable", goal="≤ 50 ms p99", times_s=times_s)
         rates = [asyncio.run(_flood(engines, 64, 20_000 // share)) for _ in range(3)]
         yield Figure(name="events taken, 20 sessions", goal="≥ 2,000/s", text=_rate(rates))
         rates = [asyncio.run(_flood(engines[:1], 16, 10_000 // share)) for _ in range(3)]
         yield Figure(name="events taken, 1 session", goal="-", text=_rate(rates))
-    upstream = Upstream(free_ports(1)[0])
-    with _elsewhere(upstream), running({**_SETTINGS, **upstream.settings}) as (daemon, _):
-        engines = engines_of(daemon, 20)
-        times_s = asyncio.run(_trickle(engines, 500, max(2, 20 // share)))
-        yield Figure(name="500 events/s while delivering", goal="≤ 50 ms p99", times_s=times_s)
+    for disk, words in ((None, ""), (_MEMORY, ", in memory")):
+        upstream = Upstream(free_ports(1)[0])
+        if disk is not None and not disk.is_dir():
+            continue
+        with _elsewhere(upstream), running({**_SETTINGS, **upstream.settings}, disk=disk) as (daemon, _):
+            engines = engines_of(daemon, 20)
+            times_s = asyncio.run(_trickle(engines, 500, seconds))
+            yield Figure(name=f"500/s while delivering{words}", goal="≤ 50 ms p99", times_s=times_s)
 
 
 @contextmanager

@@ -61,11 +61,13 @@ class Line:
 
 
 @contextmanager
-def running(settings: Mapping[str, str], engine_env: Mapping[str, str] | None = None) -> Iterator[tuple[Daemon, Line]]:
-    """Run a daemon on a home of its own."""
+def running(
+    settings: Mapping[str, str], engine_env: Mapping[str, str] | None = None, disk: Path | None = None
+) -> Iterator[tuple[Daemon, Line]]:
+    """Run a daemon on a home of its own, on this disk (None: where temporary files are)."""
     quiet = {"LOG_LEVEL": "warning", **settings}
     with (
-        tempfile.TemporaryDirectory(prefix="openwa-bench-") as folder,
+        tempfile.TemporaryDirectory(prefix="openwa-bench-", dir=disk) as folder,
         Daemon(home=Path(folder) / "home", settings=quiet, engine_env=engine_env or {}) as daemon,
     ):
         yield daemon, Line(daemon)
@@ -128,8 +130,11 @@ def measure_qr_push(rounds: int) -> list[Figure]:
     return [Figure(name="qr.png renamed → POST received", goal="≤ 250 ms p99", times_s=times_s)]
 
 
-def measure_scale(sessions: int) -> list[Figure]:
-    """Run many simulated OpenWAs; weigh the daemon, kill it, and see how soon the next one has them all."""
+def measure_scale(sessions: int, idle_s: float) -> list[Figure]:
+    """Run many simulated OpenWAs; weigh the daemon, kill it, and see how soon the next one has them all.
+
+    Then leave them alone for `idle_s`, twice, and stop them.
+    """
     settings = {"START_CONCURRENCY": "6", "BOOT_TIMEOUT_S": "120"}
     with running(settings, {"SIM_AUTO_SCAN_S": "0.5"}) as (daemon, line):
         for number in range(sessions):
@@ -146,11 +151,33 @@ def measure_scale(sessions: int) -> list[Figure]:
         eventually(lambda: daemon.ask("GET", "/readyz").status == 200, every_s=0.005)
         adopted_s = time.perf_counter() - began
         kept = sum(daemon.registry().get(name) == pid for name, pid in before.items())
+        watched_s = _idle_cpu_s(daemon, idle_s)
+        daemon.kill()
+        daemon.start(settings={"PROBE_PERIOD_S": "1000000"})  # the samples come at the same pace
+        unwatched_s = _idle_cpu_s(daemon, idle_s)
+        began = time.perf_counter()
+        daemon.ask("POST", "/v1/sessions/stop", {})
+        eventually(lambda: not daemon.registry(), within_s=60, every_s=0.005)
+        stopped_s = time.perf_counter() - began
     return [
         Figure(name=f"daemon with {sessions} simulators", goal="≤ 80 MB RSS", text=f"{rss_bytes / 1e6:.1f} MB"),
         Figure(name=f"kill -9 with {sessions} → API open", goal="≤ 1 s", text=f"{opened_s:.2f} s"),
         Figure(name=f"  → {kept} of {sessions} adopted", goal="all", text=f"{adopted_s:.2f} s"),
+        Figure(name="idle, with probes and samples", goal="≤ 2", text=f"{watched_s:.2f} CPU-s a minute"),
+        Figure(name="  without them", goal="≤ 0.1", text=f"{unwatched_s:.2f} CPU-s a minute"),
+        Figure(name=f"stop of {sessions}", goal="≤ 1 s", text=f"{stopped_s:.2f} s"),
     ]
+
+
+def _idle_cpu_s(daemon: Daemon, seconds: float) -> float:
+    """Return what the daemon takes in a minute while nothing happens."""
+    assert daemon.process is not None
+    process = psutil.Process(daemon.process.pid)
+    time.sleep(5)  # the adoption is over, but its last measurements are not
+    before = process.cpu_times()
+    time.sleep(seconds)
+    after = process.cpu_times()
+    return (after.user + after.system - before.user - before.system) * 60 / seconds
 
 
 def _connected(line: Line) -> int:

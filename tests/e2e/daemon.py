@@ -141,8 +141,9 @@ class Daemon:
             with suppress(ProcessLookupError):
                 os.kill(pid, signal.SIGKILL)
 
-    def start(self, *, wait: bool = True) -> None:
-        """Start the daemon; with `wait` return once it has adopted what lived."""
+    def start(self, *, wait: bool = True, settings: Mapping[str, str] | None = None) -> None:
+        """Start the daemon, from now on with these settings too; with `wait` return once it has adopted what lived."""
+        self._settings |= settings or {}
         coverage = {name: value for name, value in os.environ.items() if name.startswith("COVERAGE_")}
         environ = {"PATH": os.environ["PATH"], "HOME": str(self.home), **coverage, **self.environ}
         environ |= {f"OPENWA_MANAGER_{name}": value for name, value in self._settings.items()}
