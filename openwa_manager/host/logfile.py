@@ -1,6 +1,7 @@
 """Engine logs as files: rotated while the engine writes on, read from the end."""
 
 import os
+from collections.abc import Iterable
 from contextlib import suppress
 from pathlib import Path
 
@@ -37,6 +38,30 @@ def rotate(path: Path, *, max_bytes: int, kept: int) -> bool:
 def rotated(path: Path) -> Path:
     """Return where a log's content lies that was rotated away last."""
     return _numbered(path, 1)
+
+
+def make_room(paths: Iterable[Path], *, max_bytes: int, kept: int) -> int:
+    """Remove parts that were rotated away, oldest first, until these logs take `max_bytes` in all; return how many.
+
+    The logs being written are never touched, however large they are. Blocks; belongs in a thread.
+    """
+    total_bytes, parts = 0, list[tuple[float, int, Path]]()
+    for path in paths:
+        for number in range(kept + 1):
+            part = _numbered(path, number) if number else path
+            with suppress(OSError):
+                status = part.stat()
+                total_bytes += status.st_size
+                if number:
+                    parts.append((status.st_mtime, status.st_size, part))
+    count = 0
+    for _, size_bytes, part in sorted(parts):
+        if total_bytes <= max_bytes:
+            break
+        part.unlink(missing_ok=True)
+        total_bytes -= size_bytes
+        count += 1
+    return count
 
 
 def _copy(source: int, target: int) -> None:

@@ -2,7 +2,7 @@
 
 import asyncio
 import sqlite3
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from functools import partial
 from pathlib import Path
 
@@ -10,7 +10,7 @@ import structlog
 
 from openwa_manager.domain.errors import OpenwaManagerError
 from openwa_manager.domain.ports import Clock
-from openwa_manager.host.logfile import rotate
+from openwa_manager.host.logfile import make_room, rotate
 from openwa_manager.store import engine_events
 from openwa_manager.store.backlog import read_backlog, shed
 from openwa_manager.store.database import Database
@@ -29,10 +29,35 @@ RETENTION = Retention()
 _PASSING = (OpenwaManagerError, OSError, sqlite3.Error)
 
 
+class EngineLogs:
+    """The logs of all engines: each is rotated, and together they never take much more than `max_bytes`."""
+
+    def __init__(self, paths: Callable[[], list[Path]], max_bytes: int) -> None:
+        self._paths = paths
+        self._max_bytes = max_bytes
+        self._has_grown = True
+
+    def keep_small(self) -> None:
+        """Rotate what has grown too large, then remove the oldest parts of all if need be; blocks."""
+        paths = self._paths()
+        share_bytes = self._max_bytes // (2 * max(1, len(paths)))  # half of the room is for what is being written
+        for path in paths:
+            try:
+                if rotate(path, max_bytes=min(LOG_MAX_BYTES, share_bytes), kept=LOGS_KEPT):
+                    self._has_grown = True
+                    _log.info("log_rotated", path=str(path))
+            except OSError as error:
+                _log.warning("log_not_rotated", path=str(path), error=str(error))
+        if self._has_grown:
+            self._has_grown = False
+            if count := make_room(paths, max_bytes=self._max_bytes, kept=LOGS_KEPT):
+                _log.warning("logs_removed", count=count, max_bytes=self._max_bytes)
+
+
 class Housekeeping:
     """Looks after the logs every few seconds, after the backlog every minute and after the database every hour."""
 
-    def __init__(self, clock: Clock, database: Database, copies: Path, logs: Callable[[], Iterable[Path]]) -> None:
+    def __init__(self, clock: Clock, database: Database, copies: Path, logs: EngineLogs) -> None:
         self._clock = clock
         self._database = database
         self._copies = copies
@@ -47,7 +72,7 @@ class Housekeeping:
 
     async def _keep_logs(self) -> None:
         while True:
-            await asyncio.to_thread(_rotate_all, list(self._logs()))
+            await asyncio.to_thread(self._logs.keep_small)
             await self._clock.sleep_until(self._clock.now().boot_s + _LOG_PERIOD_S)
 
     async def _keep_store(self) -> None:
@@ -78,15 +103,6 @@ class Housekeeping:
         await self._database.write(partial(engine_events.forget_old, now=now))
         while await self._database.write(partial(prune, at=now, retention=RETENTION)):
             pass  # a bounded part each time, so that other writes get their turn
-
-
-def _rotate_all(logs: list[Path]) -> None:
-    for path in logs:
-        try:
-            if rotate(path, max_bytes=LOG_MAX_BYTES, kept=LOGS_KEPT):
-                _log.info("log_rotated", path=str(path))
-        except OSError as error:
-            _log.warning("log_not_rotated", path=str(path), error=str(error))
 
 
 def _keep_newest(copies: Path) -> None:

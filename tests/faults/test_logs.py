@@ -54,6 +54,27 @@ def test_an_engines_log_is_kept_small_and_can_be_followed_through_its_rotation(s
     assert followed == [b"after one\n", b"after two\n", b"after three\n"]
 
 
+def test_all_logs_together_stay_below_their_limit(serve: Serve) -> None:
+    daemon = serve(settings={"LOGS_MAX_BYTES": "1000000"})
+    daemon.create("acme", desired="stopped")
+    daemon.create("other", desired="stopped")
+    daemon.kill()
+    parts = [daemon.home / "sessions" / name / "logs" / f"engine.log.{number}" for name, number in PARTS]
+    for age, part in enumerate(parts):
+        part.parent.mkdir(parents=True, exist_ok=True)
+        part.write_bytes(b"x" * 400_000)
+        os.utime(part, (age, age))
+
+    daemon.start()
+
+    eventually(lambda: [part.exists() for part in parts] == [False, False, True, True])
+    assert "logs_removed" in daemon.log
+
+
+#: Whose log it is and the number of the part, the oldest first.
+PARTS = [("acme", 2), ("other", 2), ("acme", 1), ("other", 1)]
+
+
 def test_no_key_no_secret_and_no_code_stands_in_our_own_log(serve: Serve, upstream: Upstream) -> None:
     daemon = serve(engine_env={"SIM_QR_ROTATE_S": "0.5"}, settings={**upstream.settings, "LOG_LEVEL": "debug"})
     created = daemon.create("acme", wait_for="qr", env={"TOKEN": "the-token-of-the-user"}).body
