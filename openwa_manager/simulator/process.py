@@ -163,7 +163,8 @@ def _boot(home: Path) -> tuple[Settings, Vices, Storage]:
 
 def main() -> int:
     """Run the simulator in the current directory and return its exit status."""
-    signal.signal(signal.SIGINT, signal.SIG_DFL)  # until there is a handler, as in Node: no traceback
+    for number in (signal.SIGINT, signal.SIGHUP, signal.SIGTERM):  # as Node does, whatever was ignored before it
+        signal.signal(number, signal.SIG_DFL)
     log("Starting Nest application...")
     home = Path.cwd()
     _keep_descriptors_private()

@@ -37,10 +37,15 @@ def test_a_second_sigterm_ends_it_at_once_with_130(tmp_path: Path) -> None:
         assert simulator.wait() == 130
 
 
-def test_sighup_kills_it(simulator: Simulator) -> None:
-    simulator.signal(signal.SIGHUP)
+def test_sighup_kills_it_even_if_it_was_ignored_before_it_started(tmp_path: Path) -> None:
+    before = signal.signal(signal.SIGHUP, signal.SIG_IGN)  # as `nohup` does; the program inherits it
+    try:
+        with Simulator(tmp_path, {}) as simulator:
+            simulator.signal(signal.SIGHUP)
 
-    assert simulator.wait() == -signal.SIGHUP
+            assert simulator.wait() == -signal.SIGHUP
+    finally:
+        signal.signal(signal.SIGHUP, before)
 
 
 def test_while_draining_it_is_alive_but_not_ready(tmp_path: Path) -> None:
