@@ -49,7 +49,8 @@ def configure(level: str, log_format: str | None, stream: TextIO | None = None) 
     )
     logging.basicConfig(handlers=[handler], level=level.upper(), force=True)
     logging.captureWarnings(capture=True)
-    logging.getLogger("watchfiles").setLevel(logging.WARNING)  # it tells of every write below the sessions' root
+    logging.getLogger("watchfiles").setLevel(logging.WARNING)  # it tells of every write in a watched directory
+    logging.getLogger("aiosqlite").setLevel(logging.INFO)  # and this of every statement, twice
 
 
 def redact(_logger: WrappedLogger, _method: str, event_dict: EventDict) -> EventDict:

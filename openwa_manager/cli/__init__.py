@@ -27,20 +27,24 @@ COMMANDS: tuple[Command, ...] = (
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Run the command that `argv` (None: the process's own) names; return its exit code (API.md, CLI)."""
-    arguments = _parser().parse_args(argv)
     if isinstance(sys.stdout, io.TextIOWrapper):
         sys.stdout.reconfigure(errors="replace")  # names are in all the world's scripts, terminals are not
-    output = Output(sys.stdout, as_json=arguments.json)
     try:
-        return arguments.run(Call(arguments, os.environ, output)) or 0
+        arguments = _parser().parse_args(argv)
+        code = arguments.run(Call(arguments, os.environ, Output(sys.stdout, as_json=arguments.json))) or 0
+        sys.stdout.flush()
     except OpenwaManagerError as error:
         print(f"openwa-manager: {error}", file=sys.stderr)
         return exit_code_of(error)
     except KeyboardInterrupt:
         return INTERRUPTED
-    except BrokenPipeError:  # the reader has seen enough; Python would complain once more at exit
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+    except OSError as error:
+        if not isinstance(error, BrokenPipeError):  # then the reader has seen enough
+            print(f"openwa-manager: {error}", file=sys.stderr)
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # Python would complain once more at exit
         return FAILED
+    else:
+        return code
 
 
 class _ShowVersion(argparse.Action):

@@ -37,6 +37,18 @@ def test_a_command_imports_nothing_heavy(home: Path, api: Api) -> None:
     assert imported.isdisjoint(HEAVY)
 
 
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="a disk that is always full is a thing of Linux")
+@pytest.mark.parametrize("words", [("list",), ("--version",)])
+def test_a_full_disk_is_said_in_one_line(home: Path, api: Api, words: tuple[str, ...]) -> None:
+    api.on("GET /v1/sessions", Answer(body={"sessions": [session()], "next_cursor": None}))
+
+    with Path("/dev/full").open("wb") as full:
+        done = subprocess.run((*PROGRAM, "--home", home, *words), stdout=full, stderr=subprocess.PIPE, check=False)
+
+    assert done.returncode == 1
+    assert done.stderr == b"openwa-manager: [Errno 28] No space left on device\n"
+
+
 def test_on_a_terminal_a_code_is_drawn(home: Path, api: Api) -> None:
     qr_base64, modules = code_of("2@pty")
     api.on("POST /v1/sessions", Answer(status=201, body=session(qr_base64=qr_base64)))
