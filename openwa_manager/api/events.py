@@ -9,12 +9,13 @@ from openwa_manager.api.event_stream import EVENT_STREAM, EventStream, Pace, pos
 from openwa_manager.api.given import EventsQuery
 from openwa_manager.api.routing import Call, Route, route
 from openwa_manager.api.schemas import EventPage
+from openwa_manager.domain.errors import InvalidInputError
 from openwa_manager.domain.events import StoredEvent
 from openwa_manager.domain.session import SessionId
 from openwa_manager.services.broadcaster import Broadcaster, Interest
 from openwa_manager.services.sessions import Sessions
 from openwa_manager.store.database import Database
-from openwa_manager.store.outbox import read_events
+from openwa_manager.store.outbox import read_events, seq_before
 from openwa_manager.webhooks.envelope import write_body
 
 
@@ -44,15 +45,23 @@ class EventRoutes:
         return await self._answer(call, self._sessions.get(call.session_id).session_id)
 
     async def _answer(self, call: Call[EventsQuery], session_id: SessionId | None) -> web.StreamResponse:
+        wanted, after = call.given, await self._beginning(call.given, session_id)
         if not wants_stream(call.request):
-            return await self._page(call.given, session_id)
-        after = position_in(call.request, call.given.after)
-        interest = Interest(after=after, types=call.given.type, session_id=session_id)
+            return await self._page(wanted, after or 0, session_id)
+        interest = Interest(after=position_in(call.request, after), types=wanted.type, session_id=session_id)
         return await self._stream.answer(call.request, interest)
 
-    async def _page(self, wanted: EventsQuery, session_id: SessionId | None) -> web.Response:
-        after = wanted.after or 0
-        read = partial(read_events, after=after, limit=wanted.limit, types=wanted.type, session_id=session_id)
+    async def _beginning(self, wanted: EventsQuery, session_id: SessionId | None) -> int | None:
+        if wanted.tail is None:
+            return wanted.after
+        if wanted.after is not None:
+            raise InvalidInputError("tail", "cannot be combined with after")
+        count = partial(seq_before, count=wanted.tail, types=wanted.type, session_id=session_id)
+        return await self._database.read(count)
+
+    async def _page(self, wanted: EventsQuery, after: int, session_id: SessionId | None) -> web.Response:
+        limit = wanted.tail or wanted.limit
+        read = partial(read_events, after=after, limit=limit, types=wanted.type, session_id=session_id)
         found = await self._database.read(read)
         next_after = found[-1].seq if found else after
         bodies = b",".join(self._body(stored) for stored in found)

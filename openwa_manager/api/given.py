@@ -142,11 +142,15 @@ class TimelineQuery(Query):
 
 
 class EventsQuery(Query):
-    """Which events are wanted: those behind position `after`, of these types; a stream without it begins now."""
+    """Which events are wanted: those behind position `after`, or the newest `tail`, of these types.
+
+    Without either a page begins with the oldest, and a stream now.
+    """
 
     repeated = frozenset({"type"})
 
     after: Annotated[int, Field(ge=0, lt=2**63)] | None = None
+    tail: Annotated[int, Field(ge=1, le=1000)] | None = None
     limit: Annotated[int, Field(ge=1, le=1000)] = 100
     type: tuple[str, ...] = ()
 

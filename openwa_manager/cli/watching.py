@@ -123,7 +123,8 @@ def _events(call: Call) -> None:
     path = f"{call.session_path}/events" if given.session_id else "/v1/events"
     if given.follow:
         _follow_events(call, path)
-    answer = call.client.get(path, {"after": given.after, "limit": given.limit, "type": given.type})
+    which = {"tail": given.limit} if given.after is None else {"after": given.after, "limit": given.limit}
+    answer = call.client.get(path, {**which, "type": given.type})
     rows = map(_row, cast("_Events", answer)["events"])
     call.output.show(answer, lambda: table(("TIME", "EVENT", "SESSION", "FACTS"), rows))
 
@@ -140,7 +141,7 @@ def _follow_events(call: Call, path: str) -> NoReturn:
 def _declare_events(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("session_id", metavar="ID", nargs="?", help="only those of this session")
     parser.add_argument(
-        "--after", metavar="N", type=int, help="those behind this position (-f without it: from now on)"
+        "--after", metavar="N", type=int, help="those behind this position (else the newest; -f: from now on)"
     )
     parser.add_argument("--limit", metavar="N", type=int, default=100, help="at most so many (%(default)s)")
     parser.add_argument("--type", help="only this type, such as session.connected")

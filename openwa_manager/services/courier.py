@@ -154,7 +154,7 @@ class Courier:
         )
         self._note(outlet, outcome)
         verdict = judge(head.tries, outcome, situation, self._policy)
-        facts = {"event_id": head.stored.id, "endpoint_id": turn.key.endpoint_id, "outcome": outcome}
+        facts = {"event_id": head.stored.id, "endpoint_id": turn.key.endpoint_id, **_facts(outcome)}
         attempt = partial(_attempt, head, outcome, situation.at)
         match verdict:
             case Settled():
@@ -164,7 +164,7 @@ class Courier:
                 tries = replace(head.tries, attempts=head.tries.attempts + 1)
                 return await self._record(turn.key, attempt(tries=tries, state=DeliveryState.DELIVERED))
             case Again(next_at=next_at):
-                _log.warning("delivery_failed", next_at=next_at, **facts)
+                _log.warning("delivery_failed", retry_in_s=round(next_at - situation.at, 1), **facts)
                 return await self._record(turn.key, attempt(tries=verdict.tries, next_at=next_at))
             case Buried():
                 _log.error("delivery_dead", reason=verdict.reason, **facts)
@@ -200,7 +200,7 @@ class Courier:
         now = self._clock.now()
         outlet.note(outcome, now.at, now.boot_s)
         if outlet.breaker.is_open and not was_open:
-            _log.error("endpoint_down", endpoint_id=outlet.endpoint.endpoint_id, outcome=outcome)
+            _log.error("endpoint_down", endpoint_id=outlet.endpoint.endpoint_id, **_facts(outcome))
         if was_open and not outlet.breaker.is_open:
             _log.info("endpoint_recovered", endpoint_id=outlet.endpoint.endpoint_id)
 
@@ -212,6 +212,12 @@ class Courier:
             except StorageFullError as error:
                 _log.warning("delivery_unrecorded", error=str(error), delay_s=_FULL_PAUSE_S)
             await self._clock.sleep_until(self._clock.now().boot_s + _FULL_PAUSE_S)
+
+
+def _facts(outcome: Outcome) -> dict[str, str | int | None]:
+    """Return what a person reads of an outcome."""
+    status = 410 if isinstance(outcome, Gone) else outcome.status
+    return {"status": status, "error": outcome.reason} if isinstance(outcome, Retry) else {"status": status}
 
 
 def _attempt(

@@ -57,14 +57,28 @@ def read_events(
     session_id: SessionId | None = None,
 ) -> list[StoredEvent]:
     """Return up to `limit` events later than seq `after`, oldest first; without `types` those of every type."""
-    where = ["seq > :after"]
+    condition, wanted = _matching(types, session_id)
+    sql = f"SELECT * FROM event WHERE seq > :after AND {condition} ORDER BY seq LIMIT :limit"  # noqa: S608 (our words)
+    return [stored_event(row) for row in query(connection, sql, {"after": after, "limit": limit, **wanted})]
+
+
+def seq_before(
+    connection: sqlite3.Connection, count: int, types: Sequence[str] = (), session_id: SessionId | None = None
+) -> int:
+    """Return the seq behind which the newest `count` of these events begin; 0 when there are no more than those."""
+    condition, wanted = _matching(types, session_id)
+    sql = f"SELECT seq FROM event WHERE {condition} ORDER BY seq DESC LIMIT 1 OFFSET :count"  # noqa: S608 (our words)
+    row = connection.execute(sql, {"count": count, **wanted}).fetchone()
+    return int(row[0]) if row else 0
+
+
+def _matching(types: Sequence[str], session_id: SessionId | None) -> tuple[str, Row]:
+    conditions = ["true"]
     if types:
-        where.append("type IN (SELECT value FROM json_each(:types))")
+        conditions.append("type IN (SELECT value FROM json_each(:types))")
     if session_id is not None:
-        where.append("session_id = :session_id")
-    sql = f"SELECT * FROM event WHERE {' AND '.join(where)} ORDER BY seq LIMIT :limit"  # noqa: S608 (our own words)
-    bound: Row = {"after": after, "limit": limit, "types": to_json(list(types)), "session_id": session_id}
-    return [stored_event(row) for row in query(connection, sql, bound)]
+        conditions.append("session_id = :session_id")
+    return " AND ".join(conditions), {"types": to_json(list(types)), "session_id": session_id}
 
 
 def count_undelivered(connection: sqlite3.Connection) -> tuple[int, int]:

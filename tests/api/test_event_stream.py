@@ -75,6 +75,16 @@ async def test_a_stream_begins_now_and_goes_on(world: World) -> None:
     assert [frame.data for frame in frames] == page
 
 
+async def test_a_stream_may_begin_with_the_newest_of_what_was(world: World) -> None:
+    await tell(world, "old", "older", "last")
+
+    async with listening(world, "/v1/events?tail=1") as listener:
+        await tell(world, "live")
+        frames = [await listener.next(), await listener.next()]
+
+    assert [frame.event for frame in frames] == ["last", "live"]
+
+
 async def test_a_stream_resumes_where_the_last_one_broke_off(world: World) -> None:
     await tell(world, *(f"number {number}" for number in range(1, 451)))
 

@@ -1,5 +1,7 @@
 import json
 
+import pytest
+
 from openwa_manager.api.schemas import EventPage
 from openwa_manager.domain.session import LinkState
 from tests.api.world import Object, World
@@ -41,6 +43,35 @@ async def test_pages_follow_each_other_without_gap_or_repeat(world: World) -> No
     await world.create(session_id="late", desired="stopped")
     events, _ = await page(world, f"/v1/events?after={after}")
     assert [event["session_id"] for event in events] == ["late"]
+
+
+@pytest.mark.parametrize(
+    ("query", "expected"),
+    [("tail=2", ["s3", "s4"]), ("tail=9", ["s0", "s1", "s2", "s3", "s4"]), ("tail=1&type=session.failed", [])],
+)
+async def test_the_newest_events_can_be_asked_for_oldest_first(world: World, query: str, expected: list[str]) -> None:
+    for number in range(5):
+        await world.create(session_id=f"s{number}", desired="stopped")
+
+    events, next_after = await page(world, f"/v1/events?{query}")
+
+    assert [event["session_id"] for event in events] == expected
+    assert not events or (await page(world, f"/v1/events?after={next_after}"))[0] == []
+
+
+async def test_the_newest_events_of_one_session_are_not_crowded_out_by_others(world: World) -> None:
+    for name in ("a", "b", "c"):
+        await world.create(session_id=name, desired="stopped")
+
+    events, _ = await page(world, "/v1/sessions/a/events?tail=1")
+
+    assert [event["session_id"] for event in events] == ["a"]
+
+
+async def test_a_position_and_the_newest_are_not_asked_for_together(world: World) -> None:
+    reply = await world.call("GET", "/v1/events?tail=2&after=0")
+
+    assert (reply.status, reply.json["code"]) == (422, "invalid")
 
 
 async def test_a_session_shows_only_its_own_events_even_of_one_type(world: World) -> None:

@@ -166,6 +166,14 @@ def test_events_are_a_page_as_json(pipe: Run, api: Api) -> None:
     assert api.asked[0].query == {"after": "3", "limit": "2", "type": "session.connected"}
 
 
+def test_without_a_position_the_newest_events_are_listed(pipe: Run, api: Api) -> None:
+    api.on("GET /v1/events", Answer(body={"events": [event(1)], "next_after": 9}))
+
+    pipe("events", "--limit", "5")
+
+    assert api.asked[0].query == {"tail": "5"}
+
+
 def test_events_of_a_session_are_a_table_on_a_terminal(terminal: Run, api: Api) -> None:
     code = event(2, type="session.qr", qr_base64="aW1hZ2U=", attempt=1, seq=None)
     api.on(f"GET {PATH}/events", Answer(body={"events": [event(1, phone_number="852"), code], "next_after": 9}))
