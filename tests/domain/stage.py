@@ -1,5 +1,6 @@
 """A session and a clock moved by hand: plays what happens to it, keeps what was told and what was to be done."""
 
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import TypeVar
 
@@ -298,3 +299,16 @@ def banned() -> Stage:
     stage.end()
     stage.forget_so_far()
     return stage
+
+
+def leaving(code: ReasonCode) -> Stage:
+    """Return a connected session whose engine is being ended for this cause."""
+    stage = connected()
+    stage.fault(code)
+    stage.forget_so_far()
+    return stage
+
+
+Make = Callable[[], Stage]
+UP: list[Make] = [booting, running, showing_code, authenticating, connected]
+IDLE: list[Make] = [Stage, banned, backing_off, failed]

@@ -1,6 +1,5 @@
 """Logging out, deleting, and changed settings, in every state."""
 
-from collections.abc import Callable
 from dataclasses import replace
 
 import pytest
@@ -16,32 +15,21 @@ from openwa_manager.domain.stimuli import (
     LogoutRequested,
 )
 from tests.domain.stage import (
+    IDLE,
+    UP,
+    Make,
     Stage,
-    authenticating,
     backing_off,
     banned,
     booting,
     connected,
     deleting,
     failed,
+    leaving,
     queued,
-    running,
-    showing_code,
     spawning,
     stopping,
 )
-
-Make = Callable[[], Stage]
-UP: list[Make] = [booting, running, showing_code, authenticating, connected]
-IDLE: list[Make] = [Stage, banned, backing_off, failed]
-
-
-def leaving(code: ReasonCode) -> Stage:
-    """Return a connected session whose engine is being ended for this cause."""
-    stage = connected()
-    stage.fault(code)
-    stage.forget_so_far()
-    return stage
 
 
 def test_a_logout_ends_the_engine_and_forgets_the_account() -> None:

@@ -1,7 +1,5 @@
 """What people may ask, in every state: it is done or refused as a whole."""
 
-from collections.abc import Callable
-
 import pytest
 
 from openwa_manager.domain.commands import Dequeue, End, Enqueue
@@ -15,32 +13,20 @@ from openwa_manager.domain.stimuli import (
     StopRequested,
 )
 from tests.domain.stage import (
+    IDLE,
+    UP,
+    Make,
     Stage,
-    authenticating,
     backing_off,
     banned,
-    booting,
     connected,
     deleting,
     failed,
+    leaving,
     queued,
-    running,
-    showing_code,
     spawning,
     stopping,
 )
-
-Make = Callable[[], Stage]
-UP: list[Make] = [booting, running, showing_code, authenticating, connected]
-IDLE: list[Make] = [Stage, banned, backing_off, failed]
-
-
-def leaving(code: ReasonCode) -> Stage:
-    """Return a connected session whose engine is being ended for this cause."""
-    stage = connected()
-    stage.fault(code)
-    stage.forget_so_far()
-    return stage
 
 
 @pytest.mark.parametrize("make", IDLE)

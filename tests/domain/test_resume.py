@@ -1,6 +1,5 @@
 """What a new daemon makes of each session an earlier one left behind."""
 
-from collections.abc import Callable
 from dataclasses import replace
 
 import pytest
@@ -10,6 +9,7 @@ from openwa_manager.domain.lifecycle import Dropped
 from openwa_manager.domain.session import Desired, LinkState, ProcessState, ReasonCode, Restarts, Status
 from openwa_manager.domain.stimuli import DeleteRequested, LinkReport, StopRequested
 from tests.domain.stage import (
+    Make,
     Stage,
     an_identity,
     backing_off,
@@ -25,8 +25,6 @@ from tests.domain.stage import (
     spawning,
     stopping,
 )
-
-Make = Callable[[], Stage]
 
 
 @pytest.mark.parametrize("make", [booting, running, showing_code, connected])

@@ -1,14 +1,11 @@
 """A backend with many addresses: keeps what each is posted, byte for byte, and answers as the test says."""
 
 import json
-import threading
 from collections.abc import Mapping
-from dataclasses import dataclass, field
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
-from types import TracebackType
-from typing import Self
+from dataclasses import dataclass
 
 from openwa_manager.domain.events import Json
+from tests.e2e.receiver import Receiver
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -21,14 +18,13 @@ class Post:
     status: int
 
 
-@dataclass
-class Backend:
+class Backend(Receiver):
     """`statuses` says what a path answers; 200 unless it is named."""
 
-    port: int
-    posts: list[Post] = field(default_factory=list)
-    statuses: dict[str, int] = field(default_factory=dict)
-    _server: ThreadingHTTPServer | None = None
+    def __init__(self, port: int) -> None:
+        super().__init__(port)
+        self.posts: list[Post] = []
+        self.statuses: dict[str, int] = {}
 
     def url(self, path: str) -> str:
         """Return the address of a path."""
@@ -44,31 +40,8 @@ class Backend:
         once = {event["id"]: event for event in accepted if event["type"] != "endpoint.test"}
         return list(once.values())
 
-    def __enter__(self) -> Self:
-        backend = self
-
-        class Handler(BaseHTTPRequestHandler):
-            protocol_version = "HTTP/1.1"
-
-            def do_POST(self) -> None:
-                body = self.rfile.read(int(self.headers["Content-Length"]))
-                status = backend.statuses.get(self.path, 200)
-                headers = {name.lower(): value for name, value in self.headers.items()}
-                backend.posts.append(Post(path=self.path, headers=headers, body=body, status=status))
-                self.send_response(status)
-                self.send_header("Content-Length", "0")
-                self.end_headers()
-
-            def log_message(self, format: str, *args: object) -> None:  # noqa: A002 (the library's name)
-                del format, args
-
-        self._server = ThreadingHTTPServer(("127.0.0.1", self.port), Handler)
-        threading.Thread(target=self._server.serve_forever, kwargs={"poll_interval": 0.01}, daemon=True).start()
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        assert self._server is not None
-        self._server.shutdown()
-        self._server.server_close()
+    def take(self, path: str, headers: Mapping[str, str], body: bytes) -> int:
+        """Keep the post and answer as the test says."""
+        status = self.statuses.get(path, 200)
+        self.posts.append(Post(path=path, headers=headers, body=body, status=status))
+        return status

@@ -123,7 +123,7 @@ class _Handler(BaseHTTPRequestHandler):
         body = self.rfile.read(length)
         if len(body) < length:
             return  # its sender was killed in the middle
-        manner = self.server.backend.take(dict(self.headers), body)
+        manner = self.server.backend.take({name.lower(): value for name, value in self.headers.items()}, body)
         time.sleep(manner.pause_s)
         self.wfile.write(manner.answer)
         self.close_connection = not manner.stays
