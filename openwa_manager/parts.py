@@ -174,6 +174,7 @@ class Parts:
             logs_root=self.settings.logs_path,
             stop_grace_s=self.settings.stop_grace_s,
             announce=self.announce,
+            expect_code=lambda: self.watcher.look_again(),  # noqa: PLW0108 (the watcher is made from the sessions)
             is_offline=lambda: self.vigil.is_offline,
             awake_since=lambda: self.vigil.awake_since(),  # noqa: PLW0108 (the vigil is made from the sessions)
         )

@@ -17,7 +17,8 @@ from openwa_manager.store.database import Database
 class Equipment:
     """The world of a supervisor.
 
-    `chance` draws from [0, 1); `announce` is told of every event once it is on disk; `logs_root` None keeps each
+    `chance` draws from [0, 1); `announce` is told of every event once it is on disk; `expect_code` is called before
+    each launch, when there is a directory for its code; `logs_root` None keeps each
     engine's log in its session directory; `is_offline` tells that the host has no network, `awake_since` since when
     (boot clock) it has not slept.
     """
@@ -34,6 +35,7 @@ class Equipment:
     logs_root: Path | None
     stop_grace_s: float
     announce: Callable[[Sequence[StoredEvent]], None]
+    expect_code: Callable[[], None]
     is_offline: Callable[[], bool]
     awake_since: Callable[[], float]
 

@@ -159,6 +159,7 @@ class Errands:
         session = self._current()
         engine = self._equipment.engine_of(session)
         self._make_directory()
+        self._equipment.expect_code()
         if await engine.restore_credentials(session, self._directory):
             self._tell(CredentialsRestored(launch_id=launch.launch_id))
         return await self._equipment.launcher.launch(await engine.plan(session, launch, self._directory))

@@ -20,6 +20,8 @@ QR_FILE = "qr.png"
 #: Every write below the root restarts the step, a filter does not help: beside an engine that writes its auth files 50
 #: times a second the defaults (1600/50) showed a code after 1.5 s, these after 23 ms (DESIGN.md, Numbers).
 _STEP_MS, _DEBOUNCE_MS = 10, 50
+#: Opening the watch stops everything for 50 us per directory (measured): with many it is done less often.
+_PACE_S = 0.005
 _SCAN_PERIOD_S, _BLIND_SCAN_PERIOD_S, _WATCH_RETRY_S = 2.0, 1.0, 30.0
 _READ_FLAGS = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
 
@@ -80,6 +82,7 @@ class QrWatcher:
                 await self._roused.wait()
                 continue
             await self._scan(awaited)
+            await self._clock.sleep_until(self._clock.now().boot_s + _PACE_S * len(awaited))
             await self._rest(_BLIND_SCAN_PERIOD_S if self._is_blind else _SCAN_PERIOD_S)
 
     async def _rest(self, seconds: float) -> None:
@@ -116,15 +119,16 @@ class QrWatcher:
 
     async def _follow(self, places: Iterable[Path]) -> None:
         """Pass on what changes in these directories until others are to be watched."""
-        root, present = await asyncio.to_thread(_resolve, self._root, places)
+        root = await asyncio.to_thread(self._root.resolve)  # FSEvents reports real paths
 
         def is_qr(_: Change, path: str) -> bool:
             if str(root) in (path, path.rpartition("/")[0]):  # a session's directory came or went, or the root itself
-                self._have_changed.set()
+                self._places = {}
+                self.look_again()
             return session_of(root, path) is not None
 
         watch = awatch(
-            *present,
+            *(root / place.relative_to(self._root) for place in places),
             watch_filter=is_qr,
             debounce=_DEBOUNCE_MS,
             step=_STEP_MS,
@@ -201,8 +205,3 @@ def _places_of(root: Path, session_ids: Iterable[SessionId]) -> dict[Path, _Iden
             status = place.stat()
             places[place] = (status.st_dev, status.st_ino)
     return places
-
-
-def _resolve(root: Path, places: Iterable[Path]) -> tuple[Path, list[Path]]:
-    """Return the root and those of these places that are still there, by the real paths that FSEvents reports."""
-    return root.resolve(), [place.resolve() for place in places if place.is_dir()]

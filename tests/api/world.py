@@ -297,6 +297,7 @@ def _equipment(
         logs_root=None,
         stop_grace_s=GRACE_S,
         announce=announce,
+        expect_code=lambda: None,
         is_offline=lambda: False,
         awake_since=lambda: 0.0,
     )

@@ -10,6 +10,8 @@ import pytest
 
 from openwa_manager.domain.events import Json
 from tests.e2e.daemon import SCANNED, Daemon, engines_below, eventually
+from tests.faults.programs import COMMAND, running
+from tests.watcher.images import png
 
 Serve = Callable[..., Daemon]
 
@@ -32,6 +34,25 @@ def test_many_engines_that_work_hard_to_boot_come_up_without_one_timeout(serve: 
     assert isinstance(queued, dict)
     assert int(str(queued["queued"])) > 0
     assert daemon.ask("GET", "/v1/events?type=session.crashed&limit=10").body["events"] == []
+
+
+#: Shows a code as soon as it runs, and nothing more.
+SHOWS_A_CODE = f"""
+pathlib.Path("code.part").write_bytes(bytes.fromhex("{png(b"code").hex()}"))
+pathlib.Path("code.part").rename("qr.png")
+signal.pause()
+"""
+
+
+def test_the_code_of_an_engine_that_had_to_queue_is_seen(serve: Serve) -> None:
+    daemon = serve(settings={**COMMAND, "START_CONCURRENCY": "1", "START_SPACING_S": "3"})
+    daemon.create("first", **running("signal.pause()"))
+    daemon.create("second", **running(SHOWS_A_CODE))
+    daemon.ask("DELETE", "/v1/sessions/first")  # from here on nobody's code is awaited
+
+    shown = daemon.ask("GET", "/v1/sessions/second/qr?wait=20")
+
+    assert (shown.status, shown.number("attempt")) == (200, 1)
 
 
 def test_after_a_boot_of_the_host_those_connected_last_start_first(serve: Serve) -> None:

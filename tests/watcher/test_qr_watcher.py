@@ -172,7 +172,7 @@ async def test_an_image_that_was_there_before_is_found_if_it_is_awaited(tmp_path
     for session_id in (ALICE, BOB):
         (root / session_id).mkdir(parents=True)
         write_qr(root / session_id, png(session_id.encode()))
-    async with watching(root, FakeClock(), ALICE) as eye:
+    async with watching(root, SystemClock(), ALICE) as eye:
         await eye.until_seen(ALICE, png(b"alice"))
         await eye.until_open()
 
@@ -181,7 +181,7 @@ async def test_an_image_that_was_there_before_is_found_if_it_is_awaited(tmp_path
 
 @pytest.mark.skipif(sys.platform != "linux", reason="only Linux tells what is watched")
 async def test_nothing_is_watched_while_no_code_is_awaited(tmp_path: Path) -> None:
-    async with watching(made(tmp_path / "sessions"), FakeClock(), ALICE) as eye:
+    async with watching(made(tmp_path / "sessions"), SystemClock(), ALICE) as eye:
         place = eye.place(ALICE)
         await eye.until_open()
         opened = inotify_count()
@@ -200,12 +200,11 @@ async def test_nothing_is_watched_while_no_code_is_awaited(tmp_path: Path) -> No
 
 
 async def test_a_directory_made_while_its_code_is_awaited_is_watched_at_once(tmp_path: Path) -> None:
-    clock = FakeClock()
-    async with watching(made(tmp_path / "sessions"), clock, BOB) as eye:
+    async with watching(made(tmp_path / "sessions"), SystemClock(), BOB) as eye:
         await eye.until_open()
         eye.awaited.add(ALICE)
         eye.look_again()
-        await settle()
+        await asyncio.sleep(0.1)
 
         write_qr(eye.place(ALICE), png(b"a"))
         await eye.until_seen(ALICE, png(b"a"))
@@ -214,7 +213,7 @@ async def test_a_directory_made_while_its_code_is_awaited_is_watched_at_once(tmp
 
 
 async def test_a_directory_that_is_replaced_is_watched_anew(tmp_path: Path) -> None:
-    async with watching(made(tmp_path / "sessions"), FakeClock(), ALICE) as eye:
+    async with watching(made(tmp_path / "sessions"), SystemClock(), ALICE) as eye:
         place = eye.place(ALICE)
         await eye.until_open()
 
@@ -295,10 +294,10 @@ async def test_without_a_watch_it_warns_once_and_scans_every_second(tmp_path: Pa
     with structlog.testing.capture_logs() as logs, no_descriptors_left(2):
         async with watching(root, clock, ALICE) as eye:
             await eye.until_seen(ALICE, png(b"a"))
-            await clock.until_sleeping(2)  # the next scan and the next try to watch
+            await clock.until_sleeping(2)  # the next look and the next try to watch
 
             write_qr(root / ALICE, png(b"b"))
-            await clock.advance(1)
+            await clock.advance(1.1)
             await eye.until_seen(ALICE, png(b"b"))
 
     assert [entry["event"] for entry in logs] == ["qr_watch_unavailable"]
