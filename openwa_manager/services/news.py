@@ -11,6 +11,9 @@ from openwa_manager.store import outbox
 from openwa_manager.store.database import Database
 from openwa_manager.store.outbox import First, StreamKey
 
+#: How many announcements are kept in memory at most; beyond that the disk tells as well.
+_ANNOUNCED_MAX = 1000
+
 
 class Arrival(NamedTuple):
     """A stream that has an undelivered event; `stored` is the event itself, None when it must be read from disk."""
@@ -40,6 +43,9 @@ class News:
         """Take note of events that have just been stored; none means that it is not known which."""
         self._announced += stored
         self._must_look = self._must_look or not stored
+        if len(self._announced) > _ANNOUNCED_MAX:
+            self._announced.clear()
+            self._must_look = True
 
     async def read_all(self) -> list[Arrival]:
         """Return every stream with undelivered events."""

@@ -91,6 +91,16 @@ async def test_an_event_that_no_endpoint_asked_for_is_no_news_but_no_gap_either(
         assert await out.heard() == [("b", 2, True)]
 
 
+async def test_more_than_a_thousand_announcements_are_not_kept_in_memory(out: Outbox) -> None:
+    for _ in range(11):
+        out.news.announce(await out.store(*(an_event(1, f"s{number}") for number in range(100))))
+
+    heard = await out.heard()
+
+    assert {session: seq for session, seq, _ in heard} == {f"s{number}": number + 1 for number in range(100)}
+    assert {is_known for _, _, is_known in heard} == {False}
+
+
 @pytest.mark.parametrize("announced", [(), (an_event(),)])
 async def test_there_is_news_until_it_was_read(out: Outbox, announced: Sequence[Event]) -> None:
     assert not out.news
