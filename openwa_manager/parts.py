@@ -257,8 +257,8 @@ class Parts:
 
     @cached_property
     def housekeeping(self) -> Housekeeping:
-        logs = EngineLogs(self.sessions.log_paths, self.settings.logs_max_bytes)
-        return Housekeeping(self.clock, self.database, self.home.copies, logs)
+        logs = EngineLogs(self.settings.logs_max_bytes)
+        return Housekeeping(self.clock, self.database, self.home.copies, logs, self.sessions.log_paths)
 
     @property
     def backing(self) -> Backing:

@@ -5,6 +5,7 @@ import io
 import os
 import sys
 from collections.abc import Sequence
+from pathlib import Path
 
 from openwa_manager.cli import deliveries, demo, doctor, endpoints, serve, service, sessions, top, watching
 from openwa_manager.cli.command import Call, Command, declare_all, declare_everywhere
@@ -27,6 +28,8 @@ COMMANDS: tuple[Command, ...] = (
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Run the command that `argv` (None: the process's own) names; return its exit code (API.md, CLI)."""
+    if sys.stdout is None:  # closed by the caller
+        sys.stdout = Path(os.devnull).open("w")  # noqa: SIM115 (for as long as we run)
     if isinstance(sys.stdout, io.TextIOWrapper):
         sys.stdout.reconfigure(errors="replace")  # names are in all the world's scripts, terminals are not
     try:

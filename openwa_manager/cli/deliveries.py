@@ -5,6 +5,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING, TypedDict, cast
 
 from openwa_manager.cli.command import Call, Command
+from openwa_manager.cli.errors import UsageError
 from openwa_manager.cli.output import moment, table
 
 if TYPE_CHECKING:
@@ -12,6 +13,7 @@ if TYPE_CHECKING:
 
 _PATH = "/v1/deliveries"
 _STATES = ("pending", "delivered", "dead")
+_LIMIT = 100
 
 
 class _Delivery(TypedDict):
@@ -43,7 +45,14 @@ def _deliveries(call: Call) -> None:
     if given.verb == "replay":
         _replay(call)
         return
-    query = {"state": given.state, "session_id": given.session, "endpoint_id": given.endpoint, "limit": given.limit}
+    if given.id or given.since or given.until:
+        raise UsageError("--id, --since and --until belong to replay")
+    query = {
+        "state": given.state,
+        "session_id": given.session,
+        "endpoint_id": given.endpoint,
+        "limit": given.limit or _LIMIT,
+    }
     answer = call.client.get(_PATH, query)
     call.output.show(answer, lambda: _listed(cast("_Page", answer)))
 
@@ -70,6 +79,8 @@ def _listed(page: _Page) -> str:
 
 def _replay(call: Call) -> None:
     given = call.arguments
+    if given.limit is not None:
+        raise UsageError("--limit belongs to list")
     selection: dict[str, Json] = {
         "ids": given.id,
         "session_id": given.session,
@@ -79,6 +90,8 @@ def _replay(call: Call) -> None:
         "state": given.state,
     }
     asked = {name: value for name, value in selection.items() if value is not None}
+    if not asked:
+        raise UsageError("say which: --id, --session, --endpoint, --since, --until, --state or --dead")
     answer = call.client.post(f"{_PATH}/replay", body=asked)
     call.output.show(answer, lambda: f"{cast('_Replayed', answer)['replayed']} deliveries are made once more")
 
@@ -89,10 +102,10 @@ def _declare(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--dead", dest="state", action="store_const", const="dead", help="only those given up")
     parser.add_argument("--session", metavar="ID", help="only those about this session")
     parser.add_argument("--endpoint", metavar="ID", help="only those to this endpoint")
-    parser.add_argument("--limit", metavar="N", type=int, default=100, help="list at most so many (%(default)s)")
+    parser.add_argument("--limit", metavar="N", type=int, help=f"list at most so many ({_LIMIT})")
     parser.add_argument("--id", metavar="EVENT", action="append", help="replay: this event; may be repeated")
     parser.add_argument("--since", metavar="TIME", help="replay: what happened since, as 2026-11-22T07:00:00Z")
-    parser.add_argument("--until", metavar="TIME", help="replay: what happened before")
+    parser.add_argument("--until", metavar="TIME", help="replay: what happened before, written likewise")
 
 
 COMMANDS = (Command("deliveries", "list what became of each event, or send some once more", _deliveries, _declare),)

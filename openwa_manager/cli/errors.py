@@ -8,6 +8,7 @@ from openwa_manager.domain.errors import OpenwaManagerError, SessionNotFoundErro
 #: API.md, CLI: anything refused or failed; argparse exits with 2 on its own.
 FAILED: Final = 1
 INTERRUPTED: Final = 128 + 2  # as a shell reports a program ended by SIGINT
+_MISUSED: Final = 2
 _NOT_FOUND: Final = 3
 _NOT_REACHABLE: Final = 5
 
@@ -24,7 +25,14 @@ class NotReachableError(OpenwaManagerError):
     code = "not_reachable"
 
 
+class UsageError(OpenwaManagerError):
+    """The words of the command line do not fit together; nothing was asked of the daemon."""
+
+    code = "usage"
+
+
 _EXIT_CODES: Mapping[type[OpenwaManagerError], int] = {
+    UsageError: _MISUSED,
     SessionNotFoundError: _NOT_FOUND,
     NotReachableError: _NOT_REACHABLE,
 }

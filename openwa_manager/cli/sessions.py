@@ -1,12 +1,14 @@
 """The commands that make, show, run and remove sessions."""
 
 import argparse
+import sys
 import time
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, TypedDict, cast
 
 from openwa_manager.cli.client import Client
 from openwa_manager.cli.command import Call, Command, takes_session, takes_wait
+from openwa_manager.cli.errors import FAILED, UsageError
 from openwa_manager.cli.output import megabytes, moment, record, table
 
 if TYPE_CHECKING:
@@ -14,6 +16,8 @@ if TYPE_CHECKING:
 
 _PAGE = 500
 _POLL_S = 0.1
+#: Where nothing happens any more by itself, or not soon.
+_GIVEN_UP = ("failed", "banned", "logged_out")
 
 
 class _Reason(TypedDict):
@@ -47,7 +51,7 @@ class _NewSession(_Session):
     qr_base64: str | None
 
 
-def _create(call: Call) -> None:
+def _create(call: Call) -> int | None:
     given = call.arguments
     body: dict[str, Json] = {
         "session_id": given.session_id,
@@ -70,6 +74,17 @@ def _create(call: Call) -> None:
         "qr_base64": session["qr_base64"],
     }
     call.output.show(shown, lambda: _drawn_new(session))
+    is_late = given.wait_for == "qr" and not session["qr_base64"] and session["status"] == "creating"
+    return _report(session, has_failed=is_late or session["status"] in _GIVEN_UP)
+
+
+def _report(session: _Session, *, has_failed: bool) -> int | None:
+    """Return the exit code; what failed is also said to a person, since a script may look at nothing else."""
+    if not has_failed:
+        return None
+    why = session["reason"]["detail"] if session["reason"] else "no reason is known"
+    print(f"openwa-manager: {session['session_id']} is {session['status']}: {why}", file=sys.stderr)
+    return FAILED
 
 
 def _declare_create(parser: argparse.ArgumentParser) -> None:
@@ -150,12 +165,18 @@ def _show(call: Call) -> None:
     _say(call, call.client.get(call.session_path))
 
 
-def _start(call: Call) -> None:
-    _say(call, call.client.post(f"{call.session_path}/start", {"wait": call.arguments.wait}))
+def _start(call: Call) -> int | None:
+    return _say_started(call, call.client.post(f"{call.session_path}/start", {"wait": call.arguments.wait}))
 
 
-def _restart(call: Call) -> None:
-    _say(call, call.client.post(f"{call.session_path}/restart", {"wait": call.arguments.wait}))
+def _restart(call: Call) -> int | None:
+    return _say_started(call, call.client.post(f"{call.session_path}/restart", {"wait": call.arguments.wait}))
+
+
+def _say_started(call: Call, answer: "Json") -> int | None:
+    _say(call, answer)
+    session = cast("_Session", answer)
+    return _report(session, has_failed=session["status"] in _GIVEN_UP)
 
 
 def _log_out(call: Call) -> None:
@@ -165,6 +186,8 @@ def _log_out(call: Call) -> None:
 def _stop(call: Call) -> int | None:
     if call.arguments.all:
         return _stop_all(call)
+    if call.arguments.until_start:
+        raise UsageError("--until-start belongs to --all")
     _say(call, call.client.post(f"{call.session_path}/stop", {"wait": call.arguments.wait}))
     return None
 

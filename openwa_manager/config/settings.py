@@ -162,7 +162,7 @@ class Settings(BaseModel):
     min_free_disk_bytes: Bytes = 2**30
     memory_soft_bytes: Count | None = None
     memory_hard_bytes: Count | None = None
-    logs_max_bytes: Count = 2_000_000_000
+    logs_max_bytes: Annotated[int, Field(ge=10_000_000)] = 2_000_000_000
 
     pairing_window_s: Positive = 180.0
     qr_first_s: Positive = 60.0

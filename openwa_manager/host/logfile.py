@@ -1,6 +1,7 @@
 """Engine logs as files: rotated while the engine writes on, read from the end."""
 
 import os
+import stat
 from collections.abc import Iterable
 from contextlib import suppress
 from pathlib import Path
@@ -50,17 +51,18 @@ def make_room(paths: Iterable[Path], *, max_bytes: int, kept: int) -> int:
         for number in range(kept + 1):
             part = _numbered(path, number) if number else path
             with suppress(OSError):
-                status = part.stat()
-                total_bytes += status.st_size
-                if number:
-                    parts.append((status.st_mtime, status.st_size, part))
+                status = part.lstat()
+                if stat.S_ISREG(status.st_mode):  # whatever else an engine has put there is not ours
+                    total_bytes += status.st_size
+                    parts += [(status.st_mtime, status.st_size, part)] if number else []
     count = 0
     for _, size_bytes, part in sorted(parts):
         if total_bytes <= max_bytes:
             break
-        part.unlink(missing_ok=True)
-        total_bytes -= size_bytes
-        count += 1
+        with suppress(OSError):  # one that cannot be removed: the others must make room
+            part.unlink()
+            total_bytes -= size_bytes
+            count += 1
     return count
 
 

@@ -20,6 +20,8 @@ _log = structlog.get_logger()
 
 LOG_MAX_BYTES = 10_000_000
 LOGS_KEPT = 5
+#: However many engines there are, a log may grow to this before it is rotated.
+_LOG_MIN_BYTES = 65_536
 _LOG_PERIOD_S = 10.0
 _STORE_PERIOD_S = 3600.0
 _BACKLOG_PERIOD_S = 60.0
@@ -30,26 +32,19 @@ _PASSING = (OpenwaManagerError, OSError, sqlite3.Error)
 
 
 class EngineLogs:
-    """The logs of all engines: each is rotated, and together they never take much more than `max_bytes`."""
+    """The logs of all sessions: each is rotated, and together they never take much more than `max_bytes`."""
 
-    def __init__(self, paths: Callable[[], list[Path]], max_bytes: int) -> None:
-        self._paths = paths
+    def __init__(self, max_bytes: int) -> None:
         self._max_bytes = max_bytes
-        self._has_grown = True
+        self._known: list[Path] = []
 
-    def keep_small(self) -> None:
+    def keep_small(self, paths: list[Path]) -> None:
         """Rotate what has grown too large, then remove the oldest parts of all if need be; blocks."""
-        paths = self._paths()
         share_bytes = self._max_bytes // (2 * max(1, len(paths)))  # half of the room is for what is being written
-        for path in paths:
-            try:
-                if rotate(path, max_bytes=min(LOG_MAX_BYTES, share_bytes), kept=LOGS_KEPT):
-                    self._has_grown = True
-                    _log.info("log_rotated", path=str(path))
-            except OSError as error:
-                _log.warning("log_not_rotated", path=str(path), error=str(error))
-        if self._has_grown:
-            self._has_grown = False
+        max_bytes = max(_LOG_MIN_BYTES, min(LOG_MAX_BYTES, share_bytes))
+        rotated_count = sum(_rotate(path, max_bytes) for path in paths)
+        if rotated_count or paths != self._known:
+            self._known = paths
             if count := make_room(paths, max_bytes=self._max_bytes, kept=LOGS_KEPT):
                 _log.warning("logs_removed", count=count, max_bytes=self._max_bytes)
 
@@ -57,11 +52,14 @@ class EngineLogs:
 class Housekeeping:
     """Looks after the logs every few seconds, after the backlog every minute and after the database every hour."""
 
-    def __init__(self, clock: Clock, database: Database, copies: Path, logs: EngineLogs) -> None:
+    def __init__(
+        self, clock: Clock, database: Database, copies: Path, logs: EngineLogs, log_paths: Callable[[], list[Path]]
+    ) -> None:
         self._clock = clock
         self._database = database
         self._copies = copies
         self._logs = logs
+        self._log_paths = log_paths
 
     async def run(self) -> None:
         """Keep house until cancelled."""
@@ -72,7 +70,7 @@ class Housekeeping:
 
     async def _keep_logs(self) -> None:
         while True:
-            await asyncio.to_thread(self._logs.keep_small)
+            await asyncio.to_thread(self._logs.keep_small, self._log_paths())
             await self._clock.sleep_until(self._clock.now().boot_s + _LOG_PERIOD_S)
 
     async def _keep_store(self) -> None:
@@ -103,6 +101,17 @@ class Housekeeping:
         await self._database.write(partial(engine_events.forget_old, now=now))
         while await self._database.write(partial(prune, at=now, retention=RETENTION)):
             pass  # a bounded part each time, so that other writes get their turn
+
+
+def _rotate(path: Path, max_bytes: int) -> bool:
+    try:
+        is_rotated = rotate(path, max_bytes=max_bytes, kept=LOGS_KEPT)
+    except OSError as error:
+        _log.warning("log_not_rotated", path=str(path), error=str(error))
+        return False
+    if is_rotated:
+        _log.info("log_rotated", path=str(path))
+    return is_rotated
 
 
 def _keep_newest(copies: Path) -> None:

@@ -22,7 +22,7 @@ QR_FILE = "qr.png"
 _STEP_MS, _DEBOUNCE_MS = 10, 50
 #: Opening the watch stops everything for 50 us per directory (measured): with many it is done less often.
 _PACE_S = 0.005
-_SCAN_PERIOD_S, _BLIND_SCAN_PERIOD_S, _WATCH_RETRY_S = 2.0, 1.0, 30.0
+_SCAN_PERIOD_S, _BLIND_SCAN_PERIOD_S, _WATCH_RETRY_S, _GONE_PAUSE_S = 2.0, 1.0, 30.0, 0.05
 _READ_FLAGS = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
 
 _log = structlog.get_logger()
@@ -110,12 +110,22 @@ class QrWatcher:
             try:
                 await self._follow(tuple(self._places))
             except FileNotFoundError:  # one of them went away just now
-                await self._clock.sleep_until(self._clock.now().boot_s + _SCAN_PERIOD_S)
-            except (OSError, WatchfilesRustInternalError) as error:
-                if not self._is_blind:
-                    _log.warning("qr_watch_unavailable", error=str(error), scan_period_s=_BLIND_SCAN_PERIOD_S)
-                self._is_blind = True
-                await self._clock.sleep_until(self._clock.now().boot_s + _WATCH_RETRY_S)
+                self.look_again()
+                await self._clock.sleep_until(self._clock.now().boot_s + _GONE_PAUSE_S)
+            except OSError as error:
+                await self._go_blind(error)
+            except ExceptionGroup as errors:  # pragma: no cover (the library could not watch on; nothing makes it fail)
+                troubles, bugs = errors.split(WatchfilesRustInternalError)
+                if bugs is not None:
+                    raise bugs from errors
+                await self._go_blind(troubles)
+
+    async def _go_blind(self, error: Exception | None) -> None:
+        """Do without a watch for a while."""
+        if not self._is_blind:
+            _log.warning("qr_watch_unavailable", error=str(error), scan_period_s=_BLIND_SCAN_PERIOD_S)
+        self._is_blind = True
+        await self._clock.sleep_until(self._clock.now().boot_s + _WATCH_RETRY_S)
 
     async def _follow(self, places: Iterable[Path]) -> None:
         """Pass on what changes in these directories until others are to be watched."""
@@ -124,6 +134,7 @@ class QrWatcher:
         def is_qr(_: Change, path: str) -> bool:
             if str(root) in (path, path.rpartition("/")[0]):  # a session's directory came or went, or the root itself
                 self._places = {}
+                self._have_changed.set()
                 self.look_again()
             return session_of(root, path) is not None
 

@@ -49,6 +49,14 @@ def test_a_full_disk_is_said_in_one_line(home: Path, api: Api, words: tuple[str,
     assert done.stderr == b"openwa-manager: [Errno 28] No space left on device\n"
 
 
+def test_a_closed_output_is_no_reason_to_fail(home: Path, api: Api) -> None:
+    api.on("GET /v1/sessions", Answer(body={"sessions": [session()], "next_cursor": None}))
+
+    done = subprocess.run(("sh", "-c", 'exec "$@" >&-', "sh", *PROGRAM, "--home", home, "list"), check=False)
+
+    assert done.returncode == 0
+
+
 def test_on_a_terminal_a_code_is_drawn(home: Path, api: Api) -> None:
     qr_base64, modules = code_of("2@pty")
     api.on("POST /v1/sessions", Answer(status=201, body=session(qr_base64=qr_base64)))

@@ -4,6 +4,7 @@ import re
 
 import pytest
 
+from openwa_manager.domain.events import Json
 from tests.cli.conftest import Run
 from tests.cli.samples import code_of, modules_on, session
 from tests.fakes.api import Answer, Api, problem
@@ -61,7 +62,38 @@ def test_create_without_a_code_in_time_shows_the_session(terminal: Run, api: Api
 
     said = terminal("create", "user_1_session_a")
 
-    assert (said.code, modules_on(said.out)) == (0, [])
+    assert (said.code, modules_on(said.out)) == (1, [])
+    assert said.err == "openwa-manager: user_1_session_a is creating: no reason is known\n"
+
+
+@pytest.mark.parametrize("command", ["create", "start", "restart"])
+def test_a_session_that_failed_to_start_is_a_failure_of_the_command(pipe: Run, api: Api, command: str) -> None:
+    reason: Json = {"code": "launch_failed", "detail": "there is no /home/me/openwa/dist/main.js", "at": "x"}
+    failed = Answer(status=201, body=session(status="failed", reason=reason, qr_base64=None))
+    api.on("POST /v1/sessions", failed)
+    api.on(f"POST /v1/sessions/user_1_session_a/{command}", failed)
+
+    said = pipe(command, "user_1_session_a")
+
+    assert (said.code, '"status"' in said.out) == (1, True)
+    assert said.err == "openwa-manager: user_1_session_a is failed: there is no /home/me/openwa/dist/main.js\n"
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        "stop user_1 --until-start",
+        "deliveries --since 2026-11-22T07:00:00Z",
+        "deliveries list --id evt_1",
+        "deliveries replay --dead --limit 3",
+        "deliveries replay",
+    ],
+)
+def test_words_that_do_not_fit_together_are_never_ignored(pipe: Run, api: Api, words: str) -> None:
+    said = pipe(*words.split())
+
+    assert (said.code, said.out, api.asked) == (2, "", [])
+    assert said.err.startswith("openwa-manager: ")
 
 
 def test_create_says_why_it_was_refused(pipe: Run, api: Api) -> None:

@@ -55,14 +55,14 @@ def test_an_engines_log_is_kept_small_and_can_be_followed_through_its_rotation(s
 
 
 def test_all_logs_together_stay_below_their_limit(serve: Serve) -> None:
-    daemon = serve(settings={"LOGS_MAX_BYTES": "1000000"})
+    daemon = serve(settings={"LOGS_MAX_BYTES": "10000000"})
     daemon.create("acme", desired="stopped")
     daemon.create("other", desired="stopped")
     daemon.kill()
     parts = [daemon.home / "sessions" / name / "logs" / f"engine.log.{number}" for name, number in PARTS]
     for age, part in enumerate(parts):
         part.parent.mkdir(parents=True, exist_ok=True)
-        part.write_bytes(b"x" * 400_000)
+        part.write_bytes(b"x" * 4_000_000)
         os.utime(part, (age, age))
 
     daemon.start()

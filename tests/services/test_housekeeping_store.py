@@ -13,7 +13,7 @@ from tests.fakes.clock import FakeClock
 from tests.services.dispatch_scene import an_endpoint, an_event
 
 DAY_S = 86_400.0
-NO_LOGS = EngineLogs(list, 1)
+NO_LOGS = EngineLogs(1)
 
 
 async def test_every_hour_old_events_are_forgotten_and_the_database_is_copied(tmp_path: Path) -> None:
@@ -24,7 +24,7 @@ async def test_every_hour_old_events_are_forgotten_and_the_database_is_copied(tm
     async with Database(tmp_path / "manager.db") as database:
         await database.write(partial(append, events=[old] * 5000 + [young]))
         async with asyncio.TaskGroup() as tasks:
-            run = tasks.create_task(Housekeeping(clock, database, copies, NO_LOGS).run())
+            run = tasks.create_task(Housekeeping(clock, database, copies, NO_LOGS, list).run())
             await clock.until_sleeping(3)
 
             await clock.advance(3600.0)
@@ -48,7 +48,7 @@ async def test_every_minute_passing_events_make_room_in_a_backlog_that_is_nearly
         await database.write(partial(append, events=[an_event(event_type=kind) for kind in kinds]))
         await database.write(overfill)
         async with asyncio.TaskGroup() as tasks:
-            run = tasks.create_task(Housekeeping(clock, database, tmp_path, NO_LOGS).run())
+            run = tasks.create_task(Housekeeping(clock, database, tmp_path, NO_LOGS, list).run())
             await clock.until_sleeping(3)
 
             await clock.advance(60.0)

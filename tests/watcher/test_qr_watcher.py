@@ -199,6 +199,21 @@ async def test_nothing_is_watched_while_no_code_is_awaited(tmp_path: Path) -> No
         await eye.until_seen(ALICE, png(b"a"))
 
 
+@pytest.mark.skipif(sys.platform != "linux", reason="only Linux tells what is watched")
+async def test_the_watch_ends_also_when_a_neighbour_leaves_as_the_last_code_is_scanned(tmp_path: Path) -> None:
+    async with watching(made(tmp_path / "sessions"), SystemClock(), ALICE) as eye:
+        neighbour = eye.place(BOB)
+        await eye.until_open()
+        opened = inotify_count()
+
+        eye.awaited.clear()
+        neighbour.rmdir()
+
+        async with asyncio.timeout(20):
+            while inotify_count() == opened:  # noqa: ASYNC110 a file descriptor has no event
+                await asyncio.sleep(0.01)
+
+
 async def test_a_directory_made_while_its_code_is_awaited_is_watched_at_once(tmp_path: Path) -> None:
     async with watching(made(tmp_path / "sessions"), SystemClock(), BOB) as eye:
         await eye.until_open()
