@@ -112,9 +112,9 @@ class QrWatcher:
             except FileNotFoundError:  # one of them went away just now
                 self.look_again()
                 await self._clock.sleep_until(self._clock.now().boot_s + _GONE_PAUSE_S)
-            except OSError as error:
+            except (OSError, WatchfilesRustInternalError) as error:
                 await self._go_blind(error)
-            except ExceptionGroup as errors:  # pragma: no cover (the library could not watch on; nothing makes it fail)
+            except ExceptionGroup as errors:  # pragma: no cover (a watch that breaks off; nothing makes it do so)
                 troubles, bugs = errors.split(WatchfilesRustInternalError)
                 if bugs is not None:
                     raise bugs from errors
