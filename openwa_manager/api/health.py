@@ -24,7 +24,7 @@ class HealthRoutes:
         """Return the routes."""
         return (
             route("GET /livez", self.live, Nothing, {200: (Alive,)}),
-            route("GET /readyz", self.ready, ReadyQuery, {200: (Readiness,), 503: (Readiness,)}),
+            route("GET /readyz", self.ready, ReadyQuery, {200: (Readiness,), 401: (), 503: (Readiness,)}),
             route(
                 "GET /v1/sessions/{session_id}/health", self.session, Nothing, {200: (HealthOut,), 503: (HealthOut,)}
             ),
@@ -33,7 +33,7 @@ class HealthRoutes:
     async def live(self, call: Call[Nothing]) -> web.Response:
         """Tell that the daemon answers."""
         del call
-        return json_answer(Alive())
+        return json_answer(Alive(status="ok"))
 
     async def ready(self, call: Call[ReadyQuery]) -> web.Response:
         """Tell whether every session has been taken up; with `?verbose`, which needs a key, how far the start is."""
@@ -41,7 +41,7 @@ class HealthRoutes:
             return self._progress()
         if not self._sessions.is_ready:
             raise NotReadyError("not ready")
-        return json_answer(Alive())
+        return json_answer(Alive(status="ok"))
 
     def _progress(self) -> web.Response:
         is_ready, progress = self._sessions.is_ready, progress_of(self._sessions)

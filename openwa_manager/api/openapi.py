@@ -20,7 +20,8 @@ from openwa_manager.domain.events import Json
 _REF = "#/components/schemas/{model}"
 _PATH_PARAMETER = re.compile(r"\{(\w+)\}")
 #: What any call with a key may answer beside what its route says.
-_ALWAYS = (401, 421, 500)
+_ALWAYS = (401, 421, 500, 503)
+_CHANGING = (507,)
 _WITH_BODY = (400, 413, 415, 422)
 
 
@@ -113,6 +114,7 @@ def _responses(each: Route) -> Iterator[tuple[int, tuple[Answer, ...]]]:
     others = set() if each.path in OPEN_PATHS else {*_ALWAYS}
     others |= {*_WITH_BODY} if issubclass(each.given, Body) else set() if each.given is Nothing else {422}
     others |= {404} if "{" in each.path else set()
+    others |= {*_CHANGING} if each.method != "GET" else set()
     yield from sorted({**dict.fromkeys(others, ()), **each.answers}.items())
 
 

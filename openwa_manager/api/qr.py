@@ -87,6 +87,7 @@ def _image_answer(image: bytes) -> web.Response:
 
 def _code(qr: Qr, image: bytes) -> QrOut:
     return QrOut(
+        mimetype="image/png",
         qr_base64=base64.b64encode(image).decode("ascii"),
         seq=qr.seq,
         attempt=qr.attempt,

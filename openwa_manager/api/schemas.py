@@ -79,7 +79,7 @@ class QrOut(QrInfo):
     """The code being shown."""
 
     qr_base64: str
-    mimetype: Literal["image/png"] = "image/png"
+    mimetype: Literal["image/png"]
 
 
 class RestartsOut(Out):
@@ -337,7 +337,7 @@ class ReplayOut(Out):
 class Alive(Out):
     """A sign of life, without any detail."""
 
-    status: Literal["ok"] = "ok"
+    status: Literal["ok"]
 
 
 class ProgressOut(Out):
