@@ -1,7 +1,7 @@
 <?php
 
 return [
-    // Where the manager answers, and the key it made at its first start (admin.key) or that you made for this app.
+    // Where the manager answers, and the key it made at its first start (admin.key).
     'base_url' => env('OPENWA_BASE_URL', 'http://127.0.0.1:2790'),
     'api_key' => env('OPENWA_API_KEY'),
 
