@@ -3,6 +3,7 @@
 import hashlib
 import hmac
 import json
+import re
 from collections.abc import Awaitable, Callable, Mapping
 
 from aiohttp import web
@@ -60,7 +61,7 @@ class Intake:
         body = await read_whole(request, self._body_within_s)
         if not is_signed(body, launch.secret, request.headers.get("X-OpenWA-Signature", "")):
             raise UnauthenticatedError("the signature does not fit")
-        delivery = parse_delivery(body, request.headers.get("X-OpenWA-Idempotency-Key"))
+        delivery = parse_delivery(body, _idempotency_key(request))
         if is_passed_through(delivery.event) and await self._is_full():
             raise BacklogFullError("too much is undelivered already; post it again later")
         await self._sessions.receive(session_id, launch.launch_id, delivery)
@@ -71,6 +72,17 @@ class Intake:
         if launch is None or launch.launch_id != launch_id:
             raise GoneError("this launch is over")
         return launch
+
+
+def _idempotency_key(request: web.Request) -> str | None:
+    key = request.headers.get(_KEY_HEADER)
+    if key is not None and _KEY.fullmatch(key) is None:
+        raise BadRequestError(f"{_KEY_HEADER} must be 1 to 256 printable ASCII characters")
+    return key
+
+
+_KEY_HEADER = "X-OpenWA-Idempotency-Key"
+_KEY = re.compile(r"[\x20-\x7e]{1,256}")
 
 
 def is_signed(body: bytes, secret: str, signature: str) -> bool:

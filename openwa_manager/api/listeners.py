@@ -8,6 +8,7 @@ from pathlib import Path
 
 from aiohttp import web
 from aiohttp.http_exceptions import HttpProcessingError
+from aiohttp.web_protocol import RequestPayloadError
 
 from openwa_manager.domain.errors import ConfigError
 
@@ -75,9 +76,9 @@ async def _runner(app: web.Application, stack: AsyncExitStack) -> web.AppRunner:
 
 
 def _is_ours_to_mend(record: logging.LogRecord) -> bool:
-    """Tell whether a line of the server's log concerns us: a caller's malformed HTTP has been answered with its 400."""
+    """Tell whether a line of the server's log concerns us: not a caller's malformed HTTP, nor that it hung up."""
     error = record.exc_info[1] if record.exc_info else None
-    return not isinstance(error, HttpProcessingError)
+    return not isinstance(error, (HttpProcessingError, RequestPayloadError, ConnectionError))
 
 
 _log.addFilter(_is_ours_to_mend)

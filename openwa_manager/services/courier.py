@@ -11,6 +11,7 @@ import structlog
 from openwa_manager.domain.delivery import (
     Again,
     Buried,
+    Delivered,
     DeliveryPolicy,
     DeliveryState,
     Disabled,
@@ -32,7 +33,7 @@ from openwa_manager.metrics import QR_PUSH_S, Durations
 from openwa_manager.services.outlet import Outlet, Turn
 from openwa_manager.store import outbox
 from openwa_manager.store.database import Database
-from openwa_manager.store.endpoints import disable_endpoint
+from openwa_manager.store.endpoints import disable_endpoint, load_endpoint
 from openwa_manager.store.ids import new_id
 from openwa_manager.store.outbox import Attempt, Head, StreamKey
 from openwa_manager.webhooks.envelope import write_body
@@ -119,21 +120,32 @@ class Courier:
         if body is None:
             _log.debug("delivery_expired", event_id=head.stored.id, endpoint_id=turn.key.endpoint_id)
             return Ended(due_at=await self._persist(partial(outbox.drop, key=turn.key, seq=head.stored.seq)))
+        endpoint = outlet.endpoint
         try:
             async with turn.posting(head.stored.seq):
-                outcome = await self._sender.send(outlet.endpoint, head.stored.id, body, self._clock.now().at)
+                outcome = await self._sender.send(endpoint, head.stored.id, body, self._clock.now().at)
         except TimeoutError:
             _log.debug("delivery_overtaken", event_id=head.stored.id, endpoint_id=turn.key.endpoint_id)
             return Ended(due_at=await self._database.read(partial(outbox.due_at, key=turn.key)))
-        return await self._conclude(outlet, turn, head, outcome)
+        if outlet.endpoint.url == endpoint.url:
+            return await self._conclude(outlet, turn, head, outcome)
+        return await self._conclude_elsewhere(turn, head, outcome)
+
+    async def _conclude_elsewhere(self, turn: Turn, head: Head, outcome: Outcome) -> Ended:
+        """Hold nothing that the former address of an endpoint answered against its present one."""
+        is_delivered = isinstance(outcome, Delivered)
+        state = DeliveryState.DELIVERED if is_delivered else DeliveryState.PENDING
+        return await self._record(turn.key, _attempt(head, outcome, self._clock.now().at, state=state))
 
     async def deliver_once(self, outlet: Outlet, event: Event) -> None:
         """Post an event that is neither stored nor retried."""
         at = self._clock.now().at
         event_id = new_id("evt", at)
         body = write_body(event_id, event, self._letterhead.host)
-        outcome = await self._sender.send(outlet.endpoint, event_id, body, at)
-        self._note(outlet, outcome)
+        endpoint = outlet.endpoint
+        outcome = await self._sender.send(endpoint, event_id, body, at)
+        if outlet.endpoint.url == endpoint.url:
+            self._note(outlet, outcome)
 
     async def try_out(self, endpoint: Endpoint) -> Trial:
         """Post an `endpoint.test`, signed as every event is; the dispatcher learns nothing from what comes back."""
@@ -171,7 +183,7 @@ class Courier:
                 return await self._bury(turn.key, attempt(tries=verdict.tries, state=DeliveryState.DEAD), head, verdict)
             case Disabled():
                 _log.error("endpoint_disabled", **facts)
-                return await self._disable(turn.key, attempt())
+                return await self._disable(outlet.endpoint, turn.key, attempt())
             case _:
                 assert_never(verdict)
 
@@ -187,10 +199,12 @@ class Courier:
 
         return Ended(due_at=await self._persist(bury), has_told=bool(letter))
 
-    async def _disable(self, key: StreamKey, attempt: Attempt) -> Ended:
+    async def _disable(self, endpoint: Endpoint, key: StreamKey, attempt: Attempt) -> Ended:
         def disable(connection: sqlite3.Connection) -> None:
             outbox.record(connection, key, attempt)
-            disable_endpoint(connection, key.endpoint_id, "gone", attempt.at)
+            present = load_endpoint(connection, key.endpoint_id)
+            if present is not None and present.url == endpoint.url:  # else it was moved just now
+                disable_endpoint(connection, key.endpoint_id, "gone", attempt.at)
 
         await self._persist(disable)
         return Ended(due_at=None, is_disabled=True)

@@ -1,5 +1,6 @@
 """What became of each delivery, and sending some once more."""
 
+import asyncio
 from functools import partial
 
 from openwa_manager.domain.errors import InvalidInputError
@@ -28,19 +29,19 @@ class Deliveries:
         Raises:
             InvalidInputError: there are too many.
         """
+        return await asyncio.shield(self._replay(selection))  # a caller that hangs up does not leave it half done
+
+    async def _replay(self, selection: Selection) -> int:
         count = await self._database.read(partial(count_replayable, selection=selection))
         if count > REPLAY_MAX:
             raise InvalidInputError("body", f"means {count} deliveries, more than {REPLAY_MAX} at once; ask for fewer")
+        replayed, after = 0, 0
         try:
-            return await self._replay(selection)
+            while True:
+                part = await self._database.write(partial(replay, selection=selection, after=after))
+                replayed += part.delivery_count
+                if part.last_seq is None:
+                    return replayed
+                after = part.last_seq
         finally:
             self._dispatcher.reload()
-
-    async def _replay(self, selection: Selection) -> int:
-        replayed, after = 0, 0
-        while True:
-            part = await self._database.write(partial(replay, selection=selection, after=after))
-            replayed += part.delivery_count
-            if part.last_seq is None:
-                return replayed
-            after = part.last_seq

@@ -41,6 +41,7 @@ class Dispatcher:
         self._courier = courier
         self._policy = policy
         self._outlets: dict[EndpointId, Outlet] = {}
+        self._retired: dict[EndpointId, Outlet] = {}
         self._known: set[StreamKey] = set()
         self._posting: dict[StreamKey, Turn] = {}
         self._touched: set[StreamKey] = set()
@@ -100,12 +101,13 @@ class Dispatcher:
     async def _read_all(self) -> None:
         endpoints = [endpoint for endpoint in await self._database.read(load_endpoints) if endpoint.is_active]
         arrivals = await self._news.read_all()
-        former, self._outlets = self._outlets, {}
+        former, self._outlets = {**self._retired, **self._outlets}, {}
         for endpoint in endpoints:
-            outlet = former.get(endpoint.endpoint_id) or Outlet(endpoint, self._policy)
+            outlet = former.pop(endpoint.endpoint_id, None) or Outlet(endpoint, self._policy)
             outlet.change(endpoint)
             outlet.forget_queue()
             self._outlets[endpoint.endpoint_id] = outlet
+        self._retired = {key: outlet for key, outlet in former.items() if outlet.is_posting}  # they may come back soon
         self._waiting.clear()
         self._known = set(self._posting)
         for arrival in arrivals:

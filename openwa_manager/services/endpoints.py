@@ -1,10 +1,11 @@
 """Whom we tell: endpoints are added, changed, rotated, tried out and removed here, and the dispatcher hears of it."""
 
+import asyncio
 import sqlite3
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from functools import partial
-from typing import Literal
+from typing import Literal, TypeVar
 
 from openwa_manager.domain.delivery import DEFAULT_ENDPOINT, Endpoint
 from openwa_manager.domain.errors import ConflictError, EndpointNotFoundError
@@ -24,6 +25,8 @@ from openwa_manager.store.endpoints import (
     save_endpoint,
 )
 from openwa_manager.webhooks.signing import check_secret, new_secret
+
+T = TypeVar("T")
 
 #: Every event is looked at once per endpoint.
 ENDPOINTS_MAX = 100
@@ -107,8 +110,7 @@ class Endpoints:
         now = self._clock.now().at
         first = Endpoint(endpoint_id=new_endpoint_id(now), url=url, secret=new_secret(), created_at=now, updated_at=now)
         endpoint = self._changed(first, replace(wanted, url=url))
-        await self._database.write(partial(_add, endpoint=endpoint))
-        self._dispatcher.reload()
+        await self._write(partial(_add, endpoint=endpoint))
         return endpoint
 
     async def change(self, endpoint_id: EndpointId, wanted: Wanted) -> Condition:
@@ -125,8 +127,7 @@ class Endpoints:
         def change(connection: sqlite3.Connection) -> None:
             save_endpoint(connection, self._changed(_load(connection, endpoint_id), wanted))
 
-        await self._database.write(change)
-        self._dispatcher.reload()
+        await self._write(change)
         return await self.get(endpoint_id)
 
     async def resume(self, endpoint_id: EndpointId) -> Condition:
@@ -144,8 +145,7 @@ class Endpoints:
             save_endpoint(connection, self._changed(_load(connection, endpoint_id), wanted))
             hasten(connection, endpoint_id)
 
-        await self._database.write(resume)
-        self._dispatcher.reload()
+        await self._write(resume)
         return await self.get(endpoint_id)
 
     async def remove(self, endpoint_id: EndpointId) -> None:
@@ -157,12 +157,7 @@ class Endpoints:
         """
         if endpoint_id == DEFAULT_ENDPOINT and self._ownership.has_url:
             raise ConflictError("the settings name this endpoint (upstream_url); pause it, or change them")
-        await self._database.read(partial(_load, endpoint_id=endpoint_id))
-        after: int | None = 0
-        while after is not None:
-            after = await self._database.write(partial(forget_deliveries, endpoint_id=endpoint_id, after=after))
-        await self._database.write(partial(remove_endpoint, endpoint_id=endpoint_id))
-        self._dispatcher.reload()
+        await asyncio.shield(self._remove(endpoint_id))
 
     async def rotate(self, endpoint_id: EndpointId, secret: str | None) -> Endpoint:
         """Give an endpoint a new secret, made up if None; for a day the old one signs beside it.
@@ -178,10 +173,9 @@ class Endpoints:
         check_secret(fresh)
         now = self._clock.now().at
         rotate = partial(rotate_secret, endpoint_id=endpoint_id, secret=fresh, at=now)
-        endpoint = await self._database.write(rotate)
+        endpoint = await self._write(rotate)
         if endpoint is None:
             raise EndpointNotFoundError("there is no such endpoint")
-        self._dispatcher.reload()
         return endpoint
 
     async def test(self, endpoint_id: EndpointId) -> Trial:
@@ -191,6 +185,22 @@ class Endpoints:
             EndpointNotFoundError: there is none of this id.
         """
         return await self._courier.try_out(await self._database.read(partial(_load, endpoint_id=endpoint_id)))
+
+    async def _write(self, change: Callable[[sqlite3.Connection], T]) -> T:
+        """Return what a change returned, once the dispatcher knows of it too, even if the caller hangs up meanwhile."""
+        return await asyncio.shield(self._write_and_tell(change))
+
+    async def _write_and_tell(self, change: Callable[[sqlite3.Connection], T]) -> T:
+        changed = await self._database.write(change)
+        self._dispatcher.reload()
+        return changed
+
+    async def _remove(self, endpoint_id: EndpointId) -> None:
+        await self._database.read(partial(_load, endpoint_id=endpoint_id))
+        after: int | None = 0
+        while after is not None:
+            after = await self._database.write(partial(forget_deliveries, endpoint_id=endpoint_id, after=after))
+        await self._write_and_tell(partial(remove_endpoint, endpoint_id=endpoint_id))
 
     def _check_default(self, wanted: Wanted) -> None:
         if wanted.url is not None or wanted.secret is not None:

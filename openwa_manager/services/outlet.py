@@ -56,6 +56,11 @@ class Outlet:
     _is_probing: bool = False
     _probed_lane: Lane = Lane.MAIN
 
+    @property
+    def is_posting(self) -> bool:
+        """Tell whether something is on its way there."""
+        return any(self._in_flight.values())
+
     def change(self, endpoint: Endpoint) -> None:
         """Take over a changed endpoint: it deserves a fresh start."""
         if endpoint != self.endpoint:

@@ -2,7 +2,7 @@
 
 import sqlite3
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import NamedTuple
 
 from openwa_manager.domain.delivery import DeliveryState, Lane, Tries
@@ -247,7 +247,8 @@ def _append_one(connection: sqlite3.Connection, event: Event, listeners: Sequenc
     about = (lane, event.session_id or "", event.event_class, size_bytes)
     wanting = tuple(listener.endpoint_id for listener in listeners if listener.wants(event))
     connection.executemany(_INSERT_DELIVERY, [(seq, endpoint_id, *about) for endpoint_id in wanting])
-    return StoredEvent(seq=seq, id=stored_as, event=event, endpoint_ids=wanting)
+    as_read = replace(event, type=text(event.type), data=json_object(data))  # what a later reader finds, to the letter
+    return StoredEvent(seq=seq, id=stored_as, event=as_read, endpoint_ids=wanting)
 
 
 #: What an event takes on disk beside its data, roughly.

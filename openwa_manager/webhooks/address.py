@@ -1,6 +1,7 @@
 """Which addresses an endpoint may have: nobody may make us knock on doors of our own network."""
 
 import ipaddress
+import re
 import socket
 from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network
 
@@ -10,6 +11,8 @@ from yarl import URL
 
 from openwa_manager.domain.errors import InvalidInputError
 
+#: The last label of a name is never a number (WHATWG URL); the system would take it for an address all the same.
+_NUMBER = re.compile(r"[0-9]+|0[xX][0-9a-fA-F]*")
 _NAT64 = IPv6Network("64:ff9b::/96")
 _IPV4_COMPATIBLE = IPv6Network("::/96")
 #: Closed, although the standard library calls them global: protocol assignments (Oracle's metadata among them),
@@ -54,13 +57,16 @@ class AddressGuard(AbstractResolver):
         """
         try:
             parsed = URL(url)
-        except ValueError as error:
-            raise InvalidInputError("url", str(error)) from error
-        if parsed.scheme not in ("http", "https") or not parsed.host or parsed.port is None:
+            scheme, host, port, user = parsed.scheme, parsed.host, parsed.port, parsed.user or parsed.password
+        except (ValueError, IndexError) as error:  # a host that is no name: yarl decodes it only when asked
+            raise InvalidInputError("url", f"is no URL: {error}") from error
+        if scheme not in ("http", "https") or not host or not port:
             raise InvalidInputError("url", "must be http:// or https:// with a host")
-        if parsed.user or parsed.password:
+        if user:
             raise InvalidInputError("url", "must not carry credentials; deliveries are signed")
-        if (refusal := self.refusal(parsed.host, parsed.port)) is not None:
+        if _NUMBER.fullmatch(host.rstrip(".").rpartition(".")[2]) and not _is_literal(host):
+            raise InvalidInputError("url", f"{host} is no address: write it as four decimal numbers")
+        if (refusal := self.refusal(host, port)) is not None:
             raise InvalidInputError("url", refusal)
 
     def refusal(self, host: str, port: int) -> str | None:

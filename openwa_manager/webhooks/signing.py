@@ -23,10 +23,10 @@ def check_secret(secret: str) -> None:
     Raises:
         InvalidInputError: it is neither.
     """
-    if not secret:
+    if not secret.strip():
         raise InvalidInputError("secret", "must not be empty")
-    if secret.startswith(_PREFIX) and _decoded(secret) is None:
-        raise InvalidInputError("secret", "what follows whsec_ must be base64")
+    if secret.startswith(_PREFIX) and not _decoded(secret):
+        raise InvalidInputError("secret", "what follows whsec_ must be base64, and not empty")
 
 
 def signature_headers(endpoint: Endpoint, event_id: str, at: float, body: bytes) -> dict[str, str]:

@@ -45,6 +45,16 @@ async def test_a_repeated_event_is_answered_and_counted_once(world: World) -> No
     assert await received(world) == 2
 
 
+@pytest.mark.parametrize("key", ["", "k\xe9", "k" * 257, "\ud83d"])
+async def test_a_key_that_is_none_is_refused_and_troubles_nobody(world: World, key: str) -> None:
+    session = await linked(world)
+
+    refused = await world.post_event(session, RECEIVED, key=key)
+    taken = await world.post_event(session, RECEIVED, key="sess_1 evt:2~")
+
+    assert [(refused.status, refused.code), taken.status] == [(400, "bad_request"), 200]
+
+
 @pytest.mark.parametrize("signature", ["", "sha256=", "sha256=00", sign("other secret", RECEIVED), "ü"])
 async def test_a_wrong_signature_is_refused(world: World, signature: str) -> None:
     session = await linked(world)

@@ -17,7 +17,7 @@ from openwa_manager.services.dispatcher import Dispatcher
 from openwa_manager.store import outbox
 from openwa_manager.store.database import Database
 from openwa_manager.store.endpoints import save_endpoint
-from tests.fakes.clock import FakeClock
+from tests.fakes.clock import FakeClock, settle
 
 NOW = 1_800_000_000.0  # where FakeClock begins
 POLICY = DeliveryPolicy(jitter=0.0)
@@ -99,6 +99,13 @@ class DispatchScene:
         """Make an endpoint known."""
         await self.database.write(partial(save_endpoint, endpoint=endpoint))
         self.dispatcher.reload()
+
+    async def until_reloaded(self) -> None:
+        """Return once the dispatcher has taken note of a changed endpoint."""
+        while self.dispatcher._is_stale:  # noqa: ASYNC110 (it tells nobody)
+            await asyncio.sleep(0)
+        await self.database.read(lambda _: None)  # its own reading comes before this one
+        await settle()
 
     async def pass_retry(self) -> None:
         """Let the dispatcher fall asleep over its next retry or probe, and wake it on time."""

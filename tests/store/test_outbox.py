@@ -26,6 +26,7 @@ from openwa_manager.store.outbox import (
     record,
 )
 from openwa_manager.store.retention import Retention, prune
+from openwa_manager.webhooks.envelope import write_body
 
 NOW = 1_800_000_000.0
 DAY_S = 86_400.0
@@ -60,6 +61,15 @@ def endpoint(connection: sqlite3.Connection) -> None:
 
 def states(connection: sqlite3.Connection) -> list[tuple[int, str]]:
     return connection.execute("SELECT event_seq, state FROM delivery ORDER BY event_seq, endpoint_id").fetchall()
+
+
+def test_what_is_announced_is_what_a_later_reader_finds(connection: sqlite3.Connection) -> None:
+    odd = replace(an_event("presence.\ud83d"), data={"half": "cut \ud83d", "deep": [{"far": float("inf")}], "n": 1.5})
+
+    stored = append(connection, [odd])
+
+    assert stored == read_events(connection)
+    write_body(stored[0].id, stored[0].event, "host-1").decode()
 
 
 def test_an_event_comes_back_as_it_was(connection: sqlite3.Connection) -> None:

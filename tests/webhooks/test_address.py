@@ -48,6 +48,8 @@ def test_wrapping_an_address_never_makes_it_public(number: int) -> None:
             "http://a.localhost./",
         ),
         *("http://169.254.169.254/latest/meta-data", "http://[::ffff:10.0.0.1]/"),
+        *("http://xn--a/", "http://xn--a--/", "http://xn--0zwm56d+/", "http://\u200dxn--][@", "http://example.com:0/"),
+        *("http://2130706433/", "http://0177.0.0.1/", "http://0x7f.1/", "http://127.1/", "http://256.256.256.256/"),
     ],
 )
 def test_a_url_we_must_not_post_to_is_refused(url: str) -> None:

@@ -119,8 +119,9 @@ def test_a_prefix_before_something_that_is_no_base64_is_refused_and_signs_as_tex
 
 
 def test_an_empty_secret_is_refused_and_others_are_accepted() -> None:
-    with pytest.raises(InvalidInputError, match="empty"):
-        check_secret("")
+    for empty in ("", " ", "whsec_"):
+        with pytest.raises(InvalidInputError, match="empty"):
+            check_secret(empty)
 
     check_secret("any text")
     check_secret(new_secret())
