@@ -148,7 +148,9 @@ class Parts:
         }
         around, engine_type = self.surroundings, self.settings.engine_type
         setups = {
-            name: OpenwaSetup(program=each, surroundings=around, engine_type=engine_type)
+            name: OpenwaSetup(
+                program=each, surroundings=around, engine_type=engine_type, answer_timeout_s=self._answer_timeout_s
+            )
             for name, each in programs.items()
         }
         return {name: OpenwaEngine(setup, self.clock) for name, setup in setups.items()}
@@ -156,8 +158,16 @@ class Parts:
     @cached_property
     def command_setup(self) -> CommandSetup:
         return CommandSetup(
-            argv=self.settings.command_argv, surroundings=self.surroundings, env=self.settings.command_env
+            argv=self.settings.command_argv,
+            surroundings=self.surroundings,
+            env=self.settings.command_env,
+            answer_timeout_s=self._answer_timeout_s,
         )
+
+    @property
+    def _answer_timeout_s(self) -> float:
+        """Return how long an engine may take to answer: never less than a probe allows it."""
+        return max(5.0, self.settings.probe_timeout_s)
 
     @cached_property
     def equipment(self) -> Equipment:

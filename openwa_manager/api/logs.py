@@ -13,7 +13,7 @@ from openwa_manager.api.given import LogQuery
 from openwa_manager.api.routing import Call, Route, route
 from openwa_manager.domain.errors import SessionNotFoundError
 from openwa_manager.domain.session import SessionId
-from openwa_manager.host.logfile import rotated
+from openwa_manager.host.logfile import open_log, rotated
 from openwa_manager.services.sessions import Sessions
 
 TEXT = "text/plain"
@@ -81,12 +81,13 @@ def tail_of(path: Path, line_count: int) -> tuple[bytes, int]:
     if position > 0 or line_count == 0:
         return b"", position
     try:
-        missing_count = line_count - len(path.read_bytes().splitlines())
+        with open_log(path) as file:
+            missing_count = line_count - len(file.read().splitlines())
     except FileNotFoundError:
         missing_count = line_count
     older = rotated(path)
     try:
-        with older.open("rb") as file:
+        with open_log(older) as file:
             file.seek(tail_position(older, max(0, missing_count)))
             return file.read(), position
     except FileNotFoundError:
@@ -96,7 +97,7 @@ def tail_of(path: Path, line_count: int) -> tuple[bytes, int]:
 def tail_position(path: Path, line_count: int) -> int:
     """Return where the last `line_count` lines of a file begin; 0 when it has fewer, or is not there yet."""
     try:
-        with path.open("rb") as file:
+        with open_log(path) as file:
             return _line_start(file, file.seek(0, os.SEEK_END), line_count)
     except FileNotFoundError:
         return 0
@@ -127,7 +128,7 @@ def read_from(path: Path, position: int, end: int | None) -> tuple[bytes, int]:
     A file cut short was rotated: first comes what is left of its former content, then it starts anew.
     """
     try:
-        with path.open("rb") as file:
+        with open_log(path) as file:
             if file.seek(0, os.SEEK_END) < position:
                 if rest := _rest_of(rotated(path), position):
                     return rest, position + len(rest)
@@ -142,7 +143,7 @@ def read_from(path: Path, position: int, end: int | None) -> tuple[bytes, int]:
 
 def _rest_of(path: Path, position: int) -> bytes:
     try:
-        with path.open("rb") as file:
+        with open_log(path) as file:
             file.seek(position)
             return file.read(_BLOCK_BYTES)
     except FileNotFoundError:

@@ -79,7 +79,9 @@ class ForgetCredentials:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RemoveQr:
-    """Forget the image of the code and remove `qr.png`."""
+    """Remove `qr.png`; with `sha256` only while it holds that image, since the next one may be there already."""
+
+    sha256: str | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -283,7 +283,9 @@ def is_paired(session: Session) -> bool:
 
 
 def _code_expired(scene: Scene) -> Draft:
-    return Draft(session=replace(scene.session, qr=None), decision="code expired", commands=(RemoveQr(),))
+    expired = scene.session.qr
+    remove = RemoveQr(sha256=expired.sha256 if expired else None)
+    return Draft(session=replace(scene.session, qr=None), decision="code expired", commands=(remove,))
 
 
 def _window_closed(scene: Scene) -> Draft:

@@ -285,6 +285,12 @@ class Session:
         return self.launch.identity.pid if self.launch and self.launch.identity else None
 
     @property
+    def awaits_code(self) -> bool:
+        """Tell whether the engine may show a code now; one whose link is down may have lost its account."""
+        is_up = self.process in (ProcessState.STARTING, ProcessState.RUNNING) and self.launch is not None
+        return is_up and self.link in (LinkState.UNKNOWN, LinkState.QR_READY, LinkState.DISCONNECTED)
+
+    @property
     def status(self) -> Status:
         """Return the public word for both machines (DESIGN.md, State)."""
         if self.process in _STATUS_OF_PROCESS:

@@ -1,10 +1,12 @@
 """Engine logs as files: rotated while the engine writes on, read from the end."""
 
+import errno
 import os
 import stat
 from collections.abc import Iterable
 from contextlib import suppress
 from pathlib import Path
+from typing import BinaryIO
 
 _CHUNK_BYTES = 1 << 20
 
@@ -34,6 +36,20 @@ def rotate(path: Path, *, max_bytes: int, kept: int) -> bool:
     finally:
         os.close(source)
     return True
+
+
+def open_log(path: Path) -> BinaryIO:
+    """Open a log for reading, if it is a plain file: an engine may put anything in its place.
+
+    Raises:
+        FileNotFoundError: there is none.
+        OSError: it cannot be read.
+    """
+    file = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC)
+    if not stat.S_ISREG(os.fstat(file).st_mode):
+        os.close(file)
+        raise FileNotFoundError(errno.ENOENT, "not a plain file", str(path))
+    return os.fdopen(file, "rb")
 
 
 def rotated(path: Path) -> Path:

@@ -3,7 +3,9 @@
 import errno
 import os
 import signal
+import stat
 import subprocess
+from contextlib import suppress
 from pathlib import Path
 
 from openwa_manager.domain.errors import LaunchFailedError, OwnedElsewhereError
@@ -141,7 +143,11 @@ def _identity_of_child(plan: LaunchPlan, pid: int) -> Identity:
 
 
 def _open_log(path: Path) -> int:
-    flags = os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_CLOEXEC
+    """Open the log for the engine; what an engine has put in its place, if it is no plain file, is removed."""
+    flags = os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW
+    with suppress(FileNotFoundError):
+        if not stat.S_ISREG(path.lstat().st_mode):
+            path.unlink()
     try:
         return os.open(path, flags, 0o600)
     except FileNotFoundError:

@@ -55,10 +55,10 @@ class SessionLocks:
         try:
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
             os.dup2(lock, self._fd, inheritable=False)
-        except BlockingIOError as error:
+        except BlockingIOError:
             raise OwnedElsewhereError(
                 f"another live process holds {path} (`fuser -v {path}` names it); end it, then start the session again"
-            ) from error
+            ) from None  # its errno is that of a host that is short of something, and this is not
         finally:
             os.close(lock)
         try:

@@ -49,6 +49,7 @@ class Dispatcher:
         self._order = count()
         self._news = News(database)
         self._fresh: dict[StreamKey, StoredEvent] = {}
+        self._posted_seq = 0
         self._is_stale = True
         self._roused = asyncio.Event()
 
@@ -125,7 +126,7 @@ class Dispatcher:
         elif key not in self._known:
             self._known.add(key)
             self._schedule(key, first.due_at)
-            if stored is not None:
+            if stored is not None and stored.seq > self._posted_seq:  # else it may have been read and posted already
                 self._fresh[key] = stored
 
     def _hurry(self, key: StreamKey) -> None:
@@ -159,6 +160,7 @@ class Dispatcher:
         ended = await self._courier.deliver(outlet, turn, stored)
         outlet.end(turn)
         self._posting.pop(turn.key, None)
+        self._posted_seq = max(self._posted_seq, turn.seq)
         self._follow_up(turn.key, ended)
         self._roused.set()
 

@@ -39,6 +39,7 @@ from openwa_manager.domain.stimuli import (
     Observation,
     ProcessExited,
 )
+from openwa_manager.host.logfile import open_log
 from openwa_manager.processes.shortage import is_shortage
 from openwa_manager.services.equipment import Equipment
 from openwa_manager.watcher.qr import remove_qr, write_qr
@@ -70,8 +71,8 @@ class Errands:
         match command:
             case Enqueue() | Dequeue():
                 return  # the supervisor itself speaks with the start gate
-            case RemoveQr():
-                remove_qr(self._directory)
+            case RemoveQr(sha256=sha256):
+                self._remove_qr(sha256)
             case WatchExit() | BringUp() | Observe() | CheckCredentials():
                 self._listen(command, tasks)
             case _:
@@ -101,6 +102,12 @@ class Errands:
                 write_qr(self._directory, image)
             except OSError as error:
                 _log.warning("qr_file_not_written", session_id=self._current().session_id, error=str(error))
+
+    def _remove_qr(self, sha256: str | None) -> None:
+        try:
+            remove_qr(self._directory, sha256)
+        except OSError as error:
+            _log.warning("qr_file_not_removed", session_id=self._current().session_id, error=str(error))
 
     def drop_listeners(self) -> None:
         """Stop listening to a launch that is over."""
@@ -255,7 +262,7 @@ def _remove_tree(directory: Path) -> str | None:
 def _read_tail(path: Path) -> str:
     """Return the last lines of a log, or nothing when there is no log."""
     try:
-        with path.open("rb") as log:
+        with open_log(path) as log:
             log.seek(max(0, log.seek(0, os.SEEK_END) - _TAIL_BYTES))
             return log.read(_TAIL_BYTES).decode(errors="replace")
     except OSError:

@@ -14,11 +14,14 @@ from openwa_manager.store.outbox import StreamKey
 
 @dataclass(slots=True, kw_only=True)
 class Turn:
-    """A stream's permission to post its first event; `is_probe` asks whether the endpoint is back."""
+    """A stream's permission to post its first event; `is_probe` asks whether the endpoint is back.
+
+    `seq` is that of the event that was posted; 0 while none was.
+    """
 
     key: StreamKey
     is_probe: bool
-    _seq: int = 0
+    seq: int = 0
     _patience: asyncio.Timeout | None = None
 
     @asynccontextmanager
@@ -30,14 +33,14 @@ class Turn:
         """
         try:
             async with asyncio.timeout(None) as self._patience:
-                self._seq = seq
+                self.seq = seq
                 yield
         finally:
             self._patience = None
 
     def overtake(self, seq: int) -> None:
         """Give up on an earlier event that is on its way, since the one with this seq makes it pointless."""
-        if self._patience is not None and seq > self._seq:
+        if self._patience is not None and seq > self.seq:
             self._patience.reschedule(asyncio.get_running_loop().time())
             self._patience = None  # once is enough
 

@@ -19,6 +19,8 @@ _log = structlog.get_logger()
 
 #: Into how many parts a long period is cut; in each part those whose turn it is are asked.
 _TICKS = 15
+#: How much later than its timeout a probe may end, at least, before we must have been away ourselves.
+_LATE_MIN_S = 0.25
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -142,7 +144,8 @@ class Prober:
     def _has_slept_since(self, began_s: float) -> bool:
         """Tell whether this probe went unanswered because we, not the engine, were away."""
         elapsed_s = self._clock.now().boot_s - began_s
-        return began_s < self._excused_boot_s or elapsed_s > self._policy.timeout_s + LATE_S
+        late_s = min(LATE_S, max(_LATE_MIN_S, self._policy.timeout_s / 4))
+        return began_s < self._excused_boot_s or elapsed_s > self._policy.timeout_s + late_s
 
     def _listen(self, patient: Patient, pulse: Pulse) -> Pulse:
         """Return the pulse with the newest sign of life: an answer, a post, or a line in the log."""

@@ -145,11 +145,12 @@ class Sessions:
         session_id = wanted.session_id or str(uuid.uuid4())
         if not is_session_id(session_id):
             raise InvalidInputError("session_id", "must match ^[a-z0-9][a-z0-9_-]{0,62}$")
-        present = self._supervisors.get(SessionId(session_id))
-        if present is not None:
-            session = await present.hear(())
-            wanted.require_same(session)
-            return session, False
+        while (present := self._supervisors.get(SessionId(session_id))) is not None:
+            with suppress(SessionNotFoundError):  # it is being deleted: wait until nothing of it is left
+                session = await present.hear(())
+                wanted.require_same(session)
+                return session, False
+            await asyncio.sleep(0)
         if self._group is None or self.is_draining:
             raise DrainingError("the daemon is not taking new sessions now")
         engine = wanted.engine or self._default_engine
@@ -329,11 +330,12 @@ class Sessions:
             return
         launch_id = supervisor.session.launch.launch_id
         sha256 = hashlib.sha256(image).hexdigest()
-        supervisor.tell(QrProduced(launch_id=launch_id, image=image, sha256=sha256, produced_at=produced_at))
+        seen_at = min(produced_at, self._equipment.clock.now().at)  # files may be dated ahead
+        supervisor.tell(QrProduced(launch_id=launch_id, image=image, sha256=sha256, produced_at=seen_at))
 
     def awaiting_qr(self) -> list[SessionId]:
         """Return the sessions whose engine may show a code now."""
-        return [session_id for session_id, supervisor in self._supervisors.items() if _awaits_qr(supervisor.session)]
+        return [session_id for session_id, supervisor in self._supervisors.items() if supervisor.session.awaits_code]
 
     def patients(self) -> list[Patient]:
         """Return the sessions whose engine should answer when it is asked."""
@@ -393,8 +395,3 @@ def _running_launch(session: Session) -> Launch:
     if session.launch is None or session.process is not ProcessState.RUNNING:
         raise IllegalTransitionError(f"{session.session_id}: not possible while the session is {session.status}")
     return session.launch
-
-
-def _awaits_qr(session: Session) -> bool:
-    is_up = session.process in (ProcessState.STARTING, ProcessState.RUNNING) and session.launch is not None
-    return is_up and session.link in (LinkState.UNKNOWN, LinkState.QR_READY)

@@ -1,6 +1,7 @@
 """The one owner of a session's state: it decides on one stimulus at a time, records the decision, then acts on it."""
 
 import asyncio
+import hashlib
 import sqlite3
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
@@ -36,6 +37,7 @@ from openwa_manager.services.errands import Errands
 from openwa_manager.services.slot_seeker import SlotSeeker
 from openwa_manager.store import engine_events, registry
 from openwa_manager.store.engine_events import RepeatedError
+from openwa_manager.watcher.qr import read_qr
 
 _log = structlog.get_logger()
 
@@ -125,7 +127,12 @@ class Supervisor:
         qr = self._session.qr
         if qr is None or qr.expires_at <= self._equipment.clock.now().at:
             return None
-        return self._images.get(qr.sha256)
+        return self._images.get(qr.sha256) or self._image_on_disk(qr.sha256)
+
+    def _image_on_disk(self, sha256: str) -> bytes | None:
+        """Return the image the last daemon showed, which is not in memory until the file has been looked at."""
+        found = read_qr(self._equipment.directory(self._session.session_id))
+        return found[0] if found and hashlib.sha256(found[0]).hexdigest() == sha256 else None
 
     def tell(self, *observations: Observation) -> None:
         """Put what was observed, together, into the inbox; nothing observed means: look at your state again."""

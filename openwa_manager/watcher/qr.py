@@ -1,6 +1,7 @@
 """`qr.png` in the session directories: seen the moment it is whole, written and removed for engines that write none."""
 
 import asyncio
+import hashlib
 import os
 import stat
 from collections.abc import Callable, Collection, Iterable, Mapping
@@ -202,8 +203,10 @@ def write_qr(directory: Path, image: bytes) -> None:
     fresh.replace(directory / QR_FILE)
 
 
-def remove_qr(directory: Path) -> None:
-    """Remove the image, if there is one."""
+def remove_qr(directory: Path, sha256: str | None = None) -> None:
+    """Remove the image, if there is one; with `sha256` only if it is that one."""
+    if sha256 is not None and (found := read_qr(directory)) and hashlib.sha256(found[0]).hexdigest() != sha256:
+        return
     with suppress(FileNotFoundError, NotADirectoryError):
         (directory / QR_FILE).unlink()
 

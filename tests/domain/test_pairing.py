@@ -60,11 +60,13 @@ def test_the_engine_may_say_when_a_code_expires() -> None:
 
 def test_an_expired_code_is_shown_no_more_and_its_file_removed() -> None:
     stage = showing_code()
+    shown = stage.session.qr
+    assert shown is not None
 
     stage.wait(CODE_LIVES_S)
 
     assert stage.session.qr is None
-    assert stage.done(RemoveQr) == [RemoveQr()]
+    assert stage.done(RemoveQr) == [RemoveQr(sha256=shown.sha256)]  # the file may hold the next one already
     assert stage.session.status is Status.QR_READY  # the next one is awaited
 
 
