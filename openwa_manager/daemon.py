@@ -70,14 +70,17 @@ async def _serve(settings: Settings) -> None:
     clock = SystemClock()
     async with AsyncExitStack() as stack:
         stack.enter_context(DaemonLock(home.run / "daemon.lock"))
+        stack.enter_context(DaemonLock(home.sessions / ".daemon.lock", f"the sessions in {home.sessions}"))
         door = Door(make_admin_key(home.admin_key), settings.allowed_hosts)
         database, loss = await open_safely(home, clock)
         stack.push_async_callback(database.close)
         await database.write(partial(_configure_default, settings=settings, at=clock.now().at))
         parts = Parts(settings, home, clock, database)
         await parts.enter(stack)
+        recovery = Recovery(home, clock, database, settings.engine)
+        loss = loss or await recovery.find_loss()
         if loss is not None:
-            adopted, resting = await Recovery(home, clock, database, settings.engine).run()
+            adopted, resting = await recovery.run()
             restored = str(loss.copy) if loss.copy else None
             await parts.tell("manager.recovered", why=loss.why, restored=restored, adopted=adopted, resting=resting)
         await parts.sessions.load()

@@ -83,10 +83,14 @@ def _require_writable(directory: Path) -> None:
 
 
 class DaemonLock:
-    """Held by the one daemon of a home for as long as its process lives; a context manager."""
+    """Held by the one daemon of a home for as long as its process lives; a context manager.
 
-    def __init__(self, path: Path) -> None:
+    `what` is what it owns, in words.
+    """
+
+    def __init__(self, path: Path, what: str = "this home") -> None:
         self._path = path
+        self._what = what
 
     def __enter__(self) -> Self:
         """Take the lock.
@@ -100,7 +104,7 @@ class DaemonLock:
         except BlockingIOError as error:
             pid = os.read(self._file, 32).decode(errors="replace").strip() or "unknown"
             os.close(self._file)
-            raise AlreadyRunningError(f"already_running: a daemon with pid {pid} owns this home") from error
+            raise AlreadyRunningError(f"already_running: a daemon with pid {pid} owns {self._what}") from error
         os.ftruncate(self._file, 0)
         os.pwrite(self._file, f"{os.getpid()}\n".encode(), 0)
         return self

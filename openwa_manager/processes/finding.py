@@ -1,7 +1,9 @@
 """Finding engines nobody has on record: by their launch id, their working directory and the lock they hold."""
 
 import os
+import sys
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -36,6 +38,21 @@ def find_engines(sessions_root: Path, locks: Path) -> list[FoundEngine]:
     return list(found.values())
 
 
+def _holds(process: psutil.Process, lock: str) -> bool:
+    """Tell whether the process has this lock open, also one that was deleted meanwhile."""
+    if sys.platform != "linux":
+        return any(file.path == lock for file in process.open_files())  # pragma: no cover (macOS and others)
+    for number in range(_LOCK_FD_MAX + 1):
+        with suppress(OSError):
+            if str(Path(f"/proc/{process.pid}/fd/{number}").readlink()).removesuffix(" (deleted)") == lock:
+                return True
+    return False
+
+
+#: The lock is passed under a number that Node and bash do not hand on (DESIGN.md, Launching).
+_LOCK_FD_MAX = 15
+
+
 def _engine_of(process: Process, sessions_root: Path, locks: Path) -> FoundEngine | None:
     environment = environment_of(process.identity)
     launch_id = environment.get(LAUNCH_ID_VARIABLE)
@@ -46,8 +63,7 @@ def _engine_of(process: Process, sessions_root: Path, locks: Path) -> FoundEngin
         directory, arguments = Path(seen.cwd()), seen.cmdline()
         if directory.parent != sessions_root or not is_session_id(directory.name):
             return None
-        lock = str(locks / f"{directory.name}.lock")
-        if all(file.path != lock for file in seen.open_files()):
+        if not _holds(seen, str(locks / f"{directory.name}.lock")):
             return None
     except psutil.Error:
         return None

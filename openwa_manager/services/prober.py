@@ -19,6 +19,8 @@ _log = structlog.get_logger()
 
 #: Into how many parts a long period is cut; in each part those whose turn it is are asked.
 _TICKS = 15
+#: Why a link is taken for lost without any word about it.
+_SILENT = "no sign of life"
 #: How much later than its timeout a probe may end, at least, before we must have been away ourselves.
 _LATE_MIN_S = 0.25
 
@@ -183,9 +185,12 @@ class Prober:
             return
         is_silent = self._clock.now().boot_s - pulse.sign_boot_s > self._policy.silence_s
         gives_signs = patient.has_heartbeat or must_answer
+        detail = f"{_SILENT} for {self._policy.silence_s:.0f} s"
+        reason = patient.session.reason
         if is_silent and gives_signs and patient.session.link is LinkState.CONNECTED:
-            detail = f"no sign of life for {self._policy.silence_s:.0f} s"
             patient.tell(LinkReported(launch_id=pulse.launch_id, link=LinkReport.DISCONNECTED, detail=detail))
+        elif not is_silent and patient.session.link is LinkState.DISCONNECTED and reason and reason.detail == detail:
+            patient.tell(LinkReported(launch_id=pulse.launch_id, link=LinkReport.CONNECTED))  # it was all we knew
 
 
 def _grown_at(log_path: Path) -> float | None:

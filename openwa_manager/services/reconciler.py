@@ -1,12 +1,12 @@
 """After a start of the daemon: what the registry says against what the operating system says."""
 
 import asyncio
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping
 
 import structlog
 
 from openwa_manager.domain.ports import Clock, Launcher, Target
-from openwa_manager.domain.session import Identity, Session
+from openwa_manager.domain.session import Identity, LaunchId, Session, SessionId
 from openwa_manager.domain.stimuli import Resumed
 from openwa_manager.processes.identity import boot_id
 from openwa_manager.services.equipment import Equipment
@@ -36,6 +36,20 @@ async def examine(session: Session, equipment: Equipment) -> Resumed:
         identity=identity,
     )
     return Resumed(is_alive=False, exit=await launcher.end(target, equipment.stop_grace_s))
+
+
+async def sweep_leftovers(ended: Mapping[SessionId, LaunchId], equipment: Equipment) -> None:
+    """End what launches have left behind that ended shortly before the last daemon did: nobody else remembers them."""
+
+    async def sweep(session_id: SessionId, launch_id: LaunchId) -> None:
+        directory = equipment.directory(session_id)
+        target = Target(session_id=session_id, launch_id=launch_id, directory=directory, identity=None)
+        if count := await equipment.launcher.sweep(target):
+            _log.info("leftovers_ended", session_id=session_id, count=count)
+
+    async with asyncio.TaskGroup() as sweeps:
+        for session_id, launch_id in ended.items():
+            sweeps.create_task(sweep(session_id, launch_id))
 
 
 async def _dead(identity: Identity, launcher: Launcher) -> Resumed:

@@ -53,8 +53,8 @@ async def open_safely(home: Home, clock: Clock) -> tuple[Database, Loss | None]:
         OSError: the damaged file cannot be put aside.
     """
     database = Database(home.database)
-    is_missing = not home.database.exists() and any(_directories(home.sessions))
-    why = "manager.db is missing"
+    is_missing = not _is_there(home.database) and any(_directories(home.sessions))
+    why = "manager.db is missing or empty"
     if not is_missing:
         try:
             await database.open()
@@ -77,6 +77,17 @@ class Recovery:
         self._at = clock.now().at
         self._database = database
         self._default_engine = default_engine
+
+    async def find_loss(self) -> Loss | None:
+        """Return what shows that the database is older than what runs; None when it knows every live engine."""
+        known = {each.session_id for each in await self._database.read(registry.load_sessions)}
+        engines = await asyncio.to_thread(find_engines, self._home.sessions, self._home.locks)
+        strangers = sorted({engine.session_id for engine in engines} - known)
+        if not strangers:
+            return None
+        why = f"it does not know the live engines of {', '.join(strangers)}"
+        _log.error("database_lost", why=why, restored=None, database=str(self._home.database))
+        return Loss(why=why, copy=None)
 
     async def run(self) -> tuple[int, int]:
         """Record what is missing; return how many live engines and how many resting sessions that were."""
@@ -142,6 +153,13 @@ class Recovery:
             updated_at=self._at,
             reason=reason,
         )
+
+
+def _is_there(database: Path) -> bool:
+    try:
+        return database.stat().st_size > 0
+    except FileNotFoundError:
+        return False
 
 
 def _kind_of(engine: FoundEngine) -> str:

@@ -49,7 +49,7 @@ from openwa_manager.services.equipment import Equipment
 from openwa_manager.services.memory_guard import IDLE_S
 from openwa_manager.services.new_session import NewSession
 from openwa_manager.services.prober import Patient, is_patient
-from openwa_manager.services.reconciler import by_last_connection, examine, patiently
+from openwa_manager.services.reconciler import by_last_connection, examine, patiently, sweep_leftovers
 from openwa_manager.services.supervisor import Supervisor
 from openwa_manager.store import registry
 
@@ -75,6 +75,7 @@ class Sessions:
         self._heartbeats: dict[SessionId, LaunchId] = {}
         self._used_boot_s: dict[SessionId, float] = {}
         self._group: asyncio.TaskGroup | None = None
+        self._last_launches: Mapping[SessionId, LaunchId] = {}
         self.is_draining = False
         self.adoption = Adoption(equipment.clock)
 
@@ -82,6 +83,7 @@ class Sessions:
         """Know every recorded session, as it was left."""
         for session in await self._equipment.database.read(registry.load_sessions):
             self._supervisors[session.session_id] = Supervisor(session, self._equipment)
+        self._last_launches = await self._equipment.database.read(registry.last_launches)
 
     async def run(self) -> None:
         """Adopt what lives and replace what died, most recently connected first; then run them all until cancelled."""
@@ -89,6 +91,7 @@ class Sessions:
         self.adoption.begin()
         async with asyncio.TaskGroup() as group:
             self._group = group
+            group.create_task(sweep_leftovers(self._last_launches, self._equipment))
             for supervisor in supervisors:
                 group.create_task(self._keep(supervisor))
             async with asyncio.TaskGroup() as adoption:

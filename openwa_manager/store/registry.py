@@ -105,6 +105,14 @@ def save_session(
     return outbox.append(connection, events)
 
 
+def last_launches(connection: sqlite3.Connection) -> dict[SessionId, LaunchId]:
+    """Return the last launch of every session that has none now."""
+    sql = """
+        SELECT session_id, launch.launch_id, max(number) FROM launch JOIN session USING (session_id)
+        WHERE session.launch_id IS NULL GROUP BY session_id"""
+    return {SessionId(session_id): LaunchId(launch_id) for session_id, launch_id, _ in connection.execute(sql)}
+
+
 def _save_whole(connection: sqlite3.Connection, session: Session, steps: Sequence[Step]) -> None:
     _close_former_launch(connection, session, steps)
     connection.execute(_SAVE_SESSION, _session_row(session))
