@@ -1,5 +1,6 @@
 """Reading, writing and removing one `qr.png`."""
 
+import hashlib
 import os
 from collections.abc import Callable
 from pathlib import Path
@@ -105,3 +106,13 @@ def test_a_session_directory_that_is_a_link_is_not_entered(tmp_path: Path) -> No
 )
 def test_a_path_tells_whose_code_it_is(path: str, owner: str | None) -> None:
     assert session_of(Path("/s"), path) == (SessionId(owner) if owner else None)
+
+
+def test_an_image_is_removed_only_if_it_is_the_one_that_is_meant(tmp_path: Path) -> None:
+    write_qr(tmp_path, png(b"next"))
+
+    remove_qr(tmp_path, hashlib.sha256(png(b"last")).hexdigest())
+    is_left = (tmp_path / "qr.png").exists()
+    remove_qr(tmp_path, hashlib.sha256(png(b"next")).hexdigest())
+
+    assert (is_left, (tmp_path / "qr.png").exists()) == (True, False)
