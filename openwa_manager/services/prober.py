@@ -189,8 +189,10 @@ class Prober:
         reason = patient.session.reason
         if is_silent and gives_signs and patient.session.link is LinkState.CONNECTED:
             patient.tell(LinkReported(launch_id=pulse.launch_id, link=LinkReport.DISCONNECTED, detail=detail))
-        elif not is_silent and patient.session.link is LinkState.DISCONNECTED and reason and reason.detail == detail:
-            patient.tell(LinkReported(launch_id=pulse.launch_id, link=LinkReport.CONNECTED))  # it was all we knew
+        if reason is None or reason.detail != detail or patient.session.link is not LinkState.DISCONNECTED:
+            return
+        if pulse.sign_at > reason.at and not patient.engine.has_http:  # one with HTTP tells itself how its link is
+            patient.tell(LinkReported(launch_id=pulse.launch_id, link=LinkReport.CONNECTED))
 
 
 def _grown_at(log_path: Path) -> float | None:

@@ -14,6 +14,7 @@ from openwa_manager.domain.session import (
     LaunchId,
     LinkState,
     ProcessState,
+    Reason,
     ReasonCode,
     Session,
     SessionId,
@@ -80,11 +81,12 @@ class Ward:
     log_path: Path
     told: list[Observation] = field(default_factory=list)
     last_seen_at: float | None = None
+    session: Session = SESSION
 
     def patients(self) -> list[Patient]:
         return [
             Patient(
-                session=replace(SESSION, last_seen_at=self.last_seen_at),
+                session=replace(self.session, last_seen_at=self.last_seen_at),
                 launch=LAUNCH,
                 engine=self.engine,
                 tell=lambda *observations: self.told.extend(observations),
@@ -204,6 +206,24 @@ async def test_silence_disconnects_an_engine_that_used_to_beat(ward: Ward) -> No
     assert ward.verdicts
     assert isinstance(ward.verdicts[0], LinkReported)
     assert ward.verdicts[0].link is LinkReport.DISCONNECTED
+
+
+@pytest.mark.parametrize(
+    ("detail", "since_s", "verdicts"),
+    [("no sign of life for 120 s", -1.0, 1), ("no sign of life for 120 s", 1.0, 0), ("the phone is off", -1.0, 0)],
+)
+async def test_a_sign_of_life_ends_a_silence_that_is_older_but_no_other_trouble(
+    ward: Ward, detail: str, since_s: float, verdicts: int
+) -> None:
+    ward.engine = Beating()
+    ward.last_seen_at = ward.clock.now().at
+    reason = Reason(code=ReasonCode.NETWORK, detail=detail, at=ward.last_seen_at + since_s)
+    ward.session = replace(SESSION, link=LinkState.DISCONNECTED, reason=reason)
+
+    async with probing(ward):
+        await ward.clock.advance(PERIOD_S)
+
+    assert ward.verdicts == [LinkReported(launch_id=LAUNCH.launch_id, link=LinkReport.CONNECTED)] * verdicts
 
 
 async def test_a_growing_log_is_a_sign_of_life(ward: Ward) -> None:
