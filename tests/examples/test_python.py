@@ -15,7 +15,7 @@ import pytest
 from openwa_manager.domain.events import Json
 from openwa_manager.watcher.png import is_whole_png
 from tests.e2e.daemon import SCANNED, Daemon, eventually, free_ports
-from tests.examples.backend import EXAMPLES, SECRET, Backend, plain_header, standard_headers
+from tests.examples.backend import EXAMPLES, PATH, SECRET, Backend, plain_header, standard_headers
 
 RECEIVERS = ("receiver_stdlib.py", "receiver_aiohttp.py")
 Receiver = Callable[..., Backend]
@@ -126,10 +126,20 @@ def test_a_receiver_takes_what_is_signed_once_and_refuses_what_is_forged_or_old(
         backend.post(status_event(3), **standard_headers(status_event(3), now - 301)),
         backend.post(status_event(4), **standard_headers(status_event(4), now, "whsec_" + "b3RoZXI=")),
         backend.post(status_event(5)),
+        backend.post(status_event(6), **{**standard_headers(status_event(6), now), "webhook-timestamp": "9" * 400}),
     ]
 
-    assert answers == [204, 204, 401, 401, 401, 401]
+    assert answers == [204, 204, 401, 401, 401, 401, 401]
     assert rows(tmp_path, "SELECT id FROM processed_event") == [("evt_1",)]
+
+
+@pytest.mark.parametrize("length", ["-1", "abc", "99999999999"])
+def test_a_body_of_no_sane_length_is_not_waited_for(receiver: Receiver, length: str) -> None:
+    backend = receiver("receiver_stdlib.py")
+
+    status, _ = backend.ask("POST", PATH, b"", {"Content-Length": length})
+
+    assert status == 413
 
 
 def test_the_plain_way_needs_only_the_body_and_the_secret(receiver: Receiver, tmp_path: Path) -> None:
