@@ -2,7 +2,7 @@
 
 import os
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -25,14 +25,20 @@ class FoundEngine:
     arguments: Sequence[str]
 
 
-def find_engines(sessions_root: Path, locks: Path) -> list[FoundEngine]:
+def find_engines(sessions_root: Path, locks: Path, known: Collection[LaunchId] = ()) -> list[FoundEngine]:
     """Return every live engine below this root: it was launched by us, works there and holds its session's lock.
 
-    What an engine started carries its launch id and may work in the same place, but does not hold the lock. Blocks.
+    What an engine started carries its launch id and may work in the same place, but does not hold the lock. Those of
+    `known` launches are left out. Blocks.
     """
     found: dict[SessionId, FoundEngine] = {}
+    places = Path(os.path.realpath(sessions_root)), Path(os.path.realpath(locks))
     for process in sorted(read_processes(), key=lambda process: (process.started, process.pid)):
-        engine = _engine_of(process, Path(os.path.realpath(sessions_root)), Path(os.path.realpath(locks)))
+        environment = environment_of(process.identity)
+        launch_id = environment.get(LAUNCH_ID_VARIABLE)
+        if launch_id is None or launch_id in known:
+            continue
+        engine = _engine_of(process, LaunchId(launch_id), environment, *places)
         if engine is not None:
             found.setdefault(engine.session_id, engine)
     return list(found.values())
@@ -53,11 +59,9 @@ def _holds(process: psutil.Process, lock: str) -> bool:
 _LOCK_FD_MAX = 15
 
 
-def _engine_of(process: Process, sessions_root: Path, locks: Path) -> FoundEngine | None:
-    environment = environment_of(process.identity)
-    launch_id = environment.get(LAUNCH_ID_VARIABLE)
-    if launch_id is None:
-        return None
+def _engine_of(
+    process: Process, launch_id: LaunchId, environment: Mapping[str, str], sessions_root: Path, locks: Path
+) -> FoundEngine | None:
     try:
         seen = psutil.Process(process.pid)
         directory, arguments = Path(seen.cwd()), seen.cmdline()
@@ -69,7 +73,7 @@ def _engine_of(process: Process, sessions_root: Path, locks: Path) -> FoundEngin
         return None
     return FoundEngine(
         session_id=SessionId(directory.name),
-        launch_id=LaunchId(launch_id),
+        launch_id=launch_id,
         identity=process.identity,
         environment=environment,
         arguments=arguments,

@@ -80,9 +80,10 @@ class Recovery:
 
     async def find_loss(self) -> Loss | None:
         """Return what shows that the database is older than what runs; None when it knows every live engine."""
-        known = {each.session_id for each in await self._database.read(registry.load_sessions)}
-        engines = await asyncio.to_thread(find_engines, self._home.sessions, self._home.locks)
-        strangers = sorted({engine.session_id for engine in engines} - known)
+        sessions = await self._database.read(registry.load_sessions)
+        known = {each.launch.launch_id for each in sessions if each.launch}
+        engines = await asyncio.to_thread(find_engines, self._home.sessions, self._home.locks, known)
+        strangers = sorted(engine.session_id for engine in engines)
         if not strangers:
             return None
         why = f"it does not know the live engines of {', '.join(strangers)}"
