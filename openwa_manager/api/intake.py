@@ -75,13 +75,13 @@ class Intake:
 
 
 def _idempotency_key(request: web.Request) -> str | None:
-    key = request.headers.get(_KEY_HEADER)
-    if key is not None and _KEY.fullmatch(key) is None:
-        raise BadRequestError(f"{_KEY_HEADER} must be 1 to 256 printable ASCII characters")
-    return key
+    """Return the key, or a hash of one that is no plain text: it holds a message's id, which its sender has chosen."""
+    key = request.headers.get("X-OpenWA-Idempotency-Key")
+    if not key or _KEY.fullmatch(key):
+        return key or None
+    return hashlib.sha256(key.encode("utf-8", "surrogateescape")).hexdigest()
 
 
-_KEY_HEADER = "X-OpenWA-Idempotency-Key"
 _KEY = re.compile(r"[\x20-\x7e]{1,256}")
 
 
