@@ -6,7 +6,8 @@ from contextlib import ExitStack
 import pytest
 
 from tests.e2e.conftest import serve, upstream
-from tests.e2e.daemon import Daemon
+from tests.e2e.daemon import Daemon, free_ports
+from tests.e2e.upstream import Upstream
 
 __all__ = ["serve", "share", "upstream"]
 
@@ -21,3 +22,10 @@ def share(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Callable[..., Da
             return stack.enter_context(Daemon(home=home, **fields))  # type: ignore[arg-type]  # real fields
 
         yield start
+
+
+@pytest.fixture(scope="module")
+def backend() -> Iterator[Upstream]:
+    """Run a backend for all tests of a module."""
+    with Upstream(free_ports(1)[0]) as upstream:
+        yield upstream

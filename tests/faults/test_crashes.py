@@ -5,22 +5,16 @@ import os
 import shutil
 import signal
 import socket
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 
 import pytest
 
 from openwa_manager.domain.events import Json
-from tests.e2e.daemon import SCANNED, Daemon, eventually, free_ports
+from tests.e2e.daemon import SCANNED, Daemon, eventually
 from tests.e2e.upstream import Upstream
 from tests.faults.programs import COMMAND
 
 BOOT_TIMEOUT_S = 5.0
-
-
-@pytest.fixture(scope="module")
-def backend() -> Iterator[Upstream]:
-    with Upstream(free_ports(1)[0]) as upstream:
-        yield upstream
 
 
 @pytest.fixture(scope="module")

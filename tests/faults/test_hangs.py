@@ -5,13 +5,13 @@ import json
 import os
 import signal
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Mapping
 from itertools import pairwise
 
 import pytest
 
 from openwa_manager.domain.events import Json
-from tests.e2e.daemon import SCANNED, Daemon, eventually, free_ports
+from tests.e2e.daemon import SCANNED, Daemon, eventually
 from tests.e2e.upstream import Upstream
 from tests.faults.programs import COMMAND, running
 
@@ -27,12 +27,6 @@ while not pathlib.Path("silent").exists():
     time.sleep(0.2)
 signal.pause()
 """
-
-
-@pytest.fixture(scope="module")
-def backend() -> Iterator[Upstream]:
-    with Upstream(free_ports(1)[0]) as upstream:
-        yield upstream
 
 
 @pytest.fixture(scope="module")

@@ -1,19 +1,13 @@
 """Engines that leak are recycled before they harm the host, and that is not held against them."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 
 import pytest
 
-from tests.e2e.daemon import SCANNED, Daemon, eventually, free_ports
+from tests.e2e.daemon import SCANNED, Daemon, eventually
 from tests.e2e.upstream import Upstream
 
 LIMIT_BYTES = 150_000_000
-
-
-@pytest.fixture(scope="module")
-def backend() -> Iterator[Upstream]:
-    with Upstream(free_ports(1)[0]) as upstream:
-        yield upstream
 
 
 @pytest.fixture(scope="module")

@@ -78,6 +78,13 @@ def inotify_count() -> int:
     return count
 
 
+async def until_not(watch_count: int) -> None:
+    """Return once another number of watches is open."""
+    async with asyncio.timeout(20):
+        while inotify_count() == watch_count:  # noqa: ASYNC110 a file descriptor has no event
+            await asyncio.sleep(0.01)
+
+
 def made(root: Path) -> Path:
     root.mkdir()
     return root
@@ -188,9 +195,7 @@ async def test_nothing_is_watched_while_no_code_is_awaited(tmp_path: Path) -> No
 
         eye.awaited.clear()
         eye.look_again()
-        async with asyncio.timeout(20):
-            while inotify_count() == opened:  # noqa: ASYNC110 a file descriptor has no event
-                await asyncio.sleep(0.01)
+        await until_not(opened)
         write_qr(place, png(b"a"))
         assert eye.of(ALICE) == []
 
@@ -209,9 +214,7 @@ async def test_the_watch_ends_also_when_a_neighbour_leaves_as_the_last_code_is_s
         eye.awaited.clear()
         neighbour.rmdir()
 
-        async with asyncio.timeout(20):
-            while inotify_count() == opened:  # noqa: ASYNC110 a file descriptor has no event
-                await asyncio.sleep(0.01)
+        await until_not(opened)
 
 
 async def test_a_directory_made_while_its_code_is_awaited_is_watched_at_once(tmp_path: Path) -> None:
