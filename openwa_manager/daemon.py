@@ -14,7 +14,7 @@ import structlog
 
 from openwa_manager import logs
 from openwa_manager.api.app import control_app
-from openwa_manager.api.auth import Door, make_admin_key
+from openwa_manager.api.authenticator import Door, make_admin_key
 from openwa_manager.api.gateway import gateway_app
 from openwa_manager.api.intake import intake_app
 from openwa_manager.api.listeners import listen
@@ -25,9 +25,9 @@ from openwa_manager.host.home import DaemonLock, Home, raise_file_limit
 from openwa_manager.host.notify import ServiceManager
 from openwa_manager.parts import VERSION, Parts
 from openwa_manager.processes.locks import reserve_fd
-from openwa_manager.services.gauge import Gauge
-from openwa_manager.services.herald import Herald
-from openwa_manager.services.recovery import Recovery, open_safely
+from openwa_manager.services.backpressure import Gauge
+from openwa_manager.services.service_notifier import Herald
+from openwa_manager.services.registry_rebuild import Recovery, open_safely
 from openwa_manager.store.endpoints import configure_default
 from openwa_manager.webhooks.signing import new_secret
 

@@ -35,25 +35,25 @@ from openwa_manager.processes.launcher import HostLauncher
 from openwa_manager.processes.ports import PortPool
 from openwa_manager.processes.usage import UsageMeter
 from openwa_manager.services.broadcaster import Broadcaster
-from openwa_manager.services.courier import Courier, Letterhead
+from openwa_manager.services.attempts import Courier, Letterhead
 from openwa_manager.services.deliveries import Deliveries
-from openwa_manager.services.disk_survey import DiskSurvey
+from openwa_manager.services.disk_usage import DiskSurvey
 from openwa_manager.services.dispatcher import Dispatcher
 from openwa_manager.services.endpoints import Endpoints, Ownership
-from openwa_manager.services.equipment import Equipment
+from openwa_manager.services.dependencies import Equipment
 from openwa_manager.services.force_kill import force_kill
 from openwa_manager.services.heartbeat import Heartbeat
 from openwa_manager.services.housekeeping import EngineLogs, Housekeeping
-from openwa_manager.services.measurements import Measurements
+from openwa_manager.services.metrics_collector import Measurements
 from openwa_manager.services.memory_guard import MemoryGuard
 from openwa_manager.services.pacing import Pacing
 from openwa_manager.services.prober import Prober
-from openwa_manager.services.room import Room
-from openwa_manager.services.sampler import Sampler
+from openwa_manager.services.capacity import Room
+from openwa_manager.services.usage_sampler import Sampler
 from openwa_manager.services.sessions import Sessions
 from openwa_manager.services.start_gate import StartGate
-from openwa_manager.services.vigil import Reactions, Vigil
-from openwa_manager.services.vitals import Vitals, Watchers
+from openwa_manager.services.host_monitor import Reactions, Vigil
+from openwa_manager.services.health import Vitals, Watchers
 from openwa_manager.store import outbox
 from openwa_manager.store.database import Database
 from openwa_manager.watcher.qr import QrWatcher

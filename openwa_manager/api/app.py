@@ -6,7 +6,7 @@ from functools import partial
 
 from aiohttp import web
 
-from openwa_manager.api.auth import Door
+from openwa_manager.api.authenticator import Door
 from openwa_manager.api.deliveries import DeliveryRoutes
 from openwa_manager.api.endpoints import EndpointRoutes
 from openwa_manager.api.errors import answer_errors
@@ -15,7 +15,7 @@ from openwa_manager.api.events import EventRoutes
 from openwa_manager.api.gateway_errors import answer_as_openwa
 from openwa_manager.api.health import HealthRoutes
 from openwa_manager.api.logs import LogRoutes
-from openwa_manager.api.marks import identify, log_answer, mark_answer
+from openwa_manager.api.middleware import identify, log_answer, mark_answer
 from openwa_manager.api.metrics import MetricsRoutes
 from openwa_manager.api.openapi import OpenapiRoutes
 from openwa_manager.api.qr import QrRoutes
@@ -30,7 +30,7 @@ from openwa_manager.services.broadcaster import Broadcaster
 from openwa_manager.services.deliveries import Deliveries
 from openwa_manager.services.endpoints import Endpoints
 from openwa_manager.services.sessions import Sessions
-from openwa_manager.services.vitals import Vitals
+from openwa_manager.services.health import Vitals
 from openwa_manager.store.database import Database
 
 BODY_MAX_BYTES = 1024 * 1024

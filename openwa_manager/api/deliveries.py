@@ -4,9 +4,9 @@ from datetime import datetime
 
 from aiohttp import web
 
-from openwa_manager.api.given import DeliveriesQuery, ReplayIn
+from openwa_manager.api.requests import DeliveriesQuery, ReplayIn
 from openwa_manager.api.routing import Call, Route, json_answer, route
-from openwa_manager.api.schemas import DeliveryOut, DeliveryPage, ReplayOut, timestamp
+from openwa_manager.api.responses import DeliveryOut, DeliveryPage, ReplayOut, timestamp
 from openwa_manager.domain.errors import InvalidInputError
 from openwa_manager.domain.events import EndpointId
 from openwa_manager.domain.session import SessionId

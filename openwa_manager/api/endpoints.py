@@ -4,13 +4,13 @@ from typing import assert_never
 
 from aiohttp import web
 
-from openwa_manager.api.given import EndpointChange, EndpointIn, Nothing, RotationIn
+from openwa_manager.api.requests import EndpointChange, EndpointIn, Nothing, RotationIn
 from openwa_manager.api.routing import Call, Route, json_answer, route
-from openwa_manager.api.schemas import EndpointOut, EndpointsOut, NewEndpointOut, TrialOut, timestamp
+from openwa_manager.api.responses import EndpointOut, EndpointsOut, NewEndpointOut, TrialOut, timestamp
 from openwa_manager.domain.delivery import Delivered, Endpoint, Gone, Outcome, Rejected, Retry
 from openwa_manager.domain.events import EndpointId
 from openwa_manager.domain.times import iso8601
-from openwa_manager.services.courier import Trial
+from openwa_manager.services.attempts import Trial
 from openwa_manager.services.endpoints import Condition, Endpoints, Wanted
 
 

@@ -8,7 +8,7 @@ import structlog
 from aiohttp import web
 from aiohttp.typedefs import Handler
 
-from openwa_manager.api.marks import REQUEST_ID
+from openwa_manager.api.middleware import REQUEST_ID
 from openwa_manager.domain.errors import InvalidInputError, OpenwaManagerError
 
 _log = structlog.get_logger()

@@ -6,9 +6,9 @@ from functools import partial
 from aiohttp import web
 
 from openwa_manager.api.event_stream import EVENT_STREAM, EventStream, Pace, position_in, wants_stream
-from openwa_manager.api.given import EventsQuery
+from openwa_manager.api.requests import EventsQuery
 from openwa_manager.api.routing import Call, Route, route
-from openwa_manager.api.schemas import EventPage
+from openwa_manager.api.responses import EventPage
 from openwa_manager.domain.errors import InvalidInputError
 from openwa_manager.domain.events import StoredEvent
 from openwa_manager.domain.session import SessionId

@@ -8,7 +8,7 @@ from aiohttp import web
 from multidict import CIMultiDict, CIMultiDictProxy
 
 from openwa_manager.api.gateway_errors import RefusalError
-from openwa_manager.api.marks import REQUEST_ID
+from openwa_manager.api.middleware import REQUEST_ID
 from openwa_manager.domain.errors import EngineError
 
 _log = structlog.get_logger()

@@ -11,7 +11,7 @@ from openwa_manager.api.gateway_directory import Directory
 from openwa_manager.api.gateway_errors import RefusalError, incomplete, json_answer, not_connected, not_started
 from openwa_manager.api.gateway_forwarding import Forwarding
 from openwa_manager.api.gateway_shapes import INITIALIZING, READY, is_loaded, overview_of, record_of, word_of
-from openwa_manager.api.given import SESSION_ID_TEXT
+from openwa_manager.api.requests import SESSION_ID_TEXT
 from openwa_manager.domain.errors import EngineError, EngineUnableError, IllegalTransitionError
 from openwa_manager.domain.events import Json
 from openwa_manager.domain.session import Desired, ProcessState, Session, SessionId, Usage

@@ -3,14 +3,14 @@
 from aiohttp import web
 
 from openwa_manager.api.errors import NotReadyError
-from openwa_manager.api.given import Nothing, ReadyQuery
+from openwa_manager.api.requests import Nothing, ReadyQuery
 from openwa_manager.api.routing import Call, Route, json_answer, route
-from openwa_manager.api.schemas import Alive, CheckOut, HealthOut, ProgressOut, Readiness
+from openwa_manager.api.responses import Alive, CheckOut, HealthOut, ProgressOut, Readiness
 from openwa_manager.domain.session import LinkState, ProcessState
 from openwa_manager.domain.times import iso8601
 from openwa_manager.services.progress import progress_of
 from openwa_manager.services.sessions import Sessions
-from openwa_manager.services.vitals import Signs, Vitals
+from openwa_manager.services.health import Signs, Vitals
 
 
 class HealthRoutes:

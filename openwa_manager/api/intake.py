@@ -14,7 +14,7 @@ from openwa_manager.api.errors import (
     UnauthenticatedError,
     answer_errors,
 )
-from openwa_manager.api.marks import identify, mark_answer
+from openwa_manager.api.middleware import identify, mark_answer
 from openwa_manager.api.routing import read_whole, session_id_in
 from openwa_manager.domain.errors import BacklogFullError, InvalidInputError
 from openwa_manager.domain.events import Json, is_passed_through

@@ -9,7 +9,7 @@ from typing import BinaryIO
 
 from aiohttp import web
 
-from openwa_manager.api.given import LogQuery
+from openwa_manager.api.requests import LogQuery
 from openwa_manager.api.routing import Call, Route, route
 from openwa_manager.domain.errors import SessionNotFoundError
 from openwa_manager.domain.session import SessionId

@@ -5,7 +5,7 @@ from collections.abc import Awaitable, Callable
 
 from aiohttp import web
 
-from openwa_manager.api.given import Nothing
+from openwa_manager.api.requests import Nothing
 from openwa_manager.api.routing import Call, Route, route
 from openwa_manager.metrics import Scrape, expose
 

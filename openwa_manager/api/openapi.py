@@ -10,11 +10,11 @@ from aiohttp import web
 from pydantic import BaseModel
 from pydantic.json_schema import models_json_schema
 
-from openwa_manager.api.auth import OPEN_PATHS
+from openwa_manager.api.authenticator import OPEN_PATHS
 from openwa_manager.api.errors import PROBLEM_TYPE
-from openwa_manager.api.given import SESSION_ID_TEXT, Body, Given, Nothing
+from openwa_manager.api.requests import SESSION_ID_TEXT, Body, Given, Nothing
 from openwa_manager.api.routing import Answer, Call, Route, route
-from openwa_manager.api.schemas import Problem
+from openwa_manager.api.responses import Problem
 from openwa_manager.domain.events import Json
 
 _REF = "#/components/schemas/{model}"

@@ -4,9 +4,9 @@ import base64
 
 from aiohttp import web
 
-from openwa_manager.api.given import PairingCodeIn, QrQuery
+from openwa_manager.api.requests import PairingCodeIn, QrQuery
 from openwa_manager.api.routing import Call, Route, json_answer, route
-from openwa_manager.api.schemas import PairingCodeOut, QrOut
+from openwa_manager.api.responses import PairingCodeOut, QrOut
 from openwa_manager.domain.errors import IllegalTransitionError
 from openwa_manager.domain.session import After, Qr, Session, Status
 from openwa_manager.domain.times import iso8601

@@ -10,7 +10,7 @@ from multidict import MultiMapping
 from pydantic import BaseModel, ValidationError
 
 from openwa_manager.api.errors import BadRequestError, SlowRequestError, UnsupportedMediaTypeError
-from openwa_manager.api.given import Body, Given, Query
+from openwa_manager.api.requests import Body, Given, Query
 from openwa_manager.domain.errors import InvalidInputError, SessionNotFoundError
 from openwa_manager.domain.session import SessionId, is_session_id
 

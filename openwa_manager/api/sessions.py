@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 from aiohttp import web
 
 from openwa_manager.api.cursor import Position
-from openwa_manager.api.given import (
+from openwa_manager.api.requests import (
     DeleteQuery,
     ListQuery,
     Nothing,
@@ -18,7 +18,7 @@ from openwa_manager.api.given import (
 )
 from openwa_manager.api.qr import may_show_code
 from openwa_manager.api.routing import Call, Route, json_answer, route
-from openwa_manager.api.schemas import NewSessionOut, SessionOut, SessionPage, SessionsOut
+from openwa_manager.api.responses import NewSessionOut, SessionOut, SessionPage, SessionsOut
 from openwa_manager.domain.errors import InvalidInputError
 from openwa_manager.domain.session import Desired, ProcessState, Session, SessionId, Status, Usage
 from openwa_manager.engines.environment import refused_env_names

@@ -7,9 +7,9 @@ from dataclasses import dataclass
 
 from aiohttp import web
 
-from openwa_manager.api.given import Nothing
+from openwa_manager.api.requests import Nothing
 from openwa_manager.api.routing import Call, Route, json_answer, route
-from openwa_manager.api.schemas import SessionCounts, SystemOut
+from openwa_manager.api.responses import SessionCounts, SystemOut
 from openwa_manager.domain.times import iso8601
 from openwa_manager.services.sessions import Sessions
 

@@ -2,9 +2,9 @@
 
 from aiohttp import web
 
-from openwa_manager.api.given import TimelineQuery
+from openwa_manager.api.requests import TimelineQuery
 from openwa_manager.api.routing import Call, Route, json_answer, route
-from openwa_manager.api.schemas import NextStepOut, ReasonOut, StepOut, TimelineOut
+from openwa_manager.api.responses import NextStepOut, ReasonOut, StepOut, TimelineOut
 from openwa_manager.domain.session import After, ProcessState, Session
 from openwa_manager.domain.times import iso8601
 from openwa_manager.services.sessions import Sessions

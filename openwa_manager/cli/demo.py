@@ -6,7 +6,7 @@ from openwa_manager.cli.command import Call, Command
 
 
 def _demo(call: Call) -> int:
-    from openwa_manager.cli.story import tell
+    from openwa_manager.cli.scenario import tell
 
     return tell(call, once=call.arguments.once)
 

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
 
 def _doctor(call: Call) -> int | None:
-    from openwa_manager.cli.examination import examine
+    from openwa_manager.cli.checks import examine
 
     findings = list(examine(_home(call), call.environ))
     is_bad = any(finding.level == "fail" for finding in findings)

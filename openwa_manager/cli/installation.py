@@ -7,13 +7,13 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, cast
 
-from openwa_manager.cli.actions import Action, below, perform
+from openwa_manager.cli.steps import Action, below, perform
 from openwa_manager.cli.client import Client
 from openwa_manager.cli.command import Call
 from openwa_manager.cli.definitions import Installation
 from openwa_manager.cli.discovery import SocketDaemon, socket_of
 from openwa_manager.cli.errors import FAILED, NotReachableError, RefusedError
-from openwa_manager.cli.hosts import Host, Launchd, Systemd
+from openwa_manager.cli.service_managers import Host, Launchd, Systemd
 from openwa_manager.cli.output import record
 from openwa_manager.cli.sessions import stop_all
 from openwa_manager.domain.session import SessionId

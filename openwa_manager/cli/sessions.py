@@ -110,7 +110,7 @@ def _pair(text: str) -> tuple[str, str]:
 def _drawn_new(session: _NewSession) -> str:
     if not session["qr_base64"]:
         return _drawn(session)
-    from openwa_manager.cli.drawing import draw, modules_of
+    from openwa_manager.cli.qr_drawing import draw, modules_of
 
     return f"{_drawn(session)}\n{draw(modules_of(session['qr_base64']))}"
 

@@ -77,7 +77,7 @@ def _write_image(path: Path, qr_base64: str) -> None:
 
 
 def _drawn_qr(qr: _Qr) -> str:
-    from openwa_manager.cli.drawing import draw, modules_of
+    from openwa_manager.cli.qr_drawing import draw, modules_of
 
     hint = (
         f"code {qr['attempt']}, valid until {moment(qr['expires_at'])} UTC: WhatsApp > Linked devices > Link a device"

@@ -8,7 +8,7 @@ from openwa_manager.domain.commands import Command
 from openwa_manager.domain.deadlines import Moment, is_held
 from openwa_manager.domain.events import UNNUMBERED, Event
 from openwa_manager.domain.restart import Policy
-from openwa_manager.domain.scene import Announcement, Draft, Dropped, Refused, Scene, move
+from openwa_manager.domain.context import Announcement, Draft, Dropped, Refused, Scene, move
 from openwa_manager.domain.session import LinkState, ProcessState, Session, Status, Step
 from openwa_manager.domain.stimuli import (
     BringUpRefused,

@@ -5,9 +5,9 @@ from dataclasses import replace
 
 from openwa_manager.domain.commands import CheckCredentials, KeepCredentials, Observe, RemoveQr
 from openwa_manager.domain.events import Json
-from openwa_manager.domain.moves import going_down
+from openwa_manager.domain.transition import going_down
 from openwa_manager.domain.process import ON_DEADLINE
-from openwa_manager.domain.scene import Announcement, Draft, Dropped, Scene, move
+from openwa_manager.domain.context import Announcement, Draft, Dropped, Scene, move
 from openwa_manager.domain.session import After, Ending, LinkState, Qr, ReasonCode, Restarts, Session
 from openwa_manager.domain.stimuli import (
     Deadline,

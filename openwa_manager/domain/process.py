@@ -5,9 +5,9 @@ from dataclasses import replace
 from typing import assert_never
 
 from openwa_manager.domain.commands import BringUp, Dequeue, End, Forget, Spawn, Sweep, WatchExit
-from openwa_manager.domain.moves import at_rest, crashed, failed, going_down, queued, restarted, unlaunched
+from openwa_manager.domain.transition import at_rest, crashed, failed, going_down, queued, restarted, unlaunched
 from openwa_manager.domain.restart import AFTER
-from openwa_manager.domain.scene import Announcement, Draft, Dropped, Scene, move
+from openwa_manager.domain.context import Announcement, Draft, Dropped, Scene, move
 from openwa_manager.domain.session import (
     After,
     Desired,

@@ -3,8 +3,8 @@
 from dataclasses import replace
 
 from openwa_manager.domain.commands import Dequeue, Forget
-from openwa_manager.domain.moves import STICKY, at_rest, going_down, queued, unlaunched, unlinked
-from openwa_manager.domain.scene import Draft, Refused, Scene, move
+from openwa_manager.domain.transition import STICKY, at_rest, going_down, queued, unlaunched, unlinked
+from openwa_manager.domain.context import Draft, Refused, Scene, move
 from openwa_manager.domain.session import After, Desired, Ending, LinkState, ProcessState, ReasonCode, Restarts, Session
 from openwa_manager.domain.stimuli import (
     ChangeRequested,

@@ -9,7 +9,7 @@ from openwa_manager.domain.errors import StoreDamagedError
 from openwa_manager.domain.session import ProcessState
 from openwa_manager.domain.stimuli import Condemned
 from openwa_manager.processes.shortage import is_shortage
-from openwa_manager.services.equipment import Equipment
+from openwa_manager.services.dependencies import Equipment
 from openwa_manager.services.reconciler import examine
 from openwa_manager.services.supervisor import Supervisor
 from openwa_manager.store import registry

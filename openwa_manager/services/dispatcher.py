@@ -10,9 +10,9 @@ from openwa_manager.domain.delivery import DeliveryPolicy, Lane
 from openwa_manager.domain.events import EndpointId, Event, StoredEvent
 from openwa_manager.domain.ports import Clock
 from openwa_manager.metrics import Durations
-from openwa_manager.services.courier import Courier, Ended
-from openwa_manager.services.news import Arrival, News
-from openwa_manager.services.outlet import Outlet, Turn
+from openwa_manager.services.attempts import Courier, Ended
+from openwa_manager.services.outbox_cursor import Arrival, News
+from openwa_manager.services.endpoint_queue import Outlet, Turn
 from openwa_manager.services.rest import rest_until
 from openwa_manager.store.database import Database
 from openwa_manager.store.endpoints import load_endpoints

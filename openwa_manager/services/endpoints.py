@@ -11,7 +11,7 @@ from openwa_manager.domain.delivery import DEFAULT_ENDPOINT, Endpoint
 from openwa_manager.domain.errors import ConflictError, EndpointNotFoundError
 from openwa_manager.domain.events import EndpointId
 from openwa_manager.domain.ports import Clock
-from openwa_manager.services.courier import Courier, Trial
+from openwa_manager.services.attempts import Courier, Trial
 from openwa_manager.services.dispatcher import Dispatcher
 from openwa_manager.store.database import Database
 from openwa_manager.store.deliveries import count_pending, hasten

@@ -2,7 +2,7 @@
 
 from openwa_manager.domain.ports import Target
 from openwa_manager.domain.session import SessionId
-from openwa_manager.services.equipment import Equipment
+from openwa_manager.services.dependencies import Equipment
 from openwa_manager.services.sessions import Sessions
 
 

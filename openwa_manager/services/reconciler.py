@@ -9,7 +9,7 @@ from openwa_manager.domain.ports import Clock, Launcher, Target
 from openwa_manager.domain.session import Identity, LaunchId, Session, SessionId
 from openwa_manager.domain.stimuli import Resumed
 from openwa_manager.processes.identity import boot_id
-from openwa_manager.services.equipment import Equipment
+from openwa_manager.services.dependencies import Equipment
 
 _log = structlog.get_logger()
 

@@ -45,7 +45,7 @@ from openwa_manager.domain.stimuli import (
 from openwa_manager.engines.credentials import kept_key
 from openwa_manager.services.adoption import Adoption
 from openwa_manager.services.bulkhead import keep_running
-from openwa_manager.services.equipment import Equipment
+from openwa_manager.services.dependencies import Equipment
 from openwa_manager.services.memory_guard import IDLE_S
 from openwa_manager.services.new_session import NewSession
 from openwa_manager.services.prober import Patient, is_patient

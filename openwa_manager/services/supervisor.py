@@ -32,9 +32,9 @@ from openwa_manager.domain.stimuli import (
     StopRequested,
 )
 from openwa_manager.services.deliberation import Deliberation
-from openwa_manager.services.equipment import Equipment
-from openwa_manager.services.errands import Errands
-from openwa_manager.services.slot_seeker import SlotSeeker
+from openwa_manager.services.dependencies import Equipment
+from openwa_manager.services.executor import Errands
+from openwa_manager.services.start_ticket import SlotSeeker
 from openwa_manager.store import engine_events, registry
 from openwa_manager.store.engine_events import RepeatedError
 from openwa_manager.watcher.qr import read_qr

@@ -9,7 +9,7 @@ from openwa_manager.domain.delivery import DeliveryPolicy
 from openwa_manager.domain.events import StoredEvent
 from openwa_manager.host.clock import SystemClock
 from openwa_manager.services.broadcaster import Broadcaster
-from openwa_manager.services.courier import Courier, Letterhead
+from openwa_manager.services.attempts import Courier, Letterhead
 from openwa_manager.services.deliveries import Deliveries
 from openwa_manager.services.dispatcher import Dispatcher
 from openwa_manager.services.endpoints import Endpoints, Ownership

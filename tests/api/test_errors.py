@@ -8,7 +8,7 @@ from structlog.testing import capture_logs
 
 from openwa_manager.api.app import BODY_MAX_BYTES
 from openwa_manager.api.errors import STATUS_OF, answer_errors
-from openwa_manager.api.marks import identify, log_answer, mark_answer
+from openwa_manager.api.middleware import identify, log_answer, mark_answer
 from openwa_manager.domain.errors import (
     AlreadyRunningError,
     DrainingError,

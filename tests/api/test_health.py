@@ -19,7 +19,7 @@ from openwa_manager.domain.session import (
     SessionId,
     Spec,
 )
-from openwa_manager.services.vitals import Signs
+from openwa_manager.services.health import Signs
 from tests.api.world import World, world_in
 
 SESSION = Session(

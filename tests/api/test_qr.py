@@ -5,7 +5,7 @@ from dataclasses import replace
 import pytest
 
 from openwa_manager.api.qr import may_show_code
-from openwa_manager.api.schemas import QrOut
+from openwa_manager.api.responses import QrOut
 from openwa_manager.domain.session import (
     After,
     Ending,

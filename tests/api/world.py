@@ -17,7 +17,7 @@ import aiohttp
 from aiohttp import web
 
 from openwa_manager.api.app import Backing, control_app
-from openwa_manager.api.auth import Door, make_admin_key
+from openwa_manager.api.authenticator import Door, make_admin_key
 from openwa_manager.api.gateway import GatewayBacking, gateway_app
 from openwa_manager.api.intake import intake_app
 from openwa_manager.api.sessions import Recipes
@@ -33,15 +33,15 @@ from openwa_manager.host.clock import SystemClock
 from openwa_manager.metrics import QR_PUSH_S, Durations
 from openwa_manager.processes.launcher import HostLauncher
 from openwa_manager.processes.ports import PortPool
-from openwa_manager.services.courier import Letterhead
+from openwa_manager.services.attempts import Letterhead
 from openwa_manager.services.dispatcher import Dispatcher
-from openwa_manager.services.equipment import Equipment
+from openwa_manager.services.dependencies import Equipment
 from openwa_manager.services.force_kill import force_kill
-from openwa_manager.services.measurements import Measurements
+from openwa_manager.services.metrics_collector import Measurements
 from openwa_manager.services.pacing import Pacing
 from openwa_manager.services.sessions import Sessions
 from openwa_manager.services.start_gate import StartGate
-from openwa_manager.services.vitals import Vitals, Watchers
+from openwa_manager.services.health import Vitals, Watchers
 from openwa_manager.store.database import Database
 from tests.api.channels import PACE, Channels, channels_of
 

@@ -11,7 +11,7 @@ import segno
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from openwa_manager.cli.drawing import QUIET, draw, modules_of
+from openwa_manager.cli.qr_drawing import QUIET, draw, modules_of
 from openwa_manager.cli.errors import RefusedError
 from tests.cli.samples import code_of, modules_on
 

@@ -7,7 +7,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from openwa_manager.domain.lifecycle import TRANSITIONS, Dropped
-from openwa_manager.domain.scene import Scene, move
+from openwa_manager.domain.context import Scene, move
 from openwa_manager.domain.session import (
     ProcessState,
 )

@@ -6,7 +6,7 @@ from aiohttp import ClientResponse, web
 from aiohttp.test_utils import TestClient, TestServer
 
 from openwa_manager.api.gateway_errors import RefusalError, answer_as_openwa
-from openwa_manager.api.marks import identify
+from openwa_manager.api.middleware import identify
 from openwa_manager.domain.errors import (
     DrainingError,
     EngineError,

@@ -17,7 +17,7 @@ import pytest
 from openwa_manager.cli.command import Call
 from openwa_manager.cli.definitions import Installation, shipped, unit_of
 from openwa_manager.cli.errors import RefusedError
-from openwa_manager.cli.hosts import Launchd, Systemd
+from openwa_manager.cli.service_managers import Launchd, Systemd
 from openwa_manager.cli.installation import Site, run_service
 from openwa_manager.cli.output import Output
 from openwa_manager.domain.events import Json

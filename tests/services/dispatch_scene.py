@@ -12,7 +12,7 @@ from openwa_manager.domain.delivery import Delivered, DeliveryPolicy, Endpoint, 
 from openwa_manager.domain.events import EndpointId, Event, Json, StoredEvent
 from openwa_manager.domain.ports import Clock, WebhookSender
 from openwa_manager.domain.session import SessionId
-from openwa_manager.services.courier import Courier, Letterhead
+from openwa_manager.services.attempts import Courier, Letterhead
 from openwa_manager.services.dispatcher import Dispatcher
 from openwa_manager.store import outbox
 from openwa_manager.store.database import Database

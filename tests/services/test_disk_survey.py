@@ -2,7 +2,7 @@ import asyncio
 from pathlib import Path
 
 from openwa_manager.domain.session import SessionId
-from openwa_manager.services.disk_survey import DiskSurvey
+from openwa_manager.services.disk_usage import DiskSurvey
 from tests.fakes.clock import FakeClock
 
 SESSION = SessionId("acme")

@@ -4,7 +4,7 @@ from pathlib import Path
 
 from openwa_manager.domain.events import Event, StoredEvent
 from openwa_manager.metrics import QR_PUSH_S, Durations
-from openwa_manager.services.measurements import Measurements
+from openwa_manager.services.metrics_collector import Measurements
 from tests.api.world import World, world_in
 
 

@@ -6,7 +6,7 @@ import pytest
 
 from openwa_manager.domain.delivery import Lane
 from openwa_manager.domain.events import EndpointId, Event, StoredEvent
-from openwa_manager.services.news import News
+from openwa_manager.services.outbox_cursor import News
 from openwa_manager.store import outbox
 from openwa_manager.store.database import Database
 from openwa_manager.store.endpoints import save_endpoint

@@ -3,7 +3,7 @@ from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 
 from openwa_manager.domain.session import Identity, SessionId, Usage
-from openwa_manager.services.sampler import Sampler
+from openwa_manager.services.usage_sampler import Sampler
 from tests.fakes.clock import FakeClock
 
 ACME = SessionId("acme")

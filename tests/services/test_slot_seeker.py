@@ -12,7 +12,7 @@ from openwa_manager.domain.session import ReasonCode, Session, SessionId
 from openwa_manager.domain.stimuli import DeleteRequested, Observation, StartRequested, Stimulus
 from openwa_manager.processes.ports import PortPool
 from openwa_manager.services.deliberation import Deliberation
-from openwa_manager.services.slot_seeker import SlotSeeker
+from openwa_manager.services.start_ticket import SlotSeeker
 from openwa_manager.services.start_gate import Shortage, StartGate, Turn
 from tests.domain.stage import a_session
 from tests.fakes.clock import FakeClock, settle

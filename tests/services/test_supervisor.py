@@ -14,7 +14,7 @@ from openwa_manager.domain.stimuli import DeleteRequested, MessageAcknowledged, 
 from openwa_manager.processes.launcher import HostLauncher
 from openwa_manager.processes.ports import PortPool
 from openwa_manager.services.bulkhead import keep_running
-from openwa_manager.services.equipment import Equipment
+from openwa_manager.services.dependencies import Equipment
 from openwa_manager.services.start_gate import StartGate
 from openwa_manager.services.supervisor import Supervisor
 from openwa_manager.store.database import Database

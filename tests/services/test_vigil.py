@@ -6,7 +6,7 @@ from dataclasses import dataclass, field, replace
 import pytest
 
 from openwa_manager.domain.session import LinkState, Reason, ReasonCode, Session, SessionId, Spec
-from openwa_manager.services.vigil import Reactions, Vigil
+from openwa_manager.services.host_monitor import Reactions, Vigil
 from tests.fakes.clock import FakeClock
 
 

@@ -4,7 +4,7 @@ from dataclasses import replace
 
 from openwa_manager.domain.commands import End, Enqueue, ForgetCredentials, RemoveQr, Sweep
 from openwa_manager.domain.restart import AFTER, judge_crash
-from openwa_manager.domain.scene import Announcement, Draft, Scene
+from openwa_manager.domain.context import Announcement, Draft, Scene
 from openwa_manager.domain.session import (
     After,
     Desired,

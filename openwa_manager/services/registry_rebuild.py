@@ -28,7 +28,7 @@ from openwa_manager.domain.session import (
 )
 from openwa_manager.engines.credentials import kept_key
 from openwa_manager.host.home import Home
-from openwa_manager.processes.finding import FoundEngine, find_engines
+from openwa_manager.processes.discovery import FoundEngine, find_engines
 from openwa_manager.store import registry
 from openwa_manager.store.database import Database
 from openwa_manager.store.rescue import rescue

@@ -41,7 +41,7 @@ from openwa_manager.domain.stimuli import (
 )
 from openwa_manager.host.logfile import open_log
 from openwa_manager.processes.shortage import is_shortage
-from openwa_manager.services.equipment import Equipment
+from openwa_manager.services.dependencies import Equipment
 from openwa_manager.watcher.qr import remove_qr, write_qr
 
 _log = structlog.get_logger()

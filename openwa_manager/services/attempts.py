@@ -30,7 +30,7 @@ from openwa_manager.domain.events import Event, StoredEvent
 from openwa_manager.domain.ports import Clock, WebhookSender
 from openwa_manager.domain.session import SessionId
 from openwa_manager.metrics import QR_PUSH_S, Durations
-from openwa_manager.services.outlet import Outlet, Turn
+from openwa_manager.services.endpoint_queue import Outlet, Turn
 from openwa_manager.store import outbox
 from openwa_manager.store.database import Database
 from openwa_manager.store.endpoints import disable_endpoint, load_endpoint

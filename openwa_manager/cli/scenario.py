@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING, NamedTuple, cast
 from openwa_manager.cli.client import Client
 from openwa_manager.cli.command import Call
 from openwa_manager.cli.discovery import SocketDaemon, UrlDaemon, socket_of
-from openwa_manager.cli.drawing import draw, modules_of
+from openwa_manager.cli.qr_drawing import draw, modules_of
 from openwa_manager.cli.errors import INTERRUPTED
 from openwa_manager.cli.output import Output, cell
 from openwa_manager.cli.receiver import Arrival, Receiver
