@@ -14,7 +14,7 @@ import structlog
 
 from openwa_manager import logs
 from openwa_manager.api.app import control_app
-from openwa_manager.api.authenticator import Door, make_admin_key
+from openwa_manager.api.authenticator import Authenticator, make_admin_key
 from openwa_manager.api.gateway import gateway_app
 from openwa_manager.api.intake import intake_app
 from openwa_manager.api.listeners import listen
@@ -25,9 +25,9 @@ from openwa_manager.host.home import DaemonLock, Home, raise_file_limit
 from openwa_manager.host.notify import ServiceManager
 from openwa_manager.parts import VERSION, Parts
 from openwa_manager.processes.locks import reserve_fd
-from openwa_manager.services.backpressure import Gauge
-from openwa_manager.services.service_notifier import Herald
-from openwa_manager.services.registry_rebuild import Recovery, open_safely
+from openwa_manager.services.backpressure import Backpressure
+from openwa_manager.services.registry_rebuild import RegistryRebuild, open_safely
+from openwa_manager.services.service_notifier import ServiceNotifier
 from openwa_manager.store.endpoints import configure_default
 from openwa_manager.webhooks.signing import new_secret
 
@@ -71,34 +71,34 @@ async def _serve(settings: Settings) -> None:
     async with AsyncExitStack() as stack:
         stack.enter_context(DaemonLock(home.run / "daemon.lock"))
         stack.enter_context(DaemonLock(home.sessions / ".daemon.lock", f"the sessions in {home.sessions}"))
-        door = Door(make_admin_key(home.admin_key), settings.allowed_hosts)
+        authenticator = Authenticator(make_admin_key(home.admin_key), settings.allowed_hosts)
         database, loss = await open_safely(home, clock)
         stack.push_async_callback(database.close)
         await database.write(partial(_configure_default, settings=settings, at=clock.now().at))
         parts = Parts(settings, home, clock, database)
         await parts.enter(stack)
-        recovery = Recovery(home, clock, database, settings.engine)
-        loss = loss or await recovery.find_loss()
+        registry_rebuild = RegistryRebuild(home, clock, database, settings.engine)
+        loss = loss or await registry_rebuild.find_loss()
         if loss is not None:
-            adopted, resting = await recovery.run()
+            adopted, resting = await registry_rebuild.run()
             restored = str(loss.copy) if loss.copy else None
             await parts.tell("manager.recovered", why=loss.why, restored=restored, adopted=adopted, resting=resting)
         await parts.sessions.load()
-        await _work(parts, door, stop)
+        await _work(parts, authenticator, stop)
     _log.info("daemon_stopped")
 
 
-async def _work(parts: Parts, door: Door, stop: asyncio.Event) -> None:
+async def _work(parts: Parts, authenticator: Authenticator, stop: asyncio.Event) -> None:
     """Listen, then run all services, until asked to stop; what started last ends first."""
     manager = ServiceManager(os.environ)
     async with asyncio.TaskGroup() as services:
         async with AsyncExitStack() as listeners:
-            control = control_app(door, parts.backing)
+            control = control_app(authenticator, parts.api_dependencies)
             control.add_subapp("/api", gateway_app(parts.gateway))
-            intake = intake_app(parts.sessions, Gauge(parts.database, parts.clock).is_full)
-            await listen(parts.places, control, intake, listeners)
-            herald = Herald(manager, parts.sessions, parts.database, parts.clock)
-            running = [services.create_task(each.run()) for each in (*parts.services, herald)]
+            intake = intake_app(parts.sessions, Backpressure(parts.database, parts.clock).is_full)
+            await listen(parts.listen_addresses, control, intake, listeners)
+            service_notifier = ServiceNotifier(manager, parts.sessions, parts.database, parts.clock)
+            running = [services.create_task(each.run()) for each in (*parts.services, service_notifier)]
             await parts.tell("manager.started")
             gc.freeze()  # a full collection that looks at all that is loaded would stop the loop for 20 to 50 ms
             _log.info("daemon_started", home=str(parts.home.root), listen=str(parts.settings.listen), version=VERSION)

@@ -13,11 +13,11 @@ from typing import Protocol
 
 import structlog
 
-from openwa_manager.api.app import Backing
-from openwa_manager.api.gateway import GatewayBacking
-from openwa_manager.api.listeners import Places
+from openwa_manager.api.app import ApiDependencies
+from openwa_manager.api.gateway import GatewayDependencies
+from openwa_manager.api.listeners import ListenAddresses
 from openwa_manager.api.sessions import Recipes
-from openwa_manager.api.system import Facts
+from openwa_manager.api.system import HostFacts
 from openwa_manager.config import Settings
 from openwa_manager.config.policies import delivery_policy, memory_limits, probe_policy, session_policy
 from openwa_manager.domain.errors import StorageFullError
@@ -25,7 +25,7 @@ from openwa_manager.domain.events import Event, Json, StoredEvent
 from openwa_manager.domain.session import SessionId
 from openwa_manager.engines import openwa
 from openwa_manager.engines.command import CommandEngine, CommandSetup
-from openwa_manager.engines.environment import Surroundings
+from openwa_manager.engines.environment import EngineContext
 from openwa_manager.engines.openwa import OpenwaEngine, OpenwaSetup
 from openwa_manager.engines.program import KnownProgram, NodeProgram, Program
 from openwa_manager.host.clock import SystemClock
@@ -34,26 +34,26 @@ from openwa_manager.host.network import has_default_route
 from openwa_manager.processes.launcher import HostLauncher
 from openwa_manager.processes.ports import PortPool
 from openwa_manager.processes.usage import UsageMeter
+from openwa_manager.services.attempts import DeliveryWorker, EnvelopeSource
 from openwa_manager.services.broadcaster import Broadcaster
-from openwa_manager.services.attempts import Courier, Letterhead
+from openwa_manager.services.capacity import Capacity
 from openwa_manager.services.deliveries import Deliveries
-from openwa_manager.services.disk_usage import DiskSurvey
+from openwa_manager.services.dependencies import Dependencies
+from openwa_manager.services.disk_usage import DiskUsage
 from openwa_manager.services.dispatcher import Dispatcher
 from openwa_manager.services.endpoints import Endpoints, Ownership
-from openwa_manager.services.dependencies import Equipment
 from openwa_manager.services.force_kill import force_kill
+from openwa_manager.services.health import HealthReader, HealthSources
 from openwa_manager.services.heartbeat import Heartbeat
+from openwa_manager.services.host_monitor import HostMonitor, HostReactions
 from openwa_manager.services.housekeeping import EngineLogs, Housekeeping
-from openwa_manager.services.metrics_collector import Measurements
 from openwa_manager.services.memory_guard import MemoryGuard
+from openwa_manager.services.metrics_collector import MetricsCollector
 from openwa_manager.services.pacing import Pacing
 from openwa_manager.services.prober import Prober
-from openwa_manager.services.capacity import Room
-from openwa_manager.services.usage_sampler import Sampler
 from openwa_manager.services.sessions import Sessions
 from openwa_manager.services.start_gate import StartGate
-from openwa_manager.services.host_monitor import Reactions, Vigil
-from openwa_manager.services.health import Vitals, Watchers
+from openwa_manager.services.usage_sampler import UsageSampler
 from openwa_manager.store import outbox
 from openwa_manager.store.database import Database
 from openwa_manager.watcher.qr import QrWatcher
@@ -86,8 +86,15 @@ class Parts:
     def services(self) -> tuple[_Service, ...]:
         """Return the parts with a life of their own, in the order in which they start."""
         return (
-            *(self.launcher, self.dispatcher, self.gate, self.sessions, self.sampler, self.watcher),
-            *(self.prober, self.heartbeat, self.vigil, self.housekeeping, self.measurements, self.survey),
+            *(self.launcher, self.dispatcher, self.gate, self.sessions, self.usage_sampler, self.watcher),
+            *(
+                self.prober,
+                self.heartbeat,
+                self.host_monitor,
+                self.housekeeping,
+                self.metrics_collector,
+                self.disk_usage,
+            ),
         )
 
     async def enter(self, stack: AsyncExitStack) -> None:
@@ -99,9 +106,9 @@ class Parts:
 
     def announce(self, stored: Sequence[StoredEvent]) -> None:
         """Let everybody know of events that are now on disk."""
-        self.measurements.note(stored)
+        self.metrics_collector.note(stored)
         if any(each.event.type == "session.status" for each in stored):
-            self.sampler.rouse()
+            self.usage_sampler.wake()
             self.watcher.look_again()
         self.dispatcher.wake(stored)
         self.broadcaster.wake()
@@ -124,7 +131,7 @@ class Parts:
 
     @cached_property
     def gate(self) -> StartGate:
-        room = Room(
+        room = Capacity(
             disk=self.home.sessions,
             min_memory_bytes=self.settings.min_free_memory_bytes,
             min_disk_bytes=self.settings.min_free_disk_bytes,
@@ -132,8 +139,8 @@ class Parts:
         return StartGate(self.clock, self.settings.start_concurrency, self.settings.start_spacing_s, room.find_shortage)
 
     @cached_property
-    def surroundings(self) -> Surroundings:
-        return Surroundings(
+    def engine_context(self) -> EngineContext:
+        return EngineContext(
             environ=os.environ,
             intake_url=f"http://{self.settings.intake_listen}",
             engine_env=self.settings.engine_env,
@@ -146,10 +153,10 @@ class Parts:
             "openwa": NodeProgram(self.settings.node, self.settings.openwa_home, os.environ),
             "simulator": KnownProgram((sys.executable, "-m", "openwa_manager.simulator")),
         }
-        around, engine_type = self.surroundings, self.settings.engine_type
+        around, engine_type = self.engine_context, self.settings.engine_type
         setups = {
             name: OpenwaSetup(
-                program=each, surroundings=around, engine_type=engine_type, answer_timeout_s=self._answer_timeout_s
+                program=each, engine_context=around, engine_type=engine_type, answer_timeout_s=self._answer_timeout_s
             )
             for name, each in programs.items()
         }
@@ -159,7 +166,7 @@ class Parts:
     def command_setup(self) -> CommandSetup:
         return CommandSetup(
             argv=self.settings.command_argv,
-            surroundings=self.surroundings,
+            engine_context=self.engine_context,
             env=self.settings.command_env,
             answer_timeout_s=self._answer_timeout_s,
         )
@@ -170,8 +177,8 @@ class Parts:
         return max(5.0, self.settings.probe_timeout_s)
 
     @cached_property
-    def equipment(self) -> Equipment:
-        return Equipment(
+    def dependencies(self) -> Dependencies:
+        return Dependencies(
             clock=self.clock,
             chance=random.random,
             database=self.database,
@@ -185,13 +192,13 @@ class Parts:
             stop_grace_s=self.settings.stop_grace_s,
             announce=self.announce,
             expect_code=lambda: self.watcher.look_again(),  # noqa: PLW0108 (the watcher is made from the sessions)
-            is_offline=lambda: self.vigil.is_offline,
-            awake_since=lambda: self.vigil.awake_since(),  # noqa: PLW0108 (the vigil is made from the sessions)
+            is_offline=lambda: self.host_monitor.is_offline,
+            awake_since=lambda: self.host_monitor.awake_since(),  # noqa: PLW0108 (the vigil is made from the sessions)
         )
 
     @cached_property
     def sessions(self) -> Sessions:
-        return Sessions(self.equipment, self.settings.engine)
+        return Sessions(self.dependencies, self.settings.engine)
 
     @cached_property
     def guard(self) -> AddressGuard:
@@ -203,10 +210,10 @@ class Parts:
         return Sender(self.guard)
 
     @cached_property
-    def courier(self) -> Courier:
-        letterhead = Letterhead(host=platform.node(), qr_image=self.sessions.qr_image_of)
-        return Courier(
-            self.database, self.sender, self.clock, letterhead, delivery_policy(self.settings), random.random
+    def delivery_worker(self) -> DeliveryWorker:
+        envelope_source = EnvelopeSource(host=platform.node(), qr_image=self.sessions.qr_image_of)
+        return DeliveryWorker(
+            self.database, self.sender, self.clock, envelope_source, delivery_policy(self.settings), random.random
         )
 
     @cached_property
@@ -216,28 +223,30 @@ class Parts:
     @cached_property
     def dispatcher(self) -> Dispatcher:
         policy = delivery_policy(self.settings)
-        return Dispatcher(self.database, self.clock, self.courier, policy, self.broadcaster.wake)
+        return Dispatcher(self.database, self.clock, self.delivery_worker, policy, self.broadcaster.wake)
 
     @cached_property
     def endpoints(self) -> Endpoints:
         has_secret = self.settings.upstream_secret is not None
         ownership = Ownership(has_url=self.settings.upstream_url is not None, has_secret=has_secret)
-        return Endpoints(self.database, self.courier, self.dispatcher, self.guard.check_url, self.clock, ownership)
+        return Endpoints(
+            self.database, self.delivery_worker, self.dispatcher, self.guard.check_url, self.clock, ownership
+        )
 
     @cached_property
-    def sampler(self) -> Sampler:
-        guard = MemoryGuard(memory_limits(self.settings), self.sessions.patients, self.sessions.is_idle)
+    def usage_sampler(self) -> UsageSampler:
+        guard = MemoryGuard(memory_limits(self.settings), self.sessions.probe_targets, self.sessions.is_idle)
         period_s = self.settings.probe_period_s
-        return Sampler(self.clock, period_s, self.meter.sample, self.sessions.live, guard.check)
+        return UsageSampler(self.clock, period_s, self.meter.sample, self.sessions.live, guard.check)
 
     @cached_property
     def prober(self) -> Prober:
-        return Prober(self.clock, random.random, probe_policy(self.settings), self.sessions.patients)
+        return Prober(self.clock, random.random, probe_policy(self.settings), self.sessions.probe_targets)
 
     @cached_property
-    def vigil(self) -> Vigil:
-        reactions = Reactions(on_network=self.sessions.look_again, on_slept=self._excuse_sleep)
-        return Vigil(self.clock, has_default_route, self.sessions.iterate, reactions)
+    def host_monitor(self) -> HostMonitor:
+        reactions = HostReactions(on_network=self.sessions.look_again, on_slept=self._excuse_sleep)
+        return HostMonitor(self.clock, has_default_route, self.sessions.iterate, reactions)
 
     async def _excuse_sleep(self, slept_s: float) -> None:
         self.prober.probe_all()
@@ -250,20 +259,20 @@ class Parts:
     @cached_property
     def heartbeat(self) -> Heartbeat:
         post, period_s = self.dispatcher.post_heartbeat, self.settings.heartbeat_s
-        return Heartbeat(self.clock, period_s, self.sessions.iterate, self.sampler.usage, post)
+        return Heartbeat(self.clock, period_s, self.sessions.iterate, self.usage_sampler.usage, post)
 
     @cached_property
-    def measurements(self) -> Measurements:
-        usage = self.sampler.usage if self.settings.metrics_per_session else None
-        return Measurements(VERSION, self.sessions, self.database, self.dispatcher.qr_push_times, usage)
+    def metrics_collector(self) -> MetricsCollector:
+        usage = self.usage_sampler.usage if self.settings.metrics_per_session else None
+        return MetricsCollector(VERSION, self.sessions, self.database, self.dispatcher.qr_push_times, usage)
 
     @cached_property
-    def survey(self) -> DiskSurvey:
-        return DiskSurvey(self.clock, self._directories)
+    def disk_usage(self) -> DiskUsage:
+        return DiskUsage(self.clock, self._directories)
 
     def _directories(self) -> dict[SessionId, Path]:
         names = (session.session_id for session in self.sessions.list_sessions())
-        return {name: self.equipment.directory(name) for name in names}
+        return {name: self.dependencies.directory(name) for name in names}
 
     @cached_property
     def housekeeping(self) -> Housekeeping:
@@ -271,26 +280,26 @@ class Parts:
         return Housekeeping(self.clock, self.database, self.home.copies, logs, self.sessions.log_paths)
 
     @property
-    def backing(self) -> Backing:
+    def api_dependencies(self) -> ApiDependencies:
         """Return what the control plane stands on."""
-        watchers = Watchers(
-            pulse=self.prober.pulse,
-            usage=self.sampler.usage,
+        watchers = HealthSources(
+            record=self.prober.record,
+            usage=self.usage_sampler.usage,
             open_files=self.meter.open_files_of,
-            disk=self.survey.used_bytes,
+            disk=self.disk_usage.used_bytes,
         )
-        return Backing(
+        return ApiDependencies(
             sessions=self.sessions,
-            vitals=Vitals(self.sessions, watchers, self.home.sessions),
-            usage=self.sampler.usage,
+            health=HealthReader(self.sessions, watchers, self.home.sessions),
+            usage=self.usage_sampler.usage,
             database=self.database,
             broadcaster=self.broadcaster,
             endpoints=self.endpoints,
             deliveries=Deliveries(self.database, self.dispatcher),
             recipes=self._recipes(),
-            facts=Facts(host=platform.node(), version=VERSION, started_at=self.clock.now().at),
+            facts=HostFacts(host=platform.node(), version=VERSION, started_at=self.clock.now().at),
             pairing_window_s=self.settings.pairing_window_s,
-            measure=self.measurements.read,
+            measure=self.metrics_collector.read,
         )
 
     def _recipes(self) -> Recipes:
@@ -298,22 +307,22 @@ class Parts:
         return Recipes(env_names={**env_names, "command": self.command_setup.env_names}, default=self.settings.engine)
 
     @property
-    def gateway(self) -> GatewayBacking:
+    def gateway(self) -> GatewayDependencies:
         """Return what the OpenWA-compatible API stands on."""
         gap_s = (self.settings.message_gap_min_s, self.settings.message_gap_max_s)
-        return GatewayBacking(
+        return GatewayDependencies(
             sessions=self.sessions,
             engines=self.openwa_engines,
             pacing=Pacing(self.clock, random.random, *gap_s),
-            usage=self.sampler.usage,
-            kill=partial(force_kill, self.sessions, self.equipment),
+            usage=self.usage_sampler.usage,
+            kill=partial(force_kill, self.sessions, self.dependencies),
             now=lambda: self.clock.now().at,
         )
 
     @property
-    def places(self) -> Places:
+    def listen_addresses(self) -> ListenAddresses:
         """Return where to listen."""
-        return Places(
+        return ListenAddresses(
             control=self.settings.listen,
             intake=self.settings.intake_listen,
             socket=self.settings.socket_path,

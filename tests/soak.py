@@ -45,9 +45,9 @@ def main() -> int:
     with tempfile.TemporaryDirectory(prefix="owm-", ignore_cleanup_errors=True) as folder:
         settings = _DEFAULTS if given.healthy else _SETTINGS
         daemon = Daemon(home=Path(folder) / "home", engine_env=SCANNED, settings=settings)
-        judge = _judge_peace if given.healthy else _judge_faults
+        after_attempt = _judge_peace if given.healthy else _judge_faults
         with daemon:
-            return judge(Chaos(daemon), given.sessions, given.minutes * 60, random.Random(seed))  # noqa: S311 (dice)
+            return after_attempt(Chaos(daemon), given.sessions, given.minutes * 60, random.Random(seed))  # noqa: S311 (dice)
 
 
 def _judge_peace(chaos: Chaos, session_count: int, seconds: float, dice: random.Random) -> int:

@@ -6,38 +6,38 @@ from functools import partial
 
 from aiohttp import web
 
-from openwa_manager.api.authenticator import Door
+from openwa_manager.api.authenticator import Authenticator
 from openwa_manager.api.deliveries import DeliveryRoutes
 from openwa_manager.api.endpoints import EndpointRoutes
 from openwa_manager.api.errors import answer_errors
-from openwa_manager.api.event_stream import Pace
+from openwa_manager.api.event_stream import StreamTiming
 from openwa_manager.api.events import EventRoutes
 from openwa_manager.api.gateway_errors import answer_as_openwa
 from openwa_manager.api.health import HealthRoutes
 from openwa_manager.api.logs import LogRoutes
-from openwa_manager.api.middleware import identify, log_answer, mark_answer
 from openwa_manager.api.metrics import MetricsRoutes
+from openwa_manager.api.middleware import identify, log_answer, mark_answer
 from openwa_manager.api.openapi import OpenapiRoutes
 from openwa_manager.api.qr import QrRoutes
 from openwa_manager.api.registry import RegistryRoutes
 from openwa_manager.api.routing import Route
 from openwa_manager.api.sessions import Recipes, SessionRoutes
-from openwa_manager.api.system import Facts, SystemRoutes
+from openwa_manager.api.system import HostFacts, SystemRoutes
 from openwa_manager.api.why import WhyRoutes
 from openwa_manager.domain.session import SessionId, Usage
 from openwa_manager.metrics import Scrape
 from openwa_manager.services.broadcaster import Broadcaster
 from openwa_manager.services.deliveries import Deliveries
 from openwa_manager.services.endpoints import Endpoints
+from openwa_manager.services.health import HealthReader
 from openwa_manager.services.sessions import Sessions
-from openwa_manager.services.health import Vitals
 from openwa_manager.store.database import Database
 
 BODY_MAX_BYTES = 1024 * 1024
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Backing:
+class ApiDependencies:
     """What the routes stand on.
 
     `usage` tells what a session's engine used when last measured (None: not measured), `pairing_window_s` how long
@@ -45,27 +45,28 @@ class Backing:
     """
 
     sessions: Sessions
-    vitals: Vitals
+    health: HealthReader
     usage: Callable[[SessionId], Usage | None]
     database: Database
     broadcaster: Broadcaster
     endpoints: Endpoints
     deliveries: Deliveries
     recipes: Recipes
-    facts: Facts
+    facts: HostFacts
     pairing_window_s: float
     measure: Callable[[], Awaitable[Scrape]]
-    pace: Pace = field(default_factory=Pace)
+    timing: StreamTiming = field(default_factory=StreamTiming)
 
 
-def control_app(door: Door, backing: Backing) -> web.Application:
+def control_app(authenticator: Authenticator, dependencies: ApiDependencies) -> web.Application:
     """Return the application that answers API.md's calls."""
     app = web.Application(
-        middlewares=[identify, log_answer, answer_errors, answer_as_openwa, door.check], client_max_size=BODY_MAX_BYTES
+        middlewares=[identify, log_answer, answer_errors, answer_as_openwa, authenticator.check],
+        client_max_size=BODY_MAX_BYTES,
     )
     app.on_response_prepare.append(mark_answer)
-    app.on_shutdown.append(partial(_end_streams, backing.broadcaster))
-    for each in make_table(backing):
+    app.on_shutdown.append(partial(_end_streams, dependencies.broadcaster))
+    for each in make_table(dependencies):
         app.router.add_route(each.method, each.path, each.handler)
         if each.method == "GET":
             app.router.add_route("HEAD", each.path, each.handler)
@@ -77,21 +78,21 @@ async def _end_streams(broadcaster: Broadcaster, _: web.Application) -> None:
     broadcaster.close()
 
 
-def make_table(backing: Backing) -> tuple[Route, ...]:
+def make_table(dependencies: ApiDependencies) -> tuple[Route, ...]:
     """Return every route there is."""
-    sessions, facts = backing.sessions, backing.facts
+    sessions, facts = dependencies.sessions, dependencies.facts
     nouns = (
-        HealthRoutes(sessions, backing.vitals),
-        SessionRoutes(sessions, backing.recipes, backing.usage),
-        QrRoutes(sessions, backing.pairing_window_s),
+        HealthRoutes(sessions, dependencies.health),
+        SessionRoutes(sessions, dependencies.recipes, dependencies.usage),
+        QrRoutes(sessions, dependencies.pairing_window_s),
         LogRoutes(sessions),
-        EventRoutes(sessions, backing.database, backing.broadcaster, facts.host, backing.pace),
-        EndpointRoutes(backing.endpoints),
-        DeliveryRoutes(backing.deliveries),
+        EventRoutes(sessions, dependencies.database, dependencies.broadcaster, facts.host, dependencies.timing),
+        EndpointRoutes(dependencies.endpoints),
+        DeliveryRoutes(dependencies.deliveries),
         WhyRoutes(sessions),
         RegistryRoutes(sessions),
         SystemRoutes(sessions, facts),
-        MetricsRoutes(backing.measure),
+        MetricsRoutes(dependencies.measure),
     )
     table = tuple(each for noun in nouns for each in noun.table())
     return (*table, *OpenapiRoutes(table, facts.version).table())

@@ -24,7 +24,7 @@ _KEY = re.compile(r"owm_[a-z0-9]+_[A-Za-z0-9_-]{32,}")
 _HOST = re.compile(r"(?:\[(?P<ipv6>[0-9A-Fa-f:.]+)\]|(?P<name>[^:\[\]]+))(?::[0-9]*)?")
 
 
-class Door:
+class Authenticator:
     """Lets in whoever holds the admin's key or owns the daemon, and only if this host was meant.
 
     `allowed_hosts` are names a caller may put into `Host` beside the loopback names and the address it connected to.

@@ -5,8 +5,8 @@ from datetime import datetime
 from aiohttp import web
 
 from openwa_manager.api.requests import DeliveriesQuery, ReplayIn
-from openwa_manager.api.routing import Call, Route, json_answer, route
 from openwa_manager.api.responses import DeliveryOut, DeliveryPage, ReplayOut, timestamp
+from openwa_manager.api.routing import Call, Route, json_answer, route
 from openwa_manager.domain.errors import InvalidInputError
 from openwa_manager.domain.events import EndpointId
 from openwa_manager.domain.session import SessionId
@@ -30,37 +30,39 @@ class DeliveryRoutes:
 
     async def list_some(self, call: Call[DeliveriesQuery]) -> web.Response:
         """List the deliveries that match, newest first; those of state `dead` were given up."""
-        given = call.given
+        arguments = call.arguments
         selection = Selection(
-            session_id=_session(given.session_id), endpoint_id=_endpoint(given.endpoint_id), state=given.state
+            session_id=_session(arguments.session_id),
+            endpoint_id=_endpoint(arguments.endpoint_id),
+            state=arguments.state,
         )
-        found = await self._deliveries.list_some(selection, _place(given.cursor), given.limit + 1)
-        page = found[: given.limit]
+        found = await self._deliveries.list_some(selection, _place(arguments.cursor), arguments.limit + 1)
+        page = found[: arguments.limit]
         next_cursor = f"{page[-1].seq}.{page[-1].endpoint_id}" if len(found) > len(page) else None
         return json_answer(DeliveryPage(deliveries=[_out(each) for each in page], next_cursor=next_cursor))
 
     async def replay(self, call: Call[ReplayIn]) -> web.Response:
         """Make the deliveries that match once more, each stream in its order; codes have expired and are left out."""
-        given = call.given
-        if not given.model_dump(exclude_none=True):
+        arguments = call.arguments
+        if not arguments.model_dump(exclude_none=True):
             raise InvalidInputError("body", "must say which deliveries: ids, session_id, since, until or state")
         selection = Selection(
-            ids=given.ids or (),
-            session_id=_session(given.session_id),
-            endpoint_id=_endpoint(given.endpoint_id),
-            since=_at(given.since),
-            until=_at(given.until),
-            state=given.state,
+            ids=arguments.ids or (),
+            session_id=_session(arguments.session_id),
+            endpoint_id=_endpoint(arguments.endpoint_id),
+            since=_at(arguments.since),
+            until=_at(arguments.until),
+            state=arguments.state,
         )
         return json_answer(ReplayOut(replayed=await self._deliveries.replay(selection)), 202)
 
 
-def _session(given: str | None) -> SessionId | None:
-    return None if given is None else SessionId(given)
+def _session(arguments: str | None) -> SessionId | None:
+    return None if arguments is None else SessionId(arguments)
 
 
-def _endpoint(given: str | None) -> EndpointId | None:
-    return None if given is None else EndpointId(given)
+def _endpoint(arguments: str | None) -> EndpointId | None:
+    return None if arguments is None else EndpointId(arguments)
 
 
 def _at(moment: datetime | None) -> float | None:

@@ -5,9 +5,9 @@ from typing import assert_never
 from aiohttp import web
 
 from openwa_manager.api.requests import EndpointChange, EndpointIn, Nothing, RotationIn
-from openwa_manager.api.routing import Call, Route, json_answer, route
 from openwa_manager.api.responses import EndpointOut, EndpointsOut, NewEndpointOut, TrialOut, timestamp
-from openwa_manager.domain.delivery import Delivered, Endpoint, Gone, Outcome, Rejected, Retry
+from openwa_manager.api.routing import Call, Route, json_answer, route
+from openwa_manager.domain.delivery import AttemptResult, Delivered, Endpoint, Gone, Rejected, Retry
 from openwa_manager.domain.events import EndpointId
 from openwa_manager.domain.times import iso8601
 from openwa_manager.services.attempts import Trial
@@ -41,9 +41,11 @@ class EndpointRoutes:
 
     async def add(self, call: Call[EndpointIn]) -> web.Response:
         """Tell one more endpoint what happens from now on."""
-        given = call.given
-        wanted = Wanted(events=given.events, sessions=given.sessions, secret=given.secret, is_active=given.active)
-        return await self._with_secret(await self._endpoints.add(given.url, wanted), 201)
+        arguments = call.arguments
+        wanted = Wanted(
+            events=arguments.events, sessions=arguments.sessions, secret=arguments.secret, is_active=arguments.active
+        )
+        return await self._with_secret(await self._endpoints.add(arguments.url, wanted), 201)
 
     async def show(self, call: Call[Nothing]) -> web.Response:
         """Show an endpoint."""
@@ -51,13 +53,13 @@ class EndpointRoutes:
 
     async def change(self, call: Call[EndpointChange]) -> web.Response:
         """Change what is given; while `active` is false, what is undelivered waits and what happens is not told."""
-        given = call.given
+        arguments = call.arguments
         wanted = Wanted(
-            url=given.url,
-            events=given.events,
-            sessions=given.sessions,
-            secret=given.secret,
-            is_active=given.active,
+            url=arguments.url,
+            events=arguments.events,
+            sessions=arguments.sessions,
+            secret=arguments.secret,
+            is_active=arguments.active,
         )
         return json_answer(_out(await self._endpoints.change(_id_in(call.request), wanted)))
 
@@ -68,7 +70,7 @@ class EndpointRoutes:
 
     async def rotate(self, call: Call[RotationIn]) -> web.Response:
         """Give an endpoint a new secret; for 24 hours the old one signs beside it."""
-        return await self._with_secret(await self._endpoints.rotate(_id_in(call.request), call.given.secret), 200)
+        return await self._with_secret(await self._endpoints.rotate(_id_in(call.request), call.arguments.secret), 200)
 
     async def test(self, call: Call[Nothing]) -> web.Response:
         """Post a signed `endpoint.test` now and tell what came back; it is neither stored nor retried."""
@@ -105,9 +107,9 @@ def _out(condition: Condition) -> EndpointOut:
 
 
 def _trial(trial: Trial) -> TrialOut:
-    status, error = _answer_of(trial.outcome)
+    status, error = _answer_of(trial.result)
     return TrialOut(
-        delivered=isinstance(trial.outcome, Delivered),
+        delivered=isinstance(trial.result, Delivered),
         status=status,
         error=error,
         elapsed_ms=round(trial.elapsed_s * 1000, 1),
@@ -115,7 +117,7 @@ def _trial(trial: Trial) -> TrialOut:
     )
 
 
-def _answer_of(outcome: Outcome) -> tuple[int | None, str | None]:
+def _answer_of(outcome: AttemptResult) -> tuple[int | None, str | None]:
     match outcome:
         case Delivered(status=status):
             return status, None

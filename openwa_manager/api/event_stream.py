@@ -20,7 +20,7 @@ _SIGN_OF_LIFE = b":\n\n"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Pace:
+class StreamTiming:
     """After how much silence a sign of life is sent, and how long a reader may leave what was sent unread."""
 
     comment_s: float = 15.0
@@ -30,10 +30,10 @@ class Pace:
 class EventStream:
     """Answers with events until the caller leaves, reads too slowly, or the daemon ends."""
 
-    def __init__(self, broadcaster: Broadcaster, body: Callable[[StoredEvent], bytes], pace: Pace) -> None:
+    def __init__(self, broadcaster: Broadcaster, body: Callable[[StoredEvent], bytes], timing: StreamTiming) -> None:
         self._broadcaster = broadcaster
         self._body = body
-        self._pace = pace
+        self._timing = timing
 
     async def answer(self, request: web.Request, interest: Interest) -> web.StreamResponse:
         """Return once the stream is over; a reader that comes back with `Last-Event-ID` misses nothing."""
@@ -53,12 +53,12 @@ class EventStream:
 
     async def _send(self, response: web.StreamResponse, interest: Interest) -> None:
         await self._write(response, _GREETING)
-        async with aclosing(self._broadcaster.follow(interest, self._pace.comment_s)) as batches:
+        async with aclosing(self._broadcaster.follow(interest, self._timing.comment_s)) as batches:
             async for batch in batches:
                 await self._write(response, self._frames(batch) if batch else _SIGN_OF_LIFE)
 
     async def _write(self, response: web.StreamResponse, chunk: bytes) -> None:
-        async with asyncio.timeout(self._pace.stall_s):
+        async with asyncio.timeout(self._timing.stall_s):
             await response.write(chunk)
 
     def _frames(self, batch: Iterable[StoredEvent]) -> bytes:

@@ -5,10 +5,10 @@ from functools import partial
 
 from aiohttp import web
 
-from openwa_manager.api.event_stream import EVENT_STREAM, EventStream, Pace, position_in, wants_stream
+from openwa_manager.api.event_stream import EVENT_STREAM, EventStream, StreamTiming, position_in, wants_stream
 from openwa_manager.api.requests import EventsQuery
-from openwa_manager.api.routing import Call, Route, route
 from openwa_manager.api.responses import EventPage
+from openwa_manager.api.routing import Call, Route, route
 from openwa_manager.domain.errors import InvalidInputError
 from openwa_manager.domain.events import StoredEvent
 from openwa_manager.domain.session import SessionId
@@ -22,11 +22,13 @@ from openwa_manager.webhooks.envelope import write_body
 class EventRoutes:
     """`/v1/events` and `/v1/sessions/{session_id}/events`."""
 
-    def __init__(self, sessions: Sessions, database: Database, broadcaster: Broadcaster, host: str, pace: Pace) -> None:
+    def __init__(
+        self, sessions: Sessions, database: Database, broadcaster: Broadcaster, host: str, timing: StreamTiming
+    ) -> None:
         self._sessions = sessions
         self._database = database
         self._host = host
-        self._stream = EventStream(broadcaster, self._body, pace)
+        self._stream = EventStream(broadcaster, self._body, timing)
 
     def table(self) -> tuple[Route, ...]:
         """Return the routes."""
@@ -45,7 +47,7 @@ class EventRoutes:
         return await self._answer(call, self._sessions.get(call.session_id).session_id)
 
     async def _answer(self, call: Call[EventsQuery], session_id: SessionId | None) -> web.StreamResponse:
-        wanted, after = call.given, await self._beginning(call.given, session_id)
+        wanted, after = call.arguments, await self._beginning(call.arguments, session_id)
         if not wants_stream(call.request):
             return await self._page(wanted, after or 0, session_id)
         interest = Interest(after=position_in(call.request, after), types=wanted.type, session_id=session_id)

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from aiohttp import web
 
 from openwa_manager.api.gateway_directory import Directory
-from openwa_manager.api.gateway_errors import RefusalError, json_answer
+from openwa_manager.api.gateway_errors import GatewayError, json_answer
 from openwa_manager.api.gateway_forwarding import Forwarding
 from openwa_manager.api.gateway_sessions import GatewaySessions
 from openwa_manager.domain.session import SessionId, Usage
@@ -19,7 +19,7 @@ _UP = {"status": "up"}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class GatewayBacking:
+class GatewayDependencies:
     """What the gateway stands on.
 
     `engines` are those that speak OpenWA's API, by the name sessions know them by. `usage` tells what a session's
@@ -35,13 +35,15 @@ class GatewayBacking:
     now: Callable[[], float]
 
 
-def gateway_app(backing: GatewayBacking) -> web.Application:
+def gateway_app(dependencies: GatewayDependencies) -> web.Application:
     """Return the application to be mounted at `/api`; whoever mounts it lets in and words the errors."""
-    directory = Directory(backing.sessions)
-    forwarding = Forwarding(backing.sessions, directory, backing.engines, backing.pacing)
+    directory = Directory(dependencies.sessions)
+    forwarding = Forwarding(dependencies.sessions, directory, dependencies.engines, dependencies.pacing)
     app = web.Application()
-    _Health(backing.sessions, backing.now).add_to(app.router)
-    GatewaySessions(backing.sessions, directory, forwarding, backing.usage, backing.kill).add_to(app.router)
+    _Health(dependencies.sessions, dependencies.now).add_to(app.router)
+    GatewaySessions(dependencies.sessions, directory, forwarding, dependencies.usage, dependencies.kill).add_to(
+        app.router
+    )
     app.router.add_route("*", "/sessions{rest:.*}", _refuse_unknown)
     app.router.add_route("*", "/{rest:.*}", _refuse_global)
     return app
@@ -77,9 +79,9 @@ class _Health:
 
 
 async def _refuse_unknown(request: web.Request) -> web.StreamResponse:
-    raise RefusalError(404, f"Cannot {request.method} {request.path}")
+    raise GatewayError(404, f"Cannot {request.method} {request.path}")
 
 
 async def _refuse_global(request: web.Request) -> web.StreamResponse:
     detail = f"{request.method} {request.path} concerns a whole OpenWA; here every session has one of its own"
-    raise RefusalError(501, detail)
+    raise GatewayError(501, detail)

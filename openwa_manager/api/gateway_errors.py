@@ -25,7 +25,7 @@ _PACED = "SEND_PACING_LIMITED"
 _PLAIN: Mapping[int, str] = {413: "request entity too large", 500: "Internal server error"}
 
 
-class RefusalError(OpenwaManagerError):
+class GatewayError(OpenwaManagerError):
     """What was asked of the gateway is refused, with OpenWA's status and words; `fields` come on top."""
 
     code = "refused"
@@ -37,30 +37,30 @@ class RefusalError(OpenwaManagerError):
         self.fields = fields
 
 
-def not_started() -> RefusalError:
+def not_started() -> GatewayError:
     """Return the refusal of what only a loaded engine can do."""
-    return RefusalError(400, _NOT_STARTED)
+    return GatewayError(400, _NOT_STARTED)
 
 
-def not_connected() -> RefusalError:
+def not_connected() -> GatewayError:
     """Return the refusal of what needs an engine that is up."""
-    return RefusalError(409, _NOT_CONNECTED)
+    return GatewayError(409, _NOT_CONNECTED)
 
 
-def not_active(name: str) -> RefusalError:
+def not_active(name: str) -> GatewayError:
     """Return the refusal to hand a request on to a session without an engine."""
-    return RefusalError(400, f"Session '{name}' is not active. Start the session first.")
+    return GatewayError(400, f"Session '{name}' is not active. Start the session first.")
 
 
-def not_found(name: str) -> RefusalError:
+def not_found(name: str) -> GatewayError:
     """Return the refusal for an id no session has."""
-    return RefusalError(404, f"Session with id '{name}' not found")
+    return GatewayError(404, f"Session with id '{name}' not found")
 
 
-def incomplete(session: Session, what: str, code: str) -> RefusalError:
+def incomplete(session: Session, what: str, code: str) -> GatewayError:
     """Return the refusal to call an ending complete."""
     reason = session.reason.detail if session.reason else "no reason known"
-    return RefusalError(502, f"{what} ({reason}). Retry it.", code=code)
+    return GatewayError(502, f"{what} ({reason}). Retry it.", code=code)
 
 
 def json_answer(status: int, body: Json, headers: Mapping[str, str] | None = None) -> web.Response:
@@ -91,7 +91,7 @@ async def answer_as_openwa(request: web.Request, handler: Handler) -> web.Stream
 
 def _expected(request: web.Request, error: OpenwaManagerError) -> web.Response:
     match error:
-        case RefusalError():
+        case GatewayError():
             return _error(error.status, error.message, error.fields)
         case UnauthenticatedError():
             has_key = "X-API-Key" in request.headers or "Authorization" in request.headers

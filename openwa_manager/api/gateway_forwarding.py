@@ -10,13 +10,13 @@ from aiohttp import web
 
 from openwa_manager.api import gateway_guide as guide
 from openwa_manager.api.gateway_directory import Directory
-from openwa_manager.api.gateway_errors import RefusalError, not_active, not_connected
+from openwa_manager.api.gateway_errors import GatewayError, not_active, not_connected
 from openwa_manager.api.gateway_relay import Body, body_of, headers_for_engine, read, relay, whole
 from openwa_manager.api.gateway_shapes import is_loaded
 from openwa_manager.domain.events import Json
 from openwa_manager.domain.session import ProcessState, Session, SessionId
 from openwa_manager.engines.environment import is_own_webhook
-from openwa_manager.engines.forwarding import Parcel
+from openwa_manager.engines.forwarding import ForwardedRequest
 from openwa_manager.engines.openwa import OpenwaEngine
 from openwa_manager.services.pacing import Pacing
 from openwa_manager.services.sessions import Sessions
@@ -48,7 +48,7 @@ class Destination:
         _, _, _, name, tail = request.rel_url.raw_path.split("/", 4)
         words = tuple(unquote(part).lower() for part in tail.split("/") if part)
         if "." in words or ".." in words:
-            raise RefusalError(404, f"Cannot {request.method} {request.path}")
+            raise GatewayError(404, f"Cannot {request.method} {request.path}")
         return cls(unquote(name), f"/{tail}", words, request.rel_url.raw_query_string)
 
     def is_send(self, method: str) -> bool:
@@ -94,12 +94,12 @@ class Forwarding:
         """Return the session, which must be able to answer."""
         try:
             session = self._directory.find(where.name)
-        except RefusalError as error:
+        except GatewayError as error:
             raise (not_active(where.name) if where.words[:1] == ("messages",) else error) from None
         if session.process is not ProcessState.RUNNING:
             raise not_connected() if is_loaded(session) else not_active(where.name)
         if session.spec.engine not in self._engines:
-            raise RefusalError(501, f"the engine {session.spec.engine!r} of this session does not speak OpenWA's API")
+            raise GatewayError(501, f"the engine {session.spec.engine!r} of this session does not speak OpenWA's API")
         return session
 
     async def _send(
@@ -136,7 +136,7 @@ class Forwarding:
         one = Destination(where.name, f"/webhooks/{hook_id}", ("webhooks", hook_id), "")
         async with await self._ask(request, one, None, method="GET") as answer:
             if answer.status == 200 and _is_ours(_parsed(await read(answer)), session_id):
-                raise RefusalError(404, f"Webhook with id '{unquote(hook_id)}' not found")
+                raise GatewayError(404, f"Webhook with id '{unquote(hook_id)}' not found")
 
     async def _ask(
         self, request: web.Request, where: Destination, body: Body, method: str | None = None
@@ -148,13 +148,13 @@ class Forwarding:
             raise not_connected()
         forwarder = await self._engines[session.spec.engine].forwarder(session, launch)
         query = f"?{where.query}" if where.query else ""
-        parcel = Parcel(
+        forwarded = ForwardedRequest(
             method=method or request.method,
             target=f"/api/sessions/{inner_id}{where.tail}{query}",
             headers=headers_for_engine(request, body),
             body=body,
         )
-        return await forwarder.forward(parcel)
+        return await forwarder.forward(forwarded)
 
 
 def _without_ours(raw: bytes, session_id: SessionId) -> bytes:

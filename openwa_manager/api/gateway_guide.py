@@ -4,7 +4,7 @@ import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from openwa_manager.api.gateway_errors import RefusalError
+from openwa_manager.api.gateway_errors import GatewayError
 from openwa_manager.domain.events import Json
 from openwa_manager.domain.recipients import chat_id_of
 
@@ -40,7 +40,7 @@ def translate(route: str, raw: bytes) -> Translation | None:
     if body is None or (is_plain and ("to" not in body or "chatId" in body)):
         if is_plain:
             return None
-        raise RefusalError(400, ["the body must be a JSON object with to and text, or to and url"])
+        raise GatewayError(400, ["the body must be a JSON object with to and text, or to and url"])
     return Translation(route=_route_of(body) if route == ANY_SEND else route, body=_encoded(_addressed(body)))
 
 
@@ -56,7 +56,7 @@ def _addressed(body: Mapping[str, Json]) -> dict[str, Json]:
     to = body["to"]
     chat_id = chat_id_of(to) if isinstance(to, str) else None
     if chat_id is None:
-        raise RefusalError(400, ["to must be a phone number in international form, or a chat id"])
+        raise GatewayError(400, ["to must be a phone number in international form, or a chat id"])
     return {"chatId": chat_id, **{name: value for name, value in body.items() if name != "to"}}
 
 

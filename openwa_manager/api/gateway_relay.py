@@ -7,7 +7,7 @@ import structlog
 from aiohttp import web
 from multidict import CIMultiDict, CIMultiDictProxy
 
-from openwa_manager.api.gateway_errors import RefusalError
+from openwa_manager.api.gateway_errors import GatewayError
 from openwa_manager.api.middleware import REQUEST_ID
 from openwa_manager.domain.errors import EngineError
 
@@ -61,7 +61,7 @@ async def body_of(request: web.Request, *, is_read: bool = False) -> Body:
     """
     length = request.content_length
     if length is not None and length > BODY_MAX_BYTES:
-        raise RefusalError(413, "request entity too large")
+        raise GatewayError(413, "request entity too large")
     if not request.body_exists:
         return None
     if is_read or (length is not None and length <= SMALL_BYTES):

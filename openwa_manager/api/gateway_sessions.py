@@ -8,7 +8,7 @@ from aiohttp import web
 from pydantic import BaseModel, ConfigDict, Field, StringConstraints, ValidationError
 
 from openwa_manager.api.gateway_directory import Directory
-from openwa_manager.api.gateway_errors import RefusalError, incomplete, json_answer, not_connected, not_started
+from openwa_manager.api.gateway_errors import GatewayError, incomplete, json_answer, not_connected, not_started
 from openwa_manager.api.gateway_forwarding import Forwarding
 from openwa_manager.api.gateway_shapes import INITIALIZING, READY, is_loaded, overview_of, record_of, word_of
 from openwa_manager.api.requests import SESSION_ID_TEXT
@@ -91,11 +91,11 @@ class GatewaySessions:
 
     async def create(self, request: web.Request) -> web.Response:
         """Make a stopped session; `config` is the engine's to keep: PATCH `…/config` sets it once the engine runs."""
-        given = await _read(request, CreateIn)
-        wanted = NewSession(session_id=given.name, desired=Desired.STOPPED, proxy_url=given.proxy_url)
+        arguments = await _read(request, CreateIn)
+        wanted = NewSession(session_id=arguments.name, desired=Desired.STOPPED, proxy_url=arguments.proxy_url)
         session, is_new = await self._sessions.create(wanted)
         if not is_new:
-            raise RefusalError(409, f"Session with name '{given.name}' already exists")
+            raise GatewayError(409, f"Session with name '{arguments.name}' already exists")
         return json_answer(201, record_of(session))
 
     async def list_all(self, request: web.Request) -> web.Response:
@@ -126,9 +126,9 @@ class GatewaySessions:
         session = self._session(request)
         session_id = session.session_id
         if session_id in self._starting:
-            raise RefusalError(400, "Session is already starting")
+            raise GatewayError(400, "Session is already starting")
         if is_loaded(session):
-            raise RefusalError(400, "Session is already started")
+            raise GatewayError(400, "Session is already started")
         self._starting.add(session_id)
         try:
             await self._sessions.start(session_id)
@@ -136,7 +136,7 @@ class GatewaySessions:
         finally:
             self._starting.discard(session_id)
         if session.process in (ProcessState.FAILED, ProcessState.BACKOFF):
-            raise RefusalError(500, session.reason.detail if session.reason else "the engine did not start")
+            raise GatewayError(500, session.reason.detail if session.reason else "the engine did not start")
         return json_answer(200, record_of(session) | {"status": INITIALIZING})
 
     async def stop(self, request: web.Request) -> web.Response:
@@ -155,10 +155,10 @@ class GatewaySessions:
         except IllegalTransitionError:
             raise not_connected() from None
         except EngineUnableError as error:
-            raise RefusalError(501, str(error)) from error
+            raise GatewayError(501, str(error)) from error
         except EngineError as error:
             message = f"The logout operation is incomplete — the device may still be linked ({error}). Retry it."
-            raise RefusalError(502, message, code="SESSION_LOGOUT_INCOMPLETE") from error
+            raise GatewayError(502, message, code="SESSION_LOGOUT_INCOMPLETE") from error
         return await self._once_stopped(session.session_id)
 
     async def kill(self, request: web.Request) -> web.Response:
@@ -180,8 +180,8 @@ class GatewaySessions:
             code = "data:image/png;base64," + base64.b64encode(image).decode("ascii")
             return json_answer(200, {"qrCode": code, "status": word})
         if word == READY:
-            raise RefusalError(400, "Session is already authenticated, no QR code needed")
-        raise RefusalError(400, "QR code is not ready yet. Please wait...")
+            raise GatewayError(400, "Session is already authenticated, no QR code needed")
+        raise GatewayError(400, "QR code is not ready yet. Please wait...")
 
     async def pair(self, request: web.Request) -> web.StreamResponse:
         """Have the engine ask WhatsApp for a code to type into the phone."""
@@ -190,9 +190,9 @@ class GatewaySessions:
         if not is_loaded(session):
             raise not_started()
         if word_of(session) == READY:
-            raise RefusalError(400, "Session is already authenticated, no pairing needed")
+            raise GatewayError(400, "Session is already authenticated, no pairing needed")
         if session.process is not ProcessState.RUNNING:
-            raise RefusalError(409, "Cannot request a pairing code before the engine is initialized.")
+            raise GatewayError(409, "Cannot request a pairing code before the engine is initialized.")
         return await self._forwarding.forward(request, await request.read())
 
     def _session(self, request: web.Request) -> Session:
@@ -226,8 +226,8 @@ async def _read(request: web.Request, shape: type[Shape]) -> Shape:
         faults: list[Json] = []
         for each in error.errors(include_url=False, include_context=False, include_input=False):
             if each["type"] == "json_invalid":
-                raise RefusalError(400, each["msg"]) from error
+                raise GatewayError(400, each["msg"]) from error
             name = ".".join(map(str, each["loc"]))
             is_unknown = each["type"] == "extra_forbidden"
             faults.append(f"property {name} should not exist" if is_unknown else f"{name}: {each['msg']}")
-        raise RefusalError(400, [str(fault) for fault in faults]) from error
+        raise GatewayError(400, [str(fault) for fault in faults]) from error

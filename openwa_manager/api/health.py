@@ -4,21 +4,21 @@ from aiohttp import web
 
 from openwa_manager.api.errors import NotReadyError
 from openwa_manager.api.requests import Nothing, ReadyQuery
-from openwa_manager.api.routing import Call, Route, json_answer, route
 from openwa_manager.api.responses import Alive, CheckOut, HealthOut, ProgressOut, Readiness
+from openwa_manager.api.routing import Call, Route, json_answer, route
 from openwa_manager.domain.session import LinkState, ProcessState
 from openwa_manager.domain.times import iso8601
+from openwa_manager.services.health import HealthFacts, HealthReader
 from openwa_manager.services.progress import progress_of
 from openwa_manager.services.sessions import Sessions
-from openwa_manager.services.health import Signs, Vitals
 
 
 class HealthRoutes:
     """`/livez`, `/readyz` and the health of a session."""
 
-    def __init__(self, sessions: Sessions, vitals: Vitals) -> None:
+    def __init__(self, sessions: Sessions, health: HealthReader) -> None:
         self._sessions = sessions
-        self._vitals = vitals
+        self._vitals = health
 
     def table(self) -> tuple[Route, ...]:
         """Return the routes."""
@@ -37,7 +37,7 @@ class HealthRoutes:
 
     async def ready(self, call: Call[ReadyQuery]) -> web.Response:
         """Tell whether every session has been taken up; with `?verbose`, which needs a key, how far the start is."""
-        if call.given.verbose is not None:
+        if call.arguments.verbose is not None:
             return self._progress()
         if not self._sessions.is_ready:
             raise NotReadyError("not ready")
@@ -55,7 +55,7 @@ class HealthRoutes:
         return json_answer(health, 200 if health.healthy else 503)
 
 
-def health_of(signs: Signs) -> HealthOut:
+def health_of(signs: HealthFacts) -> HealthOut:
     """Return how a session does; it is healthy only when its process lives, answers and is linked to WhatsApp."""
     session = signs.session
     is_running = session.process is ProcessState.RUNNING
@@ -70,7 +70,7 @@ def health_of(signs: Signs) -> HealthOut:
     )
 
 
-def _process(signs: Signs) -> CheckOut:
+def _process(signs: HealthFacts) -> CheckOut:
     session, usage = signs.session, signs.usage
     evidence = {
         "pid": session.pid,
@@ -86,22 +86,22 @@ def _process(signs: Signs) -> CheckOut:
     return CheckOut(name="process", is_ok=session.pid is not None, detail=detail, evidence=evidence)
 
 
-def _engine(signs: Signs) -> CheckOut:
+def _engine(signs: HealthFacts) -> CheckOut:
     session = signs.session
     evidence = {"launch": session.launch_count, "port": session.launch.port if session.launch else None}
     is_running = session.process is ProcessState.RUNNING
     return CheckOut(name="engine", is_ok=is_running, detail=session.process.value, evidence=evidence)
 
 
-def _probe(signs: Signs) -> CheckOut:
-    pulse = signs.pulse
-    if pulse is None:
+def _probe(signs: HealthFacts) -> CheckOut:
+    record = signs.record
+    if record is None:
         return CheckOut(name="probe", is_ok=True, detail="not asked: no engine runs")
-    evidence = {"misses": pulse.misses, "answered_at": _moment(pulse.answered_at)}
-    return CheckOut(name="probe", is_ok=pulse.misses == 0, detail=pulse.detail, evidence=evidence)
+    evidence = {"misses": record.misses, "answered_at": _moment(record.answered_at)}
+    return CheckOut(name="probe", is_ok=record.misses == 0, detail=record.detail, evidence=evidence)
 
 
-def _link(signs: Signs) -> CheckOut:
+def _link(signs: HealthFacts) -> CheckOut:
     session, reason = signs.session, signs.session.reason
     evidence = {
         "connected_at": _moment(session.connected_at),
@@ -113,21 +113,21 @@ def _link(signs: Signs) -> CheckOut:
     return CheckOut(name="link", is_ok=session.link is LinkState.CONNECTED, detail=detail, evidence=evidence)
 
 
-def _log(signs: Signs) -> CheckOut:
+def _log(signs: HealthFacts) -> CheckOut:
     """Show the log's growth: lines are a sign of life, their absence proves nothing."""
     evidence = {"written_at": _moment(signs.log_written_at), "size_bytes": signs.log_bytes}
     detail = "no log" if signs.log_written_at is None else "written to"
     return CheckOut(name="log", is_ok=True, detail=detail, evidence=evidence)
 
 
-def _heartbeat(signs: Signs) -> CheckOut:
+def _heartbeat(signs: HealthFacts) -> CheckOut:
     """Show whether the engine posts heartbeats; that they stop shows at the link, after the time allowed."""
     detail = "posts heartbeats" if signs.has_heartbeat else "posts none"
     evidence = {"last_seen_at": _moment(signs.session.last_seen_at)}
     return CheckOut(name="heartbeat", is_ok=True, detail=detail, evidence=evidence)
 
 
-def _qr(signs: Signs) -> CheckOut:
+def _qr(signs: HealthFacts) -> CheckOut:
     qr = signs.session.qr
     if qr is None:
         is_awaited = signs.session.link is LinkState.QR_READY
@@ -141,7 +141,7 @@ def _qr(signs: Signs) -> CheckOut:
     return CheckOut(name="qr", is_ok=True, detail="shown, waiting for a scan", evidence=evidence)
 
 
-def _directory(signs: Signs) -> CheckOut:
+def _directory(signs: HealthFacts) -> CheckOut:
     """Show a directory that was taken away under its engine, which works on in what is lost once it ends."""
     if signs.lost_directory is None:
         return CheckOut(name="directory", is_ok=True, detail="in place")

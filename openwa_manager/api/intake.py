@@ -88,8 +88,8 @@ _KEY = re.compile(r"[\x20-\x7e]{1,256}")
 def is_signed(body: bytes, secret: str, signature: str) -> bool:
     """Tell whether `signature` is the hex HMAC-SHA256 of the body, with or without `sha256=` before it."""
     wanted = hmac.new(secret.encode(), body, hashlib.sha256).hexdigest().encode()
-    given = signature.removeprefix("sha256=").lower().encode("utf-8", "surrogateescape")
-    return hmac.compare_digest(given, wanted)
+    arguments = signature.removeprefix("sha256=").lower().encode("utf-8", "surrogateescape")
+    return hmac.compare_digest(arguments, wanted)
 
 
 def parse_delivery(body: bytes, idempotency_key: str | None) -> EngineDelivery:

@@ -19,7 +19,7 @@ _GOODBYE_S = 2.0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Places:
+class ListenAddresses:
     """Host and port of both TCP listeners, the path of the socket, and the files that make the control plane TLS."""
 
     control: tuple[str, int]
@@ -44,19 +44,21 @@ class Places:
         return context
 
 
-async def listen(places: Places, control: web.Application, intake: web.Application, stack: AsyncExitStack) -> None:
+async def listen(
+    listen_addresses: ListenAddresses, control: web.Application, intake: web.Application, stack: AsyncExitStack
+) -> None:
     """Open the intake, the unix socket and the HTTP API; leaving the stack closes them, requests under way first.
 
     Raises:
         ConfigError: an address is taken or not ours, or the TLS files cannot be used.
     """
-    tls = places.tls()
+    tls = listen_addresses.tls()
     intake_runner = await _runner(intake, stack)
     control_runner = await _runner(control, stack)
-    places.socket.unlink(missing_ok=True)
-    await _open(web.TCPSite(intake_runner, *places.intake))
-    await _open(web.UnixSite(control_runner, places.socket))
-    await _open(web.TCPSite(control_runner, *places.control, ssl_context=tls))
+    listen_addresses.socket.unlink(missing_ok=True)
+    await _open(web.TCPSite(intake_runner, *listen_addresses.intake))
+    await _open(web.UnixSite(control_runner, listen_addresses.socket))
+    await _open(web.TCPSite(control_runner, *listen_addresses.control, ssl_context=tls))
 
 
 async def _open(site: web.BaseSite) -> None:

@@ -36,8 +36,8 @@ class LogRoutes:
         """Return the last lines of the engine's log; with `follow` those to come too, until the caller or we leave."""
         session_id = call.session_id
         path = self._sessions.log_path(self._sessions.get(session_id).session_id)
-        older, position = await asyncio.to_thread(tail_of, path, call.given.tail)
-        end = None if call.given.follow else await asyncio.to_thread(_size_of, path)
+        older, position = await asyncio.to_thread(tail_of, path, call.arguments.tail)
+        end = None if call.arguments.follow else await asyncio.to_thread(_size_of, path)
         response = web.StreamResponse(headers={"Content-Type": f"{TEXT}; charset=utf-8"})
         await response.prepare(call.request)
         if call.request.method == "HEAD":

@@ -12,9 +12,9 @@ from pydantic.json_schema import models_json_schema
 
 from openwa_manager.api.authenticator import OPEN_PATHS
 from openwa_manager.api.errors import PROBLEM_TYPE
-from openwa_manager.api.requests import SESSION_ID_TEXT, Body, Given, Nothing
-from openwa_manager.api.routing import Answer, Call, Route, route
+from openwa_manager.api.requests import SESSION_ID_TEXT, Body, Nothing, RequestModel
 from openwa_manager.api.responses import Problem
+from openwa_manager.api.routing import Answer, Call, Route, route
 from openwa_manager.domain.events import Json
 
 _REF = "#/components/schemas/{model}"
@@ -73,7 +73,7 @@ def _schemas(routes: Iterable[Route]) -> _Schemas:
         (Problem, "serialization"): None
     }
     for each in routes:
-        wanted[each.given, "validation"] = None
+        wanted[each.arguments, "validation"] = None
         answers = [answer for kinds in each.answers.values() for answer in kinds]
         wanted |= {(answer, "serialization"): None for answer in answers if isinstance(answer, type)}
     _, document = models_json_schema(list(wanted), ref_template=_REF)
@@ -85,11 +85,11 @@ def _operation(each: Route, schemas: _Schemas) -> Json:
     operation: dict[str, Json] = {
         "operationId": each.name,
         "summary": each.summary,
-        "parameters": [*_path_parameters(each.path), *_query_parameters(each.given, schemas)],
+        "parameters": [*_path_parameters(each.path), *_query_parameters(each.arguments, schemas)],
         "responses": {str(status): _response(status, kinds) for status, kinds in _responses(each)},
     }
-    if issubclass(each.given, Body):
-        operation["requestBody"] = {"content": {"application/json": {"schema": {"$ref": _ref(each.given)}}}}
+    if issubclass(each.arguments, Body):
+        operation["requestBody"] = {"content": {"application/json": {"schema": {"$ref": _ref(each.arguments)}}}}
     if each.path in OPEN_PATHS:
         operation["security"] = []
     return operation
@@ -101,10 +101,10 @@ def _path_parameters(path: str) -> Iterator[Json]:
         yield {"name": name, "in": "path", "required": True, "schema": {"type": "string", **pattern}}
 
 
-def _query_parameters(given: type[Given], schemas: _Schemas) -> Iterator[Json]:
-    if issubclass(given, Body):
+def _query_parameters(arguments: type[RequestModel], schemas: _Schemas) -> Iterator[Json]:
+    if issubclass(arguments, Body):
         return
-    properties = schemas[given.__name__].get("properties", {})
+    properties = schemas[arguments.__name__].get("properties", {})
     assert isinstance(properties, Mapping)  # noqa: S101 (so JSON Schema defines it)
     for name, schema in properties.items():
         yield {"name": name, "in": "query", "required": False, "schema": schema}
@@ -112,7 +112,7 @@ def _query_parameters(given: type[Given], schemas: _Schemas) -> Iterator[Json]:
 
 def _responses(each: Route) -> Iterator[tuple[int, tuple[Answer, ...]]]:
     others = set() if each.path in OPEN_PATHS else {*_ALWAYS}
-    others |= {*_WITH_BODY} if issubclass(each.given, Body) else set() if each.given is Nothing else {422}
+    others |= {*_WITH_BODY} if issubclass(each.arguments, Body) else set() if each.arguments is Nothing else {422}
     others |= {404} if "{" in each.path else set()
     others |= {*_CHANGING} if each.method != "GET" else set()
     yield from sorted({**dict.fromkeys(others, ()), **each.answers}.items())

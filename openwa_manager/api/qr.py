@@ -5,8 +5,8 @@ import base64
 from aiohttp import web
 
 from openwa_manager.api.requests import PairingCodeIn, QrQuery
-from openwa_manager.api.routing import Call, Route, json_answer, route
 from openwa_manager.api.responses import PairingCodeOut, QrOut
+from openwa_manager.api.routing import Call, Route, json_answer, route
 from openwa_manager.domain.errors import IllegalTransitionError
 from openwa_manager.domain.session import After, Qr, Session, Status
 from openwa_manager.domain.times import iso8601
@@ -40,8 +40,8 @@ class QrRoutes:
     async def show(self, call: Call[QrQuery]) -> web.Response:
         """Show the code that is valid now, as JSON or PNG; 204 when none came in time, 409 when none can come."""
         session = self._sessions.get(call.session_id)
-        if call.given.wait:
-            session = await self._sessions.wait(call.session_id, self.is_settled, call.given.wait)
+        if call.arguments.wait:
+            session = await self._sessions.wait(call.session_id, self.is_settled, call.arguments.wait)
         image = self._sessions.qr_image(session.session_id)
         if session.qr is not None and image is not None:
             return _image_answer(image) if _wants_png(call) else json_answer(_code(session.qr, image))
@@ -55,7 +55,7 @@ class QrRoutes:
     async def request_pairing_code(self, call: Call[PairingCodeIn]) -> web.Response:
         """Ask WhatsApp for a code to type into the phone instead of a scan."""
         _require_expectant(self._sessions.get(call.session_id))
-        digits = "".join(character for character in call.given.phone_number if character.isdigit())
+        digits = "".join(character for character in call.arguments.phone_number if character.isdigit())
         code = await self._sessions.request_pairing_code(call.session_id, digits)
         began_at = self._sessions.get(call.session_id).pairing_started_at
         expires_at = None if began_at is None else iso8601(began_at + self._pairing_window_s)
@@ -75,8 +75,8 @@ def _require_expectant(session: Session) -> None:
 
 
 def _wants_png(call: Call[QrQuery]) -> bool:
-    if call.given.format is not None:
-        return call.given.format == "png"
+    if call.arguments.format is not None:
+        return call.arguments.format == "png"
     accept = call.request.headers.get("Accept", "")
     return (PNG in accept or "image/*" in accept) and "application/json" not in accept
 

@@ -32,19 +32,19 @@ _Url = Annotated[str, StringConstraints(pattern=r"^[^\x00-\x20\x7f]+$", max_leng
 _Secret = Annotated[str, StringConstraints(pattern=r"^[^\x00-\x1f\x7f]+$", max_length=512)]
 
 
-class Given(BaseModel):
+class RequestModel(BaseModel):
     """What a request brings."""
 
     model_config = ConfigDict(extra="forbid", frozen=True, defer_build=True)
 
 
-class Body(Given):
+class Body(RequestModel):
     """What a request brings as JSON."""
 
     model_config = ConfigDict(extra="forbid", frozen=True, strict=True, defer_build=True)
 
 
-class Query(Given):
+class Query(RequestModel):
     """What a request brings behind the `?`; the names in `repeated` may be given more than once."""
 
     repeated: ClassVar[frozenset[str]] = frozenset()

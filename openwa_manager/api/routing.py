@@ -10,11 +10,11 @@ from multidict import MultiMapping
 from pydantic import BaseModel, ValidationError
 
 from openwa_manager.api.errors import BadRequestError, SlowRequestError, UnsupportedMediaTypeError
-from openwa_manager.api.requests import Body, Given, Query
+from openwa_manager.api.requests import Body, Query, RequestModel
 from openwa_manager.domain.errors import InvalidInputError, SessionNotFoundError
 from openwa_manager.domain.session import SessionId, is_session_id
 
-G = TypeVar("G", bound=Given)
+G = TypeVar("G", bound=RequestModel)
 
 #: A model means JSON of that shape, a string another media type, None no body.
 Answer = type[BaseModel] | str | None
@@ -25,7 +25,7 @@ class Call(Generic[G]):
     """One request with what it gives, already checked."""
 
     request: web.Request
-    given: G
+    arguments: G
 
     @property
     def session_id(self) -> SessionId:
@@ -46,26 +46,28 @@ class Route:
     handler: Callable[[web.Request], Awaitable[web.StreamResponse]]
     name: str
     summary: str
-    given: type[Given]
+    arguments: type[RequestModel]
     answers: Mapping[int, tuple[Answer, ...]]
 
 
 def route(
     where: str,
     handle: Callable[[Call[G]], Awaitable[web.StreamResponse]],
-    given: type[G],
+    arguments: type[G],
     answers: Mapping[int, tuple[Answer, ...]],
 ) -> Route:
     """Return the line for `where` (`GET /v1/…`); `handle` gets what the request gives as the model `given`."""
 
     async def handler(request: web.Request) -> web.StreamResponse:
-        return await handle(Call(request=request, given=await _read(request, given)))
+        return await handle(Call(request=request, arguments=await _read(request, arguments)))
 
     method, _, path = where.partition(" ")
     summary = (handle.__doc__ or "").partition("\n")[0]
     noun = handle.__module__.rpartition(".")[2]
     name = f"{noun}_{handle.__name__}"
-    return Route(method=method, path=path, handler=handler, name=name, summary=summary, given=given, answers=answers)
+    return Route(
+        method=method, path=path, handler=handler, name=name, summary=summary, arguments=arguments, answers=answers
+    )
 
 
 def session_id_in(request: web.Request) -> SessionId:
@@ -104,28 +106,30 @@ def json_answer(model: BaseModel, status: int = 200) -> web.Response:
     return web.Response(status=status, body=model.model_dump_json().encode(), content_type="application/json")
 
 
-async def _read(request: web.Request, given: type[G]) -> G:
-    return await _read_body(request, given) if issubclass(given, Body) else _read_query(request.query, given)
+async def _read(request: web.Request, arguments: type[G]) -> G:
+    return (
+        await _read_body(request, arguments) if issubclass(arguments, Body) else _read_query(request.query, arguments)
+    )
 
 
-def _read_query(query: MultiMapping[str], given: type[G]) -> G:
-    repeated = given.repeated if issubclass(given, Query) else frozenset()
+def _read_query(query: MultiMapping[str], arguments: type[G]) -> G:
+    repeated = arguments.repeated if issubclass(arguments, Query) else frozenset()
     values: dict[str, str | list[str]] = {}
     for name in query:
         found = query.getall(name)
         values[name] = found if name in repeated or len(found) > 1 else found[0]
     try:
-        return given.model_validate(values)
+        return arguments.model_validate(values)
     except ValidationError as error:
         raise _refusal(error) from error
 
 
-async def _read_body(request: web.Request, given: type[G]) -> G:
+async def _read_body(request: web.Request, arguments: type[G]) -> G:
     raw = await read_whole(request)
     if raw and request.content_type != "application/json":
         raise UnsupportedMediaTypeError("the body must be JSON: Content-Type: application/json")
     try:
-        return given.model_validate_json(raw or b"{}")
+        return arguments.model_validate_json(raw or b"{}")
     except ValidationError as error:
         raise _refusal(error) from error
 

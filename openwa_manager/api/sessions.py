@@ -7,6 +7,7 @@ from dataclasses import dataclass, replace
 from aiohttp import web
 
 from openwa_manager.api.cursor import Position
+from openwa_manager.api.qr import may_show_code
 from openwa_manager.api.requests import (
     DeleteQuery,
     ListQuery,
@@ -16,9 +17,8 @@ from openwa_manager.api.requests import (
     StopAllIn,
     WaitQuery,
 )
-from openwa_manager.api.qr import may_show_code
-from openwa_manager.api.routing import Call, Route, json_answer, route
 from openwa_manager.api.responses import NewSessionOut, SessionOut, SessionPage, SessionsOut
+from openwa_manager.api.routing import Call, Route, json_answer, route
 from openwa_manager.domain.errors import InvalidInputError
 from openwa_manager.domain.session import Desired, ProcessState, Session, SessionId, Status, Usage
 from openwa_manager.engines.environment import refused_env_names
@@ -80,12 +80,12 @@ class SessionRoutes:
 
     async def create(self, call: Call[SessionIn]) -> web.Response:
         """Make a session; one that exists already and agrees is returned as it is."""
-        given = call.given
-        self._recipes.check_env(given.engine or self._recipes.default, given.env or {})
-        session, is_new = await self._sessions.create(_new_session(given))
-        outcome = self._outcome_of(given)
+        arguments = call.arguments
+        self._recipes.check_env(arguments.engine or self._recipes.default, arguments.env or {})
+        session, is_new = await self._sessions.create(_new_session(arguments))
+        outcome = self._outcome_of(arguments)
         if outcome is not None:
-            timeout_s = _WAIT_DEFAULT_S if given.timeout_s is None else given.timeout_s
+            timeout_s = _WAIT_DEFAULT_S if arguments.timeout_s is None else arguments.timeout_s
             session = await self._sessions.wait(session.session_id, outcome, timeout_s)
         image = self._sessions.qr_image(session.session_id)
         answer = NewSessionOut(
@@ -93,8 +93,8 @@ class SessionRoutes:
         )
         return json_answer(answer, 201 if is_new else 200)
 
-    def _outcome_of(self, given: SessionIn) -> Callable[[Session], bool] | None:
-        match given.wait_for:
+    def _outcome_of(self, arguments: SessionIn) -> Callable[[Session], bool] | None:
+        match arguments.wait_for:
             case "qr":
                 return lambda session: (
                     self._sessions.qr_image(session.session_id) is not None or not may_show_code(session)
@@ -106,10 +106,10 @@ class SessionRoutes:
 
     async def list_some(self, call: Call[ListQuery]) -> web.Response:
         """List the sessions that match, oldest first."""
-        after = Position.parse(call.given.cursor)
+        after = Position.parse(call.arguments.cursor)
         behind = (session for session in self._sessions.list_sessions() if Position.of(session) > after)
-        found = [session for session in behind if _matches(session, call.given)]
-        page = found[: call.given.limit]
+        found = [session for session in behind if _matches(session, call.arguments)]
+        page = found[: call.arguments.limit]
         next_cursor = Position.of(page[-1]).cursor() if len(found) > len(page) else None
         return json_answer(SessionPage(sessions=[self._out(session) for session in page], next_cursor=next_cursor))
 
@@ -119,7 +119,7 @@ class SessionRoutes:
 
     async def change(self, call: Call[SessionChange]) -> web.Response:
         """Change what is given; it takes effect at the next launch."""
-        changes = {name: getattr(call.given, name) for name in call.given.model_fields_set}
+        changes = {name: getattr(call.arguments, name) for name in call.arguments.model_fields_set}
         if "env" in changes:
             self._recipes.check_env(self._sessions.get(call.session_id).spec.engine, changes["env"])
         changed = await self._sessions.change(call.session_id, lambda spec: replace(spec, **changes))
@@ -127,7 +127,7 @@ class SessionRoutes:
 
     async def delete(self, call: Call[DeleteQuery]) -> web.Response:
         """Delete a session; the answer comes once its engine is proven dead and its directory is gone."""
-        await self._sessions.delete(call.session_id, keep_data=call.given.keep_data, log_out=call.given.logout)
+        await self._sessions.delete(call.session_id, keep_data=call.arguments.keep_data, log_out=call.arguments.logout)
         return web.Response(status=204)
 
     async def start(self, call: Call[WaitQuery]) -> web.Response:
@@ -148,31 +148,31 @@ class SessionRoutes:
 
     async def stop_all(self, call: Call[StopAllIn]) -> web.Response:
         """Stop every session; with `until_start` those that were to run do so again when the daemon next starts."""
-        stopping = await self._sessions.stop_all(until_start=call.given.until_start)
+        stopping = await self._sessions.stop_all(until_start=call.arguments.until_start)
         return json_answer(SessionsOut(sessions=[self._out(session) for session in stopping]), 202)
 
     async def _awaited(
         self, call: Call[WaitQuery], session: Session, is_settled: Callable[[Session], bool]
     ) -> web.Response:
-        if call.given.wait:
-            session = await self._sessions.wait(session.session_id, is_settled, call.given.wait)
+        if call.arguments.wait:
+            session = await self._sessions.wait(session.session_id, is_settled, call.arguments.wait)
         return json_answer(self._out(session), 202)
 
     def _out(self, session: Session) -> SessionOut:
         return SessionOut.of(session, self._usage(session.session_id))
 
 
-def _new_session(given: SessionIn) -> NewSession:
+def _new_session(arguments: SessionIn) -> NewSession:
     return NewSession(
-        session_id=given.session_id,
-        engine=given.engine,
-        desired=given.desired or Desired.RUNNING,
-        user_id=given.user_id,
-        labels=given.labels or {},
-        env=given.env or {},
-        proxy_url=given.proxy_url,
-        memory_limit_bytes=given.memory_limit_bytes,
-        given=frozenset(name for name in _SPEC_FIELDS if getattr(given, name) is not None),
+        session_id=arguments.session_id,
+        engine=arguments.engine,
+        desired=arguments.desired or Desired.RUNNING,
+        user_id=arguments.user_id,
+        labels=arguments.labels or {},
+        env=arguments.env or {},
+        proxy_url=arguments.proxy_url,
+        memory_limit_bytes=arguments.memory_limit_bytes,
+        given=frozenset(name for name in _SPEC_FIELDS if getattr(arguments, name) is not None),
     )
 
 

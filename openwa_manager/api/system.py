@@ -8,14 +8,14 @@ from dataclasses import dataclass
 from aiohttp import web
 
 from openwa_manager.api.requests import Nothing
-from openwa_manager.api.routing import Call, Route, json_answer, route
 from openwa_manager.api.responses import SessionCounts, SystemOut
+from openwa_manager.api.routing import Call, Route, json_answer, route
 from openwa_manager.domain.times import iso8601
 from openwa_manager.services.sessions import Sessions
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Facts:
+class HostFacts:
     """What does not change while the daemon runs: the host's name, our version, when we started (wall time)."""
 
     host: str
@@ -26,7 +26,7 @@ class Facts:
 class SystemRoutes:
     """`/v1/system`."""
 
-    def __init__(self, sessions: Sessions, facts: Facts) -> None:
+    def __init__(self, sessions: Sessions, facts: HostFacts) -> None:
         self._sessions = sessions
         self._facts = facts
 

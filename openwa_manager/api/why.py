@@ -3,8 +3,8 @@
 from aiohttp import web
 
 from openwa_manager.api.requests import TimelineQuery
-from openwa_manager.api.routing import Call, Route, json_answer, route
 from openwa_manager.api.responses import NextStepOut, ReasonOut, StepOut, TimelineOut
+from openwa_manager.api.routing import Call, Route, json_answer, route
 from openwa_manager.domain.session import After, ProcessState, Session
 from openwa_manager.domain.times import iso8601
 from openwa_manager.services.sessions import Sessions
@@ -31,7 +31,7 @@ class WhyRoutes:
     async def explain(self, call: Call[TimelineQuery]) -> web.Response:
         """Tell the session's newest steps, each with its evidence, and the step to come."""
         session = self._sessions.get(call.session_id)
-        steps = await self._sessions.timeline(session.session_id, call.given.limit)
+        steps = await self._sessions.timeline(session.session_id, call.arguments.limit)
         timeline = TimelineOut(
             session_id=session.session_id,
             status=session.status,

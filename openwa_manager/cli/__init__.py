@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from openwa_manager.cli import deliveries, demo, doctor, endpoints, serve, service, sessions, top, watching
-from openwa_manager.cli.command import Call, Command, declare_all, declare_everywhere
+from openwa_manager.cli.command import Command, Invocation, declare_all, declare_everywhere
 from openwa_manager.cli.errors import FAILED, INTERRUPTED, exit_code_of
 from openwa_manager.cli.output import Output
 from openwa_manager.domain.errors import OpenwaManagerError
@@ -34,7 +34,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         sys.stdout.reconfigure(errors="replace")  # names are in all the world's scripts, terminals are not
     try:
         arguments = _parser().parse_args(argv)
-        code = arguments.run(Call(arguments, os.environ, Output(sys.stdout, as_json=arguments.json))) or 0
+        code = arguments.run(Invocation(arguments, os.environ, Output(sys.stdout, as_json=arguments.json))) or 0
         sys.stdout.flush()
     except OpenwaManagerError as error:
         print(f"openwa-manager: {error}", file=sys.stderr)

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from urllib.parse import urlencode, urlsplit
 
 from openwa_manager.cli.discovery import Daemon, SocketDaemon
-from openwa_manager.cli.errors import NotReachableError, RefusedError
+from openwa_manager.cli.errors import CommandFailedError, NotReachableError
 from openwa_manager.domain.errors import SessionNotFoundError
 
 if TYPE_CHECKING:
@@ -150,7 +150,7 @@ def _spelled(value: str | float) -> str:
     return str(value).lower() if isinstance(value, bool) else str(value)
 
 
-def _error_of(answer: http.client.HTTPResponse) -> RefusedError | SessionNotFoundError:
+def _error_of(answer: http.client.HTTPResponse) -> CommandFailedError | SessionNotFoundError:
     text = answer.read()
     try:
         problem = json.loads(text)
@@ -159,4 +159,4 @@ def _error_of(answer: http.client.HTTPResponse) -> RefusedError | SessionNotFoun
         message = f"{answer.status} {answer.reason}: {text[:200].decode(errors='replace')}"
     if answer.status == http.client.UNAUTHORIZED:
         message += "; put a key into OPENWA_API_KEY"
-    return SessionNotFoundError(message) if answer.status == http.client.NOT_FOUND else RefusedError(message)
+    return SessionNotFoundError(message) if answer.status == http.client.NOT_FOUND else CommandFailedError(message)

@@ -13,7 +13,7 @@ from openwa_manager.domain.errors import SessionNotFoundError
 WAIT_S = 30.0
 
 
-class Call(NamedTuple):
+class Invocation(NamedTuple):
     """One use of a command."""
 
     arguments: argparse.Namespace
@@ -49,7 +49,7 @@ class Command(NamedTuple):
 
     name: str
     help: str
-    run: Callable[[Call], int | None]
+    run: Callable[[Invocation], int | None]
     declare: Callable[[argparse.ArgumentParser], None] = lambda _: None
 
 

@@ -15,7 +15,7 @@ from urllib.parse import quote, urlsplit
 
 from openwa_manager.cli.client import Client
 from openwa_manager.cli.discovery import SocketDaemon, socket_of
-from openwa_manager.cli.errors import NotReachableError, RefusedError
+from openwa_manager.cli.errors import CommandFailedError, NotReachableError
 from openwa_manager.cli.findings import Finding
 from openwa_manager.config.settings import SOCKET_PATH_MAX_BYTES, Address
 from openwa_manager.domain.errors import LaunchFailedError
@@ -135,7 +135,7 @@ def running_version(home: Path) -> str | None:
         answer = Client(SocketDaemon(socket_of(home)), timeout_s=_CONNECT_S).get("/v1/system")
     except NotReachableError:
         return None
-    except RefusedError:
+    except CommandFailedError:
         return "unknown"
     return str(cast("Mapping[str, Json]", answer)["version"])
 

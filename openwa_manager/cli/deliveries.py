@@ -4,7 +4,7 @@ import argparse
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, TypedDict, cast
 
-from openwa_manager.cli.command import Call, Command
+from openwa_manager.cli.command import Command, Invocation
 from openwa_manager.cli.errors import UsageError
 from openwa_manager.cli.output import moment, table
 
@@ -40,10 +40,10 @@ class _Replayed(TypedDict):
     replayed: int
 
 
-def _deliveries(call: Call) -> None:
-    given = call.arguments
+def _deliveries(invocation: Invocation) -> None:
+    given = invocation.arguments
     if given.verb == "replay":
-        _replay(call)
+        _replay(invocation)
         return
     if given.id or given.since or given.until:
         raise UsageError("--id, --since and --until belong to replay")
@@ -53,8 +53,8 @@ def _deliveries(call: Call) -> None:
         "endpoint_id": given.endpoint,
         "limit": given.limit or _LIMIT,
     }
-    answer = call.client.get(_PATH, query)
-    call.output.show(answer, lambda: _listed(cast("_Page", answer)))
+    answer = invocation.client.get(_PATH, query)
+    invocation.output.show(answer, lambda: _listed(cast("_Page", answer)))
 
 
 def _listed(page: _Page) -> str:
@@ -77,8 +77,8 @@ def _listed(page: _Page) -> str:
     return f"{table(columns, rows)}{more}"
 
 
-def _replay(call: Call) -> None:
-    given = call.arguments
+def _replay(invocation: Invocation) -> None:
+    given = invocation.arguments
     if given.limit is not None:
         raise UsageError("--limit belongs to list")
     selection: dict[str, Json] = {
@@ -92,8 +92,8 @@ def _replay(call: Call) -> None:
     asked = {name: value for name, value in selection.items() if value is not None}
     if not asked:
         raise UsageError("say which: --id, --session, --endpoint, --since, --until, --state or --dead")
-    answer = call.client.post(f"{_PATH}/replay", body=asked)
-    call.output.show(answer, lambda: f"{cast('_Replayed', answer)['replayed']} deliveries are made once more")
+    answer = invocation.client.post(f"{_PATH}/replay", body=asked)
+    invocation.output.show(answer, lambda: f"{cast('_Replayed', answer)['replayed']} deliveries are made once more")
 
 
 def _declare(parser: argparse.ArgumentParser) -> None:

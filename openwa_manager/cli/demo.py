@@ -2,13 +2,13 @@
 
 import argparse
 
-from openwa_manager.cli.command import Call, Command
+from openwa_manager.cli.command import Command, Invocation
 
 
-def _demo(call: Call) -> int:
+def _demo(invocation: Invocation) -> int:
     from openwa_manager.cli.scenario import tell
 
-    return tell(call, once=call.arguments.once)
+    return tell(invocation, once=invocation.arguments.once)
 
 
 def _declare(parser: argparse.ArgumentParser) -> None:

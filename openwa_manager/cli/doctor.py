@@ -3,7 +3,7 @@
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from openwa_manager.cli.command import Call, Command
+from openwa_manager.cli.command import Command, Invocation
 from openwa_manager.cli.discovery import HOMES, socket_of
 from openwa_manager.cli.errors import FAILED
 from openwa_manager.cli.output import table
@@ -12,19 +12,19 @@ if TYPE_CHECKING:
     from openwa_manager.domain.events import Json
 
 
-def _doctor(call: Call) -> int | None:
+def _doctor(invocation: Invocation) -> int | None:
     from openwa_manager.cli.checks import examine
 
-    findings = list(examine(_home(call), call.environ))
+    findings = list(examine(_home(invocation), invocation.environ))
     is_bad = any(finding.level == "fail" for finding in findings)
     document: dict[str, Json] = {"healthy": not is_bad, "checks": [finding._asdict() for finding in findings]}
-    call.output.show(document, lambda: table(("CHECK", "STATE", "FOUND", "DO"), findings))
+    invocation.output.show(document, lambda: table(("CHECK", "STATE", "FOUND", "DO"), findings))
     return FAILED if is_bad else None
 
 
-def _home(call: Call) -> Path:
+def _home(invocation: Invocation) -> Path:
     """Return the home that is named, else the one of a daemon that runs here, else the default."""
-    named = call.arguments.home or call.environ.get("OPENWA_MANAGER_HOME")
+    named = invocation.arguments.home or invocation.environ.get("OPENWA_MANAGER_HOME")
     if named:
         return Path(named).expanduser()
     homes = [Path(home).expanduser() for home in HOMES]

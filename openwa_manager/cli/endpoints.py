@@ -7,8 +7,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, TypedDict, cast
 from urllib.parse import quote
 
-from openwa_manager.cli.command import Call, Command, declare_all
-from openwa_manager.cli.errors import FAILED, RefusedError
+from openwa_manager.cli.command import Command, Invocation, declare_all
+from openwa_manager.cli.errors import FAILED, CommandFailedError
 from openwa_manager.cli.output import record, table
 
 if TYPE_CHECKING:
@@ -40,9 +40,9 @@ class _Trial(TypedDict):
     elapsed_ms: float
 
 
-def _list(call: Call) -> None:
-    answer = call.client.get(_PATH)
-    call.output.show(answer, lambda: _listed(cast("_Endpoints", answer)["endpoints"]))
+def _list(invocation: Invocation) -> None:
+    answer = invocation.client.get(_PATH)
+    invocation.output.show(answer, lambda: _listed(cast("_Endpoints", answer)["endpoints"]))
 
 
 def _listed(endpoints: Sequence[_Endpoint]) -> str:
@@ -63,68 +63,76 @@ def _listed(endpoints: Sequence[_Endpoint]) -> str:
     return table(columns, rows)
 
 
-def _add(call: Call) -> None:
-    given = call.arguments
-    body = _present({"url": given.endpoint_url, **_filters(call), "secret": _secret(call)})
-    _show(call, call.client.post(_PATH, body=body))
+def _add(invocation: Invocation) -> None:
+    given = invocation.arguments
+    body = _present({"url": given.endpoint_url, **_filters(invocation), "secret": _secret(invocation)})
+    _show(invocation, invocation.client.post(_PATH, body=body))
 
 
-def _change(call: Call) -> None:
-    _show(call, call.client.patch(_path(call), _present({"url": call.arguments.endpoint_url, **_filters(call)})))
+def _change(invocation: Invocation) -> None:
+    _show(
+        invocation,
+        invocation.client.patch(
+            _path(invocation), _present({"url": invocation.arguments.endpoint_url, **_filters(invocation)})
+        ),
+    )
 
 
-def _pause(call: Call) -> None:
-    _show(call, call.client.patch(_path(call), {"active": False}))
+def _pause(invocation: Invocation) -> None:
+    _show(invocation, invocation.client.patch(_path(invocation), {"active": False}))
 
 
-def _resume(call: Call) -> None:
-    _show(call, call.client.post(f"{_path(call)}/resume"))
+def _resume(invocation: Invocation) -> None:
+    _show(invocation, invocation.client.post(f"{_path(invocation)}/resume"))
 
 
-def _rotate(call: Call) -> None:
-    _show(call, call.client.post(f"{_path(call)}/rotate-secret", body=_present({"secret": _secret(call)})))
+def _rotate(invocation: Invocation) -> None:
+    _show(
+        invocation,
+        invocation.client.post(f"{_path(invocation)}/rotate-secret", body=_present({"secret": _secret(invocation)})),
+    )
 
 
-def _remove(call: Call) -> None:
-    call.client.delete(_path(call))
-    endpoint_id = call.arguments.endpoint_id
-    call.output.show({"endpoint_id": endpoint_id, "removed": True}, lambda: f"{endpoint_id} removed")
+def _remove(invocation: Invocation) -> None:
+    invocation.client.delete(_path(invocation))
+    endpoint_id = invocation.arguments.endpoint_id
+    invocation.output.show({"endpoint_id": endpoint_id, "removed": True}, lambda: f"{endpoint_id} removed")
 
 
-def _test(call: Call) -> int | None:
+def _test(invocation: Invocation) -> int | None:
     """Return 1 if the endpoint did not take it."""
-    answer = call.client.post(f"{_path(call)}/test")
+    answer = invocation.client.post(f"{_path(invocation)}/test")
     trial = cast("_Trial", answer)
     words = "it took the test event" if trial["delivered"] else f"it did not take the test event: {trial['error']}"
-    call.output.show(answer, lambda: f"{words} ({trial['elapsed_ms']:g} ms)")
+    invocation.output.show(answer, lambda: f"{words} ({trial['elapsed_ms']:g} ms)")
     return None if trial["delivered"] else FAILED
 
 
-def _show(call: Call, endpoint: "Json") -> None:
-    call.output.show(endpoint, lambda: record(cast("Mapping[str, object]", endpoint)))
+def _show(invocation: Invocation, endpoint: "Json") -> None:
+    invocation.output.show(endpoint, lambda: record(cast("Mapping[str, object]", endpoint)))
 
 
-def _path(call: Call) -> str:
-    return f"{_PATH}/{quote(call.arguments.endpoint_id, safe='')}"
+def _path(invocation: Invocation) -> str:
+    return f"{_PATH}/{quote(invocation.arguments.endpoint_id, safe='')}"
 
 
-def _filters(call: Call) -> dict[str, "Json"]:
-    return {"events": call.arguments.event, "sessions": call.arguments.session}
+def _filters(invocation: Invocation) -> dict[str, "Json"]:
+    return {"events": invocation.arguments.event, "sessions": invocation.arguments.session}
 
 
-def _secret(call: Call) -> str | None:
+def _secret(invocation: Invocation) -> str | None:
     """Return the secret from the file that was named; None when there was none.
 
     Raises:
         RefusedError: it cannot be read.
     """
-    path: Path | None = call.arguments.secret_file
+    path: Path | None = invocation.arguments.secret_file
     if path is None:
         return None
     try:
         return (sys.stdin.read() if str(path) == "-" else path.read_text("utf-8")).strip()
     except (OSError, UnicodeDecodeError) as error:
-        raise RefusedError(f"{path} cannot be read: {error}") from error
+        raise CommandFailedError(f"{path} cannot be read: {error}") from error
 
 
 def _present(body: "Mapping[str, Json]") -> "Json":

@@ -13,7 +13,7 @@ _NOT_FOUND: Final = 3
 _NOT_REACHABLE: Final = 5
 
 
-class RefusedError(OpenwaManagerError):
+class CommandFailedError(OpenwaManagerError):
     """The daemon refused or failed; the message is its own explanation."""
 
     code = "refused"

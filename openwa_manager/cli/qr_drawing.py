@@ -7,7 +7,7 @@ from itertools import islice, zip_longest
 
 import png
 
-from openwa_manager.cli.errors import RefusedError
+from openwa_manager.cli.errors import CommandFailedError
 
 #: Rows of modules, from the top left, without quiet zone; True is dark.
 Modules = tuple[tuple[bool, ...], ...]
@@ -31,11 +31,11 @@ def modules_of(qr_base64: str) -> Modules:
     try:
         dark = _dark_pixels(base64.b64decode(qr_base64.rpartition(",")[2], validate=True))
     except (ValueError, EOFError, zlib.error, png.Error) as error:
-        raise RefusedError(f"the code is not a PNG: {error}") from error
+        raise CommandFailedError(f"the code is not a PNG: {error}") from error
     box = _trimmed(dark)
     size = _size_of(box)
     if size is None:
-        raise RefusedError("the PNG shows no QR code; get the image with `--output FILE` and look at it")
+        raise CommandFailedError("the PNG shows no QR code; get the image with `--output FILE` and look at it")
     centres = [int((index + 0.5) * len(box) / size) for index in range(size)]
     return tuple(tuple(box[y][x] for x in centres) for y in centres)
 

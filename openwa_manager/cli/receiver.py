@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 _HOST = "127.0.0.1"
 
 
-class Arrival(NamedTuple):
+class ReceivedEvent(NamedTuple):
     """One event as it arrived; `at_s` is on the `time.perf_counter` clock."""
 
     at_s: float
@@ -34,10 +34,10 @@ class Arrival(NamedTuple):
 class Receiver:
     """An upstream on a free port of this host; `show` sees every event as it arrives."""
 
-    def __init__(self, secret: str, show: Callable[[Arrival], None]) -> None:
+    def __init__(self, secret: str, show: Callable[[ReceivedEvent], None]) -> None:
         self._secret = secret
         self._show = show
-        self._arrivals: list[Arrival] = []
+        self._arrivals: list[ReceivedEvent] = []
         self._arrived = asyncio.Condition()
         self._awaited = 0
         app = web.Application(client_max_size=4 << 20)
@@ -59,7 +59,7 @@ class Receiver:
         """Return where it listens."""
         return f"http://{_HOST}:{self._runner.addresses[0][1]}/webhook"
 
-    async def expect(self, event_type: str, within_s: float) -> Arrival:
+    async def expect(self, event_type: str, within_s: float) -> ReceivedEvent:
         """Return the next event of this type behind those that were expected before.
 
         Raises:
@@ -74,14 +74,14 @@ class Receiver:
                 await self._arrived.wait()
 
     @property
-    def forged(self) -> list[Arrival]:
+    def forged(self) -> list[ReceivedEvent]:
         """Return the events whose signatures were wrong."""
         return [arrival for arrival in self._arrivals if not arrival.is_genuine]
 
     async def _receive(self, request: web.Request) -> web.Response:
         body = await request.read()
         is_genuine = is_signed(body, request.headers, self._secret)
-        arrival = Arrival(time.perf_counter(), json.loads(body), is_genuine)
+        arrival = ReceivedEvent(time.perf_counter(), json.loads(body), is_genuine)
         self._show(arrival)
         async with self._arrived:
             self._arrivals.append(arrival)

@@ -17,12 +17,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple, cast
 
 from openwa_manager.cli.client import Client
-from openwa_manager.cli.command import Call
+from openwa_manager.cli.command import Invocation
 from openwa_manager.cli.discovery import SocketDaemon, UrlDaemon, socket_of
-from openwa_manager.cli.qr_drawing import draw, modules_of
 from openwa_manager.cli.errors import INTERRUPTED
 from openwa_manager.cli.output import Output, cell
-from openwa_manager.cli.receiver import Arrival, Receiver
+from openwa_manager.cli.qr_drawing import draw, modules_of
+from openwa_manager.cli.receiver import ReceivedEvent, Receiver
 from openwa_manager.cli.sessions import stop_all
 from openwa_manager.config import GUIDE_NAMES, PREFIX
 from openwa_manager.domain.errors import OpenwaManagerError
@@ -65,7 +65,7 @@ class _Stage(NamedTuple):
     receiver: Receiver
     output: Output
 
-    async def expect(self, event_type: str) -> Arrival:
+    async def expect(self, event_type: str) -> ReceivedEvent:
         """Return the next such event to arrive upstream, rightly signed.
 
         Raises:
@@ -84,21 +84,21 @@ class _Stage(NamedTuple):
         return cast("Mapping[str, Json]", await asyncio.to_thread(self.client.get, f"/v1/sessions/{SESSION}"))
 
 
-def tell(call: Call, *, once: bool) -> int:
+def tell(invocation: Invocation, *, once: bool) -> int:
     """Play the demo, then go on until Ctrl-C unless `once`; return 0 if all went as told, 130 if it was cut short.
 
     Raises:
         DemoFailedError: it went otherwise.
     """
     try:
-        asyncio.run(_play(call, once=once))
+        asyncio.run(_play(invocation, once=once))
     except asyncio.CancelledError:
         return INTERRUPTED
     return 0
 
 
-async def _play(call: Call, *, once: bool) -> None:
-    output = call.output
+async def _play(invocation: Invocation, *, once: bool) -> None:
+    output = invocation.output
     output.write("A daemon, an engine that plays WhatsApp, and a backend that checks the signatures of every event.\n")
     secret = f"whsec_{base64.b64encode(secrets.token_bytes(32)).decode()}"
     story = asyncio.current_task()
@@ -106,7 +106,7 @@ async def _play(call: Call, *, once: bool) -> None:
     async with AsyncExitStack() as stack:
         home = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="openwa-demo-")))
         receiver = await stack.enter_async_context(Receiver(secret, lambda arrival: output.write(_line(arrival))))
-        environ = _environ(call.environ, home, receiver.url, secret)
+        environ = _environ(invocation.environ, home, receiver.url, secret)
         stage = _Stage(home, Client(SocketDaemon(socket_of(home))), receiver, output)
         await stack.enter_async_context(_daemon(stage, environ))
         await _pair(stage)
@@ -253,7 +253,7 @@ def _program() -> str:
     return sys.argv[0] if Path(sys.argv[0]).name == "openwa-manager" else f"{sys.executable} -m openwa_manager"
 
 
-def _line(arrival: Arrival) -> str:
+def _line(arrival: ReceivedEvent) -> str:
     mark = "\N{CHECK MARK}" if arrival.is_genuine else "\N{BALLOT X} WRONG SIGNATURE"
     facts = {name: value for name, value in arrival.event.items() if name not in _UNSHOWN and value is not None}
     return f"    {mark} {arrival.type:<20} {cell(facts) if facts else ''}".rstrip()

@@ -3,7 +3,7 @@
 import argparse
 from typing import TYPE_CHECKING
 
-from openwa_manager.cli.command import Call, Command
+from openwa_manager.cli.command import Command, Invocation
 from openwa_manager.cli.output import table
 
 if TYPE_CHECKING:
@@ -24,28 +24,28 @@ _FLAGS = {
 }
 
 
-def _serve(call: Call) -> int:
+def _serve(invocation: Invocation) -> int:
     from openwa_manager.daemon import run
 
-    return run(_load(call).settings)
+    return run(_load(invocation).settings)
 
 
-def _check(call: Call) -> None:
+def _check(invocation: Invocation) -> None:
     from openwa_manager.config import masked
 
-    loaded = _load(call)
+    loaded = _load(invocation)
     shown = masked(loaded.settings)
     rows = [(name, value, loaded.origin(name)) for name, value in shown.items()]
     document = {name: {"value": value, "source": loaded.origin(name)} for name, value in shown.items()}
-    call.output.show(document, lambda: table(("SETTING", "VALUE", "SOURCE"), rows))
+    invocation.output.show(document, lambda: table(("SETTING", "VALUE", "SOURCE"), rows))
 
 
-def _load(call: Call) -> "Loaded":
+def _load(invocation: Invocation) -> "Loaded":
     from openwa_manager.config import load
 
-    given = vars(call.arguments)
+    given = vars(invocation.arguments)
     flags = {name: given[name] for name in ("home", "behind_proxy", *_FLAGS)}
-    return load(flags, call.environ)
+    return load(flags, invocation.environ)
 
 
 def _declare_settings(parser: argparse.ArgumentParser) -> None:

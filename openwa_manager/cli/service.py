@@ -4,14 +4,14 @@ import argparse
 import os
 import sys
 
-from openwa_manager.cli.command import Call, Command
+from openwa_manager.cli.command import Command, Invocation
 
 
-def _service(call: Call) -> int | None:
+def _service(invocation: Invocation) -> int | None:
     from openwa_manager.cli.definitions import program_here
     from openwa_manager.cli.installation import Site, run_service
 
-    return run_service(call, Site(is_mac=sys.platform == "darwin", uid=os.geteuid(), program=program_here()))
+    return run_service(invocation, Site(is_mac=sys.platform == "darwin", uid=os.geteuid(), program=program_here()))
 
 
 def _declare(parser: argparse.ArgumentParser) -> None:

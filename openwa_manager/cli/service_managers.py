@@ -6,8 +6,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
 
-from openwa_manager.cli.steps import Action, MakeDirectory, RemoveFile, Run, WriteFile, ask
 from openwa_manager.cli.definitions import LABEL, PLIST_NAME, UNIT_NAME, Installation, job_of, unit_of
+from openwa_manager.cli.steps import Action, MakeDirectory, RemoveFile, Run, WriteFile, ask
 
 _BOOTSTRAP_TRIES = 60
 

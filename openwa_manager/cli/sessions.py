@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING, TypedDict, cast
 
 from openwa_manager.cli.client import Client
-from openwa_manager.cli.command import Call, Command, takes_session, takes_wait
+from openwa_manager.cli.command import Command, Invocation, takes_session, takes_wait
 from openwa_manager.cli.errors import FAILED, UsageError
 from openwa_manager.cli.output import megabytes, moment, record, table
 
@@ -51,8 +51,8 @@ class _NewSession(_Session):
     qr_base64: str | None
 
 
-def _create(call: Call) -> int | None:
-    given = call.arguments
+def _create(invocation: Invocation) -> int | None:
+    given = invocation.arguments
     body: dict[str, Json] = {
         "session_id": given.session_id,
         "user_id": given.user_id,
@@ -66,14 +66,14 @@ def _create(call: Call) -> int | None:
         "memory_limit_bytes": given.memory_limit,
     }
     asked = {name: value for name, value in body.items() if value is not None}
-    session = cast("_NewSession", call.client.post("/v1/sessions", body=asked))
+    session = cast("_NewSession", invocation.client.post("/v1/sessions", body=asked))
     shown: dict[str, Json] = {
         "session_id": session["session_id"],
         "status": session["status"],
         "pid": session["pid"],
         "qr_base64": session["qr_base64"],
     }
-    call.output.show(shown, lambda: _drawn_new(session))
+    invocation.output.show(shown, lambda: _drawn_new(session))
     is_late = given.wait_for == "qr" and not session["qr_base64"] and session["status"] == "creating"
     return _report(session, has_failed=is_late or session["status"] in _GIVEN_UP)
 
@@ -115,10 +115,12 @@ def _drawn_new(session: _NewSession) -> str:
     return f"{_drawn(session)}\n{draw(modules_of(session['qr_base64']))}"
 
 
-def _list(call: Call) -> None:
-    given = call.arguments
-    sessions = list_sessions(call.client, {"status": given.status, "user_id": given.user_id, "label": given.label})
-    call.output.show({"sessions": sessions}, lambda: _listed(cast("list[_Session]", sessions)))
+def _list(invocation: Invocation) -> None:
+    given = invocation.arguments
+    sessions = list_sessions(
+        invocation.client, {"status": given.status, "user_id": given.user_id, "label": given.label}
+    )
+    invocation.output.show({"sessions": sessions}, lambda: _listed(cast("list[_Session]", sessions)))
 
 
 def list_sessions(client: Client, query: Mapping[str, str | None]) -> "list[Json]":
@@ -161,34 +163,38 @@ def _listed(sessions: list[_Session]) -> str:
     )
 
 
-def _show(call: Call) -> None:
-    _say(call, call.client.get(call.session_path))
+def _show(invocation: Invocation) -> None:
+    _say(invocation, invocation.client.get(invocation.session_path))
 
 
-def _start(call: Call) -> int | None:
-    return _say_started(call, call.client.post(f"{call.session_path}/start", {"wait": call.arguments.wait}))
+def _start(invocation: Invocation) -> int | None:
+    return _say_started(
+        invocation, invocation.client.post(f"{invocation.session_path}/start", {"wait": invocation.arguments.wait})
+    )
 
 
-def _restart(call: Call) -> int | None:
-    return _say_started(call, call.client.post(f"{call.session_path}/restart", {"wait": call.arguments.wait}))
+def _restart(invocation: Invocation) -> int | None:
+    return _say_started(
+        invocation, invocation.client.post(f"{invocation.session_path}/restart", {"wait": invocation.arguments.wait})
+    )
 
 
-def _say_started(call: Call, answer: "Json") -> int | None:
-    _say(call, answer)
+def _say_started(invocation: Invocation, answer: "Json") -> int | None:
+    _say(invocation, answer)
     session = cast("_Session", answer)
     return _report(session, has_failed=session["status"] in _GIVEN_UP)
 
 
-def _log_out(call: Call) -> None:
-    _say(call, call.client.post(f"{call.session_path}/logout"))
+def _log_out(invocation: Invocation) -> None:
+    _say(invocation, invocation.client.post(f"{invocation.session_path}/logout"))
 
 
-def _stop(call: Call) -> int | None:
-    if call.arguments.all:
-        return _stop_all(call)
-    if call.arguments.until_start:
+def _stop(invocation: Invocation) -> int | None:
+    if invocation.arguments.all:
+        return _stop_all(invocation)
+    if invocation.arguments.until_start:
         raise UsageError("--until-start belongs to --all")
-    _say(call, call.client.post(f"{call.session_path}/stop", {"wait": call.arguments.wait}))
+    _say(invocation, invocation.client.post(f"{invocation.session_path}/stop", {"wait": invocation.arguments.wait}))
     return None
 
 
@@ -200,12 +206,12 @@ def _declare_stop(parser: argparse.ArgumentParser) -> None:
     takes_wait(parser)
 
 
-def _stop_all(call: Call) -> int | None:
+def _stop_all(invocation: Invocation) -> int | None:
     """Return 1 if some engine still lives when the wait is over."""
-    given = call.arguments
-    living = stop_all(call.client, given.wait, until_start=given.until_start)
+    given = invocation.arguments
+    living = stop_all(invocation.client, given.wait, until_start=given.until_start)
     document: Json = {"still_running": living}
-    call.output.show(document, lambda: f"still running: {', '.join(living)}" if living else "all stopped")
+    invocation.output.show(document, lambda: f"still running: {', '.join(living)}" if living else "all stopped")
     return 1 if living and given.wait else None
 
 
@@ -218,10 +224,12 @@ def stop_all(client: Client, wait_s: float, *, until_start: bool = False) -> lis
     return sorted(living)
 
 
-def _delete(call: Call) -> None:
-    given = call.arguments
-    call.client.delete(call.session_path, {"keep_data": given.keep_data or None, "logout": given.logout or None})
-    call.output.show({"session_id": given.session_id, "deleted": True}, lambda: f"{given.session_id} deleted")
+def _delete(invocation: Invocation) -> None:
+    given = invocation.arguments
+    invocation.client.delete(
+        invocation.session_path, {"keep_data": given.keep_data or None, "logout": given.logout or None}
+    )
+    invocation.output.show({"session_id": given.session_id, "deleted": True}, lambda: f"{given.session_id} deleted")
 
 
 def _declare_delete(parser: argparse.ArgumentParser) -> None:
@@ -235,8 +243,8 @@ def _declare_change(parser: argparse.ArgumentParser) -> None:
     takes_wait(parser)
 
 
-def _say(call: Call, session: "Json") -> None:
-    call.output.show(session, lambda: _drawn(cast("_Session", session)))
+def _say(invocation: Invocation, session: "Json") -> None:
+    invocation.output.show(session, lambda: _drawn(cast("_Session", session)))
 
 
 def _drawn(session: _Session) -> str:

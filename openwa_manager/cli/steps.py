@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import assert_never
 
-from openwa_manager.cli.errors import RefusedError
+from openwa_manager.cli.errors import CommandFailedError
 
 #: launchd forgets a job some time after it was told to; until then it does not take it again.
 _AGAIN_S = 0.5
@@ -71,7 +71,7 @@ def perform(actions: Sequence[Action], root: Path, environ: Mapping[str, str]) -
         try:
             _perform(action, root, environ)
         except OSError as error:
-            raise RefusedError(f"{str(action).partition(chr(10))[0]} failed: {error}") from error
+            raise CommandFailedError(f"{str(action).partition(chr(10))[0]} failed: {error}") from error
 
 
 def _perform(action: Action, root: Path, environ: Mapping[str, str]) -> None:
@@ -122,12 +122,12 @@ def _run(action: Run, environ: Mapping[str, str]) -> None:
         done = ask(action.argv, environ)
         if done.returncode == 0 or action.may_fail:
             return
-    raise RefusedError(f"`{action}` failed ({done.returncode}): {(done.stderr or done.stdout).strip()}")
+    raise CommandFailedError(f"`{action}` failed ({done.returncode}): {(done.stderr or done.stdout).strip()}")
 
 
 def ask(argv: Sequence[str], environ: Mapping[str, str]) -> subprocess.CompletedProcess[str]:
     """Run a program and return what it said."""
     program = shutil.which(argv[0], path=environ.get("PATH"))
     if program is None:
-        raise RefusedError(f"{argv[0]} is not on this host")
+        raise CommandFailedError(f"{argv[0]} is not on this host")
     return subprocess.run((program, *argv[1:]), env=environ, capture_output=True, text=True, check=False)

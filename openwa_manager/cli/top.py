@@ -12,7 +12,7 @@ from contextlib import contextmanager
 from datetime import datetime
 from typing import TYPE_CHECKING, NamedTuple, TypedDict, cast
 
-from openwa_manager.cli.command import Call, Command
+from openwa_manager.cli.command import Command, Invocation
 from openwa_manager.cli.errors import NotReachableError
 from openwa_manager.cli.output import NOTHING, cell, megabytes, table
 from openwa_manager.cli.sessions import list_sessions
@@ -105,29 +105,29 @@ _COLUMNS: Mapping[str, _Column] = {
 _BY_KEY = {column.key: name for name, column in _COLUMNS.items()}
 
 
-def _top(call: Call) -> None:
-    given = call.arguments
-    if given.once or not call.output.is_for_people:
-        sessions = list_sessions(call.client, {})
+def _top(invocation: Invocation) -> None:
+    given = invocation.arguments
+    if given.once or not invocation.output.is_for_people:
+        sessions = list_sessions(invocation.client, {})
         ranked = _ranked(cast("list[_Session]", sessions), given.sort, is_reversed=given.reverse)
-        call.output.show({"sessions": cast("Json", ranked)}, lambda: _drawn(ranked, _now()))
+        invocation.output.show({"sessions": cast("Json", ranked)}, lambda: _drawn(ranked, _now()))
         return
     with _screen():
-        _watch(call, given.sort, is_reversed=given.reverse)
+        _watch(invocation, given.sort, is_reversed=given.reverse)
 
 
-def _watch(call: Call, sort: str, *, is_reversed: bool) -> None:
+def _watch(invocation: Invocation, sort: str, *, is_reversed: bool) -> None:
     """Draw again and again until `q` is pressed; the key of a column sorts by it, `v` turns the order around."""
     sessions: list[_Session] = []
     trouble = ""
     while True:
         try:
-            sessions, trouble = cast("list[_Session]", list_sessions(call.client, {})), ""
+            sessions, trouble = cast("list[_Session]", list_sessions(invocation.client, {})), ""
         except NotReachableError as error:
             trouble = f"trying again: {error}"
         ranked = _ranked(sessions, sort, is_reversed=is_reversed)
         _paint([trouble or _summary(sessions), _help(sort), *_drawn(ranked, _now()).splitlines()])
-        key = _pressed(call.arguments.interval)
+        key = _pressed(invocation.arguments.interval)
         if key == "q":
             return
         is_reversed = not is_reversed if key == "v" else is_reversed and key not in _BY_KEY

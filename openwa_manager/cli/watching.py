@@ -9,8 +9,8 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, NoReturn, TypedDict, cast
 
-from openwa_manager.cli.command import Call, Command, takes_session
-from openwa_manager.cli.errors import RefusedError
+from openwa_manager.cli.command import Command, Invocation, takes_session
+from openwa_manager.cli.errors import CommandFailedError
 from openwa_manager.cli.output import cell, moment, table
 
 if TYPE_CHECKING:
@@ -50,15 +50,19 @@ class _Events(TypedDict):
     next_after: int
 
 
-def _qr(call: Call) -> None:
-    answer = call.client.get(f"{call.session_path}/qr", {"wait": call.arguments.wait, "format": "json"})
+def _qr(invocation: Invocation) -> None:
+    answer = invocation.client.get(
+        f"{invocation.session_path}/qr", {"wait": invocation.arguments.wait, "format": "json"}
+    )
     if answer is None:
-        raise RefusedError(f"{call.arguments.session_id} shows no code yet: try again, or ask `openwa-manager why`")
+        raise CommandFailedError(
+            f"{invocation.arguments.session_id} shows no code yet: try again, or ask `openwa-manager why`"
+        )
     qr = cast("_Qr", answer)
-    if call.arguments.output:
-        _write_image(call.arguments.output, qr["qr_base64"])
+    if invocation.arguments.output:
+        _write_image(invocation.arguments.output, qr["qr_base64"])
     else:
-        call.output.show(answer, lambda: _drawn_qr(qr))
+        invocation.output.show(answer, lambda: _drawn_qr(qr))
 
 
 def _declare_qr(parser: argparse.ArgumentParser) -> None:
@@ -73,7 +77,7 @@ def _write_image(path: Path, qr_base64: str) -> None:
         with open(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "wb") as file:  # noqa: PTH123
             file.write(base64.b64decode(qr_base64.rpartition(",")[2]))
     except OSError as error:
-        raise RefusedError(f"{path} cannot be written: {error.strerror}") from error
+        raise CommandFailedError(f"{path} cannot be written: {error.strerror}") from error
 
 
 def _drawn_qr(qr: _Qr) -> str:
@@ -85,11 +89,11 @@ def _drawn_qr(qr: _Qr) -> str:
     return f"{draw(modules_of(qr['qr_base64']))}\n{hint}"
 
 
-def _logs(call: Call) -> None:
-    given = call.arguments
+def _logs(invocation: Invocation) -> None:
+    given = invocation.arguments
     tail = TAIL if given.tail is None else given.tail
     query = {"tail": tail, "follow": 1 if given.follow else None}
-    for chunk in call.client.stream(f"{call.session_path}/logs", query):
+    for chunk in invocation.client.stream(f"{invocation.session_path}/logs", query):
         sys.stdout.buffer.write(chunk)
         sys.stdout.buffer.flush()
 
@@ -100,9 +104,9 @@ def _declare_logs(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("-f", "--follow", action="store_true", help="go on with the lines to come")
 
 
-def _why(call: Call) -> None:
-    answer = call.client.get(f"{call.session_path}/why", {"limit": call.arguments.limit})
-    call.output.show(answer, lambda: _drawn_timeline(cast("_Timeline", answer)))
+def _why(invocation: Invocation) -> None:
+    answer = invocation.client.get(f"{invocation.session_path}/why", {"limit": invocation.arguments.limit})
+    invocation.output.show(answer, lambda: _drawn_timeline(cast("_Timeline", answer)))
 
 
 def _declare_why(parser: argparse.ArgumentParser) -> None:
@@ -118,23 +122,25 @@ def _drawn_timeline(timeline: _Timeline) -> str:
     return f"{table(('AT', 'WHAT HAPPENED', 'DECISION', 'EVIDENCE'), rows)}\nnow: {timeline['status']}; next: {ahead}"
 
 
-def _events(call: Call) -> None:
-    given = call.arguments
-    path = f"{call.session_path}/events" if given.session_id else "/v1/events"
+def _events(invocation: Invocation) -> None:
+    given = invocation.arguments
+    path = f"{invocation.session_path}/events" if given.session_id else "/v1/events"
     if given.follow:
-        _follow_events(call, path)
+        _follow_events(invocation, path)
     which = {"tail": given.limit} if given.after is None else {"after": given.after, "limit": given.limit}
-    answer = call.client.get(path, {**which, "type": given.type})
+    answer = invocation.client.get(path, {**which, "type": given.type})
     rows = map(_row, cast("_Events", answer)["events"])
-    call.output.show(answer, lambda: table(("TIME", "EVENT", "SESSION", "FACTS"), rows))
+    invocation.output.show(answer, lambda: table(("TIME", "EVENT", "SESSION", "FACTS"), rows))
 
 
-def _follow_events(call: Call, path: str) -> NoReturn:
+def _follow_events(invocation: Invocation, path: str) -> NoReturn:
     """Print events as they come, one a line, until interrupted."""
     from openwa_manager.cli.following import Follower
 
-    for event in Follower(call.client, path, {"after": call.arguments.after, "type": call.arguments.type}).follow():
-        call.output.show(event, partial(_line, event))
+    for event in Follower(
+        invocation.client, path, {"after": invocation.arguments.after, "type": invocation.arguments.type}
+    ).follow():
+        invocation.output.show(event, partial(_line, event))
     raise AssertionError
 
 
@@ -159,11 +165,11 @@ def _row(event: Mapping[str, "Json"]) -> tuple[object, ...]:
     return (moment(cast("str", event["timestamp"])), event["type"], event["session_id"], facts)
 
 
-def _openapi(call: Call) -> None:
+def _openapi(invocation: Invocation) -> None:
     import json
 
-    document = call.client.get("/openapi.json")
-    call.output.show(document, lambda: json.dumps(document, indent=2))
+    document = invocation.client.get("/openapi.json")
+    invocation.output.show(document, lambda: json.dumps(document, indent=2))
 
 
 COMMANDS = (

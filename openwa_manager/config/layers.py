@@ -35,14 +35,14 @@ GUIDE_NAMES: Mapping[str, str] = {
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Given:
+class RequestModel:
     """A raw value and the name it was given under: a flag, a variable or the file."""
 
     value: object = field(repr=False)
     origin: str
 
 
-Layer = Mapping[str, Given]
+Layer = Mapping[str, RequestModel]
 
 SECRETS = tuple(name for name, info in Settings.model_fields.items() if info.annotation == SecretStr | None)
 _FILE_ENDING = "_file"
@@ -68,7 +68,7 @@ def load(flags: Mapping[str, object], environ: Mapping[str, str]) -> Loaded:
     Raises:
         ConfigError: all that is wrong, a line each.
     """
-    asked = {name: Given(value=value, origin=_flag(name)) for name, value in flags.items() if value is not None}
+    asked = {name: RequestModel(value=value, origin=_flag(name)) for name, value in flags.items() if value is not None}
     own = dict(_from_environment(environ))
     home = ChainMap(asked, own).get("home")
     path = (Path(str(home.value)) if home else Path("~/.openwa-manager")).expanduser() / FILE_NAME
@@ -88,20 +88,20 @@ def _flag(name: str) -> str:
     return f"--{name.replace('_', '-')}"
 
 
-def _from_environment(environ: Mapping[str, str]) -> Iterator[tuple[str, Given]]:
+def _from_environment(environ: Mapping[str, str]) -> Iterator[tuple[str, RequestModel]]:
     for variable, text in environ.items():
         if variable.startswith(PREFIX) and text:
-            yield variable.removeprefix(PREFIX).lower(), Given(value=text, origin=variable)
+            yield variable.removeprefix(PREFIX).lower(), RequestModel(value=text, origin=variable)
 
 
-def _from_guide(environ: Mapping[str, str]) -> Iterator[tuple[str, Given]]:
+def _from_guide(environ: Mapping[str, str]) -> Iterator[tuple[str, RequestModel]]:
     for variable, name in GUIDE_NAMES.items():
         for ending in ("", _FILE_ENDING) if name in SECRETS else ("",):
             if text := environ.get(variable + ending.upper()):
-                yield name + ending, Given(value=text, origin=variable + ending.upper())
+                yield name + ending, RequestModel(value=text, origin=variable + ending.upper())
 
 
-def _from_file(path: Path) -> Iterator[tuple[str, Given]]:
+def _from_file(path: Path) -> Iterator[tuple[str, RequestModel]]:
     try:
         with path.open("rb") as file:
             if os.fstat(file.fileno()).st_mode & 0o077:
@@ -116,7 +116,7 @@ def _from_file(path: Path) -> Iterator[tuple[str, Given]]:
     if "home" in values:
         raise ConfigError(f"{path}: home is where this file lies; use --home or {PREFIX}HOME")
     for name, value in values.items():
-        yield name, Given(value=value, origin=str(path))
+        yield name, RequestModel(value=value, origin=str(path))
 
 
 def _unknown(layer: Layer) -> Iterator[str]:
@@ -130,7 +130,7 @@ def _unknown(layer: Layer) -> Iterator[str]:
             yield f"{spelled} is not a setting; did you mean {meant}?"
 
 
-def _with_secrets(layer: Layer) -> Iterator[tuple[str, Given]]:
+def _with_secrets(layer: Layer) -> Iterator[tuple[str, RequestModel]]:
     """Put a secret's text in the place of its file's name."""
     for name, given in layer.items():
         secret = name.removesuffix(_FILE_ENDING)
@@ -139,10 +139,10 @@ def _with_secrets(layer: Layer) -> Iterator[tuple[str, Given]]:
         elif secret in layer:
             raise ConfigError(f"{given.origin} and {layer[secret].origin} both give {secret}: remove one")
         else:
-            yield secret, Given(value=_read_secret(given), origin=given.origin)
+            yield secret, RequestModel(value=_read_secret(given), origin=given.origin)
 
 
-def _read_secret(given: Given) -> str:
+def _read_secret(given: RequestModel) -> str:
     try:
         text = Path(str(given.value)).expanduser().read_text("utf-8").strip()
     except (OSError, UnicodeDecodeError) as error:

@@ -15,14 +15,14 @@ Evidence = Mapping[str, str | int | float | bool | None]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Scene:
+class Context:
     """A session at the moment something happens to it."""
 
     session: Session
     moment: Moment
     policy: Policy
 
-    def of(self, session: Session) -> "Scene":
+    def of(self, session: Session) -> "Context":
         """Return the same moment with the session changed."""
         return replace(self, session=session)
 
@@ -41,7 +41,7 @@ class Announcement:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Draft:
+class Outcome:
     """What a transition answers: the session as it is then, what to do, what to tell and what to note.
 
     `decision` is the sentence for the timeline; an empty one leaves no step. `is_gone` marks the session's end.
@@ -54,15 +54,15 @@ class Draft:
     evidence: Evidence = field(default_factory=dict)
     is_gone: bool = False
 
-    def then(self, *commands: Command) -> "Draft":
+    def then(self, *commands: Command) -> "Outcome":
         """Return this draft with further commands."""
         return replace(self, commands=(*self.commands, *commands))
 
-    def noting(self, **evidence: str | float | bool | None) -> "Draft":
+    def with_evidence(self, **evidence: str | float | bool | None) -> "Outcome":
         """Return this draft with further evidence."""
         return replace(self, evidence={**self.evidence, **evidence})
 
-    def telling(self, announcement: Announcement) -> "Draft":
+    def with_event(self, announcement: Announcement) -> "Outcome":
         """Return this draft with one more announcement."""
         return replace(self, announcements=(*self.announcements, announcement))
 
@@ -82,6 +82,6 @@ class Dropped:
 
 
 @singledispatch
-def move(stimulus: Stimulus, scene: Scene) -> Draft | Refused | Dropped:
+def move(stimulus: Stimulus, context: Context) -> Outcome | Refused | Dropped:
     """Return what this stimulus makes of the scene; called only where the transition table allows it."""
-    raise NotImplementedError(type(stimulus).__name__, scene.session.process)
+    raise NotImplementedError(type(stimulus).__name__, context.session.process)

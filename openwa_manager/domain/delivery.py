@@ -83,7 +83,7 @@ class Gone:
     """The endpoint wants nothing from us any more (410)."""
 
 
-Outcome = Delivered | Retry | Rejected | Gone
+AttemptResult = Delivered | Retry | Rejected | Gone
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -140,19 +140,19 @@ class Breaker:
         """Tell whether only probes may pass."""
         return self.probe_at is not None
 
-    def after(self, outcome: Outcome, boot_s: float, policy: DeliveryPolicy) -> "Breaker":
+    def after(self, result: AttemptResult, boot_s: float, policy: DeliveryPolicy) -> "Breaker":
         """Return the breaker once an attempt has ended so; any answer but a failure proves the endpoint well."""
-        if not isinstance(outcome, Retry):
+        if not isinstance(result, Retry):
             return Breaker()
         failures = self.failures + 1
         if failures < policy.breaker_failures:
             return replace(self, failures=failures)
-        wait_s = max(policy.probe_s, min(outcome.retry_after_s or 0.0, policy.retry_after_max_s))
+        wait_s = max(policy.probe_s, min(result.retry_after_s or 0.0, policy.retry_after_max_s))
         return Breaker(failures=failures, probe_at=boot_s + wait_s)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Situation:
+class AttemptContext:
     """The circumstances of an attempt: when it ended (wall time), our luck in [0, 1), and the endpoint's health.
 
     `is_open` and `is_probe` describe the breaker when it ended; `last_success_at` is the endpoint's, None if unknown.
@@ -166,12 +166,12 @@ class Situation:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Settled:
+class Succeeded:
     """It arrived."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Again:
+class RetryAt:
     """Try once more at `next_at` (wall time)."""
 
     tries: Tries
@@ -179,7 +179,7 @@ class Again:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Buried:
+class DeadLettered:
     """Stop trying; kept as a dead letter, and the stream goes on."""
 
     tries: Tries
@@ -191,50 +191,54 @@ class Disabled:
     """Send this endpoint nothing more until a person resumes it."""
 
 
-Verdict = Settled | Again | Buried | Disabled
+AttemptDecision = Succeeded | RetryAt | DeadLettered | Disabled
 
 
-def judge(tries: Tries, outcome: Outcome, situation: Situation, policy: DeliveryPolicy) -> Verdict:
+def after_attempt(
+    tries: Tries, result: AttemptResult, context: AttemptContext, policy: DeliveryPolicy
+) -> AttemptDecision:
     """Return what follows from the outcome of an attempt (API.md, Delivery)."""
-    match outcome:
+    match result:
         case Delivered():
-            return Settled()
+            return Succeeded()
         case Gone():
             return Disabled()
-        case Retry(status=status) if situation.is_open and not (situation.is_probe and status == 500):
-            return Again(tries=tries, next_at=situation.at)  # the endpoint is down: this event has no part in it
+        case Retry(status=status) if context.is_open and not (context.is_probe and status == 500):
+            return RetryAt(tries=tries, next_at=context.at)  # the endpoint is down: this event has no part in it
         case Retry() | Rejected():
-            return _judge_failure(_counted(tries, outcome, situation.at), outcome, situation, policy)
+            return _after_failure(_counted(tries, result, context.at), result, context, policy)
         case _:
-            assert_never(outcome)
+            assert_never(result)
 
 
-def _counted(tries: Tries, outcome: Retry | Rejected, at: float) -> Tries:
+def _counted(tries: Tries, result: Retry | Rejected, at: float) -> Tries:
     return Tries(
         attempts=tries.attempts + 1,
-        rejected_count=tries.rejected_count + isinstance(outcome, Rejected),
-        errored_count=tries.errored_count + (outcome.status == 500),
+        rejected_count=tries.rejected_count + isinstance(result, Rejected),
+        errored_count=tries.errored_count + (result.status == 500),
         first_at=at if tries.first_at is None else tries.first_at,
     )
 
 
-def _judge_failure(tries: Tries, outcome: Retry | Rejected, situation: Situation, policy: DeliveryPolicy) -> Verdict:
-    pause_s = policy.pause_s(tries.attempts, situation.chance)
+def _after_failure(
+    tries: Tries, result: Retry | Rejected, context: AttemptContext, policy: DeliveryPolicy
+) -> AttemptDecision:
+    pause_s = policy.pause_s(tries.attempts, context.chance)
     if pause_s is None:
-        return Buried(tries=tries, reason="exhausted")
-    if reason := _poison(tries, situation, policy):
-        return Buried(tries=tries, reason=reason)
-    asked_s = min((outcome.retry_after_s if isinstance(outcome, Retry) else None) or 0.0, policy.retry_after_max_s)
-    return Again(tries=tries, next_at=situation.at + max(pause_s, asked_s))
+        return DeadLettered(tries=tries, reason="exhausted")
+    if reason := _poison(tries, context, policy):
+        return DeadLettered(tries=tries, reason=reason)
+    asked_s = min((result.retry_after_s if isinstance(result, Retry) else None) or 0.0, policy.retry_after_max_s)
+    return RetryAt(tries=tries, next_at=context.at + max(pause_s, asked_s))
 
 
-def _poison(tries: Tries, situation: Situation, policy: DeliveryPolicy) -> str | None:
+def _poison(tries: Tries, context: AttemptContext, policy: DeliveryPolicy) -> str | None:
     """Return why the event itself, not the endpoint, must be the trouble; None while that is not clear."""
-    first_at = situation.at if tries.first_at is None else tries.first_at
-    tried_for_s = situation.at - first_at
+    first_at = context.at if tries.first_at is None else tries.first_at
+    tried_for_s = context.at - first_at
     if tries.rejected_count >= policy.rejected_max and tried_for_s >= policy.rejected_for_s:
         return "rejected"
-    others_succeed = situation.last_success_at is not None and situation.last_success_at > first_at
+    others_succeed = context.last_success_at is not None and context.last_success_at > first_at
     if tries.errored_count >= policy.errored_max and tried_for_s >= policy.errored_for_s and others_succeed:
         return "errored"
     return None

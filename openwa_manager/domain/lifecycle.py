@@ -5,15 +5,14 @@ from dataclasses import dataclass, replace
 
 from openwa_manager.domain import link, process, requests
 from openwa_manager.domain.commands import Command
+from openwa_manager.domain.context import Announcement, Context, Dropped, Outcome, Refused, move
 from openwa_manager.domain.deadlines import Moment, is_held
 from openwa_manager.domain.events import UNNUMBERED, Event
 from openwa_manager.domain.restart import Policy
-from openwa_manager.domain.context import Announcement, Draft, Dropped, Refused, Scene, move
 from openwa_manager.domain.session import LinkState, ProcessState, Session, Status, Step
 from openwa_manager.domain.stimuli import (
     BringUpRefused,
     ChangeRequested,
-    Condemned,
     CredentialsRestored,
     DeadlinePassed,
     DeleteRequested,
@@ -26,6 +25,7 @@ from openwa_manager.domain.stimuli import (
     LaunchFailed,
     LaunchObservation,
     LifeSeen,
+    LinkCheckRequested,
     LinkReported,
     LogoutRequested,
     MessageAcknowledged,
@@ -41,7 +41,7 @@ from openwa_manager.domain.stimuli import (
     StartRequested,
     Stimulus,
     StopRequested,
-    TruthWanted,
+    SupervisionFailed,
 )
 
 __all__ = ["TRANSITIONS", "Decided", "Dropped", "Refused", "decide", "link", "process", "requests"]
@@ -92,7 +92,7 @@ TRANSITIONS: Mapping[type[Stimulus], Mapping[ProcessState, tuple[ProcessState, .
         _BACKOFF: (_BACKOFF,),
         _FAILED: (_FAILED,),
     },
-    Condemned: {_STARTING: (_STOPPING, _FAILED), _RUNNING: (_STOPPING,), _BACKOFF: (_FAILED,)},
+    SupervisionFailed: {_STARTING: (_STOPPING, _FAILED), _RUNNING: (_STOPPING,), _BACKOFF: (_FAILED,)},
     SlotGranted: {_STARTING: (_STARTING,)},
     SlotDelayed: {_STARTING: (_STARTING,)},
     Launched: {_STARTING: (_STARTING,), _STOPPING: (_STOPPING,)},
@@ -114,7 +114,7 @@ TRANSITIONS: Mapping[type[Stimulus], Mapping[ProcessState, tuple[ProcessState, .
     QrProduced: {_STARTING: (_STARTING,), _RUNNING: (_RUNNING,)},
     Restricted: {_RUNNING: (_RUNNING,)},
     PostsMissed: {_RUNNING: (_RUNNING,)},
-    TruthWanted: {_RUNNING: (_RUNNING,)},
+    LinkCheckRequested: {_RUNNING: (_RUNNING,)},
     MessageAcknowledged: {state: (state,) for state in (_STARTING, _RUNNING, _STOPPING)},
     EngineEventReceived: {state: (state,) for state in (_STARTING, _RUNNING, _STOPPING)},
     LifeSeen: {_STARTING: (_STARTING,), _RUNNING: (_RUNNING,)},
@@ -143,8 +143,8 @@ def decide(session: Session, stimulus: Stimulus, moment: Moment, policy: Policy)
         if isinstance(stimulus, Request):
             return Refused(detail=f"not possible while the session is {session.status}")
         return Dropped(why=f"means nothing while {session.process}")
-    draft = move(stimulus, Scene(session=session, moment=moment, policy=policy))
-    return _decided(session, stimulus, moment, draft) if isinstance(draft, Draft) else draft
+    outcome = move(stimulus, Context(session=session, moment=moment, policy=policy))
+    return _decided(session, stimulus, moment, outcome) if isinstance(outcome, Outcome) else outcome
 
 
 def begin(session: Session) -> Decided:
@@ -168,29 +168,29 @@ def _is_current(session: Session, stimulus: LaunchObservation) -> bool:
     return not isinstance(stimulus, _OF_THE_PROCESS if session.pid is None else _BEFORE_THE_PROCESS)
 
 
-def _decided(before: Session, stimulus: Stimulus, moment: Moment, draft: Draft) -> Decided:
-    after = draft.session
-    changes = () if after is before else _changes(before, draft)
-    events = _number(after, [*changes, *draft.announcements], moment.at)
-    is_durable = bool(draft.decision or events or draft.is_gone)
+def _decided(before: Session, stimulus: Stimulus, moment: Moment, outcome: Outcome) -> Decided:
+    after = outcome.session
+    changes = () if after is before else _changes(before, outcome)
+    events = _number(after, [*changes, *outcome.announcements], moment.at)
+    is_durable = bool(outcome.decision or events or outcome.is_gone)
     if is_durable:
         after = replace(after, event_seq=_last_number(after, events), updated_at=moment.at)
     steps: tuple[Step, ...] = ()
-    if draft.decision:
+    if outcome.decision:
         step = Step(
             session_id=before.session_id,
             at=moment.at,
             stimulus=_name_of(stimulus),
-            decision=draft.decision,
-            evidence=draft.evidence,
+            decision=outcome.decision,
+            evidence=outcome.evidence,
         )
         steps = (step,)
     return Decided(
         session=after,
         steps=steps,
         events=events,
-        commands=draft.commands,
-        is_gone=draft.is_gone,
+        commands=outcome.commands,
+        is_gone=outcome.is_gone,
         is_durable=is_durable or after.desired is not before.desired,
     )
 
@@ -226,16 +226,20 @@ def _last_number(session: Session, events: tuple[Event, ...]) -> int:
     return max((event.session_seq for event in events if event.session_seq is not None), default=session.event_seq)
 
 
-def _changes(before: Session, draft: Draft) -> Iterator[Announcement]:
+def _changes(before: Session, outcome: Outcome) -> Iterator[Announcement]:
     """Yield what every endpoint hears of a change, whichever move made it."""
-    after = draft.session
+    after = outcome.session
     reason = {"reason": after.reason.code.value, "reason_detail": after.reason.detail} if after.reason else {}
     if after.status is not before.status or _is_down_otherwise(before, after):
         data = {"status": after.status.value, "previous": before.status.value, "reason": None, **reason}
         yield Announcement(type="session.status", data=data)
     if after.link is not before.link:
         yield from _changes_of_link(before, after, reason)
-    ended = {"pid": before.pid, "exit_code": draft.evidence.get("exit_code"), "signal": draft.evidence.get("signal")}
+    ended = {
+        "pid": before.pid,
+        "exit_code": outcome.evidence.get("exit_code"),
+        "signal": outcome.evidence.get("signal"),
+    }
     if after.process is _STOPPED and before.process is not _STOPPED:
         yield Announcement(type="session.stopped", data={**ended, **reason})
     if after.process is _FAILED and not before.restarts.is_slow:

@@ -4,23 +4,23 @@ from collections.abc import Mapping
 from dataclasses import replace
 
 from openwa_manager.domain.commands import CheckCredentials, KeepCredentials, Observe, RemoveQr
+from openwa_manager.domain.context import Announcement, Context, Dropped, Outcome, move
 from openwa_manager.domain.events import Json
-from openwa_manager.domain.transition import going_down
 from openwa_manager.domain.process import ON_DEADLINE
-from openwa_manager.domain.context import Announcement, Draft, Dropped, Scene, move
 from openwa_manager.domain.session import After, Ending, LinkState, Qr, ReasonCode, Restarts, Session
 from openwa_manager.domain.stimuli import (
     Deadline,
     EngineEventReceived,
     LifeSeen,
+    LinkCheckRequested,
     LinkReport,
     LinkReported,
     MessageAcknowledged,
     PostsMissed,
     QrProduced,
     Restricted,
-    TruthWanted,
 )
+from openwa_manager.domain.transition import stopping
 
 _UP = (LinkState.UNKNOWN, LinkState.QR_READY, LinkState.AUTHENTICATING, LinkState.CONNECTED, LinkState.DISCONNECTED)
 
@@ -63,44 +63,44 @@ _END_OF_LIFE = 0.1
 
 
 @move.register
-def link_reported(stimulus: LinkReported, scene: Scene) -> Draft | Dropped:
+def link_reported(stimulus: LinkReported, context: Context) -> Outcome | Dropped:
     """Follow the engine's word about its link."""
     if stimulus.link in ENDS:
         code = ENDS[stimulus.link]
         ending = Ending(after=After.STAY_STOPPED, cause=code)
-        return going_down(scene, ending, stimulus.detail).noting(detail=stimulus.detail)
-    if stimulus.link is LinkReport.FAILED and not is_paired(scene.session) and not scene.moment.is_offline:
-        return _spend_restart(scene, ReasonCode.LINK_TIMEOUT, stimulus.detail)
-    link = LINKS.get((scene.session.link, stimulus.link))
+        return stopping(context, ending, stimulus.detail).with_evidence(detail=stimulus.detail)
+    if stimulus.link is LinkReport.FAILED and not is_paired(context.session) and not context.moment.is_offline:
+        return _spend_restart(context, ReasonCode.LINK_TIMEOUT, stimulus.detail)
+    link = LINKS.get((context.session.link, stimulus.link))
     if link is None:
         return Dropped(why="nothing new")
     if link is LinkState.CONNECTED:
-        return _connected(stimulus, scene)
-    has_run_out = stimulus.link is LinkReport.INITIALIZING and _have_codes_run_out(scene)
-    return _moved(stimulus, scene, LinkState.UNKNOWN if has_run_out else link)
+        return _connected(stimulus, context)
+    has_run_out = stimulus.link is LinkReport.INITIALIZING and _have_codes_run_out(context)
+    return _moved(stimulus, context, LinkState.UNKNOWN if has_run_out else link)
 
 
-def _have_codes_run_out(scene: Scene) -> bool:
+def _have_codes_run_out(context: Context) -> bool:
     """Tell a series of codes that ended from a scan: OpenWA says `initializing` to both (OPENWA.md, QR).
 
     A scan taken for the end of a series does no harm: the connection follows. The other way round a session that
     nobody scanned would be given up for authenticating too long.
     """
-    session, qr = scene.session, scene.session.qr
+    session, qr = context.session, context.session.qr
     if session.link is not LinkState.QR_READY:
         return False
-    return qr is None or qr.expires_at - scene.moment.at <= _END_OF_LIFE * (qr.expires_at - qr.produced_at)
+    return qr is None or qr.expires_at - context.moment.at <= _END_OF_LIFE * (qr.expires_at - qr.produced_at)
 
 
-def _connected(stimulus: LinkReported, scene: Scene) -> Draft | Dropped:
-    before, at = scene.session, scene.moment.at
+def _connected(stimulus: LinkReported, context: Context) -> Outcome | Dropped:
+    before, at = context.session, context.moment.at
     named = replace(
         before,
         phone_number=stimulus.phone_number or before.phone_number,
         push_name=stimulus.push_name or before.push_name,
     )
     if before.link is LinkState.CONNECTED:
-        return Dropped(why="already connected") if named == before else Draft(session=named, decision="details")
+        return Dropped(why="already connected") if named == before else Outcome(session=named, decision="details")
     session = replace(
         named,
         link=LinkState.CONNECTED,
@@ -113,7 +113,7 @@ def _connected(stimulus: LinkReported, scene: Scene) -> Draft | Dropped:
         last_connected_at=at,
         last_seen_at=at,
     )
-    return Draft(session=session, decision="connected", commands=(RemoveQr(), KeepCredentials()))
+    return Outcome(session=session, decision="connected", commands=(RemoveQr(), KeepCredentials()))
 
 
 def _book_of_connected(book: Restarts) -> Restarts:
@@ -124,10 +124,10 @@ def _book_of_connected(book: Restarts) -> Restarts:
     return replace(book, link_restarted=book.link_restarted and book.last_reason is ReasonCode.REPLACED)
 
 
-def _moved(stimulus: LinkReported, scene: Scene, link: LinkState) -> Draft | Dropped:
-    before = scene.session
+def _moved(stimulus: LinkReported, context: Context, link: LinkState) -> Outcome | Dropped:
+    before = context.session
     code = _DOWN_BECAUSE[stimulus.link] if link is LinkState.DISCONNECTED else None
-    if code is ReasonCode.NETWORK and scene.moment.is_offline:
+    if code is ReasonCode.NETWORK and context.moment.is_offline:
         code = ReasonCode.HOST_OFFLINE
     if link is before.link and code is (before.reason.code if before.reason else None):
         return Dropped(why="nothing new")
@@ -136,20 +136,22 @@ def _moved(stimulus: LinkReported, scene: Scene, link: LinkState) -> Draft | Dro
         link=link,
         qr=None,
         connected_at=None,
-        reason=scene.reason(code, stimulus.detail or f"the engine reports {stimulus.link}") if code else None,
+        reason=context.reason(code, stimulus.detail or f"the engine reports {stimulus.link}") if code else None,
     )
     if link is LinkState.DISCONNECTED:
         session = replace(session, qr_attempts=0, pairing_started_at=None)
-    draft = Draft(session=session, decision=f"link {link}").noting(report=stimulus.link.value, detail=stimulus.detail)
+    outcome = Outcome(session=session, decision=f"link {link}").with_evidence(
+        report=stimulus.link.value, detail=stimulus.detail
+    )
     if before.link is LinkState.CONNECTED and stimulus.link is LinkReport.QR_READY and before.launch:
-        draft = draft.then(Observe(launch=before.launch))  # the word may be older than the connection: ask again
-    return draft.then(RemoveQr()) if before.qr else draft
+        outcome = outcome.then(Observe(launch=before.launch))  # the word may be older than the connection: ask again
+    return outcome.then(RemoveQr()) if before.qr else outcome
 
 
 @move.register
-def qr_produced(stimulus: QrProduced, scene: Scene) -> Draft | Dropped:
+def qr_produced(stimulus: QrProduced, context: Context) -> Outcome | Dropped:
     """Show a new code; one that is known, expired or older than its launch is dropped."""
-    session, at = scene.session, scene.moment.at
+    session, at = context.session, context.moment.at
     if session.launch is None or stimulus.produced_at < session.launch.launched_at:
         return Dropped(why="older than the launch")
     if session.link in (LinkState.CONNECTED, LinkState.AUTHENTICATING):
@@ -159,7 +161,7 @@ def qr_produced(stimulus: QrProduced, scene: Scene) -> Draft | Dropped:
     attempt = session.qr_attempts + 1
     expires_at = stimulus.expires_at
     if expires_at is None:
-        expires_at = stimulus.produced_at + scene.policy.link.qr_life_s(attempt)
+        expires_at = stimulus.produced_at + context.policy.link.qr_life_s(attempt)
     if expires_at <= at:
         return Dropped(why="already expired")
     qr = Qr(
@@ -178,8 +180,10 @@ def qr_produced(stimulus: QrProduced, scene: Scene) -> Draft | Dropped:
         qr_attempts=attempt,
         pairing_started_at=session.pairing_started_at or at,
     )
-    draft = Draft(session=shown, decision=f"show code {attempt}", announcements=(_announcement(qr),)).noting(seq=qr.seq)
-    return draft.then(CheckCredentials(launch=session.launch)) if is_paired(session) and attempt == 1 else draft
+    outcome = Outcome(session=shown, decision=f"show code {attempt}", announcements=(_announcement(qr),)).with_evidence(
+        seq=qr.seq
+    )
+    return outcome.then(CheckCredentials(launch=session.launch)) if is_paired(session) and attempt == 1 else outcome
 
 
 def _announcement(qr: Qr) -> Announcement:
@@ -188,28 +192,28 @@ def _announcement(qr: Qr) -> Announcement:
 
 
 @move.register
-def restricted(stimulus: Restricted, scene: Scene) -> Draft | Dropped:
+def restricted(stimulus: Restricted, context: Context) -> Outcome | Dropped:
     """Tell of a restriction; the link goes on as it is, and why it is down matters more."""
-    before = scene.session
+    before = context.session
     if before.link is LinkState.DISCONNECTED:
-        return _told(stimulus, scene) if stimulus.is_active else Dropped(why="the link is down anyway")
+        return _told(stimulus, context) if stimulus.is_active else Dropped(why="the link is down anyway")
     is_known = before.reason is not None and before.reason.code is ReasonCode.RESTRICTED
     if stimulus.is_active == is_known:
         return Dropped(why="already known")
     if not stimulus.is_active:
-        return Draft(session=replace(before, reason=None), decision="restriction lifted")
-    reason = scene.reason(ReasonCode.RESTRICTED, f"{stimulus.kind} {stimulus.detail}".strip())
-    return _told(stimulus, scene.of(replace(before, reason=reason)))
+        return Outcome(session=replace(before, reason=None), decision="restriction lifted")
+    reason = context.reason(ReasonCode.RESTRICTED, f"{stimulus.kind} {stimulus.detail}".strip())
+    return _told(stimulus, context.of(replace(before, reason=reason)))
 
 
-def _told(stimulus: Restricted, scene: Scene) -> Draft:
-    data = {"pid": scene.session.pid, "reason": ReasonCode.RESTRICTED.value, "reason_detail": stimulus.kind}
-    draft = Draft(session=scene.session, decision="restricted by WhatsApp").noting(kind=stimulus.kind)
-    return draft.telling(Announcement(type="session.restricted", data=data))
+def _told(stimulus: Restricted, context: Context) -> Outcome:
+    data = {"pid": context.session.pid, "reason": ReasonCode.RESTRICTED.value, "reason_detail": stimulus.kind}
+    outcome = Outcome(session=context.session, decision="restricted by WhatsApp").with_evidence(kind=stimulus.kind)
+    return outcome.with_event(Announcement(type="session.restricted", data=data))
 
 
 @move.register
-def acknowledged(stimulus: MessageAcknowledged, scene: Scene) -> Draft:
+def acknowledged(stimulus: MessageAcknowledged, context: Context) -> Outcome:
     """Tell what became of a message."""
     data = {
         "message_id": stimulus.message_id,
@@ -218,59 +222,59 @@ def acknowledged(stimulus: MessageAcknowledged, scene: Scene) -> Draft:
         "reference": None,
         "error_code": "failed" if stimulus.fate == "failed" else None,
     }
-    return Draft(session=scene.session).telling(Announcement(type=f"message.{stimulus.fate}", data=data))
+    return Outcome(session=context.session).with_event(Announcement(type=f"message.{stimulus.fate}", data=data))
 
 
 @move.register
-def event_received(stimulus: EngineEventReceived, scene: Scene) -> Draft:
+def event_received(stimulus: EngineEventReceived, context: Context) -> Outcome:
     """Hand an event of the engine on as it is."""
     announcement = Announcement(type=stimulus.type, data={"data": stimulus.data})
-    return Draft(session=scene.session, announcements=(announcement,))
+    return Outcome(session=context.session, announcements=(announcement,))
 
 
 @move.register
-def truth_wanted(stimulus: TruthWanted, scene: Scene) -> Draft | Dropped:
+def link_check_requested(stimulus: LinkCheckRequested, context: Context) -> Outcome | Dropped:
     """Ask the engine itself what became of its link."""
     del stimulus
-    launch = scene.session.launch
-    return Draft(session=scene.session, commands=(Observe(launch=launch),)) if launch else Dropped(why="no launch")
+    launch = context.session.launch
+    return Outcome(session=context.session, commands=(Observe(launch=launch),)) if launch else Dropped(why="no launch")
 
 
 @move.register
-def posts_missed(stimulus: PostsMissed, scene: Scene) -> Draft:
+def posts_missed(stimulus: PostsMissed, context: Context) -> Outcome:
     """Say what was lost; the link itself has just been asked for."""
     count = len(stimulus.events)
-    draft = Draft(session=scene.session, decision=f"{count} posts of the engine were lost while nobody listened")
-    return draft.noting(count=count, events=", ".join(sorted(set(stimulus.events))))
+    outcome = Outcome(session=context.session, decision=f"{count} posts of the engine were lost while nobody listened")
+    return outcome.with_evidence(count=count, events=", ".join(sorted(set(stimulus.events))))
 
 
 @move.register
-def life_seen(stimulus: LifeSeen, scene: Scene) -> Draft:
+def life_seen(stimulus: LifeSeen, context: Context) -> Outcome:
     """Remember when the engine last gave a sign of life; worth no write of its own."""
     del stimulus
-    return Draft(session=replace(scene.session, last_seen_at=scene.moment.at))
+    return Outcome(session=replace(context.session, last_seen_at=context.moment.at))
 
 
-def _spend_restart(scene: Scene, code: ReasonCode, detail: str) -> Draft:
+def _spend_restart(context: Context, code: ReasonCode, detail: str) -> Outcome:
     """Restart once with the credentials kept; the second time give up and say why."""
-    session = scene.session
+    session = context.session
     if session.restarts.link_restarted:
-        return going_down(scene, Ending(after=After.FAIL, cause=code), detail)
+        return stopping(context, Ending(after=After.FAIL, cause=code), detail)
     book = replace(session.restarts, link_restarted=True)
     ending = Ending(after=After.START_AGAIN, cause=code)
-    return going_down(scene.of(replace(session, restarts=book)), ending, detail)
+    return stopping(context.of(replace(session, restarts=book)), ending, detail)
 
 
-def _initializing_ran_out(scene: Scene) -> Draft:
-    if is_paired(scene.session):
-        return _not_connected_yet(scene)
-    return _spend_restart(scene, ReasonCode.QR_NOT_PRODUCED, "no code and no connection in time")
+def _initializing_ran_out(context: Context) -> Outcome:
+    if is_paired(context.session):
+        return _not_connected_yet(context)
+    return _spend_restart(context, ReasonCode.QR_NOT_PRODUCED, "no code and no connection in time")
 
 
-def _not_connected_yet(scene: Scene) -> Draft:
-    reason = scene.reason(ReasonCode.NETWORK, "no connection since the start")
-    down = replace(scene.session, link=LinkState.DISCONNECTED, reason=reason)
-    return Draft(session=down, decision="no connection yet")
+def _not_connected_yet(context: Context) -> Outcome:
+    reason = context.reason(ReasonCode.NETWORK, "no connection since the start")
+    down = replace(context.session, link=LinkState.DISCONNECTED, reason=reason)
+    return Outcome(session=down, decision="no connection yet")
 
 
 def is_paired(session: Session) -> bool:
@@ -282,29 +286,29 @@ def is_paired(session: Session) -> bool:
     return has_account and session.pairing_started_at is None
 
 
-def _code_expired(scene: Scene) -> Draft:
-    expired = scene.session.qr
+def _code_expired(context: Context) -> Outcome:
+    expired = context.session.qr
     remove = RemoveQr(sha256=expired.sha256 if expired else None)
-    return Draft(session=replace(scene.session, qr=None), decision="code expired", commands=(remove,))
+    return Outcome(session=replace(context.session, qr=None), decision="code expired", commands=(remove,))
 
 
-def _window_closed(scene: Scene) -> Draft:
+def _window_closed(context: Context) -> Outcome:
     ending = Ending(after=After.STAY_STOPPED, cause=ReasonCode.QR_EXPIRED)
-    return going_down(scene, ending, f"nobody scanned in {scene.policy.link.pairing_window_s:.0f} s")
+    return stopping(context, ending, f"nobody scanned in {context.policy.link.pairing_window_s:.0f} s")
 
 
-def _link_timed_out(scene: Scene) -> Draft:
-    if is_paired(scene.session):
-        return _not_connected_yet(scene)
-    return _spend_restart(scene, ReasonCode.LINK_TIMEOUT, "scanned, but not connected in time")
+def _link_timed_out(context: Context) -> Outcome:
+    if is_paired(context.session):
+        return _not_connected_yet(context)
+    return _spend_restart(context, ReasonCode.LINK_TIMEOUT, "scanned, but not connected in time")
 
 
-def _network_restart(scene: Scene) -> Draft:
-    return _spend_restart(scene, ReasonCode.NETWORK, "the link stayed down")
+def _network_restart(context: Context) -> Outcome:
+    return _spend_restart(context, ReasonCode.NETWORK, "the link stayed down")
 
 
-def _replaced_restart(scene: Scene) -> Draft:
-    return _spend_restart(scene, ReasonCode.REPLACED, "one try after another device took the connection over")
+def _replaced_restart(context: Context) -> Outcome:
+    return _spend_restart(context, ReasonCode.REPLACED, "one try after another device took the connection over")
 
 
 ON_DEADLINE |= {

@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Protocol
 
-from openwa_manager.domain.delivery import Endpoint, Outcome
+from openwa_manager.domain.delivery import AttemptResult, Endpoint
 from openwa_manager.domain.events import Json
 from openwa_manager.domain.session import Exit, Identity, Launch, LaunchId, Session, SessionId
 from openwa_manager.domain.stimuli import Observation
@@ -177,6 +177,6 @@ class Engine(Protocol):
 class WebhookSender(Protocol):
     """Posts to endpoints."""
 
-    async def send(self, endpoint: Endpoint, event_id: str, body: bytes, at: float) -> Outcome:
+    async def send(self, endpoint: Endpoint, event_id: str, body: bytes, at: float) -> AttemptResult:
         """Post `body`, signed at wall time `at`, and return what became of it; no answer is an outcome too."""
         ...

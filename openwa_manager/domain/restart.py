@@ -74,7 +74,7 @@ AFTER: Mapping[ReasonCode, After] = {
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Verdict:
+class CrashDecision:
     """What a crash leads to: wait `delay_s`, or give up for now (`gave_up`) and try again after `delay_s`."""
 
     restarts: Restarts
@@ -82,7 +82,9 @@ class Verdict:
     gave_up: bool
 
 
-def judge_crash(restarts: Restarts, cause: ReasonCode, at: float, chance: float, policy: RestartPolicy) -> Verdict:
+def after_crash(
+    restarts: Restarts, cause: ReasonCode, at: float, chance: float, policy: RestartPolicy
+) -> CrashDecision:
     """Return what follows a crash at wall time `at`: a longer pause each time, the slow retry once it loops.
 
     A first crash after a failure of another kind is no loop: it gets the short pause.
@@ -93,4 +95,4 @@ def judge_crash(restarts: Restarts, cause: ReasonCode, at: float, chance: float,
     streak = restarts.streak + 1
     delay_s = policy.slow_retry_s if gave_up else policy.delay_s(streak, chance)
     book = replace(restarts, streak=streak, crashed_at=recent, last_reason=cause, next_at=at + delay_s, is_slow=gave_up)
-    return Verdict(restarts=book, delay_s=delay_s, gave_up=gave_up)
+    return CrashDecision(restarts=book, delay_s=delay_s, gave_up=gave_up)

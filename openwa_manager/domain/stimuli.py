@@ -75,7 +75,7 @@ class Resumed(Observation):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Condemned(Observation):
+class SupervisionFailed(Observation):
     """The daemon itself failed on this session again and again, so it leaves it alone; `detail` is for people."""
 
     detail: str
@@ -232,7 +232,7 @@ class LifeSeen(LaunchObservation):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class TruthWanted(LaunchObservation):
+class LinkCheckRequested(LaunchObservation):
     """The engine hinted that its link changed, not into what: ask it with `Engine.observe` and drop this.
 
     Engines post without order and repeat late, so a hint that is answered by asking can never be stale.

@@ -3,8 +3,8 @@
 from dataclasses import replace
 
 from openwa_manager.domain.commands import End, Enqueue, ForgetCredentials, RemoveQr, Sweep
-from openwa_manager.domain.restart import AFTER, judge_crash
-from openwa_manager.domain.context import Announcement, Draft, Scene
+from openwa_manager.domain.context import Announcement, Context, Outcome
+from openwa_manager.domain.restart import AFTER, after_crash
 from openwa_manager.domain.session import (
     After,
     Desired,
@@ -43,27 +43,27 @@ def unlinked(session: Session) -> Session:
     return replace(session, phone_number=None, push_name=None, last_connected_at=None)
 
 
-def queued(scene: Scene, session: Session, cause: ReasonCode) -> Draft:
+def queued(context: Context, session: Session, cause: ReasonCode) -> Outcome:
     """Return the session waiting at the start gate, with nothing left of its last launch."""
     waiting = replace(
         unlaunched(session),
         process=ProcessState.STARTING,
         link=LinkState.UNKNOWN,
-        reason=scene.reason(ReasonCode.QUEUED, f"waiting for a start slot ({cause})"),
+        reason=context.reason(ReasonCode.QUEUED, f"waiting for a start slot ({cause})"),
     )
-    return Draft(session=waiting, decision="start queued", commands=(Enqueue(cause=cause),))
+    return Outcome(session=waiting, decision="start queued", commands=(Enqueue(cause=cause),))
 
 
-def restarted(scene: Scene, cause: ReasonCode) -> Draft:
+def restarted(context: Context, cause: ReasonCode) -> Outcome:
     """Return the session waiting for a restart that nobody asked for."""
-    book = scene.session.restarts
+    book = context.session.restarts
     book = replace(book, count=book.count + 1, last_reason=cause)
-    return queued(scene, replace(scene.session, restarts=book), cause)
+    return queued(context, replace(context.session, restarts=book), cause)
 
 
-def going_down(scene: Scene, ending: Ending, detail: str) -> Draft:
+def stopping(context: Context, ending: Ending, detail: str) -> Outcome:
     """Return the session on its way down for the ending's cause; an engine not yet spawned is ended once it is."""
-    session = unlinked(scene.session) if ending.cause is ReasonCode.LOGGED_OUT else scene.session
+    session = unlinked(context.session) if ending.cause is ReasonCode.LOGGED_OUT else context.session
     link = _STICKY_CAUSES.get(ending.cause, LinkState.UNKNOWN)
     stays_down = AFTER[ending.cause] is After.STAY_STOPPED and ending.cause is not ReasonCode.REQUESTED
     going = replace(
@@ -71,51 +71,51 @@ def going_down(scene: Scene, ending: Ending, detail: str) -> Draft:
         process=ProcessState.STOPPING,
         link=link,
         ending=ending,
-        reason=scene.reason(ending.cause, detail),
+        reason=context.reason(ending.cause, detail),
         desired=Desired.STOPPED if stays_down else session.desired,
         qr=None,
         qr_attempts=0,
         pairing_started_at=None,
         connected_at=None,
     )
-    draft = Draft(session=going, decision=f"end the engine: {ending.cause}", commands=(RemoveQr(),))
+    outcome = Outcome(session=going, decision=f"end the engine: {ending.cause}", commands=(RemoveQr(),))
     if ending.cause is ReasonCode.LOGGED_OUT:
-        draft = draft.then(ForgetCredentials())
-    return draft.then(End(launch=session.launch)) if session.launch and session.launch.identity else draft
+        outcome = outcome.then(ForgetCredentials())
+    return outcome.then(End(launch=session.launch)) if session.launch and session.launch.identity else outcome
 
 
-def at_rest(scene: Scene, session: Session, reason: Reason | None = None) -> Session:
+def stopped(context: Context, session: Session, reason: Reason | None = None) -> Session:
     """Return the session stopped, with no launch; the reason says why."""
     return replace(
         unlaunched(session),
         process=ProcessState.STOPPED,
-        reason=reason or scene.reason(ReasonCode.REQUESTED, "stop requested"),
+        reason=reason or context.reason(ReasonCode.REQUESTED, "stop requested"),
     )
 
 
-def crashed(scene: Scene, cause: ReasonCode, ended: Exit) -> Draft:
+def crashed(context: Context, cause: ReasonCode, ended: Exit) -> Outcome:
     """Count a crash: back off, or give up for now when it loops; then sweep up what the engine left behind."""
-    session = scene.session
-    verdict = judge_crash(session.restarts, cause, scene.moment.at, scene.moment.chance, scene.policy.restart)
+    session = context.session
+    crash = after_crash(session.restarts, cause, context.moment.at, context.moment.chance, context.policy.restart)
     down = replace(
         unlaunched(session),
-        process=ProcessState.FAILED if verdict.gave_up else ProcessState.BACKOFF,
-        restarts=verdict.restarts,
-        reason=scene.reason(ReasonCode.CRASH_LOOP if verdict.gave_up else cause, _words_of(session, cause, ended)),
+        process=ProcessState.FAILED if crash.gave_up else ProcessState.BACKOFF,
+        restarts=crash.restarts,
+        reason=context.reason(ReasonCode.CRASH_LOOP if crash.gave_up else cause, _words_of(session, cause, ended)),
     )
     evidence = {"pid": session.pid, "exit_code": ended.exit_code, "signal": ended.signal, "cause": cause.value}
     data = {
         "pid": session.pid,
         "exit_code": ended.exit_code,
         "signal": ended.signal,
-        "attempt": verdict.restarts.streak,
-        "delay_s": round(verdict.delay_s, 3),
+        "attempt": crash.restarts.streak,
+        "delay_s": round(crash.delay_s, 3),
         "reason": cause.value,
     }
-    decision = f"{'crash loop: next try' if verdict.gave_up else 'restart'} in {verdict.delay_s:.1f} s"
-    draft = Draft(session=down, decision=decision, commands=(RemoveQr(),), evidence=evidence)
-    draft = draft.telling(Announcement(type="session.crashed", data=data))
-    return draft.then(Sweep(launch=session.launch)) if session.launch else draft
+    decision = f"{'crash loop: next try' if crash.gave_up else 'restart'} in {crash.delay_s:.1f} s"
+    outcome = Outcome(session=down, decision=decision, commands=(RemoveQr(),), evidence=evidence)
+    outcome = outcome.with_event(Announcement(type="session.crashed", data=data))
+    return outcome.then(Sweep(launch=session.launch)) if session.launch else outcome
 
 
 def _words_of(session: Session, cause: ReasonCode, ended: Exit) -> str:
@@ -127,15 +127,15 @@ def _words_of(session: Session, cause: ReasonCode, ended: Exit) -> str:
     return f"its port was taken: {words}" if cause is ReasonCode.PORT_IN_USE else words
 
 
-def failed(scene: Scene, code: ReasonCode, detail: str) -> Draft:
+def failed(context: Context, code: ReasonCode, detail: str) -> Outcome:
     """Give up for now; one more try comes with each slow retry."""
-    delay_s = scene.policy.restart.slow_retry_s
+    delay_s = context.policy.restart.slow_retry_s
     session = replace(
-        unlaunched(scene.session),
+        unlaunched(context.session),
         process=ProcessState.FAILED,
-        reason=scene.reason(code, detail),
-        restarts=replace(scene.session.restarts, last_reason=code, next_at=scene.moment.at + delay_s, is_slow=True),
+        reason=context.reason(code, detail),
+        restarts=replace(context.session.restarts, last_reason=code, next_at=context.moment.at + delay_s, is_slow=True),
     )
-    return Draft(session=session, decision=f"give up, next try in {delay_s:.0f} s", commands=(RemoveQr(),)).noting(
-        detail=detail
-    )
+    return Outcome(
+        session=session, decision=f"give up, next try in {delay_s:.0f} s", commands=(RemoveQr(),)
+    ).with_evidence(detail=detail)

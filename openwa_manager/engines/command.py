@@ -21,7 +21,7 @@ from openwa_manager.domain.stimuli import (
     MessageAcknowledged,
     Observation,
 )
-from openwa_manager.engines.environment import Surroundings
+from openwa_manager.engines.environment import EngineContext
 from openwa_manager.engines.mapping import Data, text_of
 
 #: What the recipe sets itself; the names of `command_env` come on top.
@@ -35,7 +35,7 @@ class CommandSetup:
     """How the admin's program is started: templates in which `{session_id}` and its four siblings are replaced."""
 
     argv: Sequence[str]
-    surroundings: Surroundings
+    engine_context: EngineContext
     env: Mapping[str, str] = field(default_factory=dict, repr=False)
     answer_timeout_s: float = 5.0
 
@@ -60,7 +60,7 @@ class CommandEngine:
         Raises:
             LaunchFailedError: no program is set, or it cannot be executed.
         """
-        around = self._setup.surroundings
+        around = self._setup.engine_context
         facts = {
             "session_id": session.session_id,
             "session_dir": str(directory),
@@ -85,14 +85,14 @@ class CommandEngine:
     def _proxy_env(self, proxy_url: str | None) -> dict[str, str]:
         if proxy_url is None:
             return {}
-        spared = self._setup.surroundings.environ.get("NO_PROXY", "")
+        spared = self._setup.engine_context.environ.get("NO_PROXY", "")
         no_proxy = f"{spared},{_NEVER_PROXIED}".removeprefix(",")
         return {**dict.fromkeys(_PROXY_NAMES, proxy_url), "NO_PROXY": no_proxy}
 
     def _program(self) -> str:
         if not self._setup.argv:
             raise LaunchFailedError("the engine `command` needs a program: set `command_argv`")
-        program = shutil.which(self._setup.argv[0], path=self._setup.surroundings.environ.get("PATH"))
+        program = shutil.which(self._setup.argv[0], path=self._setup.engine_context.environ.get("PATH"))
         if program is None:
             raise LaunchFailedError(f"{self._setup.argv[0]} cannot be executed: correct `command_argv`")
         return str(Path(program).absolute())

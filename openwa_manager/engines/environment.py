@@ -67,7 +67,7 @@ def _is_any_of(name: str, patterns: Iterable[str]) -> bool:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Surroundings:
+class EngineContext:
     """What all engines of this daemon have in common.
 
     `environ` is the daemon's own environment, `engine_env` what the admin adds to every engine's. `intake_url` is

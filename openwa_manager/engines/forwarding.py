@@ -17,7 +17,7 @@ _NOT_ADDED = ("Accept", "Accept-Encoding", "Content-Type", "User-Agent")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Parcel:
+class ForwardedRequest:
     """A request to be handed on as it is; `target` is its raw path and query, `body` None means that it has none."""
 
     method: str
@@ -49,17 +49,17 @@ class Forwarder:
         """Drop every request in flight."""
         await self._http.close()
 
-    async def forward(self, parcel: Parcel) -> aiohttp.ClientResponse:
+    async def forward(self, forwarded: ForwardedRequest) -> aiohttp.ClientResponse:
         """Return the engine's answer, whatever it says, as soon as its head is there; the caller must release it.
 
         Raises:
             EngineTimeoutError: no answer came, or the connection was lost: what the engine did is unknown.
             EngineError: nobody listens, or what came is not HTTP.
         """
-        url = URL(self._base + parcel.target, encoded=True)
+        url = URL(self._base + forwarded.target, encoded=True)
         try:
             return await self._http.request(
-                parcel.method, url, data=parcel.body, headers=parcel.headers, allow_redirects=False
+                forwarded.method, url, data=forwarded.body, headers=forwarded.headers, allow_redirects=False
             )
         except aiohttp.ClientConnectorError as error:
             raise EngineError(f"the engine does not listen: {error}") from error

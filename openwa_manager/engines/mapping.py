@@ -12,13 +12,13 @@ from openwa_manager.domain.events import Json, is_passed_through
 from openwa_manager.domain.session import LaunchId, SessionId
 from openwa_manager.domain.stimuli import (
     EngineEventReceived,
+    LinkCheckRequested,
     LinkReport,
     LinkReported,
     MessageAcknowledged,
     Observation,
     QrProduced,
     Restricted,
-    TruthWanted,
 )
 
 _NAME_MAX = 50  # OpenWA: 3-50 characters of [A-Za-z0-9-]
@@ -185,14 +185,14 @@ def text_of(data: Data, name: str) -> str | None:
 
 def _hint(data: Data, launch_id: LaunchId) -> Sequence[Observation]:
     del data
-    return (TruthWanted(launch_id=launch_id),)
+    return (LinkCheckRequested(launch_id=launch_id),)
 
 
 def _disconnected(data: Data, launch_id: LaunchId) -> Sequence[Observation]:
     reason = text_of(data, "reason") or ""
     link = _FINAL_REASONS.get(reason)
     if link is None:
-        return (TruthWanted(launch_id=launch_id),)
+        return (LinkCheckRequested(launch_id=launch_id),)
     return (LinkReported(launch_id=launch_id, link=link, detail=reason),)
 
 

@@ -14,7 +14,7 @@ from openwa_manager.domain.session import Launch, LaunchId, ProcessState, Sessio
 from openwa_manager.domain.stimuli import EngineReady, LinkReport, Observation, PostsMissed, QrProduced
 from openwa_manager.engines import credentials, mapping, proxy
 from openwa_manager.engines.client import Answer, Body, EngineClient
-from openwa_manager.engines.environment import Surroundings, is_own_webhook
+from openwa_manager.engines.environment import EngineContext, is_own_webhook
 from openwa_manager.engines.forwarding import Forwarder
 from openwa_manager.engines.mapping import InnerSession
 from openwa_manager.engines.program import Program
@@ -86,7 +86,7 @@ class OpenwaSetup:
     """
 
     program: Program
-    surroundings: Surroundings
+    engine_context: EngineContext
     engine_type: str = "baileys"
     answer_timeout_s: float = 5.0
     forward_silence_s: float = 60.0
@@ -138,7 +138,7 @@ class OpenwaEngine:
         Raises:
             LaunchFailedError: node or the OpenWA build is missing or too old; the message says what to do.
         """
-        around = self._setup.surroundings
+        around = self._setup.engine_context
         log_path = around.log_path(session.session_id, directory)
         argv = await self._setup.program.argv()
         name = mapping.inner_name(session.session_id)
@@ -195,7 +195,7 @@ class OpenwaEngine:
 
     async def _report_missed(self, client: EngineClient, inner_id: str, session: Session, report: Report) -> None:
         """Tell what an adopted engine gave up posting to us while no daemon listened."""
-        hooks, last_seen_at = self._setup.surroundings.hooks_of(session.session_id), session.last_seen_at or 0.0
+        hooks, last_seen_at = self._setup.engine_context.hooks_of(session.session_id), session.last_seen_at or 0.0
         missed = [
             post.event
             for post in await client.missed_posts(inner_id)
@@ -287,7 +287,7 @@ class OpenwaEngine:
             await self._clock.sleep_until(now_s + (_EAGER_PAUSE_S if now_s - began_s < _EAGER_S else _PAUSE_S))
 
     async def _ensure_webhook(self, client: EngineClient, inner_id: str, session: Session, launch: Launch) -> None:
-        around = self._setup.surroundings
+        around = self._setup.engine_context
         ours = [hook for hook in await client.webhooks(inner_id) if is_own_webhook(hook.url, session.session_id)]
         for duplicate in ours[1:]:
             await client.delete_webhook(inner_id, duplicate.id)

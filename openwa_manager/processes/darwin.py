@@ -12,14 +12,14 @@ _FIND_ZOMBIES_TOO = 1
 _SZOMB = 5  # sys/proc.h
 
 
-class Facts(NamedTuple):
+class ProcessFacts(NamedTuple):
     """The part of `struct proc_bsdinfo` we use; `started` is the raw `p_starttime` in microseconds."""
 
     started: int
     is_dead: bool
 
 
-def read_facts(pid: int) -> Facts | None:  # pragma: no cover (macOS)
+def read_facts(pid: int) -> ProcessFacts | None:  # pragma: no cover (macOS)
     """Return the facts about a process, also a zombie; None when there is none or it is hidden from us."""
     buffer = ctypes.create_string_buffer(_BSDINFO.size)
     size = _libc().proc_pidinfo(
@@ -28,11 +28,11 @@ def read_facts(pid: int) -> Facts | None:  # pragma: no cover (macOS)
     return parse_facts(buffer.raw) if size == _BSDINFO.size else None
 
 
-def parse_facts(bsdinfo: bytes) -> Facts:
+def parse_facts(bsdinfo: bytes) -> ProcessFacts:
     """Return the facts in a `struct proc_bsdinfo`."""
     fields = _BSDINFO.unpack(bsdinfo)
     status, seconds, microseconds = fields[1], fields[-2], fields[-1]
-    return Facts(started=seconds * 1_000_000 + microseconds, is_dead=status == _SZOMB)
+    return ProcessFacts(started=seconds * 1_000_000 + microseconds, is_dead=status == _SZOMB)
 
 
 def boot_session() -> str:  # pragma: no cover (macOS)

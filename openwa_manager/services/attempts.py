@@ -9,8 +9,9 @@ from typing import TypeVar, assert_never
 import structlog
 
 from openwa_manager.domain.delivery import (
-    Again,
-    Buried,
+    AttemptContext,
+    AttemptResult,
+    DeadLettered,
     Delivered,
     DeliveryPolicy,
     DeliveryState,
@@ -18,19 +19,18 @@ from openwa_manager.domain.delivery import (
     Endpoint,
     Gone,
     Lane,
-    Outcome,
     Retry,
-    Settled,
-    Situation,
+    RetryAt,
+    Succeeded,
     Tries,
-    judge,
+    after_attempt,
 )
 from openwa_manager.domain.errors import StorageFullError
 from openwa_manager.domain.events import Event, StoredEvent
 from openwa_manager.domain.ports import Clock, WebhookSender
 from openwa_manager.domain.session import SessionId
 from openwa_manager.metrics import QR_PUSH_S, Durations
-from openwa_manager.services.endpoint_queue import Outlet, Turn
+from openwa_manager.services.endpoint_queue import EndpointQueue, Post
 from openwa_manager.store import outbox
 from openwa_manager.store.database import Database
 from openwa_manager.store.endpoints import disable_endpoint, load_endpoint
@@ -47,7 +47,7 @@ _log: structlog.stdlib.BoundLogger = structlog.get_logger()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Letterhead:
+class EnvelopeSource:
     """What turns an event into a body: this host's name, and where the image of a code is found by its hash."""
 
     host: str
@@ -66,7 +66,7 @@ class Letterhead:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Ended:
+class AttemptEnd:
     """How a turn left its stream: when the next event is due (wall time; None: none is left), and what else is new.
 
     `is_disabled` tells that the endpoint wants nothing more, `has_told` that the outbox holds a new event of ours.
@@ -82,11 +82,11 @@ class Trial:
     """What a test event brought back, and after how long."""
 
     event_id: str
-    outcome: Outcome
+    result: AttemptResult
     elapsed_s: float
 
 
-class Courier:
+class DeliveryWorker:
     """Makes single attempts; what they mean is decided by `judge`."""
 
     def __init__(
@@ -94,112 +94,114 @@ class Courier:
         database: Database,
         sender: WebhookSender,
         clock: Clock,
-        letterhead: Letterhead,
+        envelope_source: EnvelopeSource,
         policy: DeliveryPolicy,
         chance: Callable[[], float],
     ) -> None:
         self._database = database
         self._sender = sender
         self._clock = clock
-        self._letterhead = letterhead
+        self._envelope_source = envelope_source
         self._policy = policy
         self._chance = chance
         self.qr_push_times = Durations(QR_PUSH_S)
 
-    async def deliver(self, outlet: Outlet, turn: Turn, stored: StoredEvent | None = None) -> Ended:
+    async def deliver(self, queue: EndpointQueue, post: Post, stored: StoredEvent | None = None) -> AttemptEnd:
         """Post the first event of the turn's stream and return once the outcome is on disk.
 
         `stored` is that event when it is known, and was never tried.
         """
-        head = Head(stored=stored) if stored else await self._database.read(partial(outbox.read_head, key=turn.key))
+        head = Head(stored=stored) if stored else await self._database.read(partial(outbox.read_head, key=post.key))
         if head is None:
-            return Ended(due_at=None)
+            return AttemptEnd(due_at=None)
         expires_at = head.stored.event.expires_at
         is_expired = expires_at is not None and expires_at <= self._clock.now().at
-        body = None if is_expired else self._letterhead.body(head.stored)
+        body = None if is_expired else self._envelope_source.body(head.stored)
         if body is None:
-            _log.debug("delivery_expired", event_id=head.stored.id, endpoint_id=turn.key.endpoint_id)
-            return Ended(due_at=await self._persist(partial(outbox.drop, key=turn.key, seq=head.stored.seq)))
-        endpoint = outlet.endpoint
+            _log.debug("delivery_expired", event_id=head.stored.id, endpoint_id=post.key.endpoint_id)
+            return AttemptEnd(due_at=await self._persist(partial(outbox.drop, key=post.key, seq=head.stored.seq)))
+        endpoint = queue.endpoint
         try:
-            async with turn.posting(head.stored.seq):
-                outcome = await self._sender.send(endpoint, head.stored.id, body, self._clock.now().at)
+            async with post.posting(head.stored.seq):
+                result = await self._sender.send(endpoint, head.stored.id, body, self._clock.now().at)
         except TimeoutError:
-            _log.debug("delivery_overtaken", event_id=head.stored.id, endpoint_id=turn.key.endpoint_id)
-            return Ended(due_at=await self._database.read(partial(outbox.due_at, key=turn.key)))
-        if outlet.endpoint.url == endpoint.url:
-            return await self._conclude(outlet, turn, head, outcome)
-        return await self._conclude_elsewhere(turn, head, outcome)
+            _log.debug("delivery_overtaken", event_id=head.stored.id, endpoint_id=post.key.endpoint_id)
+            return AttemptEnd(due_at=await self._database.read(partial(outbox.due_at, key=post.key)))
+        if queue.endpoint.url == endpoint.url:
+            return await self._conclude(queue, post, head, result)
+        return await self._conclude_elsewhere(post, head, result)
 
-    async def _conclude_elsewhere(self, turn: Turn, head: Head, outcome: Outcome) -> Ended:
+    async def _conclude_elsewhere(self, post: Post, head: Head, result: AttemptResult) -> AttemptEnd:
         """Hold nothing that the former address of an endpoint answered against its present one."""
-        is_delivered = isinstance(outcome, Delivered)
+        is_delivered = isinstance(result, Delivered)
         state = DeliveryState.DELIVERED if is_delivered else DeliveryState.PENDING
-        return await self._record(turn.key, _attempt(head, outcome, self._clock.now().at, state=state))
+        return await self._record(post.key, _attempt(head, result, self._clock.now().at, state=state))
 
-    async def deliver_once(self, outlet: Outlet, event: Event) -> None:
+    async def deliver_once(self, queue: EndpointQueue, event: Event) -> None:
         """Post an event that is neither stored nor retried."""
         at = self._clock.now().at
         event_id = new_id("evt", at)
-        body = write_body(event_id, event, self._letterhead.host)
-        endpoint = outlet.endpoint
-        outcome = await self._sender.send(endpoint, event_id, body, at)
-        if outlet.endpoint.url == endpoint.url:
-            self._note(outlet, outcome)
+        body = write_body(event_id, event, self._envelope_source.host)
+        endpoint = queue.endpoint
+        result = await self._sender.send(endpoint, event_id, body, at)
+        if queue.endpoint.url == endpoint.url:
+            self._note(queue, result)
 
     async def try_out(self, endpoint: Endpoint) -> Trial:
         """Post an `endpoint.test`, signed as every event is; the dispatcher learns nothing from what comes back."""
         begun = self._clock.now()
         event_id = new_id("evt", begun.at)
         event = Event(type="endpoint.test", occurred_at=begun.at, data={"endpoint_id": endpoint.endpoint_id})
-        body = write_body(event_id, event, self._letterhead.host)
-        outcome = await self._sender.send(endpoint, event_id, body, begun.at)
-        return Trial(event_id=event_id, outcome=outcome, elapsed_s=self._clock.now().boot_s - begun.boot_s)
+        body = write_body(event_id, event, self._envelope_source.host)
+        result = await self._sender.send(endpoint, event_id, body, begun.at)
+        return Trial(event_id=event_id, result=result, elapsed_s=self._clock.now().boot_s - begun.boot_s)
 
-    async def _conclude(self, outlet: Outlet, turn: Turn, head: Head, outcome: Outcome) -> Ended:
-        situation = Situation(
+    async def _conclude(self, queue: EndpointQueue, post: Post, head: Head, result: AttemptResult) -> AttemptEnd:
+        context = AttemptContext(
             at=self._clock.now().at,
             chance=self._chance(),
-            is_open=outlet.breaker.is_open,
-            is_probe=turn.is_probe,
-            last_success_at=outlet.last_success_at,
+            is_open=queue.breaker.is_open,
+            is_probe=post.is_probe,
+            last_success_at=queue.last_success_at,
         )
-        self._note(outlet, outcome)
-        verdict = judge(head.tries, outcome, situation, self._policy)
-        facts = {"event_id": head.stored.id, "endpoint_id": turn.key.endpoint_id, **_facts(outcome)}
-        attempt = partial(_attempt, head, outcome, situation.at)
-        match verdict:
-            case Settled():
+        self._note(queue, result)
+        decision = after_attempt(head.tries, result, context, self._policy)
+        facts = {"event_id": head.stored.id, "endpoint_id": post.key.endpoint_id, **_facts(result)}
+        attempt = partial(_attempt, head, result, context.at)
+        match decision:
+            case Succeeded():
                 _log.debug("delivery_made", **facts)
-                if turn.key.lane is Lane.QR:
-                    self.qr_push_times.note(situation.at - head.stored.event.occurred_at)
+                if post.key.lane is Lane.QR:
+                    self.qr_push_times.note(context.at - head.stored.event.occurred_at)
                 tries = replace(head.tries, attempts=head.tries.attempts + 1)
-                return await self._record(turn.key, attempt(tries=tries, state=DeliveryState.DELIVERED))
-            case Again(next_at=next_at):
-                _log.warning("delivery_failed", retry_in_s=round(next_at - situation.at, 1), **facts)
-                return await self._record(turn.key, attempt(tries=verdict.tries, next_at=next_at))
-            case Buried():
-                _log.error("delivery_dead", reason=verdict.reason, **facts)
-                return await self._bury(turn.key, attempt(tries=verdict.tries, state=DeliveryState.DEAD), head, verdict)
+                return await self._record(post.key, attempt(tries=tries, state=DeliveryState.DELIVERED))
+            case RetryAt(next_at=next_at):
+                _log.warning("delivery_failed", retry_in_s=round(next_at - context.at, 1), **facts)
+                return await self._record(post.key, attempt(tries=decision.tries, next_at=next_at))
+            case DeadLettered():
+                _log.error("delivery_dead", reason=decision.reason, **facts)
+                return await self._bury(
+                    post.key, attempt(tries=decision.tries, state=DeliveryState.DEAD), head, decision
+                )
             case Disabled():
                 _log.error("endpoint_disabled", **facts)
-                return await self._disable(outlet.endpoint, turn.key, attempt())
+                return await self._disable(queue.endpoint, post.key, attempt())
             case _:
-                assert_never(verdict)
+                assert_never(decision)
 
-    async def _record(self, key: StreamKey, attempt: Attempt) -> Ended:
-        return Ended(due_at=await self._persist(partial(outbox.record, key=key, attempt=attempt)))
+    async def _record(self, key: StreamKey, attempt: Attempt) -> AttemptEnd:
+        return AttemptEnd(due_at=await self._persist(partial(outbox.record, key=key, attempt=attempt)))
 
-    async def _bury(self, key: StreamKey, attempt: Attempt, head: Head, verdict: Buried) -> Ended:
-        letter = _obituary(head, key, verdict, attempt)
+    async def _bury(self, key: StreamKey, attempt: Attempt, head: Head, decision: DeadLettered) -> AttemptEnd:
+        entry = _dead_letter_event(head, key, decision, attempt)
 
         def bury(connection: sqlite3.Connection) -> float | None:
-            outbox.append(connection, letter)
+            outbox.append(connection, entry)
             return outbox.record(connection, key, attempt)
 
-        return Ended(due_at=await self._persist(bury), has_told=bool(letter))
+        return AttemptEnd(due_at=await self._persist(bury), has_told=bool(entry))
 
-    async def _disable(self, endpoint: Endpoint, key: StreamKey, attempt: Attempt) -> Ended:
+    async def _disable(self, endpoint: Endpoint, key: StreamKey, attempt: Attempt) -> AttemptEnd:
         def disable(connection: sqlite3.Connection) -> None:
             outbox.record(connection, key, attempt)
             present = load_endpoint(connection, key.endpoint_id)
@@ -207,16 +209,16 @@ class Courier:
                 disable_endpoint(connection, key.endpoint_id, "gone", attempt.at)
 
         await self._persist(disable)
-        return Ended(due_at=None, is_disabled=True)
+        return AttemptEnd(due_at=None, is_disabled=True)
 
-    def _note(self, outlet: Outlet, outcome: Outcome) -> None:
-        was_open = outlet.breaker.is_open
+    def _note(self, queue: EndpointQueue, result: AttemptResult) -> None:
+        was_open = queue.breaker.is_open
         now = self._clock.now()
-        outlet.note(outcome, now.at, now.boot_s)
-        if outlet.breaker.is_open and not was_open:
-            _log.error("endpoint_down", endpoint_id=outlet.endpoint.endpoint_id, **_facts(outcome))
-        if was_open and not outlet.breaker.is_open:
-            _log.info("endpoint_recovered", endpoint_id=outlet.endpoint.endpoint_id)
+        queue.note(result, now.at, now.boot_s)
+        if queue.breaker.is_open and not was_open:
+            _log.error("endpoint_down", endpoint_id=queue.endpoint.endpoint_id, **_facts(result))
+        if was_open and not queue.breaker.is_open:
+            _log.info("endpoint_recovered", endpoint_id=queue.endpoint.endpoint_id)
 
     async def _persist(self, function: Callable[[sqlite3.Connection], T]) -> T:
         """Write, and on a full disk keep trying: forgetting an outcome would send the event a second time."""
@@ -228,15 +230,15 @@ class Courier:
             await self._clock.sleep_until(self._clock.now().boot_s + _FULL_PAUSE_S)
 
 
-def _facts(outcome: Outcome) -> dict[str, str | int | None]:
+def _facts(result: AttemptResult) -> dict[str, str | int | None]:
     """Return what a person reads of an outcome."""
-    status = 410 if isinstance(outcome, Gone) else outcome.status
-    return {"status": status, "error": outcome.reason} if isinstance(outcome, Retry) else {"status": status}
+    status = 410 if isinstance(result, Gone) else result.status
+    return {"status": status, "error": result.reason} if isinstance(result, Retry) else {"status": status}
 
 
 def _attempt(
     head: Head,
-    outcome: Outcome,
+    result: AttemptResult,
     at: float,
     *,
     state: DeliveryState = DeliveryState.PENDING,
@@ -248,13 +250,13 @@ def _attempt(
         at=at,
         state=state,
         tries=tries or head.tries,
-        status=410 if isinstance(outcome, Gone) else outcome.status,
-        error=outcome.reason if isinstance(outcome, Retry) else None,
+        status=410 if isinstance(result, Gone) else result.status,
+        error=result.reason if isinstance(result, Retry) else None,
         next_at=next_at or at,
     )
 
 
-def _obituary(head: Head, key: StreamKey, verdict: Buried, attempt: Attempt) -> list[Event]:
+def _dead_letter_event(head: Head, key: StreamKey, decision: DeadLettered, attempt: Attempt) -> list[Event]:
     """Return what we tell of a dead letter; nothing when it was itself such news, or a code nobody can scan now."""
     event = head.stored.event
     if event.type == "delivery.dead_lettered" or key.lane is Lane.QR:
@@ -264,8 +266,8 @@ def _obituary(head: Head, key: StreamKey, verdict: Buried, attempt: Attempt) -> 
         "event_type": event.type,
         "event_seq": event.session_seq,
         "endpoint_id": key.endpoint_id,
-        "attempts": verdict.tries.attempts,
-        "reason": verdict.reason,
+        "attempts": decision.tries.attempts,
+        "reason": decision.reason,
         "last_status": attempt.status,
         "last_error": attempt.error,
     }

@@ -8,7 +8,7 @@ from openwa_manager.store.database import Database
 _HOLDS_S = 1.0
 
 
-class Gauge:
+class Backpressure:
     """Reads the backlog once a second at most, however often it is asked."""
 
     def __init__(self, database: Database, clock: Clock) -> None:

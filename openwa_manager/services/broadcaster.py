@@ -31,13 +31,13 @@ class Broadcaster:
 
     def __init__(self, database: Database) -> None:
         self._database = database
-        self._news = asyncio.Event()
+        self._cursor = asyncio.Event()
         self._is_closed = False
 
     def wake(self) -> None:
         """Let every reader look for new events; call it after every save that may have stored some."""
-        self._news.set()
-        self._news = asyncio.Event()
+        self._cursor.set()
+        self._cursor = asyncio.Event()
 
     def close(self) -> None:
         """Let every reader come to its end, once it has read what there is."""
@@ -53,7 +53,7 @@ class Broadcaster:
         clock_s = asyncio.get_running_loop().time
         idle_at = clock_s() + idle_s
         while True:
-            news, is_last = self._news, self._is_closed  # taken before reading: what is stored meanwhile wakes us
+            news, is_last = self._cursor, self._is_closed  # taken before reading: what is stored meanwhile wakes us
             page, cursor = await self._database.read(partial(_read_page, interest=interest, after=cursor))
             if page:
                 yield page

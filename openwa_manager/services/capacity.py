@@ -9,7 +9,7 @@ from openwa_manager.services.start_gate import Shortage
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Room:
+class Capacity:
     """What is kept free on this host, in bytes; `disk` is any path on the disk that counts."""
 
     disk: Path

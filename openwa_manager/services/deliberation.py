@@ -16,7 +16,7 @@ _log = structlog.get_logger()
 
 
 @dataclass(slots=True, kw_only=True)
-class Deliberation:
+class Decisions:
     """A session on its way from its last recorded state to the next, with all that is to be recorded and done."""
 
     session: Session

@@ -14,7 +14,7 @@ from openwa_manager.store.database import Database
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Equipment:
+class Dependencies:
     """The world of a supervisor.
 
     `chance` draws from [0, 1); `announce` is told of every event once it is on disk; `expect_code` is called before

@@ -11,7 +11,7 @@ from openwa_manager.host.capacity import used_disk_bytes
 _PERIOD_S = 600.0
 
 
-class DiskSurvey:
+class DiskUsage:
     """Knows what each session's directory held when last looked at."""
 
     def __init__(self, clock: Clock, directories: Callable[[], Mapping[SessionId, Path]]) -> None:

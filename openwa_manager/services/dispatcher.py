@@ -10,10 +10,10 @@ from openwa_manager.domain.delivery import DeliveryPolicy, Lane
 from openwa_manager.domain.events import EndpointId, Event, StoredEvent
 from openwa_manager.domain.ports import Clock
 from openwa_manager.metrics import Durations
-from openwa_manager.services.attempts import Courier, Ended
-from openwa_manager.services.outbox_cursor import Arrival, News
-from openwa_manager.services.endpoint_queue import Outlet, Turn
-from openwa_manager.services.rest import rest_until
+from openwa_manager.services.attempts import AttemptEnd, DeliveryWorker
+from openwa_manager.services.endpoint_queue import EndpointQueue, Post
+from openwa_manager.services.outbox_cursor import OutboxCursor, PendingStream
+from openwa_manager.services.rest import wait_until
 from openwa_manager.store.database import Database
 from openwa_manager.store.endpoints import load_endpoints
 from openwa_manager.store.outbox import StreamKey
@@ -31,92 +31,92 @@ class Dispatcher:
         self,
         database: Database,
         clock: Clock,
-        courier: Courier,
+        delivery_worker: DeliveryWorker,
         policy: DeliveryPolicy,
         announce: Callable[[], None] = lambda: None,
     ) -> None:
         self._announce = announce
         self._database = database
         self._clock = clock
-        self._courier = courier
+        self._worker = delivery_worker
         self._policy = policy
-        self._outlets: dict[EndpointId, Outlet] = {}
-        self._retired: dict[EndpointId, Outlet] = {}
+        self._queues: dict[EndpointId, EndpointQueue] = {}
+        self._retired: dict[EndpointId, EndpointQueue] = {}
         self._known: set[StreamKey] = set()
-        self._posting: dict[StreamKey, Turn] = {}
+        self._posting: dict[StreamKey, Post] = {}
         self._touched: set[StreamKey] = set()
         self._waiting: list[tuple[float, int, StreamKey]] = []
         self._order = count()
-        self._news = News(database)
+        self._cursor = OutboxCursor(database)
         self._fresh: dict[StreamKey, StoredEvent] = {}
         self._posted_seq = 0
         self._is_stale = True
-        self._roused = asyncio.Event()
+        self._woken = asyncio.Event()
 
     @property
     def qr_push_times(self) -> Durations:
         """Return how long codes took until an endpoint had accepted them."""
-        return self._courier.qr_push_times
+        return self._worker.qr_push_times
 
     def wake(self, stored: Sequence[StoredEvent] = ()) -> None:
         """Look at what is new in the outbox; call it after every save that put something there, if possible with it."""
-        self._news.announce(stored)
-        self._roused.set()
+        self._cursor.announce(stored)
+        self._woken.set()
 
     def reload(self) -> None:
         """Read endpoints and undelivered events anew; call it after an endpoint was changed or events replayed."""
         self._is_stale = True
-        self._roused.set()
+        self._woken.set()
 
     def is_down(self, endpoint_id: EndpointId) -> bool:
         """Tell whether an endpoint has failed so often in a row that only probes go there."""
-        outlet = self._outlets.get(endpoint_id)
-        return outlet is not None and outlet.breaker.is_open
+        queue = self._queues.get(endpoint_id)
+        return queue is not None and queue.breaker.is_open
 
     def post_heartbeat(self, event: Event) -> None:
         """Post a heartbeat once to every healthy endpoint that asked for it; one that is still queued is replaced."""
-        for outlet in self._outlets.values():
-            outlet.queue_heartbeat(event)
-        self._roused.set()
+        for queue in self._queues.values():
+            queue.queue_heartbeat(event)
+        self._woken.set()
 
     async def run(self) -> None:
         """Deliver until cancelled; what was under way then is delivered again by the next daemon."""
         async with TaskGroup() as posts:
             while True:
-                self._roused.clear()
+                self._woken.clear()
                 await self._catch_up()
                 self._queue_due()
-                for outlet in self._outlets.values():
-                    self._begin_posts(outlet, posts)
+                for queue in self._queues.values():
+                    self._begin_posts(queue, posts)
                 self._fresh.clear()  # whose turn has not come is read from disk when it does: memory holds no backlog
-                await self._rest()
+                await self._wait()
 
     async def _catch_up(self) -> None:
         if self._is_stale:
             self._is_stale = False
             await self._read_all()
-        elif self._news:
-            for arrival in await self._news.read_new():
-                self._arrive(arrival)
+        elif self._cursor:
+            for pending in await self._cursor.read_new():
+                self._arrive(pending)
 
     async def _read_all(self) -> None:
         endpoints = [endpoint for endpoint in await self._database.read(load_endpoints) if endpoint.is_active]
-        arrivals = await self._news.read_all()
-        former, self._outlets = {**self._retired, **self._outlets}, {}
+        pending_streams = await self._cursor.read_all()
+        former, self._queues = {**self._retired, **self._queues}, {}
         for endpoint in endpoints:
-            outlet = former.pop(endpoint.endpoint_id, None) or Outlet(endpoint, self._policy)
-            outlet.change(endpoint)
-            outlet.forget_queue()
-            self._outlets[endpoint.endpoint_id] = outlet
-        self._retired = {key: outlet for key, outlet in former.items() if outlet.is_posting}  # they may come back soon
+            queue = former.pop(endpoint.endpoint_id, None) or EndpointQueue(endpoint, self._policy)
+            queue.change(endpoint)
+            queue.forget_queue()
+            self._queues[endpoint.endpoint_id] = queue
+        self._retired = {key: queue for key, queue in former.items() if queue.is_posting}  # they may come back soon
         self._waiting.clear()
         self._known = set(self._posting)
-        for arrival in arrivals:
-            self._arrive(arrival)
+        for pending in pending_streams:
+            self._arrive(pending)
 
-    def _arrive(self, arrival: Arrival) -> None:
+    def _arrive(self, pending: PendingStream) -> None:
         """Take note that a stream has an undelivered event; a code that is on its way gives way to a newer one."""
-        key, first, stored = arrival
+        key, first, stored = pending
         if key in self._posting:
             self._touched.add(key)
             if key.lane is Lane.QR:
@@ -145,36 +145,36 @@ class Dispatcher:
         boot_s = self._clock.now().boot_s
         while self._waiting and self._waiting[0][0] <= boot_s:
             _, _, key = heapq.heappop(self._waiting)
-            if outlet := self._outlets.get(key.endpoint_id):
-                outlet.queue(key)
+            if queue := self._queues.get(key.endpoint_id):
+                queue.queue(key)
 
-    def _begin_posts(self, outlet: Outlet, posts: TaskGroup) -> None:
+    def _begin_posts(self, queue: EndpointQueue, posts: TaskGroup) -> None:
         boot_s = self._clock.now().boot_s
-        while turn := outlet.next_turn(boot_s):
-            self._posting[turn.key] = turn
-            posts.create_task(self._post(outlet, turn, self._fresh.get(turn.key)))
-        while heartbeat := outlet.next_heartbeat():
-            posts.create_task(self._post_heartbeat(outlet, heartbeat))
+        while post := queue.next_turn(boot_s):
+            self._posting[post.key] = post
+            posts.create_task(self._post(queue, post, self._fresh.get(post.key)))
+        while heartbeat := queue.next_heartbeat():
+            posts.create_task(self._post_heartbeat(queue, heartbeat))
 
-    async def _post(self, outlet: Outlet, turn: Turn, stored: StoredEvent | None) -> None:
-        ended = await self._courier.deliver(outlet, turn, stored)
-        outlet.end(turn)
-        self._posting.pop(turn.key, None)
-        self._posted_seq = max(self._posted_seq, turn.seq)
-        self._follow_up(turn.key, ended)
-        self._roused.set()
+    async def _post(self, queue: EndpointQueue, post: Post, stored: StoredEvent | None) -> None:
+        ended = await self._worker.deliver(queue, post, stored)
+        queue.end(post)
+        self._posting.pop(post.key, None)
+        self._posted_seq = max(self._posted_seq, post.seq)
+        self._follow_up(post.key, ended)
+        self._woken.set()
 
-    async def _post_heartbeat(self, outlet: Outlet, event: Event) -> None:
-        await self._courier.deliver_once(outlet, event)
-        outlet.end_heartbeat()
-        self._roused.set()
+    async def _post_heartbeat(self, queue: EndpointQueue, event: Event) -> None:
+        await self._worker.deliver_once(queue, event)
+        queue.end_heartbeat()
+        self._woken.set()
 
-    def _follow_up(self, key: StreamKey, ended: Ended) -> None:
+    def _follow_up(self, key: StreamKey, ended: AttemptEnd) -> None:
         was_touched = key in self._touched
         self._touched.discard(key)
         self._is_stale = self._is_stale or ended.is_disabled
         if ended.has_told:
-            self._news.announce(())
+            self._cursor.announce(())
             self._announce()
         if ended.due_at is not None:
             self._schedule(key, ended.due_at)
@@ -183,9 +183,9 @@ class Dispatcher:
         else:
             self._known.discard(key)
 
-    async def _rest(self) -> None:
+    async def _wait(self) -> None:
         """Sleep until roused, or until the next event or probe is due."""
-        due = [outlet_due for outlet in self._outlets.values() if (outlet_due := outlet.due_at()) is not None]
+        due = [outlet_due for queue in self._queues.values() if (outlet_due := queue.due_at()) is not None]
         if self._waiting:
             due.append(self._waiting[0][0])
-        await rest_until(self._clock, min(due, default=None), self._roused)
+        await wait_until(self._clock, min(due, default=None), self._woken)

@@ -6,14 +6,14 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 
-from openwa_manager.domain.delivery import Breaker, Delivered, DeliveryPolicy, Endpoint, Lane, Outcome
+from openwa_manager.domain.delivery import AttemptResult, Breaker, Delivered, DeliveryPolicy, Endpoint, Lane
 from openwa_manager.domain.events import Event, matches
 from openwa_manager.domain.session import SessionId
 from openwa_manager.store.outbox import StreamKey
 
 
 @dataclass(slots=True, kw_only=True)
-class Turn:
+class Post:
     """A stream's permission to post its first event; `is_probe` asks whether the endpoint is back.
 
     `seq` is that of the event that was posted; 0 while none was.
@@ -46,7 +46,7 @@ class Turn:
 
 
 @dataclass(slots=True)
-class Outlet:
+class EndpointQueue:
     """The dispatcher's memory of one endpoint; nothing here outlives the daemon."""
 
     endpoint: Endpoint
@@ -85,7 +85,7 @@ class Outlet:
         for waiting in self._ready.values():
             waiting.clear()
 
-    def next_turn(self, boot_s: float) -> Turn | None:
+    def next_turn(self, boot_s: float) -> Post | None:
         """Return the stream that may post now; None when all must wait."""
         if self.breaker.probe_at is not None:
             return self._next_probe(boot_s, self.breaker.probe_at)
@@ -101,20 +101,20 @@ class Outlet:
         self._in_flight[Lane.MAIN] += 1
         return self._heartbeats.pop(next(iter(self._heartbeats)))
 
-    def end(self, turn: Turn) -> None:
+    def end(self, post: Post) -> None:
         """Free the place of a turn that is over."""
-        self._in_flight[turn.key.lane] -= 1
-        if turn.is_probe:
+        self._in_flight[post.key.lane] -= 1
+        if post.is_probe:
             self._is_probing = False
 
     def end_heartbeat(self) -> None:
         """Free the place of a heartbeat."""
         self._in_flight[Lane.MAIN] -= 1
 
-    def note(self, outcome: Outcome, at: float, boot_s: float) -> None:
+    def note(self, result: AttemptResult, at: float, boot_s: float) -> None:
         """Learn from an outcome how the endpoint is."""
-        self.breaker = self.breaker.after(outcome, boot_s, self.policy)
-        if isinstance(outcome, Delivered):
+        self.breaker = self.breaker.after(result, boot_s, self.policy)
+        if isinstance(result, Delivered):
             self.last_success_at = at
 
     def due_at(self) -> float | None:
@@ -122,7 +122,7 @@ class Outlet:
         waits = any(self._ready.values()) and not self._is_probing
         return self.breaker.probe_at if waits else None
 
-    def _next_probe(self, boot_s: float, probe_at: float) -> Turn | None:
+    def _next_probe(self, boot_s: float, probe_at: float) -> Post | None:
         if self._is_probing or boot_s < probe_at:
             return None
         lanes = sorted(Lane, key=lambda lane: lane is self._probed_lane)  # the other lane first: neither starves
@@ -135,6 +135,6 @@ class Outlet:
     def _has_room(self, lane: Lane) -> bool:
         return self._in_flight[lane] < self.policy.parallel_max[lane]
 
-    def _begin(self, lane: Lane, *, is_probe: bool) -> Turn:
+    def _begin(self, lane: Lane, *, is_probe: bool) -> Post:
         self._in_flight[lane] += 1
-        return Turn(key=self._ready[lane].popleft(), is_probe=is_probe)
+        return Post(key=self._ready[lane].popleft(), is_probe=is_probe)

@@ -11,7 +11,7 @@ from openwa_manager.domain.delivery import DEFAULT_ENDPOINT, Endpoint
 from openwa_manager.domain.errors import ConflictError, EndpointNotFoundError
 from openwa_manager.domain.events import EndpointId
 from openwa_manager.domain.ports import Clock
-from openwa_manager.services.attempts import Courier, Trial
+from openwa_manager.services.attempts import DeliveryWorker, Trial
 from openwa_manager.services.dispatcher import Dispatcher
 from openwa_manager.store.database import Database
 from openwa_manager.store.deliveries import count_pending, hasten
@@ -73,14 +73,14 @@ class Endpoints:
     def __init__(
         self,
         database: Database,
-        courier: Courier,
+        delivery_worker: DeliveryWorker,
         dispatcher: Dispatcher,
         check_url: Callable[[str], None],
         clock: Clock,
         ownership: Ownership,
     ) -> None:
         self._database = database
-        self._courier = courier
+        self._worker = delivery_worker
         self._dispatcher = dispatcher
         self._check_url = check_url
         self._clock = clock
@@ -184,7 +184,7 @@ class Endpoints:
         Raises:
             EndpointNotFoundError: there is none of this id.
         """
-        return await self._courier.try_out(await self._database.read(partial(_load, endpoint_id=endpoint_id)))
+        return await self._worker.try_out(await self._database.read(partial(_load, endpoint_id=endpoint_id)))
 
     async def _write(self, change: Callable[[sqlite3.Connection], T]) -> T:
         """Return what a change returned, once the dispatcher knows of it too, even if the caller hangs up meanwhile."""

@@ -41,7 +41,7 @@ from openwa_manager.domain.stimuli import (
 )
 from openwa_manager.host.logfile import open_log
 from openwa_manager.processes.shortage import is_shortage
-from openwa_manager.services.dependencies import Equipment
+from openwa_manager.services.dependencies import Dependencies
 from openwa_manager.watcher.qr import remove_qr, write_qr
 
 _log = structlog.get_logger()
@@ -52,13 +52,13 @@ _SHORTAGE_S = 1.0
 _RETRY_FIRST_S, _RETRY_MAX_S = 0.5, 15.0
 
 
-class Errands:
+class Executor:
     """The hands of one supervisor: errands that only listen end with their launch, the others finish."""
 
     def __init__(
-        self, equipment: Equipment, tell: Callable[[Observation], None], current: Callable[[], Session]
+        self, dependencies: Dependencies, tell: Callable[[Observation], None], current: Callable[[], Session]
     ) -> None:
-        self._equipment = equipment
+        self._dependencies = dependencies
         self._tell = tell
         self._current = current
         self._listening: set[asyncio.Task[None]] = set()
@@ -97,7 +97,7 @@ class Errands:
 
     def show(self, image: bytes) -> None:
         """Keep the directory's promise for engines that hand their code over HTTP: `qr.png` holds it."""
-        if self._equipment.engine_of(self._current()).has_http:
+        if self._dependencies.engine_of(self._current()).has_http:
             try:
                 write_qr(self._directory, image)
             except OSError as error:
@@ -118,7 +118,7 @@ class Errands:
 
     @property
     def _directory(self) -> Path:
-        return self._equipment.directory(self._current().session_id)
+        return self._dependencies.directory(self._current().session_id)
 
     def _listen(self, command: WatchExit | BringUp | Observe | CheckCredentials, tasks: asyncio.TaskGroup) -> None:
         if not self._is_current(command.launch) or (isinstance(command, Observe) and self._observing):
@@ -152,7 +152,7 @@ class Errands:
 
     async def _spawn(self, launch: Launch) -> None:
         """Start the engine; while the host is short of files, memory or disk try again for as long as it is wanted."""
-        clock = self._equipment.clock
+        clock = self._dependencies.clock
         while True:
             try:
                 return self._tell(Launched(launch_id=launch.launch_id, identity=await self._launch(launch)))
@@ -164,16 +164,16 @@ class Errands:
 
     async def _launch(self, launch: Launch) -> Identity:
         session = self._current()
-        engine = self._equipment.engine_of(session)
+        engine = self._dependencies.engine_of(session)
         self._make_directory()
-        self._equipment.expect_code()
+        self._dependencies.expect_code()
         if await engine.restore_credentials(session, self._directory):
             self._tell(CredentialsRestored(launch_id=launch.launch_id))
-        return await self._equipment.launcher.launch(await engine.plan(session, launch, self._directory))
+        return await self._dependencies.launcher.launch(await engine.plan(session, launch, self._directory))
 
     async def _tend_credentials(self, command: KeepCredentials | ForgetCredentials) -> None:
         session = self._current()
-        engine = self._equipment.engine_of(session)
+        engine = self._dependencies.engine_of(session)
         tend = engine.keep_credentials if isinstance(command, KeepCredentials) else engine.forget_credentials
         try:
             await tend(session, self._directory)
@@ -182,7 +182,7 @@ class Errands:
 
     async def _check_credentials(self, launch: Launch) -> None:
         session = self._current()
-        if await self._equipment.engine_of(session).can_restore_credentials(session, self._directory):
+        if await self._dependencies.engine_of(session).can_restore_credentials(session, self._directory):
             code, detail = ReasonCode.CREDENTIALS_RESTORED, "the credentials are broken; a whole copy is kept"
             self._tell(EngineFaulted(launch_id=launch.launch_id, code=code, detail=detail))
 
@@ -192,16 +192,18 @@ class Errands:
         remove_qr(self._directory)
 
     async def _watch_exit(self, command: WatchExit) -> None:
-        ended = await self._equipment.launcher.wait(command.identity)
-        tail = _read_tail(self._equipment.log_path(self._current().session_id))  # from the cache: quicker than a thread
+        ended = await self._dependencies.launcher.wait(command.identity)
+        tail = _read_tail(
+            self._dependencies.log_path(self._current().session_id)
+        )  # from the cache: quicker than a thread
         self._tell(ProcessExited(launch_id=command.launch.launch_id, exit=ended, log_tail=tail))
 
     async def _bring_up(self, launch: Launch) -> None:
         """Try until it works; the boot deadline, or the end of the launch, ends it."""
-        session, clock, pause_s = self._current(), self._equipment.clock, _RETRY_FIRST_S
+        session, clock, pause_s = self._current(), self._dependencies.clock, _RETRY_FIRST_S
         while True:
             try:
-                return await self._equipment.engine_of(session).bring_up(session, launch, self._tell)
+                return await self._dependencies.engine_of(session).bring_up(session, launch, self._tell)
             except EngineError as error:
                 _log.warning("bring_up_failed", session_id=session.session_id, error=str(error), retry_in_s=pause_s)
                 self._tell(BringUpRefused(launch_id=launch.launch_id, detail=str(error)))
@@ -213,7 +215,7 @@ class Errands:
         session = self._current()
         self._observing = False
         try:
-            for observation in await self._equipment.engine_of(session).observe(session, launch):
+            for observation in await self._dependencies.engine_of(session).observe(session, launch):
                 self._tell(observation)
         except EngineError as error:
             _log.warning("engine_not_observed", session_id=session.session_id, error=str(error))
@@ -223,20 +225,22 @@ class Errands:
             return
         self._ending = launch.launch_id
         session = self._current()
-        await self._equipment.engine_of(session).hang_up(session, launch)
-        ended = await self._equipment.launcher.end(self._target(launch), self._equipment.stop_grace_s)
+        await self._dependencies.engine_of(session).hang_up(session, launch)
+        ended = await self._dependencies.launcher.end(self._target(launch), self._dependencies.stop_grace_s)
         self._tell(EngineEnded(launch_id=launch.launch_id, exit=ended))
 
     async def _sweep(self, launch: Launch) -> None:
         session = self._current()
-        count = await self._equipment.launcher.sweep(self._target(launch))  # at once: the next launch may wait for it
-        await self._equipment.engine_of(session).hang_up(session, launch)
+        count = await self._dependencies.launcher.sweep(
+            self._target(launch)
+        )  # at once: the next launch may wait for it
+        await self._dependencies.engine_of(session).hang_up(session, launch)
         if count:
             _log.info("leftovers_ended", session_id=session.session_id, launch=launch.number, count=count)
 
     async def _forget(self, *, keep_data: bool) -> None:
         """Remove the directory; while that is impossible a person must act, and is told so again and again."""
-        clock = self._equipment.clock
+        clock = self._dependencies.clock
         while not keep_data and (refusal := await asyncio.to_thread(_remove_tree, self._directory)):
             _log.error("directory_not_removed", path=str(self._directory), error=refusal, retry_in_s=_RETRY_MAX_S)
             await clock.sleep_until(clock.now().boot_s + _RETRY_MAX_S)

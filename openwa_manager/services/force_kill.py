@@ -2,11 +2,11 @@
 
 from openwa_manager.domain.ports import Target
 from openwa_manager.domain.session import SessionId
-from openwa_manager.services.dependencies import Equipment
+from openwa_manager.services.dependencies import Dependencies
 from openwa_manager.services.sessions import Sessions
 
 
-async def force_kill(sessions: Sessions, equipment: Equipment, session_id: SessionId) -> None:
+async def force_kill(sessions: Sessions, dependencies: Dependencies, session_id: SessionId) -> None:
     """Stop a session and kill its engine with all descendants at once; its credentials stay.
 
     The stop is recorded first, so that the death that follows is no crash.
@@ -19,7 +19,7 @@ async def force_kill(sessions: Sessions, equipment: Equipment, session_id: Sessi
         target = Target(
             session_id=session_id,
             launch_id=session.launch.launch_id,
-            directory=equipment.directory(session_id),
+            directory=dependencies.directory(session_id),
             identity=session.launch.identity,
         )
-        await equipment.launcher.sweep(target)
+        await dependencies.launcher.sweep(target)

@@ -5,12 +5,12 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from openwa_manager.domain.session import Identity, Session, SessionId, Usage
-from openwa_manager.services.prober import Pulse
+from openwa_manager.services.prober import ProbeRecord
 from openwa_manager.services.sessions import Sessions
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Signs:
+class HealthFacts:
     """What the watchers know of one session; None where nothing was measured, or cannot be.
 
     `log_written_at` is wall time; `has_heartbeat` tells that the engine posts heartbeats; `lost_directory` is the
@@ -18,7 +18,7 @@ class Signs:
     """
 
     session: Session
-    pulse: Pulse | None = None
+    record: ProbeRecord | None = None
     usage: Usage | None = None
     open_file_count: int | None = None
     disk_bytes: int | None = None
@@ -29,24 +29,24 @@ class Signs:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Watchers:
+class HealthSources:
     """Those who measure, as questions about one session or, for `open_files`, about its engine."""
 
-    pulse: Callable[[SessionId], Pulse | None]
+    record: Callable[[SessionId], ProbeRecord | None]
     usage: Callable[[SessionId], Usage | None]
     open_files: Callable[[Identity], int | None]
     disk: Callable[[SessionId], int | None]
 
 
-class Vitals:
+class HealthReader:
     """Asks the watchers."""
 
-    def __init__(self, sessions: Sessions, watchers: Watchers, sessions_root: Path) -> None:
+    def __init__(self, sessions: Sessions, watchers: HealthSources, sessions_root: Path) -> None:
         self._sessions = sessions
         self._root = sessions_root
         self._watchers = watchers
 
-    def of(self, session_id: str) -> Signs:
+    def of(self, session_id: str) -> HealthFacts:
         """Return what is known of a session now.
 
         Raises:
@@ -54,19 +54,19 @@ class Vitals:
         """
         session = self._sessions.get(session_id)
         identity = session.launch.identity if session.launch else None
-        patients = (each for each in self._sessions.patients() if each.session.session_id == session_id)
-        patient = next(patients, None)
+        probe_targets = (each for each in self._sessions.probe_targets() if each.session.session_id == session_id)
+        target = next(probe_targets, None)
         directory = self._root / session.session_id
         written_at, size_bytes = _facts_of(self._sessions.log_path(session_id))
-        return Signs(
+        return HealthFacts(
             session=session,
-            pulse=self._watchers.pulse(session.session_id),
+            record=self._watchers.record(session.session_id),
             usage=self._watchers.usage(session.session_id),
             open_file_count=self._watchers.open_files(identity) if identity else None,
             disk_bytes=self._watchers.disk(session.session_id),
             log_written_at=written_at,
             log_bytes=size_bytes,
-            has_heartbeat=patient is not None and patient.has_heartbeat,
+            has_heartbeat=target is not None and target.has_heartbeat,
             lost_directory=directory if identity and not directory.is_dir() else None,
         )
 

@@ -20,14 +20,14 @@ _NETWORK = (ReasonCode.NETWORK, ReasonCode.HOST_OFFLINE)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Reactions:
+class HostReactions:
     """Whom the vigil tells: `on_network` when the host went offline or came back, `on_slept` with the seconds lost."""
 
     on_network: Callable[[], None]
     on_slept: Callable[[float], Awaitable[None]]
 
 
-class Vigil:
+class HostMonitor:
     """Looks at the host every few seconds; `has_route` None means the system does not say."""
 
     def __init__(
@@ -35,7 +35,7 @@ class Vigil:
         clock: Clock,
         has_route: Callable[[], bool | None],
         sessions: Callable[[], Iterable[Session]],
-        reactions: Reactions,
+        reactions: HostReactions,
     ) -> None:
         self._clock = clock
         self._has_route = has_route

@@ -7,7 +7,7 @@ import structlog
 
 from openwa_manager.domain.session import ReasonCode, SessionId, Usage
 from openwa_manager.domain.stimuli import EngineFaulted
-from openwa_manager.services.prober import Patient
+from openwa_manager.services.prober import ProbeTarget
 
 _log = structlog.get_logger()
 
@@ -29,26 +29,26 @@ class MemoryGuard:
     def __init__(
         self,
         limits: MemoryLimits,
-        patients: Callable[[], Iterable[Patient]],
+        probe_targets: Callable[[], Iterable[ProbeTarget]],
         is_idle: Callable[[SessionId], bool],
     ) -> None:
         self._limits = limits
-        self._patients = patients
+        self._targets = probe_targets
         self._is_idle = is_idle
 
     def check(self, usage: Mapping[SessionId, Usage]) -> None:
         """Have the engines that use too much ended; each comes back at once, and no budget is spent."""
-        for patient in self._patients():
-            used = usage.get(patient.session.session_id)
-            excess = self._excess(patient, used.rss_bytes) if used else None
+        for target in self._targets():
+            used = usage.get(target.session.session_id)
+            excess = self._excess(target, used.rss_bytes) if used else None
             if excess is not None:
-                _log.warning("memory_limit_exceeded", session_id=patient.session.session_id, detail=excess)
-                patient.tell(
-                    EngineFaulted(launch_id=patient.launch.launch_id, code=ReasonCode.MEMORY_LIMIT, detail=excess)
+                _log.warning("memory_limit_exceeded", session_id=target.session.session_id, detail=excess)
+                target.tell(
+                    EngineFaulted(launch_id=target.launch.launch_id, code=ReasonCode.MEMORY_LIMIT, detail=excess)
                 )
 
-    def _excess(self, patient: Patient, rss_bytes: int) -> str | None:
-        session = patient.session
+    def _excess(self, target: ProbeTarget, rss_bytes: int) -> str | None:
+        session = target.session
         hard_bytes = session.spec.memory_limit_bytes or self._limits.hard_bytes
         if hard_bytes is not None and rss_bytes > hard_bytes:
             return f"{rss_bytes} bytes are above the hard limit of {hard_bytes}"

@@ -17,7 +17,7 @@ from openwa_manager.store.database import Database
 _PERIOD_S = 1.0
 
 
-class Measurements:
+class MetricsCollector:
     """Counts restarts, measures the loop, and knows whom to ask for the rest; `usage` None leaves sessions out."""
 
     def __init__(

@@ -21,7 +21,7 @@ class NewSession:
     memory_limit_bytes: int | None = None
     given: frozenset[str] = frozenset()
 
-    def conceive(self, session_id: SessionId, engine: str, engine_key: str, at: float) -> Session:
+    def to_session(self, session_id: SessionId, engine: str, engine_key: str, at: float) -> Session:
         """Return the session this becomes, made at wall time `at`; it is nobody's yet and nowhere recorded."""
         spec = Spec(
             user_id=self.user_id if self.user_id is not None else user_of(session_id),

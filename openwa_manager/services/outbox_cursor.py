@@ -15,7 +15,7 @@ from openwa_manager.store.outbox import First, StreamKey
 _ANNOUNCED_MAX = 1000
 
 
-class Arrival(NamedTuple):
+class PendingStream(NamedTuple):
     """A stream that has an undelivered event; `stored` is the event itself, None when it must be read from disk."""
 
     key: StreamKey
@@ -23,7 +23,7 @@ class Arrival(NamedTuple):
     stored: StoredEvent | None = None
 
 
-class News:
+class OutboxCursor:
     """Keeps to the events' seq: only announcements without a gap are believed, anything else is looked up.
 
     That spares two reads for an event that goes out at once, and still misses none that nobody announced.
@@ -47,32 +47,32 @@ class News:
             self._announced.clear()
             self._must_look = True
 
-    async def read_all(self) -> list[Arrival]:
+    async def read_all(self) -> list[PendingStream]:
         """Return every stream with undelivered events."""
         return await self._look(None)
 
-    async def read_new(self) -> list[Arrival]:
+    async def read_new(self) -> list[PendingStream]:
         """Return the streams that events have come to since the last look, in the order in which they came."""
-        arrivals: list[Arrival] = []
+        pending: list[PendingStream] = []
         for stored in sorted(self._announced, key=attrgetter("seq")):
             if stored.seq > self._seen_seq + 1 or stored.endpoint_ids is None:
-                return arrivals + await self._look(self._seen_seq)
+                return pending + await self._look(self._seen_seq)
             if stored.seq > self._seen_seq:
                 self._seen_seq = stored.seq
-                arrivals += _arrivals_of(stored)
+                pending += _pending_of(stored)
         self._announced.clear()
-        return arrivals + await self._look(self._seen_seq) if self._must_look else arrivals
+        return pending + await self._look(self._seen_seq) if self._must_look else pending
 
-    async def _look(self, after: int | None) -> list[Arrival]:
+    async def _look(self, after: int | None) -> list[PendingStream]:
         self._announced, self._must_look = [], False  # what is announced from here on may be newer
         streams, self._seen_seq = await self._database.read(partial(outbox.read_streams, after=after))
-        return [Arrival(key, first) for key, first in streams.items()]
+        return [PendingStream(key, first) for key, first in streams.items()]
 
 
-def _arrivals_of(stored: StoredEvent) -> Iterator[Arrival]:
+def _pending_of(stored: StoredEvent) -> Iterator[PendingStream]:
     """Go through the endpoints it has yet to reach; a code is read from disk, since a newer one may replace it."""
     event, first = stored.event, First(0.0, stored.seq)
     is_code = event.event_class is EventClass.QR
     for endpoint_id in stored.endpoint_ids or ():
         key = StreamKey(endpoint_id, Lane.QR if is_code else Lane.MAIN, event.session_id or "")
-        yield Arrival(key, first, None if is_code else stored)
+        yield PendingStream(key, first, None if is_code else stored)

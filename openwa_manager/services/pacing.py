@@ -13,7 +13,7 @@ from openwa_manager.domain.session import SessionId
 
 
 @dataclass(slots=True)
-class _Lane:
+class _SendLane:
     """The messages of one session: who waits for his turn, in order of arrival, and when the next may begin."""
 
     waiting: deque[asyncio.Event] = field(default_factory=deque)
@@ -33,7 +33,7 @@ class Pacing:
         self._chance = chance
         self._gap_min_s = gap_min_s
         self._gap_max_s = gap_max_s
-        self._lanes: dict[SessionId, _Lane] = {}
+        self._lanes: dict[SessionId, _SendLane] = {}
 
     @asynccontextmanager
     async def turn(self, session_id: SessionId, patience_s: float) -> AsyncIterator[None]:
@@ -46,7 +46,7 @@ class Pacing:
             yield
             return
         self._forget_idle()
-        lane = self._lanes.setdefault(session_id, _Lane())
+        lane = self._lanes.setdefault(session_id, _SendLane())
         await self._take(lane, patience_s)
         try:
             yield
@@ -60,18 +60,18 @@ class Pacing:
         now_s = self._clock.now().boot_s
         self._lanes = {name: lane for name, lane in self._lanes.items() if lane.is_taken or lane.free_boot_s > now_s}
 
-    async def _take(self, lane: _Lane, patience_s: float) -> None:
+    async def _take(self, lane: _SendLane, patience_s: float) -> None:
         if self._soonest_s(lane) > patience_s:
             raise self._refusal(lane)
         deadline_s = self._clock.now().boot_s + patience_s
         await self._come_first(lane, deadline_s)
         try:
-            await self._rest(lane, deadline_s)
+            await self._wait(lane, deadline_s)
         except BaseException:
             _hand_on(lane)
             raise
 
-    async def _come_first(self, lane: _Lane, deadline_s: float) -> None:
+    async def _come_first(self, lane: _SendLane, deadline_s: float) -> None:
         if not lane.is_taken:
             lane.is_taken = True
             return
@@ -100,25 +100,25 @@ class Pacing:
             for racer in racers:
                 racer.cancel()
 
-    async def _rest(self, lane: _Lane, deadline_s: float) -> None:
+    async def _wait(self, lane: _SendLane, deadline_s: float) -> None:
         """Sit out what is left of the gap."""
         if lane.free_boot_s > deadline_s:
             raise self._refusal(lane)
         if lane.free_boot_s > self._clock.now().boot_s:
             await self._clock.sleep_until(lane.free_boot_s)
 
-    def _soonest_s(self, lane: _Lane) -> float:
+    def _soonest_s(self, lane: _SendLane) -> float:
         """Return how long one that comes now waits at least."""
         ahead_count = len(lane.waiting) + lane.is_taken
         return max(0.0, lane.free_boot_s - self._clock.now().boot_s) + ahead_count * self._gap_min_s
 
-    def _refusal(self, lane: _Lane) -> RateLimitedError:
+    def _refusal(self, lane: _SendLane) -> RateLimitedError:
         retry_after_s = max(1, math.ceil(self._soonest_s(lane)))
         detail = f"too many messages wait on this session; its next turn comes in about {retry_after_s} s"
         return RateLimitedError(detail, retry_after_s)
 
 
-def _hand_on(lane: _Lane) -> None:
+def _hand_on(lane: _SendLane) -> None:
     """Call the next one in; nobody else can come in between."""
     if lane.waiting:
         lane.waiting.popleft().set()

@@ -9,19 +9,19 @@ from openwa_manager.domain.ports import Clock, Launcher, Target
 from openwa_manager.domain.session import Identity, LaunchId, Session, SessionId
 from openwa_manager.domain.stimuli import Resumed
 from openwa_manager.processes.identity import boot_id
-from openwa_manager.services.dependencies import Equipment
+from openwa_manager.services.dependencies import Dependencies
 
 _log = structlog.get_logger()
 
 _LOOK_AGAIN_S = 1.0
 
 
-async def examine(session: Session, equipment: Equipment) -> Resumed:
+async def examine(session: Session, dependencies: Dependencies) -> Resumed:
     """Return what became of the session's engine while nobody watched; a stranger under its pid is never touched."""
     launch = session.launch
     if launch is None:
         return Resumed(is_alive=False)
-    launcher = equipment.launcher
+    launcher = dependencies.launcher
     identity = launch.identity or await asyncio.to_thread(launcher.find, launch.launch_id)
     if identity is None:
         return Resumed(is_alive=False)
@@ -32,19 +32,19 @@ async def examine(session: Session, equipment: Equipment) -> Resumed:
     target = Target(
         session_id=session.session_id,
         launch_id=launch.launch_id,
-        directory=equipment.directory(session.session_id),
+        directory=dependencies.directory(session.session_id),
         identity=identity,
     )
-    return Resumed(is_alive=False, exit=await launcher.end(target, equipment.stop_grace_s))
+    return Resumed(is_alive=False, exit=await launcher.end(target, dependencies.stop_grace_s))
 
 
-async def sweep_leftovers(ended: Mapping[SessionId, LaunchId], equipment: Equipment) -> None:
+async def sweep_leftovers(ended: Mapping[SessionId, LaunchId], dependencies: Dependencies) -> None:
     """End what launches have left behind that ended shortly before the last daemon did: nobody else remembers them."""
 
     async def sweep(session_id: SessionId, launch_id: LaunchId) -> None:
-        directory = equipment.directory(session_id)
+        directory = dependencies.directory(session_id)
         target = Target(session_id=session_id, launch_id=launch_id, directory=directory, identity=None)
-        if count := await equipment.launcher.sweep(target):
+        if count := await dependencies.launcher.sweep(target):
             _log.info("leftovers_ended", session_id=session_id, count=count)
 
     async with asyncio.TaskGroup() as sweeps:

@@ -37,14 +37,14 @@ _log = structlog.get_logger()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Loss:
+class DatabaseLoss:
     """That the database was lost, and which copy stands in for it; None means that it begins empty."""
 
     why: str
     copy: Path | None
 
 
-async def open_safely(home: Home, clock: Clock) -> tuple[Database, Loss | None]:
+async def open_safely(home: Home, clock: Clock) -> tuple[Database, DatabaseLoss | None]:
     """Return the open database, and what was lost if it was damaged or missing; the damaged file is put aside.
 
     Raises:
@@ -66,10 +66,10 @@ async def open_safely(home: Home, clock: Clock) -> tuple[Database, Loss | None]:
     _log.error("database_lost", why=why, restored=str(copy) if copy else None, database=str(home.database))
     database = Database(home.database)
     await database.open()
-    return database, Loss(why=why, copy=copy)
+    return database, DatabaseLoss(why=why, copy=copy)
 
 
-class Recovery:
+class RegistryRebuild:
     """Completes a registry that is older than what runs: `default_engine` serves directories nobody tells more of."""
 
     def __init__(self, home: Home, clock: Clock, database: Database, default_engine: str) -> None:
@@ -78,7 +78,7 @@ class Recovery:
         self._database = database
         self._default_engine = default_engine
 
-    async def find_loss(self) -> Loss | None:
+    async def find_loss(self) -> DatabaseLoss | None:
         """Return what shows that the database is older than what runs; None when it knows every live engine."""
         sessions = await self._database.read(registry.load_sessions)
         known = {each.launch.launch_id for each in sessions if each.launch}
@@ -88,7 +88,7 @@ class Recovery:
             return None
         why = f"it does not know the live engines of {', '.join(strangers)}"
         _log.error("database_lost", why=why, restored=None, database=str(self._home.database))
-        return Loss(why=why, copy=None)
+        return DatabaseLoss(why=why, copy=None)
 
     async def run(self) -> tuple[int, int]:
         """Record what is missing; return how many live engines and how many resting sessions that were."""

@@ -8,7 +8,7 @@ from openwa_manager.services.watchdog import Watchdog
 from openwa_manager.store.database import Database
 
 
-class Herald:
+class ServiceNotifier:
     """Says that the daemon is ready once every session is taken up, then feeds the watchdog if there is one."""
 
     def __init__(self, manager: ServiceManager, sessions: Sessions, database: Database, clock: Clock) -> None:

@@ -45,10 +45,10 @@ from openwa_manager.domain.stimuli import (
 from openwa_manager.engines.credentials import kept_key
 from openwa_manager.services.adoption import Adoption
 from openwa_manager.services.bulkhead import keep_running
-from openwa_manager.services.dependencies import Equipment
+from openwa_manager.services.dependencies import Dependencies
 from openwa_manager.services.memory_guard import IDLE_S
 from openwa_manager.services.new_session import NewSession
-from openwa_manager.services.prober import Patient, is_patient
+from openwa_manager.services.prober import ProbeTarget, is_probed
 from openwa_manager.services.reconciler import by_last_connection, examine, patiently, sweep_leftovers
 from openwa_manager.services.supervisor import Supervisor
 from openwa_manager.store import registry
@@ -68,8 +68,8 @@ class EngineDelivery:
 class Sessions:
     """The façade: every session by its id, each run by its supervisor."""
 
-    def __init__(self, equipment: Equipment, default_engine: str) -> None:
-        self._equipment = equipment
+    def __init__(self, dependencies: Dependencies, default_engine: str) -> None:
+        self._dependencies = dependencies
         self._default_engine = default_engine
         self._supervisors: dict[SessionId, Supervisor] = {}
         self._heartbeats: dict[SessionId, LaunchId] = {}
@@ -77,13 +77,13 @@ class Sessions:
         self._group: asyncio.TaskGroup | None = None
         self._last_launches: Mapping[SessionId, LaunchId] = {}
         self.is_draining = False
-        self.adoption = Adoption(equipment.clock)
+        self.adoption = Adoption(dependencies.clock)
 
     async def load(self) -> None:
         """Know every recorded session, as it was left."""
-        for session in await self._equipment.database.read(registry.load_sessions):
-            self._supervisors[session.session_id] = Supervisor(session, self._equipment)
-        self._last_launches = await self._equipment.database.read(registry.last_launches)
+        for session in await self._dependencies.database.read(registry.load_sessions):
+            self._supervisors[session.session_id] = Supervisor(session, self._dependencies)
+        self._last_launches = await self._dependencies.database.read(registry.last_launches)
 
     async def run(self) -> None:
         """Adopt what lives and replace what died, most recently connected first; then run them all until cancelled."""
@@ -91,7 +91,7 @@ class Sessions:
         self.adoption.begin()
         async with asyncio.TaskGroup() as group:
             self._group = group
-            group.create_task(sweep_leftovers(self._last_launches, self._equipment))
+            group.create_task(sweep_leftovers(self._last_launches, self._dependencies))
             for supervisor in supervisors:
                 group.create_task(self._keep(supervisor))
             async with asyncio.TaskGroup() as adoption:
@@ -157,11 +157,11 @@ class Sessions:
         if self._group is None or self.is_draining:
             raise DrainingError("the daemon is not taking new sessions now")
         engine = wanted.engine or self._default_engine
-        if engine not in self._equipment.engines:
-            raise InvalidInputError("engine", f"must be one of {', '.join(sorted(self._equipment.engines))}")
-        key = kept_key(self._equipment.directory(SessionId(session_id))) or secrets.token_hex(32)
-        session = wanted.conceive(SessionId(session_id), engine, key, self._equipment.clock.now().at)
-        return await self._bear(session, wanted.desired, self._group), True
+        if engine not in self._dependencies.engines:
+            raise InvalidInputError("engine", f"must be one of {', '.join(sorted(self._dependencies.engines))}")
+        key = kept_key(self._dependencies.directory(SessionId(session_id))) or secrets.token_hex(32)
+        session = wanted.to_session(SessionId(session_id), engine, key, self._dependencies.clock.now().at)
+        return await self._begin(session, wanted.desired, self._group), True
 
     async def start(self, session_id: str) -> Session:
         """Run the session's engine from now on.
@@ -211,7 +211,7 @@ class Sessions:
         """
         supervisor = self._supervisor(session_id)
         launch = _running_launch(supervisor.session)
-        await self._equipment.engine_of(supervisor.session).log_out(supervisor.session, launch)
+        await self._dependencies.engine_of(supervisor.session).log_out(supervisor.session, launch)
         return await supervisor.ask(LogoutRequested())
 
     async def delete(self, session_id: str, *, keep_data: bool, log_out: bool) -> None:
@@ -226,7 +226,7 @@ class Sessions:
         if log_out:
             try:
                 launch = _running_launch(supervisor.session)
-                await self._equipment.engine_of(supervisor.session).log_out(supervisor.session, launch)
+                await self._dependencies.engine_of(supervisor.session).log_out(supervisor.session, launch)
             except (EngineError, IllegalTransitionError) as error:
                 _log.warning("not_unlinked_before_delete", session_id=session_id, error=str(error))
         await supervisor.ask(DeleteRequested(keep_data=keep_data))
@@ -281,7 +281,7 @@ class Sessions:
         """
         session = self.get(session_id)
         launch = _running_launch(session)
-        return await self._equipment.engine_of(session).request_pairing_code(session, launch, phone_number)
+        return await self._dependencies.engine_of(session).request_pairing_code(session, launch, phone_number)
 
     def log_path(self, session_id: str) -> Path:
         """Return where the session's engine writes its output."""
@@ -294,7 +294,7 @@ class Sessions:
     async def timeline(self, session_id: str, limit: int) -> list[Step]:
         """Return the session's newest steps, oldest first."""
         read = partial(registry.read_timeline, session_id=self.get(session_id).session_id, limit=limit)
-        return await self._equipment.database.read(read)
+        return await self._dependencies.database.read(read)
 
     async def receive(self, session_id: str, launch_id: LaunchId, delivery: EngineDelivery) -> None:
         """Return once what the engine posted is recorded; a repeat does nothing.
@@ -310,7 +310,7 @@ class Sessions:
             self._heartbeats[supervisor.session.session_id] = launch_id
         if session.launch is None or session.launch.launch_id != launch_id:
             return
-        engine = self._equipment.engine_of(session)
+        engine = self._dependencies.engine_of(session)
         observations = engine.interpret(session, session.launch, delivery.event, delivery.data)
         if observations:
             self.note_traffic(supervisor.session.session_id)
@@ -318,11 +318,11 @@ class Sessions:
 
     def note_traffic(self, session_id: SessionId) -> None:
         """Remember that the session is being used now."""
-        self._used_boot_s[session_id] = self._equipment.clock.now().boot_s
+        self._used_boot_s[session_id] = self._dependencies.clock.now().boot_s
 
     def is_idle(self, session_id: SessionId) -> bool:
         """Tell whether nobody would notice a restart: connected, and that and the last traffic a minute ago."""
-        session, now = self.get(session_id), self._equipment.clock.now()
+        session, now = self.get(session_id), self._dependencies.clock.now()
         idle_s = min(now.boot_s - self._used_boot_s.get(session_id, 0.0), now.at - (session.connected_at or now.at))
         return session.link is LinkState.CONNECTED and idle_s > IDLE_S
 
@@ -333,29 +333,29 @@ class Sessions:
             return
         launch_id = supervisor.session.launch.launch_id
         sha256 = hashlib.sha256(image).hexdigest()
-        seen_at = min(produced_at, self._equipment.clock.now().at)  # files may be dated ahead
+        seen_at = min(produced_at, self._dependencies.clock.now().at)  # files may be dated ahead
         supervisor.tell(QrProduced(launch_id=launch_id, image=image, sha256=sha256, produced_at=seen_at))
 
     def awaiting_qr(self) -> list[SessionId]:
         """Return the sessions whose engine may show a code now."""
         return [session_id for session_id, supervisor in self._supervisors.items() if supervisor.session.awaits_code]
 
-    def patients(self) -> list[Patient]:
+    def probe_targets(self) -> list[ProbeTarget]:
         """Return the sessions whose engine should answer when it is asked."""
-        return [self._patient(each) for each in self._supervisors.values() if is_patient(each.session)]
+        return [self._probe_target(each) for each in self._supervisors.values() if is_probed(each.session)]
 
     def look_again(self) -> None:
         """Have every session looked at, since something about the host itself has changed."""
         for supervisor in self._supervisors.values():
             supervisor.tell()
 
-    def _patient(self, supervisor: Supervisor) -> Patient:
+    def _probe_target(self, supervisor: Supervisor) -> ProbeTarget:
         session = supervisor.session
         launch = _running_launch(session)
-        return Patient(
+        return ProbeTarget(
             session=session,
             launch=launch,
-            engine=self._equipment.engine_of(session),
+            engine=self._dependencies.engine_of(session),
             tell=supervisor.tell,
             log_path=supervisor.log_path,
             has_heartbeat=self._heartbeats.get(session.session_id) == launch.launch_id,
@@ -367,8 +367,8 @@ class Sessions:
             raise SessionNotFoundError(f"no session {session_id!r}")
         return supervisor
 
-    async def _bear(self, session: Session, desired: Desired, group: asyncio.TaskGroup) -> Session:
-        supervisor = Supervisor.newborn(session, self._equipment)
+    async def _begin(self, session: Session, desired: Desired, group: asyncio.TaskGroup) -> Session:
+        supervisor = Supervisor.of_new_session(session, self._dependencies)
         self._supervisors[session.session_id] = supervisor
         running = group.create_task(self._keep(supervisor))
         try:
@@ -383,13 +383,13 @@ class Sessions:
         return await supervisor.until_launched()
 
     async def _resume(self, supervisor: Supervisor) -> None:
-        resumed = await patiently(partial(examine, supervisor.session, self._equipment), self._equipment.clock)
+        resumed = await patiently(partial(examine, supervisor.session, self._dependencies), self._dependencies.clock)
         with suppress(OpenwaManagerError):  # a supervisor that fails meanwhile is taken up again by its bulkhead
             await supervisor.hear((resumed,))
         self.adoption.count()
 
     async def _keep(self, supervisor: Supervisor) -> None:
-        await keep_running(supervisor, self._equipment)
+        await keep_running(supervisor, self._dependencies)
         for known in (self._supervisors, self._heartbeats, self._used_boot_s):
             known.pop(supervisor.session.session_id, None)
 

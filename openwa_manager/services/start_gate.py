@@ -22,7 +22,7 @@ class Shortage:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Turn:
+class QueuedStart:
     """One session's place in the queue: `admit` is called once when its turn has come, `delay` when it cannot come."""
 
     admit: Callable[[], None]
@@ -39,19 +39,19 @@ class StartGate:
         self._concurrency = concurrency
         self._spacing_s = spacing_s
         self._find_shortage = find_shortage
-        self._waiting: dict[SessionId, Turn] = {}
+        self._waiting: dict[SessionId, QueuedStart] = {}
         self._booting: set[SessionId] = set()
         self._next_boot_s = 0.0
         self._changed = asyncio.Event()
 
-    def enter(self, session_id: SessionId, turn: Turn) -> bool:
+    def enter(self, session_id: SessionId, start: QueuedStart) -> bool:
         """Return True when the session may start at once; otherwise its turn is called later."""
         self._booting.discard(session_id)
         is_free = not self._waiting and self._has_slot() and self._next_boot_s <= self._clock.now().boot_s
         if is_free and self._find_shortage() is None:
             self._take(session_id)
             return True
-        self._waiting[session_id] = turn
+        self._waiting[session_id] = start
         self._changed.set()
         return False
 
@@ -73,14 +73,14 @@ class StartGate:
         await self._clock.sleep_until(self._next_boot_s)
         shortage = self._find_shortage()
         if shortage is not None:
-            for turn in self._waiting.values():
-                turn.delay(shortage)
+            for start in self._waiting.values():
+                start.delay(shortage)
             await self._clock.sleep_until(self._clock.now().boot_s + _RECHECK_S)
         elif self._waiting and self._has_slot():
             session_id = next(iter(self._waiting))
-            turn = self._waiting.pop(session_id)
+            start = self._waiting.pop(session_id)
             self._take(session_id)
-            turn.admit()
+            start.admit()
 
     def _has_slot(self) -> bool:
         return len(self._booting) < self._concurrency

@@ -11,12 +11,12 @@ from openwa_manager.domain.ports import Tell
 from openwa_manager.domain.session import Launch, LaunchId, ProcessState, ReasonCode, SessionId
 from openwa_manager.domain.stimuli import SlotDelayed, SlotGranted
 from openwa_manager.processes.ports import PortPool
-from openwa_manager.services.deliberation import Deliberation
-from openwa_manager.services.start_gate import Shortage, StartGate, Turn
+from openwa_manager.services.deliberation import Decisions
+from openwa_manager.services.start_gate import QueuedStart, Shortage, StartGate
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Search:
+class TicketState:
     """Where the search for a slot stands; `cause` None means that none is sought."""
 
     cause: ReasonCode | None = None
@@ -29,7 +29,7 @@ class Search:
         return self.cause is not None and not self.is_queued
 
 
-class SlotSeeker:
+class StartTicket:
     """Speaks with the start gate for one session, and makes its launches."""
 
     def __init__(self, session_id: SessionId, gate: StartGate, ports: PortPool, tell: Tell) -> None:
@@ -37,9 +37,9 @@ class SlotSeeker:
         self._gate = gate
         self._ports = ports
         self._tell = tell
-        self.search = Search()
+        self.search = TicketState()
 
-    def follow(self, batch: Deliberation, moment: Moment, *, is_broke: bool) -> None:
+    def follow(self, batch: Decisions, moment: Moment, *, is_disk_full: bool) -> None:
         """Do what the batch decided about the gate; a slot that is free at once joins this very batch.
 
         With `is_broke` nothing can be recorded, so nothing may be launched.
@@ -48,27 +48,27 @@ class SlotSeeker:
         if sought:
             batch.commands = [command for command in batch.commands if not isinstance(command, Enqueue | Dequeue)]
             self._gate.leave(self._session_id)
-            self.search = Search(cause=sought[-1].cause if isinstance(sought[-1], Enqueue) else None)
+            self.search = TicketState(cause=sought[-1].cause if isinstance(sought[-1], Enqueue) else None)
         if batch.session.process is not ProcessState.STARTING:
             self._gate.leave(self._session_id)
-            self.search = Search()
+            self.search = TicketState()
         if self.search.cause is None:
             return
-        if is_broke:
+        if is_disk_full:
             _delay(batch, moment, ReasonCode.DISK_FULL, "the disk is full, so a launch cannot be recorded")
         elif self._is_admitted():
             self._launch(batch, moment, self.search.cause)
 
-    def seek_again(self, former: Search) -> None:
+    def reopen(self, former: TicketState) -> None:
         """Go on as before a batch that could not be recorded; the gate is asked anew, since it has heard of that batch.
 
         Meanwhile it may also have called this session's turn, or have been told to forget it.
         """
-        self.search = Search(cause=former.cause)
+        self.search = TicketState(cause=former.cause)
 
     def _is_admitted(self) -> bool:
         if not self.search.is_queued and not self.search.is_admitted:
-            is_free = self._gate.enter(self._session_id, Turn(admit=self._admit, delay=self._report_delay))
+            is_free = self._gate.enter(self._session_id, QueuedStart(admit=self._admit, delay=self._report_delay))
             self.search = replace(self.search, is_admitted=is_free, is_queued=not is_free)
         return self.search.is_admitted
 
@@ -79,12 +79,12 @@ class SlotSeeker:
     def _report_delay(self, shortage: Shortage) -> None:
         self._tell(SlotDelayed(code=shortage.code, detail=shortage.detail))
 
-    def _launch(self, batch: Deliberation, moment: Moment, cause: ReasonCode) -> None:
+    def _launch(self, batch: Decisions, moment: Moment, cause: ReasonCode) -> None:
         try:
             port = self._ports.take(self._session_id)
         except PortInUseError as error:
             self._gate.leave(self._session_id)
-            self.search = Search(cause=cause)
+            self.search = TicketState(cause=cause)
             _delay(batch, moment, ReasonCode.PORT_IN_USE, str(error))
             return
         launch = Launch(
@@ -95,9 +95,9 @@ class SlotSeeker:
             cause=cause,
             launched_at=moment.at,
         )
-        self.search = Search()
+        self.search = TicketState()
         batch.consider(SlotGranted(launch=launch), moment)
 
 
-def _delay(batch: Deliberation, moment: Moment, code: ReasonCode, detail: str) -> None:
+def _delay(batch: Decisions, moment: Moment, code: ReasonCode, detail: str) -> None:
     batch.consider(SlotDelayed(code=code, detail=detail), moment)

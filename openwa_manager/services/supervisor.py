@@ -31,10 +31,10 @@ from openwa_manager.domain.stimuli import (
     Stimulus,
     StopRequested,
 )
-from openwa_manager.services.deliberation import Deliberation
-from openwa_manager.services.dependencies import Equipment
-from openwa_manager.services.executor import Errands
-from openwa_manager.services.start_ticket import SlotSeeker
+from openwa_manager.services.deliberation import Decisions
+from openwa_manager.services.dependencies import Dependencies
+from openwa_manager.services.executor import Executor
+from openwa_manager.services.start_ticket import StartTicket
 from openwa_manager.store import engine_events, registry
 from openwa_manager.store.engine_events import RepeatedError
 from openwa_manager.watcher.qr import read_qr
@@ -49,7 +49,7 @@ _BATCH = 64
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class _Letter:
+class _Entry:
     """Stimuli in the inbox; `answer` is settled once they are on disk, `key` makes a repeat known."""
 
     stimuli: Sequence[Stimulus] = ()
@@ -81,34 +81,34 @@ class _Letter:
 class Supervisor:
     """Runs one session; everybody else asks it or tells it, nobody changes the session behind its back."""
 
-    def __init__(self, session: Session, equipment: Equipment) -> None:
+    def __init__(self, session: Session, dependencies: Dependencies) -> None:
         self._session = session
-        self._equipment = equipment
-        self._errands = Errands(equipment, self.tell, lambda: self._session)
-        self._seeker = SlotSeeker(session.session_id, equipment.gate, equipment.ports, self.tell)
-        self._inbox: asyncio.Queue[_Letter] = asyncio.Queue()
+        self._dependencies = dependencies
+        self._executor = Executor(dependencies, self.tell, lambda: self._session)
+        self._ticket = StartTicket(session.session_id, dependencies.gate, dependencies.ports, self.tell)
+        self._inbox: asyncio.Queue[_Entry] = asyncio.Queue()
         self._changed = asyncio.Condition()
         self._changing = asyncio.Lock()
         self._deadlines: Deadlines = {}
         self._alarm: tuple[float, asyncio.Task[None]] | None = None
         self._images: dict[str, bytes] = {}
         self._saved: Session | None = None
-        self._owed_steps: list[Step] = []
-        self._owed_events: list[Event] = []
-        self._is_broke = False
-        self._looked_boot_s = self._met_boot_s = equipment.clock.now().boot_s
+        self._unsaved_steps: list[Step] = []
+        self._unsaved_events: list[Event] = []
+        self._is_disk_full = False
+        self._looked_boot_s = self._met_boot_s = dependencies.clock.now().boot_s
         self.is_gone = False
-        self.log_path = equipment.log_path(session.session_id)
+        self.log_path = dependencies.log_path(session.session_id)
         if session.launch is not None:
-            equipment.ports.hold(session.session_id, session.launch.port)
+            dependencies.ports.hold(session.session_id, session.launch.port)
 
     @classmethod
-    def newborn(cls, session: Session, equipment: Equipment) -> Self:
+    def of_new_session(cls, session: Session, dependencies: Dependencies) -> Self:
         """Return the supervisor of a new session; that it exists is recorded with the first thing it hears."""
         born = begin(session)
-        supervisor = cls(born.session, equipment)
-        supervisor._owed_steps += born.steps
-        supervisor._owed_events += born.events
+        supervisor = cls(born.session, dependencies)
+        supervisor._unsaved_steps += born.steps
+        supervisor._unsaved_events += born.events
         return supervisor
 
     @property
@@ -119,29 +119,29 @@ class Supervisor:
     @property
     def is_recorded(self) -> bool:
         """Tell whether the session exists on disk."""
-        return self._session.event_seq > 0 and not self._owed_events
+        return self._session.event_seq > 0 and not self._unsaved_events
 
     @property
     def qr_image(self) -> bytes | None:
         """Return the image of the code being shown; None when there is none or it has expired."""
         qr = self._session.qr
-        if qr is None or qr.expires_at <= self._equipment.clock.now().at:
+        if qr is None or qr.expires_at <= self._dependencies.clock.now().at:
             return None
         return self._images.get(qr.sha256) or self._image_on_disk(qr.sha256)
 
     def _image_on_disk(self, sha256: str) -> bytes | None:
         """Return the image the last daemon showed, which is not in memory until the file has been looked at."""
-        found = read_qr(self._equipment.directory(self._session.session_id))
+        found = read_qr(self._dependencies.directory(self._session.session_id))
         return found[0] if found and hashlib.sha256(found[0]).hexdigest() == sha256 else None
 
     def tell(self, *observations: Observation) -> None:
         """Put what was observed, together, into the inbox; nothing observed means: look at your state again."""
-        self._inbox.put_nowait(_Letter(stimuli=observations))
+        self._inbox.put_nowait(_Entry(stimuli=observations))
 
     def see_life(self, launch_id: LaunchId) -> None:
         """Take note that the engine gave a sign of life: they come by the hundred, one a second is enough."""
         seen_at = self._session.last_seen_at
-        if seen_at is None or abs(self._equipment.clock.now().at - seen_at) >= _LIFE_NOTED_S:
+        if seen_at is None or abs(self._dependencies.clock.now().at - seen_at) >= _LIFE_NOTED_S:
             self.tell(LifeSeen(launch_id=launch_id))
 
     async def ask(self, request: Request) -> Session:
@@ -189,51 +189,51 @@ class Supervisor:
         self._session, self._saved = session, None
         self._deadlines = {}
         self._alarm = None
-        self._owed_steps, self._owed_events, self._is_broke = [], [], False
-        self._errands = Errands(self._equipment, self.tell, lambda: self._session)
+        self._unsaved_steps, self._unsaved_events, self._is_disk_full = [], [], False
+        self._executor = Executor(self._dependencies, self.tell, lambda: self._session)
 
     async def run(self) -> None:
         """Handle what comes in, in order of arrival, until the session is gone or this is cancelled."""
-        letters: list[_Letter] = []
+        entries: list[_Entry] = []
         try:
             async with asyncio.TaskGroup() as tasks:
                 while not self.is_gone:
-                    letters = await self._next_letters(tasks)
-                    await self._handle(letters, tasks)
-                self._errands.drop_listeners()
+                    entries = await self._next_entries(tasks)
+                    await self._handle(entries, tasks)
+                self._executor.drop_listeners()
                 self._set_alarm(None, tasks)
         finally:
-            self._close(letters)
+            self._close(entries)
 
-    def _close(self, letters: Iterable[_Letter]) -> None:
+    def _close(self, entries: Iterable[_Entry]) -> None:
         """Leave nobody without an answer, neither those in the inbox nor those whose letters were being handled."""
         session_id = self._session.session_id
-        self._equipment.gate.leave(session_id)
+        self._dependencies.gate.leave(session_id)
         unread = [self._inbox.get_nowait() for _ in range(self._inbox.qsize())]
-        for letter in [*letters, *unread]:
+        for entry in [*entries, *unread]:
             if self.is_gone:
-                letter.refuse(SessionNotFoundError(f"no session {session_id}"))
-            elif letter.is_takeover:  # whoever starts this session over looks at its engine anew
-                letter.confirm(self._session)
+                entry.refuse(SessionNotFoundError(f"no session {session_id}"))
+            elif entry.is_takeover:  # whoever starts this session over looks at its engine anew
+                entry.confirm(self._session)
             else:
-                letter.refuse(DrainingError(f"session {session_id} is not looked after just now; try again"))
+                entry.refuse(DrainingError(f"session {session_id} is not looked after just now; try again"))
 
     async def _post(self, stimuli: Sequence[Stimulus], key: str | None = None) -> Session:
         if self.is_gone:
             raise SessionNotFoundError(f"no session {self._session.session_id}")
         answer: asyncio.Future[Session] = asyncio.get_running_loop().create_future()
-        self._inbox.put_nowait(_Letter(stimuli=stimuli, answer=answer, key=key))
+        self._inbox.put_nowait(_Entry(stimuli=stimuli, answer=answer, key=key))
         return await answer
 
-    async def _next_letters(self, tasks: asyncio.TaskGroup) -> list[_Letter]:
+    async def _next_entries(self, tasks: asyncio.TaskGroup) -> list[_Entry]:
         due = [armed.due_boot_s for armed in self._deadlines.values()]
-        if self._is_broke or self._seeker.search.is_stuck:
-            due.append(self._equipment.clock.now().boot_s + _RETRY_S)
+        if self._is_disk_full or self._ticket.search.is_stuck:
+            due.append(self._dependencies.clock.now().boot_s + _RETRY_S)
         self._set_alarm(min(due, default=None), tasks)
-        letters = [await self._inbox.get()]
-        while not self._inbox.empty() and len(letters) < _BATCH:
-            letters.append(self._inbox.get_nowait())
-        return letters
+        entries = [await self._inbox.get()]
+        while not self._inbox.empty() and len(entries) < _BATCH:
+            entries.append(self._inbox.get_nowait())
+        return entries
 
     def _set_alarm(self, due_boot_s: float | None, tasks: asyncio.TaskGroup) -> None:
         """Have an empty letter come at that time, so that the deadlines are looked at."""
@@ -246,130 +246,128 @@ class Supervisor:
             self._alarm = (due_boot_s, tasks.create_task(self._ring_at(due_boot_s)))
 
     async def _ring_at(self, boot_s: float) -> None:
-        await self._equipment.clock.sleep_until(boot_s)
+        await self._dependencies.clock.sleep_until(boot_s)
         self.tell()
 
-    async def _handle(self, letters: list[_Letter], tasks: asyncio.TaskGroup) -> None:
+    async def _handle(self, entries: list[_Entry], tasks: asyncio.TaskGroup) -> None:
         stored: list[StoredEvent] = []
-        search = self._seeker.search
-        letters = self._without(set(), letters)
+        search = self._ticket.search
+        entries = self._without(set(), entries)
         try:
-            batch, refusals = self._deliberate(letters)
-            if batch.is_durable or self._owed_events or self._is_broke:
-                stored = await self._equipment.database.write(partial(self._record, batch=batch, letters=letters))
-                self._pay_off(batch.session)
+            batch, refusals = self._decide_all(entries)
+            if batch.is_durable or self._unsaved_events or self._is_disk_full:
+                stored = await self._dependencies.database.write(partial(self._record, batch=batch, entries=entries))
+                self._mark_saved(batch.session)
         except RepeatedError as error:
-            self._seeker.seek_again(search)
-            await self._handle(self._without(error.keys, letters), tasks)
+            self._ticket.reopen(search)
+            await self._handle(self._without(error.keys, entries), tasks)
             return
         except StorageFullError as error:
-            self._seeker.seek_again(search)
-            letters = self._give_up_on(letters, error)
-            batch, refusals = self._deliberate(letters)
-            self._owed_steps += batch.steps
-            self._owed_events += batch.events
+            self._ticket.reopen(search)
+            entries = self._refuse_unsaved(entries, error)
+            batch, refusals = self._decide_all(entries)
+            self._unsaved_steps += batch.steps
+            self._unsaved_events += batch.events
         self._apply(batch, tasks)
         if stored:
-            self._equipment.announce(stored)
-        self._answer(letters, refusals)
+            self._dependencies.announce(stored)
+        self._answer(entries, refusals)
         async with self._changed:
             self._changed.notify_all()
 
-    def _answer(self, letters: Iterable[_Letter], refusals: Iterable[tuple[_Letter, Refused]]) -> None:
-        for letter, refused in refusals:
-            letter.refuse(IllegalTransitionError(f"{self._session.session_id}: {refused.detail}"))
-        for letter in letters:
-            letter.confirm(self._session)
+    def _answer(self, entries: Iterable[_Entry], refusals: Iterable[tuple[_Entry, Refused]]) -> None:
+        for entry, refused in refusals:
+            entry.refuse(IllegalTransitionError(f"{self._session.session_id}: {refused.detail}"))
+        for entry in entries:
+            entry.confirm(self._session)
 
-    def _without(self, known: set[str], letters: Iterable[_Letter]) -> list[_Letter]:
+    def _without(self, known: set[str], entries: Iterable[_Entry]) -> list[_Entry]:
         """Confirm the letters whose key is known, or that of an earlier one, and return the others."""
-        fresh: list[_Letter] = []
-        for letter in letters:
-            if letter.key is not None and letter.key in known:
-                letter.confirm(self._session)
+        fresh: list[_Entry] = []
+        for entry in entries:
+            if entry.key is not None and entry.key in known:
+                entry.confirm(self._session)
             else:
-                fresh.append(letter)
-                known |= {letter.key} if letter.key is not None else set()
+                fresh.append(entry)
+                known |= {entry.key} if entry.key is not None else set()
         return fresh
 
-    def _deliberate(self, letters: Iterable[_Letter]) -> tuple[Deliberation, list[tuple[_Letter, Refused]]]:
+    def _decide_all(self, entries: Iterable[_Entry]) -> tuple[Decisions, list[tuple[_Entry, Refused]]]:
         """Return what the letters come to, and which of them are refused."""
-        refusals: list[tuple[_Letter, Refused]] = []
-        batch = Deliberation(session=self._session, deadlines=self._deadlines, policy=self._equipment.policy)
-        for letter in letters:
-            for stimulus in letter.stimuli:
+        refusals: list[tuple[_Entry, Refused]] = []
+        batch = Decisions(session=self._session, deadlines=self._deadlines, policy=self._dependencies.policy)
+        for entry in entries:
+            for stimulus in entry.stimuli:
                 if isinstance(stimulus, QrProduced):
                     self._images[stimulus.sha256] = stimulus.image
                 moment = self._moment()
                 refused = batch.consider(stimulus, moment)
-                self._seeker.follow(batch, moment, is_broke=self._is_broke)
+                self._ticket.follow(batch, moment, is_disk_full=self._is_disk_full)
                 if refused is not None:
-                    refusals.append((letter, refused))
+                    refusals.append((entry, refused))
         moment = self._moment()
         batch.ring(moment)
-        self._seeker.follow(batch, moment, is_broke=self._is_broke)
+        self._ticket.follow(batch, moment, is_disk_full=self._is_disk_full)
         return batch, refusals
 
     def _moment(self) -> Moment:
-        now = self._equipment.clock.now()
+        now = self._dependencies.clock.now()
         self._looked_boot_s = now.boot_s
         return Moment(
             at=now.at,
             boot_s=now.boot_s,
-            chance=self._equipment.chance(),
-            is_offline=self._equipment.is_offline(),
-            has_slept=self._equipment.awake_since() > self._met_boot_s,
+            chance=self._dependencies.chance(),
+            is_offline=self._dependencies.is_offline(),
+            has_slept=self._dependencies.awake_since() > self._met_boot_s,
         )
 
-    def _record(
-        self, connection: sqlite3.Connection, batch: Deliberation, letters: Sequence[_Letter]
-    ) -> list[StoredEvent]:
+    def _record(self, connection: sqlite3.Connection, batch: Decisions, entries: Sequence[_Entry]) -> list[StoredEvent]:
         """Write a batch, and what is still owed from when the disk was full, in one transaction.
 
         Raises:
             RepeatedError: some of the letters have been recorded before; nothing was written.
         """
         session = batch.session
-        keys = [letter.key for letter in letters if letter.key is not None]
+        keys = [entry.key for entry in entries if entry.key is not None]
         engine_events.remember(connection, session.session_id, keys, session.updated_at)
-        events = [*self._owed_events, *batch.events]
+        events = [*self._unsaved_events, *batch.events]
         if batch.is_gone:
             return registry.remove_session(connection, session.session_id, events)
-        return registry.save_session(connection, session, [*self._owed_steps, *batch.steps], events, self._saved)
+        return registry.save_session(connection, session, [*self._unsaved_steps, *batch.steps], events, self._saved)
 
-    def _give_up_on(self, letters: Iterable[_Letter], error: StorageFullError) -> list[_Letter]:
+    def _refuse_unsaved(self, entries: Iterable[_Entry], error: StorageFullError) -> list[_Entry]:
         """Refuse what can be refused while the disk is full, and return what has to count all the same."""
-        self._is_broke = True
-        kept: list[_Letter] = []
-        for letter in letters:
-            if letter.cannot_wait:
-                kept.append(letter)
+        self._is_disk_full = True
+        kept: list[_Entry] = []
+        for entry in entries:
+            if entry.cannot_wait:
+                kept.append(entry)
             else:
-                letter.refuse(error)
+                entry.refuse(error)
         return kept
 
-    def _pay_off(self, saved: Session) -> None:
+    def _mark_saved(self, saved: Session) -> None:
         self._saved = saved
-        self._is_broke = False
-        self._owed_steps = []
-        self._owed_events = []
+        self._is_disk_full = False
+        self._unsaved_steps = []
+        self._unsaved_events = []
 
-    def _apply(self, batch: Deliberation, tasks: asyncio.TaskGroup) -> None:
+    def _apply(self, batch: Decisions, tasks: asyncio.TaskGroup) -> None:
         """Make the decided state the present one and act on it."""
         before, self._session = self._session, batch.session
         self._deadlines = batch.deadlines
         self._met_boot_s = self._looked_boot_s  # only now: a batch that is given up on excuses nobody
         self.is_gone = batch.is_gone
         if before.launch != self._session.launch or self._session.process is ProcessState.STOPPING:
-            self._errands.drop_listeners()
+            self._executor.drop_listeners()
         if self._session.launch is None:
-            self._equipment.ports.give_back(self._session.session_id)
+            self._dependencies.ports.give_back(self._session.session_id)
         for command in batch.commands:
-            self._errands.run(command, tasks)
+            self._executor.run(command, tasks)
         self._keep_image(before)
 
     def _keep_image(self, before: Session) -> None:
         qr = self._session.qr
         self._images = {sha: image for sha, image in self._images.items() if qr and sha == qr.sha256}
         if qr and qr != before.qr and qr.sha256 in self._images:
-            self._errands.show(self._images[qr.sha256])
+            self._executor.show(self._images[qr.sha256])

@@ -7,7 +7,7 @@ import structlog
 
 from openwa_manager.domain.ports import Clock
 from openwa_manager.domain.session import Identity, SessionId, Usage
-from openwa_manager.services.rest import rest_until
+from openwa_manager.services.rest import wait_until
 
 _log = structlog.get_logger()
 
@@ -17,7 +17,7 @@ _SOON_S = 1.0
 Measure = Callable[[Mapping[SessionId, Identity]], Mapping[SessionId, Usage]]
 
 
-class Sampler:
+class UsageSampler:
     """Knows what each live engine used when last measured; `check` sees every measurement."""
 
     def __init__(
@@ -30,7 +30,7 @@ class Sampler:
     ) -> None:
         self._clock = clock
         self._period_s = period_s
-        self._roused = asyncio.Event()
+        self._woken = asyncio.Event()
         self._check = check
         self._measure = measure
         self._live = live
@@ -43,7 +43,7 @@ class Sampler:
     async def run(self) -> None:
         """Measure until cancelled."""
         while True:
-            self._roused.clear()  # before looking: what happens from now on is worth another measurement
+            self._woken.clear()  # before looking: what happens from now on is worth another measurement
             live = self._live()
             try:
                 self._usage = await asyncio.to_thread(self._measure, live) if live else {}
@@ -52,8 +52,8 @@ class Sampler:
             else:
                 self._check(self._usage)
             await self._clock.sleep_until(self._clock.now().boot_s + _SOON_S)
-            await rest_until(self._clock, self._clock.now().boot_s + self._period_s - _SOON_S, self._roused)
+            await wait_until(self._clock, self._clock.now().boot_s + self._period_s - _SOON_S, self._woken)
 
-    def rouse(self) -> None:
+    def wake(self) -> None:
         """Measure soon, because something happened that changes what is used."""
-        self._roused.set()
+        self._woken.set()

@@ -7,7 +7,7 @@ from collections.abc import Awaitable, Callable, Iterable
 from dataclasses import dataclass, field, replace
 from uuid import uuid4
 
-from openwa_manager.simulator.errors import RefusedError, internal_error, refusal
+from openwa_manager.simulator.errors import HttpError, internal_error, refusal
 from openwa_manager.simulator.keys import Keys
 from openwa_manager.simulator.log import log
 from openwa_manager.simulator.storage import KeyRow
@@ -20,7 +20,7 @@ _REQUEST_ID = re.compile(r"[A-Za-z0-9-]{1,128}")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Call:
+class RouteCall:
     """A request that passed the pipeline, as its handler sees it."""
 
     request: Request
@@ -43,7 +43,7 @@ class Call:
         return self.key is None or not self.key.allowed_sessions or session_id in self.key.allowed_sessions
 
 
-Handler = Callable[[Call], Awaitable[Response]]
+Handler = Callable[[RouteCall], Awaitable[Response]]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -117,7 +117,7 @@ class App:
         headers = {"X-Request-ID": wanted_id if _REQUEST_ID.fullmatch(wanted_id) else str(uuid4())}
         try:
             response = await self._answer(request, headers)
-        except RefusedError as error:
+        except HttpError as error:
             response = error.as_response()
         if response.status >= 500 and request.path != "/api/health/ready":
             log(f"{request.method} {request.path} answered {response.status}", level="ERROR")
@@ -137,8 +137,8 @@ class App:
             if faults:
                 raise bad_body(faults, shows_detail=self._shows_detail)
         try:
-            return await route.handler(Call(request=request, params=params, body=body, key=key))
-        except RefusedError:
+            return await route.handler(RouteCall(request=request, params=params, body=body, key=key))
+        except HttpError:
             raise
         except Exception as error:  # Nest answers 500 to whatever a handler throws
             log("".join(traceback.format_exception(error)), level="ERROR")

@@ -7,7 +7,7 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
-from openwa_manager.simulator.app import Call, Route
+from openwa_manager.simulator.app import Route, RouteCall
 from openwa_manager.simulator.engine import Engine
 from openwa_manager.simulator.errors import refusal
 from openwa_manager.simulator.messages import Messages
@@ -67,55 +67,55 @@ class Control:
             Route(method="POST", path=f"/_sim/{verb}", handler=handler, is_open=True) for verb, handler in verbs.items()
         ]
 
-    async def _scan(self, call: Call) -> Response:
+    async def _scan(self, call: RouteCall) -> Response:
         return _done(self._engine(call)[1].scan())
 
-    async def _close(self, call: Call) -> Response:
+    async def _close(self, call: RouteCall) -> Response:
         self._engine(call)[1].close(_integer(call, "code", 428))
         return _done()
 
-    async def _receive(self, call: Call) -> Response:
+    async def _receive(self, call: RouteCall) -> Response:
         query = call.request.query
         row, _ = self._engine(call)
         self._messages.receive(row.id, query.get("from", "628111222333"), query.get("text", "hi"))
         return _done()
 
-    async def _flood(self, call: Call) -> Response:
+    async def _flood(self, call: RouteCall) -> Response:
         row, _ = self._engine(call)
         for number in range(_integer(call, "n", 100)):
             self._messages.receive(row.id, "628111222333", f"flood {number}")
         return _done()
 
-    async def _restrict(self, call: Call) -> Response:
+    async def _restrict(self, call: RouteCall) -> Response:
         row, _ = self._engine(call)
         self._sessions.restrict(row.id, is_active=call.request.query.get("active") != "0")
         return _done()
 
-    async def _fail(self, call: Call) -> Response:
+    async def _fail(self, call: RouteCall) -> Response:
         trouble = self._messages.trouble
         trouble.mode = call.request.query.get("mode", "500")
         trouble.left = _integer(call, "n", 1)
         return Response(status=200, body={"mode": trouble.mode, "left": trouble.left})
 
-    async def _exit(self, call: Call) -> Response:
+    async def _exit(self, call: RouteCall) -> Response:
         asyncio.get_running_loop().call_later(DEED_DELAY_S, self._leave, _integer(call, "code", 1))
         return _done()
 
-    async def _crash(self, call: Call) -> Response:
+    async def _crash(self, call: RouteCall) -> Response:
         del call
         asyncio.get_running_loop().call_later(DEED_DELAY_S, _crash)
         return _done()
 
-    async def _hang(self, call: Call) -> Response:
+    async def _hang(self, call: RouteCall) -> Response:
         seconds = float(call.request.query.get("s", "10"))
         asyncio.get_running_loop().call_later(DEED_DELAY_S, time.sleep, seconds)
         return _done()
 
-    async def _leak(self, call: Call) -> Response:
+    async def _leak(self, call: RouteCall) -> Response:
         self._hoard.append(bytearray(b"\x01") * (_integer(call, "mb", 10) << 20))
         return _done()
 
-    async def _spawn_browser(self, call: Call) -> Response:
+    async def _spawn_browser(self, call: RouteCall) -> Response:
         row = self._row(call)
         profile = self._home / "data" / "sessions" / f"session-{row.name}"
         profile.mkdir(parents=True, exist_ok=True)
@@ -124,7 +124,7 @@ class Control:
         await asyncio.to_thread(os.waitpid, pid, 0)
         return _done()
 
-    async def _torn_qr(self, call: Call) -> Response:
+    async def _torn_qr(self, call: RouteCall) -> Response:
         """Leave half an image where a whole one is expected, as a writer that dies in the middle does."""
         engine = self._engine(call)[1]
         if engine.png is None or not self._vices.writes_qr_file:
@@ -132,13 +132,13 @@ class Control:
         (self._home / "qr.png").write_bytes(engine.png[: len(engine.png) // 2])
         return _done()
 
-    def _row(self, call: Call) -> SessionRow:
+    def _row(self, call: RouteCall) -> SessionRow:
         row = self._sessions.named(call.request.query.get("name"))
         if row is None:
             raise refusal(404, "There is no such session")
         return row
 
-    def _engine(self, call: Call) -> tuple[SessionRow, Engine]:
+    def _engine(self, call: RouteCall) -> tuple[SessionRow, Engine]:
         row = self._row(call)
         engine = self._sessions.engine(row.id)
         if engine is None:
@@ -150,7 +150,7 @@ def _crash() -> None:
     raise _CrashError("simulated uncaught crash")
 
 
-def _integer(call: Call, name: str, default: int) -> int:
+def _integer(call: RouteCall, name: str, default: int) -> int:
     text = call.request.query.get(name, "")
     return int(text) if text.isdecimal() else default
 

@@ -6,7 +6,7 @@ from functools import partial
 
 from openwa_manager.simulator import bodies
 from openwa_manager.simulator.addresses import AddressGuard
-from openwa_manager.simulator.app import Call, Route
+from openwa_manager.simulator.app import Route, RouteCall
 from openwa_manager.simulator.clock import iso_now, unix_now_s
 from openwa_manager.simulator.errors import refusal
 from openwa_manager.simulator.messages import Batch, Batches, Messages, Outgoing, outgoing
@@ -78,23 +78,23 @@ class MessageRoutes:
             Route(method="GET", path=f"{ROOT}/:chatId/:messageId/media", handler=self._media),
         ]
 
-    async def _send(self, kind: str, call: Call) -> Response:
+    async def _send(self, kind: str, call: RouteCall) -> Response:
         self._require_engine(call)
         if kind in MEDIA_KINDS:
             self._guard_media(call)
         return Response(status=201, body=await self._messages.send(call.session_id, outgoing(kind, call.body)))
 
-    async def _change(self, call: Call) -> Response:
+    async def _change(self, call: RouteCall) -> Response:
         self._require_engine(call)
         self._sessions.ready_engine(call.session_id)
         return Response(status=200, body={"success": True})
 
-    async def _edit(self, call: Call) -> Response:
+    async def _edit(self, call: RouteCall) -> Response:
         self._require_engine(call)
         self._sessions.ready_engine(call.session_id)
         return Response(status=200, body={"messageId": call.text("messageId"), "timestamp": unix_now_s()})
 
-    async def _send_bulk(self, call: Call) -> Response:
+    async def _send_bulk(self, call: RouteCall) -> Response:
         if self._sessions.engine(call.session_id) is None:
             raise refusal(400, f"Session '{call.session_id}' is not active")
         items = call.body.get("messages")
@@ -119,24 +119,24 @@ class MessageRoutes:
         }
         return Response(status=202, body=body)
 
-    async def _batch(self, call: Call) -> Response:
+    async def _batch(self, call: RouteCall) -> Response:
         return Response(status=200, body=self._batches.get(call.session_id, call.params["batchId"]).view())
 
-    async def _cancel(self, call: Call) -> Response:
+    async def _cancel(self, call: RouteCall) -> Response:
         batch = self._batches.cancel(call.session_id, call.params["batchId"])
         return Response(
             status=200, body={"batchId": batch.batch_id, "status": batch.status, "progress": batch.progress()}
         )
 
-    async def _list(self, call: Call) -> Response:
+    async def _list(self, call: RouteCall) -> Response:
         self._sessions.get(call.session_id)
         return Response(status=200, body={"messages": [], "total": 0})
 
-    async def _history(self, call: Call) -> Response:
+    async def _history(self, call: RouteCall) -> Response:
         self._sessions.ready_engine(call.session_id)
         return Response(status=200, body=[])
 
-    async def _media(self, call: Call) -> Response:
+    async def _media(self, call: RouteCall) -> Response:
         """Answer some bytes for any message whose id a send could have given out."""
         if not call.params["messageId"].startswith(("3EB0", "MOCKIN")):
             raise refusal(404, "Message not found")
@@ -147,7 +147,7 @@ class MessageRoutes:
         }
         return Response(status=200, body=bytes(range(256)) * 4096, headers=headers)
 
-    def _guard_media(self, call: Call) -> None:
+    def _guard_media(self, call: RouteCall) -> None:
         """Refuse media from nowhere or from a forbidden address; bytes win over a URL. Raises: RefusedError."""
         url = call.text("url")
         if call.text("base64"):
@@ -156,6 +156,6 @@ class MessageRoutes:
             raise refusal(400, "Either url or base64 must be provided")
         self._guard.check(url)
 
-    def _require_engine(self, call: Call) -> None:
+    def _require_engine(self, call: RouteCall) -> None:
         if self._sessions.engine(call.session_id) is None:
             raise refusal(400, f"Session '{call.session_id}' is not active. Start the session first.")

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from openwa_manager.simulator.clock import iso_now, unix_now_s
 from openwa_manager.simulator.engine import Engine
-from openwa_manager.simulator.errors import RefusedError, internal_error, refusal
+from openwa_manager.simulator.errors import HttpError, internal_error, refusal
 from openwa_manager.simulator.sessions import Sessions
 from openwa_manager.simulator.settings import Settings, Vices
 from openwa_manager.simulator.webhooks import Dispatcher
@@ -151,7 +151,7 @@ class Messages:
                     "code": "SEND_PACING_LIMITED",
                     "retryAfterSeconds": 57_608,
                 }
-                raise RefusedError(429, body)
+                raise HttpError(429, body)
             case _:
                 raise internal_error()
 
@@ -278,7 +278,7 @@ class Batches:
     async def _send(self, batch: Batch, results: list[Json], message: Outgoing) -> None:
         try:
             answer = await self._messages.send(batch.session_id, message, types=False)
-        except RefusedError as error:
+        except HttpError as error:
             batch.failed += 1
             fault: Json = {"code": "SEND_FAILED", "message": str(error.body.get("message"))}
             results.append({"chatId": message.chat_id, "status": "failed", "error": fault})

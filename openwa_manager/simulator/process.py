@@ -13,7 +13,7 @@ from pathlib import Path
 from openwa_manager.simulator.addresses import AddressGuard
 from openwa_manager.simulator.app import App
 from openwa_manager.simulator.control import Control
-from openwa_manager.simulator.errors import RefusedError
+from openwa_manager.simulator.errors import HttpError
 from openwa_manager.simulator.keys import Keys
 from openwa_manager.simulator.log import log
 from openwa_manager.simulator.message_routes import MessageRoutes
@@ -114,7 +114,7 @@ async def _auto_start(sessions: Sessions, tasks: asyncio.TaskGroup) -> None:
     """Start what was linked and running, one by one; never `failed`, never unpaired."""
     for row in sessions.rows():
         if row.phone is not None and row.status == "disconnected":
-            with suppress(RefusedError):  # started or deleted over the API meanwhile
+            with suppress(HttpError):  # started or deleted over the API meanwhile
                 sessions.start(row.id, tasks)
             await asyncio.sleep(AUTO_START_GAP_S)
 

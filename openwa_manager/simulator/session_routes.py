@@ -4,7 +4,7 @@ import asyncio
 from collections import Counter
 from typing import cast
 
-from openwa_manager.simulator.app import Call, Route
+from openwa_manager.simulator.app import Route, RouteCall
 from openwa_manager.simulator.bodies import CHAT_STATE, CREATE_SESSION, PAIRING_CODE, UPDATE_CONFIG
 from openwa_manager.simulator.errors import not_started, refusal
 from openwa_manager.simulator.messages import Messages
@@ -61,42 +61,42 @@ class SessionRoutes:
             Route(method="POST", path=f"{ONE}/chats/typing", handler=self._succeed, role="operator", body=CHAT_STATE),
         ]
 
-    async def _create(self, call: Call) -> Response:
+    async def _create(self, call: RouteCall) -> Response:
         config = call.body.get("config")
         row = self._sessions.create(cast("str", call.body["name"]), config if isinstance(config, dict) else {})
         return Response(status=201, body=self._sessions.view(row.id))
 
-    async def _list(self, call: Call) -> Response:
+    async def _list(self, call: RouteCall) -> Response:
         rows = [row for row in self._sessions.rows() if call.is_in_scope(row.id)]
         return Response(status=200, body=[self._sessions.view(row.id) for row in rows])
 
-    async def _get(self, call: Call) -> Response:
+    async def _get(self, call: RouteCall) -> Response:
         return self._view(call)
 
-    async def _delete(self, call: Call) -> Response:
+    async def _delete(self, call: RouteCall) -> Response:
         self._sessions.delete(call.session_id)
         return Response(status=204)
 
-    async def _config(self, call: Call) -> Response:
+    async def _config(self, call: RouteCall) -> Response:
         return Response(status=200, body=self._sessions.configure(call.session_id, call.body))
 
-    async def _start(self, call: Call) -> Response:
+    async def _start(self, call: RouteCall) -> Response:
         self._sessions.start(call.session_id, self._tasks)
         return self._view(call)
 
-    async def _stop(self, call: Call) -> Response:
+    async def _stop(self, call: RouteCall) -> Response:
         self._sessions.stop(call.session_id)
         return self._view(call)
 
-    async def _logout(self, call: Call) -> Response:
+    async def _logout(self, call: RouteCall) -> Response:
         self._sessions.logout(call.session_id)
         return self._view(call)
 
-    async def _force_kill(self, call: Call) -> Response:
+    async def _force_kill(self, call: RouteCall) -> Response:
         self._sessions.force_kill(call.session_id)
         return self._view(call)
 
-    async def _qr(self, call: Call) -> Response:
+    async def _qr(self, call: RouteCall) -> Response:
         """Answer the code; a scanned one lingers until the link opens, told apart by the status alone."""
         status = self._sessions.get(call.session_id).status
         engine = self._sessions.engine(call.session_id)
@@ -108,7 +108,7 @@ class SessionRoutes:
             raise refusal(400, "Session is already authenticated, no QR code needed")
         raise refusal(400, "QR code is not ready yet. Please wait...")
 
-    async def _pairing_code(self, call: Call) -> Response:
+    async def _pairing_code(self, call: RouteCall) -> Response:
         status = self._sessions.get(call.session_id).status
         engine = self._sessions.engine(call.session_id)
         if engine is None:
@@ -119,18 +119,18 @@ class SessionRoutes:
             raise refusal(409, "Cannot request a pairing code before the engine is initialized.")
         return Response(status=201, body={"pairingCode": "MOCK1234", "status": status})
 
-    async def _check_number(self, call: Call) -> Response:
+    async def _check_number(self, call: RouteCall) -> Response:
         return Response(status=200, body=self._messages.check_number(call.session_id, call.params["number"]))
 
-    async def _nothing_yet(self, call: Call) -> Response:
+    async def _nothing_yet(self, call: RouteCall) -> Response:
         self._sessions.ready_engine(call.session_id)
         return Response(status=200, body=[])
 
-    async def _succeed(self, call: Call) -> Response:
+    async def _succeed(self, call: RouteCall) -> Response:
         self._sessions.ready_engine(call.session_id)
         return Response(status=200, body={"success": True})
 
-    async def _overview(self, call: Call) -> Response:
+    async def _overview(self, call: RouteCall) -> Response:
         rows = [row for row in self._sessions.rows() if call.is_in_scope(row.id)]
         counts = Counter(row.status for row in rows)
         memory: Json = {"heapUsed": rss_mb(), "heapTotal": rss_mb(), "rss": rss_mb()}
@@ -144,5 +144,5 @@ class SessionRoutes:
         }
         return Response(status=200, body=body)
 
-    def _view(self, call: Call) -> Response:
+    def _view(self, call: RouteCall) -> Response:
         return Response(status=200, body=self._sessions.view(call.session_id))

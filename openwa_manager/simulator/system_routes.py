@@ -3,7 +3,7 @@
 from collections.abc import Callable
 from typing import cast
 
-from openwa_manager.simulator.app import Call, Route
+from openwa_manager.simulator.app import Route, RouteCall
 from openwa_manager.simulator.bodies import CREATE_KEY
 from openwa_manager.simulator.clock import iso_now
 from openwa_manager.simulator.errors import refusal
@@ -40,18 +40,18 @@ class SystemRoutes:
             Route(method="POST", path=f"{keys}/:id/revoke", handler=self._revoke_key, role="admin", is_global=True),
         ]
 
-    async def _health(self, call: Call) -> Response:
+    async def _health(self, call: RouteCall) -> Response:
         body: dict[str, Json] = {"status": "ok", "timestamp": iso_now()}
         key = presented_key(call.request)
         if key is not None and self._keys.find(key) is not None:
             body["version"] = VERSION
         return Response(status=200, body=body)
 
-    async def _live(self, call: Call) -> Response:
+    async def _live(self, call: RouteCall) -> Response:
         del call
         return Response(status=200, body={"status": "ok"})
 
-    async def _ready(self, call: Call) -> Response:
+    async def _ready(self, call: RouteCall) -> Response:
         del call
         if self._is_draining():
             draining: Json = {"status": "error", "details": {"shutdown": {"status": "draining"}}}
@@ -59,11 +59,11 @@ class SystemRoutes:
         up: Json = {"status": "up"}
         return Response(status=200, body={"status": "ok", "details": {"mainDatabase": up, "dataDatabase": up}})
 
-    async def _metrics(self, call: Call) -> Response:
+    async def _metrics(self, call: RouteCall) -> Response:
         del call
         raise refusal(404, "Metrics endpoint is disabled (set METRICS_TOKEN to enable)")
 
-    async def _request_restart(self, call: Call) -> Response:
+    async def _request_restart(self, call: RouteCall) -> Response:
         del call
         self._restart()
         body: Json = {
@@ -75,25 +75,25 @@ class SystemRoutes:
         }
         return Response(status=200, body=body)
 
-    async def _validate(self, call: Call) -> Response:
+    async def _validate(self, call: RouteCall) -> Response:
         role = call.key.role if call.key is not None else None
         return Response(status=200, body={"valid": True, "role": role})
 
-    async def _create_key(self, call: Call) -> Response:
+    async def _create_key(self, call: RouteCall) -> Response:
         sessions = cast("list[str]", call.body.get("allowedSessions") or [])
         body = self._keys.create(cast("str", call.body["name"]), call.text("role") or "operator", sessions)
         return Response(status=201, body=body)
 
-    async def _list_keys(self, call: Call) -> Response:
+    async def _list_keys(self, call: RouteCall) -> Response:
         del call
         return Response(status=200, body=self._keys.views())
 
-    async def _get_key(self, call: Call) -> Response:
+    async def _get_key(self, call: RouteCall) -> Response:
         return Response(status=200, body=self._keys.view(self._keys.get(call.params["id"])))
 
-    async def _delete_key(self, call: Call) -> Response:
+    async def _delete_key(self, call: RouteCall) -> Response:
         self._keys.delete(call.params["id"])
         return Response(status=204)
 
-    async def _revoke_key(self, call: Call) -> Response:
+    async def _revoke_key(self, call: RouteCall) -> Response:
         return Response(status=200, body=self._keys.view(self._keys.revoke(call.params["id"])))

@@ -3,7 +3,7 @@
 import time
 from dataclasses import dataclass
 
-from openwa_manager.simulator.errors import RefusedError
+from openwa_manager.simulator.errors import HttpError
 from openwa_manager.simulator.settings import RateLimit
 from openwa_manager.simulator.wire import Json
 
@@ -38,7 +38,7 @@ class Throttle:
             left_s = max(1, round(window.started_at + limit.ttl_s - now))
             if window.count > limit.limit:
                 refused: dict[str, Json] = {"statusCode": 429, "message": "ThrottlerException: Too Many Requests"}
-                raise RefusedError(429, refused, headers | {f"Retry-After-{limit.name}": str(left_s)})
+                raise HttpError(429, refused, headers | {f"Retry-After-{limit.name}": str(left_s)})
             headers[f"X-RateLimit-Limit-{limit.name}"] = str(limit.limit)
             headers[f"X-RateLimit-Remaining-{limit.name}"] = str(limit.limit - window.count)
             headers[f"X-RateLimit-Reset-{limit.name}"] = str(left_s)

@@ -5,7 +5,7 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from functools import partial
 
-from openwa_manager.simulator.errors import RefusedError, refusal
+from openwa_manager.simulator.errors import HttpError, refusal
 from openwa_manager.simulator.wire import Json
 
 #: (name of the field, its value or None) -> the complaint, or None.
@@ -204,8 +204,8 @@ def _nested_complaints(value: Json, field: Field, prefix: str) -> Iterable[str]:
         yield from complaints(value, field.nested, f"{prefix}{field.name}.")
 
 
-def bad_body(messages: list[Json], *, shows_detail: bool) -> RefusedError:
+def bad_body(messages: list[Json], *, shows_detail: bool) -> HttpError:
     """Return the refusal for a list of complaints; production keeps them to itself."""
     if shows_detail:
         return refusal(400, messages)
-    return RefusedError(400, {"message": "Bad Request", "statusCode": 400})
+    return HttpError(400, {"message": "Bad Request", "statusCode": 400})

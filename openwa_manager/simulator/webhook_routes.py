@@ -5,7 +5,7 @@ from typing import cast
 from uuid import uuid4
 
 from openwa_manager.simulator.addresses import AddressGuard
-from openwa_manager.simulator.app import Call, Route
+from openwa_manager.simulator.app import Route, RouteCall
 from openwa_manager.simulator.bodies import CREATE_WEBHOOK, UPDATE_WEBHOOK
 from openwa_manager.simulator.clock import iso_now_whole
 from openwa_manager.simulator.errors import refusal, session_not_found
@@ -90,7 +90,7 @@ class WebhookRoutes:
             Route(method="GET", path="/api/webhooks/delivery-failures", handler=self._failures, role="admin"),
         ]
 
-    async def _create(self, call: Call) -> Response:
+    async def _create(self, call: RouteCall) -> Response:
         if call.session_id not in self._storage.sessions:
             raise session_not_found(call.session_id)
         self._guard.check(call.text("url") or "")
@@ -111,17 +111,17 @@ class WebhookRoutes:
         self._storage.save()
         return Response(status=201, body=_view(self._storage.webhooks[row.id]))
 
-    async def _list(self, call: Call) -> Response:
+    async def _list(self, call: RouteCall) -> Response:
         return Response(status=200, body=[_view(row) for row in reversed(self._of_session(call.session_id))])
 
-    async def _list_all(self, call: Call) -> Response:
+    async def _list_all(self, call: RouteCall) -> Response:
         rows = [row for row in self._storage.webhooks.values() if call.is_in_scope(row.session_id)]
         return Response(status=200, body=[_view(row) for row in reversed(rows)])
 
-    async def _get(self, call: Call) -> Response:
+    async def _get(self, call: RouteCall) -> Response:
         return Response(status=200, body=_view(self._find(call)))
 
-    async def _update(self, call: Call) -> Response:
+    async def _update(self, call: RouteCall) -> Response:
         row = self._find(call)
         url = call.text("url")
         if url is not None:
@@ -130,15 +130,15 @@ class WebhookRoutes:
         self._storage.save()
         return Response(status=200, body=_view(self._storage.webhooks[row.id]))
 
-    async def _delete(self, call: Call) -> Response:
+    async def _delete(self, call: RouteCall) -> Response:
         del self._storage.webhooks[self._find(call).id]
         self._storage.save()
         return Response(status=204)
 
-    async def _test(self, call: Call) -> Response:
+    async def _test(self, call: RouteCall) -> Response:
         return Response(status=200, body=await self._dispatcher.test(self._find(call)))
 
-    async def _failures(self, call: Call) -> Response:
+    async def _failures(self, call: RouteCall) -> Response:
         wanted = call.request.query.get("sessionId")
         rows = [
             row
@@ -150,7 +150,7 @@ class WebhookRoutes:
     def _of_session(self, session_id: str) -> list[WebhookRow]:
         return [row for row in self._storage.webhooks.values() if row.session_id == session_id]
 
-    def _find(self, call: Call) -> WebhookRow:
+    def _find(self, call: RouteCall) -> WebhookRow:
         row = self._storage.webhooks.get(call.params["id"])
         if row is None or row.session_id != call.session_id:
             raise refusal(404, f"Webhook with id '{call.params['id']}' not found")

@@ -59,11 +59,11 @@ class QrWatcher:
         self._is_blind = False
         self._places: Mapping[Path, _Identity] = {}
         self._have_changed = asyncio.Event()
-        self._roused = asyncio.Event()
+        self._woken = asyncio.Event()
 
     def look_again(self) -> None:
         """Find out whose codes are awaited; call it whenever that may have changed."""
-        self._roused.set()
+        self._woken.set()
 
     async def run(self) -> None:
         """Watch and scan while any code is awaited, until cancelled."""
@@ -73,29 +73,29 @@ class QrWatcher:
 
     async def _keep_looking(self) -> None:
         while True:
-            self._roused.clear()
+            self._woken.clear()
             awaited = tuple(self._awaited())
             places = await asyncio.to_thread(_places_of, self._root, awaited) if awaited else {}
             if places != self._places:
                 self._places = places
                 self._have_changed.set()
             if not awaited:
-                await self._roused.wait()
+                await self._woken.wait()
                 continue
             await self._scan(awaited)
             await self._clock.sleep_until(self._clock.now().boot_s + _PACE_S * len(awaited))
-            await self._rest(_BLIND_SCAN_PERIOD_S if self._is_blind else _SCAN_PERIOD_S)
+            await self._wait(_BLIND_SCAN_PERIOD_S if self._is_blind else _SCAN_PERIOD_S)
 
-    async def _rest(self, seconds: float) -> None:
+    async def _wait(self, seconds: float) -> None:
         """Return after so many seconds, or earlier when roused."""
         async with asyncio.TaskGroup() as waiting:
             alarm = waiting.create_task(self._ring_after(seconds))
-            await self._roused.wait()
+            await self._woken.wait()
             alarm.cancel()
 
     async def _ring_after(self, seconds: float) -> None:
         await self._clock.sleep_until(self._clock.now().boot_s + seconds)
-        self._roused.set()
+        self._woken.set()
 
     async def _scan(self, session_ids: Iterable[SessionId]) -> None:
         """Look at the files of these sessions now, all in one hop to a thread."""

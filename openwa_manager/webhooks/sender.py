@@ -8,7 +8,7 @@ from typing import Self
 import aiohttp
 from yarl import URL
 
-from openwa_manager.domain.delivery import Delivered, Endpoint, Gone, Outcome, Rejected, Retry
+from openwa_manager.domain.delivery import AttemptResult, Delivered, Endpoint, Gone, Rejected, Retry
 from openwa_manager.webhooks.address import AddressGuard
 from openwa_manager.webhooks.signing import signature_headers
 
@@ -42,7 +42,7 @@ class Sender:
     async def __aexit__(self, *_: object) -> None:
         await self._session.close()
 
-    async def send(self, endpoint: Endpoint, event_id: str, body: bytes, at: float) -> Outcome:
+    async def send(self, endpoint: Endpoint, event_id: str, body: bytes, at: float) -> AttemptResult:
         """Post `body`, signed at wall time `at`, and return what became of it; redirects are not followed."""
         try:
             url = URL(endpoint.url)
@@ -56,14 +56,14 @@ class Sender:
         except (aiohttp.ClientError, OSError, ValueError) as error:
             return Retry(reason=f"{type(error).__name__}: {error}"[:200])
 
-    async def _post(self, url: URL, headers: dict[str, str], body: bytes, at: float) -> Outcome:
+    async def _post(self, url: URL, headers: dict[str, str], body: bytes, at: float) -> AttemptResult:
         try:
             return await self._post_once(url, headers, body, at)
         except (aiohttp.ServerDisconnectedError, ConnectionResetError):
             # The receiver closed a pooled connection while we were about to use it: that says nothing of its health.
             return await self._post_once(url, headers, body, at)
 
-    async def _post_once(self, url: URL, headers: dict[str, str], body: bytes, at: float) -> Outcome:
+    async def _post_once(self, url: URL, headers: dict[str, str], body: bytes, at: float) -> AttemptResult:
         async with self._session.post(url, data=body, headers=headers, allow_redirects=False) as response:
             outcome = _outcome(response, at)
             with suppress(aiohttp.ClientError, TimeoutError):  # whatever the body does, the verdict stands
@@ -79,7 +79,7 @@ async def _read_away(answer: aiohttp.StreamReader) -> None:
         left_bytes -= len(chunk)
 
 
-def _outcome(response: aiohttp.ClientResponse, at: float) -> Outcome:
+def _outcome(response: aiohttp.ClientResponse, at: float) -> AttemptResult:
     status = response.status
     if 200 <= status < 300:
         return Delivered(status=status)

@@ -4,12 +4,12 @@ from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 
-from openwa_manager.api.event_stream import Pace
+from openwa_manager.api.event_stream import StreamTiming
 from openwa_manager.domain.delivery import DeliveryPolicy
 from openwa_manager.domain.events import StoredEvent
 from openwa_manager.host.clock import SystemClock
+from openwa_manager.services.attempts import DeliveryWorker, EnvelopeSource
 from openwa_manager.services.broadcaster import Broadcaster
-from openwa_manager.services.attempts import Courier, Letterhead
 from openwa_manager.services.deliveries import Deliveries
 from openwa_manager.services.dispatcher import Dispatcher
 from openwa_manager.services.endpoints import Endpoints, Ownership
@@ -18,7 +18,7 @@ from openwa_manager.webhooks.address import AddressGuard
 from openwa_manager.webhooks.sender import Sender
 
 #: Signs of life come soon, and nobody waits long for a reader.
-PACE = Pace(comment_s=0.05, stall_s=0.3)
+PACE = StreamTiming(comment_s=0.05, stall_s=0.3)
 
 
 @dataclass
@@ -43,15 +43,15 @@ class Channels:
 
 @asynccontextmanager
 async def channels_of(
-    database: Database, letterhead: Letterhead, ownership: Ownership | None = None
+    database: Database, envelope_source: EnvelopeSource, ownership: Ownership | None = None
 ) -> AsyncIterator[Channels]:
     """Build them on a database; endpoints may be on this host, and are tried again soon."""
     clock, guard = SystemClock(), AddressGuard(allow_private=True)
     policy = DeliveryPolicy(schedule_s=(0.0, 0.05, 0.05))
     async with Sender(guard) as sender:
-        courier = Courier(database, sender, clock, letterhead, policy, lambda: 0.5)
+        delivery_worker = DeliveryWorker(database, sender, clock, envelope_source, policy, lambda: 0.5)
         broadcaster = Broadcaster(database)
-        dispatcher = Dispatcher(database, clock, courier, policy, broadcaster.wake)
+        dispatcher = Dispatcher(database, clock, delivery_worker, policy, broadcaster.wake)
         owned = ownership or Ownership(has_url=True, has_secret=True)
-        endpoints = Endpoints(database, courier, dispatcher, guard.check_url, clock, owned)
+        endpoints = Endpoints(database, delivery_worker, dispatcher, guard.check_url, clock, owned)
         yield Channels(dispatcher, broadcaster, endpoints, Deliveries(database, dispatcher))

@@ -19,7 +19,7 @@ from openwa_manager.domain.session import (
     SessionId,
     Spec,
 )
-from openwa_manager.services.health import Signs
+from openwa_manager.services.health import HealthFacts
 from tests.api.world import World, world_in
 
 SESSION = Session(
@@ -57,7 +57,7 @@ async def test_a_connected_session_is_healthy(world: World) -> None:
 
 
 def test_a_booting_engine_is_not_down() -> None:
-    health = health_of(Signs(session=replace(SESSION, process=ProcessState.STARTING)))
+    health = health_of(HealthFacts(session=replace(SESSION, process=ProcessState.STARTING)))
 
     assert (health.engine, health.healthy) == ("booting", False)
     assert [check.name for check in health.checks if not check.is_ok] == ["process", "engine", "link"]

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 from aiohttp import web
 
-from openwa_manager.api.listeners import Places, listen
+from openwa_manager.api.listeners import ListenAddresses, listen
 
 LOOPBACK = ("127.0.0.1", 0)
 
@@ -20,7 +20,9 @@ async def listening(socket: Path) -> AsyncIterator[None]:
     control = web.Application()
     control.router.add_get("/broken", _break)
     async with AsyncExitStack() as stack:
-        await listen(Places(control=LOOPBACK, intake=LOOPBACK, socket=socket), control, web.Application(), stack)
+        await listen(
+            ListenAddresses(control=LOOPBACK, intake=LOOPBACK, socket=socket), control, web.Application(), stack
+        )
         yield
 
 

@@ -16,32 +16,32 @@ from pathlib import Path
 import aiohttp
 from aiohttp import web
 
-from openwa_manager.api.app import Backing, control_app
-from openwa_manager.api.authenticator import Door, make_admin_key
-from openwa_manager.api.gateway import GatewayBacking, gateway_app
+from openwa_manager.api.app import ApiDependencies, control_app
+from openwa_manager.api.authenticator import Authenticator, make_admin_key
+from openwa_manager.api.gateway import GatewayDependencies, gateway_app
 from openwa_manager.api.intake import intake_app
 from openwa_manager.api.sessions import Recipes
-from openwa_manager.api.system import Facts
+from openwa_manager.api.system import HostFacts
 from openwa_manager.domain.errors import SessionNotFoundError
 from openwa_manager.domain.events import Json, StoredEvent
 from openwa_manager.domain.restart import Policy
 from openwa_manager.domain.session import LaunchId, Session, SessionId, Usage
-from openwa_manager.engines.environment import Surroundings
+from openwa_manager.engines.environment import EngineContext
 from openwa_manager.engines.openwa import ENV_NAMES, OpenwaEngine, OpenwaSetup
 from openwa_manager.engines.program import KnownProgram, Program
 from openwa_manager.host.clock import SystemClock
 from openwa_manager.metrics import QR_PUSH_S, Durations
 from openwa_manager.processes.launcher import HostLauncher
 from openwa_manager.processes.ports import PortPool
-from openwa_manager.services.attempts import Letterhead
+from openwa_manager.services.attempts import EnvelopeSource
+from openwa_manager.services.dependencies import Dependencies
 from openwa_manager.services.dispatcher import Dispatcher
-from openwa_manager.services.dependencies import Equipment
 from openwa_manager.services.force_kill import force_kill
-from openwa_manager.services.metrics_collector import Measurements
+from openwa_manager.services.health import HealthReader, HealthSources
+from openwa_manager.services.metrics_collector import MetricsCollector
 from openwa_manager.services.pacing import Pacing
 from openwa_manager.services.sessions import Sessions
 from openwa_manager.services.start_gate import StartGate
-from openwa_manager.services.health import Vitals, Watchers
 from openwa_manager.store.database import Database
 from tests.api.channels import PACE, Channels, channels_of
 
@@ -49,7 +49,7 @@ USER_AND_ID = "user_1_session_550e8400"
 SIMULATOR = KnownProgram((sys.executable, "-m", "openwa_manager.simulator"))
 QUICK = {"SIM_QR_DELAY_S": "0.05", "SIM_OPEN_S": "0.05", "SIM_RECONNECT_S": "0.05"}
 #: Nobody measures anything here.
-UNWATCHED = Watchers(pulse=lambda _: None, usage=lambda _: None, open_files=lambda _: None, disk=lambda _: None)
+UNWATCHED = HealthSources(record=lambda _: None, usage=lambda _: None, open_files=lambda _: None, disk=lambda _: None)
 ALLOWED_HOST = "wa.example.com"
 GRACE_S = 2.0
 
@@ -158,11 +158,11 @@ async def world_in(
         database = await stack.enter_async_context(Database(home / "manager.db"))
         engine = await stack.enter_async_context(_engine(program, _port_of(intake_socket), silence_s))
         launcher = stack.enter_context(_launcher(home / "locks"))
-        equipment = _equipment(home, database, engine, launcher, lambda stored: channels.announce(stored))  # noqa: PLW0108
-        sessions = Sessions(equipment, "simulator")
+        dependencies = _dependencies(home, database, engine, launcher, lambda stored: channels.announce(stored))  # noqa: PLW0108
+        sessions = Sessions(dependencies, "simulator")
         await sessions.load()
-        letterhead = Letterhead(host="mac-mini-1", qr_image=sessions.qr_image_of)
-        channels = await stack.enter_async_context(channels_of(database, letterhead))
+        envelope_source = EnvelopeSource(host="mac-mini-1", qr_image=sessions.qr_image_of)
+        channels = await stack.enter_async_context(channels_of(database, envelope_source))
         world = World(
             sessions=sessions,
             database=database,
@@ -175,10 +175,10 @@ async def world_in(
             engines={"simulator": engine},
         )
         control = _control(world)
-        control.add_subapp("/api", gateway_app(_gateway(world, equipment, gap_s)))
+        control.add_subapp("/api", gateway_app(_gateway(world, dependencies, gap_s)))
         await stack.enter_async_context(serving(control, api_socket, home / "manager.sock"))
         await stack.enter_async_context(serving(intake_app(sessions, channels.has_no_room, 0.3), intake_socket))
-        parts = (launcher, equipment.gate, channels.dispatcher, *((sessions,) if takes_up else ()))
+        parts = (launcher, dependencies.gate, channels.dispatcher, *((sessions,) if takes_up else ()))
         async with _running(sessions, parts):
             yield world
 
@@ -224,29 +224,29 @@ def _port_of(reserved: socket.socket) -> int:
     return int(reserved.getsockname()[1])
 
 
-def measurements_of(world: World) -> Measurements:
-    return Measurements("0.1.0", world.sessions, world.database, Durations(QR_PUSH_S), world.used.get)
+def measurements_of(world: World) -> MetricsCollector:
+    return MetricsCollector("0.1.0", world.sessions, world.database, Durations(QR_PUSH_S), world.used.get)
 
 
-def backing_of(world: World) -> Backing:
-    return Backing(
+def backing_of(world: World) -> ApiDependencies:
+    return ApiDependencies(
         sessions=world.sessions,
-        vitals=Vitals(world.sessions, UNWATCHED, world.home / "sessions"),
+        health=HealthReader(world.sessions, UNWATCHED, world.home / "sessions"),
         database=world.database,
         broadcaster=world.channels.broadcaster,
         endpoints=world.channels.endpoints,
         deliveries=world.channels.deliveries,
         usage=world.used.get,
         recipes=Recipes(env_names={"simulator": ENV_NAMES}, default="simulator"),
-        facts=Facts(host="mac-mini-1", version="0.1.0", started_at=1_800_000_000.0),
+        facts=HostFacts(host="mac-mini-1", version="0.1.0", started_at=1_800_000_000.0),
         pairing_window_s=180.0,
         measure=measurements_of(world).read,
-        pace=PACE,
+        timing=PACE,
     )
 
 
 def _control(world: World) -> web.Application:
-    return control_app(Door(world.key, [ALLOWED_HOST]), backing_of(world))
+    return control_app(Authenticator(world.key, [ALLOWED_HOST]), backing_of(world))
 
 
 @contextmanager
@@ -261,30 +261,30 @@ def _launcher(locks: Path) -> Iterator[HostLauncher]:
 
 def _engine(program: Program, intake_port: int, silence_s: float) -> OpenwaEngine:
     intake_url = f"http://127.0.0.1:{intake_port}"
-    around = Surroundings(environ=dict(os.environ), intake_url=intake_url, engine_env=QUICK)
-    return OpenwaEngine(OpenwaSetup(program=program, surroundings=around, forward_silence_s=silence_s), SystemClock())
+    around = EngineContext(environ=dict(os.environ), intake_url=intake_url, engine_env=QUICK)
+    return OpenwaEngine(OpenwaSetup(program=program, engine_context=around, forward_silence_s=silence_s), SystemClock())
 
 
-def _gateway(world: World, equipment: Equipment, gap_s: float) -> GatewayBacking:
-    return GatewayBacking(
+def _gateway(world: World, dependencies: Dependencies, gap_s: float) -> GatewayDependencies:
+    return GatewayDependencies(
         sessions=world.sessions,
         engines=world.engines,
-        pacing=Pacing(equipment.clock, lambda: 0.5, gap_s, gap_s),
+        pacing=Pacing(dependencies.clock, lambda: 0.5, gap_s, gap_s),
         usage=world.used.get,
-        kill=partial(force_kill, world.sessions, equipment),
-        now=lambda: equipment.clock.now().at,
+        kill=partial(force_kill, world.sessions, dependencies),
+        now=lambda: dependencies.clock.now().at,
     )
 
 
-def _equipment(
+def _dependencies(
     home: Path,
     database: Database,
     engine: OpenwaEngine,
     launcher: HostLauncher,
     announce: Callable[[Sequence[StoredEvent]], None],
-) -> Equipment:
+) -> Dependencies:
     first_port = 20_000 + os.getpid() % 70 * 100  # away from those of other test runs on this machine
-    return Equipment(
+    return Dependencies(
         clock=SystemClock(),
         chance=lambda: 0.5,
         database=database,

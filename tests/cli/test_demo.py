@@ -14,7 +14,7 @@ import pytest
 from standardwebhooks.webhooks import Webhook
 
 from openwa_manager.cli import main
-from openwa_manager.cli.receiver import Arrival, Receiver, is_signed
+from openwa_manager.cli.receiver import ReceivedEvent, Receiver, is_signed
 
 SECRET = "whsec_" + base64.b64encode(b"s" * 32).decode()
 
@@ -85,7 +85,7 @@ def test_a_daemon_that_does_not_start_fails_the_demo(
 
 
 async def test_the_receiver_knows_a_forged_event() -> None:
-    seen: list[Arrival] = []
+    seen: list[ReceivedEvent] = []
     body = b'{"type":"session.qr"}'
     headers = signed(body, 1_700_000_000)
     async with Receiver(SECRET, seen.append) as receiver, aiohttp.ClientSession() as client:

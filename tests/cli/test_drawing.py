@@ -11,8 +11,8 @@ import segno
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from openwa_manager.cli.errors import CommandFailedError
 from openwa_manager.cli.qr_drawing import QUIET, draw, modules_of
-from openwa_manager.cli.errors import RefusedError
 from tests.cli.samples import code_of, modules_on
 
 RECORDED = Path(__file__).parents[1] / "data" / "openwa-transcripts" / "webhooks.json"
@@ -91,18 +91,18 @@ def test_an_image_that_was_scaled_unevenly_is_read() -> None:
     ],
 )
 def test_an_image_without_a_code_is_refused(rows: list[list[bool]]) -> None:
-    with pytest.raises(RefusedError, match="shows no QR code"):
+    with pytest.raises(CommandFailedError, match="shows no QR code"):
         modules_of(_png(rows))
 
 
 @pytest.mark.parametrize("text", ["", "not base64!", base64.b64encode(b"no image").decode()])
 def test_what_is_no_image_is_refused(text: str) -> None:
-    with pytest.raises(RefusedError, match="not a PNG"):
+    with pytest.raises(CommandFailedError, match="not a PNG"):
         modules_of(text)
 
 
 def test_a_torn_image_is_refused() -> None:
     whole = base64.b64decode(code_of("2@torn")[0])
 
-    with pytest.raises(RefusedError, match="not a PNG"):
+    with pytest.raises(CommandFailedError, match="not a PNG"):
         modules_of(base64.b64encode(whole[: len(whole) // 2]).decode())

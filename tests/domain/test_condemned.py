@@ -2,7 +2,7 @@
 
 from openwa_manager.domain.commands import Dequeue, End
 from openwa_manager.domain.session import ProcessState, ReasonCode
-from openwa_manager.domain.stimuli import Condemned
+from openwa_manager.domain.stimuli import SupervisionFailed
 from tests.domain.stage import Stage, backing_off, connected, queued
 
 DETAIL = "the daemon failed three times on this session"
@@ -11,7 +11,7 @@ DETAIL = "the daemon failed three times on this session"
 def test_a_live_engine_is_ended_and_the_session_failed() -> None:
     stage = connected()
 
-    stage.play(Condemned(detail=DETAIL))
+    stage.play(SupervisionFailed(detail=DETAIL))
     ends = stage.done(End)
     stage.end()
 
@@ -23,7 +23,7 @@ def test_a_live_engine_is_ended_and_the_session_failed() -> None:
 
 def test_a_session_without_an_engine_fails_at_once() -> None:
     for stage in (queued(), backing_off()):
-        stage.play(Condemned(detail=DETAIL))
+        stage.play(SupervisionFailed(detail=DETAIL))
 
         assert stage.session.process is ProcessState.FAILED
         assert stage.reason is ReasonCode.INTERNAL_ERROR
@@ -32,7 +32,7 @@ def test_a_session_without_an_engine_fails_at_once() -> None:
 
 def test_a_failed_session_is_tried_again_after_the_slow_pause() -> None:
     stage = backing_off()
-    stage.play(Condemned(detail=DETAIL))
+    stage.play(SupervisionFailed(detail=DETAIL))
 
     stage.wait(stage.policy.restart.slow_retry_s + 1)
 
@@ -43,6 +43,6 @@ def test_a_stopped_session_stays_as_it_is() -> None:
     stage = Stage()
     before = stage.session
 
-    stage.play(Condemned(detail=DETAIL))
+    stage.play(SupervisionFailed(detail=DETAIL))
 
     assert stage.session == before

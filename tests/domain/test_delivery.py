@@ -4,22 +4,22 @@ from hypothesis import strategies as st
 
 from openwa_manager.domain.delivery import (
     ROTATION_S,
-    Again,
+    AttemptContext,
+    AttemptDecision,
+    AttemptResult,
     Breaker,
-    Buried,
+    DeadLettered,
     Delivered,
     DeliveryPolicy,
     Disabled,
     Endpoint,
     Gone,
-    Outcome,
     Rejected,
     Retry,
-    Settled,
-    Situation,
+    RetryAt,
+    Succeeded,
     Tries,
-    Verdict,
-    judge,
+    after_attempt,
 )
 from openwa_manager.domain.events import EndpointId
 
@@ -32,8 +32,8 @@ POISONED = Tries(attempts=6, rejected_count=4, first_at=NOW - 900.0)
 FAILING = Tries(attempts=9, errored_count=9, first_at=NOW - 3600.0)
 
 
-def at_now(**changes: float | bool | None) -> Situation:
-    return Situation(at=NOW, chance=0.5, **changes)  # type: ignore[arg-type]
+def at_now(**changes: float | bool | None) -> AttemptContext:
+    return AttemptContext(at=NOW, chance=0.5, **changes)  # type: ignore[arg-type]
 
 
 def once(**counts: int) -> Tries:
@@ -43,46 +43,48 @@ def once(**counts: int) -> Tries:
 @pytest.mark.parametrize(
     ("tries", "outcome", "situation", "verdict"),
     [
-        (Tries(), Delivered(status=200), at_now(), Settled()),
+        (Tries(), Delivered(status=200), at_now(), Succeeded()),
         (Tries(), Gone(), at_now(), Disabled()),
-        (Tries(), TIMEOUT, at_now(), Again(tries=once(), next_at=NOW + 2)),
-        (Tries(), ERROR, at_now(), Again(tries=once(errored_count=1), next_at=NOW + 2)),
-        (Tries(), REJECTED, at_now(), Again(tries=once(rejected_count=1), next_at=NOW + 2)),
+        (Tries(), TIMEOUT, at_now(), RetryAt(tries=once(), next_at=NOW + 2)),
+        (Tries(), ERROR, at_now(), RetryAt(tries=once(errored_count=1), next_at=NOW + 2)),
+        (Tries(), REJECTED, at_now(), RetryAt(tries=once(rejected_count=1), next_at=NOW + 2)),
         # an endpoint may ask for a longer pause, up to an hour
-        (Tries(), Retry(reason="", retry_after_s=60.0), at_now(), Again(tries=once(), next_at=NOW + 60)),
-        (Tries(), Retry(reason="", retry_after_s=1.0), at_now(), Again(tries=once(), next_at=NOW + 2)),
-        (Tries(), Retry(reason="", retry_after_s=1e9), at_now(), Again(tries=once(), next_at=NOW + 3600)),
+        (Tries(), Retry(reason="", retry_after_s=60.0), at_now(), RetryAt(tries=once(), next_at=NOW + 60)),
+        (Tries(), Retry(reason="", retry_after_s=1.0), at_now(), RetryAt(tries=once(), next_at=NOW + 2)),
+        (Tries(), Retry(reason="", retry_after_s=1e9), at_now(), RetryAt(tries=once(), next_at=NOW + 3600)),
         # while the endpoint is down nothing counts, except a probe answered 500
-        (Tries(), TIMEOUT, at_now(is_open=True), Again(tries=Tries(), next_at=NOW)),
-        (Tries(), TIMEOUT, at_now(is_open=True, is_probe=True), Again(tries=Tries(), next_at=NOW)),
-        (Tries(), ERROR, at_now(is_open=True), Again(tries=Tries(), next_at=NOW)),
-        (Tries(), ERROR, at_now(is_open=True, is_probe=True), Again(tries=once(errored_count=1), next_at=NOW + 2)),
-        (Tries(), REJECTED, at_now(is_open=True), Again(tries=once(rejected_count=1), next_at=NOW + 2)),
+        (Tries(), TIMEOUT, at_now(is_open=True), RetryAt(tries=Tries(), next_at=NOW)),
+        (Tries(), TIMEOUT, at_now(is_open=True, is_probe=True), RetryAt(tries=Tries(), next_at=NOW)),
+        (Tries(), ERROR, at_now(is_open=True), RetryAt(tries=Tries(), next_at=NOW)),
+        (Tries(), ERROR, at_now(is_open=True, is_probe=True), RetryAt(tries=once(errored_count=1), next_at=NOW + 2)),
+        (Tries(), REJECTED, at_now(is_open=True), RetryAt(tries=once(rejected_count=1), next_at=NOW + 2)),
         # the last try
         (
             Tries(attempts=14, first_at=0.0),
             TIMEOUT,
             at_now(),
-            Buried(tries=Tries(attempts=15, first_at=0.0), reason="exhausted"),
+            DeadLettered(tries=Tries(attempts=15, first_at=0.0), reason="exhausted"),
         ),
         # poison: rejected five times over a quarter of an hour
         (
             POISONED,
             REJECTED,
             at_now(),
-            Buried(tries=Tries(attempts=7, rejected_count=5, first_at=NOW - 900.0), reason="rejected"),
+            DeadLettered(tries=Tries(attempts=7, rejected_count=5, first_at=NOW - 900.0), reason="rejected"),
         ),
         # poison: 500 ten times over an hour while others succeed
         (
             FAILING,
             ERROR,
             at_now(last_success_at=NOW - 10.0),
-            Buried(tries=Tries(attempts=10, errored_count=10, first_at=NOW - 3600.0), reason="errored"),
+            DeadLettered(tries=Tries(attempts=10, errored_count=10, first_at=NOW - 3600.0), reason="errored"),
         ),
     ],
 )
-def test_what_follows_from_an_outcome(tries: Tries, outcome: Outcome, situation: Situation, verdict: Verdict) -> None:
-    assert judge(tries, outcome, situation, POLICY) == verdict
+def test_what_follows_from_an_outcome(
+    tries: Tries, result: AttemptResult, situation: AttemptContext, verdict: AttemptDecision
+) -> None:
+    assert after_attempt(tries, result, situation, POLICY) == verdict
 
 
 @pytest.mark.parametrize(
@@ -96,8 +98,10 @@ def test_what_follows_from_an_outcome(tries: Tries, outcome: Outcome, situation:
         (Tries(attempts=9, errored_count=5, first_at=NOW - 9000.0), ERROR, at_now(last_success_at=NOW)),  # too few
     ],
 )
-def test_what_is_not_clearly_poison_is_tried_again(tries: Tries, outcome: Outcome, situation: Situation) -> None:
-    assert isinstance(judge(tries, outcome, situation, POLICY), Again)
+def test_what_is_not_clearly_poison_is_tried_again(
+    tries: Tries, result: AttemptResult, situation: AttemptContext
+) -> None:
+    assert isinstance(after_attempt(tries, result, situation, POLICY), RetryAt)
 
 
 def test_an_event_is_tried_for_three_days() -> None:
@@ -115,13 +119,15 @@ def test_a_pause_stays_within_a_fifth_of_the_schedule(attempts: int, chance: flo
 
 
 @given(outcomes=st.lists(st.sampled_from([TIMEOUT, ERROR, REJECTED]), min_size=1, max_size=30))
-def test_every_event_comes_to_an_end(outcomes: list[Outcome]) -> None:
+def test_every_event_comes_to_an_end(outcomes: list[AttemptResult]) -> None:
     tries, at = Tries(), NOW
     for number in range(20):
-        verdict = judge(tries, outcomes[number % len(outcomes)], Situation(at=at, chance=0.9), DeliveryPolicy())
-        if isinstance(verdict, Buried):
+        verdict = after_attempt(
+            tries, outcomes[number % len(outcomes)], AttemptContext(at=at, chance=0.9), DeliveryPolicy()
+        )
+        if isinstance(verdict, DeadLettered):
             return
-        assert isinstance(verdict, Again)
+        assert isinstance(verdict, RetryAt)
         assert verdict.next_at >= at
         tries, at = verdict.tries, verdict.next_at
     pytest.fail("still trying")

@@ -8,10 +8,10 @@ from openwa_manager.domain.session import LinkState, ProcessState, ReasonCode, S
 from openwa_manager.domain.stimuli import (
     EngineEventReceived,
     LifeSeen,
+    LinkCheckRequested,
     LinkReport,
     MessageAcknowledged,
     Restricted,
-    TruthWanted,
 )
 from tests.domain.stage import (
     Stage,
@@ -98,7 +98,7 @@ def test_other_news_of_the_engine_is_handed_on_unchanged() -> None:
 def test_a_hint_is_answered_by_asking_the_engine() -> None:
     stage = connected()
 
-    stage.play(TruthWanted(launch_id=stage.launch_id))
+    stage.play(LinkCheckRequested(launch_id=stage.launch_id))
 
     assert [observe.launch for observe in stage.done(Observe)] == [stage.session.launch]
     assert isinstance(stage.answer, Decided)

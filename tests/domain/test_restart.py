@@ -5,7 +5,7 @@ from dataclasses import replace
 from hypothesis import given
 from hypothesis import strategies as st
 
-from openwa_manager.domain.restart import AFTER, LinkPolicy, RestartPolicy, judge_crash
+from openwa_manager.domain.restart import AFTER, LinkPolicy, RestartPolicy, after_crash
 from openwa_manager.domain.session import After, ReasonCode, Restarts
 
 CRASH = ReasonCode.ENGINE_EXITED
@@ -54,48 +54,48 @@ def test_five_crashes_within_ten_minutes_and_only_those_are_a_loop(gaps_s: list[
     for gap_s in gaps_s:
         at += gap_s
         crashes.append(at)
-        verdict = judge_crash(book, CRASH, at, chance, policy)
-        book = replace(verdict.restarts, is_slow=False)
+        decision = after_crash(book, CRASH, at, chance, policy)
+        book = replace(decision.restarts, is_slow=False)
 
-        assert verdict.gave_up is (len([t for t in crashes if at - t < policy.crash_loop_window_s]) >= 5)
+        assert decision.gave_up is (len([t for t in crashes if at - t < policy.crash_loop_window_s]) >= 5)
 
 
 @given(at=st.floats(0, 4e9), chance=chances)
 def test_a_verdict_says_when_the_next_try_is(at: float, chance: float) -> None:
-    verdict = judge_crash(Restarts(), CRASH, at, chance, RestartPolicy())
+    decision = after_crash(Restarts(), CRASH, at, chance, RestartPolicy())
 
-    assert verdict.restarts.next_at == at + verdict.delay_s
-    assert (verdict.restarts.last_reason, verdict.restarts.streak) == (CRASH, 1)
+    assert decision.restarts.next_at == at + decision.delay_s
+    assert (decision.restarts.last_reason, decision.restarts.streak) == (CRASH, 1)
 
 
 def test_a_crash_in_the_slow_retry_waits_for_the_next_slow_retry() -> None:
     book = Restarts(streak=5, is_slow=True)
 
-    verdict = judge_crash(book, CRASH, 1e9, 0.5, RestartPolicy())
+    decision = after_crash(book, CRASH, 1e9, 0.5, RestartPolicy())
 
-    assert (verdict.gave_up, verdict.delay_s) == (True, 1800)
+    assert (decision.gave_up, decision.delay_s) == (True, 1800)
 
 
 def test_a_first_crash_after_another_failure_is_no_loop() -> None:
-    verdict = judge_crash(Restarts(is_slow=True), CRASH, 1e9, 0.5, RestartPolicy())
+    decision = after_crash(Restarts(is_slow=True), CRASH, 1e9, 0.5, RestartPolicy())
 
-    assert (verdict.gave_up, verdict.delay_s, verdict.restarts.is_slow) == (False, 1, False)
+    assert (decision.gave_up, decision.delay_s, decision.restarts.is_slow) == (False, 1, False)
 
 
 def test_crashes_of_a_future_the_clock_was_set_back_from_do_not_count() -> None:
     book = Restarts(crashed_at=(2e9, 2e9, 2e9, 2e9))
 
-    verdict = judge_crash(book, CRASH, 1e9, 0.5, RestartPolicy())
+    decision = after_crash(book, CRASH, 1e9, 0.5, RestartPolicy())
 
-    assert not verdict.gave_up
-    assert verdict.restarts.crashed_at == (1e9,)
+    assert not decision.gave_up
+    assert decision.restarts.crashed_at == (1e9,)
 
 
 def test_the_book_holds_no_more_crashes_than_a_loop_has() -> None:
     book = Restarts()
 
     for second in range(100):
-        book = judge_crash(book, CRASH, 1e9 + second, 0.5, RestartPolicy()).restarts
+        book = after_crash(book, CRASH, 1e9 + second, 0.5, RestartPolicy()).restarts
 
     assert len(book.crashed_at) == 5
 

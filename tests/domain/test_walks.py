@@ -6,8 +6,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from openwa_manager.domain.context import Context, move
 from openwa_manager.domain.lifecycle import TRANSITIONS, Dropped
-from openwa_manager.domain.context import Scene, move
 from openwa_manager.domain.session import (
     ProcessState,
 )
@@ -81,15 +81,15 @@ def _below(kind: type[object]) -> set[type[object]]:
 
 def test_what_no_move_is_registered_for_is_a_mistake_of_ours() -> None:
     stage = Stage()
-    scene = Scene(session=stage.session, moment=stage.moment, policy=stage.policy)
+    context = Context(session=stage.session, moment=stage.moment, policy=stage.policy)
 
     with pytest.raises(NotImplementedError, match="Request"):
-        move(Request(), scene)
+        move(Request(), context)
 
 
 @given(st.sampled_from([StartRequested(), StopRequested(), RestartRequested()]))
 def test_the_same_call_gives_the_same_answer(request_: Request) -> None:
     stage = Stage()
-    scene = Scene(session=stage.session, moment=stage.moment, policy=stage.policy)
+    context = Context(session=stage.session, moment=stage.moment, policy=stage.policy)
 
-    assert move(request_, scene) == move(request_, scene)
+    assert move(request_, context) == move(request_, context)

@@ -21,7 +21,6 @@ from openwa_manager.domain.session import (
 from openwa_manager.domain.stimuli import (
     BringUpRefused,
     ChangeRequested,
-    Condemned,
     CredentialsRestored,
     Deadline,
     DeadlinePassed,
@@ -35,6 +34,7 @@ from openwa_manager.domain.stimuli import (
     LaunchFailed,
     LaunchObservation,
     LifeSeen,
+    LinkCheckRequested,
     LinkReport,
     LinkReported,
     LogoutRequested,
@@ -52,7 +52,7 @@ from openwa_manager.domain.stimuli import (
     StartRequested,
     Stimulus,
     StopRequested,
-    TruthWanted,
+    SupervisionFailed,
 )
 from tests.domain.stage import (
     AT,
@@ -116,7 +116,7 @@ words = st.one_of(
     st.builds(MessageAcknowledged, launch_id=HERE, message_id=texts, fate=st.sampled_from(["sent", "failed"])),
     st.builds(EngineEventReceived, launch_id=HERE, type=st.just("group.join"), data=st.just({})),
     st.builds(LifeSeen, launch_id=HERE),
-    st.builds(TruthWanted, launch_id=HERE),
+    st.builds(LinkCheckRequested, launch_id=HERE),
     st.builds(PostsMissed, launch_id=HERE, events=st.just(("message.ack", "message.ack"))),
     st.builds(CredentialsRestored, launch_id=HERE),
     st.builds(BringUpRefused, launch_id=HERE, detail=texts),
@@ -133,7 +133,7 @@ of_no_launch = st.one_of(
     st.just(SlotGranted(launch=a_launch(1, AT))),
     st.builds(SlotDelayed, code=st.sampled_from([ReasonCode.MEMORY_LOW, ReasonCode.DISK_FULL]), detail=st.just("")),
     st.just(DirectoryRemoved()),
-    st.just(Condemned(detail="")),
+    st.just(SupervisionFailed(detail="")),
     st.builds(DeadlinePassed, deadline=st.sampled_from(Deadline)),
 )
 pauses_s = st.sampled_from([0.0, 0.5, 21.0, 61.0, 200.0, 2000.0])

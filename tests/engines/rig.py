@@ -21,9 +21,9 @@ from aiohttp import web
 from openwa_manager.domain.errors import EngineError
 from openwa_manager.domain.ports import Engine
 from openwa_manager.domain.session import Launch, LaunchId, ReasonCode, Session, SessionId, Spec
-from openwa_manager.domain.stimuli import LinkReport, LinkReported, Observation, TruthWanted
+from openwa_manager.domain.stimuli import LinkCheckRequested, LinkReport, LinkReported, Observation
 from openwa_manager.engines.command import CommandEngine, CommandSetup
-from openwa_manager.engines.environment import Surroundings
+from openwa_manager.engines.environment import EngineContext
 from openwa_manager.engines.openwa import OpenwaEngine, OpenwaSetup
 from openwa_manager.engines.program import KnownProgram, NodeProgram, Program
 from openwa_manager.host.clock import SystemClock
@@ -185,7 +185,7 @@ class Rig:
             return []
         post = json.loads(body)
         seen = self.engine.interpret(self.session, self.launch, post["event"], post.get("data", post))
-        if any(isinstance(each, TruthWanted) for each in seen) and self.tasks is not None:
+        if any(isinstance(each, LinkCheckRequested) for each in seen) and self.tasks is not None:
             self.tasks.create_task(self._ask())
         return list(seen)
 
@@ -230,8 +230,8 @@ def real_env() -> dict[str, str]:
 async def commanded(argv: Sequence[str], directory: Path, **engine_env: str) -> AsyncIterator[Rig]:
     """Give a rig for the engine `command`, not launched yet."""
     async with listening() as intake, aiohttp.ClientSession() as http:
-        around = Surroundings(environ=dict(os.environ), intake_url=intake.url, engine_env=engine_env)
-        engine = CommandEngine(CommandSetup(argv=argv, surroundings=around, answer_timeout_s=2.0))
+        around = EngineContext(environ=dict(os.environ), intake_url=intake.url, engine_env=engine_env)
+        engine = CommandEngine(CommandSetup(argv=argv, engine_context=around, answer_timeout_s=2.0))
         rig = Rig(engine, new_session(Spec(engine="command")), new_launch(free_port()), directory, intake, http, "")
         intake.hear = rig.hear
         try:
@@ -247,8 +247,8 @@ async def rigged(kind: str, directory: Path, *, answer_timeout_s: float = 5.0) -
     assert program is not None
     engine_env = {**QUICK, **(real_env() if kind == "openwa" else {})}
     async with listening() as intake, aiohttp.ClientSession() as http:
-        around = Surroundings(environ=dict(os.environ), intake_url=intake.url, engine_env=engine_env)
-        setup = OpenwaSetup(program=program, surroundings=around, answer_timeout_s=answer_timeout_s)
+        around = EngineContext(environ=dict(os.environ), intake_url=intake.url, engine_env=engine_env)
+        setup = OpenwaSetup(program=program, engine_context=around, answer_timeout_s=answer_timeout_s)
         async with OpenwaEngine(setup, SystemClock()) as engine, asyncio.TaskGroup() as tasks:
             control = "http://127.0.0.1:{control}/_/" if kind == "openwa" else "http://127.0.0.1:{port}/_sim/"
             rig = Rig(engine, new_session(), new_launch(free_port()), directory, intake, http, control, tasks=tasks)

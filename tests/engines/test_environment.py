@@ -6,7 +6,7 @@ from hypothesis import strategies as st
 
 from openwa_manager.domain.session import LAUNCH_ID_VARIABLE, SessionId, Spec
 from openwa_manager.engines import command, openwa
-from openwa_manager.engines.environment import Surroundings, refused_env_names
+from openwa_manager.engines.environment import EngineContext, refused_env_names
 from openwa_manager.engines.openwa import OpenwaEngine, OpenwaSetup
 from openwa_manager.engines.program import KnownProgram
 from openwa_manager.host.clock import SystemClock
@@ -29,8 +29,8 @@ DAEMON_ENVIRON = {
 
 
 def engine(engine_type: str = "baileys", **engine_env: str) -> OpenwaEngine:
-    around = Surroundings(environ=DAEMON_ENVIRON, intake_url="http://127.0.0.1:2791", engine_env=engine_env)
-    setup = OpenwaSetup(program=KnownProgram(("true",)), surroundings=around, engine_type=engine_type)
+    around = EngineContext(environ=DAEMON_ENVIRON, intake_url="http://127.0.0.1:2791", engine_env=engine_env)
+    setup = OpenwaSetup(program=KnownProgram(("true",)), engine_context=around, engine_type=engine_type)
     return OpenwaEngine(setup, SystemClock())
 
 
@@ -90,8 +90,8 @@ async def test_temporary_files_stay_in_the_session_unless_chromiums_socket_would
 
 
 async def test_logs_may_live_elsewhere(tmp_path: Path) -> None:
-    around = Surroundings(environ={}, intake_url="http://127.0.0.1:2791", logs_root=tmp_path / "logs")
-    setup = OpenwaSetup(program=KnownProgram(("true",)), surroundings=around)
+    around = EngineContext(environ={}, intake_url="http://127.0.0.1:2791", logs_root=tmp_path / "logs")
+    setup = OpenwaSetup(program=KnownProgram(("true",)), engine_context=around)
 
     plan = await OpenwaEngine(setup, SystemClock()).plan(new_session(), new_launch(28100), tmp_path / "s")
 
@@ -99,7 +99,7 @@ async def test_logs_may_live_elsewhere(tmp_path: Path) -> None:
 
 
 def test_each_launch_posts_to_an_address_of_its_own() -> None:
-    around = Surroundings(environ={}, intake_url="http://127.0.0.1:2791")
+    around = EngineContext(environ={}, intake_url="http://127.0.0.1:2791")
 
     url = around.webhook_url(SessionId("alice"), new_launch(1).launch_id)
 

@@ -7,12 +7,12 @@ import pytest
 from multidict import CIMultiDict
 
 from openwa_manager.domain.errors import EngineError, EngineTimeoutError
-from openwa_manager.engines.forwarding import Forwarder, Parcel
+from openwa_manager.engines.forwarding import ForwardedRequest, Forwarder
 from tests.engines.rig import free_port
 
 
-def parcel(method: str = "POST", body: bytes | None = b"{}") -> Parcel:
-    return Parcel(method=method, target="/api/x", headers=CIMultiDict(), body=body)
+def forwarded(method: str = "POST", body: bytes | None = b"{}") -> ForwardedRequest:
+    return ForwardedRequest(method=method, target="/api/x", headers=CIMultiDict(), body=body)
 
 
 class Closing(asyncio.Protocol):
@@ -51,7 +51,7 @@ async def closing(requests: list[str]) -> AsyncIterator[Forwarder]:
         await forwarder.close()
 
 
-async def answered(forwarder: Forwarder, given: Parcel) -> bytes:
+async def answered(forwarder: Forwarder, given: ForwardedRequest) -> bytes:
     async with await forwarder.forward(given) as answer:
         return await answer.read()
 
@@ -59,10 +59,10 @@ async def answered(forwarder: Forwarder, given: Parcel) -> bytes:
 async def test_a_send_that_met_the_end_of_its_connection_is_never_sent_twice() -> None:
     requests: list[str] = []
     async with closing(requests) as forwarder:
-        await answered(forwarder, parcel())
+        await answered(forwarder, forwarded())
 
         with pytest.raises(EngineTimeoutError, match="unknown"):
-            await answered(forwarder, parcel())
+            await answered(forwarder, forwarded())
 
     assert requests == ["POST", "POST"]
 
@@ -70,9 +70,9 @@ async def test_a_send_that_met_the_end_of_its_connection_is_never_sent_twice() -
 async def test_a_read_that_met_the_end_of_its_connection_is_asked_again() -> None:
     requests: list[str] = []
     async with closing(requests) as forwarder:
-        await answered(forwarder, parcel())
+        await answered(forwarder, forwarded())
 
-        assert await answered(forwarder, parcel("GET", None)) == b"ok"
+        assert await answered(forwarder, forwarded("GET", None)) == b"ok"
 
     assert requests == ["POST", "GET", "GET"]
 
@@ -81,7 +81,7 @@ async def test_nobody_listening_is_an_error_and_no_doubt() -> None:
     forwarder = Forwarder(free_port(), "key", 5.0)
 
     with pytest.raises(EngineError, match="does not listen") as raised:
-        await forwarder.forward(parcel())
+        await forwarder.forward(forwarded())
 
     assert not isinstance(raised.value, EngineTimeoutError)
     await forwarder.close()
@@ -92,7 +92,7 @@ async def test_silence_leaves_in_doubt_what_was_done() -> None:
         forwarder = Forwarder(deaf.getsockname()[1], "key", 0.05)
 
         with pytest.raises(EngineTimeoutError, match="did not answer within"):
-            await forwarder.forward(parcel())
+            await forwarder.forward(forwarded())
 
         await forwarder.close()
 
@@ -114,7 +114,7 @@ async def test_hanging_up_ends_what_is_in_flight_and_what_comes_later() -> None:
 
 async def _outcome(forwarder: Forwarder) -> str:
     try:
-        await forwarder.forward(parcel())
+        await forwarder.forward(forwarded())
     except EngineError as error:
         return error.code
     return "answered"

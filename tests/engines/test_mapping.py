@@ -12,11 +12,11 @@ from openwa_manager.domain.events import Json
 from openwa_manager.domain.session import SESSION_ID_PATTERN, LaunchId, SessionId
 from openwa_manager.domain.stimuli import (
     EngineEventReceived,
+    LinkCheckRequested,
     LinkReport,
     LinkReported,
     MessageAcknowledged,
     Restricted,
-    TruthWanted,
 )
 from openwa_manager.engines.mapping import (
     InnerSession,
@@ -118,7 +118,7 @@ def test_a_record_of_0_11_is_read_although_fields_are_missing() -> None:
     ],
 )
 def test_what_may_be_late_or_vague_only_asks_for_the_truth(event: str, data: dict[str, Json]) -> None:
-    assert observations_of(event, data, LAUNCH) == (TruthWanted(launch_id=LAUNCH),)
+    assert observations_of(event, data, LAUNCH) == (LinkCheckRequested(launch_id=LAUNCH),)
 
 
 @pytest.mark.parametrize(

@@ -5,7 +5,7 @@ import pytest
 from aiohttp import ClientResponse, web
 from aiohttp.test_utils import TestClient, TestServer
 
-from openwa_manager.api.gateway_errors import RefusalError, answer_as_openwa
+from openwa_manager.api.gateway_errors import GatewayError, answer_as_openwa
 from openwa_manager.api.middleware import identify
 from openwa_manager.domain.errors import (
     DrainingError,
@@ -18,8 +18,8 @@ from openwa_manager.domain.errors import (
 )
 
 ERRORS: dict[str, Exception] = {
-    "refused": RefusalError(409, "taken", code="TAKEN"),
-    "large": RefusalError(413, "request entity too large"),
+    "refused": GatewayError(409, "taken", code="TAKEN"),
+    "large": GatewayError(413, "request entity too large"),
     "paced": RateLimitedError("wait", 7),
     "invalid": InvalidInputError("engine", "is none"),
     "draining": DrainingError("going down"),

@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from openwa_manager.api.gateway_errors import RefusalError
+from openwa_manager.api.gateway_errors import GatewayError
 from openwa_manager.api.gateway_guide import may_be_guide, queued, translate
 from tests.api.world import World
 from tests.gateway.test_sessions import error, linked
@@ -47,7 +47,7 @@ def test_what_is_no_json_goes_on_as_it_is_where_openwa_can_refuse_it() -> None:
 @pytest.mark.parametrize("body", [{"to": "alice", "text": "x"}, {"to": 5, "text": "x"}, {"to": "", "text": "x"}])
 @pytest.mark.parametrize("route", ["send-text", "send"])
 def test_nobody_is_refused(route: str, body: object) -> None:
-    with pytest.raises(RefusalError, match="to must be") as raised:
+    with pytest.raises(GatewayError, match="to must be") as raised:
         meaning(route, body)
 
     assert raised.value.status == 400
@@ -55,7 +55,7 @@ def test_nobody_is_refused(route: str, body: object) -> None:
 
 @pytest.mark.parametrize("raw", [b"", b"[]", b"{bad"])
 def test_nothing_at_the_guides_own_address_is_refused(raw: bytes) -> None:
-    with pytest.raises(RefusalError, match="must be a JSON object"):
+    with pytest.raises(GatewayError, match="must be a JSON object"):
         translate("send", raw)
 
 

@@ -57,12 +57,12 @@ async def test_one_who_stops_waiting_takes_nothing_from_the_others(launcher: Hos
 
     async with asyncio.TaskGroup() as tasks:
         impatient = tasks.create_task(launcher.wait(identity))
-        patient = tasks.create_task(launcher.wait(identity))
+        target = tasks.create_task(launcher.wait(identity))
         await stage.told()
         impatient.cancel()
         os.kill(identity.pid, signal.SIGKILL)
 
-    assert patient.result() == Exit(signal=signal.SIGKILL)
+    assert target.result() == Exit(signal=signal.SIGKILL)
 
 
 @pytest.mark.parametrize(("program", "how"), [("sys.exit(7)", Exit(exit_code=7)), ("os.abort()", Exit(signal=6))])

@@ -7,7 +7,7 @@ import pytest
 
 from openwa_manager.domain.session import Identity
 from openwa_manager.processes import procfs
-from openwa_manager.processes.darwin import Facts, parse_facts
+from openwa_manager.processes.darwin import ProcessFacts, parse_facts
 from openwa_manager.processes.identity import boot_id, identify, look_by_psutil, stamp
 from openwa_manager.processes.launcher import HostLauncher
 from openwa_manager.processes.polling import Polling
@@ -153,4 +153,4 @@ def test_the_macos_structure_is_read_as_its_header_says() -> None:
     bsdinfo[120:128] = (1_795_332_124).to_bytes(8, "little")
     bsdinfo[128:136] = (123_456).to_bytes(8, "little")
 
-    assert parse_facts(bytes(bsdinfo)) == Facts(started=1_795_332_124_123_456, is_dead=True)
+    assert parse_facts(bytes(bsdinfo)) == ProcessFacts(started=1_795_332_124_123_456, is_dead=True)

@@ -14,12 +14,12 @@ from pathlib import Path
 
 import pytest
 
-from openwa_manager.cli.command import Call
+from openwa_manager.cli.command import Invocation
 from openwa_manager.cli.definitions import Installation, shipped, unit_of
-from openwa_manager.cli.errors import RefusedError
-from openwa_manager.cli.service_managers import Launchd, Systemd
+from openwa_manager.cli.errors import CommandFailedError
 from openwa_manager.cli.installation import Site, run_service
 from openwa_manager.cli.output import Output
+from openwa_manager.cli.service_managers import Launchd, Systemd
 from openwa_manager.domain.events import Json
 from tests.fakes.api import Answer, Api, serving
 
@@ -65,15 +65,15 @@ class Rig:
         log = self.place / "log"
         return log.read_text().splitlines() if log.exists() else []
 
-    def answer(self, call: str, script: str) -> None:
+    def answer(self, invocation: str, script: str) -> None:
         """Let a program's word do more than succeed."""
-        (self.place / "answers" / call).write_text(script)
+        (self.place / "answers" / invocation).write_text(script)
 
     def run(self, *words: str, is_mac: bool = False, uid: int = 0) -> tuple[int, dict[str, Json]]:
         """Run `service …` and return its exit code and document."""
         out = io.StringIO()
-        call = Call(parsed(self.home, words), self.environ, Output(out, as_json=True))
-        code = run_service(call, Site(is_mac=is_mac, uid=uid, program=PROGRAM, root=self.root))
+        invocation = Invocation(parsed(self.home, words), self.environ, Output(out, as_json=True))
+        code = run_service(invocation, Site(is_mac=is_mac, uid=uid, program=PROGRAM, root=self.root))
         return code or 0, json.loads(out.getvalue())
 
     @property
@@ -245,7 +245,7 @@ def test_uninstall_refuses_while_engines_run_that_no_daemon_can_end(rig: Rig) ->
         assert engine.stdout is not None
         engine.stdout.readline()
 
-        with pytest.raises(RefusedError, match=r"\(acme\): start the service first"):
+        with pytest.raises(CommandFailedError, match=r"\(acme\): start the service first"):
             rig.run("uninstall")
         engine.stdin.close()
 
@@ -256,7 +256,7 @@ def test_uninstall_refuses_while_engines_run_that_no_daemon_can_end(rig: Rig) ->
 def test_what_a_program_complains_of_is_passed_on(rig: Rig) -> None:
     rig.answer("systemctl-enable", "echo 'Unit is masked.' >&2; exit 1")
 
-    with pytest.raises(RefusedError, match=r"`systemctl enable --now .* failed \(1\): Unit is masked\."):
+    with pytest.raises(CommandFailedError, match=r"`systemctl enable --now .* failed \(1\): Unit is masked\."):
         rig.run("install", *AS_ME)
 
 
@@ -272,7 +272,7 @@ def test_what_a_program_complains_of_is_passed_on(rig: Rig) -> None:
 def test_what_could_not_work_is_refused_with_what_to_do(
     rig: Rig, words: tuple[str, ...], uid: int, message: str
 ) -> None:
-    with pytest.raises(RefusedError, match=message):
+    with pytest.raises(CommandFailedError, match=message):
         rig.run(*words, uid=uid)
 
     assert rig.ran == []
@@ -281,7 +281,7 @@ def test_what_could_not_work_is_refused_with_what_to_do(
 def test_without_a_service_manager_it_says_so(rig: Rig) -> None:
     (rig.place / "bin" / "launchctl").unlink()
 
-    with pytest.raises(RefusedError, match="launchctl is not on this host"):
+    with pytest.raises(CommandFailedError, match="launchctl is not on this host"):
         rig.run("status", is_mac=True)
 
 

@@ -8,11 +8,11 @@ from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
 
-from openwa_manager.domain.delivery import Delivered, DeliveryPolicy, Endpoint, Outcome
+from openwa_manager.domain.delivery import AttemptResult, Delivered, DeliveryPolicy, Endpoint
 from openwa_manager.domain.events import EndpointId, Event, Json, StoredEvent
 from openwa_manager.domain.ports import Clock, WebhookSender
 from openwa_manager.domain.session import SessionId
-from openwa_manager.services.attempts import Courier, Letterhead
+from openwa_manager.services.attempts import DeliveryWorker, EnvelopeSource
 from openwa_manager.services.dispatcher import Dispatcher
 from openwa_manager.store import outbox
 from openwa_manager.store.database import Database
@@ -41,7 +41,7 @@ class Post:
         return self.body["seq"]
 
 
-Answer = Callable[[Post], Outcome]
+Answer = Callable[[Post], AttemptResult]
 
 
 @dataclass(slots=True)
@@ -55,7 +55,7 @@ class ScriptedSender:
     _in_flight: int = 0
     _arrival: asyncio.Condition = field(default_factory=asyncio.Condition)
 
-    async def send(self, endpoint: Endpoint, event_id: str, body: bytes, at: float) -> Outcome:
+    async def send(self, endpoint: Endpoint, event_id: str, body: bytes, at: float) -> AttemptResult:
         """Note the attempt and answer it."""
         post = Post(at=at, endpoint_id=endpoint.endpoint_id, event_id=event_id, body=json.loads(body))
         self._in_flight += 1
@@ -153,9 +153,9 @@ def a_code(number: int = 1, session: str = "a", at: float = NOW, life_s: float =
 def build(
     database: Database, clock: Clock, sender: WebhookSender, images: dict[str, bytes], policy: DeliveryPolicy
 ) -> Dispatcher:
-    letterhead = Letterhead(host="host-1", qr_image=lambda _, sha256: images.get(sha256))
-    courier = Courier(database, sender, clock, letterhead, policy, chance=lambda: 0.5)
-    return Dispatcher(database, clock, courier, policy)
+    envelope_source = EnvelopeSource(host="host-1", qr_image=lambda _, sha256: images.get(sha256))
+    delivery_worker = DeliveryWorker(database, sender, clock, envelope_source, policy, chance=lambda: 0.5)
+    return Dispatcher(database, clock, delivery_worker, policy)
 
 
 @asynccontextmanager

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from openwa_manager.domain.delivery import Delivered, DeliveryState, Gone, Lane, Outcome, Retry
+from openwa_manager.domain.delivery import AttemptResult, Delivered, DeliveryState, Gone, Lane, Retry
 from openwa_manager.domain.events import EndpointId
 from openwa_manager.services.deliveries import Deliveries
 from openwa_manager.services.endpoints import Endpoints, Ownership, Wanted
@@ -26,8 +26,8 @@ async def scene(tmp_path: Path) -> AsyncIterator[DispatchScene]:
 
 def endpoints_of(scene: DispatchScene) -> Endpoints:
     ownership = Ownership(has_url=False, has_secret=False)
-    courier = scene.dispatcher._courier
-    return Endpoints(scene.database, courier, scene.dispatcher, lambda _: None, scene.clock, ownership)
+    delivery_worker = scene.dispatcher._worker
+    return Endpoints(scene.database, delivery_worker, scene.dispatcher, lambda _: None, scene.clock, ownership)
 
 
 async def hang_up_during(call: Awaitable[object]) -> None:
@@ -96,7 +96,7 @@ async def test_no_more_than_sixteen_are_on_their_way_after_a_pause(scene: Dispat
 
 @pytest.mark.parametrize("outcome", [Gone(), Retry(reason="HTTP 503", status=503)])
 async def test_what_a_former_address_answers_is_not_held_against_the_new_one(
-    scene: DispatchScene, outcome: Outcome
+    scene: DispatchScene, outcome: AttemptResult
 ) -> None:
     names = [f"s{number}" for number in range(8)]
     scene.sender.gate.clear()

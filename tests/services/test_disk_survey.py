@@ -2,7 +2,7 @@ import asyncio
 from pathlib import Path
 
 from openwa_manager.domain.session import SessionId
-from openwa_manager.services.disk_usage import DiskSurvey
+from openwa_manager.services.disk_usage import DiskUsage
 from tests.fakes.clock import FakeClock
 
 SESSION = SessionId("acme")
@@ -10,17 +10,17 @@ SESSION = SessionId("acme")
 
 async def test_the_disk_of_every_session_is_measured_at_once_and_every_ten_minutes(tmp_path: Path) -> None:
     clock = FakeClock()
-    survey = DiskSurvey(clock, lambda: {SESSION: tmp_path})
-    before = survey.used_bytes(SESSION)
+    disk_usage = DiskUsage(clock, lambda: {SESSION: tmp_path})
+    before = disk_usage.used_bytes(SESSION)
 
     async with asyncio.TaskGroup() as tasks:
-        running = tasks.create_task(survey.run())
+        running = tasks.create_task(disk_usage.run())
         await clock.until_sleeping()
-        empty = survey.used_bytes(SESSION)
+        empty = disk_usage.used_bytes(SESSION)
         (tmp_path / "grown").write_bytes(b"x" * 500_000)
         await clock.advance(601)
         await clock.until_sleeping()
-        grown = survey.used_bytes(SESSION)
+        grown = disk_usage.used_bytes(SESSION)
         running.cancel()
 
     assert before is None

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from openwa_manager.domain.delivery import Delivered, Gone, Outcome, Rejected, Retry
+from openwa_manager.domain.delivery import AttemptResult, Delivered, Gone, Rejected, Retry
 from openwa_manager.store.endpoints import load_endpoints
 from tests.services.dispatch_scene import NOW, DispatchScene, a_code, an_endpoint, an_event, running
 
@@ -63,7 +63,7 @@ async def test_retries_follow_the_schedule_and_keep_the_id(scene: DispatchScene)
 
 
 async def test_a_stream_goes_on_after_a_retry(scene: DispatchScene) -> None:
-    answers: list[Outcome] = [DOWN, Delivered(status=200), Delivered(status=200)]
+    answers: list[AttemptResult] = [DOWN, Delivered(status=200), Delivered(status=200)]
     scene.sender.answer = lambda _: answers.pop(0)
     await scene.tell(an_event(1), an_event(2))
 
@@ -74,7 +74,7 @@ async def test_a_stream_goes_on_after_a_retry(scene: DispatchScene) -> None:
 
 
 async def test_a_pause_asked_for_is_respected_up_to_an_hour(scene: DispatchScene) -> None:
-    asked: list[Outcome] = [Retry(reason="HTTP 429", status=429, retry_after_s=s) for s in (50.0, 90_000.0)]
+    asked: list[AttemptResult] = [Retry(reason="HTTP 429", status=429, retry_after_s=s) for s in (50.0, 90_000.0)]
     scene.sender.answer = lambda _: asked.pop(0) if asked else Delivered(status=200)
     await scene.tell(an_event())
 
@@ -284,11 +284,11 @@ async def test_a_rejected_event_is_buried_told_and_passed(scene: DispatchScene) 
 
     posts = await scene.sender.until(9)
     assert [post.seq for post in posts] == [*[1] * 7, 2, None]
-    letter = posts[-1].body
-    assert letter["type"] == "delivery.dead_lettered"
-    assert letter["event_id"] == poison.id
-    assert letter["reason"] == "rejected"
-    assert letter["session_id"] == "a"
+    entry = posts[-1].body
+    assert entry["type"] == "delivery.dead_lettered"
+    assert entry["event_id"] == poison.id
+    assert entry["reason"] == "rejected"
+    assert entry["session_id"] == "a"
     await scene.until_rows([("dead",), ("delivered",), ("delivered",)])
 
 

@@ -8,7 +8,7 @@ from pathlib import Path
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from openwa_manager.domain.delivery import Delivered, Outcome, Retry
+from openwa_manager.domain.delivery import AttemptResult, Delivered, Retry
 from tests.services.dispatch_scene import Post, an_endpoint, an_event, running
 
 outcomes = st.sampled_from(
@@ -25,7 +25,7 @@ told = st.lists(st.tuples(st.sampled_from("abc"), st.booleans()), min_size=1, ma
 @given(told=told, answers=st.lists(outcomes, max_size=25))
 @settings(max_examples=25, deadline=None)
 def test_each_session_is_told_in_order_whatever_is_answered(
-    told: list[tuple[str, bool]], answers: list[Outcome]
+    told: list[tuple[str, bool]], answers: list[AttemptResult]
 ) -> None:
     with tempfile.TemporaryDirectory() as folder:
         arrived = asyncio.run(deliver_all(Path(folder) / "manager.db", told, answers))
@@ -36,12 +36,14 @@ def test_each_session_is_told_in_order_whatever_is_answered(
     assert arrived == {(endpoint, session): seqs for endpoint in ("x", "y") for session, seqs in expected.items()}
 
 
-async def deliver_all(path: Path, told: list[tuple[str, bool]], answers: list[Outcome]) -> dict[object, list[object]]:
+async def deliver_all(
+    path: Path, told: list[tuple[str, bool]], answers: list[AttemptResult]
+) -> dict[object, list[object]]:
     """Tell these sessions' events, some of them only while others are being delivered; return what was taken."""
     script, arrived, counts = list(answers), defaultdict[object, list[object]](list), defaultdict[str, int](int)
     async with running(path, an_endpoint("x"), an_endpoint("y")) as scene:
 
-        def answer(post: Post) -> Outcome:
+        def answer(post: Post) -> AttemptResult:
             outcome = script.pop(0) if script else Delivered(status=200)
             if isinstance(outcome, Delivered):
                 arrived[post.endpoint_id, post.session_id].append(post.seq)

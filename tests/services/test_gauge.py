@@ -1,7 +1,7 @@
 import sqlite3
 from pathlib import Path
 
-from openwa_manager.services.backpressure import Gauge
+from openwa_manager.services.backpressure import Backpressure
 from openwa_manager.store.database import Database
 from tests.fakes.clock import FakeClock
 
@@ -13,12 +13,12 @@ def fill(connection: sqlite3.Connection) -> None:
 async def test_the_backlog_is_read_once_a_second_at_most(tmp_path: Path) -> None:
     clock = FakeClock()
     async with Database(tmp_path / "manager.db") as database:
-        gauge = Gauge(database, clock)
+        backpressure = Backpressure(database, clock)
 
-        at_first = await gauge.is_full()
+        at_first = await backpressure.is_full()
         await database.write(fill)
-        soon = await gauge.is_full()
+        soon = await backpressure.is_full()
         await clock.advance(1.0)
-        later = await gauge.is_full()
+        later = await backpressure.is_full()
 
     assert (at_first, soon, later) == (False, False, True)

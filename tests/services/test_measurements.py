@@ -4,12 +4,12 @@ from pathlib import Path
 
 from openwa_manager.domain.events import Event, StoredEvent
 from openwa_manager.metrics import QR_PUSH_S, Durations
-from openwa_manager.services.metrics_collector import Measurements
+from openwa_manager.services.metrics_collector import MetricsCollector
 from tests.api.world import World, world_in
 
 
-def measurements_of(world: World) -> Measurements:
-    return Measurements("0.1.0", world.sessions, world.database, Durations(QR_PUSH_S), None)
+def measurements_of(world: World) -> MetricsCollector:
+    return MetricsCollector("0.1.0", world.sessions, world.database, Durations(QR_PUSH_S), None)
 
 
 def stored(event_type: str, reason: str) -> StoredEvent:
@@ -19,24 +19,28 @@ def stored(event_type: str, reason: str) -> StoredEvent:
 
 async def test_restarts_are_counted_by_reason_and_nothing_else_is(tmp_path: Path) -> None:
     async with world_in(tmp_path) as world:
-        measurements = measurements_of(world)
+        metrics_collector = measurements_of(world)
 
-        measurements.note([stored("session.restarted", "engine_exited"), stored("session.crashed", "engine_exited")])
-        measurements.note([stored("session.restarted", "engine_exited"), stored("session.restarted", "memory_limit")])
+        metrics_collector.note(
+            [stored("session.restarted", "engine_exited"), stored("session.crashed", "engine_exited")]
+        )
+        metrics_collector.note(
+            [stored("session.restarted", "engine_exited"), stored("session.restarted", "memory_limit")]
+        )
 
-        assert (await measurements.read()).restarts == {"engine_exited": 2, "memory_limit": 1}
+        assert (await metrics_collector.read()).restarts == {"engine_exited": 2, "memory_limit": 1}
 
 
 async def test_whatever_blocks_the_loop_shows_as_lag(tmp_path: Path) -> None:
     async with world_in(tmp_path) as world, asyncio.TaskGroup() as tasks:
-        measurements = measurements_of(world)
-        running = tasks.create_task(measurements.run())
+        metrics_collector = measurements_of(world)
+        running = tasks.create_task(metrics_collector.run())
         await asyncio.sleep(0)
 
         time.sleep(1.5)  # noqa: ASYNC251 - the very offence
         await asyncio.sleep(0.01)
 
-        lag = (await measurements.read()).loop_lag
+        lag = (await metrics_collector.read()).loop_lag
         running.cancel()
     assert lag.buckets()[-1][1] == 1
     assert lag.total_s > 0.4

@@ -6,7 +6,7 @@ import pytest
 from openwa_manager.domain.session import ReasonCode, SessionId, Usage
 from openwa_manager.domain.stimuli import EngineFaulted, Observation
 from openwa_manager.services.memory_guard import MemoryGuard, MemoryLimits
-from openwa_manager.services.prober import Patient
+from openwa_manager.services.prober import ProbeTarget
 from tests.services.test_prober import LAUNCH, SESSION, Moody
 
 LIMITS = MemoryLimits(soft_bytes=100, hard_bytes=200)
@@ -16,7 +16,7 @@ def told_of(rss_bytes: int, limits: MemoryLimits, *, own_limit_bytes: int | None
     """Return what the supervisor is told when its engine uses so much."""
     told: list[Observation] = []
     session = replace(SESSION, spec=replace(SESSION.spec, memory_limit_bytes=own_limit_bytes))
-    patient = Patient(
+    target = ProbeTarget(
         session=session,
         launch=LAUNCH,
         engine=Moody(),
@@ -24,7 +24,7 @@ def told_of(rss_bytes: int, limits: MemoryLimits, *, own_limit_bytes: int | None
         log_path=Path("/nowhere"),
         has_heartbeat=False,
     )
-    guard = MemoryGuard(limits, lambda: [patient], lambda _: is_idle)
+    guard = MemoryGuard(limits, lambda: [target], lambda _: is_idle)
     guard.check({SessionId("acme"): Usage(rss_bytes=rss_bytes, cpu_percent=0.0, process_count=1)})
     assert all(isinstance(each, EngineFaulted) and each.code is ReasonCode.MEMORY_LIMIT for each in told)
     return [each.detail for each in told if isinstance(each, EngineFaulted)]

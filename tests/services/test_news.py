@@ -6,7 +6,7 @@ import pytest
 
 from openwa_manager.domain.delivery import Lane
 from openwa_manager.domain.events import EndpointId, Event, StoredEvent
-from openwa_manager.services.outbox_cursor import News
+from openwa_manager.services.outbox_cursor import OutboxCursor
 from openwa_manager.store import outbox
 from openwa_manager.store.database import Database
 from openwa_manager.store.endpoints import save_endpoint
@@ -21,7 +21,7 @@ class Outbox:
 
     def __init__(self, database: Database) -> None:
         self._database = database
-        self.news = News(database)
+        self.news = OutboxCursor(database)
 
     async def store(self, *events: Event) -> list[StoredEvent]:
         return await self._database.write(partial(outbox.append, events=events))

@@ -22,8 +22,8 @@ from openwa_manager.domain.session import (
 )
 from openwa_manager.domain.stimuli import EngineFaulted, LifeSeen, LinkReport, LinkReported, Observation
 from openwa_manager.engines.command import CommandEngine, CommandSetup
-from openwa_manager.engines.environment import Surroundings
-from openwa_manager.services.prober import Patient, ProbePolicy, Prober
+from openwa_manager.engines.environment import EngineContext
+from openwa_manager.services.prober import ProbePolicy, Prober, ProbeTarget
 from tests.fakes.clock import FakeClock
 
 PERIOD_S, MISSES, SILENCE_S = 15.0, 4, 120.0
@@ -54,7 +54,7 @@ class Moody(CommandEngine):
     has_http = True
 
     def __init__(self) -> None:
-        super().__init__(CommandSetup(argv=(), surroundings=Surroundings(environ={}, intake_url="http://localhost")))
+        super().__init__(CommandSetup(argv=(), engine_context=EngineContext(environ={}, intake_url="http://localhost")))
         self.error: EngineError | None = None
         self.asked_count = 0
 
@@ -83,9 +83,9 @@ class Ward:
     last_seen_at: float | None = None
     session: Session = SESSION
 
-    def patients(self) -> list[Patient]:
+    def probe_targets(self) -> list[ProbeTarget]:
         return [
-            Patient(
+            ProbeTarget(
                 session=replace(self.session, last_seen_at=self.last_seen_at),
                 launch=LAUNCH,
                 engine=self.engine,
@@ -103,7 +103,7 @@ class Ward:
 @asynccontextmanager
 async def probing(ward: Ward) -> AsyncIterator[Prober]:
     policy = ProbePolicy(period_s=PERIOD_S, timeout_s=5.0, misses=MISSES, silence_s=SILENCE_S)
-    prober = Prober(ward.clock, lambda: 0.5, policy, ward.patients)
+    prober = Prober(ward.clock, lambda: 0.5, policy, ward.probe_targets)
     async with asyncio.TaskGroup() as tasks:
         running = tasks.create_task(prober.run())
         yield prober
@@ -149,9 +149,9 @@ async def test_misses_before_a_sleep_of_the_host_do_not_count_after_it(ward: War
 
     async with probing(ward) as prober:
         await ward.clock.advance(PERIOD_S * 3)
-        before = prober.pulse(SESSION.session_id)
+        before = prober.record(SESSION.session_id)
         await ward.clock.sleep_host(600)
-        after = prober.pulse(SESSION.session_id)
+        after = prober.record(SESSION.session_id)
         ward.engine.error = None
         await ward.clock.advance(PERIOD_S * 5)
 
@@ -247,8 +247,8 @@ async def test_what_we_cannot_ask_is_not_held_against_the_engine(ward: Ward) -> 
 
     async with probing(ward) as prober:
         await ward.clock.advance(PERIOD_S * 10)
-        pulse = prober.pulse(SESSION.session_id)
+        record = prober.record(SESSION.session_id)
 
-    assert pulse is not None
-    assert pulse.misses == 0
+    assert record is not None
+    assert record.misses == 0
     assert ward.verdicts == []

@@ -3,7 +3,7 @@ from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 
 from openwa_manager.domain.session import Identity, SessionId, Usage
-from openwa_manager.services.usage_sampler import Sampler
+from openwa_manager.services.usage_sampler import UsageSampler
 from tests.fakes.clock import FakeClock
 
 ACME = SessionId("acme")
@@ -24,35 +24,35 @@ class Host:
 
 
 @asynccontextmanager
-async def sampling(host: Host, clock: FakeClock) -> AsyncIterator[Sampler]:
-    sampler = Sampler(clock, PERIOD_S, host.measure, lambda: host.live, lambda _: host.measured.set())
+async def sampling(host: Host, clock: FakeClock) -> AsyncIterator[UsageSampler]:
+    usage_sampler = UsageSampler(clock, PERIOD_S, host.measure, lambda: host.live, lambda _: host.measured.set())
     async with asyncio.TaskGroup() as tasks:
-        task = tasks.create_task(sampler.run())
+        task = tasks.create_task(usage_sampler.run())
         await host.measured.wait()
         await clock.until_sleeping()
-        yield sampler
+        yield usage_sampler
         task.cancel()
 
 
 async def test_an_engine_that_ends_right_after_a_measurement_is_soon_not_counted_any_more() -> None:
     host, clock = Host(), FakeClock()
-    async with sampling(host, clock) as sampler:
-        counted = sampler.usage(ACME)
+    async with sampling(host, clock) as usage_sampler:
+        counted = usage_sampler.usage(ACME)
         host.live = {}
-        sampler.rouse()
+        usage_sampler.wake()
 
         await clock.advance(1.0)
 
-        assert (counted, sampler.usage(ACME)) == (USED, None)
+        assert (counted, usage_sampler.usage(ACME)) == (USED, None)
 
 
 async def test_without_news_engines_are_measured_once_a_period() -> None:
     host, clock = Host(), FakeClock()
-    async with sampling(host, clock) as sampler:
+    async with sampling(host, clock) as usage_sampler:
         host.live = {}
 
         await clock.advance(PERIOD_S - 0.1)
-        still = sampler.usage(ACME)
+        still = usage_sampler.usage(ACME)
         await clock.advance(0.1)
 
-        assert (still, sampler.usage(ACME)) == (USED, None)
+        assert (still, usage_sampler.usage(ACME)) == (USED, None)

@@ -11,9 +11,9 @@ from openwa_manager.domain.restart import Policy
 from openwa_manager.domain.session import ReasonCode, Session, SessionId
 from openwa_manager.domain.stimuli import DeleteRequested, Observation, StartRequested, Stimulus
 from openwa_manager.processes.ports import PortPool
-from openwa_manager.services.deliberation import Deliberation
-from openwa_manager.services.start_ticket import SlotSeeker
-from openwa_manager.services.start_gate import Shortage, StartGate, Turn
+from openwa_manager.services.deliberation import Decisions
+from openwa_manager.services.start_gate import QueuedStart, Shortage, StartGate
+from openwa_manager.services.start_ticket import StartTicket
 from tests.domain.stage import a_session
 from tests.fakes.clock import FakeClock, settle
 
@@ -29,21 +29,21 @@ class Host:
     def __post_init__(self) -> None:
         self.gate = StartGate(self.clock, 1, 0.0, lambda: self.shortage)
         ports = PortPool(28100, 28109)
-        self.seeker = SlotSeeker(a_session().session_id, self.gate, ports, lambda *seen: self.heard.extend(seen))
+        self.seeker = StartTicket(a_session().session_id, self.gate, ports, lambda *seen: self.heard.extend(seen))
 
     def decide(self, session: Session, *stimuli: Stimulus) -> Session:
         """Return what becomes of the session, with all that the seeker adds."""
         now = self.clock.now()
         moment = Moment(at=now.at, boot_s=now.boot_s)
-        batch = Deliberation(session=session, deadlines={}, policy=Policy())
+        batch = Decisions(session=session, deadlines={}, policy=Policy())
         for stimulus in stimuli:
             batch.consider(stimulus, moment)
-        self.seeker.follow(batch, moment, is_broke=False)
+        self.seeker.follow(batch, moment, is_disk_full=False)
         return batch.session
 
     def fill(self) -> None:
         """Let another session take the only slot."""
-        assert self.gate.enter(SessionId("other"), Turn(admit=lambda: None, delay=lambda _: None))
+        assert self.gate.enter(SessionId("other"), QueuedStart(admit=lambda: None, delay=lambda _: None))
 
     async def pass_a_second(self) -> None:
         """Let what waits at the gate be called."""
@@ -84,7 +84,7 @@ async def test_a_deletion_that_could_not_be_recorded_does_not_cost_the_place_at_
     search = host.seeker.search
 
     host.decide(queued, DeleteRequested(keep_data=True))
-    host.seeker.seek_again(search)
+    host.seeker.reopen(search)
     host.decide(queued)
     host.shortage = None
     await host.pass_a_second()
@@ -99,6 +99,6 @@ async def test_a_turn_called_while_something_could_not_be_recorded_is_not_lost(h
 
     host.gate.leave(SessionId("other"))
     await host.pass_a_second()
-    host.seeker.seek_again(search)
+    host.seeker.reopen(search)
 
     assert host.decide(queued).launch is not None

@@ -14,7 +14,7 @@ from openwa_manager.domain.stimuli import DeleteRequested, MessageAcknowledged, 
 from openwa_manager.processes.launcher import HostLauncher
 from openwa_manager.processes.ports import PortPool
 from openwa_manager.services.bulkhead import keep_running
-from openwa_manager.services.dependencies import Equipment
+from openwa_manager.services.dependencies import Dependencies
 from openwa_manager.services.start_gate import StartGate
 from openwa_manager.services.supervisor import Supervisor
 from openwa_manager.store.database import Database
@@ -43,34 +43,34 @@ class Host:
 
 
 @dataclass
-class Room:
+class Capacity:
     """A supervisor at work in its bulkhead."""
 
-    equipment: Equipment
+    dependencies: Dependencies
     clock: FakeClock
     dice: Dice
     host: Host
     group: asyncio.TaskGroup
 
     def __post_init__(self) -> None:
-        self._begin(Supervisor.newborn(a_session(), self.equipment))
+        self._begin(Supervisor.of_new_session(a_session(), self.dependencies))
 
     def take_over(self, session: Session) -> None:
         """Have another supervisor at work, for this session."""
         self.running.cancel()
-        self._begin(Supervisor(session, self.equipment))
+        self._begin(Supervisor(session, self.dependencies))
 
     def _begin(self, supervisor: Supervisor) -> None:
         self.supervisor = supervisor
-        self.running = self.group.create_task(keep_running(supervisor, self.equipment))
+        self.running = self.group.create_task(keep_running(supervisor, self.dependencies))
 
 
 @pytest.fixture
-async def room(tmp_path: Path) -> AsyncIterator[Room]:
+async def room(tmp_path: Path) -> AsyncIterator[Capacity]:
     clock, dice, host = FakeClock(), Dice(), Host()
     launcher = HostLauncher(tmp_path / "locks", clock)
     async with Database(tmp_path / "manager.db") as database, asyncio.TaskGroup() as group:
-        equipment = Equipment(
+        dependencies = Dependencies(
             clock=clock,
             chance=dice.draw,
             database=database,
@@ -87,20 +87,20 @@ async def room(tmp_path: Path) -> AsyncIterator[Room]:
             is_offline=lambda: False,
             awake_since=lambda: host.awake_since_s,
         )
-        room = Room(equipment, clock, dice, host, group)
+        room = Capacity(dependencies, clock, dice, host, group)
         yield room
         room.running.cancel()
     launcher.close()
 
 
-async def test_who_asked_a_supervisor_that_failed_over_it_is_told_so(room: Room) -> None:
+async def test_who_asked_a_supervisor_that_failed_over_it_is_told_so(room: Capacity) -> None:
     room.dice.bugs_left = 1
 
     with pytest.raises(DrainingError):
         await room.supervisor.ask(StartRequested())
 
 
-async def test_a_supervisor_that_was_started_over_does_what_it_is_asked(room: Room) -> None:
+async def test_a_supervisor_that_was_started_over_does_what_it_is_asked(room: Capacity) -> None:
     await room.supervisor.hear(())
     room.dice.bugs_left = 1
     with pytest.raises(DrainingError):
@@ -113,7 +113,7 @@ async def test_a_supervisor_that_was_started_over_does_what_it_is_asked(room: Ro
     assert session.process is ProcessState.STARTING
 
 
-async def test_a_takeover_is_over_for_its_caller_even_if_the_supervisor_failed_over_it(room: Room) -> None:
+async def test_a_takeover_is_over_for_its_caller_even_if_the_supervisor_failed_over_it(room: Capacity) -> None:
     await room.supervisor.hear(())
     room.dice.bugs_left = 1
 
@@ -122,7 +122,7 @@ async def test_a_takeover_is_over_for_its_caller_even_if_the_supervisor_failed_o
     assert session.process is ProcessState.STOPPED
 
 
-async def test_who_asks_when_the_daemon_is_stopping_is_told_so(room: Room) -> None:
+async def test_who_asks_when_the_daemon_is_stopping_is_told_so(room: Capacity) -> None:
     await room.supervisor.hear(())
     told: list[DrainingError] = []
 
@@ -140,7 +140,7 @@ async def test_who_asks_when_the_daemon_is_stopping_is_told_so(room: Room) -> No
     assert len(told) == 1
 
 
-async def test_who_asks_a_session_that_is_gone_is_told_so(room: Room) -> None:
+async def test_who_asks_a_session_that_is_gone_is_told_so(room: Capacity) -> None:
     await room.supervisor.ask(DeleteRequested(keep_data=True))
     await room.running
 
@@ -148,7 +148,7 @@ async def test_who_asks_a_session_that_is_gone_is_told_so(room: Room) -> None:
         await room.supervisor.ask(StopRequested())
 
 
-async def test_a_repeat_does_not_take_back_that_nobody_is_blamed_for_the_hosts_sleep(room: Room) -> None:
+async def test_a_repeat_does_not_take_back_that_nobody_is_blamed_for_the_hosts_sleep(room: Capacity) -> None:
     launch = replace(a_launch(1, AT, ReasonCode.REQUESTED), identity=an_identity())
     linking = replace(a_session(), process=ProcessState.RUNNING, link=LinkState.AUTHENTICATING, launch=launch)
     room.take_over(linking)

@@ -6,7 +6,7 @@ from dataclasses import dataclass, field, replace
 import pytest
 
 from openwa_manager.domain.session import LinkState, Reason, ReasonCode, Session, SessionId, Spec
-from openwa_manager.services.host_monitor import Reactions, Vigil
+from openwa_manager.services.host_monitor import HostMonitor, HostReactions
 from tests.fakes.clock import FakeClock
 
 
@@ -43,13 +43,13 @@ class Host:
 
 
 @asynccontextmanager
-async def watching(host: Host) -> AsyncIterator[Vigil]:
-    reactions = Reactions(on_network=host.note_network, on_slept=host.note_sleep)
-    vigil = Vigil(host.clock, lambda: host.has_route, lambda: host.sessions, reactions)
+async def watching(host: Host) -> AsyncIterator[HostMonitor]:
+    reactions = HostReactions(on_network=host.note_network, on_slept=host.note_sleep)
+    host_monitor = HostMonitor(host.clock, lambda: host.has_route, lambda: host.sessions, reactions)
     async with asyncio.TaskGroup() as tasks:
-        running = tasks.create_task(vigil.run())
+        running = tasks.create_task(host_monitor.run())
         await host.clock.advance(1)
-        yield vigil
+        yield host_monitor
         running.cancel()
 
 
@@ -59,12 +59,12 @@ def host() -> Host:
 
 
 async def test_a_sleep_of_the_host_is_noticed_once(host: Host) -> None:
-    async with watching(host) as vigil:
-        awake_before_s = vigil.awake_since()
+    async with watching(host) as host_monitor:
+        awake_before_s = host_monitor.awake_since()
         await host.clock.advance(600)
-        awake_s = vigil.awake_since()
+        awake_s = host_monitor.awake_since()
         await host.clock.sleep_host(600)
-        woken_s = vigil.awake_since()
+        woken_s = host_monitor.awake_since()
         await host.clock.advance(600)
 
     assert awake_s == awake_before_s
@@ -74,42 +74,42 @@ async def test_a_sleep_of_the_host_is_noticed_once(host: Host) -> None:
 
 
 async def test_a_sleep_counts_before_it_is_noticed(host: Host) -> None:
-    async with watching(host) as vigil:
-        before_s = vigil.awake_since()
+    async with watching(host) as host_monitor:
+        before_s = host_monitor.awake_since()
         host.clock._move_to(host.clock.now().boot_s + 600)
 
-        assert vigil.awake_since() == host.clock.now().boot_s > before_s
+        assert host_monitor.awake_since() == host.clock.now().boot_s > before_s
 
 
 @pytest.mark.parametrize(("has_route", "is_offline"), [(False, True), (True, False), (None, False)])
 async def test_a_host_without_a_route_is_offline(host: Host, has_route: bool | None, is_offline: bool) -> None:
-    async with watching(host) as vigil:
+    async with watching(host) as host_monitor:
         host.has_route = has_route
         await host.clock.advance(10)
 
-        assert vigil.is_offline is is_offline
+        assert host_monitor.is_offline is is_offline
         assert host.network_changes == int(is_offline)
 
 
 async def test_three_links_lost_within_half_a_minute_are_the_hosts_network(host: Host) -> None:
-    async with watching(host) as vigil:
+    async with watching(host) as host_monitor:
         host.drop(2)
         await host.clock.advance(10)
-        after_two = vigil.is_offline
+        after_two = host_monitor.is_offline
         host.drop(3)
         await host.clock.advance(10)
-        after_three = vigil.is_offline
+        after_three = host_monitor.is_offline
         host.sessions = [replace(each, connected_at=host.clock.now().at) for each in host.sessions[:1]]
         await host.clock.advance(10)
 
-        assert (after_two, after_three, vigil.is_offline) == (False, True, False)
+        assert (after_two, after_three, host_monitor.is_offline) == (False, True, False)
 
 
 async def test_a_burst_of_lost_links_excuses_for_five_minutes_only(host: Host) -> None:
-    async with watching(host) as vigil:
+    async with watching(host) as host_monitor:
         host.drop(5)
         await host.clock.advance(10)
-        during = vigil.is_offline
+        during = host_monitor.is_offline
         await host.clock.advance(400)
 
-        assert (during, vigil.is_offline) == (True, False)
+        assert (during, host_monitor.is_offline) == (True, False)

@@ -7,7 +7,7 @@ from email.utils import formatdate
 import pytest
 from standardwebhooks.webhooks import Webhook
 
-from openwa_manager.domain.delivery import Delivered, Endpoint, Gone, Outcome, Rejected, Retry
+from openwa_manager.domain.delivery import AttemptResult, Delivered, Endpoint, Gone, Rejected, Retry
 from openwa_manager.domain.events import EndpointId
 from openwa_manager.webhooks.address import AddressGuard
 from openwa_manager.webhooks.sender import Sender
@@ -43,7 +43,7 @@ def an_endpoint(url: str) -> Endpoint:
     return Endpoint(endpoint_id=EndpointId("ep_1"), url=url, secret=new_secret(), created_at=0.0, updated_at=0.0)
 
 
-async def post(sender: Sender, receiver: Receiver) -> Outcome:
+async def post(sender: Sender, receiver: Receiver) -> AttemptResult:
     return await sender.send(an_endpoint(receiver.url), "evt_1", BODY, NOW)
 
 
@@ -72,7 +72,9 @@ async def test_a_delivery_arrives_as_the_bytes_that_were_signed(sender: Sender, 
         ),
     ],
 )
-async def test_each_answer_has_its_meaning(sender: Sender, receiver: Receiver, status: int, outcome: Outcome) -> None:
+async def test_each_answer_has_its_meaning(
+    sender: Sender, receiver: Receiver, status: int, outcome: AttemptResult
+) -> None:
     receiver.answers = [status]
 
     assert await post(sender, receiver) == outcome
