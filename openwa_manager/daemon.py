@@ -13,9 +13,9 @@ from functools import partial
 import structlog
 
 from openwa_manager import logs
+from openwa_manager.api.admission.authenticator import Authenticator, make_admin_key
 from openwa_manager.api.app import control_app
-from openwa_manager.api.authenticator import Authenticator, make_admin_key
-from openwa_manager.api.gateway import gateway_app
+from openwa_manager.api.gateway.app import gateway_app
 from openwa_manager.api.intake import intake_app
 from openwa_manager.api.listeners import listen
 from openwa_manager.config import Settings
@@ -25,9 +25,9 @@ from openwa_manager.host.home import DaemonLock, Home, raise_file_limit
 from openwa_manager.host.notify import ServiceManager
 from openwa_manager.parts import VERSION, Parts
 from openwa_manager.processes.locks import reserve_fd
-from openwa_manager.services.backpressure import Backpressure
-from openwa_manager.services.registry_rebuild import RegistryRebuild, open_safely
-from openwa_manager.services.service_notifier import ServiceNotifier
+from openwa_manager.services.delivery.backpressure import Backpressure
+from openwa_manager.services.starting.registry_rebuild import RegistryRebuild, open_safely
+from openwa_manager.services.upkeep.service_notifier import ServiceNotifier
 from openwa_manager.store.endpoints import configure_default
 from openwa_manager.webhooks.signing import new_secret
 

@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from itertools import accumulate
 from typing import TYPE_CHECKING
 
-from openwa_manager.domain.session import SessionId, Status, Usage
+from openwa_manager.domain.session.session import SessionId, Status, Usage
 
 if TYPE_CHECKING:
     from prometheus_client.core import Metric

@@ -14,15 +14,15 @@ from typing import Protocol
 import structlog
 
 from openwa_manager.api.app import ApiDependencies
-from openwa_manager.api.gateway import GatewayDependencies
+from openwa_manager.api.gateway.app import GatewayDependencies
+from openwa_manager.api.host.system import HostFacts
 from openwa_manager.api.listeners import ListenAddresses
-from openwa_manager.api.sessions import Recipes
-from openwa_manager.api.system import HostFacts
+from openwa_manager.api.sessions.sessions import Recipes
 from openwa_manager.config import Settings
 from openwa_manager.config.policies import delivery_policy, memory_limits, probe_policy, session_policy
+from openwa_manager.domain.delivery.events import Event, Json, StoredEvent
 from openwa_manager.domain.errors import StorageFullError
-from openwa_manager.domain.events import Event, Json, StoredEvent
-from openwa_manager.domain.session import SessionId
+from openwa_manager.domain.session.session import SessionId
 from openwa_manager.engines import openwa
 from openwa_manager.engines.command import CommandEngine, CommandSetup
 from openwa_manager.engines.environment import EngineContext
@@ -34,26 +34,26 @@ from openwa_manager.host.network import has_default_route
 from openwa_manager.processes.launcher import HostLauncher
 from openwa_manager.processes.ports import PortPool
 from openwa_manager.processes.usage import UsageMeter
-from openwa_manager.services.attempts import DeliveryWorker, EnvelopeSource
-from openwa_manager.services.broadcaster import Broadcaster
-from openwa_manager.services.capacity import Capacity
-from openwa_manager.services.deliveries import Deliveries
-from openwa_manager.services.dependencies import Dependencies
-from openwa_manager.services.disk_usage import DiskUsage
-from openwa_manager.services.dispatcher import Dispatcher
-from openwa_manager.services.endpoints import Endpoints, Ownership
-from openwa_manager.services.force_kill import force_kill
-from openwa_manager.services.health import HealthReader, HealthSources
-from openwa_manager.services.heartbeat import Heartbeat
-from openwa_manager.services.host_monitor import HostMonitor, HostReactions
-from openwa_manager.services.housekeeping import EngineLogs, Housekeeping
-from openwa_manager.services.memory_guard import MemoryGuard
-from openwa_manager.services.metrics_collector import MetricsCollector
-from openwa_manager.services.pacing import Pacing
-from openwa_manager.services.prober import Prober
-from openwa_manager.services.sessions import Sessions
-from openwa_manager.services.start_gate import StartGate
-from openwa_manager.services.usage_sampler import UsageSampler
+from openwa_manager.services.delivery.attempts import DeliveryWorker, EnvelopeSource
+from openwa_manager.services.delivery.broadcaster import Broadcaster
+from openwa_manager.services.delivery.deliveries import Deliveries
+from openwa_manager.services.delivery.dispatcher import Dispatcher
+from openwa_manager.services.delivery.endpoints import Endpoints, Ownership
+from openwa_manager.services.messaging.pacing import Pacing
+from openwa_manager.services.monitoring.disk_usage import DiskUsage
+from openwa_manager.services.monitoring.health import HealthReader, HealthSources
+from openwa_manager.services.monitoring.heartbeat import Heartbeat
+from openwa_manager.services.monitoring.host_monitor import HostMonitor, HostReactions
+from openwa_manager.services.monitoring.memory_guard import MemoryGuard
+from openwa_manager.services.monitoring.metrics_collector import MetricsCollector
+from openwa_manager.services.monitoring.prober import Prober
+from openwa_manager.services.monitoring.usage_sampler import UsageSampler
+from openwa_manager.services.sessions.force_kill import force_kill
+from openwa_manager.services.sessions.sessions import Sessions
+from openwa_manager.services.starting.capacity import Capacity
+from openwa_manager.services.starting.dependencies import Dependencies
+from openwa_manager.services.starting.start_gate import StartGate
+from openwa_manager.services.upkeep.housekeeping import EngineLogs, Housekeeping
 from openwa_manager.store import outbox
 from openwa_manager.store.database import Database
 from openwa_manager.watcher.qr import QrWatcher

@@ -10,7 +10,7 @@ from prometheus_client.openmetrics.parser import text_string_to_metric_families 
 from prometheus_client.parser import text_string_to_metric_families as read_text
 from prometheus_client.samples import Sample
 
-from openwa_manager.domain.session import SessionId, Status, Usage
+from openwa_manager.domain.session.session import SessionId, Status, Usage
 from openwa_manager.metrics import COMMIT_S, LOOP_LAG_S, QR_PUSH_S, Durations, Scrape, expose
 
 

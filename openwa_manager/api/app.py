@@ -6,31 +6,31 @@ from functools import partial
 
 from aiohttp import web
 
-from openwa_manager.api.authenticator import Authenticator
-from openwa_manager.api.deliveries import DeliveryRoutes
-from openwa_manager.api.endpoints import EndpointRoutes
+from openwa_manager.api.admission.authenticator import Authenticator
+from openwa_manager.api.delivery.deliveries import DeliveryRoutes
+from openwa_manager.api.delivery.endpoints import EndpointRoutes
+from openwa_manager.api.delivery.event_stream import StreamTiming
+from openwa_manager.api.delivery.events import EventRoutes
 from openwa_manager.api.errors import answer_errors
-from openwa_manager.api.event_stream import StreamTiming
-from openwa_manager.api.events import EventRoutes
-from openwa_manager.api.gateway_errors import answer_as_openwa
-from openwa_manager.api.health import HealthRoutes
-from openwa_manager.api.logs import LogRoutes
-from openwa_manager.api.metrics import MetricsRoutes
+from openwa_manager.api.gateway.errors import answer_as_openwa
+from openwa_manager.api.host.health import HealthRoutes
+from openwa_manager.api.host.metrics import MetricsRoutes
+from openwa_manager.api.host.system import HostFacts, SystemRoutes
 from openwa_manager.api.middleware import identify, log_answer, mark_answer
 from openwa_manager.api.openapi import OpenapiRoutes
-from openwa_manager.api.qr import QrRoutes
-from openwa_manager.api.registry import RegistryRoutes
 from openwa_manager.api.routing import Route
-from openwa_manager.api.sessions import Recipes, SessionRoutes
-from openwa_manager.api.system import HostFacts, SystemRoutes
-from openwa_manager.api.why import WhyRoutes
-from openwa_manager.domain.session import SessionId, Usage
+from openwa_manager.api.sessions.logs import LogRoutes
+from openwa_manager.api.sessions.qr import QrRoutes
+from openwa_manager.api.sessions.registry import RegistryRoutes
+from openwa_manager.api.sessions.sessions import Recipes, SessionRoutes
+from openwa_manager.api.sessions.why import WhyRoutes
+from openwa_manager.domain.session.session import SessionId, Usage
 from openwa_manager.metrics import Scrape
-from openwa_manager.services.broadcaster import Broadcaster
-from openwa_manager.services.deliveries import Deliveries
-from openwa_manager.services.endpoints import Endpoints
-from openwa_manager.services.health import HealthReader
-from openwa_manager.services.sessions import Sessions
+from openwa_manager.services.delivery.broadcaster import Broadcaster
+from openwa_manager.services.delivery.deliveries import Deliveries
+from openwa_manager.services.delivery.endpoints import Endpoints
+from openwa_manager.services.monitoring.health import HealthReader
+from openwa_manager.services.sessions.sessions import Sessions
 from openwa_manager.store.database import Database
 
 BODY_MAX_BYTES = 1024 * 1024

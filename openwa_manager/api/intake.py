@@ -16,10 +16,10 @@ from openwa_manager.api.errors import (
 )
 from openwa_manager.api.middleware import identify, mark_answer
 from openwa_manager.api.routing import read_whole, session_id_in
+from openwa_manager.domain.delivery.events import Json, is_passed_through
 from openwa_manager.domain.errors import BacklogFullError, InvalidInputError
-from openwa_manager.domain.events import Json, is_passed_through
-from openwa_manager.domain.session import Launch
-from openwa_manager.services.sessions import EngineDelivery, Sessions
+from openwa_manager.domain.session.session import Launch
+from openwa_manager.services.sessions.sessions import EngineDelivery, Sessions
 
 #: OpenWA cuts media above 1 MiB out of its events; base64 and the rest fit in twice that.
 BODY_MAX_BYTES = 2 * 1024 * 1024

@@ -10,12 +10,12 @@ from aiohttp import web
 from pydantic import BaseModel
 from pydantic.json_schema import models_json_schema
 
-from openwa_manager.api.authenticator import OPEN_PATHS
+from openwa_manager.api.admission.authenticator import OPEN_PATHS
 from openwa_manager.api.errors import PROBLEM_TYPE
 from openwa_manager.api.requests import SESSION_ID_TEXT, Body, Nothing, RequestModel
 from openwa_manager.api.responses import Problem
 from openwa_manager.api.routing import Answer, Call, Route, route
-from openwa_manager.domain.events import Json
+from openwa_manager.domain.delivery.events import Json
 
 _REF = "#/components/schemas/{model}"
 _PATH_PARAMETER = re.compile(r"\{(\w+)\}")

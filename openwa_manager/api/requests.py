@@ -4,8 +4,8 @@ from typing import Annotated, ClassVar, Literal
 
 from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, StringConstraints
 
-from openwa_manager.domain.delivery import DeliveryState
-from openwa_manager.domain.session import SESSION_ID_PATTERN, Desired, Status
+from openwa_manager.domain.delivery.delivery import DeliveryState
+from openwa_manager.domain.session.session import SESSION_ID_PATTERN, Desired, Status
 
 WAIT_MAX_S = 60.0
 

@@ -5,8 +5,8 @@ from typing import Annotated, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, RootModel
 
-from openwa_manager.domain.delivery import DeliveryState
-from openwa_manager.domain.session import (
+from openwa_manager.domain.delivery.delivery import DeliveryState
+from openwa_manager.domain.session.session import (
     Desired,
     LinkState,
     ProcessState,
@@ -19,7 +19,7 @@ from openwa_manager.domain.session import (
     Step,
     Usage,
 )
-from openwa_manager.domain.times import iso8601
+from openwa_manager.domain.session.times import iso8601
 
 #: ISO 8601, UTC, milliseconds.
 Timestamp = Annotated[str, Field(json_schema_extra={"format": "date-time"})]

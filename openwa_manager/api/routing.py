@@ -12,7 +12,7 @@ from pydantic import BaseModel, ValidationError
 from openwa_manager.api.errors import BadRequestError, SlowRequestError, UnsupportedMediaTypeError
 from openwa_manager.api.requests import Body, Query, RequestModel
 from openwa_manager.domain.errors import InvalidInputError, SessionNotFoundError
-from openwa_manager.domain.session import SessionId, is_session_id
+from openwa_manager.domain.session.session import SessionId, is_session_id
 
 G = TypeVar("G", bound=RequestModel)
 

@@ -7,10 +7,14 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-from openwa_manager.cli import deliveries, demo, doctor, endpoints, serve, service, sessions, top, watching
 from openwa_manager.cli.command import Command, Invocation, declare_all, declare_everywhere
+from openwa_manager.cli.commands import deliveries, endpoints, serve, sessions, watching
+from openwa_manager.cli.demo import demo
+from openwa_manager.cli.doctor import doctor
 from openwa_manager.cli.errors import FAILED, INTERRUPTED, exit_code_of
-from openwa_manager.cli.output import Output
+from openwa_manager.cli.service import service
+from openwa_manager.cli.terminal import top
+from openwa_manager.cli.terminal.output import Output
 from openwa_manager.domain.errors import OpenwaManagerError
 
 COMMANDS: tuple[Command, ...] = (

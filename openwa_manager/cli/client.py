@@ -13,7 +13,7 @@ from openwa_manager.cli.errors import CommandFailedError, NotReachableError
 from openwa_manager.domain.errors import SessionNotFoundError
 
 if TYPE_CHECKING:
-    from openwa_manager.domain.events import Json
+    from openwa_manager.domain.delivery.events import Json
 
 #: Longer than anything the daemon makes a caller wait for (60 s).
 TIMEOUT_S = 90.0

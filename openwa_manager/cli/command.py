@@ -6,7 +6,7 @@ from typing import NamedTuple
 
 from openwa_manager.cli.client import Client
 from openwa_manager.cli.discovery import find_daemon
-from openwa_manager.cli.output import Output
+from openwa_manager.cli.terminal.output import Output
 from openwa_manager.domain.errors import SessionNotFoundError
 
 #: How long `start`, `stop` and `restart` wait for the outcome unless told.
@@ -36,7 +36,7 @@ class Invocation(NamedTuple):
         Raises:
             SessionNotFoundError: no session can have that id; `.` or `..` must not become part of a path.
         """
-        from openwa_manager.domain.session import is_session_id
+        from openwa_manager.domain.session.session import is_session_id
 
         session_id: str = self.arguments.session_id
         if not is_session_id(session_id):

@@ -9,7 +9,7 @@ from openwa_manager.cli.client import Client, Query
 from openwa_manager.cli.errors import NotReachableError
 
 if TYPE_CHECKING:
-    from openwa_manager.domain.events import Json
+    from openwa_manager.domain.delivery.events import Json
 
 #: How long a daemon may be away once it was there, as while it is upgraded.
 PATIENCE_S = 60.0

@@ -1,10 +1,10 @@
 """What the settings say, in the words of those who keep to it."""
 
 from openwa_manager.config.settings import Settings
-from openwa_manager.domain.delivery import DeliveryPolicy
-from openwa_manager.domain.restart import LinkPolicy, Policy, RestartPolicy
-from openwa_manager.services.memory_guard import MemoryLimits
-from openwa_manager.services.prober import ProbePolicy
+from openwa_manager.domain.delivery.delivery import DeliveryPolicy
+from openwa_manager.domain.session.restart import LinkPolicy, Policy, RestartPolicy
+from openwa_manager.services.monitoring.memory_guard import MemoryLimits
+from openwa_manager.services.monitoring.prober import ProbePolicy
 
 
 def session_policy(settings: Settings) -> Policy:

@@ -20,9 +20,9 @@ from pydantic import (
     model_validator,
 )
 
-from openwa_manager.domain.delivery import DeliveryPolicy
+from openwa_manager.domain.delivery.delivery import DeliveryPolicy
+from openwa_manager.domain.delivery.events import Json
 from openwa_manager.domain.errors import InvalidInputError
-from openwa_manager.domain.events import Json
 from openwa_manager.webhooks.signing import check_secret
 
 #: macOS gives a socket's path 104 bytes, the last of them a zero.

@@ -5,10 +5,10 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Protocol
 
-from openwa_manager.domain.delivery import AttemptResult, Endpoint
-from openwa_manager.domain.events import Json
-from openwa_manager.domain.session import Exit, Identity, Launch, LaunchId, Session, SessionId
-from openwa_manager.domain.stimuli import Observation
+from openwa_manager.domain.delivery.delivery import AttemptResult, Endpoint
+from openwa_manager.domain.delivery.events import Json
+from openwa_manager.domain.session.session import Exit, Identity, Launch, LaunchId, Session, SessionId
+from openwa_manager.domain.session.stimuli import Observation
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -8,11 +8,11 @@ from pathlib import Path
 
 import aiohttp
 
+from openwa_manager.domain.delivery.events import Json, is_passed_through
 from openwa_manager.domain.errors import EngineError, EngineTimeoutError, EngineUnableError, LaunchFailedError
-from openwa_manager.domain.events import Json, is_passed_through
 from openwa_manager.domain.ports import LaunchPlan, Report
-from openwa_manager.domain.session import Launch, LaunchId, Session, SessionId
-from openwa_manager.domain.stimuli import (
+from openwa_manager.domain.session.session import Launch, LaunchId, Session, SessionId
+from openwa_manager.domain.session.stimuli import (
     EngineEventReceived,
     EngineReady,
     LifeSeen,

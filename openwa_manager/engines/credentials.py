@@ -10,7 +10,7 @@ from pathlib import Path
 
 from pydantic import BaseModel, ValidationError
 
-from openwa_manager.domain.session import SessionId
+from openwa_manager.domain.session.session import SessionId
 from openwa_manager.engines.mapping import inner_name
 
 KEPT_FILE = "creds.kept.json"

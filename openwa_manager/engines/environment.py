@@ -5,7 +5,7 @@ from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from openwa_manager.domain.session import LAUNCH_ID_VARIABLE, Launch, LaunchId, Session, SessionId, log_path_of
+from openwa_manager.domain.session.session import LAUNCH_ID_VARIABLE, Launch, LaunchId, Session, SessionId, log_path_of
 
 #: All that an engine inherits (DESIGN.md, Launching); a trailing `*` stands for any ending.
 INHERITED = (

@@ -8,9 +8,9 @@ from datetime import datetime
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from openwa_manager.domain.events import Json, is_passed_through
-from openwa_manager.domain.session import LaunchId, SessionId
-from openwa_manager.domain.stimuli import (
+from openwa_manager.domain.delivery.events import Json, is_passed_through
+from openwa_manager.domain.session.session import LaunchId, SessionId
+from openwa_manager.domain.session.stimuli import (
     EngineEventReceived,
     LinkCheckRequested,
     LinkReport,

@@ -7,11 +7,11 @@ from pathlib import Path
 from types import TracebackType
 from typing import Self
 
+from openwa_manager.domain.delivery.events import Json
 from openwa_manager.domain.errors import EngineError, EngineTimeoutError
-from openwa_manager.domain.events import Json
 from openwa_manager.domain.ports import Clock, LaunchPlan, Report
-from openwa_manager.domain.session import Launch, LaunchId, ProcessState, Session, SessionId
-from openwa_manager.domain.stimuli import EngineReady, LinkReport, Observation, PostsMissed, QrProduced
+from openwa_manager.domain.session.session import Launch, LaunchId, ProcessState, Session, SessionId
+from openwa_manager.domain.session.stimuli import EngineReady, LinkReport, Observation, PostsMissed, QrProduced
 from openwa_manager.engines import credentials, mapping, proxy
 from openwa_manager.engines.client import Answer, Body, EngineClient
 from openwa_manager.engines.environment import EngineContext, is_own_webhook

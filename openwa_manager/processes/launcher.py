@@ -10,12 +10,12 @@ from pathlib import Path
 
 from openwa_manager.domain.errors import LaunchFailedError, OwnedElsewhereError
 from openwa_manager.domain.ports import Clock, LaunchPlan, Target
-from openwa_manager.domain.session import Exit, Identity, LaunchId, SessionId
-from openwa_manager.processes.exits import Exits, system_source
-from openwa_manager.processes.identity import boot_id, is_alive, stamp
+from openwa_manager.domain.session.session import Exit, Identity, LaunchId, SessionId
+from openwa_manager.processes.exits.exits import Exits, system_source
 from openwa_manager.processes.locks import SessionLocks
 from openwa_manager.processes.profiles import clear_stale_locks
-from openwa_manager.processes.table import read_marked_table
+from openwa_manager.processes.reading.identity import boot_id, is_alive, stamp
+from openwa_manager.processes.reading.table import read_marked_table
 from openwa_manager.processes.tree import MembersOf, Trees
 
 #: How long a launch waits for a lock that the leftovers of an earlier one may still hold, and how often it looks.

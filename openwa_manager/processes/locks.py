@@ -8,7 +8,7 @@ from functools import cache
 from pathlib import Path
 
 from openwa_manager.domain.errors import LaunchFailedError, OwnedElsewhereError
-from openwa_manager.domain.session import SessionId
+from openwa_manager.domain.session.session import SessionId
 
 #: Node and bash close inherited descriptors up to this number before they start programs of their own.
 _HIGHEST_FD = 15

@@ -5,7 +5,7 @@ import socket
 from contextlib import closing
 
 from openwa_manager.domain.errors import PortInUseError
-from openwa_manager.domain.session import SessionId
+from openwa_manager.domain.session.session import SessionId
 
 
 class PortPool:

@@ -7,8 +7,8 @@ from pathlib import Path
 
 import structlog
 
-from openwa_manager.processes.identity import identify
-from openwa_manager.processes.table import mark_of
+from openwa_manager.processes.reading.identity import identify
+from openwa_manager.processes.reading.table import mark_of
 
 _log = structlog.get_logger()
 

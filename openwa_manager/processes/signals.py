@@ -5,8 +5,8 @@ import signal
 import sys
 from contextlib import suppress
 
-from openwa_manager.domain.session import Identity
-from openwa_manager.processes.identity import is_alive
+from openwa_manager.domain.session.session import Identity
+from openwa_manager.processes.reading.identity import is_alive
 
 
 def send_signal(identity: Identity, number: signal.Signals) -> bool:
@@ -15,7 +15,7 @@ def send_signal(identity: Identity, number: signal.Signals) -> bool:
     Raises PermissionError when it belongs to somebody else.
     """
     if sys.platform == "linux":
-        from openwa_manager.processes import pidfd
+        from openwa_manager.processes.exits import pidfd
 
         return pidfd.send(identity, number)
     else:  # noqa: RET505 mypy understands only this form

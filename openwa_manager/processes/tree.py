@@ -7,12 +7,12 @@ from collections.abc import Callable
 import structlog
 
 from openwa_manager.domain.ports import Clock, Target
-from openwa_manager.domain.session import Exit, Identity, SessionId
-from openwa_manager.processes.exits import Exits
-from openwa_manager.processes.identity import is_alive
+from openwa_manager.domain.session.session import Exit, Identity, SessionId
+from openwa_manager.processes.exits.exits import Exits
+from openwa_manager.processes.reading.identity import is_alive
+from openwa_manager.processes.reading.table import SharedRead, Table, read_marked_table, read_processes
 from openwa_manager.processes.shortage import is_shortage
 from openwa_manager.processes.signals import send_signal
-from openwa_manager.processes.table import SharedRead, Table, read_marked_table, read_processes
 
 log = structlog.get_logger(__name__)
 

@@ -6,9 +6,9 @@ from dataclasses import dataclass
 import psutil
 
 from openwa_manager.domain.ports import Clock
-from openwa_manager.domain.session import Identity, SessionId, Usage
-from openwa_manager.processes.identity import is_alive
-from openwa_manager.processes.table import Process, Table, read_processes
+from openwa_manager.domain.session.session import Identity, SessionId, Usage
+from openwa_manager.processes.reading.identity import is_alive
+from openwa_manager.processes.reading.table import Process, Table, read_processes
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -10,23 +10,23 @@ import traceback
 from contextlib import suppress
 from pathlib import Path
 
-from openwa_manager.simulator.addresses import AddressGuard
-from openwa_manager.simulator.app import App
-from openwa_manager.simulator.control import Control
-from openwa_manager.simulator.errors import HttpError
-from openwa_manager.simulator.keys import Keys
+from openwa_manager.simulator.http.app import App
+from openwa_manager.simulator.http.errors import HttpError
+from openwa_manager.simulator.http.server import Server
+from openwa_manager.simulator.http.throttle import Throttle
 from openwa_manager.simulator.log import log
-from openwa_manager.simulator.message_routes import MessageRoutes
-from openwa_manager.simulator.messages import Batches, Messages
-from openwa_manager.simulator.server import Server
-from openwa_manager.simulator.session_routes import SessionRoutes
-from openwa_manager.simulator.sessions import Sessions
+from openwa_manager.simulator.routes.control import Control
+from openwa_manager.simulator.routes.message_routes import MessageRoutes
+from openwa_manager.simulator.routes.session_routes import SessionRoutes
+from openwa_manager.simulator.routes.system_routes import SystemRoutes
+from openwa_manager.simulator.routes.webhook_routes import WebhookRoutes
 from openwa_manager.simulator.settings import BadEnvironmentError, Settings, Vices, read_settings, read_vices
-from openwa_manager.simulator.storage import CorruptDataError, Storage
-from openwa_manager.simulator.system_routes import SystemRoutes
-from openwa_manager.simulator.throttle import Throttle
-from openwa_manager.simulator.webhook_routes import WebhookRoutes
-from openwa_manager.simulator.webhooks import Dispatcher
+from openwa_manager.simulator.state.addresses import AddressGuard
+from openwa_manager.simulator.state.keys import Keys
+from openwa_manager.simulator.state.messages import Batches, Messages
+from openwa_manager.simulator.state.sessions import Sessions
+from openwa_manager.simulator.state.storage import CorruptDataError, Storage
+from openwa_manager.simulator.state.webhooks import Dispatcher
 
 #: libuv closes descriptors up to this one to its children, and leaks the others: so do we.
 LAST_PRIVATE_DESCRIPTOR = 15

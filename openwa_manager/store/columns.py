@@ -4,7 +4,7 @@ import json
 import sqlite3
 from collections.abc import Mapping, Sequence
 
-from openwa_manager.domain.events import Json
+from openwa_manager.domain.delivery.events import Json
 
 Column = str | int | float | bytes | None
 Row = Mapping[str, Column]

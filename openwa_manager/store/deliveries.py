@@ -5,9 +5,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
 
-from openwa_manager.domain.delivery import DeliveryState
-from openwa_manager.domain.events import EndpointId
-from openwa_manager.domain.session import SessionId
+from openwa_manager.domain.delivery.delivery import DeliveryState
+from openwa_manager.domain.delivery.events import EndpointId
+from openwa_manager.domain.session.session import SessionId
 from openwa_manager.store.columns import Row, query, to_json
 
 

@@ -3,8 +3,8 @@
 import sqlite3
 from dataclasses import replace
 
-from openwa_manager.domain.delivery import DEFAULT_ENDPOINT, Endpoint
-from openwa_manager.domain.events import EndpointId
+from openwa_manager.domain.delivery.delivery import DEFAULT_ENDPOINT, Endpoint
+from openwa_manager.domain.delivery.events import EndpointId
 from openwa_manager.store.columns import json_texts, query, text, to_json
 from openwa_manager.store.ids import new_id
 

@@ -3,7 +3,7 @@
 import sqlite3
 from collections.abc import Iterable
 
-from openwa_manager.domain.session import SessionId
+from openwa_manager.domain.session.session import SessionId
 
 #: How long a key is remembered; OpenWA's last retry and its crash replay come within minutes.
 KEPT_S = 86_400.0

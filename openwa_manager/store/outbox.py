@@ -5,9 +5,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from typing import NamedTuple
 
-from openwa_manager.domain.delivery import DeliveryState, Lane, Tries
-from openwa_manager.domain.events import EndpointId, Event, EventClass, StoredEvent, matches
-from openwa_manager.domain.session import SessionId
+from openwa_manager.domain.delivery.delivery import DeliveryState, Lane, Tries
+from openwa_manager.domain.delivery.events import EndpointId, Event, EventClass, StoredEvent, matches
+from openwa_manager.domain.session.session import SessionId
 from openwa_manager.store.backlog import CAP, Cap, read_backlog, shed
 from openwa_manager.store.columns import Row, json_object, json_texts, query, text, to_json
 from openwa_manager.store.ids import new_id

@@ -7,8 +7,8 @@ from operator import attrgetter
 
 from pydantic import TypeAdapter
 
-from openwa_manager.domain.events import Event, StoredEvent
-from openwa_manager.domain.session import (
+from openwa_manager.domain.delivery.events import Event, StoredEvent
+from openwa_manager.domain.session.session import (
     Desired,
     Ending,
     Identity,

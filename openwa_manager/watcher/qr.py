@@ -14,7 +14,7 @@ from watchfiles import Change, awatch
 from watchfiles._rust_notify import WatchfilesRustInternalError
 
 from openwa_manager.domain.ports import Clock
-from openwa_manager.domain.session import SessionId, is_session_id
+from openwa_manager.domain.session.session import SessionId, is_session_id
 from openwa_manager.watcher.png import PNG_MAX_BYTES, is_whole_png
 
 QR_FILE = "qr.png"

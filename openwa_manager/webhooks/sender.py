@@ -8,7 +8,7 @@ from typing import Self
 import aiohttp
 from yarl import URL
 
-from openwa_manager.domain.delivery import AttemptResult, Delivered, Endpoint, Gone, Rejected, Retry
+from openwa_manager.domain.delivery.delivery import AttemptResult, Delivered, Endpoint, Gone, Rejected, Retry
 from openwa_manager.webhooks.address import AddressGuard
 from openwa_manager.webhooks.signing import signature_headers
 

@@ -6,7 +6,7 @@ import hashlib
 import hmac
 import secrets
 
-from openwa_manager.domain.delivery import Endpoint
+from openwa_manager.domain.delivery.delivery import Endpoint
 from openwa_manager.domain.errors import InvalidInputError
 
 _PREFIX = "whsec_"

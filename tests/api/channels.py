@@ -4,15 +4,15 @@ from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 
-from openwa_manager.api.event_stream import StreamTiming
-from openwa_manager.domain.delivery import DeliveryPolicy
-from openwa_manager.domain.events import StoredEvent
+from openwa_manager.api.delivery.event_stream import StreamTiming
+from openwa_manager.domain.delivery.delivery import DeliveryPolicy
+from openwa_manager.domain.delivery.events import StoredEvent
 from openwa_manager.host.clock import SystemClock
-from openwa_manager.services.attempts import DeliveryWorker, EnvelopeSource
-from openwa_manager.services.broadcaster import Broadcaster
-from openwa_manager.services.deliveries import Deliveries
-from openwa_manager.services.dispatcher import Dispatcher
-from openwa_manager.services.endpoints import Endpoints, Ownership
+from openwa_manager.services.delivery.attempts import DeliveryWorker, EnvelopeSource
+from openwa_manager.services.delivery.broadcaster import Broadcaster
+from openwa_manager.services.delivery.deliveries import Deliveries
+from openwa_manager.services.delivery.dispatcher import Dispatcher
+from openwa_manager.services.delivery.endpoints import Endpoints, Ownership
 from openwa_manager.store.database import Database
 from openwa_manager.webhooks.address import AddressGuard
 from openwa_manager.webhooks.sender import Sender

@@ -6,7 +6,7 @@ from pathlib import Path
 import aiohttp
 import pytest
 
-from openwa_manager.api.authenticator import is_own_user, make_admin_key
+from openwa_manager.api.admission.authenticator import is_own_user, make_admin_key
 from openwa_manager.domain.errors import ConfigError
 from tests.api.world import ALLOWED_HOST, World
 

@@ -4,8 +4,8 @@ from collections.abc import AsyncIterator
 import pytest
 
 from openwa_manager.api.responses import DeliveryPage
-from openwa_manager.domain.events import Json
-from openwa_manager.services.deliveries import REPLAY_MAX
+from openwa_manager.domain.delivery.events import Json
+from openwa_manager.services.delivery.deliveries import REPLAY_MAX
 from tests.api.world import Object, World
 from tests.fakes.receiver import Receiver, receiving
 

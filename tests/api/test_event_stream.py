@@ -7,9 +7,9 @@ from functools import partial
 
 import aiohttp
 
-from openwa_manager.api.event_stream import EVENT_STREAM
-from openwa_manager.domain.events import Event
-from openwa_manager.domain.session import LinkState, SessionId
+from openwa_manager.api.delivery.event_stream import EVENT_STREAM
+from openwa_manager.domain.delivery.events import Event
+from openwa_manager.domain.session.session import LinkState, SessionId
 from openwa_manager.store.outbox import append
 from tests.api.channels import PACE
 from tests.api.world import Object, World

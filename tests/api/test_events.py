@@ -3,7 +3,7 @@ import json
 import pytest
 
 from openwa_manager.api.responses import EventPage
-from openwa_manager.domain.session import LinkState
+from openwa_manager.domain.session.session import LinkState
 from tests.api.world import Object, World
 
 

@@ -3,9 +3,9 @@ from pathlib import Path
 
 import pytest
 
-from openwa_manager.api.health import health_of
-from openwa_manager.api.why import next_step_of
-from openwa_manager.domain.session import (
+from openwa_manager.api.host.health import health_of
+from openwa_manager.api.sessions.why import next_step_of
+from openwa_manager.domain.session.session import (
     After,
     Ending,
     Launch,
@@ -19,7 +19,7 @@ from openwa_manager.domain.session import (
     SessionId,
     Spec,
 )
-from openwa_manager.services.health import HealthFacts
+from openwa_manager.services.monitoring.health import HealthFacts
 from tests.api.world import World, world_in
 
 SESSION = Session(

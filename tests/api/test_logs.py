@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from openwa_manager.api.logs import read_from, tail_of, tail_position
+from openwa_manager.api.sessions.logs import read_from, tail_of, tail_position
 from openwa_manager.host.logfile import rotate
 from tests.api.world import World
 

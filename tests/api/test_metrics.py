@@ -2,7 +2,7 @@ from pathlib import Path
 
 from prometheus_client.parser import text_string_to_metric_families
 
-from openwa_manager.domain.session import SessionId, Usage
+from openwa_manager.domain.session.session import SessionId, Usage
 from tests.api.world import World, world_in
 
 

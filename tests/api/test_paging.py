@@ -5,9 +5,9 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from openwa_manager.api.cursor import Position
+from openwa_manager.api.sessions.cursor import Position
 from openwa_manager.domain.errors import InvalidInputError
-from openwa_manager.domain.session import is_session_id
+from openwa_manager.domain.session.session import is_session_id
 from tests.api.world import World
 
 IN_ONE_WORLD = settings(max_examples=15, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])

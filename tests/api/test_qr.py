@@ -4,9 +4,9 @@ from dataclasses import replace
 
 import pytest
 
-from openwa_manager.api.qr import may_show_code
 from openwa_manager.api.responses import QrOut
-from openwa_manager.domain.session import (
+from openwa_manager.api.sessions.qr import may_show_code
+from openwa_manager.domain.session.session import (
     After,
     Ending,
     LinkState,

@@ -4,7 +4,7 @@ import re
 import pytest
 
 from openwa_manager.api.responses import SessionOut
-from openwa_manager.domain.session import SessionId, Usage
+from openwa_manager.domain.session.session import SessionId, Usage
 from tests.api.world import USER_AND_ID, Object, World
 
 SESSION_FIELDS = {

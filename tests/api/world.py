@@ -16,16 +16,16 @@ from pathlib import Path
 import aiohttp
 from aiohttp import web
 
+from openwa_manager.api.admission.authenticator import Authenticator, make_admin_key
 from openwa_manager.api.app import ApiDependencies, control_app
-from openwa_manager.api.authenticator import Authenticator, make_admin_key
-from openwa_manager.api.gateway import GatewayDependencies, gateway_app
+from openwa_manager.api.gateway.app import GatewayDependencies, gateway_app
+from openwa_manager.api.host.system import HostFacts
 from openwa_manager.api.intake import intake_app
-from openwa_manager.api.sessions import Recipes
-from openwa_manager.api.system import HostFacts
+from openwa_manager.api.sessions.sessions import Recipes
+from openwa_manager.domain.delivery.events import Json, StoredEvent
 from openwa_manager.domain.errors import SessionNotFoundError
-from openwa_manager.domain.events import Json, StoredEvent
-from openwa_manager.domain.restart import Policy
-from openwa_manager.domain.session import LaunchId, Session, SessionId, Usage
+from openwa_manager.domain.session.restart import Policy
+from openwa_manager.domain.session.session import LaunchId, Session, SessionId, Usage
 from openwa_manager.engines.environment import EngineContext
 from openwa_manager.engines.openwa import ENV_NAMES, OpenwaEngine, OpenwaSetup
 from openwa_manager.engines.program import KnownProgram, Program
@@ -33,15 +33,15 @@ from openwa_manager.host.clock import SystemClock
 from openwa_manager.metrics import QR_PUSH_S, Durations
 from openwa_manager.processes.launcher import HostLauncher
 from openwa_manager.processes.ports import PortPool
-from openwa_manager.services.attempts import EnvelopeSource
-from openwa_manager.services.dependencies import Dependencies
-from openwa_manager.services.dispatcher import Dispatcher
-from openwa_manager.services.force_kill import force_kill
-from openwa_manager.services.health import HealthReader, HealthSources
-from openwa_manager.services.metrics_collector import MetricsCollector
-from openwa_manager.services.pacing import Pacing
-from openwa_manager.services.sessions import Sessions
-from openwa_manager.services.start_gate import StartGate
+from openwa_manager.services.delivery.attempts import EnvelopeSource
+from openwa_manager.services.delivery.dispatcher import Dispatcher
+from openwa_manager.services.messaging.pacing import Pacing
+from openwa_manager.services.monitoring.health import HealthReader, HealthSources
+from openwa_manager.services.monitoring.metrics_collector import MetricsCollector
+from openwa_manager.services.sessions.force_kill import force_kill
+from openwa_manager.services.sessions.sessions import Sessions
+from openwa_manager.services.starting.dependencies import Dependencies
+from openwa_manager.services.starting.start_gate import StartGate
 from openwa_manager.store.database import Database
 from tests.api.channels import PACE, Channels, channels_of
 

@@ -18,8 +18,8 @@ from urllib.parse import urlsplit
 
 import psutil
 
-from openwa_manager.simulator.png import draw_png
-from openwa_manager.simulator.qrcode import encode_qr
+from openwa_manager.simulator.whatsapp.png import draw_png
+from openwa_manager.simulator.whatsapp.qrcode import encode_qr
 from tests.benchmarks.supervision import SLEEPER, running
 from tests.benchmarks.tally import Tally
 from tests.e2e.daemon import Daemon, eventually, free_ports

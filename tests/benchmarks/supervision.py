@@ -14,9 +14,9 @@ from pathlib import Path
 
 import psutil
 
-from openwa_manager.domain.events import Json
-from openwa_manager.simulator.png import draw_png
-from openwa_manager.simulator.qrcode import encode_qr
+from openwa_manager.domain.delivery.events import Json
+from openwa_manager.simulator.whatsapp.png import draw_png
+from openwa_manager.simulator.whatsapp.qrcode import encode_qr
 from tests.e2e.daemon import Daemon, UnixConnection, eventually, free_ports
 from tests.e2e.upstream import Upstream
 

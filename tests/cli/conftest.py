@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from openwa_manager.cli import main
-from openwa_manager.domain.events import Json
+from openwa_manager.domain.delivery.events import Json
 from tests.fakes.api import Api, serving
 
 

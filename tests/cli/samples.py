@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 import segno
 
-from openwa_manager.domain.events import Json
+from openwa_manager.domain.delivery.events import Json
 
 
 def session(**changes: Json) -> dict[str, Json]:

@@ -14,7 +14,7 @@ import pytest
 from standardwebhooks.webhooks import Webhook
 
 from openwa_manager.cli import main
-from openwa_manager.cli.receiver import ReceivedEvent, Receiver, is_signed
+from openwa_manager.cli.demo.receiver import ReceivedEvent, Receiver, is_signed
 
 SECRET = "whsec_" + base64.b64encode(b"s" * 32).decode()
 

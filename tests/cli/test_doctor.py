@@ -13,10 +13,10 @@ from typing import cast
 
 import pytest
 
-from openwa_manager.cli import daemon_checks, host_checks
-from openwa_manager.cli.findings import Finding
+from openwa_manager.cli.doctor import daemon_checks, host_checks
+from openwa_manager.cli.doctor.findings import Finding
 from openwa_manager.config import Address
-from openwa_manager.domain.events import Json
+from openwa_manager.domain.delivery.events import Json
 from openwa_manager.engines.program import NodeProgram
 from tests.cli.conftest import Run
 from tests.fakes.api import Answer, Api

@@ -12,7 +12,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from openwa_manager.cli.errors import CommandFailedError
-from openwa_manager.cli.qr_drawing import QUIET, draw, modules_of
+from openwa_manager.cli.terminal.qr_drawing import QUIET, draw, modules_of
 from tests.cli.samples import code_of, modules_on
 
 RECORDED = Path(__file__).parents[1] / "data" / "openwa-transcripts" / "webhooks.json"

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from openwa_manager.domain.events import Json
+from openwa_manager.domain.delivery.events import Json
 from tests.cli.conftest import Run
 from tests.fakes.api import Answer, Api, problem
 

@@ -4,7 +4,7 @@ import re
 
 import pytest
 
-from openwa_manager.domain.events import Json
+from openwa_manager.domain.delivery.events import Json
 from tests.cli.conftest import Run
 from tests.cli.samples import code_of, modules_on, session
 from tests.fakes.api import Answer, Api, problem

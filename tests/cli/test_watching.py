@@ -10,7 +10,7 @@ from openwa_manager.cli.client import Client
 from openwa_manager.cli.discovery import SocketDaemon
 from openwa_manager.cli.errors import NotReachableError
 from openwa_manager.cli.following import Follower
-from openwa_manager.domain.events import Json
+from openwa_manager.domain.delivery.events import Json
 from tests.cli.conftest import Run
 from tests.cli.samples import code_of, modules_on
 from tests.fakes.api import Answer, Api, problem, serving

@@ -4,12 +4,12 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import TypeVar
 
-from openwa_manager.domain.commands import Command
-from openwa_manager.domain.deadlines import Deadlines, Moment, excused, passed, rearm
-from openwa_manager.domain.events import Event
-from openwa_manager.domain.lifecycle import Decided, Dropped, Refused, begin, decide
-from openwa_manager.domain.restart import Policy
-from openwa_manager.domain.session import (
+from openwa_manager.domain.delivery.events import Event
+from openwa_manager.domain.session.commands import Command
+from openwa_manager.domain.session.deadlines import Deadlines, Moment, excused, passed, rearm
+from openwa_manager.domain.session.lifecycle import Decided, Dropped, Refused, begin, decide
+from openwa_manager.domain.session.restart import Policy
+from openwa_manager.domain.session.session import (
     Exit,
     Identity,
     Launch,
@@ -20,7 +20,7 @@ from openwa_manager.domain.session import (
     Spec,
     Step,
 )
-from openwa_manager.domain.stimuli import (
+from openwa_manager.domain.session.stimuli import (
     DeadlinePassed,
     DeleteRequested,
     EngineEnded,

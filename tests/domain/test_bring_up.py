@@ -1,7 +1,7 @@
 """An engine that answers, but not as ours should: what stands in the way is said, and said again when time is up."""
 
-from openwa_manager.domain.session import ProcessState, ReasonCode
-from openwa_manager.domain.stimuli import BringUpRefused
+from openwa_manager.domain.session.session import ProcessState, ReasonCode
+from openwa_manager.domain.session.stimuli import BringUpRefused
 from tests.domain.stage import Stage, booting
 
 STRANGER = "another program holds the port"

@@ -1,8 +1,8 @@
 """A session the daemon itself keeps failing on is left alone, loudly, and tried again later."""
 
-from openwa_manager.domain.commands import Dequeue, End
-from openwa_manager.domain.session import ProcessState, ReasonCode
-from openwa_manager.domain.stimuli import SupervisionFailed
+from openwa_manager.domain.session.commands import Dequeue, End
+from openwa_manager.domain.session.session import ProcessState, ReasonCode
+from openwa_manager.domain.session.stimuli import SupervisionFailed
 from tests.domain.stage import Stage, backing_off, connected, queued
 
 DETAIL = "the daemon failed three times on this session"

@@ -2,9 +2,9 @@
 
 import pytest
 
-from openwa_manager.domain.commands import RemoveQr, Sweep
-from openwa_manager.domain.session import ProcessState, ReasonCode
-from openwa_manager.domain.stimuli import (
+from openwa_manager.domain.session.commands import RemoveQr, Sweep
+from openwa_manager.domain.session.session import ProcessState, ReasonCode
+from openwa_manager.domain.session.stimuli import (
     LinkReport,
     StartRequested,
     StopRequested,

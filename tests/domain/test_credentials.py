@@ -1,8 +1,8 @@
 """A link that lives in a small file: kept while it is whole, put back once, forgotten when it is worth nothing."""
 
-from openwa_manager.domain.commands import CheckCredentials, End, ForgetCredentials, KeepCredentials
-from openwa_manager.domain.session import ProcessState, ReasonCode
-from openwa_manager.domain.stimuli import CredentialsRestored, LinkReport, LogoutRequested
+from openwa_manager.domain.session.commands import CheckCredentials, End, ForgetCredentials, KeepCredentials
+from openwa_manager.domain.session.session import ProcessState, ReasonCode
+from openwa_manager.domain.session.stimuli import CredentialsRestored, LinkReport, LogoutRequested
 from tests.domain.stage import authenticating, connected, connected_again, running, spawning
 
 

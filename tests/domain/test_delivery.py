@@ -2,7 +2,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from openwa_manager.domain.delivery import (
+from openwa_manager.domain.delivery.delivery import (
     ROTATION_S,
     AttemptContext,
     AttemptDecision,
@@ -21,7 +21,7 @@ from openwa_manager.domain.delivery import (
     Tries,
     after_attempt,
 )
-from openwa_manager.domain.events import EndpointId
+from openwa_manager.domain.delivery.events import EndpointId
 
 POLICY = DeliveryPolicy(jitter=0.0)
 NOW = 10_000.0

@@ -4,10 +4,10 @@ from dataclasses import replace
 
 import pytest
 
-from openwa_manager.domain.commands import Dequeue, End, Forget
-from openwa_manager.domain.lifecycle import Decided, Refused
-from openwa_manager.domain.session import After, Desired, ReasonCode, Status
-from openwa_manager.domain.stimuli import (
+from openwa_manager.domain.session.commands import Dequeue, End, Forget
+from openwa_manager.domain.session.lifecycle import Decided, Refused
+from openwa_manager.domain.session.session import After, Desired, ReasonCode, Status
+from openwa_manager.domain.session.stimuli import (
     ChangeRequested,
     DeleteRequested,
     DirectoryRemoved,

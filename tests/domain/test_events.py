@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from openwa_manager.domain.events import Event, EventClass, class_of, is_passed_through, matches
+from openwa_manager.domain.delivery.events import Event, EventClass, class_of, is_passed_through, matches
 
 
 @pytest.mark.parametrize(

@@ -2,10 +2,10 @@
 
 import pytest
 
-from openwa_manager.domain.commands import End, Observe
-from openwa_manager.domain.lifecycle import Dropped
-from openwa_manager.domain.session import Desired, ProcessState, ReasonCode, Status
-from openwa_manager.domain.stimuli import (
+from openwa_manager.domain.session.commands import End, Observe
+from openwa_manager.domain.session.lifecycle import Dropped
+from openwa_manager.domain.session.session import Desired, ProcessState, ReasonCode, Status
+from openwa_manager.domain.session.stimuli import (
     LinkReport,
     LinkReported,
 )

@@ -2,10 +2,10 @@
 
 import pytest
 
-from openwa_manager.domain.commands import Observe
-from openwa_manager.domain.lifecycle import Decided, Dropped
-from openwa_manager.domain.session import LinkState, ProcessState, ReasonCode, Status
-from openwa_manager.domain.stimuli import (
+from openwa_manager.domain.session.commands import Observe
+from openwa_manager.domain.session.lifecycle import Decided, Dropped
+from openwa_manager.domain.session.session import LinkState, ProcessState, ReasonCode, Status
+from openwa_manager.domain.session.stimuli import (
     EngineEventReceived,
     LifeSeen,
     LinkCheckRequested,

@@ -4,10 +4,10 @@ from collections.abc import Callable
 
 import pytest
 
-from openwa_manager.domain.commands import RemoveQr
-from openwa_manager.domain.lifecycle import Dropped
-from openwa_manager.domain.session import Desired, ProcessState, ReasonCode, Status
-from openwa_manager.domain.stimuli import (
+from openwa_manager.domain.session.commands import RemoveQr
+from openwa_manager.domain.session.lifecycle import Dropped
+from openwa_manager.domain.session.session import Desired, ProcessState, ReasonCode, Status
+from openwa_manager.domain.session.stimuli import (
     LinkReport,
     QrProduced,
 )

@@ -2,7 +2,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from openwa_manager.domain.recipients import chat_id_of
+from openwa_manager.domain.messaging.recipients import chat_id_of
 
 
 @pytest.mark.parametrize(

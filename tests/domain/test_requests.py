@@ -2,10 +2,10 @@
 
 import pytest
 
-from openwa_manager.domain.commands import Dequeue, End, Enqueue
-from openwa_manager.domain.lifecycle import Decided, Refused
-from openwa_manager.domain.session import Desired, LinkState, ProcessState, ReasonCode, Restarts, Status
-from openwa_manager.domain.stimuli import (
+from openwa_manager.domain.session.commands import Dequeue, End, Enqueue
+from openwa_manager.domain.session.lifecycle import Decided, Refused
+from openwa_manager.domain.session.session import Desired, LinkState, ProcessState, ReasonCode, Restarts, Status
+from openwa_manager.domain.session.stimuli import (
     LinkReport,
     Request,
     RestartRequested,

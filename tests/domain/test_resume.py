@@ -4,10 +4,10 @@ from dataclasses import replace
 
 import pytest
 
-from openwa_manager.domain.commands import BringUp, End, Enqueue, Forget, Spawn, Sweep, WatchExit
-from openwa_manager.domain.lifecycle import Dropped
-from openwa_manager.domain.session import Desired, LinkState, ProcessState, ReasonCode, Restarts, Status
-from openwa_manager.domain.stimuli import DeleteRequested, LinkReport, StopRequested
+from openwa_manager.domain.session.commands import BringUp, End, Enqueue, Forget, Spawn, Sweep, WatchExit
+from openwa_manager.domain.session.lifecycle import Dropped
+from openwa_manager.domain.session.session import Desired, LinkState, ProcessState, ReasonCode, Restarts, Status
+from openwa_manager.domain.session.stimuli import DeleteRequested, LinkReport, StopRequested
 from tests.domain.stage import (
     Make,
     Stage,

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from openwa_manager.domain.session import (
+from openwa_manager.domain.session.session import (
     Identity,
     LinkState,
     ProcessState,

@@ -6,12 +6,12 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from openwa_manager.domain.context import Context, move
-from openwa_manager.domain.lifecycle import TRANSITIONS, Dropped
-from openwa_manager.domain.session import (
+from openwa_manager.domain.session.context import Context, move
+from openwa_manager.domain.session.lifecycle import TRANSITIONS, Dropped
+from openwa_manager.domain.session.session import (
     ProcessState,
 )
-from openwa_manager.domain.stimuli import (
+from openwa_manager.domain.session.stimuli import (
     LaunchObservation,
     Observation,
     Request,

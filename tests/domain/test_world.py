@@ -6,15 +6,15 @@ from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
 
-from openwa_manager.domain.commands import End, Forget, Spawn
-from openwa_manager.domain.session import (
+from openwa_manager.domain.session.commands import End, Forget, Spawn
+from openwa_manager.domain.session.session import (
     Exit,
     Identity,
     Launch,
     LaunchId,
     ReasonCode,
 )
-from openwa_manager.domain.stimuli import (
+from openwa_manager.domain.session.stimuli import (
     DirectoryRemoved,
     EngineEnded,
     EngineReady,

@@ -4,11 +4,11 @@ from dataclasses import replace
 
 from hypothesis import strategies as st
 
-from openwa_manager.domain.commands import Spawn
-from openwa_manager.domain.events import UNNUMBERED, Event
-from openwa_manager.domain.lifecycle import TRANSITIONS, Decided, Dropped, Refused
-from openwa_manager.domain.restart import AFTER
-from openwa_manager.domain.session import (
+from openwa_manager.domain.delivery.events import UNNUMBERED, Event
+from openwa_manager.domain.session.commands import Spawn
+from openwa_manager.domain.session.lifecycle import TRANSITIONS, Decided, Dropped, Refused
+from openwa_manager.domain.session.restart import AFTER
+from openwa_manager.domain.session.session import (
     Desired,
     Exit,
     LaunchId,
@@ -18,7 +18,7 @@ from openwa_manager.domain.session import (
     Session,
     Status,
 )
-from openwa_manager.domain.stimuli import (
+from openwa_manager.domain.session.stimuli import (
     BringUpRefused,
     ChangeRequested,
     CredentialsRestored,

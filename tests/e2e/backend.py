@@ -4,7 +4,7 @@ import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from openwa_manager.domain.events import Json
+from openwa_manager.domain.delivery.events import Json
 from tests.e2e.receiver import Receiver
 
 

@@ -16,8 +16,8 @@ from pathlib import Path
 from types import TracebackType
 from typing import Self, TypeVar
 
-from openwa_manager.domain.events import Json
-from openwa_manager.processes.identity import identify
+from openwa_manager.domain.delivery.events import Json
+from openwa_manager.processes.reading.identity import identify
 
 Value = TypeVar("Value")
 

@@ -18,7 +18,7 @@ from urllib.parse import urlsplit
 import psutil
 import pytest
 
-from openwa_manager.domain.events import Json
+from openwa_manager.domain.delivery.events import Json
 from tests.e2e.daemon import SCANNED, Daemon, eventually, free_ports
 from tests.e2e.unreliable import Arrival, Unreliable
 

@@ -10,7 +10,7 @@ import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 
-from openwa_manager.domain.events import Json
+from openwa_manager.domain.delivery.events import Json
 from openwa_manager.watcher.png import is_whole_png
 from tests.e2e.daemon import SCANNED, Daemon, engines_below, eventually
 from tests.e2e.upstream import Upstream

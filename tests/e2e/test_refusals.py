@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from openwa_manager.domain.events import Json
+from openwa_manager.domain.delivery.events import Json
 from tests.e2e.daemon import free_ports
 
 

@@ -6,7 +6,7 @@ import hmac
 import json
 from collections.abc import Mapping
 
-from openwa_manager.domain.events import Json
+from openwa_manager.domain.delivery.events import Json
 from tests.e2e.receiver import Receiver
 
 SECRET = "a-secret-of-the-remote-backend"

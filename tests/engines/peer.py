@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 
 from aiohttp import web
 
-from openwa_manager.domain.events import Json
+from openwa_manager.domain.delivery.events import Json
 from openwa_manager.engines.mapping import inner_name
 from tests.engines.rig import SESSION_ID
 

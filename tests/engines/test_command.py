@@ -9,11 +9,11 @@ from pathlib import Path
 import pytest
 from aiohttp import web
 
+from openwa_manager.domain.delivery.events import Json
 from openwa_manager.domain.errors import EngineError, EngineUnableError, LaunchFailedError
-from openwa_manager.domain.events import Json
 from openwa_manager.domain.ports import Engine
-from openwa_manager.domain.session import LAUNCH_ID_VARIABLE, Spec
-from openwa_manager.domain.stimuli import (
+from openwa_manager.domain.session.session import LAUNCH_ID_VARIABLE, Spec
+from openwa_manager.domain.session.stimuli import (
     EngineEventReceived,
     EngineReady,
     LifeSeen,

@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from openwa_manager.domain.stimuli import LinkReport, QrProduced
+from openwa_manager.domain.session.stimuli import LinkReport, QrProduced
 from openwa_manager.engines.credentials import (
     BROKEN_FILE,
     KEPT_FILE,

@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from openwa_manager.domain.session import LAUNCH_ID_VARIABLE, SessionId, Spec
+from openwa_manager.domain.session.session import LAUNCH_ID_VARIABLE, SessionId, Spec
 from openwa_manager.engines import command, openwa
 from openwa_manager.engines.environment import EngineContext, refused_env_names
 from openwa_manager.engines.openwa import OpenwaEngine, OpenwaSetup

@@ -8,9 +8,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from openwa_manager.domain.events import Json
-from openwa_manager.domain.session import SESSION_ID_PATTERN, LaunchId, SessionId
-from openwa_manager.domain.stimuli import (
+from openwa_manager.domain.delivery.events import Json
+from openwa_manager.domain.session.session import SESSION_ID_PATTERN, LaunchId, SessionId
+from openwa_manager.domain.session.stimuli import (
     EngineEventReceived,
     LinkCheckRequested,
     LinkReport,

@@ -11,7 +11,7 @@ from uuid import uuid4
 import pytest
 
 from openwa_manager.domain.errors import EngineError, EngineTimeoutError
-from openwa_manager.domain.stimuli import (
+from openwa_manager.domain.session.stimuli import (
     EngineEventReceived,
     EngineReady,
     LinkReport,

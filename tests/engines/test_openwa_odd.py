@@ -6,10 +6,10 @@ from collections.abc import AsyncIterator, Mapping
 
 import pytest
 
+from openwa_manager.domain.delivery.events import Json
 from openwa_manager.domain.errors import EngineError, EngineTimeoutError
-from openwa_manager.domain.events import Json
-from openwa_manager.domain.session import Launch
-from openwa_manager.domain.stimuli import EngineReady, LinkReport, LinkReported, Observation, QrProduced
+from openwa_manager.domain.session.session import Launch
+from openwa_manager.domain.session.stimuli import EngineReady, LinkReport, LinkReported, Observation, QrProduced
 from openwa_manager.engines.environment import EngineContext
 from openwa_manager.engines.openwa import OpenwaEngine, OpenwaSetup
 from openwa_manager.engines.program import KnownProgram

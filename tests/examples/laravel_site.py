@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import NamedTuple
 
-from openwa_manager.domain.events import Json
+from openwa_manager.domain.delivery.events import Json
 from tests.e2e.daemon import Daemon, free_ports
 from tests.examples.backend import EXAMPLES, SECRET, Backend
 

@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from openwa_manager.domain.events import Json
+from openwa_manager.domain.delivery.events import Json
 from openwa_manager.watcher.png import is_whole_png
 from tests.e2e.daemon import SCANNED, Daemon, eventually, free_ports
 from tests.examples.backend import EXAMPLES, PATH, SECRET, Backend, plain_header, standard_headers

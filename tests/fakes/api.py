@@ -10,7 +10,7 @@ from http.server import BaseHTTPRequestHandler
 from pathlib import Path
 from urllib.parse import parse_qsl, urlsplit
 
-from openwa_manager.domain.events import Json
+from openwa_manager.domain.delivery.events import Json
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

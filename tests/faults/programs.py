@@ -3,7 +3,7 @@
 import json
 import sys
 
-from openwa_manager.domain.events import Json
+from openwa_manager.domain.delivery.events import Json
 
 #: `post` tells the daemon an event as an engine does, `wait_for` returns once a file stands in the session directory.
 PROLOGUE = """

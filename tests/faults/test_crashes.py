@@ -9,7 +9,7 @@ from collections.abc import Callable
 
 import pytest
 
-from openwa_manager.domain.events import Json
+from openwa_manager.domain.delivery.events import Json
 from tests.e2e.daemon import SCANNED, Daemon, eventually
 from tests.e2e.upstream import Upstream
 from tests.faults.programs import COMMAND

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from openwa_manager.domain.events import Json
+from openwa_manager.domain.delivery.events import Json
 from tests.e2e.daemon import SCANNED, Daemon, engines_below, eventually
 from tests.e2e.upstream import Upstream
 

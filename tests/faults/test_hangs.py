@@ -10,7 +10,7 @@ from itertools import pairwise
 
 import pytest
 
-from openwa_manager.domain.events import Json
+from openwa_manager.domain.delivery.events import Json
 from tests.e2e.daemon import SCANNED, Daemon, eventually
 from tests.e2e.upstream import Upstream
 from tests.faults.programs import COMMAND, running

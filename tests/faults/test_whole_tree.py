@@ -10,10 +10,10 @@ from pathlib import Path
 
 import pytest
 
-from openwa_manager.domain.events import Json
-from openwa_manager.domain.session import Identity
-from openwa_manager.processes.identity import identify, is_alive
-from openwa_manager.processes.table import read_marked_table
+from openwa_manager.domain.delivery.events import Json
+from openwa_manager.domain.session.session import Identity
+from openwa_manager.processes.reading.identity import identify, is_alive
+from openwa_manager.processes.reading.table import read_marked_table
 from tests.e2e.daemon import SCANNED, Daemon, eventually
 from tests.faults.programs import COMMAND, running
 

@@ -5,7 +5,7 @@ import pytest
 from aiohttp import ClientResponse, web
 from aiohttp.test_utils import TestClient, TestServer
 
-from openwa_manager.api.gateway_errors import GatewayError, answer_as_openwa
+from openwa_manager.api.gateway.errors import GatewayError, answer_as_openwa
 from openwa_manager.api.middleware import identify
 from openwa_manager.domain.errors import (
     DrainingError,

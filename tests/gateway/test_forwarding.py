@@ -11,8 +11,8 @@ import aiohttp
 import pytest
 from yarl import URL
 
-from openwa_manager.api.gateway_relay import BODY_MAX_BYTES
-from openwa_manager.domain.session import Status
+from openwa_manager.api.gateway.relay import BODY_MAX_BYTES
+from openwa_manager.domain.session.session import Status
 from tests.api.world import World, world_in
 from tests.gateway.conftest import PEER
 from tests.gateway.test_sessions import error, linked, started

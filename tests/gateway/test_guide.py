@@ -4,8 +4,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from openwa_manager.api.gateway_errors import GatewayError
-from openwa_manager.api.gateway_guide import may_be_guide, queued, translate
+from openwa_manager.api.gateway.errors import GatewayError
+from openwa_manager.api.gateway.guide import may_be_guide, queued, translate
 from tests.api.world import World
 from tests.gateway.test_sessions import error, linked
 

@@ -3,7 +3,7 @@ import json
 from itertools import pairwise
 from pathlib import Path
 
-from openwa_manager.api import gateway_forwarding
+from openwa_manager.api.gateway import forwarding as gateway_forwarding
 from tests.api.world import World, world_in
 from tests.gateway.conftest import PEER
 from tests.gateway.test_sessions import error

@@ -22,7 +22,7 @@ from openwa.errors import (
 )
 from openwa.types import QrCodeResponse
 
-from openwa_manager.domain.events import Json
+from openwa_manager.domain.delivery.events import Json
 from openwa_manager.watcher.png import is_whole_png
 from tests.e2e.daemon import Daemon, eventually
 from tests.engines.rig import CONTROL_OFFSET, QUICK, real_env, real_program

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from openwa_manager.domain.session import Session, Status, Usage
+from openwa_manager.domain.session.session import Session, Status, Usage
 from openwa_manager.watcher.png import is_whole_png
 from tests.api.world import GRACE_S, Object, Reply, World, world_in
 

@@ -2,8 +2,8 @@ from dataclasses import replace
 
 import pytest
 
-from openwa_manager.api.gateway_shapes import is_loaded, overview_of, record_of, word_of
-from openwa_manager.domain.session import (
+from openwa_manager.api.gateway.shapes import is_loaded, overview_of, record_of, word_of
+from openwa_manager.domain.session.session import (
     After,
     Ending,
     LinkState,

@@ -12,12 +12,12 @@ from pathlib import Path
 import pytest
 
 from openwa_manager.domain.ports import LaunchPlan, Target
-from openwa_manager.domain.session import LAUNCH_ID_VARIABLE, Identity, LaunchId, SessionId
+from openwa_manager.domain.session.session import LAUNCH_ID_VARIABLE, Identity, LaunchId, SessionId
 from openwa_manager.host.clock import SystemClock
-from openwa_manager.processes.identity import identify
 from openwa_manager.processes.launcher import HostLauncher
+from openwa_manager.processes.reading.identity import identify
+from openwa_manager.processes.reading.table import read_marked_table
 from openwa_manager.processes.signals import send_signal
-from openwa_manager.processes.table import read_marked_table
 from tests.fakes.clock import FakeClock
 
 #: What every program of these tests may use: `tell` answers the test, which waits for it, through a named pipe.

@@ -8,14 +8,14 @@ from dataclasses import replace
 
 import pytest
 
-from openwa_manager.domain.session import Exit, Identity
+from openwa_manager.domain.session.session import Exit, Identity
 from openwa_manager.host.clock import SystemClock
-from openwa_manager.processes import pidfd
-from openwa_manager.processes.exits import Exits
-from openwa_manager.processes.identity import identify, stamp
+from openwa_manager.processes.exits import pidfd
+from openwa_manager.processes.exits.exits import Exits
+from openwa_manager.processes.exits.pidfd import Pidfds
+from openwa_manager.processes.exits.polling import Polling
 from openwa_manager.processes.launcher import HostLauncher
-from openwa_manager.processes.pidfd import Pidfds
-from openwa_manager.processes.polling import Polling
+from openwa_manager.processes.reading.identity import identify, stamp
 from tests.fakes.clock import FakeClock, settle
 from tests.processes.conftest import Stage
 

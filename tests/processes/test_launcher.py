@@ -12,10 +12,10 @@ import pytest
 
 from openwa_manager.domain.errors import LaunchFailedError, OwnedElsewhereError
 from openwa_manager.domain.ports import Launcher
-from openwa_manager.domain.session import Exit, LaunchId, SessionId
-from openwa_manager.processes.identity import environment_of, identify
+from openwa_manager.domain.session.session import Exit, LaunchId, SessionId
 from openwa_manager.processes.launcher import HostLauncher
 from openwa_manager.processes.locks import SessionLocks, reserve_fd
+from openwa_manager.processes.reading.identity import environment_of, identify
 from tests.fakes.clock import FakeClock
 from tests.processes.conftest import Stage
 

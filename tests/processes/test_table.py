@@ -5,13 +5,13 @@ from pathlib import Path
 
 import pytest
 
-from openwa_manager.domain.session import Identity
-from openwa_manager.processes import procfs
-from openwa_manager.processes.darwin import ProcessFacts, parse_facts
-from openwa_manager.processes.identity import boot_id, identify, look_by_psutil, stamp
+from openwa_manager.domain.session.session import Identity
+from openwa_manager.processes.exits.polling import Polling
 from openwa_manager.processes.launcher import HostLauncher
-from openwa_manager.processes.polling import Polling
-from openwa_manager.processes.table import (
+from openwa_manager.processes.reading import procfs
+from openwa_manager.processes.reading.darwin import ProcessFacts, parse_facts
+from openwa_manager.processes.reading.identity import boot_id, identify, look_by_psutil, stamp
+from openwa_manager.processes.reading.table import (
     Process,
     Table,
     mark_by_psutil,

@@ -8,12 +8,12 @@ from pathlib import Path
 
 import pytest
 
-from openwa_manager.domain.session import Exit, Identity, LaunchId, SessionId
+from openwa_manager.domain.session.session import Exit, Identity, LaunchId, SessionId
 from openwa_manager.processes import signals
-from openwa_manager.processes.identity import identify, is_alive
 from openwa_manager.processes.launcher import HostLauncher
+from openwa_manager.processes.reading.identity import identify, is_alive
+from openwa_manager.processes.reading.table import SharedRead
 from openwa_manager.processes.signals import send_by_pid, send_signal
-from openwa_manager.processes.table import SharedRead
 from tests.fakes.clock import FakeClock
 from tests.processes.conftest import Stage
 
@@ -258,9 +258,9 @@ import asyncio, os, subprocess, structlog, sys
 from pathlib import Path
 from openwa_manager.domain.ports import Target
 from openwa_manager.host.clock import SystemClock
-from openwa_manager.processes import pidfd
-from openwa_manager.processes.exits import Exits, system_source
-from openwa_manager.processes.identity import identify
+from openwa_manager.processes.exits.exits import pidfd
+from openwa_manager.processes.exits.exits import Exits, system_source
+from openwa_manager.processes.reading.identity import identify
 from openwa_manager.processes.tree import Trees
 
 async def end(pid):

@@ -1,9 +1,9 @@
 import os
 import signal
 
-from openwa_manager.domain.session import SessionId
-from openwa_manager.processes.identity import identify
+from openwa_manager.domain.session.session import SessionId
 from openwa_manager.processes.launcher import HostLauncher
+from openwa_manager.processes.reading.identity import identify
 from openwa_manager.processes.usage import UsageMeter
 from tests.fakes.clock import FakeClock
 from tests.processes.conftest import Stage

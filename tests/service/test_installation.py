@@ -15,12 +15,12 @@ from pathlib import Path
 import pytest
 
 from openwa_manager.cli.command import Invocation
-from openwa_manager.cli.definitions import Installation, shipped, unit_of
 from openwa_manager.cli.errors import CommandFailedError
-from openwa_manager.cli.installation import Site, run_service
-from openwa_manager.cli.output import Output
-from openwa_manager.cli.service_managers import Launchd, Systemd
-from openwa_manager.domain.events import Json
+from openwa_manager.cli.service.definitions import Installation, shipped, unit_of
+from openwa_manager.cli.service.installation import Site, run_service
+from openwa_manager.cli.service.service_managers import Launchd, Systemd
+from openwa_manager.cli.terminal.output import Output
+from openwa_manager.domain.delivery.events import Json
 from tests.fakes.api import Answer, Api, serving
 
 UNIT = "etc/systemd/system/openwa-manager.service"

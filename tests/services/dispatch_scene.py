@@ -8,12 +8,12 @@ from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
 
-from openwa_manager.domain.delivery import AttemptResult, Delivered, DeliveryPolicy, Endpoint
-from openwa_manager.domain.events import EndpointId, Event, Json, StoredEvent
+from openwa_manager.domain.delivery.delivery import AttemptResult, Delivered, DeliveryPolicy, Endpoint
+from openwa_manager.domain.delivery.events import EndpointId, Event, Json, StoredEvent
 from openwa_manager.domain.ports import Clock, WebhookSender
-from openwa_manager.domain.session import SessionId
-from openwa_manager.services.attempts import DeliveryWorker, EnvelopeSource
-from openwa_manager.services.dispatcher import Dispatcher
+from openwa_manager.domain.session.session import SessionId
+from openwa_manager.services.delivery.attempts import DeliveryWorker, EnvelopeSource
+from openwa_manager.services.delivery.dispatcher import Dispatcher
 from openwa_manager.store import outbox
 from openwa_manager.store.database import Database
 from openwa_manager.store.endpoints import save_endpoint

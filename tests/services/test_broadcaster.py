@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from openwa_manager.domain.session import SessionId
-from openwa_manager.services.broadcaster import Broadcaster, Interest
+from openwa_manager.domain.session.session import SessionId
+from openwa_manager.services.delivery.broadcaster import Broadcaster, Interest
 from openwa_manager.store.database import Database
 from openwa_manager.store.outbox import append
 from tests.services.dispatch_scene import an_event

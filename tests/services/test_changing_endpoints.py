@@ -7,10 +7,10 @@ from pathlib import Path
 
 import pytest
 
-from openwa_manager.domain.delivery import AttemptResult, Delivered, DeliveryState, Gone, Lane, Retry
-from openwa_manager.domain.events import EndpointId
-from openwa_manager.services.deliveries import Deliveries
-from openwa_manager.services.endpoints import Endpoints, Ownership, Wanted
+from openwa_manager.domain.delivery.delivery import AttemptResult, Delivered, DeliveryState, Gone, Lane, Retry
+from openwa_manager.domain.delivery.events import EndpointId
+from openwa_manager.services.delivery.deliveries import Deliveries
+from openwa_manager.services.delivery.endpoints import Endpoints, Ownership, Wanted
 from openwa_manager.store.deliveries import Selection
 from openwa_manager.store.endpoints import load_endpoints
 from tests.services.dispatch_scene import POLICY, DispatchScene, an_endpoint, an_event, running

@@ -5,9 +5,9 @@ from pathlib import Path
 
 import pytest
 
-from openwa_manager.domain.delivery import Delivered, Retry
-from openwa_manager.domain.events import Event
-from openwa_manager.domain.session import SessionId
+from openwa_manager.domain.delivery.delivery import Delivered, Retry
+from openwa_manager.domain.delivery.events import Event
+from openwa_manager.domain.session.session import SessionId
 from tests.services.dispatch_scene import NOW, DispatchScene, a_code, an_endpoint, an_event, running
 
 

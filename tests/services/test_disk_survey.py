@@ -1,8 +1,8 @@
 import asyncio
 from pathlib import Path
 
-from openwa_manager.domain.session import SessionId
-from openwa_manager.services.disk_usage import DiskUsage
+from openwa_manager.domain.session.session import SessionId
+from openwa_manager.services.monitoring.disk_usage import DiskUsage
 from tests.fakes.clock import FakeClock
 
 SESSION = SessionId("acme")

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from openwa_manager.domain.delivery import AttemptResult, Delivered, Gone, Rejected, Retry
+from openwa_manager.domain.delivery.delivery import AttemptResult, Delivered, Gone, Rejected, Retry
 from openwa_manager.store.endpoints import load_endpoints
 from tests.services.dispatch_scene import NOW, DispatchScene, a_code, an_endpoint, an_event, running
 

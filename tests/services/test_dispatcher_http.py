@@ -8,9 +8,9 @@ from pathlib import Path
 
 import pytest
 
-from openwa_manager.domain.delivery import DeliveryPolicy, Endpoint
+from openwa_manager.domain.delivery.delivery import DeliveryPolicy, Endpoint
 from openwa_manager.host.clock import SystemClock
-from openwa_manager.services.dispatcher import Dispatcher
+from openwa_manager.services.delivery.dispatcher import Dispatcher
 from openwa_manager.store import outbox
 from openwa_manager.store.database import Database
 from openwa_manager.store.endpoints import save_endpoint

@@ -8,7 +8,7 @@ from pathlib import Path
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from openwa_manager.domain.delivery import AttemptResult, Delivered, Retry
+from openwa_manager.domain.delivery.delivery import AttemptResult, Delivered, Retry
 from tests.services.dispatch_scene import Post, an_endpoint, an_event, running
 
 outcomes = st.sampled_from(

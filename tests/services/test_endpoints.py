@@ -7,10 +7,10 @@ from pathlib import Path
 
 import pytest
 
-from openwa_manager.domain.delivery import DEFAULT_ENDPOINT, Endpoint
+from openwa_manager.domain.delivery.delivery import DEFAULT_ENDPOINT, Endpoint
 from openwa_manager.domain.errors import ConflictError
-from openwa_manager.services.attempts import EnvelopeSource
-from openwa_manager.services.endpoints import Endpoints, Ownership, Wanted
+from openwa_manager.services.delivery.attempts import EnvelopeSource
+from openwa_manager.services.delivery.endpoints import Endpoints, Ownership, Wanted
 from openwa_manager.store.database import Database
 from openwa_manager.store.endpoints import configure_default, load_endpoint
 from tests.api.channels import channels_of

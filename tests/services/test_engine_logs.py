@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from openwa_manager.services.housekeeping import EngineLogs
+from openwa_manager.services.upkeep.housekeeping import EngineLogs
 
 KIB = 1024
 

@@ -1,7 +1,7 @@
 import sqlite3
 from pathlib import Path
 
-from openwa_manager.services.backpressure import Backpressure
+from openwa_manager.services.delivery.backpressure import Backpressure
 from openwa_manager.store.database import Database
 from tests.fakes.clock import FakeClock
 

@@ -3,8 +3,8 @@ import sqlite3
 from functools import partial
 from pathlib import Path
 
-from openwa_manager.domain.events import Event
-from openwa_manager.services.housekeeping import EngineLogs, Housekeeping
+from openwa_manager.domain.delivery.events import Event
+from openwa_manager.services.upkeep.housekeeping import EngineLogs, Housekeeping
 from openwa_manager.store.backlog import read_backlog
 from openwa_manager.store.database import Database
 from openwa_manager.store.endpoints import save_endpoint

@@ -2,9 +2,9 @@ import asyncio
 import time
 from pathlib import Path
 
-from openwa_manager.domain.events import Event, StoredEvent
+from openwa_manager.domain.delivery.events import Event, StoredEvent
 from openwa_manager.metrics import QR_PUSH_S, Durations
-from openwa_manager.services.metrics_collector import MetricsCollector
+from openwa_manager.services.monitoring.metrics_collector import MetricsCollector
 from tests.api.world import World, world_in
 
 

@@ -3,10 +3,10 @@ from pathlib import Path
 
 import pytest
 
-from openwa_manager.domain.session import ReasonCode, SessionId, Usage
-from openwa_manager.domain.stimuli import EngineFaulted, Observation
-from openwa_manager.services.memory_guard import MemoryGuard, MemoryLimits
-from openwa_manager.services.prober import ProbeTarget
+from openwa_manager.domain.session.session import ReasonCode, SessionId, Usage
+from openwa_manager.domain.session.stimuli import EngineFaulted, Observation
+from openwa_manager.services.monitoring.memory_guard import MemoryGuard, MemoryLimits
+from openwa_manager.services.monitoring.prober import ProbeTarget
 from tests.services.test_prober import LAUNCH, SESSION, Moody
 
 LIMITS = MemoryLimits(soft_bytes=100, hard_bytes=200)

@@ -4,9 +4,9 @@ from pathlib import Path
 
 import pytest
 
-from openwa_manager.domain.delivery import Lane
-from openwa_manager.domain.events import EndpointId, Event, StoredEvent
-from openwa_manager.services.outbox_cursor import OutboxCursor
+from openwa_manager.domain.delivery.delivery import Lane
+from openwa_manager.domain.delivery.events import EndpointId, Event, StoredEvent
+from openwa_manager.services.delivery.outbox_cursor import OutboxCursor
 from openwa_manager.store import outbox
 from openwa_manager.store.database import Database
 from openwa_manager.store.endpoints import save_endpoint

@@ -6,8 +6,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from openwa_manager.domain.errors import RateLimitedError
-from openwa_manager.domain.session import SessionId
-from openwa_manager.services.pacing import Pacing
+from openwa_manager.domain.session.session import SessionId
+from openwa_manager.services.messaging.pacing import Pacing
 from tests.fakes.clock import FakeClock, settle
 
 ACME, OTHER = SessionId("acme"), SessionId("other")

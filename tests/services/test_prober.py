@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from openwa_manager.domain.errors import EngineError
-from openwa_manager.domain.session import (
+from openwa_manager.domain.session.session import (
     Identity,
     Launch,
     LaunchId,
@@ -20,10 +20,10 @@ from openwa_manager.domain.session import (
     SessionId,
     Spec,
 )
-from openwa_manager.domain.stimuli import EngineFaulted, LifeSeen, LinkReport, LinkReported, Observation
+from openwa_manager.domain.session.stimuli import EngineFaulted, LifeSeen, LinkReport, LinkReported, Observation
 from openwa_manager.engines.command import CommandEngine, CommandSetup
 from openwa_manager.engines.environment import EngineContext
-from openwa_manager.services.prober import ProbePolicy, Prober, ProbeTarget
+from openwa_manager.services.monitoring.prober import ProbePolicy, Prober, ProbeTarget
 from tests.fakes.clock import FakeClock
 
 PERIOD_S, MISSES, SILENCE_S = 15.0, 4, 120.0

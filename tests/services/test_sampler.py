@@ -2,8 +2,8 @@ import asyncio
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 
-from openwa_manager.domain.session import Identity, SessionId, Usage
-from openwa_manager.services.usage_sampler import UsageSampler
+from openwa_manager.domain.session.session import Identity, SessionId, Usage
+from openwa_manager.services.monitoring.usage_sampler import UsageSampler
 from tests.fakes.clock import FakeClock
 
 ACME = SessionId("acme")

@@ -6,14 +6,14 @@ from dataclasses import dataclass, field
 
 import pytest
 
-from openwa_manager.domain.deadlines import Moment
-from openwa_manager.domain.restart import Policy
-from openwa_manager.domain.session import ReasonCode, Session, SessionId
-from openwa_manager.domain.stimuli import DeleteRequested, Observation, StartRequested, Stimulus
+from openwa_manager.domain.session.deadlines import Moment
+from openwa_manager.domain.session.decisions import Decisions
+from openwa_manager.domain.session.restart import Policy
+from openwa_manager.domain.session.session import ReasonCode, Session, SessionId
+from openwa_manager.domain.session.stimuli import DeleteRequested, Observation, StartRequested, Stimulus
 from openwa_manager.processes.ports import PortPool
-from openwa_manager.services.deliberation import Decisions
-from openwa_manager.services.start_gate import QueuedStart, Shortage, StartGate
-from openwa_manager.services.start_ticket import StartTicket
+from openwa_manager.services.starting.start_gate import QueuedStart, Shortage, StartGate
+from openwa_manager.services.starting.start_ticket import StartTicket
 from tests.domain.stage import a_session
 from tests.fakes.clock import FakeClock, settle
 

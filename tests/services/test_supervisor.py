@@ -8,15 +8,21 @@ from pathlib import Path
 import pytest
 
 from openwa_manager.domain.errors import DrainingError, SessionNotFoundError
-from openwa_manager.domain.restart import Policy
-from openwa_manager.domain.session import LinkState, ProcessState, ReasonCode, Session
-from openwa_manager.domain.stimuli import DeleteRequested, MessageAcknowledged, Resumed, StartRequested, StopRequested
+from openwa_manager.domain.session.restart import Policy
+from openwa_manager.domain.session.session import LinkState, ProcessState, ReasonCode, Session
+from openwa_manager.domain.session.stimuli import (
+    DeleteRequested,
+    MessageAcknowledged,
+    Resumed,
+    StartRequested,
+    StopRequested,
+)
 from openwa_manager.processes.launcher import HostLauncher
 from openwa_manager.processes.ports import PortPool
-from openwa_manager.services.bulkhead import keep_running
-from openwa_manager.services.dependencies import Dependencies
-from openwa_manager.services.start_gate import StartGate
-from openwa_manager.services.supervisor import Supervisor
+from openwa_manager.services.sessions.supervisor import Supervisor
+from openwa_manager.services.starting.bulkhead import keep_running
+from openwa_manager.services.starting.dependencies import Dependencies
+from openwa_manager.services.starting.start_gate import StartGate
 from openwa_manager.store.database import Database
 from tests.domain.stage import AT, a_launch, a_session, an_identity
 from tests.fakes.clock import FakeClock

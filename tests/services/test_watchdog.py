@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from openwa_manager.services.watchdog import Watchdog
+from openwa_manager.services.upkeep.watchdog import Watchdog
 from openwa_manager.store.database import Database
 from tests.fakes.clock import FakeClock
 from tests.fakes.lockout import locked_out

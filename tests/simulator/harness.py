@@ -17,7 +17,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import Self, TypeVar
 
-from openwa_manager.simulator.wire import Json
+from openwa_manager.simulator.http.wire import Json
 
 ROOT = Path(__file__).parents[2]
 KEY = "test-key-0123456789abcdef0123456789"

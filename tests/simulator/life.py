@@ -3,7 +3,7 @@
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
-from openwa_manager.simulator.wire import Json
+from openwa_manager.simulator.http.wire import Json
 from tests.simulator.harness import KEY, Answer, Receiver, Simulator, eventually
 from tests.simulator.recordings import Exchange, exchanges, substitute
 

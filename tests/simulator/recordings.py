@@ -6,7 +6,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from openwa_manager.simulator.wire import Json
+from openwa_manager.simulator.http.wire import Json
 
 DATA = Path(__file__).parents[1] / "data" / "openwa-transcripts"
 

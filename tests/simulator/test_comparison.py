@@ -1,6 +1,6 @@
 import pytest
 
-from openwa_manager.simulator.wire import Json
+from openwa_manager.simulator.http.wire import Json
 from tests.simulator.recordings import differences, header_differences
 
 RECORDED: dict[str, Json] = {

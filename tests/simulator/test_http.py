@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from openwa_manager.simulator.wire import Json, MalformedRequestError, RequestParser
+from openwa_manager.simulator.http.wire import Json, MalformedRequestError, RequestParser
 from tests.simulator.harness import KEY, Simulator
 
 

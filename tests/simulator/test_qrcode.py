@@ -5,8 +5,8 @@ import segno
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from openwa_manager.simulator.png import draw_png
-from openwa_manager.simulator.qrcode import PayloadTooLongError, encode_qr
+from openwa_manager.simulator.whatsapp.png import draw_png
+from openwa_manager.simulator.whatsapp.qrcode import PayloadTooLongError, encode_qr
 from tests.simulator.harness import Simulator
 from tests.simulator.qr_reader import modules_of, read_qr
 

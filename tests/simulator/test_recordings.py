@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from openwa_manager.simulator.wire import Json
+from openwa_manager.simulator.http.wire import Json
 from tests.simulator.harness import Delivered, Receiver, Simulator, eventually, serving
 from tests.simulator.life import Life, live
 from tests.simulator.recordings import differences, exchanges, header_differences, read_recording, substitute

@@ -1,7 +1,7 @@
 import asyncio
 
-from openwa_manager.simulator.server import KEEP_ALIVE_S, Server
-from openwa_manager.simulator.wire import Request, Response
+from openwa_manager.simulator.http.server import KEEP_ALIVE_S, Server
+from openwa_manager.simulator.http.wire import Request, Response
 from tests.simulator.harness import free_port
 
 

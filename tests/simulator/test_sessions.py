@@ -3,7 +3,7 @@ from pathlib import Path
 
 import pytest
 
-from openwa_manager.simulator.wire import Json
+from openwa_manager.simulator.http.wire import Json
 from tests.simulator.harness import Receiver, Simulator, eventually
 
 

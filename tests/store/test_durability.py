@@ -14,7 +14,7 @@ WRITER = """
 import asyncio, sys
 from functools import partial
 from pathlib import Path
-from openwa_manager.domain.events import Event
+from openwa_manager.domain.delivery.events import Event
 from openwa_manager.store.database import Database
 from openwa_manager.store.outbox import append
 

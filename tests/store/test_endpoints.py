@@ -1,8 +1,8 @@
 import sqlite3
 from dataclasses import replace
 
-from openwa_manager.domain.delivery import DEFAULT_ENDPOINT, Endpoint
-from openwa_manager.domain.events import EndpointId, Event
+from openwa_manager.domain.delivery.delivery import DEFAULT_ENDPOINT, Endpoint
+from openwa_manager.domain.delivery.events import EndpointId, Event
 from openwa_manager.store.deliveries import count_pending
 from openwa_manager.store.endpoints import (
     configure_default,

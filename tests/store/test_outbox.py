@@ -6,9 +6,9 @@ from functools import partial
 
 import pytest
 
-from openwa_manager.domain.delivery import DeliveryState, Endpoint, Lane, Tries
-from openwa_manager.domain.events import EndpointId, Event, Json
-from openwa_manager.domain.session import SessionId
+from openwa_manager.domain.delivery.delivery import DeliveryState, Endpoint, Lane, Tries
+from openwa_manager.domain.delivery.events import EndpointId, Event, Json
+from openwa_manager.domain.session.session import SessionId
 from openwa_manager.store.backlog import Backlog, Cap, read_backlog, shed
 from openwa_manager.store.deliveries import Place, Selection, list_deliveries, replay
 from openwa_manager.store.endpoints import remove_endpoint, save_endpoint

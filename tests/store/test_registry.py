@@ -6,8 +6,8 @@ from typing import TypeVar
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from openwa_manager.domain.events import Event
-from openwa_manager.domain.session import (
+from openwa_manager.domain.delivery.events import Event
+from openwa_manager.domain.session.session import (
     Ending,
     Identity,
     Launch,

@@ -3,8 +3,8 @@ from pathlib import Path
 
 import pytest
 
+from openwa_manager.domain.delivery.events import Event
 from openwa_manager.domain.errors import StoreDamagedError
-from openwa_manager.domain.events import Event
 from openwa_manager.store.database import Database
 from openwa_manager.store.outbox import append, read_events
 from openwa_manager.store.rescue import rescue

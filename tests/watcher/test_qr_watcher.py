@@ -16,7 +16,7 @@ import pytest
 import structlog
 
 from openwa_manager.domain.ports import Clock
-from openwa_manager.domain.session import SessionId
+from openwa_manager.domain.session.session import SessionId
 from openwa_manager.host.clock import SystemClock
 from openwa_manager.watcher.png import is_whole_png
 from openwa_manager.watcher.qr import QrWatcher, write_qr

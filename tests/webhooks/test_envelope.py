@@ -4,8 +4,8 @@ import json
 from hypothesis import given
 from hypothesis import strategies as st
 
-from openwa_manager.domain.events import Event, Json
-from openwa_manager.domain.session import SessionId
+from openwa_manager.domain.delivery.events import Event, Json
+from openwa_manager.domain.session.session import SessionId
 from openwa_manager.webhooks.envelope import write_body
 
 COMMON = ["id", "type", "event", "timestamp", "session_id", "user_id", "seq", "launch", "host"]

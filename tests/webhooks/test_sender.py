@@ -7,8 +7,8 @@ from email.utils import formatdate
 import pytest
 from standardwebhooks.webhooks import Webhook
 
-from openwa_manager.domain.delivery import AttemptResult, Delivered, Endpoint, Gone, Rejected, Retry
-from openwa_manager.domain.events import EndpointId
+from openwa_manager.domain.delivery.delivery import AttemptResult, Delivered, Endpoint, Gone, Rejected, Retry
+from openwa_manager.domain.delivery.events import EndpointId
 from openwa_manager.webhooks.address import AddressGuard
 from openwa_manager.webhooks.sender import Sender
 from openwa_manager.webhooks.signing import new_secret

@@ -9,9 +9,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 from standardwebhooks.webhooks import Webhook, WebhookVerificationError
 
-from openwa_manager.domain.delivery import ROTATION_S, Endpoint
+from openwa_manager.domain.delivery.delivery import ROTATION_S, Endpoint
+from openwa_manager.domain.delivery.events import EndpointId
 from openwa_manager.domain.errors import InvalidInputError
-from openwa_manager.domain.events import EndpointId
 from openwa_manager.webhooks.signing import check_secret, new_secret, signature_headers
 
 NOW = float(int(time.clock_gettime(time.CLOCK_REALTIME)))  # the library compares with the present

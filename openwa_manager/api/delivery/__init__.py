@@ -1,0 +1,1 @@
+"""The routes about events, endpoints and deliveries, one module per noun."""

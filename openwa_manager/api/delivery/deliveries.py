@@ -1,0 +1,93 @@
+"""What became of each delivery, and sending some once more."""
+
+from datetime import datetime
+
+from aiohttp import web
+
+from openwa_manager.api.requests import DeliveriesQuery, ReplayIn
+from openwa_manager.api.responses import DeliveryOut, DeliveryPage, ReplayOut, timestamp
+from openwa_manager.api.routing import Call, Route, json_answer, route
+from openwa_manager.domain.delivery.events import EndpointId
+from openwa_manager.domain.errors import InvalidInputError
+from openwa_manager.domain.session.session import SessionId
+from openwa_manager.domain.session.times import iso8601
+from openwa_manager.services.delivery.deliveries import Deliveries
+from openwa_manager.store.deliveries import FIRST_PLACE, Delivery, Place, Selection
+
+
+class DeliveryRoutes:
+    """`/v1/deliveries…`."""
+
+    def __init__(self, deliveries: Deliveries) -> None:
+        self._deliveries = deliveries
+
+    def table(self) -> tuple[Route, ...]:
+        """Return the routes."""
+        return (
+            route("GET /v1/deliveries", self.list_some, DeliveriesQuery, {200: (DeliveryPage,)}),
+            route("POST /v1/deliveries/replay", self.replay, ReplayIn, {202: (ReplayOut,), 507: ()}),
+        )
+
+    async def list_some(self, call: Call[DeliveriesQuery]) -> web.Response:
+        """List the deliveries that match, newest first; those of state `dead` were given up."""
+        arguments = call.arguments
+        selection = Selection(
+            session_id=_session(arguments.session_id),
+            endpoint_id=_endpoint(arguments.endpoint_id),
+            state=arguments.state,
+        )
+        found = await self._deliveries.list_some(selection, _place(arguments.cursor), arguments.limit + 1)
+        page = found[: arguments.limit]
+        next_cursor = f"{page[-1].seq}.{page[-1].endpoint_id}" if len(found) > len(page) else None
+        return json_answer(DeliveryPage(deliveries=[_out(each) for each in page], next_cursor=next_cursor))
+
+    async def replay(self, call: Call[ReplayIn]) -> web.Response:
+        """Make the deliveries that match once more, each stream in its order; codes have expired and are left out."""
+        arguments = call.arguments
+        if not arguments.model_dump(exclude_none=True):
+            raise InvalidInputError("body", "must say which deliveries: ids, session_id, since, until or state")
+        selection = Selection(
+            ids=arguments.ids or (),
+            session_id=_session(arguments.session_id),
+            endpoint_id=_endpoint(arguments.endpoint_id),
+            since=_at(arguments.since),
+            until=_at(arguments.until),
+            state=arguments.state,
+        )
+        return json_answer(ReplayOut(replayed=await self._deliveries.replay(selection)), 202)
+
+
+def _session(arguments: str | None) -> SessionId | None:
+    return None if arguments is None else SessionId(arguments)
+
+
+def _endpoint(arguments: str | None) -> EndpointId | None:
+    return None if arguments is None else EndpointId(arguments)
+
+
+def _at(moment: datetime | None) -> float | None:
+    return None if moment is None else moment.timestamp()
+
+
+def _place(cursor: str | None) -> Place:
+    if cursor is None:
+        return FIRST_PLACE
+    seq, _, endpoint_id = cursor.partition(".")
+    return Place(int(seq), endpoint_id)
+
+
+def _out(delivery: Delivery) -> DeliveryOut:
+    return DeliveryOut(
+        event_id=delivery.event_id,
+        event_type=delivery.event_type,
+        session_id=delivery.session_id,
+        endpoint_id=delivery.endpoint_id,
+        state=delivery.state,
+        attempts=delivery.attempts,
+        occurred_at=iso8601(delivery.occurred_at),
+        last_tried_at=timestamp(delivery.last_tried_at),
+        last_status=delivery.last_status,
+        last_error=delivery.last_error,
+        next_at=timestamp(delivery.next_at),
+        settled_at=timestamp(delivery.settled_at),
+    )

@@ -1,0 +1,131 @@
+"""Whom we tell, where, and with which secret; a secret is shown once, when it is new."""
+
+from typing import assert_never
+
+from aiohttp import web
+
+from openwa_manager.api.requests import EndpointChange, EndpointIn, Nothing, RotationIn
+from openwa_manager.api.responses import EndpointOut, EndpointsOut, NewEndpointOut, TrialOut, timestamp
+from openwa_manager.api.routing import Call, Route, json_answer, route
+from openwa_manager.domain.delivery.delivery import AttemptResult, Delivered, Endpoint, Gone, Rejected, Retry
+from openwa_manager.domain.delivery.events import EndpointId
+from openwa_manager.domain.session.times import iso8601
+from openwa_manager.services.delivery.attempts import Trial
+from openwa_manager.services.delivery.endpoints import Condition, Endpoints, Wanted
+
+
+class EndpointRoutes:
+    """`/v1/endpoints…`."""
+
+    def __init__(self, endpoints: Endpoints) -> None:
+        self._endpoints = endpoints
+
+    def table(self) -> tuple[Route, ...]:
+        """Return the routes."""
+        one, refused = "/v1/endpoints/{endpoint_id}", {409: (), 507: ()}
+        return (
+            route("GET /v1/endpoints", self.list_all, Nothing, {200: (EndpointsOut,)}),
+            route("POST /v1/endpoints", self.add, EndpointIn, {201: (NewEndpointOut,), **refused}),
+            route(f"GET {one}", self.show, Nothing, {200: (EndpointOut,)}),
+            route(f"PATCH {one}", self.change, EndpointChange, {200: (EndpointOut,), **refused}),
+            route(f"DELETE {one}", self.remove, Nothing, {204: (None,), **refused}),
+            route(f"POST {one}/rotate-secret", self.rotate, RotationIn, {200: (NewEndpointOut,), **refused}),
+            route(f"POST {one}/test", self.test, Nothing, {200: (TrialOut,)}),
+            route(f"POST {one}/resume", self.resume, Nothing, {200: (EndpointOut,), **refused}),
+        )
+
+    async def list_all(self, call: Call[Nothing]) -> web.Response:
+        """List the endpoints, oldest first; the one from the settings is `default`."""
+        del call
+        return json_answer(EndpointsOut(endpoints=[_out(each) for each in await self._endpoints.list_all()]))
+
+    async def add(self, call: Call[EndpointIn]) -> web.Response:
+        """Tell one more endpoint what happens from now on."""
+        arguments = call.arguments
+        wanted = Wanted(
+            events=arguments.events, sessions=arguments.sessions, secret=arguments.secret, is_active=arguments.active
+        )
+        return await self._with_secret(await self._endpoints.add(arguments.url, wanted), 201)
+
+    async def show(self, call: Call[Nothing]) -> web.Response:
+        """Show an endpoint."""
+        return json_answer(_out(await self._endpoints.get(_id_in(call.request))))
+
+    async def change(self, call: Call[EndpointChange]) -> web.Response:
+        """Change what is given; while `active` is false, what is undelivered waits and what happens is not told."""
+        arguments = call.arguments
+        wanted = Wanted(
+            url=arguments.url,
+            events=arguments.events,
+            sessions=arguments.sessions,
+            secret=arguments.secret,
+            is_active=arguments.active,
+        )
+        return json_answer(_out(await self._endpoints.change(_id_in(call.request), wanted)))
+
+    async def remove(self, call: Call[Nothing]) -> web.Response:
+        """Forget an endpoint, and what it was not told yet."""
+        await self._endpoints.remove(_id_in(call.request))
+        return web.Response(status=204)
+
+    async def rotate(self, call: Call[RotationIn]) -> web.Response:
+        """Give an endpoint a new secret; for 24 hours the old one signs beside it."""
+        return await self._with_secret(await self._endpoints.rotate(_id_in(call.request), call.arguments.secret), 200)
+
+    async def test(self, call: Call[Nothing]) -> web.Response:
+        """Post a signed `endpoint.test` now and tell what came back; it is neither stored nor retried."""
+        return json_answer(_trial(await self._endpoints.test(_id_in(call.request))))
+
+    async def resume(self, call: Call[Nothing]) -> web.Response:
+        """Tell an endpoint again, and at once what waits for it."""
+        return json_answer(_out(await self._endpoints.resume(_id_in(call.request))))
+
+    async def _with_secret(self, endpoint: Endpoint, status: int) -> web.Response:
+        shown = _out(await self._endpoints.get(endpoint.endpoint_id))
+        return json_answer(NewEndpointOut(**dict(shown), secret=endpoint.secret), status)
+
+
+def _id_in(request: web.Request) -> EndpointId:
+    return EndpointId(request.match_info["endpoint_id"])
+
+
+def _out(condition: Condition) -> EndpointOut:
+    endpoint = condition.endpoint
+    return EndpointOut(
+        endpoint_id=endpoint.endpoint_id,
+        url=endpoint.url,
+        events=endpoint.events,
+        sessions=endpoint.sessions,
+        active=endpoint.is_active,
+        status=condition.status,
+        disabled_reason=endpoint.disabled_reason,
+        pending_count=condition.pending_count,
+        rotated_at=timestamp(endpoint.rotated_at),
+        created_at=iso8601(endpoint.created_at),
+        updated_at=iso8601(endpoint.updated_at),
+    )
+
+
+def _trial(trial: Trial) -> TrialOut:
+    status, error = _answer_of(trial.result)
+    return TrialOut(
+        delivered=isinstance(trial.result, Delivered),
+        status=status,
+        error=error,
+        elapsed_ms=round(trial.elapsed_s * 1000, 1),
+        event_id=trial.event_id,
+    )
+
+
+def _answer_of(outcome: AttemptResult) -> tuple[int | None, str | None]:
+    match outcome:
+        case Delivered(status=status):
+            return status, None
+        case Rejected(status=status):
+            return status, f"HTTP {status}"
+        case Gone():
+            return 410, "HTTP 410"
+        case Retry(status=status, reason=reason):
+            return status, reason
+        case _:
+            assert_never(outcome)

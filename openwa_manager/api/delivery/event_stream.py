@@ -1,0 +1,92 @@
+"""Events as they happen, over one long answer: server-sent events (html.spec.whatwg.org, Server-sent events)."""
+
+import asyncio
+import re
+from collections.abc import Callable, Iterable
+from contextlib import aclosing
+from dataclasses import dataclass
+
+from aiohttp import web
+
+from openwa_manager.domain.delivery.events import StoredEvent
+from openwa_manager.domain.errors import InvalidInputError
+from openwa_manager.services.delivery.broadcaster import Broadcaster, Interest
+
+EVENT_STREAM = "text/event-stream"
+_POSITION = re.compile(r"[0-9]{1,18}")
+#: Said first, so that the caller knows at once that it is heard, and how soon to come back (ms) when the line breaks.
+_GREETING = b"retry: 1000\n\n"
+_SIGN_OF_LIFE = b":\n\n"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StreamTiming:
+    """After how much silence a sign of life is sent, and how long a reader may leave what was sent unread."""
+
+    comment_s: float = 15.0
+    stall_s: float = 30.0
+
+
+class EventStream:
+    """Answers with events until the caller leaves, reads too slowly, or the daemon ends."""
+
+    def __init__(self, broadcaster: Broadcaster, body: Callable[[StoredEvent], bytes], timing: StreamTiming) -> None:
+        self._broadcaster = broadcaster
+        self._body = body
+        self._timing = timing
+
+    async def answer(self, request: web.Request, interest: Interest) -> web.StreamResponse:
+        """Return once the stream is over; a reader that comes back with `Last-Event-ID` misses nothing."""
+        response = web.StreamResponse(headers={"Content-Type": EVENT_STREAM, "X-Accel-Buffering": "no"})
+        await response.prepare(request)
+        if request.method == "HEAD":
+            return response
+        try:
+            await self._send(response, interest)
+            await response.write_eof()
+        except ConnectionError:
+            pass  # the caller has left
+        except TimeoutError:  # it reads no more: what it was not told, it gets when it comes back
+            if request.transport is not None:
+                request.transport.abort()
+        return response
+
+    async def _send(self, response: web.StreamResponse, interest: Interest) -> None:
+        await self._write(response, _GREETING)
+        async with aclosing(self._broadcaster.follow(interest, self._timing.comment_s)) as batches:
+            async for batch in batches:
+                await self._write(response, self._frames(batch) if batch else _SIGN_OF_LIFE)
+
+    async def _write(self, response: web.StreamResponse, chunk: bytes) -> None:
+        async with asyncio.timeout(self._timing.stall_s):
+            await response.write(chunk)
+
+    def _frames(self, batch: Iterable[StoredEvent]) -> bytes:
+        return b"".join(self._frame(each) for each in batch)
+
+    def _frame(self, stored: StoredEvent) -> bytes:
+        return b"id: %d\nevent: %b\ndata: %b\n\n" % (stored.seq, _name(stored), self._body(stored))
+
+
+def wants_stream(request: web.Request) -> bool:
+    """Tell whether the caller asks for a stream rather than a page."""
+    return EVENT_STREAM in request.headers.get("Accept", "")
+
+
+def position_in(request: web.Request, after: int | None) -> int | None:
+    """Return where a stream begins: where the caller's last one broke off, else `after`; None means now.
+
+    Raises:
+        InvalidInputError: the `Last-Event-ID` is none of ours.
+    """
+    last = request.headers.get("Last-Event-ID")
+    if not last:
+        return after
+    if _POSITION.fullmatch(last) is None:
+        raise InvalidInputError("Last-Event-ID", "is no position of ours")
+    return int(last)
+
+
+def _name(stored: StoredEvent) -> bytes:
+    """Return the type on one line: those that engines make up may hold anything."""
+    return " ".join(stored.event.type.splitlines()).encode()

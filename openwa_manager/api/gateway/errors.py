@@ -1,0 +1,126 @@
+"""Errors below `/api`, as OpenWA words them: `{"message", "error", "statusCode"}` (OPENWA.md §4)."""
+
+import json
+from collections.abc import Mapping
+from http import HTTPStatus
+
+import structlog
+from aiohttp import web
+from aiohttp.typedefs import Handler
+
+from openwa_manager.api.errors import RETRY_AFTER_S, STATUS_OF, UnauthenticatedError
+from openwa_manager.api.middleware import REQUEST_ID
+from openwa_manager.domain.delivery.events import Json
+from openwa_manager.domain.errors import InvalidInputError, OpenwaManagerError, RateLimitedError
+from openwa_manager.domain.session.session import Session
+
+_log = structlog.get_logger()
+
+PREFIX = "/api/"
+_NOT_STARTED = "Session is not started. Call POST /sessions/:sessionId/start first."
+_NOT_CONNECTED = "Session is not connected. The WhatsApp client is not ready."
+#: What OpenWA's clients read from a refusal by its own pacing.
+_PACED = "SEND_PACING_LIMITED"
+#: Statuses for which Nest's body has no `error`, with its words.
+_PLAIN: Mapping[int, str] = {413: "request entity too large", 500: "Internal server error"}
+
+
+class GatewayError(OpenwaManagerError):
+    """What was asked of the gateway is refused, with OpenWA's status and words; `fields` come on top."""
+
+    code = "refused"
+
+    def __init__(self, status: int, message: str | list[str], **fields: Json) -> None:
+        super().__init__(str(message))
+        self.status = status
+        self.message = message
+        self.fields = fields
+
+
+def not_started() -> GatewayError:
+    """Return the refusal of what only a loaded engine can do."""
+    return GatewayError(400, _NOT_STARTED)
+
+
+def not_connected() -> GatewayError:
+    """Return the refusal of what needs an engine that is up."""
+    return GatewayError(409, _NOT_CONNECTED)
+
+
+def not_active(name: str) -> GatewayError:
+    """Return the refusal to hand a request on to a session without an engine."""
+    return GatewayError(400, f"Session '{name}' is not active. Start the session first.")
+
+
+def not_found(name: str) -> GatewayError:
+    """Return the refusal for an id no session has."""
+    return GatewayError(404, f"Session with id '{name}' not found")
+
+
+def incomplete(session: Session, what: str, code: str) -> GatewayError:
+    """Return the refusal to call an ending complete."""
+    reason = session.reason.detail if session.reason else "no reason known"
+    return GatewayError(502, f"{what} ({reason}). Retry it.", code=code)
+
+
+def json_answer(status: int, body: Json, headers: Mapping[str, str] | None = None) -> web.Response:
+    """Return an answer as OpenWA encodes it."""
+    raw = json.dumps(body, separators=(",", ":")).encode()
+    answer = web.Response(status=status, body=raw, headers=headers)
+    answer.headers["Content-Type"] = "application/json; charset=utf-8"
+    return answer
+
+
+@web.middleware
+async def answer_as_openwa(request: web.Request, handler: Handler) -> web.StreamResponse:
+    """Answer whatever is raised below the gateway's prefix in OpenWA's words; leave everything else alone."""
+    if not request.path.startswith(PREFIX):
+        return await handler(request)
+    try:
+        return await handler(request)
+    except OpenwaManagerError as error:
+        return _expected(request, error)
+    except web.HTTPException as error:
+        message = f"Cannot {request.method} {request.path}" if error.status in (404, 405) else error.reason
+        return _error(404 if error.status == 405 else error.status, message)
+    except ConnectionError:  # the caller has hung up; there is nobody to answer
+        raise
+    except Exception as error:  # noqa: BLE001 (the one place where a bug becomes an answer)
+        return _fault(request, error)
+
+
+def _expected(request: web.Request, error: OpenwaManagerError) -> web.Response:
+    match error:
+        case GatewayError():
+            return _error(error.status, error.message, error.fields)
+        case UnauthenticatedError():
+            has_key = "X-API-Key" in request.headers or "Authorization" in request.headers
+            return _error(401, "Invalid API key" if has_key else "API key is required")
+        case RateLimitedError():
+            fields: dict[str, Json] = {"code": _PACED, "retryAfterSeconds": error.retry_after_s}
+            return _error(429, str(error), fields, {"Retry-After": str(error.retry_after_s)})
+        case InvalidInputError():
+            return _error(400, str(error))
+        case _ if error.code in STATUS_OF:
+            wait = {"Retry-After": str(RETRY_AFTER_S[error.code])} if error.code in RETRY_AFTER_S else None
+            return _error(STATUS_OF[error.code], str(error), headers=wait)
+        case _:
+            return _fault(request, error)
+
+
+def _fault(request: web.Request, error: Exception) -> web.Response:
+    _log.error("request_failed", request_id=request[REQUEST_ID], path=request.path, exc_info=error)
+    return _error(500, _PLAIN[500])
+
+
+def _error(
+    status: int,
+    message: str | list[str],
+    fields: Mapping[str, Json] | None = None,
+    headers: Mapping[str, str] | None = None,
+) -> web.Response:
+    if status in _PLAIN:
+        body: dict[str, Json] = {"statusCode": status, "message": message}
+    else:
+        body = {"message": message, "error": HTTPStatus(status).phrase, "statusCode": status}
+    return json_answer(status, {**body, **(fields or {})}, headers)

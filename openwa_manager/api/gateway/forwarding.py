@@ -1,0 +1,179 @@
+"""Every route of a session that is not ours to answer: handed to the session's engine, which answers it."""
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from urllib.parse import unquote
+
+import aiohttp
+from aiohttp import web
+
+from openwa_manager.api.gateway import guide
+from openwa_manager.api.gateway.directory import Directory
+from openwa_manager.api.gateway.errors import GatewayError, not_active, not_connected
+from openwa_manager.api.gateway.relay import Body, body_of, headers_for_engine, read, relay, whole
+from openwa_manager.api.gateway.shapes import is_loaded
+from openwa_manager.domain.delivery.events import Json
+from openwa_manager.domain.session.session import ProcessState, Session, SessionId
+from openwa_manager.engines.environment import is_own_webhook
+from openwa_manager.engines.forwarding import ForwardedRequest
+from openwa_manager.engines.openwa import OpenwaEngine
+from openwa_manager.services.messaging.pacing import Pacing
+from openwa_manager.services.sessions.sessions import Sessions
+
+#: How long a send is held for its turn before it is refused.
+HOLD_S = 30.0
+_SENDS = frozenset({"reply", "forward"})
+
+
+@dataclass(frozen=True, slots=True)
+class Destination:
+    """A path below a session: its raw text from the slash on, its words as OpenWA's router reads them, its query.
+
+    OpenWA's router ignores case and a slash at the end, and so do `words`.
+    """
+
+    name: str
+    tail: str
+    words: tuple[str, ...]
+    query: str
+
+    @classmethod
+    def of(cls, request: web.Request) -> "Destination":
+        """Return where the request leads.
+
+        Raises:
+            RefusalError: the path leads out of the session.
+        """
+        _, _, _, name, tail = request.rel_url.raw_path.split("/", 4)
+        words = tuple(unquote(part).lower() for part in tail.split("/") if part)
+        if "." in words or ".." in words:
+            raise GatewayError(404, f"Cannot {request.method} {request.path}")
+        return cls(unquote(name), f"/{tail}", words, request.rel_url.raw_query_string)
+
+    def is_send(self, method: str) -> bool:
+        """Tell whether this sends messages."""
+        if method != "POST" or len(self.words) != 2 or self.words[0] != "messages":
+            return False
+        return self.words[1].startswith("send") or self.words[1] in _SENDS
+
+    @property
+    def is_webhooks(self) -> bool:
+        """Tell whether this is about webhooks."""
+        return bool(self.words) and self.words[0] == "webhooks"
+
+
+class Forwarding:
+    """Hands requests on; `engines` are those that speak OpenWA's API, by the name sessions know them by."""
+
+    def __init__(
+        self, sessions: Sessions, directory: Directory, engines: Mapping[str, OpenwaEngine], pacing: Pacing
+    ) -> None:
+        self._sessions = sessions
+        self._directory = directory
+        self._engines = engines
+        self._pacing = pacing
+
+    async def forward(self, request: web.Request, read_body: bytes | None = None) -> web.StreamResponse:
+        """Hand the request to its session's engine, and the engine's answer back; a send waits for its turn.
+
+        `read_body` is the body if it has been read already.
+        """
+        where = Destination.of(request)
+        session_id = self._find(where).session_id
+        self._sessions.note_traffic(session_id)
+        body = read_body or await body_of(request, is_read=where.words == ("messages", guide.ANY_SEND))
+        if where.is_send(request.method):
+            return await self._send(request, where, session_id, body)
+        if where.is_webhooks:
+            return await self._webhooks(request, where, session_id, body)
+        async with await self._ask(request, where, body) as answer:
+            return await relay(request, answer)
+
+    def _find(self, where: Destination) -> Session:
+        """Return the session, which must be able to answer."""
+        try:
+            session = self._directory.find(where.name)
+        except GatewayError as error:
+            raise (not_active(where.name) if where.words[:1] == ("messages",) else error) from None
+        if session.process is not ProcessState.RUNNING:
+            raise not_connected() if is_loaded(session) else not_active(where.name)
+        if session.spec.engine not in self._engines:
+            raise GatewayError(501, f"the engine {session.spec.engine!r} of this session does not speak OpenWA's API")
+        return session
+
+    async def _send(
+        self, request: web.Request, where: Destination, session_id: SessionId, body: Body
+    ) -> web.StreamResponse:
+        said = None
+        if guide.may_be_guide(where.words) and isinstance(body, bytes | None):
+            said = guide.translate(where.words[1], body or b"")
+        if said is not None:
+            where = Destination(where.name, f"/messages/{said.route}", ("messages", said.route), where.query)
+            body = said.body
+        async with (
+            self._pacing.turn(session_id, HOLD_S),
+            await self._ask(request, where, body) as answer,
+        ):
+            if said is None or answer.status >= 300:
+                return await relay(request, answer)
+            return whole(answer, guide.queued(await read(answer)))
+
+    async def _webhooks(
+        self, request: web.Request, where: Destination, session_id: SessionId, body: Body
+    ) -> web.StreamResponse:
+        """Hand on what concerns the owner's webhooks; our own is not there for anybody else."""
+        if len(where.words) > 1:
+            await self._refuse_ours(request, where, session_id)
+        async with await self._ask(request, where, body) as answer:
+            if len(where.words) > 1 or request.method != "GET" or answer.status != 200:
+                return await relay(request, answer)
+            raw = await read(answer)
+            return whole(answer, _without_ours(raw, session_id))
+
+    async def _refuse_ours(self, request: web.Request, where: Destination, session_id: SessionId) -> None:
+        hook_id = [part for part in where.tail.split("/") if part][1]
+        one = Destination(where.name, f"/webhooks/{hook_id}", ("webhooks", hook_id), "")
+        async with await self._ask(request, one, None, method="GET") as answer:
+            if answer.status == 200 and _is_ours(_parsed(await read(answer)), session_id):
+                raise GatewayError(404, f"Webhook with id '{unquote(hook_id)}' not found")
+
+    async def _ask(
+        self, request: web.Request, where: Destination, body: Body, method: str | None = None
+    ) -> aiohttp.ClientResponse:
+        """Return the engine's answer, to be released; it is looked up only now whether there still is an engine."""
+        session = self._find(where)
+        launch, inner_id = session.launch, session.inner_id
+        if launch is None or inner_id is None:
+            raise not_connected()
+        forwarder = await self._engines[session.spec.engine].forwarder(session, launch)
+        query = f"?{where.query}" if where.query else ""
+        forwarded = ForwardedRequest(
+            method=method or request.method,
+            target=f"/api/sessions/{inner_id}{where.tail}{query}",
+            headers=headers_for_engine(request, body),
+            body=body,
+        )
+        return await forwarder.forward(forwarded)
+
+
+def _without_ours(raw: bytes, session_id: SessionId) -> bytes:
+    """Return a list of webhooks without our own; anything else as it is."""
+    hooks = _parsed(raw)
+    if not isinstance(hooks, list):
+        return raw
+    theirs = [hook for hook in hooks if not _is_ours(hook, session_id)]
+    return json.dumps(theirs, separators=(",", ":")).encode()
+
+
+def _is_ours(hook: Json, session_id: SessionId) -> bool:
+    url = hook.get("url") if isinstance(hook, dict) else None
+    return isinstance(url, str) and is_own_webhook(url, session_id)
+
+
+def _parsed(raw: bytes) -> Json:
+    try:
+        parsed: Json = json.loads(raw)
+    except ValueError:
+        return None
+    return parsed

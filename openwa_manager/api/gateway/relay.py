@@ -1,0 +1,131 @@
+"""Bytes through the gateway: a caller's request made ready for an engine, an engine's answer given to the caller."""
+
+from collections.abc import AsyncIterable
+
+import aiohttp
+import structlog
+from aiohttp import web
+from multidict import CIMultiDict, CIMultiDictProxy
+
+from openwa_manager.api.gateway.errors import GatewayError
+from openwa_manager.api.middleware import REQUEST_ID
+from openwa_manager.domain.errors import EngineError
+
+_log = structlog.get_logger()
+
+#: Bodies up to this are handed on in one piece, larger ones as they come.
+SMALL_BYTES = 64 * 1024
+#: OpenWA's own limit (BODY_SIZE_LIMIT).
+BODY_MAX_BYTES = 25 * 1024 * 1024
+
+#: RFC 9110, 7.6.1: what concerns one connection only.
+_HOP_BY_HOP = frozenset(
+    {
+        "connection",
+        "keep-alive",
+        "proxy-authenticate",
+        "proxy-authorization",
+        "proxy-connection",
+        "te",
+        "trailer",
+        "transfer-encoding",
+        "upgrade",
+    }
+)
+#: What is ours to say to the engine, and what was said to us alone.
+_NOT_FOR_ENGINES = _HOP_BY_HOP | {
+    "authorization",
+    "content-encoding",  # aiohttp has unpacked the body
+    "content-length",
+    "cookie",
+    "expect",
+    "forwarded",
+    "host",
+    "x-api-key",
+    "x-forwarded-for",
+    "x-forwarded-host",
+    "x-forwarded-proto",
+    "x-real-ip",
+    "x-request-id",
+}
+_NOT_FOR_CALLERS = _HOP_BY_HOP | {"content-length", "date", "server", "x-request-id"}
+
+Body = bytes | AsyncIterable[bytes] | None
+
+
+async def body_of(request: web.Request, *, is_read: bool = False) -> Body:
+    """Return what the caller sends: whole if it is small or `is_read`, else as it comes.
+
+    Raises:
+        RefusalError: it is larger than OpenWA takes.
+    """
+    length = request.content_length
+    if length is not None and length > BODY_MAX_BYTES:
+        raise GatewayError(413, "request entity too large")
+    if not request.body_exists:
+        return None
+    if is_read or (length is not None and length <= SMALL_BYTES):
+        return await request.read()
+    return request.content.iter_any()
+
+
+def headers_for_engine(request: web.Request, body: Body) -> CIMultiDict[str]:
+    """Return the caller's headers as the engine may see them; `body` is what is handed on."""
+    headers = _kept(request.headers, _NOT_FOR_ENGINES)
+    headers["X-Request-ID"] = request[REQUEST_ID]
+    headers["X-Forwarded-Proto"] = request.scheme
+    headers["X-Forwarded-Host"] = request.host
+    if request.remote:
+        headers["X-Forwarded-For"] = request.remote
+    is_streamed = body is not None and not isinstance(body, bytes)
+    if is_streamed and request.content_length is not None and "Content-Encoding" not in request.headers:
+        headers["Content-Length"] = str(request.content_length)
+    return headers
+
+
+async def relay(request: web.Request, answer: aiohttp.ClientResponse) -> web.StreamResponse:
+    """Give the engine's answer to the caller as it is, in one piece if it is small, else as it comes."""
+    length = answer.content_length
+    if request.method != "HEAD" and length is not None and length <= SMALL_BYTES:
+        return whole(answer, await read(answer))
+    response = web.StreamResponse(
+        status=answer.status, reason=answer.reason, headers=_kept(answer.headers, _NOT_FOR_CALLERS)
+    )
+    response.content_length = length
+    await response.prepare(request)
+    try:
+        async for chunk in answer.content.iter_any():
+            await response.write(chunk)
+    except (aiohttp.ClientError, TimeoutError) as error:
+        _log.warning("answer_broke_off", request_id=request[REQUEST_ID], path=request.path, error=str(error))
+        # The head is out: only a connection that breaks tells the caller that this is not the whole answer.
+        if request.transport is not None:
+            request.transport.abort()
+        return response
+    await response.write_eof()
+    return response
+
+
+def whole(answer: aiohttp.ClientResponse, body: bytes) -> web.Response:
+    """Return the engine's answer with this body."""
+    headers = _kept(answer.headers, _NOT_FOR_CALLERS)
+    return web.Response(status=answer.status, reason=answer.reason, headers=headers, body=body)
+
+
+async def read(answer: aiohttp.ClientResponse) -> bytes:
+    """Return the engine's answer read to its end.
+
+    Raises:
+        EngineError: it broke off.
+    """
+    try:
+        return await answer.read()
+    except (aiohttp.ClientError, TimeoutError) as error:
+        raise EngineError(f"the engine's answer broke off: {error}") from error
+
+
+def _kept(headers: CIMultiDict[str] | CIMultiDictProxy[str], dropped: frozenset[str]) -> CIMultiDict[str]:
+    named = {word.strip().lower() for word in headers.get("Connection", "").split(",")}
+    return CIMultiDict(
+        (name, value) for name, value in headers.items() if (low := name.lower()) not in dropped and low not in named
+    )

@@ -1,0 +1,233 @@
+"""The routes about sessions as such, in OpenWA's words: made, listed, started, paired, stopped, deleted."""
+
+import base64
+from collections.abc import Awaitable, Callable, Mapping
+from typing import Annotated, Literal, TypeVar
+
+from aiohttp import web
+from pydantic import BaseModel, ConfigDict, Field, StringConstraints, ValidationError
+
+from openwa_manager.api.gateway.directory import Directory
+from openwa_manager.api.gateway.errors import GatewayError, incomplete, json_answer, not_connected, not_started
+from openwa_manager.api.gateway.forwarding import Forwarding
+from openwa_manager.api.gateway.shapes import INITIALIZING, READY, is_loaded, overview_of, record_of, word_of
+from openwa_manager.api.requests import SESSION_ID_TEXT
+from openwa_manager.domain.delivery.events import Json
+from openwa_manager.domain.errors import EngineError, EngineUnableError, IllegalTransitionError
+from openwa_manager.domain.session.session import Desired, ProcessState, Session, SessionId, Usage
+from openwa_manager.services.sessions.new_session import NewSession
+from openwa_manager.services.sessions.sessions import Sessions
+
+#: Below the 30 s after which OpenWA's own SDKs give a call up.
+_START_WAIT_S, _STOP_WAIT_S = 25.0, 25.0
+_LIST_MAX = 1000
+_SETTLED = (ProcessState.RUNNING, ProcessState.STOPPED, ProcessState.BACKOFF, ProcessState.FAILED)
+
+
+class _Body(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True, strict=True, defer_build=True)
+
+
+class CreateIn(_Body):
+    """OpenWA's CreateSessionDto, with our ids as names."""
+
+    name: Annotated[str, StringConstraints(pattern=SESSION_ID_TEXT)]
+    config: dict[str, object] | None = None
+    proxy_url: Annotated[str, StringConstraints(pattern=r"^(https?|socks[45])://[^\s/]+/?$", max_length=255)] | None = (
+        Field(default=None, alias="proxyUrl")
+    )
+    proxy_type: Literal["http", "https", "socks4", "socks5"] | None = Field(default=None, alias="proxyType")
+
+
+class PairIn(_Body):
+    """OpenWA's RequestPairingCodeDto."""
+
+    phone_number: Annotated[str, StringConstraints(pattern=r"^[0-9]{6,15}$")] = Field(alias="phoneNumber")
+
+
+Shape = TypeVar("Shape", bound=_Body)
+
+
+class GatewaySessions:
+    """`/api/sessions` and what OpenWA answers there by itself."""
+
+    def __init__(
+        self,
+        sessions: Sessions,
+        directory: Directory,
+        forwarding: Forwarding,
+        usage: Callable[[SessionId], Usage | None],
+        kill: Callable[[SessionId], Awaitable[None]],
+    ) -> None:
+        self._sessions = sessions
+        self._directory = directory
+        self._forwarding = forwarding
+        self._usage = usage
+        self._kill = kill
+        self._starting: set[SessionId] = set()
+
+        self._own: Mapping[tuple[str, str], Callable[[web.Request], Awaitable[web.StreamResponse]]] = {
+            ("GET", "qr"): self.show_qr,
+            ("POST", "pairing-code"): self.pair,
+            ("POST", "start"): self.start,
+            ("POST", "stop"): self.stop,
+            ("POST", "logout"): self.log_out,
+            ("POST", "force-kill"): self.kill,
+        }
+
+    def add_to(self, router: web.UrlDispatcher) -> None:
+        """Add the routes; the one most is sent to stands first, for the router tries one after the other."""
+        router.add_route("*", "/sessions/{name}/{rest:.+}", self.answer)
+        router.add_get("/sessions", self.list_all)
+        router.add_post("/sessions", self.create)
+        router.add_get("/sessions/stats/overview", self.overview)
+        router.add_get("/sessions/{name}", self.show)
+        router.add_delete("/sessions/{name}", self.delete)
+
+    async def answer(self, request: web.Request) -> web.StreamResponse:
+        """Answer what is ours below a session, and have the engine answer the rest."""
+        own = self._own.get((request.method, request.match_info["rest"].rstrip("/").lower()))
+        return await (own(request) if own else self._forwarding.forward(request))
+
+    async def create(self, request: web.Request) -> web.Response:
+        """Make a stopped session; `config` is the engine's to keep: PATCH `…/config` sets it once the engine runs."""
+        arguments = await _read(request, CreateIn)
+        wanted = NewSession(session_id=arguments.name, desired=Desired.STOPPED, proxy_url=arguments.proxy_url)
+        session, is_new = await self._sessions.create(wanted)
+        if not is_new:
+            raise GatewayError(409, f"Session with name '{arguments.name}' already exists")
+        return json_answer(201, record_of(session))
+
+    async def list_all(self, request: web.Request) -> web.Response:
+        """List the sessions, newest first."""
+        limit = min(_number(request, "limit") or _LIST_MAX, _LIST_MAX)
+        offset = _number(request, "offset")
+        sessions = self._sessions.list_sessions()[::-1]
+        return json_answer(200, [record_of(session) for session in sessions[offset : offset + limit]])
+
+    async def overview(self, request: web.Request) -> web.Response:
+        """Count the sessions by status."""
+        del request
+        sessions = self._sessions.list_sessions()
+        used = [usage.rss_bytes for session in sessions if (usage := self._usage(session.session_id)) is not None]
+        return json_answer(200, overview_of(sessions, sum(used)))
+
+    async def show(self, request: web.Request) -> web.Response:
+        """Show a session."""
+        return json_answer(200, record_of(self._session(request)))
+
+    async def delete(self, request: web.Request) -> web.Response:
+        """Delete a session; the phone still believes it is linked, as with OpenWA."""
+        await self._sessions.delete(self._session(request).session_id, keep_data=False, log_out=False)
+        return web.Response(status=204)
+
+    async def start(self, request: web.Request) -> web.Response:
+        """Start a session and answer once its engine is up; WhatsApp is not waited for."""
+        session = self._session(request)
+        session_id = session.session_id
+        if session_id in self._starting:
+            raise GatewayError(400, "Session is already starting")
+        if is_loaded(session):
+            raise GatewayError(400, "Session is already started")
+        self._starting.add(session_id)
+        try:
+            await self._sessions.start(session_id)
+            session = await self._sessions.wait(session_id, lambda each: each.process in _SETTLED, _START_WAIT_S)
+        finally:
+            self._starting.discard(session_id)
+        if session.process in (ProcessState.FAILED, ProcessState.BACKOFF):
+            raise GatewayError(500, session.reason.detail if session.reason else "the engine did not start")
+        return json_answer(200, record_of(session) | {"status": INITIALIZING})
+
+    async def stop(self, request: web.Request) -> web.Response:
+        """Stop a session and answer once its engine is dead."""
+        session_id = self._session(request).session_id
+        await self._sessions.stop(session_id)
+        return await self._once_stopped(session_id)
+
+    async def log_out(self, request: web.Request) -> web.Response:
+        """Unlink the device, then stop the session."""
+        session = self._session(request)
+        if not is_loaded(session):
+            raise not_started()
+        try:
+            await self._sessions.log_out(session.session_id)
+        except IllegalTransitionError:
+            raise not_connected() from None
+        except EngineUnableError as error:
+            raise GatewayError(501, str(error)) from error
+        except EngineError as error:
+            message = f"The logout operation is incomplete — the device may still be linked ({error}). Retry it."
+            raise GatewayError(502, message, code="SESSION_LOGOUT_INCOMPLETE") from error
+        return await self._once_stopped(session.session_id)
+
+    async def kill(self, request: web.Request) -> web.Response:
+        """End a session's engine the hard way; its credentials stay."""
+        session = self._session(request)
+        if not is_loaded(session):
+            raise not_started()
+        await self._kill(session.session_id)
+        return await self._once_stopped(session.session_id)
+
+    async def show_qr(self, request: web.Request) -> web.Response:
+        """Show the code to scan."""
+        session = self._session(request)
+        if not is_loaded(session):
+            raise not_started()
+        word = word_of(session)
+        image = self._sessions.qr_image(session.session_id)
+        if image is not None:
+            code = "data:image/png;base64," + base64.b64encode(image).decode("ascii")
+            return json_answer(200, {"qrCode": code, "status": word})
+        if word == READY:
+            raise GatewayError(400, "Session is already authenticated, no QR code needed")
+        raise GatewayError(400, "QR code is not ready yet. Please wait...")
+
+    async def pair(self, request: web.Request) -> web.StreamResponse:
+        """Have the engine ask WhatsApp for a code to type into the phone."""
+        session = self._session(request)
+        await _read(request, PairIn)
+        if not is_loaded(session):
+            raise not_started()
+        if word_of(session) == READY:
+            raise GatewayError(400, "Session is already authenticated, no pairing needed")
+        if session.process is not ProcessState.RUNNING:
+            raise GatewayError(409, "Cannot request a pairing code before the engine is initialized.")
+        return await self._forwarding.forward(request, await request.read())
+
+    def _session(self, request: web.Request) -> Session:
+        return self._directory.find(request.match_info["name"])
+
+    async def _once_stopped(self, session_id: SessionId) -> web.Response:
+        session = await self._sessions.wait(
+            session_id, lambda each: each.process is ProcessState.STOPPED or is_loaded(each), _STOP_WAIT_S
+        )
+        if session.process is ProcessState.STOPPING and not is_loaded(session):
+            raise incomplete(session, "The engine is still being ended", "SESSION_STOP_INCOMPLETE")
+        return json_answer(200, record_of(session))
+
+
+def _number(request: web.Request, name: str) -> int:
+    """Return a whole number of the query; 0 when there is none, as OpenWA's parser takes it."""
+    text = request.query.get(name, "")
+    return int(text) if text.isascii() and text.isdecimal() and len(text) < 10 else 0
+
+
+async def _read(request: web.Request, shape: type[Shape]) -> Shape:
+    """Return the body as this shape.
+
+    Raises:
+        RefusalError: it is not; said in the words of OpenWA's validation.
+    """
+    raw = await request.read()
+    try:
+        return shape.model_validate_json(raw or b"{}")
+    except ValidationError as error:
+        faults: list[Json] = []
+        for each in error.errors(include_url=False, include_context=False, include_input=False):
+            if each["type"] == "json_invalid":
+                raise GatewayError(400, each["msg"]) from error
+            name = ".".join(map(str, each["loc"]))
+            is_unknown = each["type"] == "extra_forbidden"
+            faults.append(f"property {name} should not exist" if is_unknown else f"{name}: {each['msg']}")
+        raise GatewayError(400, [str(fault) for fault in faults]) from error

@@ -1,0 +1,106 @@
+"""Our sessions in OpenWA's words: its record, its status, its overview (OPENWA.md §4)."""
+
+from collections import Counter
+from collections.abc import Mapping, Sequence
+
+from openwa_manager.domain.delivery.events import Json
+from openwa_manager.domain.session.session import After, ProcessState, ReasonCode, Session, Status
+from openwa_manager.domain.session.times import iso8601
+
+INITIALIZING, QR_READY, READY, DISCONNECTED, FAILED = (
+    "initializing",
+    "qr_ready",
+    "ready",
+    "disconnected",
+    "failed",
+)
+_ACTION_REQUIRED = "action_required"
+
+#: Our word -> OpenWA's; `restarting` is what OpenWA calls its reconnect back-off: disconnected, engine loaded.
+_WORDS: Mapping[Status, str] = {
+    Status.CREATING: INITIALIZING,
+    Status.QR_READY: QR_READY,
+    Status.AUTHENTICATING: "authenticating",
+    Status.CONNECTED: READY,
+    Status.DISCONNECTED: DISCONNECTED,
+    Status.RESTARTING: DISCONNECTED,
+    Status.STOPPING: DISCONNECTED,
+    Status.STOPPED: DISCONNECTED,
+    Status.FAILED: FAILED,
+    Status.BANNED: FAILED,
+    Status.LOGGED_OUT: DISCONNECTED,
+}
+#: Why a link is down, where OpenWA has a word of its own for it.
+_DOWN: Mapping[ReasonCode, str] = {
+    ReasonCode.REPLACED: FAILED,
+    ReasonCode.ACTION_REQUIRED: _ACTION_REQUIRED,
+}
+_LOADED = (ProcessState.STARTING, ProcessState.RUNNING, ProcessState.BACKOFF)
+_COMES_AGAIN = (After.START_AGAIN, After.BACK_OFF)
+_MIB = 1024 * 1024
+
+
+def is_loaded(session: Session) -> bool:
+    """Tell whether OpenWA would say `engineLoaded`: stop, logout and force-kill act, start does not."""
+    if session.process is ProcessState.STOPPING:
+        return session.ending is not None and session.ending.after in _COMES_AGAIN
+    return session.process in _LOADED
+
+
+def word_of(session: Session) -> str:
+    """Return OpenWA's word for the session's state."""
+    status = session.status
+    if status is Status.STOPPED and session.launch_count == 0:
+        return "created"
+    if status is Status.DISCONNECTED and session.reason is not None:
+        return _DOWN.get(session.reason.code, DISCONNECTED)
+    return _WORDS[status]
+
+
+def record_of(session: Session) -> dict[str, Json]:
+    """Return the session as OpenWA shows it; both names of it are our id."""
+    word = word_of(session)
+    reason = session.reason
+    is_in_trouble = word in (FAILED, _ACTION_REQUIRED) and reason is not None
+    was_linked = session.last_connected_at is not None
+    return {
+        "id": session.session_id,
+        "name": session.session_id,
+        "status": word,
+        "phone": session.phone_number,
+        "pushName": session.push_name,
+        "connectedAt": _time(session.last_connected_at),
+        "lastActive": _time(session.last_seen_at) if was_linked else None,
+        "createdAt": iso8601(session.created_at),
+        "updatedAt": iso8601(session.updated_at),
+        "lastError": (reason.detail or reason.code.value) if is_in_trouble and reason else None,
+        "restriction": _restriction(session),
+        "engineLoaded": is_loaded(session),
+    }
+
+
+def overview_of(sessions: Sequence[Session], rss_bytes: int) -> dict[str, Json]:
+    """Return the counts; the memory is that of all engines together, in MiB."""
+    counts = Counter(word_of(session) for session in sessions)
+    rss = round(rss_bytes / _MIB)
+    return {
+        "total": len(sessions),
+        "active": sum(is_loaded(session) for session in sessions),
+        "ready": counts[READY],
+        "disconnected": counts[DISCONNECTED],
+        "byStatus": {word: count for word, count in counts.items() if count},
+        "memoryUsage": {"heapUsed": rss, "heapTotal": rss, "rss": rss},
+    }
+
+
+def _time(at: float | None) -> str | None:
+    return None if at is None else iso8601(at)
+
+
+def _restriction(session: Session) -> dict[str, Json] | None:
+    """Return what WhatsApp restricts, read from the reason's `<kind> <code> until <time>`."""
+    if session.reason is None or session.reason.code is not ReasonCode.RESTRICTED:
+        return None
+    what, _, until = session.reason.detail.partition("until ")
+    kind, _, code = what.strip().partition(" ")
+    return {"kind": kind, "code": code or kind, "expiresAt": until or None}

@@ -1,0 +1,1 @@
+"""The routes about the daemon and its host, one module per noun."""

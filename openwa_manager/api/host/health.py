@@ -1,0 +1,152 @@
+"""Signs of life: of the daemon for load balancers, of one session for whoever watches it."""
+
+from aiohttp import web
+
+from openwa_manager.api.errors import NotReadyError
+from openwa_manager.api.requests import Nothing, ReadyQuery
+from openwa_manager.api.responses import Alive, CheckOut, HealthOut, ProgressOut, Readiness
+from openwa_manager.api.routing import Call, Route, json_answer, route
+from openwa_manager.domain.session.session import LinkState, ProcessState
+from openwa_manager.domain.session.times import iso8601
+from openwa_manager.services.monitoring.health import HealthFacts, HealthReader
+from openwa_manager.services.sessions.sessions import Sessions
+from openwa_manager.services.starting.progress import progress_of
+
+
+class HealthRoutes:
+    """`/livez`, `/readyz` and the health of a session."""
+
+    def __init__(self, sessions: Sessions, health: HealthReader) -> None:
+        self._sessions = sessions
+        self._vitals = health
+
+    def table(self) -> tuple[Route, ...]:
+        """Return the routes."""
+        return (
+            route("GET /livez", self.live, Nothing, {200: (Alive,)}),
+            route("GET /readyz", self.ready, ReadyQuery, {200: (Readiness,), 401: (), 503: (Readiness,)}),
+            route(
+                "GET /v1/sessions/{session_id}/health", self.session, Nothing, {200: (HealthOut,), 503: (HealthOut,)}
+            ),
+        )
+
+    async def live(self, call: Call[Nothing]) -> web.Response:
+        """Tell that the daemon answers."""
+        del call
+        return json_answer(Alive(status="ok"))
+
+    async def ready(self, call: Call[ReadyQuery]) -> web.Response:
+        """Tell whether every session has been taken up; with `?verbose`, which needs a key, how far the start is."""
+        if call.arguments.verbose is not None:
+            return self._progress()
+        if not self._sessions.is_ready:
+            raise NotReadyError("not ready")
+        return json_answer(Alive(status="ok"))
+
+    def _progress(self) -> web.Response:
+        is_ready, progress = self._sessions.is_ready, progress_of(self._sessions)
+        sessions = ProgressOut.model_validate(progress, from_attributes=True)
+        answer = Readiness(status="ok" if is_ready else "starting", sessions=sessions)
+        return json_answer(answer, 200 if is_ready else 503)
+
+    async def session(self, call: Call[Nothing]) -> web.Response:
+        """Tell whether a session can send and receive now; 503 when it cannot."""
+        health = health_of(self._vitals.of(call.session_id))
+        return json_answer(health, 200 if health.healthy else 503)
+
+
+def health_of(signs: HealthFacts) -> HealthOut:
+    """Return how a session does; it is healthy only when its process lives, answers and is linked to WhatsApp."""
+    session = signs.session
+    is_running = session.process is ProcessState.RUNNING
+    checks = tuple(check(signs) for check in (_process, _engine, _probe, _link, _log, _heartbeat, _qr, _directory))
+    return HealthOut(
+        healthy=all(check.is_ok for check in checks),
+        process=session.process,
+        engine="answering" if is_running else "booting" if session.process is ProcessState.STARTING else "down",
+        link=session.link,
+        last_seen_at=_moment(session.last_seen_at),
+        checks=checks,
+    )
+
+
+def _process(signs: HealthFacts) -> CheckOut:
+    session, usage = signs.session, signs.usage
+    evidence = {
+        "pid": session.pid,
+        "started_at": _moment(session.started_at),
+        "restarts": session.restarts.count,
+        "rss_bytes": usage.rss_bytes if usage else None,
+        "cpu_percent": round(usage.cpu_percent, 1) if usage else None,
+        "process_count": usage.process_count if usage else None,
+        "open_file_count": signs.open_file_count,
+        "disk_bytes": signs.disk_bytes,
+    }
+    detail = "no process" if session.pid is None else f"pid {session.pid}"
+    return CheckOut(name="process", is_ok=session.pid is not None, detail=detail, evidence=evidence)
+
+
+def _engine(signs: HealthFacts) -> CheckOut:
+    session = signs.session
+    evidence = {"launch": session.launch_count, "port": session.launch.port if session.launch else None}
+    is_running = session.process is ProcessState.RUNNING
+    return CheckOut(name="engine", is_ok=is_running, detail=session.process.value, evidence=evidence)
+
+
+def _probe(signs: HealthFacts) -> CheckOut:
+    record = signs.record
+    if record is None:
+        return CheckOut(name="probe", is_ok=True, detail="not asked: no engine runs")
+    evidence = {"misses": record.misses, "answered_at": _moment(record.answered_at)}
+    return CheckOut(name="probe", is_ok=record.misses == 0, detail=record.detail, evidence=evidence)
+
+
+def _link(signs: HealthFacts) -> CheckOut:
+    session, reason = signs.session, signs.session.reason
+    evidence = {
+        "connected_at": _moment(session.connected_at),
+        "last_connected_at": _moment(session.last_connected_at),
+        "reason": reason.code.value if reason else None,
+        "since": _moment(reason.at) if reason else None,
+    }
+    detail = f"{session.link}: {reason.detail}" if reason else session.link.value
+    return CheckOut(name="link", is_ok=session.link is LinkState.CONNECTED, detail=detail, evidence=evidence)
+
+
+def _log(signs: HealthFacts) -> CheckOut:
+    """Show the log's growth: lines are a sign of life, their absence proves nothing."""
+    evidence = {"written_at": _moment(signs.log_written_at), "size_bytes": signs.log_bytes}
+    detail = "no log" if signs.log_written_at is None else "written to"
+    return CheckOut(name="log", is_ok=True, detail=detail, evidence=evidence)
+
+
+def _heartbeat(signs: HealthFacts) -> CheckOut:
+    """Show whether the engine posts heartbeats; that they stop shows at the link, after the time allowed."""
+    detail = "posts heartbeats" if signs.has_heartbeat else "posts none"
+    evidence = {"last_seen_at": _moment(signs.session.last_seen_at)}
+    return CheckOut(name="heartbeat", is_ok=True, detail=detail, evidence=evidence)
+
+
+def _qr(signs: HealthFacts) -> CheckOut:
+    qr = signs.session.qr
+    if qr is None:
+        is_awaited = signs.session.link is LinkState.QR_READY
+        return CheckOut(name="qr", is_ok=not is_awaited, detail="none shown")
+    evidence = {
+        "seq": qr.seq,
+        "attempt": qr.attempt,
+        "produced_at": _moment(qr.produced_at),
+        "expires_at": _moment(qr.expires_at),
+    }
+    return CheckOut(name="qr", is_ok=True, detail="shown, waiting for a scan", evidence=evidence)
+
+
+def _directory(signs: HealthFacts) -> CheckOut:
+    """Show a directory that was taken away under its engine, which works on in what is lost once it ends."""
+    if signs.lost_directory is None:
+        return CheckOut(name="directory", is_ok=True, detail="in place")
+    return CheckOut(name="directory", is_ok=False, detail="is gone", evidence={"path": str(signs.lost_directory)})
+
+
+def _moment(at: float | None) -> str | None:
+    return None if at is None else iso8601(at)

@@ -1,0 +1,50 @@
+"""The daemon and its host in a few facts."""
+
+import os
+import platform
+from collections import Counter
+from dataclasses import dataclass
+
+from aiohttp import web
+
+from openwa_manager.api.requests import Nothing
+from openwa_manager.api.responses import SessionCounts, SystemOut
+from openwa_manager.api.routing import Call, Route, json_answer, route
+from openwa_manager.domain.session.times import iso8601
+from openwa_manager.services.sessions.sessions import Sessions
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class HostFacts:
+    """What does not change while the daemon runs: the host's name, our version, when we started (wall time)."""
+
+    host: str
+    version: str
+    started_at: float
+
+
+class SystemRoutes:
+    """`/v1/system`."""
+
+    def __init__(self, sessions: Sessions, facts: HostFacts) -> None:
+        self._sessions = sessions
+        self._facts = facts
+
+    def table(self) -> tuple[Route, ...]:
+        """Return the routes."""
+        return (route("GET /v1/system", self.show, Nothing, {200: (SystemOut,)}),)
+
+    async def show(self, call: Call[Nothing]) -> web.Response:
+        """Tell host, versions and counts."""
+        del call
+        by_status = Counter(session.status for session in self._sessions.list_sessions())
+        system = os.uname()
+        answer = SystemOut(
+            host=self._facts.host,
+            version=self._facts.version,
+            python=platform.python_version(),
+            platform=f"{system.sysname} {system.release} {system.machine}",
+            started_at=iso8601(self._facts.started_at),
+            sessions=SessionCounts(total=by_status.total(), by_status=by_status),
+        )
+        return json_answer(answer)

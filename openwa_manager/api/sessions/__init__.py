@@ -1,0 +1,1 @@
+"""The routes about sessions, one module per noun."""

@@ -1,0 +1,24 @@
+"""The registry as everybody wants to see it: session -> pid."""
+
+from aiohttp import web
+
+from openwa_manager.api.requests import Nothing
+from openwa_manager.api.responses import Registry
+from openwa_manager.api.routing import Call, Route, json_answer, route
+from openwa_manager.services.sessions.sessions import Sessions
+
+
+class RegistryRoutes:
+    """`/v1/registry`."""
+
+    def __init__(self, sessions: Sessions) -> None:
+        self._sessions = sessions
+
+    def table(self) -> tuple[Route, ...]:
+        """Return the routes."""
+        return (route("GET /v1/registry", self.show, Nothing, {200: (Registry,)}),)
+
+    async def show(self, call: Call[Nothing]) -> web.Response:
+        """Map every session with a live engine to that engine's pid."""
+        del call
+        return json_answer(Registry(self._sessions.registry()))

@@ -1,0 +1,193 @@
+"""The sessions themselves: made, listed, started, stopped, changed, deleted."""
+
+import base64
+from collections.abc import Callable, Collection, Mapping
+from dataclasses import dataclass, replace
+
+from aiohttp import web
+
+from openwa_manager.api.requests import (
+    DeleteQuery,
+    ListQuery,
+    Nothing,
+    SessionChange,
+    SessionIn,
+    StopAllIn,
+    WaitQuery,
+)
+from openwa_manager.api.responses import NewSessionOut, SessionOut, SessionPage, SessionsOut
+from openwa_manager.api.routing import Call, Route, json_answer, route
+from openwa_manager.api.sessions.cursor import Position
+from openwa_manager.api.sessions.qr import may_show_code
+from openwa_manager.domain.errors import InvalidInputError
+from openwa_manager.domain.session.session import Desired, ProcessState, Session, SessionId, Status, Usage
+from openwa_manager.engines.environment import refused_env_names
+from openwa_manager.services.sessions.new_session import NewSession
+from openwa_manager.services.sessions.sessions import Sessions
+
+_WAIT_DEFAULT_S = 30.0
+#: Fields of a request to create that describe the session and are compared when it exists already.
+_SPEC_FIELDS = ("user_id", "engine", "labels", "env", "proxy_url", "memory_limit_bytes")
+#: A start is still under way in these.
+_UNSETTLED = frozenset({Status.CREATING, Status.RESTARTING, Status.STOPPING})
+#: No connection comes from these by itself.
+_WITHOUT_PROSPECT = frozenset({Status.STOPPED, Status.FAILED, Status.BANNED, Status.LOGGED_OUT})
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Recipes:
+    """The engines there are: the variables each recipe sets itself, and which one serves new sessions."""
+
+    env_names: Mapping[str, Collection[str]]
+    default: str
+
+    def check_env(self, engine: str, env: Mapping[str, str]) -> None:
+        """Accept the variables a session adds for its engine.
+
+        Raises:
+            InvalidInputError: there is no such engine, or a variable is not the session's to set.
+        """
+        if engine not in self.env_names:
+            raise InvalidInputError("engine", f"is none of {', '.join(sorted(self.env_names))}")
+        refused = refused_env_names(env, self.env_names[engine])
+        if refused:
+            raise InvalidInputError(f"env.{refused[0]}", "may not be set for a session")
+
+
+class SessionRoutes:
+    """`/v1/sessions…`, as far as it is about the sessions as such."""
+
+    def __init__(self, sessions: Sessions, recipes: Recipes, usage: Callable[[SessionId], Usage | None]) -> None:
+        self._sessions = sessions
+        self._recipes = recipes
+        self._usage = usage
+
+    def table(self) -> tuple[Route, ...]:
+        """Return the routes."""
+        one, started = "/v1/sessions/{session_id}", {202: (SessionOut,), 409: (), 507: ()}
+        return (
+            route("POST /v1/sessions", self.create, SessionIn, {201: (NewSessionOut,), 200: (NewSessionOut,), 409: ()}),
+            route("GET /v1/sessions", self.list_some, ListQuery, {200: (SessionPage,)}),
+            route("POST /v1/sessions/stop", self.stop_all, StopAllIn, {202: (SessionsOut,)}),
+            route(f"GET {one}", self.show, Nothing, {200: (SessionOut,)}),
+            route(f"PATCH {one}", self.change, SessionChange, {200: (SessionOut,), 507: ()}),
+            route(f"DELETE {one}", self.delete, DeleteQuery, {204: (None,)}),
+            route(f"POST {one}/start", self.start, WaitQuery, started),
+            route(f"POST {one}/stop", self.stop, WaitQuery, started),
+            route(f"POST {one}/restart", self.restart, WaitQuery, started),
+            route(f"POST {one}/logout", self.log_out, Nothing, {202: (SessionOut,), 409: (), 502: ()}),
+        )
+
+    async def create(self, call: Call[SessionIn]) -> web.Response:
+        """Make a session; one that exists already and agrees is returned as it is."""
+        arguments = call.arguments
+        self._recipes.check_env(arguments.engine or self._recipes.default, arguments.env or {})
+        session, is_new = await self._sessions.create(_new_session(arguments))
+        outcome = self._outcome_of(arguments)
+        if outcome is not None:
+            timeout_s = _WAIT_DEFAULT_S if arguments.timeout_s is None else arguments.timeout_s
+            session = await self._sessions.wait(session.session_id, outcome, timeout_s)
+        image = self._sessions.qr_image(session.session_id)
+        answer = NewSessionOut(
+            **dict(self._out(session)), qr_base64=base64.b64encode(image).decode("ascii") if image else None
+        )
+        return json_answer(answer, 201 if is_new else 200)
+
+    def _outcome_of(self, arguments: SessionIn) -> Callable[[Session], bool] | None:
+        match arguments.wait_for:
+            case "qr":
+                return lambda session: (
+                    self._sessions.qr_image(session.session_id) is not None or not may_show_code(session)
+                )
+            case "connected":
+                return lambda session: session.status is Status.CONNECTED or session.status in _WITHOUT_PROSPECT
+            case _:
+                return None
+
+    async def list_some(self, call: Call[ListQuery]) -> web.Response:
+        """List the sessions that match, oldest first."""
+        after = Position.parse(call.arguments.cursor)
+        behind = (session for session in self._sessions.list_sessions() if Position.of(session) > after)
+        found = [session for session in behind if _matches(session, call.arguments)]
+        page = found[: call.arguments.limit]
+        next_cursor = Position.of(page[-1]).cursor() if len(found) > len(page) else None
+        return json_answer(SessionPage(sessions=[self._out(session) for session in page], next_cursor=next_cursor))
+
+    async def show(self, call: Call[Nothing]) -> web.Response:
+        """Show a session."""
+        return json_answer(self._out(self._sessions.get(call.session_id)))
+
+    async def change(self, call: Call[SessionChange]) -> web.Response:
+        """Change what is given; it takes effect at the next launch."""
+        changes = {name: getattr(call.arguments, name) for name in call.arguments.model_fields_set}
+        if "env" in changes:
+            self._recipes.check_env(self._sessions.get(call.session_id).spec.engine, changes["env"])
+        changed = await self._sessions.change(call.session_id, lambda spec: replace(spec, **changes))
+        return json_answer(self._out(changed))
+
+    async def delete(self, call: Call[DeleteQuery]) -> web.Response:
+        """Delete a session; the answer comes once its engine is proven dead and its directory is gone."""
+        await self._sessions.delete(call.session_id, keep_data=call.arguments.keep_data, log_out=call.arguments.logout)
+        return web.Response(status=204)
+
+    async def start(self, call: Call[WaitQuery]) -> web.Response:
+        """Start a session; with `wait` the answer comes once it shows a code, has a link, or has failed."""
+        return await self._awaited(call, await self._sessions.start(call.session_id), _is_started)
+
+    async def stop(self, call: Call[WaitQuery]) -> web.Response:
+        """Stop a session; with `wait` the answer comes once its engine is proven dead."""
+        return await self._awaited(call, await self._sessions.stop(call.session_id), _is_stopped)
+
+    async def restart(self, call: Call[WaitQuery]) -> web.Response:
+        """Restart a session; with `wait` the answer comes once it shows a code, has a link, or has failed."""
+        return await self._awaited(call, await self._sessions.restart(call.session_id), _is_started)
+
+    async def log_out(self, call: Call[Nothing]) -> web.Response:
+        """Unlink the device and wipe its credentials."""
+        return json_answer(self._out(await self._sessions.log_out(call.session_id)), 202)
+
+    async def stop_all(self, call: Call[StopAllIn]) -> web.Response:
+        """Stop every session; with `until_start` those that were to run do so again when the daemon next starts."""
+        stopping = await self._sessions.stop_all(until_start=call.arguments.until_start)
+        return json_answer(SessionsOut(sessions=[self._out(session) for session in stopping]), 202)
+
+    async def _awaited(
+        self, call: Call[WaitQuery], session: Session, is_settled: Callable[[Session], bool]
+    ) -> web.Response:
+        if call.arguments.wait:
+            session = await self._sessions.wait(session.session_id, is_settled, call.arguments.wait)
+        return json_answer(self._out(session), 202)
+
+    def _out(self, session: Session) -> SessionOut:
+        return SessionOut.of(session, self._usage(session.session_id))
+
+
+def _new_session(arguments: SessionIn) -> NewSession:
+    return NewSession(
+        session_id=arguments.session_id,
+        engine=arguments.engine,
+        desired=arguments.desired or Desired.RUNNING,
+        user_id=arguments.user_id,
+        labels=arguments.labels or {},
+        env=arguments.env or {},
+        proxy_url=arguments.proxy_url,
+        memory_limit_bytes=arguments.memory_limit_bytes,
+        given=frozenset(name for name in _SPEC_FIELDS if getattr(arguments, name) is not None),
+    )
+
+
+def _matches(session: Session, wanted: ListQuery) -> bool:
+    if wanted.status and session.status not in wanted.status:
+        return False
+    if wanted.user_id is not None and session.spec.user_id != wanted.user_id:
+        return False
+    labels = (label.partition(":") for label in wanted.label)
+    return all(session.spec.labels.get(name) == value for name, _, value in labels)
+
+
+def _is_started(session: Session) -> bool:
+    return session.status not in _UNSETTLED
+
+
+def _is_stopped(session: Session) -> bool:
+    return session.process is ProcessState.STOPPED

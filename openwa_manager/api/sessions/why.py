@@ -1,0 +1,59 @@
+"""Why a session is what it is: its timeline, and what comes next by itself."""
+
+from aiohttp import web
+
+from openwa_manager.api.requests import TimelineQuery
+from openwa_manager.api.responses import NextStepOut, ReasonOut, StepOut, TimelineOut
+from openwa_manager.api.routing import Call, Route, json_answer, route
+from openwa_manager.domain.session.session import After, ProcessState, Session
+from openwa_manager.domain.session.times import iso8601
+from openwa_manager.services.sessions.sessions import Sessions
+
+_AFTER_THE_END = {
+    After.STAY_STOPPED: "stay stopped once the engine has ended",
+    After.START_AGAIN: "start again once the engine has ended",
+    After.BACK_OFF: "back off once the engine has ended",
+    After.FAIL: "give up for now once the engine has ended",
+    After.BE_DELETED: "delete the session once the engine has ended",
+}
+
+
+class WhyRoutes:
+    """`/v1/sessions/{session_id}/why`."""
+
+    def __init__(self, sessions: Sessions) -> None:
+        self._sessions = sessions
+
+    def table(self) -> tuple[Route, ...]:
+        """Return the routes."""
+        return (route("GET /v1/sessions/{session_id}/why", self.explain, TimelineQuery, {200: (TimelineOut,)}),)
+
+    async def explain(self, call: Call[TimelineQuery]) -> web.Response:
+        """Tell the session's newest steps, each with its evidence, and the step to come."""
+        session = self._sessions.get(call.session_id)
+        steps = await self._sessions.timeline(session.session_id, call.arguments.limit)
+        timeline = TimelineOut(
+            session_id=session.session_id,
+            status=session.status,
+            reason=ReasonOut.of(session.reason) if session.reason else None,
+            steps=[StepOut.of(step) for step in steps],
+            next_step=next_step_of(session),
+        )
+        return json_answer(timeline)
+
+
+def next_step_of(session: Session) -> NextStepOut | None:
+    """Return what happens to the session if nobody does anything; None when nothing does."""
+    match session.process:
+        case ProcessState.BACKOFF | ProcessState.FAILED if session.restarts.next_at is not None:
+            return NextStepOut(decision="start again", at=iso8601(session.restarts.next_at))
+        case ProcessState.STARTING if session.launch is None:
+            return NextStepOut(decision="launch when the start gate has a slot", at=None)
+        case ProcessState.STARTING:
+            return NextStepOut(decision="wait until the engine answers", at=None)
+        case ProcessState.STOPPING if session.ending is not None:
+            return NextStepOut(decision=_AFTER_THE_END[session.ending.after], at=None)
+        case ProcessState.RUNNING if session.qr is not None:
+            return NextStepOut(decision="await a scan until the code expires", at=iso8601(session.qr.expires_at))
+        case _:
+            return None

@@ -1,0 +1,1 @@
+"""`demo`: shows the daemon at work on simulated engines."""

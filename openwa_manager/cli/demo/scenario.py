@@ -1,0 +1,264 @@
+"""What the demo shows, step by step; each step is a check that can fail."""
+
+import asyncio
+import base64
+import json
+import os
+import secrets
+import signal
+import socket
+import sys
+import tempfile
+import time
+from asyncio.subprocess import Process
+from collections.abc import AsyncIterator, Callable, Mapping
+from contextlib import AsyncExitStack, ExitStack, asynccontextmanager, suppress
+from pathlib import Path
+from typing import TYPE_CHECKING, NamedTuple, cast
+
+from openwa_manager.cli.client import Client
+from openwa_manager.cli.command import Invocation
+from openwa_manager.cli.commands.sessions import stop_all
+from openwa_manager.cli.demo.receiver import ReceivedEvent, Receiver
+from openwa_manager.cli.discovery import SocketDaemon, UrlDaemon, socket_of
+from openwa_manager.cli.errors import INTERRUPTED
+from openwa_manager.cli.terminal.output import Output, cell
+from openwa_manager.cli.terminal.qr_drawing import draw, modules_of
+from openwa_manager.config import GUIDE_NAMES, PREFIX
+from openwa_manager.domain.errors import OpenwaManagerError
+
+if TYPE_CHECKING:
+    from openwa_manager.domain.delivery.events import Json
+
+SESSION = "user_1_session_demo"
+#: How long any one step may take before the demo gives up: the longest takes 2 s on an idle machine.
+PATIENCE_S = 30.0
+_POLL_S = 0.05
+#: How long the last event of the story may take to arrive.
+_FAREWELL_S = 2.0
+#: Lively, and small enough for any machine: a simulated engine needs 20 MB.
+_SETTINGS = {
+    "ENGINE": "simulator",
+    "ENGINE_ENV": json.dumps({"SIM_RECONNECT_S": "0.2"}),
+    "MIN_FREE_MEMORY_BYTES": "0",
+    "MIN_FREE_DISK_BYTES": "0",
+    "LOG_FORMAT": "json",
+}
+#: What every event has, and the image, which is drawn instead.
+_UNSHOWN = (
+    *("id", "type", "event", "timestamp", "session_id", "user_id", "seq", "launch", "host"),
+    *("qr_base64", "mimetype", "reason_detail"),
+)
+
+
+class DemoFailedError(OpenwaManagerError):
+    """The story did not go as told; the message says where."""
+
+    code = "demo_failed"
+
+
+class _Stage(NamedTuple):
+    """What the story plays with."""
+
+    home: Path
+    client: Client
+    receiver: Receiver
+    output: Output
+
+    async def expect(self, event_type: str) -> ReceivedEvent:
+        """Return the next such event to arrive upstream, rightly signed.
+
+        Raises:
+            DemoFailedError: it does not.
+        """
+        try:
+            arrival = await self.receiver.expect(event_type, PATIENCE_S)
+        except TimeoutError:
+            raise DemoFailedError(f"no {event_type} arrived upstream within {PATIENCE_S:g} s") from None
+        if self.receiver.forged:
+            raise DemoFailedError(f"the signatures of {self.receiver.forged[0].type} are wrong")
+        return arrival
+
+    async def session(self) -> "Mapping[str, Json]":
+        """Return the session as the daemon sees it now."""
+        return cast("Mapping[str, Json]", await asyncio.to_thread(self.client.get, f"/v1/sessions/{SESSION}"))
+
+
+def tell(invocation: Invocation, *, once: bool) -> int:
+    """Play the demo, then go on until Ctrl-C unless `once`; return 0 if all went as told, 130 if it was cut short.
+
+    Raises:
+        DemoFailedError: it went otherwise.
+    """
+    try:
+        asyncio.run(_play(invocation, once=once))
+    except asyncio.CancelledError:
+        return INTERRUPTED
+    return 0
+
+
+async def _play(invocation: Invocation, *, once: bool) -> None:
+    output = invocation.output
+    output.write("A daemon, an engine that plays WhatsApp, and a backend that checks the signatures of every event.\n")
+    secret = f"whsec_{base64.b64encode(secrets.token_bytes(32)).decode()}"
+    story = asyncio.current_task()
+    _on_signals(lambda: story.cancel() if story else None)
+    async with AsyncExitStack() as stack:
+        home = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="openwa-demo-")))
+        receiver = await stack.enter_async_context(Receiver(secret, lambda arrival: output.write(_line(arrival))))
+        environ = _environ(invocation.environ, home, receiver.url, secret)
+        stage = _Stage(home, Client(SocketDaemon(socket_of(home))), receiver, output)
+        await stack.enter_async_context(_daemon(stage, environ))
+        await _pair(stage)
+        await _crash(stage)
+        output.write(_invitation(environ, home))
+        if not once:
+            over = asyncio.Event()
+            _on_signals(over.set)
+            output.write("\nGoing on until Ctrl-C; events are shown as they arrive.")
+            await over.wait()
+    output.write("\nAll went as told.")
+
+
+def _environ(inherited: Mapping[str, str], home: Path, url: str, secret: str) -> dict[str, str]:
+    """Return what the daemon is told: nothing of what a daemon of the user's own would be."""
+    foreign = {
+        name: text for name, text in inherited.items() if not name.startswith(PREFIX) and name not in GUIDE_NAMES
+    }
+    listen, intake_listen = _free_addresses(2)
+    own = {
+        "HOME": str(home),
+        "LISTEN": listen,
+        "INTAKE_LISTEN": intake_listen,
+        "UPSTREAM_URL": url,
+        "UPSTREAM_SECRET": secret,
+        **_SETTINGS,
+    }
+    return foreign | {PREFIX + name: text for name, text in own.items()}
+
+
+def _free_addresses(count: int) -> list[str]:
+    with ExitStack() as stack:
+        held = [stack.enter_context(socket.create_server(("127.0.0.1", 0))) for _ in range(count)]
+        return [f"127.0.0.1:{each.getsockname()[1]}" for each in held]
+
+
+def _on_signals(react: Callable[[], object]) -> None:
+    for number in (signal.SIGINT, signal.SIGTERM):
+        asyncio.get_running_loop().add_signal_handler(number, react)
+
+
+@asynccontextmanager
+async def _daemon(stage: _Stage, environ: Mapping[str, str]) -> AsyncIterator[None]:
+    """Run a daemon; at the end its engines end before it does."""
+    stage.output.write(f"> Start the daemon in {stage.home}")
+    began_s = time.perf_counter()
+    with (stage.home / "daemon.log").open("ab") as log:
+        process = await asyncio.create_subprocess_exec(
+            *(sys.executable, "-m", "openwa_manager", "serve"),
+            env=environ,
+            stdout=log,
+            stderr=log,
+            start_new_session=True,
+        )
+    try:
+        await _until_ready(stage, process)
+        stage.output.write(f"  ready after {_since(began_s)}, pid {process.pid}")
+        yield
+    except DemoFailedError:
+        said = (stage.home / "daemon.log").read_text("utf-8", errors="replace")
+        stage.output.write(f"\n  The end of the daemon's log:\n{said[-2000:]}")
+        raise
+    finally:
+        _on_signals(lambda: None)  # stay until all is tidy
+        stage.output.write("\n> End the engine, then the daemon")
+        await _wind_down(stage, process)
+
+
+async def _until_ready(stage: _Stage, process: Process) -> None:
+    give_up_s = time.perf_counter() + PATIENCE_S
+    while process.returncode is None and time.perf_counter() < give_up_s:
+        try:
+            await asyncio.to_thread(stage.client.get, "/readyz")
+        except OpenwaManagerError:
+            await asyncio.sleep(_POLL_S)
+        else:
+            return
+    raise DemoFailedError("the daemon did not become ready")
+
+
+async def _wind_down(stage: _Stage, process: Process) -> None:
+    try:
+        await asyncio.to_thread(stop_all, stage.client, PATIENCE_S)
+        with suppress(TimeoutError):  # there is none to come when the story was cut short before its engine ran
+            await stage.receiver.expect("session.stopped", _FAREWELL_S)
+    except OpenwaManagerError as error:
+        stage.output.write(f"  the engines could not be ended: {error}")
+    if process.returncode is None:
+        process.terminate()
+    try:
+        async with asyncio.timeout(PATIENCE_S):
+            await process.wait()
+    except TimeoutError:
+        process.kill()
+        await process.wait()
+
+
+async def _pair(stage: _Stage) -> None:
+    stage.output.write(f"\n> Create the session {SESSION}: POST /v1/sessions")
+    began_s = time.perf_counter()
+    body: Mapping[str, Json] = {"session_id": SESSION, "engine": "simulator"}
+    await asyncio.to_thread(stage.client.post, "/v1/sessions", None, body)
+    pushed = await stage.expect("session.qr")
+    stage.output.write(draw(modules_of(str(pushed.event["qr_base64"]))))
+    stage.output.write(f"  the code was upstream {_since(began_s, pushed.at_s)} after the request")
+    stage.output.write("\n> The phone scans it")
+    port = (await stage.session())["port"]
+    began_s = time.perf_counter()
+    await asyncio.to_thread(Client(UrlDaemon(f"http://127.0.0.1:{port}", None)).post, "/_sim/scan")
+    connected = await stage.expect("session.connected")
+    stage.output.write(f"  connected {_since(began_s, connected.at_s)} after the scan")
+
+
+async def _crash(stage: _Stage) -> None:
+    pid = cast("int", (await stage.session())["pid"])
+    stage.output.write(f"\n> Kill the engine: kill -9 {pid}")
+    began_s = time.perf_counter()
+    os.kill(pid, signal.SIGKILL)
+    crashed = await stage.expect("session.crashed")
+    restarted = await stage.expect("session.restarted")
+    connected = await stage.expect("session.connected")
+    session = await stage.session()
+    if session["status"] != "connected" or session["pid"] in (None, pid):
+        raise DemoFailedError(f"the session is {session['status']} with pid {session['pid']} after the restart")
+    stage.output.write(
+        f"  the crash was known upstream after {_since(began_s, crashed.at_s)}; the new engine, pid {session['pid']}, "
+        f"after {_since(began_s, restarted.at_s)};\n  connected again after {_since(began_s, connected.at_s)}, "
+        "without another scan"
+    )
+
+
+def _invitation(environ: Mapping[str, str], home: Path) -> str:
+    listen = environ[PREFIX + "LISTEN"]
+    return (
+        "\n> Ask this daemon yourself\n"
+        f'  curl -H "X-API-Key: $(cat {home}/admin.key)" http://{listen}/v1/sessions\n'
+        f"  curl --unix-socket {socket_of(home)} http://localhost/v1/sessions/{SESSION}/why\n"
+        f"  {_program()} --home {home} list"
+    )
+
+
+def _program() -> str:
+    """Return how this program was called, since it need not lie in PATH."""
+    return sys.argv[0] if Path(sys.argv[0]).name == "openwa-manager" else f"{sys.executable} -m openwa_manager"
+
+
+def _line(arrival: ReceivedEvent) -> str:
+    mark = "\N{CHECK MARK}" if arrival.is_genuine else "\N{BALLOT X} WRONG SIGNATURE"
+    facts = {name: value for name, value in arrival.event.items() if name not in _UNSHOWN and value is not None}
+    return f"    {mark} {arrival.type:<20} {cell(facts) if facts else ''}".rstrip()
+
+
+def _since(began_s: float, ended_s: float | None = None) -> str:
+    elapsed_s = (time.perf_counter() if ended_s is None else ended_s) - began_s
+    return f"{elapsed_s:.2f} s" if elapsed_s >= 1 else f"{elapsed_s * 1000:.0f} ms"

@@ -1,0 +1,1 @@
+"""`doctor`: looks for what stands in the daemon's way."""

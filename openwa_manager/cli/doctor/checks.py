@@ -1,0 +1,43 @@
+"""All the doctor's checks, in the order in which one thing rests on another."""
+
+import sqlite3
+from collections.abc import Iterator, Mapping
+from importlib import metadata
+from pathlib import Path
+
+from openwa_manager.cli.doctor import daemon_checks, host_checks
+from openwa_manager.cli.doctor.findings import Finding
+from openwa_manager.config import Settings, load
+from openwa_manager.domain.errors import ConfigError
+from openwa_manager.engines.program import NodeProgram
+from openwa_manager.host import capacity
+
+
+def examine(home: Path, environ: Mapping[str, str]) -> Iterator[Finding]:
+    """Yield what is found on this host for the daemon of this home."""
+    yield from host_checks.host_findings()
+    yield daemon_checks.check_sqlite(sqlite3.sqlite_version_info)
+    yield daemon_checks.check_socket_path(home)
+    yield daemon_checks.check_home(home)
+    try:
+        settings = load({"home": str(home)}, environ).settings
+    except ConfigError as error:
+        yield Finding("settings", "fail", str(error), "openwa-manager config check")
+        return
+    yield Finding("settings", "ok", f"engine {settings.engine}")
+    yield from _settled(settings, environ)
+
+
+def _settled(settings: Settings, environ: Mapping[str, str]) -> Iterator[Finding]:
+    yield daemon_checks.check_database(settings.home / "manager.db")
+    yield host_checks.check_memory(capacity.free_memory_bytes(), settings.min_free_memory_bytes)
+    yield host_checks.check_disk(settings.sessions_root, settings.min_free_disk_bytes)
+    if settings.engine == "openwa":
+        yield daemon_checks.check_node(NodeProgram(settings.node, settings.openwa_home, environ))
+        yield daemon_checks.check_openwa(settings.openwa_home)
+    running = daemon_checks.running_version(settings.home)
+    if running is None:
+        yield daemon_checks.check_port("listen", settings.listen)
+        yield daemon_checks.check_port("intake_listen", settings.intake_listen)
+    yield daemon_checks.check_daemon(running, metadata.version("openwa-manager"))
+    yield daemon_checks.check_upstream(settings.upstream_url)

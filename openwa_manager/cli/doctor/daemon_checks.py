@@ -1,0 +1,168 @@
+"""The doctor's checks of what the daemon needs: its home, database, ports, engine and backend."""
+
+import asyncio
+import contextlib
+import errno
+import os
+import pwd
+import socket
+import sqlite3
+import ssl
+from collections.abc import Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, cast
+from urllib.parse import quote, urlsplit
+
+from openwa_manager.cli.client import Client
+from openwa_manager.cli.discovery import SocketDaemon, socket_of
+from openwa_manager.cli.doctor.findings import Finding
+from openwa_manager.cli.errors import CommandFailedError, NotReachableError
+from openwa_manager.config.settings import SOCKET_PATH_MAX_BYTES, Address
+from openwa_manager.domain.errors import LaunchFailedError
+from openwa_manager.engines.program import NodeProgram
+
+if TYPE_CHECKING:
+    from openwa_manager.domain.delivery.events import Json
+
+#: STRICT tables need it.
+_SQLITE_OLDEST = (3, 37)
+_CONNECT_S = 5.0
+_SECRETS = ("admin.key", "manager.db", "manager.toml")
+
+
+def check_home(home: Path) -> Finding:
+    """Check that the home is ours, and its secrets nobody else's."""
+    if not home.exists():
+        return Finding("home", "ok", f"{home} is not there yet: the daemon makes it")
+    owner = home.stat().st_uid
+    if os.geteuid() not in (0, owner):
+        return Finding("home", "fail", f"{home} is {_name_of(owner)}'s", f"run as {_name_of(owner)}, or chown it")
+    open_secrets = [home / name for name in _SECRETS if _is_open(home / name)]
+    if open_secrets:
+        shown = " ".join(map(str, open_secrets))
+        return Finding("home", "fail", f"others can read {shown}", f"chmod 600 {shown}")
+    if _is_open(home):
+        return Finding(
+            "home", "warn", f"others can enter {home}", f"chmod 700 {home} (the daemon does it at its start)"
+        )
+    return Finding("home", "ok", f"{home}, {_name_of(owner)}'s alone")
+
+
+def _is_open(path: Path) -> bool:
+    return path.exists() and bool(path.stat().st_mode & 0o077)
+
+
+def _name_of(uid: int) -> str:
+    try:
+        return pwd.getpwuid(uid).pw_name
+    except KeyError:
+        return f"uid {uid}"
+
+
+def check_socket_path(home: Path) -> Finding:
+    """Check that the CLI's socket fits into an address."""
+    path = socket_of(home)
+    length = len(os.fsencode(path))
+    if length <= SOCKET_PATH_MAX_BYTES:
+        return Finding("socket", "ok", f"{path}, {length} of {SOCKET_PATH_MAX_BYTES} bytes")
+    advice = "choose a shorter --home"
+    return Finding("socket", "fail", f"{path} takes {length} bytes, {SOCKET_PATH_MAX_BYTES} are possible", advice)
+
+
+def check_sqlite(version: tuple[int, ...]) -> Finding:
+    """Check that SQLite is new enough."""
+    shown = ".".join(map(str, version))
+    if version >= _SQLITE_OLDEST:
+        return Finding("sqlite", "ok", shown)
+    return Finding("sqlite", "fail", f"{shown} is too old", "use a Python with SQLite 3.37 or later")
+
+
+def check_database(path: Path) -> Finding:
+    """Check that the registry is whole, without touching it."""
+    if not path.exists():
+        return Finding("database", "ok", "not there yet: the daemon makes it")
+    advice = "stop the daemon and start it again: it restores the newest copy and takes its engines up"
+    try:
+        with contextlib.closing(sqlite3.connect(f"file:{quote(str(path))}?mode=ro", uri=True)) as connection:
+            (verdict,) = connection.execute("PRAGMA quick_check(1)").fetchone()
+            (count,) = connection.execute("SELECT count(*) FROM session").fetchone()
+    except sqlite3.Error as error:
+        return Finding("database", "fail", f"{path}: {error}", advice)
+    if verdict != "ok":
+        return Finding("database", "fail", f"{path}: {verdict}", advice)
+    return Finding("database", "ok", f"whole, {count} sessions")
+
+
+def check_node(program: NodeProgram) -> Finding:
+    """Check that a Node.js new enough for OpenWA is found."""
+    try:
+        node = asyncio.run(program.node())
+    except LaunchFailedError as error:
+        return _split("node", str(error))
+    return Finding("node", "ok", str(node))
+
+
+def check_openwa(openwa_home: Path) -> Finding:
+    """Check that OpenWA is built."""
+    main = openwa_home / "dist" / "main.js"
+    if main.is_file():
+        return Finding("openwa", "ok", str(main))
+    advice = f"npm ci && npm run build in {openwa_home}, or set openwa_home"
+    return Finding("openwa", "fail", f"{main} is missing", advice)
+
+
+def _split(name: str, message: str) -> Finding:
+    detail, _, advice = message.partition(": ")
+    return Finding(name, "fail", detail, advice or None)
+
+
+def check_port(name: str, address: Address) -> Finding:
+    """Check that nobody else listens where the daemon wants to; only while it does not run."""
+    family = socket.AF_INET6 if ":" in address.host else socket.AF_INET
+    try:
+        socket.create_server((address.host, address.port), family=family).close()
+    except OSError as error:
+        if error.errno == errno.EADDRINUSE:
+            advice = f"`lsof -i :{address.port}` names who; end it, or choose another {name}"
+            return Finding(name, "fail", f"{address} is taken", advice)
+        return Finding(name, "fail", f"{address}: {error.strerror}", f"choose another {name}")
+    return Finding(name, "ok", f"{address} is free")
+
+
+def running_version(home: Path) -> str | None:
+    """Return the version of the daemon that answers at this home; None when none does."""
+    try:
+        answer = Client(SocketDaemon(socket_of(home)), timeout_s=_CONNECT_S).get("/v1/system")
+    except NotReachableError:
+        return None
+    except CommandFailedError:
+        return "unknown"
+    return str(cast("Mapping[str, Json]", answer)["version"])
+
+
+def check_daemon(running: str | None, version: str) -> Finding:
+    """Check that a daemon runs, and that it is of this version."""
+    if running is None:
+        return Finding("daemon", "warn", "none answers", "openwa-manager serve, or service install")
+    if running == version:
+        return Finding("daemon", "ok", f"answers, version {running}")
+    return Finding("daemon", "warn", f"version {running} runs, this is {version}", "restart it: its engines go on")
+
+
+def check_upstream(url: str | None) -> Finding:
+    """Check that the backend can be reached; nothing is sent but the handshakes of TCP and TLS."""
+    if url is None:
+        return Finding(
+            "upstream", "warn", "no upstream_url: nobody is told of events", "set upstream_url (WEBHOOK_URL)"
+        )
+    parts = urlsplit(url)
+    host, is_tls = parts.hostname or "", parts.scheme == "https"
+    port = parts.port or (443 if is_tls else 80)
+    try:
+        with socket.create_connection((host, port), _CONNECT_S) as connection:
+            if is_tls:
+                ssl.create_default_context().wrap_socket(connection, server_hostname=host).close()
+    except OSError as error:  # TLS's own errors are of this family too
+        advice = "see that the backend is up, its name resolves here, its certificate is valid, no firewall is between"
+        return Finding("upstream", "fail", f"{host}:{port}: {error}", advice)
+    return Finding("upstream", "ok", f"{host}:{port} accepts {'TLS' if is_tls else 'TCP (without TLS)'}")

@@ -1,0 +1,34 @@
+"""The command that looks for what stands in the daemon's way."""
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from openwa_manager.cli.command import Command, Invocation
+from openwa_manager.cli.discovery import HOMES, socket_of
+from openwa_manager.cli.errors import FAILED
+from openwa_manager.cli.terminal.output import table
+
+if TYPE_CHECKING:
+    from openwa_manager.domain.delivery.events import Json
+
+
+def _doctor(invocation: Invocation) -> int | None:
+    from openwa_manager.cli.doctor.checks import examine
+
+    findings = list(examine(_home(invocation), invocation.environ))
+    is_bad = any(finding.level == "fail" for finding in findings)
+    document: dict[str, Json] = {"healthy": not is_bad, "checks": [finding._asdict() for finding in findings]}
+    invocation.output.show(document, lambda: table(("CHECK", "STATE", "FOUND", "DO"), findings))
+    return FAILED if is_bad else None
+
+
+def _home(invocation: Invocation) -> Path:
+    """Return the home that is named, else the one of a daemon that runs here, else the default."""
+    named = invocation.arguments.home or invocation.environ.get("OPENWA_MANAGER_HOME")
+    if named:
+        return Path(named).expanduser()
+    homes = [Path(home).expanduser() for home in HOMES]
+    return next((home for home in homes if socket_of(home).exists()), homes[0])
+
+
+COMMANDS = (Command("doctor", "look for what stands in the daemon's way", _doctor),)

@@ -1,0 +1,117 @@
+"""The doctor's checks of the host: limits, room, clock, sleep."""
+
+import ctypes
+import resource
+import shutil
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+from openwa_manager.cli.doctor.findings import Finding
+from openwa_manager.cli.terminal.output import megabytes
+from openwa_manager.host import capacity
+
+_PYTHON_OLDEST = (3, 11)
+#: One recursive watch takes a watch per directory; an engine makes some twenty.
+_WATCHES_WANTED = 65_536
+#: The daemon alone needs about five per session.
+_FILES_WANTED = 4096
+_TIME_ERROR = 5  # ntp_adjtime(3): the clock is not synchronised
+
+
+def check_python(version: tuple[int, ...]) -> Finding:
+    """Check that this Python is new enough."""
+    shown = ".".join(map(str, version))
+    if version[:2] >= _PYTHON_OLDEST:
+        return Finding("python", "ok", shown)
+    return Finding("python", "fail", f"{shown} is too old", "install Python 3.11 or later and this package into it")
+
+
+def check_open_files(hard: int) -> Finding:
+    """Check the hard limit of open files."""
+    if hard == resource.RLIM_INFINITY or hard >= _FILES_WANTED:
+        return Finding("open files", "ok", "unlimited" if hard == resource.RLIM_INFINITY else f"up to {hard}")
+    advice = "raise it: LimitNOFILE= in the unit, NumberOfFiles in the property list, or ulimit -Hn in the shell"
+    return Finding("open files", "warn", f"only {hard} allowed", advice)
+
+
+def check_inotify(proc: Path = Path("/proc/sys/fs/inotify")) -> Finding:
+    """Check that the kernel allows enough watches to see QR files at once (Linux)."""
+    try:
+        watches, instances = (int((proc / f"max_user_{name}").read_text("ascii")) for name in ("watches", "instances"))
+    except OSError as error:
+        return Finding("inotify", "warn", f"not readable: {error}", "QR files may be found by scanning, a second later")
+    shown = f"{watches} watches, {instances} instances per user"
+    if watches >= _WATCHES_WANTED:
+        return Finding("inotify", "ok", shown)
+    advice = f"sysctl -w fs.inotify.max_user_watches={_WATCHES_WANTED * 8}, and the same in /etc/sysctl.d/"
+    return Finding("inotify", "warn", shown, advice)
+
+
+def check_memory(free_bytes: int, wanted_bytes: int) -> Finding:
+    """Check that an engine may start."""
+    return _room("memory", free_bytes, wanted_bytes, "end something, add memory, or lower min_free_memory_bytes")
+
+
+def check_disk(path: Path, wanted_bytes: int) -> Finding:
+    """Check that an engine may start on the disk that holds `path`, which need not exist yet."""
+    existing = next(place for place in (path, *path.parents) if place.exists())
+    free_bytes = capacity.free_disk_bytes(existing)
+    return _room("disk", free_bytes, wanted_bytes, "make room, or lower min_free_disk_bytes")
+
+
+def _room(name: str, free_bytes: int, wanted_bytes: int, advice: str) -> Finding:
+    shown = f"{megabytes(free_bytes)} free, {megabytes(wanted_bytes)} are kept free"
+    if free_bytes >= wanted_bytes:
+        return Finding(name, "ok", shown)
+    return Finding(name, "fail", f"{shown}: no engine would start", advice)
+
+
+def clock_state() -> int:
+    """Return what the kernel says of its clock: 0 to 4 synchronised, 5 not, -1 if it does not tell."""
+    return int(ctypes.CDLL(None).ntp_adjtime(ctypes.create_string_buffer(512)))
+
+
+def check_clock(state: int) -> Finding:
+    """Check that the clock is set by the network: signatures are refused when it is five minutes off."""
+    if state == _TIME_ERROR:
+        advice = "turn on time synchronisation (timedatectl set-ntp true; on macOS in Date & Time)"
+        return Finding("clock", "warn", "not synchronised; receivers refuse signatures from a wrong clock", advice)
+    return Finding("clock", "ok", "synchronised" if state >= 0 else "the system does not tell")
+
+
+def check_sleep(pmset: str) -> Finding:
+    """Check in the output of `pmset -g` that this Mac does not sleep by itself."""
+    minutes = next((line.split()[1] for line in pmset.splitlines() if line.split()[:1] == ["sleep"]), None)
+    if minutes is None:
+        return Finding("sleep", "warn", "pmset does not tell", "see that this Mac never sleeps: pmset -g")
+    if minutes == "0":
+        return Finding("sleep", "ok", "never by itself")
+    return Finding("sleep", "warn", f"after {minutes} minutes: no messages then", "sudo pmset -a sleep 0 disksleep 0")
+
+
+def check_filevault(fdesetup: str) -> Finding:
+    """Check in the output of `fdesetup status` whether this Mac comes up unattended."""
+    if "FileVault is On" not in fdesetup:
+        return Finding("filevault", "ok", "off: this Mac comes up by itself")
+    advice = "turn it off on a Mac that serves, or expect to type the password (sudo fdesetup authrestart for updates)"
+    return Finding("filevault", "warn", "on: after a power cut nothing starts until somebody logs in", advice)
+
+
+def host_findings() -> Iterator[Finding]:
+    """Yield what is known without any setting."""
+    yield check_python(sys.version_info[:3])
+    yield check_open_files(resource.getrlimit(resource.RLIMIT_NOFILE)[1])
+    yield check_clock(clock_state())
+    if sys.platform == "linux":
+        yield check_inotify()
+    elif sys.platform == "darwin":  # pragma: no cover (macOS)
+        yield check_sleep(_output_of("pmset", "-g"))
+        yield check_filevault(_output_of("fdesetup", "status"))
+
+
+def _output_of(*argv: str) -> str:  # pragma: no cover (macOS)
+    if shutil.which(argv[0]) is None:
+        return ""
+    return subprocess.run(argv, capture_output=True, text=True, check=False).stdout

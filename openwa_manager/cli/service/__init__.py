@@ -1,0 +1,1 @@
+"""`service`: installs the daemon under systemd or launchd."""

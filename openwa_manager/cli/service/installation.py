@@ -1,0 +1,171 @@
+"""Makes the daemon a service of this host, or ends that."""
+
+import os
+import pwd
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, cast
+
+from openwa_manager.cli.client import Client
+from openwa_manager.cli.command import Invocation
+from openwa_manager.cli.commands.sessions import stop_all
+from openwa_manager.cli.discovery import SocketDaemon, socket_of
+from openwa_manager.cli.errors import FAILED, CommandFailedError, NotReachableError
+from openwa_manager.cli.service.definitions import Installation
+from openwa_manager.cli.service.service_managers import Host, Launchd, Systemd
+from openwa_manager.cli.service.steps import Action, below, perform
+from openwa_manager.cli.terminal.output import record
+from openwa_manager.domain.session.session import SessionId
+from openwa_manager.processes.locks import SessionLocks
+
+if TYPE_CHECKING:
+    from openwa_manager.domain.delivery.events import Json
+
+_SYSTEM_HOME = Path("/opt/openwa")
+#: What the system's service cannot see (`ProtectHome=yes` in the unit).
+_HIDDEN = (Path("/home"), Path("/root"), Path("/run/user"))
+_STOP_S = 60.0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Site:
+    """The host and the caller: `program` runs this installation, paths lie below `root`."""
+
+    is_mac: bool
+    uid: int
+    program: tuple[str, ...]
+    root: Path = Path("/")
+
+
+def run_service(invocation: Invocation, site: Site) -> int | None:
+    """Do what `service install|uninstall|status` says; return the exit code, None for 0."""
+    verbs = {"install": _install, "uninstall": _uninstall, "status": _status}
+    return verbs[invocation.arguments.verb](invocation, site)
+
+
+def _install(invocation: Invocation, site: Site) -> None:
+    given, host = invocation.arguments, _host(invocation, site)
+    installation = Installation(
+        program=site.program,
+        home=_home(invocation),
+        run_as=None if given.user else given.run_as or ("_openwa" if site.is_mac else "openwa"),
+        search_path=invocation.environ.get("PATH", os.defpath),
+    )
+    _check_reach(installation, site)
+    if not given.dry_run:
+        _require_root(invocation, site)
+        _require_user(installation.run_as, site)
+    actions = host.install(installation, is_upgrade=below(site.root, host.path).exists())
+    _carry_out(invocation, site, actions)
+
+
+def _uninstall(invocation: Invocation, site: Site) -> None:
+    given, host = invocation.arguments, _host(invocation, site)
+    if not below(site.root, host.path).exists():
+        raise CommandFailedError(f"{host.path} is not there: nothing is installed")
+    if not given.dry_run:
+        _require_root(invocation, site)
+        _end_engines(invocation, below(site.root, _home(invocation)))
+    _carry_out(invocation, site, host.uninstall(), first="end every engine, so that none is left without its daemon")
+
+
+def _status(invocation: Invocation, site: Site) -> int | None:
+    host = _host(invocation, site)
+    is_installed = below(site.root, host.path).exists()
+    state = host.state(invocation.environ)
+    document: dict[str, Json] = {
+        "installed": is_installed,
+        "path": str(host.path),
+        "running": state.is_running,
+        "state": state.detail,
+        "pid": state.pid,
+        "version": _version(invocation),
+    }
+    invocation.output.show(document, lambda: record(document))
+    return None if state.is_running else FAILED
+
+
+def _carry_out(invocation: Invocation, site: Site, actions: Sequence[Action], first: str | None = None) -> None:
+    is_dry = invocation.arguments.dry_run
+    if not is_dry:
+        perform(actions, site.root, invocation.environ)
+    lines = [*([first] if first else []), *map(str, actions)]
+    document: dict[str, Json] = {"dry_run": is_dry, "actions": cast("Json", lines)}
+    invocation.output.show(document, lambda: "\n".join(lines))
+
+
+def _end_engines(invocation: Invocation, home: Path) -> None:
+    try:
+        living = stop_all(_client(invocation), _STOP_S, until_start=True)
+    except NotReachableError as error:
+        living = _locked_sessions(home)
+        if living:
+            raise CommandFailedError(
+                f"engines run without a daemon that could end them ({', '.join(living)}): start the service first"
+            ) from error
+    if living:
+        raise CommandFailedError(f"still running after {_STOP_S:g} s: {', '.join(living)}; nothing was removed")
+
+
+def _locked_sessions(home: Path) -> list[str]:
+    """Return the sessions whose lock some process holds."""
+    names = [path.stem for path in sorted((home / "locks").glob("*.lock"))]
+    locks = SessionLocks(home / "locks") if names else None
+    return [name for name in names if locks and locks.is_held(SessionId(name))]
+
+
+def _version(invocation: Invocation) -> str | None:
+    """Return the version of the daemon that answers; None when none does."""
+    try:
+        answer = _client(invocation).get("/v1/system")
+    except (NotReachableError, CommandFailedError):
+        return None
+    return str(cast("Mapping[str, Json]", answer)["version"])
+
+
+def _client(invocation: Invocation) -> Client:
+    return invocation.client if invocation.arguments.url else Client(SocketDaemon(socket_of(_home(invocation))))
+
+
+def _home(invocation: Invocation) -> Path:
+    default = Path("~/.openwa-manager") if invocation.arguments.user else _SYSTEM_HOME
+    return Path(invocation.arguments.home or default).expanduser().absolute()
+
+
+def _host(invocation: Invocation, site: Site) -> Host:
+    if not invocation.arguments.user:
+        return Launchd(domain="system") if site.is_mac else Systemd(configuration=None)
+    user_home = Path("~").expanduser()
+    if site.is_mac:
+        return Launchd(domain=f"gui/{site.uid}", library=user_home / "Library")
+    return Systemd(configuration=Path(invocation.environ.get("XDG_CONFIG_HOME") or user_home / ".config"))
+
+
+def _require_root(invocation: Invocation, site: Site) -> None:
+    if not invocation.arguments.user and site.uid != 0:
+        raise CommandFailedError(
+            "a service of the whole host is root's to change: use sudo, or --user for one of your own"
+        )
+
+
+def _check_reach(installation: Installation, site: Site) -> None:
+    """Refuse what the sandbox of the system's service hides."""
+    needed = (Path(site.program[0]), installation.home)
+    hidden = [path for path in needed if any(path.is_relative_to(place) for place in _HIDDEN)]
+    if not site.is_mac and installation.run_as is not None and hidden:
+        raise CommandFailedError(
+            f"{hidden[0]}: the service cannot see /home and /root; put the program into /opt/openwa-manager "
+            "(systemd/README.md) and the home into /opt/openwa, or use --user"
+        )
+
+
+def _require_user(name: str | None, site: Site) -> None:
+    if name is None:
+        return
+    try:
+        pwd.getpwnam(name)
+    except KeyError as error:
+        linux = f"useradd --system --home-dir {_SYSTEM_HOME} --shell /usr/sbin/nologin {name}"
+        mac = f"sysadminctl -addUser {name} -roleAccount -UID 399 -home {_SYSTEM_HOME} -shell /usr/bin/false"
+        raise CommandFailedError(f"there is no user {name}; make one: {mac if site.is_mac else linux}") from error

@@ -1,0 +1,244 @@
+"""How events reach endpoints: what an answer means, when to try again, and when to stop trying."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from enum import StrEnum
+from typing import assert_never
+
+from openwa_manager.domain.delivery.events import EndpointId
+
+#: The endpoint that the settings name (`upstream_url`).
+DEFAULT_ENDPOINT = EndpointId("default")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Endpoint:
+    """An upstream URL, what it wants to hear, and the secret it knows us by.
+
+    `previous_secret` signs too for a day after `rotated_at`. `events` and `sessions` are patterns (events.matches).
+    `disabled_reason` says why we stopped by ourselves; None while active and when a person paused it.
+    """
+
+    endpoint_id: EndpointId
+    url: str
+    secret: str = field(repr=False)
+    previous_secret: str | None = field(default=None, repr=False)
+    rotated_at: float | None = None
+    events: tuple[str, ...] = ("*",)
+    sessions: tuple[str, ...] = ("*",)
+    is_active: bool = True
+    disabled_reason: str | None = None
+    created_at: float
+    updated_at: float
+
+    def is_signed_twice(self, at: float) -> bool:
+        """Tell whether the previous secret still signs beside the new one."""
+        return self.previous_secret is not None and self.rotated_at is not None and at < self.rotated_at + ROTATION_S
+
+
+#: How long both secrets sign after a rotation.
+ROTATION_S = 86_400.0
+
+
+class Lane(StrEnum):
+    """Where a delivery waits: codes overtake everything, since they are worth nothing a minute later."""
+
+    MAIN = "main"
+    QR = "qr"
+
+
+class DeliveryState(StrEnum):
+    """What has become of a delivery."""
+
+    PENDING = "pending"
+    DELIVERED = "delivered"
+    DEAD = "dead"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Delivered:
+    """The endpoint took it (2xx)."""
+
+    status: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Retry:
+    """The endpoint did not take it now; `status` None means that no answer came."""
+
+    reason: str
+    status: int | None = None
+    retry_after_s: float | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Rejected:
+    """The endpoint is well but will not have this body (400, 413, 415, 422)."""
+
+    status: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Gone:
+    """The endpoint wants nothing from us any more (410)."""
+
+
+AttemptResult = Delivered | Retry | Rejected | Gone
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Tries:
+    """What was tried for one delivery so far; `first_at` is None before the first attempt that counted."""
+
+    attempts: int = 0
+    rejected_count: int = 0
+    errored_count: int = 0
+    first_at: float | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DeliveryPolicy:
+    """How patient we are with an endpoint (API.md, Delivery).
+
+    `schedule_s` holds the pause before each try, the first included; `retry_after_max_s` caps what an endpoint may
+    ask for. The breaker opens after `breaker_failures` in a row and then probes every `probe_s`.
+    """
+
+    schedule_s: tuple[float, ...] = (
+        *(0.0, 2.0, 10.0, 30.0, 120.0, 300.0, 900.0, 1800.0),
+        *(3600.0, 7200.0, 14_400.0, 28_800.0, 43_200.0, 86_400.0, 86_400.0),
+    )
+    jitter: float = 0.2
+    retry_after_max_s: float = 3600.0
+    breaker_failures: int = 5
+    probe_s: float = 30.0
+    rejected_max: int = 5
+    rejected_for_s: float = 900.0
+    errored_max: int = 10
+    errored_for_s: float = 3600.0
+    parallel_max: Mapping[Lane, int] = field(default_factory=lambda: {Lane.MAIN: 16, Lane.QR: 2})
+
+    def pause_s(self, attempts: int, chance: float) -> float | None:
+        """Return the pause after so many attempts, varied by `chance` in [0, 1); None means that was the last."""
+        if attempts >= len(self.schedule_s):
+            return None
+        return self.schedule_s[attempts] * (1 - self.jitter + 2 * self.jitter * chance)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Breaker:
+    """Whether an endpoint is worth asking: `probe_at` is None while closed, else when the next probe is due.
+
+    Times are on the boot clock, since this lives in memory only.
+    """
+
+    failures: int = 0
+    probe_at: float | None = None
+
+    @property
+    def is_open(self) -> bool:
+        """Tell whether only probes may pass."""
+        return self.probe_at is not None
+
+    def after(self, result: AttemptResult, boot_s: float, policy: DeliveryPolicy) -> "Breaker":
+        """Return the breaker once an attempt has ended so; any answer but a failure proves the endpoint well."""
+        if not isinstance(result, Retry):
+            return Breaker()
+        failures = self.failures + 1
+        if failures < policy.breaker_failures:
+            return replace(self, failures=failures)
+        wait_s = max(policy.probe_s, min(result.retry_after_s or 0.0, policy.retry_after_max_s))
+        return Breaker(failures=failures, probe_at=boot_s + wait_s)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AttemptContext:
+    """The circumstances of an attempt: when it ended (wall time), our luck in [0, 1), and the endpoint's health.
+
+    `is_open` and `is_probe` describe the breaker when it ended; `last_success_at` is the endpoint's, None if unknown.
+    """
+
+    at: float
+    chance: float
+    is_open: bool = False
+    is_probe: bool = False
+    last_success_at: float | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Succeeded:
+    """It arrived."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RetryAt:
+    """Try once more at `next_at` (wall time)."""
+
+    tries: Tries
+    next_at: float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DeadLettered:
+    """Stop trying; kept as a dead letter, and the stream goes on."""
+
+    tries: Tries
+    reason: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Disabled:
+    """Send this endpoint nothing more until a person resumes it."""
+
+
+AttemptDecision = Succeeded | RetryAt | DeadLettered | Disabled
+
+
+def after_attempt(
+    tries: Tries, result: AttemptResult, context: AttemptContext, policy: DeliveryPolicy
+) -> AttemptDecision:
+    """Return what follows from the outcome of an attempt (API.md, Delivery)."""
+    match result:
+        case Delivered():
+            return Succeeded()
+        case Gone():
+            return Disabled()
+        case Retry(status=status) if context.is_open and not (context.is_probe and status == 500):
+            return RetryAt(tries=tries, next_at=context.at)  # the endpoint is down: this event has no part in it
+        case Retry() | Rejected():
+            return _after_failure(_counted(tries, result, context.at), result, context, policy)
+        case _:
+            assert_never(result)
+
+
+def _counted(tries: Tries, result: Retry | Rejected, at: float) -> Tries:
+    return Tries(
+        attempts=tries.attempts + 1,
+        rejected_count=tries.rejected_count + isinstance(result, Rejected),
+        errored_count=tries.errored_count + (result.status == 500),
+        first_at=at if tries.first_at is None else tries.first_at,
+    )
+
+
+def _after_failure(
+    tries: Tries, result: Retry | Rejected, context: AttemptContext, policy: DeliveryPolicy
+) -> AttemptDecision:
+    pause_s = policy.pause_s(tries.attempts, context.chance)
+    if pause_s is None:
+        return DeadLettered(tries=tries, reason="exhausted")
+    if reason := _poison(tries, context, policy):
+        return DeadLettered(tries=tries, reason=reason)
+    asked_s = min((result.retry_after_s if isinstance(result, Retry) else None) or 0.0, policy.retry_after_max_s)
+    return RetryAt(tries=tries, next_at=context.at + max(pause_s, asked_s))
+
+
+def _poison(tries: Tries, context: AttemptContext, policy: DeliveryPolicy) -> str | None:
+    """Return why the event itself, not the endpoint, must be the trouble; None while that is not clear."""
+    first_at = context.at if tries.first_at is None else tries.first_at
+    tried_for_s = context.at - first_at
+    if tries.rejected_count >= policy.rejected_max and tried_for_s >= policy.rejected_for_s:
+        return "rejected"
+    others_succeed = context.last_success_at is not None and context.last_success_at > first_at
+    if tries.errored_count >= policy.errored_max and tried_for_s >= policy.errored_for_s and others_succeed:
+        return "errored"
+    return None

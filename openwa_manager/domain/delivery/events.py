@@ -1,0 +1,95 @@
+"""What the world is told: an event, its class, and how long it is worth telling."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from enum import StrEnum
+from typing import NewType
+
+from openwa_manager.domain.session.session import SessionId
+
+EndpointId = NewType("EndpointId", str)
+
+Json = str | int | float | bool | None | Sequence["Json"] | Mapping[str, "Json"]
+
+
+class EventClass(StrEnum):
+    """How an event is treated when time or room runs short; `state` and `message` are never dropped."""
+
+    STATE = "state"
+    MESSAGE = "message"
+    PASSING = "passing"
+    QR = "qr"
+
+
+#: Events that carry no `seq`: they may overtake, expire and be shed (API.md, Events).
+UNNUMBERED = frozenset({"session.qr", "session.heartbeat"})
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Event:
+    """One thing to tell every endpoint that asked for it.
+
+    `session_id` None means the daemon itself speaks. `session_seq` numbers a session's events without gaps (None for
+    those in UNNUMBERED). `launch` is the session's launch counter. `expires_at` None means it stays worth telling.
+    `data` holds the fields beside the common ones (API.md, Events).
+    """
+
+    type: str
+    occurred_at: float
+    session_id: SessionId | None = None
+    user_id: str | None = None
+    session_seq: int | None = None
+    launch: int | None = None
+    expires_at: float | None = None
+    data: Mapping[str, Json] = field(default_factory=dict)
+
+    @property
+    def event_class(self) -> EventClass:
+        """Return how this event is treated under pressure."""
+        return class_of(self.type)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StoredEvent:
+    """An event on disk: `seq` orders all events of this daemon, `id` (`evt_…`) is the same on every delivery.
+
+    `endpoint_ids` are the endpoints it has yet to reach, known of an event that has just been stored; None: look it up.
+    """
+
+    seq: int
+    id: str
+    event: Event
+    endpoint_ids: tuple[EndpointId, ...] | None = field(default=None, compare=False)
+
+
+def class_of(event_type: str) -> EventClass:
+    """Return the class of an event type, also for types passed through from an engine."""
+    if event_type == "session.qr":
+        return EventClass.QR
+    family = event_type.partition(".")[0]
+    if family in ("session", "manager", "delivery", "host"):
+        return EventClass.STATE
+    return EventClass.MESSAGE if family == "message" else EventClass.PASSING
+
+
+#: Engine events handed on unchanged under `data`; a trailing `*` stands for any ending (API.md, Events).
+PASSED_THROUGH = (
+    "message.received",
+    "message.revoked",
+    "message.reaction",
+    "message.edited",
+    "status.received",
+    "presence.*",
+    "group.*",
+    "call.*",
+)
+
+
+def is_passed_through(event_type: str) -> bool:
+    """Tell whether an engine's event of this type is handed on to the endpoints as it is."""
+    return any(matches(pattern, event_type) for pattern in PASSED_THROUGH)
+
+
+def matches(pattern: str, text: str) -> bool:
+    """Tell whether `text` equals `pattern`, or begins with it up to the pattern's trailing `*`."""
+    return text.startswith(pattern[:-1]) if pattern.endswith("*") else text == pattern

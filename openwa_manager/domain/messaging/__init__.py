@@ -1,0 +1,1 @@
+"""Whom a message is for, as pure rules."""

@@ -1,0 +1,87 @@
+"""What a transition sees and what it answers; the transitions register themselves on `move` by their stimulus."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from functools import singledispatch
+
+from openwa_manager.domain.delivery.events import Json
+from openwa_manager.domain.session.commands import Command
+from openwa_manager.domain.session.deadlines import Moment
+from openwa_manager.domain.session.restart import Policy
+from openwa_manager.domain.session.session import Reason, ReasonCode, Session
+from openwa_manager.domain.session.stimuli import Stimulus
+
+Evidence = Mapping[str, str | int | float | bool | None]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Context:
+    """A session at the moment something happens to it."""
+
+    session: Session
+    moment: Moment
+    policy: Policy
+
+    def of(self, session: Session) -> "Context":
+        """Return the same moment with the session changed."""
+        return replace(self, session=session)
+
+    def reason(self, code: ReasonCode, detail: str = "") -> Reason:
+        """Return a reason that became true at this moment."""
+        return Reason(code=code, detail=detail, at=self.moment.at)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Announcement:
+    """An event still without its common fields; `expires_at` None means it stays worth telling."""
+
+    type: str
+    data: Mapping[str, Json] = field(default_factory=dict)
+    expires_at: float | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Outcome:
+    """What a transition answers: the session as it is then, what to do, what to tell and what to note.
+
+    `decision` is the sentence for the timeline; an empty one leaves no step. `is_gone` marks the session's end.
+    """
+
+    session: Session
+    decision: str = ""
+    commands: tuple[Command, ...] = ()
+    announcements: tuple[Announcement, ...] = ()
+    evidence: Evidence = field(default_factory=dict)
+    is_gone: bool = False
+
+    def then(self, *commands: Command) -> "Outcome":
+        """Return this draft with further commands."""
+        return replace(self, commands=(*self.commands, *commands))
+
+    def with_evidence(self, **evidence: str | float | bool | None) -> "Outcome":
+        """Return this draft with further evidence."""
+        return replace(self, evidence={**self.evidence, **evidence})
+
+    def with_event(self, announcement: Announcement) -> "Outcome":
+        """Return this draft with one more announcement."""
+        return replace(self, announcements=(*self.announcements, announcement))
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Refused:
+    """The state does not allow the request; `detail` says which would."""
+
+    detail: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Dropped:
+    """The observation is stale or says nothing new; `why` is for the debug log."""
+
+    why: str
+
+
+@singledispatch
+def move(stimulus: Stimulus, context: Context) -> Outcome | Refused | Dropped:
+    """Return what this stimulus makes of the scene; called only where the transition table allows it."""
+    raise NotImplementedError(type(stimulus).__name__, context.session.process)

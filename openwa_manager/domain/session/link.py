@@ -1,0 +1,321 @@
+"""What the engine says of WhatsApp: link reports, codes, restrictions, acknowledgements; and a link's deadlines."""
+
+from collections.abc import Mapping
+from dataclasses import replace
+
+from openwa_manager.domain.delivery.events import Json
+from openwa_manager.domain.session.commands import CheckCredentials, KeepCredentials, Observe, RemoveQr
+from openwa_manager.domain.session.context import Announcement, Context, Dropped, Outcome, move
+from openwa_manager.domain.session.process import ON_DEADLINE
+from openwa_manager.domain.session.session import After, Ending, LinkState, Qr, ReasonCode, Restarts, Session
+from openwa_manager.domain.session.stimuli import (
+    Deadline,
+    EngineEventReceived,
+    LifeSeen,
+    LinkCheckRequested,
+    LinkReport,
+    LinkReported,
+    MessageAcknowledged,
+    PostsMissed,
+    QrProduced,
+    Restricted,
+)
+from openwa_manager.domain.session.transition import stopping
+
+_UP = (LinkState.UNKNOWN, LinkState.QR_READY, LinkState.AUTHENTICATING, LinkState.CONNECTED, LinkState.DISCONNECTED)
+
+#: (link, report) -> next link. A pair that is absent changes nothing; reports that end the engine are in ENDS.
+#: QR_READY only ever takes a link down: the image of a code is what makes a session `qr_ready`. After
+#: AUTHENTICATING it tells that the scan came to nothing; while CONNECTED, that the account is no longer linked.
+LINKS: Mapping[tuple[LinkState, LinkReport], LinkState] = {
+    (LinkState.QR_READY, LinkReport.INITIALIZING): LinkState.AUTHENTICATING,
+    (LinkState.CONNECTED, LinkReport.INITIALIZING): LinkState.DISCONNECTED,
+    (LinkState.CONNECTED, LinkReport.DISCONNECTED): LinkState.DISCONNECTED,
+    (LinkState.CONNECTED, LinkReport.QR_READY): LinkState.DISCONNECTED,
+    (LinkState.AUTHENTICATING, LinkReport.QR_READY): LinkState.UNKNOWN,
+    (LinkState.UNKNOWN, LinkReport.AUTHENTICATING): LinkState.AUTHENTICATING,
+    (LinkState.QR_READY, LinkReport.AUTHENTICATING): LinkState.AUTHENTICATING,
+    **{(link, LinkReport.CONNECTED): LinkState.CONNECTED for link in _UP},
+    **{(link, LinkReport.FAILED): LinkState.DISCONNECTED for link in _UP},
+    **{(link, LinkReport.REPLACED): LinkState.DISCONNECTED for link in _UP},
+    **{(link, LinkReport.ACTION_REQUIRED): LinkState.DISCONNECTED for link in _UP},
+}
+
+#: Reports after which the engine is ended for good: WhatsApp has spoken, and only a person can go on.
+ENDS: Mapping[LinkReport, ReasonCode] = {
+    LinkReport.BANNED: ReasonCode.BANNED,
+    LinkReport.LOGGED_OUT: ReasonCode.LOGGED_OUT,
+}
+
+#: Why a link is down, by the report that took it down.
+_DOWN_BECAUSE: Mapping[LinkReport, ReasonCode] = {
+    LinkReport.REPLACED: ReasonCode.REPLACED,
+    LinkReport.ACTION_REQUIRED: ReasonCode.ACTION_REQUIRED,
+    LinkReport.INITIALIZING: ReasonCode.NETWORK,
+    LinkReport.DISCONNECTED: ReasonCode.NETWORK,
+    LinkReport.FAILED: ReasonCode.NETWORK,
+    LinkReport.QR_READY: ReasonCode.LOGGED_OUT,
+}
+
+#: The last code of a series is seen a moment after it was made, so the engine gives up a moment before the code
+#: expires here: this share of a code's life.
+_END_OF_LIFE = 0.1
+
+
+@move.register
+def link_reported(stimulus: LinkReported, context: Context) -> Outcome | Dropped:
+    """Follow the engine's word about its link."""
+    if stimulus.link in ENDS:
+        code = ENDS[stimulus.link]
+        ending = Ending(after=After.STAY_STOPPED, cause=code)
+        return stopping(context, ending, stimulus.detail).with_evidence(detail=stimulus.detail)
+    if stimulus.link is LinkReport.FAILED and not is_paired(context.session) and not context.moment.is_offline:
+        return _spend_restart(context, ReasonCode.LINK_TIMEOUT, stimulus.detail)
+    link = LINKS.get((context.session.link, stimulus.link))
+    if link is None:
+        return Dropped(why="nothing new")
+    if link is LinkState.CONNECTED:
+        return _connected(stimulus, context)
+    has_run_out = stimulus.link is LinkReport.INITIALIZING and _have_codes_run_out(context)
+    return _moved(stimulus, context, LinkState.UNKNOWN if has_run_out else link)
+
+
+def _have_codes_run_out(context: Context) -> bool:
+    """Tell a series of codes that ended from a scan: OpenWA says `initializing` to both (OPENWA.md, QR).
+
+    A scan taken for the end of a series does no harm: the connection follows. The other way round a session that
+    nobody scanned would be given up for authenticating too long.
+    """
+    session, qr = context.session, context.session.qr
+    if session.link is not LinkState.QR_READY:
+        return False
+    return qr is None or qr.expires_at - context.moment.at <= _END_OF_LIFE * (qr.expires_at - qr.produced_at)
+
+
+def _connected(stimulus: LinkReported, context: Context) -> Outcome | Dropped:
+    before, at = context.session, context.moment.at
+    named = replace(
+        before,
+        phone_number=stimulus.phone_number or before.phone_number,
+        push_name=stimulus.push_name or before.push_name,
+    )
+    if before.link is LinkState.CONNECTED:
+        return Dropped(why="already connected") if named == before else Outcome(session=named, decision="details")
+    session = replace(
+        named,
+        link=LinkState.CONNECTED,
+        reason=None,
+        qr=None,
+        pairing_started_at=None,
+        qr_attempts=0,
+        restarts=_book_of_connected(before.restarts),
+        connected_at=at,
+        last_connected_at=at,
+        last_seen_at=at,
+    )
+    return Outcome(session=session, decision="connected", commands=(RemoveQr(), KeepCredentials()))
+
+
+def _book_of_connected(book: Restarts) -> Restarts:
+    """Return the book with the trouble of the link over.
+
+    Only time can tell that after a takeover: two hosts that fight for an account are both connected in between.
+    """
+    return replace(book, link_restarted=book.link_restarted and book.last_reason is ReasonCode.REPLACED)
+
+
+def _moved(stimulus: LinkReported, context: Context, link: LinkState) -> Outcome | Dropped:
+    before = context.session
+    code = _DOWN_BECAUSE[stimulus.link] if link is LinkState.DISCONNECTED else None
+    if code is ReasonCode.NETWORK and context.moment.is_offline:
+        code = ReasonCode.HOST_OFFLINE
+    if link is before.link and code is (before.reason.code if before.reason else None):
+        return Dropped(why="nothing new")
+    session = replace(
+        before,
+        link=link,
+        qr=None,
+        connected_at=None,
+        reason=context.reason(code, stimulus.detail or f"the engine reports {stimulus.link}") if code else None,
+    )
+    if link is LinkState.DISCONNECTED:
+        session = replace(session, qr_attempts=0, pairing_started_at=None)
+    outcome = Outcome(session=session, decision=f"link {link}").with_evidence(
+        report=stimulus.link.value, detail=stimulus.detail
+    )
+    if before.link is LinkState.CONNECTED and stimulus.link is LinkReport.QR_READY and before.launch:
+        outcome = outcome.then(Observe(launch=before.launch))  # the word may be older than the connection: ask again
+    return outcome.then(RemoveQr()) if before.qr else outcome
+
+
+@move.register
+def qr_produced(stimulus: QrProduced, context: Context) -> Outcome | Dropped:
+    """Show a new code; one that is known, expired or older than its launch is dropped."""
+    session, at = context.session, context.moment.at
+    if session.launch is None or stimulus.produced_at < session.launch.launched_at:
+        return Dropped(why="older than the launch")
+    if session.link in (LinkState.CONNECTED, LinkState.AUTHENTICATING):
+        return Dropped(why="no code is awaited")
+    if session.qr and session.qr.sha256 == stimulus.sha256:
+        return Dropped(why="the same image")
+    attempt = session.qr_attempts + 1
+    expires_at = stimulus.expires_at
+    if expires_at is None:
+        expires_at = stimulus.produced_at + context.policy.link.qr_life_s(attempt)
+    if expires_at <= at:
+        return Dropped(why="already expired")
+    qr = Qr(
+        seq=session.qr_seq + 1,
+        attempt=attempt,
+        sha256=stimulus.sha256,
+        produced_at=stimulus.produced_at,
+        expires_at=expires_at,
+    )
+    shown = replace(
+        session,
+        link=LinkState.QR_READY,
+        reason=None,
+        qr=qr,
+        qr_seq=qr.seq,
+        qr_attempts=attempt,
+        pairing_started_at=session.pairing_started_at or at,
+    )
+    outcome = Outcome(session=shown, decision=f"show code {attempt}", announcements=(_announcement(qr),)).with_evidence(
+        seq=qr.seq
+    )
+    return outcome.then(CheckCredentials(launch=session.launch)) if is_paired(session) and attempt == 1 else outcome
+
+
+def _announcement(qr: Qr) -> Announcement:
+    data: dict[str, Json] = {"sha256": qr.sha256, "mimetype": "image/png", "qr_seq": qr.seq, "attempt": qr.attempt}
+    return Announcement(type="session.qr", data=data, expires_at=qr.expires_at)
+
+
+@move.register
+def restricted(stimulus: Restricted, context: Context) -> Outcome | Dropped:
+    """Tell of a restriction; the link goes on as it is, and why it is down matters more."""
+    before = context.session
+    if before.link is LinkState.DISCONNECTED:
+        return _told(stimulus, context) if stimulus.is_active else Dropped(why="the link is down anyway")
+    is_known = before.reason is not None and before.reason.code is ReasonCode.RESTRICTED
+    if stimulus.is_active == is_known:
+        return Dropped(why="already known")
+    if not stimulus.is_active:
+        return Outcome(session=replace(before, reason=None), decision="restriction lifted")
+    reason = context.reason(ReasonCode.RESTRICTED, f"{stimulus.kind} {stimulus.detail}".strip())
+    return _told(stimulus, context.of(replace(before, reason=reason)))
+
+
+def _told(stimulus: Restricted, context: Context) -> Outcome:
+    data = {"pid": context.session.pid, "reason": ReasonCode.RESTRICTED.value, "reason_detail": stimulus.kind}
+    outcome = Outcome(session=context.session, decision="restricted by WhatsApp").with_evidence(kind=stimulus.kind)
+    return outcome.with_event(Announcement(type="session.restricted", data=data))
+
+
+@move.register
+def acknowledged(stimulus: MessageAcknowledged, context: Context) -> Outcome:
+    """Tell what became of a message."""
+    data = {
+        "message_id": stimulus.message_id,
+        "manager_message_id": None,
+        "to": stimulus.to,
+        "reference": None,
+        "error_code": "failed" if stimulus.fate == "failed" else None,
+    }
+    return Outcome(session=context.session).with_event(Announcement(type=f"message.{stimulus.fate}", data=data))
+
+
+@move.register
+def event_received(stimulus: EngineEventReceived, context: Context) -> Outcome:
+    """Hand an event of the engine on as it is."""
+    announcement = Announcement(type=stimulus.type, data={"data": stimulus.data})
+    return Outcome(session=context.session, announcements=(announcement,))
+
+
+@move.register
+def link_check_requested(stimulus: LinkCheckRequested, context: Context) -> Outcome | Dropped:
+    """Ask the engine itself what became of its link."""
+    del stimulus
+    launch = context.session.launch
+    return Outcome(session=context.session, commands=(Observe(launch=launch),)) if launch else Dropped(why="no launch")
+
+
+@move.register
+def posts_missed(stimulus: PostsMissed, context: Context) -> Outcome:
+    """Say what was lost; the link itself has just been asked for."""
+    count = len(stimulus.events)
+    outcome = Outcome(session=context.session, decision=f"{count} posts of the engine were lost while nobody listened")
+    return outcome.with_evidence(count=count, events=", ".join(sorted(set(stimulus.events))))
+
+
+@move.register
+def life_seen(stimulus: LifeSeen, context: Context) -> Outcome:
+    """Remember when the engine last gave a sign of life; worth no write of its own."""
+    del stimulus
+    return Outcome(session=replace(context.session, last_seen_at=context.moment.at))
+
+
+def _spend_restart(context: Context, code: ReasonCode, detail: str) -> Outcome:
+    """Restart once with the credentials kept; the second time give up and say why."""
+    session = context.session
+    if session.restarts.link_restarted:
+        return stopping(context, Ending(after=After.FAIL, cause=code), detail)
+    book = replace(session.restarts, link_restarted=True)
+    ending = Ending(after=After.START_AGAIN, cause=code)
+    return stopping(context.of(replace(session, restarts=book)), ending, detail)
+
+
+def _initializing_ran_out(context: Context) -> Outcome:
+    if is_paired(context.session):
+        return _not_connected_yet(context)
+    return _spend_restart(context, ReasonCode.QR_NOT_PRODUCED, "no code and no connection in time")
+
+
+def _not_connected_yet(context: Context) -> Outcome:
+    reason = context.reason(ReasonCode.NETWORK, "no connection since the start")
+    down = replace(context.session, link=LinkState.DISCONNECTED, reason=reason)
+    return Outcome(session=down, decision="no connection yet")
+
+
+def is_paired(session: Session) -> bool:
+    """Tell whether this session holds an account, so that a lost link is waited for rather than given up.
+
+    One that shows codes holds none any more.
+    """
+    has_account = session.phone_number is not None or session.last_connected_at is not None
+    return has_account and session.pairing_started_at is None
+
+
+def _code_expired(context: Context) -> Outcome:
+    expired = context.session.qr
+    remove = RemoveQr(sha256=expired.sha256 if expired else None)
+    return Outcome(session=replace(context.session, qr=None), decision="code expired", commands=(remove,))
+
+
+def _window_closed(context: Context) -> Outcome:
+    ending = Ending(after=After.STAY_STOPPED, cause=ReasonCode.QR_EXPIRED)
+    return stopping(context, ending, f"nobody scanned in {context.policy.link.pairing_window_s:.0f} s")
+
+
+def _link_timed_out(context: Context) -> Outcome:
+    if is_paired(context.session):
+        return _not_connected_yet(context)
+    return _spend_restart(context, ReasonCode.LINK_TIMEOUT, "scanned, but not connected in time")
+
+
+def _network_restart(context: Context) -> Outcome:
+    return _spend_restart(context, ReasonCode.NETWORK, "the link stayed down")
+
+
+def _replaced_restart(context: Context) -> Outcome:
+    return _spend_restart(context, ReasonCode.REPLACED, "one try after another device took the connection over")
+
+
+ON_DEADLINE |= {
+    Deadline.INITIALIZING: _initializing_ran_out,
+    Deadline.AUTHENTICATING: _link_timed_out,
+    Deadline.QR_EXPIRY: _code_expired,
+    Deadline.PAIRING_WINDOW: _window_closed,
+    Deadline.LINK_DOWN: _network_restart,
+    Deadline.REPLACED: _replaced_restart,
+}

@@ -1,0 +1,286 @@
+"""What the world does to an engine's process: slots, launches, exits, endings and the deadlines of a process."""
+
+from collections.abc import Callable
+from dataclasses import replace
+from typing import assert_never
+
+from openwa_manager.domain.session.commands import BringUp, Dequeue, End, Forget, Spawn, Sweep, WatchExit
+from openwa_manager.domain.session.context import Announcement, Context, Dropped, Outcome, move
+from openwa_manager.domain.session.restart import AFTER
+from openwa_manager.domain.session.session import (
+    After,
+    Desired,
+    Ending,
+    Exit,
+    Launch,
+    LinkState,
+    ProcessState,
+    ReasonCode,
+    Restarts,
+    Session,
+)
+from openwa_manager.domain.session.stimuli import (
+    BringUpRefused,
+    CredentialsRestored,
+    Deadline,
+    DeadlinePassed,
+    DirectoryRemoved,
+    EngineEnded,
+    EngineFaulted,
+    EngineReady,
+    Launched,
+    LaunchFailed,
+    ProcessExited,
+    Resumed,
+    SlotDelayed,
+    SlotGranted,
+    SupervisionFailed,
+)
+from openwa_manager.domain.session.transition import crashed, failed, queued, restarted, stopped, stopping, unlaunched
+
+#: What is said of a launch until more is known of it.
+STARTING = "starting"
+
+
+@move.register
+def slot_granted(stimulus: SlotGranted, context: Context) -> Outcome | Dropped:
+    """Record the launch that may now begin."""
+    if context.session.launch is not None:
+        return Dropped(why="a launch is already under way")
+    launch = stimulus.launch
+    session = replace(
+        context.session,
+        launch=launch,
+        launch_count=launch.number,
+        reason=context.reason(launch.cause, STARTING),
+    )
+    evidence = {"launch": launch.number, "port": launch.port, "cause": launch.cause.value}
+    return Outcome(session=session, decision="launch", commands=(Spawn(launch=launch),), evidence=evidence)
+
+
+@move.register
+def slot_delayed(stimulus: SlotDelayed, context: Context) -> Outcome | Dropped:
+    """Say what the host is short of while the session waits."""
+    reason = context.session.reason
+    if context.session.launch is not None or (reason and reason.code is stimulus.code):
+        return Dropped(why="already known")
+    delayed = context.reason(stimulus.code, stimulus.detail)
+    return Outcome(session=replace(context.session, reason=delayed), decision=f"start delayed: {stimulus.code}")
+
+
+@move.register
+def launched(stimulus: Launched, context: Context) -> Outcome:
+    """Record the process that was started; one whose end was asked for meanwhile is ended."""
+    session = context.session
+    launch = replace(_launch_of(session), identity=stimulus.identity)
+    session = replace(session, launch=launch, started_at=context.moment.at)
+    evidence = {"pid": stimulus.identity.pid, "launch": launch.number}
+    watch = WatchExit(launch=launch, identity=stimulus.identity)
+    if session.process is ProcessState.STOPPING:
+        return Outcome(session=session, decision="end it", evidence=evidence).then(End(launch=launch))
+    outcome = Outcome(session=session, decision="wait until it answers", evidence=evidence).then(
+        watch, BringUp(launch=launch)
+    )
+    if session.restarts.last_reason is None:
+        return outcome
+    data = {
+        "pid": stimulus.identity.pid,
+        "attempt": session.restarts.streak,
+        "reason": session.restarts.last_reason.value,
+    }
+    return outcome.with_event(Announcement(type="session.restarted", data=data))
+
+
+def _launch_of(session: Session) -> Launch:
+    assert session.launch is not None  # noqa: S101 (the caller has compared its launch id)
+    return session.launch
+
+
+@move.register
+def launch_failed(stimulus: LaunchFailed, context: Context) -> Outcome:
+    """Give up for now, or take the asked-for end as reached."""
+    if context.session.process is ProcessState.STOPPING:
+        return _after_end(context, Exit())
+    return failed(context, stimulus.code, stimulus.detail)
+
+
+@move.register
+def credentials_restored(stimulus: CredentialsRestored, context: Context) -> Outcome:
+    """Say that the link was saved from a broken file."""
+    del stimulus
+    reason = context.reason(ReasonCode.CREDENTIALS_RESTORED, "the credentials were broken; the kept copy was put back")
+    return Outcome(session=replace(context.session, reason=reason), decision="credentials restored from the kept copy")
+
+
+@move.register
+def bring_up_refused(stimulus: BringUpRefused, context: Context) -> Outcome | Dropped:
+    """Say what stands in the way of an engine that is coming up."""
+    launch, reason = _launch_of(context.session), context.session.reason
+    if reason is not None and reason.detail == stimulus.detail:
+        return Dropped(why="already known")
+    told = replace(context.session, reason=context.reason(launch.cause, stimulus.detail))
+    return Outcome(session=told, decision="not up yet").with_evidence(detail=stimulus.detail)
+
+
+@move.register
+def engine_ready(stimulus: EngineReady, context: Context) -> Outcome | Dropped:
+    """Count the engine as running."""
+    session = replace(context.session, inner_id=stimulus.inner_id or context.session.inner_id)
+    if session.process is ProcessState.STARTING:
+        session = replace(session, process=ProcessState.RUNNING, reason=None, last_seen_at=context.moment.at)
+        return Outcome(session=session, decision="running")
+    return Dropped(why="already running") if session == context.session else Outcome(session=session)
+
+
+@move.register
+def engine_faulted(stimulus: EngineFaulted, context: Context) -> Outcome:
+    """End an engine that lives but is of no use, and start it anew as its cause allows."""
+    ending = Ending(after=AFTER[stimulus.code], cause=stimulus.code)
+    return replace(stopping(context, ending, stimulus.detail), evidence={"detail": stimulus.detail})
+
+
+@move.register
+def supervision_failed(stimulus: SupervisionFailed, context: Context) -> Outcome:
+    """End the engine if there is one, and give up for now."""
+    if context.session.launch is None:
+        return failed(context, ReasonCode.INTERNAL_ERROR, stimulus.detail).then(Dequeue())
+    return stopping(context, Ending(after=After.FAIL, cause=ReasonCode.INTERNAL_ERROR), stimulus.detail)
+
+
+@move.register
+def process_exited(stimulus: ProcessExited, context: Context) -> Outcome:
+    """Treat an exit that nobody asked for as a crash, whatever its code (OpenWA's own restart button exits 0)."""
+    cause = ReasonCode.PORT_IN_USE if "EADDRINUSE" in stimulus.log_tail else ReasonCode.ENGINE_EXITED
+    outcome = crashed(context, cause, stimulus.exit)
+    return replace(outcome, evidence={**outcome.evidence, "log_tail": stimulus.log_tail})
+
+
+@move.register
+def engine_ended(stimulus: EngineEnded, context: Context) -> Outcome:
+    """Go where the ending leads, now that the engine is proven dead."""
+    return _after_end(context, stimulus.exit)
+
+
+def _after_end(context: Context, ended: Exit) -> Outcome:
+    session = context.session
+    ending = session.ending
+    assert ending is not None  # noqa: S101 (STOPPING always has an ending)
+    evidence = {"exit_code": ended.exit_code, "signal": ended.signal}
+    match ending.after:
+        case After.BE_DELETED:
+            dead = replace(unlaunched(session), ending=ending)
+            outcome = Outcome(session=dead, decision="remove its directory", evidence=evidence)
+            return outcome.then(Forget(keep_data=ending.keep_data))
+        case After.STAY_STOPPED:
+            return Outcome(session=stopped(context, session, session.reason), decision="stopped", evidence=evidence)
+        case After.BACK_OFF:
+            return crashed(context, ending.cause, ended)
+        case After.FAIL:
+            detail = session.reason.detail if session.reason else ""
+            return failed(context, ending.cause, detail).with_evidence(**evidence)
+        case After.START_AGAIN if ending.cause is ReasonCode.REQUESTED:
+            return queued(context, session, ending.cause).with_evidence(**evidence)
+        case After.START_AGAIN:
+            return restarted(context, ending.cause).with_evidence(**evidence)
+        case _:
+            assert_never(ending.after)
+
+
+@move.register
+def directory_removed(stimulus: DirectoryRemoved, context: Context) -> Outcome | Dropped:
+    """End the session's story."""
+    del stimulus
+    ending = context.session.ending
+    if ending is None or ending.after is not After.BE_DELETED or context.session.launch is not None:
+        return Dropped(why="nothing was to be removed yet")
+    return Outcome(session=context.session, is_gone=True).with_event(Announcement(type="session.deleted"))
+
+
+@move.register
+def resumed(stimulus: Resumed, context: Context) -> Outcome | Dropped:
+    """Take the session up where the last daemon left it: adopt a live engine, replace a dead one."""
+    session = context.session
+    match session.process:
+        case ProcessState.STOPPED if session.desired is Desired.RUNNING:
+            return queued(context, replace(session, restarts=Restarts()), ReasonCode.REQUESTED)
+        case ProcessState.STOPPING:
+            return _resume_ending(session, stimulus)
+        case ProcessState.STARTING | ProcessState.RUNNING:
+            return _adopt(context, stimulus) or _replace_dead(context, stimulus)
+        case ProcessState.BACKOFF | ProcessState.FAILED:
+            return Outcome(session=session)  # nothing new, but taken up: its deadline is armed again
+        case _:
+            return Dropped(why="nothing to resume")
+
+
+def _resume_ending(session: Session, stimulus: Resumed) -> Outcome:
+    if session.launch is None:
+        keep_data = session.ending is not None and session.ending.keep_data
+        return Outcome(session=session, commands=(Forget(keep_data=keep_data),))
+    launch = replace(session.launch, identity=session.launch.identity or stimulus.identity)
+    return Outcome(session=replace(session, launch=launch), commands=(End(launch=launch),))
+
+
+def _adopt(context: Context, stimulus: Resumed) -> Outcome | None:
+    """Return the session with its live engine; None when there is none.
+
+    The pairing window is opened anew: somebody may have scanned while nobody watched, and that is told only later.
+    """
+    session, at = context.session, context.moment.at
+    if session.launch is None or not stimulus.is_alive:
+        return None
+    identity = session.launch.identity or stimulus.identity
+    assert identity is not None  # noqa: S101 (alive means that there is a process)
+    launch = replace(session.launch, identity=identity)
+    adopted = replace(
+        session,
+        launch=launch,
+        started_at=session.started_at or launch.launched_at,
+        pairing_started_at=None if session.pairing_started_at is None else at,
+    )
+    outcome = Outcome(session=adopted, decision="adopted").with_evidence(pid=identity.pid)
+    return outcome.then(WatchExit(launch=launch, identity=identity), BringUp(launch=launch))
+
+
+def _replace_dead(context: Context, stimulus: Resumed) -> Outcome:
+    session = context.session
+    if session.pid is None:
+        outcome = queued(context, session, session.restarts.last_reason or ReasonCode.REQUESTED)
+    elif stimulus.host_rebooted:
+        outcome = restarted(context, ReasonCode.ENGINE_EXITED).with_evidence(host_rebooted=True)
+    else:
+        return crashed(context, ReasonCode.ENGINE_EXITED, stimulus.exit)
+    return outcome.then(Sweep(launch=session.launch)) if session.launch else outcome
+
+
+@move.register
+def deadline_passed(stimulus: DeadlinePassed, context: Context) -> Outcome | Dropped:
+    """Do what was to be done when this deadline rings."""
+    return ON_DEADLINE[stimulus.deadline](context)
+
+
+def _boot_timed_out(context: Context) -> Outcome:
+    ending = Ending(after=After.BACK_OFF, cause=ReasonCode.BOOT_TIMEOUT)
+    late = f"not up within {context.policy.link.boot_timeout_s:.0f} s"
+    known = context.session.reason.detail if context.session.reason else STARTING
+    return stopping(context, ending, late if known == STARTING else f"{late}: {known}")
+
+
+def _try_again(context: Context) -> Outcome:
+    return restarted(context, context.session.restarts.last_reason or ReasonCode.ENGINE_EXITED)
+
+
+def _forgive(context: Context) -> Outcome:
+    session = context.session
+    link_restarted = session.restarts.link_restarted and session.link is not LinkState.CONNECTED
+    book = replace(session.restarts, streak=0, crashed_at=(), is_slow=False, link_restarted=link_restarted)
+    return Outcome(session=replace(session, restarts=book), decision="steady again: earlier crashes forgotten")
+
+
+#: Deadline -> its move; the link's deadlines are added by `link`.
+ON_DEADLINE: dict[Deadline, Callable[[Context], Outcome | Dropped]] = {
+    Deadline.BOOT: _boot_timed_out,
+    Deadline.BACKOFF: _try_again,
+    Deadline.SLOW_RETRY: _try_again,
+    Deadline.STEADY: _forgive,
+}

@@ -1,0 +1,136 @@
+"""What people ask for: start, stop, restart, log out, delete, change; each is done or refused as a whole."""
+
+from dataclasses import replace
+
+from openwa_manager.domain.session.commands import Dequeue, Forget
+from openwa_manager.domain.session.context import Context, Outcome, Refused, move
+from openwa_manager.domain.session.session import (
+    After,
+    Desired,
+    Ending,
+    LinkState,
+    ProcessState,
+    ReasonCode,
+    Restarts,
+    Session,
+)
+from openwa_manager.domain.session.stimuli import (
+    ChangeRequested,
+    DeleteRequested,
+    LogoutRequested,
+    RestartRequested,
+    StartRequested,
+    StopRequested,
+)
+from openwa_manager.domain.session.transition import STICKY, queued, stopped, stopping, unlaunched, unlinked
+
+_IDLE = (ProcessState.STOPPED, ProcessState.BACKOFF, ProcessState.FAILED)
+
+
+@move.register
+def start(stimulus: StartRequested, context: Context) -> Outcome | Refused:
+    """Queue a start; an engine that is up stays as it is, one going down comes up again."""
+    del stimulus
+    session = replace(context.session, desired=Desired.RUNNING)
+    if session.process in _IDLE:
+        return queued(context, replace(session, restarts=Restarts()), ReasonCode.REQUESTED)
+    if session.ending is None or session.ending.after is After.START_AGAIN:
+        return Outcome(session=session)
+    return _start_after_end(session, session.ending, Restarts())
+
+
+def _start_after_end(session: Session, ending: Ending, book: Restarts) -> Outcome | Refused:
+    if ending.after is After.BE_DELETED:
+        return Refused(detail="the session is being deleted")
+    ending = Ending(after=After.START_AGAIN, cause=ReasonCode.REQUESTED)
+    coming = replace(session, ending=ending, restarts=book)
+    return Outcome(session=coming, decision="start again once the engine has ended")
+
+
+@move.register
+def stop(stimulus: StopRequested, context: Context) -> Outcome:
+    """End the engine, or stay down; with `until_start` the desired state stays."""
+    desired = context.session.desired if stimulus.until_start else Desired.STOPPED
+    session = replace(context.session, desired=desired)
+    match session.process:
+        case ProcessState.STOPPED:
+            return Outcome(session=session)
+        case ProcessState.STOPPING:
+            return _stay_down(context.of(session))
+        case ProcessState.BACKOFF | ProcessState.FAILED:
+            return Outcome(session=stopped(context, session), decision="stay stopped", commands=(Dequeue(),))
+        case _:
+            pass
+    if session.launch is None:
+        return Outcome(session=stopped(context, session), decision="start taken back", commands=(Dequeue(),))
+    ending = Ending(after=After.STAY_STOPPED, cause=ReasonCode.REQUESTED)
+    return stopping(context.of(session), ending, "stop requested")
+
+
+def _stay_down(context: Context) -> Outcome:
+    session = context.session
+    if session.ending and session.ending.after in (After.BE_DELETED, After.STAY_STOPPED):
+        return Outcome(session=session)
+    ending = Ending(after=After.STAY_STOPPED, cause=ReasonCode.REQUESTED)
+    reason = session.reason if session.link in STICKY else context.reason(ReasonCode.REQUESTED, "stop requested")
+    session = replace(session, ending=ending, reason=reason)
+    return Outcome(session=session, decision="stay stopped once the engine has ended")
+
+
+@move.register
+def restart(stimulus: RestartRequested, context: Context) -> Outcome | Refused:
+    """End the engine if there is one and start it anew."""
+    del stimulus
+    book = Restarts(last_reason=ReasonCode.REQUESTED)
+    session = replace(context.session, desired=Desired.RUNNING, restarts=book)
+    if session.process in _IDLE:
+        return queued(context, session, ReasonCode.REQUESTED)
+    if session.ending:
+        return _start_after_end(session, session.ending, book)
+    if session.launch is None:
+        return Outcome(session=session, decision="a start is queued already")
+    ending = Ending(after=After.START_AGAIN, cause=ReasonCode.REQUESTED)
+    return stopping(context.of(session), ending, "restart requested")
+
+
+@move.register
+def log_out(stimulus: LogoutRequested, context: Context) -> Outcome | Refused:
+    """End the engine of a device that was unlinked; the engine may have told of it, or have gone, meanwhile."""
+    del stimulus
+    session, detail = context.session, "logout requested"
+    if session.link is LinkState.LOGGED_OUT or (session.ending and session.ending.after is After.BE_DELETED):
+        return Outcome(session=session)
+    match session.process:
+        case ProcessState.RUNNING | ProcessState.STOPPING:
+            return stopping(context, Ending(after=After.STAY_STOPPED, cause=ReasonCode.LOGGED_OUT), detail)
+        case ProcessState.BACKOFF | ProcessState.FAILED:
+            session = replace(unlinked(session), link=LinkState.LOGGED_OUT, desired=Desired.STOPPED)
+            session = stopped(context, session, context.reason(ReasonCode.LOGGED_OUT, detail))
+            return Outcome(session=session, decision="stay stopped")
+        case _:
+            return Refused(detail="no engine runs")
+
+
+@move.register
+def delete(stimulus: DeleteRequested, context: Context) -> Outcome:
+    """End the engine if there is one, then remove the session."""
+    session = replace(context.session, desired=Desired.STOPPED)
+    ending = Ending(after=After.BE_DELETED, cause=ReasonCode.REQUESTED, keep_data=stimulus.keep_data)
+    if session.launch is not None:
+        if session.process is ProcessState.STOPPING:
+            return Outcome(session=replace(session, ending=ending), decision="delete once the engine has ended")
+        return stopping(context.of(session), ending, "deletion requested")
+    if session.process is ProcessState.STOPPING:
+        return Outcome(session=session)  # its directory is being removed
+    outcome = stopping(context.of(unlaunched(session)), ending, "deletion requested")
+    return replace(outcome, commands=(Dequeue(), Forget(keep_data=stimulus.keep_data)))
+
+
+@move.register
+def change(stimulus: ChangeRequested, context: Context) -> Outcome:
+    """Keep the new choices for the next launch."""
+    if stimulus.spec == context.session.spec:
+        return Outcome(session=context.session)
+    return Outcome(
+        session=replace(context.session, spec=stimulus.spec), decision="settings changed for the next launch"
+    )

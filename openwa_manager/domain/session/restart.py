@@ -1,0 +1,98 @@
+"""Which trouble leads to which restart: the patience of the supervisor as values and tables."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+
+from openwa_manager.domain.session.session import After, ReasonCode, Restarts
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RestartPolicy:
+    """How patient the supervisor is with a crashing engine; all times in seconds."""
+
+    backoff_first_s: float = 1.0
+    backoff_max_s: float = 60.0
+    backoff_reset_s: float = 600.0
+    jitter: float = 0.2
+    crash_loop_count: int = 5
+    crash_loop_window_s: float = 600.0
+    slow_retry_s: float = 1800.0
+
+    def delay_s(self, streak: int, chance: float) -> float:
+        """Return the pause after crash number `streak` in a row (from 1), spread by `chance` in [0, 1)."""
+        doublings = min(streak - 1, 63)  # 2.0**1024 would overflow
+        pause_s = min(self.backoff_max_s, self.backoff_first_s * 2.0**doublings)
+        return pause_s * (1 + self.jitter * (2 * chance - 1))
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LinkPolicy:
+    """How long each stage of a link may take; all times in seconds."""
+
+    boot_timeout_s: float = 45.0
+    initializing_s: float = 90.0
+    authenticating_s: float = 120.0
+    link_down_s: float = 300.0
+    replaced_s: float = 300.0
+    pairing_window_s: float = 180.0
+    qr_first_s: float = 60.0
+    qr_next_s: float = 20.0
+
+    def qr_life_s(self, attempt: int) -> float:
+        """Return how long code number `attempt` of a pairing window lives when the engine does not say."""
+        return self.qr_first_s if attempt == 1 else self.qr_next_s
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Policy:
+    """Everything a decision depends on besides the session and what happened to it."""
+
+    restart: RestartPolicy = field(default_factory=RestartPolicy)
+    link: LinkPolicy = field(default_factory=LinkPolicy)
+
+
+#: Cause of an end -> what follows; BACK_OFF counts as a crash. Causes that are not here never end an engine.
+AFTER: Mapping[ReasonCode, After] = {
+    ReasonCode.ENGINE_EXITED: After.BACK_OFF,
+    ReasonCode.ENGINE_UNRESPONSIVE: After.BACK_OFF,
+    ReasonCode.BOOT_TIMEOUT: After.BACK_OFF,
+    ReasonCode.PORT_IN_USE: After.BACK_OFF,
+    ReasonCode.INTERNAL_ERROR: After.FAIL,
+    ReasonCode.LAUNCH_FAILED: After.FAIL,
+    ReasonCode.OWNED_ELSEWHERE: After.FAIL,
+    ReasonCode.QR_NOT_PRODUCED: After.START_AGAIN,
+    ReasonCode.LINK_TIMEOUT: After.START_AGAIN,
+    ReasonCode.MEMORY_LIMIT: After.START_AGAIN,
+    ReasonCode.CREDENTIALS_RESTORED: After.START_AGAIN,
+    ReasonCode.NETWORK: After.START_AGAIN,
+    ReasonCode.REPLACED: After.START_AGAIN,
+    ReasonCode.REQUESTED: After.STAY_STOPPED,
+    ReasonCode.QR_EXPIRED: After.STAY_STOPPED,
+    ReasonCode.BANNED: After.STAY_STOPPED,
+    ReasonCode.LOGGED_OUT: After.STAY_STOPPED,
+}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CrashDecision:
+    """What a crash leads to: wait `delay_s`, or give up for now (`gave_up`) and try again after `delay_s`."""
+
+    restarts: Restarts
+    delay_s: float
+    gave_up: bool
+
+
+def after_crash(
+    restarts: Restarts, cause: ReasonCode, at: float, chance: float, policy: RestartPolicy
+) -> CrashDecision:
+    """Return what follows a crash at wall time `at`: a longer pause each time, the slow retry once it loops.
+
+    A first crash after a failure of another kind is no loop: it gets the short pause.
+    """
+    recent = tuple(t for t in restarts.crashed_at if 0 <= at - t < policy.crash_loop_window_s)
+    recent = (*recent, at)[-policy.crash_loop_count :]
+    gave_up = (restarts.is_slow and restarts.streak > 0) or len(recent) >= policy.crash_loop_count
+    streak = restarts.streak + 1
+    delay_s = policy.slow_retry_s if gave_up else policy.delay_s(streak, chance)
+    book = replace(restarts, streak=streak, crashed_at=recent, last_reason=cause, next_at=at + delay_s, is_slow=gave_up)
+    return CrashDecision(restarts=book, delay_s=delay_s, gave_up=gave_up)

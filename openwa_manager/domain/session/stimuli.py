@@ -1,0 +1,264 @@
+"""Everything that can happen to a session: requests from people, observations of the world, deadlines that pass."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from enum import StrEnum
+
+from openwa_manager.domain.delivery.events import Json
+from openwa_manager.domain.session.session import Exit, Identity, Launch, LaunchId, ReasonCode, Spec
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Request:
+    """A stimulus from a person; one that does not fit is refused and nothing happens."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StartRequested(Request):
+    """Run the engine from now on."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StopRequested(Request):
+    """End the engine and keep it down; with `until_start` only until it is started or the daemon starts again."""
+
+    until_start: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RestartRequested(Request):
+    """End the engine if there is one and start it anew; legal from every state."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LogoutRequested(Request):
+    """The device was unlinked on request; end the engine and stay down."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DeleteRequested(Request):
+    """End the engine, then forget the session and, unless `keep_data`, its directory."""
+
+    keep_data: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ChangeRequested(Request):
+    """Take these choices from the next launch on."""
+
+    spec: Spec
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Observation:
+    """A stimulus from the world; one that does not fit is stale and dropped."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LaunchObservation(Observation):
+    """An observation of one launch; dropped when that launch is not the session's current one."""
+
+    launch_id: LaunchId
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Resumed(Observation):
+    """The daemon took the session up again; `is_alive` tells whether its recorded process lives, `exit` how it ended.
+
+    `identity` is the process found by its launch id where the record had none; `host_rebooted` excuses a death.
+    """
+
+    is_alive: bool
+    identity: Identity | None = None
+    host_rebooted: bool = False
+    exit: Exit = field(default_factory=Exit)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SupervisionFailed(Observation):
+    """The daemon itself failed on this session again and again, so it leaves it alone; `detail` is for people."""
+
+    detail: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SlotGranted(Observation):
+    """The start gate lets this launch begin."""
+
+    launch: Launch
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SlotDelayed(Observation):
+    """The start gate holds the launch back because the host is short of something."""
+
+    code: ReasonCode
+    detail: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Launched(LaunchObservation):
+    """The engine's process was started."""
+
+    identity: Identity
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LaunchFailed(LaunchObservation):
+    """The engine's process could not be started."""
+
+    code: ReasonCode
+    detail: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CredentialsRestored(LaunchObservation):
+    """Broken credentials were replaced by the kept copy before this launch began."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class BringUpRefused(LaunchObservation):
+    """The engine answered while it was brought up, but not as ours should; it is asked again until the deadline."""
+
+    detail: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class EngineReady(LaunchObservation):
+    """The engine answers, is ours and has been told to serve the session; `inner_id` is its own name for it."""
+
+    inner_id: str | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class EngineFaulted(LaunchObservation):
+    """The engine lives but must be ended and started anew: it hangs, leaks or cannot be brought up."""
+
+    code: ReasonCode
+    detail: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ProcessExited(LaunchObservation):
+    """The engine's process ended by itself; `log_tail` holds its last words."""
+
+    exit: Exit
+    log_tail: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class EngineEnded(LaunchObservation):
+    """The engine we were ending, and all its descendants, are proven dead."""
+
+    exit: Exit
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DirectoryRemoved(Observation):
+    """Nothing is left of a session that was to be deleted."""
+
+
+class LinkReport(StrEnum):
+    """What an engine says of its link to WhatsApp, in our words."""
+
+    INITIALIZING = "initializing"
+    QR_READY = "qr_ready"
+    AUTHENTICATING = "authenticating"
+    CONNECTED = "connected"
+    DISCONNECTED = "disconnected"
+    ACTION_REQUIRED = "action_required"
+    REPLACED = "replaced"
+    BANNED = "banned"
+    LOGGED_OUT = "logged_out"
+    FAILED = "failed"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LinkReported(LaunchObservation):
+    """The engine reported its link."""
+
+    link: LinkReport
+    detail: str = ""
+    phone_number: str | None = None
+    push_name: str | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class QrProduced(LaunchObservation):
+    """A whole new `image` (PNG) of a code and its hash; `expires_at` None means the engine did not say."""
+
+    image: bytes = field(repr=False)
+    sha256: str
+    produced_at: float
+    expires_at: float | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Restricted(LaunchObservation):
+    """WhatsApp restricted what the account may do, or lifted it (`is_active` False)."""
+
+    is_active: bool
+    kind: str
+    detail: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class MessageAcknowledged(LaunchObservation):
+    """WhatsApp told the fate of a message we sent: `fate` is sent, delivered, read or failed."""
+
+    message_id: str
+    fate: str
+    to: str | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class EngineEventReceived(LaunchObservation):
+    """An event of the engine that is handed on as it is."""
+
+    type: str
+    data: Mapping[str, Json]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PostsMissed(LaunchObservation):
+    """The engine gave up posting these events to us, because nobody listened for too long."""
+
+    events: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LifeSeen(LaunchObservation):
+    """The engine gave a sign of life."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LinkCheckRequested(LaunchObservation):
+    """The engine hinted that its link changed, not into what: ask it with `Engine.observe` and drop this.
+
+    Engines post without order and repeat late, so a hint that is answered by asking can never be stale.
+    """
+
+
+class Deadline(StrEnum):
+    """The clocks that run while a session is in some state."""
+
+    BOOT = "boot"
+    BACKOFF = "backoff"
+    SLOW_RETRY = "slow_retry"
+    STEADY = "steady"
+    QR_EXPIRY = "qr_expiry"
+    PAIRING_WINDOW = "pairing_window"
+    INITIALIZING = "initializing"
+    AUTHENTICATING = "authenticating"
+    LINK_DOWN = "link_down"
+    REPLACED = "replaced"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DeadlinePassed(Observation):
+    """A deadline the session held ran out."""
+
+    deadline: Deadline
+
+
+Stimulus = Request | Observation

@@ -1,0 +1,141 @@
+"""The moves that several stimuli share: wait for a slot, go down, rest, crash, give up."""
+
+from dataclasses import replace
+
+from openwa_manager.domain.session.commands import End, Enqueue, ForgetCredentials, RemoveQr, Sweep
+from openwa_manager.domain.session.context import Announcement, Context, Outcome
+from openwa_manager.domain.session.restart import AFTER, after_crash
+from openwa_manager.domain.session.session import (
+    After,
+    Desired,
+    Ending,
+    Exit,
+    LinkState,
+    ProcessState,
+    Reason,
+    ReasonCode,
+    Session,
+)
+
+#: Links that outlive their engine: they stay until the next start.
+STICKY = (LinkState.BANNED, LinkState.LOGGED_OUT)
+_STICKY_CAUSES = {ReasonCode.BANNED: LinkState.BANNED, ReasonCode.LOGGED_OUT: LinkState.LOGGED_OUT}
+
+
+def unlaunched(session: Session) -> Session:
+    """Return the session with nothing left of its last launch but the numbers it gave out."""
+    return replace(
+        session,
+        link=session.link if session.link in STICKY else LinkState.UNKNOWN,
+        launch=None,
+        ending=None,
+        qr=None,
+        qr_attempts=0,
+        pairing_started_at=None,
+        started_at=None,
+        connected_at=None,
+        restarts=replace(session.restarts, next_at=None),
+    )
+
+
+def unlinked(session: Session) -> Session:
+    """Return the session with nothing left of its account."""
+    return replace(session, phone_number=None, push_name=None, last_connected_at=None)
+
+
+def queued(context: Context, session: Session, cause: ReasonCode) -> Outcome:
+    """Return the session waiting at the start gate, with nothing left of its last launch."""
+    waiting = replace(
+        unlaunched(session),
+        process=ProcessState.STARTING,
+        link=LinkState.UNKNOWN,
+        reason=context.reason(ReasonCode.QUEUED, f"waiting for a start slot ({cause})"),
+    )
+    return Outcome(session=waiting, decision="start queued", commands=(Enqueue(cause=cause),))
+
+
+def restarted(context: Context, cause: ReasonCode) -> Outcome:
+    """Return the session waiting for a restart that nobody asked for."""
+    book = context.session.restarts
+    book = replace(book, count=book.count + 1, last_reason=cause)
+    return queued(context, replace(context.session, restarts=book), cause)
+
+
+def stopping(context: Context, ending: Ending, detail: str) -> Outcome:
+    """Return the session on its way down for the ending's cause; an engine not yet spawned is ended once it is."""
+    session = unlinked(context.session) if ending.cause is ReasonCode.LOGGED_OUT else context.session
+    link = _STICKY_CAUSES.get(ending.cause, LinkState.UNKNOWN)
+    stays_down = AFTER[ending.cause] is After.STAY_STOPPED and ending.cause is not ReasonCode.REQUESTED
+    going = replace(
+        session,
+        process=ProcessState.STOPPING,
+        link=link,
+        ending=ending,
+        reason=context.reason(ending.cause, detail),
+        desired=Desired.STOPPED if stays_down else session.desired,
+        qr=None,
+        qr_attempts=0,
+        pairing_started_at=None,
+        connected_at=None,
+    )
+    outcome = Outcome(session=going, decision=f"end the engine: {ending.cause}", commands=(RemoveQr(),))
+    if ending.cause is ReasonCode.LOGGED_OUT:
+        outcome = outcome.then(ForgetCredentials())
+    return outcome.then(End(launch=session.launch)) if session.launch and session.launch.identity else outcome
+
+
+def stopped(context: Context, session: Session, reason: Reason | None = None) -> Session:
+    """Return the session stopped, with no launch; the reason says why."""
+    return replace(
+        unlaunched(session),
+        process=ProcessState.STOPPED,
+        reason=reason or context.reason(ReasonCode.REQUESTED, "stop requested"),
+    )
+
+
+def crashed(context: Context, cause: ReasonCode, ended: Exit) -> Outcome:
+    """Count a crash: back off, or give up for now when it loops; then sweep up what the engine left behind."""
+    session = context.session
+    crash = after_crash(session.restarts, cause, context.moment.at, context.moment.chance, context.policy.restart)
+    down = replace(
+        unlaunched(session),
+        process=ProcessState.FAILED if crash.gave_up else ProcessState.BACKOFF,
+        restarts=crash.restarts,
+        reason=context.reason(ReasonCode.CRASH_LOOP if crash.gave_up else cause, _words_of(session, cause, ended)),
+    )
+    evidence = {"pid": session.pid, "exit_code": ended.exit_code, "signal": ended.signal, "cause": cause.value}
+    data = {
+        "pid": session.pid,
+        "exit_code": ended.exit_code,
+        "signal": ended.signal,
+        "attempt": crash.restarts.streak,
+        "delay_s": round(crash.delay_s, 3),
+        "reason": cause.value,
+    }
+    decision = f"{'crash loop: next try' if crash.gave_up else 'restart'} in {crash.delay_s:.1f} s"
+    outcome = Outcome(session=down, decision=decision, commands=(RemoveQr(),), evidence=evidence)
+    outcome = outcome.with_event(Announcement(type="session.crashed", data=data))
+    return outcome.then(Sweep(launch=session.launch)) if session.launch else outcome
+
+
+def _words_of(session: Session, cause: ReasonCode, ended: Exit) -> str:
+    if session.ending is not None and session.reason is not None:
+        return session.reason.detail  # why we ended it says more than how it then went
+    words = "exit code unknown" if ended.exit_code is None else f"exited with code {ended.exit_code}"
+    if ended.signal is not None:
+        words = f"killed by signal {ended.signal}"
+    return f"its port was taken: {words}" if cause is ReasonCode.PORT_IN_USE else words
+
+
+def failed(context: Context, code: ReasonCode, detail: str) -> Outcome:
+    """Give up for now; one more try comes with each slow retry."""
+    delay_s = context.policy.restart.slow_retry_s
+    session = replace(
+        unlaunched(context.session),
+        process=ProcessState.FAILED,
+        reason=context.reason(code, detail),
+        restarts=replace(context.session.restarts, last_reason=code, next_at=context.moment.at + delay_s, is_slow=True),
+    )
+    return Outcome(
+        session=session, decision=f"give up, next try in {delay_s:.0f} s", commands=(RemoveQr(),)
+    ).with_evidence(detail=detail)

@@ -1,0 +1,1 @@
+"""How the end of a process is noticed: pidfd on Linux, kqueue on macOS, polling elsewhere."""

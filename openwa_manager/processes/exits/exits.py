@@ -1,0 +1,131 @@
+"""Awaiting the end of processes, our children and adopted ones alike."""
+
+import asyncio
+import os
+import sys
+from collections import deque
+from collections.abc import Callable
+from functools import partial
+from typing import Protocol
+
+import structlog
+
+from openwa_manager.domain.ports import Clock
+from openwa_manager.domain.session.session import Exit, Identity
+from openwa_manager.processes.exits.polling import Polling
+from openwa_manager.processes.reading.identity import boot_id, is_alive
+
+_log = structlog.get_logger()
+
+#: How many ends are remembered for those who ask late.
+_REMEMBERED = 1024
+
+
+class ExitSource(Protocol):
+    """One system's way to learn of exits."""
+
+    #: How often the sweep looks after everything this source watches.
+    period_s: float
+
+    def watch(self, identity: Identity, ended: Callable[[], None]) -> bool:
+        """Call `ended` from the loop once the process has ended; False when it is gone already."""
+        ...
+
+    def collect(self, identity: Identity) -> Exit:
+        """Return how the dead process ended, reap it if it is ours, and watch it no more."""
+        ...
+
+    def close(self) -> None:
+        """Watch nothing any more."""
+        ...
+
+
+class Exits:
+    """Knows of every watched process when and how it ended. Belongs to the running event loop."""
+
+    def __init__(self, clock: Clock, source: ExitSource) -> None:
+        self._clock = clock
+        self._source = source
+        self._exits: dict[Identity, asyncio.Future[Exit]] = {}
+        self._ended: deque[Identity] = deque()
+
+    async def run(self) -> None:
+        """Sweep all watched identities now and then, as a net under the announcements, until cancelled."""
+        while True:
+            await self._clock.sleep_until(self._clock.now().boot_s + self._source.period_s)
+            for identity in [identity for identity, end in self._exits.items() if not end.done()]:
+                self._check(identity)
+
+    def watch(self, identity: Identity) -> asyncio.Future[Exit]:
+        """Return the future end of this process, done already when it is gone; it is nobody's to cancel."""
+        end = self._exits.get(identity)
+        if end is None:
+            end = self._exits[identity] = asyncio.get_running_loop().create_future()
+            # Of a process that ended unwatched nothing is known.
+            is_here = identity.boot_id == boot_id() and self._source.watch(identity, partial(self._collect, identity))
+            if not is_here:
+                self._settle(identity, Exit())
+        return end
+
+    async def wait(self, identity: Identity) -> Exit:
+        """Return how this process ended, at once if it already has."""
+        end = self.watch(identity)
+        self._check(identity)
+        return await asyncio.shield(end)
+
+    async def wait_all(self, identities: set[Identity], within_s: float) -> bool:
+        """Wait until all of these have ended, for at most so long; tell whether they have."""
+        ends = {self.watch(identity) for identity in identities}
+        for identity in identities:
+            self._check(identity)
+        async with asyncio.TaskGroup() as tasks:
+            timer = tasks.create_task(self._clock.sleep_until(self._clock.now().boot_s + within_s))
+            all_ended = tasks.create_task(_all_done(ends))
+            await asyncio.wait({timer, all_ended}, return_when=asyncio.FIRST_COMPLETED)
+            timer.cancel()
+            all_ended.cancel()
+        return all(end.done() for end in ends)
+
+    def close(self) -> None:
+        """Watch nothing any more; the processes live on."""
+        self._source.close()
+
+    def _check(self, identity: Identity) -> None:
+        try:
+            if not self._exits[identity].done() and not is_alive(identity):
+                self._collect(identity)
+        except OSError as error:  # too many open files: the next sweep will see
+            _log.warning("process_not_seen", pid=identity.pid, error=str(error))
+
+    def _collect(self, identity: Identity) -> None:
+        if not self._exits[identity].done():
+            self._settle(identity, self._source.collect(identity))
+
+    def _settle(self, identity: Identity, how: Exit) -> None:
+        self._exits[identity].set_result(how)
+        self._ended.append(identity)
+        if len(self._ended) > _REMEMBERED:
+            del self._exits[self._ended.popleft()]
+
+
+async def _all_done(ends: set[asyncio.Future[Exit]]) -> None:
+    if ends:
+        await asyncio.wait(ends)
+
+
+def system_source() -> ExitSource:
+    """Return the best way of this system to learn of exits."""
+    if sys.platform == "linux":
+        from openwa_manager.processes.exits.pidfd import Pidfds
+
+        try:
+            os.close(os.pidfd_open(os.getpid()))
+        except OSError:  # pragma: no cover (a kernel before 5.3, or a sandbox that forbids it)
+            return Polling()
+        return Pidfds()
+    elif sys.platform == "darwin":  # pragma: no cover (macOS)  # noqa: RET505 mypy understands only this form
+        from openwa_manager.processes.exits.kqueue import Kqueue
+
+        return Kqueue()
+    else:  # pragma: no cover (other systems)
+        return Polling()

@@ -1,0 +1,117 @@
+"""Process file descriptors of Linux: a hold on one process that no reuse of its pid can redirect."""
+
+import asyncio
+import fcntl
+import os
+import signal
+import struct
+import sys
+from collections.abc import Callable
+
+from openwa_manager.domain.session.session import Exit, Identity
+from openwa_manager.processes.exits.status import exit_of_status, reap
+from openwa_manager.processes.reading import procfs
+from openwa_manager.processes.reading.identity import is_alive, stamp
+
+assert sys.platform == "linux"  # noqa: S101 what mypy goes by on other systems
+
+#: The first version of `struct pidfd_info` (linux/pidfd.h): mask, cgroupid, eleven ids, exit_code.
+_INFO = struct.Struct("=QQ11Ii")
+_INFO_EXIT = 1 << 3  # PIDFD_INFO_EXIT, Linux >= 6.15
+_GET_INFO = 3 << 30 | _INFO.size << 16 | 0xFF << 8 | 11  # PIDFD_GET_INFO = _IOWR(PIDFS_IOCTL_MAGIC, 11, pidfd_info)
+
+
+class Pidfds:
+    """Exits seen by the event loop itself: a pidfd becomes readable when its process ends."""
+
+    period_s = 30.0
+
+    def __init__(self) -> None:
+        self._fds: dict[Identity, int] = {}
+
+    def watch(self, identity: Identity, ended: Callable[[], None]) -> bool:
+        """Call `ended` from the loop once the process has ended; False when it is gone already."""
+        try:
+            fd = open_pidfd(identity)
+        except OSError:  # no descriptor left: the sweep will find out
+            return True
+        if fd is None:
+            return False
+        self._fds[identity] = fd
+        asyncio.get_running_loop().add_reader(fd, ended)
+        return True
+
+    def collect(self, identity: Identity) -> Exit:
+        """Return how the dead process ended, reap it if it is ours, and watch it no more."""
+        fd = self._fds.pop(identity, None)
+        if fd is None:
+            return reap(identity.pid)
+        try:
+            asyncio.get_running_loop().remove_reader(fd)
+            return exit_of(fd, identity)
+        finally:
+            os.close(fd)
+
+    def close(self) -> None:
+        """Watch nothing any more."""
+        for fd in self._fds.values():
+            asyncio.get_running_loop().remove_reader(fd)
+            os.close(fd)
+        self._fds.clear()
+
+
+def open_pidfd(identity: Identity) -> int | None:
+    """Return a descriptor of this very process, alive or zombie; None when it is gone. The caller closes it."""
+    try:
+        fd = os.pidfd_open(identity.pid)
+    except ProcessLookupError:
+        return None
+    # Only compared once we hold it: from now on the number cannot pass to another process unnoticed.
+    if stamp(identity.pid) == identity:
+        return fd
+    os.close(fd)
+    return None
+
+
+def send(identity: Identity, number: signal.Signals) -> bool:
+    """Signal this very process; False when it is dead.
+
+    Raises PermissionError when it belongs to somebody else.
+    """
+    fd = open_pidfd(identity)
+    if fd is None:
+        return False
+    try:
+        if not is_alive(identity):  # a zombie takes signals, and nothing happens
+            return False
+        signal.pidfd_send_signal(fd, number)
+    except ProcessLookupError:
+        return False
+    finally:
+        os.close(fd)
+    return True
+
+
+def exit_of(fd: int, identity: Identity) -> Exit:
+    """Return how the dead process behind the descriptor ended; reaps it when it is our child."""
+    try:
+        result = os.waitid(os.P_PIDFD, fd, os.WEXITED | os.WNOHANG)
+    except ChildProcessError:
+        return _exit_of_stranger(fd, identity)
+    if result is None:
+        return Exit()
+    return Exit(exit_code=result.si_status) if result.si_code == os.CLD_EXITED else Exit(signal=result.si_status)
+
+
+def _exit_of_stranger(fd: int, identity: Identity) -> Exit:
+    # Until its parent reaps it /proc tells the status; afterwards, since Linux 6.15, the pidfd does.
+    stat = procfs.read_stat(identity.pid)
+    if stat is not None and stat.is_dead and stat.started == identity.started:
+        return exit_of_status(stat.status)
+    info = bytearray(_INFO.pack(_INFO_EXIT, *(0,) * 13))
+    try:
+        fcntl.ioctl(fd, _GET_INFO, info)
+    except OSError:  # an older kernel
+        return Exit()
+    mask, *_, status = _INFO.unpack(info)
+    return exit_of_status(status) if mask & _INFO_EXIT else Exit()

@@ -1,0 +1,1 @@
+"""Those who bring events to endpoints and listeners."""

@@ -1,0 +1,282 @@
+"""Takes the first event of a stream to its endpoint, and records what became of it before the next one may go."""
+
+import sqlite3
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from functools import partial
+from typing import TypeVar, assert_never
+
+import structlog
+
+from openwa_manager.domain.delivery.delivery import (
+    AttemptContext,
+    AttemptResult,
+    DeadLettered,
+    Delivered,
+    DeliveryPolicy,
+    DeliveryState,
+    Disabled,
+    Endpoint,
+    Gone,
+    Lane,
+    Retry,
+    RetryAt,
+    Succeeded,
+    Tries,
+    after_attempt,
+)
+from openwa_manager.domain.delivery.events import Event, StoredEvent
+from openwa_manager.domain.errors import StorageFullError
+from openwa_manager.domain.ports import Clock, WebhookSender
+from openwa_manager.domain.session.session import SessionId
+from openwa_manager.metrics import QR_PUSH_S, Durations
+from openwa_manager.services.delivery.endpoint_queue import EndpointQueue, Post
+from openwa_manager.store import outbox
+from openwa_manager.store.database import Database
+from openwa_manager.store.endpoints import disable_endpoint, load_endpoint
+from openwa_manager.store.ids import new_id
+from openwa_manager.store.outbox import Attempt, Head, StreamKey
+from openwa_manager.webhooks.envelope import write_body
+
+T = TypeVar("T")
+
+#: How long to wait before trying again to record an outcome on a full disk.
+_FULL_PAUSE_S = 5.0
+
+_log: structlog.stdlib.BoundLogger = structlog.get_logger()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class EnvelopeSource:
+    """What turns an event into a body: this host's name, and where the image of a code is found by its hash."""
+
+    host: str
+    qr_image: Callable[[SessionId, str], bytes | None]
+
+    def body(self, stored: StoredEvent) -> bytes | None:
+        """Return the bytes to send; None when the event shows a code that is not shown any more."""
+        event = stored.event
+        if event.type != "session.qr":
+            return write_body(stored.id, event, self.host)
+        sha256 = event.data.get("sha256")
+        if event.session_id is None or not isinstance(sha256, str):
+            return None
+        image = self.qr_image(event.session_id, sha256)
+        return None if image is None else write_body(stored.id, event, self.host, image)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AttemptEnd:
+    """How a turn left its stream: when the next event is due (wall time; None: none is left), and what else is new.
+
+    `is_disabled` tells that the endpoint wants nothing more, `has_told` that the outbox holds a new event of ours.
+    """
+
+    due_at: float | None
+    is_disabled: bool = False
+    has_told: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Trial:
+    """What a test event brought back, and after how long."""
+
+    event_id: str
+    result: AttemptResult
+    elapsed_s: float
+
+
+class DeliveryWorker:
+    """Makes single attempts; what they mean is decided by `judge`."""
+
+    def __init__(
+        self,
+        database: Database,
+        sender: WebhookSender,
+        clock: Clock,
+        envelope_source: EnvelopeSource,
+        policy: DeliveryPolicy,
+        chance: Callable[[], float],
+    ) -> None:
+        self._database = database
+        self._sender = sender
+        self._clock = clock
+        self._envelope_source = envelope_source
+        self._policy = policy
+        self._chance = chance
+        self.qr_push_times = Durations(QR_PUSH_S)
+
+    async def deliver(self, queue: EndpointQueue, post: Post, stored: StoredEvent | None = None) -> AttemptEnd:
+        """Post the first event of the turn's stream and return once the outcome is on disk.
+
+        `stored` is that event when it is known, and was never tried.
+        """
+        head = Head(stored=stored) if stored else await self._database.read(partial(outbox.read_head, key=post.key))
+        if head is None:
+            return AttemptEnd(due_at=None)
+        expires_at = head.stored.event.expires_at
+        is_expired = expires_at is not None and expires_at <= self._clock.now().at
+        body = None if is_expired else self._envelope_source.body(head.stored)
+        if body is None:
+            _log.debug("delivery_expired", event_id=head.stored.id, endpoint_id=post.key.endpoint_id)
+            return AttemptEnd(due_at=await self._persist(partial(outbox.drop, key=post.key, seq=head.stored.seq)))
+        endpoint = queue.endpoint
+        try:
+            async with post.posting(head.stored.seq):
+                result = await self._sender.send(endpoint, head.stored.id, body, self._clock.now().at)
+        except TimeoutError:
+            _log.debug("delivery_overtaken", event_id=head.stored.id, endpoint_id=post.key.endpoint_id)
+            return AttemptEnd(due_at=await self._database.read(partial(outbox.due_at, key=post.key)))
+        if queue.endpoint.url == endpoint.url:
+            return await self._conclude(queue, post, head, result)
+        return await self._conclude_elsewhere(post, head, result)
+
+    async def _conclude_elsewhere(self, post: Post, head: Head, result: AttemptResult) -> AttemptEnd:
+        """Hold nothing that the former address of an endpoint answered against its present one."""
+        is_delivered = isinstance(result, Delivered)
+        state = DeliveryState.DELIVERED if is_delivered else DeliveryState.PENDING
+        return await self._record(post.key, _attempt(head, result, self._clock.now().at, state=state))
+
+    async def deliver_once(self, queue: EndpointQueue, event: Event) -> None:
+        """Post an event that is neither stored nor retried."""
+        at = self._clock.now().at
+        event_id = new_id("evt", at)
+        body = write_body(event_id, event, self._envelope_source.host)
+        endpoint = queue.endpoint
+        result = await self._sender.send(endpoint, event_id, body, at)
+        if queue.endpoint.url == endpoint.url:
+            self._note(queue, result)
+
+    async def try_out(self, endpoint: Endpoint) -> Trial:
+        """Post an `endpoint.test`, signed as every event is; the dispatcher learns nothing from what comes back."""
+        begun = self._clock.now()
+        event_id = new_id("evt", begun.at)
+        event = Event(type="endpoint.test", occurred_at=begun.at, data={"endpoint_id": endpoint.endpoint_id})
+        body = write_body(event_id, event, self._envelope_source.host)
+        result = await self._sender.send(endpoint, event_id, body, begun.at)
+        return Trial(event_id=event_id, result=result, elapsed_s=self._clock.now().boot_s - begun.boot_s)
+
+    async def _conclude(self, queue: EndpointQueue, post: Post, head: Head, result: AttemptResult) -> AttemptEnd:
+        context = AttemptContext(
+            at=self._clock.now().at,
+            chance=self._chance(),
+            is_open=queue.breaker.is_open,
+            is_probe=post.is_probe,
+            last_success_at=queue.last_success_at,
+        )
+        self._note(queue, result)
+        decision = after_attempt(head.tries, result, context, self._policy)
+        facts = {"event_id": head.stored.id, "endpoint_id": post.key.endpoint_id, **_facts(result)}
+        attempt = partial(_attempt, head, result, context.at)
+        match decision:
+            case Succeeded():
+                _log.debug("delivery_made", **facts)
+                if post.key.lane is Lane.QR:
+                    self.qr_push_times.note(context.at - head.stored.event.occurred_at)
+                tries = replace(head.tries, attempts=head.tries.attempts + 1)
+                return await self._record(post.key, attempt(tries=tries, state=DeliveryState.DELIVERED))
+            case RetryAt(next_at=next_at):
+                _log.warning("delivery_failed", retry_in_s=round(next_at - context.at, 1), **facts)
+                return await self._record(post.key, attempt(tries=decision.tries, next_at=next_at))
+            case DeadLettered():
+                _log.error("delivery_dead", reason=decision.reason, **facts)
+                return await self._bury(
+                    post.key, attempt(tries=decision.tries, state=DeliveryState.DEAD), head, decision
+                )
+            case Disabled():
+                _log.error("endpoint_disabled", **facts)
+                return await self._disable(queue.endpoint, post.key, attempt())
+            case _:
+                assert_never(decision)
+
+    async def _record(self, key: StreamKey, attempt: Attempt) -> AttemptEnd:
+        return AttemptEnd(due_at=await self._persist(partial(outbox.record, key=key, attempt=attempt)))
+
+    async def _bury(self, key: StreamKey, attempt: Attempt, head: Head, decision: DeadLettered) -> AttemptEnd:
+        entry = _dead_letter_event(head, key, decision, attempt)
+
+        def bury(connection: sqlite3.Connection) -> float | None:
+            outbox.append(connection, entry)
+            return outbox.record(connection, key, attempt)
+
+        return AttemptEnd(due_at=await self._persist(bury), has_told=bool(entry))
+
+    async def _disable(self, endpoint: Endpoint, key: StreamKey, attempt: Attempt) -> AttemptEnd:
+        def disable(connection: sqlite3.Connection) -> None:
+            outbox.record(connection, key, attempt)
+            present = load_endpoint(connection, key.endpoint_id)
+            if present is not None and present.url == endpoint.url:  # else it was moved just now
+                disable_endpoint(connection, key.endpoint_id, "gone", attempt.at)
+
+        await self._persist(disable)
+        return AttemptEnd(due_at=None, is_disabled=True)
+
+    def _note(self, queue: EndpointQueue, result: AttemptResult) -> None:
+        was_open = queue.breaker.is_open
+        now = self._clock.now()
+        queue.note(result, now.at, now.boot_s)
+        if queue.breaker.is_open and not was_open:
+            _log.error("endpoint_down", endpoint_id=queue.endpoint.endpoint_id, **_facts(result))
+        if was_open and not queue.breaker.is_open:
+            _log.info("endpoint_recovered", endpoint_id=queue.endpoint.endpoint_id)
+
+    async def _persist(self, function: Callable[[sqlite3.Connection], T]) -> T:
+        """Write, and on a full disk keep trying: forgetting an outcome would send the event a second time."""
+        while True:
+            try:
+                return await self._database.write(function)
+            except StorageFullError as error:
+                _log.warning("delivery_unrecorded", error=str(error), delay_s=_FULL_PAUSE_S)
+            await self._clock.sleep_until(self._clock.now().boot_s + _FULL_PAUSE_S)
+
+
+def _facts(result: AttemptResult) -> dict[str, str | int | None]:
+    """Return what a person reads of an outcome."""
+    status = 410 if isinstance(result, Gone) else result.status
+    return {"status": status, "error": result.reason} if isinstance(result, Retry) else {"status": status}
+
+
+def _attempt(
+    head: Head,
+    result: AttemptResult,
+    at: float,
+    *,
+    state: DeliveryState = DeliveryState.PENDING,
+    tries: Tries | None = None,
+    next_at: float = 0.0,
+) -> Attempt:
+    return Attempt(
+        seq=head.stored.seq,
+        at=at,
+        state=state,
+        tries=tries or head.tries,
+        status=410 if isinstance(result, Gone) else result.status,
+        error=result.reason if isinstance(result, Retry) else None,
+        next_at=next_at or at,
+    )
+
+
+def _dead_letter_event(head: Head, key: StreamKey, decision: DeadLettered, attempt: Attempt) -> list[Event]:
+    """Return what we tell of a dead letter; nothing when it was itself such news, or a code nobody can scan now."""
+    event = head.stored.event
+    if event.type == "delivery.dead_lettered" or key.lane is Lane.QR:
+        return []
+    data = {
+        "event_id": head.stored.id,
+        "event_type": event.type,
+        "event_seq": event.session_seq,
+        "endpoint_id": key.endpoint_id,
+        "attempts": decision.tries.attempts,
+        "reason": decision.reason,
+        "last_status": attempt.status,
+        "last_error": attempt.error,
+    }
+    return [
+        Event(
+            type="delivery.dead_lettered",
+            occurred_at=attempt.at,
+            session_id=event.session_id,
+            user_id=event.user_id,
+            data=data,
+        )
+    ]

@@ -1,0 +1,76 @@
+"""Lets readers follow the events live: first those they missed, then each as it is stored."""
+
+import asyncio
+import sqlite3
+from collections.abc import AsyncGenerator, Sequence
+from dataclasses import dataclass
+from functools import partial
+
+from openwa_manager.domain.delivery.events import StoredEvent
+from openwa_manager.domain.session.session import SessionId
+from openwa_manager.store.database import Database
+from openwa_manager.store.outbox import last_seq, read_events
+
+_PAGE = 200
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Interest:
+    """What a reader wants: events later than seq `after` (None: later than now), of these types (none: of all)."""
+
+    after: int | None = None
+    types: Sequence[str] = ()
+    session_id: SessionId | None = None
+
+
+class Broadcaster:
+    """Wakes its readers when there is something to read.
+
+    They read from the outbox, each at its own pace: a slow one costs no memory and misses nothing.
+    """
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+        self._cursor = asyncio.Event()
+        self._is_closed = False
+
+    def wake(self) -> None:
+        """Let every reader look for new events; call it after every save that may have stored some."""
+        self._cursor.set()
+        self._cursor = asyncio.Event()
+
+    def close(self) -> None:
+        """Let every reader come to its end, once it has read what there is."""
+        self._is_closed = True
+        self.wake()
+
+    async def follow(self, interest: Interest, idle_s: float) -> AsyncGenerator[list[StoredEvent], None]:
+        """Yield events oldest first, in batches, until closed; an empty batch whenever none came for `idle_s`.
+
+        Close the iterator when done with it.
+        """
+        cursor = await self._database.read(last_seq) if interest.after is None else interest.after
+        clock_s = asyncio.get_running_loop().time
+        idle_at = clock_s() + idle_s
+        while True:
+            news, is_last = self._cursor, self._is_closed  # taken before reading: what is stored meanwhile wakes us
+            page, cursor = await self._database.read(partial(_read_page, interest=interest, after=cursor))
+            if page:
+                yield page
+                idle_at = clock_s() + idle_s
+            if len(page) == _PAGE:
+                continue
+            if is_last:
+                return
+            try:
+                async with asyncio.timeout_at(idle_at):
+                    await news.wait()
+            except TimeoutError:
+                yield []
+                idle_at = clock_s() + idle_s
+
+
+def _read_page(connection: sqlite3.Connection, interest: Interest, after: int) -> tuple[list[StoredEvent], int]:
+    """Return the next page and where the one after it begins: behind all that was looked at, wanted or not."""
+    page = read_events(connection, after, _PAGE, interest.types, interest.session_id)
+    return page, page[-1].seq if len(page) == _PAGE else max(after, last_seq(connection))

@@ -1,0 +1,47 @@
+"""What became of each delivery, and sending some once more."""
+
+import asyncio
+from functools import partial
+
+from openwa_manager.domain.errors import InvalidInputError
+from openwa_manager.services.delivery.dispatcher import Dispatcher
+from openwa_manager.store.database import Database
+from openwa_manager.store.deliveries import Delivery, Place, Selection, count_replayable, list_deliveries, replay
+
+#: A replay counts as undelivered; half of what may be undelivered stays free for what happens meanwhile.
+REPLAY_MAX = 100_000
+
+
+class Deliveries:
+    """The façade of the deliveries."""
+
+    def __init__(self, database: Database, dispatcher: Dispatcher) -> None:
+        self._database = database
+        self._dispatcher = dispatcher
+
+    async def list_some(self, selection: Selection, behind: Place, limit: int) -> list[Delivery]:
+        """Return up to `limit` of the selected deliveries that stand behind a place, newest first."""
+        return await self._database.read(partial(list_deliveries, selection=selection, behind=behind, limit=limit))
+
+    async def replay(self, selection: Selection) -> int:
+        """Send the selected deliveries once more, each stream in its order; return how many there are.
+
+        Raises:
+            InvalidInputError: there are too many.
+        """
+        return await asyncio.shield(self._replay(selection))  # a caller that hangs up does not leave it half done
+
+    async def _replay(self, selection: Selection) -> int:
+        count = await self._database.read(partial(count_replayable, selection=selection))
+        if count > REPLAY_MAX:
+            raise InvalidInputError("body", f"means {count} deliveries, more than {REPLAY_MAX} at once; ask for fewer")
+        replayed, after = 0, 0
+        try:
+            while True:
+                part = await self._database.write(partial(replay, selection=selection, after=after))
+                replayed += part.delivery_count
+                if part.last_seq is None:
+                    return replayed
+                after = part.last_seq
+        finally:
+            self._dispatcher.reload()

@@ -1,0 +1,244 @@
+"""Whom we tell: endpoints are added, changed, rotated, tried out and removed here, and the dispatcher hears of it."""
+
+import asyncio
+import sqlite3
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, replace
+from functools import partial
+from typing import Literal, TypeVar
+
+from openwa_manager.domain.delivery.delivery import DEFAULT_ENDPOINT, Endpoint
+from openwa_manager.domain.delivery.events import EndpointId
+from openwa_manager.domain.errors import ConflictError, EndpointNotFoundError
+from openwa_manager.domain.ports import Clock
+from openwa_manager.services.delivery.attempts import DeliveryWorker, Trial
+from openwa_manager.services.delivery.dispatcher import Dispatcher
+from openwa_manager.store.database import Database
+from openwa_manager.store.deliveries import count_pending, hasten
+from openwa_manager.store.endpoints import (
+    forget_deliveries,
+    load_endpoint,
+    load_endpoints,
+    new_endpoint_id,
+    remove_endpoint,
+    rotate_secret,
+    save_endpoint,
+)
+from openwa_manager.webhooks.signing import check_secret, new_secret
+
+T = TypeVar("T")
+
+#: Every event is looked at once per endpoint.
+ENDPOINTS_MAX = 100
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Wanted:
+    """What an endpoint is to be; None leaves it as it is, or as it is by default."""
+
+    url: str | None = None
+    events: tuple[str, ...] | None = None
+    sessions: tuple[str, ...] | None = None
+    secret: str | None = None
+    is_active: bool | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Condition:
+    """How an endpoint is: how much waits for it, and whether it has stopped answering."""
+
+    endpoint: Endpoint
+    pending_count: int
+    is_down: bool
+
+    @property
+    def status(self) -> Literal["ok", "down", "paused", "disabled"]:
+        """Return it in one word; `disabled` is what we stopped by ourselves, `paused` what a person did."""
+        if not self.endpoint.is_active:
+            return "paused" if self.endpoint.disabled_reason is None else "disabled"
+        return "down" if self.is_down else "ok"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Ownership:
+    """What of the endpoint `default` the settings name, and callers therefore cannot change."""
+
+    has_url: bool
+    has_secret: bool
+
+
+class Endpoints:
+    """The façade of all endpoints and what is sent to them."""
+
+    def __init__(
+        self,
+        database: Database,
+        delivery_worker: DeliveryWorker,
+        dispatcher: Dispatcher,
+        check_url: Callable[[str], None],
+        clock: Clock,
+        ownership: Ownership,
+    ) -> None:
+        self._database = database
+        self._worker = delivery_worker
+        self._dispatcher = dispatcher
+        self._check_url = check_url
+        self._clock = clock
+        self._ownership = ownership
+
+    async def list_all(self) -> list[Condition]:
+        """Return all endpoints, oldest first."""
+        pending = await self._database.read(count_pending)
+        return [self._condition(each, pending) for each in await self._database.read(load_endpoints)]
+
+    async def get(self, endpoint_id: EndpointId) -> Condition:
+        """Return one endpoint.
+
+        Raises:
+            EndpointNotFoundError: there is none of this id.
+        """
+        endpoint = await self._database.read(partial(_load, endpoint_id=endpoint_id))
+        return self._condition(endpoint, await self._database.read(count_pending))
+
+    async def add(self, url: str, wanted: Wanted) -> Endpoint:
+        """Tell one more endpoint from now on; without a secret it gets one.
+
+        Raises:
+            InvalidInputError: the URL or the secret is not acceptable.
+            ConflictError: there are as many as there can be.
+        """
+        now = self._clock.now().at
+        first = Endpoint(endpoint_id=new_endpoint_id(now), url=url, secret=new_secret(), created_at=now, updated_at=now)
+        endpoint = self._changed(first, replace(wanted, url=url))
+        await self._write(partial(_add, endpoint=endpoint))
+        return endpoint
+
+    async def change(self, endpoint_id: EndpointId, wanted: Wanted) -> Condition:
+        """Change an endpoint; a new secret signs alone from then on.
+
+        Raises:
+            EndpointNotFoundError: there is none of this id.
+            InvalidInputError: the URL or the secret is not acceptable.
+            ConflictError: what is to change belongs to the settings.
+        """
+        if endpoint_id == DEFAULT_ENDPOINT:
+            self._check_default(wanted)
+
+        def change(connection: sqlite3.Connection) -> None:
+            save_endpoint(connection, self._changed(_load(connection, endpoint_id), wanted))
+
+        await self._write(change)
+        return await self.get(endpoint_id)
+
+    async def resume(self, endpoint_id: EndpointId) -> Condition:
+        """Tell an endpoint again, at once, what waits for it: after a pause, a 410 or a long outage.
+
+        Raises:
+            EndpointNotFoundError: there is none of this id.
+            ConflictError: the settings name no endpoint any more.
+        """
+        wanted = Wanted(is_active=True)
+        if endpoint_id == DEFAULT_ENDPOINT:
+            self._check_default(wanted)
+
+        def resume(connection: sqlite3.Connection) -> None:
+            save_endpoint(connection, self._changed(_load(connection, endpoint_id), wanted))
+            hasten(connection, endpoint_id)
+
+        await self._write(resume)
+        return await self.get(endpoint_id)
+
+    async def remove(self, endpoint_id: EndpointId) -> None:
+        """Forget an endpoint and what waits for it.
+
+        Raises:
+            EndpointNotFoundError: there is none of this id.
+            ConflictError: it belongs to the settings.
+        """
+        if endpoint_id == DEFAULT_ENDPOINT and self._ownership.has_url:
+            raise ConflictError("the settings name this endpoint (upstream_url); pause it, or change them")
+        await asyncio.shield(self._remove(endpoint_id))
+
+    async def rotate(self, endpoint_id: EndpointId, secret: str | None) -> Endpoint:
+        """Give an endpoint a new secret, made up if None; for a day the old one signs beside it.
+
+        Raises:
+            EndpointNotFoundError: there is none of this id.
+            InvalidInputError: the secret is not acceptable.
+            ConflictError: it belongs to the settings.
+        """
+        if endpoint_id == DEFAULT_ENDPOINT and self._ownership.has_secret:
+            raise ConflictError("the settings name this endpoint's secret (upstream_secret); change it there")
+        fresh = new_secret() if secret is None else secret
+        check_secret(fresh)
+        now = self._clock.now().at
+        rotate = partial(rotate_secret, endpoint_id=endpoint_id, secret=fresh, at=now)
+        endpoint = await self._write(rotate)
+        if endpoint is None:
+            raise EndpointNotFoundError("there is no such endpoint")
+        return endpoint
+
+    async def test(self, endpoint_id: EndpointId) -> Trial:
+        """Post an `endpoint.test` now, signed as every event is, and return what came of it.
+
+        Raises:
+            EndpointNotFoundError: there is none of this id.
+        """
+        return await self._worker.try_out(await self._database.read(partial(_load, endpoint_id=endpoint_id)))
+
+    async def _write(self, change: Callable[[sqlite3.Connection], T]) -> T:
+        """Return what a change returned, once the dispatcher knows of it too, even if the caller hangs up meanwhile."""
+        return await asyncio.shield(self._write_and_tell(change))
+
+    async def _write_and_tell(self, change: Callable[[sqlite3.Connection], T]) -> T:
+        changed = await self._database.write(change)
+        self._dispatcher.reload()
+        return changed
+
+    async def _remove(self, endpoint_id: EndpointId) -> None:
+        await self._database.read(partial(_load, endpoint_id=endpoint_id))
+        after: int | None = 0
+        while after is not None:
+            after = await self._database.write(partial(forget_deliveries, endpoint_id=endpoint_id, after=after))
+        await self._write_and_tell(partial(remove_endpoint, endpoint_id=endpoint_id))
+
+    def _check_default(self, wanted: Wanted) -> None:
+        if wanted.url is not None or wanted.secret is not None:
+            raise ConflictError("URL and secret of this endpoint belong to the settings; change them there")
+        if wanted.is_active and not self._ownership.has_url:
+            raise ConflictError("the settings name no endpoint any more (upstream_url)")
+
+    def _changed(self, endpoint: Endpoint, wanted: Wanted) -> Endpoint:
+        """Return the endpoint as wanted; a person's word on whether it is told undoes the reason why it was not."""
+        if wanted.url is not None:
+            self._check_url(wanted.url)
+        if wanted.secret is not None:
+            check_secret(wanted.secret)
+            endpoint = replace(endpoint, secret=wanted.secret, previous_secret=None, rotated_at=None)
+        if wanted.is_active is not None:
+            endpoint = replace(endpoint, is_active=wanted.is_active, disabled_reason=None)
+        return replace(
+            endpoint,
+            url=wanted.url or endpoint.url,
+            events=wanted.events or endpoint.events,
+            sessions=wanted.sessions or endpoint.sessions,
+            updated_at=self._clock.now().at,
+        )
+
+    def _condition(self, endpoint: Endpoint, pending: Mapping[EndpointId, int]) -> Condition:
+        endpoint_id = endpoint.endpoint_id
+        is_down = self._dispatcher.is_down(endpoint_id)
+        return Condition(endpoint=endpoint, pending_count=pending.get(endpoint_id, 0), is_down=is_down)
+
+
+def _load(connection: sqlite3.Connection, endpoint_id: EndpointId) -> Endpoint:
+    endpoint = load_endpoint(connection, endpoint_id)
+    if endpoint is None:
+        raise EndpointNotFoundError("there is no such endpoint")
+    return endpoint
+
+
+def _add(connection: sqlite3.Connection, endpoint: Endpoint) -> None:
+    if len(load_endpoints(connection)) >= ENDPOINTS_MAX:
+        raise ConflictError(f"there are {ENDPOINTS_MAX} endpoints already; remove one first")
+    save_endpoint(connection, endpoint)

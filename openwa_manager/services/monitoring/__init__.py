@@ -1,0 +1,1 @@
+"""Those who watch: engines, memory, disk, the host; and what they report."""

@@ -1,0 +1,34 @@
+"""How much disk every session takes; measured now and then, since it means to look at every file."""
+
+import asyncio
+from collections.abc import Callable, Mapping
+from pathlib import Path
+
+from openwa_manager.domain.ports import Clock
+from openwa_manager.domain.session.session import SessionId
+from openwa_manager.host.capacity import used_disk_bytes
+
+_PERIOD_S = 600.0
+
+
+class DiskUsage:
+    """Knows what each session's directory held when last looked at."""
+
+    def __init__(self, clock: Clock, directories: Callable[[], Mapping[SessionId, Path]]) -> None:
+        self._clock = clock
+        self._directories = directories
+        self._used: Mapping[SessionId, int] = {}
+
+    def used_bytes(self, session_id: SessionId) -> int | None:
+        """Return what the session's directory took on the disk; None when it was not measured yet."""
+        return self._used.get(session_id)
+
+    async def run(self) -> None:
+        """Measure, one directory after the other in a thread, until cancelled."""
+        while True:
+            next_s = self._clock.now().boot_s + _PERIOD_S
+            used: dict[SessionId, int] = {}
+            for session_id, directory in self._directories().items():
+                used[session_id] = await asyncio.to_thread(used_disk_bytes, directory)
+            self._used = used
+            await self._clock.sleep_until(next_s)

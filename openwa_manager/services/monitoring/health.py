@@ -1,0 +1,79 @@
+"""All that is known of how one session does, gathered from those who watch it."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+from openwa_manager.domain.session.session import Identity, Session, SessionId, Usage
+from openwa_manager.services.monitoring.prober import ProbeRecord
+from openwa_manager.services.sessions.sessions import Sessions
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class HealthFacts:
+    """What the watchers know of one session; None where nothing was measured, or cannot be.
+
+    `log_written_at` is wall time; `has_heartbeat` tells that the engine posts heartbeats; `lost_directory` is the
+    session's directory if an engine runs and it is gone.
+    """
+
+    session: Session
+    record: ProbeRecord | None = None
+    usage: Usage | None = None
+    open_file_count: int | None = None
+    disk_bytes: int | None = None
+    log_written_at: float | None = None
+    log_bytes: int | None = None
+    has_heartbeat: bool = False
+    lost_directory: Path | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class HealthSources:
+    """Those who measure, as questions about one session or, for `open_files`, about its engine."""
+
+    record: Callable[[SessionId], ProbeRecord | None]
+    usage: Callable[[SessionId], Usage | None]
+    open_files: Callable[[Identity], int | None]
+    disk: Callable[[SessionId], int | None]
+
+
+class HealthReader:
+    """Asks the watchers."""
+
+    def __init__(self, sessions: Sessions, watchers: HealthSources, sessions_root: Path) -> None:
+        self._sessions = sessions
+        self._root = sessions_root
+        self._watchers = watchers
+
+    def of(self, session_id: str) -> HealthFacts:
+        """Return what is known of a session now.
+
+        Raises:
+            SessionNotFoundError: there is none with this id.
+        """
+        session = self._sessions.get(session_id)
+        identity = session.launch.identity if session.launch else None
+        probe_targets = (each for each in self._sessions.probe_targets() if each.session.session_id == session_id)
+        target = next(probe_targets, None)
+        directory = self._root / session.session_id
+        written_at, size_bytes = _facts_of(self._sessions.log_path(session_id))
+        return HealthFacts(
+            session=session,
+            record=self._watchers.record(session.session_id),
+            usage=self._watchers.usage(session.session_id),
+            open_file_count=self._watchers.open_files(identity) if identity else None,
+            disk_bytes=self._watchers.disk(session.session_id),
+            log_written_at=written_at,
+            log_bytes=size_bytes,
+            has_heartbeat=target is not None and target.has_heartbeat,
+            lost_directory=directory if identity and not directory.is_dir() else None,
+        )
+
+
+def _facts_of(log_path: Path) -> tuple[float | None, int | None]:
+    try:
+        facts = log_path.stat()
+    except OSError:
+        return None, None
+    return facts.st_mtime, facts.st_size

@@ -1,0 +1,58 @@
+"""Engines leak: one above its soft limit is recycled while it is idle, one above its hard limit at once."""
+
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass
+
+import structlog
+
+from openwa_manager.domain.session.session import ReasonCode, SessionId, Usage
+from openwa_manager.domain.session.stimuli import EngineFaulted
+from openwa_manager.services.monitoring.prober import ProbeTarget
+
+_log = structlog.get_logger()
+
+#: So long without a message a session counts as idle.
+IDLE_S = 60.0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class MemoryLimits:
+    """In bytes of RSS over an engine's whole tree; None is no limit. A session's own limit stands for the hard one."""
+
+    soft_bytes: int | None = None
+    hard_bytes: int | None = None
+
+
+class MemoryGuard:
+    """Compares every measurement with the limits; `is_idle` tells whether a restart would go unnoticed."""
+
+    def __init__(
+        self,
+        limits: MemoryLimits,
+        probe_targets: Callable[[], Iterable[ProbeTarget]],
+        is_idle: Callable[[SessionId], bool],
+    ) -> None:
+        self._limits = limits
+        self._targets = probe_targets
+        self._is_idle = is_idle
+
+    def check(self, usage: Mapping[SessionId, Usage]) -> None:
+        """Have the engines that use too much ended; each comes back at once, and no budget is spent."""
+        for target in self._targets():
+            used = usage.get(target.session.session_id)
+            excess = self._excess(target, used.rss_bytes) if used else None
+            if excess is not None:
+                _log.warning("memory_limit_exceeded", session_id=target.session.session_id, detail=excess)
+                target.tell(
+                    EngineFaulted(launch_id=target.launch.launch_id, code=ReasonCode.MEMORY_LIMIT, detail=excess)
+                )
+
+    def _excess(self, target: ProbeTarget, rss_bytes: int) -> str | None:
+        session = target.session
+        hard_bytes = session.spec.memory_limit_bytes or self._limits.hard_bytes
+        if hard_bytes is not None and rss_bytes > hard_bytes:
+            return f"{rss_bytes} bytes are above the hard limit of {hard_bytes}"
+        soft_bytes = self._limits.soft_bytes
+        if soft_bytes is not None and rss_bytes > soft_bytes and self._is_idle(session.session_id):
+            return f"{rss_bytes} bytes are above the soft limit of {soft_bytes}, and the session is idle"
+        return None

@@ -1,0 +1,220 @@
+"""Is the engine well? Asks every running engine for the truth about its link, and notices those that do not answer."""
+
+import asyncio
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import structlog
+
+from openwa_manager.domain.errors import EngineError
+from openwa_manager.domain.ports import Clock, Engine, Tell
+from openwa_manager.domain.session.deadlines import LATE_S
+from openwa_manager.domain.session.session import (
+    Launch,
+    LaunchId,
+    LinkState,
+    ProcessState,
+    ReasonCode,
+    Session,
+    SessionId,
+)
+from openwa_manager.domain.session.stimuli import EngineFaulted, LifeSeen, LinkReport, LinkReported
+from openwa_manager.processes.shortage import is_shortage
+from openwa_manager.services.rest import wait_until
+
+_log = structlog.get_logger()
+
+#: Into how many parts a long period is cut; in each part those whose turn it is are asked.
+_TICKS = 15
+#: Why a link is taken for lost without any word about it.
+_SILENT = "no sign of life"
+#: How much later than its timeout a probe may end, at least, before we must have been away ourselves.
+_LATE_MIN_S = 0.25
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ProbePolicy:
+    """How often an engine is asked, how long it may take, how many misses in a row mean that it hangs; in seconds.
+
+    `silence_s` without any sign of life makes a session `disconnected`, if its engine is of the kind that gives signs.
+    """
+
+    period_s: float = 15.0
+    timeout_s: float = 5.0
+    misses: int = 4
+    silence_s: float = 120.0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ProbeRecord:
+    """What the probes of one launch have shown; `answered_at` is wall time, None while it never answered.
+
+    `sign_at` is the newest sign of life (wall time), `sign_boot_s` when it was noticed: only that clock never jumps.
+    """
+
+    launch_id: LaunchId
+    due_boot_s: float
+    sign_boot_s: float
+    sign_at: float = 0.0
+    misses: int = 0
+    answered_at: float | None = None
+    detail: str = "not asked yet"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ProbeTarget:
+    """A running session as the prober sees it; `has_heartbeat` tells that its engine posts heartbeats."""
+
+    session: Session
+    launch: Launch
+    engine: Engine
+    tell: Tell
+    log_path: Path
+    has_heartbeat: bool
+
+
+class Prober:
+    """Spreads the probes over the period; a probe that changes nothing writes nothing."""
+
+    def __init__(
+        self,
+        clock: Clock,
+        chance: Callable[[], float],
+        policy: ProbePolicy,
+        probe_targets: Callable[[], list[ProbeTarget]],
+    ) -> None:
+        self._clock = clock
+        self._chance = chance
+        self._policy = policy
+        self._targets = probe_targets
+        self._records: dict[SessionId, ProbeRecord] = {}
+        self._under_way: set[SessionId] = set()
+        self._excused_boot_s = clock.now().boot_s
+        self._woken = asyncio.Event()
+
+    def record(self, session_id: SessionId) -> ProbeRecord | None:
+        """Return what the probes have shown of the session's running engine; None when it does not run."""
+        return self._records.get(session_id)
+
+    def probe_all(self) -> None:
+        """Forget all misses and all silence and ask everybody soon: nobody was there to hear the answers."""
+        now_s = self._excused_boot_s = self._clock.now().boot_s
+        self._records = {
+            session_id: replace(record, misses=0, due_boot_s=now_s, sign_boot_s=now_s)
+            for session_id, record in self._records.items()
+        }
+        self._woken.set()
+
+    async def run(self) -> None:
+        """Probe until cancelled."""
+        tick_s = max(min(1.0, self._policy.period_s / 4), self._policy.period_s / _TICKS)
+        async with asyncio.TaskGroup() as probes:
+            due_s = self._clock.now().boot_s
+            while True:
+                now_s = self._clock.now().boot_s
+                if now_s - due_s > LATE_S:
+                    self.probe_all()
+                probe_targets = self._targets()
+                self._keep_records(probe_targets, now_s)
+                for target in probe_targets:
+                    session_id = target.session.session_id
+                    if self._records[session_id].due_boot_s <= now_s and session_id not in self._under_way:
+                        self._under_way.add(session_id)
+                        probes.create_task(self._probe(target))
+                due_s = now_s + tick_s
+                self._woken.clear()
+                await wait_until(self._clock, due_s, self._woken)
+
+    def _keep_records(self, probe_targets: list[ProbeTarget], now_s: float) -> None:
+        """Have one pulse for each running launch, and none for any other."""
+        records: dict[SessionId, ProbeRecord] = {}
+        for target in probe_targets:
+            session_id, launch_id = target.session.session_id, target.launch.launch_id
+            record = self._records.get(session_id)
+            if record is None or record.launch_id != launch_id:
+                due_s = now_s + self._policy.period_s * self._chance()
+                record = ProbeRecord(launch_id=launch_id, due_boot_s=due_s, sign_boot_s=now_s)
+            records[session_id] = record
+        self._records = records
+
+    async def _probe(self, target: ProbeTarget) -> None:
+        session_id = target.session.session_id
+        began_s, before = self._clock.now().boot_s, self._records[session_id]
+        try:
+            record = await self._ask(target, before)
+        finally:
+            self._under_way.discard(session_id)
+        current = self._records.get(session_id)
+        if current is None or current.launch_id != before.launch_id:
+            return
+        next_s = began_s + self._policy.period_s
+        if record is None or (record.misses and self._has_slept_since(began_s)):
+            self._records[session_id] = replace(current, due_boot_s=next_s)
+            return
+        record = self._records[session_id] = replace(self._listen(target, record), due_boot_s=next_s)
+        self._judge(target, record)
+
+    def _has_slept_since(self, began_s: float) -> bool:
+        """Tell whether this probe went unanswered because we, not the engine, were away."""
+        elapsed_s = self._clock.now().boot_s - began_s
+        late_s = min(LATE_S, max(_LATE_MIN_S, self._policy.timeout_s / 4))
+        return began_s < self._excused_boot_s or elapsed_s > self._policy.timeout_s + late_s
+
+    def _listen(self, target: ProbeTarget, record: ProbeRecord) -> ProbeRecord:
+        """Return the pulse with the newest sign of life: an answer, a post, or a line in the log."""
+        seen_at, answered_at = target.session.last_seen_at or 0.0, record.answered_at or 0.0
+        log_at = _grown_at(target.log_path) or 0.0
+        if log_at > max(seen_at, record.sign_at):
+            target.tell(LifeSeen(launch_id=record.launch_id))
+        sign_at = max(seen_at, answered_at, log_at)
+        if sign_at == record.sign_at:
+            return record
+        return replace(record, sign_at=sign_at, sign_boot_s=self._clock.now().boot_s)
+
+    async def _ask(self, target: ProbeTarget, record: ProbeRecord) -> ProbeRecord | None:
+        """Return what the answer, or its absence, shows; None when we could not even ask."""
+        try:
+            async with asyncio.timeout(self._policy.timeout_s):
+                observations = await target.engine.observe(target.session, target.launch)
+        except (EngineError, TimeoutError) as error:
+            if is_shortage(error):
+                _log.warning("engine_not_asked", session_id=target.session.session_id, error=str(error))
+                return None
+            detail = str(error) or f"no answer within {self._policy.timeout_s:g} s"
+            return replace(record, misses=record.misses + 1, detail=detail)
+        if observations or target.engine.has_http:
+            target.tell(LifeSeen(launch_id=record.launch_id), *observations)
+            return replace(record, misses=0, answered_at=self._clock.now().at, detail="answered")
+        return replace(record, misses=0, detail="has no way to answer")
+
+    def _judge(self, target: ProbeTarget, record: ProbeRecord) -> None:
+        must_answer = target.engine.has_http or record.answered_at is not None
+        if must_answer and record.misses >= self._policy.misses:
+            detail = f"{record.misses} probes unanswered: {record.detail}"
+            _log.warning("engine_unresponsive", session_id=target.session.session_id, misses=record.misses)
+            target.tell(EngineFaulted(launch_id=record.launch_id, code=ReasonCode.ENGINE_UNRESPONSIVE, detail=detail))
+            return
+        is_silent = self._clock.now().boot_s - record.sign_boot_s > self._policy.silence_s
+        gives_signs = target.has_heartbeat or must_answer
+        detail = f"{_SILENT} for {self._policy.silence_s:.0f} s"
+        reason = target.session.reason
+        if is_silent and gives_signs and target.session.link is LinkState.CONNECTED:
+            target.tell(LinkReported(launch_id=record.launch_id, link=LinkReport.DISCONNECTED, detail=detail))
+        if reason is None or reason.detail != detail or target.session.link is not LinkState.DISCONNECTED:
+            return
+        if record.sign_at > reason.at and not target.engine.has_http:  # one with HTTP tells itself how its link is
+            target.tell(LinkReported(launch_id=record.launch_id, link=LinkReport.CONNECTED))
+
+
+def _grown_at(log_path: Path) -> float | None:
+    """Return when the log was last written to (wall time); None when there is none."""
+    try:
+        return log_path.stat().st_mtime
+    except OSError:
+        return None
+
+
+def is_probed(session: Session) -> bool:
+    """Tell whether this session's engine should be probed: it is up and was once ready."""
+    return session.process is ProcessState.RUNNING and session.pid is not None

@@ -1,0 +1,273 @@
+"""Carrying out what a supervisor decided; what comes of it goes back into the inbox as a stimulus."""
+
+import asyncio
+import os
+import shutil
+from collections.abc import Callable
+from pathlib import Path
+from typing import assert_never
+
+import structlog
+
+from openwa_manager.domain.errors import EngineError, LaunchFailedError, OwnedElsewhereError
+from openwa_manager.domain.ports import Target
+from openwa_manager.domain.session.commands import (
+    BringUp,
+    CheckCredentials,
+    Command,
+    Dequeue,
+    End,
+    Enqueue,
+    Forget,
+    ForgetCredentials,
+    KeepCredentials,
+    Observe,
+    RemoveQr,
+    Spawn,
+    Sweep,
+    WatchExit,
+)
+from openwa_manager.domain.session.session import Identity, Launch, ProcessState, ReasonCode, Session
+from openwa_manager.domain.session.stimuli import (
+    BringUpRefused,
+    CredentialsRestored,
+    DirectoryRemoved,
+    EngineEnded,
+    EngineFaulted,
+    Launched,
+    LaunchFailed,
+    Observation,
+    ProcessExited,
+)
+from openwa_manager.host.logfile import open_log
+from openwa_manager.processes.shortage import is_shortage
+from openwa_manager.services.starting.dependencies import Dependencies
+from openwa_manager.watcher.qr import remove_qr, write_qr
+
+_log = structlog.get_logger()
+
+_TAIL_BYTES = 2048
+#: How long to wait before the next try at a launch for which the host was short of something.
+_SHORTAGE_S = 1.0
+_RETRY_FIRST_S, _RETRY_MAX_S = 0.5, 15.0
+
+
+class Executor:
+    """The hands of one supervisor: errands that only listen end with their launch, the others finish."""
+
+    def __init__(
+        self, dependencies: Dependencies, tell: Callable[[Observation], None], current: Callable[[], Session]
+    ) -> None:
+        self._dependencies = dependencies
+        self._tell = tell
+        self._current = current
+        self._listening: set[asyncio.Task[None]] = set()
+        self._observing = False
+        self._ending: str | None = None
+        self._sweeping = asyncio.Lock()
+
+    def run(self, command: Command, tasks: asyncio.TaskGroup) -> None:
+        """Begin to carry out a command."""
+        match command:
+            case Enqueue() | Dequeue():
+                return  # the supervisor itself speaks with the start gate
+            case RemoveQr(sha256=sha256):
+                self._remove_qr(sha256)
+            case WatchExit() | BringUp() | Observe() | CheckCredentials():
+                self._listen(command, tasks)
+            case _:
+                tasks.create_task(self._do(command))
+
+    async def _do(self, command: Spawn | End | Sweep | Forget | KeepCredentials | ForgetCredentials) -> None:
+        match command:
+            case Spawn(launch=launch):
+                await self._spawn(launch)
+            case End(launch=launch):
+                await self._end(launch)
+            case Sweep(launch=launch):
+                async with self._sweeping:
+                    await self._sweep(launch)
+            case Forget(keep_data=keep_data):
+                async with self._sweeping:
+                    await self._forget(keep_data=keep_data)
+            case KeepCredentials() | ForgetCredentials():
+                await self._tend_credentials(command)
+            case _:
+                assert_never(command)
+
+    def show(self, image: bytes) -> None:
+        """Keep the directory's promise for engines that hand their code over HTTP: `qr.png` holds it."""
+        if self._dependencies.engine_of(self._current()).has_http:
+            try:
+                write_qr(self._directory, image)
+            except OSError as error:
+                _log.warning("qr_file_not_written", session_id=self._current().session_id, error=str(error))
+
+    def _remove_qr(self, sha256: str | None) -> None:
+        try:
+            remove_qr(self._directory, sha256)
+        except OSError as error:
+            _log.warning("qr_file_not_removed", session_id=self._current().session_id, error=str(error))
+
+    def drop_listeners(self) -> None:
+        """Stop listening to a launch that is over."""
+        for task in self._listening:
+            task.cancel()
+        self._listening.clear()
+        self._observing = False
+
+    @property
+    def _directory(self) -> Path:
+        return self._dependencies.directory(self._current().session_id)
+
+    def _listen(self, command: WatchExit | BringUp | Observe | CheckCredentials, tasks: asyncio.TaskGroup) -> None:
+        if not self._is_current(command.launch) or (isinstance(command, Observe) and self._observing):
+            return
+        match command:
+            case WatchExit():
+                errand = self._watch_exit(command)
+            case CheckCredentials(launch=launch):
+                errand = self._check_credentials(launch)
+            case BringUp(launch=launch):
+                errand = self._bring_up(launch)
+            case Observe(launch=launch):
+                self._observing = True
+                errand = self._observe(launch)
+        task = tasks.create_task(errand)
+        self._listening.add(task)
+        task.add_done_callback(self._listening.discard)
+
+    def _is_current(self, launch: Launch) -> bool:
+        session = self._current()
+        is_going = session.process is ProcessState.STOPPING
+        return session.launch is not None and session.launch.launch_id == launch.launch_id and not is_going
+
+    def _target(self, launch: Launch) -> Target:
+        return Target(
+            session_id=self._current().session_id,
+            launch_id=launch.launch_id,
+            directory=self._directory,
+            identity=launch.identity,
+        )
+
+    async def _spawn(self, launch: Launch) -> None:
+        """Start the engine; while the host is short of files, memory or disk try again for as long as it is wanted."""
+        clock = self._dependencies.clock
+        while True:
+            try:
+                return self._tell(Launched(launch_id=launch.launch_id, identity=await self._launch(launch)))
+            except (LaunchFailedError, OwnedElsewhereError, OSError) as error:
+                if not (is_shortage(error) and self._is_current(launch)):
+                    return self._tell(_launch_failed(launch, error))
+                _log.warning("launch_postponed", session_id=self._current().session_id, error=str(error))
+            await clock.sleep_until(clock.now().boot_s + _SHORTAGE_S)
+
+    async def _launch(self, launch: Launch) -> Identity:
+        session = self._current()
+        engine = self._dependencies.engine_of(session)
+        self._make_directory()
+        self._dependencies.expect_code()
+        if await engine.restore_credentials(session, self._directory):
+            self._tell(CredentialsRestored(launch_id=launch.launch_id))
+        return await self._dependencies.launcher.launch(await engine.plan(session, launch, self._directory))
+
+    async def _tend_credentials(self, command: KeepCredentials | ForgetCredentials) -> None:
+        session = self._current()
+        engine = self._dependencies.engine_of(session)
+        tend = engine.keep_credentials if isinstance(command, KeepCredentials) else engine.forget_credentials
+        try:
+            await tend(session, self._directory)
+        except OSError as error:
+            _log.warning("credentials_not_kept", session_id=session.session_id, error=str(error))
+
+    async def _check_credentials(self, launch: Launch) -> None:
+        session = self._current()
+        if await self._dependencies.engine_of(session).can_restore_credentials(session, self._directory):
+            code, detail = ReasonCode.CREDENTIALS_RESTORED, "the credentials are broken; a whole copy is kept"
+            self._tell(EngineFaulted(launch_id=launch.launch_id, code=code, detail=detail))
+
+    def _make_directory(self) -> None:
+        for directory in (self._directory, self._directory / "logs", self._directory / "tmp"):
+            directory.mkdir(mode=0o700, parents=True, exist_ok=True)
+        remove_qr(self._directory)
+
+    async def _watch_exit(self, command: WatchExit) -> None:
+        ended = await self._dependencies.launcher.wait(command.identity)
+        tail = _read_tail(
+            self._dependencies.log_path(self._current().session_id)
+        )  # from the cache: quicker than a thread
+        self._tell(ProcessExited(launch_id=command.launch.launch_id, exit=ended, log_tail=tail))
+
+    async def _bring_up(self, launch: Launch) -> None:
+        """Try until it works; the boot deadline, or the end of the launch, ends it."""
+        session, clock, pause_s = self._current(), self._dependencies.clock, _RETRY_FIRST_S
+        while True:
+            try:
+                return await self._dependencies.engine_of(session).bring_up(session, launch, self._tell)
+            except EngineError as error:
+                _log.warning("bring_up_failed", session_id=session.session_id, error=str(error), retry_in_s=pause_s)
+                self._tell(BringUpRefused(launch_id=launch.launch_id, detail=str(error)))
+            await clock.sleep_until(clock.now().boot_s + pause_s)
+            pause_s = min(_RETRY_MAX_S, pause_s * 2)
+
+    async def _observe(self, launch: Launch) -> None:
+        """Ask for the truth; hints that arrive meanwhile are met by asking once more."""
+        session = self._current()
+        self._observing = False
+        try:
+            for observation in await self._dependencies.engine_of(session).observe(session, launch):
+                self._tell(observation)
+        except EngineError as error:
+            _log.warning("engine_not_observed", session_id=session.session_id, error=str(error))
+
+    async def _end(self, launch: Launch) -> None:
+        if self._ending == launch.launch_id:
+            return
+        self._ending = launch.launch_id
+        session = self._current()
+        await self._dependencies.engine_of(session).hang_up(session, launch)
+        ended = await self._dependencies.launcher.end(self._target(launch), self._dependencies.stop_grace_s)
+        self._tell(EngineEnded(launch_id=launch.launch_id, exit=ended))
+
+    async def _sweep(self, launch: Launch) -> None:
+        session = self._current()
+        count = await self._dependencies.launcher.sweep(
+            self._target(launch)
+        )  # at once: the next launch may wait for it
+        await self._dependencies.engine_of(session).hang_up(session, launch)
+        if count:
+            _log.info("leftovers_ended", session_id=session.session_id, launch=launch.number, count=count)
+
+    async def _forget(self, *, keep_data: bool) -> None:
+        """Remove the directory; while that is impossible a person must act, and is told so again and again."""
+        clock = self._dependencies.clock
+        while not keep_data and (refusal := await asyncio.to_thread(_remove_tree, self._directory)):
+            _log.error("directory_not_removed", path=str(self._directory), error=refusal, retry_in_s=_RETRY_MAX_S)
+            await clock.sleep_until(clock.now().boot_s + _RETRY_MAX_S)
+        self._tell(DirectoryRemoved())
+
+
+def _launch_failed(launch: Launch, error: Exception) -> LaunchFailed:
+    code = ReasonCode.OWNED_ELSEWHERE if isinstance(error, OwnedElsewhereError) else ReasonCode.LAUNCH_FAILED
+    return LaunchFailed(launch_id=launch.launch_id, code=code, detail=str(error))
+
+
+def _remove_tree(directory: Path) -> str | None:
+    """Remove a directory with all it holds; return why that was impossible, None when it is gone."""
+    try:
+        shutil.rmtree(directory)
+    except FileNotFoundError:
+        return None
+    except OSError as error:
+        return str(error)
+    return None
+
+
+def _read_tail(path: Path) -> str:
+    """Return the last lines of a log, or nothing when there is no log."""
+    try:
+        with open_log(path) as log:
+            log.seek(max(0, log.seek(0, os.SEEK_END) - _TAIL_BYTES))
+            return log.read(_TAIL_BYTES).decode(errors="replace")
+    except OSError:
+        return ""

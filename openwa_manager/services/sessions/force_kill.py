@@ -1,0 +1,25 @@
+"""The hard end of an engine that would not come to a soft one."""
+
+from openwa_manager.domain.ports import Target
+from openwa_manager.domain.session.session import SessionId
+from openwa_manager.services.sessions.sessions import Sessions
+from openwa_manager.services.starting.dependencies import Dependencies
+
+
+async def force_kill(sessions: Sessions, dependencies: Dependencies, session_id: SessionId) -> None:
+    """Stop a session and kill its engine with all descendants at once; its credentials stay.
+
+    The stop is recorded first, so that the death that follows is no crash.
+
+    Raises:
+        SessionNotFoundError: there is no such session.
+    """
+    session = await sessions.stop(session_id)
+    if session.launch is not None:
+        target = Target(
+            session_id=session_id,
+            launch_id=session.launch.launch_id,
+            directory=dependencies.directory(session_id),
+            identity=session.launch.identity,
+        )
+        await dependencies.launcher.sweep(target)

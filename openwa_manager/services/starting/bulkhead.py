@@ -1,0 +1,65 @@
+"""The one wall a bug in a supervisor cannot pass: its session starts over from disk, and no neighbour notices."""
+
+from collections import deque
+from functools import partial
+
+import structlog
+
+from openwa_manager.domain.errors import StoreDamagedError
+from openwa_manager.domain.session.session import ProcessState
+from openwa_manager.domain.session.stimuli import SupervisionFailed
+from openwa_manager.processes.shortage import is_shortage
+from openwa_manager.services.sessions.supervisor import Supervisor
+from openwa_manager.services.starting.dependencies import Dependencies
+from openwa_manager.services.starting.reconciler import examine
+from openwa_manager.store import registry
+
+_log = structlog.get_logger()
+
+_BUGS_FORGIVEN = 3
+_BUG_WINDOW_S = 600.0
+#: So long a session rests after a bug, lest it spins.
+_PAUSE_S = 1.0
+
+
+async def keep_running(supervisor: Supervisor, dependencies: Dependencies) -> None:
+    """Run a supervisor until its session is gone; the third bug within 10 min ends the engine and fails the session."""
+    bugs: deque[float] = deque(maxlen=_BUGS_FORGIVEN)
+    is_broken = False
+    while not supervisor.is_gone:
+        try:
+            if is_broken:
+                await _start_over(supervisor, dependencies, is_hopeless=_are_too_many(bugs))
+            is_broken = True
+            await supervisor.run()
+        except Exception as error:
+            if _is_damage(error):  # nobody can work on; the next daemon puts the database aside
+                raise
+            now_s = dependencies.clock.now().boot_s
+            if is_shortage(error):  # no bug: the host would not let us do our work
+                _log.warning("supervisor_hindered", session_id=supervisor.session.session_id, error=repr(error))
+            else:
+                _log.exception("supervisor_failed", session_id=supervisor.session.session_id)
+                bugs.append(now_s)
+            await dependencies.clock.sleep_until(now_s + _PAUSE_S * 2 ** max(0, len(bugs) - 1))
+
+
+def _is_damage(error: Exception) -> bool:
+    if isinstance(error, ExceptionGroup):
+        return error.subgroup(StoreDamagedError) is not None
+    return isinstance(error, StoreDamagedError)
+
+
+def _are_too_many(bugs: deque[float]) -> bool:
+    return len(bugs) == _BUGS_FORGIVEN and bugs[-1] - bugs[0] < _BUG_WINDOW_S
+
+
+async def _start_over(supervisor: Supervisor, dependencies: Dependencies, *, is_hopeless: bool) -> None:
+    session_id = supervisor.session.session_id
+    recorded = await dependencies.database.read(partial(registry.load_session, session_id=session_id))
+    session = recorded or supervisor.session
+    supervisor.rebuild(session)
+    if session.process is not ProcessState.STOPPED:  # one that rests must not be started by our own bug
+        supervisor.tell(await examine(session, dependencies))
+    if is_hopeless:
+        supervisor.tell(SupervisionFailed(detail="the daemon failed three times on this session; its log says where"))

@@ -1,0 +1,52 @@
+"""What every supervisor works with; built once by the daemon."""
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from openwa_manager.domain.delivery.events import StoredEvent
+from openwa_manager.domain.ports import Clock, Engine, Launcher
+from openwa_manager.domain.session.restart import Policy
+from openwa_manager.domain.session.session import Session, SessionId, log_path_of
+from openwa_manager.processes.ports import PortPool
+from openwa_manager.services.starting.start_gate import StartGate
+from openwa_manager.store.database import Database
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Dependencies:
+    """The world of a supervisor.
+
+    `chance` draws from [0, 1); `announce` is told of every event once it is on disk; `expect_code` is called before
+    each launch, when there is a directory for its code; `logs_root` None keeps each
+    engine's log in its session directory; `is_offline` tells that the host has no network, `awake_since` since when
+    (boot clock) it has not slept.
+    """
+
+    clock: Clock
+    chance: Callable[[], float]
+    database: Database
+    launcher: Launcher
+    engines: Mapping[str, Engine]
+    gate: StartGate
+    ports: PortPool
+    policy: Policy
+    sessions_root: Path
+    logs_root: Path | None
+    stop_grace_s: float
+    announce: Callable[[Sequence[StoredEvent]], None]
+    expect_code: Callable[[], None]
+    is_offline: Callable[[], bool]
+    awake_since: Callable[[], float]
+
+    def directory(self, session_id: SessionId) -> Path:
+        """Return the session's own directory."""
+        return self.sessions_root / session_id
+
+    def log_path(self, session_id: SessionId) -> Path:
+        """Return where the session's engine writes its output."""
+        return log_path_of(session_id, self.directory(session_id), self.logs_root)
+
+    def engine_of(self, session: Session) -> Engine:
+        """Return how to speak to this session's engine."""
+        return self.engines[session.spec.engine]

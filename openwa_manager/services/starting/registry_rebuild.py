@@ -1,0 +1,193 @@
+"""After the database was lost: what the newest copy, the session directories and the live engines still tell."""
+
+import asyncio
+import secrets
+import sqlite3
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass, replace
+from functools import partial
+from pathlib import Path
+
+import structlog
+
+from openwa_manager.domain.errors import StoreDamagedError
+from openwa_manager.domain.ports import Clock
+from openwa_manager.domain.session.lifecycle import Decided, begin
+from openwa_manager.domain.session.session import (
+    Desired,
+    Launch,
+    ProcessState,
+    Reason,
+    ReasonCode,
+    Session,
+    SessionId,
+    Spec,
+    Step,
+    is_session_id,
+    user_of,
+)
+from openwa_manager.engines.credentials import kept_key
+from openwa_manager.host.home import Home
+from openwa_manager.processes.reading.discovery import FoundEngine, find_engines
+from openwa_manager.store import registry
+from openwa_manager.store.database import Database
+from openwa_manager.store.rescue import rescue
+
+_log = structlog.get_logger()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DatabaseLoss:
+    """That the database was lost, and which copy stands in for it; None means that it begins empty."""
+
+    why: str
+    copy: Path | None
+
+
+async def open_safely(home: Home, clock: Clock) -> tuple[Database, DatabaseLoss | None]:
+    """Return the open database, and what was lost if it was damaged or missing; the damaged file is put aside.
+
+    Raises:
+        ConfigError | StorageFullError: as `Database.open`.
+        StoreDamagedError: the copy is damaged as well.
+        OSError: the damaged file cannot be put aside.
+    """
+    database = Database(home.database)
+    is_missing = not _is_there(home.database) and any(_directories(home.sessions))
+    why = "manager.db is missing or empty"
+    if not is_missing:
+        try:
+            await database.open()
+        except StoreDamagedError as error:
+            why = str(error)
+        else:
+            return database, None
+    copy = await asyncio.to_thread(rescue, home.database, home.copies, clock.now().at)
+    _log.error("database_lost", why=why, restored=str(copy) if copy else None, database=str(home.database))
+    database = Database(home.database)
+    await database.open()
+    return database, DatabaseLoss(why=why, copy=copy)
+
+
+class RegistryRebuild:
+    """Completes a registry that is older than what runs: `default_engine` serves directories nobody tells more of."""
+
+    def __init__(self, home: Home, clock: Clock, database: Database, default_engine: str) -> None:
+        self._home = home
+        self._at = clock.now().at
+        self._database = database
+        self._default_engine = default_engine
+
+    async def find_loss(self) -> DatabaseLoss | None:
+        """Return what shows that the database is older than what runs; None when it knows every live engine."""
+        sessions = await self._database.read(registry.load_sessions)
+        known = {each.launch.launch_id for each in sessions if each.launch}
+        engines = await asyncio.to_thread(find_engines, self._home.sessions, self._home.locks, known)
+        strangers = sorted(engine.session_id for engine in engines)
+        if not strangers:
+            return None
+        why = f"it does not know the live engines of {', '.join(strangers)}"
+        _log.error("database_lost", why=why, restored=None, database=str(self._home.database))
+        return DatabaseLoss(why=why, copy=None)
+
+    async def run(self) -> tuple[int, int]:
+        """Record what is missing; return how many live engines and how many resting sessions that were."""
+        known = {each.session_id: each for each in await self._database.read(registry.load_sessions)}
+        engines = await asyncio.to_thread(find_engines, self._home.sessions, self._home.locks)
+        adopted = [self._adopted(engine, known.get(engine.session_id)) for engine in engines]
+        adopted = [session for session in adopted if session != known.get(session.session_id)]
+        resting = [*self._left(known, engines), *self._gone(known, engines)]
+        await self._database.write(partial(_record, decisions=[*map(_told, adopted), *map(_told, resting)]))
+        for session in (*adopted, *resting):
+            _log.warning("session_recovered", session_id=session.session_id, pid=session.pid)
+        return len(adopted), len(resting)
+
+    def _adopted(self, engine: FoundEngine, known: Session | None) -> Session:
+        """Return the session as it must be for its live engine to be adopted; one that knows its engine stays."""
+        if known and known.launch and known.launch.launch_id == engine.launch_id:
+            return known
+        environment = engine.environment
+        session = known or self._rested(engine.session_id, _kind_of(engine))
+        launch = Launch(
+            launch_id=engine.launch_id,
+            number=session.launch_count + 1,
+            port=int(environment.get("PORT", "0")),
+            secret=environment.get("WEBHOOK_SECRET") or secrets.token_urlsafe(32),
+            cause=ReasonCode.ADOPTED,
+            launched_at=self._at,
+            identity=engine.identity,
+        )
+        return replace(
+            session,
+            engine_key=environment.get("API_MASTER_KEY") or session.engine_key,
+            desired=Desired.RUNNING,
+            process=ProcessState.STARTING,
+            launch=launch,
+            launch_count=launch.number,
+            ending=None,
+            reason=Reason(code=ReasonCode.ADOPTED, detail="found alive after the database was lost", at=self._at),
+            updated_at=self._at,
+        )
+
+    def _left(self, known: Mapping[SessionId, Session], engines: Iterable[FoundEngine]) -> Iterator[Session]:
+        """Yield a session at rest for each directory that nobody knows."""
+        alive = {engine.session_id for engine in engines}
+        for directory in _directories(self._home.sessions):
+            session_id = SessionId(directory.name)
+            if session_id not in known and session_id not in alive:
+                yield self._rested(session_id, self._default_engine)
+
+    def _gone(self, known: Mapping[SessionId, Session], engines: Iterable[FoundEngine]) -> Iterator[Session]:
+        """Yield at rest those that have neither engine nor directory: they were deleted after the copy was made."""
+        alive = {engine.session_id for engine in engines}
+        for session_id, session in known.items():
+            if session_id not in alive and not (self._home.sessions / session_id).is_dir():
+                yield replace(session, desired=Desired.STOPPED, process=ProcessState.STOPPED, launch=None, ending=None)
+
+    def _rested(self, session_id: SessionId, engine: str) -> Session:
+        reason = Reason(code=ReasonCode.ADOPTED, detail="its directory outlived the database", at=self._at)
+        return Session(
+            session_id=session_id,
+            spec=Spec(user_id=user_of(session_id), engine=engine),
+            engine_key=kept_key(self._home.sessions / session_id) or secrets.token_hex(32),
+            created_at=self._at,
+            updated_at=self._at,
+            reason=reason,
+        )
+
+
+def _is_there(database: Path) -> bool:
+    try:
+        return database.stat().st_size > 0
+    except FileNotFoundError:
+        return False
+
+
+def _kind_of(engine: FoundEngine) -> str:
+    if "API_MASTER_KEY" not in engine.environment:
+        return "command"
+    return "simulator" if "openwa_manager.simulator" in engine.arguments else "openwa"
+
+
+def _directories(sessions_root: Path) -> Iterator[Path]:
+    yield from (each for each in sorted(sessions_root.iterdir()) if each.is_dir() and is_session_id(each.name))
+
+
+def _told(session: Session) -> Decided:
+    """Return what is written of a recovered session; one that is new to the registry is created anew."""
+    born = begin(session) if session.event_seq == 0 else Decided(session=session)
+    detail = session.reason.detail if session.reason else ""
+    decision = "adopted" if session.launch else "at rest"
+    step = Step(
+        session_id=session.session_id,
+        at=session.updated_at,
+        stimulus="Recovered",
+        decision=decision,
+        evidence={"detail": detail, "pid": session.pid},
+    )
+    return replace(born, steps=(*born.steps, step))
+
+
+def _record(connection: sqlite3.Connection, decisions: Iterable[Decided]) -> None:
+    for each in decisions:
+        registry.save_session(connection, each.session, each.steps, each.events)

@@ -1,0 +1,90 @@
+"""How many engines may boot at once: a queue, a few slots, a pause between starts, none on a host short of room.
+
+A slot is held from the grant until the session's engine answers or its start is over.
+"""
+
+import asyncio
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from openwa_manager.domain.ports import Clock
+from openwa_manager.domain.session.session import ReasonCode, SessionId
+
+_RECHECK_S = 1.0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Shortage:
+    """What the host is short of, so that no engine may start now."""
+
+    code: ReasonCode
+    detail: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class QueuedStart:
+    """One session's place in the queue: `admit` is called once when its turn has come, `delay` when it cannot come."""
+
+    admit: Callable[[], None]
+    delay: Callable[[Shortage], None]
+
+
+class StartGate:
+    """Lets engines boot a few at a time, in the order in which they came."""
+
+    def __init__(
+        self, clock: Clock, concurrency: int, spacing_s: float, find_shortage: Callable[[], Shortage | None]
+    ) -> None:
+        self._clock = clock
+        self._concurrency = concurrency
+        self._spacing_s = spacing_s
+        self._find_shortage = find_shortage
+        self._waiting: dict[SessionId, QueuedStart] = {}
+        self._booting: set[SessionId] = set()
+        self._next_boot_s = 0.0
+        self._changed = asyncio.Event()
+
+    def enter(self, session_id: SessionId, start: QueuedStart) -> bool:
+        """Return True when the session may start at once; otherwise its turn is called later."""
+        self._booting.discard(session_id)
+        is_free = not self._waiting and self._has_slot() and self._next_boot_s <= self._clock.now().boot_s
+        if is_free and self._find_shortage() is None:
+            self._take(session_id)
+            return True
+        self._waiting[session_id] = start
+        self._changed.set()
+        return False
+
+    def leave(self, session_id: SessionId) -> None:
+        """Give back the session's slot or place in the queue; without effect when it has neither."""
+        if self._waiting.pop(session_id, None) or session_id in self._booting:
+            self._booting.discard(session_id)
+            self._changed.set()
+
+    async def run(self) -> None:
+        """Call the turns of those who wait, until cancelled."""
+        while True:
+            await self._changed.wait()
+            self._changed.clear()
+            while self._waiting and self._has_slot():
+                await self._admit_next()
+
+    async def _admit_next(self) -> None:
+        await self._clock.sleep_until(self._next_boot_s)
+        shortage = self._find_shortage()
+        if shortage is not None:
+            for start in self._waiting.values():
+                start.delay(shortage)
+            await self._clock.sleep_until(self._clock.now().boot_s + _RECHECK_S)
+        elif self._waiting and self._has_slot():
+            session_id = next(iter(self._waiting))
+            start = self._waiting.pop(session_id)
+            self._take(session_id)
+            start.admit()
+
+    def _has_slot(self) -> bool:
+        return len(self._booting) < self._concurrency
+
+    def _take(self, session_id: SessionId) -> None:
+        self._booting.add(session_id)
+        self._next_boot_s = self._clock.now().boot_s + self._spacing_s

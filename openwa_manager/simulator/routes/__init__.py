@@ -1,0 +1,1 @@
+"""The simulator's routes, one module per noun, and its control routes."""

@@ -1,0 +1,164 @@
+"""What survives a restart: sessions, webhooks, keys and failed deliveries, as JSON files under ./data."""
+
+import json
+import os
+from dataclasses import asdict, dataclass, field, replace
+from pathlib import Path
+from typing import TypeVar, cast
+
+from openwa_manager.simulator.http.wire import Json
+
+#: Statuses that no engine can have after a restart; OpenWA resets such rows to `disconnected` at boot.
+ACTIVE_STATUSES = frozenset({"initializing", "qr_ready", "authenticating", "ready"})
+
+
+class CorruptDataError(Exception):
+    """A data file cannot be read; the message is what OpenWA logs."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SessionRow:
+    """A row of OpenWA's `sessions` table."""
+
+    id: str
+    name: str
+    status: str
+    created_at: str
+    updated_at: str
+    phone: str | None = None
+    push_name: str | None = None
+    connected_at: str | None = None
+    last_active: str | None = None
+    config: dict[str, Json] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class WebhookRow:
+    """A row of OpenWA's `webhooks` table."""
+
+    id: str
+    session_id: str
+    url: str
+    events: list[str]
+    created_at: str
+    updated_at: str
+    secret: str | None = None
+    headers: dict[str, str] = field(default_factory=dict)
+    filters: dict[str, Json] | None = None
+    active: bool = True
+    retry_count: int = 3
+    last_triggered_at: str | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DeliveryFailureRow:
+    """A row of OpenWA's `webhook_delivery_failures` table."""
+
+    id: str
+    webhook_id: str
+    session_id: str
+    event: str
+    url: str
+    idempotency_key: str
+    delivery_id: str
+    attempts: int
+    last_status_code: int | None
+    last_error: str
+    created_at: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class KeyRow:
+    """A row of OpenWA's `api_keys` table; only the hash of the key is stored."""
+
+    id: str
+    name: str
+    key_hash: str
+    key_prefix: str
+    role: str
+    created_at: str
+    allowed_sessions: list[str] = field(default_factory=list)
+    is_active: bool = True
+    usage_count: int = 0
+
+
+Row = TypeVar("Row", SessionRow, WebhookRow, DeliveryFailureRow, KeyRow)
+
+
+class Table(dict[str, Row]):
+    """Rows by id, in order of creation."""
+
+    def put(self, row: Row) -> Row:
+        """Insert or replace a row and return it."""
+        self[row.id] = row
+        return row
+
+
+class Storage:
+    """The two databases of an instance: `main` (keys) and `openwa` (everything else)."""
+
+    def __init__(self, data_dir: Path) -> None:
+        self._main_file = data_dir / "main.json"
+        self._openwa_file = data_dir / "openwa.json"
+        self.keys: Table[KeyRow] = Table()
+        self.sessions: Table[SessionRow] = Table()
+        self.webhooks: Table[WebhookRow] = Table()
+        self.delivery_failures: Table[DeliveryFailureRow] = Table()
+
+    def load(self) -> None:
+        """Read both files; a missing or empty one is a new instance. Raises: CorruptDataError, OSError."""
+        main = _read_tables(self._main_file)
+        openwa = _read_tables(self._openwa_file)
+        try:
+            _fill(self.keys, KeyRow, main.get("api_keys", []))
+            _fill(self.sessions, SessionRow, openwa.get("sessions", []))
+            _fill(self.webhooks, WebhookRow, openwa.get("webhooks", []))
+            _fill(self.delivery_failures, DeliveryFailureRow, openwa.get("webhook_delivery_failures", []))
+        except TypeError as error:
+            raise CorruptDataError(f"SQLITE_CORRUPT: database disk image is malformed ({error})") from error
+
+    def reset_active_sessions(self) -> None:
+        """Mark sessions that lived in an earlier process as `disconnected`."""
+        for row in tuple(self.sessions.values()):
+            if row.status in ACTIVE_STATUSES:
+                self.sessions.put(replace(row, status="disconnected"))
+        self.save()
+
+    def save_keys(self) -> None:
+        """Write the keys."""
+        _write_tables(self._main_file, {"api_keys": [asdict(row) for row in self.keys.values()]})
+
+    def save(self) -> None:
+        """Write everything but the keys."""
+        tables = {
+            "sessions": [asdict(row) for row in self.sessions.values()],
+            "webhooks": [asdict(row) for row in self.webhooks.values()],
+            "webhook_delivery_failures": [asdict(row) for row in self.delivery_failures.values()],
+        }
+        _write_tables(self._openwa_file, tables)
+
+
+def _fill(table: Table[Row], kind: type[Row], rows: list[dict[str, Json]]) -> None:
+    for row in rows:
+        # The file is our own; a field of another type than we wrote would be its owner's doing.
+        table.put(kind(**row))  # type: ignore[arg-type]
+
+
+def _read_tables(path: Path) -> dict[str, list[dict[str, Json]]]:
+    try:
+        text = path.read_text("utf-8")
+    except FileNotFoundError:
+        return {}
+    if not text:
+        return {}
+    try:
+        return cast("dict[str, list[dict[str, Json]]]", json.loads(text))
+    except ValueError as error:
+        raise CorruptDataError("SQLITE_NOTADB: file is not a database") from error
+
+
+def _write_tables(path: Path, tables: dict[str, list[dict[str, Json]]]) -> None:
+    """Replace the file whole, as a database would: a crash leaves the old or the new content."""
+    scratch = path.with_suffix(".tmp")
+    scratch.write_text(json.dumps(tables), "utf-8")
+    os.replace(scratch, path)  # noqa: PTH105 - the same call, named in the os module's documentation as atomic
