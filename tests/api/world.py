@@ -43,7 +43,7 @@ from openwa_manager.services.sessions.sessions import Sessions
 from openwa_manager.services.starting.dependencies import Dependencies
 from openwa_manager.services.starting.start_gate import StartGate
 from openwa_manager.store.database import Database
-from tests.api.channels import PACE, Channels, channels_of
+from tests.api.delivery.channels import PACE, Channels, channels_of
 
 USER_AND_ID = "user_1_session_550e8400"
 SIMULATOR = KnownProgram((sys.executable, "-m", "openwa_manager.simulator"))

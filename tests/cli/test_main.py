@@ -11,8 +11,8 @@ from pathlib import Path
 import pytest
 
 from openwa_manager.cli import COMMANDS, main
+from tests.cli.commands.samples import code_of, modules_on, session
 from tests.cli.conftest import Run
-from tests.cli.samples import code_of, modules_on, session
 from tests.fakes.api import Answer, Api
 
 PROGRAM = (sys.executable, "-m", "openwa_manager")

@@ -4,6 +4,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 
 from openwa_manager.domain.delivery.events import UNNUMBERED, Event
+from openwa_manager.domain.session import link, process, requests
 from openwa_manager.domain.session.commands import Command
 from openwa_manager.domain.session.context import Announcement, Context, Dropped, Outcome, Refused, move
 from openwa_manager.domain.session.deadlines import Moment, is_held
@@ -14,9 +15,6 @@ from openwa_manager.domain.session.session import (
     Session,
     Status,
     Step,
-    link,
-    process,
-    requests,
 )
 from openwa_manager.domain.session.stimuli import (
     BringUpRefused,

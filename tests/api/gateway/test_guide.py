@@ -1,0 +1,111 @@
+import json
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from openwa_manager.api.gateway.errors import GatewayError
+from openwa_manager.api.gateway.guide import may_be_guide, queued, translate
+from tests.api.gateway.test_sessions import error, linked
+from tests.api.world import World
+
+TEXT = {"to": "+85212345678", "text": "Hello"}
+IMAGE = {"to": "85212345678@c.us", "url": "http://127.0.0.1:9/x.png", "caption": "Look"}
+
+
+def meaning(route: str, body: object) -> tuple[str, object] | None:
+    said = translate(route, json.dumps(body).encode())
+    return None if said is None else (said.route, json.loads(said.body))
+
+
+@pytest.mark.parametrize("route", ["send-text", "send"])
+def test_a_text_of_the_guide_is_a_text_to_a_chat(route: str) -> None:
+    assert meaning(route, TEXT) == ("send-text", {"chatId": "85212345678@c.us", "text": "Hello"})
+
+
+@pytest.mark.parametrize("route", ["send-image", "send"])
+def test_a_url_of_the_guide_is_an_image_to_a_chat(route: str) -> None:
+    assert meaning(route, IMAGE) == (
+        "send-image",
+        {"chatId": "85212345678@c.us", "url": "http://127.0.0.1:9/x.png", "caption": "Look"},
+    )
+
+
+def test_at_the_guides_own_address_openwas_words_are_understood_too() -> None:
+    assert meaning("send", {"chatId": "1@g.us", "text": "x"}) == ("send-text", {"chatId": "1@g.us", "text": "x"})
+
+
+@pytest.mark.parametrize("body", [{"chatId": "1@c.us", "text": 'say "to"'}, {"chatId": "1@c.us", "to": "2"}, [], 5])
+def test_what_is_not_the_guides_goes_on_as_it_is(body: object) -> None:
+    assert meaning("send-text", body) is None
+
+
+def test_what_is_no_json_goes_on_as_it_is_where_openwa_can_refuse_it() -> None:
+    assert translate("send-text", b'{"to": ') is None
+
+
+@pytest.mark.parametrize("body", [{"to": "alice", "text": "x"}, {"to": 5, "text": "x"}, {"to": "", "text": "x"}])
+@pytest.mark.parametrize("route", ["send-text", "send"])
+def test_nobody_is_refused(route: str, body: object) -> None:
+    with pytest.raises(GatewayError, match="to must be") as raised:
+        meaning(route, body)
+
+    assert raised.value.status == 400
+
+
+@pytest.mark.parametrize("raw", [b"", b"[]", b"{bad"])
+def test_nothing_at_the_guides_own_address_is_refused(raw: bytes) -> None:
+    with pytest.raises(GatewayError, match="must be a JSON object"):
+        translate("send", raw)
+
+
+@given(text=st.text())
+def test_the_text_arrives_as_it_was_written(text: str) -> None:
+    assert meaning("send", {"to": "85212345678", "text": text}) == (
+        "send-text",
+        {"chatId": "85212345678@c.us", "text": text},
+    )
+
+
+def test_the_answer_is_marked_as_queued() -> None:
+    assert json.loads(queued(b'{"messageId":"3EB0","timestamp":1}')) == {
+        "messageId": "3EB0",
+        "timestamp": 1,
+        "status": "queued",
+    }
+    assert queued(b"<html>") == b"<html>"
+
+
+@pytest.mark.parametrize(
+    ("words", "expected"),
+    [
+        (("messages", "send"), True),
+        (("messages", "send-image"), True),
+        (("messages", "send-video"), False),
+        (("messages",), False),
+        (("webhooks", "send"), False),
+    ],
+)
+def test_the_guide_is_spoken_at_three_addresses(words: tuple[str, ...], expected: bool) -> None:
+    assert may_be_guide(words) is expected
+
+
+@pytest.mark.parametrize("route", ["send", "send-text"])
+async def test_a_message_of_the_guide_is_sent(world: World, route: str) -> None:
+    await linked(world)
+
+    reply = await world.call("POST", f"/api/sessions/acme/messages/{route}", TEXT)
+
+    assert reply.status == 201
+    assert reply.json.pop("status") == "queued"
+    assert set(reply.json) == {"messageId", "timestamp", "status"}
+
+
+async def test_what_openwa_refuses_of_the_guide_is_refused_in_its_words(world: World) -> None:
+    await linked(world)
+
+    foo = await world.call("POST", "/api/sessions/acme/messages/send", {**TEXT, "foo": 1})
+    nobody = await world.call("POST", "/api/sessions/acme/messages/send", {**TEXT, "to": "alice"})
+
+    assert error(foo) == (400, ["property foo should not exist"])
+    assert error(nobody)[0] == 400

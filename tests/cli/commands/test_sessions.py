@@ -1,0 +1,231 @@
+"""The commands about sessions, against an API on a real socket."""
+
+import re
+
+import pytest
+
+from openwa_manager.domain.delivery.events import Json
+from tests.cli.commands.samples import code_of, modules_on, session
+from tests.cli.conftest import Run
+from tests.fakes.api import Answer, Api, problem
+
+PATH = "/v1/sessions/user_1_session_a"
+
+
+def test_create_waits_for_the_code_and_prints_four_facts(pipe: Run, api: Api) -> None:
+    api.on("POST /v1/sessions", Answer(status=201, body=session(status="qr_ready", qr_base64="aW1hZ2U=")))
+
+    said = pipe("create", "user_1_session_a")
+
+    assert said.code == 0
+    assert said.document == {
+        "session_id": "user_1_session_a",
+        "status": "qr_ready",
+        "pid": 4711,
+        "qr_base64": "aW1hZ2U=",
+    }
+    assert api.asked[0].body == {"session_id": "user_1_session_a", "wait_for": "qr", "timeout_s": 30.0}
+
+
+def test_create_hands_on_what_is_asked_for(pipe: Run, api: Api) -> None:
+    api.on("POST /v1/sessions", Answer(status=201, body=session(qr_base64=None)))
+    words = "create --user-id 7 --engine simulator --label shop=hk --label tier=a=b --env TZ=UTC --memory-limit 5"
+
+    pipe(*words.split(), "--proxy-url", "socks5://p:1", "--timeout", "2.5", "--stopped")
+
+    assert api.asked[0].body == {
+        "user_id": "7",
+        "engine": "simulator",
+        "desired": "stopped",
+        "wait_for": "none",
+        "timeout_s": 2.5,
+        "labels": {"shop": "hk", "tier": "a=b"},
+        "env": {"TZ": "UTC"},
+        "proxy_url": "socks5://p:1",
+        "memory_limit_bytes": 5,
+    }
+
+
+def test_create_draws_the_code_on_a_terminal(terminal: Run, api: Api) -> None:
+    qr_base64, modules = code_of("2@pairing")
+    api.on("POST /v1/sessions", Answer(status=201, body=session(status="qr_ready", qr_base64=qr_base64)))
+
+    said = terminal("create", "user_1_session_a")
+
+    assert re.search(r"^status +qr_ready$", said.out, re.MULTILINE)
+    assert len(modules_on(said.out)) >= len(modules) + 8
+    assert qr_base64 not in said.out
+
+
+def test_create_without_a_code_in_time_shows_the_session(terminal: Run, api: Api) -> None:
+    api.on("POST /v1/sessions", Answer(status=201, body=session(status="creating", qr_base64=None)))
+
+    said = terminal("create", "user_1_session_a")
+
+    assert (said.code, modules_on(said.out)) == (1, [])
+    assert said.err == "openwa-manager: user_1_session_a is creating: no reason is known\n"
+
+
+@pytest.mark.parametrize("command", ["create", "start", "restart"])
+def test_a_session_that_failed_to_start_is_a_failure_of_the_command(pipe: Run, api: Api, command: str) -> None:
+    reason: Json = {"code": "launch_failed", "detail": "there is no /home/me/openwa/dist/main.js", "at": "x"}
+    failed = Answer(status=201, body=session(status="failed", reason=reason, qr_base64=None))
+    api.on("POST /v1/sessions", failed)
+    api.on(f"POST /v1/sessions/user_1_session_a/{command}", failed)
+
+    said = pipe(command, "user_1_session_a")
+
+    assert (said.code, '"status"' in said.out) == (1, True)
+    assert said.err == "openwa-manager: user_1_session_a is failed: there is no /home/me/openwa/dist/main.js\n"
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        "stop user_1 --until-start",
+        "deliveries --since 2026-11-22T07:00:00Z",
+        "deliveries list --id evt_1",
+        "deliveries replay --dead --limit 3",
+        "deliveries replay",
+    ],
+)
+def test_words_that_do_not_fit_together_are_never_ignored(pipe: Run, api: Api, words: str) -> None:
+    said = pipe(*words.split())
+
+    assert (said.code, said.out, api.asked) == (2, "", [])
+    assert said.err.startswith("openwa-manager: ")
+
+
+def test_create_says_why_it_was_refused(pipe: Run, api: Api) -> None:
+    api.on("POST /v1/sessions", problem(409, "session_exists", "it exists with another engine"))
+
+    said = pipe("create", "user_1_session_a")
+
+    assert (said.code, said.out) == (1, "")
+    assert said.err == "openwa-manager: it exists with another engine (session_exists)\n"
+
+
+@pytest.mark.parametrize(
+    "words", ["create x --label shop", "create x --env =1", "stop", "stop x --all", "nonsense", ""]
+)
+def test_wrong_usage_exits_with_2(pipe: Run, words: str) -> None:
+    with pytest.raises(SystemExit) as left:
+        pipe(*words.split())
+
+    assert left.value.code == 2
+
+
+def test_list_gathers_all_pages(pipe: Run, api: Api) -> None:
+    first = Answer(body={"sessions": [session(session_id="a")], "next_cursor": "c1"})
+    second = Answer(body={"sessions": [session(session_id="b")], "next_cursor": None})
+    api.on("GET /v1/sessions", first, second)
+
+    said = pipe("list", "--status", "connected", "--user-id", "1", "--label", "shop:hk")
+
+    assert said.document == {"sessions": [session(session_id="a"), session(session_id="b")]}
+    asked = {"status": "connected", "user_id": "1", "label": "shop:hk", "limit": "500"}
+    assert [each.query for each in api.asked] == [asked, {**asked, "cursor": "c1"}]
+
+
+def test_list_is_a_table_on_a_terminal(terminal: Run, api: Api) -> None:
+    reason = {"code": "engine_exited", "detail": "exit 1", "at": "2026-11-22T07:22:04.165Z"}
+    stopped = session(session_id="b", status="stopped", pid=None, phone_number=None, usage=None, reason=reason)
+    api.on("GET /v1/sessions", Answer(body={"sessions": [session(), stopped], "next_cursor": None}))
+
+    said = terminal("list")
+
+    assert said.out.splitlines() == [
+        "SESSION           STATUS     PID   PHONE        RESTARTS  MEMORY  CHANGED              REASON",
+        "user_1_session_a  connected  4711  85212345678  2         123 MB  2026-11-22 07:22:04  -",
+        "b                 stopped    -     -            2         -       2026-11-22 07:22:04  engine_exited",
+    ]
+
+
+def test_an_empty_list_says_so(terminal: Run, api: Api) -> None:
+    api.on("GET /v1/sessions", Answer(body={"sessions": [], "next_cursor": None}))
+
+    assert terminal("list").out == "no sessions\n"
+
+
+def test_json_may_be_asked_for_on_a_terminal(terminal: Run, api: Api) -> None:
+    api.on("GET /v1/sessions", Answer(body={"sessions": [], "next_cursor": None}))
+
+    assert terminal("list", "--json").document == {"sessions": []}
+
+
+def test_show_is_a_fact_a_line_on_a_terminal(terminal: Run, api: Api) -> None:
+    reason = {"code": "network", "detail": "no route\x1b[2J", "at": "2026-11-22T07:22:04.165Z"}
+    api.on(f"GET {PATH}", Answer(body=session(reason=reason)))
+
+    lines = terminal("show", "user_1_session_a").out.splitlines()
+
+    assert "status             connected" in lines
+    assert "reason             network: no route�[2J" in lines
+    assert "labels             shop=hk" in lines
+    assert "pid                4711" in lines
+
+
+def test_show_of_an_unknown_session_exits_with_3(pipe: Run, api: Api) -> None:
+    said = pipe("show", "user_2")
+
+    assert (said.code, said.err) == (3, "openwa-manager: there is no such session (not_found)\n")
+    assert api.asked[0].path == "/v1/sessions/user_2"
+
+
+@pytest.mark.parametrize("session_id", [".", "..", "../stop", "A", "a/b", "%2e", "a" * 64])
+@pytest.mark.parametrize("command", ["show", "stop", "delete", "logs", "qr", "why"])
+def test_what_no_id_can_be_never_becomes_a_path(pipe: Run, api: Api, command: str, session_id: str) -> None:
+    said = pipe(command, session_id)
+
+    assert said.code == 3
+    assert api.asked == []
+
+
+@pytest.mark.parametrize("verb", ["start", "stop", "restart"])
+def test_a_change_waits_for_its_outcome(pipe: Run, api: Api, verb: str) -> None:
+    api.on(f"POST {PATH}/{verb}", Answer(status=202, body=session()))
+
+    assert pipe(verb, "user_1_session_a").document == session()
+    assert pipe(verb, "user_1_session_a", "--wait", "0").code == 0
+    assert [each.query for each in api.asked] == [{"wait": "30.0"}, {"wait": "0.0"}]
+
+
+def test_logout_unlinks(pipe: Run, api: Api) -> None:
+    api.on(f"POST {PATH}/logout", Answer(status=202, body=session(status="stopping")))
+
+    assert pipe("logout", "user_1_session_a").document == session(status="stopping")
+
+
+def test_delete_says_what_it_deleted(pipe: Run, terminal: Run, api: Api) -> None:
+    api.on(f"DELETE {PATH}", Answer(status=204))
+
+    assert pipe("delete", "user_1_session_a").document == {"session_id": "user_1_session_a", "deleted": True}
+    assert terminal("delete", "user_1_session_a", "--keep-data", "--logout").out == "user_1_session_a deleted\n"
+    assert [each.query for each in api.asked] == [{}, {"keep_data": "true", "logout": "true"}]
+
+
+def test_stop_all_waits_until_no_engine_lives(pipe: Run, terminal: Run, api: Api) -> None:
+    api.on("POST /v1/sessions/stop", Answer(status=202, body={"sessions": []}))
+    api.on("GET /v1/registry", Answer(body={"a": 1}), Answer(body={}))
+
+    assert pipe("stop", "--all", "--until-start").document == {"still_running": []}
+    assert terminal("stop", "--all").out == "all stopped\n"
+    assert [each.body for each in api.asked if each.method == "POST"] == [{"until_start": True}, {"until_start": False}]
+
+
+def test_stop_all_fails_when_an_engine_outlives_the_wait(terminal: Run, api: Api) -> None:
+    api.on("POST /v1/sessions/stop", Answer(status=202, body={"sessions": []}))
+    api.on("GET /v1/registry", Answer(body={"b": 2, "a": 1}))
+
+    said = terminal("stop", "--all", "--wait", "0.05")
+
+    assert (said.code, said.out) == (1, "still running: a, b\n")
+
+
+def test_stop_all_without_waiting_has_done_its_work(pipe: Run, api: Api) -> None:
+    api.on("POST /v1/sessions/stop", Answer(status=202, body={"sessions": []}))
+    api.on("GET /v1/registry", Answer(body={"a": 1}))
+
+    said = pipe("stop", "--all", "--wait", "0")
+
+    assert (said.code, said.document) == (0, {"still_running": ["a"]})

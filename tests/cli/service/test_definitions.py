@@ -1,0 +1,125 @@
+"""The unit and the property list as their service managers read them."""
+
+import plistlib
+import re
+import shutil
+import subprocess
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[3]
+UNIT = ROOT / "systemd" / "openwa-manager.service"
+PLIST = ROOT / "launchd" / "com.openwa.manager.plist"
+EXPOSURE_MAX = 2.5
+
+needs_systemd = pytest.mark.skipif(shutil.which("systemd-analyze") is None, reason="systemd-analyze is not installed")
+
+
+def read_unit(path: Path) -> dict[str, dict[str, list[str]]]:
+    """Return section -> key -> values; a key may be given more than once."""
+    sections: dict[str, dict[str, list[str]]] = {}
+    section: dict[str, list[str]] = {}
+    for line in path.read_text("utf-8").splitlines():
+        if line.startswith("["):
+            section = sections.setdefault(line.strip("[]"), {})
+        elif line and not line.startswith("#"):
+            key, equals, value = line.partition("=")
+            assert equals, line
+            section.setdefault(key, []).append(value)
+    return sections
+
+
+@pytest.mark.parametrize(
+    ("key", "value"),
+    [
+        ("Type", "notify"),
+        ("NotifyAccess", "main"),
+        ("WatchdogSec", "30"),
+        ("Restart", "always"),
+        ("KillMode", "process"),
+        ("OOMPolicy", "continue"),
+        ("TasksMax", "infinity"),
+        ("LimitNOFILE", "524288"),
+        ("User", "openwa"),
+        ("UMask", "0077"),
+        ("ExecStart", "/opt/openwa-manager/bin/openwa-manager serve"),
+    ],
+)
+def test_the_unit_keeps_the_daemon_alive_and_touches_nothing_else(key: str, value: str) -> None:
+    assert read_unit(UNIT)["Service"][key] == [value]
+
+
+@pytest.mark.parametrize(
+    ("key", "value"),
+    [("PrivateTmp", "no"), ("RemoveIPC", "no"), ("PrivateUsers", "no"), ("ProtectProc", "default")],
+)
+def test_engines_that_live_on_share_with_the_next_daemon_what_it_needs_of_them(key: str, value: str) -> None:
+    assert read_unit(UNIT)["Service"][key] == [value]
+
+
+def test_chromium_gets_its_sandbox_and_v8_its_compiler() -> None:
+    service = read_unit(UNIT)["Service"]
+
+    assert service["MemoryDenyWriteExecute"] == ["no"]
+    assert {"user", "pid", "net"} <= set(service["RestrictNamespaces"][0].split())
+    assert {"chroot", "seccomp", "@system-service"} <= set(service["SystemCallFilter"][0].split())
+    assert service["SystemCallErrorNumber"] == ["EPERM"]
+    assert {"/opt/openwa", "/tmp"} <= set(service["ReadWritePaths"][0].split())
+
+
+def test_the_unit_never_gives_up_and_starts_at_boot() -> None:
+    unit = read_unit(UNIT)
+
+    assert unit["Unit"]["StartLimitIntervalSec"] == ["0"]
+    assert unit["Install"]["WantedBy"] == ["multi-user.target"]
+
+
+@needs_systemd
+def test_systemd_understands_every_line(tmp_path: Path) -> None:
+    program = tmp_path / "openwa-manager"
+    program.touch(0o755)
+    unit = tmp_path / UNIT.name
+    unit.write_text(UNIT.read_text("utf-8").replace("/opt/openwa-manager/bin/openwa-manager", str(program)), "utf-8")
+
+    done = subprocess.run(("systemd-analyze", "verify", "--man=no", unit), capture_output=True, text=True, check=False)
+
+    complaints = [line for line in done.stderr.splitlines() if UNIT.name in line]
+    assert (complaints, done.returncode) == ([], 0)
+
+
+@needs_systemd
+def test_the_unit_exposes_little() -> None:
+    argv = ("systemd-analyze", "security", "--offline=true", "--no-pager", UNIT)
+
+    done = subprocess.run(argv, capture_output=True, text=True, check=False)
+
+    if "exposure level" not in done.stdout:
+        pytest.skip(f"this systemd cannot tell offline: {done.stderr}")
+    exposure = re.search(r"exposure level for \S+: ([0-9.]+)", done.stdout)
+    assert exposure is not None
+    assert float(exposure[1]) <= EXPOSURE_MAX
+
+
+def test_the_property_list_keeps_the_daemon_alive_and_lets_engines_outlive_it() -> None:
+    job = plistlib.loads(PLIST.read_bytes())
+
+    assert job["Label"] == PLIST.stem
+    assert job["ProgramArguments"] == ["/opt/openwa-manager/bin/openwa-manager", "serve"]
+    assert job["KeepAlive"] is True
+    assert job["RunAtLoad"] is True
+    assert job["AbandonProcessGroup"] is True
+    assert job["ExitTimeOut"] == 30
+    assert job["ProcessType"] == "Interactive"
+    assert job["Umask"] == 0o077
+    assert job["UserName"] == "_openwa"
+    assert job["SoftResourceLimits"] == job["HardResourceLimits"] == {"NumberOfFiles": 24576}
+    assert job["EnvironmentVariables"]["OPENWA_MANAGER_HOME"] == "/opt/openwa"
+    assert job["StandardErrorPath"] == job["StandardOutPath"]
+
+
+@pytest.mark.parametrize("folder", ["systemd", "launchd"])
+def test_the_admin_is_told_how_to_install_upgrade_and_uninstall(folder: str) -> None:
+    headings = re.findall(r"^## (\w+)", (ROOT / folder / "README.md").read_text("utf-8"), re.MULTILINE)
+
+    assert {"Install", "Upgrade", "Uninstall"} <= set(headings)

@@ -1,0 +1,100 @@
+"""The daemon and its service manager: what it says on the socket, and what outlives it."""
+
+import signal
+
+from tests.cli.service.conftest import ServiceManagerEar
+from tests.e2e.daemon import Daemon, engines_below
+from tests.fakes.lockout import locked_out
+
+ALIVE = "WATCHDOG=1"
+
+
+def test_it_says_ready_once_its_sessions_are_taken_up_and_stopping_when_it_goes(
+    watched: Daemon, ear: ServiceManagerEar
+) -> None:
+    for name in ("a", "b", "c"):
+        watched.create(name)
+        watched.until(name, "connected")
+    watched.terminate()
+    ear.forget()
+
+    watched.start(wait=False)
+    heard = list(ear.until("READY=1"))
+    progress = watched.ask("GET", "/readyz").status
+    watched.terminate()
+
+    assert heard[0] == "STATUS=taking up the sessions"
+    assert progress == 200
+    assert "STATUS=3 sessions, 3 running, 0 waiting to start" in ear.listen()
+    assert ear.heard[-1] == "STOPPING=1"
+    assert ear.heard.count("READY=1") == 1
+
+
+def test_it_feeds_the_watchdog_again_and_again(watched: Daemon, ear: ServiceManagerEar) -> None:
+    heard = ear.until(ALIVE, 4)
+
+    assert watched.ask("GET", "/livez").status == 200
+    assert heard.count("READY=1") == 1
+
+
+def test_a_stopped_daemon_does_not_feed_the_watchdog(watched: Daemon, ear: ServiceManagerEar) -> None:
+    ear.until(ALIVE)
+    assert watched.process is not None
+
+    watched.process.send_signal(signal.SIGSTOP)
+    said_while_stopped = ear.listen_for(1.5)
+    watched.process.send_signal(signal.SIGCONT)
+
+    assert said_while_stopped == []
+    assert ALIVE in ear.until(ALIVE)
+
+
+def test_a_daemon_whose_database_hangs_does_not_feed_the_watchdog(watched: Daemon, ear: ServiceManagerEar) -> None:
+    ear.until(ALIVE, 2)
+
+    with locked_out(watched.home / "manager.db"):
+        said_while_hanging = ear.listen_for(1.5)
+
+    assert ALIVE not in said_while_hanging[1:]  # one may have been on its way
+    assert ALIVE in ear.until(ALIVE)
+    assert watched.process is not None
+    assert watched.process.poll() is None
+
+
+def test_a_watchdogs_abort_says_where_the_daemon_hung_and_leaves_the_engines(
+    watched: Daemon, ear: ServiceManagerEar
+) -> None:
+    watched.create("a")
+    watched.until("a", "connected")
+    before = watched.registry()
+    ear.until("READY=1")
+    assert watched.process is not None
+
+    watched.process.send_signal(signal.SIGABRT)
+    exit_code = watched.process.wait(20)
+    survived = sorted(engines_below(watched.home))
+    watched.start()
+
+    assert exit_code == -signal.SIGABRT
+    assert "Current thread" in watched.log
+    assert survived == sorted(before.values())
+    assert watched.registry() == before
+
+
+def test_an_upgrade_of_the_daemon_leaves_every_engine_running(watched: Daemon, ear: ServiceManagerEar) -> None:
+    names = [f"user_{number}_session_x" for number in range(10)]
+    for name in names:
+        watched.create(name)
+    for name in names:
+        watched.until(name, "connected", within_s=40)
+    before = watched.registry()
+
+    assert watched.terminate() == 0
+    survived = sorted(engines_below(watched.home))
+    ear.forget()
+    watched.start(wait=False)
+    ear.until("READY=1")
+
+    assert survived == sorted(before.values())
+    assert watched.registry() == before
+    assert {str(watched.session(name).body["status"]) for name in names} == {"connected"}

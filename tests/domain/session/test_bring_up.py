@@ -1,0 +1,51 @@
+"""An engine that answers, but not as ours should: what stands in the way is said, and said again when time is up."""
+
+from openwa_manager.domain.session.session import ProcessState, ReasonCode
+from openwa_manager.domain.session.stimuli import BringUpRefused
+from tests.domain.session.stage import Stage, booting
+
+STRANGER = "another program holds the port"
+
+
+def refused(stage: Stage) -> None:
+    stage.play(BringUpRefused(launch_id=stage.launch_id, detail=STRANGER))
+
+
+def test_what_stands_in_the_way_is_the_reason() -> None:
+    stage = booting()
+
+    refused(stage)
+
+    assert stage.session.reason is not None
+    assert stage.session.reason.detail == STRANGER
+    assert stage.session.process is ProcessState.STARTING
+
+
+def test_the_same_refusal_again_is_no_news() -> None:
+    stage = booting()
+    refused(stage)
+    before = stage.session
+
+    refused(stage)
+
+    assert stage.session == before
+
+
+def test_the_boot_deadline_repeats_it() -> None:
+    stage = booting()
+    refused(stage)
+
+    stage.wait(stage.policy.link.boot_timeout_s + 1)
+
+    assert stage.reason is ReasonCode.BOOT_TIMEOUT
+    assert stage.session.reason is not None
+    assert stage.session.reason.detail == f"not up within 45 s: {STRANGER}"
+
+
+def test_without_a_refusal_the_deadline_says_only_that_it_was_met() -> None:
+    stage = booting()
+
+    stage.wait(stage.policy.link.boot_timeout_s + 1)
+
+    assert stage.session.reason is not None
+    assert stage.session.reason.detail == "not up within 45 s"

@@ -1,0 +1,100 @@
+"""Ids that are safe names, and the one public word for both machines."""
+
+import string
+from dataclasses import replace
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from openwa_manager.domain.session.session import (
+    Identity,
+    LinkState,
+    ProcessState,
+    SessionId,
+    Status,
+    is_session_id,
+    user_of,
+)
+from tests.domain.session.stage import a_launch, a_session, an_identity
+
+LEGAL = string.ascii_lowercase + string.digits + "_-"
+
+
+@given(st.text(LEGAL, min_size=1, max_size=63).filter(lambda text: text[0] not in "_-"))
+def test_every_name_of_legal_characters_is_a_session_id(text: str) -> None:
+    assert is_session_id(text)
+
+
+@given(st.text() | st.text(LEGAL + "/.\n\x00A é", max_size=70))
+def test_nothing_else_is_a_session_id(text: str) -> None:
+    is_legal = 0 < len(text) <= 63 and text[0] not in "_-" and set(text) <= set(LEGAL)
+
+    assert is_session_id(text) is is_legal
+
+
+@pytest.mark.parametrize("text", ["", ".", "..", "a/b", "a\n", "-a", "_a", "A", "a" * 64, "ä", "a b", "a.b"])
+def test_what_is_no_safe_directory_name_is_no_session_id(text: str) -> None:
+    assert not is_session_id(text)
+
+
+@pytest.mark.parametrize(
+    ("session_id", "user_id"),
+    [
+        ("user_1_session_550e8400", "1"),
+        ("user_ann_b_session_x", "ann_b"),
+        ("user_1_session_a_session_b", "1"),
+        ("user_1_session_", "1"),
+        ("user__session_x", None),
+        ("user_1", None),
+        ("my_user_1_session_x", None),
+    ],
+)
+def test_the_user_stands_in_the_session_id(session_id: str, user_id: str | None) -> None:
+    assert user_of(SessionId(session_id)) == user_id
+
+
+WORDS = {
+    (ProcessState.STOPPED, LinkState.UNKNOWN): Status.STOPPED,
+    (ProcessState.STOPPED, LinkState.BANNED): Status.BANNED,
+    (ProcessState.STOPPED, LinkState.LOGGED_OUT): Status.LOGGED_OUT,
+    (ProcessState.STARTING, LinkState.UNKNOWN): Status.CREATING,
+    (ProcessState.STARTING, LinkState.QR_READY): Status.QR_READY,
+    (ProcessState.RUNNING, LinkState.UNKNOWN): Status.CREATING,
+    (ProcessState.RUNNING, LinkState.QR_READY): Status.QR_READY,
+    (ProcessState.RUNNING, LinkState.AUTHENTICATING): Status.AUTHENTICATING,
+    (ProcessState.RUNNING, LinkState.CONNECTED): Status.CONNECTED,
+    (ProcessState.RUNNING, LinkState.DISCONNECTED): Status.DISCONNECTED,
+    (ProcessState.STOPPING, LinkState.UNKNOWN): Status.STOPPING,
+    (ProcessState.STOPPING, LinkState.BANNED): Status.STOPPING,
+    (ProcessState.STOPPING, LinkState.LOGGED_OUT): Status.STOPPING,
+    (ProcessState.BACKOFF, LinkState.UNKNOWN): Status.RESTARTING,
+    (ProcessState.FAILED, LinkState.UNKNOWN): Status.FAILED,
+}
+
+
+@pytest.mark.parametrize(("process", "link"), WORDS)
+def test_one_word_stands_for_both_machines(process: ProcessState, link: LinkState) -> None:
+    session = replace(a_session(), process=process, link=link)
+
+    assert session.status is WORDS[process, link]
+
+
+def test_a_pid_is_that_of_a_known_process() -> None:
+    session, launch = a_session(), a_launch(1, 0.0)
+
+    assert session.pid is None
+    assert replace(session, launch=launch).pid is None
+    assert replace(session, launch=replace(launch, identity=an_identity())).pid == 1001
+
+
+def test_a_reused_pid_is_another_process() -> None:
+    assert Identity(boot_id="a", pid=1, started=5) != Identity(boot_id="a", pid=1, started=6)
+    assert Identity(boot_id="a", pid=1, started=5) != Identity(boot_id="b", pid=1, started=5)
+
+
+def test_secrets_do_not_show() -> None:
+    session = replace(a_session(), launch=a_launch(1, 0.0))
+
+    assert "engine_key" not in repr(session)
+    assert "secret" not in repr(session)

@@ -1,0 +1,263 @@
+"""What may happen to a session, drawn at random, and what must hold after each step."""
+
+from dataclasses import replace
+
+from hypothesis import strategies as st
+
+from openwa_manager.domain.delivery.events import UNNUMBERED, Event
+from openwa_manager.domain.session.commands import Spawn
+from openwa_manager.domain.session.lifecycle import TRANSITIONS, Decided, Dropped, Refused
+from openwa_manager.domain.session.restart import AFTER
+from openwa_manager.domain.session.session import (
+    Desired,
+    Exit,
+    LaunchId,
+    LinkState,
+    ProcessState,
+    ReasonCode,
+    Session,
+    Status,
+)
+from openwa_manager.domain.session.stimuli import (
+    BringUpRefused,
+    ChangeRequested,
+    CredentialsRestored,
+    Deadline,
+    DeadlinePassed,
+    DeleteRequested,
+    DirectoryRemoved,
+    EngineEnded,
+    EngineEventReceived,
+    EngineFaulted,
+    EngineReady,
+    Launched,
+    LaunchFailed,
+    LaunchObservation,
+    LifeSeen,
+    LinkCheckRequested,
+    LinkReport,
+    LinkReported,
+    LogoutRequested,
+    MessageAcknowledged,
+    Observation,
+    PostsMissed,
+    ProcessExited,
+    QrProduced,
+    Request,
+    RestartRequested,
+    Restricted,
+    Resumed,
+    SlotDelayed,
+    SlotGranted,
+    StartRequested,
+    Stimulus,
+    StopRequested,
+    SupervisionFailed,
+)
+from tests.domain.session.stage import (
+    AT,
+    Answer,
+    Stage,
+    a_launch,
+    a_session,
+    an_identity,
+    authenticating,
+    backing_off,
+    banned,
+    booting,
+    connected,
+    deleting,
+    failed,
+    queued,
+    running,
+    showing_code,
+    spawning,
+    stopping,
+)
+
+P, L = ProcessState, LinkState
+STICKY = (L.BANNED, L.LOGGED_OUT)
+GONE_FOR_GOOD = (ReasonCode.QR_EXPIRED, ReasonCode.BANNED, ReasonCode.LOGGED_OUT)
+
+exits = st.builds(Exit, exit_code=st.none() | st.integers(0, 255), signal=st.none() | st.integers(1, 31))
+requests = st.one_of(
+    st.just(StartRequested()),
+    st.builds(StopRequested, until_start=st.booleans()),
+    st.just(RestartRequested()),
+    st.just(LogoutRequested()),
+    st.builds(DeleteRequested, keep_data=st.booleans()),
+    st.builds(lambda label: ChangeRequested(spec=replace(a_session().spec, labels={"a": label})), st.text(max_size=1)),
+)
+
+
+HERE = st.just(LaunchId("here"))
+texts = st.sampled_from(["", "x"])
+#: What can be observed of one launch; times are told relative to the moment it is played.
+words = st.one_of(
+    st.builds(EngineReady, launch_id=HERE, inner_id=st.none() | texts),
+    st.builds(EngineFaulted, launch_id=HERE, code=st.sampled_from(sorted(AFTER)), detail=texts),
+    st.builds(
+        LinkReported,
+        launch_id=HERE,
+        link=st.sampled_from(LinkReport),
+        detail=texts,
+        phone_number=st.none() | texts,
+        push_name=st.none() | texts,
+    ),
+    st.builds(
+        QrProduced,
+        launch_id=HERE,
+        image=st.just(b""),
+        sha256=st.sampled_from("abc"),
+        produced_at=st.sampled_from([-1e6, -30.0, 0.0]),
+        expires_at=st.none() | st.sampled_from([-1.0, 5.0]),
+    ),
+    st.builds(Restricted, launch_id=HERE, is_active=st.booleans(), kind=texts, detail=texts),
+    st.builds(MessageAcknowledged, launch_id=HERE, message_id=texts, fate=st.sampled_from(["sent", "failed"])),
+    st.builds(EngineEventReceived, launch_id=HERE, type=st.just("group.join"), data=st.just({})),
+    st.builds(LifeSeen, launch_id=HERE),
+    st.builds(LinkCheckRequested, launch_id=HERE),
+    st.builds(PostsMissed, launch_id=HERE, events=st.just(("message.ack", "message.ack"))),
+    st.builds(CredentialsRestored, launch_id=HERE),
+    st.builds(BringUpRefused, launch_id=HERE, detail=texts),
+)
+of_launch = words | st.one_of(
+    st.builds(Launched, launch_id=HERE, identity=st.integers(1, 9).map(an_identity)),
+    st.builds(LaunchFailed, launch_id=HERE, code=st.sampled_from(ReasonCode), detail=texts),
+    st.builds(ProcessExited, launch_id=HERE, exit=exits, log_tail=st.sampled_from(["", "EADDRINUSE"])),
+    st.builds(EngineEnded, launch_id=HERE, exit=exits),
+)
+of_no_launch = st.one_of(
+    st.builds(Resumed, is_alive=st.just(True), identity=st.integers(1, 9).map(an_identity)),
+    st.builds(Resumed, is_alive=st.just(False), host_rebooted=st.booleans(), exit=exits),
+    st.just(SlotGranted(launch=a_launch(1, AT))),
+    st.builds(SlotDelayed, code=st.sampled_from([ReasonCode.MEMORY_LOW, ReasonCode.DISK_FULL]), detail=st.just("")),
+    st.just(DirectoryRemoved()),
+    st.just(SupervisionFailed(detail="")),
+    st.builds(DeadlinePassed, deadline=st.sampled_from(Deadline)),
+)
+pauses_s = st.sampled_from([0.0, 0.5, 21.0, 61.0, 200.0, 2000.0])
+walks = st.lists(
+    st.tuples(of_launch | of_launch | of_no_launch | requests, pauses_s, st.floats(0, 1, exclude_max=True)), max_size=50
+)
+
+
+STARTS = [
+    Stage(),
+    *(
+        make()
+        for make in (
+            queued,
+            spawning,
+            booting,
+            running,
+            showing_code,
+            authenticating,
+            connected,
+            backing_off,
+            failed,
+            stopping,
+            deleting,
+            banned,
+        )
+    ),
+]
+
+
+def placed(stimulus: Stimulus, stage: Stage) -> Stimulus:
+    """Return what was drawn as it happens here and now: of the current launch, at this time."""
+    launch = stage.session.launch
+    match stimulus:
+        case SlotGranted():
+            return SlotGranted(launch=a_launch(stage.session.launch_count + 1, stage.at))
+        case QrProduced() if launch is not None:
+            expires_at = None if stimulus.expires_at is None else stage.at + stimulus.expires_at
+            produced_at = stage.at + stimulus.produced_at
+            return replace(stimulus, launch_id=launch.launch_id, produced_at=produced_at, expires_at=expires_at)
+        case LaunchObservation() if launch is not None:
+            return replace(stimulus, launch_id=launch.launch_id)
+        case _:
+            return stimulus
+
+
+def word_for(session: Session) -> Status:
+    """Return the public word by the table in DESIGN.md, written down a second time."""
+    match session.process, session.link:
+        case P.STOPPED, (L.BANNED | L.LOGGED_OUT) as link:
+            return Status(link.value)
+        case P.STARTING | P.RUNNING, L.UNKNOWN:
+            return Status.CREATING
+        case P.STARTING | P.RUNNING, link:
+            return Status(link.value)
+        case P.BACKOFF, _:
+            return Status.RESTARTING
+        case process, _:
+            return Status(process.value)
+
+
+def assert_is_whole(session: Session) -> None:
+    """Assert what holds of every session in every state."""
+    is_up = session.process in (P.STARTING, P.RUNNING)
+    assert session.status is word_for(session)
+    assert (session.link in STICKY) <= (session.process in (P.STOPPED, P.STOPPING))
+    assert is_up or session.link is L.UNKNOWN or session.link in STICKY
+    assert (session.ending is not None) is (session.process is P.STOPPING)
+    assert session.launch is None or session.process in (P.STARTING, P.RUNNING, P.STOPPING)
+    assert session.process is not P.RUNNING or session.pid is not None
+    assert session.qr is None or (is_up and session.link is L.QR_READY)
+    assert (session.connected_at is not None) is (session.link is L.CONNECTED)
+    assert session.link is not L.DISCONNECTED or session.reason is not None
+    assert (session.restarts.next_at is not None) is (session.process in (P.BACKOFF, P.FAILED))
+    assert session.process is not P.FAILED or session.restarts.is_slow
+    assert session.launch is None or session.launch.number == session.launch_count
+
+
+def assert_is_stale_or_refused(before: Session, stimulus: Stimulus, answer: Answer) -> None:
+    """Assert that what does not fit is answered as it should be."""
+    if before.process not in TRANSITIONS[type(stimulus)]:
+        assert isinstance(answer, Refused if isinstance(stimulus, Request) else Dropped)
+    assert not (isinstance(answer, Refused) and isinstance(stimulus, Observation))
+    assert not (isinstance(answer, Dropped) and isinstance(stimulus, Request))
+
+
+def assert_follows(before: Session, stimulus: Stimulus, decided: Decided) -> None:
+    """Assert what holds of every decision."""
+    after = decided.session
+    assert after.process in TRANSITIONS[type(stimulus)][before.process]
+    assert after.launch_count - before.launch_count == sum(isinstance(each, Spawn) for each in decided.commands)
+    assert_are_numbered(before.event_seq, after.event_seq, decided.events)
+    assert all(step.at == after.updated_at for step in decided.steps)
+    if after.reason != before.reason and after.process is P.STOPPING and after.reason is not None:
+        assert after.reason.code not in GONE_FOR_GOOD or after.desired is Desired.STOPPED
+    if after.qr is not None and after.qr != before.qr:
+        assert isinstance(stimulus, QrProduced)
+        assert before.launch is not None
+        assert before.link not in (L.CONNECTED, L.AUTHENTICATING)
+        assert before.qr is None or before.qr.sha256 != after.qr.sha256
+        assert after.qr.produced_at >= before.launch.launched_at
+    if decided.is_gone:
+        assert before.launch is None
+    if after.status is not before.status:
+        assert sum(event.type == "session.status" for event in decided.events) == 1
+
+
+def assert_are_numbered(first: int, last: int, events: tuple[Event, ...]) -> None:
+    """Assert that the numbers have no gaps and that only what may overtake has none."""
+    numbered = [event.session_seq for event in events if event.type not in UNNUMBERED]
+    assert numbered == list(range(first + 1, last + 1))
+    assert all(event.session_seq is None for event in events if event.type in UNNUMBERED)
+
+
+class CheckedStage(Stage):
+    """A stage on which every single decision is examined."""
+
+    def decide(self, stimulus: Stimulus) -> Answer:
+        before = self.session
+        answer = super().decide(stimulus)
+        assert_is_stale_or_refused(before, stimulus, answer)
+        if isinstance(answer, Decided):
+            assert_follows(before, stimulus, answer)
+        else:
+            assert self.session == before
+        assert_is_whole(self.session)
+        return answer

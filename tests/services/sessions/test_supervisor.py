@@ -1,0 +1,170 @@
+"""Whoever asks a supervisor gets an answer, whatever becomes of the supervisor."""
+
+import asyncio
+from collections.abc import AsyncIterator
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import pytest
+
+from openwa_manager.domain.errors import DrainingError, SessionNotFoundError
+from openwa_manager.domain.session.restart import Policy
+from openwa_manager.domain.session.session import LinkState, ProcessState, ReasonCode, Session
+from openwa_manager.domain.session.stimuli import (
+    DeleteRequested,
+    MessageAcknowledged,
+    Resumed,
+    StartRequested,
+    StopRequested,
+)
+from openwa_manager.processes.launcher import HostLauncher
+from openwa_manager.processes.ports import PortPool
+from openwa_manager.services.sessions.supervisor import Supervisor
+from openwa_manager.services.starting.bulkhead import keep_running
+from openwa_manager.services.starting.dependencies import Dependencies
+from openwa_manager.services.starting.start_gate import StartGate
+from openwa_manager.store.database import Database
+from tests.domain.session.stage import AT, a_launch, a_session, an_identity
+from tests.fakes.clock import FakeClock
+
+
+@dataclass
+class Dice:
+    """What draws the chances, with a bug in it for so many draws."""
+
+    bugs_left: int = 0
+
+    def draw(self) -> float:
+        if self.bugs_left:
+            self.bugs_left -= 1
+            raise ZeroDivisionError
+        return 0.5
+
+
+@dataclass
+class Host:
+    """Since when it has been awake."""
+
+    awake_since_s: float = 0.0
+
+
+@dataclass
+class Capacity:
+    """A supervisor at work in its bulkhead."""
+
+    dependencies: Dependencies
+    clock: FakeClock
+    dice: Dice
+    host: Host
+    group: asyncio.TaskGroup
+
+    def __post_init__(self) -> None:
+        self._begin(Supervisor.of_new_session(a_session(), self.dependencies))
+
+    def take_over(self, session: Session) -> None:
+        """Have another supervisor at work, for this session."""
+        self.running.cancel()
+        self._begin(Supervisor(session, self.dependencies))
+
+    def _begin(self, supervisor: Supervisor) -> None:
+        self.supervisor = supervisor
+        self.running = self.group.create_task(keep_running(supervisor, self.dependencies))
+
+
+@pytest.fixture
+async def room(tmp_path: Path) -> AsyncIterator[Capacity]:
+    clock, dice, host = FakeClock(), Dice(), Host()
+    launcher = HostLauncher(tmp_path / "locks", clock)
+    async with Database(tmp_path / "manager.db") as database, asyncio.TaskGroup() as group:
+        dependencies = Dependencies(
+            clock=clock,
+            chance=dice.draw,
+            database=database,
+            launcher=launcher,
+            engines={},
+            gate=StartGate(clock, 0, 0.0, lambda: None),
+            ports=PortPool(28100, 28109),
+            policy=Policy(),
+            sessions_root=tmp_path / "sessions",
+            logs_root=None,
+            stop_grace_s=1.0,
+            announce=lambda _: None,
+            expect_code=lambda: None,
+            is_offline=lambda: False,
+            awake_since=lambda: host.awake_since_s,
+        )
+        room = Capacity(dependencies, clock, dice, host, group)
+        yield room
+        room.running.cancel()
+    launcher.close()
+
+
+async def test_who_asked_a_supervisor_that_failed_over_it_is_told_so(room: Capacity) -> None:
+    room.dice.bugs_left = 1
+
+    with pytest.raises(DrainingError):
+        await room.supervisor.ask(StartRequested())
+
+
+async def test_a_supervisor_that_was_started_over_does_what_it_is_asked(room: Capacity) -> None:
+    await room.supervisor.hear(())
+    room.dice.bugs_left = 1
+    with pytest.raises(DrainingError):
+        await room.supervisor.ask(StartRequested())
+    await room.clock.until_sleeping()
+    await room.clock.advance(1.0)
+
+    session = await room.supervisor.ask(StartRequested())
+
+    assert session.process is ProcessState.STARTING
+
+
+async def test_a_takeover_is_over_for_its_caller_even_if_the_supervisor_failed_over_it(room: Capacity) -> None:
+    await room.supervisor.hear(())
+    room.dice.bugs_left = 1
+
+    session = await room.supervisor.hear((Resumed(is_alive=False),))
+
+    assert session.process is ProcessState.STOPPED
+
+
+async def test_who_asks_when_the_daemon_is_stopping_is_told_so(room: Capacity) -> None:
+    await room.supervisor.hear(())
+    told: list[DrainingError] = []
+
+    async def ask() -> None:
+        try:
+            await room.supervisor.ask(StopRequested())
+        except DrainingError as error:
+            told.append(error)
+
+    asking = room.group.create_task(ask())
+    await asyncio.sleep(0)
+    room.running.cancel()
+    await asking
+
+    assert len(told) == 1
+
+
+async def test_who_asks_a_session_that_is_gone_is_told_so(room: Capacity) -> None:
+    await room.supervisor.ask(DeleteRequested(keep_data=True))
+    await room.running
+
+    with pytest.raises(SessionNotFoundError):
+        await room.supervisor.ask(StopRequested())
+
+
+async def test_a_repeat_does_not_take_back_that_nobody_is_blamed_for_the_hosts_sleep(room: Capacity) -> None:
+    launch = replace(a_launch(1, AT, ReasonCode.REQUESTED), identity=an_identity())
+    linking = replace(a_session(), process=ProcessState.RUNNING, link=LinkState.AUTHENTICATING, launch=launch)
+    room.take_over(linking)
+    seen = MessageAcknowledged(launch_id=launch.launch_id, message_id="m", fate="sent")
+    await room.supervisor.hear((seen,), "once")
+    await room.clock.advance(Policy().link.authenticating_s - 1.0)
+
+    room.host.awake_since_s = room.clock.now().boot_s
+    await room.supervisor.hear((seen,), "once")
+    await room.clock.advance(2.0)
+    session = await room.supervisor.hear(())
+
+    assert session.process is ProcessState.RUNNING

@@ -1,0 +1,60 @@
+import asyncio
+import sqlite3
+from functools import partial
+from pathlib import Path
+
+from openwa_manager.domain.delivery.events import Event
+from openwa_manager.services.upkeep.housekeeping import EngineLogs, Housekeeping
+from openwa_manager.store.backlog import read_backlog
+from openwa_manager.store.database import Database
+from openwa_manager.store.endpoints import save_endpoint
+from openwa_manager.store.outbox import append, read_events
+from tests.fakes.clock import FakeClock
+from tests.services.delivery.dispatch_setup import an_endpoint, an_event
+
+DAY_S = 86_400.0
+NO_LOGS = EngineLogs(1)
+
+
+async def test_every_hour_old_events_are_forgotten_and_the_database_is_copied(tmp_path: Path) -> None:
+    clock = FakeClock()
+    old, young = (Event(type="x", occurred_at=clock.now().at - days * DAY_S) for days in (8, 1))
+    copies = tmp_path / "copies"
+    copies.mkdir()
+    async with Database(tmp_path / "manager.db") as database:
+        await database.write(partial(append, events=[old] * 5000 + [young]))
+        async with asyncio.TaskGroup() as tasks:
+            run = tasks.create_task(Housekeeping(clock, database, copies, NO_LOGS, list).run())
+            await clock.until_sleeping(3)
+
+            await clock.advance(3600.0)
+
+            while not list(copies.glob("manager-*.db")):
+                await database.read(read_events)
+            run.cancel()
+
+        assert [stored.event for stored in await database.read(read_events)] == [young]
+
+
+def overfill(connection: sqlite3.Connection) -> None:
+    connection.execute("UPDATE backlog SET row_count = 195000")
+
+
+async def test_every_minute_passing_events_make_room_in_a_backlog_that_is_nearly_full(tmp_path: Path) -> None:
+    clock = FakeClock()
+    kinds = ("session.status", "presence.update", "message.received", "call.x")
+    async with Database(tmp_path / "manager.db") as database:
+        await database.write(partial(save_endpoint, endpoint=an_endpoint()))
+        await database.write(partial(append, events=[an_event(event_type=kind) for kind in kinds]))
+        await database.write(overfill)
+        async with asyncio.TaskGroup() as tasks:
+            run = tasks.create_task(Housekeeping(clock, database, tmp_path, NO_LOGS, list).run())
+            await clock.until_sleeping(3)
+
+            await clock.advance(60.0)
+
+            while (await database.read(read_backlog)).row_count == 195_000:
+                pass
+            run.cancel()
+
+        assert (await database.read(read_backlog)).row_count == 194_998
