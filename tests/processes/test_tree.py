@@ -258,7 +258,7 @@ import asyncio, os, subprocess, structlog, sys
 from pathlib import Path
 from openwa_manager.domain.ports import Target
 from openwa_manager.host.clock import SystemClock
-from openwa_manager.processes.exits.exits import pidfd
+from openwa_manager.processes.exits import pidfd
 from openwa_manager.processes.exits.exits import Exits, system_source
 from openwa_manager.processes.reading.identity import identify
 from openwa_manager.processes.tree import Trees

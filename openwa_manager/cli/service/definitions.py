@@ -36,7 +36,7 @@ def shipped(name: str) -> str:
     packaged = resources.files("openwa_manager") / "data" / name
     if packaged.is_file():
         return packaged.read_text("utf-8")
-    return (Path(__file__).parents[2] / _FOLDERS[name] / name).read_text("utf-8")
+    return (Path(__file__).parents[3] / _FOLDERS[name] / name).read_text("utf-8")
 
 
 def program_here() -> tuple[str, ...]:

@@ -41,7 +41,7 @@ def once(**counts: int) -> Tries:
 
 
 @pytest.mark.parametrize(
-    ("tries", "outcome", "situation", "verdict"),
+    ("tries", "result", "situation", "verdict"),
     [
         (Tries(), Delivered(status=200), at_now(), Succeeded()),
         (Tries(), Gone(), at_now(), Disabled()),
@@ -88,7 +88,7 @@ def test_what_follows_from_an_outcome(
 
 
 @pytest.mark.parametrize(
-    ("tries", "outcome", "situation"),
+    ("tries", "result", "situation"),
     [
         (Tries(attempts=3, rejected_count=3, first_at=NOW - 900.0), REJECTED, at_now()),  # too few
         (Tries(attempts=6, rejected_count=5, first_at=NOW - 800.0), REJECTED, at_now()),  # too soon
