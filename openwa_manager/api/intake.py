@@ -1,4 +1,4 @@
-"""Where engines post their events: a listener of its own on loopback, signed per launch (OPENWA.md §6)."""
+"""Where engines post their events: a listener of its own on loopback, signed per launch (docs/openwa.md, Webhooks)."""
 
 import hashlib
 import hmac

@@ -1,4 +1,4 @@
-"""A verified copy of baileys' credentials: OpenWA answers a broken file with a new code, not an error (OPENWA.md §0).
+"""A verified copy of baileys' credentials: OpenWA answers a broken file with a new code (docs/openwa.md, Failures).
 
 baileys writes `creds.json` in place, so a crash can leave half of it. All functions block; keep one while the session
 is connected, restore only while no engine runs in the directory.
@@ -18,7 +18,8 @@ BROKEN_FILE = "creds.broken.json"
 #: The file is 1-3 KB; something much larger is not it.
 _MAX_BYTES = 1 << 20
 
-#: Where OpenWA keeps the key that opens it (OPENWA.md, 2); it is longer than any key only in a file that is not it.
+#: Where OpenWA keeps the key that opens it (docs/openwa.md, Environment); it is longer than any key only in a file
+#: that is not it.
 _KEY_FILE = Path("data", ".api-key")
 _KEY_MAX_CHARS = 200
 

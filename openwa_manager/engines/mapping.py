@@ -1,4 +1,7 @@
-"""OpenWA's words in ours: pure tables from what it answers and posts to observations (OPENWA.md §4, §6)."""
+"""OpenWA's words in ours: pure tables from what it answers and posts to observations.
+
+The words: docs/openwa.md, Sessions and links; docs/openwa.md, Webhooks.
+"""
 
 import base64
 import binascii
@@ -99,7 +102,8 @@ class PairingCode(BaseModel):
 def inner_name(session_id: SessionId) -> str:
     """Return the name OpenWA knows this session by: legal there, readable, and no other session's on this host.
 
-    The digest keeps ids apart that differ only in what OpenWA forbids: it kills browsers by this name (OPENWA.md §0).
+    The digest keeps ids apart that differ only in what OpenWA forbids: it kills browsers by this name
+    (docs/openwa.md, Sessions and links).
     """
     digest = hashlib.sha256(session_id.encode()).hexdigest()[:_DIGEST_CHARS]
     prefix = session_id.replace("_", "-")[: _NAME_MAX - _DIGEST_CHARS - 1].strip("-")

@@ -1,4 +1,4 @@
-"""The recipe `openwa`: how an OpenWA is launched, proven ours, started and asked (OPENWA.md §8)."""
+"""The recipe `openwa`: how OpenWA is launched, proven ours, started and asked (docs/openwa.md, Starting and ending)."""
 
 import asyncio
 from collections.abc import Mapping, Sequence
@@ -261,7 +261,10 @@ class OpenwaEngine:
         await asyncio.to_thread(credentials.forget_credentials, directory)
 
     async def hang_up(self, session: Session, launch: Launch) -> None:
-        """Close our connections to this engine: OpenWA would wait for a hung call before it ends (OPENWA.md §1)."""
+        """Close our connections to this engine.
+
+        OpenWA would wait for a hung call before it ends (docs/openwa.md, Signals and exits).
+        """
         line = self._lines.get(session.session_id)
         if line is not None and line.launch_id == launch.launch_id:
             del self._lines[session.session_id]

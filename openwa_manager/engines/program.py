@@ -11,7 +11,7 @@ from typing import Protocol
 
 from openwa_manager.domain.errors import LaunchFailedError
 
-#: OpenWA uses node:module.registerHooks and undici features of this version (OPENWA.md §1).
+#: OpenWA 0.23.0 needs 22.13, the fake WhatsApp of our tests 22.15 (docs/openwa.md, Starting and ending).
 NODE_OLDEST = (22, 15)
 NODE_PLACES = (Path("/opt/homebrew/bin"), Path("/usr/local/bin"))
 LOOPBACK_SHIM = Path(__file__).with_name("loopback.cjs")

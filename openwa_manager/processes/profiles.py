@@ -12,7 +12,7 @@ from openwa_manager.processes.reading.table import mark_of
 
 _log = structlog.get_logger()
 
-#: Where whatsapp-web.js keeps its profiles (OPENWA.md, 2), seen from the session directory.
+#: Where whatsapp-web.js keeps its profiles (docs/openwa.md, Environment), seen from the session directory.
 _PROFILES = "data/sessions"
 _LOCK = "SingletonLock"
 #: What Chromium leaves in a profile beside the lock, which is a symlink to `<host>-<pid>`

@@ -1,4 +1,4 @@
-"""Which events of the engines are already ours: an engine repeats what it believes unanswered (OPENWA.md §6)."""
+"""Which events of the engines are already ours: an engine repeats what was not answered (docs/openwa.md, Webhooks)."""
 
 import sqlite3
 from collections.abc import Iterable

@@ -1,4 +1,4 @@
-"""Errors below `/api`, as OpenWA words them: `{"message", "error", "statusCode"}` (OPENWA.md §4)."""
+"""Errors below `/api`, as OpenWA words them: `{"message", "error", "statusCode"}` (docs/openwa.md, Keys and errors)."""
 
 import json
 from collections.abc import Mapping

@@ -1,4 +1,4 @@
-"""Our sessions in OpenWA's words: its record, its status, its overview (OPENWA.md §4)."""
+"""Our sessions in OpenWA's words: its record, its status, its overview (docs/openwa.md, Sessions and links)."""
 
 from collections import Counter
 from collections.abc import Mapping, Sequence

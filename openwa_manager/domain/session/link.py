@@ -81,7 +81,9 @@ def link_reported(stimulus: LinkReported, context: Context) -> Outcome | Dropped
 
 
 def _have_codes_run_out(context: Context) -> bool:
-    """Tell a series of codes that ended from a scan: OpenWA says `initializing` to both (OPENWA.md, QR).
+    """Tell a series of codes that ended from a scan: OpenWA says `initializing` to both.
+
+    Source: docs/openwa.md, QR codes and pairing.
 
     A scan taken for the end of a series does no harm: the connection follows. The other way round a session that
     nobody scanned would be given up for authenticating too long.
