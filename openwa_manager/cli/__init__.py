@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from openwa_manager.cli.command import Command, Invocation, declare_all, declare_everywhere
-from openwa_manager.cli.commands import deliveries, endpoints, serve, sessions, watching
+from openwa_manager.cli.commands import config, deliveries, endpoints, events, logs, openapi, qr, serve, sessions, why
 from openwa_manager.cli.demo import demo
 from openwa_manager.cli.doctor import doctor
 from openwa_manager.cli.errors import FAILED, INTERRUPTED, exit_code_of
@@ -19,9 +19,14 @@ from openwa_manager.domain.errors import OpenwaManagerError
 
 COMMANDS: tuple[Command, ...] = (
     *serve.COMMANDS,
+    *config.COMMANDS,
     *demo.COMMANDS,
     *sessions.COMMANDS,
-    *watching.COMMANDS,
+    *qr.COMMANDS,
+    *logs.COMMANDS,
+    *why.COMMANDS,
+    *events.COMMANDS,
+    *openapi.COMMANDS,
     *top.COMMANDS,
     *endpoints.COMMANDS,
     *deliveries.COMMANDS,

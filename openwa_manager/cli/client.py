@@ -34,7 +34,7 @@ class Client:
         Raises:
             NotReachableError: no daemon answered.
             SessionNotFoundError: there is no such thing.
-            RefusedError: the daemon refused or failed.
+            CommandFailedError: the daemon refused or failed.
         """
         return self._request("GET", path, query)
 

@@ -36,7 +36,7 @@ class Follower:
 
         Raises:
             NotReachableError: no daemon answered, or none did again for a while.
-            SessionNotFoundError | RefusedError: there is nothing to follow.
+            SessionNotFoundError | CommandFailedError: there is nothing to follow.
         """
         while True:
             try:

@@ -19,7 +19,7 @@ class Directory:
         """Return the session of this name; our ids go first.
 
         Raises:
-            RefusalError: there is none.
+            GatewayError: there is none.
         """
         try:
             return self._sessions.get(name)

@@ -43,7 +43,7 @@ class Destination:
         """Return where the request leads.
 
         Raises:
-            RefusalError: the path leads out of the session.
+            GatewayError: the path leads out of the session.
         """
         _, _, _, name, tail = request.rel_url.raw_path.split("/", 4)
         words = tuple(unquote(part).lower() for part in tail.split("/") if part)

@@ -31,7 +31,7 @@ def translate(route: str, raw: bytes) -> Translation | None:
     """Return what the guide's body means; None when it is no body of the guide's and goes on as it is.
 
     Raises:
-        RefusalError: it names nobody who could be written to, or is no message at all.
+        GatewayError: it names nobody who could be written to, or is no message at all.
     """
     is_plain = route != ANY_SEND
     if is_plain and b'"to"' not in raw:

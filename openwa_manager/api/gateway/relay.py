@@ -57,7 +57,7 @@ async def body_of(request: web.Request, *, is_read: bool = False) -> Body:
     """Return what the caller sends: whole if it is small or `is_read`, else as it comes.
 
     Raises:
-        RefusalError: it is larger than OpenWA takes.
+        GatewayError: it is larger than OpenWA takes.
     """
     length = request.content_length
     if length is not None and length > BODY_MAX_BYTES:

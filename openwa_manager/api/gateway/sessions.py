@@ -217,7 +217,7 @@ async def _read(request: web.Request, shape: type[Shape]) -> Shape:
     """Return the body as this shape.
 
     Raises:
-        RefusalError: it is not; said in the words of OpenWA's validation.
+        GatewayError: it is not; said in the words of OpenWA's validation.
     """
     raw = await request.read()
     try:

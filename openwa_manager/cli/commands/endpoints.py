@@ -124,7 +124,7 @@ def _secret(invocation: Invocation) -> str | None:
     """Return the secret from the file that was named; None when there was none.
 
     Raises:
-        RefusedError: it cannot be read.
+        CommandFailedError: it cannot be read.
     """
     path: Path | None = invocation.arguments.secret_file
     if path is None:

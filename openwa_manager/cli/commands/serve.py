@@ -1,10 +1,9 @@
-"""The commands that are the daemon, or look at its settings without starting it."""
+"""The command that is the daemon, and the flags that set its settings."""
 
 import argparse
 from typing import TYPE_CHECKING
 
 from openwa_manager.cli.command import Command, Invocation
-from openwa_manager.cli.terminal.output import table
 
 if TYPE_CHECKING:
     from openwa_manager.config import Loaded
@@ -27,20 +26,15 @@ _FLAGS = {
 def _serve(invocation: Invocation) -> int:
     from openwa_manager.daemon import run
 
-    return run(_load(invocation).settings)
+    return run(load_settings(invocation).settings)
 
 
-def _check(invocation: Invocation) -> None:
-    from openwa_manager.config import masked
+def load_settings(invocation: Invocation) -> "Loaded":
+    """Return the settings that the flags, the environment and the file give.
 
-    loaded = _load(invocation)
-    shown = masked(loaded.settings)
-    rows = [(name, value, loaded.origin(name)) for name, value in shown.items()]
-    document = {name: {"value": value, "source": loaded.origin(name)} for name, value in shown.items()}
-    invocation.output.show(document, lambda: table(("SETTING", "VALUE", "SOURCE"), rows))
-
-
-def _load(invocation: Invocation) -> "Loaded":
+    Raises:
+        ConfigError: they cannot be used.
+    """
     from openwa_manager.config import load
 
     given = vars(invocation.arguments)
@@ -48,7 +42,8 @@ def _load(invocation: Invocation) -> "Loaded":
     return load(flags, invocation.environ)
 
 
-def _declare_settings(parser: argparse.ArgumentParser) -> None:
+def declare_settings(parser: argparse.ArgumentParser) -> None:
+    """Declare a flag for each setting that has one."""
     for name, (metavar, explanation) in _FLAGS.items():
         parser.add_argument(f"--{name.replace('_', '-')}", metavar=metavar, help=explanation)
     parser.add_argument(
@@ -56,12 +51,4 @@ def _declare_settings(parser: argparse.ArgumentParser) -> None:
     )
 
 
-def _declare_config(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("verb", choices=("check",), help="print the settings in effect and where each comes from")
-    _declare_settings(parser)
-
-
-COMMANDS = (
-    Command("serve", "run the daemon in the foreground", _serve, _declare_settings),
-    Command("config", "look at the settings", _check, _declare_config),
-)
+COMMANDS = (Command("serve", "run the daemon in the foreground", _serve, declare_settings),)

@@ -65,7 +65,7 @@ def perform(actions: Sequence[Action], root: Path, environ: Mapping[str, str]) -
     """Do all of it, in order; paths lie below `root`.
 
     Raises:
-        RefusedError: something failed; what was done until then stays.
+        CommandFailedError: something failed; what was done until then stays.
     """
     for action in actions:
         try:

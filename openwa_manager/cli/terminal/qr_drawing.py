@@ -26,7 +26,7 @@ def modules_of(qr_base64: str) -> Modules:
     """Return the modules of an upright code drawn as a PNG (base64, with or without `data:…,` before it).
 
     Raises:
-        RefusedError: there is no such code in it.
+        CommandFailedError: there is no such code in it.
     """
     try:
         dark = _dark_pixels(base64.b64decode(qr_base64.rpartition(",")[2], validate=True))

@@ -87,7 +87,7 @@ def _json_complaint(text: str, error: json.JSONDecodeError) -> str:
 
 
 def _parse_body(request: Request) -> dict[str, Json]:
-    """Return the JSON body; anything that is not declared as JSON is ignored. Raises: RefusedError."""
+    """Return the JSON body; anything that is not declared as JSON is ignored. Raises: HttpError."""
     if not request.body or "json" not in request.headers.get("content-type", ""):
         return {}
     text = request.body.decode("utf-8", "replace")

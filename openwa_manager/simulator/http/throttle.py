@@ -24,7 +24,7 @@ class Throttle:
         self._windows: dict[tuple[str, str], _Window] = {}
 
     def admit(self, handler: str) -> dict[str, str]:
-        """Count a request and return its headers. Raises: RefusedError with the headers of the exhausted window."""
+        """Count a request and return its headers. Raises: HttpError with the headers of the exhausted window."""
         now = time.monotonic()
         headers: dict[str, str] = {}
         for limit in self._limits:

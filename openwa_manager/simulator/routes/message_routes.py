@@ -148,7 +148,7 @@ class MessageRoutes:
         return Response(status=200, body=bytes(range(256)) * 4096, headers=headers)
 
     def _guard_media(self, call: RouteCall) -> None:
-        """Refuse media from nowhere or from a forbidden address; bytes win over a URL. Raises: RefusedError."""
+        """Refuse media from nowhere or from a forbidden address; bytes win over a URL. Raises: HttpError."""
         url = call.text("url")
         if call.text("base64"):
             return

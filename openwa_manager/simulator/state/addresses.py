@@ -14,7 +14,7 @@ class AddressGuard:
         self._is_online = is_online
 
     def check(self, url: str) -> None:
-        """Refuse a URL whose host is private or does not resolve. Raises: RefusedError."""
+        """Refuse a URL whose host is private or does not resolve. Raises: HttpError."""
         if not self._is_allowed(url):
             raise refusal(400, "Destination address is not allowed")
 

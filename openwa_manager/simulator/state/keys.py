@@ -54,7 +54,7 @@ class Keys:
         return next((row for row in self._storage.keys.values() if row.key_hash == wanted), None)
 
     def authorize(self, request: Request, session_id: str | None, role: str, *, is_global: bool = False) -> KeyRow:
-        """Return the key behind a request. Raises: RefusedError when it may not make it."""
+        """Return the key behind a request. Raises: HttpError when it may not make it."""
         key = presented_key(request)
         if key is None:
             raise refusal(401, "API key is required")
@@ -83,20 +83,20 @@ class Keys:
         return [self.view(row) for row in self._storage.keys.values()]
 
     def get(self, key_id: str) -> KeyRow:
-        """Return a key's row. Raises: RefusedError."""
+        """Return a key's row. Raises: HttpError."""
         row = self._storage.keys.get(key_id)
         if row is None:
             raise refusal(404, f"API key with id '{key_id}' not found")
         return row
 
     def revoke(self, key_id: str) -> KeyRow:
-        """Switch a key off. Raises: RefusedError."""
+        """Switch a key off. Raises: HttpError."""
         row = self._storage.keys.put(replace(self.get(key_id), is_active=False))
         self._storage.save_keys()
         return row
 
     def delete(self, key_id: str) -> None:
-        """Remove a key. Raises: RefusedError."""
+        """Remove a key. Raises: HttpError."""
         del self._storage.keys[self.get(key_id).id]
         self._storage.save_keys()
 

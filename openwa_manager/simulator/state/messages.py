@@ -95,7 +95,7 @@ class Messages:
         self.trouble = Trouble()
 
     async def send(self, session_id: str, message: Outgoing, *, types: bool = True) -> dict[str, Json]:
-        """Send a message, after typing it for a while. Raises: RefusedError."""
+        """Send a message, after typing it for a while. Raises: HttpError."""
         self._sessions.ready_engine(session_id)
         if types and message.kind == "text" and self._settings.simulates_typing:
             await asyncio.sleep(min(5.0, 0.5 + 0.045 * len(message.text)))
@@ -131,7 +131,7 @@ class Messages:
         self._dispatcher.dispatch(session_id, "message.received", data)
 
     def check_number(self, session_id: str, number: str) -> dict[str, Json]:
-        """Tell whether a number is on WhatsApp. Raises: RefusedError."""
+        """Tell whether a number is on WhatsApp. Raises: HttpError."""
         self._sessions.ready_engine(session_id)
         digits = "".join(character for character in number if character.isdigit())
         exists = bool(digits) and UNREACHABLE not in digits
@@ -239,21 +239,21 @@ class Batches:
         self._batches: dict[str, Batch] = {}
 
     def start(self, batch: Batch) -> None:
-        """Take a batch on. Raises: RefusedError when its id is taken."""
+        """Take a batch on. Raises: HttpError when its id is taken."""
         if batch.batch_id in self._batches:
             raise refusal(400, f"Batch ID '{batch.batch_id}' already exists")
         self._batches[batch.batch_id] = batch
         self._tasks.create_task(self._run(batch))
 
     def get(self, session_id: str, batch_id: str) -> Batch:
-        """Return a batch. Raises: RefusedError."""
+        """Return a batch. Raises: HttpError."""
         batch = self._batches.get(batch_id)
         if batch is None or batch.session_id != session_id:
             raise refusal(404, f"Batch '{batch_id}' not found")
         return batch
 
     def cancel(self, session_id: str, batch_id: str) -> Batch:
-        """Stop a batch before its next message. Raises: RefusedError."""
+        """Stop a batch before its next message. Raises: HttpError."""
         batch = self.get(session_id, batch_id)
         if batch.status not in {"pending", "processing"}:
             raise refusal(400, f"Batch '{batch_id}' is already {batch.status}")

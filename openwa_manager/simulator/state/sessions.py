@@ -36,7 +36,7 @@ class Sessions:
         return list(reversed(self._storage.sessions.values()))
 
     def get(self, session_id: str) -> SessionRow:
-        """Return a session's row. Raises: RefusedError."""
+        """Return a session's row. Raises: HttpError."""
         row = self._storage.sessions.get(session_id)
         if row is None:
             raise session_not_found(session_id)
@@ -47,7 +47,7 @@ class Sessions:
         return self._engines.get(session_id)
 
     def ready_engine(self, session_id: str) -> Engine:
-        """Return an engine that can talk to WhatsApp. Raises: RefusedError."""
+        """Return an engine that can talk to WhatsApp. Raises: HttpError."""
         engine = self._engines.get(session_id)
         if engine is None:
             raise refusal(400, f"Session '{session_id}' is not active. Start the session first.")
@@ -81,7 +81,7 @@ class Sessions:
         }
 
     def create(self, name: str, config: dict[str, Json]) -> SessionRow:
-        """Add a session that is not started. Raises: RefusedError when the name is taken."""
+        """Add a session that is not started. Raises: HttpError when the name is taken."""
         if self.named(name) is not None:
             raise refusal(409, f"Session with name '{name}' already exists")
         now = iso_now_whole()
@@ -104,7 +104,7 @@ class Sessions:
         }
 
     def start(self, session_id: str, tasks: asyncio.TaskGroup) -> None:
-        """Load an engine and let it connect. Raises: RefusedError when one is loaded."""
+        """Load an engine and let it connect. Raises: HttpError when one is loaded."""
         row = self.get(session_id)
         if session_id in self._engines:
             raise refusal(400, "Session is already started")
@@ -123,14 +123,14 @@ class Sessions:
         self.status_changed(session_id, "disconnected")
 
     def force_kill(self, session_id: str) -> None:
-        """End the engine the hard way. Raises: RefusedError when there is none."""
+        """End the engine the hard way. Raises: HttpError when there is none."""
         self.get(session_id)
         if session_id not in self._engines:
             raise not_started()
         self.stop(session_id)
 
     def logout(self, session_id: str) -> None:
-        """Unlink the device and forget its credentials. Raises: RefusedError when there is no engine."""
+        """Unlink the device and forget its credentials. Raises: HttpError when there is no engine."""
         row = self.get(session_id)
         if session_id not in self._engines:
             raise not_started()

@@ -1,0 +1,77 @@
+"""`qr`, against an API on a real socket."""
+
+import stat
+from pathlib import Path
+
+from openwa_manager.domain.delivery.events import Json
+from tests.cli.commands.samples import code_of, modules_on
+from tests.cli.conftest import Run
+from tests.fakes.api import Answer, Api, problem
+
+PATH = "/v1/sessions/user_1"
+
+
+def qr_answer(qr_base64: str) -> Answer:
+    at = "2026-11-22T07:22:04.165Z"
+    body: Json = {
+        "seq": 3,
+        "attempt": 1,
+        "produced_at": at,
+        "expires_at": at,
+        "qr_base64": qr_base64,
+        "mimetype": "image/png",
+    }
+    return Answer(body=body)
+
+
+def test_qr_draws_the_code_on_a_terminal(terminal: Run, api: Api) -> None:
+    qr_base64, modules = code_of("2@pairing")
+    api.on(f"GET {PATH}/qr", qr_answer(qr_base64))
+
+    said = terminal("qr", "user_1")
+
+    assert [row[4:-4] for row in modules_on(said.out)[4:]][: len(modules)] == modules
+    assert "valid until 2026-11-22 07:22:04 UTC" in said.out
+
+
+def test_qr_is_json_when_piped(pipe: Run, api: Api) -> None:
+    answer = qr_answer("aW1hZ2U=")
+    api.on(f"GET {PATH}/qr", answer)
+
+    said = pipe("qr", "user_1", "--wait", "5")
+
+    assert said.document == answer.body
+    assert api.asked[0].query == {"wait": "5.0", "format": "json"}
+
+
+def test_qr_may_go_to_a_file_only_its_owner_reads(pipe: Run, api: Api, tmp_path: Path) -> None:
+    api.on(f"GET {PATH}/qr", qr_answer("data:image/png;base64,aW1hZ2U="))
+    file = tmp_path / "code.png"
+
+    said = pipe("qr", "user_1", "--output", str(file))
+
+    assert (said.code, said.out, file.read_bytes()) == (0, "", b"image")
+    assert stat.S_IMODE(file.stat().st_mode) == 0o600
+
+
+def test_qr_that_cannot_be_written_fails(pipe: Run, api: Api, tmp_path: Path) -> None:
+    api.on(f"GET {PATH}/qr", qr_answer("aW1hZ2U="))
+
+    said = pipe("qr", "user_1", "--output", str(tmp_path))
+
+    assert (said.code, said.err) == (1, f"openwa-manager: {tmp_path} cannot be written: Is a directory\n")
+
+
+def test_no_code_in_time_fails(pipe: Run, api: Api) -> None:
+    api.on(f"GET {PATH}/qr", Answer(status=204))
+
+    said = pipe("qr", "user_1")
+
+    assert (said.code, said.out) == (1, "")
+    assert "user_1 shows no code yet" in said.err
+
+
+def test_no_code_to_come_fails_with_the_reason(pipe: Run, api: Api) -> None:
+    api.on(f"GET {PATH}/qr", problem(409, "illegal_transition", "the session is connected"))
+
+    assert pipe("qr", "user_1").code == 1
