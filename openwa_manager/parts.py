@@ -218,7 +218,7 @@ class Parts:
 
     @cached_property
     def broadcaster(self) -> Broadcaster:
-        return Broadcaster(self.database)
+        return Broadcaster(self.database, self.clock)
 
     @cached_property
     def dispatcher(self) -> Dispatcher:

@@ -19,6 +19,18 @@ class Instant:
     boot_s: float
 
 
+class Flag(Protocol):
+    """Something others set and somebody waits for, as an `asyncio.Event` is."""
+
+    def is_set(self) -> bool:
+        """Tell whether it is set now."""
+        ...
+
+    async def wait(self) -> bool:
+        """Return True once it is set."""
+        ...
+
+
 class Clock(Protocol):
     """The only source of time for the services."""
 
@@ -27,7 +39,17 @@ class Clock(Protocol):
         ...
 
     async def sleep_until(self, boot_s: float) -> None:
-        """Return once the boot clock has reached `boot_s`, also when the host slept in between."""
+        """Return once the boot clock has reached `boot_s`, also when the host slept in between.
+
+        At least one turn of the event loop passes.
+        """
+        ...
+
+    async def wait(self, flag: Flag, until_boot_s: float | None) -> bool:
+        """Return once `flag` is set, or the boot clock has reached `until_boot_s` (None: never); tell if it is set.
+
+        At least one turn of the event loop passes.
+        """
         ...
 
 

@@ -84,18 +84,8 @@ class QrWatcher:
                 continue
             await self._scan(awaited)
             await self._clock.sleep_until(self._clock.now().boot_s + _PACE_S * len(awaited))
-            await self._wait(_BLIND_SCAN_PERIOD_S if self._is_blind else _SCAN_PERIOD_S)
-
-    async def _wait(self, seconds: float) -> None:
-        """Return after so many seconds, or earlier when roused."""
-        async with asyncio.TaskGroup() as waiting:
-            alarm = waiting.create_task(self._ring_after(seconds))
-            await self._woken.wait()
-            alarm.cancel()
-
-    async def _ring_after(self, seconds: float) -> None:
-        await self._clock.sleep_until(self._clock.now().boot_s + seconds)
-        self._woken.set()
+            period_s = _BLIND_SCAN_PERIOD_S if self._is_blind else _SCAN_PERIOD_S
+            await self._clock.wait(self._woken, self._clock.now().boot_s + period_s)
 
     async def _scan(self, session_ids: Iterable[SessionId]) -> None:
         """Look at the files of these sessions now, all in one hop to a thread."""

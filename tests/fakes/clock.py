@@ -3,10 +3,11 @@
 import asyncio
 import heapq
 from collections import deque
+from contextlib import suppress
 from itertools import count
 from typing import cast
 
-from openwa_manager.domain.ports import Instant
+from openwa_manager.domain.ports import Flag, Instant
 
 
 class FakeClock:
@@ -15,7 +16,7 @@ class FakeClock:
     def __init__(self, at: float = 1_800_000_000.0, boot_s: float = 1000.0) -> None:
         self._at = at
         self._boot_s = boot_s
-        self._sleepers: list[tuple[float, int, asyncio.Event]] = []
+        self._sleepers: list[tuple[float, int, asyncio.Timeout]] = []
         self._order = count()
         self._slept = asyncio.Condition()
 
@@ -25,18 +26,30 @@ class FakeClock:
 
     async def sleep_until(self, boot_s: float) -> None:
         """Return once the test has advanced the boot clock to `boot_s`; at least one turn of the loop passes."""
-        if boot_s <= self._boot_s:
+        await self.wait(asyncio.Event(), boot_s)
+
+    async def wait(self, flag: Flag, until_boot_s: float | None) -> bool:
+        """Return once `flag` is set, or the test has advanced the boot clock so far; tell if it is set."""
+        if until_boot_s is None:
             await asyncio.sleep(0)
-            return
-        woken = asyncio.Event()
-        sleeper = (boot_s, next(self._order), woken)
+            return await flag.wait()
+        if flag.is_set() or until_boot_s <= self._boot_s:
+            await asyncio.sleep(0)
+            return flag.is_set()
+        with suppress(TimeoutError):
+            async with asyncio.timeout(None) as limit:
+                await self._wait_within(limit, flag, until_boot_s)
+        return flag.is_set()
+
+    async def _wait_within(self, limit: asyncio.Timeout, flag: Flag, until_boot_s: float) -> None:
+        sleeper = (until_boot_s, next(self._order), limit)
         heapq.heappush(self._sleepers, sleeper)
         try:
             async with self._slept:
                 self._slept.notify_all()
-            await woken.wait()
+            await flag.wait()
         finally:
-            if sleeper in self._sleepers:  # cancelled while asleep
+            if sleeper in self._sleepers:  # the flag was set, or the task cancelled
                 self._sleepers.remove(sleeper)
                 heapq.heapify(self._sleepers)
 
@@ -46,8 +59,7 @@ class FakeClock:
         await settle()
         while self._sleepers and self._sleepers[0][0] <= end_s:
             self._move_to(self._sleepers[0][0])
-            while self._sleepers and self._sleepers[0][0] <= self._boot_s:
-                heapq.heappop(self._sleepers)[2].set()
+            self._end_waits()
             await settle()
         self._move_to(end_s)
 
@@ -55,8 +67,7 @@ class FakeClock:
         """Let the host sleep for `seconds`: whoever was due in between is woken late, all at once."""
         await settle()
         self._move_to(self._boot_s + seconds)
-        while self._sleepers and self._sleepers[0][0] <= self._boot_s:
-            heapq.heappop(self._sleepers)[2].set()
+        self._end_waits()
         await settle()
 
     def jump_wall(self, seconds: float) -> None:
@@ -72,6 +83,11 @@ class FakeClock:
         """Wait until at least so many tasks sleep; for tests in which real I/O comes before the sleep."""
         async with self._slept:
             await self._slept.wait_for(lambda: len(self._sleepers) >= sleepers)
+
+    def _end_waits(self) -> None:
+        """End the waits that are due."""
+        while self._sleepers and self._sleepers[0][0] <= self._boot_s:
+            heapq.heappop(self._sleepers)[2].reschedule(asyncio.get_running_loop().time())
 
     def _move_to(self, boot_s: float) -> None:
         self._at += boot_s - self._boot_s

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from functools import partial
 
 from openwa_manager.domain.delivery.events import StoredEvent
+from openwa_manager.domain.ports import Clock
 from openwa_manager.domain.session.session import SessionId
 from openwa_manager.store.database import Database
 from openwa_manager.store.outbox import last_seq, read_events
@@ -29,8 +30,9 @@ class Broadcaster:
     They read from the outbox, each at its own pace: a slow one costs no memory and misses nothing.
     """
 
-    def __init__(self, database: Database) -> None:
+    def __init__(self, database: Database, clock: Clock) -> None:
         self._database = database
+        self._clock = clock
         self._cursor = asyncio.Event()
         self._is_closed = False
 
@@ -50,24 +52,20 @@ class Broadcaster:
         Close the iterator when done with it.
         """
         cursor = await self._database.read(last_seq) if interest.after is None else interest.after
-        clock_s = asyncio.get_running_loop().time
-        idle_at = clock_s() + idle_s
+        idle_boot_s = self._clock.now().boot_s + idle_s
         while True:
             news, is_last = self._cursor, self._is_closed  # taken before reading: what is stored meanwhile wakes us
             page, cursor = await self._database.read(partial(_read_page, interest=interest, after=cursor))
             if page:
                 yield page
-                idle_at = clock_s() + idle_s
+                idle_boot_s = self._clock.now().boot_s + idle_s
             if len(page) == _PAGE:
                 continue
             if is_last:
                 return
-            try:
-                async with asyncio.timeout_at(idle_at):
-                    await news.wait()
-            except TimeoutError:
+            if not await self._clock.wait(news, idle_boot_s):
                 yield []
-                idle_at = clock_s() + idle_s
+                idle_boot_s = self._clock.now().boot_s + idle_s
 
 
 def _read_page(connection: sqlite3.Connection, interest: Interest, after: int) -> tuple[list[StoredEvent], int]:

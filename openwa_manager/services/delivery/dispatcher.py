@@ -13,7 +13,6 @@ from openwa_manager.metrics import Durations
 from openwa_manager.services.delivery.attempts import AttemptEnd, DeliveryWorker
 from openwa_manager.services.delivery.endpoint_queue import EndpointQueue, Post
 from openwa_manager.services.delivery.outbox_cursor import OutboxCursor, PendingStream
-from openwa_manager.services.rest import wait_until
 from openwa_manager.store.database import Database
 from openwa_manager.store.endpoints import load_endpoints
 from openwa_manager.store.outbox import StreamKey
@@ -184,8 +183,8 @@ class Dispatcher:
             self._known.discard(key)
 
     async def _wait(self) -> None:
-        """Sleep until roused, or until the next event or probe is due."""
+        """Wait until woken, or until the next event or probe is due."""
         due = [outlet_due for queue in self._queues.values() if (outlet_due := queue.due_at()) is not None]
         if self._waiting:
             due.append(self._waiting[0][0])
-        await wait_until(self._clock, min(due, default=None), self._woken)
+        await self._clock.wait(self._woken, min(due, default=None))

@@ -78,7 +78,7 @@ class Pacing:
         called = asyncio.Event()
         lane.waiting.append(called)
         try:
-            await self._until_called(called, deadline_s)
+            await self._clock.wait(called, deadline_s)
         except BaseException:
             if called.is_set():  # called and cancelled at once
                 _hand_on(lane)
@@ -88,17 +88,6 @@ class Pacing:
                 lane.waiting.remove(called)
         if not called.is_set():
             raise self._refusal(lane)
-
-    async def _until_called(self, called: asyncio.Event, deadline_s: float) -> None:
-        """Return once it is called, or the deadline has passed."""
-        async with asyncio.TaskGroup() as tasks:
-            racers = {
-                tasks.create_task(called.wait()),
-                tasks.create_task(self._clock.sleep_until(deadline_s)),
-            }
-            await asyncio.wait(racers, return_when=asyncio.FIRST_COMPLETED)
-            for racer in racers:
-                racer.cancel()
 
     async def _wait(self, lane: _SendLane, deadline_s: float) -> None:
         """Sit out what is left of the gap."""

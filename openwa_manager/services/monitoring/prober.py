@@ -21,7 +21,6 @@ from openwa_manager.domain.session.session import (
 )
 from openwa_manager.domain.session.stimuli import EngineFaulted, LifeSeen, LinkReport, LinkReported
 from openwa_manager.processes.shortage import is_shortage
-from openwa_manager.services.rest import wait_until
 
 _log = structlog.get_logger()
 
@@ -124,7 +123,7 @@ class Prober:
                         probes.create_task(self._probe(target))
                 due_s = now_s + tick_s
                 self._woken.clear()
-                await wait_until(self._clock, due_s, self._woken)
+                await self._clock.wait(self._woken, due_s)
 
     def _keep_records(self, probe_targets: list[ProbeTarget], now_s: float) -> None:
         """Have one pulse for each running launch, and none for any other."""

@@ -7,7 +7,6 @@ import structlog
 
 from openwa_manager.domain.ports import Clock
 from openwa_manager.domain.session.session import Identity, SessionId, Usage
-from openwa_manager.services.rest import wait_until
 
 _log = structlog.get_logger()
 
@@ -52,7 +51,7 @@ class UsageSampler:
             else:
                 self._check(self._usage)
             await self._clock.sleep_until(self._clock.now().boot_s + _SOON_S)
-            await wait_until(self._clock, self._clock.now().boot_s + self._period_s - _SOON_S, self._woken)
+            await self._clock.wait(self._woken, self._clock.now().boot_s + self._period_s - _SOON_S)
 
     def wake(self) -> None:
         """Measure soon, because something happened that changes what is used."""

@@ -50,7 +50,7 @@ async def channels_of(
     policy = DeliveryPolicy(schedule_s=(0.0, 0.05, 0.05))
     async with Sender(guard) as sender:
         delivery_worker = DeliveryWorker(database, sender, clock, envelope_source, policy, lambda: 0.5)
-        broadcaster = Broadcaster(database)
+        broadcaster = Broadcaster(database, clock)
         dispatcher = Dispatcher(database, clock, delivery_worker, policy, broadcaster.wake)
         owned = ownership or Ownership(has_url=True, has_secret=True)
         endpoints = Endpoints(database, delivery_worker, dispatcher, guard.check_url, clock, owned)

@@ -6,10 +6,12 @@ from pathlib import Path
 
 import pytest
 
+from openwa_manager.domain.delivery.events import StoredEvent
 from openwa_manager.domain.session.session import SessionId
 from openwa_manager.services.delivery.broadcaster import Broadcaster, Interest
 from openwa_manager.store.database import Database
 from openwa_manager.store.outbox import append
+from tests.fakes.clock import FakeClock
 from tests.services.delivery.dispatch_setup import an_event
 
 IDLE_S = 60.0
@@ -28,7 +30,7 @@ async def tell(database: Database, broadcaster: Broadcaster, *sessions: str) -> 
 
 
 async def test_a_reader_gets_what_it_missed_and_then_what_comes(database: Database) -> None:
-    broadcaster = Broadcaster(database)
+    broadcaster = Broadcaster(database, FakeClock())
     await tell(database, broadcaster, *"aaa")
 
     async with aclosing(broadcaster.follow(Interest(after=1), IDLE_S)) as batches:
@@ -41,7 +43,7 @@ async def test_a_reader_gets_what_it_missed_and_then_what_comes(database: Databa
 
 
 async def test_a_reader_without_a_past_begins_now(database: Database) -> None:
-    broadcaster = Broadcaster(database)
+    broadcaster = Broadcaster(database, FakeClock())
     await tell(database, broadcaster, *"aaa")
 
     async with aclosing(broadcaster.follow(Interest(), IDLE_S)) as batches, asyncio.TaskGroup() as tasks:
@@ -53,7 +55,7 @@ async def test_a_reader_without_a_past_begins_now(database: Database) -> None:
 
 
 async def test_a_reader_gets_only_what_it_asked_for(database: Database) -> None:
-    broadcaster = Broadcaster(database)
+    broadcaster = Broadcaster(database, FakeClock())
     await tell(database, broadcaster, *"abcab")
 
     async with (
@@ -67,7 +69,7 @@ async def test_a_reader_gets_only_what_it_asked_for(database: Database) -> None:
 
 
 async def test_a_long_past_comes_in_batches_and_in_order(database: Database) -> None:
-    broadcaster = Broadcaster(database)
+    broadcaster = Broadcaster(database, FakeClock())
     await tell(database, broadcaster, *"a" * 450)
 
     async with aclosing(broadcaster.follow(Interest(after=0), IDLE_S)) as batches:
@@ -77,7 +79,7 @@ async def test_a_long_past_comes_in_batches_and_in_order(database: Database) -> 
 
 
 async def test_many_readers_are_woken_by_one_event(database: Database) -> None:
-    broadcaster = Broadcaster(database)
+    broadcaster = Broadcaster(database, FakeClock())
 
     async def first() -> int:
         async with aclosing(broadcaster.follow(Interest(after=0), IDLE_S)) as batches:
@@ -91,21 +93,26 @@ async def test_many_readers_are_woken_by_one_event(database: Database) -> None:
 
 
 async def test_a_reader_without_news_gets_an_empty_batch_now_and_then(database: Database) -> None:
-    broadcaster = Broadcaster(database)
+    clock = FakeClock()
+    broadcaster = Broadcaster(database, clock)
+    silence: list[list[StoredEvent]] = []
 
-    async with aclosing(broadcaster.follow(Interest(types=("of.a",)), 0.01)) as batches:
-        silence = [await anext(batches) for _ in range(3)]
+    async with aclosing(broadcaster.follow(Interest(types=("of.a",)), IDLE_S)) as batches:
+        for _ in range(3):
+            async with asyncio.TaskGroup() as tasks:
+                batch = tasks.create_task(anext(batches))
+                await clock.until_sleeping()
+                await clock.advance(IDLE_S)
+            silence.append(batch.result())
         await tell(database, broadcaster, "b", "a")
         news = await anext(batches)
-        while not news:
-            news = await anext(batches)
 
     assert silence == [[], [], []]
     assert [stored.seq for stored in news] == [2]
 
 
 async def test_a_reader_comes_to_its_end_once_it_has_read_all(database: Database) -> None:
-    broadcaster = Broadcaster(database)
+    broadcaster = Broadcaster(database, FakeClock())
     await tell(database, broadcaster, *"a" * 250)
     broadcaster.close()
 
