@@ -3,7 +3,7 @@
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 from openwa_manager.domain.delivery.delivery import AttemptResult, Endpoint
 from openwa_manager.domain.delivery.events import Json
@@ -123,11 +123,28 @@ class Tell(Protocol):
         ...
 
 
-class Engine(Protocol):
-    """One kind of engine: how it is launched and spoken to."""
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Capabilities:
+    """What one kind of engine can be relied on to do.
 
-    #: Whether the engine has an HTTP API of its own that must answer before it counts as running.
-    has_http: bool
+    `answers_probes`: it answers every probe while it is well, so that unanswered ones mean that it hangs; of any other
+    kind this is expected only once it has answered in the same launch. `reports_link`: it says by itself how the link
+    is; of any other kind a sign of life after a silence means that the link is up again. `writes_qr_file`: it writes
+    `qr.png` itself; the daemon writes it for every other kind.
+    """
+
+    answers_probes: bool
+    reports_link: bool
+    writes_qr_file: bool
+
+
+class Engine(Protocol):
+    """One kind of engine: how it is launched and spoken to; what only some kinds can do follows below."""
+
+    @property
+    def capabilities(self) -> Capabilities:
+        """Return what this kind can be relied on to do."""
+        ...
 
     async def plan(self, session: Session, launch: Launch, directory: Path) -> LaunchPlan:
         """Return how to start this launch.
@@ -146,34 +163,53 @@ class Engine(Protocol):
         ...
 
     async def observe(self, session: Session, launch: Launch) -> Sequence[Observation]:
-        """Return the engine's own truth about the link now.
+        """Return how the link is now, as the engine says when it is asked.
 
         Raises:
             EngineError: it did not answer, or wrongly.
         """
         ...
 
-    def interpret(
+    def read_event(
         self, session: Session, launch: Launch, event: str, data: Mapping[str, Json]
     ) -> Sequence[Observation]:
         """Return what an event posted by the engine means to us; empty when it means nothing."""
         ...
 
+    async def release(self, session: Session, launch: Launch) -> None:
+        """Close our connections to this launch, so that none delays its end, and forget what we remember of it."""
+        ...
+
+
+@runtime_checkable
+class CanPair(Protocol):
+    """An engine that can be linked by a code typed into the phone."""
+
     async def request_pairing_code(self, session: Session, launch: Launch, phone_number: str) -> str:
-        """Ask the engine for a pairing code for a phone number (digits only).
+        """Return a pairing code for a phone number (digits only).
 
         Raises:
-            EngineError: the engine has no such call or refused.
+            EngineError: the engine refused.
         """
         ...
+
+
+@runtime_checkable
+class CanLogOut(Protocol):
+    """An engine that can unlink its device."""
 
     async def log_out(self, session: Session, launch: Launch) -> None:
         """Unlink the device and wipe its credentials.
 
         Raises:
-            EngineError: the engine has no such call or refused.
+            EngineError: the engine refused, or this version of it has no such call.
         """
         ...
+
+
+@runtime_checkable
+class KeepsCredentials(Protocol):
+    """An engine of whose credentials a copy is kept, because it may leave them half-written."""
 
     async def keep_credentials(self, session: Session, directory: Path) -> None:
         """Keep a copy of what links the session to its account, if it is whole."""
@@ -189,10 +225,6 @@ class Engine(Protocol):
 
     async def forget_credentials(self, session: Session, directory: Path) -> None:
         """Remove the copies, once the account is unlinked."""
-        ...
-
-    async def hang_up(self, session: Session, launch: Launch) -> None:
-        """Close our connections to this engine, so that none holds up its end."""
         ...
 
 

@@ -9,8 +9,8 @@ from pathlib import Path
 import aiohttp
 
 from openwa_manager.domain.delivery.events import Json, is_passed_through
-from openwa_manager.domain.errors import EngineError, EngineTimeoutError, EngineUnableError, LaunchFailedError
-from openwa_manager.domain.ports import LaunchPlan, Report
+from openwa_manager.domain.errors import EngineError, EngineTimeoutError, LaunchFailedError
+from openwa_manager.domain.ports import Capabilities, LaunchPlan, Report
 from openwa_manager.domain.session.session import Launch, LaunchId, Session, SessionId
 from openwa_manager.domain.session.stimuli import (
     EngineEventReceived,
@@ -48,7 +48,7 @@ class CommandSetup:
 class CommandEngine:
     """Implements `domain.ports.Engine` for a program of one's own; it needs no HTTP server."""
 
-    has_http = False
+    capabilities = Capabilities(answers_probes=False, reports_link=False, writes_qr_file=True)
 
     def __init__(self, setup: CommandSetup) -> None:
         self._setup = setup
@@ -135,7 +135,7 @@ class CommandEngine:
         except (aiohttp.ClientError, OSError) as error:
             raise EngineError(f"the engine did not answer GET /health: {error}") from error
 
-    def interpret(
+    def read_event(
         self, session: Session, launch: Launch, event: str, data: Mapping[str, Json]
     ) -> Sequence[Observation]:
         """Return what an event posted by the engine means; a heartbeat means no more than any other post."""
@@ -147,41 +147,7 @@ class CommandEngine:
             return (EngineEventReceived(launch_id=launch.launch_id, type=event, data=data),)
         return ()
 
-    async def request_pairing_code(self, session: Session, launch: Launch, phone_number: str) -> str:
-        """Refuse.
-
-        Raises:
-            EngineUnableError: always.
-        """
-        del session, launch, phone_number
-        raise EngineUnableError("an engine of the kind `command` gives no pairing codes")
-
-    async def log_out(self, session: Session, launch: Launch) -> None:
-        """Refuse.
-
-        Raises:
-            EngineUnableError: always.
-        """
-        del session, launch
-        raise EngineUnableError("an engine of the kind `command` has no logout call")
-
-    async def keep_credentials(self, session: Session, directory: Path) -> None:
-        """Do nothing: what such a program keeps is its own affair."""
-
-    async def can_restore_credentials(self, session: Session, directory: Path) -> bool:
-        """Return False: no copy is kept."""
-        del session, directory
-        return False
-
-    async def restore_credentials(self, session: Session, directory: Path) -> bool:
-        """Return False: no copy is kept."""
-        del session, directory
-        return False
-
-    async def forget_credentials(self, session: Session, directory: Path) -> None:
-        """Do nothing: no copy is kept."""
-
-    async def hang_up(self, session: Session, launch: Launch) -> None:
+    async def release(self, session: Session, launch: Launch) -> None:
         """Forget whether this launch answered; no connection outlives its call."""
         if self._answered.get(session.session_id) == launch.launch_id:
             del self._answered[session.session_id]

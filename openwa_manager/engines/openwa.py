@@ -9,7 +9,7 @@ from typing import Self
 
 from openwa_manager.domain.delivery.events import Json
 from openwa_manager.domain.errors import EngineError, EngineTimeoutError
-from openwa_manager.domain.ports import Clock, LaunchPlan, Report
+from openwa_manager.domain.ports import Capabilities, Clock, LaunchPlan, Report
 from openwa_manager.domain.session.session import Launch, LaunchId, ProcessState, Session, SessionId
 from openwa_manager.domain.session.stimuli import EngineReady, LinkReport, Observation, PostsMissed, QrProduced
 from openwa_manager.engines import credentials, mapping, proxy
@@ -115,7 +115,7 @@ class _Line:
 class OpenwaEngine:
     """Implements `domain.ports.Engine` for OpenWA; an async context that closes its lines when it is left."""
 
-    has_http = True
+    capabilities = Capabilities(answers_probes=True, reports_link=True, writes_qr_file=False)
 
     def __init__(self, setup: OpenwaSetup, clock: Clock) -> None:
         self._setup = setup
@@ -213,7 +213,7 @@ class OpenwaEngine:
         line = await self._line(session, launch)
         return await self._truth(line, await _inner_id(line.client, session))
 
-    def interpret(
+    def read_event(
         self, session: Session, launch: Launch, event: str, data: Mapping[str, Json]
     ) -> Sequence[Observation]:
         """Return what an event posted by OpenWA means; most events about the link only hint (`TruthWanted`)."""
@@ -260,8 +260,8 @@ class OpenwaEngine:
         del session
         await asyncio.to_thread(credentials.forget_credentials, directory)
 
-    async def hang_up(self, session: Session, launch: Launch) -> None:
-        """Close our connections to this engine.
+    async def release(self, session: Session, launch: Launch) -> None:
+        """Close our connections to this launch.
 
         OpenWA would wait for a hung call before it ends (docs/openwa.md, Signals and exits).
         """

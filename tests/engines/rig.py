@@ -142,7 +142,7 @@ class Rig:
         process, self.process = self.process, None
         if process is None or process.returncode is not None:
             return
-        await self.engine.hang_up(self.session, self.launch)
+        await self.engine.release(self.session, self.launch)
         process.send_signal(signal.SIGCONT)
         process.terminate()
         try:
@@ -184,7 +184,7 @@ class Rig:
         if not path.endswith(self.launch.launch_id) or signature != f"sha256={digest}":
             return []
         post = json.loads(body)
-        seen = self.engine.interpret(self.session, self.launch, post["event"], post.get("data", post))
+        seen = self.engine.read_event(self.session, self.launch, post["event"], post.get("data", post))
         if any(isinstance(each, LinkCheckRequested) for each in seen) and self.tasks is not None:
             self.tasks.create_task(self._ask())
         return list(seen)

@@ -10,8 +10,8 @@ import pytest
 from aiohttp import web
 
 from openwa_manager.domain.delivery.events import Json
-from openwa_manager.domain.errors import EngineError, EngineUnableError, LaunchFailedError
-from openwa_manager.domain.ports import Engine
+from openwa_manager.domain.errors import EngineError, LaunchFailedError
+from openwa_manager.domain.ports import CanLogOut, CanPair, Engine, KeepsCredentials
 from openwa_manager.domain.session.session import LAUNCH_ID_VARIABLE, Spec
 from openwa_manager.domain.session.stimuli import (
     EngineEventReceived,
@@ -41,7 +41,7 @@ def engine(*argv: str, env: Mapping[str, str] | None = None) -> CommandEngine:
 async def test_an_engine_is_a_port_of_the_domain() -> None:
     port: Engine = engine("true")
 
-    assert not port.has_http
+    assert port.capabilities.writes_qr_file
 
 
 async def test_placeholders_are_filled_and_other_braces_are_the_programs_own(tmp_path: Path) -> None:
@@ -136,7 +136,7 @@ FLAT = {"session_id": "s", "phone_number": "85212345678", "push_name": "Ann", "r
 def test_an_event_about_the_link_is_a_link_report(event: str, link: LinkReport) -> None:
     launch = new_launch(28100)
 
-    (report,) = engine("true").interpret(new_session(), launch, event, FLAT)
+    (report,) = engine("true").read_event(new_session(), launch, event, FLAT)
 
     assert report == LinkReported(
         launch_id=launch.launch_id, link=link, detail="why", phone_number="85212345678", push_name="Ann"
@@ -148,20 +148,20 @@ def test_the_fate_of_a_message_is_acknowledged(fate: str) -> None:
     launch = new_launch(28100)
     data: Mapping[str, Json] = {"message_id": "3EB0", "to": "852@c.us"}
 
-    (ack,) = engine("true").interpret(new_session(), launch, f"message.{fate}", data)
+    (ack,) = engine("true").read_event(new_session(), launch, f"message.{fate}", data)
 
     assert ack == MessageAcknowledged(launch_id=launch.launch_id, message_id="3EB0", fate=fate, to="852@c.us")
-    assert engine("true").interpret(new_session(), launch, f"message.{fate}", {}) == ()
+    assert engine("true").read_event(new_session(), launch, f"message.{fate}", {}) == ()
 
 
 def test_what_is_not_ours_is_handed_on_and_what_is_nobodys_is_not() -> None:
     launch = new_launch(28100)
 
-    received = engine("true").interpret(new_session(), launch, "message.received", {"body": "hi"})
+    received = engine("true").read_event(new_session(), launch, "message.received", {"body": "hi"})
 
     assert received == (EngineEventReceived(launch_id=launch.launch_id, type="message.received", data={"body": "hi"}),)
-    assert engine("true").interpret(new_session(), launch, "session.heartbeat", {}) == ()
-    assert engine("true").interpret(new_session(), launch, "unheard.of", {}) == ()
+    assert engine("true").read_event(new_session(), launch, "session.heartbeat", {}) == ()
+    assert engine("true").read_event(new_session(), launch, "unheard.of", {}) == ()
 
 
 @asynccontextmanager
@@ -196,12 +196,12 @@ async def test_an_engine_that_answers_lives_and_must_go_on_answering() -> None:
     assert await asked.observe(session, replace(new_launch(launch.port))) == ()
 
 
-async def test_hanging_up_forgets_that_it_answered() -> None:
+async def test_a_released_launch_is_forgotten_to_have_answered() -> None:
     asked, session, launch = engine("true"), new_session(), new_launch(free_port())
     async with health(launch.port, 200):
         await asked.observe(session, launch)
 
-    await asked.hang_up(session, launch)
+    await asked.release(session, launch)
 
     assert await asked.observe(session, launch) == ()
 
@@ -229,13 +229,10 @@ async def test_an_engine_that_accepts_and_never_answers_is_given_up_on() -> None
         assert await asked.observe(new_session(), launch) == ()
 
 
-async def test_it_gives_no_pairing_codes_and_cannot_log_out() -> None:
-    asked, session, launch = engine("true"), new_session(), new_launch(28100)
+def test_it_gives_no_pairing_codes_cannot_log_out_and_keeps_no_credentials() -> None:
+    port: Engine = engine("true")
 
-    with pytest.raises(EngineUnableError):
-        await asked.request_pairing_code(session, launch, "85212345678")
-    with pytest.raises(EngineUnableError):
-        await asked.log_out(session, launch)
+    assert not isinstance(port, CanPair | CanLogOut | KeepsCredentials)
 
 
 async def test_the_example_shows_a_code_connects_and_ends_when_asked(tmp_path: Path) -> None:

@@ -11,6 +11,7 @@ from uuid import uuid4
 import pytest
 
 from openwa_manager.domain.errors import EngineError, EngineTimeoutError
+from openwa_manager.domain.ports import CanLogOut, CanPair
 from openwa_manager.domain.session.stimuli import (
     EngineEventReceived,
     EngineReady,
@@ -144,6 +145,7 @@ async def test_logging_out_wipes_the_credentials(rig: Rig) -> None:
     await paired(rig)
     creds = rig.directory / "data" / "baileys" / inner_name(SESSION_ID) / "creds.json"
     assert creds.exists()
+    assert isinstance(rig.engine, CanLogOut)
 
     try:
         await rig.engine.log_out(rig.session, rig.launch)
@@ -158,6 +160,7 @@ async def test_logging_out_wipes_the_credentials(rig: Rig) -> None:
 async def test_a_pairing_code_is_given_while_pairing_and_refused_afterwards(rig: Rig) -> None:
     await rig.bring_up()
     await rig.intake.first(QrProduced)
+    assert isinstance(rig.engine, CanPair)
 
     code = await rig.engine.request_pairing_code(rig.session, rig.launch, "628123456789")
 
@@ -215,7 +218,7 @@ async def test_an_engine_that_stands_still_is_not_waited_for(tmp_path: Path) -> 
             await rig.engine.observe(rig.session, rig.launch)
 
 
-async def test_hanging_up_ends_a_call_in_flight(tmp_path: Path) -> None:
+async def test_releasing_a_launch_ends_a_call_in_flight(tmp_path: Path) -> None:
     async with rigged("simulator", tmp_path, answer_timeout_s=60) as rig:
         await rig.spawn()
         await rig.bring_up()
@@ -225,7 +228,7 @@ async def test_hanging_up_ends_a_call_in_flight(tmp_path: Path) -> None:
         async with asyncio.TaskGroup() as tasks:
             call = tasks.create_task(outcome(rig))
             await asyncio.sleep(0.05)
-            await rig.engine.hang_up(rig.session, rig.launch)
+            await rig.engine.release(rig.session, rig.launch)
 
         assert isinstance(call.result(), EngineError)
 

@@ -168,7 +168,7 @@ async def test_an_engine_that_dies_during_its_start_is_an_error(engine: OpenwaEn
         async with asyncio.TaskGroup() as tasks:
             call = tasks.create_task(outcome(engine, launch))
             await peer.is_holding.wait()
-            await engine.hang_up(SESSION, launch)
+            await engine.release(SESSION, launch)
 
         assert "did not answer POST" in str(call.result())
 
@@ -206,7 +206,7 @@ async def test_a_new_launch_gets_a_line_of_its_own(engine: OpenwaEngine, launch:
     async with serving(Peer(), launch.port), serving(Peer(row={**ROW, "status": "ready"}), again.port):
         await engine.observe(session, launch)
         (report,) = await engine.observe(session, again)
-        await engine.hang_up(session, launch)
+        await engine.release(session, launch)
         (still,) = await engine.observe(session, again)
 
     assert report == still

@@ -182,13 +182,13 @@ class Prober:
                 return None
             detail = str(error) or f"no answer within {self._policy.timeout_s:g} s"
             return replace(record, misses=record.misses + 1, detail=detail)
-        if observations or target.engine.has_http:
+        if observations or target.engine.capabilities.answers_probes:
             target.tell(LifeSeen(launch_id=record.launch_id), *observations)
             return replace(record, misses=0, answered_at=self._clock.now().at, detail="answered")
         return replace(record, misses=0, detail="has no way to answer")
 
     def _judge(self, target: ProbeTarget, record: ProbeRecord) -> None:
-        must_answer = target.engine.has_http or record.answered_at is not None
+        must_answer = target.engine.capabilities.answers_probes or record.answered_at is not None
         if must_answer and record.misses >= self._policy.misses:
             detail = f"{record.misses} probes unanswered: {record.detail}"
             _log.warning("engine_unresponsive", session_id=target.session.session_id, misses=record.misses)
@@ -202,7 +202,7 @@ class Prober:
             target.tell(LinkReported(launch_id=record.launch_id, link=LinkReport.DISCONNECTED, detail=detail))
         if reason is None or reason.detail != detail or target.session.link is not LinkState.DISCONNECTED:
             return
-        if record.sign_at > reason.at and not target.engine.has_http:  # one with HTTP tells itself how its link is
+        if record.sign_at > reason.at and not target.engine.capabilities.reports_link:
             target.tell(LinkReported(launch_id=record.launch_id, link=LinkReport.CONNECTED))
 
 

@@ -10,7 +10,7 @@ from typing import assert_never
 import structlog
 
 from openwa_manager.domain.errors import EngineError, LaunchFailedError, OwnedElsewhereError
-from openwa_manager.domain.ports import Target
+from openwa_manager.domain.ports import KeepsCredentials, Target
 from openwa_manager.domain.session.commands import (
     BringUp,
     CheckCredentials,
@@ -96,8 +96,8 @@ class Executor:
                 assert_never(command)
 
     def show(self, image: bytes) -> None:
-        """Keep the directory's promise for engines that hand their code over HTTP: `qr.png` holds it."""
-        if self._dependencies.engine_of(self._current()).has_http:
+        """Write the code to `qr.png`, for an engine that does not write that file itself."""
+        if not self._dependencies.engine_of(self._current()).capabilities.writes_qr_file:
             try:
                 write_qr(self._directory, image)
             except OSError as error:
@@ -167,13 +167,15 @@ class Executor:
         engine = self._dependencies.engine_of(session)
         self._make_directory()
         self._dependencies.expect_code()
-        if await engine.restore_credentials(session, self._directory):
+        if isinstance(engine, KeepsCredentials) and await engine.restore_credentials(session, self._directory):
             self._tell(CredentialsRestored(launch_id=launch.launch_id))
         return await self._dependencies.launcher.launch(await engine.plan(session, launch, self._directory))
 
     async def _tend_credentials(self, command: KeepCredentials | ForgetCredentials) -> None:
         session = self._current()
         engine = self._dependencies.engine_of(session)
+        if not isinstance(engine, KeepsCredentials):
+            return
         tend = engine.keep_credentials if isinstance(command, KeepCredentials) else engine.forget_credentials
         try:
             await tend(session, self._directory)
@@ -182,7 +184,8 @@ class Executor:
 
     async def _check_credentials(self, launch: Launch) -> None:
         session = self._current()
-        if await self._dependencies.engine_of(session).can_restore_credentials(session, self._directory):
+        engine = self._dependencies.engine_of(session)
+        if isinstance(engine, KeepsCredentials) and await engine.can_restore_credentials(session, self._directory):
             code, detail = ReasonCode.CREDENTIALS_RESTORED, "the credentials are broken; a whole copy is kept"
             self._tell(EngineFaulted(launch_id=launch.launch_id, code=code, detail=detail))
 
@@ -225,7 +228,7 @@ class Executor:
             return
         self._ending = launch.launch_id
         session = self._current()
-        await self._dependencies.engine_of(session).hang_up(session, launch)
+        await self._dependencies.engine_of(session).release(session, launch)
         ended = await self._dependencies.launcher.end(self._target(launch), self._dependencies.stop_grace_s)
         self._tell(EngineEnded(launch_id=launch.launch_id, exit=ended))
 
@@ -234,7 +237,7 @@ class Executor:
         count = await self._dependencies.launcher.sweep(
             self._target(launch)
         )  # at once: the next launch may wait for it
-        await self._dependencies.engine_of(session).hang_up(session, launch)
+        await self._dependencies.engine_of(session).release(session, launch)
         if count:
             _log.info("leftovers_ended", session_id=session.session_id, launch=launch.number, count=count)
 

@@ -211,7 +211,7 @@ class Sessions:
         """
         supervisor = self._supervisor(session_id)
         launch = _running_launch(supervisor.session)
-        await self._dependencies.engine_of(supervisor.session).log_out(supervisor.session, launch)
+        await self._dependencies.log_out_of(supervisor.session).log_out(supervisor.session, launch)
         return await supervisor.ask(LogoutRequested())
 
     async def delete(self, session_id: str, *, keep_data: bool, log_out: bool) -> None:
@@ -226,7 +226,7 @@ class Sessions:
         if log_out:
             try:
                 launch = _running_launch(supervisor.session)
-                await self._dependencies.engine_of(supervisor.session).log_out(supervisor.session, launch)
+                await self._dependencies.log_out_of(supervisor.session).log_out(supervisor.session, launch)
             except (EngineError, IllegalTransitionError) as error:
                 _log.warning("not_unlinked_before_delete", session_id=session_id, error=str(error))
         await supervisor.ask(DeleteRequested(keep_data=keep_data))
@@ -281,7 +281,7 @@ class Sessions:
         """
         session = self.get(session_id)
         launch = _running_launch(session)
-        return await self._dependencies.engine_of(session).request_pairing_code(session, launch, phone_number)
+        return await self._dependencies.pairing_of(session).request_pairing_code(session, launch, phone_number)
 
     def log_path(self, session_id: str) -> Path:
         """Return where the session's engine writes its output."""
@@ -311,7 +311,7 @@ class Sessions:
         if session.launch is None or session.launch.launch_id != launch_id:
             return
         engine = self._dependencies.engine_of(session)
-        observations = engine.interpret(session, session.launch, delivery.event, delivery.data)
+        observations = engine.read_event(session, session.launch, delivery.event, delivery.data)
         if observations:
             self.note_traffic(supervisor.session.session_id)
             await supervisor.hear(observations, delivery.idempotency_key)

@@ -5,7 +5,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from openwa_manager.domain.delivery.events import StoredEvent
-from openwa_manager.domain.ports import Clock, Engine, Launcher
+from openwa_manager.domain.errors import EngineUnableError
+from openwa_manager.domain.ports import CanLogOut, CanPair, Clock, Engine, Launcher
 from openwa_manager.domain.session.restart import Policy
 from openwa_manager.domain.session.session import Session, SessionId, log_path_of
 from openwa_manager.processes.ports import PortPool
@@ -50,3 +51,25 @@ class Dependencies:
     def engine_of(self, session: Session) -> Engine:
         """Return how to speak to this session's engine."""
         return self.engines[session.spec.engine]
+
+    def pairing_of(self, session: Session) -> CanPair:
+        """Return the session's engine as one that gives pairing codes.
+
+        Raises:
+            EngineUnableError: its kind gives none.
+        """
+        engine = self.engine_of(session)
+        if not isinstance(engine, CanPair):
+            raise EngineUnableError(f"an engine of the kind {session.spec.engine!r} gives no pairing codes")
+        return engine
+
+    def log_out_of(self, session: Session) -> CanLogOut:
+        """Return the session's engine as one that can unlink its device.
+
+        Raises:
+            EngineUnableError: its kind cannot.
+        """
+        engine = self.engine_of(session)
+        if not isinstance(engine, CanLogOut):
+            raise EngineUnableError(f"an engine of the kind {session.spec.engine!r} cannot unlink its device")
+        return engine

@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from openwa_manager.domain.errors import EngineError
+from openwa_manager.domain.ports import Capabilities
 from openwa_manager.domain.session.session import (
     Identity,
     Launch,
@@ -51,7 +52,7 @@ SESSION = Session(
 class Moody(CommandEngine):
     """An engine that answers, or does not."""
 
-    has_http = True
+    capabilities = Capabilities(answers_probes=True, reports_link=True, writes_qr_file=False)
 
     def __init__(self) -> None:
         super().__init__(CommandSetup(argv=(), engine_context=EngineContext(environ={}, intake_url="http://localhost")))
@@ -69,7 +70,7 @@ class Moody(CommandEngine):
 class Beating(Moody):
     """An engine without HTTP, which can only post."""
 
-    has_http = False
+    capabilities = Capabilities(answers_probes=False, reports_link=False, writes_qr_file=True)
 
 
 @dataclass
@@ -91,7 +92,7 @@ class Ward:
                 engine=self.engine,
                 tell=lambda *observations: self.told.extend(observations),
                 log_path=self.log_path,
-                has_heartbeat=not self.engine.has_http,
+                has_heartbeat=not self.engine.capabilities.answers_probes,
             )
         ]
 
