@@ -83,7 +83,7 @@ async def _serve(settings: Settings) -> None:
             adopted, resting = await registry_rebuild.run()
             restored = str(loss.copy) if loss.copy else None
             await parts.tell("manager.recovered", why=loss.why, restored=restored, adopted=adopted, resting=resting)
-        await parts.sessions.load()
+        await parts.runner.load()
         await _work(parts, authenticator, stop)
     _log.info("daemon_stopped")
 
@@ -95,16 +95,18 @@ async def _work(parts: Parts, authenticator: Authenticator, stop: asyncio.Event)
         async with AsyncExitStack() as listeners:
             control = control_app(authenticator, parts.api_dependencies)
             control.add_subapp("/api", gateway_app(parts.gateway))
-            intake = intake_app(parts.sessions, Backpressure(parts.database, parts.clock).is_full)
+            intake = intake_app(parts.sessions, parts.inbox, Backpressure(parts.database, parts.clock).is_full)
             await listen(parts.listen_addresses, control, intake, listeners)
-            service_notifier = ServiceNotifier(manager, parts.sessions, parts.database, parts.clock)
+            service_notifier = ServiceNotifier(
+                manager, parts.progress, parts.sessions.iterate, parts.database, parts.clock
+            )
             running = [services.create_task(each.run()) for each in (*parts.services, service_notifier)]
             await parts.tell("manager.started")
             gc.freeze()  # a full collection that looks at all that is loaded would stop the loop for 20 to 50 ms
             _log.info("daemon_started", home=str(parts.home.root), listen=str(parts.settings.listen), version=VERSION)
             await stop.wait()
             manager.stopping()
-            parts.sessions.drain()
+            parts.runner.drain()
             await parts.tell("manager.stopping")
         for task in reversed(running):
             task.cancel()

@@ -48,10 +48,15 @@ from openwa_manager.services.monitoring.memory_guard import MemoryGuard
 from openwa_manager.services.monitoring.metrics_collector import MetricsCollector
 from openwa_manager.services.monitoring.prober import Prober
 from openwa_manager.services.monitoring.usage_sampler import UsageSampler
+from openwa_manager.services.sessions.directory import SessionDirectory
+from openwa_manager.services.sessions.engine_inbox import EngineInbox
 from openwa_manager.services.sessions.force_kill import force_kill
-from openwa_manager.services.sessions.sessions import Sessions
+from openwa_manager.services.sessions.requests import SessionRequests
+from openwa_manager.services.sessions.runner import SessionRunner
+from openwa_manager.services.sessions.supervisors import Supervisors
 from openwa_manager.services.starting.capacity import Capacity
 from openwa_manager.services.starting.dependencies import Dependencies
+from openwa_manager.services.starting.progress import Progress
 from openwa_manager.services.starting.start_gate import StartGate
 from openwa_manager.services.upkeep.housekeeping import EngineLogs, Housekeeping
 from openwa_manager.store import outbox
@@ -86,7 +91,7 @@ class Parts:
     def services(self) -> tuple[_Service, ...]:
         """Return the parts with a life of their own, in the order in which they start."""
         return (
-            *(self.launcher, self.dispatcher, self.gate, self.sessions, self.usage_sampler, self.watcher),
+            *(self.launcher, self.dispatcher, self.gate, self.runner, self.usage_sampler, self.watcher),
             *(
                 self.prober,
                 self.heartbeat,
@@ -197,8 +202,28 @@ class Parts:
         )
 
     @cached_property
-    def sessions(self) -> Sessions:
-        return Sessions(self.dependencies, self.settings.engine)
+    def supervisors(self) -> Supervisors:
+        return Supervisors()
+
+    @cached_property
+    def progress(self) -> Progress:
+        return Progress(self.clock)
+
+    @cached_property
+    def sessions(self) -> SessionDirectory:
+        return SessionDirectory(self.supervisors, self.database, self.progress)
+
+    @cached_property
+    def inbox(self) -> EngineInbox:
+        return EngineInbox(self.supervisors, self.dependencies)
+
+    @cached_property
+    def runner(self) -> SessionRunner:
+        return SessionRunner(self.supervisors, self.dependencies, self.progress, self.inbox)
+
+    @cached_property
+    def requests(self) -> SessionRequests:
+        return SessionRequests(self.supervisors, self.dependencies, self.runner, self.settings.engine)
 
     @cached_property
     def guard(self) -> AddressGuard:
@@ -235,17 +260,17 @@ class Parts:
 
     @cached_property
     def usage_sampler(self) -> UsageSampler:
-        guard = MemoryGuard(memory_limits(self.settings), self.sessions.probe_targets, self.sessions.is_idle)
+        guard = MemoryGuard(memory_limits(self.settings), self.inbox.running_engines, self.inbox.is_idle)
         period_s = self.settings.probe_period_s
         return UsageSampler(self.clock, period_s, self.meter.sample, self.sessions.live, guard.check)
 
     @cached_property
     def prober(self) -> Prober:
-        return Prober(self.clock, random.random, probe_policy(self.settings), self.sessions.probe_targets)
+        return Prober(self.clock, random.random, probe_policy(self.settings), self.inbox.running_engines)
 
     @cached_property
     def host_monitor(self) -> HostMonitor:
-        reactions = HostReactions(on_network=self.sessions.look_again, on_slept=self._excuse_sleep)
+        reactions = HostReactions(on_network=self.runner.wake, on_slept=self._excuse_sleep)
         return HostMonitor(self.clock, has_default_route, self.sessions.iterate, reactions)
 
     async def _excuse_sleep(self, slept_s: float) -> None:
@@ -254,7 +279,7 @@ class Parts:
 
     @cached_property
     def watcher(self) -> QrWatcher:
-        return QrWatcher(self.home.sessions, self.sessions.show_file, self.sessions.awaiting_qr, self.clock)
+        return QrWatcher(self.home.sessions, self.inbox.receive_qr_file, self.sessions.awaiting_qr, self.clock)
 
     @cached_property
     def heartbeat(self) -> Heartbeat:
@@ -290,7 +315,8 @@ class Parts:
         )
         return ApiDependencies(
             sessions=self.sessions,
-            health=HealthReader(self.sessions, watchers, self.home.sessions),
+            requests=self.requests,
+            health=HealthReader(self.sessions, self.inbox, watchers, self.home.sessions),
             usage=self.usage_sampler.usage,
             database=self.database,
             broadcaster=self.broadcaster,
@@ -312,10 +338,12 @@ class Parts:
         gap_s = (self.settings.message_gap_min_s, self.settings.message_gap_max_s)
         return GatewayDependencies(
             sessions=self.sessions,
+            requests=self.requests,
+            inbox=self.inbox,
             engines=self.openwa_engines,
             pacing=Pacing(self.clock, random.random, *gap_s),
             usage=self.usage_sampler.usage,
-            kill=partial(force_kill, self.sessions, self.dependencies),
+            kill=partial(force_kill, self.requests, self.dependencies),
             now=lambda: self.clock.now().at,
         )
 

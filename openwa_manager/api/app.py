@@ -30,7 +30,8 @@ from openwa_manager.services.delivery.broadcaster import Broadcaster
 from openwa_manager.services.delivery.deliveries import Deliveries
 from openwa_manager.services.delivery.endpoints import Endpoints
 from openwa_manager.services.monitoring.health import HealthReader
-from openwa_manager.services.sessions.sessions import Sessions
+from openwa_manager.services.sessions.directory import SessionDirectory
+from openwa_manager.services.sessions.requests import SessionRequests
 from openwa_manager.store.database import Database
 
 BODY_MAX_BYTES = 1024 * 1024
@@ -44,7 +45,8 @@ class ApiDependencies:
     unscanned codes are shown.
     """
 
-    sessions: Sessions
+    sessions: SessionDirectory
+    requests: SessionRequests
     health: HealthReader
     usage: Callable[[SessionId], Usage | None]
     database: Database
@@ -83,8 +85,8 @@ def make_table(dependencies: ApiDependencies) -> tuple[Route, ...]:
     sessions, facts = dependencies.sessions, dependencies.facts
     nouns = (
         HealthRoutes(sessions, dependencies.health),
-        SessionRoutes(sessions, dependencies.recipes, dependencies.usage),
-        QrRoutes(sessions, dependencies.pairing_window_s),
+        SessionRoutes(sessions, dependencies.requests, dependencies.recipes, dependencies.usage),
+        QrRoutes(sessions, dependencies.requests, dependencies.pairing_window_s),
         LogRoutes(sessions),
         EventRoutes(sessions, dependencies.database, dependencies.broadcaster, facts.host, dependencies.timing),
         EndpointRoutes(dependencies.endpoints),

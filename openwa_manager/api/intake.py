@@ -19,14 +19,18 @@ from openwa_manager.api.routing import read_whole, session_id_in
 from openwa_manager.domain.delivery.events import Json, is_passed_through
 from openwa_manager.domain.errors import BacklogFullError, InvalidInputError
 from openwa_manager.domain.session.session import Launch
-from openwa_manager.services.sessions.sessions import EngineDelivery, Sessions
+from openwa_manager.services.sessions.directory import SessionDirectory
+from openwa_manager.services.sessions.engine_inbox import EngineDelivery, EngineInbox
 
 #: OpenWA cuts media above 1 MiB out of its events; base64 and the rest fit in twice that.
 BODY_MAX_BYTES = 2 * 1024 * 1024
 
 
 def intake_app(
-    sessions: Sessions, is_full: Callable[[], Awaitable[bool]], body_within_s: float = 10.0
+    sessions: SessionDirectory,
+    inbox: EngineInbox,
+    is_full: Callable[[], Awaitable[bool]],
+    body_within_s: float = 10.0,
 ) -> web.Application:
     """Return the application that takes `POST /hooks/{session_id}/{launch_id}`.
 
@@ -34,15 +38,22 @@ def intake_app(
     """
     intake = web.Application(middlewares=[identify, answer_errors], client_max_size=BODY_MAX_BYTES)
     intake.on_response_prepare.append(mark_answer)
-    intake.router.add_post("/hooks/{session_id}/{launch_id}", Intake(sessions, is_full, body_within_s).receive)
+    intake.router.add_post("/hooks/{session_id}/{launch_id}", Intake(sessions, inbox, is_full, body_within_s).receive)
     return intake
 
 
 class Intake:
     """Takes an engine's word for it only when it is signed with its launch's secret."""
 
-    def __init__(self, sessions: Sessions, is_full: Callable[[], Awaitable[bool]], body_within_s: float) -> None:
+    def __init__(
+        self,
+        sessions: SessionDirectory,
+        inbox: EngineInbox,
+        is_full: Callable[[], Awaitable[bool]],
+        body_within_s: float,
+    ) -> None:
         self._sessions = sessions
+        self._inbox = inbox
         self._is_full = is_full
         self._body_within_s = body_within_s
 
@@ -64,7 +75,7 @@ class Intake:
         delivery = parse_delivery(body, _idempotency_key(request))
         if is_passed_through(delivery.event) and await self._is_full():
             raise BacklogFullError("too much is undelivered already; post it again later")
-        await self._sessions.receive(session_id, launch.launch_id, delivery)
+        await self._inbox.receive(session_id, launch.launch_id, delivery)
         return web.Response(status=200)
 
     def _current_launch(self, session_id: str, launch_id: str) -> Launch:

@@ -38,9 +38,14 @@ from openwa_manager.services.delivery.dispatcher import Dispatcher
 from openwa_manager.services.messaging.pacing import Pacing
 from openwa_manager.services.monitoring.health import HealthReader, HealthSources
 from openwa_manager.services.monitoring.metrics_collector import MetricsCollector
+from openwa_manager.services.sessions.directory import SessionDirectory
+from openwa_manager.services.sessions.engine_inbox import EngineInbox
 from openwa_manager.services.sessions.force_kill import force_kill
-from openwa_manager.services.sessions.sessions import Sessions
+from openwa_manager.services.sessions.requests import SessionRequests
+from openwa_manager.services.sessions.runner import SessionRunner
+from openwa_manager.services.sessions.supervisors import Supervisors
 from openwa_manager.services.starting.dependencies import Dependencies
+from openwa_manager.services.starting.progress import Progress
 from openwa_manager.services.starting.start_gate import StartGate
 from openwa_manager.store.database import Database
 from tests.api.delivery.channels import PACE, Channels, channels_of
@@ -82,7 +87,10 @@ class Reply:
 class World:
     """What a test may touch."""
 
-    sessions: Sessions
+    sessions: SessionDirectory
+    requests: SessionRequests
+    inbox: EngineInbox
+    runner: SessionRunner
     database: Database
     home: Path
     key: str
@@ -159,12 +167,15 @@ async def world_in(
         engine = await stack.enter_async_context(_engine(program, _port_of(intake_socket), silence_s))
         launcher = stack.enter_context(_launcher(home / "locks"))
         dependencies = _dependencies(home, database, engine, launcher, lambda stored: channels.announce(stored))  # noqa: PLW0108
-        sessions = Sessions(dependencies, "simulator")
-        await sessions.load()
+        sessions, requests, inbox, runner = _sessions_of(dependencies)
+        await runner.load()
         envelope_source = EnvelopeSource(host="mac-mini-1", qr_image=sessions.qr_image_of)
         channels = await stack.enter_async_context(channels_of(database, envelope_source))
         world = World(
             sessions=sessions,
+            requests=requests,
+            inbox=inbox,
+            runner=runner,
             database=database,
             home=home,
             key=make_admin_key(home / "admin.key"),
@@ -177,15 +188,15 @@ async def world_in(
         control = _control(world)
         control.add_subapp("/api", gateway_app(_gateway(world, dependencies, gap_s)))
         await stack.enter_async_context(serving(control, api_socket, home / "manager.sock"))
-        await stack.enter_async_context(serving(intake_app(sessions, channels.has_no_room, 0.3), intake_socket))
-        parts = (launcher, dependencies.gate, channels.dispatcher, *((sessions,) if takes_up else ()))
-        async with _running(sessions, parts):
+        await stack.enter_async_context(serving(intake_app(sessions, inbox, channels.has_no_room, 0.3), intake_socket))
+        parts = (launcher, dependencies.gate, channels.dispatcher, *((runner,) if takes_up else ()))
+        async with _running(world, parts):
             yield world
 
 
 @asynccontextmanager
 async def _running(
-    sessions: Sessions, parts: Sequence[HostLauncher | StartGate | Dispatcher | Sessions]
+    world: World, parts: Sequence[HostLauncher | StartGate | Dispatcher | SessionRunner]
 ) -> AsyncIterator[None]:
     """Run the parts; end all engines before they stop."""
     async with asyncio.TaskGroup() as tasks:
@@ -193,7 +204,7 @@ async def _running(
         try:
             yield
         finally:
-            await _end_all(sessions)
+            await _end_all(world)
             for task in running:
                 task.cancel()
 
@@ -231,7 +242,8 @@ def measurements_of(world: World) -> MetricsCollector:
 def backing_of(world: World) -> ApiDependencies:
     return ApiDependencies(
         sessions=world.sessions,
-        health=HealthReader(world.sessions, UNWATCHED, world.home / "sessions"),
+        requests=world.requests,
+        health=HealthReader(world.sessions, world.inbox, UNWATCHED, world.home / "sessions"),
         database=world.database,
         broadcaster=world.channels.broadcaster,
         endpoints=world.channels.endpoints,
@@ -268,10 +280,12 @@ def _engine(program: Program, intake_port: int, silence_s: float) -> OpenwaEngin
 def _gateway(world: World, dependencies: Dependencies, gap_s: float) -> GatewayDependencies:
     return GatewayDependencies(
         sessions=world.sessions,
+        requests=world.requests,
+        inbox=world.inbox,
         engines=world.engines,
         pacing=Pacing(dependencies.clock, lambda: 0.5, gap_s, gap_s),
         usage=world.used.get,
-        kill=partial(force_kill, world.sessions, dependencies),
+        kill=partial(force_kill, world.requests, dependencies),
         now=lambda: dependencies.clock.now().at,
     )
 
@@ -303,7 +317,17 @@ def _dependencies(
     )
 
 
-async def _end_all(sessions: Sessions) -> None:
-    for session in sessions.list_sessions():
+def _sessions_of(
+    dependencies: Dependencies,
+) -> tuple[SessionDirectory, SessionRequests, EngineInbox, SessionRunner]:
+    supervisors, progress = Supervisors(), Progress(dependencies.clock)
+    inbox = EngineInbox(supervisors, dependencies)
+    runner = SessionRunner(supervisors, dependencies, progress, inbox)
+    requests = SessionRequests(supervisors, dependencies, runner, "simulator")
+    return SessionDirectory(supervisors, dependencies.database, progress), requests, inbox, runner
+
+
+async def _end_all(world: World) -> None:
+    for session in world.sessions.list_sessions():
         with suppress(SessionNotFoundError):
-            await sessions.delete(session.session_id, keep_data=True, log_out=False)
+            await world.requests.delete(session.session_id, keep_data=True, log_out=False)

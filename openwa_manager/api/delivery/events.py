@@ -13,7 +13,7 @@ from openwa_manager.domain.delivery.events import StoredEvent
 from openwa_manager.domain.errors import InvalidInputError
 from openwa_manager.domain.session.session import SessionId
 from openwa_manager.services.delivery.broadcaster import Broadcaster, Interest
-from openwa_manager.services.sessions.sessions import Sessions
+from openwa_manager.services.sessions.directory import SessionDirectory
 from openwa_manager.store.database import Database
 from openwa_manager.store.outbox import read_events, seq_before
 from openwa_manager.webhooks.envelope import write_body
@@ -23,7 +23,7 @@ class EventRoutes:
     """`/v1/events` and `/v1/sessions/{session_id}/events`."""
 
     def __init__(
-        self, sessions: Sessions, database: Database, broadcaster: Broadcaster, host: str, timing: StreamTiming
+        self, sessions: SessionDirectory, database: Database, broadcaster: Broadcaster, host: str, timing: StreamTiming
     ) -> None:
         self._sessions = sessions
         self._database = database

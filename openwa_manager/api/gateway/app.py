@@ -13,7 +13,9 @@ from openwa_manager.domain.session.session import SessionId, Usage
 from openwa_manager.domain.session.times import iso8601
 from openwa_manager.engines.openwa import OpenwaEngine
 from openwa_manager.services.messaging.pacing import Pacing
-from openwa_manager.services.sessions.sessions import Sessions
+from openwa_manager.services.sessions.directory import SessionDirectory
+from openwa_manager.services.sessions.engine_inbox import EngineInbox
+from openwa_manager.services.sessions.requests import SessionRequests
 
 _UP = {"status": "up"}
 
@@ -27,7 +29,9 @@ class GatewayDependencies:
     time.
     """
 
-    sessions: Sessions
+    sessions: SessionDirectory
+    requests: SessionRequests
+    inbox: EngineInbox
     engines: Mapping[str, OpenwaEngine]
     pacing: Pacing
     usage: Callable[[SessionId], Usage | None]
@@ -38,12 +42,17 @@ class GatewayDependencies:
 def gateway_app(dependencies: GatewayDependencies) -> web.Application:
     """Return the application to be mounted at `/api`; whoever mounts it lets in and words the errors."""
     directory = Directory(dependencies.sessions)
-    forwarding = Forwarding(dependencies.sessions, directory, dependencies.engines, dependencies.pacing)
+    forwarding = Forwarding(dependencies.inbox, directory, dependencies.engines, dependencies.pacing)
     app = web.Application()
     _Health(dependencies.sessions, dependencies.now).add_to(app.router)
-    GatewaySessions(dependencies.sessions, directory, forwarding, dependencies.usage, dependencies.kill).add_to(
-        app.router
-    )
+    GatewaySessions(
+        dependencies.sessions,
+        dependencies.requests,
+        directory,
+        forwarding,
+        dependencies.usage,
+        dependencies.kill,
+    ).add_to(app.router)
     app.router.add_route("*", "/sessions{rest:.*}", _refuse_unknown)
     app.router.add_route("*", "/{rest:.*}", _refuse_global)
     return app
@@ -52,7 +61,7 @@ def gateway_app(dependencies: GatewayDependencies) -> web.Application:
 class _Health:
     """OpenWA's signs of life, of this daemon."""
 
-    def __init__(self, sessions: Sessions, now: Callable[[], float]) -> None:
+    def __init__(self, sessions: SessionDirectory, now: Callable[[], float]) -> None:
         self._sessions = sessions
         self._now = now
 

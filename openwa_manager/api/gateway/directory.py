@@ -5,13 +5,13 @@ from contextlib import suppress
 from openwa_manager.api.gateway.errors import not_found
 from openwa_manager.domain.errors import SessionNotFoundError
 from openwa_manager.domain.session.session import Session, SessionId
-from openwa_manager.services.sessions.sessions import Sessions
+from openwa_manager.services.sessions.directory import SessionDirectory
 
 
 class Directory:
     """Finds sessions under both of their names."""
 
-    def __init__(self, sessions: Sessions) -> None:
+    def __init__(self, sessions: SessionDirectory) -> None:
         self._sessions = sessions
         self._known: dict[str, SessionId] = {}
 

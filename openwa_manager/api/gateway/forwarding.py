@@ -19,7 +19,7 @@ from openwa_manager.engines.environment import is_own_webhook
 from openwa_manager.engines.forwarding import ForwardedRequest
 from openwa_manager.engines.openwa import OpenwaEngine
 from openwa_manager.services.messaging.pacing import Pacing
-from openwa_manager.services.sessions.sessions import Sessions
+from openwa_manager.services.sessions.engine_inbox import EngineInbox
 
 #: How long a send is held for its turn before it is refused.
 HOLD_S = 30.0
@@ -67,9 +67,9 @@ class Forwarding:
     """Hands requests on; `engines` are those that speak OpenWA's API, by the name sessions know them by."""
 
     def __init__(
-        self, sessions: Sessions, directory: Directory, engines: Mapping[str, OpenwaEngine], pacing: Pacing
+        self, inbox: EngineInbox, directory: Directory, engines: Mapping[str, OpenwaEngine], pacing: Pacing
     ) -> None:
-        self._sessions = sessions
+        self._inbox = inbox
         self._directory = directory
         self._engines = engines
         self._pacing = pacing
@@ -81,7 +81,7 @@ class Forwarding:
         """
         where = Destination.of(request)
         session_id = self._find(where).session_id
-        self._sessions.note_traffic(session_id)
+        self._inbox.note_traffic(session_id)
         body = read_body or await body_of(request, is_read=where.words == ("messages", guide.ANY_SEND))
         if where.is_send(request.method):
             return await self._send(request, where, session_id, body)

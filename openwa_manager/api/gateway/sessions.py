@@ -15,8 +15,9 @@ from openwa_manager.api.requests import SESSION_ID_TEXT
 from openwa_manager.domain.delivery.events import Json
 from openwa_manager.domain.errors import EngineError, EngineUnableError, IllegalTransitionError
 from openwa_manager.domain.session.session import Desired, ProcessState, Session, SessionId, Usage
+from openwa_manager.services.sessions.directory import SessionDirectory
 from openwa_manager.services.sessions.new_session import NewSession
-from openwa_manager.services.sessions.sessions import Sessions
+from openwa_manager.services.sessions.requests import SessionRequests
 
 #: Below the 30 s after which OpenWA's own SDKs give a call up.
 _START_WAIT_S, _STOP_WAIT_S = 25.0, 25.0
@@ -53,13 +54,15 @@ class GatewaySessions:
 
     def __init__(
         self,
-        sessions: Sessions,
+        sessions: SessionDirectory,
+        requests: SessionRequests,
         directory: Directory,
         forwarding: Forwarding,
         usage: Callable[[SessionId], Usage | None],
         kill: Callable[[SessionId], Awaitable[None]],
     ) -> None:
         self._sessions = sessions
+        self._requests = requests
         self._directory = directory
         self._forwarding = forwarding
         self._usage = usage
@@ -93,7 +96,7 @@ class GatewaySessions:
         """Make a stopped session; `config` is the engine's to keep: PATCH `…/config` sets it once the engine runs."""
         arguments = await _read(request, CreateIn)
         wanted = NewSession(session_id=arguments.name, desired=Desired.STOPPED, proxy_url=arguments.proxy_url)
-        session, is_new = await self._sessions.create(wanted)
+        session, is_new = await self._requests.create(wanted)
         if not is_new:
             raise GatewayError(409, f"Session with name '{arguments.name}' already exists")
         return json_answer(201, record_of(session))
@@ -118,7 +121,7 @@ class GatewaySessions:
 
     async def delete(self, request: web.Request) -> web.Response:
         """Delete a session; the phone still believes it is linked, as with OpenWA."""
-        await self._sessions.delete(self._session(request).session_id, keep_data=False, log_out=False)
+        await self._requests.delete(self._session(request).session_id, keep_data=False, log_out=False)
         return web.Response(status=204)
 
     async def start(self, request: web.Request) -> web.Response:
@@ -131,7 +134,7 @@ class GatewaySessions:
             raise GatewayError(400, "Session is already started")
         self._starting.add(session_id)
         try:
-            await self._sessions.start(session_id)
+            await self._requests.start(session_id)
             session = await self._sessions.wait(session_id, lambda each: each.process in _SETTLED, _START_WAIT_S)
         finally:
             self._starting.discard(session_id)
@@ -142,7 +145,7 @@ class GatewaySessions:
     async def stop(self, request: web.Request) -> web.Response:
         """Stop a session and answer once its engine is dead."""
         session_id = self._session(request).session_id
-        await self._sessions.stop(session_id)
+        await self._requests.stop(session_id)
         return await self._once_stopped(session_id)
 
     async def log_out(self, request: web.Request) -> web.Response:
@@ -151,7 +154,7 @@ class GatewaySessions:
         if not is_loaded(session):
             raise not_started()
         try:
-            await self._sessions.log_out(session.session_id)
+            await self._requests.log_out(session.session_id)
         except IllegalTransitionError:
             raise not_connected() from None
         except EngineUnableError as error:

@@ -9,14 +9,13 @@ from openwa_manager.api.routing import Call, Route, json_answer, route
 from openwa_manager.domain.session.session import LinkState, ProcessState
 from openwa_manager.domain.session.times import iso8601
 from openwa_manager.services.monitoring.health import HealthFacts, HealthReader
-from openwa_manager.services.sessions.sessions import Sessions
-from openwa_manager.services.starting.progress import progress_of
+from openwa_manager.services.sessions.directory import SessionDirectory
 
 
 class HealthRoutes:
     """`/livez`, `/readyz` and the health of a session."""
 
-    def __init__(self, sessions: Sessions, health: HealthReader) -> None:
+    def __init__(self, sessions: SessionDirectory, health: HealthReader) -> None:
         self._sessions = sessions
         self._vitals = health
 
@@ -44,7 +43,7 @@ class HealthRoutes:
         return json_answer(Alive(status="ok"))
 
     def _progress(self) -> web.Response:
-        is_ready, progress = self._sessions.is_ready, progress_of(self._sessions)
+        is_ready, progress = self._sessions.is_ready, self._sessions.start_counts()
         sessions = ProgressOut.model_validate(progress, from_attributes=True)
         answer = Readiness(status="ok" if is_ready else "starting", sessions=sessions)
         return json_answer(answer, 200 if is_ready else 503)

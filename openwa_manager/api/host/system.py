@@ -11,7 +11,7 @@ from openwa_manager.api.requests import Nothing
 from openwa_manager.api.responses import SessionCounts, SystemOut
 from openwa_manager.api.routing import Call, Route, json_answer, route
 from openwa_manager.domain.session.times import iso8601
-from openwa_manager.services.sessions.sessions import Sessions
+from openwa_manager.services.sessions.directory import SessionDirectory
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -26,7 +26,7 @@ class HostFacts:
 class SystemRoutes:
     """`/v1/system`."""
 
-    def __init__(self, sessions: Sessions, facts: HostFacts) -> None:
+    def __init__(self, sessions: SessionDirectory, facts: HostFacts) -> None:
         self._sessions = sessions
         self._facts = facts
 

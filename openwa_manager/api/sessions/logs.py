@@ -14,7 +14,7 @@ from openwa_manager.api.routing import Call, Route, route
 from openwa_manager.domain.errors import SessionNotFoundError
 from openwa_manager.domain.session.session import SessionId
 from openwa_manager.host.logfile import open_log, rotated
-from openwa_manager.services.sessions.sessions import Sessions
+from openwa_manager.services.sessions.directory import SessionDirectory
 
 TEXT = "text/plain"
 _BLOCK_BYTES = 65_536
@@ -25,7 +25,7 @@ _LOOK_S = 0.2
 class LogRoutes:
     """`/v1/sessions/{session_id}/logs`."""
 
-    def __init__(self, sessions: Sessions) -> None:
+    def __init__(self, sessions: SessionDirectory) -> None:
         self._sessions = sessions
 
     def table(self) -> tuple[Route, ...]:

@@ -10,7 +10,8 @@ from openwa_manager.api.routing import Call, Route, json_answer, route
 from openwa_manager.domain.errors import IllegalTransitionError
 from openwa_manager.domain.session.session import After, Qr, Session, Status
 from openwa_manager.domain.session.times import iso8601
-from openwa_manager.services.sessions.sessions import Sessions
+from openwa_manager.services.sessions.directory import SessionDirectory
+from openwa_manager.services.sessions.requests import SessionRequests
 
 PNG = "image/png"
 #: While a session is in one of these, a code may come by itself.
@@ -21,8 +22,9 @@ _ENDINGS_WITH_A_START = frozenset({After.START_AGAIN, After.BACK_OFF})
 class QrRoutes:
     """`…/qr` and `…/pairing-code`."""
 
-    def __init__(self, sessions: Sessions, pairing_window_s: float) -> None:
+    def __init__(self, sessions: SessionDirectory, requests: SessionRequests, pairing_window_s: float) -> None:
         self._sessions = sessions
+        self._requests = requests
         self._pairing_window_s = pairing_window_s
 
     def table(self) -> tuple[Route, ...]:
@@ -56,7 +58,7 @@ class QrRoutes:
         """Ask WhatsApp for a code to type into the phone instead of a scan."""
         _require_expectant(self._sessions.get(call.session_id))
         digits = "".join(character for character in call.arguments.phone_number if character.isdigit())
-        code = await self._sessions.request_pairing_code(call.session_id, digits)
+        code = await self._requests.request_pairing_code(call.session_id, digits)
         began_at = self._sessions.get(call.session_id).pairing_started_at
         expires_at = None if began_at is None else iso8601(began_at + self._pairing_window_s)
         return json_answer(PairingCodeOut(pairing_code=code, expires_at=expires_at), 201)

@@ -5,13 +5,13 @@ from aiohttp import web
 from openwa_manager.api.requests import Nothing
 from openwa_manager.api.responses import Registry
 from openwa_manager.api.routing import Call, Route, json_answer, route
-from openwa_manager.services.sessions.sessions import Sessions
+from openwa_manager.services.sessions.directory import SessionDirectory
 
 
 class RegistryRoutes:
     """`/v1/registry`."""
 
-    def __init__(self, sessions: Sessions) -> None:
+    def __init__(self, sessions: SessionDirectory) -> None:
         self._sessions = sessions
 
     def table(self) -> tuple[Route, ...]:

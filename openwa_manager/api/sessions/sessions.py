@@ -22,8 +22,9 @@ from openwa_manager.api.sessions.qr import may_show_code
 from openwa_manager.domain.errors import InvalidInputError
 from openwa_manager.domain.session.session import Desired, ProcessState, Session, SessionId, Status, Usage
 from openwa_manager.engines.environment import refused_env_names
+from openwa_manager.services.sessions.directory import SessionDirectory
 from openwa_manager.services.sessions.new_session import NewSession
-from openwa_manager.services.sessions.sessions import Sessions
+from openwa_manager.services.sessions.requests import SessionRequests
 
 _WAIT_DEFAULT_S = 30.0
 #: Fields of a request to create that describe the session and are compared when it exists already.
@@ -57,8 +58,15 @@ class Recipes:
 class SessionRoutes:
     """`/v1/sessions…`, as far as it is about the sessions as such."""
 
-    def __init__(self, sessions: Sessions, recipes: Recipes, usage: Callable[[SessionId], Usage | None]) -> None:
+    def __init__(
+        self,
+        sessions: SessionDirectory,
+        requests: SessionRequests,
+        recipes: Recipes,
+        usage: Callable[[SessionId], Usage | None],
+    ) -> None:
         self._sessions = sessions
+        self._requests = requests
         self._recipes = recipes
         self._usage = usage
 
@@ -82,7 +90,7 @@ class SessionRoutes:
         """Make a session; one that exists already and agrees is returned as it is."""
         arguments = call.arguments
         self._recipes.check_env(arguments.engine or self._recipes.default, arguments.env or {})
-        session, is_new = await self._sessions.create(_new_session(arguments))
+        session, is_new = await self._requests.create(_new_session(arguments))
         outcome = self._outcome_of(arguments)
         if outcome is not None:
             timeout_s = _WAIT_DEFAULT_S if arguments.timeout_s is None else arguments.timeout_s
@@ -122,34 +130,35 @@ class SessionRoutes:
         changes = {name: getattr(call.arguments, name) for name in call.arguments.model_fields_set}
         if "env" in changes:
             self._recipes.check_env(self._sessions.get(call.session_id).spec.engine, changes["env"])
-        changed = await self._sessions.change(call.session_id, lambda spec: replace(spec, **changes))
+        changed = await self._requests.change(call.session_id, lambda spec: replace(spec, **changes))
         return json_answer(self._out(changed))
 
     async def delete(self, call: Call[DeleteQuery]) -> web.Response:
         """Delete a session; the answer comes once its engine is proven dead and its directory is gone."""
-        await self._sessions.delete(call.session_id, keep_data=call.arguments.keep_data, log_out=call.arguments.logout)
+        await self._requests.delete(call.session_id, keep_data=call.arguments.keep_data, log_out=call.arguments.logout)
         return web.Response(status=204)
 
     async def start(self, call: Call[WaitQuery]) -> web.Response:
         """Start a session; with `wait` the answer comes once it shows a code, has a link, or has failed."""
-        return await self._awaited(call, await self._sessions.start(call.session_id), _is_started)
+        return await self._awaited(call, await self._requests.start(call.session_id), _is_started)
 
     async def stop(self, call: Call[WaitQuery]) -> web.Response:
         """Stop a session; with `wait` the answer comes once its engine is proven dead."""
-        return await self._awaited(call, await self._sessions.stop(call.session_id), _is_stopped)
+        return await self._awaited(call, await self._requests.stop(call.session_id), _is_stopped)
 
     async def restart(self, call: Call[WaitQuery]) -> web.Response:
         """Restart a session; with `wait` the answer comes once it shows a code, has a link, or has failed."""
-        return await self._awaited(call, await self._sessions.restart(call.session_id), _is_started)
+        return await self._awaited(call, await self._requests.restart(call.session_id), _is_started)
 
     async def log_out(self, call: Call[Nothing]) -> web.Response:
         """Unlink the device and wipe its credentials."""
-        return json_answer(self._out(await self._sessions.log_out(call.session_id)), 202)
+        return json_answer(self._out(await self._requests.log_out(call.session_id)), 202)
 
     async def stop_all(self, call: Call[StopAllIn]) -> web.Response:
         """Stop every session; with `until_start` those that were to run do so again when the daemon next starts."""
-        stopping = await self._sessions.stop_all(until_start=call.arguments.until_start)
-        return json_answer(SessionsOut(sessions=[self._out(session) for session in stopping]), 202)
+        await self._requests.stop_all(until_start=call.arguments.until_start)
+        sessions = self._sessions.list_sessions()
+        return json_answer(SessionsOut(sessions=[self._out(session) for session in sessions]), 202)
 
     async def _awaited(
         self, call: Call[WaitQuery], session: Session, is_settled: Callable[[Session], bool]

@@ -7,7 +7,7 @@ from openwa_manager.api.responses import NextStepOut, ReasonOut, StepOut, Timeli
 from openwa_manager.api.routing import Call, Route, json_answer, route
 from openwa_manager.domain.session.session import After, ProcessState, Session
 from openwa_manager.domain.session.times import iso8601
-from openwa_manager.services.sessions.sessions import Sessions
+from openwa_manager.services.sessions.directory import SessionDirectory
 
 _AFTER_THE_END = {
     After.STAY_STOPPED: "stay stopped once the engine has ended",
@@ -21,7 +21,7 @@ _AFTER_THE_END = {
 class WhyRoutes:
     """`/v1/sessions/{session_id}/why`."""
 
-    def __init__(self, sessions: Sessions) -> None:
+    def __init__(self, sessions: SessionDirectory) -> None:
         self._sessions = sessions
 
     def table(self) -> tuple[Route, ...]:

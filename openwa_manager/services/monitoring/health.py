@@ -6,7 +6,8 @@ from pathlib import Path
 
 from openwa_manager.domain.session.session import Identity, Session, SessionId, Usage
 from openwa_manager.services.monitoring.prober import ProbeRecord
-from openwa_manager.services.sessions.sessions import Sessions
+from openwa_manager.services.sessions.directory import SessionDirectory
+from openwa_manager.services.sessions.engine_inbox import EngineInbox
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -41,8 +42,11 @@ class HealthSources:
 class HealthReader:
     """Asks the watchers."""
 
-    def __init__(self, sessions: Sessions, watchers: HealthSources, sessions_root: Path) -> None:
+    def __init__(
+        self, sessions: SessionDirectory, inbox: EngineInbox, watchers: HealthSources, sessions_root: Path
+    ) -> None:
         self._sessions = sessions
+        self._inbox = inbox
         self._root = sessions_root
         self._watchers = watchers
 
@@ -54,8 +58,6 @@ class HealthReader:
         """
         session = self._sessions.get(session_id)
         identity = session.launch.identity if session.launch else None
-        probe_targets = (each for each in self._sessions.probe_targets() if each.session.session_id == session_id)
-        target = next(probe_targets, None)
         directory = self._root / session.session_id
         written_at, size_bytes = _facts_of(self._sessions.log_path(session_id))
         return HealthFacts(
@@ -66,7 +68,7 @@ class HealthReader:
             disk_bytes=self._watchers.disk(session.session_id),
             log_written_at=written_at,
             log_bytes=size_bytes,
-            has_heartbeat=target is not None and target.has_heartbeat,
+            has_heartbeat=self._inbox.has_heartbeat(session),
             lost_directory=directory if identity and not directory.is_dir() else None,
         )
 

@@ -7,12 +7,9 @@ import structlog
 
 from openwa_manager.domain.session.session import ReasonCode, SessionId, Usage
 from openwa_manager.domain.session.stimuli import EngineFaulted
-from openwa_manager.services.monitoring.prober import ProbeTarget
+from openwa_manager.services.sessions.engine_inbox import RunningEngine
 
 _log = structlog.get_logger()
-
-#: So long without a message a session counts as idle.
-IDLE_S = 60.0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -29,26 +26,26 @@ class MemoryGuard:
     def __init__(
         self,
         limits: MemoryLimits,
-        probe_targets: Callable[[], Iterable[ProbeTarget]],
+        running_engines: Callable[[], Iterable[RunningEngine]],
         is_idle: Callable[[SessionId], bool],
     ) -> None:
         self._limits = limits
-        self._targets = probe_targets
+        self._running_engines = running_engines
         self._is_idle = is_idle
 
     def check(self, usage: Mapping[SessionId, Usage]) -> None:
         """Have the engines that use too much ended; each comes back at once, and no budget is spent."""
-        for target in self._targets():
-            used = usage.get(target.session.session_id)
-            excess = self._excess(target, used.rss_bytes) if used else None
+        for running in self._running_engines():
+            used = usage.get(running.session.session_id)
+            excess = self._excess(running, used.rss_bytes) if used else None
             if excess is not None:
-                _log.warning("memory_limit_exceeded", session_id=target.session.session_id, detail=excess)
-                target.tell(
-                    EngineFaulted(launch_id=target.launch.launch_id, code=ReasonCode.MEMORY_LIMIT, detail=excess)
+                _log.warning("memory_limit_exceeded", session_id=running.session.session_id, detail=excess)
+                running.tell(
+                    EngineFaulted(launch_id=running.launch.launch_id, code=ReasonCode.MEMORY_LIMIT, detail=excess)
                 )
 
-    def _excess(self, target: ProbeTarget, rss_bytes: int) -> str | None:
-        session = target.session
+    def _excess(self, running: RunningEngine, rss_bytes: int) -> str | None:
+        session = running.session
         hard_bytes = session.spec.memory_limit_bytes or self._limits.hard_bytes
         if hard_bytes is not None and rss_bytes > hard_bytes:
             return f"{rss_bytes} bytes are above the hard limit of {hard_bytes}"

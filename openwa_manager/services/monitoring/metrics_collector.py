@@ -8,8 +8,7 @@ from collections.abc import Callable, Sequence
 from openwa_manager.domain.delivery.events import StoredEvent
 from openwa_manager.domain.session.session import SessionId, Usage
 from openwa_manager.metrics import LOOP_LAG_S, Durations, Scrape
-from openwa_manager.services.sessions.sessions import Sessions
-from openwa_manager.services.starting.progress import progress_of
+from openwa_manager.services.sessions.directory import SessionDirectory
 from openwa_manager.store import outbox
 from openwa_manager.store.database import Database
 
@@ -23,7 +22,7 @@ class MetricsCollector:
     def __init__(
         self,
         version: str,
-        sessions: Sessions,
+        sessions: SessionDirectory,
         database: Database,
         qr_push: Durations,
         usage: Callable[[SessionId], Usage | None] | None,
@@ -51,7 +50,7 @@ class MetricsCollector:
 
     async def read(self) -> Scrape:
         """Return everything as it is now."""
-        sessions = self._sessions.list_sessions()
+        sessions, starts = self._sessions.list_sessions(), self._sessions.start_counts()
         pending, dead = await self._database.read(outbox.count_undelivered)
         usage = {each.session_id: self._usage(each.session_id) for each in sessions} if self._usage else {}
         return Scrape(
@@ -60,8 +59,8 @@ class MetricsCollector:
             sessions=Counter(session.status for session in sessions),
             restarts=self._restarts,
             usage={session_id: used for session_id, used in usage.items() if used},
-            adoption_s=self._sessions.adoption.seconds,
-            queue_length=progress_of(self._sessions).queued,
+            adoption_s=starts.adoption_s,
+            queue_length=starts.queued,
             deliveries_pending=pending,
             deliveries_dead=dead,
             commit=self._database.commit_times,

@@ -8,19 +8,17 @@ from pathlib import Path
 import structlog
 
 from openwa_manager.domain.errors import EngineError
-from openwa_manager.domain.ports import Clock, Engine, Tell
+from openwa_manager.domain.ports import Clock
 from openwa_manager.domain.session.deadlines import LATE_S
 from openwa_manager.domain.session.session import (
-    Launch,
     LaunchId,
     LinkState,
-    ProcessState,
     ReasonCode,
-    Session,
     SessionId,
 )
 from openwa_manager.domain.session.stimuli import EngineFaulted, LifeSeen, LinkReport, LinkReported
 from openwa_manager.processes.shortage import is_shortage
+from openwa_manager.services.sessions.engine_inbox import RunningEngine
 
 _log = structlog.get_logger()
 
@@ -61,18 +59,6 @@ class ProbeRecord:
     detail: str = "not asked yet"
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class ProbeTarget:
-    """A running session as the prober sees it; `has_heartbeat` tells that its engine posts heartbeats."""
-
-    session: Session
-    launch: Launch
-    engine: Engine
-    tell: Tell
-    log_path: Path
-    has_heartbeat: bool
-
-
 class Prober:
     """Spreads the probes over the period; a probe that changes nothing writes nothing."""
 
@@ -81,12 +67,12 @@ class Prober:
         clock: Clock,
         chance: Callable[[], float],
         policy: ProbePolicy,
-        probe_targets: Callable[[], list[ProbeTarget]],
+        running_engines: Callable[[], list[RunningEngine]],
     ) -> None:
         self._clock = clock
         self._chance = chance
         self._policy = policy
-        self._targets = probe_targets
+        self._running_engines = running_engines
         self._records: dict[SessionId, ProbeRecord] = {}
         self._under_way: set[SessionId] = set()
         self._excused_boot_s = clock.now().boot_s
@@ -114,22 +100,22 @@ class Prober:
                 now_s = self._clock.now().boot_s
                 if now_s - due_s > LATE_S:
                     self.probe_all()
-                probe_targets = self._targets()
-                self._keep_records(probe_targets, now_s)
-                for target in probe_targets:
-                    session_id = target.session.session_id
+                engines = self._running_engines()
+                self._keep_records(engines, now_s)
+                for running in engines:
+                    session_id = running.session.session_id
                     if self._records[session_id].due_boot_s <= now_s and session_id not in self._under_way:
                         self._under_way.add(session_id)
-                        probes.create_task(self._probe(target))
+                        probes.create_task(self._probe(running))
                 due_s = now_s + tick_s
                 self._woken.clear()
                 await self._clock.wait(self._woken, due_s)
 
-    def _keep_records(self, probe_targets: list[ProbeTarget], now_s: float) -> None:
+    def _keep_records(self, engines: list[RunningEngine], now_s: float) -> None:
         """Have one pulse for each running launch, and none for any other."""
         records: dict[SessionId, ProbeRecord] = {}
-        for target in probe_targets:
-            session_id, launch_id = target.session.session_id, target.launch.launch_id
+        for running in engines:
+            session_id, launch_id = running.session.session_id, running.launch.launch_id
             record = self._records.get(session_id)
             if record is None or record.launch_id != launch_id:
                 due_s = now_s + self._policy.period_s * self._chance()
@@ -137,11 +123,11 @@ class Prober:
             records[session_id] = record
         self._records = records
 
-    async def _probe(self, target: ProbeTarget) -> None:
-        session_id = target.session.session_id
+    async def _probe(self, running: RunningEngine) -> None:
+        session_id = running.session.session_id
         began_s, before = self._clock.now().boot_s, self._records[session_id]
         try:
-            record = await self._ask(target, before)
+            record = await self._ask(running, before)
         finally:
             self._under_way.discard(session_id)
         current = self._records.get(session_id)
@@ -151,8 +137,8 @@ class Prober:
         if record is None or (record.misses and self._has_slept_since(began_s)):
             self._records[session_id] = replace(current, due_boot_s=next_s)
             return
-        record = self._records[session_id] = replace(self._listen(target, record), due_boot_s=next_s)
-        self._judge(target, record)
+        record = self._records[session_id] = replace(self._listen(running, record), due_boot_s=next_s)
+        self._judge(running, record)
 
     def _has_slept_since(self, began_s: float) -> bool:
         """Tell whether this probe went unanswered because we, not the engine, were away."""
@@ -160,50 +146,50 @@ class Prober:
         late_s = min(LATE_S, max(_LATE_MIN_S, self._policy.timeout_s / 4))
         return began_s < self._excused_boot_s or elapsed_s > self._policy.timeout_s + late_s
 
-    def _listen(self, target: ProbeTarget, record: ProbeRecord) -> ProbeRecord:
+    def _listen(self, running: RunningEngine, record: ProbeRecord) -> ProbeRecord:
         """Return the pulse with the newest sign of life: an answer, a post, or a line in the log."""
-        seen_at, answered_at = target.session.last_seen_at or 0.0, record.answered_at or 0.0
-        log_at = _grown_at(target.log_path) or 0.0
+        seen_at, answered_at = running.session.last_seen_at or 0.0, record.answered_at or 0.0
+        log_at = _grown_at(running.log_path) or 0.0
         if log_at > max(seen_at, record.sign_at):
-            target.tell(LifeSeen(launch_id=record.launch_id))
+            running.tell(LifeSeen(launch_id=record.launch_id))
         sign_at = max(seen_at, answered_at, log_at)
         if sign_at == record.sign_at:
             return record
         return replace(record, sign_at=sign_at, sign_boot_s=self._clock.now().boot_s)
 
-    async def _ask(self, target: ProbeTarget, record: ProbeRecord) -> ProbeRecord | None:
+    async def _ask(self, running: RunningEngine, record: ProbeRecord) -> ProbeRecord | None:
         """Return what the answer, or its absence, shows; None when we could not even ask."""
         try:
             async with asyncio.timeout(self._policy.timeout_s):
-                observations = await target.engine.observe(target.session, target.launch)
+                observations = await running.engine.observe(running.session, running.launch)
         except (EngineError, TimeoutError) as error:
             if is_shortage(error):
-                _log.warning("engine_not_asked", session_id=target.session.session_id, error=str(error))
+                _log.warning("engine_not_asked", session_id=running.session.session_id, error=str(error))
                 return None
             detail = str(error) or f"no answer within {self._policy.timeout_s:g} s"
             return replace(record, misses=record.misses + 1, detail=detail)
-        if observations or target.engine.capabilities.answers_probes:
-            target.tell(LifeSeen(launch_id=record.launch_id), *observations)
+        if observations or running.engine.capabilities.answers_probes:
+            running.tell(LifeSeen(launch_id=record.launch_id), *observations)
             return replace(record, misses=0, answered_at=self._clock.now().at, detail="answered")
         return replace(record, misses=0, detail="has no way to answer")
 
-    def _judge(self, target: ProbeTarget, record: ProbeRecord) -> None:
-        must_answer = target.engine.capabilities.answers_probes or record.answered_at is not None
+    def _judge(self, running: RunningEngine, record: ProbeRecord) -> None:
+        must_answer = running.engine.capabilities.answers_probes or record.answered_at is not None
         if must_answer and record.misses >= self._policy.misses:
             detail = f"{record.misses} probes unanswered: {record.detail}"
-            _log.warning("engine_unresponsive", session_id=target.session.session_id, misses=record.misses)
-            target.tell(EngineFaulted(launch_id=record.launch_id, code=ReasonCode.ENGINE_UNRESPONSIVE, detail=detail))
+            _log.warning("engine_unresponsive", session_id=running.session.session_id, misses=record.misses)
+            running.tell(EngineFaulted(launch_id=record.launch_id, code=ReasonCode.ENGINE_UNRESPONSIVE, detail=detail))
             return
         is_silent = self._clock.now().boot_s - record.sign_boot_s > self._policy.silence_s
-        gives_signs = target.has_heartbeat or must_answer
+        gives_signs = running.has_heartbeat or must_answer
         detail = f"{_SILENT} for {self._policy.silence_s:.0f} s"
-        reason = target.session.reason
-        if is_silent and gives_signs and target.session.link is LinkState.CONNECTED:
-            target.tell(LinkReported(launch_id=record.launch_id, link=LinkReport.DISCONNECTED, detail=detail))
-        if reason is None or reason.detail != detail or target.session.link is not LinkState.DISCONNECTED:
+        reason = running.session.reason
+        if is_silent and gives_signs and running.session.link is LinkState.CONNECTED:
+            running.tell(LinkReported(launch_id=record.launch_id, link=LinkReport.DISCONNECTED, detail=detail))
+        if reason is None or reason.detail != detail or running.session.link is not LinkState.DISCONNECTED:
             return
-        if record.sign_at > reason.at and not target.engine.capabilities.reports_link:
-            target.tell(LinkReported(launch_id=record.launch_id, link=LinkReport.CONNECTED))
+        if record.sign_at > reason.at and not running.engine.capabilities.reports_link:
+            running.tell(LinkReported(launch_id=record.launch_id, link=LinkReport.CONNECTED))
 
 
 def _grown_at(log_path: Path) -> float | None:
@@ -212,8 +198,3 @@ def _grown_at(log_path: Path) -> float | None:
         return log_path.stat().st_mtime
     except OSError:
         return None
-
-
-def is_probed(session: Session) -> bool:
-    """Tell whether this session's engine should be probed: it is up and was once ready."""
-    return session.process is ProcessState.RUNNING and session.pid is not None

@@ -2,11 +2,11 @@
 
 from openwa_manager.domain.ports import Target
 from openwa_manager.domain.session.session import SessionId
-from openwa_manager.services.sessions.sessions import Sessions
+from openwa_manager.services.sessions.requests import SessionRequests
 from openwa_manager.services.starting.dependencies import Dependencies
 
 
-async def force_kill(sessions: Sessions, dependencies: Dependencies, session_id: SessionId) -> None:
+async def force_kill(requests: SessionRequests, dependencies: Dependencies, session_id: SessionId) -> None:
     """Stop a session and kill its engine with all descendants at once; its credentials stay.
 
     The stop is recorded first, so that the death that follows is no crash.
@@ -14,7 +14,7 @@ async def force_kill(sessions: Sessions, dependencies: Dependencies, session_id:
     Raises:
         SessionNotFoundError: there is no such session.
     """
-    session = await sessions.stop(session_id)
+    session = await requests.stop(session_id)
     if session.launch is not None:
         target = Target(
             session_id=session_id,

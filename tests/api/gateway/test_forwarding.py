@@ -237,7 +237,7 @@ async def test_a_kind_of_engine_without_openwas_api_is_said_to_be_so(world: Worl
 
 async def test_a_session_that_restarts_is_not_connected(world: World) -> None:
     await linked(world)
-    await world.sessions.restart("acme")
+    await world.requests.restart("acme")
 
     reply = await world.call("GET", "/api/sessions/acme/chats")
 

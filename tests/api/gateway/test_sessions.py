@@ -330,7 +330,7 @@ async def test_an_engine_that_cannot_start_is_an_error_that_says_why(world: Worl
 
 async def test_a_session_that_waits_for_its_engine_cannot_pair_or_log_out_yet(world: World) -> None:
     await linked(world)
-    await world.sessions.restart("acme")
+    await world.requests.restart("acme")
 
     logout = error(await world.call("POST", "/api/sessions/acme/logout"))
     pair = error(await world.call("POST", "/api/sessions/acme/pairing-code", {"phoneNumber": "628123456789"}))
@@ -373,7 +373,7 @@ async def test_signs_of_life_need_no_key(world: World) -> None:
 
 
 async def test_a_draining_daemon_says_so(world: World) -> None:
-    world.sessions.drain()
+    world.runner.drain()
 
     ready = await world.call("GET", "/api/health/ready")
     create = error(await world.call("POST", "/api/sessions", {"name": "acme"}))

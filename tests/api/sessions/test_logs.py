@@ -107,7 +107,7 @@ async def test_a_followed_log_ends_well_when_the_daemon_does(world: World) -> No
 
     async with world.client.get(url, headers=headers) as answer:
         assert await answer.content.readline() == b"three\n"
-        world.sessions.drain()
+        world.runner.drain()
         assert await answer.content.read() == b""
 
 

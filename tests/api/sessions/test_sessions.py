@@ -230,7 +230,7 @@ async def test_a_mistyped_parameter_deletes_nothing(world: World) -> None:
 
 
 async def test_a_drained_daemon_takes_no_new_session(world: World) -> None:
-    world.sessions.drain()
+    world.runner.drain()
 
     reply = await world.call("POST", "/v1/sessions", {})
 

@@ -6,7 +6,7 @@ import pytest
 from openwa_manager.domain.session.session import ReasonCode, SessionId, Usage
 from openwa_manager.domain.session.stimuli import EngineFaulted, Observation
 from openwa_manager.services.monitoring.memory_guard import MemoryGuard, MemoryLimits
-from openwa_manager.services.monitoring.prober import ProbeTarget
+from openwa_manager.services.sessions.engine_inbox import RunningEngine
 from tests.services.monitoring.test_prober import LAUNCH, SESSION, Moody
 
 LIMITS = MemoryLimits(soft_bytes=100, hard_bytes=200)
@@ -16,7 +16,7 @@ def told_of(rss_bytes: int, limits: MemoryLimits, *, own_limit_bytes: int | None
     """Return what the supervisor is told when its engine uses so much."""
     told: list[Observation] = []
     session = replace(SESSION, spec=replace(SESSION.spec, memory_limit_bytes=own_limit_bytes))
-    target = ProbeTarget(
+    target = RunningEngine(
         session=session,
         launch=LAUNCH,
         engine=Moody(),

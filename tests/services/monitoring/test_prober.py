@@ -24,7 +24,8 @@ from openwa_manager.domain.session.session import (
 from openwa_manager.domain.session.stimuli import EngineFaulted, LifeSeen, LinkReport, LinkReported, Observation
 from openwa_manager.engines.command import CommandEngine, CommandSetup
 from openwa_manager.engines.environment import EngineContext
-from openwa_manager.services.monitoring.prober import ProbePolicy, Prober, ProbeTarget
+from openwa_manager.services.monitoring.prober import ProbePolicy, Prober
+from openwa_manager.services.sessions.engine_inbox import RunningEngine
 from tests.fakes.clock import FakeClock
 
 PERIOD_S, MISSES, SILENCE_S = 15.0, 4, 120.0
@@ -84,9 +85,9 @@ class Ward:
     last_seen_at: float | None = None
     session: Session = SESSION
 
-    def probe_targets(self) -> list[ProbeTarget]:
+    def running_engines(self) -> list[RunningEngine]:
         return [
-            ProbeTarget(
+            RunningEngine(
                 session=replace(self.session, last_seen_at=self.last_seen_at),
                 launch=LAUNCH,
                 engine=self.engine,
@@ -104,7 +105,7 @@ class Ward:
 @asynccontextmanager
 async def probing(ward: Ward) -> AsyncIterator[Prober]:
     policy = ProbePolicy(period_s=PERIOD_S, timeout_s=5.0, misses=MISSES, silence_s=SILENCE_S)
-    prober = Prober(ward.clock, lambda: 0.5, policy, ward.probe_targets)
+    prober = Prober(ward.clock, lambda: 0.5, policy, ward.running_engines)
     async with asyncio.TaskGroup() as tasks:
         running = tasks.create_task(prober.run())
         yield prober

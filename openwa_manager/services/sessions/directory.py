@@ -1,0 +1,118 @@
+"""Reads the sessions: each as last recorded, its code, its log, its timeline; and waits for one to change."""
+
+import asyncio
+from collections.abc import Callable, Iterator
+from functools import partial
+from pathlib import Path
+
+from openwa_manager.domain.errors import DrainingError
+from openwa_manager.domain.session.session import Identity, Session, SessionId, Step
+from openwa_manager.services.sessions.supervisors import Supervisors
+from openwa_manager.services.starting.progress import Progress, StartCounts
+from openwa_manager.store import registry
+from openwa_manager.store.database import Database
+
+
+class SessionDirectory:
+    """Every session by its id; nothing here changes one."""
+
+    def __init__(self, supervisors: Supervisors, database: Database, progress: Progress) -> None:
+        self._supervisors = supervisors
+        self._database = database
+        self._progress = progress
+
+    @property
+    def is_ready(self) -> bool:
+        """Tell whether every session known at the daemon's start has been taken up."""
+        return self._progress.is_ready
+
+    @property
+    def is_draining(self) -> bool:
+        """Tell whether the daemon is about to end, so that nobody should wait for anything."""
+        return self._progress.is_draining
+
+    def get(self, session_id: str) -> Session:
+        """Return a session.
+
+        Raises:
+            SessionNotFoundError: there is none with this id.
+        """
+        return self._supervisors.get(session_id).session
+
+    def iterate(self) -> Iterator[Session]:
+        """Go through all sessions, in no particular order."""
+        return (supervisor.session for supervisor in self._supervisors)
+
+    def list_sessions(self) -> list[Session]:
+        """Return all sessions, oldest first."""
+        return sorted(self.iterate(), key=lambda session: (session.created_at, session.session_id))
+
+    def live(self) -> dict[SessionId, Identity]:
+        """Return the process of every live engine by session."""
+        launches = ((each.session_id, each.launch) for each in self.iterate())
+        return {session_id: launch.identity for session_id, launch in launches if launch and launch.identity}
+
+    def registry(self) -> dict[str, int]:
+        """Return the pid of every live engine by session."""
+        return {session_id: identity.pid for session_id, identity in self.live().items()}
+
+    def start_counts(self) -> StartCounts:
+        """Return how far the starts of all sessions are."""
+        return self._progress.counts_of(self.iterate())
+
+    def awaiting_qr(self) -> list[SessionId]:
+        """Return the sessions whose engine may show a code now."""
+        return [session.session_id for session in self.iterate() if session.awaits_code]
+
+    async def wait(self, session_id: str, is_met: Callable[[Session], bool], timeout_s: float) -> Session:
+        """Return the session as soon as it meets the condition, at the latest after `timeout_s`.
+
+        Raises:
+            SessionNotFoundError: there is none, or no longer.
+            DrainingError: the daemon is shutting down.
+        """
+        supervisor = self._supervisors.get(session_id)
+        try:
+            async with asyncio.timeout(timeout_s):
+                await supervisor.until(lambda session: self.is_draining or is_met(session))
+        except TimeoutError:
+            return self.get(session_id)
+        session = self.get(session_id)
+        if self.is_draining and not is_met(session):
+            raise DrainingError("the daemon is shutting down; ask again once it is back")
+        return session
+
+    def qr_image(self, session_id: str) -> bytes | None:
+        """Return the PNG of the code being shown; None when there is none or it has expired.
+
+        Raises:
+            SessionNotFoundError: there is no such session.
+        """
+        return self._supervisors.get(session_id).qr_image
+
+    def qr_image_of(self, session_id: SessionId, sha256: str) -> bytes | None:
+        """Return the PNG with this hash; None when it is not the code being shown, or not any more."""
+        supervisor = self._supervisors.find(session_id)
+        qr = supervisor.session.qr if supervisor else None
+        return supervisor.qr_image if supervisor and qr and qr.sha256 == sha256 else None
+
+    def log_path(self, session_id: str) -> Path:
+        """Return where the session's engine writes its output.
+
+        Raises:
+            SessionNotFoundError: there is no such session.
+        """
+        return self._supervisors.get(session_id).log_path
+
+    def log_paths(self) -> list[Path]:
+        """Return where the engines write their output."""
+        return [supervisor.log_path for supervisor in self._supervisors]
+
+    async def timeline(self, session_id: str, limit: int) -> list[Step]:
+        """Return the session's newest steps, oldest first.
+
+        Raises:
+            SessionNotFoundError: there is no such session.
+        """
+        read = partial(registry.read_timeline, session_id=self.get(session_id).session_id, limit=limit)
+        return await self._database.read(read)

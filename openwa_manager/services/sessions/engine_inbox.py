@@ -1,0 +1,121 @@
+"""Takes in what engines say: the events they post, the codes they write, their heartbeats and their traffic."""
+
+import hashlib
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from openwa_manager.domain.delivery.events import Json
+from openwa_manager.domain.ports import Engine, Tell
+from openwa_manager.domain.session.session import Launch, LaunchId, LinkState, ProcessState, Session, SessionId
+from openwa_manager.domain.session.stimuli import QrProduced
+from openwa_manager.services.sessions.supervisors import Supervisors
+from openwa_manager.services.starting.dependencies import Dependencies
+
+#: So long without a message a session counts as idle.
+_IDLE_S = 60.0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class EngineDelivery:
+    """An event an engine posted; `idempotency_key` None means that it cannot be recognised when it is repeated."""
+
+    event: str
+    data: Mapping[str, Json]
+    idempotency_key: str | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RunningEngine:
+    """An engine that runs, its session, and how to tell what it was seen doing.
+
+    `has_heartbeat` tells that this launch posts heartbeats.
+    """
+
+    session: Session
+    launch: Launch
+    engine: Engine
+    tell: Tell
+    log_path: Path
+    has_heartbeat: bool
+
+
+class EngineInbox:
+    """Puts what engines say before their supervisors, and remembers which of them give signs of life and of use."""
+
+    def __init__(self, supervisors: Supervisors, dependencies: Dependencies) -> None:
+        self._supervisors = supervisors
+        self._dependencies = dependencies
+        self._heartbeats: dict[SessionId, LaunchId] = {}
+        self._used_boot_s: dict[SessionId, float] = {}
+
+    async def receive(self, session_id: str, launch_id: LaunchId, delivery: EngineDelivery) -> None:
+        """Return once what the engine posted is recorded; a repeat does nothing.
+
+        Raises:
+            SessionNotFoundError: there is no such session.
+            StorageFullError: it could not be recorded; the engine should post it again.
+        """
+        supervisor = self._supervisors.get(session_id)
+        session = supervisor.session
+        supervisor.see_life(launch_id)
+        if delivery.event == "session.heartbeat":
+            self._heartbeats[session.session_id] = launch_id
+        if session.launch is None or session.launch.launch_id != launch_id:
+            return
+        engine = self._dependencies.engine_of(session)
+        observations = engine.read_event(session, session.launch, delivery.event, delivery.data)
+        if observations:
+            self.note_traffic(session.session_id)
+            await supervisor.hear(observations, delivery.idempotency_key)
+
+    def receive_qr_file(self, session_id: SessionId, image: bytes, produced_at: float) -> None:
+        """Take note of a whole image that appeared as `qr.png`; one that nobody awaits is ignored."""
+        supervisor = self._supervisors.find(session_id)
+        if supervisor is None or supervisor.session.launch is None:
+            return
+        launch_id = supervisor.session.launch.launch_id
+        sha256 = hashlib.sha256(image).hexdigest()
+        seen_at = min(produced_at, self._dependencies.clock.now().at)  # files may be dated ahead
+        supervisor.tell(QrProduced(launch_id=launch_id, image=image, sha256=sha256, produced_at=seen_at))
+
+    def note_traffic(self, session_id: SessionId) -> None:
+        """Remember that the session is being used now."""
+        self._used_boot_s[session_id] = self._dependencies.clock.now().boot_s
+
+    def is_idle(self, session_id: SessionId) -> bool:
+        """Tell whether nobody would notice a restart: connected, and that and the last traffic a minute ago.
+
+        Raises:
+            SessionNotFoundError: there is no such session.
+        """
+        session, now = self._supervisors.get(session_id).session, self._dependencies.clock.now()
+        idle_s = min(now.boot_s - self._used_boot_s.get(session_id, 0.0), now.at - (session.connected_at or now.at))
+        return session.link is LinkState.CONNECTED and idle_s > _IDLE_S
+
+    def has_heartbeat(self, session: Session) -> bool:
+        """Tell whether the session's present launch posts heartbeats."""
+        return session.launch is not None and self._heartbeats.get(session.session_id) == session.launch.launch_id
+
+    def running_engines(self) -> list[RunningEngine]:
+        """Return the engines that should answer when they are asked: up, and once ready."""
+        found: list[RunningEngine] = []
+        for supervisor in self._supervisors:
+            session = supervisor.session
+            if session.launch is None or session.launch.identity is None or session.process is not ProcessState.RUNNING:
+                continue
+            running = RunningEngine(
+                session=session,
+                launch=session.launch,
+                engine=self._dependencies.engine_of(session),
+                tell=supervisor.tell,
+                log_path=supervisor.log_path,
+                has_heartbeat=self.has_heartbeat(session),
+            )
+            found.append(running)
+        return found
+
+    def forget(self, session_id: SessionId) -> None:
+        """Forget what a session that is gone has said."""
+        self._heartbeats.pop(session_id, None)
+        self._used_boot_s.pop(session_id, None)

@@ -1,0 +1,164 @@
+"""Asks supervisors for what a caller wants: create, start, stop, restart, log out, delete or change a session."""
+
+import asyncio
+import secrets
+import uuid
+from collections.abc import Callable
+from contextlib import suppress
+
+import structlog
+
+from openwa_manager.domain.errors import (
+    DrainingError,
+    EngineError,
+    IllegalTransitionError,
+    InvalidInputError,
+    SessionNotFoundError,
+)
+from openwa_manager.domain.session.session import Launch, ProcessState, Session, SessionId, Spec, is_session_id
+from openwa_manager.domain.session.stimuli import (
+    DeleteRequested,
+    LogoutRequested,
+    RestartRequested,
+    StartRequested,
+    StopRequested,
+)
+from openwa_manager.engines.credentials import kept_key
+from openwa_manager.services.sessions.new_session import NewSession
+from openwa_manager.services.sessions.runner import SessionRunner
+from openwa_manager.services.sessions.supervisor import Supervisor
+from openwa_manager.services.sessions.supervisors import Supervisors
+from openwa_manager.services.starting.dependencies import Dependencies
+
+_log = structlog.get_logger()
+
+
+class SessionRequests:
+    """What callers may ask for; each returns once the answer is recorded."""
+
+    def __init__(
+        self, supervisors: Supervisors, dependencies: Dependencies, runner: SessionRunner, default_engine: str
+    ) -> None:
+        self._supervisors = supervisors
+        self._dependencies = dependencies
+        self._runner = runner
+        self._default_engine = default_engine
+
+    async def create(self, wanted: NewSession) -> tuple[Session, bool]:
+        """Return the session and whether it is new; a new one is launched or queued when this returns.
+
+        Raises:
+            InvalidInputError: the id is not legal or the engine unknown.
+            SessionExistsError: one with this id differs in a field that was given.
+            DrainingError: the daemon is starting or stopping.
+            StorageFullError: it could not be recorded; nothing was created.
+        """
+        session_id = wanted.session_id or str(uuid.uuid4())
+        if not is_session_id(session_id):
+            raise InvalidInputError("session_id", "must match ^[a-z0-9][a-z0-9_-]{0,62}$")
+        while (present := self._supervisors.find(session_id)) is not None:
+            with suppress(SessionNotFoundError):  # it is being deleted: wait until nothing of it is left
+                session = await present.hear(())
+                wanted.require_same(session)
+                return session, False
+            await asyncio.sleep(0)
+        self._runner.require_open()
+        engine = wanted.engine or self._default_engine
+        if engine not in self._dependencies.engines:
+            raise InvalidInputError("engine", f"must be one of {', '.join(sorted(self._dependencies.engines))}")
+        key = kept_key(self._dependencies.directory(SessionId(session_id))) or secrets.token_hex(32)
+        session = wanted.to_session(SessionId(session_id), engine, key, self._dependencies.clock.now().at)
+        return await self._runner.begin(session, wanted.desired), True
+
+    async def start(self, session_id: str) -> Session:
+        """Run the session's engine from now on.
+
+        Raises:
+            SessionNotFoundError | IllegalTransitionError | StorageFullError
+        """
+        supervisor = self._supervisors.get(session_id)
+        await supervisor.ask(StartRequested())
+        return await supervisor.until_launched()
+
+    async def stop(self, session_id: str) -> Session:
+        """Begin to end the session's engine and keep it down.
+
+        Raises:
+            SessionNotFoundError | IllegalTransitionError
+        """
+        return await self._supervisors.get(session_id).ask(StopRequested())
+
+    async def stop_all(self, *, until_start: bool) -> None:
+        """Begin to end every engine; with `until_start` they come back when the daemon starts again."""
+        request = StopRequested(until_start=until_start)
+
+        async def stop(supervisor: Supervisor) -> None:
+            with suppress(SessionNotFoundError, DrainingError):  # deleted meanwhile, or being taken up anew
+                await supervisor.ask(request)
+
+        async with asyncio.TaskGroup() as asking:
+            for supervisor in self._supervisors:
+                asking.create_task(stop(supervisor))
+
+    async def restart(self, session_id: str) -> Session:
+        """Begin to end the session's engine, if there is one, and start it anew.
+
+        Raises:
+            SessionNotFoundError | IllegalTransitionError | StorageFullError
+        """
+        return await self._supervisors.get(session_id).ask(RestartRequested())
+
+    async def log_out(self, session_id: str) -> Session:
+        """Unlink the device, then end the engine and keep it down.
+
+        Raises:
+            IllegalTransitionError: no engine runs.
+            EngineError: the engine has no such call or refused; nothing changed.
+        """
+        supervisor = self._supervisors.get(session_id)
+        launch = _running_launch(supervisor.session)
+        await self._dependencies.log_out_of(supervisor.session).log_out(supervisor.session, launch)
+        return await supervisor.ask(LogoutRequested())
+
+    async def delete(self, session_id: str, *, keep_data: bool, log_out: bool) -> None:
+        """Return once the engine is proven dead, its directory gone and the session forgotten.
+
+        With `log_out` the device is unlinked first if that is possible.
+
+        Raises:
+            SessionNotFoundError | StorageFullError
+        """
+        supervisor = self._supervisors.get(session_id)
+        if log_out:
+            try:
+                launch = _running_launch(supervisor.session)
+                await self._dependencies.log_out_of(supervisor.session).log_out(supervisor.session, launch)
+            except (EngineError, IllegalTransitionError) as error:
+                _log.warning("not_unlinked_before_delete", session_id=session_id, error=str(error))
+        await supervisor.ask(DeleteRequested(keep_data=keep_data))
+        await supervisor.until(lambda _: False)
+
+    async def change(self, session_id: str, update: Callable[[Spec], Spec]) -> Session:
+        """Keep new choices for the session's next launch; changes made at the same time follow each other.
+
+        Raises:
+            SessionNotFoundError | StorageFullError
+        """
+        return await self._supervisors.get(session_id).change(update)
+
+    async def request_pairing_code(self, session_id: str, phone_number: str) -> str:
+        """Ask the engine for a code to type into the phone with this number (digits only).
+
+        Raises:
+            IllegalTransitionError: no engine runs.
+            EngineError: the engine has no such call or refused.
+        """
+        session = self._supervisors.get(session_id).session
+        launch = _running_launch(session)
+        return await self._dependencies.pairing_of(session).request_pairing_code(session, launch, phone_number)
+
+
+def _running_launch(session: Session) -> Launch:
+    if session.launch is None or session.process is not ProcessState.RUNNING:
+        raise IllegalTransitionError(f"{session.session_id}: not possible while the session is {session.status}")
+    return session.launch

@@ -1,0 +1,115 @@
+"""Runs a supervisor for every session: those recorded, from the daemon's start on, and those that are created."""
+
+import asyncio
+from collections.abc import Mapping
+from contextlib import suppress
+from functools import partial
+
+import structlog
+
+from openwa_manager.domain.errors import DrainingError, OpenwaManagerError
+from openwa_manager.domain.session.session import Desired, LaunchId, Session, SessionId
+from openwa_manager.domain.session.stimuli import StartRequested
+from openwa_manager.services.sessions.engine_inbox import EngineInbox
+from openwa_manager.services.sessions.supervisor import Supervisor
+from openwa_manager.services.sessions.supervisors import Supervisors
+from openwa_manager.services.starting.bulkhead import keep_running
+from openwa_manager.services.starting.dependencies import Dependencies
+from openwa_manager.services.starting.progress import Progress
+from openwa_manager.services.starting.reconciler import by_last_connection, examine, patiently, sweep_leftovers
+from openwa_manager.store import registry
+
+_log = structlog.get_logger()
+
+
+class SessionRunner:
+    """Owns the tasks of all supervisors; a session that is gone is forgotten here and in the inbox."""
+
+    def __init__(
+        self, supervisors: Supervisors, dependencies: Dependencies, progress: Progress, inbox: EngineInbox
+    ) -> None:
+        self._supervisors = supervisors
+        self._dependencies = dependencies
+        self._progress = progress
+        self._inbox = inbox
+        self._group: asyncio.TaskGroup | None = None
+        self._last_launches: Mapping[SessionId, LaunchId] = {}
+
+    async def load(self) -> None:
+        """Know every recorded session, as it was left."""
+        for session in await self._dependencies.database.read(registry.load_sessions):
+            self._supervisors.add(Supervisor(session, self._dependencies))
+        self._last_launches = await self._dependencies.database.read(registry.last_launches)
+
+    async def run(self) -> None:
+        """Adopt what lives and replace what died, most recently connected first; then run them all until cancelled."""
+        supervisors = sorted(self._supervisors, key=lambda each: by_last_connection(each.session))
+        self._progress.begin()
+        async with asyncio.TaskGroup() as group:
+            self._group = group
+            group.create_task(sweep_leftovers(self._last_launches, self._dependencies))
+            for supervisor in supervisors:
+                group.create_task(self._keep(supervisor))
+            async with asyncio.TaskGroup() as adoption:
+                for supervisor in supervisors:
+                    adoption.create_task(self._resume(supervisor))
+            self._progress.finish()
+            alive = sum(each.session.pid is not None for each in self._supervisors)
+            _log.info("sessions_resumed", count=len(supervisors), alive=alive)
+            await asyncio.Event().wait()  # the group must be there for sessions to come
+
+    def drain(self) -> None:
+        """Take no new sessions any more, and send those away who wait for something to happen."""
+        self._progress.is_draining = True
+        self.wake()
+
+    def wake(self) -> None:
+        """Have every supervisor look at its session now, since something about the host itself has changed."""
+        for supervisor in self._supervisors:
+            supervisor.tell()
+
+    def require_open(self) -> None:
+        """Accept new sessions.
+
+        Raises:
+            DrainingError: the daemon is starting or stopping.
+        """
+        self._open_group()
+
+    async def begin(self, session: Session, desired: Desired) -> Session:
+        """Return a new session once it is recorded and, if that is desired, launched or queued.
+
+        Raises:
+            DrainingError: the daemon is starting or stopping.
+            StorageFullError: it could not be recorded; it is unknown again.
+        """
+        group = self._open_group()
+        supervisor = Supervisor.of_new_session(session, self._dependencies)
+        self._supervisors.add(supervisor)
+        running = group.create_task(self._keep(supervisor))
+        try:
+            if desired is Desired.STOPPED:
+                return await supervisor.hear(())
+            await supervisor.ask(StartRequested())
+        except OpenwaManagerError:  # not when a caller hangs up: the session may be on disk by then
+            if not supervisor.is_recorded:
+                running.cancel()
+                self._supervisors.remove(supervisor)
+            raise
+        return await supervisor.until_launched()
+
+    def _open_group(self) -> asyncio.TaskGroup:
+        if self._group is None or self._progress.is_draining:
+            raise DrainingError("the daemon is not taking new sessions now")
+        return self._group
+
+    async def _resume(self, supervisor: Supervisor) -> None:
+        resumed = await patiently(partial(examine, supervisor.session, self._dependencies), self._dependencies.clock)
+        with suppress(OpenwaManagerError):  # a supervisor that fails meanwhile is taken up again by its bulkhead
+            await supervisor.hear((resumed,))
+        self._progress.count_adopted()
+
+    async def _keep(self, supervisor: Supervisor) -> None:
+        await keep_running(supervisor, self._dependencies)
+        self._supervisors.remove(supervisor)
+        self._inbox.forget(supervisor.session.session_id)
