@@ -4,6 +4,7 @@
 # make test-openwa          what OpenWA does to its supervisor, on a real one (OPENWA_HOME, OPENWA_MOCK; README)
 # make bench [ARGS=…]       the measured promises, as a table; `ARGS=delivery` measures only those of that name
 # make soak [ARGS=…]        random faults on many simulators, or none (`--healthy`), then a verdict: `ARGS="--minutes 30"`
+# make lock [ARGS=…]        write systemd/requirements.lock anew; `ARGS=--upgrade` with the newest releases that will do
 # make clean                remove what the others made
 
 ARGS ?=
@@ -13,7 +14,7 @@ BIN := .venv/bin
 PYTHON ?= $(firstword $(foreach python,python3.14 python3.13 python3.12 python3.11 python3,$(shell \
 	$(python) -c 'import ensurepip, sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null && echo $(python))))
 
-.PHONY: demo serve test test-openwa bench soak clean
+.PHONY: demo serve test test-openwa bench soak lock clean
 
 demo: .venv/.run
 	@$(BIN)/openwa-manager demo $(ARGS)
@@ -39,6 +40,13 @@ bench: .venv/.dev
 
 soak: .venv/.dev
 	@$(BIN)/python -m tests.soak $(ARGS)
+
+# For every platform and Python, whichever it runs on; releases that are in the file and still will do stay.
+lock:
+	@tool=$$(mktemp -d) && trap 'rm -rf "$$tool"' EXIT && $(PYTHON) -m venv "$$tool" \
+		&& "$$tool/bin/python" -m pip install --quiet --disable-pip-version-check uv==0.13.9 \
+		&& "$$tool/bin/uv" pip compile --quiet --no-config --universal --python-version 3.11 --generate-hashes \
+			--custom-compile-command 'make lock' --output-file systemd/requirements.lock $(ARGS) pyproject.toml
 
 clean:
 	rm -rf .venv .coverage .coverage.* .hypothesis .import_linter_cache .mypy_cache .pytest_cache .ruff_cache dist
