@@ -113,6 +113,18 @@ class StoreDamagedError(OpenwaManagerError):
     code = "store_damaged"
 
 
+class SchemaTooNewError(OpenwaManagerError):
+    """A newer version of this program wrote the database; the message says how to go on."""
+
+    code = "schema_too_new"
+
+
+class CopyFailedError(OpenwaManagerError):
+    """The database had to be copied before its tables change, and could not be; they are as they were."""
+
+    code = "copy_failed"
+
+
 class DrainingError(OpenwaManagerError):
     """The daemon is shutting down and takes no new work."""
 

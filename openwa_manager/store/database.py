@@ -6,7 +6,7 @@ import os
 import sqlite3
 import time
 from collections.abc import Callable
-from contextlib import AsyncExitStack
+from contextlib import AsyncExitStack, closing
 from functools import partial
 from pathlib import Path
 from threading import Lock
@@ -22,7 +22,7 @@ from openwa_manager.domain.errors import (
     StoreDamagedError,
 )
 from openwa_manager.metrics import COMMIT_S, Durations
-from openwa_manager.store.migrations import migrate
+from openwa_manager.store.copies import upgrade, write_copy
 
 T = TypeVar("T")
 
@@ -133,10 +133,14 @@ class _Group:
 
 
 class Database:
-    """One writer connection and one reader connection to the daemon's file."""
+    """One writer connection and one reader connection to the daemon's file.
 
-    def __init__(self, path: Path) -> None:
+    `copies` is the folder for what is copied before a migration; None means the one beside the file.
+    """
+
+    def __init__(self, path: Path, copies: Path | None = None) -> None:
         self._path = path
+        self._copies = copies or path.with_name("copies")
         self._group: _Group | None = None
         self._is_open = False
         self._connections = AsyncExitStack()
@@ -149,14 +153,16 @@ class Database:
 
         Raises:
             StoreDamagedError: the file is not a sound database.
-            ConfigError: others may read the file, or a newer version of this program wrote it.
+            SchemaTooNewError: a newer version of this program wrote it; says which copy to put back.
+            CopyFailedError: its tables must change, and it cannot be copied before.
+            ConfigError: others may read the file.
             StorageFullError: there is no room to create it.
         """
         try:
             await asyncio.to_thread(_create, self._path)
             async with AsyncExitStack() as opened:
                 await opened.enter_async_context(self._writer)
-                await self._writer.run(_prepare_writer)
+                await self._writer.run(partial(_prepare_writer, self._path, self._copies))
                 await opened.enter_async_context(self._reader)
                 await self._reader.run(_prepare_reader)
                 self._connections = opened.pop_all()
@@ -231,12 +237,12 @@ def _connect(path: Path) -> sqlite3.Connection:
     return sqlite3.connect(path, isolation_level=None, check_same_thread=False, cached_statements=256)
 
 
-def _prepare_writer(connection: sqlite3.Connection) -> None:
+def _prepare_writer(path: Path, copies: Path, connection: sqlite3.Connection) -> None:
     _configure(connection)
     (verdict,) = connection.execute("PRAGMA quick_check(1)").fetchone()
     if verdict != "ok":
         raise StoreDamagedError(verdict)
-    migrate(connection)
+    upgrade(connection, path, copies)
 
 
 def _prepare_reader(connection: sqlite3.Connection) -> None:
@@ -258,17 +264,9 @@ def _read(function: Callable[[sqlite3.Connection], T], connection: sqlite3.Conne
 
 
 def _snapshot(source: Path, target: Path) -> None:
-    unfinished = target.with_name(f"{target.name}.part")
-    unfinished.unlink(missing_ok=True)
-    os.close(os.open(unfinished, os.O_WRONLY | os.O_CREAT | os.O_CLOEXEC, 0o600))  # VACUUM INTO takes an empty file
-    connection = sqlite3.connect(source, isolation_level=None)
-    try:
+    with closing(sqlite3.connect(source, isolation_level=None)) as connection:
         connection.execute("PRAGMA synchronous = FULL")
-        connection.execute("VACUUM INTO ?", (str(unfinished),))
-        unfinished.replace(target)
-    finally:
-        connection.close()
-        unfinished.unlink(missing_ok=True)
+        write_copy(connection, target)
 
 
 def _translated(error: Exception) -> Exception:

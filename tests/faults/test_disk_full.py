@@ -2,14 +2,18 @@
 
 import os
 import signal
+import sqlite3
 import subprocess
 from collections.abc import Callable, Iterator
-from contextlib import ExitStack
+from contextlib import ExitStack, closing
 from pathlib import Path
 
 import pytest
 
 from openwa_manager.domain.delivery.events import Json
+from openwa_manager.domain.errors import CopyFailedError
+from openwa_manager.store.database import Database
+from openwa_manager.store.migrations import migrate, shipped
 from tests.e2e.daemon import SCANNED, Daemon, engines_below, eventually
 from tests.e2e.upstream import Upstream
 
@@ -117,3 +121,21 @@ def test_with_room_again_everything_that_happened_meanwhile_is_told_and_nothing_
     for name in NAMES:
         told = numbers_of(upstream.of(name))
         assert told == list(range(1, len(told) + 1)), name
+
+
+async def test_without_room_for_a_copy_the_tables_of_an_older_version_stay_as_they_are(small_disk: Path) -> None:
+    path, copies = small_disk / "manager.db", small_disk / "copies"
+    copies.mkdir()
+    path.touch(mode=0o600)
+    with closing(sqlite3.connect(path, isolation_level=None)) as connection:
+        connection.execute("PRAGMA journal_mode = WAL")
+        migrate(connection, shipped()[:1])
+    before = path.read_bytes()
+    fill(small_disk)
+    os.truncate(small_disk / "ballast", (small_disk / "ballast").stat().st_size - 65_536)  # for SQLite's own files
+
+    with pytest.raises(CopyFailedError, match=r"before 0002_outbox.sql changes it, and cannot be .*full"):
+        await Database(path, copies).open()
+
+    assert path.read_bytes() == before
+    assert list(copies.iterdir()) == []

@@ -4,7 +4,9 @@ import base64
 import fcntl
 import os
 import signal
+import sqlite3
 from collections.abc import Callable
+from contextlib import closing
 from pathlib import Path
 
 import psutil
@@ -154,3 +156,22 @@ def test_two_homes_cannot_share_their_sessions(serve: Serve, tmp_path: Path) -> 
 
     with pytest.raises(AssertionError, match="already_running"), Daemon(home=tmp_path / "other", settings=shared):
         pass
+
+
+def test_a_database_of_a_newer_version_is_left_alone_and_the_log_names_the_copy_to_put_back(serve: Serve) -> None:
+    daemon = serve()
+    daemon.terminate()
+    database, copy = daemon.home / "manager.db", daemon.home / "copies" / "before-migration-9999.db"
+    copy.touch(mode=0o600)
+    with closing(sqlite3.connect(database, isolation_level=None)) as newer:
+        newer.execute("VACUUM INTO ?", (str(copy),))
+        newer.execute("INSERT INTO migration VALUES (9999, '9999_later.sql', '')")
+
+    daemon.start(wait=False)
+
+    assert daemon.process is not None
+    assert daemon.process.wait(20) == 1
+    assert '"code": "schema_too_new"' in daemon.log
+    assert f"cp -p {copy} {database}" in daemon.log
+    copy.rename(database)
+    daemon.start()

@@ -2,7 +2,7 @@ import sqlite3
 
 import pytest
 
-from openwa_manager.domain.errors import ConfigError
+from openwa_manager.domain.errors import ConfigError, SchemaTooNewError
 from openwa_manager.store.migrations import Migration, migrate, shipped
 
 FIRST = Migration(number=1, name="0001_one.sql", sql="CREATE TABLE one (a TEXT);")
@@ -60,7 +60,7 @@ def test_an_applied_migration_must_not_change(connection: sqlite3.Connection) ->
 def test_a_database_of_a_newer_version_is_refused(connection: sqlite3.Connection) -> None:
     migrate(connection, [FIRST, SECOND])
 
-    with pytest.raises(ConfigError, match="newer version"):
+    with pytest.raises(SchemaTooNewError, match=r"newer version .*migration 0002; this one knows up to 0001"):
         migrate(connection, [FIRST])
 
 

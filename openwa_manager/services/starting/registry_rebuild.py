@@ -48,11 +48,11 @@ async def open_safely(home: Home, clock: Clock) -> tuple[Database, DatabaseLoss 
     """Return the open database, and what was lost if it was damaged or missing; the damaged file is put aside.
 
     Raises:
-        ConfigError | StorageFullError: as `Database.open`.
+        ConfigError | SchemaTooNewError | CopyFailedError | StorageFullError: as `Database.open`.
         StoreDamagedError: the copy is damaged as well.
         OSError: the damaged file cannot be put aside.
     """
-    database = Database(home.database)
+    database = Database(home.database, home.copies)
     is_missing = not _is_there(home.database) and any(_directories(home.sessions))
     why = "manager.db is missing or empty"
     if not is_missing:
@@ -64,7 +64,7 @@ async def open_safely(home: Home, clock: Clock) -> tuple[Database, DatabaseLoss 
             return database, None
     copy = await asyncio.to_thread(rescue, home.database, home.copies, clock.now().at)
     _log.error("database_lost", why=why, restored=str(copy) if copy else None, database=str(home.database))
-    database = Database(home.database)
+    database = Database(home.database, home.copies)
     await database.open()
     return database, DatabaseLoss(why=why, copy=copy)
 

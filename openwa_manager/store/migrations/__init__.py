@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from importlib import resources
 
-from openwa_manager.domain.errors import ConfigError
+from openwa_manager.domain.errors import ConfigError, SchemaTooNewError
 
 _NAME = re.compile(r"(\d{4})_[a-z_]+\.sql")
 
@@ -33,24 +33,44 @@ def shipped() -> list[Migration]:
     return sorted(migrations, key=lambda migration: migration.number)
 
 
+def pending(connection: sqlite3.Connection, migrations: Sequence[Migration]) -> list[Migration]:
+    """Return those of `migrations` that are not applied yet, in order; nothing is changed.
+
+    Raises:
+        SchemaTooNewError: the database knows a migration that is not among them.
+        ConfigError: it knows one of them with another text.
+    """
+    known = {migration.number: migration for migration in migrations}
+    applied = _applied(connection)
+    if unknown := applied.keys() - known.keys():
+        raise SchemaTooNewError(
+            f"a newer version wrote the database (migration {max(unknown):04}; this one knows up to "
+            f"{max(known, default=0):04}): install that version again"
+        )
+    for number, checksum in applied.items():
+        if known[number].checksum != checksum:
+            raise ConfigError(f"{known[number].name} was changed after it had been applied; restore its old text")
+    return [known[number] for number in sorted(known.keys() - applied.keys())]
+
+
 def migrate(connection: sqlite3.Connection, migrations: Sequence[Migration] | None = None) -> None:
     """Apply what is missing of `migrations` (None means those shipped), each in a transaction of its own.
 
     Raises:
-        ConfigError: the database knows a migration that this version does not, or knows it differently.
+        SchemaTooNewError | ConfigError: as `pending`.
     """
+    missing = pending(connection, shipped() if migrations is None else migrations)
     connection.execute(
         "CREATE TABLE IF NOT EXISTS migration (number INTEGER PRIMARY KEY, name TEXT NOT NULL, checksum TEXT NOT NULL)"
     )
-    known = {migration.number: migration for migration in (shipped() if migrations is None else migrations)}
-    applied = dict(connection.execute("SELECT number, checksum FROM migration").fetchall())
-    for number, checksum in applied.items():
-        if number not in known:
-            raise ConfigError(f"the database was written by a newer version (migration {number:04}); upgrade this one")
-        if known[number].checksum != checksum:
-            raise ConfigError(f"{known[number].name} was changed after it had been applied; restore its old text")
-    for number in sorted(known.keys() - applied.keys()):
-        _apply(connection, known[number])
+    for migration in missing:
+        _apply(connection, migration)
+
+
+def _applied(connection: sqlite3.Connection) -> dict[int, str]:
+    """Return the checksum of every applied migration, by its number; a new database has none."""
+    has_table = connection.execute("SELECT 1 FROM sqlite_schema WHERE name = 'migration'").fetchone()
+    return dict(connection.execute("SELECT number, checksum FROM migration").fetchall()) if has_table else {}
 
 
 def _apply(connection: sqlite3.Connection, migration: Migration) -> None:

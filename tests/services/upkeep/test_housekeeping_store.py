@@ -36,6 +36,27 @@ async def test_every_hour_old_events_are_forgotten_and_the_database_is_copied(tm
         assert [stored.event for stored in await database.read(read_events)] == [young]
 
 
+async def test_the_hourly_copies_are_kept_apart_from_those_made_before_a_migration(tmp_path: Path) -> None:
+    clock = FakeClock()
+    copies = tmp_path / "copies"
+    copies.mkdir()
+    for name in ("before-migration-0002.db", "manager-1.db", "manager-2.db", "manager-3.db"):
+        (copies / name).touch()
+    async with Database(tmp_path / "manager.db") as database, asyncio.TaskGroup() as tasks:
+        run = tasks.create_task(Housekeeping(clock, database, copies, NO_LOGS, list).run())
+        await clock.until_sleeping(3)
+
+        await clock.advance(3600.0)
+
+        while (copies / "manager-1.db").exists():
+            await database.read(read_events)
+        run.cancel()
+
+    kept = sorted(copy.name for copy in copies.iterdir())
+    assert len(kept) == 4
+    assert kept[0] == "before-migration-0002.db"
+
+
 def overfill(connection: sqlite3.Connection) -> None:
     connection.execute("UPDATE backlog SET row_count = 195000")
 
