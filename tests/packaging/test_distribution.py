@@ -104,7 +104,7 @@ def test_installed_with_the_locked_packages_alone_the_demo_tells_its_whole_story
         archive.extractall(tmp_path, filter="data")
     lock = tmp_path / f"openwa_manager-{VERSION}" / "systemd" / "requirements.lock"
     place = tmp_path / "installed"
-    venv.create(place, with_pip=False)
+    venv.create(place, symlinks=True, with_pip=False)
     pip = (sys.executable, "-m", "pip", "--python", str(place / "bin" / "python"), "--quiet", "--no-input")
     outside = {name: value for name, value in os.environ.items() if not name.startswith(("PYTHON", "COV"))}
 
