@@ -6,13 +6,12 @@ from typing import Annotated, Literal
 from pydantic import BaseModel, ConfigDict, Field, RootModel
 
 from openwa_manager.domain.delivery.delivery import DeliveryState
+from openwa_manager.domain.session.reasons import Reason, ReasonCode
 from openwa_manager.domain.session.session import (
     Desired,
     LinkState,
     ProcessState,
     Qr,
-    Reason,
-    ReasonCode,
     Restarts,
     Session,
     Status,

@@ -8,6 +8,7 @@ from operator import attrgetter
 from pydantic import TypeAdapter
 
 from openwa_manager.domain.delivery.events import Event, StoredEvent
+from openwa_manager.domain.session.reasons import Reason, ReasonCode
 from openwa_manager.domain.session.session import (
     Desired,
     Ending,
@@ -17,8 +18,6 @@ from openwa_manager.domain.session.session import (
     LinkState,
     ProcessState,
     Qr,
-    Reason,
-    ReasonCode,
     Restarts,
     Session,
     SessionId,

@@ -20,7 +20,8 @@ from aiohttp import web
 
 from openwa_manager.domain.errors import EngineError
 from openwa_manager.domain.ports import Engine
-from openwa_manager.domain.session.session import Launch, LaunchId, ReasonCode, Session, SessionId, Spec
+from openwa_manager.domain.session.reasons import ReasonCode
+from openwa_manager.domain.session.session import Launch, LaunchId, Session, SessionId, Spec
 from openwa_manager.domain.session.stimuli import LinkCheckRequested, LinkReport, LinkReported, Observation
 from openwa_manager.engines.command import CommandEngine, CommandSetup
 from openwa_manager.engines.environment import EngineContext

@@ -7,6 +7,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from openwa_manager.domain.delivery.events import Event
+from openwa_manager.domain.session.reasons import Reason, ReasonCode
 from openwa_manager.domain.session.session import (
     Ending,
     Identity,
@@ -14,8 +15,6 @@ from openwa_manager.domain.session.session import (
     LaunchId,
     ProcessState,
     Qr,
-    Reason,
-    ReasonCode,
     Restarts,
     Session,
     SessionId,

@@ -4,7 +4,8 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 
 from openwa_manager.domain.delivery.events import Json
-from openwa_manager.domain.session.session import After, ProcessState, ReasonCode, Session, Status
+from openwa_manager.domain.session.reasons import ReasonCode
+from openwa_manager.domain.session.session import After, ProcessState, Session, Status
 from openwa_manager.domain.session.times import iso8601
 
 INITIALIZING, QR_READY, READY, DISCONNECTED, FAILED = (

@@ -2,7 +2,8 @@
 
 from dataclasses import dataclass
 
-from openwa_manager.domain.session.session import Identity, Launch, ReasonCode
+from openwa_manager.domain.session.reasons import ReasonCode
+from openwa_manager.domain.session.session import Identity, Launch
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

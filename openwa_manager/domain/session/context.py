@@ -7,8 +7,9 @@ from functools import singledispatch
 from openwa_manager.domain.delivery.events import Json
 from openwa_manager.domain.session.commands import Command
 from openwa_manager.domain.session.deadlines import Moment
+from openwa_manager.domain.session.reasons import Reason, ReasonCode
 from openwa_manager.domain.session.restart import Policy
-from openwa_manager.domain.session.session import Reason, ReasonCode, Session
+from openwa_manager.domain.session.session import Session
 from openwa_manager.domain.session.stimuli import Stimulus
 
 Evidence = Mapping[str, str | int | float | bool | None]

@@ -3,8 +3,9 @@
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
+from openwa_manager.domain.session.reasons import ReasonCode
 from openwa_manager.domain.session.restart import Policy
-from openwa_manager.domain.session.session import LinkState, ProcessState, ReasonCode, Session
+from openwa_manager.domain.session.session import LinkState, ProcessState, Session
 from openwa_manager.domain.session.stimuli import Deadline
 
 

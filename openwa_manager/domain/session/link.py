@@ -7,7 +7,8 @@ from openwa_manager.domain.delivery.events import Json
 from openwa_manager.domain.session.commands import CheckCredentials, KeepCredentials, Observe, RemoveQr
 from openwa_manager.domain.session.context import Announcement, Context, Dropped, Outcome, move
 from openwa_manager.domain.session.process import ON_DEADLINE
-from openwa_manager.domain.session.session import After, Ending, LinkState, Qr, ReasonCode, Restarts, Session
+from openwa_manager.domain.session.reasons import ReasonCode
+from openwa_manager.domain.session.session import After, Ending, LinkState, Qr, Restarts, Session
 from openwa_manager.domain.session.stimuli import (
     Deadline,
     EngineEventReceived,

@@ -6,6 +6,7 @@ from typing import assert_never
 
 from openwa_manager.domain.session.commands import BringUp, Dequeue, End, Forget, Spawn, Sweep, WatchExit
 from openwa_manager.domain.session.context import Announcement, Context, Dropped, Outcome, move
+from openwa_manager.domain.session.reasons import ReasonCode
 from openwa_manager.domain.session.restart import AFTER
 from openwa_manager.domain.session.session import (
     After,
@@ -15,7 +16,6 @@ from openwa_manager.domain.session.session import (
     Launch,
     LinkState,
     ProcessState,
-    ReasonCode,
     Restarts,
     Session,
 )

@@ -4,16 +4,8 @@ from dataclasses import replace
 
 from openwa_manager.domain.session.commands import Dequeue, Forget
 from openwa_manager.domain.session.context import Context, Outcome, Refused, move
-from openwa_manager.domain.session.session import (
-    After,
-    Desired,
-    Ending,
-    LinkState,
-    ProcessState,
-    ReasonCode,
-    Restarts,
-    Session,
-)
+from openwa_manager.domain.session.reasons import ReasonCode
+from openwa_manager.domain.session.session import After, Desired, Ending, LinkState, ProcessState, Restarts, Session
 from openwa_manager.domain.session.stimuli import (
     ChangeRequested,
     DeleteRequested,

@@ -3,7 +3,8 @@
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 
-from openwa_manager.domain.session.session import After, ReasonCode, Restarts
+from openwa_manager.domain.session.reasons import ReasonCode
+from openwa_manager.domain.session.session import After, Restarts
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -5,7 +5,8 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 
 from openwa_manager.domain.delivery.events import Json
-from openwa_manager.domain.session.session import Exit, Identity, Launch, LaunchId, ReasonCode, Spec
+from openwa_manager.domain.session.reasons import ReasonCode
+from openwa_manager.domain.session.session import Exit, Identity, Launch, LaunchId, Spec
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

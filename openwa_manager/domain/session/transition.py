@@ -4,18 +4,9 @@ from dataclasses import replace
 
 from openwa_manager.domain.session.commands import End, Enqueue, ForgetCredentials, RemoveQr, Sweep
 from openwa_manager.domain.session.context import Announcement, Context, Outcome
+from openwa_manager.domain.session.reasons import Reason, ReasonCode
 from openwa_manager.domain.session.restart import AFTER, after_crash
-from openwa_manager.domain.session.session import (
-    After,
-    Desired,
-    Ending,
-    Exit,
-    LinkState,
-    ProcessState,
-    Reason,
-    ReasonCode,
-    Session,
-)
+from openwa_manager.domain.session.session import After, Desired, Ending, Exit, LinkState, ProcessState, Session
 
 #: Links that outlive their engine: they stay until the next start.
 STICKY = (LinkState.BANNED, LinkState.LOGGED_OUT)

@@ -7,7 +7,8 @@ import structlog
 
 from openwa_manager.domain.ports import Clock
 from openwa_manager.domain.session.deadlines import LATE_S
-from openwa_manager.domain.session.session import LinkState, ReasonCode, Session
+from openwa_manager.domain.session.reasons import ReasonCode
+from openwa_manager.domain.session.session import LinkState, Session
 
 _log = structlog.get_logger()
 

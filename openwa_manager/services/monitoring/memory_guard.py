@@ -5,7 +5,8 @@ from dataclasses import dataclass
 
 import structlog
 
-from openwa_manager.domain.session.session import ReasonCode, SessionId, Usage
+from openwa_manager.domain.session.reasons import ReasonCode
+from openwa_manager.domain.session.session import SessionId, Usage
 from openwa_manager.domain.session.stimuli import EngineFaulted
 from openwa_manager.services.sessions.engine_inbox import RunningEngine
 

@@ -10,12 +10,8 @@ import structlog
 from openwa_manager.domain.errors import EngineError
 from openwa_manager.domain.ports import Clock
 from openwa_manager.domain.session.deadlines import LATE_S
-from openwa_manager.domain.session.session import (
-    LaunchId,
-    LinkState,
-    ReasonCode,
-    SessionId,
-)
+from openwa_manager.domain.session.reasons import ReasonCode
+from openwa_manager.domain.session.session import LaunchId, LinkState, SessionId
 from openwa_manager.domain.session.stimuli import EngineFaulted, LifeSeen, LinkReport, LinkReported
 from openwa_manager.processes.shortage import is_shortage
 from openwa_manager.services.sessions.engine_inbox import RunningEngine

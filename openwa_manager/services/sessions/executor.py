@@ -27,7 +27,8 @@ from openwa_manager.domain.session.commands import (
     Sweep,
     WatchExit,
 )
-from openwa_manager.domain.session.session import Identity, Launch, ProcessState, ReasonCode, Session
+from openwa_manager.domain.session.reasons import ReasonCode
+from openwa_manager.domain.session.session import Identity, Launch, ProcessState, Session
 from openwa_manager.domain.session.stimuli import (
     BringUpRefused,
     CredentialsRestored,

@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from pathlib import Path
 
-from openwa_manager.domain.session.session import ReasonCode
+from openwa_manager.domain.session.reasons import ReasonCode
 from openwa_manager.host.capacity import free_disk_bytes, free_memory_bytes
 from openwa_manager.services.starting.start_gate import Shortage
 

@@ -13,12 +13,11 @@ import structlog
 from openwa_manager.domain.errors import StoreDamagedError
 from openwa_manager.domain.ports import Clock
 from openwa_manager.domain.session.lifecycle import Decided, begin
+from openwa_manager.domain.session.reasons import Reason, ReasonCode
 from openwa_manager.domain.session.session import (
     Desired,
     Launch,
     ProcessState,
-    Reason,
-    ReasonCode,
     Session,
     SessionId,
     Spec,

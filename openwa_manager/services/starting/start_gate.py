@@ -8,7 +8,8 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from openwa_manager.domain.ports import Clock
-from openwa_manager.domain.session.session import ReasonCode, SessionId
+from openwa_manager.domain.session.reasons import ReasonCode
+from openwa_manager.domain.session.session import SessionId
 
 _RECHECK_S = 1.0
 

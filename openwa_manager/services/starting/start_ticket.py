@@ -9,7 +9,8 @@ from openwa_manager.domain.ports import Tell
 from openwa_manager.domain.session.commands import Dequeue, Enqueue
 from openwa_manager.domain.session.deadlines import Moment
 from openwa_manager.domain.session.decisions import Decisions
-from openwa_manager.domain.session.session import Launch, LaunchId, ProcessState, ReasonCode, SessionId
+from openwa_manager.domain.session.reasons import ReasonCode
+from openwa_manager.domain.session.session import Launch, LaunchId, ProcessState, SessionId
 from openwa_manager.domain.session.stimuli import SlotDelayed, SlotGranted
 from openwa_manager.processes.ports import PortPool
 from openwa_manager.services.starting.start_gate import QueuedStart, Shortage, StartGate

@@ -3,17 +3,8 @@ from dataclasses import replace
 import pytest
 
 from openwa_manager.api.gateway.shapes import is_loaded, overview_of, record_of, word_of
-from openwa_manager.domain.session.session import (
-    After,
-    Ending,
-    LinkState,
-    ProcessState,
-    Reason,
-    ReasonCode,
-    Session,
-    SessionId,
-    Spec,
-)
+from openwa_manager.domain.session.reasons import Reason, ReasonCode
+from openwa_manager.domain.session.session import After, Ending, LinkState, ProcessState, Session, SessionId, Spec
 
 SESSION = Session(
     session_id=SessionId("acme"),

@@ -5,6 +5,7 @@ import pytest
 
 from openwa_manager.api.host.health import health_of
 from openwa_manager.api.sessions.why import next_step_of
+from openwa_manager.domain.session.reasons import ReasonCode
 from openwa_manager.domain.session.session import (
     After,
     Ending,
@@ -13,7 +14,6 @@ from openwa_manager.domain.session.session import (
     LinkState,
     ProcessState,
     Qr,
-    ReasonCode,
     Restarts,
     Session,
     SessionId,

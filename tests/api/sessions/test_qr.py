@@ -6,16 +6,8 @@ import pytest
 
 from openwa_manager.api.responses import QrOut
 from openwa_manager.api.sessions.qr import may_show_code
-from openwa_manager.domain.session.session import (
-    After,
-    Ending,
-    LinkState,
-    ProcessState,
-    ReasonCode,
-    Session,
-    SessionId,
-    Spec,
-)
+from openwa_manager.domain.session.reasons import ReasonCode
+from openwa_manager.domain.session.session import After, Ending, LinkState, ProcessState, Session, SessionId, Spec
 from tests.api.world import World
 
 PNG = b"\x89PNG\r\n\x1a\n"

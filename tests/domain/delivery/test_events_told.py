@@ -4,7 +4,8 @@ import pytest
 
 from openwa_manager.domain.session.commands import Observe
 from openwa_manager.domain.session.lifecycle import Decided, Dropped
-from openwa_manager.domain.session.session import LinkState, ProcessState, ReasonCode, Status
+from openwa_manager.domain.session.reasons import ReasonCode
+from openwa_manager.domain.session.session import LinkState, ProcessState, Status
 from openwa_manager.domain.session.stimuli import (
     EngineEventReceived,
     LifeSeen,

@@ -8,18 +8,9 @@ from openwa_manager.domain.delivery.events import Event
 from openwa_manager.domain.session.commands import Command
 from openwa_manager.domain.session.deadlines import Deadlines, Moment, excused, passed, rearm
 from openwa_manager.domain.session.lifecycle import Decided, Dropped, Refused, begin, decide
+from openwa_manager.domain.session.reasons import ReasonCode
 from openwa_manager.domain.session.restart import Policy
-from openwa_manager.domain.session.session import (
-    Exit,
-    Identity,
-    Launch,
-    LaunchId,
-    ReasonCode,
-    Session,
-    SessionId,
-    Spec,
-    Step,
-)
+from openwa_manager.domain.session.session import Exit, Identity, Launch, LaunchId, Session, SessionId, Spec, Step
 from openwa_manager.domain.session.stimuli import (
     DeadlinePassed,
     DeleteRequested,

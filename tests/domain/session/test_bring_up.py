@@ -1,6 +1,7 @@
 """An engine that answers, but not as ours should: what stands in the way is said, and said again when time is up."""
 
-from openwa_manager.domain.session.session import ProcessState, ReasonCode
+from openwa_manager.domain.session.reasons import ReasonCode
+from openwa_manager.domain.session.session import ProcessState
 from openwa_manager.domain.session.stimuli import BringUpRefused
 from tests.domain.session.stage import Stage, booting
 

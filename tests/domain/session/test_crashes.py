@@ -3,7 +3,8 @@
 import pytest
 
 from openwa_manager.domain.session.commands import RemoveQr, Sweep
-from openwa_manager.domain.session.session import ProcessState, ReasonCode
+from openwa_manager.domain.session.reasons import ReasonCode
+from openwa_manager.domain.session.session import ProcessState
 from openwa_manager.domain.session.stimuli import (
     LinkReport,
     StartRequested,

@@ -1,7 +1,8 @@
 """A link that lives in a small file: kept while it is whole, put back once, forgotten when it is worth nothing."""
 
 from openwa_manager.domain.session.commands import CheckCredentials, End, ForgetCredentials, KeepCredentials
-from openwa_manager.domain.session.session import ProcessState, ReasonCode
+from openwa_manager.domain.session.reasons import ReasonCode
+from openwa_manager.domain.session.session import ProcessState
 from openwa_manager.domain.session.stimuli import CredentialsRestored, LinkReport, LogoutRequested
 from tests.domain.session.stage import authenticating, connected, connected_again, running, spawning
 

@@ -5,8 +5,9 @@ from dataclasses import replace
 from hypothesis import given
 from hypothesis import strategies as st
 
+from openwa_manager.domain.session.reasons import ReasonCode
 from openwa_manager.domain.session.restart import AFTER, LinkPolicy, RestartPolicy, after_crash
-from openwa_manager.domain.session.session import After, ReasonCode, Restarts
+from openwa_manager.domain.session.session import After, Restarts
 
 CRASH = ReasonCode.ENGINE_EXITED
 chances = st.floats(0, 1, exclude_max=True)

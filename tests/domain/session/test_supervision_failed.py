@@ -1,7 +1,8 @@
 """A session the daemon itself keeps failing on is left alone, loudly, and tried again later."""
 
 from openwa_manager.domain.session.commands import Dequeue, End
-from openwa_manager.domain.session.session import ProcessState, ReasonCode
+from openwa_manager.domain.session.reasons import ReasonCode
+from openwa_manager.domain.session.session import ProcessState
 from openwa_manager.domain.session.stimuli import SupervisionFailed
 from tests.domain.session.stage import Stage, backing_off, connected, queued
 

@@ -7,13 +7,8 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
 
 from openwa_manager.domain.session.commands import End, Forget, Spawn
-from openwa_manager.domain.session.session import (
-    Exit,
-    Identity,
-    Launch,
-    LaunchId,
-    ReasonCode,
-)
+from openwa_manager.domain.session.reasons import ReasonCode
+from openwa_manager.domain.session.session import Exit, Identity, Launch, LaunchId
 from openwa_manager.domain.session.stimuli import (
     DirectoryRemoved,
     EngineEnded,

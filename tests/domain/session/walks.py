@@ -7,17 +7,9 @@ from hypothesis import strategies as st
 from openwa_manager.domain.delivery.events import UNNUMBERED, Event
 from openwa_manager.domain.session.commands import Spawn
 from openwa_manager.domain.session.lifecycle import TRANSITIONS, Decided, Dropped, Refused
+from openwa_manager.domain.session.reasons import ReasonCode
 from openwa_manager.domain.session.restart import AFTER
-from openwa_manager.domain.session.session import (
-    Desired,
-    Exit,
-    LaunchId,
-    LinkState,
-    ProcessState,
-    ReasonCode,
-    Session,
-    Status,
-)
+from openwa_manager.domain.session.session import Desired, Exit, LaunchId, LinkState, ProcessState, Session, Status
 from openwa_manager.domain.session.stimuli import (
     BringUpRefused,
     ChangeRequested,

@@ -5,7 +5,8 @@ from dataclasses import dataclass, field, replace
 
 import pytest
 
-from openwa_manager.domain.session.session import LinkState, Reason, ReasonCode, Session, SessionId, Spec
+from openwa_manager.domain.session.reasons import Reason, ReasonCode
+from openwa_manager.domain.session.session import LinkState, Session, SessionId, Spec
 from openwa_manager.services.monitoring.host_monitor import HostMonitor, HostReactions
 from tests.fakes.clock import FakeClock
 

@@ -3,7 +3,8 @@ from pathlib import Path
 
 import pytest
 
-from openwa_manager.domain.session.session import ReasonCode, SessionId, Usage
+from openwa_manager.domain.session.reasons import ReasonCode
+from openwa_manager.domain.session.session import SessionId, Usage
 from openwa_manager.domain.session.stimuli import EngineFaulted, Observation
 from openwa_manager.services.monitoring.memory_guard import MemoryGuard, MemoryLimits
 from openwa_manager.services.sessions.engine_inbox import RunningEngine

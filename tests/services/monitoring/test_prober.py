@@ -9,14 +9,13 @@ import pytest
 
 from openwa_manager.domain.errors import EngineError
 from openwa_manager.domain.ports import Capabilities
+from openwa_manager.domain.session.reasons import Reason, ReasonCode
 from openwa_manager.domain.session.session import (
     Identity,
     Launch,
     LaunchId,
     LinkState,
     ProcessState,
-    Reason,
-    ReasonCode,
     Session,
     SessionId,
     Spec,

@@ -8,8 +8,9 @@ from pathlib import Path
 import pytest
 
 from openwa_manager.domain.errors import DrainingError, SessionNotFoundError
+from openwa_manager.domain.session.reasons import ReasonCode
 from openwa_manager.domain.session.restart import Policy
-from openwa_manager.domain.session.session import LinkState, ProcessState, ReasonCode, Session
+from openwa_manager.domain.session.session import LinkState, ProcessState, Session
 from openwa_manager.domain.session.stimuli import (
     DeleteRequested,
     MessageAcknowledged,

@@ -8,8 +8,9 @@ import pytest
 
 from openwa_manager.domain.session.deadlines import Moment
 from openwa_manager.domain.session.decisions import Decisions
+from openwa_manager.domain.session.reasons import ReasonCode
 from openwa_manager.domain.session.restart import Policy
-from openwa_manager.domain.session.session import ReasonCode, Session, SessionId
+from openwa_manager.domain.session.session import Session, SessionId
 from openwa_manager.domain.session.stimuli import DeleteRequested, Observation, StartRequested, Stimulus
 from openwa_manager.processes.ports import PortPool
 from openwa_manager.services.starting.start_gate import QueuedStart, Shortage, StartGate
