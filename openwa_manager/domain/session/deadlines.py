@@ -36,7 +36,14 @@ Deadlines = Mapping[Deadline, Armed]
 
 #: Deadlines that condemn an engine or a link. One that rings this late means that we were asleep, not that it was.
 VERDICTS = frozenset(
-    {Deadline.BOOT, Deadline.INITIALIZING, Deadline.AUTHENTICATING, Deadline.LINK_DOWN, Deadline.REPLACED}
+    {
+        Deadline.LAUNCH,
+        Deadline.BOOT,
+        Deadline.INITIALIZING,
+        Deadline.AUTHENTICATING,
+        Deadline.LINK_DOWN,
+        Deadline.REPLACED,
+    }
 )
 LATE_S = 5.0
 
@@ -86,6 +93,8 @@ def _wanted(session: Session, moment: Moment, policy: Policy) -> Iterator[_Wante
         case ProcessState.STARTING:
             if session.pid is not None:
                 yield Deadline.BOOT, f"{session.launch_count}", policy.link.boot_timeout_s
+            elif session.launch and session.reason and session.reason.code is ReasonCode.HOST_LIMIT:
+                yield Deadline.LAUNCH, f"{session.launch_count}", policy.link.boot_timeout_s
             yield from _wanted_of_pairing(session, at, policy)
         case ProcessState.BACKOFF | ProcessState.FAILED if session.restarts.next_at is not None:
             deadline = Deadline.BACKOFF if session.process is ProcessState.BACKOFF else Deadline.SLOW_RETRY

@@ -30,6 +30,7 @@ from openwa_manager.domain.session.stimuli import (
     Launched,
     LaunchFailed,
     LaunchObservation,
+    LaunchPostponed,
     LifeSeen,
     LinkCheckRequested,
     LinkReported,
@@ -103,6 +104,7 @@ TRANSITIONS: Mapping[type[Stimulus], Mapping[ProcessState, tuple[ProcessState, .
     SlotDelayed: {_STARTING: (_STARTING,)},
     Launched: {_STARTING: (_STARTING,), _STOPPING: (_STOPPING,)},
     LaunchFailed: {_STARTING: (_FAILED,), _STOPPING: (_STOPPED, _STOPPING, _STARTING, _BACKOFF, _FAILED)},
+    LaunchPostponed: {_STARTING: (_STARTING,)},
     BringUpRefused: {_STARTING: (_STARTING,)},
     CredentialsRestored: {_STARTING: (_STARTING,)},
     EngineReady: {_STARTING: (_RUNNING,), _RUNNING: (_RUNNING,)},
@@ -164,7 +166,7 @@ def begin(session: Session) -> Decided:
 
 #: What is news of a launch only before its process is known, and what only once it is: taken out of turn, these
 #: would lose sight of a live engine.
-_BEFORE_THE_PROCESS = (Launched, LaunchFailed)
+_BEFORE_THE_PROCESS = (Launched, LaunchFailed, LaunchPostponed)
 _OF_THE_PROCESS = (EngineReady, ProcessExited)
 
 

@@ -30,6 +30,7 @@ from openwa_manager.domain.session.stimuli import (
     EngineReady,
     Launched,
     LaunchFailed,
+    LaunchPostponed,
     ProcessExited,
     Resumed,
     SlotDelayed,
@@ -102,6 +103,17 @@ def launch_failed(stimulus: LaunchFailed, context: Context) -> Outcome:
     if context.session.process is ProcessState.STOPPING:
         return _after_end(context, Exit())
     return failed(context, stimulus.code, stimulus.detail)
+
+
+@move.register
+def launch_postponed(stimulus: LaunchPostponed, context: Context) -> Outcome | Dropped:
+    """Say what the host has run out of; the deadline for it runs from the first time."""
+    reason = context.session.reason
+    detail = f"the host has run out of {stimulus.limit}"
+    if reason is not None and reason.code is ReasonCode.HOST_LIMIT and reason.detail == detail:
+        return Dropped(why="already known")
+    session = replace(context.session, reason=context.reason(ReasonCode.HOST_LIMIT, detail))
+    return Outcome(session=session, decision=f"launch postponed: {detail}").with_evidence(limit=stimulus.limit.value)
 
 
 @move.register
@@ -266,6 +278,12 @@ def _boot_timed_out(context: Context) -> Outcome:
     return stopping(context, ending, late if known == STARTING else f"{late}: {known}")
 
 
+def _launch_timed_out(context: Context) -> Outcome:
+    """Give this launch up; its process may have been started this very moment, so it is ended like any other."""
+    detail = context.session.reason.detail if context.session.reason else ""
+    return stopping(context, Ending(after=AFTER[ReasonCode.HOST_LIMIT], cause=ReasonCode.HOST_LIMIT), detail)
+
+
 def _try_again(context: Context) -> Outcome:
     return restarted(context, context.session.restarts.last_reason or ReasonCode.ENGINE_EXITED)
 
@@ -279,6 +297,7 @@ def _forgive(context: Context) -> Outcome:
 
 #: Deadline -> its move; the link's deadlines are added by `link`.
 ON_DEADLINE: dict[Deadline, Callable[[Context], Outcome | Dropped]] = {
+    Deadline.LAUNCH: _launch_timed_out,
     Deadline.BOOT: _boot_timed_out,
     Deadline.BACKOFF: _try_again,
     Deadline.SLOW_RETRY: _try_again,

@@ -12,6 +12,7 @@ class ReasonCode(StrEnum):
     LAUNCH_FAILED = "launch_failed"
     PORT_IN_USE = "port_in_use"
     OWNED_ELSEWHERE = "owned_elsewhere"
+    HOST_LIMIT = "host_limit"
     MEMORY_LOW = "memory_low"
     ENGINE_EXITED = "engine_exited"
     ENGINE_UNRESPONSIVE = "engine_unresponsive"
@@ -32,6 +33,17 @@ class ReasonCode(StrEnum):
     ADOPTED = "adopted"
     DISK_FULL = "disk_full"
     INTERNAL_ERROR = "internal_error"
+
+
+class HostLimit(StrEnum):
+    """What the host has run out of, so that no process can be started; the values are read by people."""
+
+    PROCESSES = "processes"
+    OPEN_FILES = "open files"
+    MEMORY = "memory"
+    DISK = "disk space or inodes"
+    DISK_QUOTA = "disk quota"
+    LOCAL_PORTS = "local ports"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -58,6 +58,7 @@ AFTER: Mapping[ReasonCode, After] = {
     ReasonCode.ENGINE_UNRESPONSIVE: After.BACK_OFF,
     ReasonCode.BOOT_TIMEOUT: After.BACK_OFF,
     ReasonCode.PORT_IN_USE: After.BACK_OFF,
+    ReasonCode.HOST_LIMIT: After.BACK_OFF,
     ReasonCode.INTERNAL_ERROR: After.FAIL,
     ReasonCode.LAUNCH_FAILED: After.FAIL,
     ReasonCode.OWNED_ELSEWHERE: After.FAIL,

@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 
 from openwa_manager.domain.delivery.events import Json
-from openwa_manager.domain.session.reasons import ReasonCode
+from openwa_manager.domain.session.reasons import HostLimit, ReasonCode
 from openwa_manager.domain.session.session import Exit, Identity, Launch, LaunchId, Spec
 
 
@@ -110,6 +110,13 @@ class LaunchFailed(LaunchObservation):
 
     code: ReasonCode
     detail: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LaunchPostponed(LaunchObservation):
+    """The host has run out of `limit`, so the process cannot be started yet; the executor goes on trying."""
+
+    limit: HostLimit
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -243,6 +250,7 @@ class LinkCheckRequested(LaunchObservation):
 class Deadline(StrEnum):
     """The clocks that run while a session is in some state."""
 
+    LAUNCH = "launch"
     BOOT = "boot"
     BACKOFF = "backoff"
     SLOW_RETRY = "slow_retry"

@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 from openwa_manager.domain.delivery.events import UNNUMBERED, Event
 from openwa_manager.domain.session.commands import Spawn
 from openwa_manager.domain.session.lifecycle import TRANSITIONS, Decided, Dropped, Refused
-from openwa_manager.domain.session.reasons import ReasonCode
+from openwa_manager.domain.session.reasons import HostLimit, ReasonCode
 from openwa_manager.domain.session.restart import AFTER
 from openwa_manager.domain.session.session import Desired, Exit, LaunchId, LinkState, ProcessState, Session, Status
 from openwa_manager.domain.session.stimuli import (
@@ -25,6 +25,7 @@ from openwa_manager.domain.session.stimuli import (
     Launched,
     LaunchFailed,
     LaunchObservation,
+    LaunchPostponed,
     LifeSeen,
     LinkCheckRequested,
     LinkReport,
@@ -116,6 +117,7 @@ words = st.one_of(
 of_launch = words | st.one_of(
     st.builds(Launched, launch_id=HERE, identity=st.integers(1, 9).map(an_identity)),
     st.builds(LaunchFailed, launch_id=HERE, code=st.sampled_from(ReasonCode), detail=texts),
+    st.builds(LaunchPostponed, launch_id=HERE, limit=st.sampled_from(HostLimit)),
     st.builds(ProcessExited, launch_id=HERE, exit=exits, log_tail=st.sampled_from(["", "EADDRINUSE"])),
     st.builds(EngineEnded, launch_id=HERE, exit=exits),
 )
