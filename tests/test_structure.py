@@ -1,4 +1,4 @@
-"""The size budgets of the code: what outgrows them is missing a noun."""
+"""What the code keeps to: the size budgets (what outgrows them is missing a noun), and what stands in one place."""
 
 import ast
 from collections.abc import Iterator
@@ -8,6 +8,8 @@ import pytest
 
 ROOT = Path(__file__).parents[1]
 FILES = sorted(path for folder in ("openwa_manager", "tests", "examples") for path in (ROOT / folder).rglob("*.py"))
+
+PACKAGE = [path for path in FILES if path.is_relative_to(ROOT / "openwa_manager")]
 
 FILE_MAX_LINES = 400
 FUNCTION_MAX_LINES = 40
@@ -46,3 +48,24 @@ def test_a_file_keeps_within_its_budget(path: Path) -> None:
     assert line_total <= FILE_MAX_LINES
     assert too_long == []
     assert too_wide == []
+
+
+def strings(path: Path) -> Iterator[ast.Constant]:
+    """Go through a module's texts, its docstrings and comments aside."""
+    tree = ast.parse(path.read_text("utf-8"))
+    docs = {id(node.value) for node in ast.walk(tree) if isinstance(node, ast.Expr)}
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Constant) and isinstance(node.value, str) and id(node) not in docs:
+            yield node
+
+
+def test_no_path_is_pasted_into_a_uri() -> None:
+    """`Path.as_uri` quotes what means something in a URI; `store/read_only.py` is the one place that needs one."""
+    pasted = [
+        f"{path.relative_to(ROOT)}:{node.lineno}"
+        for path in PACKAGE
+        for node in strings(path)
+        if str(node.value).startswith("file:")
+    ]
+
+    assert pasted == []

@@ -5,6 +5,8 @@ import sqlite3
 from contextlib import closing
 from pathlib import Path
 
+from openwa_manager.store.read_only import connect_read_only
+
 
 def rescue(path: Path, copies: Path, at: float) -> Path | None:
     """Move the database at `path` aside, restore the newest sound copy and return which one that was.
@@ -31,7 +33,7 @@ def rescue(path: Path, copies: Path, at: float) -> Path | None:
 
 def _is_sound(copy: Path) -> bool:
     try:
-        with closing(sqlite3.connect(f"file:{copy}?mode=ro", uri=True)) as connection:
+        with closing(connect_read_only(copy)) as connection:
             return bool(connection.execute("PRAGMA quick_check(1)").fetchone() == ("ok",))
     except sqlite3.Error:
         return False

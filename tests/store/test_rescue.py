@@ -46,6 +46,23 @@ async def test_the_newest_sound_copy_takes_the_place_of_a_damaged_database(tmp_p
     assert path.stat().st_mode & 0o777 == 0o600
 
 
+async def test_a_copy_is_found_in_a_home_whose_name_means_something_in_a_uri(tmp_path: Path) -> None:
+    home = tmp_path / "a b%20#?c"
+    copies = home / "copies"
+    copies.mkdir(parents=True)
+    path = home / "manager.db"
+    async with Database(path) as database:
+        await tell(database, "before")
+        await database.snapshot(copies / "manager-1.db")
+    damage(path)
+
+    restored = rescue(path, copies, at=9.0)
+
+    assert restored == copies / "manager-1.db"
+    async with Database(path) as database:
+        assert [stored.event.type for stored in await database.read(read_events)] == ["before"]
+
+
 async def test_a_log_of_the_damaged_file_is_put_aside_with_it(tmp_path: Path, copies: Path) -> None:
     path = tmp_path / "manager.db"
     damage(path)

@@ -11,7 +11,7 @@ import ssl
 from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, cast
-from urllib.parse import quote, urlsplit
+from urllib.parse import urlsplit
 
 from openwa_manager.cli.client import Client
 from openwa_manager.cli.discovery import SocketDaemon, socket_of
@@ -20,6 +20,7 @@ from openwa_manager.cli.errors import CommandFailedError, NotReachableError
 from openwa_manager.config.settings import SOCKET_PATH_MAX_BYTES, Address
 from openwa_manager.domain.errors import LaunchFailedError
 from openwa_manager.engines.program import NodeProgram
+from openwa_manager.store.read_only import connect_read_only
 
 if TYPE_CHECKING:
     from openwa_manager.domain.delivery.events import Json
@@ -83,7 +84,7 @@ def check_database(path: Path) -> Finding:
         return Finding("database", "ok", "not there yet: the daemon makes it")
     advice = "stop the daemon and start it again: it restores the newest copy and takes its engines up"
     try:
-        with contextlib.closing(sqlite3.connect(f"file:{quote(str(path))}?mode=ro", uri=True)) as connection:
+        with contextlib.closing(connect_read_only(path)) as connection:
             (verdict,) = connection.execute("PRAGMA quick_check(1)").fetchone()
             (count,) = connection.execute("SELECT count(*) FROM session").fetchone()
     except sqlite3.Error as error:
