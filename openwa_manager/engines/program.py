@@ -9,14 +9,28 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
 
+from pydantic import BaseModel, ValidationError
+
 from openwa_manager.domain.errors import LaunchFailedError
 
-#: OpenWA 0.23.0 needs 22.13, the fake WhatsApp of our tests 22.15 (docs/openwa.md, Starting and ending).
-NODE_OLDEST = (22, 15)
+#: What a build needs that does not say it; later ones need more (docs/openwa.md, Starting and ending).
+NODE_OLDEST = (22, 13, 0)
 NODE_PLACES = (Path("/opt/homebrew/bin"), Path("/usr/local/bin"))
 LOOPBACK_SHIM = Path(__file__).with_name("loopback.cjs")
-_VERSION = re.compile(r"v(\d+)\.(\d+)")
+_VERSION = re.compile(r"v(\d+)\.(\d+)\.(\d+)")
+_AT_LEAST = re.compile(r">=\s*(\d+)(?:\.(\d+))?(?:\.(\d+))?")
 _VERSION_TIMEOUT_S = 10.0
+
+
+Version = tuple[int, int, int]
+
+
+class _Engines(BaseModel):
+    node: str = ""
+
+
+class _Package(BaseModel):
+    engines: _Engines = _Engines()
 
 
 class Program(Protocol):
@@ -43,13 +57,15 @@ class KnownProgram:
 
 
 class NodeProgram:
-    """OpenWA's own build, run by a Node.js that is new enough and bound to loopback by our shim."""
+    """OpenWA's own build, run by a Node.js that is new enough for it and bound to loopback by our shim."""
 
     def __init__(self, node: str, openwa_home: Path, environ: Mapping[str, str]) -> None:
         self._node = node
+        self._home = openwa_home
         self._main = openwa_home / "dist" / "main"
         self._environ = environ
-        self._checked: tuple[Path, int] | None = None
+        self._asked: tuple[Path, int] | None = None
+        self._version: Version = (0, 0, 0)
 
     async def argv(self) -> tuple[str, ...]:
         """Return `node --require <shim> <home>/dist/main`; the version of an unchanged node is asked for once.
@@ -65,39 +81,57 @@ class NodeProgram:
         """Return the node that runs OpenWA.
 
         Raises:
-            LaunchFailedError: it is missing or too old.
+            LaunchFailedError: it is missing, or older than the build asks for.
         """
-        node = await asyncio.to_thread(self._find)
+        oldest = await asyncio.to_thread(_oldest_node, self._home / "package.json")
+        node = await asyncio.to_thread(self._find, oldest)
         seen = (node, (await asyncio.to_thread(node.stat)).st_mtime_ns)
-        if seen != self._checked:
-            await _require_version(node)
-            self._checked = seen
+        if seen != self._asked:
+            self._version = await _version_of(node, oldest)
+            self._asked = seen
+        if self._version < oldest:
+            message = f"{node} is v{_shown(self._version)}, this OpenWA needs Node.js {_shown(oldest)} or later"
+            raise LaunchFailedError(f"{message}: install it or set `node`")
         return node
 
-    def _find(self) -> Path:
+    def _find(self, oldest: Version) -> Path:
         places = ":".join((self._environ.get("PATH", ""), *map(str, NODE_PLACES)))
         found = shutil.which(self._node, path=places)
         if found is None:
-            message = (
-                f"{self._node} was not found in {places}: install Node.js 22.15 or later, or set `node` to its path"
-            )
-            raise LaunchFailedError(message)
+            advice = f"install Node.js {_shown(oldest)} or later, or set `node` to its path"
+            raise LaunchFailedError(f"{self._node} was not found in {places}: {advice}")
         return Path(found).absolute()  # not resolved: version managers dispatch on the name of a link
 
     def _require_build(self) -> None:
         if not self._main.with_suffix(".js").is_file():
-            home = self._main.parent.parent
-            message = f"{self._main}.js is missing: run `npm ci && npm run build` in {home}, or set `openwa_home`"
+            message = f"{self._main}.js is missing: run `npm ci && npm run build` in {self._home}, or set `openwa_home`"
             raise LaunchFailedError(message)
 
 
-async def _require_version(node: Path) -> None:
+def _oldest_node(package: Path) -> Version:
+    """Return the oldest Node.js that a build asks for in its `package.json`, such as `>=22.13.0`.
+
+    NODE_OLDEST stands for one that says nothing, or says it in a form we do not know.
+    """
+    try:
+        engines = _Package.model_validate_json(package.read_bytes()).engines
+    except (OSError, ValidationError):
+        return NODE_OLDEST
+    match = _AT_LEAST.match(engines.node)
+    return NODE_OLDEST if match is None else (int(match[1]), int(match[2] or 0), int(match[3] or 0))
+
+
+async def _version_of(node: Path, oldest: Version) -> Version:
     output = await _output_of(node)
     match = _VERSION.match(output)
     if match is None:
-        raise LaunchFailedError(f"{node} --version said {output!r}: set `node` to a Node.js 22.15 or later")
-    if (int(match[1]), int(match[2])) < NODE_OLDEST:
-        raise LaunchFailedError(f"{node} is {output}, OpenWA needs Node.js 22.15 or later: install it or set `node`")
+        advice = f"set `node` to a Node.js {_shown(oldest)} or later"
+        raise LaunchFailedError(f"{node} --version said {output!r}: {advice}")
+    return int(match[1]), int(match[2]), int(match[3])
+
+
+def _shown(version: Version) -> str:
+    return ".".join(map(str, version))
 
 
 async def _output_of(node: Path) -> str:

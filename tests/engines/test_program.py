@@ -1,3 +1,4 @@
+import json
 import os
 import shutil
 import subprocess
@@ -46,19 +47,60 @@ async def test_openwas_build_is_run_by_node_behind_the_shim(tmp_path: Path, buil
     assert LOOPBACK_SHIM.is_file()
 
 
-@pytest.mark.parametrize("version", ["v22.15.0", "v22.23.3", "v24.0.0", "v100.0.1"])
+@pytest.mark.parametrize("version", ["v22.13.0", "v22.23.3", "v24.0.0", "v100.0.1"])
 async def test_a_new_enough_node_is_accepted(tmp_path: Path, built: Path, version: str) -> None:
     fake_node(tmp_path, f"echo {version}")
 
     assert await NodeProgram("node", built, path_of(tmp_path)).argv()
 
 
-@pytest.mark.parametrize("version", ["v20.19.0", "v22.14.9", "v8.0.0"])
+@pytest.mark.parametrize("version", ["v20.19.0", "v22.12.9", "v8.0.0"])
 async def test_an_old_node_is_refused_with_advice(tmp_path: Path, built: Path, version: str) -> None:
     fake_node(tmp_path, f"echo {version}")
 
-    with pytest.raises(LaunchFailedError, match=rf"is {version}, OpenWA needs Node.js 22.15 or later"):
+    with pytest.raises(LaunchFailedError, match=rf"is {version}, this OpenWA needs Node.js 22.13.0 or later: install"):
         await NodeProgram("node", built, path_of(tmp_path)).argv()
+
+
+@pytest.mark.parametrize(
+    ("wanted", "oldest"),
+    [
+        (">=22.19.0", "22.19.0"),
+        (">= 24", "24.0.0"),
+        (">=22.12", "22.12.0"),
+        (">=22.19.0 <25", "22.19.0"),
+        ("^22.13.1 || >=24.2.0", "22.13.0"),
+        ("22.x", "22.13.0"),
+    ],
+)
+async def test_the_build_itself_says_which_node_it_needs(tmp_path: Path, built: Path, wanted: str, oldest: str) -> None:
+    fake_node(tmp_path, "echo v20.0.0")
+    (built / "package.json").write_text(json.dumps({"name": "openwa", "engines": {"node": wanted, "npm": ">=10"}}))
+
+    with pytest.raises(LaunchFailedError, match=rf"needs Node.js {oldest} or later"):
+        await NodeProgram("node", built, path_of(tmp_path)).node()
+
+
+@pytest.mark.parametrize("content", ["", "{}", "[]", '{"engines": 22}', '{"engines": {"node": null}}', "\xff"])
+async def test_a_build_that_does_not_say_it_gets_the_oldest_node_of_all(
+    tmp_path: Path, built: Path, content: str
+) -> None:
+    fake_node(tmp_path, "echo v20.0.0")
+    (built / "package.json").write_text(content, "latin-1")
+
+    with pytest.raises(LaunchFailedError, match=r"needs Node.js 22\.13\.0 or later"):
+        await NodeProgram("node", built, path_of(tmp_path)).node()
+
+
+async def test_a_later_build_that_needs_more_is_noticed(tmp_path: Path, built: Path) -> None:
+    fake_node(tmp_path, "echo v22.15.0")
+    program = NodeProgram("node", built, path_of(tmp_path))
+    await program.node()
+
+    (built / "package.json").write_text('{"engines": {"node": ">=22.19.0"}}')
+
+    with pytest.raises(LaunchFailedError, match=r"is v22\.15\.0, this OpenWA needs Node.js 22\.19\.0"):
+        await program.node()
 
 
 async def test_the_version_is_asked_for_once_until_the_file_changes(tmp_path: Path, built: Path) -> None:

@@ -137,7 +137,7 @@ def test_node_is_found_and_asked_its_version(tmp_path: Path) -> None:
     none = daemon_checks.check_node(NodeProgram("no-such-node", tmp_path, {}))
 
     assert (new.level, old.level, none.level) == ("ok", "fail", "fail")
-    assert old.detail.endswith("is v20.20.2, OpenWA needs Node.js 22.15 or later")
+    assert old.detail.endswith("is v20.20.2, this OpenWA needs Node.js 22.13.0 or later")
     assert none.advice
 
 
