@@ -72,7 +72,7 @@ class Intake:
         body = await read_whole(request, self._body_within_s)
         if not is_signed(body, launch.secret, request.headers.get("X-OpenWA-Signature", "")):
             raise UnauthenticatedError("the signature does not fit")
-        delivery = parse_delivery(body, _idempotency_key(request))
+        delivery = parse_delivery(body, request.headers.get("X-OpenWA-Idempotency-Key"))
         if is_passed_through(delivery.event) and await self._is_full():
             raise BacklogFullError("too much is undelivered already; post it again later")
         await self._inbox.receive(session_id, launch.launch_id, delivery)
@@ -85,15 +85,27 @@ class Intake:
         return launch
 
 
-def _idempotency_key(request: web.Request) -> str | None:
-    """Return the key, or a hash of one that is no plain text: it holds a message's id, which its sender has chosen."""
-    key = request.headers.get("X-OpenWA-Idempotency-Key")
-    if not key or _KEY.fullmatch(key):
-        return key or None
-    return hashlib.sha256(key.encode("utf-8", "surrogateescape")).hexdigest()
-
-
 _KEY = re.compile(r"[\x20-\x7e]{1,256}")
+#: What OpenWA writes into a key in place of a fact it does not have (docs/openwa.md, Webhooks).
+_MISSING = "unknown"
+
+
+def _idempotency_key(header: str | None, data: Mapping[str, Json]) -> str | None:
+    """Return the key of an event with this data, None when its engine gave none.
+
+    One that is no plain text is hashed: it holds a message's id, which its sender has chosen. One with a missing fact
+    is the same for other events without it, so the data, which all tries of one event share, becomes part of it.
+    """
+    if not header:
+        return None
+    key = header if _KEY.fullmatch(header) else _digest(header.encode("utf-8", "surrogateescape"))
+    if _MISSING not in header.split("_"):
+        return key
+    return f"{key}_{_digest(json.dumps(data, sort_keys=True).encode())}"
+
+
+def _digest(content: bytes) -> str:
+    return hashlib.sha256(content).hexdigest()
 
 
 def is_signed(body: bytes, secret: str, signature: str) -> bool:
@@ -103,8 +115,8 @@ def is_signed(body: bytes, secret: str, signature: str) -> bool:
     return hmac.compare_digest(arguments, wanted)
 
 
-def parse_delivery(body: bytes, idempotency_key: str | None) -> EngineDelivery:
-    """Return what was posted: OpenWA nests an event's fields under `data`, the guide's engines post them flat.
+def parse_delivery(body: bytes, key_header: str | None) -> EngineDelivery:
+    """Return what was posted: OpenWA nests an event's fields under `data`, engines of one's own post them flat.
 
     Raises:
         BadRequestError: it is not JSON.
@@ -117,7 +129,7 @@ def parse_delivery(body: bytes, idempotency_key: str | None) -> EngineDelivery:
     data = posted.get("data")
     if not isinstance(data, Mapping):
         data = {name: value for name, value in posted.items() if name != "event"}
-    return EngineDelivery(event=event, data=data, idempotency_key=idempotency_key)
+    return EngineDelivery(event=event, data=data, idempotency_key=_idempotency_key(key_header, data))
 
 
 #: NaN and infinities are no JSON, and what we store is read by other languages.

@@ -55,6 +55,27 @@ async def test_an_odd_key_is_a_key_all_the_same(world: World, key: str) -> None:
     assert await received(world) == 2
 
 
+def without_id(text: str) -> tuple[bytes, str]:
+    """Return body and key of a recorded message, with this text, as OpenWA posts one whose id it does not know."""
+    deliveries = json.loads(RECORDED.read_text())["deliveries"]
+    recorded = next(each for each in deliveries if each["headers"]["X-OpenWA-Event"] == "message.received")
+    body = json.loads(recorded["raw_body"])
+    message_id = body["data"].pop("id")
+    body["data"]["body"] = text
+    key = recorded["headers"]["X-OpenWA-Idempotency-Key"].replace(message_id, "unknown")
+    return json.dumps({**body, "idempotencyKey": key}).encode(), key
+
+
+async def test_two_messages_without_an_id_are_two_and_a_repeat_of_one_is_none(world: World) -> None:
+    session = await linked(world)
+
+    for text in ("hello", "good bye", "hello"):
+        body, key = without_id(text)
+        await world.post_event(session, body, key=key)
+
+    assert await received(world) == 2
+
+
 async def test_an_empty_key_is_none(world: World) -> None:
     session = await linked(world)
 
