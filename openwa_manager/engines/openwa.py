@@ -23,8 +23,9 @@ from openwa_manager.engines.program import Program
 _EAGER_S, _EAGER_PAUSE_S, _PAUSE_S = 1.0, 0.04, 0.2
 #: baileys answers `start` within a second; whatsapp-web.js blocks for up to 60 s, which we do not wait out.
 _START_PATIENCE_S = 2.0
-#: OpenWA waits delay x n after try n, so five tries span 10 x delay: longer than a restart of ours takes.
-_WEBHOOK_TRIES, _WEBHOOK_DELAY_MS = 5, 13_000
+#: After try n OpenWA waits delay x n up to 0.23 (130 s in all), delay x 2^(n-1) since 0.24 (195 s): both are longer
+#: than a restart of ours takes.
+WEBHOOK_TRIES, WEBHOOK_DELAY_MS = 5, 13_000
 _UNLIMITED = "1000000"
 _CHROMIUM = "whatsapp-web.js"
 #: Chromium puts `.org.chromium.Chromium.XXXXXX/SingletonSocket` below TMPDIR; macOS allows a socket 103 bytes.
@@ -42,7 +43,7 @@ _FIXED_ENV: Mapping[str, str] = {
     "SHUTDOWN_DELAY_MS": "0",
     "SERVE_DASHBOARD": "false",
     "AUTO_START_SESSIONS": "false",
-    "WEBHOOK_RETRY_DELAY": str(_WEBHOOK_DELAY_MS),
+    "WEBHOOK_RETRY_DELAY": str(WEBHOOK_DELAY_MS),
     "DATABASE_NAME": "./data/openwa.sqlite",
     "MAIN_DATABASE_NAME": "./data/main.sqlite",
     "SESSION_DATA_PATH": "./data/sessions",
@@ -298,7 +299,7 @@ class OpenwaEngine:
         body: Body = {
             "url": around.webhook_url(session.session_id, launch.launch_id),
             "secret": launch.secret,
-            "retryCount": _WEBHOOK_TRIES,
+            "retryCount": WEBHOOK_TRIES,
         }
         answer = await client.put_webhook(inner_id, kept, {**body, "events": ("*",)})
         if answer.status == 400:
