@@ -3,7 +3,6 @@
 import os
 import platform
 import random
-import sys
 from collections.abc import Sequence
 from contextlib import AsyncExitStack
 from functools import cached_property, partial
@@ -22,12 +21,12 @@ from openwa_manager.config import Settings
 from openwa_manager.config.policies import delivery_policy, memory_limits, probe_policy, session_policy
 from openwa_manager.domain.delivery.events import Event, Json, StoredEvent
 from openwa_manager.domain.errors import StorageFullError
+from openwa_manager.domain.ports import Engine
 from openwa_manager.domain.session.session import SessionId
-from openwa_manager.engines import openwa
-from openwa_manager.engines.command import CommandEngine, CommandSetup
 from openwa_manager.engines.environment import EngineContext
-from openwa_manager.engines.openwa import OpenwaEngine, OpenwaSetup
-from openwa_manager.engines.program import KnownProgram, NodeProgram, Program
+from openwa_manager.engines.openwa import OpenwaEngine
+from openwa_manager.engines.recipe import EngineValues
+from openwa_manager.engines.registry import build_engines
 from openwa_manager.host.clock import SystemClock
 from openwa_manager.host.home import Home
 from openwa_manager.host.network import has_default_route
@@ -153,28 +152,23 @@ class Parts:
         )
 
     @cached_property
-    def openwa_engines(self) -> dict[str, OpenwaEngine]:
-        programs: dict[str, Program] = {
-            "openwa": NodeProgram(self.settings.node, self.settings.openwa_home, os.environ),
-            "simulator": KnownProgram((sys.executable, "-m", "openwa_manager.simulator")),
-        }
-        around, engine_type = self.engine_context, self.settings.engine_type
-        setups = {
-            name: OpenwaSetup(
-                program=each, engine_context=around, engine_type=engine_type, answer_timeout_s=self._answer_timeout_s
-            )
-            for name, each in programs.items()
-        }
-        return {name: OpenwaEngine(setup, self.clock) for name, setup in setups.items()}
+    def engines(self) -> dict[str, Engine]:
+        values = EngineValues(
+            clock=self.clock,
+            context=self.engine_context,
+            answer_timeout_s=self._answer_timeout_s,
+            node=self.settings.node,
+            openwa_home=self.settings.openwa_home,
+            engine_type=self.settings.engine_type,
+            command_argv=self.settings.command_argv,
+            command_env=self.settings.command_env,
+        )
+        return build_engines(values)
 
     @cached_property
-    def command_setup(self) -> CommandSetup:
-        return CommandSetup(
-            argv=self.settings.command_argv,
-            engine_context=self.engine_context,
-            env=self.settings.command_env,
-            answer_timeout_s=self._answer_timeout_s,
-        )
+    def openwa_engines(self) -> dict[str, OpenwaEngine]:
+        """Return the engines that speak OpenWA's API."""
+        return {name: engine for name, engine in self.engines.items() if isinstance(engine, OpenwaEngine)}
 
     @property
     def _answer_timeout_s(self) -> float:
@@ -188,7 +182,7 @@ class Parts:
             chance=random.random,
             database=self.database,
             launcher=self.launcher,
-            engines={**self.openwa_engines, "command": CommandEngine(self.command_setup)},
+            engines=self.engines,
             gate=self.gate,
             ports=PortPool(self.settings.engine_ports.first, self.settings.engine_ports.last),
             policy=session_policy(self.settings),
@@ -329,8 +323,8 @@ class Parts:
         )
 
     def _recipes(self) -> Recipes:
-        env_names = dict.fromkeys(self.openwa_engines, openwa.ENV_NAMES)
-        return Recipes(env_names={**env_names, "command": self.command_setup.env_names}, default=self.settings.engine)
+        env_names = {name: engine.env_names for name, engine in self.engines.items()}
+        return Recipes(env_names=env_names, default=self.settings.engine)
 
     @property
     def gateway(self) -> GatewayDependencies:

@@ -166,7 +166,7 @@ def test_an_empty_variable_is_one_that_is_not_set(home: Path) -> None:
         ("OPENWA_MANAGER_INTAKE_LISTEN", "0.0.0.0:2791", "use a loopback address"),
         ("OPENWA_MANAGER_ENGINE_PORTS", "29099-28100", "first-last"),
         ("OPENWA_MANAGER_ENGINE_PORTS", "80", "first-last"),
-        ("OPENWA_MANAGER_ENGINE", "docker", "'openwa', 'simulator' or 'command'"),
+        ("OPENWA_MANAGER_ENGINE", "docker", "must be one of openwa, simulator, command"),
         ("OPENWA_MANAGER_ENGINE", "command", "needs command_argv"),
         ("OPENWA_MANAGER_COMMAND_ARGV", "ls -l", "write it as JSON"),
         ("OPENWA_MANAGER_ENGINE_ENV", '{"A": 1}', "engine_env.A .from OPENWA_MANAGER_ENGINE_ENV.: .*valid string"),

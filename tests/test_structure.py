@@ -6,6 +6,8 @@ from pathlib import Path
 
 import pytest
 
+from openwa_manager.engines.registry import NAMES
+
 ROOT = Path(__file__).parents[1]
 FILES = sorted(path for folder in ("openwa_manager", "tests", "examples") for path in (ROOT / folder).rglob("*.py"))
 
@@ -57,6 +59,21 @@ def strings(path: Path) -> Iterator[ast.Constant]:
     for node in ast.walk(tree):
         if isinstance(node, ast.Constant) and isinstance(node.value, str) and id(node) not in docs:
             yield node
+
+
+#: Where a recipe's word means something else: a check of the doctor, a user of the host.
+NOT_A_RECIPE = {"cli/doctor/daemon_checks.py", "cli/service/installation.py"}
+
+
+def test_recipes_are_named_in_their_registry_only() -> None:
+    named = {
+        str(path.relative_to(ROOT / "openwa_manager"))
+        for path in PACKAGE
+        for node in strings(path)
+        if node.value in NAMES
+    }
+
+    assert named - NOT_A_RECIPE == {"engines/registry.py"}
 
 
 def test_no_path_is_pasted_into_a_uri() -> None:

@@ -23,6 +23,7 @@ from pydantic import (
 from openwa_manager.domain.delivery.delivery import DeliveryPolicy
 from openwa_manager.domain.delivery.events import Json
 from openwa_manager.domain.errors import InvalidInputError
+from openwa_manager.engines import registry
 from openwa_manager.webhooks.signing import check_secret
 
 #: macOS gives a socket's path 104 bytes, the last of them a zero.
@@ -88,6 +89,12 @@ def _parse_json(value: object) -> object:
     return parsed
 
 
+def _check_engine(value: str) -> str:
+    if value not in registry.NAMES:
+        raise ValueError(f"must be one of {', '.join(registry.NAMES)}")
+    return value
+
+
 def _check_url(value: str) -> str:
     url = urlsplit(value)
     if url.scheme not in ("http", "https") or not url.hostname or url.fragment:
@@ -97,6 +104,7 @@ def _check_url(value: str) -> str:
 
 ListenAddress = Annotated[Address, BeforeValidator(_parse_address)]
 Ports = Annotated[PortRange, BeforeValidator(_parse_ports)]
+EngineName = Annotated[str, AfterValidator(_check_engine)]
 Url = Annotated[str, AfterValidator(_check_url)]
 AbsolutePath = Annotated[Path, AfterValidator(lambda path: path.expanduser().absolute())]
 RealPath = Annotated[Path, AfterValidator(lambda path: path.expanduser().resolve())]  # FSEvents reports real paths
@@ -131,7 +139,7 @@ class Settings(BaseModel):
     allowed_hosts: Words = ()
     trusted_proxies: Networks = ()  # of the contract, for rate limits by caller; nothing reads it yet
 
-    engine: Literal["openwa", "simulator", "command"] = "openwa"
+    engine: EngineName = registry.OPENWA
     engine_ports: Ports = PortRange(28100, 29099)
     engine_env: Table = Field(default_factory=dict)
     openwa_home: RealPath = Path("~/openwa")
@@ -234,7 +242,7 @@ class Settings(BaseModel):
             raise ValueError("message_gap_min_s is above message_gap_max_s: lower it or raise the other")
         if self.memory_soft_bytes and self.memory_hard_bytes and self.memory_soft_bytes > self.memory_hard_bytes:
             raise ValueError("memory_soft_bytes is above memory_hard_bytes: lower it or raise the other")
-        if self.engine == "command" and not self.command_argv:
+        if self.engine == registry.COMMAND and not self.command_argv:
             raise ValueError('engine = "command" needs command_argv, such as ["/usr/local/bin/my-engine"]')
         return self
 

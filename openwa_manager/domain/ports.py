@@ -146,6 +146,11 @@ class Engine(Protocol):
         """Return what this kind can be relied on to do."""
         ...
 
+    @property
+    def env_names(self) -> frozenset[str]:
+        """Return the variables this kind sets itself, which no session may set."""
+        ...
+
     async def plan(self, session: Session, launch: Launch, directory: Path) -> LaunchPlan:
         """Return how to start this launch.
 

@@ -23,6 +23,7 @@ from openwa_manager.domain.session.stimuli import (
 )
 from openwa_manager.engines.environment import EngineContext
 from openwa_manager.engines.mapping import Data, text_of
+from openwa_manager.engines.recipe import EngineValues, Recipe
 
 #: What the recipe sets itself; the names of `command_env` come on top.
 ENV_NAMES = frozenset({"SESSION_ID", "SESSION_DIR", "PORT", "WEBHOOK_URL", "WEBHOOK_SECRET", "TMPDIR"})
@@ -39,11 +40,6 @@ class CommandSetup:
     env: Mapping[str, str] = field(default_factory=dict, repr=False)
     answer_timeout_s: float = 5.0
 
-    @property
-    def env_names(self) -> frozenset[str]:
-        """Return the variables a session may not set."""
-        return ENV_NAMES.union(self.env)
-
 
 class CommandEngine:
     """Implements `domain.ports.Engine` for a program of one's own; it needs no HTTP server."""
@@ -52,6 +48,7 @@ class CommandEngine:
 
     def __init__(self, setup: CommandSetup) -> None:
         self._setup = setup
+        self.env_names = ENV_NAMES.union(setup.env)
         self._answered: dict[SessionId, LaunchId] = {}
 
     async def plan(self, session: Session, launch: Launch, directory: Path) -> LaunchPlan:
@@ -195,3 +192,21 @@ _EVENTS: Mapping[str, _Reader] = {
     "session.logged_out": _link(LinkReport.LOGGED_OUT),
     **{f"message.{fate}": _message(fate) for fate in ("sent", "delivered", "read", "failed")},
 }
+
+
+def _build(values: EngineValues) -> CommandEngine:
+    setup = CommandSetup(
+        argv=values.command_argv,
+        engine_context=values.context,
+        env=values.command_env,
+        answer_timeout_s=values.answer_timeout_s,
+    )
+    return CommandEngine(setup)
+
+
+def _recognizes(arguments: Sequence[str], environment: Mapping[str, str]) -> bool:
+    del arguments
+    return environment.keys() >= {"WEBHOOK_URL", "WEBHOOK_SECRET"}
+
+
+RECIPE = Recipe(build=_build, recognizes=_recognizes)

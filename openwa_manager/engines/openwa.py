@@ -17,7 +17,8 @@ from openwa_manager.engines.client import Answer, Body, EngineClient
 from openwa_manager.engines.environment import EngineContext, is_own_webhook
 from openwa_manager.engines.forwarding import Forwarder
 from openwa_manager.engines.mapping import InnerSession
-from openwa_manager.engines.program import Program
+from openwa_manager.engines.program import LOOPBACK_SHIM, NodeProgram, Program
+from openwa_manager.engines.recipe import EngineValues, Recipe
 
 #: The first tries come quickly: a simulator is up after 0.1 s, OpenWA after 2 s.
 _EAGER_S, _EAGER_PAUSE_S, _PAUSE_S = 1.0, 0.04, 0.2
@@ -92,6 +93,16 @@ class OpenwaSetup:
     answer_timeout_s: float = 5.0
     forward_silence_s: float = 60.0
 
+    @classmethod
+    def of(cls, values: EngineValues, program: Program) -> Self:
+        """Return the setup for engines that run this program."""
+        return cls(
+            program=program,
+            engine_context=values.context,
+            engine_type=values.engine_type,
+            answer_timeout_s=values.answer_timeout_s,
+        )
+
 
 @dataclass(slots=True, kw_only=True)
 class _Line:
@@ -117,6 +128,7 @@ class OpenwaEngine:
     """Implements `domain.ports.Engine` for OpenWA; an async context that closes its lines when it is left."""
 
     capabilities = Capabilities(answers_probes=True, reports_link=True, writes_qr_file=False)
+    env_names = ENV_NAMES
 
     def __init__(self, setup: OpenwaSetup, clock: Clock) -> None:
         self._setup = setup
@@ -352,3 +364,16 @@ def _is_started(answer: Answer) -> bool:
 async def _shown_image(client: EngineClient, inner_id: str) -> bytes | None:
     shown = await client.qr(inner_id)
     return mapping.image_of(shown.code) if shown is not None and shown.status == "qr_ready" else None
+
+
+def _build(values: EngineValues) -> OpenwaEngine:
+    program = NodeProgram(values.node, values.openwa_home, values.context.environ)
+    return OpenwaEngine(OpenwaSetup.of(values, program), values.clock)
+
+
+def _recognizes(arguments: Sequence[str], environment: Mapping[str, str]) -> bool:
+    del environment
+    return any(Path(argument).name == LOOPBACK_SHIM.name for argument in arguments)
+
+
+RECIPE = Recipe(build=_build, recognizes=_recognizes)

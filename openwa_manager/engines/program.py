@@ -46,14 +46,14 @@ class Program(Protocol):
 
 
 @dataclass(frozen=True, slots=True)
-class KnownProgram:
-    """A program that needs no checking, such as the simulator: our own interpreter and a module of ours."""
+class FixedProgram:
+    """A program that is always run in the same way and needs no checking."""
 
-    words: tuple[str, ...]
+    command: tuple[str, ...]
 
     async def argv(self) -> tuple[str, ...]:
-        """Return its words."""
-        return self.words
+        """Return its command."""
+        return self.command
 
 
 class NodeProgram:

@@ -28,7 +28,7 @@ from openwa_manager.domain.session.restart import Policy
 from openwa_manager.domain.session.session import LaunchId, Session, SessionId, Usage
 from openwa_manager.engines.environment import EngineContext
 from openwa_manager.engines.openwa import ENV_NAMES, OpenwaEngine, OpenwaSetup
-from openwa_manager.engines.program import KnownProgram, Program
+from openwa_manager.engines.program import FixedProgram, Program
 from openwa_manager.host.clock import SystemClock
 from openwa_manager.metrics import QR_PUSH_S, Durations
 from openwa_manager.processes.launcher import HostLauncher
@@ -51,7 +51,7 @@ from openwa_manager.store.database import Database
 from tests.api.delivery.channels import PACE, Channels, channels_of
 
 USER_AND_ID = "user_1_session_550e8400"
-SIMULATOR = KnownProgram((sys.executable, "-m", "openwa_manager.simulator"))
+SIMULATOR = FixedProgram((sys.executable, "-m", "openwa_manager.simulator"))
 QUICK = {"SIM_QR_DELAY_S": "0.05", "SIM_OPEN_S": "0.05", "SIM_RECONNECT_S": "0.05"}
 #: Nobody measures anything here.
 UNWATCHED = HealthSources(record=lambda _: None, usage=lambda _: None, open_files=lambda _: None, disk=lambda _: None)

@@ -26,13 +26,13 @@ from openwa_manager.domain.session.stimuli import LinkCheckRequested, LinkReport
 from openwa_manager.engines.command import CommandEngine, CommandSetup
 from openwa_manager.engines.environment import EngineContext
 from openwa_manager.engines.openwa import OpenwaEngine, OpenwaSetup
-from openwa_manager.engines.program import KnownProgram, NodeProgram, Program
+from openwa_manager.engines.program import FixedProgram, NodeProgram, Program
 from openwa_manager.host.clock import SystemClock
 
 SESSION_ID = SessionId("user_1_session_550e8400-e29b-41d4-a716-446655440000")
 KEY = "owk_0123456789abcdef0123456789abcdef"
 CONTROL_OFFSET = 10_000
-SIMULATOR = KnownProgram((sys.executable, "-m", "openwa_manager.simulator"))
+SIMULATOR = FixedProgram((sys.executable, "-m", "openwa_manager.simulator"))
 QUICK = {"SIM_QR_DELAY_S": "0.05", "SIM_RECONNECT_S": "0.05", "SIMULATE_TYPING": "false", "MOCK_WA_QR_DELAY_MS": "100"}
 
 Kind = TypeVar("Kind", bound=Observation)

@@ -8,7 +8,7 @@ from openwa_manager.domain.session.session import LAUNCH_ID_VARIABLE, SessionId,
 from openwa_manager.engines import command, openwa
 from openwa_manager.engines.environment import EngineContext, refused_env_names
 from openwa_manager.engines.openwa import OpenwaEngine, OpenwaSetup
-from openwa_manager.engines.program import KnownProgram
+from openwa_manager.engines.program import FixedProgram
 from openwa_manager.host.clock import SystemClock
 from tests.engines.rig import KEY, SESSION_ID, new_launch, new_session
 
@@ -30,7 +30,7 @@ DAEMON_ENVIRON = {
 
 def engine(engine_type: str = "baileys", **engine_env: str) -> OpenwaEngine:
     around = EngineContext(environ=DAEMON_ENVIRON, intake_url="http://127.0.0.1:2791", engine_env=engine_env)
-    setup = OpenwaSetup(program=KnownProgram(("true",)), engine_context=around, engine_type=engine_type)
+    setup = OpenwaSetup(program=FixedProgram(("true",)), engine_context=around, engine_type=engine_type)
     return OpenwaEngine(setup, SystemClock())
 
 
@@ -91,7 +91,7 @@ async def test_temporary_files_stay_in_the_session_unless_chromiums_socket_would
 
 async def test_logs_may_live_elsewhere(tmp_path: Path) -> None:
     around = EngineContext(environ={}, intake_url="http://127.0.0.1:2791", logs_root=tmp_path / "logs")
-    setup = OpenwaSetup(program=KnownProgram(("true",)), engine_context=around)
+    setup = OpenwaSetup(program=FixedProgram(("true",)), engine_context=around)
 
     plan = await OpenwaEngine(setup, SystemClock()).plan(new_session(), new_launch(28100), tmp_path / "s")
 

@@ -12,7 +12,7 @@ from openwa_manager.domain.session.session import Launch
 from openwa_manager.domain.session.stimuli import EngineReady, LinkReport, LinkReported, Observation, QrProduced
 from openwa_manager.engines.environment import EngineContext
 from openwa_manager.engines.openwa import WEBHOOK_DELAY_MS, WEBHOOK_TRIES, OpenwaEngine, OpenwaSetup
-from openwa_manager.engines.program import KnownProgram
+from openwa_manager.engines.program import FixedProgram
 from openwa_manager.host.clock import SystemClock
 from tests.engines.peer import ROW, Peer, serving
 from tests.engines.rig import free_port, knowing, new_launch, new_session
@@ -31,7 +31,7 @@ def launch() -> Launch:
 @pytest.fixture
 async def engine() -> AsyncIterator[OpenwaEngine]:
     around = EngineContext(environ={}, intake_url="http://127.0.0.1:2791")
-    setup = OpenwaSetup(program=KnownProgram(("true",)), engine_context=around, answer_timeout_s=2.0)
+    setup = OpenwaSetup(program=FixedProgram(("true",)), engine_context=around, answer_timeout_s=2.0)
     async with OpenwaEngine(setup, SystemClock()) as engine:
         yield engine
 
@@ -216,7 +216,7 @@ async def test_a_new_launch_gets_a_line_of_its_own(engine: OpenwaEngine, launch:
 
 async def test_a_call_that_takes_too_long_is_told_apart_from_one_that_failed(launch: Launch) -> None:
     around = EngineContext(environ={}, intake_url="http://127.0.0.1:2791")
-    setup = OpenwaSetup(program=KnownProgram(("true",)), engine_context=around, answer_timeout_s=0.05)
+    setup = OpenwaSetup(program=FixedProgram(("true",)), engine_context=around, answer_timeout_s=0.05)
 
     async with OpenwaEngine(setup, SystemClock()) as engine, serving(Peer(held_call=RECORD), launch.port):
         with pytest.raises(EngineTimeoutError, match=r"within 0\.05 s"):

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from openwa_manager.domain.errors import LaunchFailedError
-from openwa_manager.engines.program import LOOPBACK_SHIM, KnownProgram, NodeProgram
+from openwa_manager.engines.program import LOOPBACK_SHIM, FixedProgram, NodeProgram
 
 NODE = shutil.which(os.environ.get("NODE", "node"))
 
@@ -35,7 +35,7 @@ def path_of(folder: Path) -> Mapping[str, str]:
 
 
 async def test_a_known_program_is_its_words() -> None:
-    assert await KnownProgram((sys.executable, "-m", "x")).argv() == (sys.executable, "-m", "x")
+    assert await FixedProgram((sys.executable, "-m", "x")).argv() == (sys.executable, "-m", "x")
 
 
 async def test_openwas_build_is_run_by_node_behind_the_shim(tmp_path: Path, built: Path) -> None:

@@ -10,6 +10,7 @@ from openwa_manager.cli.client import Client
 from openwa_manager.cli.command import Command, Invocation, takes_session, takes_wait
 from openwa_manager.cli.errors import FAILED, UsageError
 from openwa_manager.cli.terminal.output import megabytes, moment, record, table
+from openwa_manager.engines import registry
 
 if TYPE_CHECKING:
     from openwa_manager.domain.delivery.events import Json
@@ -90,7 +91,7 @@ def _report(session: _Session, *, has_failed: bool) -> int | None:
 def _declare_create(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("session_id", metavar="ID", nargs="?", help="a-z, 0-9, - and _; made up if absent")
     parser.add_argument("--user-id", help="whose session it is (taken from user_<x>_session_… if absent)")
-    parser.add_argument("--engine", choices=("openwa", "simulator", "command"), help="what serves it")
+    parser.add_argument("--engine", choices=registry.NAMES, help="what serves it")
     parser.add_argument("--label", metavar="NAME=TEXT", type=_pair, action="append", default=[], help="may be repeated")
     parser.add_argument("--env", metavar="NAME=TEXT", type=_pair, action="append", default=[], help="for its engine")
     parser.add_argument("--proxy-url", metavar="URL", help="how its engine reaches WhatsApp")

@@ -26,6 +26,7 @@ from openwa_manager.cli.terminal.output import Output, cell
 from openwa_manager.cli.terminal.qr_drawing import draw, modules_of
 from openwa_manager.config import GUIDE_NAMES, PREFIX
 from openwa_manager.domain.errors import OpenwaManagerError
+from openwa_manager.engines.registry import SIMULATOR
 
 if TYPE_CHECKING:
     from openwa_manager.domain.delivery.events import Json
@@ -38,7 +39,7 @@ _POLL_S = 0.05
 _FAREWELL_S = 2.0
 #: Lively, and small enough for any machine: a simulated engine needs 20 MB.
 _SETTINGS = {
-    "ENGINE": "simulator",
+    "ENGINE": SIMULATOR,
     "ENGINE_ENV": json.dumps({"SIM_RECONNECT_S": "0.2"}),
     "MIN_FREE_MEMORY_BYTES": "0",
     "MIN_FREE_DISK_BYTES": "0",
@@ -207,7 +208,7 @@ async def _wind_down(stage: _Stage, process: Process) -> None:
 async def _pair(stage: _Stage) -> None:
     stage.output.write(f"\n> Create the session {SESSION}: POST /v1/sessions")
     began_s = time.perf_counter()
-    body: Mapping[str, Json] = {"session_id": SESSION, "engine": "simulator"}
+    body: Mapping[str, Json] = {"session_id": SESSION, "engine": SIMULATOR}
     await asyncio.to_thread(stage.client.post, "/v1/sessions", None, body)
     pushed = await stage.expect("session.qr")
     stage.output.write(draw(modules_of(str(pushed.event["qr_base64"]))))

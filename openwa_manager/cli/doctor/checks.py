@@ -9,6 +9,7 @@ from openwa_manager.cli.doctor import daemon_checks, host_checks
 from openwa_manager.cli.doctor.findings import Finding
 from openwa_manager.config import Settings, load
 from openwa_manager.domain.errors import ConfigError
+from openwa_manager.engines import registry
 from openwa_manager.engines.program import NodeProgram
 from openwa_manager.host import capacity
 
@@ -32,7 +33,7 @@ def _settled(settings: Settings, environ: Mapping[str, str]) -> Iterator[Finding
     yield daemon_checks.check_database(settings.home / "manager.db")
     yield host_checks.check_memory(capacity.free_memory_bytes(), settings.min_free_memory_bytes)
     yield host_checks.check_disk(settings.sessions_root, settings.min_free_disk_bytes)
-    if settings.engine == "openwa":
+    if settings.engine == registry.OPENWA:
         yield daemon_checks.check_node(NodeProgram(settings.node, settings.openwa_home, environ))
         yield daemon_checks.check_openwa(settings.openwa_home)
     running = daemon_checks.running_version(settings.home)

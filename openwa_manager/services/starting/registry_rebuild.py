@@ -26,6 +26,7 @@ from openwa_manager.domain.session.session import (
     user_of,
 )
 from openwa_manager.engines.credentials import kept_key
+from openwa_manager.engines.registry import name_of
 from openwa_manager.host.home import Home
 from openwa_manager.processes.reading.discovery import FoundEngine, find_engines
 from openwa_manager.store import registry
@@ -106,7 +107,8 @@ class RegistryRebuild:
         if known and known.launch and known.launch.launch_id == engine.launch_id:
             return known
         environment = engine.environment
-        session = known or self._rested(engine.session_id, _kind_of(engine))
+        kind = name_of(engine.arguments, environment) or self._default_engine
+        session = known or self._rested(engine.session_id, kind)
         launch = Launch(
             launch_id=engine.launch_id,
             number=session.launch_count + 1,
@@ -160,12 +162,6 @@ def _is_there(database: Path) -> bool:
         return database.stat().st_size > 0
     except FileNotFoundError:
         return False
-
-
-def _kind_of(engine: FoundEngine) -> str:
-    if "API_MASTER_KEY" not in engine.environment:
-        return "command"
-    return "simulator" if "openwa_manager.simulator" in engine.arguments else "openwa"
 
 
 def _directories(sessions_root: Path) -> Iterator[Path]:

@@ -4,11 +4,11 @@ from pathlib import Path
 
 import pytest
 
-from openwa_manager.engines.program import KnownProgram
+from openwa_manager.engines.program import FixedProgram
 from tests.api.world import World, world_in
 from tests.fakes import openwa_peer
 
-PEER = KnownProgram((sys.executable, openwa_peer.__file__))
+PEER = FixedProgram((sys.executable, openwa_peer.__file__))
 
 
 @pytest.fixture

@@ -1,0 +1,36 @@
+"""What a recipe is: how its engine is built, and by what a live one is recognised."""
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from openwa_manager.domain.ports import Clock, Engine
+from openwa_manager.engines.environment import EngineContext
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class EngineValues:
+    """The values all engines of one daemon are built from; each recipe takes what it needs.
+
+    `answer_timeout_s` bounds each ordinary call to an engine; `engine_type` is how OpenWA speaks to WhatsApp.
+    """
+
+    clock: Clock
+    context: EngineContext
+    answer_timeout_s: float
+    node: str
+    openwa_home: Path
+    engine_type: str
+    command_argv: Sequence[str]
+    command_env: Mapping[str, str] = field(repr=False)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Recipe:
+    """One kind of engine.
+
+    `recognizes` tells from the arguments and the environment of a live process whether this recipe launched it.
+    """
+
+    build: Callable[[EngineValues], Engine]
+    recognizes: Callable[[Sequence[str], Mapping[str, str]], bool]

@@ -1,0 +1,37 @@
+"""The one list of recipes; a new kind of engine is a module with its `RECIPE`, and one line here.
+
+Names are at hand without importing any recipe: commands that only need the names start quickly.
+"""
+
+from collections.abc import Mapping, Sequence
+from importlib import import_module
+
+from openwa_manager.domain.ports import Engine
+from openwa_manager.engines.recipe import EngineValues, Recipe
+
+OPENWA, SIMULATOR, COMMAND = "openwa", "simulator", "command"
+
+#: Where each recipe is, by the name that settings, sessions and callers know it by.
+_MODULES: Mapping[str, str] = {
+    OPENWA: "openwa_manager.engines.openwa",
+    SIMULATOR: "openwa_manager.engines.simulator",
+    COMMAND: "openwa_manager.engines.command",
+}
+
+#: Every recipe.
+NAMES = tuple(_MODULES)
+
+
+def build_engines(values: EngineValues) -> dict[str, Engine]:
+    """Return one engine of each recipe, by its name."""
+    return {name: _recipe(name).build(values) for name in NAMES}
+
+
+def name_of(arguments: Sequence[str], environment: Mapping[str, str]) -> str | None:
+    """Return which recipe launched a live process with these arguments; None when no recipe recognises it."""
+    return next((name for name in NAMES if _recipe(name).recognizes(arguments, environment)), None)
+
+
+def _recipe(name: str) -> Recipe:
+    recipe: Recipe = import_module(_MODULES[name]).RECIPE
+    return recipe

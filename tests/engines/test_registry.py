@@ -1,0 +1,67 @@
+import os
+from collections.abc import Mapping
+from pathlib import Path
+
+import pytest
+
+from openwa_manager.domain.ports import Engine
+from openwa_manager.engines import registry
+from openwa_manager.engines.environment import EngineContext
+from openwa_manager.engines.openwa import OpenwaEngine
+from openwa_manager.engines.recipe import EngineValues
+from tests.engines.rig import new_launch, new_session
+from tests.fakes.clock import FakeClock
+
+
+@pytest.fixture
+def engines(tmp_path: Path) -> Mapping[str, Engine]:
+    home = tmp_path / "openwa"
+    (home / "dist").mkdir(parents=True)
+    (home / "dist" / "main.js").touch()
+    node = tmp_path / "node"
+    node.write_text("#!/bin/sh\necho v24.0.0\n")
+    node.chmod(0o755)
+    values = EngineValues(
+        clock=FakeClock(),
+        context=EngineContext(environ=dict(os.environ), intake_url="http://127.0.0.1:2791"),
+        answer_timeout_s=5.0,
+        node=str(node),
+        openwa_home=home,
+        engine_type="baileys",
+        command_argv=("sh", "-c", "sleep 1"),
+        command_env={"LEVEL": "1"},
+    )
+    return registry.build_engines(values)
+
+
+def test_every_recipe_is_built_by_its_name(engines: Mapping[str, Engine]) -> None:
+    assert tuple(engines) == registry.NAMES
+
+
+def test_the_two_that_speak_openwas_api_are_of_its_class(engines: Mapping[str, Engine]) -> None:
+    speaking = [name for name, engine in engines.items() if isinstance(engine, OpenwaEngine)]
+
+    assert speaking == [registry.OPENWA, registry.SIMULATOR]
+
+
+@pytest.mark.parametrize("name", registry.NAMES)
+async def test_what_a_recipe_launches_is_recognised_as_its_own(
+    engines: Mapping[str, Engine], tmp_path: Path, name: str
+) -> None:
+    plan = await engines[name].plan(new_session(), new_launch(28100), tmp_path)
+
+    assert registry.name_of(plan.argv, plan.env) == name
+
+
+@pytest.mark.parametrize("name", registry.NAMES)
+async def test_a_session_may_set_nothing_that_its_recipe_sets(
+    engines: Mapping[str, Engine], tmp_path: Path, name: str
+) -> None:
+    plain = await engines[name].plan(new_session(), new_launch(28100), tmp_path)
+    inherited = {name for name, value in plain.env.items() if os.environ.get(name) == value}
+
+    assert plain.env.keys() - inherited - {"OPENWA_MANAGER_LAUNCH_ID"} <= engines[name].env_names
+
+
+def test_a_process_that_no_recipe_launched_is_nobodys() -> None:
+    assert registry.name_of(("vim", "notes"), {"HOME": "/home/me"}) is None
