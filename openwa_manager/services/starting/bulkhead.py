@@ -1,15 +1,15 @@
-"""The one wall a bug in a supervisor cannot pass: its session starts over from disk, and no neighbour notices."""
+"""Restarts a session's supervisor from disk after a bug; the third bug in 10 minutes ends its engine."""
 
 from collections import deque
 from functools import partial
+from typing import Protocol
 
 import structlog
 
 from openwa_manager.domain.errors import StoreDamagedError
-from openwa_manager.domain.session.session import ProcessState
-from openwa_manager.domain.session.stimuli import SupervisionFailed
+from openwa_manager.domain.session.session import ProcessState, Session
+from openwa_manager.domain.session.stimuli import Observation, SupervisionFailed
 from openwa_manager.processes.shortage import is_shortage
-from openwa_manager.services.sessions.supervisor import Supervisor
 from openwa_manager.services.starting.dependencies import Dependencies
 from openwa_manager.services.starting.reconciler import examine
 from openwa_manager.store import registry
@@ -22,7 +22,30 @@ _BUG_WINDOW_S = 600.0
 _PAUSE_S = 1.0
 
 
-async def keep_running(supervisor: Supervisor, dependencies: Dependencies) -> None:
+class Supervised(Protocol):
+    """What runs one session, as far as its bulkhead knows it."""
+
+    is_gone: bool
+
+    @property
+    def session(self) -> Session:
+        """Return the session as last recorded."""
+        ...
+
+    async def run(self) -> None:
+        """Handle what comes in until the session is gone."""
+        ...
+
+    def rebuild(self, session: Session) -> None:
+        """Start over from what is on disk."""
+        ...
+
+    def tell(self, *observations: Observation) -> None:
+        """Put what was observed into the mailbox."""
+        ...
+
+
+async def keep_running(supervisor: Supervised, dependencies: Dependencies) -> None:
     """Run a supervisor until its session is gone; the third bug within 10 min ends the engine and fails the session."""
     bugs: deque[float] = deque(maxlen=_BUGS_FORGIVEN)
     is_broken = False
@@ -54,7 +77,7 @@ def _are_too_many(bugs: deque[float]) -> bool:
     return len(bugs) == _BUGS_FORGIVEN and bugs[-1] - bugs[0] < _BUG_WINDOW_S
 
 
-async def _start_over(supervisor: Supervisor, dependencies: Dependencies, *, is_hopeless: bool) -> None:
+async def _start_over(supervisor: Supervised, dependencies: Dependencies, *, is_hopeless: bool) -> None:
     session_id = supervisor.session.session_id
     recorded = await dependencies.database.read(partial(registry.load_session, session_id=session_id))
     session = recorded or supervisor.session
