@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from openwa_manager.config import GUIDE_NAMES, Address, PortRange, Settings, load, masked
 from openwa_manager.domain.errors import ConfigError
 
-#: API.md, Settings: the names callers rely on, and their defaults.
+#: The names callers rely on, and their defaults.
 DOCUMENTED: Mapping[str, object] = {
     "engine": "openwa",
     "listen": Address("127.0.0.1", 2790),

@@ -1,4 +1,4 @@
-"""The commands: a client of the HTTP API, plus those that are the daemon or play it."""
+"""The commands: a client of the HTTP API, plus those that run the daemon or the demo."""
 
 import argparse
 import io
@@ -36,7 +36,7 @@ COMMANDS: tuple[Command, ...] = (
 
 
 def main(argv: Sequence[str] | None = None) -> int:
-    """Run the command that `argv` (None: the process's own) names; return its exit code (API.md, CLI)."""
+    """Run the command that `argv` (None: the process's own) names; return its exit code (README, Operations)."""
     if sys.stdout is None:  # closed by the caller
         sys.stdout = Path(os.devnull).open("w")  # noqa: SIM115 (for as long as we run)
     if isinstance(sys.stdout, io.TextIOWrapper):

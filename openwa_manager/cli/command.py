@@ -1,4 +1,4 @@
-"""What a command is: its words, its arguments, what it does; and what it is given when it runs."""
+"""What a command consists of, and what it gets when it runs."""
 
 import argparse
 from collections.abc import Callable, Iterable, Mapping
@@ -54,7 +54,7 @@ class Command(NamedTuple):
 
 
 def declare_all(commands: Iterable[Command], parser: argparse.ArgumentParser, *, is_required: bool) -> None:
-    """Declare the commands of which one follows here."""
+    """Declare these commands, of which one must or may be given."""
     words = parser.add_subparsers(metavar="COMMAND", required=is_required)
     for command in commands:
         below = words.add_parser(command.name, help=command.help, description=command.help)
@@ -64,7 +64,10 @@ def declare_all(commands: Iterable[Command], parser: argparse.ArgumentParser, *,
 
 
 def declare_everywhere(parser: argparse.ArgumentParser, absent: str | None = None) -> None:
-    """Declare what may stand before or behind the command; behind it, what is absent does not undo what was before."""
+    """Declare the options of every command, which may stand before or after its name.
+
+    After the name, an absent option does not undo one given before it.
+    """
     parser.add_argument("--home", metavar="DIR", default=absent, help="the daemon of this home")
     parser.add_argument("--url", metavar="URL", default=absent, help="the daemon there, with OPENWA_API_KEY")
     parser.add_argument("--json", action="store_true", default=absent or False, help="JSON also on a terminal")

@@ -1,4 +1,4 @@
-"""Which daemon a command talks to (API.md, CLI)."""
+"""Which daemon a command talks to: the one named, else the first that is found."""
 
 from collections.abc import Mapping
 from pathlib import Path

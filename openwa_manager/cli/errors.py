@@ -5,7 +5,7 @@ from typing import Final
 
 from openwa_manager.domain.errors import OpenwaManagerError, SessionNotFoundError
 
-#: API.md, CLI: anything refused or failed; argparse exits with 2 on its own.
+#: Anything refused or failed; argparse exits with 2 on its own.
 FAILED: Final = 1
 INTERRUPTED: Final = 128 + 2  # as a shell reports a program ended by SIGINT
 _MISUSED: Final = 2

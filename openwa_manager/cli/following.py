@@ -1,4 +1,4 @@
-"""Follows the events live, also when the line breaks: what was missed meanwhile comes first."""
+"""Follows events live and reconnects when the connection breaks; what was missed comes first."""
 
 import json
 import time

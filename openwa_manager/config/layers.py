@@ -1,4 +1,4 @@
-"""The places settings are given in, laid over each other: flags, environment, file, the guide's names, defaults.
+"""Where settings may be given, in order of precedence: flags, environment, file, the guide's names, defaults.
 
 Not pydantic-settings: every complaint and `config check` name the place a value was given in, and unknown names are
 refused in all of them; what that library could still do after this is one merge.
@@ -35,14 +35,14 @@ GUIDE_NAMES: Mapping[str, str] = {
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class RequestModel:
+class SourcedValue:
     """A raw value and the name it was given under: a flag, a variable or the file."""
 
     value: object = field(repr=False)
     origin: str
 
 
-Layer = Mapping[str, RequestModel]
+Layer = Mapping[str, SourcedValue]
 
 SECRETS = tuple(name for name, info in Settings.model_fields.items() if info.annotation == SecretStr | None)
 _FILE_ENDING = "_file"
@@ -68,7 +68,7 @@ def load(flags: Mapping[str, object], environ: Mapping[str, str]) -> Loaded:
     Raises:
         ConfigError: all that is wrong, a line each.
     """
-    asked = {name: RequestModel(value=value, origin=_flag(name)) for name, value in flags.items() if value is not None}
+    asked = {name: SourcedValue(value=value, origin=_flag(name)) for name, value in flags.items() if value is not None}
     own = dict(_from_environment(environ))
     home = ChainMap(asked, own).get("home")
     path = (Path(str(home.value)) if home else Path("~/.openwa-manager")).expanduser() / FILE_NAME
@@ -88,20 +88,20 @@ def _flag(name: str) -> str:
     return f"--{name.replace('_', '-')}"
 
 
-def _from_environment(environ: Mapping[str, str]) -> Iterator[tuple[str, RequestModel]]:
+def _from_environment(environ: Mapping[str, str]) -> Iterator[tuple[str, SourcedValue]]:
     for variable, text in environ.items():
         if variable.startswith(PREFIX) and text:
-            yield variable.removeprefix(PREFIX).lower(), RequestModel(value=text, origin=variable)
+            yield variable.removeprefix(PREFIX).lower(), SourcedValue(value=text, origin=variable)
 
 
-def _from_guide(environ: Mapping[str, str]) -> Iterator[tuple[str, RequestModel]]:
+def _from_guide(environ: Mapping[str, str]) -> Iterator[tuple[str, SourcedValue]]:
     for variable, name in GUIDE_NAMES.items():
         for ending in ("", _FILE_ENDING) if name in SECRETS else ("",):
             if text := environ.get(variable + ending.upper()):
-                yield name + ending, RequestModel(value=text, origin=variable + ending.upper())
+                yield name + ending, SourcedValue(value=text, origin=variable + ending.upper())
 
 
-def _from_file(path: Path) -> Iterator[tuple[str, RequestModel]]:
+def _from_file(path: Path) -> Iterator[tuple[str, SourcedValue]]:
     try:
         with path.open("rb") as file:
             if os.fstat(file.fileno()).st_mode & 0o077:
@@ -116,7 +116,7 @@ def _from_file(path: Path) -> Iterator[tuple[str, RequestModel]]:
     if "home" in values:
         raise ConfigError(f"{path}: home is where this file lies; use --home or {PREFIX}HOME")
     for name, value in values.items():
-        yield name, RequestModel(value=value, origin=str(path))
+        yield name, SourcedValue(value=value, origin=str(path))
 
 
 def _unknown(layer: Layer) -> Iterator[str]:
@@ -130,7 +130,7 @@ def _unknown(layer: Layer) -> Iterator[str]:
             yield f"{spelled} is not a setting; did you mean {meant}?"
 
 
-def _with_secrets(layer: Layer) -> Iterator[tuple[str, RequestModel]]:
+def _with_secrets(layer: Layer) -> Iterator[tuple[str, SourcedValue]]:
     """Put a secret's text in the place of its file's name."""
     for name, given in layer.items():
         secret = name.removesuffix(_FILE_ENDING)
@@ -139,10 +139,10 @@ def _with_secrets(layer: Layer) -> Iterator[tuple[str, RequestModel]]:
         elif secret in layer:
             raise ConfigError(f"{given.origin} and {layer[secret].origin} both give {secret}: remove one")
         else:
-            yield secret, RequestModel(value=_read_secret(given), origin=given.origin)
+            yield secret, SourcedValue(value=_read_secret(given), origin=given.origin)
 
 
-def _read_secret(given: RequestModel) -> str:
+def _read_secret(given: SourcedValue) -> str:
     try:
         text = Path(str(given.value)).expanduser().read_text("utf-8").strip()
     except (OSError, UnicodeDecodeError) as error:

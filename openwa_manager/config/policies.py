@@ -1,4 +1,4 @@
-"""What the settings say, in the words of those who keep to it."""
+"""The policies that the services follow, made from the settings."""
 
 from openwa_manager.config.settings import Settings
 from openwa_manager.domain.delivery.delivery import DeliveryPolicy
@@ -8,7 +8,7 @@ from openwa_manager.services.monitoring.prober import ProbePolicy
 
 
 def session_policy(settings: Settings) -> Policy:
-    """Return how patient a supervisor is with its engine."""
+    """Return when a supervisor restarts its engine and how long it waits."""
     restart = RestartPolicy(
         backoff_first_s=settings.backoff_first_s,
         backoff_max_s=settings.backoff_max_s,
@@ -42,5 +42,5 @@ def probe_policy(settings: Settings) -> ProbePolicy:
 
 
 def delivery_policy(settings: Settings) -> DeliveryPolicy:
-    """Return how patient we are with an endpoint."""
+    """Return when a delivery is tried again and when it is given up."""
     return DeliveryPolicy(schedule_s=settings.delivery_schedule_s)

@@ -1,4 +1,4 @@
-"""The command that shows what became of each event on its way, and sends some once more."""
+"""The command that lists deliveries and replays them."""
 
 import argparse
 from collections.abc import Sequence
@@ -17,7 +17,7 @@ _LIMIT = 100
 
 
 class _Delivery(TypedDict):
-    """What is read here of API.md's delivery."""
+    """What is read here of the API's delivery."""
 
     event_id: str
     event_type: str

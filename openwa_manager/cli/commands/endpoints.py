@@ -1,4 +1,4 @@
-"""The command that says whom the daemon tells what happens."""
+"""The commands that list, add, change and remove the endpoints events are sent to."""
 
 import argparse
 import sys
@@ -18,7 +18,7 @@ _PATH = "/v1/endpoints"
 
 
 class _Endpoint(TypedDict):
-    """What is read here of API.md's endpoint."""
+    """What is read here of the API's endpoint."""
 
     endpoint_id: str
     url: str

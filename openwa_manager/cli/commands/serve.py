@@ -1,4 +1,4 @@
-"""The command that is the daemon, and the flags that set its settings."""
+"""The command that runs the daemon, and the flags for its settings."""
 
 import argparse
 from typing import TYPE_CHECKING

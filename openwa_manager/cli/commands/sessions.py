@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 _PAGE = 500
 _POLL_S = 0.1
-#: Where nothing happens any more by itself, or not soon.
+#: In these nothing happens by itself any more, or not soon.
 _GIVEN_UP = ("failed", "banned", "logged_out")
 
 
@@ -36,7 +36,7 @@ class _Usage(TypedDict):
 
 
 class _Session(TypedDict):
-    """What is read here of API.md's session."""
+    """What is read here of the API's session."""
 
     session_id: str
     status: str
@@ -249,7 +249,7 @@ def _say(invocation: Invocation, session: "Json") -> None:
 
 
 def _drawn(session: _Session) -> str:
-    """Return a session, one fact a line; those that are themselves groups of facts in one line."""
+    """Return a session, one fact a line; a group of facts in one line."""
     facts: dict[str, object] = {name: value for name, value in session.items() if name != "qr_base64"}
     if reason := session["reason"]:
         facts["reason"] = f"{reason['code']}: {reason['detail']}"

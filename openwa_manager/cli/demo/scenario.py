@@ -35,9 +35,9 @@ SESSION = "user_1_session_demo"
 #: How long any one step may take before the demo gives up: the longest takes 2 s on an idle machine.
 PATIENCE_S = 30.0
 _POLL_S = 0.05
-#: How long the last event of the story may take to arrive.
+#: How long the last event may take to arrive.
 _FAREWELL_S = 2.0
-#: Lively, and small enough for any machine: a simulated engine needs 20 MB.
+#: No limits that a small machine might meet: a simulated engine needs 20 MB.
 _SETTINGS = {
     "ENGINE": SIMULATOR,
     "ENGINE_ENV": json.dumps({"SIM_RECONNECT_S": "0.2"}),
@@ -53,13 +53,13 @@ _UNSHOWN = (
 
 
 class DemoFailedError(OpenwaManagerError):
-    """The story did not go as told; the message says where."""
+    """A step of the demo failed; the message says which."""
 
     code = "demo_failed"
 
 
-class _Stage(NamedTuple):
-    """What the story plays with."""
+class _Demo(NamedTuple):
+    """What the steps of the demo use."""
 
     home: Path
     client: Client
@@ -85,33 +85,33 @@ class _Stage(NamedTuple):
         return cast("Mapping[str, Json]", await asyncio.to_thread(self.client.get, f"/v1/sessions/{SESSION}"))
 
 
-def tell(invocation: Invocation, *, once: bool) -> int:
-    """Play the demo, then go on until Ctrl-C unless `once`; return 0 if all went as told, 130 if it was cut short.
+def run_demo(invocation: Invocation, *, once: bool) -> int:
+    """Run every step, then go on until Ctrl-C unless `once`; return 0 if all steps succeeded, 130 if it was interrupted.
 
     Raises:
-        DemoFailedError: it went otherwise.
+        DemoFailedError: a step failed.
     """
     try:
-        asyncio.run(_play(invocation, once=once))
+        asyncio.run(_run_steps(invocation, once=once))
     except asyncio.CancelledError:
         return INTERRUPTED
     return 0
 
 
-async def _play(invocation: Invocation, *, once: bool) -> None:
+async def _run_steps(invocation: Invocation, *, once: bool) -> None:
     output = invocation.output
-    output.write("A daemon, an engine that plays WhatsApp, and a backend that checks the signatures of every event.\n")
+    output.write("A daemon, a simulated engine, and a backend that checks the signatures of every event.\n")
     secret = f"whsec_{base64.b64encode(secrets.token_bytes(32)).decode()}"
-    story = asyncio.current_task()
-    _on_signals(lambda: story.cancel() if story else None)
+    steps = asyncio.current_task()
+    _on_signals(lambda: steps.cancel() if steps else None)
     async with AsyncExitStack() as stack:
         home = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="openwa-demo-")))
         receiver = await stack.enter_async_context(Receiver(secret, lambda arrival: output.write(_line(arrival))))
         environ = _environ(invocation.environ, home, receiver.url, secret)
-        stage = _Stage(home, Client(SocketDaemon(socket_of(home))), receiver, output)
-        await stack.enter_async_context(_daemon(stage, environ))
-        await _pair(stage)
-        await _crash(stage)
+        demo = _Demo(home, Client(SocketDaemon(socket_of(home))), receiver, output)
+        await stack.enter_async_context(_daemon(demo, environ))
+        await _pair(demo)
+        await _crash(demo)
         output.write(_invitation(environ, home))
         if not once:
             over = asyncio.Event()
@@ -150,11 +150,11 @@ def _on_signals(react: Callable[[], object]) -> None:
 
 
 @asynccontextmanager
-async def _daemon(stage: _Stage, environ: Mapping[str, str]) -> AsyncIterator[None]:
+async def _daemon(demo: _Demo, environ: Mapping[str, str]) -> AsyncIterator[None]:
     """Run a daemon; at the end its engines end before it does."""
-    stage.output.write(f"> Start the daemon in {stage.home}")
+    demo.output.write(f"> Start the daemon in {demo.home}")
     began_s = time.perf_counter()
-    with (stage.home / "daemon.log").open("ab") as log:
+    with (demo.home / "daemon.log").open("ab") as log:
         process = await asyncio.create_subprocess_exec(
             *(sys.executable, "-m", "openwa_manager", "serve"),
             env=environ,
@@ -163,24 +163,24 @@ async def _daemon(stage: _Stage, environ: Mapping[str, str]) -> AsyncIterator[No
             start_new_session=True,
         )
     try:
-        await _until_ready(stage, process)
-        stage.output.write(f"  ready after {_since(began_s)}, pid {process.pid}")
+        await _until_ready(demo, process)
+        demo.output.write(f"  ready after {_since(began_s)}, pid {process.pid}")
         yield
     except DemoFailedError:
-        said = (stage.home / "daemon.log").read_text("utf-8", errors="replace")
-        stage.output.write(f"\n  The end of the daemon's log:\n{said[-2000:]}")
+        said = (demo.home / "daemon.log").read_text("utf-8", errors="replace")
+        demo.output.write(f"\n  The end of the daemon's log:\n{said[-2000:]}")
         raise
     finally:
-        _on_signals(lambda: None)  # stay until all is tidy
-        stage.output.write("\n> End the engine, then the daemon")
-        await _wind_down(stage, process)
+        _on_signals(lambda: None)  # ignore a second one until everything has ended
+        demo.output.write("\n> End the engine, then the daemon")
+        await _wind_down(demo, process)
 
 
-async def _until_ready(stage: _Stage, process: Process) -> None:
+async def _until_ready(demo: _Demo, process: Process) -> None:
     give_up_s = time.perf_counter() + PATIENCE_S
     while process.returncode is None and time.perf_counter() < give_up_s:
         try:
-            await asyncio.to_thread(stage.client.get, "/readyz")
+            await asyncio.to_thread(demo.client.get, "/readyz")
         except OpenwaManagerError:
             await asyncio.sleep(_POLL_S)
         else:
@@ -188,13 +188,13 @@ async def _until_ready(stage: _Stage, process: Process) -> None:
     raise DemoFailedError("the daemon did not become ready")
 
 
-async def _wind_down(stage: _Stage, process: Process) -> None:
+async def _wind_down(demo: _Demo, process: Process) -> None:
     try:
-        await asyncio.to_thread(stop_all, stage.client, PATIENCE_S)
-        with suppress(TimeoutError):  # there is none to come when the story was cut short before its engine ran
-            await stage.receiver.expect("session.stopped", _FAREWELL_S)
+        await asyncio.to_thread(stop_all, demo.client, PATIENCE_S)
+        with suppress(TimeoutError):  # there is none to come when the demo was cut short before its engine ran
+            await demo.receiver.expect("session.stopped", _FAREWELL_S)
     except OpenwaManagerError as error:
-        stage.output.write(f"  the engines could not be ended: {error}")
+        demo.output.write(f"  the engines could not be ended: {error}")
     if process.returncode is None:
         process.terminate()
     try:
@@ -205,34 +205,34 @@ async def _wind_down(stage: _Stage, process: Process) -> None:
         await process.wait()
 
 
-async def _pair(stage: _Stage) -> None:
-    stage.output.write(f"\n> Create the session {SESSION}: POST /v1/sessions")
+async def _pair(demo: _Demo) -> None:
+    demo.output.write(f"\n> Create the session {SESSION}: POST /v1/sessions")
     began_s = time.perf_counter()
     body: Mapping[str, Json] = {"session_id": SESSION, "engine": SIMULATOR}
-    await asyncio.to_thread(stage.client.post, "/v1/sessions", None, body)
-    pushed = await stage.expect("session.qr")
-    stage.output.write(draw(modules_of(str(pushed.event["qr_base64"]))))
-    stage.output.write(f"  the code was upstream {_since(began_s, pushed.at_s)} after the request")
-    stage.output.write("\n> The phone scans it")
-    port = (await stage.session())["port"]
+    await asyncio.to_thread(demo.client.post, "/v1/sessions", None, body)
+    pushed = await demo.expect("session.qr")
+    demo.output.write(draw(modules_of(str(pushed.event["qr_base64"]))))
+    demo.output.write(f"  the code was upstream {_since(began_s, pushed.at_s)} after the request")
+    demo.output.write("\n> The phone scans it")
+    port = (await demo.session())["port"]
     began_s = time.perf_counter()
     await asyncio.to_thread(Client(UrlDaemon(f"http://127.0.0.1:{port}", None)).post, "/_sim/scan")
-    connected = await stage.expect("session.connected")
-    stage.output.write(f"  connected {_since(began_s, connected.at_s)} after the scan")
+    connected = await demo.expect("session.connected")
+    demo.output.write(f"  connected {_since(began_s, connected.at_s)} after the scan")
 
 
-async def _crash(stage: _Stage) -> None:
-    pid = cast("int", (await stage.session())["pid"])
-    stage.output.write(f"\n> Kill the engine: kill -9 {pid}")
+async def _crash(demo: _Demo) -> None:
+    pid = cast("int", (await demo.session())["pid"])
+    demo.output.write(f"\n> Kill the engine: kill -9 {pid}")
     began_s = time.perf_counter()
     os.kill(pid, signal.SIGKILL)
-    crashed = await stage.expect("session.crashed")
-    restarted = await stage.expect("session.restarted")
-    connected = await stage.expect("session.connected")
-    session = await stage.session()
+    crashed = await demo.expect("session.crashed")
+    restarted = await demo.expect("session.restarted")
+    connected = await demo.expect("session.connected")
+    session = await demo.session()
     if session["status"] != "connected" or session["pid"] in (None, pid):
         raise DemoFailedError(f"the session is {session['status']} with pid {session['pid']} after the restart")
-    stage.output.write(
+    demo.output.write(
         f"  the crash was known upstream after {_since(began_s, crashed.at_s)}; the new engine, pid {session['pid']}, "
         f"after {_since(began_s, restarted.at_s)};\n  connected again after {_since(began_s, connected.at_s)}, "
         "without another scan"

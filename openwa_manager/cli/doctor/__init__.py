@@ -1,1 +1,1 @@
-"""`doctor`: looks for what stands in the daemon's way."""
+"""`doctor`: checks the host, the settings and the daemon, and says what to do."""

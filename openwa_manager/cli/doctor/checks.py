@@ -1,4 +1,4 @@
-"""All the doctor's checks, in the order in which one thing rests on another."""
+"""All the doctor's checks, in the order in which they depend on each other."""
 
 import sqlite3
 from collections.abc import Iterator, Mapping

@@ -1,4 +1,4 @@
-"""The command that looks for what stands in the daemon's way."""
+"""The command that looks for what may keep the daemon from working."""
 
 from pathlib import Path
 from typing import TYPE_CHECKING

@@ -1,4 +1,4 @@
-"""The doctor's checks of the host: limits, room, clock, sleep."""
+"""The doctor's checks of the host: limits, memory, disk, clock, sleep."""
 
 import ctypes
 import resource

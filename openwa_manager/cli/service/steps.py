@@ -48,7 +48,7 @@ class RemoveFile:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Run:
-    """Run a program, so often until it succeeds; with `may_fail` it need not."""
+    """Run a program, several times if need be, until it succeeds; with `may_fail` it need not."""
 
     argv: Sequence[str]
     tries: int = 1

@@ -1,4 +1,4 @@
-"""`top`: all sessions in a table that renews itself, sorted by what is looked for."""
+"""`top`: all sessions in a table that is redrawn every few seconds and can be sorted."""
 
 import argparse
 import os
@@ -35,7 +35,7 @@ class _Restarts(TypedDict):
 
 
 class _Session(TypedDict):
-    """What is read here of API.md's session."""
+    """What is read here of the API's session."""
 
     session_id: str
     status: str
@@ -117,7 +117,7 @@ def _top(invocation: Invocation) -> None:
 
 
 def _watch(invocation: Invocation, sort: str, *, is_reversed: bool) -> None:
-    """Draw again and again until `q` is pressed; the key of a column sorts by it, `v` turns the order around."""
+    """Redraw until `q` is pressed; the key of a column sorts by it, `v` turns the order around."""
     sessions: list[_Session] = []
     trouble = ""
     while True:
@@ -159,7 +159,7 @@ def _help(sort: str) -> str:
 
 
 def _paint(lines: Sequence[str]) -> None:
-    """Draw over what is there, so that nothing flickers; what does not fit is left out."""
+    """Draw over the last picture, so that nothing flickers; lines that do not fit are left out."""
     width, height = shutil.get_terminal_size()
     shown = [cell(line)[: width - 1] for line in lines[: height - 1]]
     if len(shown) > 2:
@@ -171,7 +171,7 @@ def _paint(lines: Sequence[str]) -> None:
 
 @contextmanager
 def _screen() -> Iterator[None]:
-    """Draw on a screen of its own and read keys as they are pressed; then all is as it was."""
+    """Use the terminal's second screen and read single keys while the body runs; then restore the terminal."""
     import termios
     import tty
 

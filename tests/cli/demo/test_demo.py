@@ -1,4 +1,4 @@
-"""The demo tells the whole story on real processes, and says so when it goes wrong."""
+"""The demo runs all its steps on real processes, and says so when it goes wrong."""
 
 import base64
 import hmac
@@ -29,7 +29,7 @@ def temporary(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.Monk
     assert list(folder.iterdir()) == []
 
 
-def test_the_story_ends_well(capfd: pytest.CaptureFixture[str]) -> None:
+def test_every_step_of_the_demo_succeeds(capfd: pytest.CaptureFixture[str]) -> None:
     code = main(["demo", "--once"])
 
     told = capfd.readouterr().out
