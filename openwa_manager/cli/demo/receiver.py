@@ -90,7 +90,7 @@ class Receiver:
 
 
 def is_signed(body: bytes, headers: Mapping[str, str], secret: str) -> bool:
-    """Tell whether both signatures of an event are right (README, What your backend does); written without our own signing code."""
+    """Tell whether both signatures of an event are right; written without our own signing code (README)."""
     signed = f"{headers.get('webhook-id')}.{headers.get('webhook-timestamp')}.".encode() + body
     key = base64.b64decode(secret.removeprefix("whsec_"))
     standard = base64.b64encode(hmac.digest(key, signed, hashlib.sha256)).decode()

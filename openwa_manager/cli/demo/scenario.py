@@ -86,7 +86,7 @@ class _Demo(NamedTuple):
 
 
 def run_demo(invocation: Invocation, *, once: bool) -> int:
-    """Run every step, then go on until Ctrl-C unless `once`; return 0 if all steps succeeded, 130 if it was interrupted.
+    """Run every step, then go on until Ctrl-C unless `once`; return 0 if all succeeded, 130 if it was interrupted.
 
     Raises:
         DemoFailedError: a step failed.
