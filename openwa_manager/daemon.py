@@ -13,7 +13,9 @@ from functools import partial
 import structlog
 
 from openwa_manager import logs
-from openwa_manager.api.admission.authenticator import Authenticator, make_admin_key
+from openwa_manager.api.admission.admin_key import make_admin_key
+from openwa_manager.api.admission.authenticator import Authenticator
+from openwa_manager.api.admission.host_check import HostCheck
 from openwa_manager.api.app import control_app
 from openwa_manager.api.gateway.app import gateway_app
 from openwa_manager.api.intake import intake_app
@@ -71,7 +73,7 @@ async def _serve(settings: Settings) -> None:
     async with AsyncExitStack() as stack:
         stack.enter_context(DaemonLock(home.run / "daemon.lock"))
         stack.enter_context(DaemonLock(home.sessions / ".daemon.lock", f"the sessions in {home.sessions}"))
-        authenticator = Authenticator(make_admin_key(home.admin_key), settings.allowed_hosts)
+        authenticator = Authenticator(make_admin_key(home.admin_key))
         database, loss = await open_safely(home, clock)
         stack.push_async_callback(database.close)
         await database.write(partial(_configure_default, settings=settings, at=clock.now().at))
@@ -93,7 +95,8 @@ async def _work(parts: Parts, authenticator: Authenticator, stop: asyncio.Event)
     manager = ServiceManager(os.environ)
     async with asyncio.TaskGroup() as services:
         async with AsyncExitStack() as listeners:
-            control = control_app(authenticator, parts.api_dependencies)
+            host_check = HostCheck(parts.settings.allowed_hosts)
+            control = control_app(host_check, authenticator, parts.api_dependencies)
             control.add_subapp("/api", gateway_app(parts.gateway))
             intake = intake_app(parts.sessions, parts.inbox, Backpressure(parts.database, parts.clock).is_full)
             await listen(parts.listen_addresses, control, intake, listeners)

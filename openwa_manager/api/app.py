@@ -1,4 +1,4 @@
-"""The control plane put together: the table of all routes, behind one door."""
+"""The control plane put together: the table of all routes, and what a request passes on its way to one."""
 
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
@@ -7,6 +7,7 @@ from functools import partial
 from aiohttp import web
 
 from openwa_manager.api.admission.authenticator import Authenticator
+from openwa_manager.api.admission.host_check import HostCheck
 from openwa_manager.api.delivery.deliveries import DeliveryRoutes
 from openwa_manager.api.delivery.endpoints import EndpointRoutes
 from openwa_manager.api.delivery.event_stream import StreamTiming
@@ -60,10 +61,10 @@ class ApiDependencies:
     timing: StreamTiming = field(default_factory=StreamTiming)
 
 
-def control_app(authenticator: Authenticator, dependencies: ApiDependencies) -> web.Application:
-    """Return the application that answers API.md's calls."""
+def control_app(host_check: HostCheck, authenticator: Authenticator, dependencies: ApiDependencies) -> web.Application:
+    """Return the application that answers all calls but those of the engines."""
     app = web.Application(
-        middlewares=[identify, log_answer, answer_errors, answer_as_openwa, authenticator.check],
+        middlewares=[identify, log_answer, answer_errors, answer_as_openwa, host_check.check, authenticator.check],
         client_max_size=BODY_MAX_BYTES,
     )
     app.on_response_prepare.append(mark_answer)

@@ -16,7 +16,9 @@ from pathlib import Path
 import aiohttp
 from aiohttp import web
 
-from openwa_manager.api.admission.authenticator import Authenticator, make_admin_key
+from openwa_manager.api.admission.admin_key import make_admin_key
+from openwa_manager.api.admission.authenticator import Authenticator
+from openwa_manager.api.admission.host_check import HostCheck
 from openwa_manager.api.app import ApiDependencies, control_app
 from openwa_manager.api.gateway.app import GatewayDependencies, gateway_app
 from openwa_manager.api.host.system import HostFacts
@@ -258,7 +260,7 @@ def backing_of(world: World) -> ApiDependencies:
 
 
 def _control(world: World) -> web.Application:
-    return control_app(Authenticator(world.key, [ALLOWED_HOST]), backing_of(world))
+    return control_app(HostCheck([ALLOWED_HOST]), Authenticator(world.key), backing_of(world))
 
 
 @contextmanager

@@ -1,0 +1,50 @@
+"""Refuses requests that were meant for another host."""
+
+import re
+from collections.abc import Collection
+from ipaddress import ip_address
+
+from aiohttp import web
+from aiohttp.typedefs import Handler
+
+from openwa_manager.api.admission.connection import own_address, unix_socket
+from openwa_manager.api.errors import MisdirectedError
+
+_LOOPBACK_NAMES = frozenset({"localhost", "127.0.0.1", "::1"})
+_HOST = re.compile(r"(?:\[(?P<ipv6>[0-9A-Fa-f:.]+)\]|(?P<name>[^:\[\]]+))(?::[0-9]*)?")
+
+
+class HostCheck:
+    """Lets a request pass if its `Host` is a name of this daemon; on the unix socket any will do.
+
+    A web page can have its own name point at 127.0.0.1 (DNS rebinding): its requests then reach us, with its name in
+    `Host`. `allowed_hosts` are the names a caller may use beside the loopback names and the address it connected to.
+    """
+
+    def __init__(self, allowed_hosts: Collection[str] = ()) -> None:
+        self._hosts = _LOOPBACK_NAMES | {host.lower() for host in allowed_hosts}
+
+    @web.middleware
+    async def check(self, request: web.Request, handler: Handler) -> web.StreamResponse:
+        """Pass the request on.
+
+        Raises:
+            MisdirectedError: its `Host` is none of ours.
+        """
+        if unix_socket(request) is None and not self._is_ours(request):
+            raise MisdirectedError("this Host is not served here; the setting allowed_hosts names more")
+        return await handler(request)
+
+    def _is_ours(self, request: web.Request) -> bool:
+        match = _HOST.fullmatch(request.headers.get("Host", ""))
+        if match is None:
+            return False
+        host = (match["ipv6"] or match["name"]).lower()
+        return host in self._hosts or _is_same_address(host, own_address(request))
+
+
+def _is_same_address(host: str, own: str) -> bool:
+    try:
+        return ip_address(host) == ip_address(own)
+    except ValueError:
+        return False

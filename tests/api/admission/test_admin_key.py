@@ -1,0 +1,43 @@
+import stat
+from pathlib import Path
+
+import pytest
+
+from openwa_manager.api.admission.admin_key import make_admin_key
+from openwa_manager.domain.errors import ConfigError
+
+
+def test_the_admin_key_is_made_once_for_its_owner_only(tmp_path: Path) -> None:
+    path = tmp_path / "admin.key"
+
+    key = make_admin_key(path)
+
+    assert key.startswith("owm_admin_")
+    assert make_admin_key(path) == key
+    assert stat.S_IMODE(path.stat().st_mode) == 0o600
+    assert list(tmp_path.iterdir()) == [path]
+
+
+def test_an_admin_key_others_can_read_is_refused_with_the_fix(tmp_path: Path) -> None:
+    path = tmp_path / "admin.key"
+    make_admin_key(path)
+    path.chmod(0o640)
+
+    with pytest.raises(ConfigError, match="chmod 600"):
+        make_admin_key(path)
+
+
+@pytest.mark.parametrize("content", ["", "\n", "owm_admin_short", "password"])
+def test_a_file_without_a_key_is_refused(tmp_path: Path, content: str) -> None:
+    path = tmp_path / "admin.key"
+    path.write_text(content)
+    path.chmod(0o600)
+
+    with pytest.raises(ConfigError, match="remove it"):
+        make_admin_key(path)
+
+
+def test_a_half_written_key_of_a_crash_is_made_anew(tmp_path: Path) -> None:
+    (tmp_path / "admin.key.part").write_text("owm_adm")
+
+    assert make_admin_key(tmp_path / "admin.key").startswith("owm_admin_")

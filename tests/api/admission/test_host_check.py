@@ -1,0 +1,29 @@
+import pytest
+
+from tests.api.world import ALLOWED_HOST, World
+
+PATH = "/v1/registry"
+
+
+@pytest.mark.parametrize(
+    "host", ["127.0.0.1", "localhost:2790", "LOCALHOST", "[::1]:2790", ALLOWED_HOST, f"{ALLOWED_HOST.upper()}:443"]
+)
+async def test_a_host_of_ours_is_served(world: World, host: str) -> None:
+    reply = await world.call("GET", PATH, headers={"Host": host})
+
+    assert reply.status == 200
+
+
+@pytest.mark.parametrize(
+    "host", ["evil.example", "127.0.0.1.evil.example", "10.0.0.1", "", "a b", "localhost:x", "[::2]", "localhost@evil"]
+)
+async def test_a_foreign_host_is_misdirected_whatever_the_key(world: World, host: str) -> None:
+    status, headers = await world.raw(f"GET {PATH} HTTP/1.1\nHost: {host}\nX-API-Key: {world.key}")
+
+    assert (status, headers["Content-Type"]) == (421, "application/problem+json")
+
+
+async def test_a_request_without_host_is_misdirected(world: World) -> None:
+    status, _ = await world.raw(f"GET {PATH} HTTP/1.0\nX-API-Key: {world.key}")
+
+    assert status == 421
