@@ -17,7 +17,6 @@ from openwa_manager.api.admission.admin_key import make_admin_key
 from openwa_manager.api.admission.authenticator import Authenticator
 from openwa_manager.api.admission.host_check import HostCheck
 from openwa_manager.api.app import control_app
-from openwa_manager.api.gateway.app import gateway_app
 from openwa_manager.api.intake import intake_app
 from openwa_manager.api.listeners import listen
 from openwa_manager.config import Settings
@@ -96,8 +95,7 @@ async def _work(parts: Parts, authenticator: Authenticator, stop: asyncio.Event)
     async with asyncio.TaskGroup() as services:
         async with AsyncExitStack() as listeners:
             host_check = HostCheck(parts.settings.allowed_hosts)
-            control = control_app(host_check, authenticator, parts.api_dependencies)
-            control.add_subapp("/api", gateway_app(parts.gateway))
+            control = control_app(host_check, authenticator, parts.api_dependencies, parts.gateway)
             intake = intake_app(parts.sessions, parts.inbox, Backpressure(parts.database, parts.clock).is_full)
             await listen(parts.listen_addresses, control, intake, listeners)
             service_notifier = ServiceNotifier(

@@ -1,19 +1,23 @@
 """The control plane put together: the table of all routes, and what a request passes on its way to one."""
 
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, field
 from functools import partial
 
 from aiohttp import web
 
 from openwa_manager.api.admission.authenticator import Authenticator
+from openwa_manager.api.admission.authorizer import Authorizer
 from openwa_manager.api.admission.host_check import HostCheck
 from openwa_manager.api.delivery.deliveries import DeliveryRoutes
 from openwa_manager.api.delivery.endpoints import EndpointRoutes
 from openwa_manager.api.delivery.event_stream import StreamTiming
 from openwa_manager.api.delivery.events import EventRoutes
 from openwa_manager.api.errors import answer_errors
+from openwa_manager.api.gateway.app import GatewayDependencies, gateway_routes
 from openwa_manager.api.gateway.errors import answer_as_openwa
+from openwa_manager.api.gateway.resource import SessionResource
+from openwa_manager.api.gateway.routes import SESSION_PREFIX
 from openwa_manager.api.host.health import HealthRoutes
 from openwa_manager.api.host.metrics import MetricsRoutes
 from openwa_manager.api.host.system import HostFacts, SystemRoutes
@@ -61,19 +65,29 @@ class ApiDependencies:
     timing: StreamTiming = field(default_factory=StreamTiming)
 
 
-def control_app(host_check: HostCheck, authenticator: Authenticator, dependencies: ApiDependencies) -> web.Application:
+def control_app(
+    host_check: HostCheck, authenticator: Authenticator, dependencies: ApiDependencies, gateway: GatewayDependencies
+) -> web.Application:
     """Return the application that answers all calls but those of the engines."""
+    table = make_table(dependencies, gateway)
+    admission = (host_check.check, authenticator.check, Authorizer(table).check)
     app = web.Application(
-        middlewares=[identify, log_answer, answer_errors, answer_as_openwa, host_check.check, authenticator.check],
-        client_max_size=BODY_MAX_BYTES,
+        middlewares=[identify, log_answer, answer_errors, answer_as_openwa, *admission], client_max_size=BODY_MAX_BYTES
     )
     app.on_response_prepare.append(mark_answer)
     app.on_shutdown.append(partial(_end_streams, dependencies.broadcaster))
-    for each in make_table(dependencies):
-        app.router.add_route(each.method, each.path, each.handler)
-        if each.method == "GET":
-            app.router.add_route("HEAD", each.path, each.handler)
+    _add_routes(app.router, table)
     return app
+
+
+def _add_routes(router: web.UrlDispatcher, table: Sequence[Route]) -> None:
+    router.register_resource(SessionResource([each for each in table if each.path.startswith(SESSION_PREFIX)]))
+    for each in table:
+        if each.path.startswith(SESSION_PREFIX):
+            continue
+        router.add_route(each.method, each.path, each.handler)
+        if each.method == "GET":
+            router.add_route("HEAD", each.path, each.handler)
 
 
 async def _end_streams(broadcaster: Broadcaster, _: web.Application) -> None:
@@ -81,7 +95,7 @@ async def _end_streams(broadcaster: Broadcaster, _: web.Application) -> None:
     broadcaster.close()
 
 
-def make_table(dependencies: ApiDependencies) -> tuple[Route, ...]:
+def make_table(dependencies: ApiDependencies, gateway: GatewayDependencies) -> tuple[Route, ...]:
     """Return every route there is."""
     sessions, facts = dependencies.sessions, dependencies.facts
     nouns = (
@@ -97,5 +111,5 @@ def make_table(dependencies: ApiDependencies) -> tuple[Route, ...]:
         SystemRoutes(sessions, facts),
         MetricsRoutes(dependencies.measure),
     )
-    table = tuple(each for noun in nouns for each in noun.table())
+    table = (*(each for noun in nouns for each in noun.table()), *gateway_routes(gateway))
     return (*table, *OpenapiRoutes(table, facts.version).table())

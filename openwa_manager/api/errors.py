@@ -8,7 +8,7 @@ import structlog
 from aiohttp import web
 from aiohttp.typedefs import Handler
 
-from openwa_manager.api.middleware import REQUEST_ID
+from openwa_manager.api.request_keys import REQUEST_ID
 from openwa_manager.domain.errors import InvalidInputError, OpenwaManagerError
 
 _log = structlog.get_logger()
@@ -61,6 +61,12 @@ class UnauthenticatedError(OpenwaManagerError):
     """Nobody, or not the one who may, is asking; it is never said which."""
 
     code = "unauthenticated"
+
+
+class ForbiddenError(OpenwaManagerError):
+    """Who asks is known, but may not do this; the message names the role that may."""
+
+    code = "forbidden"
 
 
 class GoneError(OpenwaManagerError):

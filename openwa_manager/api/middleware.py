@@ -8,9 +8,9 @@ import structlog
 from aiohttp import web
 from aiohttp.typedefs import Handler
 
-_log = structlog.get_logger()
+from openwa_manager.api.request_keys import CALLER, REQUEST_ID
 
-REQUEST_ID = web.RequestKey("request_id", str)
+_log = structlog.get_logger()
 
 #: What goes to engines comes by the thousand; what it changes of ours, the sessions log themselves.
 _PASSED_ON = "/api/sessions/"
@@ -32,6 +32,7 @@ async def log_answer(request: web.Request, handler: Handler) -> web.StreamRespon
     clock_s = asyncio.get_running_loop().time
     begun_s = clock_s()
     response = await handler(request)
+    caller = request.get(CALLER)
     is_harmless = request.method in ("GET", "HEAD") or request.path.startswith(_PASSED_ON)
     note = _log.debug if is_harmless else _log.info
     note(
@@ -40,6 +41,7 @@ async def log_answer(request: web.Request, handler: Handler) -> web.StreamRespon
         method=request.method,
         path=request.path,
         status=response.status,
+        caller=caller.name if caller else None,
         elapsed_ms=round((clock_s() - begun_s) * 1000, 3),
     )
     return response

@@ -10,17 +10,18 @@ from aiohttp import web
 from pydantic import BaseModel
 from pydantic.json_schema import models_json_schema
 
-from openwa_manager.api.admission.authenticator import OPEN_PATHS
 from openwa_manager.api.errors import PROBLEM_TYPE
+from openwa_manager.api.gateway.errors import PREFIX
 from openwa_manager.api.requests import SESSION_ID_TEXT, Body, Nothing, RequestModel
-from openwa_manager.api.responses import Problem
+from openwa_manager.api.responses import OpenwaError, Problem
 from openwa_manager.api.routing import Answer, Call, Route, route
+from openwa_manager.domain.access.roles import OPEN, Role
 from openwa_manager.domain.delivery.events import Json
 
 _REF = "#/components/schemas/{model}"
 _PATH_PARAMETER = re.compile(r"\{(\w+)\}")
 #: What any call with a key may answer beside what its route says.
-_ALWAYS = (401, 421, 500, 503)
+_ALWAYS = (401, 403, 421, 500, 503)
 _CHANGING = (507,)
 _WITH_BODY = (400, 413, 415, 422)
 
@@ -35,7 +36,7 @@ class OpenapiRoutes:
 
     def table(self) -> tuple[Route, ...]:
         """Return the routes."""
-        return (route("GET /openapi.json", self.show, Nothing, {200: ("application/json",)}),)
+        return (route("GET /openapi.json", Role.VIEWER, self.show, Nothing, {200: ("application/json",)}),)
 
     async def show(self, call: Call[Nothing]) -> web.Response:
         """Describe this API."""
@@ -49,7 +50,8 @@ def describe(routes: Sequence[Route], version: str) -> dict[str, Json]:
     schemas = _schemas(routes)
     paths: dict[str, dict[str, Json]] = {}
     for each in routes:
-        paths.setdefault(each.path, {})[each.method.lower()] = _operation(each, schemas)
+        if each.method != "*":  # that stands for what we know nothing of
+            paths.setdefault(each.path, {})[each.method.lower()] = _operation(each, schemas)
     return {
         "openapi": "3.1.0",
         "info": {"title": "openwa-manager", "version": version, "license": {"name": "MIT", "identifier": "MIT"}},
@@ -70,7 +72,8 @@ _Schemas = Mapping[str, Mapping[str, Json]]
 
 def _schemas(routes: Iterable[Route]) -> _Schemas:
     wanted: dict[tuple[type[BaseModel], Literal["validation", "serialization"]], None] = {
-        (Problem, "serialization"): None
+        (Problem, "serialization"): None,
+        (OpenwaError, "serialization"): None,
     }
     for each in routes:
         wanted[each.arguments, "validation"] = None
@@ -86,12 +89,13 @@ def _operation(each: Route, schemas: _Schemas) -> Json:
         "operationId": each.name,
         "summary": each.summary,
         "parameters": [*_path_parameters(each.path), *_query_parameters(each.arguments, schemas)],
-        "responses": {str(status): _response(status, kinds) for status, kinds in _responses(each)},
+        "responses": {str(status): _response(each, status, kinds) for status, kinds in _responses(each)},
+        "security": [{"key": [each.role]}, {"bearer": [each.role]}] if each.role is not OPEN else [],
     }
     if issubclass(each.arguments, Body):
         operation["requestBody"] = {"content": {"application/json": {"schema": {"$ref": _ref(each.arguments)}}}}
-    if each.path in OPEN_PATHS:
-        operation["security"] = []
+    if each.documented_at is not None:
+        operation["externalDocs"] = {"url": each.documented_at}
     return operation
 
 
@@ -111,14 +115,14 @@ def _query_parameters(arguments: type[RequestModel], schemas: _Schemas) -> Itera
 
 
 def _responses(each: Route) -> Iterator[tuple[int, tuple[Answer, ...]]]:
-    others = set() if each.path in OPEN_PATHS else {*_ALWAYS}
+    others = set() if each.role is OPEN else {*_ALWAYS}
     others |= {*_WITH_BODY} if issubclass(each.arguments, Body) else set() if each.arguments is Nothing else {422}
     others |= {404} if "{" in each.path else set()
     others |= {*_CHANGING} if each.method != "GET" else set()
     yield from sorted({**dict.fromkeys(others, ()), **each.answers}.items())
 
 
-def _response(status: int, kinds: tuple[Answer, ...]) -> Json:
+def _response(each: Route, status: int, kinds: tuple[Answer, ...]) -> Json:
     content: dict[str, Json] = {}
     for kind in kinds:
         if isinstance(kind, str):
@@ -126,8 +130,13 @@ def _response(status: int, kinds: tuple[Answer, ...]) -> Json:
         elif kind is not None:
             content["application/json"] = {"schema": {"$ref": _ref(kind)}}
     if not kinds:
-        content[PROBLEM_TYPE] = {"schema": {"$ref": _ref(Problem)}}
+        media_type, error = ("application/json", OpenwaError) if _is_gateway(each) else (PROBLEM_TYPE, Problem)
+        content[media_type] = {"schema": {"$ref": _ref(error)}}
     return {"description": HTTPStatus(status).phrase, **({"content": content} if content else {})}
+
+
+def _is_gateway(each: Route) -> bool:
+    return each.path.startswith(PREFIX)
 
 
 def _ref(model: type[BaseModel]) -> str:

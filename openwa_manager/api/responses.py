@@ -42,6 +42,16 @@ class Problem(Out):
     retry_after_s: int | None = None
 
 
+class OpenwaError(Out):
+    """What went wrong, as OpenWA words it; some errors have more fields, such as `code` or `retryAfterSeconds`."""
+
+    model_config = ConfigDict(extra="allow", frozen=True, defer_build=True)
+
+    message: str | Sequence[str]
+    statusCode: int  # noqa: N815 (OpenWA's name)
+    error: str | None = None
+
+
 class ReasonOut(Out):
     """Why a session is in its state."""
 

@@ -1,4 +1,4 @@
-"""A route: where it lies, what it is given and what it answers; read by the router and by openapi alike."""
+"""A route: where it lies, who may call it, what it is given and what it answers; read by router and openapi alike."""
 
 import asyncio
 from collections.abc import Awaitable, Callable, Mapping
@@ -9,8 +9,16 @@ from aiohttp import web
 from multidict import MultiMapping
 from pydantic import BaseModel, ValidationError
 
-from openwa_manager.api.errors import BadRequestError, SlowRequestError, UnsupportedMediaTypeError
+from openwa_manager.api.errors import (
+    BadRequestError,
+    SlowRequestError,
+    UnauthenticatedError,
+    UnsupportedMediaTypeError,
+)
+from openwa_manager.api.request_keys import CALLER
 from openwa_manager.api.requests import Body, Query, RequestModel
+from openwa_manager.domain.access.callers import Caller
+from openwa_manager.domain.access.roles import Role
 from openwa_manager.domain.errors import InvalidInputError, SessionNotFoundError
 from openwa_manager.domain.session.session import SessionId, is_session_id
 
@@ -36,27 +44,47 @@ class Call(Generic[G]):
         """
         return session_id_in(self.request)
 
+    @property
+    def caller(self) -> Caller:
+        """Return who asks.
+
+        Raises:
+            UnauthenticatedError: nobody knows, as it may be at a route that needs no key.
+        """
+        caller: Caller | None = self.request.get(CALLER)
+        if caller is None:
+            raise UnauthenticatedError("it is not known who asks")
+        return caller
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Route:
-    """One line of the table; `answers` lists the successes and the statuses that belong to this call alone."""
+    """One line of the table.
+
+    `method` is `*` for any. `role` is the one needed; None (`OPEN`) means that no key is needed. `answers` lists the
+    successes and the statuses that belong to this call alone. `documented_at` is the address where the call is
+    described; None means here.
+    """
 
     method: str
     path: str
+    role: Role | None
     handler: Callable[[web.Request], Awaitable[web.StreamResponse]]
     name: str
     summary: str
     arguments: type[RequestModel]
     answers: Mapping[int, tuple[Answer, ...]]
+    documented_at: str | None = None
 
 
 def route(
     where: str,
+    role: Role | None,
     handle: Callable[[Call[G]], Awaitable[web.StreamResponse]],
     arguments: type[G],
     answers: Mapping[int, tuple[Answer, ...]],
 ) -> Route:
-    """Return the line for `where` (`GET /v1/…`); `handle` gets what the request gives as the model `given`."""
+    """Return the line for `where` (`GET /v1/…`); `handle` gets what the request gives, checked."""
 
     async def handler(request: web.Request) -> web.StreamResponse:
         return await handle(Call(request=request, arguments=await _read(request, arguments)))
@@ -66,7 +94,14 @@ def route(
     noun = handle.__module__.rpartition(".")[2]
     name = f"{noun}_{handle.__name__}"
     return Route(
-        method=method, path=path, handler=handler, name=name, summary=summary, arguments=arguments, answers=answers
+        method=method,
+        path=path,
+        role=role,
+        handler=handler,
+        name=name,
+        summary=summary,
+        arguments=arguments,
+        answers=answers,
     )
 
 

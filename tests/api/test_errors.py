@@ -2,6 +2,7 @@ import asyncio
 import io
 import json
 
+import aiohttp
 import pytest
 from aiohttp import web
 from structlog.testing import capture_logs
@@ -224,6 +225,22 @@ def test_the_table_knows_all_statuses_of_the_contract() -> None:
     contract = {400, 401, 403, 404, 405, 409, 413, 415, 421, 422, 502, 503, 504, 507}
 
     assert contract <= set(STATUS_OF.values())
+
+
+async def test_the_log_says_who_asked(world: World) -> None:
+    connector = aiohttp.UnixConnector(str(world.home / "manager.sock"))
+    with capture_logs() as log:
+        await world.call("GET", "/v1/registry")
+        await world.call("GET", "/v1/registry", headers={"X-API-Key": "owm_wrong"})
+        async with aiohttp.ClientSession(connector=connector) as client, client.get("http://anything/v1/registry"):
+            pass
+
+    lines = [line for line in log if line["event"] == "request_answered"]
+    assert [(line["status"], line["caller"]) for line in lines] == [
+        (200, "admin.key"),
+        (401, None),
+        (200, "unix socket"),
+    ]
 
 
 async def test_requests_are_logged_without_query_or_key(world: World) -> None:

@@ -20,7 +20,7 @@ from openwa_manager.api.admission.admin_key import make_admin_key
 from openwa_manager.api.admission.authenticator import Authenticator
 from openwa_manager.api.admission.host_check import HostCheck
 from openwa_manager.api.app import ApiDependencies, control_app
-from openwa_manager.api.gateway.app import GatewayDependencies, gateway_app
+from openwa_manager.api.gateway.app import GatewayDependencies
 from openwa_manager.api.host.system import HostFacts
 from openwa_manager.api.intake import intake_app
 from openwa_manager.api.sessions.sessions import Recipes
@@ -102,6 +102,7 @@ class World:
     intake_port: int = 0
     used: dict[SessionId, Usage] = field(default_factory=dict)
     engines: dict[str, OpenwaEngine] = field(default_factory=dict)
+    gateway: GatewayDependencies = field(init=False)
 
     async def call(
         self, method: str, path: str, body: object = None, *, headers: Mapping[str, str] | None = None
@@ -187,9 +188,8 @@ async def world_in(
             intake_port=_port_of(intake_socket),
             engines={"simulator": engine},
         )
-        control = _control(world)
-        control.add_subapp("/api", gateway_app(_gateway(world, dependencies, gap_s)))
-        await stack.enter_async_context(serving(control, api_socket, home / "manager.sock"))
+        world.gateway = _gateway(world, dependencies, gap_s)
+        await stack.enter_async_context(serving(_control(world), api_socket, home / "manager.sock"))
         await stack.enter_async_context(serving(intake_app(sessions, inbox, channels.has_no_room, 0.3), intake_socket))
         parts = (launcher, dependencies.gate, channels.dispatcher, *((runner,) if takes_up else ()))
         async with _running(world, parts):
@@ -260,7 +260,7 @@ def backing_of(world: World) -> ApiDependencies:
 
 
 def _control(world: World) -> web.Application:
-    return control_app(HostCheck([ALLOWED_HOST]), Authenticator(world.key), backing_of(world))
+    return control_app(HostCheck([ALLOWED_HOST]), Authenticator(world.key), backing_of(world), world.gateway)
 
 
 @contextmanager

@@ -7,35 +7,35 @@ from aiohttp import web
 from aiohttp.typedefs import Handler
 
 from openwa_manager.api.admission.connection import is_own_user, unix_socket
-from openwa_manager.api.errors import UnauthenticatedError
+from openwa_manager.api.request_keys import CALLER
+from openwa_manager.domain.access.callers import Caller
+from openwa_manager.domain.access.roles import Role
 
-#: Answered without a key, and without any detail.
-OPEN_PATHS = frozenset({"/livez", "/readyz", "/api/health", "/api/health/live", "/api/health/ready"})
+_ADMIN_KEY = Caller(name="admin.key", role=Role.ADMIN)
+_UNIX_SOCKET = Caller(name="unix socket", role=Role.ADMIN)
 
 
 class Authenticator:
-    """Lets in whoever holds the admin's key or owns the daemon."""
+    """Knows the holder of the admin's key, and the daemon's own user behind the unix socket."""
 
     def __init__(self, admin_key: str) -> None:
         self._admin_hash = _hash(admin_key)
 
     @web.middleware
     async def check(self, request: web.Request, handler: Handler) -> web.StreamResponse:
-        """Pass the request on.
-
-        Raises:
-            UnauthenticatedError: no key, or not a right one.
-        """
-        peer = unix_socket(request)
-        is_open = request.path in OPEN_PATHS and not request.query_string  # detail is for those with a key
-        if not is_open and not (peer is not None and is_own_user(peer)):
-            self._require_key(request)
+        """Pass the request on with its caller; without one if nobody known is asking."""
+        caller = self._caller_of(request)
+        if caller is not None:
+            request[CALLER] = caller
         return await handler(request)
 
-    def _require_key(self, request: web.Request) -> None:
+    def _caller_of(self, request: web.Request) -> Caller | None:
+        peer = unix_socket(request)
+        if peer is not None and is_own_user(peer):
+            return _UNIX_SOCKET
         # Both sides are hashed first, so that the time it takes tells neither content nor length.
-        if not hmac.compare_digest(_hash(_given_key(request)), self._admin_hash):
-            raise UnauthenticatedError("a valid API key is needed: X-API-Key, or Authorization: Bearer")
+        is_admin = hmac.compare_digest(_hash(_given_key(request)), self._admin_hash)
+        return _ADMIN_KEY if is_admin else None
 
 
 def _given_key(request: web.Request) -> str:

@@ -7,6 +7,7 @@ from aiohttp import web
 from openwa_manager.api.requests import DeliveriesQuery, ReplayIn
 from openwa_manager.api.responses import DeliveryOut, DeliveryPage, ReplayOut, timestamp
 from openwa_manager.api.routing import Call, Route, json_answer, route
+from openwa_manager.domain.access.roles import Role
 from openwa_manager.domain.delivery.events import EndpointId
 from openwa_manager.domain.errors import InvalidInputError
 from openwa_manager.domain.session.session import SessionId
@@ -24,8 +25,8 @@ class DeliveryRoutes:
     def table(self) -> tuple[Route, ...]:
         """Return the routes."""
         return (
-            route("GET /v1/deliveries", self.list_some, DeliveriesQuery, {200: (DeliveryPage,)}),
-            route("POST /v1/deliveries/replay", self.replay, ReplayIn, {202: (ReplayOut,), 507: ()}),
+            route("GET /v1/deliveries", Role.VIEWER, self.list_some, DeliveriesQuery, {200: (DeliveryPage,)}),
+            route("POST /v1/deliveries/replay", Role.OPERATOR, self.replay, ReplayIn, {202: (ReplayOut,), 507: ()}),
         )
 
     async def list_some(self, call: Call[DeliveriesQuery]) -> web.Response:

@@ -7,6 +7,7 @@ from aiohttp import web
 from openwa_manager.api.requests import EndpointChange, EndpointIn, Nothing, RotationIn
 from openwa_manager.api.responses import EndpointOut, EndpointsOut, NewEndpointOut, TrialOut, timestamp
 from openwa_manager.api.routing import Call, Route, json_answer, route
+from openwa_manager.domain.access.roles import Role
 from openwa_manager.domain.delivery.delivery import AttemptResult, Delivered, Endpoint, Gone, Rejected, Retry
 from openwa_manager.domain.delivery.events import EndpointId
 from openwa_manager.domain.session.times import iso8601
@@ -24,14 +25,16 @@ class EndpointRoutes:
         """Return the routes."""
         one, refused = "/v1/endpoints/{endpoint_id}", {409: (), 507: ()}
         return (
-            route("GET /v1/endpoints", self.list_all, Nothing, {200: (EndpointsOut,)}),
-            route("POST /v1/endpoints", self.add, EndpointIn, {201: (NewEndpointOut,), **refused}),
-            route(f"GET {one}", self.show, Nothing, {200: (EndpointOut,)}),
-            route(f"PATCH {one}", self.change, EndpointChange, {200: (EndpointOut,), **refused}),
-            route(f"DELETE {one}", self.remove, Nothing, {204: (None,), **refused}),
-            route(f"POST {one}/rotate-secret", self.rotate, RotationIn, {200: (NewEndpointOut,), **refused}),
-            route(f"POST {one}/test", self.test, Nothing, {200: (TrialOut,)}),
-            route(f"POST {one}/resume", self.resume, Nothing, {200: (EndpointOut,), **refused}),
+            route("GET /v1/endpoints", Role.ADMIN, self.list_all, Nothing, {200: (EndpointsOut,)}),
+            route("POST /v1/endpoints", Role.ADMIN, self.add, EndpointIn, {201: (NewEndpointOut,), **refused}),
+            route(f"GET {one}", Role.ADMIN, self.show, Nothing, {200: (EndpointOut,)}),
+            route(f"PATCH {one}", Role.ADMIN, self.change, EndpointChange, {200: (EndpointOut,), **refused}),
+            route(f"DELETE {one}", Role.ADMIN, self.remove, Nothing, {204: (None,), **refused}),
+            route(
+                f"POST {one}/rotate-secret", Role.ADMIN, self.rotate, RotationIn, {200: (NewEndpointOut,), **refused}
+            ),
+            route(f"POST {one}/test", Role.ADMIN, self.test, Nothing, {200: (TrialOut,)}),
+            route(f"POST {one}/resume", Role.ADMIN, self.resume, Nothing, {200: (EndpointOut,), **refused}),
         )
 
     async def list_all(self, call: Call[Nothing]) -> web.Response:

@@ -9,6 +9,7 @@ from openwa_manager.api.delivery.event_stream import EVENT_STREAM, EventStream, 
 from openwa_manager.api.requests import EventsQuery
 from openwa_manager.api.responses import EventPage
 from openwa_manager.api.routing import Call, Route, route
+from openwa_manager.domain.access.roles import Role
 from openwa_manager.domain.delivery.events import StoredEvent
 from openwa_manager.domain.errors import InvalidInputError
 from openwa_manager.domain.session.session import SessionId
@@ -34,8 +35,8 @@ class EventRoutes:
         """Return the routes."""
         answers = {200: (EventPage, EVENT_STREAM)}
         return (
-            route("GET /v1/events", self.list_all, EventsQuery, answers),
-            route("GET /v1/sessions/{session_id}/events", self.list_of_session, EventsQuery, answers),
+            route("GET /v1/events", Role.VIEWER, self.list_all, EventsQuery, answers),
+            route("GET /v1/sessions/{session_id}/events", Role.VIEWER, self.list_of_session, EventsQuery, answers),
         )
 
     async def list_all(self, call: Call[EventsQuery]) -> web.StreamResponse:

@@ -1,4 +1,4 @@
-"""`/api`, an OpenWA that isolates: its own routes, each session served by a process of its own (API.md, Gateway)."""
+"""Puts `/api` together: OpenWA's own API, each session served by a process of its own."""
 
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
@@ -8,7 +8,10 @@ from aiohttp import web
 from openwa_manager.api.gateway.directory import Directory
 from openwa_manager.api.gateway.errors import GatewayError, json_answer
 from openwa_manager.api.gateway.forwarding import Forwarding
-from openwa_manager.api.gateway.sessions import GatewaySessions
+from openwa_manager.api.gateway.routes import own_route
+from openwa_manager.api.gateway.sessions import JSON, GatewaySessions
+from openwa_manager.api.routing import Route
+from openwa_manager.domain.access.roles import OPEN, Role
 from openwa_manager.domain.session.session import SessionId, Usage
 from openwa_manager.domain.session.times import iso8601
 from openwa_manager.engines.openwa import OpenwaEngine
@@ -39,23 +42,19 @@ class GatewayDependencies:
     now: Callable[[], float]
 
 
-def gateway_app(dependencies: GatewayDependencies) -> web.Application:
-    """Return the application to be mounted at `/api`; whoever mounts it lets in and words the errors."""
-    directory = Directory(dependencies.sessions)
+def gateway_routes(dependencies: GatewayDependencies) -> tuple[Route, ...]:
+    """Return every route below `/api`."""
+    sessions = dependencies.sessions
+    directory = Directory(sessions)
     forwarding = Forwarding(dependencies.inbox, directory, dependencies.engines, dependencies.pacing)
-    app = web.Application()
-    _Health(dependencies.sessions, dependencies.now).add_to(app.router)
-    GatewaySessions(
-        dependencies.sessions,
-        dependencies.requests,
-        directory,
-        forwarding,
-        dependencies.usage,
-        dependencies.kill,
-    ).add_to(app.router)
-    app.router.add_route("*", "/sessions{rest:.*}", _refuse_unknown)
-    app.router.add_route("*", "/{rest:.*}", _refuse_global)
-    return app
+    own = GatewaySessions(sessions, dependencies.requests, directory, forwarding, dependencies.usage, dependencies.kill)
+    return (
+        *_Health(sessions, dependencies.now).table(),
+        *own.table(),
+        *forwarding.table(),
+        own_route("* /api/sessions{rest:.*}", Role.VIEWER, _refuse_unknown, {}),
+        own_route("* /api/{rest:.*}", Role.VIEWER, _refuse_global, {}),
+    )
 
 
 class _Health:
@@ -65,20 +64,26 @@ class _Health:
         self._sessions = sessions
         self._now = now
 
-    def add_to(self, router: web.UrlDispatcher) -> None:
-        router.add_get("/health", self.check)
-        router.add_get("/health/live", self.live)
-        router.add_get("/health/ready", self.ready)
+    def table(self) -> tuple[Route, ...]:
+        """Return the routes."""
+        return (
+            own_route("GET /api/health", OPEN, self.check, {200: (JSON,)}),
+            own_route("GET /api/health/live", OPEN, self.live, {200: (JSON,)}),
+            own_route("GET /api/health/ready", OPEN, self.ready, {200: (JSON,), 503: (JSON,)}),
+        )
 
     async def check(self, request: web.Request) -> web.Response:
+        """Tell that the daemon answers, and what time it is."""
         del request
         return json_answer(200, {"status": "ok", "timestamp": iso8601(self._now())})
 
     async def live(self, request: web.Request) -> web.Response:
+        """Tell that the daemon answers."""
         del request
         return json_answer(200, {"status": "ok"})
 
     async def ready(self, request: web.Request) -> web.Response:
+        """Tell whether every session has been taken up."""
         del request
         if self._sessions.is_draining:
             return json_answer(503, {"status": "error", "details": {"shutdown": {"status": "draining"}}})
@@ -88,9 +93,11 @@ class _Health:
 
 
 async def _refuse_unknown(request: web.Request) -> web.StreamResponse:
+    """Refuse what neither OpenWA nor we have."""
     raise GatewayError(404, f"Cannot {request.method} {request.path}")
 
 
 async def _refuse_global(request: web.Request) -> web.StreamResponse:
+    """Refuse what concerns a whole OpenWA."""
     detail = f"{request.method} {request.path} concerns a whole OpenWA; here every session has one of its own"
     raise GatewayError(501, detail)

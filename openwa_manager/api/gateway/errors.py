@@ -9,7 +9,7 @@ from aiohttp import web
 from aiohttp.typedefs import Handler
 
 from openwa_manager.api.errors import RETRY_AFTER_S, STATUS_OF, UnauthenticatedError
-from openwa_manager.api.middleware import REQUEST_ID
+from openwa_manager.api.request_keys import REQUEST_ID
 from openwa_manager.domain.delivery.events import Json
 from openwa_manager.domain.errors import InvalidInputError, OpenwaManagerError, RateLimitedError
 from openwa_manager.domain.session.session import Session

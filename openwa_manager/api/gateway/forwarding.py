@@ -11,8 +11,12 @@ from aiohttp import web
 from openwa_manager.api.gateway import guide
 from openwa_manager.api.gateway.directory import Directory
 from openwa_manager.api.gateway.errors import GatewayError, not_active, not_connected
-from openwa_manager.api.gateway.relay import Body, body_of, headers_for_engine, read, relay, whole
+from openwa_manager.api.gateway.forwarded import FORWARDED
+from openwa_manager.api.gateway.relay import Payload, headers_for_engine, payload_of, read, relay, whole
+from openwa_manager.api.gateway.routes import SESSION_PREFIX, forwarded_route, own_route
 from openwa_manager.api.gateway.shapes import is_loaded
+from openwa_manager.api.routing import Route
+from openwa_manager.domain.access.roles import Role
 from openwa_manager.domain.delivery.events import Json
 from openwa_manager.domain.session.session import ProcessState, Session, SessionId
 from openwa_manager.engines.environment import is_own_webhook
@@ -74,6 +78,16 @@ class Forwarding:
         self._engines = engines
         self._pacing = pacing
 
+    def table(self) -> tuple[Route, ...]:
+        """Return the routes; the last one takes what OpenWA may have beside those we know of."""
+        guide_send = own_route(f"POST {SESSION_PREFIX}messages/{guide.ANY_SEND}", Role.SENDER, self.send_of_guide, {})
+        known = [forwarded_route(where, role, self.forward) for role, lines in FORWARDED.items() for where in lines]
+        return (guide_send, *known, forwarded_route("* {rest:.+}", Role.OPERATOR, self.forward))
+
+    async def send_of_guide(self, request: web.Request) -> web.StreamResponse:
+        """Send a text `{to, text}` or an image `{to, url, caption}`, as the users' guide words them."""
+        return await self.forward(request)
+
     async def forward(self, request: web.Request, read_body: bytes | None = None) -> web.StreamResponse:
         """Hand the request to its session's engine, and the engine's answer back; a send waits for its turn.
 
@@ -82,7 +96,7 @@ class Forwarding:
         where = Destination.of(request)
         session_id = self._find(where).session_id
         self._inbox.note_traffic(session_id)
-        body = read_body or await body_of(request, is_read=where.words == ("messages", guide.ANY_SEND))
+        body = read_body or await payload_of(request, is_read=where.words == ("messages", guide.ANY_SEND))
         if where.is_send(request.method):
             return await self._send(request, where, session_id, body)
         if where.is_webhooks:
@@ -103,7 +117,7 @@ class Forwarding:
         return session
 
     async def _send(
-        self, request: web.Request, where: Destination, session_id: SessionId, body: Body
+        self, request: web.Request, where: Destination, session_id: SessionId, body: Payload
     ) -> web.StreamResponse:
         said = None
         if guide.may_be_guide(where.words) and isinstance(body, bytes | None):
@@ -120,7 +134,7 @@ class Forwarding:
             return whole(answer, guide.queued(await read(answer)))
 
     async def _webhooks(
-        self, request: web.Request, where: Destination, session_id: SessionId, body: Body
+        self, request: web.Request, where: Destination, session_id: SessionId, body: Payload
     ) -> web.StreamResponse:
         """Hand on what concerns the owner's webhooks; our own is not there for anybody else."""
         if len(where.words) > 1:
@@ -139,7 +153,7 @@ class Forwarding:
                 raise GatewayError(404, f"Webhook with id '{unquote(hook_id)}' not found")
 
     async def _ask(
-        self, request: web.Request, where: Destination, body: Body, method: str | None = None
+        self, request: web.Request, where: Destination, body: Payload, method: str | None = None
     ) -> aiohttp.ClientResponse:
         """Return the engine's answer, to be released; it is looked up only now whether there still is an engine."""
         session = self._find(where)

@@ -8,7 +8,7 @@ from aiohttp import web
 from multidict import CIMultiDict, CIMultiDictProxy
 
 from openwa_manager.api.gateway.errors import GatewayError
-from openwa_manager.api.middleware import REQUEST_ID
+from openwa_manager.api.request_keys import REQUEST_ID
 from openwa_manager.domain.errors import EngineError
 
 _log = structlog.get_logger()
@@ -50,10 +50,10 @@ _NOT_FOR_ENGINES = _HOP_BY_HOP | {
 }
 _NOT_FOR_CALLERS = _HOP_BY_HOP | {"content-length", "date", "server", "x-request-id"}
 
-Body = bytes | AsyncIterable[bytes] | None
+Payload = bytes | AsyncIterable[bytes] | None
 
 
-async def body_of(request: web.Request, *, is_read: bool = False) -> Body:
+async def payload_of(request: web.Request, *, is_read: bool = False) -> Payload:
     """Return what the caller sends: whole if it is small or `is_read`, else as it comes.
 
     Raises:
@@ -69,7 +69,7 @@ async def body_of(request: web.Request, *, is_read: bool = False) -> Body:
     return request.content.iter_any()
 
 
-def headers_for_engine(request: web.Request, body: Body) -> CIMultiDict[str]:
+def headers_for_engine(request: web.Request, body: Payload) -> CIMultiDict[str]:
     """Return the caller's headers as the engine may see them; `body` is what is handed on."""
     headers = _kept(request.headers, _NOT_FOR_ENGINES)
     headers["X-Request-ID"] = request[REQUEST_ID]

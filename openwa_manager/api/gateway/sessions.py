@@ -1,17 +1,20 @@
 """The routes about sessions as such, in OpenWA's words: made, listed, started, paired, stopped, deleted."""
 
 import base64
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable
 from typing import Annotated, Literal, TypeVar
 
 from aiohttp import web
-from pydantic import BaseModel, ConfigDict, Field, StringConstraints, ValidationError
+from pydantic import Field, StringConstraints, ValidationError
 
 from openwa_manager.api.gateway.directory import Directory
 from openwa_manager.api.gateway.errors import GatewayError, incomplete, json_answer, not_connected, not_started
 from openwa_manager.api.gateway.forwarding import Forwarding
+from openwa_manager.api.gateway.routes import SESSION_PREFIX, own_route
 from openwa_manager.api.gateway.shapes import INITIALIZING, READY, is_loaded, overview_of, record_of, word_of
-from openwa_manager.api.requests import SESSION_ID_TEXT
+from openwa_manager.api.requests import SESSION_ID_TEXT, Body
+from openwa_manager.api.routing import Route
+from openwa_manager.domain.access.roles import Role
 from openwa_manager.domain.delivery.events import Json
 from openwa_manager.domain.errors import EngineError, EngineUnableError, IllegalTransitionError
 from openwa_manager.domain.session.session import Desired, ProcessState, Session, SessionId, Usage
@@ -22,14 +25,11 @@ from openwa_manager.services.sessions.requests import SessionRequests
 #: Below the 30 s after which OpenWA's own SDKs give a call up.
 _START_WAIT_S, _STOP_WAIT_S = 25.0, 25.0
 _LIST_MAX = 1000
+JSON = "application/json"
 _SETTLED = (ProcessState.RUNNING, ProcessState.STOPPED, ProcessState.BACKOFF, ProcessState.FAILED)
 
 
-class _Body(BaseModel):
-    model_config = ConfigDict(extra="forbid", frozen=True, strict=True, defer_build=True)
-
-
-class CreateIn(_Body):
+class CreateIn(Body):
     """OpenWA's CreateSessionDto, with our ids as names."""
 
     name: Annotated[str, StringConstraints(pattern=SESSION_ID_TEXT)]
@@ -40,13 +40,13 @@ class CreateIn(_Body):
     proxy_type: Literal["http", "https", "socks4", "socks5"] | None = Field(default=None, alias="proxyType")
 
 
-class PairIn(_Body):
+class PairIn(Body):
     """OpenWA's RequestPairingCodeDto."""
 
     phone_number: Annotated[str, StringConstraints(pattern=r"^[0-9]{6,15}$")] = Field(alias="phoneNumber")
 
 
-Shape = TypeVar("Shape", bound=_Body)
+Shape = TypeVar("Shape", bound=Body)
 
 
 class GatewaySessions:
@@ -69,28 +69,22 @@ class GatewaySessions:
         self._kill = kill
         self._starting: set[SessionId] = set()
 
-        self._own: Mapping[tuple[str, str], Callable[[web.Request], Awaitable[web.StreamResponse]]] = {
-            ("GET", "qr"): self.show_qr,
-            ("POST", "pairing-code"): self.pair,
-            ("POST", "start"): self.start,
-            ("POST", "stop"): self.stop,
-            ("POST", "logout"): self.log_out,
-            ("POST", "force-kill"): self.kill,
-        }
-
-    def add_to(self, router: web.UrlDispatcher) -> None:
-        """Add the routes; the one most is sent to stands first, for the router tries one after the other."""
-        router.add_route("*", "/sessions/{name}/{rest:.+}", self.answer)
-        router.add_get("/sessions", self.list_all)
-        router.add_post("/sessions", self.create)
-        router.add_get("/sessions/stats/overview", self.overview)
-        router.add_get("/sessions/{name}", self.show)
-        router.add_delete("/sessions/{name}", self.delete)
-
-    async def answer(self, request: web.Request) -> web.StreamResponse:
-        """Answer what is ours below a session, and have the engine answer the rest."""
-        own = self._own.get((request.method, request.match_info["rest"].rstrip("/").lower()))
-        return await (own(request) if own else self._forwarding.forward(request))
+    def table(self) -> tuple[Route, ...]:
+        """Return the routes."""
+        record, all_of = {200: (JSON,)}, "/api/sessions"
+        return (
+            own_route(f"GET {all_of}", Role.VIEWER, self.list_all, record),
+            own_route(f"POST {all_of}", Role.OPERATOR, self.create, {201: (JSON,)}, CreateIn),
+            own_route(f"GET {all_of}/stats/overview", Role.VIEWER, self.overview, record),
+            own_route(f"GET {all_of}/{{id}}", Role.VIEWER, self.show, record),
+            own_route(f"DELETE {all_of}/{{id}}", Role.OPERATOR, self.delete, {204: (None,)}),
+            own_route(f"GET {SESSION_PREFIX}qr", Role.VIEWER, self.show_qr, record),
+            own_route(f"POST {SESSION_PREFIX}pairing-code", Role.OPERATOR, self.pair, {201: (JSON,)}, PairIn),
+            own_route(f"POST {SESSION_PREFIX}start", Role.OPERATOR, self.start, record),
+            own_route(f"POST {SESSION_PREFIX}stop", Role.OPERATOR, self.stop, record),
+            own_route(f"POST {SESSION_PREFIX}logout", Role.OPERATOR, self.log_out, record),
+            own_route(f"POST {SESSION_PREFIX}force-kill", Role.OPERATOR, self.kill, record),
+        )
 
     async def create(self, request: web.Request) -> web.Response:
         """Make a stopped session; `config` is the engine's to keep: PATCH `…/config` sets it once the engine runs."""
@@ -199,7 +193,7 @@ class GatewaySessions:
         return await self._forwarding.forward(request, await request.read())
 
     def _session(self, request: web.Request) -> Session:
-        return self._directory.find(request.match_info["name"])
+        return self._directory.find(request.match_info["id"])
 
     async def _once_stopped(self, session_id: SessionId) -> web.Response:
         session = await self._sessions.wait(

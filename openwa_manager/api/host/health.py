@@ -6,6 +6,7 @@ from openwa_manager.api.errors import NotReadyError
 from openwa_manager.api.requests import Nothing, ReadyQuery
 from openwa_manager.api.responses import Alive, CheckOut, HealthOut, ProgressOut, Readiness
 from openwa_manager.api.routing import Call, Route, json_answer, route
+from openwa_manager.domain.access.roles import OPEN, Role
 from openwa_manager.domain.session.session import LinkState, ProcessState
 from openwa_manager.domain.session.times import iso8601
 from openwa_manager.services.monitoring.health import HealthFacts, HealthReader
@@ -22,10 +23,14 @@ class HealthRoutes:
     def table(self) -> tuple[Route, ...]:
         """Return the routes."""
         return (
-            route("GET /livez", self.live, Nothing, {200: (Alive,)}),
-            route("GET /readyz", self.ready, ReadyQuery, {200: (Readiness,), 401: (), 503: (Readiness,)}),
+            route("GET /livez", OPEN, self.live, Nothing, {200: (Alive,)}),
+            route("GET /readyz", OPEN, self.ready, ReadyQuery, {200: (Readiness,), 401: (), 503: (Readiness,)}),
             route(
-                "GET /v1/sessions/{session_id}/health", self.session, Nothing, {200: (HealthOut,), 503: (HealthOut,)}
+                "GET /v1/sessions/{session_id}/health",
+                Role.VIEWER,
+                self.session,
+                Nothing,
+                {200: (HealthOut,), 503: (HealthOut,)},
             ),
         )
 

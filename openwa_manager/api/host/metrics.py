@@ -7,6 +7,7 @@ from aiohttp import web
 
 from openwa_manager.api.requests import Nothing
 from openwa_manager.api.routing import Call, Route, route
+from openwa_manager.domain.access.roles import Role
 from openwa_manager.metrics import Scrape, expose
 
 _TEXT = "text/plain"
@@ -20,7 +21,7 @@ class MetricsRoutes:
 
     def table(self) -> tuple[Route, ...]:
         """Return the routes."""
-        return (route("GET /metrics", self.show, Nothing, {200: (_TEXT,)}),)
+        return (route("GET /metrics", Role.VIEWER, self.show, Nothing, {200: (_TEXT,)}),)
 
     async def show(self, call: Call[Nothing]) -> web.Response:
         """Show the daemon's numbers in Prometheus's text format."""

@@ -10,6 +10,7 @@ from aiohttp import web
 from openwa_manager.api.requests import Nothing
 from openwa_manager.api.responses import SessionCounts, SystemOut
 from openwa_manager.api.routing import Call, Route, json_answer, route
+from openwa_manager.domain.access.roles import Role
 from openwa_manager.domain.session.times import iso8601
 from openwa_manager.services.sessions.directory import SessionDirectory
 
@@ -32,7 +33,7 @@ class SystemRoutes:
 
     def table(self) -> tuple[Route, ...]:
         """Return the routes."""
-        return (route("GET /v1/system", self.show, Nothing, {200: (SystemOut,)}),)
+        return (route("GET /v1/system", Role.VIEWER, self.show, Nothing, {200: (SystemOut,)}),)
 
     async def show(self, call: Call[Nothing]) -> web.Response:
         """Tell host, versions and counts."""

@@ -11,6 +11,7 @@ from aiohttp import web
 
 from openwa_manager.api.requests import LogQuery
 from openwa_manager.api.routing import Call, Route, route
+from openwa_manager.domain.access.roles import Role
 from openwa_manager.domain.errors import SessionNotFoundError
 from openwa_manager.domain.session.session import SessionId
 from openwa_manager.host.logfile import open_log, rotated
@@ -30,7 +31,7 @@ class LogRoutes:
 
     def table(self) -> tuple[Route, ...]:
         """Return the routes."""
-        return (route("GET /v1/sessions/{session_id}/logs", self.show, LogQuery, {200: (TEXT,)}),)
+        return (route("GET /v1/sessions/{session_id}/logs", Role.OPERATOR, self.show, LogQuery, {200: (TEXT,)}),)
 
     async def show(self, call: Call[LogQuery]) -> web.StreamResponse:
         """Return the last lines of the engine's log; with `follow` those to come too, until the caller or we leave."""

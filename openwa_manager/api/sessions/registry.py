@@ -5,6 +5,7 @@ from aiohttp import web
 from openwa_manager.api.requests import Nothing
 from openwa_manager.api.responses import Registry
 from openwa_manager.api.routing import Call, Route, json_answer, route
+from openwa_manager.domain.access.roles import Role
 from openwa_manager.services.sessions.directory import SessionDirectory
 
 
@@ -16,7 +17,7 @@ class RegistryRoutes:
 
     def table(self) -> tuple[Route, ...]:
         """Return the routes."""
-        return (route("GET /v1/registry", self.show, Nothing, {200: (Registry,)}),)
+        return (route("GET /v1/registry", Role.VIEWER, self.show, Nothing, {200: (Registry,)}),)
 
     async def show(self, call: Call[Nothing]) -> web.Response:
         """Map every session with a live engine to that engine's pid."""

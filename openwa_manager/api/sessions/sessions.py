@@ -19,6 +19,7 @@ from openwa_manager.api.responses import NewSessionOut, SessionOut, SessionPage,
 from openwa_manager.api.routing import Call, Route, json_answer, route
 from openwa_manager.api.sessions.cursor import Position
 from openwa_manager.api.sessions.qr import may_show_code
+from openwa_manager.domain.access.roles import Role
 from openwa_manager.domain.errors import InvalidInputError
 from openwa_manager.domain.session.session import Desired, ProcessState, Session, SessionId, Status, Usage
 from openwa_manager.engines.environment import refused_env_names
@@ -74,16 +75,22 @@ class SessionRoutes:
         """Return the routes."""
         one, started = "/v1/sessions/{session_id}", {202: (SessionOut,), 409: (), 507: ()}
         return (
-            route("POST /v1/sessions", self.create, SessionIn, {201: (NewSessionOut,), 200: (NewSessionOut,), 409: ()}),
-            route("GET /v1/sessions", self.list_some, ListQuery, {200: (SessionPage,)}),
-            route("POST /v1/sessions/stop", self.stop_all, StopAllIn, {202: (SessionsOut,)}),
-            route(f"GET {one}", self.show, Nothing, {200: (SessionOut,)}),
-            route(f"PATCH {one}", self.change, SessionChange, {200: (SessionOut,), 507: ()}),
-            route(f"DELETE {one}", self.delete, DeleteQuery, {204: (None,)}),
-            route(f"POST {one}/start", self.start, WaitQuery, started),
-            route(f"POST {one}/stop", self.stop, WaitQuery, started),
-            route(f"POST {one}/restart", self.restart, WaitQuery, started),
-            route(f"POST {one}/logout", self.log_out, Nothing, {202: (SessionOut,), 409: (), 502: ()}),
+            route(
+                "POST /v1/sessions",
+                Role.OPERATOR,
+                self.create,
+                SessionIn,
+                {201: (NewSessionOut,), 200: (NewSessionOut,), 409: ()},
+            ),
+            route("GET /v1/sessions", Role.VIEWER, self.list_some, ListQuery, {200: (SessionPage,)}),
+            route("POST /v1/sessions/stop", Role.OPERATOR, self.stop_all, StopAllIn, {202: (SessionsOut,)}),
+            route(f"GET {one}", Role.VIEWER, self.show, Nothing, {200: (SessionOut,)}),
+            route(f"PATCH {one}", Role.OPERATOR, self.change, SessionChange, {200: (SessionOut,), 507: ()}),
+            route(f"DELETE {one}", Role.OPERATOR, self.delete, DeleteQuery, {204: (None,)}),
+            route(f"POST {one}/start", Role.OPERATOR, self.start, WaitQuery, started),
+            route(f"POST {one}/stop", Role.OPERATOR, self.stop, WaitQuery, started),
+            route(f"POST {one}/restart", Role.OPERATOR, self.restart, WaitQuery, started),
+            route(f"POST {one}/logout", Role.OPERATOR, self.log_out, Nothing, {202: (SessionOut,), 409: (), 502: ()}),
         )
 
     async def create(self, call: Call[SessionIn]) -> web.Response:

@@ -5,6 +5,7 @@ from aiohttp import web
 from openwa_manager.api.requests import TimelineQuery
 from openwa_manager.api.responses import NextStepOut, ReasonOut, StepOut, TimelineOut
 from openwa_manager.api.routing import Call, Route, json_answer, route
+from openwa_manager.domain.access.roles import Role
 from openwa_manager.domain.session.session import After, ProcessState, Session
 from openwa_manager.domain.session.times import iso8601
 from openwa_manager.services.sessions.directory import SessionDirectory
@@ -26,7 +27,9 @@ class WhyRoutes:
 
     def table(self) -> tuple[Route, ...]:
         """Return the routes."""
-        return (route("GET /v1/sessions/{session_id}/why", self.explain, TimelineQuery, {200: (TimelineOut,)}),)
+        return (
+            route("GET /v1/sessions/{session_id}/why", Role.VIEWER, self.explain, TimelineQuery, {200: (TimelineOut,)}),
+        )
 
     async def explain(self, call: Call[TimelineQuery]) -> web.Response:
         """Tell the session's newest steps, each with its evidence, and the step to come."""

@@ -1,0 +1,63 @@
+"""Makes the gateway's lines of the table: those we answer in OpenWA's words, and those OpenWA answers itself."""
+
+from collections.abc import Awaitable, Callable, Mapping
+
+from aiohttp import web
+
+from openwa_manager.api.requests import Nothing, RequestModel
+from openwa_manager.api.routing import Answer, Route
+from openwa_manager.domain.access.roles import Role
+
+SESSION_PREFIX = "/api/sessions/{id}/"
+#: Where OpenWA describes its calls.
+OPENWA_DOCS = "https://github.com/rmyndharis/OpenWA"
+
+Handle = Callable[[web.Request], Awaitable[web.StreamResponse]]
+
+_FORWARDED = "Answered by the session's OpenWA, as its own documentation says; not every version has it."
+
+
+def own_route(
+    where: str,
+    role: Role | None,
+    handle: Handle,
+    answers: Mapping[int, tuple[Answer, ...]],
+    arguments: type[RequestModel] = Nothing,
+) -> Route:
+    """Return the line for what `handle` answers at `where` (`GET /api/…`); it reads what it is given by itself."""
+    method, _, path = where.partition(" ")
+    return Route(
+        method=method,
+        path=path,
+        role=role,
+        handler=handle,
+        name=f"gateway_{handle.__name__}",
+        summary=(handle.__doc__ or "").partition("\n")[0],
+        arguments=arguments,
+        answers=answers,
+        documented_at=OPENWA_DOCS,
+    )
+
+
+def forwarded_route(where: str, role: Role, forward: Handle) -> Route:
+    """Return the line for what `forward` has OpenWA answer at `where` below a session (`GET chats`)."""
+
+    async def handler(request: web.Request) -> web.StreamResponse:  # one for each route: it stands for the role, too
+        return await forward(request)
+
+    method, _, tail = where.partition(" ")
+    return Route(
+        method=method,
+        path=SESSION_PREFIX + tail,
+        role=role,
+        handler=handler,
+        name=f"openwa_{method.lower()}_{_identifier(tail)}",
+        summary=_FORWARDED,
+        arguments=Nothing,
+        answers={},
+        documented_at=OPENWA_DOCS,
+    )
+
+
+def _identifier(tail: str) -> str:
+    return tail.replace("{", "").replace("}", "").replace("/", "_").replace("-", "_")
