@@ -144,7 +144,7 @@ class TimelineQuery(Query):
 class EventsQuery(Query):
     """Which events are wanted: those behind position `after`, or the newest `tail`, of these types.
 
-    Without either a page begins with the oldest, and a stream now.
+    Without either a page begins with the oldest, and a stream now. A `*` at the end of a type stands for any ending.
     """
 
     repeated = frozenset({"type"})

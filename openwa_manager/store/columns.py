@@ -3,6 +3,7 @@
 import json
 import sqlite3
 from collections.abc import Mapping, Sequence
+from functools import lru_cache
 
 from openwa_manager.domain.delivery.events import Json
 
@@ -26,6 +27,7 @@ def json_object(stored: str) -> dict[str, Json]:
     return value
 
 
+@lru_cache(maxsize=1024)  # read for every event that is stored
 def json_texts(stored: str) -> tuple[str, ...]:
     """Return the strings of an array in a JSON column."""
     return tuple(json.loads(stored))

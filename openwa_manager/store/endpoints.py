@@ -27,6 +27,11 @@ def load_endpoints(connection: sqlite3.Connection) -> list[Endpoint]:
     return [_endpoint_of(row) for row in query(connection, "SELECT * FROM endpoint ORDER BY created_at, endpoint_id")]
 
 
+def load_active_endpoints(connection: sqlite3.Connection) -> list[Endpoint]:
+    """Return the endpoints that are told what happens."""
+    return [_endpoint_of(row) for row in query(connection, "SELECT * FROM endpoint WHERE is_active")]
+
+
 def load_endpoint(connection: sqlite3.Connection, endpoint_id: EndpointId) -> Endpoint | None:
     """Return one endpoint; None when there is none of this id."""
     row = query(connection, "SELECT * FROM endpoint WHERE endpoint_id = ?", (endpoint_id,)).fetchone()

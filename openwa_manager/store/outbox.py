@@ -5,11 +5,12 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from typing import NamedTuple
 
-from openwa_manager.domain.delivery.delivery import DeliveryState, Lane, Tries
-from openwa_manager.domain.delivery.events import EndpointId, Event, EventClass, StoredEvent, matches
+from openwa_manager.domain.delivery.delivery import DeliveryState, Endpoint, Lane, Tries
+from openwa_manager.domain.delivery.events import EndpointId, Event, EventClass, StoredEvent, beginning_in
 from openwa_manager.domain.session.session import SessionId
 from openwa_manager.store.backlog import CAP, Cap, read_backlog, shed
-from openwa_manager.store.columns import Row, json_object, json_texts, query, text, to_json
+from openwa_manager.store.columns import Row, json_object, query, text, to_json
+from openwa_manager.store.endpoints import load_active_endpoints
 from openwa_manager.store.ids import new_id
 
 _INSERT_EVENT = """
@@ -45,8 +46,8 @@ def append(connection: sqlite3.Connection, events: Sequence[Event], cap: Cap = C
     kept = [event for event in events if event.type != "session.heartbeat"]
     if kept and read_backlog(connection).is_full(cap):
         shed(connection)
-    listeners = _listeners(connection) if kept else []
-    return [_append_one(connection, event, listeners) for event in kept]
+    endpoints = load_active_endpoints(connection) if kept else []
+    return [_append_one(connection, event, endpoints) for event in kept]
 
 
 def read_events(
@@ -56,7 +57,7 @@ def read_events(
     types: Sequence[str] = (),
     session_id: SessionId | None = None,
 ) -> list[StoredEvent]:
-    """Return up to `limit` events later than seq `after`, oldest first; without `types` those of every type."""
+    """Return up to `limit` events later than seq `after`, oldest first; `types` are patterns, none means all."""
     condition, wanted = _matching(types, session_id)
     sql = f"SELECT * FROM event WHERE seq > :after AND {condition} ORDER BY seq LIMIT :limit"  # noqa: S608 (our words)
     return [stored_event(row) for row in query(connection, sql, {"after": after, "limit": limit, **wanted})]
@@ -73,12 +74,24 @@ def seq_before(
 
 
 def _matching(types: Sequence[str], session_id: SessionId | None) -> tuple[str, Row]:
+    beginnings = [beginning for each in types if (beginning := beginning_in(each)) is not None]
+    names = [each for each in types if beginning_in(each) is None]
     conditions = ["true"]
-    if types:
-        conditions.append("type IN (SELECT value FROM json_each(:types))")
+    if beginnings:
+        conditions.append(f"({_HAS_NAME} OR {_HAS_BEGINNING})")
+    elif names:
+        conditions.append(_HAS_NAME)
     if session_id is not None:
         conditions.append("session_id = :session_id")
-    return " AND ".join(conditions), {"types": to_json(list(types)), "session_id": session_id}
+    return " AND ".join(conditions), {
+        "names": to_json(names),
+        "beginnings": to_json(beginnings),
+        "session_id": session_id,
+    }
+
+
+_HAS_NAME = "event.type IN (SELECT value FROM json_each(:names))"
+_HAS_BEGINNING = "EXISTS (SELECT 1 FROM json_each(:beginnings) WHERE substr(event.type, 1, length(value)) = value)"
 
 
 def count_undelivered(connection: sqlite3.Connection) -> tuple[int, int]:
@@ -213,24 +226,7 @@ def stored_event(row: sqlite3.Row) -> StoredEvent:
     return StoredEvent(seq=row["seq"], id=row["id"], event=event)
 
 
-class _Listener(NamedTuple):
-    endpoint_id: EndpointId
-    events: tuple[str, ...]
-    sessions: tuple[str, ...]
-
-    def wants(self, event: Event) -> bool:
-        """Tell whether the endpoint asked for this event; what the daemon says of itself is of no session."""
-        return any(matches(pattern, event.type) for pattern in self.events) and any(
-            matches(pattern, event.session_id or "") for pattern in self.sessions
-        )
-
-
-def _listeners(connection: sqlite3.Connection) -> list[_Listener]:
-    rows = connection.execute("SELECT endpoint_id, events, sessions FROM endpoint WHERE is_active")
-    return [_Listener(endpoint_id, json_texts(events), json_texts(sessions)) for endpoint_id, events, sessions in rows]
-
-
-def _append_one(connection: sqlite3.Connection, event: Event, listeners: Sequence[_Listener]) -> StoredEvent:
+def _append_one(connection: sqlite3.Connection, event: Event, endpoints: Sequence[Endpoint]) -> StoredEvent:
     stored_as = new_id("evt", event.occurred_at)
     data = to_json(event.data)
     row = (
@@ -245,7 +241,7 @@ def _append_one(connection: sqlite3.Connection, event: Event, listeners: Sequenc
         _supersede_codes(connection, event.session_id)
     size_bytes = len(data) + _ROW_BYTES
     about = (lane, event.session_id or "", event.event_class, size_bytes)
-    wanting = tuple(listener.endpoint_id for listener in listeners if listener.wants(event))
+    wanting = tuple(endpoint.endpoint_id for endpoint in endpoints if endpoint.wants(event))
     connection.executemany(_INSERT_DELIVERY, [(seq, endpoint_id, *about) for endpoint_id in wanting])
     as_read = replace(event, type=text(event.type), data=json_object(data))  # what a later reader finds, to the letter
     return StoredEvent(seq=seq, id=stored_as, event=as_read, endpoint_ids=wanting)

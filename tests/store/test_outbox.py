@@ -7,7 +7,7 @@ from functools import partial
 import pytest
 
 from openwa_manager.domain.delivery.delivery import DeliveryState, Endpoint, Lane, Tries
-from openwa_manager.domain.delivery.events import EndpointId, Event, Json
+from openwa_manager.domain.delivery.events import EndpointId, Event, Json, matches_any
 from openwa_manager.domain.session.session import SessionId
 from openwa_manager.store.backlog import Backlog, Cap, read_backlog, shed
 from openwa_manager.store.deliveries import Place, Selection, list_deliveries, replay
@@ -112,6 +112,22 @@ def test_pages_follow_each_other_and_are_filtered(connection: sqlite3.Connection
     assert [stored.seq for stored in page] == [2, 3]
     assert [stored.seq for stored in read_events(connection, types=("x", "z"))] == [1, 3, 4, 6]
     assert [stored.seq for stored in read_events(connection, session_id=SessionId("b"), types=("y",))] == [5]
+
+
+@pytest.mark.parametrize(
+    "types",
+    [("session.*",), ("session.status", "message.*"), ("*",), ("session.*", "none"), ("sess", "session.status*")],
+)
+def test_a_page_holds_the_types_an_endpoint_with_these_patterns_would_get(
+    connection: sqlite3.Connection, types: tuple[str, ...]
+) -> None:
+    append(
+        connection, [an_event(each) for each in ("session.status", "session.qr", "message.sent", "sessionless", "*")]
+    )
+
+    page = read_events(connection, types=types)
+
+    assert page == [stored for stored in read_events(connection) if matches_any(types, stored.event.type)]
 
 
 def test_only_active_endpoints_that_asked_get_a_delivery(connection: sqlite3.Connection) -> None:

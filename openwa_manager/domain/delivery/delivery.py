@@ -5,7 +5,7 @@ from dataclasses import dataclass, field, replace
 from enum import StrEnum
 from typing import assert_never
 
-from openwa_manager.domain.delivery.events import EndpointId
+from openwa_manager.domain.delivery.events import EndpointId, Event, matches_any
 
 #: The endpoint that the settings name (`upstream_url`).
 DEFAULT_ENDPOINT = EndpointId("default")
@@ -15,7 +15,7 @@ DEFAULT_ENDPOINT = EndpointId("default")
 class Endpoint:
     """An upstream URL, what it wants to hear, and the secret it knows us by.
 
-    `previous_secret` signs too for a day after `rotated_at`. `events` and `sessions` are patterns (events.matches).
+    `previous_secret` signs too for a day after `rotated_at`. `events` and `sessions` are patterns (events.matches_any).
     `disabled_reason` says why we stopped by ourselves; None while active and when a person paused it.
     """
 
@@ -30,6 +30,10 @@ class Endpoint:
     disabled_reason: str | None = None
     created_at: float
     updated_at: float
+
+    def wants(self, event: Event) -> bool:
+        """Tell whether it asked for this event; what the daemon says of itself is of no session, so only `*` fits."""
+        return matches_any(self.events, event.type) and matches_any(self.sessions, event.session_id or "")
 
     def is_signed_twice(self, at: float) -> bool:
         """Tell whether the previous secret still signs beside the new one."""

@@ -1,6 +1,6 @@
 """What the world is told: an event, its class, and how long it is worth telling."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import NewType
@@ -87,9 +87,21 @@ PASSED_THROUGH = (
 
 def is_passed_through(event_type: str) -> bool:
     """Tell whether an engine's event of this type is handed on to the endpoints as it is."""
-    return any(matches(pattern, event_type) for pattern in PASSED_THROUGH)
+    return matches_any(PASSED_THROUGH, event_type)
 
 
-def matches(pattern: str, text: str) -> bool:
-    """Tell whether `text` equals `pattern`, or begins with it up to the pattern's trailing `*`."""
-    return text.startswith(pattern[:-1]) if pattern.endswith("*") else text == pattern
+def beginning_in(pattern: str) -> str | None:
+    """Return what a text must begin with to match a pattern that ends with `*`; None: it must be equal to it.
+
+    This is all that `*` means, for the types of events and for the names of sessions.
+    """
+    return pattern[:-1] if pattern.endswith("*") else None
+
+
+def matches_any(patterns: Iterable[str], text: str) -> bool:
+    """Tell whether `text` matches one of the patterns."""
+    for pattern in patterns:
+        beginning = beginning_in(pattern)
+        if text == pattern if beginning is None else text.startswith(beginning):
+            return True
+    return False

@@ -7,7 +7,7 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 
 from openwa_manager.domain.delivery.delivery import AttemptResult, Breaker, Delivered, DeliveryPolicy, Endpoint, Lane
-from openwa_manager.domain.delivery.events import Event, matches
+from openwa_manager.domain.delivery.events import Event
 from openwa_manager.domain.session.session import SessionId
 from openwa_manager.store.outbox import StreamKey
 
@@ -76,8 +76,7 @@ class EndpointQueue:
 
     def queue_heartbeat(self, event: Event) -> None:
         """Let a heartbeat wait for its turn in place of the session's former one, if the endpoint asked for it."""
-        wants = any(matches(pattern, event.type) for pattern in self.endpoint.events)
-        if wants and any(matches(pattern, event.session_id or "") for pattern in self.endpoint.sessions):
+        if self.endpoint.wants(event):
             self._heartbeats[event.session_id] = event
 
     def forget_queue(self) -> None:

@@ -47,7 +47,12 @@ async def test_pages_follow_each_other_without_gap_or_repeat(world: World) -> No
 
 @pytest.mark.parametrize(
     ("query", "expected"),
-    [("tail=2", ["s3", "s4"]), ("tail=9", ["s0", "s1", "s2", "s3", "s4"]), ("tail=1&type=session.failed", [])],
+    [
+        ("tail=2", ["s3", "s4"]),
+        ("tail=9", ["s0", "s1", "s2", "s3", "s4"]),
+        ("tail=1&type=session.failed", []),
+        ("tail=2&type=session.cr*", ["s3", "s4"]),
+    ],
 )
 async def test_the_newest_events_can_be_asked_for_oldest_first(world: World, query: str, expected: list[str]) -> None:
     for number in range(5):

@@ -21,7 +21,8 @@ from openwa_manager.domain.delivery.delivery import (
     Tries,
     after_attempt,
 )
-from openwa_manager.domain.delivery.events import EndpointId
+from openwa_manager.domain.delivery.events import EndpointId, Event
+from openwa_manager.domain.session.session import SessionId
 
 POLICY = DeliveryPolicy(jitter=0.0)
 NOW = 10_000.0
@@ -169,3 +170,25 @@ def test_both_secrets_sign_for_a_day_after_a_rotation() -> None:
     assert not endpoint.is_signed_twice(NOW)
     assert rotated.is_signed_twice(NOW + ROTATION_S - 1)
     assert not rotated.is_signed_twice(NOW + ROTATION_S)
+
+
+@pytest.mark.parametrize(
+    ("events", "sessions", "event_type", "session_id", "expected"),
+    [
+        (("*",), ("*",), "session.qr", "a", True),
+        (("*",), ("*",), "manager.started", None, True),
+        (("session.qr", "message.*"), ("user_1_*",), "message.sent", "user_1_x", True),
+        (("session.qr", "message.*"), ("user_1_*",), "session.status", "user_1_x", False),
+        (("*",), ("user_1_*",), "session.qr", "user_10", False),
+        (("*",), ("user_1_*",), "manager.started", None, False),
+    ],
+)
+def test_an_endpoint_wants_what_fits_one_of_its_patterns_of_both_kinds(
+    events: tuple[str, ...], sessions: tuple[str, ...], event_type: str, session_id: str | None, expected: bool
+) -> None:
+    endpoint = Endpoint(
+        endpoint_id=EndpointId("e"), url="", secret="", events=events, sessions=sessions, created_at=0.0, updated_at=0.0
+    )
+    event = Event(type=event_type, occurred_at=NOW, session_id=SessionId(session_id) if session_id else None)
+
+    assert endpoint.wants(event) is expected

@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from openwa_manager.domain.delivery.events import Event, EventClass, class_of, is_passed_through, matches
+from openwa_manager.domain.delivery.events import Event, EventClass, class_of, is_passed_through, matches_any
 
 
 @pytest.mark.parametrize(
@@ -50,19 +50,25 @@ def test_what_we_tell_ourselves_is_not_handed_on(event_type: str) -> None:
 def test_a_pattern_without_a_star_fits_only_itself(text: str) -> None:
     plain = text.rstrip("*")
 
-    assert matches(plain, plain)
-    assert not matches(plain, plain + "x")
+    assert matches_any([plain], plain)
+    assert not matches_any([plain], plain + "x")
 
 
 @given(st.text(), st.text())
 def test_a_trailing_star_stands_for_any_ending(beginning: str, ending: str) -> None:
-    assert matches(beginning + "*", beginning + ending)
+    assert matches_any([beginning + "*"], beginning + ending)
 
 
 @given(st.text())
 def test_a_lone_star_fits_everything(text: str) -> None:
-    assert matches("*", text)
+    assert matches_any(["*"], text)
 
 
 def test_a_pattern_does_not_fit_a_longer_family() -> None:
-    assert not matches("user_1_*", "user_10")
+    assert not matches_any(["user_1_*"], "user_10")
+
+
+@given(st.lists(st.text()), st.text())
+def test_one_pattern_that_fits_is_enough(patterns: list[str], text: str) -> None:
+    assert matches_any([*patterns, text], text)
+    assert not matches_any([], text)
