@@ -33,11 +33,11 @@ from openwa_manager.host.network import has_default_route
 from openwa_manager.processes.launcher import HostLauncher
 from openwa_manager.processes.ports import PortPool
 from openwa_manager.processes.usage import UsageMeter
-from openwa_manager.services.delivery.attempts import DeliveryWorker, EnvelopeSource
+from openwa_manager.services.delivery.attempts import DeliveryWorker, EnvelopeWriter
 from openwa_manager.services.delivery.broadcaster import Broadcaster
 from openwa_manager.services.delivery.deliveries import Deliveries
 from openwa_manager.services.delivery.dispatcher import Dispatcher
-from openwa_manager.services.delivery.endpoints import Endpoints, Ownership
+from openwa_manager.services.delivery.endpoints import DefaultEndpointSettings, Endpoints
 from openwa_manager.services.messaging.pacing import Pacing
 from openwa_manager.services.monitoring.disk_usage import DiskUsage
 from openwa_manager.services.monitoring.health import HealthReader, HealthSources
@@ -230,9 +230,9 @@ class Parts:
 
     @cached_property
     def delivery_worker(self) -> DeliveryWorker:
-        envelope_source = EnvelopeSource(host=platform.node(), qr_image=self.sessions.qr_image_of)
+        envelope_writer = EnvelopeWriter(host=platform.node(), qr_image=self.sessions.qr_image_of)
         return DeliveryWorker(
-            self.database, self.sender, self.clock, envelope_source, delivery_policy(self.settings), random.random
+            self.database, self.sender, self.clock, envelope_writer, delivery_policy(self.settings), random.random
         )
 
     @cached_property
@@ -247,9 +247,9 @@ class Parts:
     @cached_property
     def endpoints(self) -> Endpoints:
         has_secret = self.settings.upstream_secret is not None
-        ownership = Ownership(has_url=self.settings.upstream_url is not None, has_secret=has_secret)
+        of_default = DefaultEndpointSettings(has_url=self.settings.upstream_url is not None, has_secret=has_secret)
         return Endpoints(
-            self.database, self.delivery_worker, self.dispatcher, self.guard.check_url, self.clock, ownership
+            self.database, self.delivery_worker, self.dispatcher, self.guard.check_url, self.clock, of_default
         )
 
     @cached_property

@@ -5,19 +5,20 @@ from dataclasses import dataclass
 
 #: How many rows one call removes at most, so that no write waits long behind it.
 _CHUNK = 2_000
-#: The share of the cap above which room is made before it is needed.
+#: The share of the limit above which room is made before it is needed.
 _NEAR = 0.95
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Cap:
-    """How much may be undelivered (API.md, Delivery)."""
+class BacklogLimit:
+    """How much may be undelivered."""
 
     row_count: int = 200_000
     byte_count: int = 1 << 30
 
 
-CAP = Cap()
+#: The one in force.
+BACKLOG_LIMIT = BacklogLimit()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -27,13 +28,13 @@ class Backlog:
     row_count: int
     byte_count: int
 
-    def is_full(self, cap: Cap = CAP) -> bool:
+    def is_full(self, limit: BacklogLimit = BACKLOG_LIMIT) -> bool:
         """Tell whether engines should be asked to come back later."""
-        return self.row_count >= cap.row_count or self.byte_count >= cap.byte_count
+        return self.row_count >= limit.row_count or self.byte_count >= limit.byte_count
 
-    def is_near(self, cap: Cap = CAP) -> bool:
+    def is_near(self, limit: BacklogLimit = BACKLOG_LIMIT) -> bool:
         """Tell whether it is time to make room."""
-        return self.row_count >= cap.row_count * _NEAR or self.byte_count >= cap.byte_count * _NEAR
+        return self.row_count >= limit.row_count * _NEAR or self.byte_count >= limit.byte_count * _NEAR
 
 
 def read_backlog(connection: sqlite3.Connection) -> Backlog:
@@ -42,15 +43,15 @@ def read_backlog(connection: sqlite3.Connection) -> Backlog:
     return Backlog(row_count=row_count, byte_count=byte_count)
 
 
-def shed(connection: sqlite3.Connection) -> int:
+def drop_passing(connection: sqlite3.Connection) -> int:
     """Drop some undelivered events of passing interest, oldest first; return how many, 0 when there are none.
 
     States and messages are never dropped.
     """
-    return connection.execute(_SHED, (_CHUNK,)).rowcount
+    return connection.execute(_DROP_PASSING, (_CHUNK,)).rowcount
 
 
-_SHED = """
+_DROP_PASSING = """
     DELETE FROM delivery WHERE (event_seq, endpoint_id) IN (
         SELECT event_seq, endpoint_id FROM delivery WHERE state = 'pending' AND class = 'passing'
         ORDER BY event_seq LIMIT ?)"""

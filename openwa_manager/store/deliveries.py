@@ -117,7 +117,7 @@ _CHUNK = 1_000
 def replay(connection: sqlite3.Connection, selection: Selection, after: int = 0) -> Replayed:
     """Make some of the selected deliveries pending again, with all their tries ahead of them, oldest first.
 
-    The dispatcher must be told to reload once all is done.
+    The dispatcher must read anew once all is done.
     """
     where, values = selection.where()
     bound = {**values, "after": after, "chunk": _CHUNK}
@@ -134,7 +134,7 @@ def replay(connection: sqlite3.Connection, selection: Selection, after: int = 0)
     return Replayed(count, seqs[-1] if len(seqs) == _CHUNK else None)
 
 
-def hasten(connection: sqlite3.Connection, endpoint_id: EndpointId) -> None:
+def make_due(connection: sqlite3.Connection, endpoint_id: EndpointId) -> None:
     """Make everything that waits for a retry to this endpoint due at once."""
     sql = "UPDATE delivery SET next_at = 0 WHERE endpoint_id = ? AND state = 'pending' AND next_at > 0"
     connection.execute(sql, (endpoint_id,))

@@ -3,12 +3,13 @@
 import sqlite3
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
-from typing import NamedTuple
 
 from openwa_manager.domain.delivery.delivery import DeliveryState, Endpoint, Lane, Tries
-from openwa_manager.domain.delivery.events import EndpointId, Event, EventClass, StoredEvent, beginning_in
+from openwa_manager.domain.delivery.endpoint_queue import StreamKey
+from openwa_manager.domain.delivery.events import Event, EventClass, StoredEvent, beginning_in
+from openwa_manager.domain.delivery.streams import PendingStream
 from openwa_manager.domain.session.session import SessionId
-from openwa_manager.store.backlog import CAP, Cap, read_backlog, shed
+from openwa_manager.store.backlog import BACKLOG_LIMIT, BacklogLimit, drop_passing, read_backlog
 from openwa_manager.store.columns import Row, json_object, query, text, to_json
 from openwa_manager.store.endpoints import load_active_endpoints
 from openwa_manager.store.ids import new_id
@@ -21,31 +22,25 @@ _INSERT_DELIVERY = """
     VALUES (?, ?, ?, ?, ?, ?, 'pending')"""
 
 
-class StreamKey(NamedTuple):
-    """Deliveries that must stay in order; `session_id` is empty for what the daemon itself says."""
-
-    endpoint_id: EndpointId
-    lane: Lane
-    session_id: str
-
-
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Head:
+class NextDelivery:
     """The first undelivered event of a stream, and what was tried for it."""
 
     stored: StoredEvent
     tries: Tries = field(default_factory=Tries)
 
 
-def append(connection: sqlite3.Connection, events: Sequence[Event], cap: Cap = CAP) -> list[StoredEvent]:
+def append(
+    connection: sqlite3.Connection, events: Sequence[Event], limit: BacklogLimit = BACKLOG_LIMIT
+) -> list[StoredEvent]:
     """Put events in the outbox, one delivery per active endpoint that asked for them; heartbeats are passed over.
 
-    A new code makes the session's older codes pointless: their deliveries are dropped. At the cap what is of passing
+    A new code makes the session's older codes pointless: their deliveries are dropped. At the limit what is of passing
     interest makes room.
     """
     kept = [event for event in events if event.type != "session.heartbeat"]
-    if kept and read_backlog(connection).is_full(cap):
-        shed(connection)
+    if kept and read_backlog(connection).is_full(limit):
+        drop_passing(connection)
     endpoints = load_active_endpoints(connection) if kept else []
     return [_append_one(connection, event, endpoints) for event in kept]
 
@@ -107,21 +102,17 @@ def last_seq(connection: sqlite3.Connection) -> int:
     return int(row[0]) if row else 0
 
 
-class First(NamedTuple):
-    """The first undelivered event of a stream: when it is due (wall time; 0 is at once), and its seq."""
-
-    due_at: float
-    seq: int
-
-
-def read_streams(connection: sqlite3.Connection, after: int | None = None) -> tuple[dict[StreamKey, First], int]:
+def read_streams(connection: sqlite3.Connection, after: int | None = None) -> tuple[list[PendingStream], int]:
     """Return the streams with undelivered events, each with its first one.
 
     The second value is the newest seq; passed as `after` the next time, only what is newer is looked at.
     """
     newest = last_seq(connection)
     rows = connection.execute(_ALL_STREAMS) if after is None else connection.execute(_NEW_STREAMS, (after,))
-    streams = {StreamKey(endpoint, Lane(lane), session): First(at, seq) for endpoint, lane, session, seq, at in rows}
+    streams = [
+        PendingStream(StreamKey(endpoint_id, Lane(lane), session_id), seq, due_at)
+        for endpoint_id, lane, session_id, seq, due_at in rows
+    ]
     return streams, newest
 
 
@@ -135,7 +126,7 @@ _NEW_STREAMS = """
     WHERE event_seq > ? AND +state = 'pending' GROUP BY endpoint_id, lane, session_id"""
 
 
-def read_head(connection: sqlite3.Connection, key: StreamKey) -> Head | None:
+def read_next(connection: sqlite3.Connection, key: StreamKey) -> NextDelivery | None:
     """Return the first undelivered event of a stream; None when there is none."""
     sql = """
         SELECT event.*, attempts, rejected_count, errored_count, first_tried_at FROM delivery
@@ -151,7 +142,7 @@ def read_head(connection: sqlite3.Connection, key: StreamKey) -> Head | None:
         errored_count=row["errored_count"],
         first_at=row["first_tried_at"],
     )
-    return Head(stored=stored_event(row), tries=tries)
+    return NextDelivery(stored=stored_event(row), tries=tries)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -35,7 +35,7 @@ from openwa_manager.host.clock import SystemClock
 from openwa_manager.metrics import QR_PUSH_S, Durations
 from openwa_manager.processes.launcher import HostLauncher
 from openwa_manager.processes.ports import PortPool
-from openwa_manager.services.delivery.attempts import EnvelopeSource
+from openwa_manager.services.delivery.attempts import EnvelopeWriter
 from openwa_manager.services.delivery.dispatcher import Dispatcher
 from openwa_manager.services.messaging.pacing import Pacing
 from openwa_manager.services.monitoring.health import HealthReader, HealthSources
@@ -172,8 +172,8 @@ async def world_in(
         dependencies = _dependencies(home, database, engine, launcher, lambda stored: channels.announce(stored))  # noqa: PLW0108
         sessions, requests, inbox, runner = _sessions_of(dependencies)
         await runner.load()
-        envelope_source = EnvelopeSource(host="mac-mini-1", qr_image=sessions.qr_image_of)
-        channels = await stack.enter_async_context(channels_of(database, envelope_source))
+        envelope_writer = EnvelopeWriter(host="mac-mini-1", qr_image=sessions.qr_image_of)
+        channels = await stack.enter_async_context(channels_of(database, envelope_writer))
         world = World(
             sessions=sessions,
             requests=requests,

@@ -7,21 +7,22 @@ from functools import partial
 import pytest
 
 from openwa_manager.domain.delivery.delivery import DeliveryState, Endpoint, Lane, Tries
+from openwa_manager.domain.delivery.endpoint_queue import StreamKey
 from openwa_manager.domain.delivery.events import EndpointId, Event, Json, matches_any
+from openwa_manager.domain.delivery.streams import PendingStream
 from openwa_manager.domain.session.session import SessionId
-from openwa_manager.store.backlog import Backlog, Cap, read_backlog, shed
+from openwa_manager.store.backlog import Backlog, BacklogLimit, drop_passing, read_backlog
 from openwa_manager.store.deliveries import Place, Selection, list_deliveries, replay
 from openwa_manager.store.endpoints import remove_endpoint, save_endpoint
 from openwa_manager.store.ids import new_id
 from openwa_manager.store.outbox import (
     Attempt,
-    StreamKey,
     append,
     drop,
     due_at,
     last_seq,
     read_events,
-    read_head,
+    read_next,
     read_streams,
     record,
 )
@@ -163,26 +164,27 @@ def test_streams_are_told_with_when_their_first_new_event_is_due(connection: sql
 
     streams, newest = read_streams(connection)
 
-    assert streams == {MAIN: (NOW + 30, 1), QR: (0.0, 3), MAIN._replace(session_id=""): (0.0, 4)}
+    of_daemon = PendingStream(MAIN._replace(session_id=""), 4)
+    assert set(streams) == {PendingStream(MAIN, 1, NOW + 30), PendingStream(QR, 3), of_daemon}
     assert newest == 4
-    assert read_streams(connection, after=1)[0][MAIN] == (0.0, 2)
-    assert read_streams(connection, after=newest) == ({}, 4)
+    assert PendingStream(MAIN, 2) in read_streams(connection, after=1)[0]
+    assert read_streams(connection, after=newest) == ([], 4)
 
 
-def test_the_head_of_a_stream_moves_on_when_it_is_settled(connection: sqlite3.Connection) -> None:
+def test_the_first_of_a_stream_moves_on_when_it_is_settled(connection: sqlite3.Connection) -> None:
     first, second = append(connection, [an_event(), an_event()])
-    head = read_head(connection, MAIN)
-    assert head is not None
-    assert head.stored == first
+    pending = read_next(connection, MAIN)
+    assert pending is not None
+    assert pending.stored == first
 
     due = record(connection, MAIN, an_attempt(first.seq))
 
     assert due == 0.0
-    head = read_head(connection, MAIN)
-    assert head is not None
-    assert head.stored == second
+    pending = read_next(connection, MAIN)
+    assert pending is not None
+    assert pending.stored == second
     assert record(connection, MAIN, an_attempt(second.seq, DeliveryState.DEAD)) is None
-    assert read_head(connection, MAIN) is None
+    assert read_next(connection, MAIN) is None
 
 
 def test_what_was_tried_is_remembered(connection: sqlite3.Connection) -> None:
@@ -195,9 +197,9 @@ def test_what_was_tried_is_remembered(connection: sqlite3.Connection) -> None:
         Attempt(seq=1, at=NOW, state=DeliveryState.PENDING, tries=tries, status=500, error="\ud83d", next_at=NOW + 30),
     )
 
-    head = read_head(connection, MAIN)
-    assert head is not None
-    assert head.tries == tries
+    first = read_next(connection, MAIN)
+    assert first is not None
+    assert first.tries == tries
     assert due_at(connection, MAIN) == NOW + 30
     (delivery,) = list_deliveries(connection, Selection())
     assert (delivery.last_status, delivery.last_error, delivery.next_at) == (500, "?", NOW + 30)
@@ -274,9 +276,9 @@ def test_events_are_replayed_by_their_ids(connection: sqlite3.Connection) -> Non
 
     assert replay(connection, Selection(ids=[stored[1].id, "evt_unknown"])) == (1, None)
 
-    head = read_head(connection, MAIN)
-    assert head is not None
-    assert (head.stored, head.tries) == (stored[1], Tries())
+    first = read_next(connection, MAIN)
+    assert first is not None
+    assert (first.stored, first.tries) == (stored[1], Tries())
 
 
 def test_codes_are_never_replayed(connection: sqlite3.Connection) -> None:
@@ -305,28 +307,28 @@ def test_the_backlog_counts_what_is_undelivered_through_every_change(connection:
 
 
 def test_a_backlog_is_full_by_rows_or_by_bytes() -> None:
-    cap = Cap(row_count=100, byte_count=1000)
+    limit = BacklogLimit(row_count=100, byte_count=1000)
 
-    assert not Backlog(row_count=99, byte_count=999).is_full(cap)
-    assert Backlog(row_count=100, byte_count=0).is_full(cap)
-    assert Backlog(row_count=0, byte_count=1000).is_full(cap)
-    assert Backlog(row_count=95, byte_count=0).is_near(cap)
-    assert not Backlog(row_count=94, byte_count=949).is_near(cap)
+    assert not Backlog(row_count=99, byte_count=999).is_full(limit)
+    assert Backlog(row_count=100, byte_count=0).is_full(limit)
+    assert Backlog(row_count=0, byte_count=1000).is_full(limit)
+    assert Backlog(row_count=95, byte_count=0).is_near(limit)
+    assert not Backlog(row_count=94, byte_count=949).is_near(limit)
 
 
 def test_what_is_shed_is_passing_only(connection: sqlite3.Connection) -> None:
     append(connection, [an_event(kind) for kind in ("session.status", "presence.update", "message.received", "call.x")])
 
-    assert shed(connection) == 2
-    assert shed(connection) == 0
+    assert drop_passing(connection) == 2
+    assert drop_passing(connection) == 0
     assert states(connection) == [(1, "pending"), (3, "pending")]
 
 
 def test_at_the_cap_passing_events_make_room_for_new_ones(connection: sqlite3.Connection) -> None:
     append(connection, [an_event(kind) for kind in ("session.status", "presence.update", "call.x")])
 
-    append(connection, [an_event("session.connected")], Cap(row_count=4))
-    append(connection, [an_event("message.received")], Cap(row_count=4))
+    append(connection, [an_event("session.connected")], BacklogLimit(row_count=4))
+    append(connection, [an_event("message.received")], BacklogLimit(row_count=4))
 
     assert states(connection) == [(1, "pending"), (4, "pending"), (5, "pending")]
 
@@ -387,7 +389,7 @@ def effort(connection: sqlite3.Connection, function: Callable[[sqlite3.Connectio
     "function",
     [
         partial(read_streams, after=2999),
-        partial(read_head, key=MAIN),
+        partial(read_next, key=MAIN),
         partial(record, key=MAIN, attempt=an_attempt(1)),
         partial(drop, key=MAIN, seq=1),
         partial(append, events=[an_event(), an_event("session.qr")]),

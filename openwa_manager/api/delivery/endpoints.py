@@ -11,8 +11,8 @@ from openwa_manager.domain.access.roles import Role
 from openwa_manager.domain.delivery.delivery import AttemptResult, Delivered, Endpoint, Gone, Rejected, Retry
 from openwa_manager.domain.delivery.events import EndpointId
 from openwa_manager.domain.session.times import iso8601
-from openwa_manager.services.delivery.attempts import Trial
-from openwa_manager.services.delivery.endpoints import Condition, Endpoints, Wanted
+from openwa_manager.services.delivery.attempts import EndpointTest
+from openwa_manager.services.delivery.endpoints import EndpointPatch, Endpoints, EndpointStatus
 
 
 class EndpointRoutes:
@@ -45,10 +45,10 @@ class EndpointRoutes:
     async def add(self, call: Call[EndpointIn]) -> web.Response:
         """Tell one more endpoint what happens from now on."""
         arguments = call.arguments
-        wanted = Wanted(
+        patch = EndpointPatch(
             events=arguments.events, sessions=arguments.sessions, secret=arguments.secret, is_active=arguments.active
         )
-        return await self._with_secret(await self._endpoints.add(arguments.url, wanted), 201)
+        return await self._with_secret(await self._endpoints.add(arguments.url, patch), 201)
 
     async def show(self, call: Call[Nothing]) -> web.Response:
         """Show an endpoint."""
@@ -57,14 +57,14 @@ class EndpointRoutes:
     async def change(self, call: Call[EndpointChange]) -> web.Response:
         """Change what is given; while `active` is false, what is undelivered waits and what happens is not told."""
         arguments = call.arguments
-        wanted = Wanted(
+        patch = EndpointPatch(
             url=arguments.url,
             events=arguments.events,
             sessions=arguments.sessions,
             secret=arguments.secret,
             is_active=arguments.active,
         )
-        return json_answer(_out(await self._endpoints.change(_id_in(call.request), wanted)))
+        return json_answer(_out(await self._endpoints.change(_id_in(call.request), patch)))
 
     async def remove(self, call: Call[Nothing]) -> web.Response:
         """Forget an endpoint, and what it was not told yet."""
@@ -77,7 +77,7 @@ class EndpointRoutes:
 
     async def test(self, call: Call[Nothing]) -> web.Response:
         """Post a signed `endpoint.test` now and tell what came back; it is neither stored nor retried."""
-        return json_answer(_trial(await self._endpoints.test(_id_in(call.request))))
+        return json_answer(_test_out(await self._endpoints.test(_id_in(call.request))))
 
     async def resume(self, call: Call[Nothing]) -> web.Response:
         """Tell an endpoint again, and at once what waits for it."""
@@ -92,31 +92,31 @@ def _id_in(request: web.Request) -> EndpointId:
     return EndpointId(request.match_info["endpoint_id"])
 
 
-def _out(condition: Condition) -> EndpointOut:
-    endpoint = condition.endpoint
+def _out(status: EndpointStatus) -> EndpointOut:
+    endpoint = status.endpoint
     return EndpointOut(
         endpoint_id=endpoint.endpoint_id,
         url=endpoint.url,
         events=endpoint.events,
         sessions=endpoint.sessions,
         active=endpoint.is_active,
-        status=condition.status,
+        status=status.word,
         disabled_reason=endpoint.disabled_reason,
-        pending_count=condition.pending_count,
+        pending_count=status.pending_count,
         rotated_at=timestamp(endpoint.rotated_at),
         created_at=iso8601(endpoint.created_at),
         updated_at=iso8601(endpoint.updated_at),
     )
 
 
-def _trial(trial: Trial) -> TrialOut:
-    status, error = _answer_of(trial.result)
+def _test_out(test: EndpointTest) -> TrialOut:
+    status, error = _answer_of(test.result)
     return TrialOut(
-        delivered=isinstance(trial.result, Delivered),
+        delivered=isinstance(test.result, Delivered),
         status=status,
         error=error,
-        elapsed_ms=round(trial.elapsed_s * 1000, 1),
-        event_id=trial.event_id,
+        elapsed_ms=round(test.elapsed_s * 1000, 1),
+        event_id=test.event_id,
     )
 
 

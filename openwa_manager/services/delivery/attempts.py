@@ -1,7 +1,9 @@
 """Takes the first event of a stream to its endpoint, and records what became of it before the next one may go."""
 
+import asyncio
 import sqlite3
-from collections.abc import Callable
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
 from dataclasses import dataclass, replace
 from functools import partial
 from typing import TypeVar, assert_never
@@ -9,7 +11,6 @@ from typing import TypeVar, assert_never
 import structlog
 
 from openwa_manager.domain.delivery.delivery import (
-    AttemptContext,
     AttemptResult,
     DeadLettered,
     Delivered,
@@ -25,17 +26,17 @@ from openwa_manager.domain.delivery.delivery import (
     Tries,
     after_attempt,
 )
+from openwa_manager.domain.delivery.endpoint_queue import EndpointQueue, Post, StreamKey
 from openwa_manager.domain.delivery.events import Event, StoredEvent
 from openwa_manager.domain.errors import StorageFullError
 from openwa_manager.domain.ports import Clock, WebhookSender
 from openwa_manager.domain.session.session import SessionId
 from openwa_manager.metrics import QR_PUSH_S, Durations
-from openwa_manager.services.delivery.endpoint_queue import EndpointQueue, Post
 from openwa_manager.store import outbox
 from openwa_manager.store.database import Database
 from openwa_manager.store.endpoints import disable_endpoint, load_endpoint
 from openwa_manager.store.ids import new_id
-from openwa_manager.store.outbox import Attempt, Head, StreamKey
+from openwa_manager.store.outbox import Attempt, NextDelivery
 from openwa_manager.webhooks.envelope import write_body
 
 T = TypeVar("T")
@@ -47,13 +48,13 @@ _log: structlog.stdlib.BoundLogger = structlog.get_logger()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class EnvelopeSource:
-    """What turns an event into a body: this host's name, and where the image of a code is found by its hash."""
+class EnvelopeWriter:
+    """Turns an event into a body: knows this host's name, and where the image of a code is found by its hash."""
 
     host: str
     qr_image: Callable[[SessionId, str], bytes | None]
 
-    def body(self, stored: StoredEvent) -> bytes | None:
+    def write(self, stored: StoredEvent) -> bytes | None:
         """Return the bytes to send; None when the event shows a code that is not shown any more."""
         event = stored.event
         if event.type != "session.qr":
@@ -67,18 +68,18 @@ class EnvelopeSource:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class AttemptEnd:
-    """How a turn left its stream: when the next event is due (wall time; None: none is left), and what else is new.
+    """How a post left its stream: when the next event is due (wall time; None: none is left), and what else is new.
 
-    `is_disabled` tells that the endpoint wants nothing more, `has_told` that the outbox holds a new event of ours.
+    `is_disabled` tells that the endpoint wants nothing more, `has_new_event` that the outbox holds an event of ours.
     """
 
     due_at: float | None
     is_disabled: bool = False
-    has_told: bool = False
+    has_new_event: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Trial:
+class EndpointTest:
     """What a test event brought back, and after how long."""
 
     event_id: str
@@ -86,102 +87,135 @@ class Trial:
     elapsed_s: float
 
 
+class Sending:
+    """An event on its way, which is given up as soon as a newer code has overtaken it.
+
+    `seq` is the event's; 0 before it is known.
+    """
+
+    def __init__(self) -> None:
+        self.seq = 0
+        self._newest_seq = 0
+        self._timeout: asyncio.Timeout | None = None
+
+    @asynccontextmanager
+    async def of(self, seq: int) -> AsyncIterator[None]:
+        """Let the event with this seq be on its way while the body runs.
+
+        Raises:
+            TimeoutError: a newer one has overtaken it.
+        """
+        self.seq = seq
+        if self._newest_seq > seq:
+            raise TimeoutError
+        try:
+            async with asyncio.timeout(None) as self._timeout:
+                yield
+        finally:
+            self._timeout = None
+
+    def overtake(self, seq: int) -> None:
+        """Give up on an older event, since the one with this seq makes it pointless."""
+        self._newest_seq = max(self._newest_seq, seq)
+        if self._timeout is not None and seq > self.seq:
+            self._timeout.reschedule(asyncio.get_running_loop().time())
+            self._timeout = None  # once is enough
+
+
 class DeliveryWorker:
-    """Makes single attempts; what they mean is decided by `judge`."""
+    """Makes single attempts; what follows from them is decided by `after_attempt`."""
 
     def __init__(
         self,
         database: Database,
         sender: WebhookSender,
         clock: Clock,
-        envelope_source: EnvelopeSource,
+        envelope_writer: EnvelopeWriter,
         policy: DeliveryPolicy,
         chance: Callable[[], float],
     ) -> None:
         self._database = database
         self._sender = sender
         self._clock = clock
-        self._envelope_source = envelope_source
+        self._envelope_writer = envelope_writer
         self._policy = policy
         self._chance = chance
         self.qr_push_times = Durations(QR_PUSH_S)
 
-    async def deliver(self, queue: EndpointQueue, post: Post, stored: StoredEvent | None = None) -> AttemptEnd:
-        """Post the first event of the turn's stream and return once the outcome is on disk.
-
-        `stored` is that event when it is known, and was never tried.
-        """
-        head = Head(stored=stored) if stored else await self._database.read(partial(outbox.read_head, key=post.key))
-        if head is None:
+    async def deliver(self, post: Post, queue: EndpointQueue, sending: Sending) -> AttemptEnd:
+        """Post the first event of the stream and return once the outcome is on disk; `queue` is its endpoint's."""
+        first = await self._first(post)
+        if first is None:
             return AttemptEnd(due_at=None)
-        expires_at = head.stored.event.expires_at
+        expires_at = first.stored.event.expires_at
         is_expired = expires_at is not None and expires_at <= self._clock.now().at
-        body = None if is_expired else self._envelope_source.body(head.stored)
+        body = None if is_expired else self._envelope_writer.write(first.stored)
         if body is None:
-            _log.debug("delivery_expired", event_id=head.stored.id, endpoint_id=post.key.endpoint_id)
-            return AttemptEnd(due_at=await self._persist(partial(outbox.drop, key=post.key, seq=head.stored.seq)))
+            _log.debug("delivery_expired", event_id=first.stored.id, endpoint_id=post.key.endpoint_id)
+            return AttemptEnd(due_at=await self._persist(partial(outbox.drop, key=post.key, seq=first.stored.seq)))
         endpoint = queue.endpoint
         try:
-            async with post.posting(head.stored.seq):
-                result = await self._sender.send(endpoint, head.stored.id, body, self._clock.now().at)
+            async with sending.of(first.stored.seq):
+                result = await self._sender.send(endpoint, first.stored.id, body, self._clock.now().at)
         except TimeoutError:
-            _log.debug("delivery_overtaken", event_id=head.stored.id, endpoint_id=post.key.endpoint_id)
+            _log.debug("delivery_overtaken", event_id=first.stored.id, endpoint_id=post.key.endpoint_id)
             return AttemptEnd(due_at=await self._database.read(partial(outbox.due_at, key=post.key)))
         if queue.endpoint.url == endpoint.url:
-            return await self._conclude(queue, post, head, result)
-        return await self._conclude_elsewhere(post, head, result)
+            return await self._conclude(queue, post, first, result)
+        return await self._conclude_elsewhere(post, first, result)
 
-    async def _conclude_elsewhere(self, post: Post, head: Head, result: AttemptResult) -> AttemptEnd:
+    async def _first(self, post: Post) -> NextDelivery | None:
+        if post.stored is not None:
+            return NextDelivery(stored=post.stored)
+        return await self._database.read(partial(outbox.read_next, key=post.key))
+
+    async def _conclude_elsewhere(self, post: Post, first: NextDelivery, result: AttemptResult) -> AttemptEnd:
         """Hold nothing that the former address of an endpoint answered against its present one."""
         is_delivered = isinstance(result, Delivered)
         state = DeliveryState.DELIVERED if is_delivered else DeliveryState.PENDING
-        return await self._record(post.key, _attempt(head, result, self._clock.now().at, state=state))
+        return await self._record(post.key, _attempt(first, result, self._clock.now().at, state=state))
 
     async def deliver_once(self, queue: EndpointQueue, event: Event) -> None:
         """Post an event that is neither stored nor retried."""
         at = self._clock.now().at
         event_id = new_id("evt", at)
-        body = write_body(event_id, event, self._envelope_source.host)
+        body = write_body(event_id, event, self._envelope_writer.host)
         endpoint = queue.endpoint
         result = await self._sender.send(endpoint, event_id, body, at)
         if queue.endpoint.url == endpoint.url:
             self._note(queue, result)
 
-    async def try_out(self, endpoint: Endpoint) -> Trial:
+    async def test(self, endpoint: Endpoint) -> EndpointTest:
         """Post an `endpoint.test`, signed as every event is; the dispatcher learns nothing from what comes back."""
         begun = self._clock.now()
         event_id = new_id("evt", begun.at)
         event = Event(type="endpoint.test", occurred_at=begun.at, data={"endpoint_id": endpoint.endpoint_id})
-        body = write_body(event_id, event, self._envelope_source.host)
+        body = write_body(event_id, event, self._envelope_writer.host)
         result = await self._sender.send(endpoint, event_id, body, begun.at)
-        return Trial(event_id=event_id, result=result, elapsed_s=self._clock.now().boot_s - begun.boot_s)
+        return EndpointTest(event_id=event_id, result=result, elapsed_s=self._clock.now().boot_s - begun.boot_s)
 
-    async def _conclude(self, queue: EndpointQueue, post: Post, head: Head, result: AttemptResult) -> AttemptEnd:
-        context = AttemptContext(
-            at=self._clock.now().at,
-            chance=self._chance(),
-            is_open=queue.breaker.is_open,
-            is_probe=post.is_probe,
-            last_success_at=queue.last_success_at,
-        )
+    async def _conclude(
+        self, queue: EndpointQueue, post: Post, first: NextDelivery, result: AttemptResult
+    ) -> AttemptEnd:
+        context = queue.context(post, self._clock.now().at, self._chance())
         self._note(queue, result)
-        decision = after_attempt(head.tries, result, context, self._policy)
-        facts = {"event_id": head.stored.id, "endpoint_id": post.key.endpoint_id, **_facts(result)}
-        attempt = partial(_attempt, head, result, context.at)
+        decision = after_attempt(first.tries, result, context, self._policy)
+        facts = {"event_id": first.stored.id, "endpoint_id": post.key.endpoint_id, **_facts(result)}
+        attempt = partial(_attempt, first, result, context.at)
         match decision:
             case Succeeded():
                 _log.debug("delivery_made", **facts)
                 if post.key.lane is Lane.QR:
-                    self.qr_push_times.note(context.at - head.stored.event.occurred_at)
-                tries = replace(head.tries, attempts=head.tries.attempts + 1)
+                    self.qr_push_times.note(context.at - first.stored.event.occurred_at)
+                tries = replace(first.tries, attempts=first.tries.attempts + 1)
                 return await self._record(post.key, attempt(tries=tries, state=DeliveryState.DELIVERED))
             case RetryAt(next_at=next_at):
                 _log.warning("delivery_failed", retry_in_s=round(next_at - context.at, 1), **facts)
                 return await self._record(post.key, attempt(tries=decision.tries, next_at=next_at))
             case DeadLettered():
                 _log.error("delivery_dead", reason=decision.reason, **facts)
-                return await self._bury(
-                    post.key, attempt(tries=decision.tries, state=DeliveryState.DEAD), head, decision
+                return await self._dead_letter(
+                    post.key, attempt(tries=decision.tries, state=DeliveryState.DEAD), first, decision
                 )
             case Disabled():
                 _log.error("endpoint_disabled", **facts)
@@ -192,14 +226,16 @@ class DeliveryWorker:
     async def _record(self, key: StreamKey, attempt: Attempt) -> AttemptEnd:
         return AttemptEnd(due_at=await self._persist(partial(outbox.record, key=key, attempt=attempt)))
 
-    async def _bury(self, key: StreamKey, attempt: Attempt, head: Head, decision: DeadLettered) -> AttemptEnd:
-        entry = _dead_letter_event(head, key, decision, attempt)
+    async def _dead_letter(
+        self, key: StreamKey, attempt: Attempt, first: NextDelivery, decision: DeadLettered
+    ) -> AttemptEnd:
+        events = _dead_letter_event(first, key, decision, attempt)
 
-        def bury(connection: sqlite3.Connection) -> float | None:
-            outbox.append(connection, entry)
+        def dead_letter(connection: sqlite3.Connection) -> float | None:
+            outbox.append(connection, events)
             return outbox.record(connection, key, attempt)
 
-        return AttemptEnd(due_at=await self._persist(bury), has_told=bool(entry))
+        return AttemptEnd(due_at=await self._persist(dead_letter), has_new_event=bool(events))
 
     async def _disable(self, endpoint: Endpoint, key: StreamKey, attempt: Attempt) -> AttemptEnd:
         def disable(connection: sqlite3.Connection) -> None:
@@ -214,7 +250,7 @@ class DeliveryWorker:
     def _note(self, queue: EndpointQueue, result: AttemptResult) -> None:
         was_open = queue.breaker.is_open
         now = self._clock.now()
-        queue.note(result, now.at, now.boot_s)
+        queue.note(result, now)
         if queue.breaker.is_open and not was_open:
             _log.error("endpoint_down", endpoint_id=queue.endpoint.endpoint_id, **_facts(result))
         if was_open and not queue.breaker.is_open:
@@ -237,7 +273,7 @@ def _facts(result: AttemptResult) -> dict[str, str | int | None]:
 
 
 def _attempt(
-    head: Head,
+    first: NextDelivery,
     result: AttemptResult,
     at: float,
     *,
@@ -246,23 +282,23 @@ def _attempt(
     next_at: float = 0.0,
 ) -> Attempt:
     return Attempt(
-        seq=head.stored.seq,
+        seq=first.stored.seq,
         at=at,
         state=state,
-        tries=tries or head.tries,
+        tries=tries or first.tries,
         status=410 if isinstance(result, Gone) else result.status,
         error=result.reason if isinstance(result, Retry) else None,
         next_at=next_at or at,
     )
 
 
-def _dead_letter_event(head: Head, key: StreamKey, decision: DeadLettered, attempt: Attempt) -> list[Event]:
-    """Return what we tell of a dead letter; nothing when it was itself such news, or a code nobody can scan now."""
-    event = head.stored.event
+def _dead_letter_event(first: NextDelivery, key: StreamKey, decision: DeadLettered, attempt: Attempt) -> list[Event]:
+    """Return the event that says so; none about such an event itself, nor about a code nobody can scan now."""
+    event = first.stored.event
     if event.type == "delivery.dead_lettered" or key.lane is Lane.QR:
         return []
     data = {
-        "event_id": head.stored.id,
+        "event_id": first.stored.id,
         "event_type": event.type,
         "event_seq": event.session_seq,
         "endpoint_id": key.endpoint_id,

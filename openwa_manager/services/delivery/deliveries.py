@@ -44,4 +44,4 @@ class Deliveries:
                     return replayed
                 after = part.last_seq
         finally:
-            self._dispatcher.reload()
+            self._dispatcher.reread()

@@ -11,10 +11,10 @@ from openwa_manager.domain.delivery.delivery import DEFAULT_ENDPOINT, Endpoint
 from openwa_manager.domain.delivery.events import EndpointId
 from openwa_manager.domain.errors import ConflictError, EndpointNotFoundError
 from openwa_manager.domain.ports import Clock
-from openwa_manager.services.delivery.attempts import DeliveryWorker, Trial
+from openwa_manager.services.delivery.attempts import DeliveryWorker, EndpointTest
 from openwa_manager.services.delivery.dispatcher import Dispatcher
 from openwa_manager.store.database import Database
-from openwa_manager.store.deliveries import count_pending, hasten
+from openwa_manager.store.deliveries import count_pending, make_due
 from openwa_manager.store.endpoints import (
     forget_deliveries,
     load_endpoint,
@@ -33,8 +33,8 @@ ENDPOINTS_MAX = 100
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Wanted:
-    """What an endpoint is to be; None leaves it as it is, or as it is by default."""
+class EndpointPatch:
+    """How an endpoint is to be changed; None leaves a field as it is, or as it is by default."""
 
     url: str | None = None
     events: tuple[str, ...] | None = None
@@ -44,7 +44,7 @@ class Wanted:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Condition:
+class EndpointStatus:
     """How an endpoint is: how much waits for it, and whether it has stopped answering."""
 
     endpoint: Endpoint
@@ -52,7 +52,7 @@ class Condition:
     is_down: bool
 
     @property
-    def status(self) -> Literal["ok", "down", "paused", "disabled"]:
+    def word(self) -> Literal["ok", "down", "paused", "disabled"]:
         """Return it in one word; `disabled` is what we stopped by ourselves, `paused` what a person did."""
         if not self.endpoint.is_active:
             return "paused" if self.endpoint.disabled_reason is None else "disabled"
@@ -60,8 +60,8 @@ class Condition:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Ownership:
-    """What of the endpoint `default` the settings name, and callers therefore cannot change."""
+class DefaultEndpointSettings:
+    """Which of the URL and secret of the endpoint `default` are in the settings, so that callers cannot change them."""
 
     has_url: bool
     has_secret: bool
@@ -77,30 +77,30 @@ class Endpoints:
         dispatcher: Dispatcher,
         check_url: Callable[[str], None],
         clock: Clock,
-        ownership: Ownership,
+        of_default: DefaultEndpointSettings,
     ) -> None:
         self._database = database
         self._worker = delivery_worker
         self._dispatcher = dispatcher
         self._check_url = check_url
         self._clock = clock
-        self._ownership = ownership
+        self._of_default = of_default
 
-    async def list_all(self) -> list[Condition]:
+    async def list_all(self) -> list[EndpointStatus]:
         """Return all endpoints, oldest first."""
         pending = await self._database.read(count_pending)
-        return [self._condition(each, pending) for each in await self._database.read(load_endpoints)]
+        return [self._status(each, pending) for each in await self._database.read(load_endpoints)]
 
-    async def get(self, endpoint_id: EndpointId) -> Condition:
+    async def get(self, endpoint_id: EndpointId) -> EndpointStatus:
         """Return one endpoint.
 
         Raises:
             EndpointNotFoundError: there is none of this id.
         """
         endpoint = await self._database.read(partial(_load, endpoint_id=endpoint_id))
-        return self._condition(endpoint, await self._database.read(count_pending))
+        return self._status(endpoint, await self._database.read(count_pending))
 
-    async def add(self, url: str, wanted: Wanted) -> Endpoint:
+    async def add(self, url: str, patch: EndpointPatch) -> Endpoint:
         """Tell one more endpoint from now on; without a secret it gets one.
 
         Raises:
@@ -109,11 +109,11 @@ class Endpoints:
         """
         now = self._clock.now().at
         first = Endpoint(endpoint_id=new_endpoint_id(now), url=url, secret=new_secret(), created_at=now, updated_at=now)
-        endpoint = self._changed(first, replace(wanted, url=url))
+        endpoint = self._changed(first, replace(patch, url=url))
         await self._write(partial(_add, endpoint=endpoint))
         return endpoint
 
-    async def change(self, endpoint_id: EndpointId, wanted: Wanted) -> Condition:
+    async def change(self, endpoint_id: EndpointId, patch: EndpointPatch) -> EndpointStatus:
         """Change an endpoint; a new secret signs alone from then on.
 
         Raises:
@@ -122,28 +122,28 @@ class Endpoints:
             ConflictError: what is to change belongs to the settings.
         """
         if endpoint_id == DEFAULT_ENDPOINT:
-            self._check_default(wanted)
+            self._check_default(patch)
 
         def change(connection: sqlite3.Connection) -> None:
-            save_endpoint(connection, self._changed(_load(connection, endpoint_id), wanted))
+            save_endpoint(connection, self._changed(_load(connection, endpoint_id), patch))
 
         await self._write(change)
         return await self.get(endpoint_id)
 
-    async def resume(self, endpoint_id: EndpointId) -> Condition:
+    async def resume(self, endpoint_id: EndpointId) -> EndpointStatus:
         """Tell an endpoint again, at once, what waits for it: after a pause, a 410 or a long outage.
 
         Raises:
             EndpointNotFoundError: there is none of this id.
             ConflictError: the settings name no endpoint any more.
         """
-        wanted = Wanted(is_active=True)
+        patch = EndpointPatch(is_active=True)
         if endpoint_id == DEFAULT_ENDPOINT:
-            self._check_default(wanted)
+            self._check_default(patch)
 
         def resume(connection: sqlite3.Connection) -> None:
-            save_endpoint(connection, self._changed(_load(connection, endpoint_id), wanted))
-            hasten(connection, endpoint_id)
+            save_endpoint(connection, self._changed(_load(connection, endpoint_id), patch))
+            make_due(connection, endpoint_id)
 
         await self._write(resume)
         return await self.get(endpoint_id)
@@ -155,7 +155,7 @@ class Endpoints:
             EndpointNotFoundError: there is none of this id.
             ConflictError: it belongs to the settings.
         """
-        if endpoint_id == DEFAULT_ENDPOINT and self._ownership.has_url:
+        if endpoint_id == DEFAULT_ENDPOINT and self._of_default.has_url:
             raise ConflictError("the settings name this endpoint (upstream_url); pause it, or change them")
         await asyncio.shield(self._remove(endpoint_id))
 
@@ -167,7 +167,7 @@ class Endpoints:
             InvalidInputError: the secret is not acceptable.
             ConflictError: it belongs to the settings.
         """
-        if endpoint_id == DEFAULT_ENDPOINT and self._ownership.has_secret:
+        if endpoint_id == DEFAULT_ENDPOINT and self._of_default.has_secret:
             raise ConflictError("the settings name this endpoint's secret (upstream_secret); change it there")
         fresh = new_secret() if secret is None else secret
         check_secret(fresh)
@@ -178,13 +178,13 @@ class Endpoints:
             raise EndpointNotFoundError("there is no such endpoint")
         return endpoint
 
-    async def test(self, endpoint_id: EndpointId) -> Trial:
+    async def test(self, endpoint_id: EndpointId) -> EndpointTest:
         """Post an `endpoint.test` now, signed as every event is, and return what came of it.
 
         Raises:
             EndpointNotFoundError: there is none of this id.
         """
-        return await self._worker.try_out(await self._database.read(partial(_load, endpoint_id=endpoint_id)))
+        return await self._worker.test(await self._database.read(partial(_load, endpoint_id=endpoint_id)))
 
     async def _write(self, change: Callable[[sqlite3.Connection], T]) -> T:
         """Return what a change returned, once the dispatcher knows of it too, even if the caller hangs up meanwhile."""
@@ -192,7 +192,7 @@ class Endpoints:
 
     async def _write_and_tell(self, change: Callable[[sqlite3.Connection], T]) -> T:
         changed = await self._database.write(change)
-        self._dispatcher.reload()
+        self._dispatcher.reread()
         return changed
 
     async def _remove(self, endpoint_id: EndpointId) -> None:
@@ -202,33 +202,33 @@ class Endpoints:
             after = await self._database.write(partial(forget_deliveries, endpoint_id=endpoint_id, after=after))
         await self._write_and_tell(partial(remove_endpoint, endpoint_id=endpoint_id))
 
-    def _check_default(self, wanted: Wanted) -> None:
-        if wanted.url is not None or wanted.secret is not None:
+    def _check_default(self, patch: EndpointPatch) -> None:
+        if patch.url is not None or patch.secret is not None:
             raise ConflictError("URL and secret of this endpoint belong to the settings; change them there")
-        if wanted.is_active and not self._ownership.has_url:
+        if patch.is_active and not self._of_default.has_url:
             raise ConflictError("the settings name no endpoint any more (upstream_url)")
 
-    def _changed(self, endpoint: Endpoint, wanted: Wanted) -> Endpoint:
-        """Return the endpoint as wanted; a person's word on whether it is told undoes the reason why it was not."""
-        if wanted.url is not None:
-            self._check_url(wanted.url)
-        if wanted.secret is not None:
-            check_secret(wanted.secret)
-            endpoint = replace(endpoint, secret=wanted.secret, previous_secret=None, rotated_at=None)
-        if wanted.is_active is not None:
-            endpoint = replace(endpoint, is_active=wanted.is_active, disabled_reason=None)
+    def _changed(self, endpoint: Endpoint, patch: EndpointPatch) -> Endpoint:
+        """Return the endpoint as the patch says; whoever sets `is_active` undoes the reason why it was disabled."""
+        if patch.url is not None:
+            self._check_url(patch.url)
+        if patch.secret is not None:
+            check_secret(patch.secret)
+            endpoint = replace(endpoint, secret=patch.secret, previous_secret=None, rotated_at=None)
+        if patch.is_active is not None:
+            endpoint = replace(endpoint, is_active=patch.is_active, disabled_reason=None)
         return replace(
             endpoint,
-            url=wanted.url or endpoint.url,
-            events=wanted.events or endpoint.events,
-            sessions=wanted.sessions or endpoint.sessions,
+            url=patch.url or endpoint.url,
+            events=patch.events or endpoint.events,
+            sessions=patch.sessions or endpoint.sessions,
             updated_at=self._clock.now().at,
         )
 
-    def _condition(self, endpoint: Endpoint, pending: Mapping[EndpointId, int]) -> Condition:
+    def _status(self, endpoint: Endpoint, pending: Mapping[EndpointId, int]) -> EndpointStatus:
         endpoint_id = endpoint.endpoint_id
         is_down = self._dispatcher.is_down(endpoint_id)
-        return Condition(endpoint=endpoint, pending_count=pending.get(endpoint_id, 0), is_down=is_down)
+        return EndpointStatus(endpoint=endpoint, pending_count=pending.get(endpoint_id, 0), is_down=is_down)
 
 
 def _load(connection: sqlite3.Connection, endpoint_id: EndpointId) -> Endpoint:

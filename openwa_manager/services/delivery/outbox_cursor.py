@@ -3,24 +3,16 @@
 from collections.abc import Iterator, Sequence
 from functools import partial
 from operator import attrgetter
-from typing import NamedTuple
 
 from openwa_manager.domain.delivery.delivery import Lane
+from openwa_manager.domain.delivery.endpoint_queue import StreamKey
 from openwa_manager.domain.delivery.events import EventClass, StoredEvent
+from openwa_manager.domain.delivery.streams import PendingStream
 from openwa_manager.store import outbox
 from openwa_manager.store.database import Database
-from openwa_manager.store.outbox import First, StreamKey
 
 #: How many announcements are kept in memory at most; beyond that the disk tells as well.
 _ANNOUNCED_MAX = 1000
-
-
-class PendingStream(NamedTuple):
-    """A stream that has an undelivered event; `stored` is the event itself, None when it must be read from disk."""
-
-    key: StreamKey
-    first: First
-    stored: StoredEvent | None = None
 
 
 class OutboxCursor:
@@ -65,14 +57,14 @@ class OutboxCursor:
 
     async def _look(self, after: int | None) -> list[PendingStream]:
         self._announced, self._must_look = [], False  # what is announced from here on may be newer
-        streams, self._seen_seq = await self._database.read(partial(outbox.read_streams, after=after))
-        return [PendingStream(key, first) for key, first in streams.items()]
+        pending, self._seen_seq = await self._database.read(partial(outbox.read_streams, after=after))
+        return pending
 
 
 def _pending_of(stored: StoredEvent) -> Iterator[PendingStream]:
     """Go through the endpoints it has yet to reach; a code is read from disk, since a newer one may replace it."""
-    event, first = stored.event, First(0.0, stored.seq)
+    event = stored.event
     is_code = event.event_class is EventClass.QR
     for endpoint_id in stored.endpoint_ids or ():
         key = StreamKey(endpoint_id, Lane.QR if is_code else Lane.MAIN, event.session_id or "")
-        yield PendingStream(key, first, None if is_code else stored)
+        yield PendingStream(key, stored.seq, stored=None if is_code else stored)

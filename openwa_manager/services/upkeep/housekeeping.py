@@ -12,7 +12,7 @@ from openwa_manager.domain.errors import OpenwaManagerError
 from openwa_manager.domain.ports import Clock
 from openwa_manager.host.logfile import make_room, rotate
 from openwa_manager.store import engine_events
-from openwa_manager.store.backlog import read_backlog, shed
+from openwa_manager.store.backlog import drop_passing, read_backlog
 from openwa_manager.store.database import Database
 from openwa_manager.store.retention import Retention, prune
 
@@ -85,15 +85,15 @@ class Housekeeping:
                 _log.warning("housekeeping_postponed", error=str(error))
 
     async def _keep_room(self) -> None:
-        """Shed what is of passing interest before the backlog is full and the engines are turned away."""
+        """Drop what is of passing interest before the backlog is full and the engines are turned away."""
         while True:
             await self._clock.sleep_until(self._clock.now().boot_s + _BACKLOG_PERIOD_S)
             try:
                 while (await self._database.read(read_backlog)).is_near():
-                    count = await self._database.write(shed)
+                    count = await self._database.write(drop_passing)
                     if not count:
                         break
-                    _log.warning("events_shed", count=count)
+                    _log.warning("events_dropped", count=count)
             except _PASSING as error:
                 _log.warning("housekeeping_postponed", error=str(error))
 

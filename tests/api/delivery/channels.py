@@ -8,11 +8,11 @@ from openwa_manager.api.delivery.event_stream import StreamTiming
 from openwa_manager.domain.delivery.delivery import DeliveryPolicy
 from openwa_manager.domain.delivery.events import StoredEvent
 from openwa_manager.host.clock import SystemClock
-from openwa_manager.services.delivery.attempts import DeliveryWorker, EnvelopeSource
+from openwa_manager.services.delivery.attempts import DeliveryWorker, EnvelopeWriter
 from openwa_manager.services.delivery.broadcaster import Broadcaster
 from openwa_manager.services.delivery.deliveries import Deliveries
 from openwa_manager.services.delivery.dispatcher import Dispatcher
-from openwa_manager.services.delivery.endpoints import Endpoints, Ownership
+from openwa_manager.services.delivery.endpoints import DefaultEndpointSettings, Endpoints
 from openwa_manager.store.database import Database
 from openwa_manager.webhooks.address import AddressGuard
 from openwa_manager.webhooks.sender import Sender
@@ -43,15 +43,15 @@ class Channels:
 
 @asynccontextmanager
 async def channels_of(
-    database: Database, envelope_source: EnvelopeSource, ownership: Ownership | None = None
+    database: Database, envelope_writer: EnvelopeWriter, of_default: DefaultEndpointSettings | None = None
 ) -> AsyncIterator[Channels]:
     """Build them on a database; endpoints may be on this host, and are tried again soon."""
     clock, guard = SystemClock(), AddressGuard(allow_private=True)
     policy = DeliveryPolicy(schedule_s=(0.0, 0.05, 0.05))
     async with Sender(guard) as sender:
-        delivery_worker = DeliveryWorker(database, sender, clock, envelope_source, policy, lambda: 0.5)
+        delivery_worker = DeliveryWorker(database, sender, clock, envelope_writer, policy, lambda: 0.5)
         broadcaster = Broadcaster(database, clock)
         dispatcher = Dispatcher(database, clock, delivery_worker, policy, broadcaster.wake)
-        owned = ownership or Ownership(has_url=True, has_secret=True)
-        endpoints = Endpoints(database, delivery_worker, dispatcher, guard.check_url, clock, owned)
+        given = of_default or DefaultEndpointSettings(has_url=True, has_secret=True)
+        endpoints = Endpoints(database, delivery_worker, dispatcher, guard.check_url, clock, given)
         yield Channels(dispatcher, broadcaster, endpoints, Deliveries(database, dispatcher))

@@ -33,7 +33,7 @@ async def name_default(world: World, url: str) -> None:
     """Do what the daemon does with the endpoint of its settings."""
     default = partial(configure_default, url=url, secret="from the settings", fallback_secret="", at=1.0)
     await world.database.write(default)
-    world.channels.dispatcher.reload()
+    world.channels.dispatcher.reread()
 
 
 def is_signed(post: Received, secret: str) -> bool:

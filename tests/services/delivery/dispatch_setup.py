@@ -12,7 +12,7 @@ from openwa_manager.domain.delivery.delivery import AttemptResult, Delivered, De
 from openwa_manager.domain.delivery.events import EndpointId, Event, Json, StoredEvent
 from openwa_manager.domain.ports import Clock, WebhookSender
 from openwa_manager.domain.session.session import SessionId
-from openwa_manager.services.delivery.attempts import DeliveryWorker, EnvelopeSource
+from openwa_manager.services.delivery.attempts import DeliveryWorker, EnvelopeWriter
 from openwa_manager.services.delivery.dispatcher import Dispatcher
 from openwa_manager.store import outbox
 from openwa_manager.store.database import Database
@@ -98,11 +98,11 @@ class DispatchSetup:
     async def add_endpoint(self, endpoint: Endpoint) -> None:
         """Make an endpoint known."""
         await self.database.write(partial(save_endpoint, endpoint=endpoint))
-        self.dispatcher.reload()
+        self.dispatcher.reread()
 
     async def until_reloaded(self) -> None:
         """Return once the dispatcher has taken note of a changed endpoint."""
-        while self.dispatcher._is_stale:  # noqa: ASYNC110 (it tells nobody)
+        while self.dispatcher._must_reread:  # noqa: ASYNC110 (it tells nobody)
             await asyncio.sleep(0)
         await self.database.read(lambda _: None)  # its own reading comes before this one
         await settle()
@@ -153,8 +153,8 @@ def a_code(number: int = 1, session: str = "a", at: float = NOW, life_s: float =
 def build(
     database: Database, clock: Clock, sender: WebhookSender, images: dict[str, bytes], policy: DeliveryPolicy
 ) -> Dispatcher:
-    envelope_source = EnvelopeSource(host="host-1", qr_image=lambda _, sha256: images.get(sha256))
-    delivery_worker = DeliveryWorker(database, sender, clock, envelope_source, policy, chance=lambda: 0.5)
+    envelope_writer = EnvelopeWriter(host="host-1", qr_image=lambda _, sha256: images.get(sha256))
+    delivery_worker = DeliveryWorker(database, sender, clock, envelope_writer, policy, chance=lambda: 0.5)
     return Dispatcher(database, clock, delivery_worker, policy)
 
 

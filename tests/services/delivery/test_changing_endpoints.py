@@ -10,7 +10,7 @@ import pytest
 from openwa_manager.domain.delivery.delivery import AttemptResult, Delivered, DeliveryState, Gone, Lane, Retry
 from openwa_manager.domain.delivery.events import EndpointId
 from openwa_manager.services.delivery.deliveries import Deliveries
-from openwa_manager.services.delivery.endpoints import Endpoints, Ownership, Wanted
+from openwa_manager.services.delivery.endpoints import DefaultEndpointSettings, EndpointPatch, Endpoints
 from openwa_manager.store.deliveries import Selection
 from openwa_manager.store.endpoints import load_endpoints
 from tests.services.delivery.dispatch_setup import POLICY, DispatchSetup, an_endpoint, an_event, running
@@ -25,9 +25,9 @@ async def scene(tmp_path: Path) -> AsyncIterator[DispatchSetup]:
 
 
 def endpoints_of(scene: DispatchSetup) -> Endpoints:
-    ownership = Ownership(has_url=False, has_secret=False)
+    of_default = DefaultEndpointSettings(has_url=False, has_secret=False)
     delivery_worker = scene.dispatcher._worker
-    return Endpoints(scene.database, delivery_worker, scene.dispatcher, lambda _: None, scene.clock, ownership)
+    return Endpoints(scene.database, delivery_worker, scene.dispatcher, lambda _: None, scene.clock, of_default)
 
 
 async def hang_up_during(call: Awaitable[object]) -> None:
@@ -48,7 +48,7 @@ async def test_a_resumed_endpoint_is_told_even_if_the_caller_hangs_up(scene: Dis
     scene.sender.answer = lambda _: Gone()
     await scene.tell(an_event())
     await scene.until_rows([("pending",)])
-    while (await endpoints.get(ID)).status != "disabled":
+    while (await endpoints.get(ID)).word != "disabled":
         pass
     scene.sender.answer = lambda _: Delivered(status=200)
 
@@ -86,7 +86,7 @@ async def test_no_more_than_sixteen_are_on_their_way_after_a_pause(scene: Dispat
     await scene.sender.until(16)
 
     for is_active in (False, True):
-        await endpoints.change(ID, Wanted(is_active=is_active))
+        await endpoints.change(ID, EndpointPatch(is_active=is_active))
         await scene.until_reloaded()
     scene.sender.gate.set()
 
@@ -104,7 +104,7 @@ async def test_what_a_former_address_answers_is_not_held_against_the_new_one(
     await scene.tell(*(an_event(1, name) for name in names))
     await scene.sender.until(8)
 
-    await endpoints_of(scene).change(ID, Wanted(url="http://moved"))
+    await endpoints_of(scene).change(ID, EndpointPatch(url="http://moved"))
     await scene.until_reloaded()
     scene.sender.answer = lambda _: Delivered(status=200)
     scene.sender.gate.set()

@@ -9,13 +9,13 @@ import pytest
 
 from openwa_manager.domain.delivery.delivery import DEFAULT_ENDPOINT, Endpoint
 from openwa_manager.domain.errors import ConflictError
-from openwa_manager.services.delivery.attempts import EnvelopeSource
-from openwa_manager.services.delivery.endpoints import Endpoints, Ownership, Wanted
+from openwa_manager.services.delivery.attempts import EnvelopeWriter
+from openwa_manager.services.delivery.endpoints import DefaultEndpointSettings, EndpointPatch, Endpoints
 from openwa_manager.store.database import Database
 from openwa_manager.store.endpoints import configure_default, load_endpoint
 from tests.api.delivery.channels import channels_of
 
-LETTERHEAD = EnvelopeSource(host="host-1", qr_image=lambda *_: None)
+WRITER = EnvelopeWriter(host="host-1", qr_image=lambda *_: None)
 
 
 @asynccontextmanager
@@ -25,8 +25,8 @@ async def endpoints_in(folder: Path, url: str | None, secret: str | None) -> Asy
         for given in ("https://example.com/first", url):
             default = partial(configure_default, url=given, secret=secret, fallback_secret="made up", at=1.0)
             await database.write(default)
-        ownership = Ownership(has_url=url is not None, has_secret=secret is not None)
-        async with channels_of(database, LETTERHEAD, ownership) as channels:
+        of_default = DefaultEndpointSettings(has_url=url is not None, has_secret=secret is not None)
+        async with channels_of(database, WRITER, of_default) as channels:
             yield database, channels.endpoints
 
 
@@ -47,8 +47,8 @@ async def test_an_endpoint_the_settings_name_no_more_can_only_be_removed(tmp_pat
         with pytest.raises(ConflictError):
             await endpoints.resume(DEFAULT_ENDPOINT)
         with pytest.raises(ConflictError):
-            await endpoints.change(DEFAULT_ENDPOINT, Wanted(is_active=True))
-        assert (await endpoints.get(DEFAULT_ENDPOINT)).status == "disabled"
+            await endpoints.change(DEFAULT_ENDPOINT, EndpointPatch(is_active=True))
+        assert (await endpoints.get(DEFAULT_ENDPOINT)).word == "disabled"
 
         await endpoints.remove(DEFAULT_ENDPOINT)
 

@@ -5,12 +5,12 @@ from pathlib import Path
 import pytest
 
 from openwa_manager.domain.delivery.delivery import Lane
+from openwa_manager.domain.delivery.endpoint_queue import StreamKey
 from openwa_manager.domain.delivery.events import EndpointId, Event, StoredEvent
 from openwa_manager.services.delivery.outbox_cursor import OutboxCursor
 from openwa_manager.store import outbox
 from openwa_manager.store.database import Database
 from openwa_manager.store.endpoints import save_endpoint
-from openwa_manager.store.outbox import StreamKey
 from tests.services.delivery.dispatch_setup import a_code, an_endpoint, an_event
 
 ENDPOINT = EndpointId("ep_1")
@@ -29,7 +29,7 @@ class Outbox:
     async def heard(self) -> list[tuple[str, int, bool]]:
         """Return what is new: whose event it is, its seq, and whether it need not be read again."""
         arrivals = await self.news.read_new()
-        return [(arrival.key.session_id, arrival.first.seq, arrival.stored is not None) for arrival in arrivals]
+        return [(arrival.key.session_id, arrival.seq, arrival.stored is not None) for arrival in arrivals]
 
 
 @pytest.fixture
