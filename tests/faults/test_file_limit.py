@@ -6,6 +6,8 @@ import signal
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from itertools import count
+from pathlib import Path
 
 from tests.e2e.daemon import SCANNED, Daemon, eventually
 
@@ -17,12 +19,12 @@ _TAKEN = 8
 
 
 @contextmanager
-def no_more_files(daemon: Daemon) -> Iterator[None]:
-    """Let the daemon open nothing that it has not open already."""
+def no_more_files(daemon: Daemon, limit: int = _TAKEN) -> Iterator[None]:
+    """Let the daemon open no file under this number or a higher one; what it has open already stays."""
     assert daemon.process is not None
     pid = daemon.process.pid
     before = resource.prlimit(pid, resource.RLIMIT_NOFILE)
-    resource.prlimit(pid, resource.RLIMIT_NOFILE, (_TAKEN, before[1]))
+    resource.prlimit(pid, resource.RLIMIT_NOFILE, (limit, before[1]))
     try:
         yield
     finally:
@@ -51,3 +53,26 @@ def test_a_daemon_that_may_open_no_files_lives_on_and_recovers(serve: Serve) -> 
     assert after["neighbour"] == before["neighbour"]
     assert "Too many open files" in daemon.log
     assert eventually(lambda: daemon.ask("GET", "/livez").status == 200)
+
+
+def descriptors_of(daemon: Daemon) -> dict[int, str]:
+    """Return what the daemon has open, by number."""
+    assert daemon.process is not None
+    entries = Path(f"/proc/{daemon.process.pid}/fd").iterdir()
+    return {int(entry.name): str(entry.readlink()) for entry in entries}
+
+
+def test_a_daemon_that_may_open_one_file_at_a_time_loses_none_of_them(serve: Serve) -> None:
+    daemon = serve(engine_env={"SIM_DEAF": "1"}, settings={"STOP_GRACE_S": "2"})
+    daemon.create("deaf")
+    daemon.until("deaf", "qr_ready")
+    daemon.ask("POST", "/v1/sessions/deaf/stop?wait=0")
+    time.sleep(0.5)  # the connection is closed by then
+
+    taken = descriptors_of(daemon)
+    with no_more_files(daemon, limit=1 + next(number for number in count() if number not in taken)):
+        time.sleep(5)  # the engine is signalled again and again: each time needs two files
+    daemon.until("deaf", "stopped", within_s=30)
+
+    assert "Too many open files" in daemon.log
+    assert [what for what in descriptors_of(daemon).values() if "pidfd" in what] == []

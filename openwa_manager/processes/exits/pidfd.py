@@ -7,6 +7,7 @@ import signal
 import struct
 import sys
 from collections.abc import Callable
+from contextlib import ExitStack
 
 from openwa_manager.domain.session.session import Exit, Identity
 from openwa_manager.processes.exits.status import exit_of_status, reap
@@ -31,14 +32,17 @@ class Pidfds:
 
     def watch(self, identity: Identity, ended: Callable[[], None]) -> bool:
         """Call `ended` from the loop once the process has ended; False when it is gone already."""
-        try:
-            fd = open_pidfd(identity)
-        except OSError:  # no descriptor left: the sweep will find out
-            return True
-        if fd is None:
-            return False
-        self._fds[identity] = fd
-        asyncio.get_running_loop().add_reader(fd, ended)
+        with ExitStack() as unless_watched:
+            try:
+                fd = open_pidfd(identity)
+                if fd is None:
+                    return False
+                unless_watched.callback(os.close, fd)
+                asyncio.get_running_loop().add_reader(fd, ended)
+            except OSError:  # no descriptor left, or the loop may watch no more: the sweep will find out
+                return True
+            unless_watched.pop_all()
+            self._fds[identity] = fd
         return True
 
     def collect(self, identity: Identity) -> Exit:
@@ -61,16 +65,21 @@ class Pidfds:
 
 
 def open_pidfd(identity: Identity) -> int | None:
-    """Return a descriptor of this very process, alive or zombie; None when it is gone. The caller closes it."""
-    try:
-        fd = os.pidfd_open(identity.pid)
-    except ProcessLookupError:
-        return None
-    # Only compared once we hold it: from now on the number cannot pass to another process unnoticed.
-    if stamp(identity.pid) == identity:
+    """Return a descriptor of this very process, alive or zombie; None when it is gone. The caller closes it.
+
+    Raises OSError when no more files can be opened; then none is left open.
+    """
+    with ExitStack() as unless_returned:
+        try:
+            fd = os.pidfd_open(identity.pid)
+        except ProcessLookupError:
+            return None
+        unless_returned.callback(os.close, fd)
+        # Only compared once we hold it: from now on the number cannot pass to another process unnoticed.
+        if stamp(identity.pid) != identity:
+            return None
+        unless_returned.pop_all()
         return fd
-    os.close(fd)
-    return None
 
 
 def send(identity: Identity, number: signal.Signals) -> bool:

@@ -1,0 +1,69 @@
+"""A process that may open no more files gives back what it has taken so far."""
+
+import errno
+import os
+import sys
+from collections.abc import Callable
+
+import pytest
+
+from openwa_manager.domain.errors import LaunchFailedError
+from openwa_manager.domain.session.session import Identity
+from openwa_manager.processes.exits.pidfd import Pidfds, open_pidfd
+from openwa_manager.processes.launcher import HostLauncher
+from openwa_manager.processes.reading.identity import stamp
+from tests.processes.conftest import Stage
+from tests.processes.file_limit import files_left, open_descriptors
+
+pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="counts descriptors in /proc")
+
+
+def myself() -> Identity:
+    identity = stamp(os.getpid())
+    assert identity is not None
+    return identity
+
+
+def fails_for_want_of_files(act: Callable[[], object], left: int) -> bool:
+    """Tell whether `act` fails, and with the right error, while only `left` more files may be opened."""
+    with files_left(left):
+        try:
+            act()
+        except OSError as error:
+            number = error.errno
+        else:
+            return False
+    assert number == errno.EMFILE
+    return True
+
+
+@pytest.mark.parametrize("left", [0, 1])
+def test_a_process_that_cannot_be_recognised_costs_no_descriptor(left: int) -> None:
+    identity, before = myself(), open_descriptors()
+
+    has_failed = fails_for_want_of_files(lambda: open_pidfd(identity), left)
+
+    assert has_failed
+    assert open_descriptors() == before
+
+
+async def test_watching_in_vain_costs_no_descriptor() -> None:
+    identity, pidfds, before = myself(), Pidfds(), open_descriptors()
+
+    with files_left(1):
+        results = [pidfds.watch(identity, lambda: None) for _ in range(3)]
+
+    assert results == [True, True, True]  # the sweep will find out
+    assert open_descriptors() == before
+
+
+@pytest.mark.parametrize("left", range(4))
+async def test_a_launch_that_fails_for_want_of_files_costs_none(
+    launcher: HostLauncher, stage: Stage, left: int
+) -> None:
+    plan, before = stage.plan("true"), open_descriptors()
+
+    with files_left(left), pytest.raises(LaunchFailedError, match="Too many open files"):
+        await launcher.launch(plan)
+
+    assert open_descriptors() == before
