@@ -4,7 +4,6 @@ baileys writes `creds.json` in place, so a crash can leave half of it. All funct
 is connected, restore only while no engine runs in the directory.
 """
 
-import os
 from contextlib import suppress
 from pathlib import Path
 
@@ -12,6 +11,7 @@ from pydantic import BaseModel, ValidationError
 
 from openwa_manager.domain.session.session import SessionId
 from openwa_manager.engines.mapping import inner_name
+from openwa_manager.host.files import write_file
 
 KEPT_FILE = "creds.kept.json"
 BROKEN_FILE = "creds.broken.json"
@@ -37,13 +37,7 @@ def keep_credentials(directory: Path, session_id: SessionId) -> bool:
     current, kept = _read(_creds(directory, session_id)), directory / KEPT_FILE
     if not _is_whole(current) or current == _read(kept):
         return False
-    fresh = directory / f"{KEPT_FILE}.new"
-    fresh.unlink(missing_ok=True)
-    with os.fdopen(os.open(fresh, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600), "wb") as file:
-        file.write(current)
-        file.flush()
-        os.fsync(file.fileno())
-    fresh.replace(kept)
+    write_file(kept, current)
     return True
 
 

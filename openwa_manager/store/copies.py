@@ -1,6 +1,5 @@
 """Copies of the database: how one is made, and those kept from before each migration for an older program."""
 
-import os
 import shlex
 import sqlite3
 from collections.abc import Sequence
@@ -8,6 +7,7 @@ from contextlib import closing
 from pathlib import Path
 
 from openwa_manager.domain.errors import ConfigError, CopyFailedError, SchemaTooNewError
+from openwa_manager.host.files import replacing
 from openwa_manager.store.migrations import Migration, migrate, pending, shipped
 
 #: How many copies from before a migration are kept: the newest ones.
@@ -19,14 +19,8 @@ def write_copy(connection: sqlite3.Connection, target: Path) -> None:
 
     A copy that fails leaves what was there before.
     """
-    unfinished = target.with_name(f"{target.name}.part")
-    unfinished.unlink(missing_ok=True)
-    os.close(os.open(unfinished, os.O_WRONLY | os.O_CREAT | os.O_CLOEXEC, 0o600))  # VACUUM INTO takes an empty file
-    try:
-        connection.execute("VACUUM INTO ?", (str(unfinished),))
-        unfinished.replace(target)
-    finally:
-        unfinished.unlink(missing_ok=True)
+    with replacing(target) as unfinished:
+        connection.execute("VACUUM INTO ?", (str(unfinished.name),))  # it accepts a file that is empty
 
 
 def upgrade(

@@ -5,6 +5,7 @@ import sqlite3
 from contextlib import closing
 from pathlib import Path
 
+from openwa_manager.host.files import replacing
 from openwa_manager.store.read_only import connect_read_only
 
 
@@ -23,10 +24,8 @@ def rescue(path: Path, copies: Path, at: float) -> Path | None:
             part.rename(path.with_name(f"{path.name}.damaged-{int(at)}{suffix}"))
     for copy in sorted(copies.glob("manager-*.db"), reverse=True):
         if _is_sound(copy):
-            unfinished = path.with_name(f"{path.name}.part")
-            shutil.copy2(copy, unfinished)
-            unfinished.chmod(0o600)  # a copy may have been put back by hand
-            unfinished.replace(path)
+            with copy.open("rb") as source, replacing(path) as restored:
+                shutil.copyfileobj(source, restored)
             return copy
     return None
 

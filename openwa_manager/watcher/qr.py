@@ -15,6 +15,7 @@ from watchfiles._rust_notify import WatchfilesRustInternalError
 
 from openwa_manager.domain.ports import Clock
 from openwa_manager.domain.session.session import SessionId, is_session_id
+from openwa_manager.host.files import write_file
 from openwa_manager.watcher.png import PNG_MAX_BYTES, is_whole_png
 
 QR_FILE = "qr.png"
@@ -174,23 +175,20 @@ def read_qr(directory: Path) -> tuple[bytes, _Seen] | None:
             os.close(folder)
     except OSError:
         return None
-    status = os.fstat(file)
-    if not stat.S_ISREG(status.st_mode) or status.st_size > PNG_MAX_BYTES:
+    try:
+        status = os.fstat(file)
+        if not stat.S_ISREG(status.st_mode) or status.st_size > PNG_MAX_BYTES:
+            return None
+        stamp = (status.st_dev, status.st_ino, status.st_size, status.st_mtime_ns)
+        with os.fdopen(file, "rb", closefd=False) as reader:
+            return reader.read(PNG_MAX_BYTES + 1), _Seen(stamp=stamp, modified_at=status.st_mtime)
+    finally:
         os.close(file)
-        return None
-    stamp = (status.st_dev, status.st_ino, status.st_size, status.st_mtime_ns)
-    with os.fdopen(file, "rb") as reader:
-        return reader.read(PNG_MAX_BYTES + 1), _Seen(stamp=stamp, modified_at=status.st_mtime)
 
 
 def write_qr(directory: Path, image: bytes) -> None:
     """Put an image where the directory contract promises it, whole or not at all, readable by the owner only."""
-    fresh = directory / f".{QR_FILE}.new"
-    fresh.unlink(missing_ok=True)
-    file = os.open(fresh, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600)
-    with os.fdopen(file, "wb") as writer:
-        writer.write(image)
-    fresh.replace(directory / QR_FILE)
+    write_file(directory / QR_FILE, image, is_durable=False)  # it is of no use after a power cut
 
 
 def remove_qr(directory: Path, sha256: str | None = None) -> None:

@@ -5,6 +5,7 @@ import re
 from pathlib import Path
 
 from openwa_manager.domain.errors import ConfigError
+from openwa_manager.host.files import write_file
 
 _KEY = re.compile(r"owm_[a-z0-9]+_[A-Za-z0-9_-]{32,}")
 
@@ -16,21 +17,10 @@ def make_admin_key(path: Path) -> str:
         ConfigError: others may read the file, or it holds no key.
     """
     if not path.exists():
-        _write_new_key(path)
+        write_file(path, f"owm_admin_{os.urandom(32).hex()}\n".encode())
     if path.stat().st_mode & 0o077:
         raise ConfigError(f"{path} can be read by others; run: chmod 600 {path}")
     key = path.read_text(encoding="ascii", errors="replace").strip()
     if _KEY.fullmatch(key) is None:
         raise ConfigError(f"{path} holds no key of the form owm_<id>_<secret>; remove it and start again for a new one")
     return key
-
-
-def _write_new_key(path: Path) -> None:
-    unfinished = path.with_name(f"{path.name}.part")
-    unfinished.unlink(missing_ok=True)
-    file = os.open(unfinished, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
-    with os.fdopen(file, "w", encoding="ascii") as opened:
-        opened.write(f"owm_admin_{os.urandom(32).hex()}\n")
-        opened.flush()
-        os.fsync(opened.fileno())
-    unfinished.replace(path)

@@ -2,13 +2,13 @@
 
 import argparse
 import base64
-import os
 from pathlib import Path
 from typing import TypedDict, cast
 
 from openwa_manager.cli.command import Command, Invocation, takes_session
 from openwa_manager.cli.errors import CommandFailedError
 from openwa_manager.cli.terminal.output import moment
+from openwa_manager.host.files import write_file
 
 
 class _Qr(TypedDict):
@@ -40,9 +40,12 @@ def _declare_qr(parser: argparse.ArgumentParser) -> None:
 
 def _write_image(path: Path, qr_base64: str) -> None:
     """Write the image so that only its owner can read it: a code is a login."""
+    image = base64.b64decode(qr_base64.rpartition(",")[2])
     try:
-        with open(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "wb") as file:  # noqa: PTH123
-            file.write(base64.b64decode(qr_base64.rpartition(",")[2]))
+        if path.exists() and not path.is_file():  # a pipe or a device such as /dev/stdout
+            path.write_bytes(image)
+        else:
+            write_file(path.resolve(), image, is_durable=False)
     except OSError as error:
         raise CommandFailedError(f"{path} cannot be written: {error.strerror}") from error
 

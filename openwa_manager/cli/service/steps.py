@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import assert_never
 
 from openwa_manager.cli.errors import CommandFailedError
+from openwa_manager.host.files import write_file
 
 #: launchd forgets a job some time after it was told to; until then it does not take it again.
 _AGAIN_S = 0.5
@@ -109,10 +110,7 @@ def _group_of(user: str) -> int:
 
 def _write(path: Path, content: str) -> None:
     path.parent.mkdir(parents=True, exist_ok=True)
-    unfinished = path.with_name(f".{path.name}.part")
-    unfinished.write_text(content, "utf-8")
-    unfinished.chmod(0o644)
-    unfinished.replace(path)
+    write_file(path, content.encode(), 0o644)
 
 
 def _run(action: Run, environ: Mapping[str, str]) -> None:

@@ -38,6 +38,6 @@ def test_a_file_without_a_key_is_refused(tmp_path: Path, content: str) -> None:
 
 
 def test_a_half_written_key_of_a_crash_is_made_anew(tmp_path: Path) -> None:
-    (tmp_path / "admin.key.part").write_text("owm_adm")
+    (tmp_path / ".admin.key.new").write_text("owm_adm")
 
     assert make_admin_key(tmp_path / "admin.key").startswith("owm_admin_")

@@ -3,6 +3,8 @@
 import stat
 from pathlib import Path
 
+import pytest
+
 from openwa_manager.domain.delivery.events import Json
 from tests.cli.commands.samples import code_of, modules_on
 from tests.cli.conftest import Run
@@ -44,9 +46,13 @@ def test_qr_is_json_when_piped(pipe: Run, api: Api) -> None:
     assert api.asked[0].query == {"wait": "5.0", "format": "json"}
 
 
-def test_qr_may_go_to_a_file_only_its_owner_reads(pipe: Run, api: Api, tmp_path: Path) -> None:
+@pytest.mark.parametrize("was_there", [False, True])
+def test_qr_may_go_to_a_file_only_its_owner_reads(pipe: Run, api: Api, tmp_path: Path, was_there: bool) -> None:
     api.on(f"GET {PATH}/qr", qr_answer("data:image/png;base64,aW1hZ2U="))
     file = tmp_path / "code.png"
+    if was_there:
+        file.write_bytes(b"old")
+        file.chmod(0o644)
 
     said = pipe("qr", "user_1", "--output", str(file))
 
