@@ -18,7 +18,14 @@ from openwa_manager.api.host.system import HostFacts
 from openwa_manager.api.listeners import ListenAddresses
 from openwa_manager.api.sessions.sessions import Recipes
 from openwa_manager.config import Settings
-from openwa_manager.config.policies import delivery_policy, memory_limits, probe_policy, session_policy
+from openwa_manager.config.policies import (
+    delivery_policy,
+    log_policy,
+    memory_limits,
+    offline_policy,
+    probe_policy,
+    session_policy,
+)
 from openwa_manager.domain.delivery.events import Event, Json, StoredEvent
 from openwa_manager.domain.errors import StorageFullError
 from openwa_manager.domain.ports import Engine
@@ -131,7 +138,7 @@ class Parts:
 
     @cached_property
     def launcher(self) -> HostLauncher:
-        return HostLauncher(self.home.locks, self.clock, self.meter.members_of)
+        return HostLauncher(self.home.locks, self.clock, self.meter.members_of, self.settings.exit_sweep_s)
 
     @cached_property
     def gate(self) -> StartGate:
@@ -265,7 +272,9 @@ class Parts:
     @cached_property
     def host_monitor(self) -> HostMonitor:
         reactions = HostReactions(on_network=self.runner.wake, on_slept=self._excuse_sleep)
-        return HostMonitor(self.clock, has_default_route, self.sessions.iterate, reactions)
+        return HostMonitor(
+            self.clock, has_default_route, self.sessions.iterate, reactions, offline_policy(self.settings)
+        )
 
     async def _excuse_sleep(self, slept_s: float) -> None:
         self.prober.probe_all()
@@ -295,7 +304,7 @@ class Parts:
 
     @cached_property
     def housekeeping(self) -> Housekeeping:
-        logs = EngineLogs(self.settings.logs_max_bytes)
+        logs = EngineLogs(log_policy(self.settings))
         return Housekeeping(self.clock, self.database, self.home.copies, logs, self.sessions.log_paths)
 
     @property

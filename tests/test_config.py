@@ -1,7 +1,7 @@
 """The settings: where they come from, what is refused, and what is shown."""
 
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 
 import pytest
@@ -9,7 +9,17 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from openwa_manager.config import GUIDE_NAMES, Address, PortRange, Settings, load, masked
+from openwa_manager.config.policies import (
+    delivery_policy,
+    log_policy,
+    offline_policy,
+    probe_policy,
+    session_policy,
+)
+from openwa_manager.domain.delivery.delivery import DeliveryPolicy
 from openwa_manager.domain.errors import ConfigError
+from openwa_manager.domain.session.restart import OfflinePolicy, Policy, ProbePolicy
+from openwa_manager.host.logfile import LogPolicy
 
 #: The names callers rely on, and their defaults.
 DOCUMENTED: Mapping[str, object] = {
@@ -40,6 +50,16 @@ DOCUMENTED: Mapping[str, object] = {
     "start_spacing_s": 1.5,
     "min_free_memory_bytes": 600_000_000,
     "min_free_disk_bytes": 2**30,
+    "engine_log_max_bytes": 10_000_000,
+    "engine_log_copies": 5,
+    "logs_max_bytes": 2_000_000_000,
+    "exit_sweep_s": 30,
+    "offline_sessions": 3,
+    "offline_window_s": 30,
+    "link_initializing_s": 90,
+    "link_authenticating_s": 120,
+    "link_down_restart_s": 300,
+    "replaced_wait_s": 300,
     "pairing_window_s": 180,
     "qr_first_s": 60,
     "qr_next_s": 20,
@@ -315,3 +335,31 @@ def test_an_address_reads_back_as_written(host: str, port: int) -> None:
 
     assert read == address
     assert read.is_loopback == (host in ("127.0.0.1", "localhost", "::1"))
+
+
+def test_the_settings_defaults_are_the_policies_own() -> None:
+    settings = load({}, {}).settings
+
+    assert session_policy(settings) == Policy()
+    assert probe_policy(settings) == ProbePolicy()
+    assert delivery_policy(settings) == DeliveryPolicy()
+    assert offline_policy(settings) == OfflinePolicy()
+    assert log_policy(settings) == LogPolicy()
+
+
+@pytest.mark.parametrize(
+    ("name", "policy_of"),
+    [
+        *((name, session_policy) for name in ("replaced_wait_s", "link_initializing_s", "link_authenticating_s")),
+        *((name, session_policy) for name in ("link_down_restart_s", "pairing_window_s", "crash_loop_window_s")),
+        *((name, offline_policy) for name in ("offline_sessions", "offline_window_s")),
+        *((name, log_policy) for name in ("engine_log_copies",)),
+        *((name, probe_policy) for name in ("silence_s", "probe_misses")),
+    ],
+)
+def test_a_setting_reaches_the_policy_that_uses_it(
+    home: Path, name: str, policy_of: Callable[[Settings], object]
+) -> None:
+    settings = load({}, in_home(home, **{f"OPENWA_MANAGER_{name.upper()}": "17"})).settings
+
+    assert "=17" in repr(policy_of(settings)).replace("17.0", "17")

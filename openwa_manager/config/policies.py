@@ -2,9 +2,9 @@
 
 from openwa_manager.config.settings import Settings
 from openwa_manager.domain.delivery.delivery import DeliveryPolicy
-from openwa_manager.domain.session.restart import LinkPolicy, Policy, RestartPolicy
+from openwa_manager.domain.session.restart import LinkPolicy, OfflinePolicy, Policy, ProbePolicy, RestartPolicy
+from openwa_manager.host.logfile import LogPolicy
 from openwa_manager.services.monitoring.memory_guard import MemoryLimits
-from openwa_manager.services.monitoring.prober import ProbePolicy
 
 
 def session_policy(settings: Settings) -> Policy:
@@ -19,6 +19,10 @@ def session_policy(settings: Settings) -> Policy:
     )
     link = LinkPolicy(
         boot_timeout_s=settings.boot_timeout_s,
+        initializing_s=settings.link_initializing_s,
+        authenticating_s=settings.link_authenticating_s,
+        link_down_s=settings.link_down_restart_s,
+        replaced_s=settings.replaced_wait_s,
         pairing_window_s=settings.pairing_window_s,
         qr_first_s=settings.qr_first_s,
         qr_next_s=settings.qr_next_s,
@@ -38,6 +42,20 @@ def probe_policy(settings: Settings) -> ProbePolicy:
         timeout_s=settings.probe_timeout_s,
         misses=settings.probe_misses,
         silence_s=settings.silence_s,
+    )
+
+
+def offline_policy(settings: Settings) -> OfflinePolicy:
+    """Return how many sessions must lose their link together before the host is taken for offline."""
+    return OfflinePolicy(sessions=settings.offline_sessions, window_s=settings.offline_window_s)
+
+
+def log_policy(settings: Settings) -> LogPolicy:
+    """Return how large the engines' logs may become."""
+    return LogPolicy(
+        total_max_bytes=settings.logs_max_bytes,
+        log_max_bytes=settings.engine_log_max_bytes,
+        copies=settings.engine_log_copies,
     )
 
 

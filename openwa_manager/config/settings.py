@@ -23,8 +23,15 @@ from pydantic import (
 from openwa_manager.domain.delivery.delivery import DeliveryPolicy
 from openwa_manager.domain.delivery.events import Json
 from openwa_manager.domain.errors import InvalidInputError
+from openwa_manager.domain.session.restart import LinkPolicy, OfflinePolicy, ProbePolicy, RestartPolicy
 from openwa_manager.engines import registry
+from openwa_manager.host.logfile import LogPolicy
+from openwa_manager.processes.exits import SWEEP_S
 from openwa_manager.webhooks.signing import check_secret
+
+#: Each default that a policy knows is taken from the policy.
+_DELIVERY, _RESTART, _LINK, _PROBE = DeliveryPolicy(), RestartPolicy(), LinkPolicy(), ProbePolicy()
+_OFFLINE, _LOGS = OfflinePolicy(), LogPolicy()
 
 #: macOS gives a socket's path 104 bytes, the last of them a zero.
 SOCKET_PATH_MAX_BYTES = 103
@@ -151,18 +158,18 @@ class Settings(BaseModel):
     upstream_url: Url | None = None
     upstream_secret: SecretStr | None = None
     allow_private_endpoints: bool = False
-    delivery_schedule_s: Annotated[Pauses, Field(min_length=1)] = DeliveryPolicy().schedule_s
+    delivery_schedule_s: Annotated[Pauses, Field(min_length=1)] = _DELIVERY.schedule_s
 
-    backoff_first_s: Seconds = 1.0
-    backoff_max_s: Seconds = 60.0
-    backoff_reset_s: Seconds = 600.0
-    crash_loop_count: Count = 5
-    crash_loop_window_s: Seconds = 600.0
-    slow_retry_s: Seconds = 1800.0
-    boot_timeout_s: Positive = 45.0
-    probe_period_s: Positive = 15.0
-    probe_timeout_s: Positive = 5.0
-    probe_misses: Count = 4
+    backoff_first_s: Seconds = _RESTART.backoff_first_s
+    backoff_max_s: Seconds = _RESTART.backoff_max_s
+    backoff_reset_s: Seconds = _RESTART.backoff_reset_s
+    crash_loop_count: Count = _RESTART.crash_loop_count
+    crash_loop_window_s: Seconds = _RESTART.crash_loop_window_s
+    slow_retry_s: Seconds = _RESTART.slow_retry_s
+    boot_timeout_s: Positive = _LINK.boot_timeout_s
+    probe_period_s: Positive = _PROBE.period_s
+    probe_timeout_s: Positive = _PROBE.timeout_s
+    probe_misses: Count = _PROBE.misses
     stop_grace_s: Seconds = 10.0
     start_concurrency: Count = Field(default_factory=_start_concurrency)
     start_spacing_s: Seconds = 1.5
@@ -170,13 +177,22 @@ class Settings(BaseModel):
     min_free_disk_bytes: Bytes = 2**30
     memory_soft_bytes: Count | None = None
     memory_hard_bytes: Count | None = None
-    logs_max_bytes: Annotated[int, Field(ge=10_000_000)] = 2_000_000_000
+    logs_max_bytes: Annotated[int, Field(ge=10_000_000)] = _LOGS.total_max_bytes
+    engine_log_max_bytes: Annotated[int, Field(ge=65_536)] = _LOGS.log_max_bytes
+    engine_log_copies: Annotated[int, Field(ge=0, le=100)] = _LOGS.copies
+    exit_sweep_s: Positive = SWEEP_S
+    offline_sessions: Count = _OFFLINE.sessions
+    offline_window_s: Positive = _OFFLINE.window_s
 
-    pairing_window_s: Positive = 180.0
-    qr_first_s: Positive = 60.0
-    qr_next_s: Positive = 20.0
+    link_initializing_s: Positive = _LINK.initializing_s
+    link_authenticating_s: Positive = _LINK.authenticating_s
+    link_down_restart_s: Positive = _LINK.link_down_s
+    replaced_wait_s: Positive = _LINK.replaced_s
+    pairing_window_s: Positive = _LINK.pairing_window_s
+    qr_first_s: Positive = _LINK.qr_first_s
+    qr_next_s: Positive = _LINK.qr_next_s
     heartbeat_s: Positive = 60.0
-    silence_s: Positive = 120.0
+    silence_s: Positive = _PROBE.silence_s
     message_gap_min_s: Seconds = 1.2
     message_gap_max_s: Seconds = 1.8
     message_retry_s: Pauses = (5.0, 25.0, 125.0)  # of the contract, for the message queue; nothing reads it yet

@@ -5,10 +5,20 @@ import os
 import stat
 from collections.abc import Iterable
 from contextlib import suppress
+from dataclasses import dataclass
 from pathlib import Path
 from typing import BinaryIO
 
 _CHUNK_BYTES = 1 << 20
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LogPolicy:
+    """How large logs may become: all together, and one before it is rotated; `copies` rotated parts are kept."""
+
+    total_max_bytes: int = 2_000_000_000
+    log_max_bytes: int = 10_000_000
+    copies: int = 5
 
 
 def rotate(path: Path, *, max_bytes: int, kept: int) -> bool:

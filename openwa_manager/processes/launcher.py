@@ -11,6 +11,7 @@ from pathlib import Path
 from openwa_manager.domain.errors import LaunchFailedError, OwnedElsewhereError
 from openwa_manager.domain.ports import Clock, LaunchPlan, Target
 from openwa_manager.domain.session.session import Exit, Identity, LaunchId, SessionId
+from openwa_manager.processes.exits import SWEEP_S
 from openwa_manager.processes.exits.exits import Exits, system_source
 from openwa_manager.processes.locks import SessionLocks
 from openwa_manager.processes.profiles import clear_stale_locks
@@ -35,13 +36,16 @@ _ADVICE = {
 class HostLauncher:
     """The Launcher of this host. Belongs to the running event loop; `locks` is the directory of the lock files.
 
-    `members_of` tells which processes a measurement has seen in an engine's tree.
+    `members_of` tells which processes a measurement has seen in an engine's tree; all watched processes are looked at
+    every `sweep_s` seconds, also where the system announces exits.
     """
 
-    def __init__(self, locks: Path, clock: Clock, members_of: MembersOf = lambda _: frozenset()) -> None:
+    def __init__(
+        self, locks: Path, clock: Clock, members_of: MembersOf = lambda _: frozenset(), sweep_s: float = SWEEP_S
+    ) -> None:
         self._clock = clock
         self._locks = SessionLocks(locks)
-        self._exits = Exits(clock, system_source())
+        self._exits = Exits(clock, system_source(), sweep_s)
         self._trees = Trees(self._exits, clock, members_of)
 
     async def run(self) -> None:

@@ -45,6 +45,27 @@ class LinkPolicy:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class ProbePolicy:
+    """How often an engine is asked, how long it may take, how many misses in a row mean that it hangs; in seconds.
+
+    `silence_s` without any sign of life makes a session `disconnected`, if its engine is of the kind that gives signs.
+    """
+
+    period_s: float = 15.0
+    timeout_s: float = 5.0
+    misses: int = 4
+    silence_s: float = 120.0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class OfflinePolicy:
+    """When lost links are the host's fault: `sessions` of them lost their link within `window_s` seconds."""
+
+    sessions: int = 3
+    window_s: float = 30.0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Policy:
     """Everything a decision depends on besides the session and what happened to it."""
 

@@ -12,6 +12,7 @@ import structlog
 
 from openwa_manager.domain.ports import Clock
 from openwa_manager.domain.session.session import Exit, Identity
+from openwa_manager.processes.exits import SWEEP_S
 from openwa_manager.processes.exits.polling import Polling
 from openwa_manager.processes.reading.identity import boot_id, is_alive
 
@@ -24,8 +25,8 @@ _REMEMBERED = 1024
 class ExitSource(Protocol):
     """One system's way to learn of exits."""
 
-    #: How often the sweep looks after everything this source watches.
-    period_s: float
+    #: How often everything this source watches must be looked at, in seconds; None: it announces every exit itself.
+    period_s: float | None
 
     def watch(self, identity: Identity, ended: Callable[[], None]) -> bool:
         """Call `ended` from the loop once the process has ended; False when it is gone already."""
@@ -43,16 +44,17 @@ class ExitSource(Protocol):
 class Exits:
     """Knows of every watched process when and how it ended. Belongs to the running event loop."""
 
-    def __init__(self, clock: Clock, source: ExitSource) -> None:
+    def __init__(self, clock: Clock, source: ExitSource, sweep_s: float = SWEEP_S) -> None:
         self._clock = clock
         self._source = source
+        self._period_s = sweep_s if source.period_s is None else min(source.period_s, sweep_s)
         self._exits: dict[Identity, asyncio.Future[Exit]] = {}
         self._ended: deque[Identity] = deque()
 
     async def run(self) -> None:
         """Sweep all watched identities now and then, as a net under the announcements, until cancelled."""
         while True:
-            await self._clock.sleep_until(self._clock.now().boot_s + self._source.period_s)
+            await self._clock.sleep_until(self._clock.now().boot_s + self._period_s)
             for identity in [identity for identity, end in self._exits.items() if not end.done()]:
                 self._check(identity)
 

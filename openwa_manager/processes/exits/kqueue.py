@@ -17,7 +17,7 @@ _NOTE_EXITSTATUS = 0x04000000  # sys/event.h; the select module does not name it
 class Kqueue:
     """Exits announced by the kernel, with the wait status also of processes that are not our children."""
 
-    period_s = 30.0
+    period_s: float | None = None
 
     def __init__(self) -> None:
         self._kqueue = select.kqueue()

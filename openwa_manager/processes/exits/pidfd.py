@@ -25,7 +25,7 @@ _GET_INFO = 3 << 30 | _INFO.size << 16 | 0xFF << 8 | 11  # PIDFD_GET_INFO = _IOW
 class Pidfds:
     """Exits seen by the event loop itself: a pidfd becomes readable when its process ends."""
 
-    period_s = 30.0
+    period_s: float | None = None
 
     def __init__(self) -> None:
         self._fds: dict[Identity, int] = {}

@@ -10,7 +10,7 @@ from openwa_manager.processes.reading.identity import stamp
 class Polling:
     """Announces nothing by itself; only the sweep of all watched identities finds the dead."""
 
-    period_s = 0.5
+    period_s: float | None = 0.5
 
     def watch(self, identity: Identity, ended: Callable[[], None]) -> bool:  # noqa: ARG002 the sweep calls instead
         """Tell whether the process exists, be it as a zombie."""

@@ -8,13 +8,12 @@ import structlog
 from openwa_manager.domain.ports import Clock
 from openwa_manager.domain.session.deadlines import LATE_S
 from openwa_manager.domain.session.reasons import ReasonCode
+from openwa_manager.domain.session.restart import OfflinePolicy
 from openwa_manager.domain.session.session import LinkState, Session
 
 _log = structlog.get_logger()
 
 _PERIOD_S = 5.0
-#: So many sessions that lose their link so shortly after each other lost it to the host's network.
-_DROPS, _DROPS_WITHIN_S = 3, 30.0
 #: How long such a burst excuses everybody, unless a session connects earlier.
 _BURST_EXCUSES_S = 300.0
 _NETWORK = (ReasonCode.NETWORK, ReasonCode.HOST_OFFLINE)
@@ -37,11 +36,13 @@ class HostMonitor:
         has_route: Callable[[], bool | None],
         sessions: Callable[[], Iterable[Session]],
         reactions: HostReactions,
+        policy: OfflinePolicy,
     ) -> None:
         self._clock = clock
         self._has_route = has_route
         self._sessions = sessions
         self._reactions = reactions
+        self._policy = policy
         self._burst_at: float | None = None
         self._looked_boot_s = self._woke_boot_s = clock.now().boot_s
         self.is_offline = False
@@ -79,7 +80,7 @@ class HostMonitor:
             for each in self._sessions()
             if each.link is LinkState.DISCONNECTED and each.reason and each.reason.code in _NETWORK
         ]
-        if sum(now - at <= _DROPS_WITHIN_S for at in dropped_at) >= _DROPS:
+        if sum(now - at <= self._policy.window_s for at in dropped_at) >= self._policy.sessions:
             self._burst_at = now
         if self._burst_at is None:
             return False

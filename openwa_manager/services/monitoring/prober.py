@@ -11,6 +11,7 @@ from openwa_manager.domain.errors import EngineError
 from openwa_manager.domain.ports import Clock
 from openwa_manager.domain.session.deadlines import LATE_S
 from openwa_manager.domain.session.reasons import ReasonCode
+from openwa_manager.domain.session.restart import ProbePolicy
 from openwa_manager.domain.session.session import LaunchId, LinkState, SessionId
 from openwa_manager.domain.session.stimuli import EngineFaulted, LifeSeen, LinkReport, LinkReported
 from openwa_manager.processes.shortage import is_shortage
@@ -24,19 +25,6 @@ _TICKS = 15
 _SILENT = "no sign of life"
 #: How much later than its timeout a probe may end, at least, before we must have been away ourselves.
 _LATE_MIN_S = 0.25
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class ProbePolicy:
-    """How often an engine is asked, how long it may take, how many misses in a row mean that it hangs; in seconds.
-
-    `silence_s` without any sign of life makes a session `disconnected`, if its engine is of the kind that gives signs.
-    """
-
-    period_s: float = 15.0
-    timeout_s: float = 5.0
-    misses: int = 4
-    silence_s: float = 120.0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -10,7 +10,7 @@ import structlog
 
 from openwa_manager.domain.errors import OpenwaManagerError
 from openwa_manager.domain.ports import Clock
-from openwa_manager.host.logfile import make_room, rotate
+from openwa_manager.host.logfile import LogPolicy, make_room, rotate
 from openwa_manager.store import engine_events
 from openwa_manager.store.backlog import drop_passing, read_backlog
 from openwa_manager.store.database import Database
@@ -18,8 +18,6 @@ from openwa_manager.store.retention import Retention, prune
 
 _log = structlog.get_logger()
 
-LOG_MAX_BYTES = 10_000_000
-LOGS_KEPT = 5
 #: However many engines there are, a log may grow to this before it is rotated.
 _LOG_MIN_BYTES = 65_536
 _LOG_PERIOD_S = 10.0
@@ -32,21 +30,21 @@ _PASSING = (OpenwaManagerError, OSError, sqlite3.Error)
 
 
 class EngineLogs:
-    """The logs of all sessions: each is rotated, and together they never take much more than `max_bytes`."""
+    """The logs of all sessions: each is rotated, and together they never take much more than the policy says."""
 
-    def __init__(self, max_bytes: int) -> None:
-        self._max_bytes = max_bytes
+    def __init__(self, policy: LogPolicy) -> None:
+        self._policy = policy
         self._known: list[Path] = []
 
     def keep_small(self, paths: list[Path]) -> None:
         """Rotate what has grown too large, then remove the oldest parts of all if need be; blocks."""
-        share_bytes = self._max_bytes // (2 * max(1, len(paths)))  # half of the room is for what is being written
-        max_bytes = max(_LOG_MIN_BYTES, min(LOG_MAX_BYTES, share_bytes))
-        rotated_count = sum(_rotate(path, max_bytes) for path in paths)
+        share_bytes = self._policy.total_max_bytes // (2 * max(1, len(paths)))  # the rest is for what is being written
+        max_bytes = max(_LOG_MIN_BYTES, min(self._policy.log_max_bytes, share_bytes))
+        rotated_count = sum(_rotate(path, max_bytes, self._policy.copies) for path in paths)
         if rotated_count or paths != self._known:
             self._known = paths
-            if count := make_room(paths, max_bytes=self._max_bytes, kept=LOGS_KEPT):
-                _log.warning("logs_removed", count=count, max_bytes=self._max_bytes)
+            if count := make_room(paths, max_bytes=self._policy.total_max_bytes, kept=self._policy.copies):
+                _log.warning("logs_removed", count=count, max_bytes=self._policy.total_max_bytes)
 
 
 class Housekeeping:
@@ -103,9 +101,9 @@ class Housekeeping:
             pass  # a bounded part each time, so that other writes get their turn
 
 
-def _rotate(path: Path, max_bytes: int) -> bool:
+def _rotate(path: Path, max_bytes: int, copies: int) -> bool:
     try:
-        is_rotated = rotate(path, max_bytes=max_bytes, kept=LOGS_KEPT)
+        is_rotated = rotate(path, max_bytes=max_bytes, kept=copies)
     except OSError as error:
         _log.warning("log_not_rotated", path=str(path), error=str(error))
         return False

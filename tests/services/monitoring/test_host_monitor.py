@@ -6,6 +6,7 @@ from dataclasses import dataclass, field, replace
 import pytest
 
 from openwa_manager.domain.session.reasons import Reason, ReasonCode
+from openwa_manager.domain.session.restart import OfflinePolicy
 from openwa_manager.domain.session.session import LinkState, Session, SessionId, Spec
 from openwa_manager.services.monitoring.host_monitor import HostMonitor, HostReactions
 from tests.fakes.clock import FakeClock
@@ -46,7 +47,7 @@ class Host:
 @asynccontextmanager
 async def watching(host: Host) -> AsyncIterator[HostMonitor]:
     reactions = HostReactions(on_network=host.note_network, on_slept=host.note_sleep)
-    host_monitor = HostMonitor(host.clock, lambda: host.has_route, lambda: host.sessions, reactions)
+    host_monitor = HostMonitor(host.clock, lambda: host.has_route, lambda: host.sessions, reactions, OfflinePolicy())
     async with asyncio.TaskGroup() as tasks:
         running = tasks.create_task(host_monitor.run())
         await host.clock.advance(1)

@@ -10,6 +10,7 @@ import pytest
 from openwa_manager.domain.errors import EngineError
 from openwa_manager.domain.ports import Capabilities
 from openwa_manager.domain.session.reasons import Reason, ReasonCode
+from openwa_manager.domain.session.restart import ProbePolicy
 from openwa_manager.domain.session.session import (
     Identity,
     Launch,
@@ -23,7 +24,7 @@ from openwa_manager.domain.session.session import (
 from openwa_manager.domain.session.stimuli import EngineFaulted, LifeSeen, LinkReport, LinkReported, Observation
 from openwa_manager.engines.command import CommandEngine, CommandSetup
 from openwa_manager.engines.environment import EngineContext
-from openwa_manager.services.monitoring.prober import ProbePolicy, Prober
+from openwa_manager.services.monitoring.prober import Prober
 from openwa_manager.services.sessions.engine_inbox import RunningEngine
 from tests.fakes.clock import FakeClock
 

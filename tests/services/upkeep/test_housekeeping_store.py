@@ -4,6 +4,7 @@ from functools import partial
 from pathlib import Path
 
 from openwa_manager.domain.delivery.events import Event
+from openwa_manager.host.logfile import LogPolicy
 from openwa_manager.services.upkeep.housekeeping import EngineLogs, Housekeeping
 from openwa_manager.store.backlog import read_backlog
 from openwa_manager.store.database import Database
@@ -13,7 +14,7 @@ from tests.fakes.clock import FakeClock
 from tests.services.delivery.dispatch_setup import an_endpoint, an_event
 
 DAY_S = 86_400.0
-NO_LOGS = EngineLogs(1)
+NO_LOGS = EngineLogs(LogPolicy(total_max_bytes=1))
 
 
 async def test_every_hour_old_events_are_forgotten_and_the_database_is_copied(tmp_path: Path) -> None:
