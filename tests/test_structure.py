@@ -1,6 +1,7 @@
 """What the code keeps to: the size budgets (what outgrows them is missing a noun), and what stands in one place."""
 
 import ast
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -86,3 +87,18 @@ def test_no_path_is_pasted_into_a_uri() -> None:
     ]
 
     assert pasted == []
+
+
+def imported(path: Path) -> Iterator[str]:
+    """Go through the packages a module imports."""
+    for node in ast.walk(ast.parse(path.read_text("utf-8"))):
+        if isinstance(node, ast.Import):
+            yield from (alias.name.partition(".")[0] for alias in node.names)
+        elif isinstance(node, ast.ImportFrom):
+            yield (node.module or "").partition(".")[0]
+
+
+def test_the_simulator_needs_the_standard_library_only() -> None:
+    names = {name for path in PACKAGE if "simulator" in path.parts for name in imported(path)}
+
+    assert names - sys.stdlib_module_names == {"openwa_manager"}

@@ -10,16 +10,16 @@ import traceback
 from contextlib import suppress
 from pathlib import Path
 
-from openwa_manager.simulator.http.app import App
 from openwa_manager.simulator.http.errors import HttpError
 from openwa_manager.simulator.http.server import Server
 from openwa_manager.simulator.http.throttle import Throttle
 from openwa_manager.simulator.log import log
 from openwa_manager.simulator.routes.control import Control
-from openwa_manager.simulator.routes.message_routes import MessageRoutes
-from openwa_manager.simulator.routes.session_routes import SessionRoutes
-from openwa_manager.simulator.routes.system_routes import SystemRoutes
-from openwa_manager.simulator.routes.webhook_routes import WebhookRoutes
+from openwa_manager.simulator.routes.messages import MessageRoutes
+from openwa_manager.simulator.routes.pipeline import Pipeline
+from openwa_manager.simulator.routes.sessions import SessionRoutes
+from openwa_manager.simulator.routes.system import SystemRoutes
+from openwa_manager.simulator.routes.webhooks import WebhookRoutes
 from openwa_manager.simulator.settings import BadEnvironmentError, Settings, Vices, read_settings, read_vices
 from openwa_manager.simulator.state.addresses import AddressGuard
 from openwa_manager.simulator.state.keys import Keys
@@ -56,33 +56,33 @@ class Process:
             keys.seed(self._settings.master_key, self._home / "data" / ".api-key")
             dispatcher = Dispatcher(self._storage, self._settings, tasks)
             sessions = Sessions(self._home, self._storage, dispatcher, self._vices)
-            server = Server(self._app(keys, dispatcher, sessions, tasks).answer, tasks)
+            server = Server(self._pipeline(keys, dispatcher, sessions, tasks).answer, tasks)
             await server.listen(self._settings.port)
             log(f"OpenWA is running on port {self._settings.port}")
             if self._settings.auto_starts_sessions:
                 tasks.create_task(_auto_start(sessions, tasks))
             await self._stop_asked.wait()
-            await self._wind_down(server, dispatcher, sessions)
+            await self._drain(server, dispatcher, sessions)
             log("Shutdown complete")
-            _leave(self._exit_code)
+            _exit(self._exit_code)
         return self._exit_code
 
-    def _app(self, keys: Keys, dispatcher: Dispatcher, sessions: Sessions, tasks: asyncio.TaskGroup) -> App:
+    def _pipeline(self, keys: Keys, dispatcher: Dispatcher, sessions: Sessions, tasks: asyncio.TaskGroup) -> Pipeline:
         messages = Messages(sessions, dispatcher, self._settings, self._vices, tasks)
         guard = AddressGuard(self._settings.ssrf_allowed_hosts, is_online=self._vices.is_online)
         system = SystemRoutes(keys, self._stop_asked.is_set, self._restart)
         routes = [
             *system.routes(),
-            *Control(self._home, sessions, messages, self._vices, _leave).routes(),
+            *Control(self._home, sessions, messages, self._vices, _exit).routes(),
             *SessionRoutes(sessions, messages, tasks).routes(),
             *MessageRoutes(sessions, messages, Batches(messages, tasks), guard).routes(),
             *WebhookRoutes(self._storage, dispatcher, guard).routes(),
         ]
         throttle = Throttle(self._settings.rate_limits)
-        return App(routes, keys, throttle, shows_detail=self._settings.shows_validation_detail)
+        return Pipeline(routes, keys, throttle, shows_detail=self._settings.shows_validation_detail)
 
-    async def _wind_down(self, server: Server, dispatcher: Dispatcher, sessions: Sessions) -> None:
-        """End as Nest does: the drain delay, the clients' answers, the engines without a word, the webhooks."""
+    async def _drain(self, server: Server, dispatcher: Dispatcher, sessions: Sessions) -> None:
+        """Stop as Nest does: wait, answer the clients, end the engines (no event is posted), finish the webhooks."""
         await asyncio.sleep(self._delay_s)
         await server.close()
         sessions.unload_all()
@@ -90,7 +90,7 @@ class Process:
 
     def _listen_to_signals(self) -> None:
         loop = asyncio.get_running_loop()
-        loop.set_exception_handler(_die_of)
+        loop.set_exception_handler(_exit_on_error)
         if self._vices.is_deaf:
             signal.signal(signal.SIGTERM, signal.SIG_IGN)
             signal.signal(signal.SIGINT, signal.SIG_IGN)
@@ -101,7 +101,7 @@ class Process:
     def _terminate(self, name: str) -> None:
         if self._stop_asked.is_set():
             log(f"{name} again, leaving at once")
-            _leave(130)
+            _exit(130)
         log(f"{name} received, draining")
         self._stop_asked.set()
 
@@ -119,8 +119,8 @@ async def _auto_start(sessions: Sessions, tasks: asyncio.TaskGroup) -> None:
             await asyncio.sleep(AUTO_START_GAP_S)
 
 
-def _die_of(loop: asyncio.AbstractEventLoop, context: dict[str, object]) -> None:
-    """Treat an exception nobody caught as Node does."""
+def _exit_on_error(loop: asyncio.AbstractEventLoop, context: dict[str, object]) -> None:
+    """Exit on an exception that nobody caught, as Node does."""
     del loop
     error = context.get("exception")
     if not isinstance(error, BaseException):
@@ -128,10 +128,10 @@ def _die_of(loop: asyncio.AbstractEventLoop, context: dict[str, object]) -> None
         return
     log(f"Uncaught exception ({error!r}) — process will exit", level="ERROR")
     log("".join(traceback.format_exception(error)), level="ERROR")
-    _leave(1)
+    _exit(1)
 
 
-def _leave(code: int) -> None:
+def _exit(code: int) -> None:
     """End the process now, without waiting for anybody."""
     sys.stdout.flush()
     os._exit(code)
@@ -148,7 +148,7 @@ def _boot(home: Path) -> tuple[Settings, Vices, Storage]:
     settings, vices = read_settings(os.environ), read_vices(os.environ)
     if vices.exit_at_boot is not None:
         log(f"told to exit with {vices.exit_at_boot} at boot", level="ERROR")
-        _leave(vices.exit_at_boot)
+        _exit(vices.exit_at_boot)
     data = home / "data"
     data.mkdir(mode=0o700, exist_ok=True)
     storage = Storage(data)

@@ -1,1 +1,1 @@
-"""The simulator's HTTP server: bytes, routes, bodies, limits."""
+"""HTTP as OpenWA speaks it: bytes, connections, errors, the checks of a body, rate limits."""

@@ -1,4 +1,4 @@
-"""The listener: connections, keep-alive, and an end that waits for the answers still owed."""
+"""The listener: connections, keep-alive, and a close that waits for requests under way."""
 
 import asyncio
 from collections.abc import Awaitable, Callable
@@ -29,14 +29,14 @@ class Connection(asyncio.Protocol):
         self._idle_timer: asyncio.TimerHandle | None = None
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        """Remember the way back to the client."""
+        """Keep the transport, on which the answers go."""
         assert isinstance(transport, asyncio.Transport)  # noqa: S101 - what create_server promises
         self._transport = transport
         self._server.connections.add(self)
-        self._watch_idleness()
+        self._start_idle_timer()
 
     def data_received(self, data: bytes) -> None:
-        """Take bytes; a request that is complete is answered at once or queues behind the one in work."""
+        """Take bytes; a request that is complete is answered at once or queues behind the one under way."""
         self._parser.feed(data)
         self._advance()
 
@@ -44,20 +44,20 @@ class Connection(asyncio.Protocol):
         """Forget the client; what it asked for goes on, as in Node, but nobody waits for it."""
         del exc
         self._transport = None
-        self._ignore_idleness()
+        self._stop_idle_timer()
         self._server.forget(self)
 
-    def hang_up_if_idle(self) -> None:
-        """Close a connection nobody is owed an answer on."""
+    def close_if_idle(self) -> None:
+        """Close the connection if no request is under way on it."""
         if self._transport is not None and not self._is_busy:
             self._transport.close()
 
-    def _watch_idleness(self) -> None:
-        """Hang up once nothing was asked for some time."""
+    def _start_idle_timer(self) -> None:
+        """Close the connection once it has been idle for some time."""
         loop = asyncio.get_running_loop()
-        self._idle_timer = loop.call_later(self._server.keep_alive_s, self.hang_up_if_idle)
+        self._idle_timer = loop.call_later(self._server.keep_alive_s, self.close_if_idle)
 
-    def _ignore_idleness(self) -> None:
+    def _stop_idle_timer(self) -> None:
         if self._idle_timer is not None:
             self._idle_timer.cancel()
             self._idle_timer = None
@@ -77,7 +77,7 @@ class Connection(asyncio.Protocol):
         else:
             if request is not None:
                 self._is_busy = True
-                self._ignore_idleness()
+                self._stop_idle_timer()
                 self._server.tasks.create_task(self._answer(request))
             elif self._parser.wants_continue:
                 self._transport.write(b"HTTP/1.1 100 Continue\r\n\r\n")
@@ -85,7 +85,7 @@ class Connection(asyncio.Protocol):
     async def _answer(self, request: Request) -> None:
         response = await self._server.handler(request)
         self._is_busy = False
-        self._watch_idleness()
+        self._start_idle_timer()
         self._reply(response, last=request.is_last or self._server.is_closing)
         self._advance()
 
@@ -115,17 +115,17 @@ class Server:
         self._listener = await loop.create_server(lambda: Connection(self), "127.0.0.1", port)
 
     async def close(self) -> None:
-        """Stop listening, then wait until every client got its answer or hung up; may take for ever."""
+        """Stop listening, then wait until every client has its answer or closed its connection; has no time limit."""
         self.is_closing = True
         if self._listener is not None:
             self._listener.close()
         for connection in tuple(self.connections):
-            connection.hang_up_if_idle()
+            connection.close_if_idle()
         if self.connections:
             await self._all_gone.wait()
 
     def forget(self, connection: Connection) -> None:
-        """Note that a client is gone."""
+        """Note that a connection is closed."""
         self.connections.discard(connection)
         if self.is_closing and not self.connections:
             self._all_gone.set()

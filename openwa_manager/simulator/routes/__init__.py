@@ -1,1 +1,1 @@
-"""The simulator's routes, one module per noun, and its control routes."""
+"""OpenWA's routes, one module per noun, the way of a request to them, and the control routes `/_sim`."""

@@ -7,17 +7,17 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
-from openwa_manager.simulator.http.app import Route, RouteCall
 from openwa_manager.simulator.http.errors import refusal
 from openwa_manager.simulator.http.wire import Json, Response
+from openwa_manager.simulator.routes.pipeline import Route, RouteCall
 from openwa_manager.simulator.settings import Vices
 from openwa_manager.simulator.state.messages import Messages
 from openwa_manager.simulator.state.sessions import Sessions
 from openwa_manager.simulator.state.storage import SessionRow
 from openwa_manager.simulator.whatsapp.engine import Engine
 
-#: The answer gets out before the deed is done.
-DEED_DELAY_S = 0.02
+#: The answer is sent before the process does what was asked.
+ACTION_DELAY_S = 0.02
 
 #: A Chromium that outlives its parent: forks so that its parent is init, leaves the session, and ignores SIGTERM.
 BROWSER = """
@@ -38,14 +38,14 @@ class Control:
     """Handlers of the control routes."""
 
     def __init__(
-        self, home: Path, sessions: Sessions, messages: Messages, vices: Vices, leave: Callable[[int], None]
+        self, home: Path, sessions: Sessions, messages: Messages, vices: Vices, exit_now: Callable[[int], None]
     ) -> None:
         self._home = home
         self._sessions = sessions
         self._messages = messages
         self._vices = vices
-        self._leave = leave
-        self._hoard: list[bytearray] = []
+        self._exit_now = exit_now
+        self._leaked: list[bytearray] = []
 
     def routes(self) -> list[Route]:
         """Return the route table; every verb is a POST without a key."""
@@ -98,21 +98,21 @@ class Control:
         return Response(status=200, body={"mode": trouble.mode, "left": trouble.left})
 
     async def _exit(self, call: RouteCall) -> Response:
-        asyncio.get_running_loop().call_later(DEED_DELAY_S, self._leave, _integer(call, "code", 1))
+        asyncio.get_running_loop().call_later(ACTION_DELAY_S, self._exit_now, _integer(call, "code", 1))
         return _done()
 
     async def _crash(self, call: RouteCall) -> Response:
         del call
-        asyncio.get_running_loop().call_later(DEED_DELAY_S, _crash)
+        asyncio.get_running_loop().call_later(ACTION_DELAY_S, _crash)
         return _done()
 
     async def _hang(self, call: RouteCall) -> Response:
         seconds = float(call.request.query.get("s", "10"))
-        asyncio.get_running_loop().call_later(DEED_DELAY_S, time.sleep, seconds)
+        asyncio.get_running_loop().call_later(ACTION_DELAY_S, time.sleep, seconds)
         return _done()
 
     async def _leak(self, call: RouteCall) -> Response:
-        self._hoard.append(bytearray(b"\x01") * (_integer(call, "mb", 10) << 20))
+        self._leaked.append(bytearray(b"\x01") * (_integer(call, "mb", 10) << 20))
         return _done()
 
     async def _spawn_browser(self, call: RouteCall) -> Response:

@@ -1,1 +1,1 @@
-"""What the simulator keeps: sessions, messages, webhooks, keys."""
+"""What an OpenWA keeps and does: sessions, messages, webhooks, keys."""

@@ -27,7 +27,7 @@ class Sessions:
         self._dispatcher = dispatcher
         self._vices = vices
         self._engines: dict[str, Engine] = {}
-        self._lives: dict[str, asyncio.Task[None]] = {}
+        self._running: dict[str, asyncio.Task[None]] = {}
         self._last_errors: dict[str, str] = {}
         self._restrictions: dict[str, dict[str, Json]] = {}
 
@@ -114,7 +114,7 @@ class Sessions:
         self._engines[session_id] = engine
         self._last_errors.pop(session_id, None)
         self.status_changed(session_id, "initializing")
-        self._lives[session_id] = tasks.create_task(engine.run())
+        self._running[session_id] = tasks.create_task(engine.run())
 
     def stop(self, session_id: str) -> None:
         """Unload the engine, if any, and keep the credentials."""
@@ -152,7 +152,7 @@ class Sessions:
         self._storage.save()
 
     def unload_all(self) -> None:
-        """End every engine without a word to the webhooks, as a shutdown does."""
+        """End every engine and post nothing, as a shutdown does."""
         for session_id in tuple(self._engines):
             self._unload(session_id)
 
@@ -177,7 +177,7 @@ class Sessions:
             session_id, "session.restriction", data | {"code": "BIZ_QUALITY", "expiresAt": expires_at}
         )
 
-    # The engine reports below; an engine that was unloaded no longer runs and so says nothing.
+    # What engines report; one that was unloaded no longer runs and reports nothing.
 
     def status_changed(self, session_id: str, status: str) -> None:
         """Store a status and tell it, if it is a new one."""
@@ -232,6 +232,6 @@ class Sessions:
     def _unload(self, session_id: str, *, is_over: bool = False) -> None:
         self._engines.pop(session_id, None)
         self._restrictions.pop(session_id, None)
-        life = self._lives.pop(session_id, None)
-        if life is not None and not is_over:
-            life.cancel()
+        task = self._running.pop(session_id, None)
+        if task is not None and not is_over:
+            task.cancel()

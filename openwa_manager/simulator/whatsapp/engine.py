@@ -45,7 +45,7 @@ class EngineListener(Protocol):
 
 
 class Engine:
-    """One session's connection to WhatsApp; `run()` is its life."""
+    """One session's connection to WhatsApp, kept up by `run()`."""
 
     def __init__(
         self, session_id: str, phone: Account, auth: AuthDirectory, listener: EngineListener, vices: Vices
@@ -98,10 +98,10 @@ class Engine:
                 self.status = "disconnected"
                 self._listener.logged_out(self._session_id)
                 await asyncio.sleep(self.relogin_delay_s)
-                self._say("initializing")
+                self._set_status("initializing")
                 continue
             attempt += 1
-            self._say("initializing")
+            self._set_status("initializing")
             if code != RESTART_REQUIRED:
                 await asyncio.sleep(self._backoff_s(attempt))
 
@@ -112,7 +112,7 @@ class Engine:
         return min(RECONNECT_MAX_S, first_s * 2.0 ** min(attempt - 1, 16)) + first_s * jitter
 
     async def _connect(self) -> int:
-        """Live through one connection and return the code it closed with."""
+        """Keep one connection until it closes, and return the code it closed with."""
         self.connection_count += 1
         while not self._closings.empty():
             self._closings.get_nowait()
@@ -156,11 +156,11 @@ class Engine:
         keys = ",".join(b64encode(os.urandom(32)).decode() for _ in range(3))
         self.png = draw_png(encode_qr(f"2@{b64encode(os.urandom(60)).decode()},{keys}".encode()))
         self.data_url = "data:image/png;base64," + b64encode(self.png).decode()
-        self._say("qr_ready")
+        self._set_status("qr_ready")
         self._listener.code_shown(self._session_id, self.png, self.data_url)
 
-    def _say(self, status: str) -> None:
-        """Tell a status only when it is another one; rotations repeat none."""
+    def _set_status(self, status: str) -> None:
+        """Report a status only when it is another one; a new code repeats none."""
         if status != self.status:
             self.status = status
             self._listener.status_changed(self._session_id, status)

@@ -4,10 +4,10 @@ import asyncio
 from collections import Counter
 from typing import cast
 
-from openwa_manager.simulator.http.app import Route, RouteCall
-from openwa_manager.simulator.http.bodies import CHAT_STATE, CREATE_SESSION, PAIRING_CODE, UPDATE_CONFIG
 from openwa_manager.simulator.http.errors import not_started, refusal
 from openwa_manager.simulator.http.wire import Json, Response
+from openwa_manager.simulator.routes.bodies import CHAT_STATE, CREATE_SESSION, PAIRING_CODE, UPDATE_CONFIG
+from openwa_manager.simulator.routes.pipeline import Route, RouteCall
 from openwa_manager.simulator.state.messages import Messages
 from openwa_manager.simulator.state.sessions import Sessions
 from openwa_manager.simulator.usage import rss_mb

@@ -1,13 +1,13 @@
-"""Health, keys, the restart button and the closed metrics door."""
+"""Health, keys, the restart button, and the metrics, which are switched off."""
 
 from collections.abc import Callable
 from typing import cast
 
 from openwa_manager.simulator.clock import iso_now
-from openwa_manager.simulator.http.app import Route, RouteCall
-from openwa_manager.simulator.http.bodies import CREATE_KEY
 from openwa_manager.simulator.http.errors import refusal
 from openwa_manager.simulator.http.wire import Json, Response
+from openwa_manager.simulator.routes.bodies import CREATE_KEY
+from openwa_manager.simulator.routes.pipeline import Route, RouteCall
 from openwa_manager.simulator.state.keys import Keys, presented_key
 
 VERSION = "0.23.0"

@@ -102,8 +102,8 @@ def _parse_body(request: Request) -> dict[str, Json]:
     raise refusal(400, f"Unexpected token '{text[0]}', \"{text[:20]}\" is not valid JSON")
 
 
-class App:
-    """The route table and the way to it."""
+class Pipeline:
+    """The route table, and what a request passes on its way to a handler."""
 
     def __init__(self, routes: Iterable[Route], keys: Keys, throttle: Throttle, *, shows_detail: bool) -> None:
         self._routes = tuple(routes)

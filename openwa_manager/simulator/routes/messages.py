@@ -5,11 +5,11 @@ from collections.abc import Callable
 from functools import partial
 
 from openwa_manager.simulator.clock import iso_now, unix_now_s
-from openwa_manager.simulator.http import bodies
-from openwa_manager.simulator.http.app import Route, RouteCall
 from openwa_manager.simulator.http.errors import refusal
 from openwa_manager.simulator.http.validation import Field
 from openwa_manager.simulator.http.wire import Json, Response
+from openwa_manager.simulator.routes import bodies
+from openwa_manager.simulator.routes.pipeline import Route, RouteCall
 from openwa_manager.simulator.state.addresses import AddressGuard
 from openwa_manager.simulator.state.messages import Batch, Batches, Messages, Outgoing, outgoing
 from openwa_manager.simulator.state.sessions import Sessions

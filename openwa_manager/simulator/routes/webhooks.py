@@ -5,10 +5,10 @@ from typing import cast
 from uuid import uuid4
 
 from openwa_manager.simulator.clock import iso_now_whole
-from openwa_manager.simulator.http.app import Route, RouteCall
-from openwa_manager.simulator.http.bodies import CREATE_WEBHOOK, UPDATE_WEBHOOK
 from openwa_manager.simulator.http.errors import refusal, session_not_found
 from openwa_manager.simulator.http.wire import Json, Response
+from openwa_manager.simulator.routes.bodies import CREATE_WEBHOOK, UPDATE_WEBHOOK
+from openwa_manager.simulator.routes.pipeline import Route, RouteCall
 from openwa_manager.simulator.state.addresses import AddressGuard
 from openwa_manager.simulator.state.storage import DeliveryFailureRow, Storage, WebhookRow
 from openwa_manager.simulator.state.webhooks import Dispatcher
