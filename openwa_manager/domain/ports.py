@@ -90,7 +90,7 @@ class Launcher(Protocol):
         ...
 
     async def end(self, target: "Target", grace_s: float) -> Exit:
-        """End the engine and every descendant (DESIGN.md, Ending); return only once all are proven dead."""
+        """End the engine and every descendant; return only once all are proven dead."""
         ...
 
     async def sweep(self, target: "Target") -> int:

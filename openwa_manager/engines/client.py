@@ -1,4 +1,4 @@
-"""The HTTP line to one launch of OpenWA: its calls, its answers checked, its errors in our words."""
+"""The HTTP client of one launch of OpenWA: its calls, its answers checked, its errors as ours."""
 
 import asyncio
 import json
@@ -94,16 +94,16 @@ class EngineClient:
                 f"port {self._port} is answered by a stranger: an OpenWA that does not know this session's key"
                 " (another program holds the port, or the data directory was first used with another API_MASTER_KEY)"
             )
-        return _parsed(_SESSIONS, _accepted(answer))
+        return _parsed(_SESSIONS, _require_success(answer))
 
     async def session(self, inner_id: str) -> InnerSession:
         """Return its record of one session."""
-        return _parsed(_SESSION, _accepted(await self._call("GET", f"/api/sessions/{inner_id}")))
+        return _parsed(_SESSION, _require_success(await self._call("GET", f"/api/sessions/{inner_id}")))
 
     async def create_session(self, name: str, proxy_url: str | None) -> InnerSession:
         """Make a session; it is not started yet."""
         body = {"name": name} if proxy_url is None else {"name": name, "proxyUrl": proxy_url}
-        return _parsed(_SESSION, _accepted(await self._call("POST", "/api/sessions", body=body)))
+        return _parsed(_SESSION, _require_success(await self._call("POST", "/api/sessions", body=body)))
 
     async def start(self, inner_id: str) -> Answer:
         """Ask it to start the session and return its answer, whatever it is."""
@@ -112,24 +112,24 @@ class EngineClient:
     async def qr(self, inner_id: str) -> ShownQr | None:
         """Return the code it shows; None when there is none to show (it answers 400)."""
         answer = await self._call("GET", f"/api/sessions/{inner_id}/qr")
-        return None if answer.status == 400 else _parsed(_SHOWN_QR, _accepted(answer))
+        return None if answer.status == 400 else _parsed(_SHOWN_QR, _require_success(answer))
 
     async def pairing_code(self, inner_id: str, phone_number: str) -> str:
         """Return a code to be typed into the phone with this number."""
         path, body = f"/api/sessions/{inner_id}/pairing-code", {"phoneNumber": phone_number}
         answer = await self._call("POST", path, body=body, timeout_s=SLOW_TIMEOUT_S)
-        return _parsed(_PAIRING_CODE, _accepted(answer)).code
+        return _parsed(_PAIRING_CODE, _require_success(answer)).code
 
     async def log_out(self, inner_id: str) -> None:
         """Unlink the device and wipe its credentials."""
         answer = await self._call("POST", f"/api/sessions/{inner_id}/logout", timeout_s=SLOW_TIMEOUT_S)
         if answer.status == 404 and answer.message.startswith("Cannot POST"):
             raise EngineUnableError("this OpenWA has no logout call: it came with version 0.12")
-        _accepted(answer)
+        _require_success(answer)
 
     async def webhooks(self, inner_id: str) -> list[InnerWebhook]:
         """Return the webhooks of a session."""
-        return _parsed(_WEBHOOKS, _accepted(await self._call("GET", f"/api/sessions/{inner_id}/webhooks")))
+        return _parsed(_WEBHOOKS, _require_success(await self._call("GET", f"/api/sessions/{inner_id}/webhooks")))
 
     async def put_webhook(self, inner_id: str, webhook_id: str | None, body: Body) -> Answer:
         """Change a webhook, or make one when `webhook_id` is None; return the answer, whatever it is."""
@@ -142,12 +142,12 @@ class EngineClient:
         """Remove a webhook; one that is gone already is fine."""
         answer = await self._call("DELETE", f"/api/sessions/{inner_id}/webhooks/{webhook_id}")
         if answer.status != 404:
-            _accepted(answer)
+            _require_success(answer)
 
     async def missed_posts(self, inner_id: str) -> list[MissedPost]:
         """Return the posts it gave up, newest first; none from a version that keeps no record of them."""
         answer = await self._call("GET", f"/api/webhooks/delivery-failures?sessionId={inner_id}")
-        return [] if answer.status == 404 else _parsed(_MISSED_POSTS, _accepted(answer))
+        return [] if answer.status == 404 else _parsed(_MISSED_POSTS, _require_success(answer))
 
     async def _call(
         self, method: str, path: str, *, body: Body | None = None, timeout_s: float | None = None
@@ -166,11 +166,11 @@ class EngineClient:
                 return Answer(call=call, status=response.status, body=await response.read())
         except TimeoutError as error:
             raise EngineTimeoutError(f"OpenWA did not answer {call} within {limit_s:g} s") from error
-        except (aiohttp.ClientError, OSError, RuntimeError) as error:  # RuntimeError: hung up meanwhile
+        except (aiohttp.ClientError, OSError, RuntimeError) as error:  # RuntimeError: we closed it meanwhile
             raise EngineError(f"OpenWA did not answer {call}: {str(error) or type(error).__name__}") from error
 
 
-def _accepted(answer: Answer) -> Answer:
+def _require_success(answer: Answer) -> Answer:
     if answer.status >= 300:
         raise answer.refused()
     return answer

@@ -1,4 +1,4 @@
-"""The recipe `command`: any program that writes `qr.png` and posts a few signed events (API.md, Settings)."""
+"""The recipe `command`: any program that writes `qr.png` and posts a few signed events."""
 
 import asyncio
 import shutil
@@ -57,24 +57,24 @@ class CommandEngine:
         Raises:
             LaunchFailedError: no program is set, or it cannot be executed.
         """
-        around = self._setup.engine_context
+        context = self._setup.engine_context
         facts = {
             "session_id": session.session_id,
             "session_dir": str(directory),
             "port": str(launch.port),
-            "webhook_url": around.webhook_url(session.session_id, launch.launch_id),
+            "webhook_url": context.webhook_url(session.session_id, launch.launch_id),
             "webhook_secret": launch.secret,
         }
         recipe = {name.upper(): value for name, value in facts.items()} | {"TMPDIR": str(directory / "tmp")}
         recipe |= self._proxy_env(session.spec.proxy_url)
         recipe |= {name: _filled(template, facts) for name, template in self._setup.env.items()}
-        log_path = around.log_path(session.session_id, directory)
+        log_path = context.log_path(session.session_id, directory)
         program = self._program()
         return LaunchPlan(
             session_id=session.session_id,
             launch_id=launch.launch_id,
-            argv=(program, *(_filled(word, facts) for word in self._setup.argv[1:])),
-            env=around.env(session, launch, recipe),
+            argv=(program, *(_filled(argument, facts) for argument in self._setup.argv[1:])),
+            env=context.env(session, launch, recipe),
             cwd=directory,
             log_path=log_path,
         )
@@ -82,8 +82,8 @@ class CommandEngine:
     def _proxy_env(self, proxy_url: str | None) -> dict[str, str]:
         if proxy_url is None:
             return {}
-        spared = self._setup.engine_context.environ.get("NO_PROXY", "")
-        no_proxy = f"{spared},{_NEVER_PROXIED}".removeprefix(",")
+        inherited = self._setup.engine_context.environ.get("NO_PROXY", "")
+        no_proxy = f"{inherited},{_NEVER_PROXIED}".removeprefix(",")
         return {**dict.fromkeys(_PROXY_NAMES, proxy_url), "NO_PROXY": no_proxy}
 
     def _program(self) -> str:
@@ -151,7 +151,7 @@ class CommandEngine:
 
 
 def _filled(template: str, facts: Mapping[str, str]) -> str:
-    """Replace our placeholders only: other braces, as in JSON or a shell's ${x}, are the program's own."""
+    """Replace our placeholders only: other braces, as in JSON or a shell's ${x}, stay as they are."""
     for name, value in facts.items():
         template = template.replace(f"{{{name}}}", value)
     return template

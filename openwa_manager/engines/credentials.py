@@ -71,7 +71,7 @@ def forget_credentials(directory: Path) -> None:
             (directory / name).unlink()
 
 
-def kept_key(directory: Path) -> str | None:
+def read_engine_key(directory: Path) -> str | None:
     """Return the key an OpenWA wrote down at its first boot: another one would be a stranger's to it."""
     with suppress(OSError, UnicodeDecodeError):
         key = (directory / _KEY_FILE).read_text(encoding="ascii").strip()

@@ -1,4 +1,4 @@
-"""What surrounds an engine: the environment it gets, where it posts, where it logs, and what a session may add."""
+"""What every engine gets from its daemon: its environment, where it posts and logs; and what a session may add."""
 
 import re
 from collections.abc import Collection, Iterable, Mapping
@@ -7,7 +7,7 @@ from pathlib import Path
 
 from openwa_manager.domain.session.session import LAUNCH_ID_VARIABLE, Launch, LaunchId, Session, SessionId, log_path_of
 
-#: All that an engine inherits (DESIGN.md, Launching); a trailing `*` stands for any ending.
+#: All that an engine inherits; a trailing `*` stands for any ending.
 INHERITED = (
     "PATH",
     "HOME",
@@ -53,7 +53,7 @@ def is_own_webhook(url: str, session_id: SessionId) -> bool:
 def refused_env_names(names: Iterable[str], recipe_names: Collection[str]) -> tuple[str, ...]:
     """Return, sorted, which of these names a session may not set, given those its engine's recipe sets itself.
 
-    Accepted are `[A-Z][A-Z0-9_]*` that neither the recipe sets nor LOADS_CODE lists (API.md, Sessions).
+    Accepted are `[A-Z][A-Z0-9_]*` that neither the recipe sets nor LOADS_CODE lists.
     """
     return tuple(sorted(name for name in names if not _is_acceptable(name, recipe_names)))
 
@@ -92,7 +92,10 @@ class EngineContext:
         return log_path_of(session_id, directory, self.logs_root)
 
     def env(self, session: Session, launch: Launch, recipe: Mapping[str, str]) -> dict[str, str]:
-        """Return an engine's whole environment; what comes later in the list of DESIGN.md wins."""
+        """Return an engine's whole environment.
+
+        Of one name the last counts: inherited, the recipe's, the admin's `engine_env`, the session's `env`, our own.
+        """
         kept = {name: value for name, value in self.environ.items() if _is_any_of(name, INHERITED)}
         own = {LAUNCH_ID_VARIABLE: launch.launch_id}
         return {**kept, **recipe, **self.engine_env, **session.spec.env, **own}

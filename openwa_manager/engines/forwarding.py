@@ -1,4 +1,4 @@
-"""The line on which callers' own requests reach one launch of OpenWA: kept alive, streamed, never sent twice."""
+"""Hands callers' own requests to one launch of OpenWA: connections kept alive, bodies streamed, nothing sent twice."""
 
 from collections.abc import AsyncIterable
 from dataclasses import dataclass
@@ -9,7 +9,7 @@ from yarl import URL
 
 from openwa_manager.domain.errors import EngineError, EngineTimeoutError
 
-#: OpenWA closes a connection that is idle for 5 s; we give it up earlier, so that we never write into its end.
+#: OpenWA closes a connection that is idle for 5 s; we close it earlier, so that no request is lost to that.
 _KEEP_ALIVE_S = 3.0
 _CONNECT_TIMEOUT_S = 5.0
 #: What aiohttp would add by itself: only what the caller said reaches the engine.
@@ -68,6 +68,6 @@ class Forwarder:
         except TimeoutError as error:
             detail = f"the engine did not answer within {self._silence_s:g} s; whether it did what was asked is unknown"
             raise EngineTimeoutError(detail) from error
-        except (aiohttp.ClientError, OSError, RuntimeError) as error:  # RuntimeError: hung up meanwhile
+        except (aiohttp.ClientError, OSError, RuntimeError) as error:  # RuntimeError: we closed it meanwhile
             detail = "the engine hung up without an answer; whether it did what was asked is unknown"
             raise EngineTimeoutError(detail) from error

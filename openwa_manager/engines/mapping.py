@@ -1,6 +1,7 @@
-"""OpenWA's words in ours: pure tables from what it answers and posts to observations.
+"""From what OpenWA answers and posts to our observations: pure functions and tables.
 
-The words: docs/openwa.md, Sessions and links; docs/openwa.md, Webhooks.
+Its words: docs/openwa.md, Sessions and links; docs/openwa.md, Webhooks. `inner` is what it calls by itself: `inner_id`
+and `inner_name` are its own id and name of a session.
 """
 
 import base64
@@ -124,7 +125,7 @@ _LINKS: Mapping[str, LinkReport] = {
 #: What a `lastError` contains when WhatsApp ended the link for good.
 _FINAL_ERRORS: Mapping[str, LinkReport] = {"(403)": LinkReport.BANNED, "(440)": LinkReport.REPLACED}
 
-#: Reasons of `session.disconnected` that are more than a lost line; the record never tells them.
+#: Reasons of `session.disconnected` that are more than a lost connection; the record never tells them.
 _FINAL_REASONS: Mapping[str, LinkReport] = {
     "logged out": LinkReport.LOGGED_OUT,
     "LOGOUT": LinkReport.LOGGED_OUT,

@@ -76,7 +76,7 @@ _OLD_EVENTS = (
 )
 
 
-#: An OpenWA that says so in `lastError`, which no restart survives, is not told to try again by bringing it up again.
+#: A session with one of these in its record is not started by bringing its engine up: trying again makes it worse.
 _FINAL_LINKS = frozenset({LinkReport.BANNED, LinkReport.REPLACED})
 
 
@@ -105,19 +105,19 @@ class OpenwaSetup:
 
 
 @dataclass(slots=True, kw_only=True)
-class _Line:
-    """Our lines to one launch, and the code it showed last: a code asked for again keeps the time it was first seen."""
+class _Clients:
+    """Our connections to one launch, and the code it showed last, with the time at which that was first seen."""
 
     launch_id: LaunchId
-    client: EngineClient
+    engine: EngineClient
     forwarder: Forwarder
     shown: QrProduced | None = None
 
     async def close(self) -> None:
-        await self.client.close()
+        await self.engine.close()
         await self.forwarder.close()
 
-    def seen(self, image: bytes, at: float) -> QrProduced:
+    def note_code(self, image: bytes, at: float) -> QrProduced:
         seen = mapping.qr_observation(image, self.launch_id, at)
         if self.shown is None or self.shown.sha256 != seen.sha256:
             self.shown = seen
@@ -125,7 +125,7 @@ class _Line:
 
 
 class OpenwaEngine:
-    """Implements `domain.ports.Engine` for OpenWA; an async context that closes its lines when it is left."""
+    """Implements `domain.ports.Engine` for OpenWA; an async context that closes its connections when it is left."""
 
     capabilities = Capabilities(answers_probes=True, reports_link=True, writes_qr_file=False)
     env_names = ENV_NAMES
@@ -133,7 +133,7 @@ class OpenwaEngine:
     def __init__(self, setup: OpenwaSetup, clock: Clock) -> None:
         self._setup = setup
         self._clock = clock
-        self._lines: dict[SessionId, _Line] = {}
+        self._clients: dict[SessionId, _Clients] = {}
 
     async def __aenter__(self) -> Self:
         return self
@@ -141,9 +141,9 @@ class OpenwaEngine:
     async def __aexit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        while self._lines:
-            _, line = self._lines.popitem()
-            await line.close()
+        while self._clients:
+            _, clients = self._clients.popitem()
+            await clients.close()
 
     async def plan(self, session: Session, launch: Launch, directory: Path) -> LaunchPlan:
         """Return how to start this launch; hands a changed proxy on.
@@ -151,8 +151,8 @@ class OpenwaEngine:
         Raises:
             LaunchFailedError: node or the OpenWA build is missing or too old; the message says what to do.
         """
-        around = self._setup.engine_context
-        log_path = around.log_path(session.session_id, directory)
+        context = self._setup.engine_context
+        log_path = context.log_path(session.session_id, directory)
         argv = await self._setup.program.argv()
         name = mapping.inner_name(session.session_id)
         await asyncio.to_thread(proxy.change_proxy, directory, name, session.spec.proxy_url)
@@ -160,7 +160,7 @@ class OpenwaEngine:
             session_id=session.session_id,
             launch_id=launch.launch_id,
             argv=argv,
-            env=around.env(session, launch, self._recipe_env(session, launch, directory)),
+            env=context.env(session, launch, self._recipe_env(session, launch, directory)),
             cwd=directory,
             log_path=log_path,
         )
@@ -185,10 +185,10 @@ class OpenwaEngine:
         Raises:
             EngineError: it is a stranger, refused, or answered wrongly; the caller's boot deadline bounds the wait.
         """
-        line = await self._line(session, launch)
-        client = line.client
+        clients = await self._clients_of(session, launch)
+        client = clients.engine
         await self._until_ready(client)
-        row = await _ensured_session(client, session)
+        row = await _find_or_create_session(client, session)
         await self._ensure_webhook(client, row.id, session, launch)
         async with asyncio.TaskGroup() as tasks:
             starting = tasks.create_task(_start(client, row))
@@ -201,7 +201,7 @@ class OpenwaEngine:
             raise refusal
         if not is_slow:
             report(EngineReady(launch_id=launch.launch_id, inner_id=row.id))
-        for observation in await self._truth(line, row.id):
+        for observation in await self._read_link(clients, row.id):
             report(observation)
         if session.process is ProcessState.RUNNING:
             await self._report_missed(client, row.id, session, report)
@@ -223,13 +223,13 @@ class OpenwaEngine:
         Raises:
             EngineError: it did not answer, or wrongly.
         """
-        line = await self._line(session, launch)
-        return await self._truth(line, await _inner_id(line.client, session))
+        clients = await self._clients_of(session, launch)
+        return await self._read_link(clients, await _inner_id(clients.engine, session))
 
     def read_event(
         self, session: Session, launch: Launch, event: str, data: Mapping[str, Json]
     ) -> Sequence[Observation]:
-        """Return what an event posted by OpenWA means; most events about the link only hint (`TruthWanted`)."""
+        """Return what an event posted by OpenWA means; most events about the link only hint (`LinkCheckRequested`)."""
         del session
         return mapping.observations_of(event, data, launch.launch_id)
 
@@ -239,7 +239,7 @@ class OpenwaEngine:
         Raises:
             EngineError: it is too early or too late for one, or OpenWA refused.
         """
-        client = (await self._line(session, launch)).client
+        client = (await self._clients_of(session, launch)).engine
         return await client.pairing_code(await _inner_id(client, session), phone_number)
 
     async def log_out(self, session: Session, launch: Launch) -> None:
@@ -249,12 +249,12 @@ class OpenwaEngine:
             EngineUnableError: OpenWA is older than 0.12.
             EngineError: it refused.
         """
-        client = (await self._line(session, launch)).client
+        client = (await self._clients_of(session, launch)).engine
         await client.log_out(await _inner_id(client, session))
 
     async def forwarder(self, session: Session, launch: Launch) -> Forwarder:
-        """Return the line on which callers' own requests reach this launch; it ends when we hang up."""
-        return (await self._line(session, launch)).forwarder
+        """Return what hands callers' own requests to this launch, until the launch is released."""
+        return (await self._clients_of(session, launch)).forwarder
 
     async def keep_credentials(self, session: Session, directory: Path) -> None:
         """Keep a verified copy of baileys' credentials."""
@@ -278,23 +278,23 @@ class OpenwaEngine:
 
         OpenWA would wait for a hung call before it ends (docs/openwa.md, Signals and exits).
         """
-        line = self._lines.get(session.session_id)
-        if line is not None and line.launch_id == launch.launch_id:
-            del self._lines[session.session_id]
-            await line.close()
+        clients = self._clients.get(session.session_id)
+        if clients is not None and clients.launch_id == launch.launch_id:
+            del self._clients[session.session_id]
+            await clients.close()
 
-    async def _line(self, session: Session, launch: Launch) -> _Line:
-        old = self._lines.get(session.session_id)
+    async def _clients_of(self, session: Session, launch: Launch) -> _Clients:
+        old = self._clients.get(session.session_id)
         if old is not None and old.launch_id == launch.launch_id:
             return old
-        line = self._lines[session.session_id] = _Line(
+        clients = self._clients[session.session_id] = _Clients(
             launch_id=launch.launch_id,
-            client=EngineClient(launch.port, session.engine_key, self._setup.answer_timeout_s),
+            engine=EngineClient(launch.port, session.engine_key, self._setup.answer_timeout_s),
             forwarder=Forwarder(launch.port, session.engine_key, self._setup.forward_silence_s),
         )
         if old is not None:
             await old.close()
-        return line
+        return clients
 
     async def _until_ready(self, client: EngineClient) -> None:
         began_s = self._clock.now().boot_s
@@ -303,13 +303,13 @@ class OpenwaEngine:
             await self._clock.sleep_until(now_s + (_EAGER_PAUSE_S if now_s - began_s < _EAGER_S else _PAUSE_S))
 
     async def _ensure_webhook(self, client: EngineClient, inner_id: str, session: Session, launch: Launch) -> None:
-        around = self._setup.engine_context
+        context = self._setup.engine_context
         ours = [hook for hook in await client.webhooks(inner_id) if is_own_webhook(hook.url, session.session_id)]
         for duplicate in ours[1:]:
             await client.delete_webhook(inner_id, duplicate.id)
         kept = ours[0].id if ours else None
         body: Body = {
-            "url": around.webhook_url(session.session_id, launch.launch_id),
+            "url": context.webhook_url(session.session_id, launch.launch_id),
             "secret": launch.secret,
             "retryCount": WEBHOOK_TRIES,
         }
@@ -319,15 +319,15 @@ class OpenwaEngine:
         if answer.status >= 300:
             raise answer.refused()
 
-    async def _truth(self, line: _Line, inner_id: str) -> Sequence[Observation]:
-        report = mapping.report_of(await line.client.session(inner_id), line.launch_id)
+    async def _read_link(self, clients: _Clients, inner_id: str) -> Sequence[Observation]:
+        report = mapping.report_of(await clients.engine.session(inner_id), clients.launch_id)
         if report.link is not LinkReport.QR_READY:
             return (report,)
-        image = await _shown_image(line.client, inner_id)
-        return (report,) if image is None else (report, line.seen(image, self._clock.now().at))
+        image = await _shown_image(clients.engine, inner_id)
+        return (report,) if image is None else (report, clients.note_code(image, self._clock.now().at))
 
 
-async def _ensured_session(client: EngineClient, session: Session) -> InnerSession:
+async def _find_or_create_session(client: EngineClient, session: Session) -> InnerSession:
     name = mapping.inner_name(session.session_id)
     rows = await client.sessions()
     known = next((row for row in rows if row.name == name), None)

@@ -13,7 +13,7 @@ _BUSY_TIMEOUT_S = 1.0
 def change_proxy(directory: Path, name: str, proxy_url: str | None) -> None:
     """Write the proxy into the record OpenWA keeps of session `name`, while no engine runs in `directory`.
 
-    None means a direct line. A session OpenWA does not know yet gets its proxy when it is created. A database that
+    None means no proxy. A session OpenWA does not know yet gets its proxy when it is created. A database that
     cannot be changed is left to OpenWA, which says better than we could what is wrong with it.
     """
     database = directory / "data" / "openwa.sqlite"

@@ -23,7 +23,7 @@ from openwa_manager.domain.session.stimuli import (
     StartRequested,
     StopRequested,
 )
-from openwa_manager.engines.credentials import kept_key
+from openwa_manager.engines.credentials import read_engine_key
 from openwa_manager.services.sessions.new_session import NewSession
 from openwa_manager.services.sessions.runner import SessionRunner
 from openwa_manager.services.sessions.supervisor import Supervisor
@@ -66,7 +66,7 @@ class SessionRequests:
         engine = wanted.engine or self._default_engine
         if engine not in self._dependencies.engines:
             raise InvalidInputError("engine", f"must be one of {', '.join(sorted(self._dependencies.engines))}")
-        key = kept_key(self._dependencies.directory(SessionId(session_id))) or secrets.token_hex(32)
+        key = read_engine_key(self._dependencies.directory(SessionId(session_id))) or secrets.token_hex(32)
         session = wanted.to_session(SessionId(session_id), engine, key, self._dependencies.clock.now().at)
         return await self._runner.begin(session, wanted.desired), True
 

@@ -25,7 +25,7 @@ from openwa_manager.domain.session.session import (
     is_session_id,
     user_of,
 )
-from openwa_manager.engines.credentials import kept_key
+from openwa_manager.engines.credentials import read_engine_key
 from openwa_manager.engines.registry import name_of
 from openwa_manager.host.home import Home
 from openwa_manager.processes.reading.discovery import FoundEngine, find_engines
@@ -150,7 +150,7 @@ class RegistryRebuild:
         return Session(
             session_id=session_id,
             spec=Spec(user_id=user_of(session_id), engine=engine),
-            engine_key=kept_key(self._home.sessions / session_id) or secrets.token_hex(32),
+            engine_key=read_engine_key(self._home.sessions / session_id) or secrets.token_hex(32),
             created_at=self._at,
             updated_at=self._at,
             reason=reason,
