@@ -130,3 +130,17 @@ def test_damage_at_run_time_ends_the_daemon_which_then_recovers(serve: Serve) ->
     assert exit_code != 0
     assert alive == list(before.values())
     assert daemon.registry() == before
+
+
+def test_the_copy_is_found_in_a_home_of_any_name(tmp_path: Path) -> None:
+    with Daemon(home=tmp_path / "a b%20#?c", engine_env=SCANNED) as daemon:
+        daemon.create("acme")
+        daemon.until("acme", "connected")
+        copy(daemon.home)
+
+        daemon.kill()
+        damage(daemon.home)
+        daemon.start()
+
+        daemon.until("acme", "connected")
+        assert str(recovered(daemon)["restored"]).endswith("manager-1.db")
