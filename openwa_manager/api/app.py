@@ -21,7 +21,7 @@ from openwa_manager.api.gateway.routes import SESSION_PREFIX
 from openwa_manager.api.host.health import HealthRoutes
 from openwa_manager.api.host.metrics import MetricsRoutes
 from openwa_manager.api.host.system import HostFacts, SystemRoutes
-from openwa_manager.api.middleware import identify, log_answer, mark_answer
+from openwa_manager.api.middleware import cut_broken_answer, identify, log_answer, mark_answer
 from openwa_manager.api.openapi import OpenapiRoutes
 from openwa_manager.api.routing import Route
 from openwa_manager.api.sessions.logs import LogRoutes
@@ -72,7 +72,8 @@ def control_app(
     table = make_table(dependencies, gateway)
     admission = (host_check.check, authenticator.check, Authorizer(table).check)
     app = web.Application(
-        middlewares=[identify, log_answer, answer_errors, answer_as_openwa, *admission], client_max_size=BODY_MAX_BYTES
+        middlewares=[identify, log_answer, answer_errors, answer_as_openwa, cut_broken_answer, *admission],
+        client_max_size=BODY_MAX_BYTES,
     )
     app.on_response_prepare.append(mark_answer)
     app.on_shutdown.append(partial(_end_streams, dependencies.broadcaster))

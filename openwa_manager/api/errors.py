@@ -27,6 +27,7 @@ STATUS_OF: Mapping[str, int] = {
     "session_exists": 409,
     "session_owned_elsewhere": 409,
     "conflict": 409,
+    "log_unreadable": 409,
     "gone": 410,
     "too_large": 413,
     "unsupported_media_type": 415,
@@ -91,6 +92,18 @@ class SlowRequestError(OpenwaManagerError):
     """The body did not come in time."""
 
     code = "timeout"
+
+
+class SlowReaderError(OpenwaManagerError):
+    """The caller does not read what is sent to it."""
+
+    code = "timeout"
+
+
+class LogUnreadableError(OpenwaManagerError):
+    """What lies in the place of a log is no file that can be read."""
+
+    code = "log_unreadable"
 
 
 class NotReadyError(OpenwaManagerError):

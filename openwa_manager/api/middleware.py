@@ -8,7 +8,8 @@ import structlog
 from aiohttp import web
 from aiohttp.typedefs import Handler
 
-from openwa_manager.api.request_keys import CALLER, REQUEST_ID
+from openwa_manager.api.request_keys import BEGUN_ANSWER, CALLER, REQUEST_ID
+from openwa_manager.domain.errors import OpenwaManagerError
 
 _log = structlog.get_logger()
 
@@ -47,8 +48,39 @@ async def log_answer(request: web.Request, handler: Handler) -> web.StreamRespon
     return response
 
 
+@web.middleware
+async def cut_broken_answer(request: web.Request, handler: Handler) -> web.StreamResponse:
+    """Cut the connection when a streamed answer fails after it has begun; what fails before that is raised.
+
+    The head and a part of the body are out then. Another answer would stand in the middle of that body; only a
+    connection that breaks tells the caller that this is not the whole answer.
+    """
+    try:
+        return await handler(request)
+    except Exception as error:
+        begun: web.StreamResponse | None = request.get(BEGUN_ANSWER)
+        if begun is None:
+            raise
+        _note_broken(request, error)
+        if request.transport is not None:
+            request.transport.abort()
+        return begun
+
+
+def _note_broken(request: web.Request, error: Exception) -> None:
+    facts = {"request_id": request[REQUEST_ID], "path": request.path}
+    match error:
+        case ConnectionError():
+            pass  # the caller has hung up
+        case OpenwaManagerError():
+            _log.warning("answer_broke_off", **facts, error=str(error))
+        case _:
+            _log.error("answer_broke_off", **facts, exc_info=error)
+
+
 async def mark_answer(request: web.Request, response: web.StreamResponse) -> None:
     """Give every answer, also a streaming one, its request id, and keep it out of caches: many hold secrets."""
+    request[BEGUN_ANSWER] = response
     response.headers["X-Request-ID"] = request[REQUEST_ID]
     response.headers["X-Content-Type-Options"] = "nosniff"
     response.headers["Cache-Control"] = "no-store"

@@ -25,6 +25,7 @@ _RAW: Mapping[str, bytes] = {
     "hang-up": b"",
     "half": b"HTTP/1.1 200 OK\r\nContent-Length: 1000\r\n\r\nhalf",
     "half-large": b"HTTP/1.1 200 OK\r\nContent-Length: 1000000\r\n\r\n" + b"x" * 200_000,
+    "half-chunked": b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n4\r\nhalf\r\n",
 }
 _CHUNKS = b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\nX-Kept: yes\r\n\r\n" + b"4\r\nwave\r\n" * 3 + b"0\r\n\r\n"
 

@@ -3,11 +3,12 @@
 import asyncio
 import re
 from collections.abc import Callable, Iterable
-from contextlib import aclosing
+from contextlib import aclosing, suppress
 from dataclasses import dataclass
 
 from aiohttp import web
 
+from openwa_manager.api.errors import SlowReaderError
 from openwa_manager.domain.delivery.events import StoredEvent
 from openwa_manager.domain.errors import InvalidInputError
 from openwa_manager.services.delivery.broadcaster import Broadcaster, Interest
@@ -36,19 +37,18 @@ class EventStream:
         self._timing = timing
 
     async def answer(self, request: web.Request, interest: Interest) -> web.StreamResponse:
-        """Return once the stream is over; a reader that comes back with `Last-Event-ID` misses nothing."""
+        """Return once the stream is over; a reader that comes back with `Last-Event-ID` misses nothing.
+
+        Raises:
+            SlowReaderError: the caller did not read in time.
+        """
         response = web.StreamResponse(headers={"Content-Type": EVENT_STREAM, "X-Accel-Buffering": "no"})
         await response.prepare(request)
         if request.method == "HEAD":
             return response
-        try:
+        with suppress(ConnectionError):  # the caller has left
             await self._send(response, interest)
             await response.write_eof()
-        except ConnectionError:
-            pass  # the caller has left
-        except TimeoutError:  # it reads no more: what it was not told, it gets when it comes back
-            if request.transport is not None:
-                request.transport.abort()
         return response
 
     async def _send(self, response: web.StreamResponse, interest: Interest) -> None:
@@ -58,8 +58,11 @@ class EventStream:
                 await self._write(response, self._frames(batch) if batch else _SIGN_OF_LIFE)
 
     async def _write(self, response: web.StreamResponse, chunk: bytes) -> None:
-        async with asyncio.timeout(self._timing.stall_s):
-            await response.write(chunk)
+        try:
+            async with asyncio.timeout(self._timing.stall_s):
+                await response.write(chunk)
+        except TimeoutError as error:
+            raise SlowReaderError(f"what was sent was not read for {self._timing.stall_s:g} s") from error
 
     def _frames(self, batch: Iterable[StoredEvent]) -> bytes:
         return b"".join(self._frame(each) for each in batch)

@@ -1,17 +1,15 @@
 """Bytes through the gateway: a caller's request made ready for an engine, an engine's answer given to the caller."""
 
-from collections.abc import AsyncIterable
+from collections.abc import AsyncGenerator, AsyncIterable
+from contextlib import aclosing
 
 import aiohttp
-import structlog
 from aiohttp import web
 from multidict import CIMultiDict, CIMultiDictProxy
 
 from openwa_manager.api.gateway.errors import GatewayError
 from openwa_manager.api.request_keys import REQUEST_ID
 from openwa_manager.domain.errors import EngineError
-
-_log = structlog.get_logger()
 
 #: Bodies up to this are handed on in one piece, larger ones as they come.
 SMALL_BYTES = 64 * 1024
@@ -84,7 +82,11 @@ def headers_for_engine(request: web.Request, body: Payload) -> CIMultiDict[str]:
 
 
 async def relay(request: web.Request, answer: aiohttp.ClientResponse) -> web.StreamResponse:
-    """Give the engine's answer to the caller as it is, in one piece if it is small, else as it comes."""
+    """Give the engine's answer to the caller as it is, in one piece if it is small, else as it comes.
+
+    Raises:
+        EngineError: it broke off.
+    """
     length = answer.content_length
     if request.method != "HEAD" and length is not None and length <= SMALL_BYTES:
         return whole(answer, await read(answer))
@@ -93,15 +95,9 @@ async def relay(request: web.Request, answer: aiohttp.ClientResponse) -> web.Str
     )
     response.content_length = length
     await response.prepare(request)
-    try:
-        async for chunk in answer.content.iter_any():
+    async with aclosing(_chunks_of(answer)) as chunks:
+        async for chunk in chunks:
             await response.write(chunk)
-    except (aiohttp.ClientError, TimeoutError) as error:
-        _log.warning("answer_broke_off", request_id=request[REQUEST_ID], path=request.path, error=str(error))
-        # The head is out: only a connection that breaks tells the caller that this is not the whole answer.
-        if request.transport is not None:
-            request.transport.abort()
-        return response
     await response.write_eof()
     return response
 
@@ -120,6 +116,14 @@ async def read(answer: aiohttp.ClientResponse) -> bytes:
     """
     try:
         return await answer.read()
+    except (aiohttp.ClientError, TimeoutError) as error:
+        raise EngineError(f"the engine's answer broke off: {error}") from error
+
+
+async def _chunks_of(answer: aiohttp.ClientResponse) -> AsyncGenerator[bytes]:
+    try:
+        async for chunk in answer.content.iter_any():
+            yield chunk
     except (aiohttp.ClientError, TimeoutError) as error:
         raise EngineError(f"the engine's answer broke off: {error}") from error
 

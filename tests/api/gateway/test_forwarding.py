@@ -13,7 +13,7 @@ from yarl import URL
 
 from openwa_manager.api.gateway.relay import BODY_MAX_BYTES
 from openwa_manager.domain.session.session import Status
-from tests.api.gateway.conftest import PEER
+from tests.api.conftest import PEER
 from tests.api.gateway.test_sessions import error, linked, started
 from tests.api.world import World, world_in
 

@@ -4,7 +4,7 @@ from itertools import pairwise
 from pathlib import Path
 
 from openwa_manager.api.gateway import forwarding as gateway_forwarding
-from tests.api.gateway.conftest import PEER
+from tests.api.conftest import PEER
 from tests.api.gateway.test_sessions import error
 from tests.api.world import World, world_in
 

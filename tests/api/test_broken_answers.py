@@ -1,0 +1,122 @@
+"""Answers that fail after they have begun: the connection is cut, and no second answer follows inside the first."""
+
+import asyncio
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+from functools import partial
+
+import pytest
+from aiohttp import web
+from pytest_aiohttp import AiohttpServer
+from structlog.testing import capture_logs
+
+from openwa_manager.api.errors import answer_errors
+from openwa_manager.api.gateway.errors import answer_as_openwa
+from openwa_manager.api.middleware import cut_broken_answer, identify, mark_answer
+from openwa_manager.domain.delivery.events import Event
+from openwa_manager.domain.errors import EngineError
+from openwa_manager.store.outbox import append
+from tests.api.world import World
+
+#: What ends a body in chunks; without it the answer is not whole.
+LAST_CHUNK = b"0\r\n\r\n"
+
+
+@asynccontextmanager
+async def asked(port: int, path: str, headers: str = "") -> AsyncIterator[asyncio.StreamReader]:
+    """Ask, and read the answer byte by byte as it comes."""
+    reader, writer = await asyncio.open_connection("127.0.0.1", port)
+    try:
+        writer.write(f"GET {path} HTTP/1.1\r\nHost: localhost\r\n{headers}\r\n".encode())
+        yield reader
+    finally:
+        writer.close()
+
+
+async def rest_of(reader: asyncio.StreamReader) -> bytes:
+    """Return what still comes until the connection ends, which it must."""
+    read = b""
+    try:
+        async with asyncio.timeout(20):
+            while part := await reader.read(65_536):
+                read += part
+    except ConnectionResetError:
+        pass
+    return read
+
+
+def assert_cut(answer: bytes) -> None:
+    assert answer.startswith(b"HTTP/1.1 200 ")
+    assert answer.count(b"HTTP/1.1") == 1
+    assert not answer.endswith(LAST_CHUNK)
+
+
+async def test_a_log_that_becomes_something_else_cuts_its_followers(world: World) -> None:
+    await world.create(session_id="a", desired="stopped")
+    path = world.sessions.log_path("a")
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_bytes(b"one\n")
+
+    async with asked(world.port, "/v1/sessions/a/logs?follow=1", f"X-API-Key: {world.key}\r\n") as reader:
+        begun = await reader.readuntil(b"one")
+        path.unlink()
+        path.symlink_to("/etc/passwd")
+        rest = await rest_of(reader)
+
+    assert_cut(begun + rest)
+    assert b"root:" not in rest
+
+
+async def test_events_that_cannot_be_read_cut_their_listeners(world: World) -> None:
+    headers = f"X-API-Key: {world.key}\r\nAccept: text/event-stream\r\n"
+
+    async with asked(world.port, "/v1/events", headers) as reader:
+        begun = await reader.readuntil(b"retry: 1000")
+        await world.database.write(partial(append, events=[Event(type="x", occurred_at=1.0)]))
+        await world.database.write(lambda connection: connection.execute("UPDATE event SET data = 'no JSON'").rowcount)
+        world.channels.broadcaster.wake()
+        rest = await rest_of(reader)
+
+    assert_cut(begun + rest)
+
+
+@pytest.mark.parametrize("vice", ["half-large", "half-chunked"])
+async def test_an_engines_answer_that_breaks_off_cuts_the_caller(peers: World, vice: str) -> None:
+    async with asked(peers.port, f"/api/sessions/acme/vice/{vice}", f"X-API-Key: {peers.key}\r\n") as reader:
+        answer = await rest_of(reader)
+
+    assert_cut(answer)
+
+
+@pytest.mark.parametrize("path", ["/v1/stream", "/api/stream"])
+@pytest.mark.parametrize(
+    ("error", "level"),
+    [
+        (lambda: KeyError("a bug"), "error"),
+        (lambda: TimeoutError("a bug"), "error"),
+        (lambda: web.HTTPNotFound(), "error"),  # noqa: PLW0108 (made when it is raised: it is an answer, too)
+        (lambda: EngineError("it is gone"), "warning"),
+        (lambda: ConnectionResetError("the caller is gone"), None),
+    ],
+    ids=["bug", "timeout", "http", "expected", "hung-up"],
+)
+async def test_whatever_fails_in_a_begun_answer_cuts_it(
+    aiohttp_server: AiohttpServer, path: str, error: Callable[[], Exception], level: str | None
+) -> None:
+    async def fail_late(request: web.Request) -> web.StreamResponse:
+        response = web.StreamResponse()
+        await response.prepare(request)
+        await response.write(b"half")
+        raise error()
+
+    app = web.Application(middlewares=[identify, answer_errors, answer_as_openwa, cut_broken_answer])
+    app.on_response_prepare.append(mark_answer)
+    app.router.add_get(path, fail_late)
+    server = await aiohttp_server(app)
+
+    with capture_logs() as log:
+        async with asked(server.port or 0, path) as reader:
+            answer = await rest_of(reader)
+
+    assert_cut(answer)
+    assert [line["log_level"] for line in log if line["event"] == "answer_broke_off"] == ([level] if level else [])
