@@ -53,12 +53,12 @@ def open_log(path: Path) -> BinaryIO:
 
     Raises:
         FileNotFoundError: there is none.
-        OSError: it cannot be read.
+        OSError: it cannot be read, or is no plain file.
     """
     file = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC)
     if not stat.S_ISREG(os.fstat(file).st_mode):
         os.close(file)
-        raise FileNotFoundError(errno.ENOENT, "not a plain file", str(path))
+        raise OSError(errno.EINVAL, "Not a plain file", str(path))
     return os.fdopen(file, "rb")
 
 

@@ -9,6 +9,7 @@ from typing import BinaryIO
 
 from aiohttp import web
 
+from openwa_manager.api.errors import LogUnreadableError
 from openwa_manager.api.requests import LogQuery
 from openwa_manager.api.routing import Call, Route, route
 from openwa_manager.domain.access.roles import Role
@@ -31,10 +32,16 @@ class LogRoutes:
 
     def table(self) -> tuple[Route, ...]:
         """Return the routes."""
-        return (route("GET /v1/sessions/{session_id}/logs", Role.OPERATOR, self.show, LogQuery, {200: (TEXT,)}),)
+        return (
+            route("GET /v1/sessions/{session_id}/logs", Role.OPERATOR, self.show, LogQuery, {200: (TEXT,), 409: ()}),
+        )
 
     async def show(self, call: Call[LogQuery]) -> web.StreamResponse:
-        """Return the last lines of the engine's log; with `follow` those to come too, until the caller or we leave."""
+        """Return the last lines of the engine's log; with `follow` those to come too, until the caller or we leave.
+
+        Raises:
+            LogUnreadableError: what lies in its place is no plain file.
+        """
         session_id = call.session_id
         path = self._sessions.log_path(self._sessions.get(session_id).session_id)
         older, position = await asyncio.to_thread(tail_of, path, call.arguments.tail)
@@ -82,13 +89,13 @@ def tail_of(path: Path, line_count: int) -> tuple[bytes, int]:
     if position > 0 or line_count == 0:
         return b"", position
     try:
-        with open_log(path) as file:
+        with _opened(path) as file:
             missing_count = line_count - len(file.read().splitlines())
     except FileNotFoundError:
         missing_count = line_count
     older = rotated(path)
     try:
-        with open_log(older) as file:
+        with _opened(older) as file:
             file.seek(tail_position(older, max(0, missing_count)))
             return file.read(), position
     except FileNotFoundError:
@@ -98,7 +105,7 @@ def tail_of(path: Path, line_count: int) -> tuple[bytes, int]:
 def tail_position(path: Path, line_count: int) -> int:
     """Return where the last `line_count` lines of a file begin; 0 when it has fewer, or is not there yet."""
     try:
-        with open_log(path) as file:
+        with _opened(path) as file:
             return _line_start(file, file.seek(0, os.SEEK_END), line_count)
     except FileNotFoundError:
         return 0
@@ -129,7 +136,7 @@ def read_from(path: Path, position: int, end: int | None) -> tuple[bytes, int]:
     A file cut short was rotated: first comes what is left of its former content, then it starts anew.
     """
     try:
-        with open_log(path) as file:
+        with _opened(path) as file:
             if file.seek(0, os.SEEK_END) < position:
                 if rest := _rest_of(rotated(path), position):
                     return rest, position + len(rest)
@@ -144,7 +151,7 @@ def read_from(path: Path, position: int, end: int | None) -> tuple[bytes, int]:
 
 def _rest_of(path: Path, position: int) -> bytes:
     try:
-        with open_log(path) as file:
+        with _opened(path) as file:
             file.seek(position)
             return file.read(_BLOCK_BYTES)
     except FileNotFoundError:
@@ -153,6 +160,22 @@ def _rest_of(path: Path, position: int) -> bytes:
 
 def _size_of(path: Path) -> int:
     try:
-        return path.stat().st_size
+        with _opened(path) as file:
+            return file.seek(0, os.SEEK_END)
     except FileNotFoundError:
         return 0
+
+
+def _opened(path: Path) -> BinaryIO:
+    """Open a log for reading.
+
+    Raises:
+        FileNotFoundError: there is none.
+        LogUnreadableError: something else lies in its place, which is not followed.
+    """
+    try:
+        return open_log(path)
+    except FileNotFoundError:
+        raise
+    except OSError as error:
+        raise LogUnreadableError(f"{path.name} cannot be read as a log: {error.strerror}") from error

@@ -75,7 +75,7 @@ class HealthReader:
 
 def _facts_of(log_path: Path) -> tuple[float | None, int | None]:
     try:
-        facts = log_path.stat()
+        facts = log_path.lstat()  # an engine may put a link to anything in its place
     except OSError:
         return None, None
     return facts.st_mtime, facts.st_size

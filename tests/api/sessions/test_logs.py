@@ -1,5 +1,6 @@
 import asyncio
 import os
+from collections.abc import Callable
 from pathlib import Path
 from tempfile import NamedTemporaryFile
 
@@ -69,6 +70,48 @@ async def test_a_session_without_a_log_has_an_empty_one(world: World) -> None:
     reply = await world.call("GET", "/v1/sessions/a/logs")
 
     assert (reply.status, reply.raw) == (200, b"")
+
+
+def link(path: Path) -> None:
+    path.symlink_to("/etc/passwd")
+
+
+def fifo(path: Path) -> None:
+    os.mkfifo(path)
+
+
+def directory(path: Path) -> None:
+    path.mkdir()
+
+
+def unreachable(path: Path) -> None:
+    path.parent.rmdir()
+    path.parent.write_bytes(b"")
+
+
+@pytest.mark.parametrize("query", ["", "?tail=0", "?follow=1"])
+@pytest.mark.parametrize("put", [link, fifo, directory, unreachable])
+async def test_what_is_no_file_is_not_read_as_a_log(world: World, put: Callable[[Path], None], query: str) -> None:
+    path = await written(world, LOG)
+    path.unlink()
+    put(path)
+
+    reply = await world.call("GET", f"/v1/sessions/a/logs{query}")
+
+    assert (reply.status, reply.code) == (409, "log_unreadable")
+    assert "engine.log" in str(reply.json["detail"])
+
+
+async def test_the_health_of_a_session_says_nothing_of_what_its_log_links_to(world: World, tmp_path: Path) -> None:
+    elsewhere = tmp_path / "elsewhere"
+    elsewhere.write_bytes(b"x" * 12_345)
+    path = await written(world, LOG)
+    path.unlink()
+    path.symlink_to(elsewhere)
+
+    reply = await world.call("GET", "/v1/sessions/a/health")
+
+    assert "12345" not in reply.raw.decode()
 
 
 @pytest.mark.parametrize("query", ["tail=-1", "tail=x", "follow=maybe"])
