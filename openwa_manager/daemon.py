@@ -25,7 +25,7 @@ from openwa_manager.host.clock import SystemClock
 from openwa_manager.host.home import DaemonLock, Home, raise_file_limit
 from openwa_manager.host.notify import ServiceManager
 from openwa_manager.parts import VERSION, Parts
-from openwa_manager.processes.locks import reserve_fd
+from openwa_manager.processes.locks import reserve_lock_fd
 from openwa_manager.services.delivery.backpressure import Backpressure
 from openwa_manager.services.starting.registry_rebuild import RegistryRebuild, open_safely
 from openwa_manager.services.upkeep.service_notifier import ServiceNotifier
@@ -41,7 +41,7 @@ _SWITCH_S = 0.0005
 def run(settings: Settings) -> int:
     """Serve until SIGTERM or SIGINT; return the exit code: 0 when asked to stop, 1 when something stood in the way."""
     os.umask(0o077)
-    reserve_fd()  # before anything else takes the low numbers
+    reserve_lock_fd()  # before anything else takes the low numbers
     sys.setswitchinterval(_SWITCH_S)
     faulthandler.enable()  # a service manager whose watchdog starves sends SIGABRT: say where we hung
     logs.configure(settings.log_level, settings.log_format)

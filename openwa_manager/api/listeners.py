@@ -72,8 +72,8 @@ async def _open(site: web.BaseSite) -> None:
 
 async def _runner(app: web.Application, stack: AsyncExitStack) -> web.AppRunner:
     runner = web.AppRunner(app, access_log=None, logger=_log, shutdown_timeout=_GOODBYE_S, handler_cancellation=True)
+    stack.push_async_callback(runner.cleanup)  # also when it cannot be set up
     await runner.setup()
-    stack.push_async_callback(runner.cleanup)
     return runner
 
 

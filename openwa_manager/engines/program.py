@@ -143,7 +143,9 @@ async def _output_of(node: Path) -> str:
         async with asyncio.timeout(_VERSION_TIMEOUT_S):
             output, _ = await process.communicate()
     except TimeoutError as error:
-        process.kill()
-        await process.wait()
         raise LaunchFailedError(f"{node} --version did not answer within {_VERSION_TIMEOUT_S:.0f} s") from error
+    finally:
+        if process.returncode is None:  # it hangs, or nobody wants to know any more
+            process.kill()
+            await process.wait()
     return output.decode(errors="replace").strip()

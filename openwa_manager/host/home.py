@@ -3,6 +3,7 @@
 import fcntl
 import os
 import resource
+from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Self
@@ -98,15 +99,17 @@ class DaemonLock:
         Raises:
             AlreadyRunningError: another daemon holds it; the message names its pid.
         """
-        self._file = os.open(self._path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
-        try:
-            fcntl.flock(self._file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError as error:
-            pid = os.read(self._file, 32).decode(errors="replace").strip() or "unknown"
-            os.close(self._file)
-            raise AlreadyRunningError(f"already_running: a daemon with pid {pid} owns {self._what}") from error
-        os.ftruncate(self._file, 0)
-        os.pwrite(self._file, f"{os.getpid()}\n".encode(), 0)
+        with ExitStack() as unless_taken:
+            self._file = os.open(self._path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+            unless_taken.callback(os.close, self._file)
+            try:
+                fcntl.flock(self._file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except BlockingIOError as error:
+                pid = os.read(self._file, 32).decode(errors="replace").strip() or "unknown"
+                raise AlreadyRunningError(f"already_running: a daemon with pid {pid} owns {self._what}") from error
+            os.ftruncate(self._file, 0)
+            os.pwrite(self._file, f"{os.getpid()}\n".encode(), 0)
+            unless_taken.pop_all()
         return self
 
     def __exit__(self, *_: object) -> None:

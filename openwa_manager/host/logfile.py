@@ -4,7 +4,7 @@ import errno
 import os
 import stat
 from collections.abc import Iterable
-from contextlib import suppress
+from contextlib import ExitStack, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import BinaryIO
@@ -55,11 +55,14 @@ def open_log(path: Path) -> BinaryIO:
         FileNotFoundError: there is none.
         OSError: it cannot be read, or is no plain file.
     """
-    file = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC)
-    if not stat.S_ISREG(os.fstat(file).st_mode):
-        os.close(file)
-        raise OSError(errno.EINVAL, "Not a plain file", str(path))
-    return os.fdopen(file, "rb")
+    with ExitStack() as unless_returned:
+        file = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC)
+        unless_returned.callback(os.close, file)
+        if not stat.S_ISREG(os.fstat(file).st_mode):
+            raise OSError(errno.EINVAL, "Not a plain file", str(path))
+        opened = os.fdopen(file, "rb")
+        unless_returned.pop_all()
+        return opened
 
 
 def rotated(path: Path) -> Path:

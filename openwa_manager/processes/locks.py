@@ -3,7 +3,7 @@
 import fcntl
 import os
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from functools import cache
 from pathlib import Path
 
@@ -15,7 +15,7 @@ _HIGHEST_FD = 15
 
 
 @cache
-def reserve_fd() -> int:
+def reserve_lock_fd() -> int:
     """Return the one descriptor number under which engines inherit their lock; it stays taken from the first call on.
 
     A number belongs to the whole process, so it is reserved once for it; early, before other files take the low ones.
@@ -23,11 +23,19 @@ def reserve_fd() -> int:
     Raises:
         LaunchFailedError: no number is low enough.
     """
-    fd = _open_null(3)
-    if fd > _HIGHEST_FD:
-        os.close(fd)
-        raise LaunchFailedError(f"no file descriptor up to {_HIGHEST_FD} is free: reserve it before opening more")
-    return fd
+    with ExitStack() as unless_reserved:
+        fd = _open_null(3)
+        unless_reserved.callback(os.close, fd)
+        if fd > _HIGHEST_FD:
+            raise LaunchFailedError(f"no file descriptor up to {_HIGHEST_FD} is free: reserve it before opening more")
+        unless_reserved.pop_all()
+        return fd
+
+
+@cache
+def _spare_null() -> int:
+    """Return a descriptor of /dev/null that stays open: at hand when no more files can be opened."""
+    return _open_null(_HIGHEST_FD + 1)
 
 
 class SessionLocks:
@@ -39,9 +47,8 @@ class SessionLocks:
     def __init__(self, directory: Path) -> None:
         directory.mkdir(mode=0o700, parents=True, exist_ok=True)
         self._directory = directory
-        self._fd = reserve_fd()
-        # At hand when no more files can be opened: then above all no lock may stay ours by accident.
-        self._null = _open_null(_HIGHEST_FD + 1)
+        self._fd = reserve_lock_fd()
+        _spare_null()  # now, since no lock may stay ours by accident when no more files can be opened
 
     @contextmanager
     def hold(self, session_id: SessionId) -> Iterator[int]:
@@ -64,7 +71,7 @@ class SessionLocks:
         try:
             yield self._fd
         finally:
-            os.dup2(self._null, self._fd, inheritable=False)  # closes the lock, and the number stays taken
+            os.dup2(_spare_null(), self._fd, inheritable=False)  # closes the lock, and the number stays taken
 
     def is_held(self, session_id: SessionId) -> bool:
         """Tell whether some process holds the session's lock."""

@@ -2,7 +2,6 @@
 
 import os
 import socket
-from collections.abc import Iterator
 from pathlib import Path
 
 import structlog
@@ -36,12 +35,12 @@ def clear_stale_locks(directory: Path) -> int:
     return len(stale)
 
 
-def _profiles(root: Path) -> Iterator[Path]:
+def _profiles(root: Path) -> list[Path]:
     try:
         with os.scandir(root) as entries:
-            yield from (Path(entry.path) for entry in entries if entry.is_dir(follow_symlinks=False))
+            return [Path(entry.path) for entry in entries if entry.is_dir(follow_symlinks=False)]
     except (FileNotFoundError, NotADirectoryError):
-        return
+        return []
 
 
 def _is_stale(profile: Path) -> bool:

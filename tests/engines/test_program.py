@@ -1,3 +1,4 @@
+import asyncio
 import json
 import os
 import shutil
@@ -52,6 +53,19 @@ async def test_a_new_enough_node_is_accepted(tmp_path: Path, built: Path, versio
     fake_node(tmp_path, f"echo {version}")
 
     assert await NodeProgram("node", built, path_of(tmp_path)).argv()
+
+
+async def test_a_node_that_nobody_waits_for_any_more_is_ended(tmp_path: Path, built: Path) -> None:
+    os.mkfifo(tmp_path / "pid")
+    fake_node(tmp_path, f"echo $$ > {tmp_path}/pid; exec sleep 600")
+
+    async with asyncio.TaskGroup() as tasks:
+        asking = tasks.create_task(NodeProgram("node", built, path_of(tmp_path)).argv())
+        pid = int(await asyncio.to_thread((tmp_path / "pid").read_text))
+        asking.cancel()
+
+    with pytest.raises(ProcessLookupError):
+        os.kill(pid, 0)
 
 
 @pytest.mark.parametrize("version", ["v20.19.0", "v22.12.9", "v8.0.0"])

@@ -12,8 +12,8 @@ from openwa_manager.domain.session.session import Identity
 from openwa_manager.processes.exits.pidfd import Pidfds, open_pidfd
 from openwa_manager.processes.launcher import HostLauncher
 from openwa_manager.processes.reading.identity import stamp
+from tests.fakes.file_limit import files_left, open_descriptors
 from tests.processes.conftest import Stage
-from tests.processes.file_limit import files_left, open_descriptors
 
 pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="counts descriptors in /proc")
 

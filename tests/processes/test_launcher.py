@@ -14,7 +14,7 @@ from openwa_manager.domain.errors import LaunchFailedError, OwnedElsewhereError
 from openwa_manager.domain.ports import Launcher
 from openwa_manager.domain.session.session import Exit, LaunchId, SessionId
 from openwa_manager.processes.launcher import HostLauncher
-from openwa_manager.processes.locks import SessionLocks, reserve_fd
+from openwa_manager.processes.locks import SessionLocks, reserve_lock_fd
 from openwa_manager.processes.reading.identity import environment_of, identify
 from tests.fakes.clock import FakeClock
 from tests.processes.conftest import Stage
@@ -121,9 +121,9 @@ async def test_node_does_not_hand_the_lock_to_its_children(
 
     lock = str(tmp_path / "locks" / "user_1.lock")
     assert [fd.name for fd in Path(f"/proc/{identity.pid}/fd").iterdir() if str(fd.readlink()) == lock] == [
-        str(reserve_fd())
+        str(reserve_lock_fd())
     ]
-    assert str(reserve_fd()) not in map(str, childs_fds)
+    assert str(reserve_lock_fd()) not in map(str, childs_fds)
 
 
 async def refused(launcher: HostLauncher, stage: Stage) -> OwnedElsewhereError:
@@ -178,7 +178,7 @@ def test_the_reserved_number_is_low_and_stays_taken(tmp_path: Path) -> None:
     with locks.hold(SessionId("user_1")) as during:
         assert os.path.samestat(os.fstat(during), (tmp_path / "user_1.lock").stat())
 
-    assert during == reserve_fd() <= 15
+    assert during == reserve_lock_fd() <= 15
     assert os.path.samestat(os.fstat(during), Path(os.devnull).stat())
     assert not os.get_inheritable(during)
 
@@ -188,7 +188,7 @@ def test_without_a_low_number_there_are_no_locks() -> None:
 
     try:
         with pytest.raises(LaunchFailedError, match="up to 15"):
-            reserve_fd.__wrapped__()
+            reserve_lock_fd.__wrapped__()
     finally:
         for filler in fillers:
             os.close(filler)

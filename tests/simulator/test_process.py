@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from openwa_manager.processes.locks import reserve_fd
+from openwa_manager.processes.locks import reserve_lock_fd
 from tests.simulator.harness import KEY, QUICK, ROOT, Receiver, Simulator, eventually, serving
 
 
@@ -277,7 +277,7 @@ def test_its_browser_outlives_it(simulator: Simulator) -> None:
 
 def test_its_browser_does_not_inherit_a_lock(tmp_path: Path) -> None:
     """Libuv keeps low descriptors from its children; a supervisor's lock must not stay held by an orphan."""
-    descriptor = reserve_fd()  # in libuv's private range
+    descriptor = reserve_lock_fd()  # in libuv's private range
     with (tmp_path / "lock").open("w") as lock:
         os.dup2(lock.fileno(), descriptor)
         fcntl.flock(lock, fcntl.LOCK_EX)

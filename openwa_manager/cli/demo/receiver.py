@@ -45,8 +45,12 @@ class Receiver:
         self._runner = web.AppRunner(app, access_log=None)
 
     async def __aenter__(self) -> Self:
-        await self._runner.setup()
-        await web.TCPSite(self._runner, _HOST, 0).start()
+        try:
+            await self._runner.setup()
+            await web.TCPSite(self._runner, _HOST, 0).start()
+        except BaseException:
+            await self._runner.cleanup()
+            raise
         return self
 
     async def __aexit__(

@@ -9,7 +9,7 @@ from pathlib import Path
 
 def open_descriptors() -> set[str]:
     """Return the numbers of the descriptors this process holds; the one that reads the directory is among them."""
-    return {entry.name for entry in Path("/proc/self/fd").iterdir()}
+    return {entry.name for entry in Path("/dev/fd").iterdir()}
 
 
 @contextmanager
