@@ -1,8 +1,7 @@
-"""What a transition sees and what it answers; the transitions register themselves on `move` by their stimulus."""
+"""What a transition is given, and what it returns."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
-from functools import singledispatch
 
 from openwa_manager.domain.delivery.events import Json
 from openwa_manager.domain.session.commands import Command
@@ -10,14 +9,13 @@ from openwa_manager.domain.session.deadlines import Moment
 from openwa_manager.domain.session.reasons import Reason, ReasonCode
 from openwa_manager.domain.session.restart import Policy
 from openwa_manager.domain.session.session import Session
-from openwa_manager.domain.session.stimuli import Stimulus
 
 Evidence = Mapping[str, str | int | float | bool | None]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Context:
-    """A session at the moment something happens to it."""
+    """A session at the moment something happens to it, and the policy that applies."""
 
     session: Session
     moment: Moment
@@ -34,7 +32,7 @@ class Context:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Announcement:
-    """An event still without its common fields; `expires_at` None means it stays worth telling."""
+    """An event still without its common fields; `expires_at` None means that it does not expire."""
 
     type: str
     data: Mapping[str, Json] = field(default_factory=dict)
@@ -43,9 +41,10 @@ class Announcement:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Outcome:
-    """What a transition answers: the session as it is then, what to do, what to tell and what to note.
+    """What follows: the session as it is then, the commands, the events and the line of the timeline.
 
-    `decision` is the sentence for the timeline; an empty one leaves no step. `is_gone` marks the session's end.
+    `decision` is that line, for people; an empty one adds no step. `evidence` are the facts beside it. `is_gone`: the
+    session does not exist any more.
     """
 
     session: Session
@@ -56,21 +55,21 @@ class Outcome:
     is_gone: bool = False
 
     def then(self, *commands: Command) -> "Outcome":
-        """Return this draft with further commands."""
+        """Return this outcome with further commands."""
         return replace(self, commands=(*self.commands, *commands))
 
     def with_evidence(self, **evidence: str | float | bool | None) -> "Outcome":
-        """Return this draft with further evidence."""
+        """Return this outcome with further evidence."""
         return replace(self, evidence={**self.evidence, **evidence})
 
     def with_event(self, announcement: Announcement) -> "Outcome":
-        """Return this draft with one more announcement."""
+        """Return this outcome with one more announcement."""
         return replace(self, announcements=(*self.announcements, announcement))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Refused:
-    """The state does not allow the request; `detail` says which would."""
+    """The state does not allow the request and nothing happened; `detail` tells the caller why."""
 
     detail: str
 
@@ -82,7 +81,4 @@ class Dropped:
     why: str
 
 
-@singledispatch
-def move(stimulus: Stimulus, context: Context) -> Outcome | Refused | Dropped:
-    """Return what this stimulus makes of the scene; called only where the transition table allows it."""
-    raise NotImplementedError(type(stimulus).__name__, context.session.process)
+Answer = Outcome | Refused | Dropped

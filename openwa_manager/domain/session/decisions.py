@@ -6,8 +6,9 @@ import structlog
 
 from openwa_manager.domain.delivery.events import Event
 from openwa_manager.domain.session.commands import Command
+from openwa_manager.domain.session.context import Dropped, Refused
 from openwa_manager.domain.session.deadlines import Deadlines, Moment, excused, passed, rearm
-from openwa_manager.domain.session.lifecycle import Decided, Dropped, Refused, decide
+from openwa_manager.domain.session.lifecycle import Decided, decide
 from openwa_manager.domain.session.restart import Policy
 from openwa_manager.domain.session.session import Session, Step
 from openwa_manager.domain.session.stimuli import DeadlinePassed, Stimulus

@@ -5,12 +5,10 @@ from dataclasses import replace
 
 from openwa_manager.domain.delivery.events import Json
 from openwa_manager.domain.session.commands import CheckCredentials, KeepCredentials, Observe, RemoveQr
-from openwa_manager.domain.session.context import Announcement, Context, Dropped, Outcome, move
-from openwa_manager.domain.session.process import ON_DEADLINE
+from openwa_manager.domain.session.context import Announcement, Context, Dropped, Outcome
 from openwa_manager.domain.session.reasons import ReasonCode
 from openwa_manager.domain.session.session import After, Ending, LinkState, Qr, Restarts, Session
 from openwa_manager.domain.session.stimuli import (
-    Deadline,
     EngineEventReceived,
     LifeSeen,
     LinkCheckRequested,
@@ -63,7 +61,6 @@ _DOWN_BECAUSE: Mapping[LinkReport, ReasonCode] = {
 _END_OF_LIFE = 0.1
 
 
-@move.register
 def link_reported(stimulus: LinkReported, context: Context) -> Outcome | Dropped:
     """Follow the engine's word about its link."""
     if stimulus.link in ENDS:
@@ -151,7 +148,6 @@ def _moved(stimulus: LinkReported, context: Context, link: LinkState) -> Outcome
     return outcome.then(RemoveQr()) if before.qr else outcome
 
 
-@move.register
 def qr_produced(stimulus: QrProduced, context: Context) -> Outcome | Dropped:
     """Show a new code; one that is known, expired or older than its launch is dropped."""
     session, at = context.session, context.moment.at
@@ -194,7 +190,6 @@ def _announcement(qr: Qr) -> Announcement:
     return Announcement(type="session.qr", data=data, expires_at=qr.expires_at)
 
 
-@move.register
 def restricted(stimulus: Restricted, context: Context) -> Outcome | Dropped:
     """Tell of a restriction; the link goes on as it is, and why it is down matters more."""
     before = context.session
@@ -215,7 +210,6 @@ def _told(stimulus: Restricted, context: Context) -> Outcome:
     return outcome.with_event(Announcement(type="session.restricted", data=data))
 
 
-@move.register
 def acknowledged(stimulus: MessageAcknowledged, context: Context) -> Outcome:
     """Tell what became of a message."""
     data = {
@@ -228,14 +222,12 @@ def acknowledged(stimulus: MessageAcknowledged, context: Context) -> Outcome:
     return Outcome(session=context.session).with_event(Announcement(type=f"message.{stimulus.fate}", data=data))
 
 
-@move.register
 def event_received(stimulus: EngineEventReceived, context: Context) -> Outcome:
     """Hand an event of the engine on as it is."""
     announcement = Announcement(type=stimulus.type, data={"data": stimulus.data})
     return Outcome(session=context.session, announcements=(announcement,))
 
 
-@move.register
 def link_check_requested(stimulus: LinkCheckRequested, context: Context) -> Outcome | Dropped:
     """Ask the engine itself what became of its link."""
     del stimulus
@@ -243,7 +235,6 @@ def link_check_requested(stimulus: LinkCheckRequested, context: Context) -> Outc
     return Outcome(session=context.session, commands=(Observe(launch=launch),)) if launch else Dropped(why="no launch")
 
 
-@move.register
 def posts_missed(stimulus: PostsMissed, context: Context) -> Outcome:
     """Say what was lost; the link itself has just been asked for."""
     count = len(stimulus.events)
@@ -251,7 +242,6 @@ def posts_missed(stimulus: PostsMissed, context: Context) -> Outcome:
     return outcome.with_evidence(count=count, events=", ".join(sorted(set(stimulus.events))))
 
 
-@move.register
 def life_seen(stimulus: LifeSeen, context: Context) -> Outcome:
     """Remember when the engine last gave a sign of life; worth no write of its own."""
     del stimulus
@@ -268,7 +258,8 @@ def _spend_restart(context: Context, code: ReasonCode, detail: str) -> Outcome:
     return stopping(context.of(replace(session, restarts=book)), ending, detail)
 
 
-def _initializing_ran_out(context: Context) -> Outcome:
+def initializing_timed_out(context: Context) -> Outcome:
+    """Wait on for a paired session; restart one that shows no code, once."""
     if is_paired(context.session):
         return _not_connected_yet(context)
     return _spend_restart(context, ReasonCode.QR_NOT_PRODUCED, "no code and no connection in time")
@@ -289,36 +280,31 @@ def is_paired(session: Session) -> bool:
     return has_account and session.pairing_started_at is None
 
 
-def _code_expired(context: Context) -> Outcome:
+def code_expired(context: Context) -> Outcome:
+    """Stop showing the code."""
     expired = context.session.qr
     remove = RemoveQr(sha256=expired.sha256 if expired else None)
     return Outcome(session=replace(context.session, qr=None), decision="code expired", commands=(remove,))
 
 
-def _window_closed(context: Context) -> Outcome:
+def pairing_window_closed(context: Context) -> Outcome:
+    """End the engine: nobody scanned."""
     ending = Ending(after=After.STAY_STOPPED, cause=ReasonCode.QR_EXPIRED)
     return stopping(context, ending, f"nobody scanned in {context.policy.link.pairing_window_s:.0f} s")
 
 
-def _link_timed_out(context: Context) -> Outcome:
+def authenticating_timed_out(context: Context) -> Outcome:
+    """Wait on for a paired session; restart one that was scanned just now, once."""
     if is_paired(context.session):
         return _not_connected_yet(context)
     return _spend_restart(context, ReasonCode.LINK_TIMEOUT, "scanned, but not connected in time")
 
 
-def _network_restart(context: Context) -> Outcome:
+def network_restart_due(context: Context) -> Outcome:
+    """Restart the engine, once, since its link stays down."""
     return _spend_restart(context, ReasonCode.NETWORK, "the link stayed down")
 
 
-def _replaced_restart(context: Context) -> Outcome:
+def replaced_restart_due(context: Context) -> Outcome:
+    """Restart the engine, once, after another device took its connection over."""
     return _spend_restart(context, ReasonCode.REPLACED, "one try after another device took the connection over")
-
-
-ON_DEADLINE |= {
-    Deadline.INITIALIZING: _initializing_ran_out,
-    Deadline.AUTHENTICATING: _link_timed_out,
-    Deadline.QR_EXPIRY: _code_expired,
-    Deadline.PAIRING_WINDOW: _window_closed,
-    Deadline.LINK_DOWN: _network_restart,
-    Deadline.REPLACED: _replaced_restart,
-}

@@ -1,11 +1,10 @@
 """What the world does to an engine's process: slots, launches, exits, endings and the deadlines of a process."""
 
-from collections.abc import Callable
 from dataclasses import replace
 from typing import assert_never
 
 from openwa_manager.domain.session.commands import BringUp, Dequeue, End, Forget, Spawn, Sweep, WatchExit
-from openwa_manager.domain.session.context import Announcement, Context, Dropped, Outcome, move
+from openwa_manager.domain.session.context import Announcement, Context, Dropped, Outcome
 from openwa_manager.domain.session.reasons import ReasonCode
 from openwa_manager.domain.session.restart import AFTER
 from openwa_manager.domain.session.session import (
@@ -22,8 +21,6 @@ from openwa_manager.domain.session.session import (
 from openwa_manager.domain.session.stimuli import (
     BringUpRefused,
     CredentialsRestored,
-    Deadline,
-    DeadlinePassed,
     DirectoryRemoved,
     EngineEnded,
     EngineFaulted,
@@ -43,7 +40,6 @@ from openwa_manager.domain.session.transition import crashed, failed, queued, re
 STARTING = "starting"
 
 
-@move.register
 def slot_granted(stimulus: SlotGranted, context: Context) -> Outcome | Dropped:
     """Record the launch that may now begin."""
     if context.session.launch is not None:
@@ -59,7 +55,6 @@ def slot_granted(stimulus: SlotGranted, context: Context) -> Outcome | Dropped:
     return Outcome(session=session, decision="launch", commands=(Spawn(launch=launch),), evidence=evidence)
 
 
-@move.register
 def slot_delayed(stimulus: SlotDelayed, context: Context) -> Outcome | Dropped:
     """Say what the host is short of while the session waits."""
     reason = context.session.reason
@@ -69,7 +64,6 @@ def slot_delayed(stimulus: SlotDelayed, context: Context) -> Outcome | Dropped:
     return Outcome(session=replace(context.session, reason=delayed), decision=f"start delayed: {stimulus.code}")
 
 
-@move.register
 def launched(stimulus: Launched, context: Context) -> Outcome:
     """Record the process that was started; one whose end was asked for meanwhile is ended."""
     session = context.session
@@ -97,7 +91,6 @@ def _launch_of(session: Session) -> Launch:
     return session.launch
 
 
-@move.register
 def launch_failed(stimulus: LaunchFailed, context: Context) -> Outcome:
     """Give up for now, or take the asked-for end as reached."""
     if context.session.process is ProcessState.STOPPING:
@@ -105,7 +98,6 @@ def launch_failed(stimulus: LaunchFailed, context: Context) -> Outcome:
     return failed(context, stimulus.code, stimulus.detail)
 
 
-@move.register
 def launch_postponed(stimulus: LaunchPostponed, context: Context) -> Outcome | Dropped:
     """Say what the host has run out of; the deadline for it runs from the first time."""
     reason = context.session.reason
@@ -116,7 +108,6 @@ def launch_postponed(stimulus: LaunchPostponed, context: Context) -> Outcome | D
     return Outcome(session=session, decision=f"launch postponed: {detail}").with_evidence(limit=stimulus.limit.value)
 
 
-@move.register
 def credentials_restored(stimulus: CredentialsRestored, context: Context) -> Outcome:
     """Say that the link was saved from a broken file."""
     del stimulus
@@ -124,7 +115,6 @@ def credentials_restored(stimulus: CredentialsRestored, context: Context) -> Out
     return Outcome(session=replace(context.session, reason=reason), decision="credentials restored from the kept copy")
 
 
-@move.register
 def bring_up_refused(stimulus: BringUpRefused, context: Context) -> Outcome | Dropped:
     """Say what stands in the way of an engine that is coming up."""
     launch, reason = _launch_of(context.session), context.session.reason
@@ -134,7 +124,6 @@ def bring_up_refused(stimulus: BringUpRefused, context: Context) -> Outcome | Dr
     return Outcome(session=told, decision="not up yet").with_evidence(detail=stimulus.detail)
 
 
-@move.register
 def engine_ready(stimulus: EngineReady, context: Context) -> Outcome | Dropped:
     """Count the engine as running."""
     session = replace(context.session, inner_id=stimulus.inner_id or context.session.inner_id)
@@ -144,14 +133,12 @@ def engine_ready(stimulus: EngineReady, context: Context) -> Outcome | Dropped:
     return Dropped(why="already running") if session == context.session else Outcome(session=session)
 
 
-@move.register
 def engine_faulted(stimulus: EngineFaulted, context: Context) -> Outcome:
     """End an engine that lives but is of no use, and start it anew as its cause allows."""
     ending = Ending(after=AFTER[stimulus.code], cause=stimulus.code)
     return replace(stopping(context, ending, stimulus.detail), evidence={"detail": stimulus.detail})
 
 
-@move.register
 def supervision_failed(stimulus: SupervisionFailed, context: Context) -> Outcome:
     """End the engine if there is one, and give up for now."""
     if context.session.launch is None:
@@ -159,7 +146,6 @@ def supervision_failed(stimulus: SupervisionFailed, context: Context) -> Outcome
     return stopping(context, Ending(after=After.FAIL, cause=ReasonCode.INTERNAL_ERROR), stimulus.detail)
 
 
-@move.register
 def process_exited(stimulus: ProcessExited, context: Context) -> Outcome:
     """Treat an exit that nobody asked for as a crash, whatever its code (OpenWA's own restart button exits 0)."""
     cause = ReasonCode.PORT_IN_USE if "EADDRINUSE" in stimulus.log_tail else ReasonCode.ENGINE_EXITED
@@ -167,7 +153,6 @@ def process_exited(stimulus: ProcessExited, context: Context) -> Outcome:
     return replace(outcome, evidence={**outcome.evidence, "log_tail": stimulus.log_tail})
 
 
-@move.register
 def engine_ended(stimulus: EngineEnded, context: Context) -> Outcome:
     """Go where the ending leads, now that the engine is proven dead."""
     return _after_end(context, stimulus.exit)
@@ -198,7 +183,6 @@ def _after_end(context: Context, ended: Exit) -> Outcome:
             assert_never(ending.after)
 
 
-@move.register
 def directory_removed(stimulus: DirectoryRemoved, context: Context) -> Outcome | Dropped:
     """End the session's story."""
     del stimulus
@@ -208,7 +192,6 @@ def directory_removed(stimulus: DirectoryRemoved, context: Context) -> Outcome |
     return Outcome(session=context.session, is_gone=True).with_event(Announcement(type="session.deleted"))
 
 
-@move.register
 def resumed(stimulus: Resumed, context: Context) -> Outcome | Dropped:
     """Take the session up where the last daemon left it: adopt a live engine, replace a dead one."""
     session = context.session
@@ -265,41 +248,28 @@ def _replace_dead(context: Context, stimulus: Resumed) -> Outcome:
     return outcome.then(Sweep(launch=session.launch)) if session.launch else outcome
 
 
-@move.register
-def deadline_passed(stimulus: DeadlinePassed, context: Context) -> Outcome | Dropped:
-    """Do what was to be done when this deadline rings."""
-    return ON_DEADLINE[stimulus.deadline](context)
-
-
-def _boot_timed_out(context: Context) -> Outcome:
+def boot_timed_out(context: Context) -> Outcome:
+    """End an engine that did not answer in time."""
     ending = Ending(after=After.BACK_OFF, cause=ReasonCode.BOOT_TIMEOUT)
     late = f"not up within {context.policy.link.boot_timeout_s:.0f} s"
     known = context.session.reason.detail if context.session.reason else STARTING
     return stopping(context, ending, late if known == STARTING else f"{late}: {known}")
 
 
-def _launch_timed_out(context: Context) -> Outcome:
+def launch_timed_out(context: Context) -> Outcome:
     """Give this launch up; its process may have been started this very moment, so it is ended like any other."""
     detail = context.session.reason.detail if context.session.reason else ""
     return stopping(context, Ending(after=AFTER[ReasonCode.HOST_LIMIT], cause=ReasonCode.HOST_LIMIT), detail)
 
 
-def _try_again(context: Context) -> Outcome:
+def restart_due(context: Context) -> Outcome:
+    """Ask for a start slot now that the pause is over."""
     return restarted(context, context.session.restarts.last_reason or ReasonCode.ENGINE_EXITED)
 
 
-def _forgive(context: Context) -> Outcome:
+def forget_crashes(context: Context) -> Outcome:
+    """Forget the crashes of an engine that has been steady for long enough."""
     session = context.session
     link_restarted = session.restarts.link_restarted and session.link is not LinkState.CONNECTED
     book = replace(session.restarts, streak=0, crashed_at=(), is_slow=False, link_restarted=link_restarted)
     return Outcome(session=replace(session, restarts=book), decision="steady again: earlier crashes forgotten")
-
-
-#: Deadline -> its move; the link's deadlines are added by `link`.
-ON_DEADLINE: dict[Deadline, Callable[[Context], Outcome | Dropped]] = {
-    Deadline.LAUNCH: _launch_timed_out,
-    Deadline.BOOT: _boot_timed_out,
-    Deadline.BACKOFF: _try_again,
-    Deadline.SLOW_RETRY: _try_again,
-    Deadline.STEADY: _forgive,
-}

@@ -3,7 +3,7 @@
 from dataclasses import replace
 
 from openwa_manager.domain.session.commands import Dequeue, Forget
-from openwa_manager.domain.session.context import Context, Outcome, Refused, move
+from openwa_manager.domain.session.context import Context, Outcome, Refused
 from openwa_manager.domain.session.reasons import ReasonCode
 from openwa_manager.domain.session.session import After, Desired, Ending, LinkState, ProcessState, Restarts, Session
 from openwa_manager.domain.session.stimuli import (
@@ -19,7 +19,6 @@ from openwa_manager.domain.session.transition import STICKY, queued, stopped, st
 _IDLE = (ProcessState.STOPPED, ProcessState.BACKOFF, ProcessState.FAILED)
 
 
-@move.register
 def start(stimulus: StartRequested, context: Context) -> Outcome | Refused:
     """Queue a start; an engine that is up stays as it is, one going down comes up again."""
     del stimulus
@@ -39,7 +38,6 @@ def _start_after_end(session: Session, ending: Ending, book: Restarts) -> Outcom
     return Outcome(session=coming, decision="start again once the engine has ended")
 
 
-@move.register
 def stop(stimulus: StopRequested, context: Context) -> Outcome:
     """End the engine, or stay down; with `until_start` the desired state stays."""
     desired = context.session.desired if stimulus.until_start else Desired.STOPPED
@@ -69,7 +67,6 @@ def _stay_down(context: Context) -> Outcome:
     return Outcome(session=session, decision="stay stopped once the engine has ended")
 
 
-@move.register
 def restart(stimulus: RestartRequested, context: Context) -> Outcome | Refused:
     """End the engine if there is one and start it anew."""
     del stimulus
@@ -85,7 +82,6 @@ def restart(stimulus: RestartRequested, context: Context) -> Outcome | Refused:
     return stopping(context.of(session), ending, "restart requested")
 
 
-@move.register
 def log_out(stimulus: LogoutRequested, context: Context) -> Outcome | Refused:
     """End the engine of a device that was unlinked; the engine may have told of it, or have gone, meanwhile."""
     del stimulus
@@ -103,7 +99,6 @@ def log_out(stimulus: LogoutRequested, context: Context) -> Outcome | Refused:
             return Refused(detail="no engine runs")
 
 
-@move.register
 def delete(stimulus: DeleteRequested, context: Context) -> Outcome:
     """End the engine if there is one, then remove the session."""
     session = replace(context.session, desired=Desired.STOPPED)
@@ -118,7 +113,6 @@ def delete(stimulus: DeleteRequested, context: Context) -> Outcome:
     return replace(outcome, commands=(Dequeue(), Forget(keep_data=stimulus.keep_data)))
 
 
-@move.register
 def change(stimulus: ChangeRequested, context: Context) -> Outcome:
     """Keep the new choices for the next launch."""
     if stimulus.spec == context.session.spec:

@@ -1,4 +1,4 @@
-"""The moves that several stimuli share: wait for a slot, go down, rest, crash, give up."""
+"""Building blocks of the transitions: wait for a slot, go down, stop, crash, give up."""
 
 from dataclasses import replace
 

@@ -18,9 +18,10 @@ from openwa_manager.domain.errors import (
     SessionNotFoundError,
     StorageFullError,
 )
+from openwa_manager.domain.session.context import Refused
 from openwa_manager.domain.session.deadlines import Deadlines, Moment
 from openwa_manager.domain.session.decisions import Decisions
-from openwa_manager.domain.session.lifecycle import Refused, begin
+from openwa_manager.domain.session.lifecycle import begin
 from openwa_manager.domain.session.session import LaunchId, ProcessState, Session, Spec, Step
 from openwa_manager.domain.session.stimuli import (
     ChangeRequested,

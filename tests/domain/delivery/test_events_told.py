@@ -3,7 +3,8 @@
 import pytest
 
 from openwa_manager.domain.session.commands import Observe
-from openwa_manager.domain.session.lifecycle import Decided, Dropped
+from openwa_manager.domain.session.context import Dropped
+from openwa_manager.domain.session.lifecycle import Decided
 from openwa_manager.domain.session.reasons import ReasonCode
 from openwa_manager.domain.session.session import LinkState, ProcessState, Status
 from openwa_manager.domain.session.stimuli import (

@@ -6,8 +6,9 @@ from typing import TypeVar
 
 from openwa_manager.domain.delivery.events import Event
 from openwa_manager.domain.session.commands import Command
+from openwa_manager.domain.session.context import Dropped, Refused
 from openwa_manager.domain.session.deadlines import Deadlines, Moment, excused, passed, rearm
-from openwa_manager.domain.session.lifecycle import Decided, Dropped, Refused, begin, decide
+from openwa_manager.domain.session.lifecycle import Decided, begin, decide
 from openwa_manager.domain.session.reasons import ReasonCode
 from openwa_manager.domain.session.restart import Policy
 from openwa_manager.domain.session.session import Exit, Identity, Launch, LaunchId, Session, SessionId, Spec, Step

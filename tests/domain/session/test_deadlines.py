@@ -7,8 +7,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from openwa_manager.domain.session.context import Dropped
 from openwa_manager.domain.session.deadlines import LATE_S, Armed, Moment, excused, is_held, passed, rearm
-from openwa_manager.domain.session.lifecycle import Dropped
 from openwa_manager.domain.session.restart import Policy
 from openwa_manager.domain.session.session import LinkState, ProcessState, Restarts
 from openwa_manager.domain.session.stimuli import Deadline, DeadlinePassed, LinkReport

@@ -5,7 +5,8 @@ from dataclasses import replace
 import pytest
 
 from openwa_manager.domain.session.commands import Dequeue, End, Forget
-from openwa_manager.domain.session.lifecycle import Decided, Refused
+from openwa_manager.domain.session.context import Refused
+from openwa_manager.domain.session.lifecycle import Decided
 from openwa_manager.domain.session.reasons import ReasonCode
 from openwa_manager.domain.session.session import After, Desired, Status
 from openwa_manager.domain.session.stimuli import (

@@ -1,7 +1,7 @@
 """A launch for which the host has run out of something: said once, tried for so long, then given up for a while."""
 
 from openwa_manager.domain.session.commands import End
-from openwa_manager.domain.session.lifecycle import Dropped
+from openwa_manager.domain.session.context import Dropped
 from openwa_manager.domain.session.reasons import HostLimit, ReasonCode
 from openwa_manager.domain.session.session import ProcessState, Status
 from openwa_manager.domain.session.stimuli import LaunchPostponed

@@ -3,7 +3,7 @@
 import pytest
 
 from openwa_manager.domain.session.commands import BringUp, End, Enqueue, Forget, Spawn, WatchExit
-from openwa_manager.domain.session.lifecycle import Dropped
+from openwa_manager.domain.session.context import Dropped
 from openwa_manager.domain.session.reasons import ReasonCode
 from openwa_manager.domain.session.session import Desired, LinkState, ProcessState, Status
 from openwa_manager.domain.session.stimuli import (

@@ -5,7 +5,7 @@ from collections.abc import Callable
 import pytest
 
 from openwa_manager.domain.session.commands import RemoveQr
-from openwa_manager.domain.session.lifecycle import Dropped
+from openwa_manager.domain.session.context import Dropped
 from openwa_manager.domain.session.reasons import ReasonCode
 from openwa_manager.domain.session.session import Desired, ProcessState, Status
 from openwa_manager.domain.session.stimuli import (

@@ -3,7 +3,8 @@
 import pytest
 
 from openwa_manager.domain.session.commands import Dequeue, End, Enqueue
-from openwa_manager.domain.session.lifecycle import Decided, Refused
+from openwa_manager.domain.session.context import Refused
+from openwa_manager.domain.session.lifecycle import Decided
 from openwa_manager.domain.session.reasons import ReasonCode
 from openwa_manager.domain.session.session import Desired, LinkState, ProcessState, Restarts, Status
 from openwa_manager.domain.session.stimuli import (

@@ -5,7 +5,7 @@ from dataclasses import replace
 import pytest
 
 from openwa_manager.domain.session.commands import BringUp, End, Enqueue, Forget, Spawn, Sweep, WatchExit
-from openwa_manager.domain.session.lifecycle import Dropped
+from openwa_manager.domain.session.context import Dropped
 from openwa_manager.domain.session.reasons import ReasonCode
 from openwa_manager.domain.session.session import Desired, LinkState, ProcessState, Restarts, Status
 from openwa_manager.domain.session.stimuli import DeleteRequested, LinkReport, StopRequested

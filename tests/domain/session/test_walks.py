@@ -2,18 +2,16 @@
 
 from dataclasses import replace
 
-import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from openwa_manager.domain.session.context import Context, move
-from openwa_manager.domain.session.lifecycle import TRANSITIONS, Dropped
+from openwa_manager.domain.session.context import Dropped
+from openwa_manager.domain.session.lifecycle import decide
 from openwa_manager.domain.session.session import (
     ProcessState,
 )
 from openwa_manager.domain.session.stimuli import (
     LaunchObservation,
-    Observation,
     Request,
     RestartRequested,
     StartRequested,
@@ -58,38 +56,10 @@ def test_a_stale_observation_is_dropped_in_every_state(
     assert stage.session == before
 
 
-@given(st.sampled_from(sorted(TRANSITIONS, key=lambda kind: kind.__name__)))
-def test_every_row_of_the_table_has_its_move(kind: type[Stimulus]) -> None:
-    assert move.dispatch(kind) is not move.dispatch(object)
-
-
-def test_every_stimulus_has_its_row() -> None:
-    kinds = _leaves(Request) | _leaves(Observation)
-
-    assert kinds == {kind.__name__ for kind in TRANSITIONS}
-
-
-def _leaves(kind: type[object]) -> set[str]:
-    """Return the names of the last classes below one; a class with slots is made twice, so only its name counts."""
-    below = _below(kind)
-    return {each.__name__ for each in below} - {each.__name__ for each in below if each.__subclasses__()}
-
-
-def _below(kind: type[object]) -> set[type[object]]:
-    return {each for child in kind.__subclasses__() for each in (child, *_below(child))}
-
-
-def test_what_no_move_is_registered_for_is_a_mistake_of_ours() -> None:
-    stage = Stage()
-    context = Context(session=stage.session, moment=stage.moment, policy=stage.policy)
-
-    with pytest.raises(NotImplementedError, match="Request"):
-        move(Request(), context)
-
-
 @given(st.sampled_from([StartRequested(), StopRequested(), RestartRequested()]))
 def test_the_same_call_gives_the_same_answer(request_: Request) -> None:
     stage = Stage()
-    context = Context(session=stage.session, moment=stage.moment, policy=stage.policy)
 
-    assert move(request_, context) == move(request_, context)
+    first, second = (decide(stage.session, request_, stage.moment, stage.policy) for _ in range(2))
+
+    assert first == second

@@ -6,7 +6,8 @@ from hypothesis import strategies as st
 
 from openwa_manager.domain.delivery.events import UNNUMBERED, Event
 from openwa_manager.domain.session.commands import Spawn
-from openwa_manager.domain.session.lifecycle import TRANSITIONS, Decided, Dropped, Refused
+from openwa_manager.domain.session.context import Dropped, Refused
+from openwa_manager.domain.session.lifecycle import TRANSITIONS, Decided
 from openwa_manager.domain.session.reasons import HostLimit, ReasonCode
 from openwa_manager.domain.session.restart import AFTER
 from openwa_manager.domain.session.session import Desired, Exit, LaunchId, LinkState, ProcessState, Session, Status
@@ -208,7 +209,7 @@ def assert_is_whole(session: Session) -> None:
 
 def assert_is_stale_or_refused(before: Session, stimulus: Stimulus, answer: Answer) -> None:
     """Assert that what does not fit is answered as it should be."""
-    if before.process not in TRANSITIONS[type(stimulus)]:
+    if before.process not in TRANSITIONS[type(stimulus)].leads_to:
         assert isinstance(answer, Refused if isinstance(stimulus, Request) else Dropped)
     assert not (isinstance(answer, Refused) and isinstance(stimulus, Observation))
     assert not (isinstance(answer, Dropped) and isinstance(stimulus, Request))
@@ -217,7 +218,7 @@ def assert_is_stale_or_refused(before: Session, stimulus: Stimulus, answer: Answ
 def assert_follows(before: Session, stimulus: Stimulus, decided: Decided) -> None:
     """Assert what holds of every decision."""
     after = decided.session
-    assert after.process in TRANSITIONS[type(stimulus)][before.process]
+    assert after.process in TRANSITIONS[type(stimulus)].leads_to[before.process]
     assert after.launch_count - before.launch_count == sum(isinstance(each, Spawn) for each in decided.commands)
     assert_are_numbered(before.event_seq, after.event_seq, decided.events)
     assert all(step.at == after.updated_at for step in decided.steps)
