@@ -2,8 +2,6 @@
 
 from dataclasses import dataclass, field
 
-import structlog
-
 from openwa_manager.domain.delivery.events import Event
 from openwa_manager.domain.session.commands import Command
 from openwa_manager.domain.session.context import Dropped, Refused
@@ -13,12 +11,13 @@ from openwa_manager.domain.session.restart import Policy
 from openwa_manager.domain.session.session import Session, Step
 from openwa_manager.domain.session.stimuli import DeadlinePassed, Stimulus
 
-_log = structlog.get_logger()
-
 
 @dataclass(slots=True, kw_only=True)
 class Decisions:
-    """A session on its way from its last recorded state to the next, with all that is to be recorded and done."""
+    """A session on its way from its last recorded state to the next, with all that is to be recorded and done.
+
+    `dropped` are the observations that changed nothing, each with why: for the debug log.
+    """
 
     session: Session
     deadlines: Deadlines
@@ -26,36 +25,32 @@ class Decisions:
     steps: list[Step] = field(default_factory=list)
     events: list[Event] = field(default_factory=list)
     commands: list[Command] = field(default_factory=list)
+    dropped: list[tuple[Stimulus, Dropped]] = field(default_factory=list)
     is_durable: bool = False
     is_gone: bool = False
 
     def consider(self, stimulus: Stimulus, moment: Moment) -> Refused | None:
-        """Decide on a stimulus and on the deadlines that have passed by then; return why it was refused, if it was."""
+        """Decide on a stimulus and on the deadlines that have expired by then; return why it was refused, if it was."""
         refused = self._decide(stimulus, moment)
-        self.ring(moment)
+        self.expire_deadlines(moment)
         return refused
 
-    def ring(self, moment: Moment) -> None:
-        """Decide on every deadline that has passed, and start or stop those that the moment itself decides on."""
+    def expire_deadlines(self, moment: Moment) -> None:
+        """Decide on every deadline that has expired, and start or stop those that the moment itself decides on."""
         running = excused(self.deadlines, self.session, moment, self.policy)
         self.deadlines = rearm(running, self.session, moment, self.policy)
         while (deadline := passed(self.deadlines, moment.boot_s)) is not None:
-            rung = self.deadlines[deadline]
+            expired = self.deadlines[deadline]
             self._decide(DeadlinePassed(deadline=deadline), moment)
-            if self.deadlines.get(deadline) is rung:  # nothing came of it: it must not ring for ever
+            if self.deadlines.get(deadline) is expired:  # nothing came of it: it must not expire for ever
                 self.deadlines = {kind: armed for kind, armed in self.deadlines.items() if kind is not deadline}
 
     def _decide(self, stimulus: Stimulus, moment: Moment) -> Refused | None:
         match decide(self.session, stimulus, moment, self.policy):
             case Refused() as refused:
                 return refused
-            case Dropped(why=why):
-                _log.debug(
-                    "stimulus_dropped",
-                    session_id=self.session.session_id,
-                    stimulus=type(stimulus).__name__,
-                    why=why,
-                )
+            case Dropped() as dropped:
+                self.dropped.append((stimulus, dropped))
             case Decided() as decided:
                 self._take_over(decided, moment)
         return None

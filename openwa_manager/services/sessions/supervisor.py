@@ -307,8 +307,11 @@ class Supervisor:
                 if refused is not None:
                     refusals.append((entry, refused))
         moment = self._moment()
-        batch.ring(moment)
+        batch.expire_deadlines(moment)
         self._ticket.follow(batch, moment, is_disk_full=self._is_disk_full)
+        for stimulus, dropped in batch.dropped:
+            kind, session_id = type(stimulus).__name__, self._session.session_id
+            _log.debug("stimulus_dropped", session_id=session_id, stimulus=kind, why=dropped.why)
         return batch, refusals
 
     def _moment(self) -> Moment:
