@@ -13,6 +13,7 @@ from datetime import datetime
 from pydantic import BaseModel, ConfigDict, Field
 
 from openwa_manager.domain.delivery.events import Json, is_passed_through
+from openwa_manager.domain.session import reasons
 from openwa_manager.domain.session.session import LaunchId, SessionId
 from openwa_manager.domain.session.stimuli import (
     EngineEventReceived,
@@ -209,7 +210,8 @@ def _restriction(data: Data, launch_id: LaunchId) -> Sequence[Observation]:
     if is_active and restriction.kind == _BAN:
         detail = f"{_BAN} {restriction.detail}".strip()
         return (LinkReported(launch_id=launch_id, link=LinkReport.BANNED, detail=detail),)
-    return (Restricted(launch_id=launch_id, is_active=is_active, kind=restriction.kind, detail=restriction.detail),)
+    facts = reasons.Restriction(kind=restriction.kind, code=restriction.code, expires_at=restriction.expires_at)
+    return (Restricted(launch_id=launch_id, is_active=is_active, restriction=facts),)
 
 
 _FATES = frozenset({"sent", "delivered", "read", "failed"})

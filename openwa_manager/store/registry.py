@@ -8,7 +8,7 @@ from operator import attrgetter
 from pydantic import TypeAdapter
 
 from openwa_manager.domain.delivery.events import Event, StoredEvent
-from openwa_manager.domain.session.reasons import Reason, ReasonCode
+from openwa_manager.domain.session.reasons import ReasonCode
 from openwa_manager.domain.session.session import (
     Desired,
     Ending,
@@ -26,13 +26,13 @@ from openwa_manager.domain.session.session import (
 )
 from openwa_manager.store import outbox
 from openwa_manager.store.columns import Column, query, text, to_json
+from openwa_manager.store.reasons import reason_of, reason_to_json
 
 #: How many steps of each session are kept.
 STEPS_KEPT = 500
 #: How many launches of each session are kept, the current one among them.
 LAUNCHES_KEPT = 100
 
-_REASON = TypeAdapter(Reason | None)
 _ENDING = TypeAdapter(Ending | None)
 _QR = TypeAdapter(Qr | None)
 _RESTARTS = TypeAdapter(Restarts)
@@ -177,7 +177,7 @@ def _session_row(session: Session) -> dict[str, Column]:
         **_scalars(session.spec, _SPEC_SCALARS),
         "labels": to_json(session.spec.labels),
         "env": to_json(session.spec.env),
-        "reason": _nested(session.reason),
+        "reason": reason_to_json(session.reason),
         "launch_id": session.launch.launch_id if session.launch else None,
         "ending": _nested(session.ending),
         "qr": _nested(session.qr),
@@ -202,7 +202,7 @@ def _scalars(value: Session | Spec | Launch, names: Iterable[str]) -> dict[str, 
     return {name: text(field) if isinstance(field, str) else field for name, field in fields}
 
 
-def _nested(value: Reason | Ending | Qr | Restarts | None) -> str | None:
+def _nested(value: Ending | Qr | Restarts | None) -> str | None:
     return None if value is None else to_json(dataclasses.asdict(value))
 
 
@@ -223,7 +223,7 @@ def _session_of(row: sqlite3.Row) -> Session:
         desired=Desired(row["desired"]),
         process=ProcessState(row["process"]),
         link=LinkState(row["link"]),
-        reason=_REASON.validate_json(row["reason"] or "null"),
+        reason=reason_of(row["reason"]),
         launch=_launch_of(row) if row["launch_id"] is not None else None,
         launch_count=row["launch_count"],
         ending=_ENDING.validate_json(row["ending"] or "null"),

@@ -9,6 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from openwa_manager.domain.delivery.events import Json
+from openwa_manager.domain.session.reasons import Restriction
 from openwa_manager.domain.session.session import SESSION_ID_PATTERN, LaunchId, SessionId
 from openwa_manager.domain.session.stimuli import (
     EngineEventReceived,
@@ -136,14 +137,17 @@ def test_a_final_disconnection_is_told_at_once(reason: str, link: LinkReport) ->
     assert report == LinkReported(launch_id=LAUNCH, link=link, detail=reason)
 
 
+RESTRICTION = Restriction(kind="reachout_timelock", code="BIZ_QUALITY")
+
+
 def test_a_restriction_is_told_and_so_is_its_end() -> None:
     data: dict[str, Json] = {"active": True, "kind": "reachout_timelock", "code": "BIZ_QUALITY", "expiresAt": None}
 
     (begun,) = observations_of("session.restriction", data, LAUNCH)
     (ended,) = observations_of("session.restriction", {**data, "active": False}, LAUNCH)
 
-    assert begun == Restricted(launch_id=LAUNCH, is_active=True, kind="reachout_timelock", detail="BIZ_QUALITY")
-    assert ended == Restricted(launch_id=LAUNCH, is_active=False, kind="reachout_timelock", detail="BIZ_QUALITY")
+    assert begun == Restricted(launch_id=LAUNCH, is_active=True, restriction=RESTRICTION)
+    assert ended == Restricted(launch_id=LAUNCH, is_active=False, restriction=RESTRICTION)
 
 
 def test_a_block_for_breaking_the_terms_is_a_ban() -> None:

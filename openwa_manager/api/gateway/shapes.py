@@ -4,7 +4,7 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 
 from openwa_manager.domain.delivery.events import Json
-from openwa_manager.domain.session.reasons import ReasonCode
+from openwa_manager.domain.session.reasons import ReasonCode, Restriction
 from openwa_manager.domain.session.session import After, ProcessState, Session, Status
 from openwa_manager.domain.session.times import iso8601
 
@@ -74,7 +74,7 @@ def record_of(session: Session) -> dict[str, Json]:
         "lastActive": _time(session.last_seen_at) if was_linked else None,
         "createdAt": iso8601(session.created_at),
         "updatedAt": iso8601(session.updated_at),
-        "lastError": (reason.detail or reason.code.value) if is_in_trouble and reason else None,
+        "lastError": reason.detail if is_in_trouble and reason else None,
         "restriction": _restriction(session),
         "engineLoaded": is_loaded(session),
     }
@@ -99,9 +99,8 @@ def _time(at: float | None) -> str | None:
 
 
 def _restriction(session: Session) -> dict[str, Json] | None:
-    """Return what WhatsApp restricts, read from the reason's `<kind> <code> until <time>`."""
+    """Return what WhatsApp restricts; a reason that a former version stored does not say what."""
     if session.reason is None or session.reason.code is not ReasonCode.RESTRICTED:
         return None
-    what, _, until = session.reason.detail.partition("until ")
-    kind, _, code = what.strip().partition(" ")
-    return {"kind": kind, "code": code or kind, "expiresAt": until or None}
+    facts = session.reason.facts if isinstance(session.reason.facts, Restriction) else Restriction(kind="unknown")
+    return {"kind": facts.kind, "code": facts.code or facts.kind, "expiresAt": facts.expires_at}

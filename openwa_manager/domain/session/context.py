@@ -6,7 +6,7 @@ from dataclasses import dataclass, field, replace
 from openwa_manager.domain.delivery.events import Json
 from openwa_manager.domain.session.commands import Command
 from openwa_manager.domain.session.deadlines import Moment
-from openwa_manager.domain.session.reasons import Reason, ReasonCode
+from openwa_manager.domain.session.reasons import Facts, Reason, ReasonCode
 from openwa_manager.domain.session.restart import Policy
 from openwa_manager.domain.session.session import Session
 
@@ -25,9 +25,9 @@ class Context:
         """Return the same moment with the session changed."""
         return replace(self, session=session)
 
-    def reason(self, code: ReasonCode, detail: str = "") -> Reason:
+    def reason(self, code: ReasonCode, facts: Facts | None = None) -> Reason:
         """Return a reason that became true at this moment."""
-        return Reason(code=code, detail=detail, at=self.moment.at)
+        return Reason(code=code, facts=facts, at=self.moment.at)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -6,9 +6,19 @@ from dataclasses import replace
 from openwa_manager.domain.delivery.events import Json
 from openwa_manager.domain.session.commands import CheckCredentials, KeepCredentials, Observe, RemoveQr
 from openwa_manager.domain.session.context import Announcement, Context, Dropped, Outcome
-from openwa_manager.domain.session.reasons import ReasonCode
-from openwa_manager.domain.session.session import After, Ending, LinkState, Qr, Restarts, Session
+from openwa_manager.domain.session.reasons import (
+    Facts,
+    LinkStayedDown,
+    NotConnected,
+    NotScanned,
+    Reason,
+    ReasonCode,
+    Silence,
+    Words,
+)
+from openwa_manager.domain.session.session import STICKY_LINKS, After, Ending, LinkState, Qr, Restarts, Session
 from openwa_manager.domain.session.stimuli import (
+    Deadline,
     EngineEventReceived,
     LifeSeen,
     LinkCheckRequested,
@@ -18,30 +28,41 @@ from openwa_manager.domain.session.stimuli import (
     PostsMissed,
     QrProduced,
     Restricted,
+    SilenceNoticed,
 )
 from openwa_manager.domain.session.transition import stopping
 
-_UP = (LinkState.UNKNOWN, LinkState.QR_READY, LinkState.AUTHENTICATING, LinkState.CONNECTED, LinkState.DISCONNECTED)
+#: What moves a link: a report of the engine, the image of a code, silence, or a deadline of a session that is paired.
+LinkCause = LinkReport | type[QrProduced] | type[SilenceNoticed] | Deadline
 
-#: (link, report) -> next link. A pair that is absent changes nothing; reports that end the engine are in ENDS.
-#: QR_READY only ever takes a link down: the image of a code is what makes a session `qr_ready`. After
+_LIVE_LINKS = tuple(link for link in LinkState if link not in STICKY_LINKS)
+
+#: (link, cause) -> next link. A pair that is absent changes nothing; reports that end the engine are in FINAL_REPORTS.
+#: The report QR_READY only ever takes a link down: the image of a code is what makes a session `qr_ready`. After
 #: AUTHENTICATING it tells that the scan came to nothing; while CONNECTED, that the account is no longer linked.
-LINKS: Mapping[tuple[LinkState, LinkReport], LinkState] = {
+LINKS: Mapping[tuple[LinkState, LinkCause], LinkState] = {
     (LinkState.QR_READY, LinkReport.INITIALIZING): LinkState.AUTHENTICATING,
+    (LinkState.QR_READY, LinkReport.CODES_ENDED): LinkState.UNKNOWN,
     (LinkState.CONNECTED, LinkReport.INITIALIZING): LinkState.DISCONNECTED,
     (LinkState.CONNECTED, LinkReport.DISCONNECTED): LinkState.DISCONNECTED,
     (LinkState.CONNECTED, LinkReport.QR_READY): LinkState.DISCONNECTED,
     (LinkState.AUTHENTICATING, LinkReport.QR_READY): LinkState.UNKNOWN,
     (LinkState.UNKNOWN, LinkReport.AUTHENTICATING): LinkState.AUTHENTICATING,
     (LinkState.QR_READY, LinkReport.AUTHENTICATING): LinkState.AUTHENTICATING,
-    **{(link, LinkReport.CONNECTED): LinkState.CONNECTED for link in _UP},
-    **{(link, LinkReport.FAILED): LinkState.DISCONNECTED for link in _UP},
-    **{(link, LinkReport.REPLACED): LinkState.DISCONNECTED for link in _UP},
-    **{(link, LinkReport.ACTION_REQUIRED): LinkState.DISCONNECTED for link in _UP},
+    **{(link, LinkReport.CONNECTED): LinkState.CONNECTED for link in _LIVE_LINKS},
+    **{(link, LinkReport.FAILED): LinkState.DISCONNECTED for link in _LIVE_LINKS},
+    **{(link, LinkReport.REPLACED): LinkState.DISCONNECTED for link in _LIVE_LINKS},
+    **{(link, LinkReport.ACTION_REQUIRED): LinkState.DISCONNECTED for link in _LIVE_LINKS},
+    (LinkState.UNKNOWN, QrProduced): LinkState.QR_READY,
+    (LinkState.QR_READY, QrProduced): LinkState.QR_READY,
+    (LinkState.DISCONNECTED, QrProduced): LinkState.QR_READY,
+    (LinkState.CONNECTED, SilenceNoticed): LinkState.DISCONNECTED,
+    (LinkState.UNKNOWN, Deadline.INITIALIZING): LinkState.DISCONNECTED,
+    (LinkState.AUTHENTICATING, Deadline.AUTHENTICATING): LinkState.DISCONNECTED,
 }
 
 #: Reports after which the engine is ended for good: WhatsApp has spoken, and only a person can go on.
-ENDS: Mapping[LinkReport, ReasonCode] = {
+FINAL_REPORTS: Mapping[LinkReport, ReasonCode] = {
     LinkReport.BANNED: ReasonCode.BANNED,
     LinkReport.LOGGED_OUT: ReasonCode.LOGGED_OUT,
 }
@@ -63,19 +84,20 @@ _END_OF_LIFE = 0.1
 
 def link_reported(stimulus: LinkReported, context: Context) -> Outcome | Dropped:
     """Follow the engine's word about its link."""
-    if stimulus.link in ENDS:
-        code = ENDS[stimulus.link]
-        ending = Ending(after=After.STAY_STOPPED, cause=code)
-        return stopping(context, ending, stimulus.detail).with_evidence(detail=stimulus.detail)
+    facts = Words(text=stimulus.detail) if stimulus.detail else None
+    if stimulus.link in FINAL_REPORTS:
+        ending = Ending(after=After.STAY_STOPPED, cause=FINAL_REPORTS[stimulus.link])
+        return stopping(context, ending, facts).with_evidence(detail=stimulus.detail)
     if stimulus.link is LinkReport.FAILED and not is_paired(context.session) and not context.moment.is_offline:
-        return _spend_restart(context, ReasonCode.LINK_TIMEOUT, stimulus.detail)
-    link = LINKS.get((context.session.link, stimulus.link))
+        return _spend_restart(context, ReasonCode.LINK_TIMEOUT, facts)
+    has_run_out = stimulus.link is LinkReport.INITIALIZING and _have_codes_run_out(context)
+    report = LinkReport.CODES_ENDED if has_run_out else stimulus.link
+    link = LINKS.get((context.session.link, report))
     if link is None:
         return Dropped(why="nothing new")
     if link is LinkState.CONNECTED:
         return _connected(stimulus, context)
-    has_run_out = stimulus.link is LinkReport.INITIALIZING and _have_codes_run_out(context)
-    return _moved(stimulus, context, LinkState.UNKNOWN if has_run_out else link)
+    return _follow_report(stimulus, context, link)
 
 
 def _have_codes_run_out(context: Context) -> bool:
@@ -124,28 +146,41 @@ def _book_of_connected(book: Restarts) -> Restarts:
     return replace(book, link_restarted=book.link_restarted and book.last_reason is ReasonCode.REPLACED)
 
 
-def _moved(stimulus: LinkReported, context: Context, link: LinkState) -> Outcome | Dropped:
+def _follow_report(stimulus: LinkReported, context: Context, link: LinkState) -> Outcome | Dropped:
     before = context.session
-    code = _DOWN_BECAUSE[stimulus.link] if link is LinkState.DISCONNECTED else None
-    if code is ReasonCode.NETWORK and context.moment.is_offline:
-        code = ReasonCode.HOST_OFFLINE
+    code = _down_because(stimulus.link, context) if link is LinkState.DISCONNECTED else None
     if link is before.link and code is (before.reason.code if before.reason else None):
         return Dropped(why="nothing new")
-    session = replace(
-        before,
-        link=link,
-        qr=None,
-        connected_at=None,
-        reason=context.reason(code, stimulus.detail or f"the engine reports {stimulus.link}") if code else None,
-    )
-    if link is LinkState.DISCONNECTED:
-        session = replace(session, qr_attempts=0, pairing_started_at=None)
-    outcome = Outcome(session=session, decision=f"link {link}").with_evidence(
-        report=stimulus.link.value, detail=stimulus.detail
-    )
+    facts = Words(text=stimulus.detail) if stimulus.detail else None
+    outcome = _moved(context, link, context.reason(code, facts) if code else None)
+    outcome = outcome.with_evidence(report=stimulus.link.value, detail=stimulus.detail)
     if before.link is LinkState.CONNECTED and stimulus.link is LinkReport.QR_READY and before.launch:
         outcome = outcome.then(Observe(launch=before.launch))  # the word may be older than the connection: ask again
+    return outcome
+
+
+def _down_because(report: LinkReport, context: Context) -> ReasonCode:
+    code = _DOWN_BECAUSE[report]
+    return ReasonCode.HOST_OFFLINE if code is ReasonCode.NETWORK and context.moment.is_offline else code
+
+
+def _moved(context: Context, link: LinkState, reason: Reason | None) -> Outcome:
+    """Return the session with a link that is not connected; one that is down shows no codes any more."""
+    before = context.session
+    session = replace(before, link=link, qr=None, connected_at=None, reason=reason)
+    if link is LinkState.DISCONNECTED:
+        session = replace(session, qr_attempts=0, pairing_started_at=None)
+    outcome = Outcome(session=session, decision=f"link {link}")
     return outcome.then(RemoveQr()) if before.qr else outcome
+
+
+def silence_noticed(stimulus: SilenceNoticed, context: Context) -> Outcome | Dropped:
+    """Count the link of an engine as down that gives no sign of life any more."""
+    link = LINKS.get((context.session.link, SilenceNoticed))
+    if link is None:
+        return Dropped(why="not connected anyway")
+    reason = context.reason(_down_because(LinkReport.DISCONNECTED, context), Silence(limit_s=stimulus.limit_s))
+    return _moved(context, link, reason).with_evidence(detail=reason.detail)
 
 
 def qr_produced(stimulus: QrProduced, context: Context) -> Outcome | Dropped:
@@ -153,7 +188,8 @@ def qr_produced(stimulus: QrProduced, context: Context) -> Outcome | Dropped:
     session, at = context.session, context.moment.at
     if session.launch is None or stimulus.produced_at < session.launch.launched_at:
         return Dropped(why="older than the launch")
-    if session.link in (LinkState.CONNECTED, LinkState.AUTHENTICATING):
+    link = LINKS.get((session.link, QrProduced))
+    if link is None:
         return Dropped(why="no code is awaited")
     if session.qr and session.qr.sha256 == stimulus.sha256:
         return Dropped(why="the same image")
@@ -172,7 +208,7 @@ def qr_produced(stimulus: QrProduced, context: Context) -> Outcome | Dropped:
     )
     shown = replace(
         session,
-        link=LinkState.QR_READY,
+        link=link,
         reason=None,
         qr=qr,
         qr_seq=qr.seq,
@@ -194,19 +230,20 @@ def restricted(stimulus: Restricted, context: Context) -> Outcome | Dropped:
     """Tell of a restriction; the link goes on as it is, and why it is down matters more."""
     before = context.session
     if before.link is LinkState.DISCONNECTED:
-        return _told(stimulus, context) if stimulus.is_active else Dropped(why="the link is down anyway")
+        return _announced(stimulus, context) if stimulus.is_active else Dropped(why="the link is down anyway")
     is_known = before.reason is not None and before.reason.code is ReasonCode.RESTRICTED
     if stimulus.is_active == is_known:
         return Dropped(why="already known")
     if not stimulus.is_active:
         return Outcome(session=replace(before, reason=None), decision="restriction lifted")
-    reason = context.reason(ReasonCode.RESTRICTED, f"{stimulus.kind} {stimulus.detail}".strip())
-    return _told(stimulus, context.of(replace(before, reason=reason)))
+    reason = context.reason(ReasonCode.RESTRICTED, stimulus.restriction)
+    return _announced(stimulus, context.of(replace(before, reason=reason)))
 
 
-def _told(stimulus: Restricted, context: Context) -> Outcome:
-    data = {"pid": context.session.pid, "reason": ReasonCode.RESTRICTED.value, "reason_detail": stimulus.kind}
-    outcome = Outcome(session=context.session, decision="restricted by WhatsApp").with_evidence(kind=stimulus.kind)
+def _announced(stimulus: Restricted, context: Context) -> Outcome:
+    kind = stimulus.restriction.kind
+    data = {"pid": context.session.pid, "reason": ReasonCode.RESTRICTED.value, "reason_detail": kind}
+    outcome = Outcome(session=context.session, decision="restricted by WhatsApp").with_evidence(kind=kind)
     return outcome.with_event(Announcement(type="session.restricted", data=data))
 
 
@@ -248,26 +285,26 @@ def life_seen(stimulus: LifeSeen, context: Context) -> Outcome:
     return Outcome(session=replace(context.session, last_seen_at=context.moment.at))
 
 
-def _spend_restart(context: Context, code: ReasonCode, detail: str) -> Outcome:
+def _spend_restart(context: Context, code: ReasonCode, facts: Facts | None = None) -> Outcome:
     """Restart once with the credentials kept; the second time give up and say why."""
     session = context.session
     if session.restarts.link_restarted:
-        return stopping(context, Ending(after=After.FAIL, cause=code), detail)
+        return stopping(context, Ending(after=After.FAIL, cause=code), facts)
     book = replace(session.restarts, link_restarted=True)
     ending = Ending(after=After.START_AGAIN, cause=code)
-    return stopping(context.of(replace(session, restarts=book)), ending, detail)
+    return stopping(context.of(replace(session, restarts=book)), ending, facts)
 
 
 def initializing_timed_out(context: Context) -> Outcome:
     """Wait on for a paired session; restart one that shows no code, once."""
     if is_paired(context.session):
-        return _not_connected_yet(context)
-    return _spend_restart(context, ReasonCode.QR_NOT_PRODUCED, "no code and no connection in time")
+        return _not_connected_yet(context, Deadline.INITIALIZING, context.policy.link.initializing_s)
+    return _spend_restart(context, ReasonCode.QR_NOT_PRODUCED)
 
 
-def _not_connected_yet(context: Context) -> Outcome:
-    reason = context.reason(ReasonCode.NETWORK, "no connection since the start")
-    down = replace(context.session, link=LinkState.DISCONNECTED, reason=reason)
+def _not_connected_yet(context: Context, deadline: Deadline, limit_s: float) -> Outcome:
+    reason = context.reason(ReasonCode.NETWORK, NotConnected(limit_s=limit_s))
+    down = replace(context.session, link=LINKS[context.session.link, deadline], reason=reason)
     return Outcome(session=down, decision="no connection yet")
 
 
@@ -290,21 +327,21 @@ def code_expired(context: Context) -> Outcome:
 def pairing_window_closed(context: Context) -> Outcome:
     """End the engine: nobody scanned."""
     ending = Ending(after=After.STAY_STOPPED, cause=ReasonCode.QR_EXPIRED)
-    return stopping(context, ending, f"nobody scanned in {context.policy.link.pairing_window_s:.0f} s")
+    return stopping(context, ending, NotScanned(window_s=context.policy.link.pairing_window_s))
 
 
 def authenticating_timed_out(context: Context) -> Outcome:
     """Wait on for a paired session; restart one that was scanned just now, once."""
     if is_paired(context.session):
-        return _not_connected_yet(context)
-    return _spend_restart(context, ReasonCode.LINK_TIMEOUT, "scanned, but not connected in time")
+        return _not_connected_yet(context, Deadline.AUTHENTICATING, context.policy.link.authenticating_s)
+    return _spend_restart(context, ReasonCode.LINK_TIMEOUT)
 
 
 def network_restart_due(context: Context) -> Outcome:
     """Restart the engine, once, since its link stays down."""
-    return _spend_restart(context, ReasonCode.NETWORK, "the link stayed down")
+    return _spend_restart(context, ReasonCode.NETWORK, LinkStayedDown(limit_s=context.policy.link.link_down_s))
 
 
 def replaced_restart_due(context: Context) -> Outcome:
     """Restart the engine, once, after another device took its connection over."""
-    return _spend_restart(context, ReasonCode.REPLACED, "one try after another device took the connection over")
+    return _spend_restart(context, ReasonCode.REPLACED)

@@ -5,7 +5,7 @@ from typing import assert_never
 
 from openwa_manager.domain.session.commands import BringUp, Dequeue, End, Forget, Spawn, Sweep, WatchExit
 from openwa_manager.domain.session.context import Announcement, Context, Dropped, Outcome
-from openwa_manager.domain.session.reasons import ReasonCode
+from openwa_manager.domain.session.reasons import HostLimitReached, NotUp, Reason, ReasonCode, Starting, Words
 from openwa_manager.domain.session.restart import AFTER
 from openwa_manager.domain.session.session import (
     After,
@@ -36,9 +36,6 @@ from openwa_manager.domain.session.stimuli import (
 )
 from openwa_manager.domain.session.transition import crashed, failed, queued, restarted, stopped, stopping, unlaunched
 
-#: What is said of a launch until more is known of it.
-STARTING = "starting"
-
 
 def slot_granted(stimulus: SlotGranted, context: Context) -> Outcome | Dropped:
     """Record the launch that may now begin."""
@@ -49,7 +46,7 @@ def slot_granted(stimulus: SlotGranted, context: Context) -> Outcome | Dropped:
         context.session,
         launch=launch,
         launch_count=launch.number,
-        reason=context.reason(launch.cause, STARTING),
+        reason=context.reason(launch.cause, Starting()),
     )
     evidence = {"launch": launch.number, "port": launch.port, "cause": launch.cause.value}
     return Outcome(session=session, decision="launch", commands=(Spawn(launch=launch),), evidence=evidence)
@@ -60,7 +57,7 @@ def slot_delayed(stimulus: SlotDelayed, context: Context) -> Outcome | Dropped:
     reason = context.session.reason
     if context.session.launch is not None or (reason and reason.code is stimulus.code):
         return Dropped(why="already known")
-    delayed = context.reason(stimulus.code, stimulus.detail)
+    delayed = context.reason(stimulus.code, stimulus.facts)
     return Outcome(session=replace(context.session, reason=delayed), decision=f"start delayed: {stimulus.code}")
 
 
@@ -95,33 +92,38 @@ def launch_failed(stimulus: LaunchFailed, context: Context) -> Outcome:
     """Give up for now, or take the asked-for end as reached."""
     if context.session.process is ProcessState.STOPPING:
         return _after_end(context, Exit())
-    return failed(context, stimulus.code, stimulus.detail)
+    return failed(context, stimulus.code, Words(text=stimulus.detail))
 
 
 def launch_postponed(stimulus: LaunchPostponed, context: Context) -> Outcome | Dropped:
     """Say what the host has run out of; the deadline for it runs from the first time."""
-    reason = context.session.reason
-    detail = f"the host has run out of {stimulus.limit}"
-    if reason is not None and reason.code is ReasonCode.HOST_LIMIT and reason.detail == detail:
+    facts = HostLimitReached(limit=stimulus.limit)
+    if context.session.reason is not None and context.session.reason.facts == facts:
         return Dropped(why="already known")
-    session = replace(context.session, reason=context.reason(ReasonCode.HOST_LIMIT, detail))
-    return Outcome(session=session, decision=f"launch postponed: {detail}").with_evidence(limit=stimulus.limit.value)
+    reason = context.reason(ReasonCode.HOST_LIMIT, facts)
+    outcome = Outcome(session=replace(context.session, reason=reason), decision=f"launch postponed: {reason.detail}")
+    return outcome.with_evidence(limit=stimulus.limit.value)
 
 
 def credentials_restored(stimulus: CredentialsRestored, context: Context) -> Outcome:
     """Say that the link was saved from a broken file."""
     del stimulus
-    reason = context.reason(ReasonCode.CREDENTIALS_RESTORED, "the credentials were broken; the kept copy was put back")
+    reason = context.reason(ReasonCode.CREDENTIALS_RESTORED)
     return Outcome(session=replace(context.session, reason=reason), decision="credentials restored from the kept copy")
 
 
-def bring_up_refused(stimulus: BringUpRefused, context: Context) -> Outcome | Dropped:
-    """Say what stands in the way of an engine that is coming up."""
-    launch, reason = _launch_of(context.session), context.session.reason
-    if reason is not None and reason.detail == stimulus.detail:
-        return Dropped(why="already known")
-    told = replace(context.session, reason=context.reason(launch.cause, stimulus.detail))
-    return Outcome(session=told, decision="not up yet").with_evidence(detail=stimulus.detail)
+def bring_up_refused(stimulus: BringUpRefused, context: Context) -> Outcome:
+    """Say what stands in the way of an engine that is coming up; the first time it is worth a step."""
+    session, facts = context.session, Starting(refusal=stimulus.detail)
+    if session.reason is not None and _refusal_of(session.reason) is not None:
+        return Outcome(session=replace(session, reason=replace(session.reason, facts=facts)))
+    refused = replace(session, reason=context.reason(_launch_of(session).cause, facts))
+    return Outcome(session=refused, decision="not up yet").with_evidence(detail=stimulus.detail)
+
+
+def _refusal_of(reason: Reason | None) -> str | None:
+    """Return what the engine that is coming up said last; None while it said nothing."""
+    return reason.facts.refusal if reason and isinstance(reason.facts, Starting) else None
 
 
 def engine_ready(stimulus: EngineReady, context: Context) -> Outcome | Dropped:
@@ -136,19 +138,21 @@ def engine_ready(stimulus: EngineReady, context: Context) -> Outcome | Dropped:
 def engine_faulted(stimulus: EngineFaulted, context: Context) -> Outcome:
     """End an engine that lives but is of no use, and start it anew as its cause allows."""
     ending = Ending(after=AFTER[stimulus.code], cause=stimulus.code)
-    return replace(stopping(context, ending, stimulus.detail), evidence={"detail": stimulus.detail})
+    detail = context.reason(stimulus.code, stimulus.facts).detail
+    return stopping(context, ending, stimulus.facts).with_evidence(detail=detail)
 
 
 def supervision_failed(stimulus: SupervisionFailed, context: Context) -> Outcome:
     """End the engine if there is one, and give up for now."""
+    del stimulus
     if context.session.launch is None:
-        return failed(context, ReasonCode.INTERNAL_ERROR, stimulus.detail).then(Dequeue())
-    return stopping(context, Ending(after=After.FAIL, cause=ReasonCode.INTERNAL_ERROR), stimulus.detail)
+        return failed(context, ReasonCode.INTERNAL_ERROR).then(Dequeue())
+    return stopping(context, Ending(after=After.FAIL, cause=ReasonCode.INTERNAL_ERROR))
 
 
 def process_exited(stimulus: ProcessExited, context: Context) -> Outcome:
     """Treat an exit that nobody asked for as a crash, whatever its code (OpenWA's own restart button exits 0)."""
-    cause = ReasonCode.PORT_IN_USE if "EADDRINUSE" in stimulus.log_tail else ReasonCode.ENGINE_EXITED
+    cause = ReasonCode.PORT_IN_USE if stimulus.port_was_taken else ReasonCode.ENGINE_EXITED
     outcome = crashed(context, cause, stimulus.exit)
     return replace(outcome, evidence={**outcome.evidence, "log_tail": stimulus.log_tail})
 
@@ -173,8 +177,8 @@ def _after_end(context: Context, ended: Exit) -> Outcome:
         case After.BACK_OFF:
             return crashed(context, ending.cause, ended)
         case After.FAIL:
-            detail = session.reason.detail if session.reason else ""
-            return failed(context, ending.cause, detail).with_evidence(**evidence)
+            facts = session.reason.facts if session.reason else None
+            return failed(context, ending.cause, facts).with_evidence(**evidence)
         case After.START_AGAIN if ending.cause is ReasonCode.REQUESTED:
             return queued(context, session, ending.cause).with_evidence(**evidence)
         case After.START_AGAIN:
@@ -251,15 +255,14 @@ def _replace_dead(context: Context, stimulus: Resumed) -> Outcome:
 def boot_timed_out(context: Context) -> Outcome:
     """End an engine that did not answer in time."""
     ending = Ending(after=After.BACK_OFF, cause=ReasonCode.BOOT_TIMEOUT)
-    late = f"not up within {context.policy.link.boot_timeout_s:.0f} s"
-    known = context.session.reason.detail if context.session.reason else STARTING
-    return stopping(context, ending, late if known == STARTING else f"{late}: {known}")
+    limit_s = context.policy.link.boot_timeout_s
+    return stopping(context, ending, NotUp(limit_s=limit_s, refusal=_refusal_of(context.session.reason)))
 
 
 def launch_timed_out(context: Context) -> Outcome:
     """Give this launch up; its process may have been started this very moment, so it is ended like any other."""
-    detail = context.session.reason.detail if context.session.reason else ""
-    return stopping(context, Ending(after=AFTER[ReasonCode.HOST_LIMIT], cause=ReasonCode.HOST_LIMIT), detail)
+    facts = context.session.reason.facts if context.session.reason else None
+    return stopping(context, Ending(after=AFTER[ReasonCode.HOST_LIMIT], cause=ReasonCode.HOST_LIMIT), facts)
 
 
 def restart_due(context: Context) -> Outcome:

@@ -1,5 +1,10 @@
-"""Why a session is in the state it is in: the public codes, and one explanation."""
+"""Why a session is in the state it is in: a public code, the facts of the case, and the sentence made of both.
 
+Programs read the code and the facts. The sentence is for people: nothing compares or takes it apart. It is made in this
+module only, by each kind of fact for itself and from SENTENCES where there are no facts.
+"""
+
+from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import StrEnum
 
@@ -46,10 +51,291 @@ class HostLimit(StrEnum):
     LOCAL_PORTS = "local ports"
 
 
+class RequestedAction(StrEnum):
+    """What a person asked for that took the session where it is."""
+
+    STOP = "stop"
+    RESTART = "restart"
+    LOGOUT = "logout"
+    DELETION = "deletion"
+
+
+class Resource(StrEnum):
+    """What is kept free on the host before an engine may start."""
+
+    MEMORY = "memory"
+    DISK = "disk"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Words:
+    """What an engine or the system said about it, as it came."""
+
+    text: str
+
+    @property
+    def sentence(self) -> str:
+        """Return it for people."""
+        return self.text
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Requested:
+    """A person asked for it."""
+
+    action: RequestedAction
+
+    @property
+    def sentence(self) -> str:
+        """Return it for people."""
+        return f"{self.action} requested"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Queued:
+    """The start waits for a slot; `cause` says why the engine is started."""
+
+    cause: ReasonCode
+
+    @property
+    def sentence(self) -> str:
+        """Return it for people."""
+        return f"waiting for a start slot ({self.cause})"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class NotEnoughFree:
+    """Less is free on the host than is kept free, so the start waits."""
+
+    resource: Resource
+    free_bytes: int
+    min_free_bytes: int
+
+    @property
+    def sentence(self) -> str:
+        """Return it for people."""
+        return f"{self.free_bytes} bytes of {self.resource} free, {self.min_free_bytes} are kept free"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class HostLimitReached:
+    """The host has run out of something that a new process needs."""
+
+    limit: HostLimit
+
+    @property
+    def sentence(self) -> str:
+        """Return it for people."""
+        return f"the host has run out of {self.limit}"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Starting:
+    """The engine comes up; `refusal` is what it said last instead of serving us, None while it said nothing."""
+
+    refusal: str | None = None
+
+    @property
+    def sentence(self) -> str:
+        """Return it for people."""
+        return self.refusal or "starting"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class NotUp:
+    """The engine did not come up within `limit_s`; `refusal` as in `Starting`."""
+
+    limit_s: float
+    refusal: str | None = None
+
+    @property
+    def sentence(self) -> str:
+        """Return it for people."""
+        late = f"not up within {self.limit_s:.0f} s"
+        return f"{late}: {self.refusal}" if self.refusal else late
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Exited:
+    """The process ended by itself; code and signal are None where the system cannot tell."""
+
+    exit_code: int | None
+    signal: int | None
+    port_was_taken: bool = False
+
+    @property
+    def sentence(self) -> str:
+        """Return it for people."""
+        words = "exit code unknown" if self.exit_code is None else f"exited with code {self.exit_code}"
+        if self.signal is not None:
+            words = f"killed by signal {self.signal}"
+        return f"its port was taken: {words}" if self.port_was_taken else words
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ProbesMissed:
+    """So many probes in a row went unanswered; `error` is what became of the last one."""
+
+    count: int
+    error: str
+
+    @property
+    def sentence(self) -> str:
+        """Return it for people."""
+        return f"{self.count} probes unanswered: {self.error}"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class MemoryExcess:
+    """The engine and its descendants use more than their limit; a soft one counts only while the session is idle."""
+
+    rss_bytes: int
+    limit_bytes: int
+    is_soft: bool
+
+    @property
+    def sentence(self) -> str:
+        """Return it for people."""
+        if self.is_soft:
+            return f"{self.rss_bytes} bytes are above the soft limit of {self.limit_bytes}, and the session is idle"
+        return f"{self.rss_bytes} bytes are above the hard limit of {self.limit_bytes}"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Silence:
+    """Nothing was heard of the engine for `limit_s`; its next sign of life ends this."""
+
+    limit_s: float
+
+    @property
+    def sentence(self) -> str:
+        """Return it for people."""
+        return f"no sign of life for {self.limit_s:.0f} s"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class NotConnected:
+    """The engine runs, but did not connect within `limit_s`."""
+
+    limit_s: float
+
+    @property
+    def sentence(self) -> str:
+        """Return it for people."""
+        return f"no connection within {self.limit_s:.0f} s"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LinkStayedDown:
+    """The link was lost and did not come back within `limit_s`."""
+
+    limit_s: float
+
+    @property
+    def sentence(self) -> str:
+        """Return it for people."""
+        return f"the link stayed down for {self.limit_s:.0f} s"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class NotScanned:
+    """Codes were shown for `window_s` and nobody scanned one."""
+
+    window_s: float
+
+    @property
+    def sentence(self) -> str:
+        """Return it for people."""
+        return f"nobody scanned in {self.window_s:.0f} s"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Restriction:
+    """What WhatsApp took from the account, in its own words; `expires_at` as the engine wrote it, None: not told."""
+
+    kind: str
+    code: str | None = None
+    expires_at: str | None = None
+
+    @property
+    def sentence(self) -> str:
+        """Return it for people."""
+        until = f"until {self.expires_at}" if self.expires_at else ""
+        return " ".join(part for part in (self.kind, self.code, until) if part)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Rebuilt:
+    """The registry was lost and this session was found again, by its live engine or only by its directory."""
+
+    has_engine: bool
+
+    @property
+    def sentence(self) -> str:
+        """Return it for people."""
+        return "found alive after the database was lost" if self.has_engine else "its directory outlived the database"
+
+
+#: The store keeps facts under the name of their class: facts it does not know come back as Words.
+Facts = (
+    Words
+    | Requested
+    | Queued
+    | NotEnoughFree
+    | HostLimitReached
+    | Starting
+    | NotUp
+    | Exited
+    | ProbesMissed
+    | MemoryExcess
+    | Silence
+    | NotConnected
+    | LinkStayedDown
+    | NotScanned
+    | Restriction
+    | Rebuilt
+)
+
+#: What a code says by itself.
+SENTENCES: Mapping[ReasonCode, str] = {
+    ReasonCode.REQUESTED: "requested",
+    ReasonCode.QUEUED: "waiting for a start slot",
+    ReasonCode.LAUNCH_FAILED: "the engine's program could not be started",
+    ReasonCode.PORT_IN_USE: "its port is taken",
+    ReasonCode.OWNED_ELSEWHERE: "another process holds this session's lock",
+    ReasonCode.HOST_LIMIT: "the host has run out of something that a new process needs",
+    ReasonCode.MEMORY_LOW: "the host is short of memory",
+    ReasonCode.ENGINE_EXITED: "the engine exited",
+    ReasonCode.ENGINE_UNRESPONSIVE: "the engine does not answer",
+    ReasonCode.BOOT_TIMEOUT: "the engine was not up in time",
+    ReasonCode.MEMORY_LIMIT: "the engine uses more memory than it may",
+    ReasonCode.CRASH_LOOP: "the engine crashed again and again",
+    ReasonCode.QR_NOT_PRODUCED: "no code and no connection in time",
+    ReasonCode.QR_EXPIRED: "nobody scanned in time",
+    ReasonCode.LINK_TIMEOUT: "scanned, but not connected in time",
+    ReasonCode.NETWORK: "the link to WhatsApp is down",
+    ReasonCode.HOST_OFFLINE: "the host has no network",
+    ReasonCode.REPLACED: "another device took the connection over",
+    ReasonCode.RESTRICTED: "WhatsApp restricted the account",
+    ReasonCode.ACTION_REQUIRED: "WhatsApp wants something done on the phone",
+    ReasonCode.BANNED: "WhatsApp banned the account",
+    ReasonCode.LOGGED_OUT: "the device was unlinked",
+    ReasonCode.CREDENTIALS_RESTORED: "the credentials were broken; the kept copy takes their place",
+    ReasonCode.ADOPTED: "a live engine was taken over",
+    ReasonCode.DISK_FULL: "the disk is full, so a launch cannot be recorded",
+    ReasonCode.INTERNAL_ERROR: "the daemon failed again and again on this session; its log says where",
+}
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Reason:
-    """One explanation: a stable code, a sentence for people, and when it became true (wall time)."""
+    """One explanation: a stable code, the facts (None where the code says it all), and since when it is true."""
 
     code: ReasonCode
-    detail: str
+    facts: Facts | None = None
     at: float
+
+    @property
+    def detail(self) -> str:
+        """Return the sentence for people."""
+        return self.facts.sentence if self.facts else SENTENCES[self.code]

@@ -4,8 +4,17 @@ from dataclasses import replace
 
 from openwa_manager.domain.session.commands import Dequeue, Forget
 from openwa_manager.domain.session.context import Context, Outcome, Refused
-from openwa_manager.domain.session.reasons import ReasonCode
-from openwa_manager.domain.session.session import After, Desired, Ending, LinkState, ProcessState, Restarts, Session
+from openwa_manager.domain.session.reasons import ReasonCode, Requested, RequestedAction
+from openwa_manager.domain.session.session import (
+    STICKY_LINKS,
+    After,
+    Desired,
+    Ending,
+    LinkState,
+    ProcessState,
+    Restarts,
+    Session,
+)
 from openwa_manager.domain.session.stimuli import (
     ChangeRequested,
     DeleteRequested,
@@ -14,7 +23,7 @@ from openwa_manager.domain.session.stimuli import (
     StartRequested,
     StopRequested,
 )
-from openwa_manager.domain.session.transition import STICKY, queued, stopped, stopping, unlaunched, unlinked
+from openwa_manager.domain.session.transition import queued, stopped, stopping, unlaunched, unlinked
 
 _IDLE = (ProcessState.STOPPED, ProcessState.BACKOFF, ProcessState.FAILED)
 
@@ -54,7 +63,7 @@ def stop(stimulus: StopRequested, context: Context) -> Outcome:
     if session.launch is None:
         return Outcome(session=stopped(context, session), decision="start taken back", commands=(Dequeue(),))
     ending = Ending(after=After.STAY_STOPPED, cause=ReasonCode.REQUESTED)
-    return stopping(context.of(session), ending, "stop requested")
+    return stopping(context.of(session), ending, Requested(action=RequestedAction.STOP))
 
 
 def _stay_down(context: Context) -> Outcome:
@@ -62,7 +71,8 @@ def _stay_down(context: Context) -> Outcome:
     if session.ending and session.ending.after in (After.BE_DELETED, After.STAY_STOPPED):
         return Outcome(session=session)
     ending = Ending(after=After.STAY_STOPPED, cause=ReasonCode.REQUESTED)
-    reason = session.reason if session.link in STICKY else context.reason(ReasonCode.REQUESTED, "stop requested")
+    requested = context.reason(ReasonCode.REQUESTED, Requested(action=RequestedAction.STOP))
+    reason = session.reason if session.link in STICKY_LINKS else requested
     session = replace(session, ending=ending, reason=reason)
     return Outcome(session=session, decision="stay stopped once the engine has ended")
 
@@ -79,21 +89,21 @@ def restart(stimulus: RestartRequested, context: Context) -> Outcome | Refused:
     if session.launch is None:
         return Outcome(session=session, decision="a start is queued already")
     ending = Ending(after=After.START_AGAIN, cause=ReasonCode.REQUESTED)
-    return stopping(context.of(session), ending, "restart requested")
+    return stopping(context.of(session), ending, Requested(action=RequestedAction.RESTART))
 
 
 def log_out(stimulus: LogoutRequested, context: Context) -> Outcome | Refused:
     """End the engine of a device that was unlinked; the engine may have told of it, or have gone, meanwhile."""
     del stimulus
-    session, detail = context.session, "logout requested"
+    session, facts = context.session, Requested(action=RequestedAction.LOGOUT)
     if session.link is LinkState.LOGGED_OUT or (session.ending and session.ending.after is After.BE_DELETED):
         return Outcome(session=session)
     match session.process:
         case ProcessState.RUNNING | ProcessState.STOPPING:
-            return stopping(context, Ending(after=After.STAY_STOPPED, cause=ReasonCode.LOGGED_OUT), detail)
+            return stopping(context, Ending(after=After.STAY_STOPPED, cause=ReasonCode.LOGGED_OUT), facts)
         case ProcessState.BACKOFF | ProcessState.FAILED:
             session = replace(unlinked(session), link=LinkState.LOGGED_OUT, desired=Desired.STOPPED)
-            session = stopped(context, session, context.reason(ReasonCode.LOGGED_OUT, detail))
+            session = stopped(context, session, context.reason(ReasonCode.LOGGED_OUT, facts))
             return Outcome(session=session, decision="stay stopped")
         case _:
             return Refused(detail="no engine runs")
@@ -101,15 +111,15 @@ def log_out(stimulus: LogoutRequested, context: Context) -> Outcome | Refused:
 
 def delete(stimulus: DeleteRequested, context: Context) -> Outcome:
     """End the engine if there is one, then remove the session."""
-    session = replace(context.session, desired=Desired.STOPPED)
+    session, facts = replace(context.session, desired=Desired.STOPPED), Requested(action=RequestedAction.DELETION)
     ending = Ending(after=After.BE_DELETED, cause=ReasonCode.REQUESTED, keep_data=stimulus.keep_data)
     if session.launch is not None:
         if session.process is ProcessState.STOPPING:
             return Outcome(session=replace(session, ending=ending), decision="delete once the engine has ended")
-        return stopping(context.of(session), ending, "deletion requested")
+        return stopping(context.of(session), ending, facts)
     if session.process is ProcessState.STOPPING:
         return Outcome(session=session)  # its directory is being removed
-    outcome = stopping(context.of(unlaunched(session)), ending, "deletion requested")
+    outcome = stopping(context.of(unlaunched(session)), ending, facts)
     return replace(outcome, commands=(Dequeue(), Forget(keep_data=stimulus.keep_data)))
 
 

@@ -59,6 +59,10 @@ class LinkState(StrEnum):
     LOGGED_OUT = "logged_out"
 
 
+#: Links that outlive their engine: they stay until the next start.
+STICKY_LINKS = (LinkState.BANNED, LinkState.LOGGED_OUT)
+
+
 class Status(StrEnum):
     """The one public word for both machines."""
 
@@ -257,13 +261,12 @@ class Session:
     def status(self) -> Status:
         """Return the public word for both machines (DESIGN.md, State)."""
         if self.process in _STATUS_OF_PROCESS:
-            if self.process is ProcessState.STOPPED and self.link in _STICKY_LINKS:
+            if self.process is ProcessState.STOPPED and self.link in STICKY_LINKS:
                 return Status(self.link.value)
             return _STATUS_OF_PROCESS[self.process]
         return Status.CREATING if self.link is LinkState.UNKNOWN else Status(self.link.value)
 
 
-_STICKY_LINKS = (LinkState.BANNED, LinkState.LOGGED_OUT)
 _STATUS_OF_PROCESS: Mapping[ProcessState, Status] = {
     ProcessState.STOPPED: Status.STOPPED,
     ProcessState.STOPPING: Status.STOPPING,

@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 
 from openwa_manager.domain.delivery.events import Json
-from openwa_manager.domain.session.reasons import HostLimit, ReasonCode
+from openwa_manager.domain.session.reasons import Facts, HostLimit, ReasonCode, Restriction
 from openwa_manager.domain.session.session import Exit, Identity, Launch, LaunchId, Spec
 
 
@@ -77,9 +77,7 @@ class Resumed(Observation):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SupervisionFailed(Observation):
-    """The daemon itself failed on this session again and again, so it leaves it alone; `detail` is for people."""
-
-    detail: str
+    """The daemon itself failed on this session again and again, so it leaves it alone."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -94,7 +92,7 @@ class SlotDelayed(Observation):
     """The start gate holds the launch back because the host is short of something."""
 
     code: ReasonCode
-    detail: str
+    facts: Facts | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -106,7 +104,7 @@ class Launched(LaunchObservation):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class LaunchFailed(LaunchObservation):
-    """The engine's process could not be started."""
+    """The engine's process could not be started; `detail` is what the system said."""
 
     code: ReasonCode
     detail: str
@@ -126,7 +124,10 @@ class CredentialsRestored(LaunchObservation):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class BringUpRefused(LaunchObservation):
-    """The engine answered while it was brought up, but not as ours should; it is asked again until the deadline."""
+    """The engine answered while it was brought up, but not as ours should; it is asked again until the deadline.
+
+    `detail` is what it said.
+    """
 
     detail: str
 
@@ -143,15 +144,19 @@ class EngineFaulted(LaunchObservation):
     """The engine lives but must be ended and started anew: it hangs, leaks or cannot be brought up."""
 
     code: ReasonCode
-    detail: str
+    facts: Facts | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ProcessExited(LaunchObservation):
-    """The engine's process ended by itself; `log_tail` holds its last words."""
+    """The engine's process ended by itself; `log_tail` holds the end of its log, for people.
+
+    `port_was_taken` tells that it could not listen.
+    """
 
     exit: Exit
     log_tail: str = ""
+    port_was_taken: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -171,6 +176,7 @@ class LinkReport(StrEnum):
 
     INITIALIZING = "initializing"
     QR_READY = "qr_ready"
+    CODES_ENDED = "codes_ended"
     AUTHENTICATING = "authenticating"
     CONNECTED = "connected"
     DISCONNECTED = "disconnected"
@@ -183,12 +189,19 @@ class LinkReport(StrEnum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class LinkReported(LaunchObservation):
-    """The engine reported its link."""
+    """The engine reported its link; `detail` is what it said about it."""
 
     link: LinkReport
     detail: str = ""
     phone_number: str | None = None
     push_name: str | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SilenceNoticed(LaunchObservation):
+    """Nothing was heard for `limit_s` of an engine that gives signs of life, so its link counts as down."""
+
+    limit_s: float
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -206,8 +219,7 @@ class Restricted(LaunchObservation):
     """WhatsApp restricted what the account may do, or lifted it (`is_active` False)."""
 
     is_active: bool
-    kind: str
-    detail: str = ""
+    restriction: Restriction
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

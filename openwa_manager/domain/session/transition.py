@@ -4,20 +4,28 @@ from dataclasses import replace
 
 from openwa_manager.domain.session.commands import End, Enqueue, ForgetCredentials, RemoveQr, Sweep
 from openwa_manager.domain.session.context import Announcement, Context, Outcome
-from openwa_manager.domain.session.reasons import Reason, ReasonCode
+from openwa_manager.domain.session.reasons import Exited, Facts, Queued, Reason, ReasonCode, Requested, RequestedAction
 from openwa_manager.domain.session.restart import AFTER, after_crash
-from openwa_manager.domain.session.session import After, Desired, Ending, Exit, LinkState, ProcessState, Session
+from openwa_manager.domain.session.session import (
+    STICKY_LINKS,
+    After,
+    Desired,
+    Ending,
+    Exit,
+    LinkState,
+    ProcessState,
+    Session,
+)
 
-#: Links that outlive their engine: they stay until the next start.
-STICKY = (LinkState.BANNED, LinkState.LOGGED_OUT)
-_STICKY_CAUSES = {ReasonCode.BANNED: LinkState.BANNED, ReasonCode.LOGGED_OUT: LinkState.LOGGED_OUT}
+#: The sticky link that a cause leaves behind.
+_LINK_AFTER = {ReasonCode.BANNED: LinkState.BANNED, ReasonCode.LOGGED_OUT: LinkState.LOGGED_OUT}
 
 
 def unlaunched(session: Session) -> Session:
     """Return the session with nothing left of its last launch but the numbers it gave out."""
     return replace(
         session,
-        link=session.link if session.link in STICKY else LinkState.UNKNOWN,
+        link=session.link if session.link in STICKY_LINKS else LinkState.UNKNOWN,
         launch=None,
         ending=None,
         qr=None,
@@ -40,7 +48,7 @@ def queued(context: Context, session: Session, cause: ReasonCode) -> Outcome:
         unlaunched(session),
         process=ProcessState.STARTING,
         link=LinkState.UNKNOWN,
-        reason=context.reason(ReasonCode.QUEUED, f"waiting for a start slot ({cause})"),
+        reason=context.reason(ReasonCode.QUEUED, Queued(cause=cause)),
     )
     return Outcome(session=waiting, decision="start queued", commands=(Enqueue(cause=cause),))
 
@@ -52,17 +60,17 @@ def restarted(context: Context, cause: ReasonCode) -> Outcome:
     return queued(context, replace(context.session, restarts=book), cause)
 
 
-def stopping(context: Context, ending: Ending, detail: str) -> Outcome:
+def stopping(context: Context, ending: Ending, facts: Facts | None = None) -> Outcome:
     """Return the session on its way down for the ending's cause; an engine not yet spawned is ended once it is."""
     session = unlinked(context.session) if ending.cause is ReasonCode.LOGGED_OUT else context.session
-    link = _STICKY_CAUSES.get(ending.cause, LinkState.UNKNOWN)
+    link = _LINK_AFTER.get(ending.cause, LinkState.UNKNOWN)
     stays_down = AFTER[ending.cause] is After.STAY_STOPPED and ending.cause is not ReasonCode.REQUESTED
     going = replace(
         session,
         process=ProcessState.STOPPING,
         link=link,
         ending=ending,
-        reason=context.reason(ending.cause, detail),
+        reason=context.reason(ending.cause, facts),
         desired=Desired.STOPPED if stays_down else session.desired,
         qr=None,
         qr_attempts=0,
@@ -80,7 +88,7 @@ def stopped(context: Context, session: Session, reason: Reason | None = None) ->
     return replace(
         unlaunched(session),
         process=ProcessState.STOPPED,
-        reason=reason or context.reason(ReasonCode.REQUESTED, "stop requested"),
+        reason=reason or context.reason(ReasonCode.REQUESTED, Requested(action=RequestedAction.STOP)),
     )
 
 
@@ -92,7 +100,7 @@ def crashed(context: Context, cause: ReasonCode, ended: Exit) -> Outcome:
         unlaunched(session),
         process=ProcessState.FAILED if crash.gave_up else ProcessState.BACKOFF,
         restarts=crash.restarts,
-        reason=context.reason(ReasonCode.CRASH_LOOP if crash.gave_up else cause, _words_of(session, cause, ended)),
+        reason=context.reason(ReasonCode.CRASH_LOOP if crash.gave_up else cause, _facts_of(session, cause, ended)),
     )
     evidence = {"pid": session.pid, "exit_code": ended.exit_code, "signal": ended.signal, "cause": cause.value}
     data = {
@@ -109,24 +117,23 @@ def crashed(context: Context, cause: ReasonCode, ended: Exit) -> Outcome:
     return outcome.then(Sweep(launch=session.launch)) if session.launch else outcome
 
 
-def _words_of(session: Session, cause: ReasonCode, ended: Exit) -> str:
+def _facts_of(session: Session, cause: ReasonCode, ended: Exit) -> Facts | None:
     if session.ending is not None and session.reason is not None:
-        return session.reason.detail  # why we ended it says more than how it then went
-    words = "exit code unknown" if ended.exit_code is None else f"exited with code {ended.exit_code}"
-    if ended.signal is not None:
-        words = f"killed by signal {ended.signal}"
-    return f"its port was taken: {words}" if cause is ReasonCode.PORT_IN_USE else words
+        return session.reason.facts  # why we ended it says more than how it then went
+    port_was_taken = cause is ReasonCode.PORT_IN_USE
+    return Exited(exit_code=ended.exit_code, signal=ended.signal, port_was_taken=port_was_taken)
 
 
-def failed(context: Context, code: ReasonCode, detail: str) -> Outcome:
+def failed(context: Context, code: ReasonCode, facts: Facts | None = None) -> Outcome:
     """Give up for now; one more try comes with each slow retry."""
     delay_s = context.policy.restart.slow_retry_s
+    reason = context.reason(code, facts)
     session = replace(
         unlaunched(context.session),
         process=ProcessState.FAILED,
-        reason=context.reason(code, detail),
+        reason=reason,
         restarts=replace(context.session.restarts, last_reason=code, next_at=context.moment.at + delay_s, is_slow=True),
     )
     return Outcome(
         session=session, decision=f"give up, next try in {delay_s:.0f} s", commands=(RemoveQr(),)
-    ).with_evidence(detail=detail)
+    ).with_evidence(detail=reason.detail)

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 import structlog
 
-from openwa_manager.domain.session.reasons import ReasonCode
+from openwa_manager.domain.session.reasons import MemoryExcess, ReasonCode
 from openwa_manager.domain.session.session import SessionId, Usage
 from openwa_manager.domain.session.stimuli import EngineFaulted
 from openwa_manager.services.sessions.engine_inbox import RunningEngine
@@ -40,17 +40,17 @@ class MemoryGuard:
             used = usage.get(running.session.session_id)
             excess = self._excess(running, used.rss_bytes) if used else None
             if excess is not None:
-                _log.warning("memory_limit_exceeded", session_id=running.session.session_id, detail=excess)
+                _log.warning("memory_limit_exceeded", session_id=running.session.session_id, detail=excess.sentence)
                 running.tell(
-                    EngineFaulted(launch_id=running.launch.launch_id, code=ReasonCode.MEMORY_LIMIT, detail=excess)
+                    EngineFaulted(launch_id=running.launch.launch_id, code=ReasonCode.MEMORY_LIMIT, facts=excess)
                 )
 
-    def _excess(self, running: RunningEngine, rss_bytes: int) -> str | None:
+    def _excess(self, running: RunningEngine, rss_bytes: int) -> MemoryExcess | None:
         session = running.session
         hard_bytes = session.spec.memory_limit_bytes or self._limits.hard_bytes
         if hard_bytes is not None and rss_bytes > hard_bytes:
-            return f"{rss_bytes} bytes are above the hard limit of {hard_bytes}"
+            return MemoryExcess(rss_bytes=rss_bytes, limit_bytes=hard_bytes, is_soft=False)
         soft_bytes = self._limits.soft_bytes
         if soft_bytes is not None and rss_bytes > soft_bytes and self._is_idle(session.session_id):
-            return f"{rss_bytes} bytes are above the soft limit of {soft_bytes}, and the session is idle"
+            return MemoryExcess(rss_bytes=rss_bytes, limit_bytes=soft_bytes, is_soft=True)
         return None

@@ -10,10 +10,10 @@ import structlog
 from openwa_manager.domain.errors import EngineError
 from openwa_manager.domain.ports import Clock
 from openwa_manager.domain.session.deadlines import LATE_S
-from openwa_manager.domain.session.reasons import ReasonCode
+from openwa_manager.domain.session.reasons import ProbesMissed, ReasonCode, Silence
 from openwa_manager.domain.session.restart import ProbePolicy
 from openwa_manager.domain.session.session import LaunchId, LinkState, SessionId
-from openwa_manager.domain.session.stimuli import EngineFaulted, LifeSeen, LinkReport, LinkReported
+from openwa_manager.domain.session.stimuli import EngineFaulted, LifeSeen, LinkReport, LinkReported, SilenceNoticed
 from openwa_manager.processes.shortage import is_shortage
 from openwa_manager.services.sessions.engine_inbox import RunningEngine
 
@@ -21,8 +21,6 @@ _log = structlog.get_logger()
 
 #: Into how many parts a long period is cut; in each part those whose turn it is are asked.
 _TICKS = 15
-#: Why a link is taken for lost without any word about it.
-_SILENT = "no sign of life"
 #: How much later than its timeout a probe may end, at least, before we must have been away ourselves.
 _LATE_MIN_S = 0.25
 
@@ -160,19 +158,22 @@ class Prober:
     def _judge(self, running: RunningEngine, record: ProbeRecord) -> None:
         must_answer = running.engine.capabilities.answers_probes or record.answered_at is not None
         if must_answer and record.misses >= self._policy.misses:
-            detail = f"{record.misses} probes unanswered: {record.detail}"
+            facts = ProbesMissed(count=record.misses, error=record.detail)
             _log.warning("engine_unresponsive", session_id=running.session.session_id, misses=record.misses)
-            running.tell(EngineFaulted(launch_id=record.launch_id, code=ReasonCode.ENGINE_UNRESPONSIVE, detail=detail))
+            running.tell(EngineFaulted(launch_id=record.launch_id, code=ReasonCode.ENGINE_UNRESPONSIVE, facts=facts))
             return
         is_silent = self._clock.now().boot_s - record.sign_boot_s > self._policy.silence_s
         gives_signs = running.has_heartbeat or must_answer
-        detail = f"{_SILENT} for {self._policy.silence_s:.0f} s"
         reason = running.session.reason
         if is_silent and gives_signs and running.session.link is LinkState.CONNECTED:
-            running.tell(LinkReported(launch_id=record.launch_id, link=LinkReport.DISCONNECTED, detail=detail))
-        if reason is None or reason.detail != detail or running.session.link is not LinkState.DISCONNECTED:
+            running.tell(SilenceNoticed(launch_id=record.launch_id, limit_s=self._policy.silence_s))
+        if reason is None or not isinstance(reason.facts, Silence):
             return
-        if record.sign_at > reason.at and not running.engine.capabilities.reports_link:
+        if (
+            running.session.link is LinkState.DISCONNECTED
+            and record.sign_at > reason.at
+            and not running.engine.capabilities.reports_link
+        ):
             running.tell(LinkReported(launch_id=record.launch_id, link=LinkReport.CONNECTED))
 
 

@@ -48,6 +48,8 @@ from openwa_manager.watcher.qr import remove_qr, write_qr
 _log = structlog.get_logger()
 
 _TAIL_BYTES = 2048
+#: What Node writes to the log of an engine that cannot listen.
+_PORT_TAKEN = "EADDRINUSE"
 #: How long to wait before the next try at a launch for which the host was short of something.
 _SHORTAGE_S = 1.0
 _RETRY_FIRST_S, _RETRY_MAX_S = 0.5, 15.0
@@ -187,8 +189,7 @@ class Executor:
         session = self._current()
         engine = self._dependencies.engine_of(session)
         if isinstance(engine, KeepsCredentials) and await engine.can_restore_credentials(session, self._directory):
-            code, detail = ReasonCode.CREDENTIALS_RESTORED, "the credentials are broken; a whole copy is kept"
-            self._tell(EngineFaulted(launch_id=launch.launch_id, code=code, detail=detail))
+            self._tell(EngineFaulted(launch_id=launch.launch_id, code=ReasonCode.CREDENTIALS_RESTORED))
 
     def _make_directory(self) -> None:
         for directory in (self._directory, self._directory / "logs", self._directory / "tmp"):
@@ -200,7 +201,11 @@ class Executor:
         tail = _read_tail(
             self._dependencies.log_path(self._current().session_id)
         )  # from the cache: quicker than a thread
-        self._tell(ProcessExited(launch_id=command.launch.launch_id, exit=ended, log_tail=tail))
+        self._tell(
+            ProcessExited(
+                launch_id=command.launch.launch_id, exit=ended, log_tail=tail, port_was_taken=_PORT_TAKEN in tail
+            )
+        )
 
     async def _bring_up(self, launch: Launch) -> None:
         """Try until it works; the boot deadline, or the end of the launch, ends it."""

@@ -85,4 +85,4 @@ async def _start_over(supervisor: Supervised, dependencies: Dependencies, *, is_
     if session.process is not ProcessState.STOPPED:  # one that rests must not be started by our own bug
         supervisor.tell(await examine(session, dependencies))
     if is_hopeless:
-        supervisor.tell(SupervisionFailed(detail="the daemon failed three times on this session; its log says where"))
+        supervisor.tell(SupervisionFailed())

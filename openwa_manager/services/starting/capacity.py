@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from pathlib import Path
 
-from openwa_manager.domain.session.reasons import ReasonCode
+from openwa_manager.domain.session.reasons import NotEnoughFree, ReasonCode, Resource, Words
 from openwa_manager.host.capacity import free_disk_bytes, free_memory_bytes
 from openwa_manager.services.starting.start_gate import Shortage
 
@@ -21,11 +21,12 @@ class Capacity:
         try:
             memory_bytes, disk_bytes = free_memory_bytes(), free_disk_bytes(self.disk)
         except OSError as error:  # too many open files, as a rule: an engine could not be started either
-            return Shortage(code=ReasonCode.MEMORY_LOW, detail=f"the room on this host cannot be measured: {error}")
+            facts = Words(text=f"what is free on this host cannot be measured: {error}")
+            return Shortage(code=ReasonCode.MEMORY_LOW, facts=facts)
+        memory = NotEnoughFree(resource=Resource.MEMORY, free_bytes=memory_bytes, min_free_bytes=self.min_memory_bytes)
+        disk = NotEnoughFree(resource=Resource.DISK, free_bytes=disk_bytes, min_free_bytes=self.min_disk_bytes)
         if memory_bytes < self.min_memory_bytes:
-            detail = f"{memory_bytes} bytes of memory free, {self.min_memory_bytes} are kept free"
-            return Shortage(code=ReasonCode.MEMORY_LOW, detail=detail)
+            return Shortage(code=ReasonCode.MEMORY_LOW, facts=memory)
         if disk_bytes < self.min_disk_bytes:
-            detail = f"{disk_bytes} bytes of disk free, {self.min_disk_bytes} are kept free"
-            return Shortage(code=ReasonCode.DISK_FULL, detail=detail)
+            return Shortage(code=ReasonCode.DISK_FULL, facts=disk)
         return None

@@ -13,7 +13,7 @@ import structlog
 from openwa_manager.domain.errors import StoreDamagedError
 from openwa_manager.domain.ports import Clock
 from openwa_manager.domain.session.lifecycle import Decided, begin
-from openwa_manager.domain.session.reasons import Reason, ReasonCode
+from openwa_manager.domain.session.reasons import Reason, ReasonCode, Rebuilt
 from openwa_manager.domain.session.session import (
     Desired,
     Launch,
@@ -126,7 +126,7 @@ class RegistryRebuild:
             launch=launch,
             launch_count=launch.number,
             ending=None,
-            reason=Reason(code=ReasonCode.ADOPTED, detail="found alive after the database was lost", at=self._at),
+            reason=Reason(code=ReasonCode.ADOPTED, facts=Rebuilt(has_engine=True), at=self._at),
             updated_at=self._at,
         )
 
@@ -146,7 +146,7 @@ class RegistryRebuild:
                 yield replace(session, desired=Desired.STOPPED, process=ProcessState.STOPPED, launch=None, ending=None)
 
     def _rested(self, session_id: SessionId, engine: str) -> Session:
-        reason = Reason(code=ReasonCode.ADOPTED, detail="its directory outlived the database", at=self._at)
+        reason = Reason(code=ReasonCode.ADOPTED, facts=Rebuilt(has_engine=False), at=self._at)
         return Session(
             session_id=session_id,
             spec=Spec(user_id=user_of(session_id), engine=engine),

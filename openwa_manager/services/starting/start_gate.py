@@ -8,7 +8,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from openwa_manager.domain.ports import Clock
-from openwa_manager.domain.session.reasons import ReasonCode
+from openwa_manager.domain.session.reasons import Facts, ReasonCode
 from openwa_manager.domain.session.session import SessionId
 
 _RECHECK_S = 1.0
@@ -19,7 +19,7 @@ class Shortage:
     """What the host is short of, so that no engine may start now."""
 
     code: ReasonCode
-    detail: str
+    facts: Facts | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -9,7 +9,7 @@ from openwa_manager.domain.ports import Tell
 from openwa_manager.domain.session.commands import Dequeue, Enqueue
 from openwa_manager.domain.session.deadlines import Moment
 from openwa_manager.domain.session.decisions import Decisions
-from openwa_manager.domain.session.reasons import ReasonCode
+from openwa_manager.domain.session.reasons import ReasonCode, Words
 from openwa_manager.domain.session.session import Launch, LaunchId, ProcessState, SessionId
 from openwa_manager.domain.session.stimuli import SlotDelayed, SlotGranted
 from openwa_manager.processes.ports import PortPool
@@ -56,7 +56,7 @@ class StartTicket:
         if self.search.cause is None:
             return
         if is_disk_full:
-            _delay(batch, moment, ReasonCode.DISK_FULL, "the disk is full, so a launch cannot be recorded")
+            batch.consider(SlotDelayed(code=ReasonCode.DISK_FULL), moment)
         elif self._is_admitted():
             self._launch(batch, moment, self.search.cause)
 
@@ -78,7 +78,7 @@ class StartTicket:
         self._tell()
 
     def _report_delay(self, shortage: Shortage) -> None:
-        self._tell(SlotDelayed(code=shortage.code, detail=shortage.detail))
+        self._tell(SlotDelayed(code=shortage.code, facts=shortage.facts))
 
     def _launch(self, batch: Decisions, moment: Moment, cause: ReasonCode) -> None:
         try:
@@ -86,7 +86,7 @@ class StartTicket:
         except PortInUseError as error:
             self._gate.leave(self._session_id)
             self.search = TicketState(cause=cause)
-            _delay(batch, moment, ReasonCode.PORT_IN_USE, str(error))
+            batch.consider(SlotDelayed(code=ReasonCode.PORT_IN_USE, facts=Words(text=str(error))), moment)
             return
         launch = Launch(
             launch_id=LaunchId(uuid.uuid4().hex),
@@ -98,7 +98,3 @@ class StartTicket:
         )
         self.search = TicketState()
         batch.consider(SlotGranted(launch=launch), moment)
-
-
-def _delay(batch: Decisions, moment: Moment, code: ReasonCode, detail: str) -> None:
-    batch.consider(SlotDelayed(code=code, detail=detail), moment)

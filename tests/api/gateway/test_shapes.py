@@ -3,7 +3,7 @@ from dataclasses import replace
 import pytest
 
 from openwa_manager.api.gateway.shapes import is_loaded, overview_of, record_of, word_of
-from openwa_manager.domain.session.reasons import Reason, ReasonCode
+from openwa_manager.domain.session.reasons import Facts, Reason, ReasonCode, Restriction, Words
 from openwa_manager.domain.session.session import After, Ending, LinkState, ProcessState, Session, SessionId, Spec
 
 SESSION = Session(
@@ -17,7 +17,7 @@ SESSION = Session(
 
 
 def session_in(process: ProcessState, link: LinkState = LinkState.UNKNOWN, code: ReasonCode | None = None) -> Session:
-    reason = Reason(code=code, detail="", at=0.0) if code else None
+    reason = Reason(code=code, at=0.0) if code else None
     return replace(SESSION, process=process, link=link, reason=reason)
 
 
@@ -64,7 +64,7 @@ def test_every_state_of_ours_has_a_word_of_openwas(session: Session, word: str, 
 @pytest.mark.parametrize(
     ("session", "error"),
     [
-        (session_in(ProcessState.FAILED, code=ReasonCode.CRASH_LOOP), "crash_loop"),
+        (session_in(ProcessState.FAILED, code=ReasonCode.CRASH_LOOP), "the engine crashed again and again"),
         (session_in(ProcessState.FAILED), None),
         (session_in(ProcessState.RUNNING, LinkState.DISCONNECTED, ReasonCode.NETWORK), None),
     ],
@@ -74,17 +74,18 @@ def test_an_error_is_told_while_there_is_trouble(session: Session, error: str | 
 
 
 @pytest.mark.parametrize(
-    ("detail", "restriction"),
+    ("facts", "restriction"),
     [
         (
-            "reachout_timelock BIZ_QUALITY until 2026-11-22T08:22:16.675Z",
+            Restriction(kind="reachout_timelock", code="BIZ_QUALITY", expires_at="2026-11-22T08:22:16.675Z"),
             {"kind": "reachout_timelock", "code": "BIZ_QUALITY", "expiresAt": "2026-11-22T08:22:16.675Z"},
         ),
-        ("proxy_block", {"kind": "proxy_block", "code": "proxy_block", "expiresAt": None}),
+        (Restriction(kind="proxy_block"), {"kind": "proxy_block", "code": "proxy_block", "expiresAt": None}),
+        (Words(text="as an older version stored it"), {"kind": "unknown", "code": "unknown", "expiresAt": None}),
     ],
 )
-def test_a_restriction_is_told_in_its_parts(detail: str, restriction: object) -> None:
-    reason = Reason(code=ReasonCode.RESTRICTED, detail=detail, at=0.0)
+def test_a_restriction_is_told_in_its_parts(facts: Facts, restriction: object) -> None:
+    reason = Reason(code=ReasonCode.RESTRICTED, facts=facts, at=0.0)
     session = replace(session_in(ProcessState.RUNNING, LinkState.CONNECTED), reason=reason)
 
     record = record_of(session)

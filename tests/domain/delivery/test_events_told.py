@@ -5,7 +5,7 @@ import pytest
 from openwa_manager.domain.session.commands import Observe
 from openwa_manager.domain.session.context import Dropped
 from openwa_manager.domain.session.lifecycle import Decided
-from openwa_manager.domain.session.reasons import ReasonCode
+from openwa_manager.domain.session.reasons import ReasonCode, Restriction
 from openwa_manager.domain.session.session import LinkState, ProcessState, Status
 from openwa_manager.domain.session.stimuli import (
     EngineEventReceived,
@@ -21,9 +21,11 @@ from tests.domain.session.stage import (
     spawning,
 )
 
+RESTRICTION = Restriction(kind="reachout_timelock", code="BIZ")
+
 
 def restricted(stage: Stage, *, is_active: bool) -> Restricted:
-    return Restricted(launch_id=stage.launch_id, is_active=is_active, kind="reachout_timelock", detail="BIZ")
+    return Restricted(launch_id=stage.launch_id, is_active=is_active, restriction=RESTRICTION)
 
 
 def test_a_restriction_is_told_once_and_the_link_goes_on() -> None:

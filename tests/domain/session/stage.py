@@ -9,7 +9,7 @@ from openwa_manager.domain.session.commands import Command
 from openwa_manager.domain.session.context import Dropped, Refused
 from openwa_manager.domain.session.deadlines import Deadlines, Moment, excused, passed, rearm
 from openwa_manager.domain.session.lifecycle import Decided, begin, decide
-from openwa_manager.domain.session.reasons import ReasonCode
+from openwa_manager.domain.session.reasons import Facts, ReasonCode
 from openwa_manager.domain.session.restart import Policy
 from openwa_manager.domain.session.session import Exit, Identity, Launch, LaunchId, Session, SessionId, Spec, Step
 from openwa_manager.domain.session.stimuli import (
@@ -162,12 +162,13 @@ class Stage:
     def show_code(self, sha256: str = "a") -> None:
         self.play(QrProduced(launch_id=self.launch_id, image=b"png", sha256=sha256, produced_at=self.at))
 
-    def fault(self, code: ReasonCode, detail: str = "") -> None:
-        self.play(EngineFaulted(launch_id=self.launch_id, code=code, detail=detail))
+    def fault(self, code: ReasonCode, facts: Facts | None = None) -> None:
+        self.play(EngineFaulted(launch_id=self.launch_id, code=code, facts=facts))
 
-    def crash(self, exit_code: int | None = 1, signal: int | None = None, log_tail: str = "") -> None:
+    def crash(self, exit_code: int | None = 1, signal: int | None = None, *, port_was_taken: bool = False) -> None:
         ended = Exit(exit_code=exit_code, signal=signal)
-        self.play(ProcessExited(launch_id=self.launch_id, exit=ended, log_tail=log_tail))
+        observed = ProcessExited(launch_id=self.launch_id, exit=ended, log_tail="boom", port_was_taken=port_was_taken)
+        self.play(observed)
 
     def end(self) -> None:
         self.play(EngineEnded(launch_id=self.launch_id, exit=Exit(exit_code=0)))

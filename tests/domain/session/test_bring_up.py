@@ -8,8 +8,8 @@ from tests.domain.session.stage import Stage, booting
 STRANGER = "another program holds the port"
 
 
-def refused(stage: Stage) -> None:
-    stage.play(BringUpRefused(launch_id=stage.launch_id, detail=STRANGER))
+def refused(stage: Stage, detail: str = STRANGER) -> None:
+    stage.play(BringUpRefused(launch_id=stage.launch_id, detail=detail))
 
 
 def test_what_stands_in_the_way_is_the_reason() -> None:
@@ -30,6 +30,19 @@ def test_the_same_refusal_again_is_no_news() -> None:
     refused(stage)
 
     assert stage.session == before
+
+
+def test_another_refusal_is_shown_without_a_step_of_its_own() -> None:
+    stage = booting()
+    refused(stage)
+    before = stage.session
+
+    refused(stage, "no answer")
+
+    assert stage.session.reason is not None
+    assert stage.session.reason.detail == "no answer"
+    assert stage.session.updated_at == before.updated_at
+    assert [step.decision for step in stage.steps] == ["not up yet"]
 
 
 def test_the_boot_deadline_repeats_it() -> None:

@@ -3,7 +3,7 @@
 import pytest
 
 from openwa_manager.domain.session.commands import RemoveQr, Sweep
-from openwa_manager.domain.session.reasons import ReasonCode
+from openwa_manager.domain.session.reasons import ProbesMissed, ReasonCode, Words
 from openwa_manager.domain.session.session import ProcessState
 from openwa_manager.domain.session.stimuli import (
     LinkReport,
@@ -38,20 +38,20 @@ def test_a_crash_tells_how_it_went_and_when_the_next_try_is() -> None:
 
 
 @pytest.mark.parametrize(
-    ("exit_code", "signal", "log_tail", "code", "detail"),
+    ("exit_code", "signal", "port_was_taken", "code", "detail"),
     [
-        (0, None, "", ReasonCode.ENGINE_EXITED, "exited with code 0"),
-        (None, 9, "", ReasonCode.ENGINE_EXITED, "killed by signal 9"),
-        (None, None, "", ReasonCode.ENGINE_EXITED, "exit code unknown"),
-        (1, None, "listen EADDRINUSE :::1", ReasonCode.PORT_IN_USE, "its port was taken: exited with code 1"),
+        (0, None, False, ReasonCode.ENGINE_EXITED, "exited with code 0"),
+        (None, 9, False, ReasonCode.ENGINE_EXITED, "killed by signal 9"),
+        (None, None, False, ReasonCode.ENGINE_EXITED, "exit code unknown"),
+        (1, None, True, ReasonCode.PORT_IN_USE, "its port was taken: exited with code 1"),
     ],
 )
 def test_the_reason_of_a_crash_says_how_the_engine_ended(
-    exit_code: int | None, signal: int | None, log_tail: str, code: ReasonCode, detail: str
+    exit_code: int | None, signal: int | None, port_was_taken: bool, code: ReasonCode, detail: str
 ) -> None:
     stage = running()
 
-    stage.crash(exit_code, signal, log_tail)
+    stage.crash(exit_code, signal, port_was_taken=port_was_taken)
 
     assert stage.session.reason is not None
     assert (stage.reason, stage.session.reason.detail) == (code, detail)
@@ -140,7 +140,7 @@ def test_recycling_for_memory_costs_no_budget() -> None:
     stage = connected()
 
     for _ in range(20):
-        stage.fault(ReasonCode.MEMORY_LIMIT, "too large")
+        stage.fault(ReasonCode.MEMORY_LIMIT)
         stage.end()
         stage.boot()
 
@@ -153,7 +153,7 @@ def test_recycling_for_memory_costs_no_budget() -> None:
 def test_a_hung_engine_is_ended_and_counts_as_crashed() -> None:
     stage = connected()
 
-    stage.fault(ReasonCode.ENGINE_UNRESPONSIVE, "4 probes missed")
+    stage.fault(ReasonCode.ENGINE_UNRESPONSIVE, ProbesMissed(count=4, error="no answer"))
     assert stage.told() == ["session.status", "session.disconnected"]
     stage.end()
 
@@ -164,7 +164,7 @@ def test_a_hung_engine_is_ended_and_counts_as_crashed() -> None:
 def test_an_internal_error_ends_the_engine_and_fails_the_session() -> None:
     stage = connected()
 
-    stage.fault(ReasonCode.INTERNAL_ERROR, "three bugs")
+    stage.fault(ReasonCode.INTERNAL_ERROR, Words(text="three bugs"))
     stage.end()
 
     assert stage.told() == ["session.status", "session.disconnected", "session.status", "session.failed"]

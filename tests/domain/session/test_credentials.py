@@ -37,7 +37,7 @@ def test_broken_credentials_cost_one_restart_and_no_budget() -> None:
     streak = stage.session.restarts.streak
     stage.show_code()
 
-    stage.fault(ReasonCode.CREDENTIALS_RESTORED, "broken")
+    stage.fault(ReasonCode.CREDENTIALS_RESTORED)
     stage.end()
     stage.boot()
 

@@ -4,7 +4,7 @@ import pytest
 
 from openwa_manager.domain.session.commands import BringUp, End, Enqueue, Forget, Spawn, WatchExit
 from openwa_manager.domain.session.context import Dropped
-from openwa_manager.domain.session.reasons import ReasonCode
+from openwa_manager.domain.session.reasons import NotEnoughFree, ReasonCode, Resource
 from openwa_manager.domain.session.session import Desired, LinkState, ProcessState, Status
 from openwa_manager.domain.session.stimuli import (
     DeleteRequested,
@@ -88,7 +88,7 @@ def test_an_event_carries_its_session_user_time_and_launch() -> None:
 def test_a_step_names_the_stimulus_and_its_evidence() -> None:
     stage = running()
 
-    stage.crash(log_tail="boom")
+    stage.crash()
 
     (step,) = stage.steps
     assert (step.stimulus, step.decision, step.at) == ("ProcessExited", "restart in 1.0 s", stage.at)
@@ -132,19 +132,23 @@ def test_a_granted_slot_launches_once() -> None:
 def test_a_slot_held_back_says_why_once() -> None:
     stage = queued()
 
-    stage.play(SlotDelayed(code=ReasonCode.MEMORY_LOW, detail="500 MB free"))
-    stage.play(SlotDelayed(code=ReasonCode.MEMORY_LOW, detail="499 MB free"))
+    for free_bytes in (500, 499):
+        facts = NotEnoughFree(resource=Resource.MEMORY, free_bytes=free_bytes, min_free_bytes=600)
+        stage.play(SlotDelayed(code=ReasonCode.MEMORY_LOW, facts=facts))
 
     assert isinstance(stage.answer, Dropped)
     assert stage.session.reason is not None
-    assert (stage.reason, stage.session.reason.detail) == (ReasonCode.MEMORY_LOW, "500 MB free")
+    assert (stage.reason, stage.session.reason.detail) == (
+        ReasonCode.MEMORY_LOW,
+        "500 bytes of memory free, 600 are kept free",
+    )
     assert len(stage.steps) == 1
 
 
 def test_a_slot_cannot_be_held_back_once_the_launch_began() -> None:
     stage = spawning()
 
-    stage.play(SlotDelayed(code=ReasonCode.MEMORY_LOW, detail=""))
+    stage.play(SlotDelayed(code=ReasonCode.MEMORY_LOW))
 
     assert isinstance(stage.answer, Dropped)
 

@@ -4,14 +4,17 @@ import pytest
 
 from openwa_manager.domain.session.commands import End, Observe
 from openwa_manager.domain.session.context import Dropped
-from openwa_manager.domain.session.reasons import ReasonCode
+from openwa_manager.domain.session.reasons import Reason, ReasonCode, Silence
 from openwa_manager.domain.session.session import Desired, ProcessState, Status
 from openwa_manager.domain.session.stimuli import (
     LinkReport,
     LinkReported,
+    SilenceNoticed,
 )
 from tests.domain.session.stage import (
     PHONE,
+    Make,
+    Stage,
     authenticating,
     connected,
     connected_again,
@@ -57,6 +60,37 @@ def test_a_drop_is_told_at_once(report: LinkReport) -> None:
     assert stage.told() == ["session.status", "session.disconnected"]
     assert (stage.session.status, stage.reason) == (Status.DISCONNECTED, ReasonCode.NETWORK)
     assert stage.session.connected_at is None
+
+
+def silence(stage: Stage) -> None:
+    stage.play(SilenceNoticed(launch_id=stage.launch_id, limit_s=60.0))
+
+
+def test_silence_takes_a_connection_down_and_says_for_how_long_it_lasted() -> None:
+    stage = connected()
+
+    silence(stage)
+
+    assert stage.told() == ["session.status", "session.disconnected"]
+    assert stage.session.reason == Reason(code=ReasonCode.NETWORK, facts=Silence(limit_s=60.0), at=stage.at)
+
+
+def test_silence_is_the_hosts_fault_while_it_is_offline() -> None:
+    stage = connected()
+    stage.is_offline = True
+
+    silence(stage)
+
+    assert stage.reason is ReasonCode.HOST_OFFLINE
+
+
+@pytest.mark.parametrize("make", [running, showing_code, authenticating])
+def test_silence_says_nothing_of_a_link_that_is_not_connected(make: Make) -> None:
+    stage = make()
+
+    silence(stage)
+
+    assert isinstance(stage.answer, Dropped)
 
 
 def test_a_retrying_link_does_not_flap() -> None:

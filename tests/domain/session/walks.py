@@ -8,9 +8,19 @@ from openwa_manager.domain.delivery.events import UNNUMBERED, Event
 from openwa_manager.domain.session.commands import Spawn
 from openwa_manager.domain.session.context import Dropped, Refused
 from openwa_manager.domain.session.lifecycle import TRANSITIONS, Decided
-from openwa_manager.domain.session.reasons import HostLimit, ReasonCode
+from openwa_manager.domain.session.link import LINKS
+from openwa_manager.domain.session.reasons import HostLimit, ReasonCode, Restriction, Words
 from openwa_manager.domain.session.restart import AFTER
-from openwa_manager.domain.session.session import Desired, Exit, LaunchId, LinkState, ProcessState, Session, Status
+from openwa_manager.domain.session.session import (
+    STICKY_LINKS,
+    Desired,
+    Exit,
+    LaunchId,
+    LinkState,
+    ProcessState,
+    Session,
+    Status,
+)
 from openwa_manager.domain.session.stimuli import (
     BringUpRefused,
     ChangeRequested,
@@ -41,6 +51,7 @@ from openwa_manager.domain.session.stimuli import (
     RestartRequested,
     Restricted,
     Resumed,
+    SilenceNoticed,
     SlotDelayed,
     SlotGranted,
     StartRequested,
@@ -70,7 +81,6 @@ from tests.domain.session.stage import (
 )
 
 P, L = ProcessState, LinkState
-STICKY = (L.BANNED, L.LOGGED_OUT)
 GONE_FOR_GOOD = (ReasonCode.QR_EXPIRED, ReasonCode.BANNED, ReasonCode.LOGGED_OUT)
 
 exits = st.builds(Exit, exit_code=st.none() | st.integers(0, 255), signal=st.none() | st.integers(1, 31))
@@ -86,10 +96,16 @@ requests = st.one_of(
 
 HERE = st.just(LaunchId("here"))
 texts = st.sampled_from(["", "x"])
+facts = st.none() | st.builds(Words, text=texts)
 #: What can be observed of one launch; times are told relative to the moment it is played.
 words = st.one_of(
     st.builds(EngineReady, launch_id=HERE, inner_id=st.none() | texts),
-    st.builds(EngineFaulted, launch_id=HERE, code=st.sampled_from(sorted(AFTER)), detail=texts),
+    st.builds(
+        EngineFaulted,
+        launch_id=HERE,
+        code=st.sampled_from(sorted(AFTER)),
+        facts=facts,
+    ),
     st.builds(
         LinkReported,
         launch_id=HERE,
@@ -106,10 +122,11 @@ words = st.one_of(
         produced_at=st.sampled_from([-1e6, -30.0, 0.0]),
         expires_at=st.none() | st.sampled_from([-1.0, 5.0]),
     ),
-    st.builds(Restricted, launch_id=HERE, is_active=st.booleans(), kind=texts, detail=texts),
+    st.builds(Restricted, launch_id=HERE, is_active=st.booleans(), restriction=st.builds(Restriction, kind=texts)),
     st.builds(MessageAcknowledged, launch_id=HERE, message_id=texts, fate=st.sampled_from(["sent", "failed"])),
     st.builds(EngineEventReceived, launch_id=HERE, type=st.just("group.join"), data=st.just({})),
     st.builds(LifeSeen, launch_id=HERE),
+    st.builds(SilenceNoticed, launch_id=HERE, limit_s=st.just(120.0)),
     st.builds(LinkCheckRequested, launch_id=HERE),
     st.builds(PostsMissed, launch_id=HERE, events=st.just(("message.ack", "message.ack"))),
     st.builds(CredentialsRestored, launch_id=HERE),
@@ -119,16 +136,16 @@ of_launch = words | st.one_of(
     st.builds(Launched, launch_id=HERE, identity=st.integers(1, 9).map(an_identity)),
     st.builds(LaunchFailed, launch_id=HERE, code=st.sampled_from(ReasonCode), detail=texts),
     st.builds(LaunchPostponed, launch_id=HERE, limit=st.sampled_from(HostLimit)),
-    st.builds(ProcessExited, launch_id=HERE, exit=exits, log_tail=st.sampled_from(["", "EADDRINUSE"])),
+    st.builds(ProcessExited, launch_id=HERE, exit=exits, port_was_taken=st.booleans()),
     st.builds(EngineEnded, launch_id=HERE, exit=exits),
 )
 of_no_launch = st.one_of(
     st.builds(Resumed, is_alive=st.just(True), identity=st.integers(1, 9).map(an_identity)),
     st.builds(Resumed, is_alive=st.just(False), host_rebooted=st.booleans(), exit=exits),
     st.just(SlotGranted(launch=a_launch(1, AT))),
-    st.builds(SlotDelayed, code=st.sampled_from([ReasonCode.MEMORY_LOW, ReasonCode.DISK_FULL]), detail=st.just("")),
+    st.builds(SlotDelayed, code=st.sampled_from([ReasonCode.MEMORY_LOW, ReasonCode.DISK_FULL])),
     st.just(DirectoryRemoved()),
-    st.just(SupervisionFailed(detail="")),
+    st.just(SupervisionFailed()),
     st.builds(DeadlinePassed, deadline=st.sampled_from(Deadline)),
 )
 pauses_s = st.sampled_from([0.0, 0.5, 21.0, 61.0, 200.0, 2000.0])
@@ -194,8 +211,8 @@ def assert_is_whole(session: Session) -> None:
     """Assert what holds of every session in every state."""
     is_up = session.process in (P.STARTING, P.RUNNING)
     assert session.status is word_for(session)
-    assert (session.link in STICKY) <= (session.process in (P.STOPPED, P.STOPPING))
-    assert is_up or session.link is L.UNKNOWN or session.link in STICKY
+    assert (session.link in STICKY_LINKS) <= (session.process in (P.STOPPED, P.STOPPING))
+    assert is_up or session.link is L.UNKNOWN or session.link in STICKY_LINKS
     assert (session.ending is not None) is (session.process is P.STOPPING)
     assert session.launch is None or session.process in (P.STARTING, P.RUNNING, P.STOPPING)
     assert session.process is not P.RUNNING or session.pid is not None
@@ -232,6 +249,8 @@ def assert_follows(before: Session, stimulus: Stimulus, decided: Decided) -> Non
         assert after.qr.produced_at >= before.launch.launched_at
     if decided.is_gone:
         assert before.launch is None
+    if after.link is not before.link and after.process is before.process is P.RUNNING:
+        assert after.link in {link for (former, _), link in LINKS.items() if former is before.link}
     if after.status is not before.status:
         assert sum(event.type == "session.status" for event in decided.events) == 1
 

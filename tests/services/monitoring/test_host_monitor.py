@@ -25,7 +25,7 @@ class Host:
     def drop(self, count: int) -> None:
         """Have so many sessions lose their link now."""
         at = self.clock.now().at
-        reason = Reason(code=ReasonCode.NETWORK, detail="", at=at)
+        reason = Reason(code=ReasonCode.NETWORK, at=at)
         lost = Session(
             session_id=SessionId("a"),
             spec=Spec(engine="simulator"),

@@ -9,7 +9,7 @@ import pytest
 
 from openwa_manager.domain.errors import EngineError
 from openwa_manager.domain.ports import Capabilities
-from openwa_manager.domain.session.reasons import Reason, ReasonCode
+from openwa_manager.domain.session.reasons import Facts, ProbesMissed, Reason, ReasonCode, Silence, Words
 from openwa_manager.domain.session.restart import ProbePolicy
 from openwa_manager.domain.session.session import (
     Identity,
@@ -21,7 +21,14 @@ from openwa_manager.domain.session.session import (
     SessionId,
     Spec,
 )
-from openwa_manager.domain.session.stimuli import EngineFaulted, LifeSeen, LinkReport, LinkReported, Observation
+from openwa_manager.domain.session.stimuli import (
+    EngineFaulted,
+    LifeSeen,
+    LinkReport,
+    LinkReported,
+    Observation,
+    SilenceNoticed,
+)
 from openwa_manager.engines.command import CommandEngine, CommandSetup
 from openwa_manager.engines.environment import EngineContext
 from openwa_manager.services.monitoring.prober import Prober
@@ -130,7 +137,7 @@ async def test_four_unanswered_probes_mean_that_an_engine_hangs(ward: Ward) -> N
         EngineFaulted(
             launch_id=LAUNCH.launch_id,
             code=ReasonCode.ENGINE_UNRESPONSIVE,
-            detail="4 probes unanswered: silent",
+            facts=ProbesMissed(count=4, error="silent"),
         )
     ]
 
@@ -206,20 +213,24 @@ async def test_silence_disconnects_an_engine_that_used_to_beat(ward: Ward) -> No
         await ward.clock.advance(SILENCE_S + PERIOD_S * 2)
 
     assert ward.verdicts
-    assert isinstance(ward.verdicts[0], LinkReported)
-    assert ward.verdicts[0].link is LinkReport.DISCONNECTED
+    assert ward.verdicts[0] == SilenceNoticed(launch_id=LAUNCH.launch_id, limit_s=SILENCE_S)
 
 
 @pytest.mark.parametrize(
-    ("detail", "since_s", "verdicts"),
-    [("no sign of life for 120 s", -1.0, 1), ("no sign of life for 120 s", 1.0, 0), ("the phone is off", -1.0, 0)],
+    ("facts", "since_s", "verdicts"),
+    [
+        (Silence(limit_s=SILENCE_S), -1.0, 1),
+        (Silence(limit_s=SILENCE_S), 1.0, 0),
+        (Silence(limit_s=SILENCE_S / 2), -1.0, 1),  # noticed by a daemon that had another `silence_s`
+        (Words(text=f"no sign of life for {SILENCE_S:.0f} s"), -1.0, 0),  # an engine's words, whatever they are
+    ],
 )
 async def test_a_sign_of_life_ends_a_silence_that_is_older_but_no_other_trouble(
-    ward: Ward, detail: str, since_s: float, verdicts: int
+    ward: Ward, facts: Facts, since_s: float, verdicts: int
 ) -> None:
     ward.engine = Beating()
     ward.last_seen_at = ward.clock.now().at
-    reason = Reason(code=ReasonCode.NETWORK, detail=detail, at=ward.last_seen_at + since_s)
+    reason = Reason(code=ReasonCode.NETWORK, facts=facts, at=ward.last_seen_at + since_s)
     ward.session = replace(SESSION, link=LinkState.DISCONNECTED, reason=reason)
 
     async with probing(ward):

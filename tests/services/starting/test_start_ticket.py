@@ -80,7 +80,7 @@ async def test_who_waits_is_launched_once_the_slot_is_given_back(host: Host) -> 
 
 
 async def test_a_deletion_that_could_not_be_recorded_does_not_cost_the_place_at_the_gate(host: Host) -> None:
-    host.shortage = Shortage(code=ReasonCode.DISK_FULL, detail="none left")
+    host.shortage = Shortage(code=ReasonCode.DISK_FULL)
     queued = host.decide(a_session(), StartRequested())
     search = host.seeker.search
 

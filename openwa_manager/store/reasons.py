@@ -1,0 +1,48 @@
+"""How a reason is kept in a column: the code, the facts under the name of their class, and the sentence they make."""
+
+import dataclasses
+from collections.abc import Mapping
+from typing import get_args
+
+from pydantic import BaseModel, JsonValue, TypeAdapter, ValidationError
+
+from openwa_manager.domain.session.reasons import Facts, Reason, ReasonCode, Words
+from openwa_manager.store.columns import to_json
+
+_TYPE = "type"
+_TYPES: Mapping[str, TypeAdapter[Facts]] = {kind.__name__: TypeAdapter(kind) for kind in get_args(Facts)}
+
+
+class _Row(BaseModel):
+    """A stored reason. Versions before 0.2 kept no `facts`, only the sentence in `detail`."""
+
+    code: ReasonCode
+    detail: str
+    at: float
+    facts: dict[str, JsonValue] | None = None
+
+
+def reason_to_json(reason: Reason | None) -> str | None:
+    """Return the column; the sentence in it is for a version that does not know these facts."""
+    if reason is None:
+        return None
+    facts = {_TYPE: type(reason.facts).__name__, **dataclasses.asdict(reason.facts)} if reason.facts else None
+    return to_json({"code": reason.code, "detail": reason.detail, "at": reason.at, "facts": facts})
+
+
+def reason_of(stored: str | None) -> Reason | None:
+    """Return the reason in the column; facts that this version does not know come back as their sentence."""
+    if stored is None:
+        return None
+    row = _Row.model_validate_json(stored)
+    return Reason(code=row.code, facts=_facts_of(row), at=row.at)
+
+
+def _facts_of(row: _Row) -> Facts | None:
+    if row.facts is None:
+        return None if "facts" in row.model_fields_set or not row.detail else Words(text=row.detail)
+    known = _TYPES.get(str(row.facts.get(_TYPE)))
+    try:
+        return known.validate_python(row.facts) if known else Words(text=row.detail)
+    except ValidationError:
+        return Words(text=row.detail)
