@@ -33,6 +33,7 @@ STATUS_OF: Mapping[str, int] = {
     "unsupported_media_type": 415,
     "misdirected": 421,
     "invalid": 422,
+    "invalid_recipient": 422,
     "engine_error": 502,
     "backlog_full": 503,
     "draining": 503,

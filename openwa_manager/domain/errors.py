@@ -19,6 +19,12 @@ class InvalidInputError(OpenwaManagerError):
         self.field = field
 
 
+class InvalidRecipientError(OpenwaManagerError):
+    """Nobody can be written to under this name; the message says what is wrong with it."""
+
+    code = "invalid_recipient"
+
+
 class SessionNotFoundError(OpenwaManagerError):
     """There is no such session, or the caller may not see it."""
 

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 from openwa_manager.api.gateway.errors import GatewayError
 from openwa_manager.domain.delivery.events import Json
+from openwa_manager.domain.errors import InvalidRecipientError
 from openwa_manager.domain.messaging.recipients import chat_id_of
 
 #: The guide's own address, which OpenWA does not have: what the body holds decides.
@@ -54,9 +55,10 @@ def _addressed(body: Mapping[str, Json]) -> dict[str, Json]:
     if "to" not in body:
         return dict(body)
     to = body["to"]
-    chat_id = chat_id_of(to) if isinstance(to, str) else None
-    if chat_id is None:
-        raise GatewayError(400, ["to must be a phone number in international form, or a chat id"])
+    try:
+        chat_id = chat_id_of(to if isinstance(to, str) else "")
+    except InvalidRecipientError as error:
+        raise GatewayError(400, [str(error)]) from error
     return {"chatId": chat_id, **{name: value for name, value in body.items() if name != "to"}}
 
 

@@ -44,6 +44,13 @@ def test_what_is_no_json_goes_on_as_it_is_where_openwa_can_refuse_it() -> None:
     assert translate("send-text", b'{"to": ') is None
 
 
+def test_a_national_number_is_refused_and_told_how_to_write_it() -> None:
+    with pytest.raises(GatewayError, match="begins with 0") as refused:
+        meaning("send-text", {"to": "0912 345 678", "text": "x"})
+
+    assert refused.value.status == 400
+
+
 @pytest.mark.parametrize("body", [{"to": "alice", "text": "x"}, {"to": 5, "text": "x"}, {"to": "", "text": "x"}])
 @pytest.mark.parametrize("route", ["send-text", "send"])
 def test_nobody_is_refused(route: str, body: object) -> None:
