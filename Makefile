@@ -2,6 +2,7 @@
 # make serve [ARGS=…]       run the daemon
 # make test                 every check, as CI runs them
 # make test-openwa          what OpenWA does to its supervisor, on a real one (OPENWA_HOME, OPENWA_MOCK; README)
+# make docs                 draw the state tables of the code into docs/design.md
 # make bench [ARGS=…]       the measured promises, as a table; `ARGS=delivery` measures only those of that name
 # make soak [ARGS=…]        random faults on many simulators, or none (`--healthy`), then a verdict: `ARGS="--minutes 30"`
 # make lock [ARGS=…]        write systemd/requirements.lock anew; `ARGS=--upgrade` with the newest releases that will do
@@ -14,7 +15,7 @@ BIN := .venv/bin
 PYTHON ?= $(firstword $(foreach python,python3.14 python3.13 python3.12 python3.11 python3,$(shell \
 	$(python) -c 'import ensurepip, sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null && echo $(python))))
 
-.PHONY: demo serve test test-openwa bench soak lock clean
+.PHONY: demo serve docs test test-openwa bench soak lock clean
 
 demo: .venv/.run
 	@$(BIN)/openwa-manager demo $(ARGS)
@@ -31,6 +32,9 @@ test: .venv/.dev
 	$(BIN)/pytest --numprocesses=4 --reruns=2 --cov --cov-report=term:skip-covered --cov-fail-under=95 $(ARGS)
 	@$(BIN)/coverage report --include='openwa_manager/domain/*' --fail-under=100 >/dev/null \
 		|| { $(BIN)/coverage report --include='openwa_manager/domain/*' --show-missing; exit 1; }
+
+docs: .venv/.dev
+	@$(BIN)/python -m tests.diagrams
 
 test-openwa: .venv/.dev
 	$(BIN)/pytest -m openwa $(ARGS)
