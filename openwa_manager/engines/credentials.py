@@ -72,7 +72,7 @@ def forget_credentials(directory: Path) -> None:
 
 
 def read_engine_key(directory: Path) -> str | None:
-    """Return the key an OpenWA wrote down at its first boot: another one would be a stranger's to it."""
+    """Return the key an OpenWA wrote down at its first boot: it refuses any other."""
     with suppress(OSError, UnicodeDecodeError):
         key = (directory / _KEY_FILE).read_text(encoding="ascii").strip()
         return key if 0 < len(key) <= _KEY_MAX_CHARS else None

@@ -275,8 +275,10 @@ def _launcher(locks: Path) -> Iterator[HostLauncher]:
 
 def _engine(program: Program, intake_port: int, silence_s: float) -> OpenwaEngine:
     intake_url = f"http://127.0.0.1:{intake_port}"
-    around = EngineContext(environ=dict(os.environ), intake_url=intake_url, engine_env=QUICK)
-    return OpenwaEngine(OpenwaSetup(program=program, engine_context=around, forward_silence_s=silence_s), SystemClock())
+    context = EngineContext(environ=dict(os.environ), intake_url=intake_url, engine_env=QUICK)
+    return OpenwaEngine(
+        OpenwaSetup(program=program, engine_context=context, forward_silence_s=silence_s), SystemClock()
+    )
 
 
 def _gateway(world: World, dependencies: Dependencies, gap_s: float) -> GatewayDependencies:

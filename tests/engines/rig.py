@@ -231,8 +231,8 @@ def real_env() -> dict[str, str]:
 async def commanded(argv: Sequence[str], directory: Path, **engine_env: str) -> AsyncIterator[Rig]:
     """Give a rig for the engine `command`, not launched yet."""
     async with listening() as intake, aiohttp.ClientSession() as http:
-        around = EngineContext(environ=dict(os.environ), intake_url=intake.url, engine_env=engine_env)
-        engine = CommandEngine(CommandSetup(argv=argv, engine_context=around, answer_timeout_s=2.0))
+        context = EngineContext(environ=dict(os.environ), intake_url=intake.url, engine_env=engine_env)
+        engine = CommandEngine(CommandSetup(argv=argv, engine_context=context, answer_timeout_s=2.0))
         rig = Rig(engine, new_session(Spec(engine="command")), new_launch(free_port()), directory, intake, http, "")
         intake.hear = rig.hear
         try:
@@ -248,8 +248,8 @@ async def rigged(kind: str, directory: Path, *, answer_timeout_s: float = 5.0) -
     assert program is not None
     engine_env = {**QUICK, **(real_env() if kind == "openwa" else {})}
     async with listening() as intake, aiohttp.ClientSession() as http:
-        around = EngineContext(environ=dict(os.environ), intake_url=intake.url, engine_env=engine_env)
-        setup = OpenwaSetup(program=program, engine_context=around, answer_timeout_s=answer_timeout_s)
+        context = EngineContext(environ=dict(os.environ), intake_url=intake.url, engine_env=engine_env)
+        setup = OpenwaSetup(program=program, engine_context=context, answer_timeout_s=answer_timeout_s)
         async with OpenwaEngine(setup, SystemClock()) as engine, asyncio.TaskGroup() as tasks:
             control = "http://127.0.0.1:{control}/_/" if kind == "openwa" else "http://127.0.0.1:{port}/_sim/"
             rig = Rig(engine, new_session(), new_launch(free_port()), directory, intake, http, control, tasks=tasks)

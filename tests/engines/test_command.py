@@ -27,7 +27,7 @@ from openwa_manager.watcher.png import is_whole_png
 from tests.engines.rig import SESSION_ID, commanded, free_port, new_launch, new_session
 
 EXAMPLE = Path(__file__).parents[2] / "examples" / "command-engine" / "engine.py"
-AROUND = EngineContext(
+CONTEXT = EngineContext(
     environ={"PATH": "/bin:/usr/bin", "HOME": "/home/me", "EDITOR": "vi", "LC_ALL": "C"},
     intake_url="http://127.0.0.1:2791",
     engine_env={"MODE": "admin", "LEVEL": "admin"},
@@ -35,7 +35,7 @@ AROUND = EngineContext(
 
 
 def engine(*argv: str, env: Mapping[str, str] | None = None) -> CommandEngine:
-    return CommandEngine(CommandSetup(argv=argv, engine_context=AROUND, env=env or {}, answer_timeout_s=2.0))
+    return CommandEngine(CommandSetup(argv=argv, engine_context=CONTEXT, env=env or {}, answer_timeout_s=2.0))
 
 
 async def test_an_engine_is_a_port_of_the_domain() -> None:
@@ -222,7 +222,7 @@ async def test_a_server_without_a_health_page_proves_nothing() -> None:
 
 
 async def test_an_engine_that_accepts_and_never_answers_is_given_up_on() -> None:
-    asked = CommandEngine(CommandSetup(argv=("true",), engine_context=AROUND, answer_timeout_s=0.05))
+    asked = CommandEngine(CommandSetup(argv=("true",), engine_context=CONTEXT, answer_timeout_s=0.05))
     launch = new_launch(free_port())
 
     with socket.create_server(("127.0.0.1", launch.port)):  # the kernel accepts, nobody answers

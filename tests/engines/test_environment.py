@@ -29,8 +29,8 @@ DAEMON_ENVIRON = {
 
 
 def engine(engine_type: str = "baileys", **engine_env: str) -> OpenwaEngine:
-    around = EngineContext(environ=DAEMON_ENVIRON, intake_url="http://127.0.0.1:2791", engine_env=engine_env)
-    setup = OpenwaSetup(program=FixedProgram(("true",)), engine_context=around, engine_type=engine_type)
+    context = EngineContext(environ=DAEMON_ENVIRON, intake_url="http://127.0.0.1:2791", engine_env=engine_env)
+    setup = OpenwaSetup(program=FixedProgram(("true",)), engine_context=context, engine_type=engine_type)
     return OpenwaEngine(setup, SystemClock())
 
 
@@ -90,8 +90,8 @@ async def test_temporary_files_stay_in_the_session_unless_chromiums_socket_would
 
 
 async def test_logs_may_live_elsewhere(tmp_path: Path) -> None:
-    around = EngineContext(environ={}, intake_url="http://127.0.0.1:2791", logs_root=tmp_path / "logs")
-    setup = OpenwaSetup(program=FixedProgram(("true",)), engine_context=around)
+    context = EngineContext(environ={}, intake_url="http://127.0.0.1:2791", logs_root=tmp_path / "logs")
+    setup = OpenwaSetup(program=FixedProgram(("true",)), engine_context=context)
 
     plan = await OpenwaEngine(setup, SystemClock()).plan(new_session(), new_launch(28100), tmp_path / "s")
 
@@ -99,9 +99,9 @@ async def test_logs_may_live_elsewhere(tmp_path: Path) -> None:
 
 
 def test_each_launch_posts_to_an_address_of_its_own() -> None:
-    around = EngineContext(environ={}, intake_url="http://127.0.0.1:2791")
+    context = EngineContext(environ={}, intake_url="http://127.0.0.1:2791")
 
-    url = around.webhook_url(SessionId("alice"), new_launch(1).launch_id)
+    url = context.webhook_url(SessionId("alice"), new_launch(1).launch_id)
 
     assert url.startswith("http://127.0.0.1:2791/hooks/alice/")
 

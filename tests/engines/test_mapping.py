@@ -118,7 +118,7 @@ def test_a_record_of_0_11_is_read_although_fields_are_missing() -> None:
         ("session.disconnected", {}),
     ],
 )
-def test_what_may_be_late_or_vague_only_asks_for_the_truth(event: str, data: dict[str, Json]) -> None:
+def test_what_may_be_late_or_vague_only_asks_for_the_record(event: str, data: dict[str, Json]) -> None:
     assert observations_of(event, data, LAUNCH) == (LinkCheckRequested(launch_id=LAUNCH),)
 
 

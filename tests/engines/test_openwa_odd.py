@@ -30,8 +30,8 @@ def launch() -> Launch:
 
 @pytest.fixture
 async def engine() -> AsyncIterator[OpenwaEngine]:
-    around = EngineContext(environ={}, intake_url="http://127.0.0.1:2791")
-    setup = OpenwaSetup(program=FixedProgram(("true",)), engine_context=around, answer_timeout_s=2.0)
+    context = EngineContext(environ={}, intake_url="http://127.0.0.1:2791")
+    setup = OpenwaSetup(program=FixedProgram(("true",)), engine_context=context, answer_timeout_s=2.0)
     async with OpenwaEngine(setup, SystemClock()) as engine:
         yield engine
 
@@ -215,8 +215,8 @@ async def test_a_new_launch_gets_a_line_of_its_own(engine: OpenwaEngine, launch:
 
 
 async def test_a_call_that_takes_too_long_is_told_apart_from_one_that_failed(launch: Launch) -> None:
-    around = EngineContext(environ={}, intake_url="http://127.0.0.1:2791")
-    setup = OpenwaSetup(program=FixedProgram(("true",)), engine_context=around, answer_timeout_s=0.05)
+    context = EngineContext(environ={}, intake_url="http://127.0.0.1:2791")
+    setup = OpenwaSetup(program=FixedProgram(("true",)), engine_context=context, answer_timeout_s=0.05)
 
     async with OpenwaEngine(setup, SystemClock()) as engine, serving(Peer(held_call=RECORD), launch.port):
         with pytest.raises(EngineTimeoutError, match=r"within 0\.05 s"):

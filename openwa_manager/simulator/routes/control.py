@@ -92,10 +92,10 @@ class Control:
         return _done()
 
     async def _fail(self, call: RouteCall) -> Response:
-        trouble = self._messages.trouble
-        trouble.mode = call.request.query.get("mode", "500")
-        trouble.left = _integer(call, "n", 1)
-        return Response(status=200, body={"mode": trouble.mode, "left": trouble.left})
+        fault = self._messages.fault
+        fault.mode = call.request.query.get("mode", "500")
+        fault.left = _integer(call, "n", 1)
+        return Response(status=200, body={"mode": fault.mode, "left": fault.left})
 
     async def _exit(self, call: RouteCall) -> Response:
         asyncio.get_running_loop().call_later(ACTION_DELAY_S, self._exit_now, _integer(call, "code", 1))

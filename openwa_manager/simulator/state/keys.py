@@ -49,7 +49,7 @@ class Keys:
             file.write(key)
 
     def find(self, key: str) -> KeyRow | None:
-        """Return the row of a key, or None for a stranger's."""
+        """Return the row of a key, None when there is none."""
         wanted = _hash(key.strip())
         return next((row for row in self._storage.keys.values() if row.key_hash == wanted), None)
 

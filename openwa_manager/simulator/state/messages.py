@@ -33,14 +33,14 @@ class Outgoing:
 
 
 @dataclass(slots=True)
-class Trouble:
-    """What the next sends run into; set through the control routes."""
+class SendFault:
+    """How the next sends fail; set through the control routes."""
 
     mode: str = ""
     left: int = 0
 
     def take(self) -> str:
-        """Return the trouble of this send, or an empty string."""
+        """Return how this send fails; an empty string when it does not."""
         if self.left <= 0:
             return ""
         self.left -= 1
@@ -92,7 +92,7 @@ class Messages:
         self._settings = settings
         self._vices = vices
         self._tasks = tasks
-        self.trouble = Trouble()
+        self.fault = SendFault()
 
     async def send(self, session_id: str, message: Outgoing, *, types: bool = True) -> dict[str, Json]:
         """Send a message, after typing it for a while. Raises: HttpError."""
@@ -100,7 +100,7 @@ class Messages:
         if types and message.kind == "text" and self._settings.simulates_typing:
             await asyncio.sleep(min(5.0, 0.5 + 0.045 * len(message.text)))
             self._sessions.ready_engine(session_id)
-        await self._meet_trouble()
+        await self._fail_if_told()
         engine = self._sessions.ready_engine(session_id)
         message_id = "3EB0" + os.urandom(9).hex().upper()
         sent_at = unix_now_s()
@@ -137,8 +137,8 @@ class Messages:
         exists = bool(digits) and UNREACHABLE not in digits
         return {"number": number, "exists": exists, "whatsappId": f"{digits}@c.us" if exists else None}
 
-    async def _meet_trouble(self) -> None:
-        match self.trouble.take():
+    async def _fail_if_told(self) -> None:
+        match self.fault.take():
             case "":
                 return
             case "hang":
