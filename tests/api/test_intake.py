@@ -118,9 +118,9 @@ async def test_what_is_no_event_is_refused(world: World) -> None:
 async def test_more_than_two_mebibytes_are_too_much(world: World) -> None:
     session = await linked(world)
     assert session.launch is not None
-    url = f"http://127.0.0.1:{world.intake_port}/hooks/a/{session.launch.launch_id}"
+    url = f"/hooks/a/{session.launch.launch_id}"
 
-    async with world.client.post(url, data=io.BytesIO(b" " * (BODY_MAX_BYTES + 1))) as answer:
+    async with world.intake.post(url, data=io.BytesIO(b" " * (BODY_MAX_BYTES + 1))) as answer:
         assert answer.status == 413
 
 
@@ -149,7 +149,7 @@ async def test_without_room_engines_are_asked_to_come_back_except_for_what_their
 async def test_a_body_that_never_ends_is_given_up_on(world: World) -> None:
     session = await linked(world)
     assert session.launch is not None
-    reader, writer = await asyncio.open_connection("127.0.0.1", world.intake_port)
+    reader, writer = await asyncio.open_connection("127.0.0.1", world.intake.port)
     head = f"POST /hooks/a/{session.launch.launch_id} HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n"
 
     writer.write(head.encode() + b"5\r\nhel")
@@ -161,7 +161,7 @@ async def test_a_body_that_never_ends_is_given_up_on(world: World) -> None:
 
 
 async def test_the_intake_serves_nothing_else(world: World) -> None:
-    async with world.client.get(f"http://127.0.0.1:{world.intake_port}/v1/sessions") as answer:
+    async with world.intake.get("/v1/sessions") as answer:
         assert answer.status == 404
         assert answer.content_type == "application/problem+json"
 

@@ -13,8 +13,9 @@ from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
 
-import aiohttp
 from aiohttp import web
+from aiohttp.test_utils import TestClient
+from pytest_aiohttp import AiohttpClient
 
 from openwa_manager.api.admission.admin_key import make_admin_key
 from openwa_manager.api.admission.authenticator import Authenticator
@@ -61,6 +62,7 @@ ALLOWED_HOST = "wa.example.com"
 GRACE_S = 2.0
 
 Object = dict[str, Json]
+Client = TestClient[web.Request, web.Application]
 
 
 @dataclass(frozen=True)
@@ -96,21 +98,25 @@ class World:
     database: Database
     home: Path
     key: str
-    client: aiohttp.ClientSession
     channels: Channels
-    port: int = 0
-    intake_port: int = 0
     used: dict[SessionId, Usage] = field(default_factory=dict)
     engines: dict[str, OpenwaEngine] = field(default_factory=dict)
     gateway: GatewayDependencies = field(init=False)
+    client: Client = field(init=False)
+    intake: Client = field(init=False)
+
+    @property
+    def port(self) -> int:
+        """The API's port, for what no client would say."""
+        assert self.client.port is not None
+        return self.client.port
 
     async def call(
         self, method: str, path: str, body: object = None, *, headers: Mapping[str, str] | None = None
     ) -> Reply:
         """Call the API with the admin's key."""
         given = {"X-API-Key": self.key, **(headers or {})}
-        url = f"http://127.0.0.1:{self.port}{path}"
-        async with self.client.request(method, url, json=body, headers=given) as answer:
+        async with self.client.request(method, path, json=body, headers=given) as answer:
             return Reply(answer.status, dict(answer.headers), await answer.read())
 
     async def create(self, **body: object) -> Object:
@@ -134,7 +140,7 @@ class World:
         """Play WhatsApp or the phone on the session's simulator."""
         launch = self.sessions.get(session_id).launch
         assert launch is not None
-        async with self.client.post(f"http://127.0.0.1:{launch.port}/_sim/{verb}") as answer:
+        async with self.client.session.post(f"http://127.0.0.1:{launch.port}/_sim/{verb}") as answer:
             assert answer.status == 200, await answer.text()
 
     async def post_event(self, session: Session, body: bytes, **changed: str) -> Reply:
@@ -146,8 +152,7 @@ class World:
         if "key" in changed:
             headers["X-OpenWA-Idempotency-Key"] = changed["key"]
         session_id = changed.get("session_id", session.session_id)
-        url = f"http://127.0.0.1:{self.intake_port}/hooks/{session_id}/{launch_id}"
-        async with self.client.post(url, data=body, headers=headers) as answer:
+        async with self.intake.post(f"/hooks/{session_id}/{launch_id}", data=body, headers=headers) as answer:
             return Reply(answer.status, dict(answer.headers), await answer.read())
 
 
@@ -157,14 +162,20 @@ def sign(secret: str, body: bytes) -> str:
 
 @asynccontextmanager
 async def world_in(
-    home: Path, *, takes_up: bool = True, program: Program = SIMULATOR, gap_s: float = 0.0, silence_s: float = 60.0
+    home: Path,
+    aiohttp_client: AiohttpClient,
+    *,
+    takes_up: bool = True,
+    program: Program = SIMULATOR,
+    gap_s: float = 0.0,
+    silence_s: float = 60.0,
 ) -> AsyncIterator[World]:
     """Build the daemon's inside in `home`, run it, and end all its engines afterwards.
 
     Without `takes_up` its sessions are known, but not run. `program` is what it takes for an OpenWA; `gap_s` lies
     between two messages, and after `silence_s` a request handed on to the engine has no answer.
     """
-    api_socket, intake_socket = _reserved(), _reserved()
+    intake_socket = _reserved()
     async with AsyncExitStack() as stack:
         database = await stack.enter_async_context(Database(home / "manager.db"))
         engine = await stack.enter_async_context(_engine(program, _port_of(intake_socket), silence_s))
@@ -182,15 +193,14 @@ async def world_in(
             database=database,
             home=home,
             key=make_admin_key(home / "admin.key"),
-            client=await stack.enter_async_context(aiohttp.ClientSession()),
             channels=channels,
-            port=_port_of(api_socket),
-            intake_port=_port_of(intake_socket),
             engines={"simulator": engine},
         )
         world.gateway = _gateway(world, dependencies, gap_s)
-        await stack.enter_async_context(serving(_control(world), api_socket, home / "manager.sock"))
-        await stack.enter_async_context(serving(intake_app(sessions, inbox, channels.has_no_room, 0.3), intake_socket))
+        world.client = await aiohttp_client(_control(world))
+        await web.UnixSite(_runner_of(world.client), str(home / "manager.sock")).start()
+        intake = intake_app(sessions, inbox, channels.has_no_room, 0.3)
+        world.intake = await aiohttp_client(intake, server_kwargs={"socket_factory": lambda *_: intake_socket})
         parts = (launcher, dependencies.gate, channels.dispatcher, *((runner,) if takes_up else ()))
         async with _running(world, parts):
             yield world
@@ -211,20 +221,10 @@ async def _running(
                 task.cancel()
 
 
-@asynccontextmanager
-async def serving(
-    app: web.Application, tcp: socket.socket, unix_path: Path | None = None
-) -> AsyncIterator[web.Application]:
-    """Serve an application on a bound socket, and on a unix socket if a path is given."""
-    runner = web.AppRunner(app, access_log=None, shutdown_timeout=0.5)
-    await runner.setup()
-    await web.SockSite(runner, tcp).start()
-    if unix_path is not None:
-        await web.UnixSite(runner, str(unix_path)).start()
-    try:
-        yield app
-    finally:
-        await runner.cleanup()
+def _runner_of(client: Client) -> web.BaseRunner:
+    runner = client.server.runner
+    assert runner is not None
+    return runner
 
 
 def _reserved() -> socket.socket:

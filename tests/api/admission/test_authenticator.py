@@ -11,7 +11,7 @@ PATH = "/v1/registry"
 
 
 async def status_with(world: World, headers: dict[str, str], path: str = PATH) -> int:
-    async with world.client.get(f"http://127.0.0.1:{world.port}{path}", headers=headers) as answer:
+    async with world.client.get(path, headers=headers) as answer:
         return answer.status
 
 

@@ -53,7 +53,7 @@ async def listening(
     world: World, path: str = "/v1/events", headers: Mapping[str, str] | None = None
 ) -> AsyncIterator[Listener]:
     given = {"X-API-Key": world.key, "Accept": EVENT_STREAM, **(headers or {})}
-    async with world.client.get(f"http://127.0.0.1:{world.port}{path}", headers=given) as answer:
+    async with world.client.get(path, headers=given) as answer:
         assert (answer.status, answer.content_type) == (200, EVENT_STREAM)
         yield Listener(answer)
 

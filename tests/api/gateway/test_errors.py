@@ -1,9 +1,9 @@
 import json
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import Awaitable, Callable
 
 import pytest
 from aiohttp import ClientResponse, web
-from aiohttp.test_utils import TestClient, TestServer
+from pytest_aiohttp import AiohttpClient
 
 from openwa_manager.api.gateway.errors import GatewayError, answer_as_openwa
 from openwa_manager.api.middleware import identify
@@ -40,12 +40,12 @@ async def fail(request: web.Request) -> web.Response:
 
 
 @pytest.fixture
-async def ask() -> AsyncIterator[Ask]:
+async def ask(aiohttp_client: AiohttpClient) -> Ask:
     app = web.Application(middlewares=[identify, answer_as_openwa])
     app.router.add_get("/api/{error}", fail)
     app.router.add_get("/v1/{error}", fail)
-    async with TestClient(TestServer(app)) as client:
-        yield client.get
+    client = await aiohttp_client(app)
+    return client.get
 
 
 @pytest.mark.parametrize(

@@ -9,6 +9,7 @@ from pathlib import Path
 
 import aiohttp
 import pytest
+from pytest_aiohttp import AiohttpClient
 from yarl import URL
 
 from openwa_manager.api.gateway.relay import BODY_MAX_BYTES
@@ -21,14 +22,14 @@ CHAT = {"chatId": "628123456789@c.us", "text": "Hello"}
 LARGE = b"0123456789abcdef" * 1024 * 1024  # 16 MiB
 
 
-def url_of(world: World, path: str) -> URL:
-    return URL(f"http://127.0.0.1:{world.port}/api/sessions/acme/{path}", encoded=True)
+def url_of(path: str) -> URL:
+    return URL(f"/api/sessions/acme/{path}", encoded=True)
 
 
 async def echo(world: World, method: str = "POST", path: str = "vice/echo", **given: object) -> dict[str, object]:
     """Return what the engine saw of a request."""
     headers = {"X-API-Key": world.key, **given.pop("headers", {})}  # type: ignore[dict-item]
-    async with world.client.request(method, url_of(world, path), headers=headers, **given) as answer:  # type: ignore[arg-type]
+    async with world.client.request(method, url_of(path), headers=headers, **given) as answer:  # type: ignore[arg-type]
         assert answer.status == 200, await answer.text()
         seen: dict[str, object] = await answer.json()
         return seen
@@ -74,7 +75,7 @@ async def test_the_engine_sees_its_own_key_and_name_and_nothing_of_ours(peers: W
 
 async def test_a_key_given_as_bearer_does_not_leak_either(peers: World) -> None:
     async with peers.client.post(
-        url_of(peers, "vice/echo"), headers={"Authorization": f"Bearer {peers.key}"}, data=b"x"
+        url_of("vice/echo"), headers={"Authorization": f"Bearer {peers.key}"}, data=b"x"
     ) as answer:
         seen = await answer.json()
 
@@ -96,9 +97,7 @@ async def test_large_bodies_are_streamed_both_ways(peers: World) -> None:
 
     known = await echo(peers, data=io.BytesIO(LARGE))
     chunked = await echo(peers, data=parts())
-    mirrored = await peers.client.post(
-        url_of(peers, "vice/mirror"), headers={"X-API-Key": peers.key}, data=io.BytesIO(LARGE)
-    )
+    mirrored = await peers.client.post(url_of("vice/mirror"), headers={"X-API-Key": peers.key}, data=io.BytesIO(LARGE))
 
     digest = hashlib.sha256(LARGE).hexdigest()
     assert (known["length"], known["sha256"]) == (len(LARGE), digest)
@@ -162,7 +161,7 @@ async def test_an_engine_that_does_not_answer_well_is_an_error_in_openwas_shape(
 
 
 async def test_an_answer_that_breaks_off_late_breaks_off_for_the_caller(peers: World) -> None:
-    async with peers.client.get(url_of(peers, "vice/half-large"), headers={"X-API-Key": peers.key}) as answer:
+    async with peers.client.get(url_of("vice/half-large"), headers={"X-API-Key": peers.key}) as answer:
         assert answer.status == 200
         with pytest.raises(aiohttp.ClientError):
             await answer.read()
@@ -177,8 +176,8 @@ async def test_a_stopped_session_refuses_as_openwa_does(world: World) -> None:
     assert send == hooks == (400, "Session 'acme' is not active. Start the session first.")
 
 
-async def test_a_stop_does_not_wait_for_a_hung_request(tmp_path: Path) -> None:
-    async with world_in(tmp_path, program=PEER) as peers:
+async def test_a_stop_does_not_wait_for_a_hung_request(tmp_path: Path, aiohttp_client: AiohttpClient) -> None:
+    async with world_in(tmp_path, aiohttp_client, program=PEER) as peers:
         await peers.create(session_id="acme", wait_for="connected")
         async with asyncio.TaskGroup() as group:
             hung = group.create_task(peers.call("POST", "/api/sessions/acme/vice/silence", {}))
@@ -199,7 +198,7 @@ async def test_the_users_webhooks_work_and_ours_is_not_there(world: World) -> No
     inside = {"X-API-Key": session.engine_key}
     assert session.launch is not None
     engine_url = f"http://127.0.0.1:{session.launch.port}/api/sessions/{session.inner_id}/webhooks"
-    async with world.client.get(engine_url, headers=inside) as answer:
+    async with world.client.session.get(engine_url, headers=inside) as answer:
         (ours,) = await answer.json()
 
     made = (await world.call("POST", path, {"url": "http://127.0.0.1:9/hooks/acme/mine", "events": ["*"]})).json
@@ -212,7 +211,7 @@ async def test_the_users_webhooks_work_and_ours_is_not_there(world: World) -> No
     ]
     test = error(await world.call("POST", f"{path}/{ours['id']}/test"))
     deleted = await world.call("DELETE", f"{path}/{made['id']}")
-    async with world.client.get(engine_url, headers=inside) as answer:
+    async with world.client.session.get(engine_url, headers=inside) as answer:
         left = await answer.json()
 
     assert listed == [made]

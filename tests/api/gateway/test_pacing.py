@@ -3,6 +3,8 @@ import json
 from itertools import pairwise
 from pathlib import Path
 
+from pytest_aiohttp import AiohttpClient
+
 from openwa_manager.api.gateway import forwarding as gateway_forwarding
 from tests.api.conftest import PEER
 from tests.api.gateway.test_sessions import error
@@ -12,8 +14,8 @@ GAP_S = 0.05
 TEXT = {"chatId": "628123456789@c.us", "text": "Hello"}
 
 
-async def test_sends_take_turns(tmp_path: Path) -> None:
-    async with world_in(tmp_path, program=PEER, gap_s=GAP_S) as world:
+async def test_sends_take_turns(tmp_path: Path, aiohttp_client: AiohttpClient) -> None:
+    async with world_in(tmp_path, aiohttp_client, program=PEER, gap_s=GAP_S) as world:
         await world.create(session_id="acme", wait_for="connected")
         async with asyncio.TaskGroup() as group:
             for route in ("send-text", "reply", "Forward", "send-bulk"):
@@ -25,8 +27,8 @@ async def test_sends_take_turns(tmp_path: Path) -> None:
     assert all(begun_s - answered_s >= GAP_S for (_, answered_s), (begun_s, _) in pairwise(sends_s))
 
 
-async def test_what_sends_nothing_takes_no_turn(tmp_path: Path) -> None:
-    async with world_in(tmp_path, program=PEER, gap_s=100.0) as world:
+async def test_what_sends_nothing_takes_no_turn(tmp_path: Path, aiohttp_client: AiohttpClient) -> None:
+    async with world_in(tmp_path, aiohttp_client, program=PEER, gap_s=100.0) as world:
         await world.create(session_id="acme", wait_for="connected")
         await send_one(world)
 
@@ -34,9 +36,11 @@ async def test_what_sends_nothing_takes_no_turn(tmp_path: Path) -> None:
         await send_one(world, "batch/batch_1/cancel")
 
 
-async def test_a_send_that_cannot_have_its_turn_in_time_is_told_when_to_come_again(tmp_path: Path) -> None:
+async def test_a_send_that_cannot_have_its_turn_in_time_is_told_when_to_come_again(
+    tmp_path: Path, aiohttp_client: AiohttpClient
+) -> None:
     gap_s = gateway_forwarding.HOLD_S + 10
-    async with world_in(tmp_path, program=PEER, gap_s=gap_s) as world:
+    async with world_in(tmp_path, aiohttp_client, program=PEER, gap_s=gap_s) as world:
         await world.create(session_id="acme", wait_for="connected")
         await send_one(world)
 
@@ -47,8 +51,10 @@ async def test_a_send_that_cannot_have_its_turn_in_time_is_told_when_to_come_aga
         assert reply.headers["Retry-After"] == str(reply.json["retryAfterSeconds"]) == "40"
 
 
-async def test_a_send_that_waits_while_its_session_stops_is_not_sent(tmp_path: Path) -> None:
-    async with world_in(tmp_path, program=PEER, gap_s=1.0) as world:
+async def test_a_send_that_waits_while_its_session_stops_is_not_sent(
+    tmp_path: Path, aiohttp_client: AiohttpClient
+) -> None:
+    async with world_in(tmp_path, aiohttp_client, program=PEER, gap_s=1.0) as world:
         await world.create(session_id="acme", wait_for="connected")
         await send_one(world)
         async with asyncio.TaskGroup() as group:

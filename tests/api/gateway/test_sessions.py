@@ -6,6 +6,7 @@ import signal
 from pathlib import Path
 
 import pytest
+from pytest_aiohttp import AiohttpClient
 
 from openwa_manager.domain.session.session import Session, Status, Usage
 from openwa_manager.watcher.png import is_whole_png
@@ -121,10 +122,8 @@ async def test_the_list_begins_with_the_newest_and_is_cut_as_asked(world: World)
     for name in ("one", "two", "three"):
         await world.call("POST", "/api/sessions", {"name": name})
 
-    whole = await world.client.get(f"http://127.0.0.1:{world.port}/api/sessions", headers={"X-API-Key": world.key})
-    part = await world.client.get(
-        f"http://127.0.0.1:{world.port}/api/sessions?limit=1&offset=1", headers={"X-API-Key": world.key}
-    )
+    whole = await world.client.get("/api/sessions", headers={"X-API-Key": world.key})
+    part = await world.client.get("/api/sessions?limit=1&offset=1", headers={"X-API-Key": world.key})
 
     assert [each["id"] for each in await whole.json()] == ["three", "two", "one"]
     assert [each["id"] for each in await part.json()] == ["two"]
@@ -339,15 +338,15 @@ async def test_a_session_that_waits_for_its_engine_cannot_pair_or_log_out_yet(wo
     assert pair == (409, "Cannot request a pairing code before the engine is initialized.")
 
 
-async def test_a_daemon_that_takes_up_its_sessions_is_not_ready(tmp_path: Path) -> None:
-    async with world_in(tmp_path, takes_up=False) as world:
+async def test_a_daemon_that_takes_up_its_sessions_is_not_ready(tmp_path: Path, aiohttp_client: AiohttpClient) -> None:
+    async with world_in(tmp_path, aiohttp_client, takes_up=False) as world:
         ready = await world.call("GET", "/api/health/ready")
 
     assert (ready.status, ready.json["details"]) == (503, {"sessions": {"status": "resuming"}})
 
 
 async def test_no_key_and_a_wrong_key_are_told_apart_as_openwa_does(world: World) -> None:
-    url = f"http://127.0.0.1:{world.port}/api/sessions"
+    url = "/api/sessions"
     async with world.client.get(url) as none, world.client.get(url, headers={"X-API-Key": "owm_x"}) as wrong:
         assert (none.status, await none.json()) == (
             401,
@@ -358,9 +357,9 @@ async def test_no_key_and_a_wrong_key_are_told_apart_as_openwa_does(world: World
 
 async def test_signs_of_life_need_no_key(world: World) -> None:
     async with (
-        world.client.get(f"http://127.0.0.1:{world.port}/api/health") as health,
-        world.client.get(f"http://127.0.0.1:{world.port}/api/health/live") as live,
-        world.client.get(f"http://127.0.0.1:{world.port}/api/health/ready") as ready,
+        world.client.get("/api/health") as health,
+        world.client.get("/api/health/live") as live,
+        world.client.get("/api/health/ready") as ready,
     ):
         body = await health.json()
         assert (health.status, body["status"]) == (200, "ok")

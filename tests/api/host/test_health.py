@@ -2,6 +2,7 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
+from pytest_aiohttp import AiohttpClient
 
 from openwa_manager.api.host.health import health_of
 from openwa_manager.api.sessions.why import next_step_of
@@ -30,8 +31,10 @@ SOON = "2026-11-22T00:00:00.000Z"
 SOON_AT = 1_795_305_600.0
 
 
-async def test_the_daemon_is_ready_only_once_all_sessions_are_taken_up(tmp_path: Path) -> None:
-    async with world_in(tmp_path, takes_up=False) as world:
+async def test_the_daemon_is_ready_only_once_all_sessions_are_taken_up(
+    tmp_path: Path, aiohttp_client: AiohttpClient
+) -> None:
+    async with world_in(tmp_path, aiohttp_client, takes_up=False) as world:
         live = await world.call("GET", "/livez")
         ready = await world.call("GET", "/readyz")
 

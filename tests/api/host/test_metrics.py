@@ -1,6 +1,7 @@
 from pathlib import Path
 
 from prometheus_client.parser import text_string_to_metric_families
+from pytest_aiohttp import AiohttpClient
 
 from openwa_manager.domain.session.session import SessionId, Usage
 from tests.api.world import World, world_in
@@ -54,8 +55,10 @@ async def test_verbose_readiness_tells_how_far_the_start_is_but_only_to_those_wi
     assert misspelt.status == 422
 
 
-async def test_verbose_readiness_is_503_while_sessions_are_taken_up(tmp_path: Path) -> None:
-    async with world_in(tmp_path, takes_up=False) as world:
+async def test_verbose_readiness_is_503_while_sessions_are_taken_up(
+    tmp_path: Path, aiohttp_client: AiohttpClient
+) -> None:
+    async with world_in(tmp_path, aiohttp_client, takes_up=False) as world:
         verbose = await world.call("GET", "/readyz?verbose")
 
     assert verbose.status == 503

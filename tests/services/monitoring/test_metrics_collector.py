@@ -2,6 +2,8 @@ import asyncio
 import time
 from pathlib import Path
 
+from pytest_aiohttp import AiohttpClient
+
 from openwa_manager.domain.delivery.events import Event, StoredEvent
 from openwa_manager.metrics import QR_PUSH_S, Durations
 from openwa_manager.services.monitoring.metrics_collector import MetricsCollector
@@ -17,8 +19,10 @@ def stored(event_type: str, reason: str) -> StoredEvent:
     return StoredEvent(seq=1, id="evt_1", event=event)
 
 
-async def test_restarts_are_counted_by_reason_and_nothing_else_is(tmp_path: Path) -> None:
-    async with world_in(tmp_path) as world:
+async def test_restarts_are_counted_by_reason_and_nothing_else_is(
+    tmp_path: Path, aiohttp_client: AiohttpClient
+) -> None:
+    async with world_in(tmp_path, aiohttp_client) as world:
         metrics_collector = measurements_of(world)
 
         metrics_collector.note(
@@ -31,8 +35,8 @@ async def test_restarts_are_counted_by_reason_and_nothing_else_is(tmp_path: Path
         assert (await metrics_collector.read()).restarts == {"engine_exited": 2, "memory_limit": 1}
 
 
-async def test_whatever_blocks_the_loop_shows_as_lag(tmp_path: Path) -> None:
-    async with world_in(tmp_path) as world, asyncio.TaskGroup() as tasks:
+async def test_whatever_blocks_the_loop_shows_as_lag(tmp_path: Path, aiohttp_client: AiohttpClient) -> None:
+    async with world_in(tmp_path, aiohttp_client) as world, asyncio.TaskGroup() as tasks:
         metrics_collector = measurements_of(world)
         running = tasks.create_task(metrics_collector.run())
         await asyncio.sleep(0)
