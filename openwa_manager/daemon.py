@@ -5,7 +5,6 @@ import faulthandler
 import gc
 import os
 import signal
-import sqlite3
 import sys
 from contextlib import AsyncExitStack
 from functools import partial
@@ -29,6 +28,7 @@ from openwa_manager.processes.locks import reserve_lock_fd
 from openwa_manager.services.delivery.backpressure import Backpressure
 from openwa_manager.services.starting.registry_rebuild import RegistryRebuild, open_safely
 from openwa_manager.services.upkeep.service_notifier import ServiceNotifier
+from openwa_manager.store.database import Connection
 from openwa_manager.store.endpoints import configure_default
 from openwa_manager.webhooks.signing import new_secret
 
@@ -113,6 +113,6 @@ async def _work(parts: Parts, authenticator: Authenticator, stop: asyncio.Event)
             task.cancel()
 
 
-def _configure_default(connection: sqlite3.Connection, settings: Settings, at: float) -> None:
+def _configure_default(connection: Connection, settings: Settings, at: float) -> None:
     secret = settings.upstream_secret.get_secret_value() if settings.upstream_secret else None
     configure_default(connection, url=settings.upstream_url, secret=secret, fallback_secret=new_secret(), at=at)

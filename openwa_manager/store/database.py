@@ -26,6 +26,11 @@ from openwa_manager.store.copies import upgrade, write_copy
 
 T = TypeVar("T")
 
+#: What the functions that read and write are given; only this folder knows that it is SQLite's.
+Connection = sqlite3.Connection
+#: What a read or a write may raise besides our own errors: SQLite's, where we have no word for it.
+SqliteError = sqlite3.Error
+
 #: How many writes share one commit at most.
 GROUP_MAX = 50
 
@@ -215,6 +220,14 @@ class Database:
         except sqlite3.Error as error:
             raise _translated(error) from error
 
+    async def check(self) -> None:
+        """Return once something was read from the file itself.
+
+        Raises:
+            StoreDamagedError: the file is damaged.
+        """
+        await self.read(_read_schema)
+
     async def snapshot(self, path: Path) -> None:
         """Copy the database to `path`, whole and consistent, mode 0600; a file in its place is replaced.
 
@@ -261,6 +274,10 @@ def _read(function: Callable[[sqlite3.Connection], T], connection: sqlite3.Conne
         return function(connection)
     finally:
         connection.execute("ROLLBACK")
+
+
+def _read_schema(connection: sqlite3.Connection) -> None:
+    connection.execute("SELECT count(*) FROM sqlite_schema").fetchone()  # `SELECT 1` would be answered without the file
 
 
 def _snapshot(source: Path, target: Path) -> None:

@@ -1,6 +1,5 @@
 """All the doctor's checks, in the order in which they depend on each other."""
 
-import sqlite3
 from collections.abc import Iterator, Mapping
 from importlib import metadata
 from pathlib import Path
@@ -12,12 +11,13 @@ from openwa_manager.domain.errors import ConfigError
 from openwa_manager.engines import registry
 from openwa_manager.engines.program import NodeProgram
 from openwa_manager.host import capacity
+from openwa_manager.store.read_only import SQLITE_VERSION
 
 
 def examine(home: Path, environ: Mapping[str, str]) -> Iterator[Finding]:
     """Yield what is found on this host for the daemon of this home."""
     yield from host_checks.host_findings()
-    yield daemon_checks.check_sqlite(sqlite3.sqlite_version_info)
+    yield daemon_checks.check_sqlite(SQLITE_VERSION)
     yield daemon_checks.check_socket_path(home)
     yield daemon_checks.check_home(home)
     try:

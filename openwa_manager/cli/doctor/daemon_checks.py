@@ -1,12 +1,10 @@
 """The doctor's checks of what the daemon needs: its home, database, ports, engine and backend."""
 
 import asyncio
-import contextlib
 import errno
 import os
 import pwd
 import socket
-import sqlite3
 import ssl
 from collections.abc import Mapping
 from pathlib import Path
@@ -18,9 +16,9 @@ from openwa_manager.cli.discovery import SocketDaemon, socket_of
 from openwa_manager.cli.doctor.findings import Finding
 from openwa_manager.cli.errors import CommandFailedError, NotReachableError
 from openwa_manager.config.settings import SOCKET_PATH_MAX_BYTES, Address
-from openwa_manager.domain.errors import LaunchFailedError
+from openwa_manager.domain.errors import LaunchFailedError, StoreDamagedError
 from openwa_manager.engines.program import NodeProgram
-from openwa_manager.store.read_only import connect_read_only
+from openwa_manager.store.read_only import count_sessions
 
 if TYPE_CHECKING:
     from openwa_manager.domain.delivery.events import Json
@@ -84,13 +82,9 @@ def check_database(path: Path) -> Finding:
         return Finding("database", "ok", "not there yet: the daemon makes it")
     advice = "stop the daemon and start it again: it restores the newest copy and takes its engines up"
     try:
-        with contextlib.closing(connect_read_only(path)) as connection:
-            (verdict,) = connection.execute("PRAGMA quick_check(1)").fetchone()
-            (count,) = connection.execute("SELECT count(*) FROM session").fetchone()
-    except sqlite3.Error as error:
+        count = count_sessions(path)
+    except StoreDamagedError as error:
         return Finding("database", "fail", f"{path}: {error}", advice)
-    if verdict != "ok":
-        return Finding("database", "fail", f"{path}: {verdict}", advice)
     return Finding("database", "ok", f"whole, {count} sessions")
 
 

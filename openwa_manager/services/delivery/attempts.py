@@ -1,7 +1,6 @@
 """Takes the first event of a stream to its endpoint, and records what became of it before the next one may go."""
 
 import asyncio
-import sqlite3
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, replace
@@ -33,7 +32,7 @@ from openwa_manager.domain.ports import Clock, WebhookSender
 from openwa_manager.domain.session.session import SessionId
 from openwa_manager.metrics import QR_PUSH_S, Durations
 from openwa_manager.store import outbox
-from openwa_manager.store.database import Database
+from openwa_manager.store.database import Connection, Database
 from openwa_manager.store.endpoints import disable_endpoint, load_endpoint
 from openwa_manager.store.ids import new_id
 from openwa_manager.store.outbox import Attempt, NextDelivery
@@ -231,14 +230,14 @@ class DeliveryWorker:
     ) -> AttemptEnd:
         events = _dead_letter_event(first, key, decision, attempt)
 
-        def dead_letter(connection: sqlite3.Connection) -> float | None:
+        def dead_letter(connection: Connection) -> float | None:
             outbox.append(connection, events)
             return outbox.record(connection, key, attempt)
 
         return AttemptEnd(due_at=await self._persist(dead_letter), has_new_event=bool(events))
 
     async def _disable(self, endpoint: Endpoint, key: StreamKey, attempt: Attempt) -> AttemptEnd:
-        def disable(connection: sqlite3.Connection) -> None:
+        def disable(connection: Connection) -> None:
             outbox.record(connection, key, attempt)
             present = load_endpoint(connection, key.endpoint_id)
             if present is not None and present.url == endpoint.url:  # else it was moved just now
@@ -256,7 +255,7 @@ class DeliveryWorker:
         if was_open and not queue.breaker.is_open:
             _log.info("endpoint_recovered", endpoint_id=queue.endpoint.endpoint_id)
 
-    async def _persist(self, function: Callable[[sqlite3.Connection], T]) -> T:
+    async def _persist(self, function: Callable[[Connection], T]) -> T:
         """Write, and on a full disk keep trying: forgetting an outcome would send the event a second time."""
         while True:
             try:

@@ -1,7 +1,6 @@
 """Lets readers follow the events live: first those they missed, then each as it is stored."""
 
 import asyncio
-import sqlite3
 from collections.abc import AsyncGenerator, Sequence
 from dataclasses import dataclass
 from functools import partial
@@ -9,7 +8,7 @@ from functools import partial
 from openwa_manager.domain.delivery.events import StoredEvent
 from openwa_manager.domain.ports import Clock
 from openwa_manager.domain.session.session import SessionId
-from openwa_manager.store.database import Database
+from openwa_manager.store.database import Connection, Database
 from openwa_manager.store.outbox import last_seq, read_events
 
 _PAGE = 200
@@ -68,7 +67,7 @@ class Broadcaster:
                 idle_boot_s = self._clock.now().boot_s + idle_s
 
 
-def _read_page(connection: sqlite3.Connection, interest: Interest, after: int) -> tuple[list[StoredEvent], int]:
+def _read_page(connection: Connection, interest: Interest, after: int) -> tuple[list[StoredEvent], int]:
     """Return the next page and where the one after it begins: behind all that was looked at, wanted or not."""
     page = read_events(connection, after, _PAGE, interest.types, interest.session_id)
     return page, page[-1].seq if len(page) == _PAGE else max(after, last_seq(connection))

@@ -1,7 +1,6 @@
 """Whom we tell: endpoints are added, changed, rotated, tried out and removed here, and the dispatcher hears of it."""
 
 import asyncio
-import sqlite3
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from functools import partial
@@ -13,7 +12,7 @@ from openwa_manager.domain.errors import ConflictError, EndpointNotFoundError
 from openwa_manager.domain.ports import Clock
 from openwa_manager.services.delivery.attempts import DeliveryWorker, EndpointTest
 from openwa_manager.services.delivery.dispatcher import Dispatcher
-from openwa_manager.store.database import Database
+from openwa_manager.store.database import Connection, Database
 from openwa_manager.store.deliveries import count_pending, make_due
 from openwa_manager.store.endpoints import (
     forget_deliveries,
@@ -124,7 +123,7 @@ class Endpoints:
         if endpoint_id == DEFAULT_ENDPOINT:
             self._check_default(patch)
 
-        def change(connection: sqlite3.Connection) -> None:
+        def change(connection: Connection) -> None:
             save_endpoint(connection, self._changed(_load(connection, endpoint_id), patch))
 
         await self._write(change)
@@ -141,7 +140,7 @@ class Endpoints:
         if endpoint_id == DEFAULT_ENDPOINT:
             self._check_default(patch)
 
-        def resume(connection: sqlite3.Connection) -> None:
+        def resume(connection: Connection) -> None:
             save_endpoint(connection, self._changed(_load(connection, endpoint_id), patch))
             make_due(connection, endpoint_id)
 
@@ -186,11 +185,11 @@ class Endpoints:
         """
         return await self._worker.test(await self._database.read(partial(_load, endpoint_id=endpoint_id)))
 
-    async def _write(self, change: Callable[[sqlite3.Connection], T]) -> T:
+    async def _write(self, change: Callable[[Connection], T]) -> T:
         """Return what a change returned, once the dispatcher knows of it too, even if the caller hangs up meanwhile."""
         return await asyncio.shield(self._write_and_tell(change))
 
-    async def _write_and_tell(self, change: Callable[[sqlite3.Connection], T]) -> T:
+    async def _write_and_tell(self, change: Callable[[Connection], T]) -> T:
         changed = await self._database.write(change)
         self._dispatcher.reread()
         return changed
@@ -231,14 +230,14 @@ class Endpoints:
         return EndpointStatus(endpoint=endpoint, pending_count=pending.get(endpoint_id, 0), is_down=is_down)
 
 
-def _load(connection: sqlite3.Connection, endpoint_id: EndpointId) -> Endpoint:
+def _load(connection: Connection, endpoint_id: EndpointId) -> Endpoint:
     endpoint = load_endpoint(connection, endpoint_id)
     if endpoint is None:
         raise EndpointNotFoundError("there is no such endpoint")
     return endpoint
 
 
-def _add(connection: sqlite3.Connection, endpoint: Endpoint) -> None:
+def _add(connection: Connection, endpoint: Endpoint) -> None:
     if len(load_endpoints(connection)) >= ENDPOINTS_MAX:
         raise ConflictError(f"there are {ENDPOINTS_MAX} endpoints already; remove one first")
     save_endpoint(connection, endpoint)

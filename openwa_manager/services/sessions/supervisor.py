@@ -2,7 +2,6 @@
 
 import asyncio
 import hashlib
-import sqlite3
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from functools import partial
@@ -37,6 +36,7 @@ from openwa_manager.services.sessions.executor import Executor
 from openwa_manager.services.starting.dependencies import Dependencies
 from openwa_manager.services.starting.start_ticket import StartTicket
 from openwa_manager.store import engine_events, registry
+from openwa_manager.store.database import Connection
 from openwa_manager.store.engine_events import RepeatedError
 from openwa_manager.watcher.qr import read_qr
 
@@ -325,7 +325,7 @@ class Supervisor:
             has_slept=self._dependencies.awake_since() > self._met_boot_s,
         )
 
-    def _record(self, connection: sqlite3.Connection, batch: Decisions, entries: Sequence[_Entry]) -> list[StoredEvent]:
+    def _record(self, connection: Connection, batch: Decisions, entries: Sequence[_Entry]) -> list[StoredEvent]:
         """Write a batch, and what is still owed from when the disk was full, in one transaction.
 
         Raises:

@@ -2,7 +2,6 @@
 
 import asyncio
 import secrets
-import sqlite3
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from functools import partial
@@ -30,7 +29,7 @@ from openwa_manager.engines.registry import name_of
 from openwa_manager.host.home import Home
 from openwa_manager.processes.reading.discovery import FoundEngine, find_engines
 from openwa_manager.store import registry
-from openwa_manager.store.database import Database
+from openwa_manager.store.database import Connection, Database
 from openwa_manager.store.rescue import rescue
 
 _log = structlog.get_logger()
@@ -183,6 +182,6 @@ def _told(session: Session) -> Decided:
     return replace(born, steps=(*born.steps, step))
 
 
-def _record(connection: sqlite3.Connection, decisions: Iterable[Decided]) -> None:
+def _record(connection: Connection, decisions: Iterable[Decided]) -> None:
     for each in decisions:
         registry.save_session(connection, each.session, each.steps, each.events)

@@ -1,7 +1,6 @@
 """What grows is kept small: engine logs are rotated, delivered events and old keys forgotten, the database copied."""
 
 import asyncio
-import sqlite3
 from collections.abc import Callable
 from functools import partial
 from pathlib import Path
@@ -13,7 +12,7 @@ from openwa_manager.domain.ports import Clock
 from openwa_manager.host.logfile import LogPolicy, make_room, rotate
 from openwa_manager.store import engine_events
 from openwa_manager.store.backlog import drop_passing, read_backlog
-from openwa_manager.store.database import Database
+from openwa_manager.store.database import Database, SqliteError
 from openwa_manager.store.retention import Retention, prune
 
 _log = structlog.get_logger()
@@ -26,7 +25,7 @@ _BACKLOG_PERIOD_S = 60.0
 _COPIES_KEPT = 3
 RETENTION = Retention()
 #: What is tried again in the next period: the disk is full, too many files are open, the copy cannot be written.
-_PASSING = (OpenwaManagerError, OSError, sqlite3.Error)
+_PASSING = (OpenwaManagerError, OSError, SqliteError)
 
 
 class EngineLogs:

@@ -1,14 +1,13 @@
 """Tells the service manager that we are well, but only while the event loop turns and the database answers."""
 
 import asyncio
-import sqlite3
 from collections.abc import Callable
 
 import structlog
 
 from openwa_manager.domain.errors import OpenwaManagerError
 from openwa_manager.domain.ports import Clock
-from openwa_manager.store.database import Database
+from openwa_manager.store.database import Database, SqliteError
 
 _log = structlog.get_logger()
 
@@ -38,13 +37,8 @@ class Watchdog:
     async def _store_answers(self) -> bool:
         try:
             async with asyncio.timeout(self._patience_s):
-                await self._database.read(_look)
-        except (TimeoutError, OpenwaManagerError, sqlite3.Error) as error:
+                await self._database.check()
+        except (TimeoutError, OpenwaManagerError, SqliteError) as error:
             _log.error("store_not_answering", error=repr(error), within_s=self._patience_s)
             return False
         return True
-
-
-def _look(connection: sqlite3.Connection) -> None:
-    """Read from the file itself: `SELECT 1` would be answered without it."""
-    connection.execute("SELECT count(*) FROM sqlite_schema").fetchone()
