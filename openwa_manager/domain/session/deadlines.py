@@ -80,7 +80,7 @@ def excused(running: Deadlines, session: Session, moment: Moment, policy: Policy
 def passed(running: Deadlines, boot_s: float) -> Deadline | None:
     """Return the deadline that rang first of those that have rung by now; None while all still run."""
     rung = [(armed.due_boot_s, deadline) for deadline, armed in running.items() if armed.due_boot_s <= boot_s]
-    return min(rung)[1] if rung else None
+    return min(rung, key=lambda each: (each[0], each[1].value))[1] if rung else None
 
 
 _Wanted = tuple[Deadline, str, float]

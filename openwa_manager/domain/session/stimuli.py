@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from enum import StrEnum
+from enum import Enum, StrEnum
 
 from openwa_manager.domain.delivery.events import Json
 from openwa_manager.domain.session.reasons import Facts, HostLimit, ReasonCode, Restriction
@@ -259,8 +259,11 @@ class LinkCheckRequested(LaunchObservation):
     """
 
 
-class Deadline(StrEnum):
-    """The clocks that run while a session is in some state."""
+class Deadline(Enum):
+    """The clocks that run while a session is in some state.
+
+    No text enum: one of those equals a LinkReport of the same word, which may stand beside it in a table.
+    """
 
     LAUNCH = "launch"
     BOOT = "boot"
@@ -273,6 +276,9 @@ class Deadline(StrEnum):
     AUTHENTICATING = "authenticating"
     LINK_DOWN = "link_down"
     REPLACED = "replaced"
+
+    def __str__(self) -> str:
+        return self.value
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -9,7 +9,7 @@ import pytest
 from openwa_manager.domain.session import link, process, requests
 from openwa_manager.domain.session.context import Context
 from openwa_manager.domain.session.lifecycle import DEADLINES, ROWS, TRANSITIONS
-from openwa_manager.domain.session.stimuli import Deadline, Observation, Request
+from openwa_manager.domain.session.stimuli import Deadline, LinkReport, Observation, Request
 
 
 def test_every_stimulus_has_exactly_one_row() -> None:
@@ -48,6 +48,11 @@ def _is_transition(function: object, module: ModuleType) -> bool:
         return False
     parameters = inspect.signature(function).parameters.values()
     return not function.__name__.startswith("_") and any(each.annotation is Context for each in parameters)
+
+
+@pytest.mark.parametrize("word", sorted({each.value for each in Deadline} & {each.value for each in LinkReport}))
+def test_a_deadline_is_not_a_report_of_the_same_word(word: str) -> None:
+    assert len({Deadline(word), LinkReport(word)}) == 2
 
 
 def test_every_row_takes_its_stimulus_somewhere() -> None:
