@@ -1,4 +1,4 @@
-"""Our errors: one hierarchy, each with the stable code a caller may rely on (API.md, Listening)."""
+"""Our errors: one hierarchy, each with the stable code a caller may rely on."""
 
 from collections.abc import Iterator
 

@@ -13,9 +13,9 @@ from openwa_manager.domain.errors import EngineError, EngineTimeoutError, Launch
 from openwa_manager.domain.ports import Capabilities, LaunchPlan, Report
 from openwa_manager.domain.session.session import Launch, LaunchId, Session, SessionId
 from openwa_manager.domain.session.stimuli import (
+    ActivitySeen,
     EngineEventReceived,
     EngineReady,
-    LifeSeen,
     LinkReport,
     LinkReported,
     MessageAcknowledged,
@@ -116,7 +116,7 @@ class CommandEngine:
         self._answered[session.session_id] = launch.launch_id
         if status >= 400:
             raise EngineError(f"the engine answered GET /health with {status}")
-        return (LifeSeen(launch_id=launch.launch_id),)
+        return (ActivitySeen(launch_id=launch.launch_id),)
 
     async def _health(self, port: int) -> int:
         try:

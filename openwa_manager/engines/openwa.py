@@ -11,7 +11,7 @@ from openwa_manager.domain.delivery.events import Json
 from openwa_manager.domain.errors import EngineError, EngineTimeoutError
 from openwa_manager.domain.ports import Capabilities, Clock, LaunchPlan, Report
 from openwa_manager.domain.session.session import Launch, LaunchId, ProcessState, Session, SessionId
-from openwa_manager.domain.session.stimuli import EngineReady, LinkReport, Observation, PostsMissed, QrProduced
+from openwa_manager.domain.session.stimuli import EngineReady, LinkReport, Observation, QrProduced, WebhooksLost
 from openwa_manager.engines import credentials, mapping, proxy
 from openwa_manager.engines.client import Answer, Body, EngineClient
 from openwa_manager.engines.environment import EngineContext, is_own_webhook
@@ -215,7 +215,7 @@ class OpenwaEngine:
             if post.url.startswith(hooks) and post.created_at.timestamp() + 1 > last_seen_at  # whole seconds
         ]
         if missed and session.launch is not None:
-            report(PostsMissed(launch_id=session.launch.launch_id, events=tuple(missed)))
+            report(WebhooksLost(launch_id=session.launch.launch_id, events=tuple(missed)))
 
     async def observe(self, session: Session, launch: Launch) -> Sequence[Observation]:
         """Return OpenWA's own record of the link, and the code it shows if it shows one.

@@ -14,9 +14,9 @@ from openwa_manager.domain.errors import EngineError, LaunchFailedError
 from openwa_manager.domain.ports import CanLogOut, CanPair, Engine, KeepsCredentials
 from openwa_manager.domain.session.session import LAUNCH_ID_VARIABLE, Spec
 from openwa_manager.domain.session.stimuli import (
+    ActivitySeen,
     EngineEventReceived,
     EngineReady,
-    LifeSeen,
     LinkReport,
     LinkReported,
     MessageAcknowledged,
@@ -189,7 +189,7 @@ async def test_an_engine_that_answers_lives_and_must_go_on_answering() -> None:
     asked, session, launch = engine("true"), new_session(), new_launch(free_port())
 
     async with health(launch.port, 200):
-        assert await asked.observe(session, launch) == (LifeSeen(launch_id=launch.launch_id),)
+        assert await asked.observe(session, launch) == (ActivitySeen(launch_id=launch.launch_id),)
 
     with pytest.raises(EngineError, match="did not answer GET /health"):
         await asked.observe(session, launch)

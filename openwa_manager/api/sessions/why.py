@@ -15,7 +15,7 @@ _AFTER_THE_END = {
     After.START_AGAIN: "start again once the engine has ended",
     After.BACK_OFF: "back off once the engine has ended",
     After.FAIL: "give up for now once the engine has ended",
-    After.BE_DELETED: "delete the session once the engine has ended",
+    After.DELETE: "delete the session once the engine has ended",
 }
 
 

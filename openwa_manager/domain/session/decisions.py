@@ -5,11 +5,11 @@ from dataclasses import dataclass, field
 from openwa_manager.domain.delivery.events import Event
 from openwa_manager.domain.session.commands import Command
 from openwa_manager.domain.session.context import Dropped, Refused
-from openwa_manager.domain.session.deadlines import Deadlines, Moment, excused, passed, rearm
+from openwa_manager.domain.session.deadlines import Armed, Deadlines, Moment, first_expired, rearm, rearm_missed
 from openwa_manager.domain.session.lifecycle import Decided, decide
 from openwa_manager.domain.session.restart import Policy
 from openwa_manager.domain.session.session import Session, Step
-from openwa_manager.domain.session.stimuli import DeadlinePassed, Stimulus
+from openwa_manager.domain.session.stimuli import Deadline, DeadlinePassed, Stimulus
 
 
 @dataclass(slots=True, kw_only=True)
@@ -37,22 +37,23 @@ class Decisions:
 
     def expire_deadlines(self, moment: Moment) -> None:
         """Decide on every deadline that has expired, and start or stop those that the moment itself decides on."""
-        running = excused(self.deadlines, self.session, moment, self.policy)
+        running = rearm_missed(self.deadlines, self.session, moment, self.policy)
         self.deadlines = rearm(running, self.session, moment, self.policy)
-        while (deadline := passed(self.deadlines, moment.boot_s)) is not None:
-            expired = self.deadlines[deadline]
+        expired: dict[Deadline, Armed] = {}
+        while (deadline := first_expired(self.deadlines, moment.boot_s)) is not None:
+            expired[deadline] = self.deadlines[deadline]
             self._decide(DeadlinePassed(deadline=deadline), moment)
-            if self.deadlines.get(deadline) is expired:  # nothing came of it: it must not expire for ever
-                self.deadlines = {kind: armed for kind, armed in self.deadlines.items() if kind is not deadline}
+            # One that is as it was, because nothing came of it, must not expire for ever.
+            self.deadlines = {kind: armed for kind, armed in self.deadlines.items() if armed is not expired.get(kind)}
 
     def _decide(self, stimulus: Stimulus, moment: Moment) -> Refused | None:
-        match decide(self.session, stimulus, moment, self.policy):
-            case Refused() as refused:
-                return refused
-            case Dropped() as dropped:
-                self.dropped.append((stimulus, dropped))
-            case Decided() as decided:
-                self._take_over(decided, moment)
+        answer = decide(self.session, stimulus, moment, self.policy)
+        if isinstance(answer, Refused):
+            return answer
+        if isinstance(answer, Dropped):
+            self.dropped.append((stimulus, answer))
+        else:
+            self._take_over(answer, moment)
         return None
 
     def _take_over(self, decided: Decided, moment: Moment) -> None:

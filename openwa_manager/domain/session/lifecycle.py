@@ -9,10 +9,11 @@ from openwa_manager.domain.session import link, process, requests
 from openwa_manager.domain.session.announcements import changes_of, last_number, numbered
 from openwa_manager.domain.session.commands import Command
 from openwa_manager.domain.session.context import Announcement, Answer, Context, Dropped, Outcome, Refused
-from openwa_manager.domain.session.deadlines import Moment, is_held
+from openwa_manager.domain.session.deadlines import Moment, applies
 from openwa_manager.domain.session.restart import Policy
 from openwa_manager.domain.session.session import ProcessState, Session, Step
 from openwa_manager.domain.session.stimuli import (
+    ActivitySeen,
     BringUpRefused,
     ChangeRequested,
     CredentialsRestored,
@@ -28,12 +29,10 @@ from openwa_manager.domain.session.stimuli import (
     LaunchFailed,
     LaunchObservation,
     LaunchPostponed,
-    LifeSeen,
     LinkCheckRequested,
     LinkReported,
     LogoutRequested,
     MessageAcknowledged,
-    PostsMissed,
     ProcessExited,
     QrProduced,
     Request,
@@ -47,6 +46,7 @@ from openwa_manager.domain.session.stimuli import (
     Stimulus,
     StopRequested,
     SupervisionFailed,
+    WebhooksLost,
 )
 
 # Two machines make up a session. The *process* machine says where the engine's process is: `stopped`; `starting` (it
@@ -262,9 +262,9 @@ ROWS: tuple[Row, ...] = (
     _Row(SilenceNoticed, link.silence_noticed, _same(_RUNNING)),
     _Row(QrProduced, link.qr_produced, _same(_STARTING, _RUNNING)),
     _Row(Restricted, link.restricted, _same(_RUNNING)),
-    _Row(PostsMissed, link.posts_missed, _same(_RUNNING)),
+    _Row(WebhooksLost, link.webhooks_lost, _same(_RUNNING)),
     _Row(LinkCheckRequested, link.link_check_requested, _same(_RUNNING)),
-    _Row(LifeSeen, link.life_seen, _same(_STARTING, _RUNNING)),
+    _Row(ActivitySeen, link.activity_seen, _same(_STARTING, _RUNNING)),
     _Row(MessageAcknowledged, link.acknowledged, _same(_STARTING, _RUNNING, _STOPPING)),
     _Row(EngineEventReceived, link.event_received, _same(_STARTING, _RUNNING, _STOPPING)),
 )
@@ -287,7 +287,7 @@ def decide(session: Session, stimulus: Stimulus, moment: Moment, policy: Policy)
     """Return what this stimulus makes of the session; pure, so the same call always gives the same answer."""
     if isinstance(stimulus, LaunchObservation) and not _is_current(session, stimulus):
         return Dropped(why="of an earlier launch, or of an earlier part of this one")
-    if isinstance(stimulus, DeadlinePassed) and not is_held(session, stimulus.deadline, moment, policy):
+    if isinstance(stimulus, DeadlinePassed) and not applies(session, stimulus.deadline, moment, policy):
         return Dropped(why="a deadline that is no longer held")
     row = TRANSITIONS[type(stimulus)]
     if session.process not in row.leads_to:

@@ -16,19 +16,28 @@ from openwa_manager.domain.session.reasons import (
     Silence,
     Words,
 )
-from openwa_manager.domain.session.session import STICKY_LINKS, After, Ending, LinkState, Qr, Restarts, Session
+from openwa_manager.domain.session.session import (
+    LINKS_BEFORE_CODE,
+    STICKY_LINKS,
+    After,
+    Ending,
+    LinkState,
+    Qr,
+    Restarts,
+    Session,
+)
 from openwa_manager.domain.session.stimuli import (
+    ActivitySeen,
     Deadline,
     EngineEventReceived,
-    LifeSeen,
     LinkCheckRequested,
     LinkReport,
     LinkReported,
     MessageAcknowledged,
-    PostsMissed,
     QrProduced,
     Restricted,
     SilenceNoticed,
+    WebhooksLost,
 )
 from openwa_manager.domain.session.transition import stopping
 
@@ -53,9 +62,7 @@ LINKS: Mapping[tuple[LinkState, LinkCause], LinkState] = {
     **{(link, LinkReport.FAILED): LinkState.DISCONNECTED for link in _LIVE_LINKS},
     **{(link, LinkReport.REPLACED): LinkState.DISCONNECTED for link in _LIVE_LINKS},
     **{(link, LinkReport.ACTION_REQUIRED): LinkState.DISCONNECTED for link in _LIVE_LINKS},
-    (LinkState.UNKNOWN, QrProduced): LinkState.QR_READY,
-    (LinkState.QR_READY, QrProduced): LinkState.QR_READY,
-    (LinkState.DISCONNECTED, QrProduced): LinkState.QR_READY,
+    **{(link, QrProduced): LinkState.QR_READY for link in LINKS_BEFORE_CODE},
     (LinkState.CONNECTED, SilenceNoticed): LinkState.DISCONNECTED,
     (LinkState.UNKNOWN, Deadline.INITIALIZING): LinkState.DISCONNECTED,
     (LinkState.AUTHENTICATING, Deadline.AUTHENTICATING): LinkState.DISCONNECTED,
@@ -89,7 +96,7 @@ def link_reported(stimulus: LinkReported, context: Context) -> Outcome | Dropped
         ending = Ending(after=After.STAY_STOPPED, cause=FINAL_REPORTS[stimulus.link])
         return stopping(context, ending, facts).with_evidence(detail=stimulus.detail)
     if stimulus.link is LinkReport.FAILED and not is_paired(context.session) and not context.moment.is_offline:
-        return _spend_restart(context, ReasonCode.LINK_TIMEOUT, facts)
+        return _restart_once(context, ReasonCode.LINK_TIMEOUT, facts)
     has_run_out = stimulus.link is LinkReport.INITIALIZING and _have_codes_run_out(context)
     report = LinkReport.CODES_ENDED if has_run_out else stimulus.link
     link = LINKS.get((context.session.link, report))
@@ -130,7 +137,7 @@ def _connected(stimulus: LinkReported, context: Context) -> Outcome | Dropped:
         qr=None,
         pairing_started_at=None,
         qr_attempts=0,
-        restarts=_book_of_connected(before.restarts),
+        restarts=_restarts_once_connected(before.restarts),
         connected_at=at,
         last_connected_at=at,
         last_seen_at=at,
@@ -138,12 +145,12 @@ def _connected(stimulus: LinkReported, context: Context) -> Outcome | Dropped:
     return Outcome(session=session, decision="connected", commands=(RemoveQr(), KeepCredentials()))
 
 
-def _book_of_connected(book: Restarts) -> Restarts:
-    """Return the book with the trouble of the link over.
+def _restarts_once_connected(restarts: Restarts) -> Restarts:
+    """Return them with the trouble of the link over.
 
     Only time can tell that after a takeover: two hosts that fight for an account are both connected in between.
     """
-    return replace(book, link_restarted=book.link_restarted and book.last_reason is ReasonCode.REPLACED)
+    return replace(restarts, link_restarted=restarts.link_restarted and restarts.last_reason is ReasonCode.REPLACED)
 
 
 def _follow_report(stimulus: LinkReported, context: Context, link: LinkState) -> Outcome | Dropped:
@@ -155,7 +162,7 @@ def _follow_report(stimulus: LinkReported, context: Context, link: LinkState) ->
     outcome = _moved(context, link, context.reason(code, facts) if code else None)
     outcome = outcome.with_evidence(report=stimulus.link.value, detail=stimulus.detail)
     if before.link is LinkState.CONNECTED and stimulus.link is LinkReport.QR_READY and before.launch:
-        outcome = outcome.then(Observe(launch=before.launch))  # the word may be older than the connection: ask again
+        outcome = outcome.then(Observe(launch=before.launch))  # the report may be older than the connection: ask again
     return outcome
 
 
@@ -272,34 +279,34 @@ def link_check_requested(stimulus: LinkCheckRequested, context: Context) -> Outc
     return Outcome(session=context.session, commands=(Observe(launch=launch),)) if launch else Dropped(why="no launch")
 
 
-def posts_missed(stimulus: PostsMissed, context: Context) -> Outcome:
+def webhooks_lost(stimulus: WebhooksLost, context: Context) -> Outcome:
     """Say what was lost; the link itself has just been asked for."""
     count = len(stimulus.events)
     outcome = Outcome(session=context.session, decision=f"{count} posts of the engine were lost while nobody listened")
     return outcome.with_evidence(count=count, events=", ".join(sorted(set(stimulus.events))))
 
 
-def life_seen(stimulus: LifeSeen, context: Context) -> Outcome:
+def activity_seen(stimulus: ActivitySeen, context: Context) -> Outcome:
     """Remember when the engine last gave a sign of life; worth no write of its own."""
     del stimulus
     return Outcome(session=replace(context.session, last_seen_at=context.moment.at))
 
 
-def _spend_restart(context: Context, code: ReasonCode, facts: Facts | None = None) -> Outcome:
+def _restart_once(context: Context, code: ReasonCode, facts: Facts | None = None) -> Outcome:
     """Restart once with the credentials kept; the second time give up and say why."""
     session = context.session
     if session.restarts.link_restarted:
         return stopping(context, Ending(after=After.FAIL, cause=code), facts)
-    book = replace(session.restarts, link_restarted=True)
+    restarts = replace(session.restarts, link_restarted=True)
     ending = Ending(after=After.START_AGAIN, cause=code)
-    return stopping(context.of(replace(session, restarts=book)), ending, facts)
+    return stopping(context.of(replace(session, restarts=restarts)), ending, facts)
 
 
 def initializing_timed_out(context: Context) -> Outcome:
     """Wait on for a paired session; restart one that shows no code, once."""
     if is_paired(context.session):
         return _not_connected_yet(context, Deadline.INITIALIZING, context.policy.link.initializing_s)
-    return _spend_restart(context, ReasonCode.QR_NOT_PRODUCED)
+    return _restart_once(context, ReasonCode.QR_NOT_PRODUCED)
 
 
 def _not_connected_yet(context: Context, deadline: Deadline, limit_s: float) -> Outcome:
@@ -334,14 +341,14 @@ def authenticating_timed_out(context: Context) -> Outcome:
     """Wait on for a paired session; restart one that was scanned just now, once."""
     if is_paired(context.session):
         return _not_connected_yet(context, Deadline.AUTHENTICATING, context.policy.link.authenticating_s)
-    return _spend_restart(context, ReasonCode.LINK_TIMEOUT)
+    return _restart_once(context, ReasonCode.LINK_TIMEOUT)
 
 
 def network_restart_due(context: Context) -> Outcome:
     """Restart the engine, once, since its link stays down."""
-    return _spend_restart(context, ReasonCode.NETWORK, LinkStayedDown(limit_s=context.policy.link.link_down_s))
+    return _restart_once(context, ReasonCode.NETWORK, LinkStayedDown(limit_s=context.policy.link.link_down_s))
 
 
 def replaced_restart_due(context: Context) -> Outcome:
     """Restart the engine, once, after another device took its connection over."""
-    return _spend_restart(context, ReasonCode.REPLACED)
+    return _restart_once(context, ReasonCode.REPLACED)

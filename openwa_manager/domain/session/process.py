@@ -168,7 +168,7 @@ def _after_end(context: Context, ended: Exit) -> Outcome:
     assert ending is not None  # noqa: S101 (STOPPING always has an ending)
     evidence = {"exit_code": ended.exit_code, "signal": ended.signal}
     match ending.after:
-        case After.BE_DELETED:
+        case After.DELETE:
             dead = replace(unlaunched(session), ending=ending)
             outcome = Outcome(session=dead, decision="remove its directory", evidence=evidence)
             return outcome.then(Forget(keep_data=ending.keep_data))
@@ -188,10 +188,10 @@ def _after_end(context: Context, ended: Exit) -> Outcome:
 
 
 def directory_removed(stimulus: DirectoryRemoved, context: Context) -> Outcome | Dropped:
-    """End the session's story."""
+    """Report that nothing is left of the session."""
     del stimulus
     ending = context.session.ending
-    if ending is None or ending.after is not After.BE_DELETED or context.session.launch is not None:
+    if ending is None or ending.after is not After.DELETE or context.session.launch is not None:
         return Dropped(why="nothing was to be removed yet")
     return Outcome(session=context.session, is_gone=True).with_event(Announcement(type="session.deleted"))
 
@@ -274,5 +274,5 @@ def forget_crashes(context: Context) -> Outcome:
     """Forget the crashes of an engine that has been steady for long enough."""
     session = context.session
     link_restarted = session.restarts.link_restarted and session.link is not LinkState.CONNECTED
-    book = replace(session.restarts, streak=0, crashed_at=(), is_slow=False, link_restarted=link_restarted)
-    return Outcome(session=replace(session, restarts=book), decision="steady again: earlier crashes forgotten")
+    restarts = replace(session.restarts, streak=0, crashed_at=(), is_slow=False, link_restarted=link_restarted)
+    return Outcome(session=replace(session, restarts=restarts), decision="steady again: earlier crashes forgotten")

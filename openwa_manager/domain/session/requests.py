@@ -39,11 +39,11 @@ def start(stimulus: StartRequested, context: Context) -> Outcome | Refused:
     return _start_after_end(session, session.ending, Restarts())
 
 
-def _start_after_end(session: Session, ending: Ending, book: Restarts) -> Outcome | Refused:
-    if ending.after is After.BE_DELETED:
+def _start_after_end(session: Session, ending: Ending, restarts: Restarts) -> Outcome | Refused:
+    if ending.after is After.DELETE:
         return Refused(detail="the session is being deleted")
     ending = Ending(after=After.START_AGAIN, cause=ReasonCode.REQUESTED)
-    coming = replace(session, ending=ending, restarts=book)
+    coming = replace(session, ending=ending, restarts=restarts)
     return Outcome(session=coming, decision="start again once the engine has ended")
 
 
@@ -68,7 +68,7 @@ def stop(stimulus: StopRequested, context: Context) -> Outcome:
 
 def _stay_down(context: Context) -> Outcome:
     session = context.session
-    if session.ending and session.ending.after in (After.BE_DELETED, After.STAY_STOPPED):
+    if session.ending and session.ending.after in (After.DELETE, After.STAY_STOPPED):
         return Outcome(session=session)
     ending = Ending(after=After.STAY_STOPPED, cause=ReasonCode.REQUESTED)
     requested = context.reason(ReasonCode.REQUESTED, Requested(action=RequestedAction.STOP))
@@ -80,12 +80,12 @@ def _stay_down(context: Context) -> Outcome:
 def restart(stimulus: RestartRequested, context: Context) -> Outcome | Refused:
     """End the engine if there is one and start it anew."""
     del stimulus
-    book = Restarts(last_reason=ReasonCode.REQUESTED)
-    session = replace(context.session, desired=Desired.RUNNING, restarts=book)
+    restarts = Restarts(last_reason=ReasonCode.REQUESTED)
+    session = replace(context.session, desired=Desired.RUNNING, restarts=restarts)
     if session.process in _IDLE:
         return queued(context, session, ReasonCode.REQUESTED)
     if session.ending:
-        return _start_after_end(session, session.ending, book)
+        return _start_after_end(session, session.ending, restarts)
     if session.launch is None:
         return Outcome(session=session, decision="a start is queued already")
     ending = Ending(after=After.START_AGAIN, cause=ReasonCode.REQUESTED)
@@ -96,7 +96,7 @@ def log_out(stimulus: LogoutRequested, context: Context) -> Outcome | Refused:
     """End the engine of a device that was unlinked; the engine may have told of it, or have gone, meanwhile."""
     del stimulus
     session, facts = context.session, Requested(action=RequestedAction.LOGOUT)
-    if session.link is LinkState.LOGGED_OUT or (session.ending and session.ending.after is After.BE_DELETED):
+    if session.link is LinkState.LOGGED_OUT or (session.ending and session.ending.after is After.DELETE):
         return Outcome(session=session)
     match session.process:
         case ProcessState.RUNNING | ProcessState.STOPPING:
@@ -112,7 +112,7 @@ def log_out(stimulus: LogoutRequested, context: Context) -> Outcome | Refused:
 def delete(stimulus: DeleteRequested, context: Context) -> Outcome:
     """End the engine if there is one, then remove the session."""
     session, facts = replace(context.session, desired=Desired.STOPPED), Requested(action=RequestedAction.DELETION)
-    ending = Ending(after=After.BE_DELETED, cause=ReasonCode.REQUESTED, keep_data=stimulus.keep_data)
+    ending = Ending(after=After.DELETE, cause=ReasonCode.REQUESTED, keep_data=stimulus.keep_data)
     if session.launch is not None:
         if session.process is ProcessState.STOPPING:
             return Outcome(session=replace(session, ending=ending), decision="delete once the engine has ended")

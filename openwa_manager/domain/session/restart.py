@@ -1,4 +1,4 @@
-"""Which trouble leads to which restart: the patience of the supervisor as values and tables."""
+"""Which trouble leads to which restart: the supervisor's policies and what follows each cause."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
@@ -117,5 +117,7 @@ def after_crash(
     gave_up = (restarts.is_slow and restarts.streak > 0) or len(recent) >= policy.crash_loop_count
     streak = restarts.streak + 1
     delay_s = policy.slow_retry_s if gave_up else policy.delay_s(streak, chance)
-    book = replace(restarts, streak=streak, crashed_at=recent, last_reason=cause, next_at=at + delay_s, is_slow=gave_up)
-    return CrashDecision(restarts=book, delay_s=delay_s, gave_up=gave_up)
+    restarts = replace(
+        restarts, streak=streak, crashed_at=recent, last_reason=cause, next_at=at + delay_s, is_slow=gave_up
+    )
+    return CrashDecision(restarts=restarts, delay_s=delay_s, gave_up=gave_up)

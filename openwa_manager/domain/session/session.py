@@ -61,6 +61,8 @@ class LinkState(StrEnum):
 
 #: Links that outlive their engine: they stay until the next start.
 STICKY_LINKS = (LinkState.BANNED, LinkState.LOGGED_OUT)
+#: Links in which the engine may show a code: one that is down may have lost its account.
+LINKS_BEFORE_CODE = (LinkState.UNKNOWN, LinkState.QR_READY, LinkState.DISCONNECTED)
 
 
 class Status(StrEnum):
@@ -118,7 +120,7 @@ class Launch:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Exit:
-    """How a process ended; both None where the system cannot tell (DESIGN.md, Exits)."""
+    """How a process ended; both None where the system cannot tell (an adopted engine on Linux before 6.15)."""
 
     exit_code: int | None = None
     signal: int | None = None
@@ -149,12 +151,12 @@ class Qr:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Restarts:
-    """The restart book of a session.
+    """What is known of a session's restarts and of the crashes that led to them.
 
     `count` automatic restarts since the last requested start, `streak` crashes in a row (sets the backoff),
     `crashed_at` the crashes inside the crash-loop window, `next_at` when the next try is due. `is_slow` after giving
-    up: one try at a time, and `session.failed` is not told again; `link_restarted` once a restart was spent on this
-    trouble of the link.
+    up: one try at a time, and `session.failed` is not told again; `link_restarted`: this loss of the link has had its
+    restart.
     """
 
     count: int = 0
@@ -173,7 +175,7 @@ class After(StrEnum):
     START_AGAIN = "start_again"
     BACK_OFF = "back_off"
     FAIL = "fail"
-    BE_DELETED = "be_deleted"
+    DELETE = "be_deleted"  # the value is on disk
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -253,13 +255,13 @@ class Session:
 
     @property
     def awaits_code(self) -> bool:
-        """Tell whether the engine may show a code now; one whose link is down may have lost its account."""
+        """Tell whether the engine may show a code now."""
         is_up = self.process in (ProcessState.STARTING, ProcessState.RUNNING) and self.launch is not None
-        return is_up and self.link in (LinkState.UNKNOWN, LinkState.QR_READY, LinkState.DISCONNECTED)
+        return is_up and self.link in LINKS_BEFORE_CODE
 
     @property
     def status(self) -> Status:
-        """Return the public word for both machines (DESIGN.md, State)."""
+        """Return the public word for both machines (docs/design.md, State)."""
         if self.process in _STATUS_OF_PROCESS:
             if self.process is ProcessState.STOPPED and self.link in STICKY_LINKS:
                 return Status(self.link.value)

@@ -240,27 +240,27 @@ class EngineEventReceived(LaunchObservation):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class PostsMissed(LaunchObservation):
+class WebhooksLost(LaunchObservation):
     """The engine gave up posting these events to us, because nobody listened for too long."""
 
     events: tuple[str, ...]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class LifeSeen(LaunchObservation):
+class ActivitySeen(LaunchObservation):
     """The engine gave a sign of life."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class LinkCheckRequested(LaunchObservation):
-    """The engine hinted that its link changed, not into what: ask it with `Engine.observe` and drop this.
+    """The engine hinted that its link changed, but not how: the engine is to be asked.
 
-    Engines post without order and repeat late, so a hint that is answered by asking can never be stale.
+    Engines post without order and repeat late, so asking is the only answer to a hint that is never out of date.
     """
 
 
 class Deadline(Enum):
-    """The clocks that run while a session is in some state.
+    """The deadlines that run while a session is in some state.
 
     No text enum: one of those equals a LinkReport of the same word, which may stand beside it in a table.
     """
@@ -283,7 +283,7 @@ class Deadline(Enum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class DeadlinePassed(Observation):
-    """A deadline the session held ran out."""
+    """A deadline of the session expired."""
 
     deadline: Deadline
 

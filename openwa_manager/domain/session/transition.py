@@ -55,9 +55,9 @@ def queued(context: Context, session: Session, cause: ReasonCode) -> Outcome:
 
 def restarted(context: Context, cause: ReasonCode) -> Outcome:
     """Return the session waiting for a restart that nobody asked for."""
-    book = context.session.restarts
-    book = replace(book, count=book.count + 1, last_reason=cause)
-    return queued(context, replace(context.session, restarts=book), cause)
+    restarts = context.session.restarts
+    restarts = replace(restarts, count=restarts.count + 1, last_reason=cause)
+    return queued(context, replace(context.session, restarts=restarts), cause)
 
 
 def stopping(context: Context, ending: Ending, facts: Facts | None = None) -> Outcome:

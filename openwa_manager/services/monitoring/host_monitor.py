@@ -6,7 +6,7 @@ from dataclasses import dataclass
 import structlog
 
 from openwa_manager.domain.ports import Clock
-from openwa_manager.domain.session.deadlines import LATE_S
+from openwa_manager.domain.session.deadlines import MAX_LATE_S
 from openwa_manager.domain.session.reasons import ReasonCode
 from openwa_manager.domain.session.restart import OfflinePolicy
 from openwa_manager.domain.session.session import LinkState, Session
@@ -50,7 +50,7 @@ class HostMonitor:
     def awake_since(self) -> float:
         """Return since when on the boot clock the host has not slept, also if this has not been noticed here yet."""
         now_s = self._clock.now().boot_s
-        return now_s if now_s - self._looked_boot_s > _PERIOD_S + LATE_S else self._woke_boot_s
+        return now_s if now_s - self._looked_boot_s > _PERIOD_S + MAX_LATE_S else self._woke_boot_s
 
     async def run(self) -> None:
         """Keep watch until cancelled."""
@@ -60,7 +60,7 @@ class HostMonitor:
             due_s = self._clock.now().boot_s + _PERIOD_S
             await self._clock.sleep_until(due_s)
             late_s = self._clock.now().boot_s - due_s
-            if late_s > LATE_S:
+            if late_s > MAX_LATE_S:
                 _log.warning("host_slept", seconds=round(late_s, 1))
                 self._woke_boot_s = self._clock.now().boot_s
                 await self._reactions.on_slept(late_s)

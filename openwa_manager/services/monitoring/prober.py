@@ -9,11 +9,11 @@ import structlog
 
 from openwa_manager.domain.errors import EngineError
 from openwa_manager.domain.ports import Clock
-from openwa_manager.domain.session.deadlines import LATE_S
+from openwa_manager.domain.session.deadlines import MAX_LATE_S
 from openwa_manager.domain.session.reasons import ProbesMissed, ReasonCode, Silence
 from openwa_manager.domain.session.restart import ProbePolicy
 from openwa_manager.domain.session.session import LaunchId, LinkState, SessionId
-from openwa_manager.domain.session.stimuli import EngineFaulted, LifeSeen, LinkReport, LinkReported, SilenceNoticed
+from openwa_manager.domain.session.stimuli import ActivitySeen, EngineFaulted, LinkReport, LinkReported, SilenceNoticed
 from openwa_manager.processes.shortage import is_shortage
 from openwa_manager.services.sessions.engine_inbox import RunningEngine
 
@@ -80,7 +80,7 @@ class Prober:
             due_s = self._clock.now().boot_s
             while True:
                 now_s = self._clock.now().boot_s
-                if now_s - due_s > LATE_S:
+                if now_s - due_s > MAX_LATE_S:
                     self.probe_all()
                 engines = self._running_engines()
                 self._keep_records(engines, now_s)
@@ -125,7 +125,7 @@ class Prober:
     def _has_slept_since(self, began_s: float) -> bool:
         """Tell whether this probe went unanswered because we, not the engine, were away."""
         elapsed_s = self._clock.now().boot_s - began_s
-        late_s = min(LATE_S, max(_LATE_MIN_S, self._policy.timeout_s / 4))
+        late_s = min(MAX_LATE_S, max(_LATE_MIN_S, self._policy.timeout_s / 4))
         return began_s < self._excused_boot_s or elapsed_s > self._policy.timeout_s + late_s
 
     def _listen(self, running: RunningEngine, record: ProbeRecord) -> ProbeRecord:
@@ -133,7 +133,7 @@ class Prober:
         seen_at, answered_at = running.session.last_seen_at or 0.0, record.answered_at or 0.0
         log_at = _grown_at(running.log_path) or 0.0
         if log_at > max(seen_at, record.sign_at):
-            running.tell(LifeSeen(launch_id=record.launch_id))
+            running.tell(ActivitySeen(launch_id=record.launch_id))
         sign_at = max(seen_at, answered_at, log_at)
         if sign_at == record.sign_at:
             return record
@@ -151,7 +151,7 @@ class Prober:
             detail = str(error) or f"no answer within {self._policy.timeout_s:g} s"
             return replace(record, misses=record.misses + 1, detail=detail)
         if observations or running.engine.capabilities.answers_probes:
-            running.tell(LifeSeen(launch_id=record.launch_id), *observations)
+            running.tell(ActivitySeen(launch_id=record.launch_id), *observations)
             return replace(record, misses=0, answered_at=self._clock.now().at, detail="answered")
         return replace(record, misses=0, detail="has no way to answer")
 

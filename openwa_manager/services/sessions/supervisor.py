@@ -23,8 +23,8 @@ from openwa_manager.domain.session.decisions import Decisions
 from openwa_manager.domain.session.lifecycle import begin
 from openwa_manager.domain.session.session import LaunchId, ProcessState, Session, Spec, Step
 from openwa_manager.domain.session.stimuli import (
+    ActivitySeen,
     ChangeRequested,
-    LifeSeen,
     Observation,
     QrProduced,
     Request,
@@ -143,7 +143,7 @@ class Supervisor:
         """Take note that the engine gave a sign of life: they come by the hundred, one a second is enough."""
         seen_at = self._session.last_seen_at
         if seen_at is None or abs(self._dependencies.clock.now().at - seen_at) >= _LIFE_NOTED_S:
-            self.tell(LifeSeen(launch_id=launch_id))
+            self.tell(ActivitySeen(launch_id=launch_id))
 
     async def ask(self, request: Request) -> Session:
         """Return the session once the request is recorded.

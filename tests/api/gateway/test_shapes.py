@@ -52,7 +52,7 @@ def ending(after: After) -> Session:
         (session_in(ProcessState.STOPPED, LinkState.BANNED, ReasonCode.BANNED), "failed", False),
         (session_in(ProcessState.STOPPED, LinkState.LOGGED_OUT, ReasonCode.LOGGED_OUT), "disconnected", False),
         (ending(After.STAY_STOPPED), "disconnected", False),
-        (ending(After.BE_DELETED), "disconnected", False),
+        (ending(After.DELETE), "disconnected", False),
         (ending(After.START_AGAIN), "disconnected", True),
         (ending(After.BACK_OFF), "disconnected", True),
     ],

@@ -135,7 +135,7 @@ async def test_a_session_that_is_connected_needs_no_pairing_code(world: World) -
 
 @pytest.mark.parametrize(
     ("after", "may"),
-    [(After.START_AGAIN, True), (After.BACK_OFF, True), (After.STAY_STOPPED, False), (After.BE_DELETED, False)],
+    [(After.START_AGAIN, True), (After.BACK_OFF, True), (After.STAY_STOPPED, False), (After.DELETE, False)],
 )
 def test_an_ending_engine_shows_a_code_only_if_another_follows(after: After, *, may: bool) -> None:
     session = Session(

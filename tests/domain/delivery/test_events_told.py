@@ -8,8 +8,8 @@ from openwa_manager.domain.session.lifecycle import Decided
 from openwa_manager.domain.session.reasons import ReasonCode, Restriction
 from openwa_manager.domain.session.session import LinkState, ProcessState, Status
 from openwa_manager.domain.session.stimuli import (
+    ActivitySeen,
     EngineEventReceived,
-    LifeSeen,
     LinkCheckRequested,
     LinkReport,
     MessageAcknowledged,
@@ -113,7 +113,7 @@ def test_a_sign_of_life_is_remembered_without_a_write() -> None:
     stage = connected()
 
     stage.wait(5)
-    stage.play(LifeSeen(launch_id=stage.launch_id))
+    stage.play(ActivitySeen(launch_id=stage.launch_id))
 
     assert stage.session.last_seen_at == stage.at
     assert isinstance(stage.answer, Decided)

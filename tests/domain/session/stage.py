@@ -7,7 +7,7 @@ from typing import TypeVar
 from openwa_manager.domain.delivery.events import Event
 from openwa_manager.domain.session.commands import Command
 from openwa_manager.domain.session.context import Dropped, Refused
-from openwa_manager.domain.session.deadlines import Deadlines, Moment, excused, passed, rearm
+from openwa_manager.domain.session.deadlines import Deadlines, Moment, first_expired, rearm, rearm_missed
 from openwa_manager.domain.session.lifecycle import Decided, begin, decide
 from openwa_manager.domain.session.reasons import Facts, ReasonCode
 from openwa_manager.domain.session.restart import Policy
@@ -185,9 +185,9 @@ class Stage:
         self.is_gone = decided.is_gone
 
     def _ring(self) -> None:
-        running = excused(self.deadlines, self.session, self.moment, self.policy)
+        running = rearm_missed(self.deadlines, self.session, self.moment, self.policy)
         self.deadlines = rearm(running, self.session, self.moment, self.policy)
-        while (deadline := passed(self.deadlines, self.boot_s)) is not None:
+        while (deadline := first_expired(self.deadlines, self.boot_s)) is not None:
             rung = self.deadlines[deadline]
             answer = self.decide(DeadlinePassed(deadline=deadline))
             assert isinstance(answer, Decided), f"{deadline} was armed for nothing"

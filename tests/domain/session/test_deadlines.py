@@ -8,7 +8,15 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from openwa_manager.domain.session.context import Dropped
-from openwa_manager.domain.session.deadlines import LATE_S, Armed, Moment, excused, is_held, passed, rearm
+from openwa_manager.domain.session.deadlines import (
+    MAX_LATE_S,
+    Armed,
+    Moment,
+    applies,
+    first_expired,
+    rearm,
+    rearm_missed,
+)
 from openwa_manager.domain.session.restart import Policy
 from openwa_manager.domain.session.session import LinkState, ProcessState, Restarts
 from openwa_manager.domain.session.stimuli import Deadline, DeadlinePassed, LinkReport
@@ -121,18 +129,18 @@ def test_a_deadline_missed_while_nobody_watched_rings_at_once() -> None:
 
     armed = rearm({}, stage.session, stage.moment, stage.policy)
 
-    assert passed(armed, stage.boot_s) is Deadline.SLOW_RETRY
+    assert first_expired(armed, stage.boot_s) is Deadline.SLOW_RETRY
 
 
 def test_nothing_has_passed_while_all_still_run() -> None:
-    assert passed({Deadline.BOOT: Armed(anchor="1", due_boot_s=10.0)}, 9.9) is None
+    assert first_expired({Deadline.BOOT: Armed(anchor="1", due_boot_s=10.0)}, 9.9) is None
 
 
 @given(st.dictionaries(st.sampled_from(Deadline), st.floats(0, 1000), min_size=1), st.floats(0, 1000))
 def test_the_deadline_that_rang_first_comes_first(due: dict[Deadline, float], boot_s: float) -> None:
     armed = {deadline: Armed(anchor="", due_boot_s=due_s) for deadline, due_s in due.items()}
 
-    first = passed(armed, boot_s)
+    first = first_expired(armed, boot_s)
 
     rung = {deadline: due_s for deadline, due_s in due.items() if due_s <= boot_s}
     assert (first is None) is (not rung)
@@ -163,7 +171,7 @@ def test_a_verdict_that_rings_late_is_wound_anew(make: Callable[[], Stage]) -> N
 def test_a_verdict_that_rings_almost_in_time_counts() -> None:
     stage = booting()
 
-    stage.sleep_host(45 + LATE_S)
+    stage.sleep_host(45 + MAX_LATE_S)
 
     assert stage.session.process is ProcessState.STOPPING
 
@@ -188,7 +196,7 @@ def test_no_link_is_judged_while_the_host_is_offline() -> None:
 def test_holding_a_deadline_is_what_arms_it() -> None:
     stage = showing_code()
 
-    meant = {deadline for deadline in Deadline if is_held(stage.session, deadline, stage.moment, stage.policy)}
+    meant = {deadline for deadline in Deadline if applies(stage.session, deadline, stage.moment, stage.policy)}
 
     assert meant == set(stage.deadlines)
 
@@ -197,8 +205,8 @@ def test_a_verdict_that_ran_while_the_host_slept_starts_anew_even_if_it_rings_on
     stage = authenticating()
     running_on = {Deadline.AUTHENTICATING: Armed(anchor="1", due_boot_s=NOW.boot_s - 1)}
 
-    awake = excused(running_on, stage.session, NOW, Policy())
-    slept = excused(running_on, stage.session, replace(NOW, has_slept=True), Policy())
+    awake = rearm_missed(running_on, stage.session, NOW, Policy())
+    slept = rearm_missed(running_on, stage.session, replace(NOW, has_slept=True), Policy())
 
-    assert passed(awake, NOW.boot_s) is Deadline.AUTHENTICATING
+    assert first_expired(awake, NOW.boot_s) is Deadline.AUTHENTICATING
     assert slept[Deadline.AUTHENTICATING].due_boot_s == NOW.boot_s + 120

@@ -149,7 +149,7 @@ def test_a_deletion_while_stopping_follows_the_end() -> None:
     stage.end()
 
     assert stage.session.ending is not None
-    assert stage.session.ending.after is After.BE_DELETED
+    assert stage.session.ending.after is After.DELETE
     assert stage.done(Forget) == [Forget(keep_data=False)]
 
 

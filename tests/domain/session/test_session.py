@@ -2,6 +2,7 @@
 
 import string
 from dataclasses import replace
+from pathlib import Path
 
 import pytest
 from hypothesis import given
@@ -14,6 +15,7 @@ from openwa_manager.domain.session.session import (
     SessionId,
     Status,
     is_session_id,
+    log_path_of,
     user_of,
 )
 from tests.domain.session.stage import a_launch, a_session, an_identity
@@ -98,3 +100,29 @@ def test_secrets_do_not_show() -> None:
 
     assert "engine_key" not in repr(session)
     assert "secret" not in repr(session)
+
+
+@pytest.mark.parametrize(
+    ("process", "link", "awaits"),
+    [
+        (ProcessState.RUNNING, LinkState.UNKNOWN, True),
+        (ProcessState.STARTING, LinkState.QR_READY, True),
+        (ProcessState.RUNNING, LinkState.DISCONNECTED, True),
+        (ProcessState.RUNNING, LinkState.CONNECTED, False),
+        (ProcessState.STOPPING, LinkState.UNKNOWN, False),
+    ],
+)
+def test_a_code_is_awaited_of_an_engine_that_is_up_and_not_linked(
+    process: ProcessState, link: LinkState, awaits: bool
+) -> None:
+    session = replace(a_session(), process=process, link=link, launch=a_launch(1, 0.0))
+
+    assert session.awaits_code is awaits
+    assert not replace(session, launch=None).awaits_code
+
+
+def test_a_log_lies_in_the_session_or_in_the_folder_of_all_logs() -> None:
+    session_id, directory = a_session().session_id, Path("/home/sessions/a")
+
+    assert log_path_of(session_id, directory, None) == directory / "logs" / "engine.log"
+    assert log_path_of(session_id, directory, Path("/logs")) == Path(f"/logs/{session_id}.log")

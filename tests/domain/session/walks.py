@@ -22,6 +22,7 @@ from openwa_manager.domain.session.session import (
     Status,
 )
 from openwa_manager.domain.session.stimuli import (
+    ActivitySeen,
     BringUpRefused,
     ChangeRequested,
     CredentialsRestored,
@@ -37,14 +38,12 @@ from openwa_manager.domain.session.stimuli import (
     LaunchFailed,
     LaunchObservation,
     LaunchPostponed,
-    LifeSeen,
     LinkCheckRequested,
     LinkReport,
     LinkReported,
     LogoutRequested,
     MessageAcknowledged,
     Observation,
-    PostsMissed,
     ProcessExited,
     QrProduced,
     Request,
@@ -58,6 +57,7 @@ from openwa_manager.domain.session.stimuli import (
     Stimulus,
     StopRequested,
     SupervisionFailed,
+    WebhooksLost,
 )
 from tests.domain.session.stage import (
     AT,
@@ -125,10 +125,10 @@ words = st.one_of(
     st.builds(Restricted, launch_id=HERE, is_active=st.booleans(), restriction=st.builds(Restriction, kind=texts)),
     st.builds(MessageAcknowledged, launch_id=HERE, message_id=texts, fate=st.sampled_from(["sent", "failed"])),
     st.builds(EngineEventReceived, launch_id=HERE, type=st.just("group.join"), data=st.just({})),
-    st.builds(LifeSeen, launch_id=HERE),
+    st.builds(ActivitySeen, launch_id=HERE),
     st.builds(SilenceNoticed, launch_id=HERE, limit_s=st.just(120.0)),
     st.builds(LinkCheckRequested, launch_id=HERE),
-    st.builds(PostsMissed, launch_id=HERE, events=st.just(("message.ack", "message.ack"))),
+    st.builds(WebhooksLost, launch_id=HERE, events=st.just(("message.ack", "message.ack"))),
     st.builds(CredentialsRestored, launch_id=HERE),
     st.builds(BringUpRefused, launch_id=HERE, detail=texts),
 )

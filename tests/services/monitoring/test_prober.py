@@ -22,8 +22,8 @@ from openwa_manager.domain.session.session import (
     Spec,
 )
 from openwa_manager.domain.session.stimuli import (
+    ActivitySeen,
     EngineFaulted,
-    LifeSeen,
     LinkReport,
     LinkReported,
     Observation,
@@ -106,7 +106,7 @@ class Ward:
 
     @property
     def verdicts(self) -> list[Observation]:
-        return [each for each in self.told if not isinstance(each, LifeSeen)]
+        return [each for each in self.told if not isinstance(each, ActivitySeen)]
 
 
 @asynccontextmanager
@@ -251,7 +251,7 @@ async def test_a_growing_log_is_a_sign_of_life(ward: Ward) -> None:
             os.utime(ward.log_path, (at, at))
 
     assert ward.verdicts == []
-    assert LifeSeen(launch_id=LAUNCH.launch_id) in ward.told
+    assert ActivitySeen(launch_id=LAUNCH.launch_id) in ward.told
 
 
 async def test_what_we_cannot_ask_is_not_held_against_the_engine(ward: Ward) -> None:
