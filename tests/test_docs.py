@@ -17,12 +17,17 @@ DOCS = PACKAGE / "docs"
 DOCS_PAGES = sorted(DOCS.rglob("*.md"))
 PAGES = [ROOT / "README.md", ROOT / "CHANGELOG.md", *sorted((ROOT / "examples").rglob("*.md")), *DOCS_PAGES]
 CODE = sorted(path for folder in (PACKAGE, ROOT / "tests") for path in folder.rglob("*.py"))
+#: What may not name pages that lie outside the repository; caches hold bytes of all sorts.
+OURS = ("openwa_manager", "tests", "examples", "systemd", "launchd", ".github", "README.md")
+CACHES = {"__pycache__", ".mypy_cache", ".ruff_cache", ".pytest_cache"}
+OUTSIDE = ("DESIGN", "API", "OPENWA", "GUIDE", "STYLE")
 
 _FENCED = re.compile(r"^```.*?^```", re.MULTILINE | re.DOTALL)
 _HEADING = re.compile(r"^#+ +(.+?) *$", re.MULTILINE)
 _LINK = re.compile(r"\]\(([^()\s]+)\)")
 _LINE_BREAK = re.compile(r"\n\s*(?:#:? )?")
 _REFERENCE = re.compile(r"\bdocs/((?:[a-z0-9-]+/)*[a-z0-9-]+\.md)(?:, (?=[A-Z]))?")
+_OUTSIDE = re.compile(rf"\b(?:{'|'.join(OUTSIDE)})\.md\b")
 
 
 def name(path: Path) -> str:
@@ -69,6 +74,12 @@ def begins(text: str, heading: str) -> bool:
     return re.match(re.escape(heading) + r"(?!\w)", text) is not None
 
 
+def files(top: Path) -> Iterator[Path]:
+    """Yield the file, or all files below the folder."""
+    found = [top] if top.is_file() else sorted(top.rglob("*"))
+    return (path for path in found if path.is_file() and not CACHES.intersection(path.parts))
+
+
 @pytest.mark.parametrize("page", PAGES, ids=name)
 def test_every_link_of_a_page_leads_somewhere(page: Path) -> None:
     assert list(broken_links(page)) == []
@@ -112,3 +123,15 @@ def test_a_reference_to_a_heading_or_to_a_whole_page_is_accepted(reference: str)
 )
 def test_a_reference_to_nothing_is_noticed(page: str, reference: str) -> None:
     assert list(wrong_references(reference.format(page))) == [reference.format(page)]
+
+
+@pytest.mark.parametrize("top", OURS)
+def test_no_file_refers_to_a_page_outside_the_repository(top: str) -> None:
+    found = [
+        f"{name(path)}:{number}: {line.strip()}"
+        for path in files(ROOT / top)
+        for number, line in enumerate(path.read_text("utf-8", "replace").splitlines(), start=1)
+        if _OUTSIDE.search(line)
+    ]
+
+    assert found == []

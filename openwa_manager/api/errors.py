@@ -1,4 +1,4 @@
-"""Every error as the caller sees it: application/problem+json with a stable code (RFC 9457; API.md, Listening)."""
+"""Every error as the caller sees it: application/problem+json with a stable code (RFC 9457)."""
 
 import json
 from collections.abc import Mapping

@@ -1,4 +1,4 @@
-"""The shapes of what callers give: JSON bodies and query parameters, in API.md's words."""
+"""The shapes of what callers give: JSON bodies and query parameters, as /openapi.json describes them."""
 
 from typing import Annotated, ClassVar, Literal
 

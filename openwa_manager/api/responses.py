@@ -1,4 +1,4 @@
-"""The shapes of what callers get, in API.md's words."""
+"""The shapes of what callers get, as /openapi.json describes them."""
 
 from collections.abc import Mapping, Sequence
 from typing import Annotated, Literal

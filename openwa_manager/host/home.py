@@ -20,7 +20,7 @@ _OPEN_MAX = 10_240
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Home:
-    """The places of DESIGN.md, Files; `sessions` may lie outside `root`."""
+    """What lies where in the home (docs/design.md, Files); `sessions` may lie outside `root`."""
 
     root: Path
     sessions: Path

@@ -88,7 +88,7 @@ class HostLauncher:
         return await self._exits.wait(identity)
 
     async def end(self, target: Target, grace_s: float) -> Exit:
-        """End the engine and every descendant (DESIGN.md, Ending); return only once all are proven dead."""
+        """End the engine and every descendant; return only once all are proven dead."""
         return await self._trees.end(target, grace_s)
 
     async def sweep(self, target: Target) -> int:

@@ -10,7 +10,7 @@ from pathlib import Path
 from openwa_manager.domain.errors import LaunchFailedError, OwnedElsewhereError
 from openwa_manager.domain.session.session import SessionId
 
-#: Node and bash close inherited descriptors up to this number before they start programs of their own.
+#: Node closes inherited descriptors up to this number in the programs it starts; shells hand every one on (measured).
 _HIGHEST_FD = 15
 
 

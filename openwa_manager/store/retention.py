@@ -1,4 +1,4 @@
-"""How much of the past is kept (API.md, Delivery)."""
+"""How much of the past is kept."""
 
 import sqlite3
 from dataclasses import dataclass

@@ -20,7 +20,7 @@ from openwa_manager.watcher.png import PNG_MAX_BYTES, is_whole_png
 
 QR_FILE = "qr.png"
 #: Every write below the root restarts the step, a filter does not help: beside an engine that writes its auth files 50
-#: times a second the defaults (1600/50) showed a code after 1.5 s, these after 23 ms (DESIGN.md, Numbers).
+#: times a second the defaults (1600/50) showed a code after 1.5 s, these after 23 ms.
 _STEP_MS, _DEBOUNCE_MS = 10, 50
 #: Opening the watch stops everything for 50 us per directory (measured): with many it is done less often.
 _PACE_S = 0.005

@@ -102,7 +102,7 @@ class Tries:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class DeliveryPolicy:
-    """How patient we are with an endpoint (API.md, Delivery).
+    """When a delivery is tried again and when it is given up (docs/design.md, Delivery).
 
     `schedule_s` holds the pause before each try, the first included; `retry_after_max_s` caps what an endpoint may
     ask for. The breaker opens after `breaker_failures` in a row and then probes every `probe_s`.
@@ -201,7 +201,7 @@ AttemptDecision = Succeeded | RetryAt | DeadLettered | Disabled
 def after_attempt(
     tries: Tries, result: AttemptResult, context: AttemptContext, policy: DeliveryPolicy
 ) -> AttemptDecision:
-    """Return what follows from the outcome of an attempt (API.md, Delivery)."""
+    """Return what follows from the outcome of an attempt (docs/design.md, Delivery)."""
     match result:
         case Delivered():
             return Succeeded()

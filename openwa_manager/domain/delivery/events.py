@@ -21,7 +21,7 @@ class EventClass(StrEnum):
     QR = "qr"
 
 
-#: Events that carry no `seq`: they may overtake, expire and be shed (API.md, Events).
+#: Events that carry no `seq`: they may overtake, expire and be shed.
 UNNUMBERED = frozenset({"session.qr", "session.heartbeat"})
 
 
@@ -31,7 +31,7 @@ class Event:
 
     `session_id` None means the daemon itself speaks. `session_seq` numbers a session's events without gaps (None for
     those in UNNUMBERED). `launch` is the session's launch counter. `expires_at` None means it stays worth telling.
-    `data` holds the fields beside the common ones (API.md, Events).
+    `data` holds the fields beside the common ones.
     """
 
     type: str
@@ -72,7 +72,7 @@ def class_of(event_type: str) -> EventClass:
     return EventClass.MESSAGE if family == "message" else EventClass.PASSING
 
 
-#: Engine events handed on unchanged under `data`; a trailing `*` stands for any ending (API.md, Events).
+#: Engine events handed on unchanged under `data`; a trailing `*` stands for any ending.
 PASSED_THROUGH = (
     "message.received",
     "message.revoked",

@@ -55,7 +55,7 @@ def _holds(process: psutil.Process, lock: str) -> bool:
     return False
 
 
-#: The lock is passed under a number that Node and bash do not hand on (DESIGN.md, Launching).
+#: The lock is inherited under a number up to this one (docs/design.md, Launching, adopting and ending an engine).
 _LOCK_FD_MAX = 15
 
 

@@ -193,7 +193,7 @@ def placed(stimulus: Stimulus, stage: Stage) -> Stimulus:
 
 
 def word_for(session: Session) -> Status:
-    """Return the public word by the table in DESIGN.md, written down a second time."""
+    """Return the public word as the documentation has it, written down a second time."""
     match session.process, session.link:
         case P.STOPPED, (L.BANNED | L.LOGGED_OUT) as link:
             return Status(link.value)
