@@ -10,8 +10,8 @@ from openwa_manager.domain.session.stimuli import (
     StartRequested,
     StopRequested,
 )
-from tests.domain.session.stage import (
-    Stage,
+from tests.domain.session.driver import (
+    Driver,
     backing_off,
     connected,
     failed,
@@ -21,11 +21,11 @@ from tests.domain.session.stage import (
 
 
 def test_a_crash_tells_how_it_went_and_when_the_next_try_is() -> None:
-    stage = connected()
+    driver = connected()
 
-    stage.crash(exit_code=None, signal=9)
+    driver.crash(exit_code=None, signal=9)
 
-    assert stage.the("session.crashed").data == {
+    assert driver.the("session.crashed").data == {
         "pid": 1001,
         "exit_code": None,
         "signal": 9,
@@ -33,8 +33,8 @@ def test_a_crash_tells_how_it_went_and_when_the_next_try_is() -> None:
         "delay_s": 1.0,
         "reason": "engine_exited",
     }
-    assert stage.session.restarts.next_at == stage.at + 1.0
-    assert [type(command) for command in stage.commands] == [RemoveQr, Sweep]
+    assert driver.session.restarts.next_at == driver.at + 1.0
+    assert [type(command) for command in driver.commands] == [RemoveQr, Sweep]
 
 
 @pytest.mark.parametrize(
@@ -49,136 +49,136 @@ def test_a_crash_tells_how_it_went_and_when_the_next_try_is() -> None:
 def test_the_reason_of_a_crash_says_how_the_engine_ended(
     exit_code: int | None, signal: int | None, port_was_taken: bool, code: ReasonCode, detail: str
 ) -> None:
-    stage = running()
+    driver = running()
 
-    stage.crash(exit_code, signal, port_was_taken=port_was_taken)
+    driver.crash(exit_code, signal, port_was_taken=port_was_taken)
 
-    assert stage.session.reason is not None
-    assert (stage.reason, stage.session.reason.detail) == (code, detail)
+    assert driver.session.reason is not None
+    assert (driver.reason, driver.session.reason.detail) == (code, detail)
 
 
 def test_a_restart_after_a_crash_is_told_with_its_cause() -> None:
-    stage = backing_off()
+    driver = backing_off()
 
-    stage.wait(1.0)
-    stage.boot()
+    driver.wait(1.0)
+    driver.boot()
 
-    assert stage.the("session.restarted").data == {"pid": 1002, "attempt": 1, "reason": "engine_exited"}
-    assert stage.session.restarts.next_at is None
+    assert driver.the("session.restarted").data == {"pid": 1002, "attempt": 1, "reason": "engine_exited"}
+    assert driver.session.restarts.next_at is None
 
 
 def test_only_restarts_that_happen_are_counted() -> None:
-    stage = backing_off()
+    driver = backing_off()
 
-    assert stage.session.restarts.count == 0
-    stage.wait(1.0)
-    assert stage.session.restarts.count == 1
-    stage.boot()
-    stage.crash()
-    stage.play(StopRequested())
+    assert driver.session.restarts.count == 0
+    driver.wait(1.0)
+    assert driver.session.restarts.count == 1
+    driver.boot()
+    driver.crash()
+    driver.send(StopRequested())
 
-    assert stage.session.restarts.count == 1
+    assert driver.session.restarts.count == 1
 
 
 def test_a_crash_loop_gives_up_with_one_failure() -> None:
-    stage = _looping()
+    driver = _looping()
 
-    assert (stage.session.process, stage.reason) == (ProcessState.FAILED, ReasonCode.CRASH_LOOP)
-    assert stage.told().count("session.failed") == 1
+    assert (driver.session.process, driver.reason) == (ProcessState.FAILED, ReasonCode.CRASH_LOOP)
+    assert driver.told().count("session.failed") == 1
 
 
 def test_a_crash_in_the_slow_retry_is_not_a_failure_anew() -> None:
-    stage = _looping()
-    stage.forget_so_far()
+    driver = _looping()
+    driver.forget_so_far()
 
-    stage.wait(1800)
-    stage.boot()
-    stage.crash()
+    driver.wait(1800)
+    driver.boot()
+    driver.crash()
 
-    assert stage.session.process is ProcessState.FAILED
-    assert stage.session.restarts.count == 5
-    assert stage.told() == ["session.status", "session.restarted", "session.status", "session.crashed"]
+    assert driver.session.process is ProcessState.FAILED
+    assert driver.session.restarts.count == 5
+    assert driver.told() == ["session.status", "session.restarted", "session.status", "session.crashed"]
 
 
 def test_ten_steady_minutes_forgive_a_crash_loop() -> None:
-    stage = _looping()
+    driver = _looping()
 
-    stage.wait(1800)
-    stage.boot()
-    stage.report(LinkReport.CONNECTED)
-    stage.wait(600)
-    stage.crash()
+    driver.wait(1800)
+    driver.boot()
+    driver.report(LinkReport.CONNECTED)
+    driver.wait(600)
+    driver.crash()
 
-    assert stage.session.process is ProcessState.BACKOFF
-    assert stage.session.restarts.streak == 1
-    assert stage.session.restarts.count == 5
+    assert driver.session.process is ProcessState.BACKOFF
+    assert driver.session.restarts.streak == 1
+    assert driver.session.restarts.count == 5
 
 
 def test_a_first_crash_after_an_impossible_launch_gets_the_short_pause() -> None:
-    stage = failed()
+    driver = failed()
 
-    stage.wait(1800)
-    stage.boot()
-    stage.crash()
+    driver.wait(1800)
+    driver.boot()
+    driver.crash()
 
-    assert stage.session.process is ProcessState.BACKOFF
-    assert stage.session.restarts.next_at == stage.at + 1.0
+    assert driver.session.process is ProcessState.BACKOFF
+    assert driver.session.restarts.next_at == driver.at + 1.0
 
 
 def test_a_requested_start_ends_the_slow_retry_with_a_clean_book() -> None:
-    stage = _looping()
+    driver = _looping()
 
-    stage.play(StartRequested())
-    stage.boot()
-    stage.crash()
+    driver.send(StartRequested())
+    driver.boot()
+    driver.crash()
 
-    assert stage.session.process is ProcessState.BACKOFF
-    assert stage.session.restarts.streak == 1
+    assert driver.session.process is ProcessState.BACKOFF
+    assert driver.session.restarts.streak == 1
 
 
 def test_recycling_for_memory_costs_no_budget() -> None:
-    stage = connected()
+    driver = connected()
 
     for _ in range(20):
-        stage.fault(ReasonCode.MEMORY_LIMIT)
-        stage.end()
-        stage.boot()
+        driver.fault(ReasonCode.MEMORY_LIMIT)
+        driver.end()
+        driver.boot()
 
-    assert stage.session.process is ProcessState.RUNNING
-    book = stage.session.restarts
+    assert driver.session.process is ProcessState.RUNNING
+    book = driver.session.restarts
     assert (book.count, book.streak, book.crashed_at) == (20, 0, ())
-    assert "session.crashed" not in stage.told()
+    assert "session.crashed" not in driver.told()
 
 
 def test_a_hung_engine_is_ended_and_counts_as_crashed() -> None:
-    stage = connected()
+    driver = connected()
 
-    stage.fault(ReasonCode.ENGINE_UNRESPONSIVE, ProbesMissed(count=4, error="no answer"))
-    assert stage.told() == ["session.status", "session.disconnected"]
-    stage.end()
+    driver.fault(ReasonCode.ENGINE_UNRESPONSIVE, ProbesMissed(count=4, error="no answer"))
+    assert driver.told() == ["session.status", "session.disconnected"]
+    driver.end()
 
-    assert stage.told() == ["session.status", "session.crashed"]
-    assert (stage.session.process, stage.session.restarts.streak) == (ProcessState.BACKOFF, 1)
+    assert driver.told() == ["session.status", "session.crashed"]
+    assert (driver.session.process, driver.session.restarts.streak) == (ProcessState.BACKOFF, 1)
 
 
 def test_an_internal_error_ends_the_engine_and_fails_the_session() -> None:
-    stage = connected()
+    driver = connected()
 
-    stage.fault(ReasonCode.INTERNAL_ERROR, Words(text="three bugs"))
-    stage.end()
+    driver.fault(ReasonCode.INTERNAL_ERROR, Words(text="three bugs"))
+    driver.end()
 
-    assert stage.told() == ["session.status", "session.disconnected", "session.status", "session.failed"]
-    assert stage.session.reason is not None
-    assert (stage.reason, stage.session.reason.detail) == (ReasonCode.INTERNAL_ERROR, "three bugs")
-    assert stage.session.restarts.next_at == stage.at + 1800
+    assert driver.told() == ["session.status", "session.disconnected", "session.status", "session.failed"]
+    assert driver.session.reason is not None
+    assert (driver.reason, driver.session.reason.detail) == (ReasonCode.INTERNAL_ERROR, "three bugs")
+    assert driver.session.restarts.next_at == driver.at + 1800
 
 
-def _looping() -> Stage:
-    stage = queued()
+def _looping() -> Driver:
+    driver = queued()
     for _ in range(4):
-        stage.boot()
-        stage.crash()
-        stage.wait(stage.policy.restart.backoff_max_s)
-    stage.boot()
-    stage.crash()
-    return stage
+        driver.boot()
+        driver.crash()
+        driver.wait(driver.policy.restart.backoff_max_s)
+    driver.boot()
+    driver.crash()
+    return driver

@@ -4,77 +4,77 @@ from openwa_manager.domain.session.commands import CheckCredentials, End, Forget
 from openwa_manager.domain.session.reasons import ReasonCode
 from openwa_manager.domain.session.session import ProcessState
 from openwa_manager.domain.session.stimuli import CredentialsRestored, LinkReport, LogoutRequested
-from tests.domain.session.stage import authenticating, connected, connected_again, running, spawning
+from tests.domain.session.driver import authenticating, connected, connected_again, running, spawning
 
 
 def test_the_credentials_are_kept_once_they_have_connected() -> None:
-    stage = authenticating()
+    driver = authenticating()
 
-    stage.report(LinkReport.CONNECTED)
+    driver.report(LinkReport.CONNECTED)
 
-    assert stage.done(KeepCredentials)
+    assert driver.done(KeepCredentials)
 
 
 def test_a_paired_session_that_shows_a_code_has_its_credentials_checked_once() -> None:
-    stage = connected_again()
+    driver = connected_again()
 
-    stage.show_code("a")
-    stage.show_code("b")
+    driver.show_code("a")
+    driver.show_code("b")
 
-    assert [command.launch.launch_id for command in stage.done(CheckCredentials)] == [stage.launch_id]
+    assert [command.launch.launch_id for command in driver.done(CheckCredentials)] == [driver.launch_id]
 
 
 def test_a_session_that_was_never_paired_has_no_credentials_to_check() -> None:
-    stage = running()
+    driver = running()
 
-    stage.show_code()
+    driver.show_code()
 
-    assert not stage.done(CheckCredentials)
+    assert not driver.done(CheckCredentials)
 
 
 def test_broken_credentials_cost_one_restart_and_no_budget() -> None:
-    stage = connected_again()
-    streak = stage.session.restarts.streak
-    stage.show_code()
+    driver = connected_again()
+    streak = driver.session.restarts.streak
+    driver.show_code()
 
-    stage.fault(ReasonCode.CREDENTIALS_RESTORED)
-    stage.end()
-    stage.boot()
+    driver.fault(ReasonCode.CREDENTIALS_RESTORED)
+    driver.end()
+    driver.boot()
 
-    assert stage.session.process is ProcessState.RUNNING
-    assert stage.session.restarts.streak == streak
-    assert stage.session.restarts.last_reason is ReasonCode.CREDENTIALS_RESTORED
+    assert driver.session.process is ProcessState.RUNNING
+    assert driver.session.restarts.streak == streak
+    assert driver.session.restarts.last_reason is ReasonCode.CREDENTIALS_RESTORED
 
 
 def test_a_launch_that_began_with_the_kept_copy_says_so() -> None:
-    stage = spawning()
+    driver = spawning()
 
-    stage.play(CredentialsRestored(launch_id=stage.launch_id))
+    driver.send(CredentialsRestored(launch_id=driver.launch_id))
 
-    assert stage.reason is ReasonCode.CREDENTIALS_RESTORED
-    assert stage.steps[-1].decision == "credentials restored from the kept copy"
+    assert driver.reason is ReasonCode.CREDENTIALS_RESTORED
+    assert driver.steps[-1].decision == "credentials restored from the kept copy"
 
 
 def test_the_copy_is_forgotten_when_the_phone_logs_out() -> None:
-    stage = connected()
+    driver = connected()
 
-    stage.report(LinkReport.LOGGED_OUT, "logged out")
+    driver.report(LinkReport.LOGGED_OUT, "logged out")
 
-    assert stage.done(ForgetCredentials)
-    assert stage.done(End)
+    assert driver.done(ForgetCredentials)
+    assert driver.done(End)
 
 
 def test_the_copy_is_forgotten_when_somebody_logs_out_here() -> None:
-    stage = connected()
+    driver = connected()
 
-    stage.play(LogoutRequested())
+    driver.send(LogoutRequested())
 
-    assert stage.done(ForgetCredentials)
+    assert driver.done(ForgetCredentials)
 
 
 def test_a_ban_keeps_the_copy() -> None:
-    stage = connected()
+    driver = connected()
 
-    stage.report(LinkReport.BANNED, "(403)")
+    driver.report(LinkReport.BANNED, "(403)")
 
-    assert not stage.done(ForgetCredentials)
+    assert not driver.done(ForgetCredentials)

@@ -20,9 +20,9 @@ from openwa_manager.domain.session.deadlines import (
 from openwa_manager.domain.session.restart import Policy
 from openwa_manager.domain.session.session import LinkState, ProcessState, Restarts
 from openwa_manager.domain.session.stimuli import Deadline, DeadlinePassed, LinkReport
-from tests.domain.session.stage import (
+from tests.domain.session.driver import (
     AT,
-    Stage,
+    Driver,
     a_session,
     authenticating,
     backing_off,
@@ -39,13 +39,13 @@ from tests.domain.session.stage import (
 NOW = Moment(at=AT, boot_s=1000.0)
 
 
-def held(stage: Stage) -> dict[Deadline, float]:
+def held(driver: Driver) -> dict[Deadline, float]:
     """Return the seconds left on every running deadline."""
-    return {deadline: armed.due_boot_s - stage.boot_s for deadline, armed in stage.deadlines.items()}
+    return {deadline: armed.due_boot_s - driver.boot_s for deadline, armed in driver.deadlines.items()}
 
 
 def test_every_state_holds_the_deadlines_of_the_design() -> None:
-    assert held(Stage()) == {}
+    assert held(Driver()) == {}
     assert held(queued()) == {}
     assert held(spawning()) == {}
     assert held(booting()) == {Deadline.BOOT: 45}
@@ -83,53 +83,53 @@ def test_a_pause_without_an_end_holds_no_deadline() -> None:
 
 
 def test_an_engine_that_crashed_before_must_be_steady_for_ten_minutes() -> None:
-    stage = backing_off()
+    driver = backing_off()
 
-    stage.wait(1)
-    stage.boot()
+    driver.wait(1)
+    driver.boot()
 
-    assert held(stage)[Deadline.STEADY] == 600
+    assert held(driver)[Deadline.STEADY] == 600
 
 
 def test_a_deadline_still_meant_keeps_running() -> None:
-    stage = running()
+    driver = running()
 
-    stage.wait(30)
-    stage.ready()
-    stage.report(LinkReport.QR_READY)
+    driver.wait(30)
+    driver.ready()
+    driver.report(LinkReport.QR_READY)
 
-    assert held(stage) == {Deadline.INITIALIZING: 60}
+    assert held(driver) == {Deadline.INITIALIZING: 60}
 
 
 def test_a_new_launch_winds_its_deadline_anew() -> None:
-    stage = booting()
-    first = stage.deadlines
-    stage.crash()
-    stage.wait(1)
-    stage.slot()
-    stage.launched()
+    driver = booting()
+    first = driver.deadlines
+    driver.crash()
+    driver.wait(1)
+    driver.slot()
+    driver.launched()
 
-    later = rearm(first, stage.session, stage.moment, stage.policy)
+    later = rearm(first, driver.session, driver.moment, driver.policy)
 
-    assert later[Deadline.BOOT].due_boot_s == stage.boot_s + 45
+    assert later[Deadline.BOOT].due_boot_s == driver.boot_s + 45
 
 
 def test_the_next_code_winds_its_expiry_anew_but_not_the_window() -> None:
-    stage = showing_code()
+    driver = showing_code()
 
-    stage.wait(30)
-    stage.show_code("b")
+    driver.wait(30)
+    driver.show_code("b")
 
-    assert held(stage) == {Deadline.QR_EXPIRY: 20, Deadline.PAIRING_WINDOW: 150}
+    assert held(driver) == {Deadline.QR_EXPIRY: 20, Deadline.PAIRING_WINDOW: 150}
 
 
-def test_a_deadline_missed_while_nobody_watched_rings_at_once() -> None:
-    stage = failed()
-    stage.sleep_daemon(1_000_000)
+def test_a_deadline_missed_while_nobody_watched_expires_at_once() -> None:
+    driver = failed()
+    driver.sleep_daemon(1_000_000)
 
-    armed = rearm({}, stage.session, stage.moment, stage.policy)
+    armed = rearm({}, driver.session, driver.moment, driver.policy)
 
-    assert first_expired(armed, stage.boot_s) is Deadline.SLOW_RETRY
+    assert first_expired(armed, driver.boot_s) is Deadline.SLOW_RETRY
 
 
 def test_nothing_has_passed_while_all_still_run() -> None:
@@ -142,71 +142,71 @@ def test_the_deadline_that_rang_first_comes_first(due: dict[Deadline, float], bo
 
     first = first_expired(armed, boot_s)
 
-    rung = {deadline: due_s for deadline, due_s in due.items() if due_s <= boot_s}
-    assert (first is None) is (not rung)
-    assert first is None or due[first] == min(rung.values())
+    expired = {deadline: due_s for deadline, due_s in due.items() if due_s <= boot_s}
+    assert (first is None) is (not expired)
+    assert first is None or due[first] == min(expired.values())
 
 
 def test_a_deadline_no_longer_held_is_dropped() -> None:
-    stage = connected()
-    before = stage.session
+    driver = connected()
+    before = driver.session
 
-    stage.play(*(DeadlinePassed(deadline=deadline) for deadline in Deadline))
+    driver.send(*(DeadlinePassed(deadline=deadline) for deadline in Deadline))
 
-    assert isinstance(stage.answer, Dropped)
-    assert stage.session == before
+    assert isinstance(driver.answer, Dropped)
+    assert driver.session == before
 
 
 @pytest.mark.parametrize("make", [booting, running, authenticating])
-def test_a_verdict_that_rings_late_is_wound_anew(make: Callable[[], Stage]) -> None:
-    stage = make()
-    before = held(stage)
+def test_a_verdict_that_rings_late_is_wound_anew(make: Callable[[], Driver]) -> None:
+    driver = make()
+    before = held(driver)
 
-    stage.sleep_host(10_000)
+    driver.sleep_host(10_000)
 
-    assert stage.session.process in (ProcessState.STARTING, ProcessState.RUNNING)
-    assert held(stage) == before
+    assert driver.session.process in (ProcessState.STARTING, ProcessState.RUNNING)
+    assert held(driver) == before
 
 
 def test_a_verdict_that_rings_almost_in_time_counts() -> None:
-    stage = booting()
+    driver = booting()
 
-    stage.sleep_host(45 + MAX_LATE_S)
+    driver.sleep_host(45 + MAX_LATE_S)
 
-    assert stage.session.process is ProcessState.STOPPING
+    assert driver.session.process is ProcessState.STOPPING
 
 
 def test_a_pause_that_ends_while_the_host_sleeps_is_over() -> None:
-    stage = backing_off()
+    driver = backing_off()
 
-    stage.sleep_host(10_000)
+    driver.sleep_host(10_000)
 
-    assert stage.session.process is ProcessState.STARTING
+    assert driver.session.process is ProcessState.STARTING
 
 
 def test_no_link_is_judged_while_the_host_is_offline() -> None:
-    stage = running()
+    driver = running()
 
-    stage.is_offline = True
-    stage.wait(0)
+    driver.is_offline = True
+    driver.wait(0)
 
-    assert held(stage) == {}
+    assert held(driver) == {}
 
 
 def test_holding_a_deadline_is_what_arms_it() -> None:
-    stage = showing_code()
+    driver = showing_code()
 
-    meant = {deadline for deadline in Deadline if applies(stage.session, deadline, stage.moment, stage.policy)}
+    meant = {deadline for deadline in Deadline if applies(driver.session, deadline, driver.moment, driver.policy)}
 
-    assert meant == set(stage.deadlines)
+    assert meant == set(driver.deadlines)
 
 
 def test_a_verdict_that_ran_while_the_host_slept_starts_anew_even_if_it_rings_on_time() -> None:
-    stage = authenticating()
+    driver = authenticating()
     running_on = {Deadline.AUTHENTICATING: Armed(anchor="1", due_boot_s=NOW.boot_s - 1)}
 
-    awake = rearm_missed(running_on, stage.session, NOW, Policy())
-    slept = rearm_missed(running_on, stage.session, replace(NOW, has_slept=True), Policy())
+    awake = rearm_missed(running_on, driver.session, NOW, Policy())
+    slept = rearm_missed(running_on, driver.session, replace(NOW, has_slept=True), Policy())
 
     assert first_expired(awake, NOW.boot_s) is Deadline.AUTHENTICATING
     assert slept[Deadline.AUTHENTICATING].due_boot_s == NOW.boot_s + 120

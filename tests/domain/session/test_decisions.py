@@ -12,7 +12,7 @@ from openwa_manager.domain.session.stimuli import (
     StartRequested,
     StopRequested,
 )
-from tests.domain.session.stage import backing_off, queued, running, showing_code
+from tests.domain.session.driver import backing_off, queued, running, showing_code
 
 
 def decisions_on(session: Session, deadlines: Deadlines) -> Decisions:
@@ -24,11 +24,11 @@ def kinds(commands: list[Command]) -> list[type[Command]]:
 
 
 def test_steps_events_and_commands_of_all_stimuli_are_gathered_in_order() -> None:
-    stage = queued()
-    decisions = decisions_on(stage.session, stage.deadlines)
+    driver = queued()
+    decisions = decisions_on(driver.session, driver.deadlines)
 
     for request in (StopRequested(), StartRequested()):
-        assert decisions.consider(request, stage.moment) is None
+        assert decisions.consider(request, driver.moment) is None
 
     assert decisions.session.process is ProcessState.STARTING
     assert kinds(decisions.commands) == [Dequeue, Enqueue]
@@ -38,22 +38,22 @@ def test_steps_events_and_commands_of_all_stimuli_are_gathered_in_order() -> Non
 
 
 def test_a_refusal_is_handed_back_and_changes_nothing() -> None:
-    stage = queued()
-    decisions = decisions_on(stage.session, stage.deadlines)
+    driver = queued()
+    decisions = decisions_on(driver.session, driver.deadlines)
 
-    refused = decisions.consider(LogoutRequested(), stage.moment)
+    refused = decisions.consider(LogoutRequested(), driver.moment)
 
     assert refused is not None
-    assert decisions.session == stage.session
+    assert decisions.session == driver.session
     assert not decisions.is_durable
 
 
 def test_what_is_dropped_is_kept_for_the_log() -> None:
-    stage = queued()
+    driver = queued()
     stale = ActivitySeen(launch_id=running().launch_id)
-    decisions = decisions_on(stage.session, stage.deadlines)
+    decisions = decisions_on(driver.session, driver.deadlines)
 
-    decisions.consider(stale, stage.moment)
+    decisions.consider(stale, driver.moment)
 
     ((stimulus, dropped),) = decisions.dropped
     assert stimulus is stale
@@ -61,19 +61,19 @@ def test_what_is_dropped_is_kept_for_the_log() -> None:
 
 
 def test_what_is_worth_no_write_of_its_own_is_not_durable() -> None:
-    stage = running()
-    decisions = decisions_on(stage.session, stage.deadlines)
+    driver = running()
+    decisions = decisions_on(driver.session, driver.deadlines)
 
-    decisions.consider(ActivitySeen(launch_id=stage.launch_id), stage.moment)
+    decisions.consider(ActivitySeen(launch_id=driver.launch_id), driver.moment)
 
-    assert decisions.session.last_seen_at == stage.at
+    assert decisions.session.last_seen_at == driver.at
     assert not decisions.is_durable
 
 
 def test_a_deadline_that_has_expired_is_decided_on_too() -> None:
-    stage = backing_off()
-    later = Moment(at=stage.at + 61, boot_s=stage.boot_s + 61)
-    decisions = decisions_on(stage.session, stage.deadlines)
+    driver = backing_off()
+    later = Moment(at=driver.at + 61, boot_s=driver.boot_s + 61)
+    decisions = decisions_on(driver.session, driver.deadlines)
 
     decisions.expire_deadlines(later)
 
@@ -83,9 +83,9 @@ def test_a_deadline_that_has_expired_is_decided_on_too() -> None:
 
 
 def test_deadlines_that_have_expired_meanwhile_are_decided_on_in_their_order() -> None:
-    stage = showing_code()
-    later = Moment(at=stage.at + 600, boot_s=stage.boot_s + 600)
-    decisions = decisions_on(stage.session, stage.deadlines)
+    driver = showing_code()
+    later = Moment(at=driver.at + 600, boot_s=driver.boot_s + 600)
+    decisions = decisions_on(driver.session, driver.deadlines)
 
     decisions.expire_deadlines(later)
 

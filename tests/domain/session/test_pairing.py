@@ -12,8 +12,8 @@ from openwa_manager.domain.session.stimuli import (
     LinkReport,
     QrProduced,
 )
-from tests.domain.session.stage import (
-    Stage,
+from tests.domain.session.driver import (
+    Driver,
     authenticating,
     booting,
     connected,
@@ -24,250 +24,250 @@ from tests.domain.session.stage import (
 CODE_LIVES_S = 60.0
 
 
-def produced(stage: Stage, sha256: str, produced_at: float, expires_at: float | None = None) -> QrProduced:
-    launch_id = stage.launch_id
+def produced(driver: Driver, sha256: str, produced_at: float, expires_at: float | None = None) -> QrProduced:
+    launch_id = driver.launch_id
     return QrProduced(launch_id=launch_id, image=b"png", sha256=sha256, produced_at=produced_at, expires_at=expires_at)
 
 
 def test_a_code_is_shown_and_told_without_its_image() -> None:
-    stage = running()
+    driver = running()
 
-    stage.show_code("a")
+    driver.show_code("a")
 
-    assert stage.session.status is Status.QR_READY
-    event = stage.the("session.qr")
+    assert driver.session.status is Status.QR_READY
+    event = driver.the("session.qr")
     assert event.data == {"sha256": "a", "mimetype": "image/png", "qr_seq": 1, "attempt": 1}
-    assert event.expires_at == stage.at + CODE_LIVES_S
+    assert event.expires_at == driver.at + CODE_LIVES_S
 
 
 def test_the_first_code_lives_longer_than_the_next() -> None:
-    stage = showing_code()
+    driver = showing_code()
 
-    stage.wait(60)
-    stage.show_code("b")
+    driver.wait(60)
+    driver.show_code("b")
 
-    assert stage.session.qr is not None
-    assert stage.session.qr.expires_at == stage.at + 20
+    assert driver.session.qr is not None
+    assert driver.session.qr.expires_at == driver.at + 20
 
 
 def test_the_engine_may_say_when_a_code_expires() -> None:
-    stage = running()
+    driver = running()
 
-    stage.play(produced(stage, "a", stage.at, expires_at=stage.at + 7))
+    driver.send(produced(driver, "a", driver.at, expires_at=driver.at + 7))
 
-    assert stage.session.qr is not None
-    assert stage.session.qr.expires_at == stage.at + 7
+    assert driver.session.qr is not None
+    assert driver.session.qr.expires_at == driver.at + 7
 
 
 def test_an_expired_code_is_shown_no_more_and_its_file_removed() -> None:
-    stage = showing_code()
-    shown = stage.session.qr
+    driver = showing_code()
+    shown = driver.session.qr
     assert shown is not None
 
-    stage.wait(CODE_LIVES_S)
+    driver.wait(CODE_LIVES_S)
 
-    assert stage.session.qr is None
-    assert stage.done(RemoveQr) == [RemoveQr(sha256=shown.sha256)]  # the file may hold the next one already
-    assert stage.session.status is Status.QR_READY  # the next one is awaited
+    assert driver.session.qr is None
+    assert driver.done(RemoveQr) == [RemoveQr(sha256=shown.sha256)]  # the file may hold the next one already
+    assert driver.session.status is Status.QR_READY  # the next one is awaited
 
 
 def test_a_code_expires_also_while_its_engine_still_boots() -> None:
-    stage = booting()
+    driver = booting()
 
-    stage.play(produced(stage, "a", stage.at, expires_at=stage.at + 5))
-    assert stage.session.status is Status.QR_READY
-    stage.wait(5)
+    driver.send(produced(driver, "a", driver.at, expires_at=driver.at + 5))
+    assert driver.session.status is Status.QR_READY
+    driver.wait(5)
 
-    assert stage.session.qr is None
+    assert driver.session.qr is None
 
 
 def test_a_code_older_than_its_launch_is_dropped() -> None:
-    stage = running()
+    driver = running()
 
-    stage.play(produced(stage, "a", stage.at - 0.001))
+    driver.send(produced(driver, "a", driver.at - 0.001))
 
-    assert isinstance(stage.answer, Dropped)
+    assert isinstance(driver.answer, Dropped)
 
 
 @pytest.mark.parametrize("expires_in_s", [0.0, -1.0])
 def test_a_code_that_has_expired_is_dropped(expires_in_s: float) -> None:
-    stage = running()
+    driver = running()
 
-    stage.play(produced(stage, "a", stage.at, expires_at=stage.at + expires_in_s))
+    driver.send(produced(driver, "a", driver.at, expires_at=driver.at + expires_in_s))
 
-    assert isinstance(stage.answer, Dropped)
+    assert isinstance(driver.answer, Dropped)
 
 
 def test_a_code_that_expired_at_the_beginning_of_time_is_dropped() -> None:
-    stage = running()
+    driver = running()
 
-    stage.play(produced(stage, "a", stage.at, expires_at=0.0))
+    driver.send(produced(driver, "a", driver.at, expires_at=0.0))
 
-    assert isinstance(stage.answer, Dropped)
+    assert isinstance(driver.answer, Dropped)
 
 
 def test_the_same_image_again_is_dropped() -> None:
-    stage = showing_code()
+    driver = showing_code()
 
-    stage.show_code("a")
+    driver.show_code("a")
 
-    assert isinstance(stage.answer, Dropped)
+    assert isinstance(driver.answer, Dropped)
 
 
 @pytest.mark.parametrize("make", [connected, authenticating])
-def test_a_code_that_nobody_awaits_is_dropped(make: Callable[[], Stage]) -> None:
-    stage = make()
+def test_a_code_that_nobody_awaits_is_dropped(make: Callable[[], Driver]) -> None:
+    driver = make()
 
-    stage.show_code("late")
+    driver.show_code("late")
 
-    assert isinstance(stage.answer, Dropped)
-    assert stage.session.qr is None
+    assert isinstance(driver.answer, Dropped)
+    assert driver.session.qr is None
 
 
 def test_nobody_scanning_ends_the_engine_and_the_wish_for_it() -> None:
-    stage = showing_code()
+    driver = showing_code()
 
     for code in "bcdefg":
-        stage.wait(20)
-        stage.show_code(code)
-    stage.wait(60)
-    stage.end()
+        driver.wait(20)
+        driver.show_code(code)
+    driver.wait(60)
+    driver.end()
 
-    assert (stage.session.status, stage.reason) == (Status.STOPPED, ReasonCode.QR_EXPIRED)
-    assert stage.session.desired is Desired.STOPPED
-    assert stage.session.reason is not None
-    assert stage.session.reason.detail == "nobody scanned in 180 s"
+    assert (driver.session.status, driver.reason) == (Status.STOPPED, ReasonCode.QR_EXPIRED)
+    assert driver.session.desired is Desired.STOPPED
+    assert driver.session.reason is not None
+    assert driver.session.reason.detail == "nobody scanned in 180 s"
 
 
 def test_a_start_opens_a_new_pairing_window() -> None:
-    stage = showing_code()
-    stage.wait(180)
-    stage.end()
+    driver = showing_code()
+    driver.wait(180)
+    driver.end()
 
-    stage.start()
-    stage.show_code("z")
-    stage.wait(179)
+    driver.start()
+    driver.show_code("z")
+    driver.wait(179)
 
-    assert stage.session.process is ProcessState.RUNNING
-    assert stage.session.qr_seq == 2
+    assert driver.session.process is ProcessState.RUNNING
+    assert driver.session.qr_seq == 2
 
 
 def test_a_scan_makes_the_code_disappear_at_once() -> None:
-    stage = showing_code()
+    driver = showing_code()
 
-    stage.wait(10)
-    stage.report(LinkReport.INITIALIZING)
+    driver.wait(10)
+    driver.report(LinkReport.INITIALIZING)
 
-    assert (stage.session.status, stage.session.qr) == (Status.AUTHENTICATING, None)
-    assert stage.done(RemoveQr) == [RemoveQr()]
+    assert (driver.session.status, driver.session.qr) == (Status.AUTHENTICATING, None)
+    assert driver.done(RemoveQr) == [RemoveQr()]
 
 
 @pytest.mark.parametrize("waited_s", [54.5, 60.0, 61.0])
 def test_codes_that_ran_out_are_not_taken_for_a_scan(waited_s: float) -> None:
-    stage = showing_code()
+    driver = showing_code()
 
-    stage.wait(waited_s)
-    stage.report(LinkReport.INITIALIZING)
+    driver.wait(waited_s)
+    driver.report(LinkReport.INITIALIZING)
 
-    assert (stage.session.status, stage.session.qr) == (Status.CREATING, None)
+    assert (driver.session.status, driver.session.qr) == (Status.CREATING, None)
 
 
 def test_a_new_series_of_codes_goes_on_in_the_same_window() -> None:
-    stage = showing_code()
-    stage.wait(60)
-    stage.report(LinkReport.INITIALIZING)
+    driver = showing_code()
+    driver.wait(60)
+    driver.report(LinkReport.INITIALIZING)
 
-    stage.wait(2)
-    stage.show_code("b")
-    stage.wait(118)
+    driver.wait(2)
+    driver.show_code("b")
+    driver.wait(118)
 
-    assert (stage.session.process, stage.reason) == (ProcessState.STOPPING, ReasonCode.QR_EXPIRED)
+    assert (driver.session.process, driver.reason) == (ProcessState.STOPPING, ReasonCode.QR_EXPIRED)
 
 
 def test_codes_shown_again_tell_that_nobody_scanned_after_all() -> None:
-    stage = authenticating()
+    driver = authenticating()
 
-    stage.report(LinkReport.QR_READY)
-    stage.show_code("b")
+    driver.report(LinkReport.QR_READY)
+    driver.show_code("b")
 
-    assert stage.session.status is Status.QR_READY
-    assert stage.session.qr is not None
-    assert stage.session.qr.attempt == 2
+    assert driver.session.status is Status.QR_READY
+    assert driver.session.qr is not None
+    assert driver.session.qr.attempt == 2
 
 
 def test_the_word_that_a_code_is_ready_shows_none() -> None:
-    stage = running()
+    driver = running()
 
-    stage.report(LinkReport.QR_READY)
+    driver.report(LinkReport.QR_READY)
 
-    assert isinstance(stage.answer, Dropped)
+    assert isinstance(driver.answer, Dropped)
 
 
 def test_an_engine_may_say_itself_that_it_authenticates() -> None:
-    stage = running()
+    driver = running()
 
-    stage.report(LinkReport.AUTHENTICATING)
+    driver.report(LinkReport.AUTHENTICATING)
 
-    assert stage.session.status is Status.AUTHENTICATING
+    assert driver.session.status is Status.AUTHENTICATING
 
 
 def test_an_engine_without_a_code_is_restarted_once_then_given_up() -> None:
-    stage = running()
+    driver = running()
 
-    stage.wait(90)
-    assert (stage.session.process, stage.reason) == (ProcessState.STOPPING, ReasonCode.QR_NOT_PRODUCED)
-    stage.end()
-    stage.boot()
-    stage.wait(90)
-    stage.end()
+    driver.wait(90)
+    assert (driver.session.process, driver.reason) == (ProcessState.STOPPING, ReasonCode.QR_NOT_PRODUCED)
+    driver.end()
+    driver.boot()
+    driver.wait(90)
+    driver.end()
 
-    assert (stage.session.process, stage.reason) == (ProcessState.FAILED, ReasonCode.QR_NOT_PRODUCED)
-    assert stage.told().count("session.failed") == 1
-    assert stage.session.restarts.count == 1
+    assert (driver.session.process, driver.reason) == (ProcessState.FAILED, ReasonCode.QR_NOT_PRODUCED)
+    assert driver.told().count("session.failed") == 1
+    assert driver.session.restarts.count == 1
 
 
 def test_the_slow_retry_of_a_stuck_engine_is_one_try_and_no_new_failure() -> None:
-    stage = running()
+    driver = running()
     for _ in range(2):
-        stage.wait(90)
-        stage.end()
-        if stage.session.process is ProcessState.STARTING:
-            stage.boot()
-    stage.forget_so_far()
+        driver.wait(90)
+        driver.end()
+        if driver.session.process is ProcessState.STARTING:
+            driver.boot()
+    driver.forget_so_far()
 
-    stage.wait(1800)
-    stage.boot()
-    stage.wait(90)
-    stage.end()
+    driver.wait(1800)
+    driver.boot()
+    driver.wait(90)
+    driver.end()
 
-    assert stage.session.process is ProcessState.FAILED
-    assert "session.failed" not in stage.told()
+    assert driver.session.process is ProcessState.FAILED
+    assert "session.failed" not in driver.told()
 
 
 def test_a_scan_that_does_not_connect_is_restarted_once_then_given_up() -> None:
-    stage = authenticating()
+    driver = authenticating()
 
-    stage.wait(120)
-    assert (stage.session.process, stage.reason) == (ProcessState.STOPPING, ReasonCode.LINK_TIMEOUT)
-    stage.end()
-    stage.boot()
-    stage.show_code("b")
-    stage.report(LinkReport.INITIALIZING)
-    stage.wait(120)
-    stage.end()
+    driver.wait(120)
+    assert (driver.session.process, driver.reason) == (ProcessState.STOPPING, ReasonCode.LINK_TIMEOUT)
+    driver.end()
+    driver.boot()
+    driver.show_code("b")
+    driver.report(LinkReport.INITIALIZING)
+    driver.wait(120)
+    driver.end()
 
-    assert (stage.session.process, stage.reason) == (ProcessState.FAILED, ReasonCode.LINK_TIMEOUT)
+    assert (driver.session.process, driver.reason) == (ProcessState.FAILED, ReasonCode.LINK_TIMEOUT)
 
 
 def test_an_unpaired_engine_that_gives_up_is_restarted_once_then_given_up() -> None:
-    stage = running()
+    driver = running()
 
-    stage.report(LinkReport.FAILED, "net::ERR_NAME_NOT_RESOLVED")
-    stage.end()
-    stage.boot()
-    stage.report(LinkReport.FAILED, "net::ERR_NAME_NOT_RESOLVED")
-    stage.end()
+    driver.report(LinkReport.FAILED, "net::ERR_NAME_NOT_RESOLVED")
+    driver.end()
+    driver.boot()
+    driver.report(LinkReport.FAILED, "net::ERR_NAME_NOT_RESOLVED")
+    driver.end()
 
-    assert stage.session.process is ProcessState.FAILED
-    assert stage.session.reason is not None
-    assert stage.session.reason.detail == "net::ERR_NAME_NOT_RESOLVED"
+    assert driver.session.process is ProcessState.FAILED
+    assert driver.session.reason is not None
+    assert driver.session.reason.detail == "net::ERR_NAME_NOT_RESOLVED"

@@ -14,11 +14,11 @@ from openwa_manager.domain.session.stimuli import (
     StartRequested,
     StopRequested,
 )
-from tests.domain.session.stage import (
+from tests.domain.session.driver import (
     IDLE,
     UP,
+    Driver,
     Make,
-    Stage,
     backing_off,
     banned,
     connected,
@@ -33,186 +33,186 @@ from tests.domain.session.stage import (
 
 @pytest.mark.parametrize("make", IDLE)
 def test_a_start_of_an_idle_session_is_queued_with_a_clean_book(make: Make) -> None:
-    stage = make()
+    driver = make()
 
-    stage.play(StartRequested())
+    driver.send(StartRequested())
 
-    assert stage.done(Enqueue) == [Enqueue(cause=ReasonCode.REQUESTED)]
-    assert (stage.session.desired, stage.session.restarts) == (Desired.RUNNING, Restarts())
-    assert (stage.session.status, stage.session.link) == (Status.CREATING, LinkState.UNKNOWN)
+    assert driver.done(Enqueue) == [Enqueue(cause=ReasonCode.REQUESTED)]
+    assert (driver.session.desired, driver.session.restarts) == (Desired.RUNNING, Restarts())
+    assert (driver.session.status, driver.session.link) == (Status.CREATING, LinkState.UNKNOWN)
 
 
 @pytest.mark.parametrize("make", [queued, spawning, *UP])
 def test_a_start_of_a_started_session_changes_nothing(make: Make) -> None:
-    stage = make()
-    before = stage.session
+    driver = make()
+    before = driver.session
 
-    stage.play(StartRequested())
+    driver.send(StartRequested())
 
-    assert stage.session == before
-    assert stage.commands == []
+    assert driver.session == before
+    assert driver.commands == []
 
 
 def test_a_start_while_stopping_starts_again_as_a_start() -> None:
-    stage = stopping()
+    driver = stopping()
 
-    stage.play(StartRequested())
-    stage.end()
-    stage.boot()
+    driver.send(StartRequested())
+    driver.end()
+    driver.boot()
 
-    assert (stage.session.process, stage.session.desired) == (ProcessState.RUNNING, Desired.RUNNING)
-    assert "session.restarted" not in stage.told()
+    assert (driver.session.process, driver.session.desired) == (ProcessState.RUNNING, Desired.RUNNING)
+    assert "session.restarted" not in driver.told()
 
 
 def test_a_start_while_a_crashing_engine_is_ended_forgets_its_crashes() -> None:
-    stage = leaving(ReasonCode.ENGINE_UNRESPONSIVE)
+    driver = leaving(ReasonCode.ENGINE_UNRESPONSIVE)
 
-    stage.play(StartRequested())
-    stage.end()
+    driver.send(StartRequested())
+    driver.end()
 
-    assert (stage.session.process, stage.session.restarts) == (ProcessState.STARTING, Restarts())
+    assert (driver.session.process, driver.session.restarts) == (ProcessState.STARTING, Restarts())
 
 
 def test_a_start_while_an_engine_is_recycled_leaves_it_at_that() -> None:
-    stage = leaving(ReasonCode.MEMORY_LIMIT)
+    driver = leaving(ReasonCode.MEMORY_LIMIT)
 
-    stage.play(StartRequested())
-    stage.end()
+    driver.send(StartRequested())
+    driver.end()
 
-    assert stage.session.restarts.last_reason is ReasonCode.MEMORY_LIMIT
+    assert driver.session.restarts.last_reason is ReasonCode.MEMORY_LIMIT
 
 
 @pytest.mark.parametrize("make", UP)
 def test_a_stop_ends_a_live_engine(make: Make) -> None:
-    stage = make()
+    driver = make()
 
-    stage.play(StopRequested())
+    driver.send(StopRequested())
 
-    assert len(stage.done(End)) == 1
-    assert (stage.session.status, stage.session.desired) == (Status.STOPPING, Desired.STOPPED)
+    assert len(driver.done(End)) == 1
+    assert (driver.session.status, driver.session.desired) == (Status.STOPPING, Desired.STOPPED)
 
 
 @pytest.mark.parametrize("make", [queued, backing_off, failed])
 def test_a_stop_without_an_engine_is_done_at_once(make: Make) -> None:
-    stage = make()
+    driver = make()
 
-    stage.play(StopRequested())
+    driver.send(StopRequested())
 
-    assert (stage.session.status, stage.reason) == (Status.STOPPED, ReasonCode.REQUESTED)
-    assert stage.done(Dequeue) == [Dequeue()]
-    assert stage.told() == ["session.status", "session.stopped"]
-    assert stage.session.restarts.next_at is None
+    assert (driver.session.status, driver.reason) == (Status.STOPPED, ReasonCode.REQUESTED)
+    assert driver.done(Dequeue) == [Dequeue()]
+    assert driver.told() == ["session.status", "session.stopped"]
+    assert driver.session.restarts.next_at is None
 
 
 def test_a_stop_in_the_spawn_gap_ends_the_engine_once_it_is_known() -> None:
-    stage = spawning()
+    driver = spawning()
 
-    stage.play(StopRequested())
-    assert stage.done(End) == []
-    stage.launched()
-    assert [end.launch.identity is not None for end in stage.done(End)] == [True]
-    stage.end()
+    driver.send(StopRequested())
+    assert driver.done(End) == []
+    driver.launched()
+    assert [end.launch.identity is not None for end in driver.done(End)] == [True]
+    driver.end()
 
-    assert stage.session.status is Status.STOPPED
+    assert driver.session.status is Status.STOPPED
 
 
-@pytest.mark.parametrize("make", [Stage, banned, stopping, deleting])
+@pytest.mark.parametrize("make", [Driver, banned, stopping, deleting])
 def test_a_stop_of_a_session_going_or_gone_changes_nothing(make: Make) -> None:
-    stage = make()
-    before = stage.session
+    driver = make()
+    before = driver.session
 
-    stage.play(StopRequested())
+    driver.send(StopRequested())
 
-    assert stage.session == before
-    assert stage.steps == []
+    assert driver.session == before
+    assert driver.steps == []
 
 
 @pytest.mark.parametrize("code", [ReasonCode.ENGINE_UNRESPONSIVE, ReasonCode.MEMORY_LIMIT, ReasonCode.INTERNAL_ERROR])
 def test_a_stop_while_an_engine_is_ended_for_another_cause_keeps_it_down(code: ReasonCode) -> None:
-    stage = leaving(code)
+    driver = leaving(code)
 
-    stage.play(StopRequested())
-    stage.end()
+    driver.send(StopRequested())
+    driver.end()
 
-    assert (stage.session.status, stage.reason) == (Status.STOPPED, ReasonCode.REQUESTED)
-    assert (stage.session.restarts.count, stage.session.restarts.streak) == (0, 0)
-    assert "session.crashed" not in stage.told()
+    assert (driver.session.status, driver.reason) == (Status.STOPPED, ReasonCode.REQUESTED)
+    assert (driver.session.restarts.count, driver.session.restarts.streak) == (0, 0)
+    assert "session.crashed" not in driver.told()
 
 
 def test_a_ban_outlives_a_start_that_was_taken_back() -> None:
-    stage = connected()
-    stage.report(LinkReport.BANNED, "403")
+    driver = connected()
+    driver.report(LinkReport.BANNED, "403")
 
-    stage.play(StartRequested(), StopRequested())
-    stage.end()
+    driver.send(StartRequested(), StopRequested())
+    driver.end()
 
-    assert (stage.session.status, stage.reason) == (Status.BANNED, ReasonCode.BANNED)
+    assert (driver.session.status, driver.reason) == (Status.BANNED, ReasonCode.BANNED)
 
 
 @pytest.mark.parametrize("make", [queued, *UP, backing_off, failed])
 def test_a_stop_until_the_next_start_keeps_the_wish(make: Make) -> None:
-    stage = make()
+    driver = make()
 
-    stage.play(StopRequested(until_start=True))
-    if stage.session.process is ProcessState.STOPPING:
-        stage.end()
+    driver.send(StopRequested(until_start=True))
+    if driver.session.process is ProcessState.STOPPING:
+        driver.end()
 
-    assert (stage.session.status, stage.session.desired) == (Status.STOPPED, Desired.RUNNING)
+    assert (driver.session.status, driver.session.desired) == (Status.STOPPED, Desired.RUNNING)
 
 
 def test_a_plain_stop_after_a_stop_until_start_is_worth_a_write() -> None:
-    stage = connected()
-    stage.play(StopRequested(until_start=True))
-    stage.end()
+    driver = connected()
+    driver.send(StopRequested(until_start=True))
+    driver.end()
 
-    stage.play(StopRequested())
+    driver.send(StopRequested())
 
-    assert stage.session.desired is Desired.STOPPED
-    assert isinstance(stage.answer, Decided)
-    assert stage.answer.is_durable
+    assert driver.session.desired is Desired.STOPPED
+    assert isinstance(driver.answer, Decided)
+    assert driver.answer.is_durable
 
 
 @pytest.mark.parametrize("make", IDLE)
 def test_a_restart_of_an_idle_session_starts_it(make: Make) -> None:
-    stage = make()
+    driver = make()
 
-    stage.play(RestartRequested())
+    driver.send(RestartRequested())
 
-    assert stage.done(Enqueue) == [Enqueue(cause=ReasonCode.REQUESTED)]
+    assert driver.done(Enqueue) == [Enqueue(cause=ReasonCode.REQUESTED)]
 
 
 @pytest.mark.parametrize("make", UP)
 def test_a_restart_ends_a_live_engine_and_starts_it_again(make: Make) -> None:
-    stage = make()
+    driver = make()
 
-    stage.play(RestartRequested())
-    assert len(stage.done(End)) == 1
-    stage.end()
-    stage.boot()
+    driver.send(RestartRequested())
+    assert len(driver.done(End)) == 1
+    driver.end()
+    driver.boot()
 
-    assert stage.session.process is ProcessState.RUNNING
-    assert (stage.session.restarts.count, stage.session.launch_count) == (0, 2)
-    assert stage.the("session.restarted").data["reason"] == "requested"
+    assert driver.session.process is ProcessState.RUNNING
+    assert (driver.session.restarts.count, driver.session.launch_count) == (0, 2)
+    assert driver.the("session.restarted").data["reason"] == "requested"
 
 
 def test_a_restart_in_the_spawn_gap_waits_for_the_process() -> None:
-    stage = spawning()
+    driver = spawning()
 
-    stage.play(RestartRequested())
-    stage.launched()
-    stage.end()
+    driver.send(RestartRequested())
+    driver.launched()
+    driver.end()
 
-    assert stage.session.process is ProcessState.STARTING
-    assert stage.done(Enqueue) == [Enqueue(cause=ReasonCode.REQUESTED)]
+    assert driver.session.process is ProcessState.STARTING
+    assert driver.done(Enqueue) == [Enqueue(cause=ReasonCode.REQUESTED)]
 
 
 def test_a_restart_in_the_queue_keeps_its_place() -> None:
-    stage = queued()
+    driver = queued()
 
-    stage.play(RestartRequested())
+    driver.send(RestartRequested())
 
-    assert stage.commands == []
-    assert stage.session.process is ProcessState.STARTING
+    assert driver.commands == []
+    assert driver.session.process is ProcessState.STARTING
 
 
 @pytest.mark.parametrize(
@@ -220,21 +220,21 @@ def test_a_restart_in_the_queue_keeps_its_place() -> None:
     [stopping, lambda: leaving(ReasonCode.MEMORY_LIMIT), lambda: leaving(ReasonCode.ENGINE_UNRESPONSIVE)],
 )
 def test_a_restart_while_an_engine_is_ended_starts_it_again_as_requested(make: Make) -> None:
-    stage = make()
+    driver = make()
 
-    stage.play(RestartRequested())
-    stage.end()
+    driver.send(RestartRequested())
+    driver.end()
 
-    assert stage.session.process is ProcessState.STARTING
-    assert stage.session.restarts == Restarts(last_reason=ReasonCode.REQUESTED)
+    assert driver.session.process is ProcessState.STARTING
+    assert driver.session.restarts == Restarts(last_reason=ReasonCode.REQUESTED)
 
 
 @pytest.mark.parametrize("request_", [StartRequested(), RestartRequested()])
 def test_a_session_being_deleted_is_not_started(request_: Request) -> None:
-    stage = deleting()
-    before = stage.session
+    driver = deleting()
+    before = driver.session
 
-    stage.play(request_)
+    driver.send(request_)
 
-    assert stage.answer == Refused(detail="the session is being deleted")
-    assert stage.session == before
+    assert driver.answer == Refused(detail="the session is being deleted")
+    assert driver.session == before

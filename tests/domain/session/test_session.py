@@ -18,7 +18,7 @@ from openwa_manager.domain.session.session import (
     log_path_of,
     user_of,
 )
-from tests.domain.session.stage import a_launch, a_session, an_identity
+from tests.domain.session.driver import a_launch, a_session, an_identity
 
 LEGAL = string.ascii_lowercase + string.digits + "_-"
 

@@ -18,27 +18,27 @@ from openwa_manager.domain.session.stimuli import (
     Stimulus,
     StopRequested,
 )
-from tests.domain.session.stage import (
+from tests.domain.session.driver import (
     AT,
-    Stage,
+    Driver,
     a_launch,
     a_session,
 )
-from tests.domain.session.walks import STARTS, CheckedStage, of_launch, placed, walks
+from tests.domain.session.walks import STARTS, CheckedDriver, of_launch, placed, walks
 
 
 @settings(max_examples=500, deadline=None)
 @given(start=st.sampled_from(STARTS), walk=walks)
 def test_whatever_happens_in_whatever_order_a_session_stays_whole(
-    start: Stage, walk: list[tuple[Stimulus, float, float]]
+    start: Driver, walk: list[tuple[Stimulus, float, float]]
 ) -> None:
-    stage = CheckedStage(session=start.session, deadlines=start.deadlines, at=start.at, boot_s=start.boot_s)
+    driver = CheckedDriver(session=start.session, deadlines=start.deadlines, at=start.at, boot_s=start.boot_s)
 
     for stimulus, pause_s, chance in walk:
-        stage.chance = chance
-        stage.play(placed(stimulus, stage))
-        stage.wait(pause_s)
-        if stage.is_gone:
+        driver.chance = chance
+        driver.send(placed(stimulus, driver))
+        driver.wait(pause_s)
+        if driver.is_gone:
             return
 
 
@@ -47,19 +47,19 @@ def test_a_stale_observation_is_dropped_in_every_state(
     stimulus: LaunchObservation, process: ProcessState, number: int | None
 ) -> None:
     launch = None if number is None else a_launch(number, AT)
-    stage = Stage(session=replace(a_session(), process=process, launch=launch))
-    before = stage.session
+    driver = Driver(session=replace(a_session(), process=process, launch=launch))
+    before = driver.session
 
-    stage.play(stimulus)
+    driver.send(stimulus)
 
-    assert isinstance(stage.answer, Dropped)
-    assert stage.session == before
+    assert isinstance(driver.answer, Dropped)
+    assert driver.session == before
 
 
 @given(st.sampled_from([StartRequested(), StopRequested(), RestartRequested()]))
 def test_the_same_call_gives_the_same_answer(request_: Request) -> None:
-    stage = Stage()
+    driver = Driver()
 
-    first, second = (decide(stage.session, request_, stage.moment, stage.policy) for _ in range(2))
+    first, second = (decide(driver.session, request_, driver.moment, driver.policy) for _ in range(2))
 
     assert first == second

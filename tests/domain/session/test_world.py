@@ -23,11 +23,11 @@ from openwa_manager.domain.session.stimuli import (
     StartRequested,
     Stimulus,
 )
-from tests.domain.session.stage import (
+from tests.domain.session.driver import (
     a_launch,
     an_identity,
 )
-from tests.domain.session.walks import CheckedStage, P, exits, placed, requests, words
+from tests.domain.session.walks import CheckedDriver, P, exits, placed, requests, words
 
 
 @dataclass
@@ -41,20 +41,20 @@ class World(RuleBasedStateMachine):
 
     def __init__(self) -> None:
         super().__init__()
-        self.stage = CheckedStage()
-        self.stage.begin()
+        self.driver = CheckedDriver()
+        self.driver.begin()
         self.spawning: Launch | None = None
         self.live: _Process | None = None
         self.to_end: set[LaunchId] = set()
         self.must_forget = False
         self.pids = 0
 
-    def play(self, stimulus: Stimulus) -> None:
-        self.stage.play(stimulus)
+    def send(self, stimulus: Stimulus) -> None:
+        self.driver.send(stimulus)
         self._carry_out()
 
     def _carry_out(self) -> None:
-        for command in self.stage.commands:
+        for command in self.driver.commands:
             match command:
                 case Spawn(launch=launch):
                     assert self.spawning is None, "two launches at once"
@@ -69,21 +69,21 @@ class World(RuleBasedStateMachine):
                     self.must_forget = True
                 case _:
                     pass
-        self.stage.commands.clear()
+        self.driver.commands.clear()
 
     @rule(request=requests)
     def somebody_asks(self, request: Request) -> None:
-        self.play(request)
+        self.send(request)
 
-    @precondition(lambda self: self.stage.session.process is P.STOPPED)
+    @precondition(lambda self: self.driver.session.process is P.STOPPED)
     @rule()
     def somebody_starts(self) -> None:
-        self.play(StartRequested())
+        self.send(StartRequested())
 
-    @precondition(lambda self: self.stage.session.process is P.STARTING and self.stage.session.launch is None)
+    @precondition(lambda self: self.driver.session.process is P.STARTING and self.driver.session.launch is None)
     @rule()
     def a_slot_is_free(self) -> None:
-        self.play(SlotGranted(launch=a_launch(self.stage.session.launch_count + 1, self.stage.at)))
+        self.send(SlotGranted(launch=a_launch(self.driver.session.launch_count + 1, self.driver.at)))
 
     @precondition(lambda self: self.spawning is not None)
     @rule(fails=st.booleans())
@@ -91,28 +91,28 @@ class World(RuleBasedStateMachine):
         assert self.spawning is not None
         launch, self.spawning = self.spawning, None
         if fails:
-            self.play(LaunchFailed(launch_id=launch.launch_id, code=ReasonCode.LAUNCH_FAILED, detail=""))
+            self.send(LaunchFailed(launch_id=launch.launch_id, code=ReasonCode.LAUNCH_FAILED, detail=""))
             return
         self.pids += 1
         self.live = _Process(launch, an_identity(self.pids))
-        self.play(Launched(launch_id=launch.launch_id, identity=self.live.identity))
+        self.send(Launched(launch_id=launch.launch_id, identity=self.live.identity))
 
-    @precondition(lambda self: self.live is not None and self.stage.session.process is P.STARTING)
+    @precondition(lambda self: self.live is not None and self.driver.session.process is P.STARTING)
     @rule()
     def the_engine_is_ready(self) -> None:
-        self.play(EngineReady(launch_id=self.stage.launch_id))
+        self.send(EngineReady(launch_id=self.driver.launch_id))
 
     @precondition(lambda self: self.live is not None)
     @rule(word=words)
     def the_engine_speaks(self, word: LaunchObservation) -> None:
-        self.play(placed(word, self.stage))
+        self.send(placed(word, self.driver))
 
     @precondition(lambda self: self.live is not None)
     @rule(ended=exits)
     def the_engine_dies(self, ended: Exit) -> None:
         assert self.live is not None
         launch_id, self.live = self.live.launch.launch_id, None
-        self.play(ProcessExited(launch_id=launch_id, exit=ended))
+        self.send(ProcessExited(launch_id=launch_id, exit=ended))
 
     @precondition(lambda self: self.to_end)
     @rule()
@@ -120,7 +120,7 @@ class World(RuleBasedStateMachine):
         launch_id = self.to_end.pop()
         if self.live is not None and self.live.launch.launch_id == launch_id:
             self.live = None
-        self.play(EngineEnded(launch_id=launch_id, exit=Exit()))
+        self.send(EngineEnded(launch_id=launch_id, exit=Exit()))
 
     @rule(host_rebooted=st.booleans(), seconds=st.sampled_from([0.0, 100.0, 5000.0]))
     def the_daemon_dies_and_comes_back(self, host_rebooted: bool, seconds: float) -> None:
@@ -128,9 +128,9 @@ class World(RuleBasedStateMachine):
             self.live = None
         self.spawning, self.must_forget = None, False  # a spawn that was not begun never comes
         self.to_end.clear()
-        self.stage.sleep_daemon(seconds)
+        self.driver.sleep_daemon(seconds)
         found = self.live.identity if self.live else None
-        self.play(Resumed(is_alive=found is not None, identity=found, host_rebooted=host_rebooted))
+        self.send(Resumed(is_alive=found is not None, identity=found, host_rebooted=host_rebooted))
 
     @precondition(lambda self: self.spawning is not None)
     @rule()
@@ -144,20 +144,20 @@ class World(RuleBasedStateMachine):
     @rule()
     def the_directory_is_gone(self) -> None:
         self.must_forget = False
-        self.play(DirectoryRemoved())
-        assert self.stage.is_gone
-        self.stage = CheckedStage()
-        self.stage.begin()
+        self.send(DirectoryRemoved())
+        assert self.driver.is_gone
+        self.driver = CheckedDriver()
+        self.driver.begin()
 
     @rule(seconds=st.sampled_from([1.0, 21.0, 61.0, 200.0, 2000.0]), is_offline=st.booleans(), is_asleep=st.booleans())
     def time_passes(self, seconds: float, is_offline: bool, is_asleep: bool) -> None:
-        self.stage.is_offline = is_offline
-        (self.stage.sleep_host if is_asleep else self.stage.wait)(seconds)
+        self.driver.is_offline = is_offline
+        (self.driver.sleep_host if is_asleep else self.driver.wait)(seconds)
         self._carry_out()
 
     @invariant()
     def no_engine_is_out_of_sight(self) -> None:
-        launch = self.stage.session.launch
+        launch = self.driver.session.launch
         if self.live is not None:
             assert launch is not None
             assert launch.launch_id == self.live.launch.launch_id
@@ -168,7 +168,7 @@ class World(RuleBasedStateMachine):
 
     @invariant()
     def every_ending_is_under_way(self) -> None:
-        session = self.stage.session
+        session = self.driver.session
         if session.process is P.STOPPING:
             assert self.spawning is not None or self.to_end or self.must_forget
 

@@ -59,10 +59,10 @@ from openwa_manager.domain.session.stimuli import (
     SupervisionFailed,
     WebhooksLost,
 )
-from tests.domain.session.stage import (
+from tests.domain.session.driver import (
     AT,
     Answer,
-    Stage,
+    Driver,
     a_launch,
     a_session,
     an_identity,
@@ -97,7 +97,7 @@ requests = st.one_of(
 HERE = st.just(LaunchId("here"))
 texts = st.sampled_from(["", "x"])
 facts = st.none() | st.builds(Words, text=texts)
-#: What can be observed of one launch; times are told relative to the moment it is played.
+#: What can be observed of one launch; times are told relative to the moment it is sent.
 words = st.one_of(
     st.builds(EngineReady, launch_id=HERE, inner_id=st.none() | texts),
     st.builds(
@@ -155,7 +155,7 @@ walks = st.lists(
 
 
 STARTS = [
-    Stage(),
+    Driver(),
     *(
         make()
         for make in (
@@ -176,15 +176,15 @@ STARTS = [
 ]
 
 
-def placed(stimulus: Stimulus, stage: Stage) -> Stimulus:
+def placed(stimulus: Stimulus, driver: Driver) -> Stimulus:
     """Return what was drawn as it happens here and now: of the current launch, at this time."""
-    launch = stage.session.launch
+    launch = driver.session.launch
     match stimulus:
         case SlotGranted():
-            return SlotGranted(launch=a_launch(stage.session.launch_count + 1, stage.at))
+            return SlotGranted(launch=a_launch(driver.session.launch_count + 1, driver.at))
         case QrProduced() if launch is not None:
-            expires_at = None if stimulus.expires_at is None else stage.at + stimulus.expires_at
-            produced_at = stage.at + stimulus.produced_at
+            expires_at = None if stimulus.expires_at is None else driver.at + stimulus.expires_at
+            produced_at = driver.at + stimulus.produced_at
             return replace(stimulus, launch_id=launch.launch_id, produced_at=produced_at, expires_at=expires_at)
         case LaunchObservation() if launch is not None:
             return replace(stimulus, launch_id=launch.launch_id)
@@ -262,8 +262,8 @@ def assert_are_numbered(first: int, last: int, events: tuple[Event, ...]) -> Non
     assert all(event.session_seq is None for event in events if event.type in UNNUMBERED)
 
 
-class CheckedStage(Stage):
-    """A stage on which every single decision is examined."""
+class CheckedDriver(Driver):
+    """A driver that examines every single decision."""
 
     def decide(self, stimulus: Stimulus) -> Answer:
         before = self.session

@@ -25,7 +25,7 @@ from openwa_manager.services.starting.bulkhead import keep_running
 from openwa_manager.services.starting.dependencies import Dependencies
 from openwa_manager.services.starting.start_gate import StartGate
 from openwa_manager.store.database import Database
-from tests.domain.session.stage import AT, a_launch, a_session, an_identity
+from tests.domain.session.driver import AT, a_launch, a_session, an_identity
 from tests.fakes.clock import FakeClock
 
 

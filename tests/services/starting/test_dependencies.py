@@ -16,7 +16,7 @@ from openwa_manager.processes.ports import PortPool
 from openwa_manager.services.starting.dependencies import Dependencies
 from openwa_manager.services.starting.start_gate import StartGate
 from openwa_manager.store.database import Database
-from tests.domain.session.stage import a_session
+from tests.domain.session.driver import a_session
 from tests.fakes.clock import FakeClock
 
 SESSION = replace(a_session(), spec=Spec(engine="command"))

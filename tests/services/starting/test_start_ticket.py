@@ -15,7 +15,7 @@ from openwa_manager.domain.session.stimuli import DeleteRequested, Observation, 
 from openwa_manager.processes.ports import PortPool
 from openwa_manager.services.starting.start_gate import QueuedStart, Shortage, StartGate
 from openwa_manager.services.starting.start_ticket import StartTicket
-from tests.domain.session.stage import a_session
+from tests.domain.session.driver import a_session
 from tests.fakes.clock import FakeClock, settle
 
 

@@ -1,4 +1,4 @@
-"""A session and a clock moved by hand: plays what happens to it, keeps what was told and what was to be done."""
+"""A session and a clock moved by hand: sends it what happens, and keeps what was told and what was to be done."""
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -52,7 +52,7 @@ def a_launch(number: int, at: float, cause: ReasonCode = ReasonCode.REQUESTED) -
 
 
 @dataclass(slots=True)
-class Stage:
+class Driver:
     policy: Policy = field(default_factory=Policy)
     session: Session = field(default_factory=a_session)
     at: float = AT
@@ -82,10 +82,10 @@ class Stage:
     def begin(self) -> None:
         self._take(begin(self.session))
 
-    def play(self, *stimuli: Stimulus) -> None:
+    def send(self, *stimuli: Stimulus) -> None:
         for stimulus in stimuli:
             self.answer = self.decide(stimulus)
-            self._ring()
+            self._expire_deadlines()
 
     def decide(self, stimulus: Stimulus) -> Answer:
         answer = decide(self.session, stimulus, self.moment, self.policy)
@@ -98,14 +98,14 @@ class Stage:
         end_s = self.boot_s + seconds
         while (due_s := min((armed.due_boot_s for armed in self.deadlines.values()), default=end_s)) < end_s:
             self._move_to(max(due_s, self.boot_s))
-            self._ring()
+            self._expire_deadlines()
         self._move_to(end_s)
-        self._ring()
+        self._expire_deadlines()
 
     def sleep_host(self, seconds: float) -> None:
         """Let everything sleep: time passes, and nobody is there to see a deadline met."""
         self._move_to(self.boot_s + seconds)
-        self._ring()
+        self._expire_deadlines()
 
     def sleep_daemon(self, seconds: float) -> None:
         """Let the daemon be down for a while: nobody watches the deadlines."""
@@ -134,16 +134,16 @@ class Stage:
     def slot(self) -> None:
         number = self.session.launch_count + 1
         cause = self.session.restarts.last_reason or ReasonCode.REQUESTED
-        self.play(SlotGranted(launch=a_launch(number, self.at, cause)))
+        self.send(SlotGranted(launch=a_launch(number, self.at, cause)))
 
     def launched(self) -> None:
-        self.play(Launched(launch_id=self.launch_id, identity=an_identity(self.session.launch_count)))
+        self.send(Launched(launch_id=self.launch_id, identity=an_identity(self.session.launch_count)))
 
     def launch_failed(self) -> None:
-        self.play(LaunchFailed(launch_id=self.launch_id, code=ReasonCode.LAUNCH_FAILED, detail="node is missing"))
+        self.send(LaunchFailed(launch_id=self.launch_id, code=ReasonCode.LAUNCH_FAILED, detail="node is missing"))
 
     def ready(self) -> None:
-        self.play(EngineReady(launch_id=self.launch_id, inner_id="inner"))
+        self.send(EngineReady(launch_id=self.launch_id, inner_id="inner"))
 
     def boot(self) -> None:
         """Go from the queue to running."""
@@ -152,29 +152,29 @@ class Stage:
         self.ready()
 
     def start(self) -> None:
-        self.play(StartRequested())
+        self.send(StartRequested())
         self.boot()
 
     def report(self, link: LinkReport, detail: str = "") -> None:
         phone = PHONE if link is LinkReport.CONNECTED else None
-        self.play(LinkReported(launch_id=self.launch_id, link=link, detail=detail, phone_number=phone))
+        self.send(LinkReported(launch_id=self.launch_id, link=link, detail=detail, phone_number=phone))
 
     def show_code(self, sha256: str = "a") -> None:
-        self.play(QrProduced(launch_id=self.launch_id, image=b"png", sha256=sha256, produced_at=self.at))
+        self.send(QrProduced(launch_id=self.launch_id, image=b"png", sha256=sha256, produced_at=self.at))
 
     def fault(self, code: ReasonCode, facts: Facts | None = None) -> None:
-        self.play(EngineFaulted(launch_id=self.launch_id, code=code, facts=facts))
+        self.send(EngineFaulted(launch_id=self.launch_id, code=code, facts=facts))
 
     def crash(self, exit_code: int | None = 1, signal: int | None = None, *, port_was_taken: bool = False) -> None:
         ended = Exit(exit_code=exit_code, signal=signal)
         observed = ProcessExited(launch_id=self.launch_id, exit=ended, log_tail="boom", port_was_taken=port_was_taken)
-        self.play(observed)
+        self.send(observed)
 
     def end(self) -> None:
-        self.play(EngineEnded(launch_id=self.launch_id, exit=Exit(exit_code=0)))
+        self.send(EngineEnded(launch_id=self.launch_id, exit=Exit(exit_code=0)))
 
     def resume(self, *, is_alive: bool, identity: Identity | None = None, host_rebooted: bool = False) -> None:
-        self.play(Resumed(is_alive=is_alive, identity=identity, host_rebooted=host_rebooted))
+        self.send(Resumed(is_alive=is_alive, identity=identity, host_rebooted=host_rebooted))
 
     def _take(self, decided: Decided) -> None:
         self.session = decided.session
@@ -184,124 +184,124 @@ class Stage:
         self.steps += decided.steps
         self.is_gone = decided.is_gone
 
-    def _ring(self) -> None:
+    def _expire_deadlines(self) -> None:
         running = rearm_missed(self.deadlines, self.session, self.moment, self.policy)
         self.deadlines = rearm(running, self.session, self.moment, self.policy)
         while (deadline := first_expired(self.deadlines, self.boot_s)) is not None:
-            rung = self.deadlines[deadline]
+            expired = self.deadlines[deadline]
             answer = self.decide(DeadlinePassed(deadline=deadline))
             assert isinstance(answer, Decided), f"{deadline} was armed for nothing"
-            assert self.deadlines.get(deadline) is not rung, f"{deadline} rings for ever"
+            assert self.deadlines.get(deadline) is not expired, f"{deadline} expires for ever"
 
     def _move_to(self, boot_s: float) -> None:
         self.at += boot_s - self.boot_s
         self.boot_s = boot_s
 
 
-def queued() -> Stage:
-    stage = Stage()
-    stage.play(StartRequested())
-    stage.forget_so_far()
-    return stage
+def queued() -> Driver:
+    driver = Driver()
+    driver.send(StartRequested())
+    driver.forget_so_far()
+    return driver
 
 
-def spawning() -> Stage:
+def spawning() -> Driver:
     """Return a session whose launch is recorded, its process not yet known."""
-    stage = queued()
-    stage.slot()
-    stage.forget_so_far()
-    return stage
+    driver = queued()
+    driver.slot()
+    driver.forget_so_far()
+    return driver
 
 
-def booting() -> Stage:
-    stage = spawning()
-    stage.launched()
-    stage.forget_so_far()
-    return stage
+def booting() -> Driver:
+    driver = spawning()
+    driver.launched()
+    driver.forget_so_far()
+    return driver
 
 
-def running() -> Stage:
-    stage = booting()
-    stage.ready()
-    stage.forget_so_far()
-    return stage
+def running() -> Driver:
+    driver = booting()
+    driver.ready()
+    driver.forget_so_far()
+    return driver
 
 
-def showing_code() -> Stage:
-    stage = running()
-    stage.show_code()
-    stage.forget_so_far()
-    return stage
+def showing_code() -> Driver:
+    driver = running()
+    driver.show_code()
+    driver.forget_so_far()
+    return driver
 
 
-def authenticating() -> Stage:
-    stage = showing_code()
-    stage.report(LinkReport.INITIALIZING)
-    stage.forget_so_far()
-    return stage
+def authenticating() -> Driver:
+    driver = showing_code()
+    driver.report(LinkReport.INITIALIZING)
+    driver.forget_so_far()
+    return driver
 
 
-def connected() -> Stage:
-    stage = authenticating()
-    stage.report(LinkReport.CONNECTED)
-    stage.forget_so_far()
-    return stage
+def connected() -> Driver:
+    driver = authenticating()
+    driver.report(LinkReport.CONNECTED)
+    driver.forget_so_far()
+    return driver
 
 
-def connected_again() -> Stage:
+def connected_again() -> Driver:
     """Return a paired session whose engine was just launched anew and says nothing yet."""
-    stage = connected()
-    stage.crash()
-    stage.wait(1.0)
-    stage.boot()
-    stage.forget_so_far()
-    return stage
+    driver = connected()
+    driver.crash()
+    driver.wait(1.0)
+    driver.boot()
+    driver.forget_so_far()
+    return driver
 
 
-def backing_off() -> Stage:
-    stage = running()
-    stage.crash()
-    stage.forget_so_far()
-    return stage
+def backing_off() -> Driver:
+    driver = running()
+    driver.crash()
+    driver.forget_so_far()
+    return driver
 
 
-def failed() -> Stage:
-    stage = spawning()
-    stage.launch_failed()
-    stage.forget_so_far()
-    return stage
+def failed() -> Driver:
+    driver = spawning()
+    driver.launch_failed()
+    driver.forget_so_far()
+    return driver
 
 
-def stopping() -> Stage:
-    stage = running()
-    stage.play(StopRequested())
-    stage.forget_so_far()
-    return stage
+def stopping() -> Driver:
+    driver = running()
+    driver.send(StopRequested())
+    driver.forget_so_far()
+    return driver
 
 
-def deleting() -> Stage:
-    stage = running()
-    stage.play(DeleteRequested())
-    stage.forget_so_far()
-    return stage
+def deleting() -> Driver:
+    driver = running()
+    driver.send(DeleteRequested())
+    driver.forget_so_far()
+    return driver
 
 
-def banned() -> Stage:
-    stage = connected()
-    stage.report(LinkReport.BANNED, "403")
-    stage.end()
-    stage.forget_so_far()
-    return stage
+def banned() -> Driver:
+    driver = connected()
+    driver.report(LinkReport.BANNED, "403")
+    driver.end()
+    driver.forget_so_far()
+    return driver
 
 
-def leaving(code: ReasonCode) -> Stage:
+def leaving(code: ReasonCode) -> Driver:
     """Return a connected session whose engine is being ended for this cause."""
-    stage = connected()
-    stage.fault(code)
-    stage.forget_so_far()
-    return stage
+    driver = connected()
+    driver.fault(code)
+    driver.forget_so_far()
+    return driver
 
 
-Make = Callable[[], Stage]
+Make = Callable[[], Driver]
 UP: list[Make] = [booting, running, showing_code, authenticating, connected]
-IDLE: list[Make] = [Stage, banned, backing_off, failed]
+IDLE: list[Make] = [Driver, banned, backing_off, failed]
