@@ -1,4 +1,4 @@
-"""The control plane put together: the table of all routes, and what a request passes on its way to one."""
+"""Puts the control plane together: the table of all routes, and the middleware before them."""
 
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, field
@@ -21,7 +21,7 @@ from openwa_manager.api.gateway.routes import SESSION_PREFIX
 from openwa_manager.api.host.health import HealthRoutes
 from openwa_manager.api.host.metrics import MetricsRoutes
 from openwa_manager.api.host.system import HostFacts, SystemRoutes
-from openwa_manager.api.middleware import cut_broken_answer, identify, log_answer, mark_answer
+from openwa_manager.api.middleware import assign_request_id, cut_broken_answer, log_answer, prepare_answer
 from openwa_manager.api.openapi import OpenapiRoutes
 from openwa_manager.api.routing import Route
 from openwa_manager.api.sessions.logs import LogRoutes
@@ -44,7 +44,7 @@ BODY_MAX_BYTES = 1024 * 1024
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ApiDependencies:
-    """What the routes stand on.
+    """The parts of the daemon that the routes use.
 
     `usage` tells what a session's engine used when last measured (None: not measured), `pairing_window_s` how long
     unscanned codes are shown.
@@ -72,10 +72,10 @@ def control_app(
     table = make_table(dependencies, gateway)
     admission = (host_check.check, authenticator.check, Authorizer(table).check)
     app = web.Application(
-        middlewares=[identify, log_answer, answer_errors, answer_as_openwa, cut_broken_answer, *admission],
+        middlewares=[assign_request_id, log_answer, answer_errors, answer_as_openwa, cut_broken_answer, *admission],
         client_max_size=BODY_MAX_BYTES,
     )
-    app.on_response_prepare.append(mark_answer)
+    app.on_response_prepare.append(prepare_answer)
     app.on_shutdown.append(partial(_end_streams, dependencies.broadcaster))
     _add_routes(app.router, table)
     return app
@@ -92,7 +92,7 @@ def _add_routes(router: web.UrlDispatcher, table: Sequence[Route]) -> None:
 
 
 async def _end_streams(broadcaster: Broadcaster, _: web.Application) -> None:
-    """Let those who listen to events finish, instead of waiting for them until they are cut off."""
+    """End the event streams, which would else keep the server waiting until its time-out."""
     broadcaster.close()
 
 

@@ -1,4 +1,4 @@
-"""Every error as the caller sees it: application/problem+json with a stable code (RFC 9457)."""
+"""Answers every error as application/problem+json with a stable code (RFC 9457)."""
 
 import json
 from collections.abc import Mapping
@@ -54,25 +54,25 @@ _DETAIL_MAX = 1000
 
 
 class BadRequestError(OpenwaManagerError):
-    """The request cannot be read as what it claims to be."""
+    """The request cannot be read: it is not in the format it is said to be in."""
 
     code = "bad_request"
 
 
 class UnauthenticatedError(OpenwaManagerError):
-    """Nobody, or not the one who may, is asking; it is never said which."""
+    """No valid key was given; whether there was none or a wrong one is never said."""
 
     code = "unauthenticated"
 
 
 class ForbiddenError(OpenwaManagerError):
-    """Who asks is known, but may not do this; the message names the role that may."""
+    """The caller's role does not suffice; the message names the one needed."""
 
     code = "forbidden"
 
 
 class GoneError(OpenwaManagerError):
-    """What was addressed existed once and is over."""
+    """What was addressed existed once and is gone."""
 
     code = "gone"
 
@@ -108,14 +108,14 @@ class LogUnreadableError(OpenwaManagerError):
 
 
 class NotReadyError(OpenwaManagerError):
-    """The daemon is still taking up the sessions of its predecessor."""
+    """The daemon has not taken up all sessions of the one before it yet."""
 
     code = "not_ready"
 
 
 @web.middleware
 async def answer_errors(request: web.Request, handler: Handler) -> web.StreamResponse:
-    """Answer whatever is raised below as a problem."""
+    """Answer what later middleware or a handler raises as a problem."""
     try:
         return await handler(request)
     except OpenwaManagerError as error:

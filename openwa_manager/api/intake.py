@@ -1,4 +1,4 @@
-"""Where engines post their events: a listener of its own on loopback, signed per launch (docs/openwa.md, Webhooks)."""
+"""Takes the events that engines post on a loopback listener, signed per launch (docs/openwa.md, Webhooks)."""
 
 import hashlib
 import hmac
@@ -14,7 +14,7 @@ from openwa_manager.api.errors import (
     UnauthenticatedError,
     answer_errors,
 )
-from openwa_manager.api.middleware import identify, mark_answer
+from openwa_manager.api.middleware import assign_request_id, prepare_answer
 from openwa_manager.api.routing import read_whole, session_id_in
 from openwa_manager.domain.delivery.events import Json, is_passed_through
 from openwa_manager.domain.errors import BacklogFullError, InvalidInputError
@@ -36,14 +36,14 @@ def intake_app(
 
     `is_full` tells whether there is no room for more undelivered events; `body_within_s` is how long a body may take.
     """
-    intake = web.Application(middlewares=[identify, answer_errors], client_max_size=BODY_MAX_BYTES)
-    intake.on_response_prepare.append(mark_answer)
+    intake = web.Application(middlewares=[assign_request_id, answer_errors], client_max_size=BODY_MAX_BYTES)
+    intake.on_response_prepare.append(prepare_answer)
     intake.router.add_post("/hooks/{session_id}/{launch_id}", Intake(sessions, inbox, is_full, body_within_s).receive)
     return intake
 
 
 class Intake:
-    """Takes an engine's word for it only when it is signed with its launch's secret."""
+    """Takes an event only if it is signed with the secret of its engine's launch."""
 
     def __init__(
         self,

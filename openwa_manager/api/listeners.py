@@ -1,4 +1,4 @@
-"""Where the applications listen: the intake and the control plane, on TCP and on a unix socket."""
+"""Opens the listeners: the intake and the control plane, on TCP and on a unix socket."""
 
 import logging
 import ssl
@@ -15,7 +15,7 @@ from openwa_manager.domain.errors import ConfigError
 _log = logging.getLogger(__name__)
 
 #: How long requests under way may still take once we stop.
-_GOODBYE_S = 2.0
+_SHUTDOWN_TIMEOUT_S = 2.0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -29,7 +29,7 @@ class ListenAddresses:
     tls_key: Path | None = None
 
     def tls(self) -> ssl.SSLContext | None:
-        """Return what the control plane's TCP listener speaks TLS with; None for plain HTTP.
+        """Return the TLS context of the control plane's TCP listener; None for plain HTTP.
 
         Raises:
             ConfigError: the two files do not fit together.
@@ -71,16 +71,18 @@ async def _open(site: web.BaseSite) -> None:
 
 
 async def _runner(app: web.Application, stack: AsyncExitStack) -> web.AppRunner:
-    runner = web.AppRunner(app, access_log=None, logger=_log, shutdown_timeout=_GOODBYE_S, handler_cancellation=True)
+    runner = web.AppRunner(
+        app, access_log=None, logger=_log, shutdown_timeout=_SHUTDOWN_TIMEOUT_S, handler_cancellation=True
+    )
     stack.push_async_callback(runner.cleanup)  # also when it cannot be set up
     await runner.setup()
     return runner
 
 
-def _is_ours_to_mend(record: logging.LogRecord) -> bool:
+def _is_our_fault(record: logging.LogRecord) -> bool:
     """Tell whether a line of the server's log concerns us: not a caller's malformed HTTP, nor that it hung up."""
     error = record.exc_info[1] if record.exc_info else None
     return not isinstance(error, (HttpProcessingError, RequestPayloadError, ConnectionError))
 
 
-_log.addFilter(_is_ours_to_mend)
+_log.addFilter(_is_our_fault)

@@ -1,4 +1,4 @@
-"""What every answer carries, whatever it says: its request id and what keeps it private; and its line in the log."""
+"""Does what every request needs: an id, a line in the log, common headers, and a cut where an answer breaks off."""
 
 import asyncio
 import random
@@ -13,30 +13,30 @@ from openwa_manager.domain.errors import OpenwaManagerError
 
 _log = structlog.get_logger()
 
-#: What goes to engines comes by the thousand; what it changes of ours, the sessions log themselves.
-_PASSED_ON = "/api/sessions/"
+#: Requests to engines come by the thousand; what they change in sessions, the sessions log themselves.
+_FORWARDED = "/api/sessions/"
 _ACCEPTABLE_REQUEST_ID = re.compile(r"[A-Za-z0-9._:-]{1,128}")
 
 
 @web.middleware
-async def identify(request: web.Request, handler: Handler) -> web.StreamResponse:
-    """Give the request an id: the caller's own if it is a sane one."""
-    given = request.headers.get("X-Request-ID", "")
+async def assign_request_id(request: web.Request, handler: Handler) -> web.StreamResponse:
+    """Give the request an id: the caller's own if it is short and plain."""
+    proposed = request.headers.get("X-Request-ID", "")
     # A name, no secret: what the system gives for secrets takes far longer.
-    request[REQUEST_ID] = given if _ACCEPTABLE_REQUEST_ID.fullmatch(given) else f"{random.getrandbits(128):032x}"
+    request[REQUEST_ID] = proposed if _ACCEPTABLE_REQUEST_ID.fullmatch(proposed) else f"{random.getrandbits(128):032x}"
     return await handler(request)
 
 
 @web.middleware
 async def log_answer(request: web.Request, handler: Handler) -> web.StreamResponse:
-    """Log how the request ended: what may have changed something of ours as info, the rest as debug."""
+    """Log how the request ended: as info what may have changed something, as debug what reads or is forwarded."""
     clock_s = asyncio.get_running_loop().time
     begun_s = clock_s()
     response = await handler(request)
     caller = request.get(CALLER)
-    is_harmless = request.method in ("GET", "HEAD") or request.path.startswith(_PASSED_ON)
-    note = _log.debug if is_harmless else _log.info
-    note(
+    is_harmless = request.method in ("GET", "HEAD") or request.path.startswith(_FORWARDED)
+    log = _log.debug if is_harmless else _log.info
+    log(
         "request_answered",
         request_id=request[REQUEST_ID],
         method=request.method,
@@ -78,7 +78,7 @@ def _note_broken(request: web.Request, error: Exception) -> None:
             _log.error("answer_broke_off", **facts, exc_info=error)
 
 
-async def mark_answer(request: web.Request, response: web.StreamResponse) -> None:
+async def prepare_answer(request: web.Request, response: web.StreamResponse) -> None:
     """Give every answer, also a streaming one, its request id, and keep it out of caches: many hold secrets."""
     request[BEGUN_ANSWER] = response
     response.headers["X-Request-ID"] = request[REQUEST_ID]

@@ -1,4 +1,4 @@
-"""What is written on a request while it passes the middleware, for those who come after."""
+"""The keys under which middleware leaves facts on a request for what comes after it."""
 
 from aiohttp import web
 

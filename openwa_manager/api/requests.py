@@ -1,4 +1,4 @@
-"""The shapes of what callers give: JSON bodies and query parameters, as /openapi.json describes them."""
+"""The models of what callers give: JSON bodies and query parameters."""
 
 from typing import Annotated, ClassVar, Literal
 
@@ -33,19 +33,19 @@ _Secret = Annotated[str, StringConstraints(pattern=r"^[^\x00-\x1f\x7f]+$", max_l
 
 
 class RequestModel(BaseModel):
-    """What a request brings."""
+    """What a request gives."""
 
     model_config = ConfigDict(extra="forbid", frozen=True, defer_build=True)
 
 
 class Body(RequestModel):
-    """What a request brings as JSON."""
+    """What a request gives as a JSON body."""
 
     model_config = ConfigDict(extra="forbid", frozen=True, strict=True, defer_build=True)
 
 
 class Query(RequestModel):
-    """What a request brings behind the `?`; the names in `repeated` may be given more than once."""
+    """What a request gives as query parameters; the names in `repeated` may be given more than once."""
 
     repeated: ClassVar[frozenset[str]] = frozenset()
 

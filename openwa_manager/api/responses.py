@@ -1,4 +1,4 @@
-"""The shapes of what callers get, as /openapi.json describes them."""
+"""The models of what callers get."""
 
 from collections.abc import Mapping, Sequence
 from typing import Annotated, Literal
@@ -61,7 +61,7 @@ class ReasonOut(Out):
 
     @classmethod
     def of(cls, reason: Reason) -> "ReasonOut":
-        """Return a reason in the caller's words."""
+        """Return a reason as it is shown."""
         return cls(code=reason.code, detail=reason.detail, at=iso8601(reason.at))
 
 
@@ -75,7 +75,7 @@ class QrInfo(Out):
 
     @classmethod
     def of(cls, qr: Qr) -> "QrInfo":
-        """Return a code in the caller's words."""
+        """Return a code as it is shown."""
         return cls(
             seq=qr.seq,
             attempt=qr.attempt,
@@ -100,7 +100,7 @@ class RestartsOut(Out):
 
     @classmethod
     def of(cls, restarts: Restarts) -> "RestartsOut":
-        """Return a restart book in the caller's words."""
+        """Return the count of restarts as it is shown."""
         return cls(count=restarts.count, last_reason=restarts.last_reason, next_at=timestamp(restarts.next_at))
 
 
@@ -113,7 +113,7 @@ class UsageOut(Out):
 
     @classmethod
     def of(cls, usage: Usage) -> "UsageOut":
-        """Return a measurement in the caller's words."""
+        """Return a measurement as it is shown."""
         return cls(rss_bytes=usage.rss_bytes, cpu_percent=usage.cpu_percent, process_count=usage.process_count)
 
 
@@ -143,7 +143,7 @@ class SessionOut(Out):
 
     @classmethod
     def of(cls, session: Session, usage: Usage | None) -> "SessionOut":
-        """Return a session in the caller's words."""
+        """Return a session as it is shown."""
         return SessionOut(
             session_id=session.session_id,
             user_id=session.spec.user_id,
@@ -228,7 +228,7 @@ class StepOut(Out):
 
     @classmethod
     def of(cls, step: Step) -> "StepOut":
-        """Return a step in the caller's words."""
+        """Return a step as it is shown."""
         return cls(at=iso8601(step.at), stimulus=step.stimulus, decision=step.decision, evidence=step.evidence)
 
 
@@ -344,7 +344,7 @@ class ReplayOut(Out):
 
 
 class Alive(Out):
-    """A sign of life, without any detail."""
+    """The daemon answers; without any detail."""
 
     status: Literal["ok"]
 
@@ -385,5 +385,5 @@ class SystemOut(Out):
 
 
 def timestamp(at: float | None) -> str | None:
-    """Return a time in the caller's words; None stays None."""
+    """Return a time as it is shown; None stays None."""
     return None if at is None else iso8601(at)

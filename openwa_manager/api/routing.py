@@ -1,4 +1,4 @@
-"""A route: where it lies, who may call it, what it is given and what it answers; read by router and openapi alike."""
+"""Defines a route: its path, the role it needs, what it takes and answers; the router and /openapi.json read it."""
 
 import asyncio
 from collections.abc import Awaitable, Callable, Mapping
@@ -30,7 +30,7 @@ Answer = type[BaseModel] | str | None
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Call(Generic[G]):
-    """One request with what it gives, already checked."""
+    """One request, with its body or query parameters checked."""
 
     request: web.Request
     arguments: G
@@ -59,7 +59,7 @@ class Call(Generic[G]):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Route:
-    """One line of the table.
+    """One route of the API.
 
     `method` is `*` for any. `role` is the one needed; None (`OPEN`) means that no key is needed. `answers` lists the
     successes and the statuses that belong to this call alone. `documented_at` is the address where the call is
@@ -84,7 +84,7 @@ def route(
     arguments: type[G],
     answers: Mapping[int, tuple[Answer, ...]],
 ) -> Route:
-    """Return the line for `where` (`GET /v1/…`); `handle` gets what the request gives, checked."""
+    """Return the route at `where` (`GET /v1/…`); `handle` gets the body or query parameters, checked."""
 
     async def handler(request: web.Request) -> web.StreamResponse:
         return await handle(Call(request=request, arguments=await _read(request, arguments)))

@@ -12,7 +12,7 @@ from structlog.testing import capture_logs
 
 from openwa_manager.api.errors import answer_errors
 from openwa_manager.api.gateway.errors import answer_as_openwa
-from openwa_manager.api.middleware import cut_broken_answer, identify, mark_answer
+from openwa_manager.api.middleware import assign_request_id, cut_broken_answer, prepare_answer
 from openwa_manager.domain.delivery.events import Event
 from openwa_manager.domain.errors import EngineError
 from openwa_manager.store.outbox import append
@@ -109,8 +109,8 @@ async def test_whatever_fails_in_a_begun_answer_cuts_it(
         await response.write(b"half")
         raise error()
 
-    app = web.Application(middlewares=[identify, answer_errors, answer_as_openwa, cut_broken_answer])
-    app.on_response_prepare.append(mark_answer)
+    app = web.Application(middlewares=[assign_request_id, answer_errors, answer_as_openwa, cut_broken_answer])
+    app.on_response_prepare.append(prepare_answer)
     app.router.add_get(path, fail_late)
     server = await aiohttp_server(app)
 

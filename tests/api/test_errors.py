@@ -10,7 +10,7 @@ from structlog.testing import capture_logs
 
 from openwa_manager.api.app import BODY_MAX_BYTES
 from openwa_manager.api.errors import PROBLEM_TYPE, STATUS_OF, answer_errors
-from openwa_manager.api.middleware import identify, log_answer, mark_answer
+from openwa_manager.api.middleware import assign_request_id, log_answer, prepare_answer
 from openwa_manager.domain.errors import (
     AlreadyRunningError,
     DrainingError,
@@ -172,8 +172,8 @@ async def answer_to(aiohttp_client: AiohttpClient) -> AnswerTo:
             del request
             raise error
 
-        app = web.Application(middlewares=[identify, log_answer, answer_errors])
-        app.on_response_prepare.append(mark_answer)
+        app = web.Application(middlewares=[assign_request_id, log_answer, answer_errors])
+        app.on_response_prepare.append(prepare_answer)
         app.router.add_get("/", fail)
         client = await aiohttp_client(app)
         return await client.get("/")

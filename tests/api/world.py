@@ -197,10 +197,7 @@ async def world_in(
             engines={"simulator": engine},
         )
         world.gateway = _gateway(world, dependencies, gap_s)
-        world.client = await aiohttp_client(_control(world))
-        await web.UnixSite(_runner_of(world.client), str(home / "manager.sock")).start()
-        intake = intake_app(sessions, inbox, channels.has_no_room, 0.3)
-        world.intake = await aiohttp_client(intake, server_kwargs={"socket_factory": lambda *_: intake_socket})
+        await _serve(world, aiohttp_client, intake_socket)
         parts = (launcher, dependencies.gate, channels.dispatcher, *((runner,) if takes_up else ()))
         async with _running(world, parts):
             yield world
@@ -221,10 +218,13 @@ async def _running(
                 task.cancel()
 
 
-def _runner_of(client: Client) -> web.BaseRunner:
-    runner = client.server.runner
-    assert runner is not None
-    return runner
+async def _serve(world: World, aiohttp_client: AiohttpClient, intake_socket: socket.socket) -> None:
+    """Serve the API on TCP and on a unix socket, and the intake where the engines were told that it is."""
+    world.client = await aiohttp_client(_control(world))
+    assert world.client.server.runner is not None
+    await web.UnixSite(world.client.server.runner, str(world.home / "manager.sock")).start()
+    intake = intake_app(world.sessions, world.inbox, world.channels.has_no_room, 0.3)
+    world.intake = await aiohttp_client(intake, server_kwargs={"socket_factory": lambda *_: intake_socket})
 
 
 def _reserved() -> socket.socket:

@@ -1,1 +1,1 @@
-"""Who may call at all."""
+"""Decides whether a request is let in: the host check, the authenticator, the authorizer."""

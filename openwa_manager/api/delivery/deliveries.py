@@ -1,4 +1,4 @@
-"""What became of each delivery, and sending some once more."""
+"""Lists what became of each delivery, and delivers some once more."""
 
 from datetime import datetime
 
@@ -58,12 +58,12 @@ class DeliveryRoutes:
         return json_answer(ReplayOut(replayed=await self._deliveries.replay(selection)), 202)
 
 
-def _session(arguments: str | None) -> SessionId | None:
-    return None if arguments is None else SessionId(arguments)
+def _session(text: str | None) -> SessionId | None:
+    return None if text is None else SessionId(text)
 
 
-def _endpoint(arguments: str | None) -> EndpointId | None:
-    return None if arguments is None else EndpointId(arguments)
+def _endpoint(text: str | None) -> EndpointId | None:
+    return None if text is None else EndpointId(text)
 
 
 def _at(moment: datetime | None) -> float | None:

@@ -1,4 +1,4 @@
-"""Whom we tell, where, and with which secret; a secret is shown once, when it is new."""
+"""Makes, shows, changes and tests the endpoints that events go to; a secret is shown once, when it is new."""
 
 from typing import assert_never
 
@@ -43,7 +43,7 @@ class EndpointRoutes:
         return json_answer(EndpointsOut(endpoints=[_out(each) for each in await self._endpoints.list_all()]))
 
     async def add(self, call: Call[EndpointIn]) -> web.Response:
-        """Tell one more endpoint what happens from now on."""
+        """Add an endpoint, which gets what happens from now on."""
         arguments = call.arguments
         patch = EndpointPatch(
             events=arguments.events, sessions=arguments.sessions, secret=arguments.secret, is_active=arguments.active
@@ -55,7 +55,7 @@ class EndpointRoutes:
         return json_answer(_out(await self._endpoints.get(_id_in(call.request))))
 
     async def change(self, call: Call[EndpointChange]) -> web.Response:
-        """Change what is given; while `active` is false, what is undelivered waits and what happens is not told."""
+        """Change what is given; while `active` is false, undelivered events wait, and new ones are not sent."""
         arguments = call.arguments
         patch = EndpointPatch(
             url=arguments.url,
@@ -67,7 +67,7 @@ class EndpointRoutes:
         return json_answer(_out(await self._endpoints.change(_id_in(call.request), patch)))
 
     async def remove(self, call: Call[Nothing]) -> web.Response:
-        """Forget an endpoint, and what it was not told yet."""
+        """Remove an endpoint, and what was not delivered to it yet."""
         await self._endpoints.remove(_id_in(call.request))
         return web.Response(status=204)
 
@@ -80,7 +80,7 @@ class EndpointRoutes:
         return json_answer(_test_out(await self._endpoints.test(_id_in(call.request))))
 
     async def resume(self, call: Call[Nothing]) -> web.Response:
-        """Tell an endpoint again, and at once what waits for it."""
+        """Deliver to an endpoint again, at once what waits for it."""
         return json_answer(_out(await self._endpoints.resume(_id_in(call.request))))
 
     async def _with_secret(self, endpoint: Endpoint, status: int) -> web.Response:

@@ -1,4 +1,4 @@
-"""Events as they happen, over one long answer: server-sent events (html.spec.whatwg.org, Server-sent events)."""
+"""Streams events as they happen over one long answer: server-sent events (html.spec.whatwg.org, Server-sent events)."""
 
 import asyncio
 import re
@@ -15,14 +15,14 @@ from openwa_manager.services.delivery.broadcaster import Broadcaster, Interest
 
 EVENT_STREAM = "text/event-stream"
 _POSITION = re.compile(r"[0-9]{1,18}")
-#: Said first, so that the caller knows at once that it is heard, and how soon to come back (ms) when the line breaks.
-_GREETING = b"retry: 1000\n\n"
-_SIGN_OF_LIFE = b":\n\n"
+#: Sent first: the caller sees at once that the stream has begun, and how soon (ms) to come back if it breaks.
+_OPENING = b"retry: 1000\n\n"
+_COMMENT = b":\n\n"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class StreamTiming:
-    """After how much silence a sign of life is sent, and how long a reader may leave what was sent unread."""
+    """After how much silence a comment is sent, and how long a reader may leave unread what was sent."""
 
     comment_s: float = 15.0
     stall_s: float = 30.0
@@ -52,10 +52,10 @@ class EventStream:
         return response
 
     async def _send(self, response: web.StreamResponse, interest: Interest) -> None:
-        await self._write(response, _GREETING)
+        await self._write(response, _OPENING)
         async with aclosing(self._broadcaster.follow(interest, self._timing.comment_s)) as batches:
             async for batch in batches:
-                await self._write(response, self._frames(batch) if batch else _SIGN_OF_LIFE)
+                await self._write(response, self._frames(batch) if batch else _COMMENT)
 
     async def _write(self, response: web.StreamResponse, chunk: bytes) -> None:
         try:

@@ -1,4 +1,4 @@
-"""What the world was told, in pages or live; the bytes of an event are those an endpoint gets."""
+"""Lists events in pages, or streams them as they happen; an event has the same bytes as at an endpoint."""
 
 from dataclasses import replace
 from functools import partial

@@ -5,10 +5,10 @@ from dataclasses import dataclass
 
 from aiohttp import web
 
-from openwa_manager.api.gateway.directory import Directory
 from openwa_manager.api.gateway.errors import GatewayError, json_answer
 from openwa_manager.api.gateway.forwarding import Forwarding
 from openwa_manager.api.gateway.routes import own_route
+from openwa_manager.api.gateway.session_finder import SessionFinder
 from openwa_manager.api.gateway.sessions import JSON, GatewaySessions
 from openwa_manager.api.routing import Route
 from openwa_manager.domain.access.roles import OPEN, Role
@@ -25,10 +25,10 @@ _UP = {"status": "up"}
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class GatewayDependencies:
-    """What the gateway stands on.
+    """The parts of the daemon that the gateway uses.
 
     `engines` are those that speak OpenWA's API, by the name sessions know them by. `usage` tells what a session's
-    engine used when last measured (None: not measured), `kill` ends a session's engine the hard way, `now` is wall
+    engine used when last measured (None: not measured), `kill` kills a session's engine, `now` is wall
     time.
     """
 
@@ -45,9 +45,9 @@ class GatewayDependencies:
 def gateway_routes(dependencies: GatewayDependencies) -> tuple[Route, ...]:
     """Return every route below `/api`."""
     sessions = dependencies.sessions
-    directory = Directory(sessions)
-    forwarding = Forwarding(dependencies.inbox, directory, dependencies.engines, dependencies.pacing)
-    own = GatewaySessions(sessions, dependencies.requests, directory, forwarding, dependencies.usage, dependencies.kill)
+    finder = SessionFinder(sessions)
+    forwarding = Forwarding(dependencies.inbox, finder, dependencies.engines, dependencies.pacing)
+    own = GatewaySessions(sessions, dependencies.requests, finder, forwarding, dependencies.usage, dependencies.kill)
     return (
         *_Health(sessions, dependencies.now).table(),
         *own.table(),
@@ -58,7 +58,7 @@ def gateway_routes(dependencies: GatewayDependencies) -> tuple[Route, ...]:
 
 
 class _Health:
-    """OpenWA's signs of life, of this daemon."""
+    """OpenWA's health checks, answered for this daemon."""
 
     def __init__(self, sessions: SessionDirectory, now: Callable[[], float]) -> None:
         self._sessions = sessions

@@ -22,11 +22,11 @@ _NOT_CONNECTED = "Session is not connected. The WhatsApp client is not ready."
 #: What OpenWA's clients read from a refusal by its own pacing.
 _PACED = "SEND_PACING_LIMITED"
 #: Statuses for which Nest's body has no `error`, with its words.
-_PLAIN: Mapping[int, str] = {413: "request entity too large", 500: "Internal server error"}
+_WITHOUT_ERROR: Mapping[int, str] = {413: "request entity too large", 500: "Internal server error"}
 
 
 class GatewayError(OpenwaManagerError):
-    """What was asked of the gateway is refused, with OpenWA's status and words; `fields` come on top."""
+    """The gateway refuses what was asked, with OpenWA's status and words; `fields` are added to the body."""
 
     code = "refused"
 
@@ -110,7 +110,7 @@ def _expected(request: web.Request, error: OpenwaManagerError) -> web.Response:
 
 def _fault(request: web.Request, error: Exception) -> web.Response:
     _log.error("request_failed", request_id=request[REQUEST_ID], path=request.path, exc_info=error)
-    return _error(500, _PLAIN[500])
+    return _error(500, _WITHOUT_ERROR[500])
 
 
 def _error(
@@ -119,7 +119,7 @@ def _error(
     fields: Mapping[str, Json] | None = None,
     headers: Mapping[str, str] | None = None,
 ) -> web.Response:
-    if status in _PLAIN:
+    if status in _WITHOUT_ERROR:
         body: dict[str, Json] = {"statusCode": status, "message": message}
     else:
         body = {"message": message, "error": HTTPStatus(status).phrase, "statusCode": status}

@@ -1,4 +1,4 @@
-"""Every route of a session that is not ours to answer: handed to the session's engine, which answers it."""
+"""Hands a request to the session's engine, and the engine's answer to the caller."""
 
 import json
 from collections.abc import Mapping
@@ -9,12 +9,12 @@ import aiohttp
 from aiohttp import web
 
 from openwa_manager.api.gateway import guide
-from openwa_manager.api.gateway.directory import Directory
 from openwa_manager.api.gateway.errors import GatewayError, not_active, not_connected
 from openwa_manager.api.gateway.forwarded import FORWARDED
-from openwa_manager.api.gateway.relay import Payload, headers_for_engine, payload_of, read, relay, whole
+from openwa_manager.api.gateway.relay import Payload, headers_for_engine, payload_of, read, relay, whole_answer
 from openwa_manager.api.gateway.routes import SESSION_PREFIX, forwarded_route, own_route
-from openwa_manager.api.gateway.shapes import is_loaded
+from openwa_manager.api.gateway.session_finder import SessionFinder
+from openwa_manager.api.gateway.session_records import is_loaded
 from openwa_manager.api.routing import Route
 from openwa_manager.domain.access.roles import Role
 from openwa_manager.domain.delivery.events import Json
@@ -47,7 +47,7 @@ class Destination:
         """Return where the request leads.
 
         Raises:
-            GatewayError: the path leads out of the session.
+            GatewayError: the path has `.` or `..` in it, and so may lead out of the session.
         """
         _, _, _, name, tail = request.rel_url.raw_path.split("/", 4)
         words = tuple(unquote(part).lower() for part in tail.split("/") if part)
@@ -71,10 +71,10 @@ class Forwarding:
     """Hands requests on; `engines` are those that speak OpenWA's API, by the name sessions know them by."""
 
     def __init__(
-        self, inbox: EngineInbox, directory: Directory, engines: Mapping[str, OpenwaEngine], pacing: Pacing
+        self, inbox: EngineInbox, finder: SessionFinder, engines: Mapping[str, OpenwaEngine], pacing: Pacing
     ) -> None:
         self._inbox = inbox
-        self._directory = directory
+        self._finder = finder
         self._engines = engines
         self._pacing = pacing
 
@@ -107,7 +107,7 @@ class Forwarding:
     def _find(self, where: Destination) -> Session:
         """Return the session, which must be able to answer."""
         try:
-            session = self._directory.find(where.name)
+            session = self._finder.find(where.name)
         except GatewayError as error:
             raise (not_active(where.name) if where.words[:1] == ("messages",) else error) from None
         if session.process is not ProcessState.RUNNING:
@@ -119,31 +119,33 @@ class Forwarding:
     async def _send(
         self, request: web.Request, where: Destination, session_id: SessionId, body: Payload
     ) -> web.StreamResponse:
-        said = None
+        translated = None
         if guide.may_be_guide(where.words) and isinstance(body, bytes | None):
-            said = guide.translate(where.words[1], body or b"")
-        if said is not None:
-            where = Destination(where.name, f"/messages/{said.route}", ("messages", said.route), where.query)
-            body = said.body
+            translated = guide.translate(where.words[1], body or b"")
+        if translated is not None:
+            where = Destination(
+                where.name, f"/messages/{translated.route}", ("messages", translated.route), where.query
+            )
+            body = translated.body
         async with (
             self._pacing.turn(session_id, HOLD_S),
             await self._ask(request, where, body) as answer,
         ):
-            if said is None or answer.status >= 300:
+            if translated is None or answer.status >= 300:
                 return await relay(request, answer)
-            return whole(answer, guide.queued(await read(answer)))
+            return whole_answer(answer, guide.queued(await read(answer)))
 
     async def _webhooks(
         self, request: web.Request, where: Destination, session_id: SessionId, body: Payload
     ) -> web.StreamResponse:
-        """Hand on what concerns the owner's webhooks; our own is not there for anybody else."""
+        """Hand on what concerns the user's webhooks; ours is hidden."""
         if len(where.words) > 1:
             await self._refuse_ours(request, where, session_id)
         async with await self._ask(request, where, body) as answer:
             if len(where.words) > 1 or request.method != "GET" or answer.status != 200:
                 return await relay(request, answer)
             raw = await read(answer)
-            return whole(answer, _without_ours(raw, session_id))
+            return whole_answer(answer, _without_ours(raw, session_id))
 
     async def _refuse_ours(self, request: web.Request, where: Destination, session_id: SessionId) -> None:
         hook_id = [part for part in where.tail.split("/") if part][1]

@@ -1,4 +1,4 @@
-"""The older bodies of the users' guide, `{to, text}` and `{to, url, caption}`, in OpenWA's words and back."""
+"""Translates the older bodies of the users' guide, `{to, text}` and `{to, url, caption}`, into OpenWA's."""
 
 import json
 from collections.abc import Mapping, Sequence
@@ -12,7 +12,7 @@ from openwa_manager.domain.messaging.recipients import chat_id_of
 #: The guide's own address, which OpenWA does not have: what the body holds decides.
 ANY_SEND = "send"
 _TEXT, _IMAGE = "send-text", "send-image"
-_SPOKEN_AT = frozenset({ANY_SEND, _TEXT, _IMAGE})
+_UNDERSTOOD_AT = frozenset({ANY_SEND, _TEXT, _IMAGE})
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -24,12 +24,12 @@ class Translation:
 
 
 def may_be_guide(words: Sequence[str]) -> bool:
-    """Tell whether the guide's bodies are spoken at this path below a session."""
-    return len(words) == 2 and words[0] == "messages" and words[1] in _SPOKEN_AT
+    """Tell whether the guide's bodies are understood at this path below a session."""
+    return len(words) == 2 and words[0] == "messages" and words[1] in _UNDERSTOOD_AT
 
 
 def translate(route: str, raw: bytes) -> Translation | None:
-    """Return what the guide's body means; None when it is no body of the guide's and goes on as it is.
+    """Return the guide's body in OpenWA's words; None when it is no body of the guide's and is handed on as it is.
 
     Raises:
         GatewayError: it names nobody who could be written to, or is no message at all.

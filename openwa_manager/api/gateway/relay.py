@@ -1,4 +1,4 @@
-"""Bytes through the gateway: a caller's request made ready for an engine, an engine's answer given to the caller."""
+"""Prepares a caller's request for an engine, and gives an engine's answer to the caller."""
 
 from collections.abc import AsyncGenerator, AsyncIterable
 from contextlib import aclosing
@@ -89,7 +89,7 @@ async def relay(request: web.Request, answer: aiohttp.ClientResponse) -> web.Str
     """
     length = answer.content_length
     if request.method != "HEAD" and length is not None and length <= SMALL_BYTES:
-        return whole(answer, await read(answer))
+        return whole_answer(answer, await read(answer))
     response = web.StreamResponse(
         status=answer.status, reason=answer.reason, headers=_kept(answer.headers, _NOT_FOR_CALLERS)
     )
@@ -102,7 +102,7 @@ async def relay(request: web.Request, answer: aiohttp.ClientResponse) -> web.Str
     return response
 
 
-def whole(answer: aiohttp.ClientResponse, body: bytes) -> web.Response:
+def whole_answer(answer: aiohttp.ClientResponse, body: bytes) -> web.Response:
     """Return the engine's answer with this body."""
     headers = _kept(answer.headers, _NOT_FOR_CALLERS)
     return web.Response(status=answer.status, reason=answer.reason, headers=headers, body=body)

@@ -1,4 +1,4 @@
-"""Makes the gateway's lines of the table: those we answer in OpenWA's words, and those OpenWA answers itself."""
+"""Makes the gateway's routes: those we answer in OpenWA's words, and those the session's OpenWA answers."""
 
 from collections.abc import Awaitable, Callable, Mapping
 
@@ -24,7 +24,7 @@ def own_route(
     answers: Mapping[int, tuple[Answer, ...]],
     arguments: type[RequestModel] = Nothing,
 ) -> Route:
-    """Return the line for what `handle` answers at `where` (`GET /api/…`); it reads what it is given by itself."""
+    """Return the route at `where` (`GET /api/…`) that we answer; `handle` reads its arguments itself."""
     method, _, path = where.partition(" ")
     return Route(
         method=method,
@@ -40,9 +40,11 @@ def own_route(
 
 
 def forwarded_route(where: str, role: Role, forward: Handle) -> Route:
-    """Return the line for what `forward` has OpenWA answer at `where` below a session (`GET chats`)."""
+    """Return the route at `where` below a session (`GET chats`) that OpenWA answers; `forward` hands requests on."""
 
-    async def handler(request: web.Request) -> web.StreamResponse:  # one for each route: it stands for the role, too
+    async def handler(
+        request: web.Request,
+    ) -> web.StreamResponse:  # one for each route: the authorizer knows a route by it
         return await forward(request)
 
     method, _, tail = where.partition(" ")

@@ -1,4 +1,4 @@
-"""The routes about sessions as such, in OpenWA's words: made, listed, started, paired, stopped, deleted."""
+"""The routes that make, list, start, pair, stop and delete sessions, in OpenWA's words."""
 
 import base64
 from collections.abc import Awaitable, Callable
@@ -7,11 +7,18 @@ from typing import Annotated, Literal, TypeVar
 from aiohttp import web
 from pydantic import Field, StringConstraints, ValidationError
 
-from openwa_manager.api.gateway.directory import Directory
 from openwa_manager.api.gateway.errors import GatewayError, incomplete, json_answer, not_connected, not_started
 from openwa_manager.api.gateway.forwarding import Forwarding
 from openwa_manager.api.gateway.routes import SESSION_PREFIX, own_route
-from openwa_manager.api.gateway.shapes import INITIALIZING, READY, is_loaded, overview_of, record_of, word_of
+from openwa_manager.api.gateway.session_finder import SessionFinder
+from openwa_manager.api.gateway.session_records import (
+    INITIALIZING,
+    READY,
+    is_loaded,
+    openwa_status,
+    session_record,
+    sessions_overview,
+)
 from openwa_manager.api.requests import SESSION_ID_TEXT, Body
 from openwa_manager.api.routing import Route
 from openwa_manager.domain.access.roles import Role
@@ -46,24 +53,24 @@ class PairIn(Body):
     phone_number: Annotated[str, StringConstraints(pattern=r"^[0-9]{6,15}$")] = Field(alias="phoneNumber")
 
 
-Shape = TypeVar("Shape", bound=Body)
+B = TypeVar("B", bound=Body)
 
 
 class GatewaySessions:
-    """`/api/sessions` and what OpenWA answers there by itself."""
+    """`/api/sessions`, and what below a session concerns the session itself."""
 
     def __init__(
         self,
         sessions: SessionDirectory,
         requests: SessionRequests,
-        directory: Directory,
+        finder: SessionFinder,
         forwarding: Forwarding,
         usage: Callable[[SessionId], Usage | None],
         kill: Callable[[SessionId], Awaitable[None]],
     ) -> None:
         self._sessions = sessions
         self._requests = requests
-        self._directory = directory
+        self._finder = finder
         self._forwarding = forwarding
         self._usage = usage
         self._kill = kill
@@ -93,25 +100,25 @@ class GatewaySessions:
         session, is_new = await self._requests.create(wanted)
         if not is_new:
             raise GatewayError(409, f"Session with name '{arguments.name}' already exists")
-        return json_answer(201, record_of(session))
+        return json_answer(201, session_record(session))
 
     async def list_all(self, request: web.Request) -> web.Response:
         """List the sessions, newest first."""
         limit = min(_number(request, "limit") or _LIST_MAX, _LIST_MAX)
         offset = _number(request, "offset")
         sessions = self._sessions.list_sessions()[::-1]
-        return json_answer(200, [record_of(session) for session in sessions[offset : offset + limit]])
+        return json_answer(200, [session_record(session) for session in sessions[offset : offset + limit]])
 
     async def overview(self, request: web.Request) -> web.Response:
         """Count the sessions by status."""
         del request
         sessions = self._sessions.list_sessions()
         used = [usage.rss_bytes for session in sessions if (usage := self._usage(session.session_id)) is not None]
-        return json_answer(200, overview_of(sessions, sum(used)))
+        return json_answer(200, sessions_overview(sessions, sum(used)))
 
     async def show(self, request: web.Request) -> web.Response:
         """Show a session."""
-        return json_answer(200, record_of(self._session(request)))
+        return json_answer(200, session_record(self._session(request)))
 
     async def delete(self, request: web.Request) -> web.Response:
         """Delete a session; the phone still believes it is linked, as with OpenWA."""
@@ -134,7 +141,7 @@ class GatewaySessions:
             self._starting.discard(session_id)
         if session.process in (ProcessState.FAILED, ProcessState.BACKOFF):
             raise GatewayError(500, session.reason.detail if session.reason else "the engine did not start")
-        return json_answer(200, record_of(session) | {"status": INITIALIZING})
+        return json_answer(200, session_record(session) | {"status": INITIALIZING})
 
     async def stop(self, request: web.Request) -> web.Response:
         """Stop a session and answer once its engine is dead."""
@@ -159,7 +166,7 @@ class GatewaySessions:
         return await self._once_stopped(session.session_id)
 
     async def kill(self, request: web.Request) -> web.Response:
-        """End a session's engine the hard way; its credentials stay."""
+        """Kill a session's engine; its credentials stay."""
         session = self._session(request)
         if not is_loaded(session):
             raise not_started()
@@ -171,12 +178,12 @@ class GatewaySessions:
         session = self._session(request)
         if not is_loaded(session):
             raise not_started()
-        word = word_of(session)
+        status = openwa_status(session)
         image = self._sessions.qr_image(session.session_id)
         if image is not None:
             code = "data:image/png;base64," + base64.b64encode(image).decode("ascii")
-            return json_answer(200, {"qrCode": code, "status": word})
-        if word == READY:
+            return json_answer(200, {"qrCode": code, "status": status})
+        if status == READY:
             raise GatewayError(400, "Session is already authenticated, no QR code needed")
         raise GatewayError(400, "QR code is not ready yet. Please wait...")
 
@@ -186,14 +193,14 @@ class GatewaySessions:
         await _read(request, PairIn)
         if not is_loaded(session):
             raise not_started()
-        if word_of(session) == READY:
+        if openwa_status(session) == READY:
             raise GatewayError(400, "Session is already authenticated, no pairing needed")
         if session.process is not ProcessState.RUNNING:
             raise GatewayError(409, "Cannot request a pairing code before the engine is initialized.")
         return await self._forwarding.forward(request, await request.read())
 
     def _session(self, request: web.Request) -> Session:
-        return self._directory.find(request.match_info["id"])
+        return self._finder.find(request.match_info["id"])
 
     async def _once_stopped(self, session_id: SessionId) -> web.Response:
         session = await self._sessions.wait(
@@ -201,7 +208,7 @@ class GatewaySessions:
         )
         if session.process is ProcessState.STOPPING and not is_loaded(session):
             raise incomplete(session, "The engine is still being ended", "SESSION_STOP_INCOMPLETE")
-        return json_answer(200, record_of(session))
+        return json_answer(200, session_record(session))
 
 
 def _number(request: web.Request, name: str) -> int:
@@ -210,15 +217,15 @@ def _number(request: web.Request, name: str) -> int:
     return int(text) if text.isascii() and text.isdecimal() and len(text) < 10 else 0
 
 
-async def _read(request: web.Request, shape: type[Shape]) -> Shape:
-    """Return the body as this shape.
+async def _read(request: web.Request, arguments: type[B]) -> B:
+    """Return the body, checked.
 
     Raises:
-        GatewayError: it is not; said in the words of OpenWA's validation.
+        GatewayError: it is not acceptable; said in the words of OpenWA's validation.
     """
     raw = await request.read()
     try:
-        return shape.model_validate_json(raw or b"{}")
+        return arguments.model_validate_json(raw or b"{}")
     except ValidationError as error:
         faults: list[Json] = []
         for each in error.errors(include_url=False, include_context=False, include_input=False):

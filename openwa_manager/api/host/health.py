@@ -1,4 +1,4 @@
-"""Signs of life: of the daemon for load balancers, of one session for whoever watches it."""
+"""Answers health checks: of the daemon for load balancers, of one session for whoever watches it."""
 
 from aiohttp import web
 
@@ -18,7 +18,7 @@ class HealthRoutes:
 
     def __init__(self, sessions: SessionDirectory, health: HealthReader) -> None:
         self._sessions = sessions
-        self._vitals = health
+        self._health = health
 
     def table(self) -> tuple[Route, ...]:
         """Return the routes."""
@@ -55,15 +55,15 @@ class HealthRoutes:
 
     async def session(self, call: Call[Nothing]) -> web.Response:
         """Tell whether a session can send and receive now; 503 when it cannot."""
-        health = health_of(self._vitals.of(call.session_id))
+        health = health_of(self._health.of(call.session_id))
         return json_answer(health, 200 if health.healthy else 503)
 
 
-def health_of(signs: HealthFacts) -> HealthOut:
-    """Return how a session does; it is healthy only when its process lives, answers and is linked to WhatsApp."""
-    session = signs.session
+def health_of(facts: HealthFacts) -> HealthOut:
+    """Return the health of a session; it is healthy only when its process lives, answers and is linked to WhatsApp."""
+    session = facts.session
     is_running = session.process is ProcessState.RUNNING
-    checks = tuple(check(signs) for check in (_process, _engine, _probe, _link, _log, _heartbeat, _qr, _directory))
+    checks = tuple(check(facts) for check in (_process, _engine, _probe, _link, _log, _heartbeat, _qr, _directory))
     return HealthOut(
         healthy=all(check.is_ok for check in checks),
         process=session.process,
@@ -74,8 +74,8 @@ def health_of(signs: HealthFacts) -> HealthOut:
     )
 
 
-def _process(signs: HealthFacts) -> CheckOut:
-    session, usage = signs.session, signs.usage
+def _process(facts: HealthFacts) -> CheckOut:
+    session, usage = facts.session, facts.usage
     evidence = {
         "pid": session.pid,
         "started_at": _moment(session.started_at),
@@ -83,30 +83,30 @@ def _process(signs: HealthFacts) -> CheckOut:
         "rss_bytes": usage.rss_bytes if usage else None,
         "cpu_percent": round(usage.cpu_percent, 1) if usage else None,
         "process_count": usage.process_count if usage else None,
-        "open_file_count": signs.open_file_count,
-        "disk_bytes": signs.disk_bytes,
+        "open_file_count": facts.open_file_count,
+        "disk_bytes": facts.disk_bytes,
     }
     detail = "no process" if session.pid is None else f"pid {session.pid}"
     return CheckOut(name="process", is_ok=session.pid is not None, detail=detail, evidence=evidence)
 
 
-def _engine(signs: HealthFacts) -> CheckOut:
-    session = signs.session
+def _engine(facts: HealthFacts) -> CheckOut:
+    session = facts.session
     evidence = {"launch": session.launch_count, "port": session.launch.port if session.launch else None}
     is_running = session.process is ProcessState.RUNNING
     return CheckOut(name="engine", is_ok=is_running, detail=session.process.value, evidence=evidence)
 
 
-def _probe(signs: HealthFacts) -> CheckOut:
-    record = signs.record
+def _probe(facts: HealthFacts) -> CheckOut:
+    record = facts.record
     if record is None:
         return CheckOut(name="probe", is_ok=True, detail="not asked: no engine runs")
     evidence = {"misses": record.misses, "answered_at": _moment(record.answered_at)}
     return CheckOut(name="probe", is_ok=record.misses == 0, detail=record.detail, evidence=evidence)
 
 
-def _link(signs: HealthFacts) -> CheckOut:
-    session, reason = signs.session, signs.session.reason
+def _link(facts: HealthFacts) -> CheckOut:
+    session, reason = facts.session, facts.session.reason
     evidence = {
         "connected_at": _moment(session.connected_at),
         "last_connected_at": _moment(session.last_connected_at),
@@ -117,24 +117,24 @@ def _link(signs: HealthFacts) -> CheckOut:
     return CheckOut(name="link", is_ok=session.link is LinkState.CONNECTED, detail=detail, evidence=evidence)
 
 
-def _log(signs: HealthFacts) -> CheckOut:
+def _log(facts: HealthFacts) -> CheckOut:
     """Show the log's growth: lines are a sign of life, their absence proves nothing."""
-    evidence = {"written_at": _moment(signs.log_written_at), "size_bytes": signs.log_bytes}
-    detail = "no log" if signs.log_written_at is None else "written to"
+    evidence = {"written_at": _moment(facts.log_written_at), "size_bytes": facts.log_bytes}
+    detail = "no log" if facts.log_written_at is None else "written to"
     return CheckOut(name="log", is_ok=True, detail=detail, evidence=evidence)
 
 
-def _heartbeat(signs: HealthFacts) -> CheckOut:
+def _heartbeat(facts: HealthFacts) -> CheckOut:
     """Show whether the engine posts heartbeats; that they stop shows at the link, after the time allowed."""
-    detail = "posts heartbeats" if signs.has_heartbeat else "posts none"
-    evidence = {"last_seen_at": _moment(signs.session.last_seen_at)}
+    detail = "posts heartbeats" if facts.has_heartbeat else "posts none"
+    evidence = {"last_seen_at": _moment(facts.session.last_seen_at)}
     return CheckOut(name="heartbeat", is_ok=True, detail=detail, evidence=evidence)
 
 
-def _qr(signs: HealthFacts) -> CheckOut:
-    qr = signs.session.qr
+def _qr(facts: HealthFacts) -> CheckOut:
+    qr = facts.session.qr
     if qr is None:
-        is_awaited = signs.session.link is LinkState.QR_READY
+        is_awaited = facts.session.link is LinkState.QR_READY
         return CheckOut(name="qr", is_ok=not is_awaited, detail="none shown")
     evidence = {
         "seq": qr.seq,
@@ -145,11 +145,11 @@ def _qr(signs: HealthFacts) -> CheckOut:
     return CheckOut(name="qr", is_ok=True, detail="shown, waiting for a scan", evidence=evidence)
 
 
-def _directory(signs: HealthFacts) -> CheckOut:
+def _directory(facts: HealthFacts) -> CheckOut:
     """Show a directory that was taken away under its engine, which works on in what is lost once it ends."""
-    if signs.lost_directory is None:
+    if facts.lost_directory is None:
         return CheckOut(name="directory", is_ok=True, detail="in place")
-    return CheckOut(name="directory", is_ok=False, detail="is gone", evidence={"path": str(signs.lost_directory)})
+    return CheckOut(name="directory", is_ok=False, detail="is gone", evidence={"path": str(facts.lost_directory)})
 
 
 def _moment(at: float | None) -> str | None:

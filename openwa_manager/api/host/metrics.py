@@ -1,4 +1,4 @@
-"""What Prometheus scrapes."""
+"""Shows the metrics that Prometheus scrapes."""
 
 import asyncio
 from collections.abc import Awaitable, Callable

@@ -1,4 +1,4 @@
-"""The daemon and its host in a few facts."""
+"""Shows the daemon, its version and its host."""
 
 import os
 import platform

@@ -1,4 +1,4 @@
-"""Where a page of sessions ends: a position that stays true while sessions come and go."""
+"""The cursor of a page of sessions: a position that stays right while sessions come and go."""
 
 import base64
 import binascii

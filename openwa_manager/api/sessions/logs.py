@@ -1,4 +1,4 @@
-"""An engine's own words: the tail of its log, and what it goes on to write."""
+"""Shows the end of an engine's log, and follows it."""
 
 import asyncio
 import os
@@ -20,8 +20,8 @@ from openwa_manager.services.sessions.directory import SessionDirectory
 
 TEXT = "text/plain"
 _BLOCK_BYTES = 65_536
-#: How often a followed log is looked at; a watch per follower would cost more than a stat.
-_LOOK_S = 0.2
+#: How often a followed log is read; a watch per follower would cost more than a stat.
+_POLL_S = 0.2
 
 
 class LogRoutes:
@@ -62,7 +62,7 @@ class LogRoutes:
         return response
 
     def _is_followed(self, request: web.Request, session_id: SessionId) -> bool:
-        """Tell whether there is still somebody to listen and somebody to speak, and we are to stay."""
+        """Tell whether the caller is still there, the session too, and the daemon goes on."""
         if request.transport is None or self._sessions.is_draining:
             return False
         try:
@@ -80,7 +80,7 @@ async def _chunks(path: Path, position: int, end: int | None) -> AsyncIterator[b
             return
         yield chunk
         if not chunk:
-            await asyncio.sleep(_LOOK_S)
+            await asyncio.sleep(_POLL_S)
 
 
 def tail_of(path: Path, line_count: int) -> tuple[bytes, int]:

@@ -1,4 +1,4 @@
-"""The code to scan: shown while it is valid, refused while none can come."""
+"""Shows the code to scan while it is valid, and asks for a pairing code."""
 
 import base64
 
@@ -16,7 +16,7 @@ from openwa_manager.services.sessions.requests import SessionRequests
 
 PNG = "image/png"
 #: While a session is in one of these, a code may come by itself.
-_EXPECTANT = frozenset({Status.CREATING, Status.QR_READY, Status.RESTARTING, Status.DISCONNECTED})
+_CODE_MAY_COME = frozenset({Status.CREATING, Status.QR_READY, Status.RESTARTING, Status.DISCONNECTED})
 _ENDINGS_WITH_A_START = frozenset({After.START_AGAIN, After.BACK_OFF})
 
 
@@ -55,7 +55,7 @@ class QrRoutes:
         image = self._sessions.qr_image(session.session_id)
         if session.qr is not None and image is not None:
             return _image_answer(image) if _wants_png(call) else json_answer(_code(session.qr, image))
-        _require_expectant(session)
+        _require_code_possible(session)
         return web.Response(status=204)
 
     def is_settled(self, session: Session) -> bool:
@@ -64,7 +64,7 @@ class QrRoutes:
 
     async def request_pairing_code(self, call: Call[PairingCodeIn]) -> web.Response:
         """Ask WhatsApp for a code to type into the phone instead of a scan."""
-        _require_expectant(self._sessions.get(call.session_id))
+        _require_code_possible(self._sessions.get(call.session_id))
         digits = "".join(character for character in call.arguments.phone_number if character.isdigit())
         code = await self._requests.request_pairing_code(call.session_id, digits)
         began_at = self._sessions.get(call.session_id).pairing_started_at
@@ -76,10 +76,10 @@ def may_show_code(session: Session) -> bool:
     """Tell whether a session shows a code or may do so by itself."""
     if session.status is Status.STOPPING:
         return session.ending is not None and session.ending.after in _ENDINGS_WITH_A_START
-    return session.status in _EXPECTANT
+    return session.status in _CODE_MAY_COME
 
 
-def _require_expectant(session: Session) -> None:
+def _require_code_possible(session: Session) -> None:
     if not may_show_code(session):
         raise IllegalTransitionError(f"no code can come while the session is {session.status}")
 

@@ -1,4 +1,4 @@
-"""The registry as everybody wants to see it: session -> pid."""
+"""Shows the registry: session -> pid."""
 
 from aiohttp import web
 

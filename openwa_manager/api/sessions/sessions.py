@@ -1,4 +1,4 @@
-"""The sessions themselves: made, listed, started, stopped, changed, deleted."""
+"""Makes, lists, starts, stops, changes and deletes sessions."""
 
 import base64
 from collections.abc import Callable, Collection, Mapping
@@ -33,7 +33,7 @@ _SPEC_FIELDS = ("user_id", "engine", "labels", "env", "proxy_url", "memory_limit
 #: A start is still under way in these.
 _UNSETTLED = frozenset({Status.CREATING, Status.RESTARTING, Status.STOPPING})
 #: No connection comes from these by itself.
-_WITHOUT_PROSPECT = frozenset({Status.STOPPED, Status.FAILED, Status.BANNED, Status.LOGGED_OUT})
+_NOT_CONNECTING = frozenset({Status.STOPPED, Status.FAILED, Status.BANNED, Status.LOGGED_OUT})
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -57,7 +57,7 @@ class Recipes:
 
 
 class SessionRoutes:
-    """`/v1/sessions…`, as far as it is about the sessions as such."""
+    """`/v1/sessions…`, without the parts of a session that have a module of their own."""
 
     def __init__(
         self,
@@ -115,7 +115,7 @@ class SessionRoutes:
                     self._sessions.qr_image(session.session_id) is not None or not may_show_code(session)
                 )
             case "connected":
-                return lambda session: session.status is Status.CONNECTED or session.status in _WITHOUT_PROSPECT
+                return lambda session: session.status is Status.CONNECTED or session.status in _NOT_CONNECTING
             case _:
                 return None
 

@@ -1,4 +1,4 @@
-"""Why a session is what it is: its timeline, and what comes next by itself."""
+"""Explains the state of a session: its timeline, and what comes next by itself."""
 
 from aiohttp import web
 

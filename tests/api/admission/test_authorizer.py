@@ -9,7 +9,7 @@ from openwa_manager.api.admission.authorizer import Authorizer
 from openwa_manager.api.app import make_table
 from openwa_manager.api.errors import answer_errors
 from openwa_manager.api.gateway.errors import answer_as_openwa
-from openwa_manager.api.middleware import identify
+from openwa_manager.api.middleware import assign_request_id
 from openwa_manager.api.request_keys import CALLER
 from openwa_manager.api.requests import Nothing
 from openwa_manager.api.routing import Call, Route, route
@@ -60,7 +60,9 @@ async def believe(request: web.Request, handler: Handler) -> web.StreamResponse:
 
 @pytest.fixture
 async def ask(aiohttp_client: AiohttpClient) -> Ask:
-    app = web.Application(middlewares=[identify, answer_errors, answer_as_openwa, believe, Authorizer(TABLE).check])
+    app = web.Application(
+        middlewares=[assign_request_id, answer_errors, answer_as_openwa, believe, Authorizer(TABLE).check]
+    )
     for each in TABLE:
         app.router.add_route(each.method, each.path, each.handler)
     client = await aiohttp_client(app)

@@ -2,7 +2,7 @@ from dataclasses import replace
 
 import pytest
 
-from openwa_manager.api.gateway.shapes import is_loaded, overview_of, record_of, word_of
+from openwa_manager.api.gateway.session_records import is_loaded, openwa_status, session_record, sessions_overview
 from openwa_manager.domain.session.reasons import Facts, Reason, ReasonCode, Restriction, Words
 from openwa_manager.domain.session.session import After, Ending, LinkState, ProcessState, Session, SessionId, Spec
 
@@ -58,7 +58,7 @@ def ending(after: After) -> Session:
     ],
 )
 def test_every_state_of_ours_has_a_word_of_openwas(session: Session, word: str, loaded: bool) -> None:
-    assert (word_of(session), is_loaded(session)) == (word, loaded)
+    assert (openwa_status(session), is_loaded(session)) == (word, loaded)
 
 
 @pytest.mark.parametrize(
@@ -70,7 +70,7 @@ def test_every_state_of_ours_has_a_word_of_openwas(session: Session, word: str, 
     ],
 )
 def test_an_error_is_told_while_there_is_trouble(session: Session, error: str | None) -> None:
-    assert record_of(session)["lastError"] == error
+    assert session_record(session)["lastError"] == error
 
 
 @pytest.mark.parametrize(
@@ -88,13 +88,13 @@ def test_a_restriction_is_told_in_its_parts(facts: Facts, restriction: object) -
     reason = Reason(code=ReasonCode.RESTRICTED, facts=facts, at=0.0)
     session = replace(session_in(ProcessState.RUNNING, LinkState.CONNECTED), reason=reason)
 
-    record = record_of(session)
+    record = session_record(session)
 
     assert (record["status"], record["restriction"]) == ("ready", restriction)
 
 
 def test_an_empty_host_has_an_overview_too() -> None:
-    assert overview_of([], 0) == {
+    assert sessions_overview([], 0) == {
         "total": 0,
         "active": 0,
         "ready": 0,

@@ -1,4 +1,4 @@
-"""Which session a path below `/api/sessions` names: by our id, or by its engine's own."""
+"""Finds the session that a path below `/api/sessions` names: by our id, or by the one its engine knows it by."""
 
 from contextlib import suppress
 
@@ -8,15 +8,15 @@ from openwa_manager.domain.session.session import Session, SessionId
 from openwa_manager.services.sessions.directory import SessionDirectory
 
 
-class Directory:
-    """Finds sessions under both of their names."""
+class SessionFinder:
+    """Finds sessions by either of their ids, and remembers what it found by the engine's."""
 
     def __init__(self, sessions: SessionDirectory) -> None:
         self._sessions = sessions
         self._known: dict[str, SessionId] = {}
 
     def find(self, name: str) -> Session:
-        """Return the session of this name; our ids go first.
+        """Return the session with this id; ours are looked for first.
 
         Raises:
             GatewayError: there is none.
@@ -24,7 +24,7 @@ class Directory:
         try:
             return self._sessions.get(name)
         except SessionNotFoundError:
-            session = self._remembered(name) or self._sought(name)
+            session = self._remembered(name) or self._search(name)
         if session is None:
             raise not_found(name)
         self._known[name] = session.session_id
@@ -37,5 +37,5 @@ class Directory:
             return session if session.inner_id == name else None
         return None
 
-    def _sought(self, name: str) -> Session | None:
+    def _search(self, name: str) -> Session | None:
         return next((each for each in self._sessions.list_sessions() if each.inner_id == name), None)

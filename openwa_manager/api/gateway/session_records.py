@@ -1,4 +1,4 @@
-"""Our sessions in OpenWA's words: its record, its status, its overview (docs/openwa.md, Sessions and links)."""
+"""Writes our sessions as OpenWA does: its record, its status, its overview (docs/openwa.md, Sessions and links)."""
 
 from collections import Counter
 from collections.abc import Mapping, Sequence
@@ -17,8 +17,8 @@ INITIALIZING, QR_READY, READY, DISCONNECTED, FAILED = (
 )
 _ACTION_REQUIRED = "action_required"
 
-#: Our word -> OpenWA's; `restarting` is what OpenWA calls its reconnect back-off: disconnected, engine loaded.
-_WORDS: Mapping[Status, str] = {
+#: Our status -> OpenWA's; `restarting` is what OpenWA calls its reconnect back-off: disconnected, engine loaded.
+_STATUSES: Mapping[Status, str] = {
     Status.CREATING: INITIALIZING,
     Status.QR_READY: QR_READY,
     Status.AUTHENTICATING: "authenticating",
@@ -31,43 +31,43 @@ _WORDS: Mapping[Status, str] = {
     Status.BANNED: FAILED,
     Status.LOGGED_OUT: DISCONNECTED,
 }
-#: Why a link is down, where OpenWA has a word of its own for it.
-_DOWN: Mapping[ReasonCode, str] = {
+#: Why a link is down, where OpenWA has a status of its own for it.
+_STATUS_WHEN_DOWN: Mapping[ReasonCode, str] = {
     ReasonCode.REPLACED: FAILED,
     ReasonCode.ACTION_REQUIRED: _ACTION_REQUIRED,
 }
 _LOADED = (ProcessState.STARTING, ProcessState.RUNNING, ProcessState.BACKOFF)
-_COMES_AGAIN = (After.START_AGAIN, After.BACK_OFF)
+_STARTS_AGAIN = (After.START_AGAIN, After.BACK_OFF)
 _MIB = 1024 * 1024
 
 
 def is_loaded(session: Session) -> bool:
     """Tell whether OpenWA would say `engineLoaded`: stop, logout and force-kill act, start does not."""
     if session.process is ProcessState.STOPPING:
-        return session.ending is not None and session.ending.after in _COMES_AGAIN
+        return session.ending is not None and session.ending.after in _STARTS_AGAIN
     return session.process in _LOADED
 
 
-def word_of(session: Session) -> str:
-    """Return OpenWA's word for the session's state."""
+def openwa_status(session: Session) -> str:
+    """Return the status OpenWA would show."""
     status = session.status
     if status is Status.STOPPED and session.launch_count == 0:
         return "created"
     if status is Status.DISCONNECTED and session.reason is not None:
-        return _DOWN.get(session.reason.code, DISCONNECTED)
-    return _WORDS[status]
+        return _STATUS_WHEN_DOWN.get(session.reason.code, DISCONNECTED)
+    return _STATUSES[status]
 
 
-def record_of(session: Session) -> dict[str, Json]:
-    """Return the session as OpenWA shows it; both names of it are our id."""
-    word = word_of(session)
+def session_record(session: Session) -> dict[str, Json]:
+    """Return the session as OpenWA shows it; its `id` and its `name` are our id."""
+    status = openwa_status(session)
     reason = session.reason
-    is_in_trouble = word in (FAILED, _ACTION_REQUIRED) and reason is not None
+    is_in_trouble = status in (FAILED, _ACTION_REQUIRED) and reason is not None
     was_linked = session.last_connected_at is not None
     return {
         "id": session.session_id,
         "name": session.session_id,
-        "status": word,
+        "status": status,
         "phone": session.phone_number,
         "pushName": session.push_name,
         "connectedAt": _time(session.last_connected_at),
@@ -80,16 +80,16 @@ def record_of(session: Session) -> dict[str, Json]:
     }
 
 
-def overview_of(sessions: Sequence[Session], rss_bytes: int) -> dict[str, Json]:
+def sessions_overview(sessions: Sequence[Session], rss_bytes: int) -> dict[str, Json]:
     """Return the counts; the memory is that of all engines together, in MiB."""
-    counts = Counter(word_of(session) for session in sessions)
+    counts = Counter(openwa_status(session) for session in sessions)
     rss = round(rss_bytes / _MIB)
     return {
         "total": len(sessions),
         "active": sum(is_loaded(session) for session in sessions),
         "ready": counts[READY],
         "disconnected": counts[DISCONNECTED],
-        "byStatus": {word: count for word, count in counts.items() if count},
+        "byStatus": {status: count for status, count in counts.items() if count},
         "memoryUsage": {"heapUsed": rss, "heapTotal": rss, "rss": rss},
     }
 
