@@ -4,8 +4,9 @@ from datetime import datetime
 
 from aiohttp import web
 
+from openwa_manager.api.delivery.responses import DeliveryOut, DeliveryPage, ReplayOut
 from openwa_manager.api.requests import DeliveriesQuery, ReplayIn
-from openwa_manager.api.responses import DeliveryOut, DeliveryPage, ReplayOut, timestamp
+from openwa_manager.api.responses import timestamp
 from openwa_manager.api.routing import Call, Route, json_answer, route
 from openwa_manager.domain.access.roles import Role
 from openwa_manager.domain.delivery.events import EndpointId

@@ -4,8 +4,9 @@ from typing import assert_never
 
 from aiohttp import web
 
+from openwa_manager.api.delivery.responses import EndpointOut, EndpointsOut, NewEndpointOut, TrialOut
 from openwa_manager.api.requests import EndpointChange, EndpointIn, Nothing, RotationIn
-from openwa_manager.api.responses import EndpointOut, EndpointsOut, NewEndpointOut, TrialOut, timestamp
+from openwa_manager.api.responses import timestamp
 from openwa_manager.api.routing import Call, Route, json_answer, route
 from openwa_manager.domain.access.roles import Role
 from openwa_manager.domain.delivery.delivery import AttemptResult, Delivered, Endpoint, Gone, Rejected, Retry

@@ -6,8 +6,8 @@ from functools import partial
 from aiohttp import web
 
 from openwa_manager.api.delivery.event_stream import EVENT_STREAM, EventStream, StreamTiming, position_in, wants_stream
+from openwa_manager.api.delivery.responses import EventPage
 from openwa_manager.api.requests import EventsQuery
-from openwa_manager.api.responses import EventPage
 from openwa_manager.api.routing import Call, Route, route
 from openwa_manager.domain.access.roles import Role
 from openwa_manager.domain.delivery.events import StoredEvent

@@ -3,8 +3,8 @@
 from aiohttp import web
 
 from openwa_manager.api.errors import NotReadyError
+from openwa_manager.api.host.responses import Alive, CheckOut, HealthOut, ProgressOut, Readiness
 from openwa_manager.api.requests import Nothing, ReadyQuery
-from openwa_manager.api.responses import Alive, CheckOut, HealthOut, ProgressOut, Readiness
 from openwa_manager.api.routing import Call, Route, json_answer, route
 from openwa_manager.domain.access.roles import OPEN, Role
 from openwa_manager.domain.session.session import LinkState, ProcessState

@@ -7,8 +7,8 @@ from dataclasses import dataclass
 
 from aiohttp import web
 
+from openwa_manager.api.host.responses import SessionCounts, SystemOut
 from openwa_manager.api.requests import Nothing
-from openwa_manager.api.responses import SessionCounts, SystemOut
 from openwa_manager.api.routing import Call, Route, json_answer, route
 from openwa_manager.domain.access.roles import Role
 from openwa_manager.domain.session.times import iso8601

@@ -5,8 +5,8 @@ import base64
 from aiohttp import web
 
 from openwa_manager.api.requests import PairingCodeIn, QrQuery
-from openwa_manager.api.responses import PairingCodeOut, QrOut
 from openwa_manager.api.routing import Call, Route, json_answer, route
+from openwa_manager.api.sessions.responses import PairingCodeOut, QrOut
 from openwa_manager.domain.access.roles import Role
 from openwa_manager.domain.errors import IllegalTransitionError
 from openwa_manager.domain.session.session import After, Qr, Session, Status

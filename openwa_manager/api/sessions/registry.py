@@ -3,8 +3,8 @@
 from aiohttp import web
 
 from openwa_manager.api.requests import Nothing
-from openwa_manager.api.responses import Registry
 from openwa_manager.api.routing import Call, Route, json_answer, route
+from openwa_manager.api.sessions.responses import Registry
 from openwa_manager.domain.access.roles import Role
 from openwa_manager.services.sessions.directory import SessionDirectory
 

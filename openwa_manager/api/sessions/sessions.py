@@ -15,10 +15,10 @@ from openwa_manager.api.requests import (
     StopAllIn,
     WaitQuery,
 )
-from openwa_manager.api.responses import NewSessionOut, SessionOut, SessionPage, SessionsOut
 from openwa_manager.api.routing import Call, Route, json_answer, route
 from openwa_manager.api.sessions.cursor import Position
 from openwa_manager.api.sessions.qr import may_show_code
+from openwa_manager.api.sessions.responses import NewSessionOut, SessionOut, SessionPage, SessionsOut
 from openwa_manager.domain.access.roles import Role
 from openwa_manager.domain.errors import InvalidInputError
 from openwa_manager.domain.session.session import Desired, ProcessState, Session, SessionId, Status, Usage

@@ -3,8 +3,8 @@
 from aiohttp import web
 
 from openwa_manager.api.requests import TimelineQuery
-from openwa_manager.api.responses import NextStepOut, ReasonOut, StepOut, TimelineOut
 from openwa_manager.api.routing import Call, Route, json_answer, route
+from openwa_manager.api.sessions.responses import NextStepOut, ReasonOut, StepOut, TimelineOut
 from openwa_manager.domain.access.roles import Role
 from openwa_manager.domain.session.session import After, ProcessState, Session
 from openwa_manager.domain.session.times import iso8601

@@ -3,7 +3,7 @@ from collections.abc import AsyncIterator
 
 import pytest
 
-from openwa_manager.api.responses import DeliveryPage
+from openwa_manager.api.delivery.responses import DeliveryPage
 from openwa_manager.domain.delivery.events import Json
 from openwa_manager.services.delivery.deliveries import REPLAY_MAX
 from tests.api.world import Object, World

@@ -6,7 +6,7 @@ from functools import partial
 import pytest
 from standardwebhooks import Webhook
 
-from openwa_manager.api.responses import EndpointOut, NewEndpointOut, TrialOut
+from openwa_manager.api.delivery.responses import EndpointOut, NewEndpointOut, TrialOut
 from openwa_manager.services.delivery.endpoints import ENDPOINTS_MAX
 from openwa_manager.store.endpoints import configure_default, load_endpoints
 from tests.api.world import Object, World

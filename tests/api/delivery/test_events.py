@@ -2,7 +2,7 @@ import json
 
 import pytest
 
-from openwa_manager.api.responses import EventPage
+from openwa_manager.api.delivery.responses import EventPage
 from openwa_manager.domain.session.session import LinkState
 from tests.api.world import Object, World
 

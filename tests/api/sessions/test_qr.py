@@ -4,8 +4,8 @@ from dataclasses import replace
 
 import pytest
 
-from openwa_manager.api.responses import QrOut
 from openwa_manager.api.sessions.qr import may_show_code
+from openwa_manager.api.sessions.responses import QrOut
 from openwa_manager.domain.session.reasons import ReasonCode
 from openwa_manager.domain.session.session import After, Ending, LinkState, ProcessState, Session, SessionId, Spec
 from tests.api.world import World

@@ -3,7 +3,7 @@ import re
 
 import pytest
 
-from openwa_manager.api.responses import SessionOut
+from openwa_manager.api.sessions.responses import SessionOut
 from openwa_manager.domain.session.session import SessionId, Usage
 from tests.api.world import USER_AND_ID, Object, World
 
