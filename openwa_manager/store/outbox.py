@@ -12,6 +12,7 @@ from openwa_manager.domain.session.session import SessionId
 from openwa_manager.store.backlog import BACKLOG_LIMIT, BacklogLimit, drop_passing, read_backlog
 from openwa_manager.store.columns import Row, json_object, query, text, to_json
 from openwa_manager.store.endpoints import load_active_endpoints
+from openwa_manager.store.enrichment import enrich
 from openwa_manager.store.ids import new_id
 
 _INSERT_EVENT = """
@@ -35,14 +36,14 @@ def append(
 ) -> list[StoredEvent]:
     """Put events in the outbox, one delivery per active endpoint that asked for them; heartbeats are passed over.
 
-    A new code makes the session's older codes pointless: their deliveries are dropped. At the limit what is of passing
-    interest makes room.
+    Each event first gets what only the database knows. A new code makes the session's older codes pointless: their
+    deliveries are dropped. At the limit what is of passing interest makes room.
     """
     kept = [event for event in events if event.type != "session.heartbeat"]
     if kept and read_backlog(connection).is_full(limit):
         drop_passing(connection)
     endpoints = load_active_endpoints(connection) if kept else []
-    return [_append_one(connection, event, endpoints) for event in kept]
+    return [_append_one(connection, enrich(connection, event), endpoints) for event in kept]
 
 
 def read_events(

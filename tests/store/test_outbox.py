@@ -84,6 +84,17 @@ def test_an_event_comes_back_as_it_was(connection: sqlite3.Connection) -> None:
     assert stored.id.startswith("evt_")
 
 
+@pytest.mark.parametrize("fate", ["sent", "delivered", "read", "failed"])
+def test_the_fate_of_a_message_is_stored_with_which_of_ours_it_is(connection: sqlite3.Connection, fate: str) -> None:
+    told = replace(an_event(f"message.{fate}"), data={"message_id": "3EB0"})
+    other = replace(an_event("message.received"), data={"data": {}})
+
+    stored = append(connection, [told, other])
+
+    assert stored[0].event.data == {"message_id": "3EB0", "manager_message_id": None, "reference": None}
+    assert stored[1].event == other
+
+
 def test_numbers_no_json_knows_come_back_as_null(connection: sqlite3.Connection) -> None:
     append(connection, [replace(an_event(), data={"a": float("nan"), "b": float("inf")})])
 

@@ -255,12 +255,10 @@ def _announced(stimulus: Restricted, context: Context) -> Outcome:
 
 
 def acknowledged(stimulus: MessageAcknowledged, context: Context) -> Outcome:
-    """Tell what became of a message."""
+    """Tell what became of a message; which of ours it is, if any, the store adds."""
     data = {
         "message_id": stimulus.message_id,
-        "manager_message_id": None,
         "to": stimulus.to,
-        "reference": None,
         "error_code": "failed" if stimulus.fate == "failed" else None,
     }
     return Outcome(session=context.session).with_event(Announcement(type=f"message.{stimulus.fate}", data=data))

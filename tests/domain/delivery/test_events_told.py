@@ -83,9 +83,7 @@ def test_the_fate_of_a_message_is_told(fate: str, error_code: str | None) -> Non
 
     assert driver.the(f"message.{fate}").data == {
         "message_id": "3EB0",
-        "manager_message_id": None,
         "to": "1@c.us",
-        "reference": None,
         "error_code": error_code,
     }
 
