@@ -1,4 +1,4 @@
-"""The endpoints on disk: whom we tell, where, and with which secret."""
+"""The endpoints on disk: where events are posted, which ones, and signed with which secret."""
 
 import sqlite3
 from dataclasses import replace
@@ -28,7 +28,7 @@ def load_endpoints(connection: sqlite3.Connection) -> list[Endpoint]:
 
 
 def load_active_endpoints(connection: sqlite3.Connection) -> list[Endpoint]:
-    """Return the endpoints that are told what happens."""
+    """Return the endpoints that get what happens."""
     return [_endpoint_of(row) for row in query(connection, "SELECT * FROM endpoint WHERE is_active")]
 
 
@@ -77,7 +77,7 @@ def remove_endpoint(connection: sqlite3.Connection, endpoint_id: EndpointId) -> 
 
 
 def disable_endpoint(connection: sqlite3.Connection, endpoint_id: EndpointId, reason: str, at: float) -> None:
-    """Stop telling an endpoint anything until a person resumes it; what is undelivered waits."""
+    """Send an endpoint nothing until a person resumes it; what is undelivered waits."""
     connection.execute(
         "UPDATE endpoint SET is_active = FALSE, disabled_reason = ?, updated_at = ? WHERE endpoint_id = ?",
         (reason, at, endpoint_id),
@@ -101,7 +101,7 @@ def configure_default(
 
     Without a `secret` the endpoint keeps its own, and a new one gets `fallback_secret`.
     What was switched off stays off, except that a new URL is a new beginning. A changed secret signs alone: the
-    settings are changed on both sides at once. Without a URL the endpoint is paused, and what it was not told waits.
+    settings are changed on both sides at once. Without a URL the endpoint is paused, and what is undelivered waits.
     """
     present = load_endpoint(connection, DEFAULT_ENDPOINT)
     if url is None:

@@ -5,7 +5,7 @@ from dataclasses import replace
 
 from openwa_manager.domain.delivery.events import Event
 
-#: The events that tell what became of a message we or somebody past us had sent.
+#: The events that tell what became of a message that was sent.
 _FATES = frozenset({"message.sent", "message.delivered", "message.read", "message.failed"})
 
 

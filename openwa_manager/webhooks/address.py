@@ -1,4 +1,4 @@
-"""Which addresses an endpoint may have: nobody may make us knock on doors of our own network."""
+"""Which addresses an endpoint may have: nobody may make us connect to hosts of our own network."""
 
 import ipaddress
 import re

@@ -66,7 +66,7 @@ class Sender:
     async def _post_once(self, url: URL, headers: dict[str, str], body: bytes, at: float) -> AttemptResult:
         async with self._session.post(url, data=body, headers=headers, allow_redirects=False) as response:
             outcome = _outcome(response, at)
-            with suppress(aiohttp.ClientError, TimeoutError):  # whatever the body does, the verdict stands
+            with suppress(aiohttp.ClientError, TimeoutError):  # whatever the body does, the outcome stands
                 async with asyncio.timeout(_ANSWER_MAX_S):
                     await _read_away(response.content)
             return outcome

@@ -13,7 +13,7 @@ DEFAULT_ENDPOINT = EndpointId("default")
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Endpoint:
-    """An upstream URL, what it wants to hear, and the secret it knows us by.
+    """An upstream URL, which events it wants, and the secret that signs them.
 
     `previous_secret` signs too for a day after `rotated_at`. `events` and `sessions` are patterns (events.matches_any).
     `disabled_reason` says why we stopped by ourselves; None while active and when a person paused it.
@@ -45,7 +45,7 @@ ROTATION_S = 86_400.0
 
 
 class Lane(StrEnum):
-    """Where a delivery waits: codes overtake everything, since they are worth nothing a minute later."""
+    """Where a delivery waits: codes go before everything else, since they expire within a minute."""
 
     MAIN = "main"
     QR = "qr"
@@ -157,7 +157,7 @@ class Breaker:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class AttemptContext:
-    """The circumstances of an attempt: when it ended (wall time), our luck in [0, 1), and the endpoint's health.
+    """The circumstances of an attempt: when it ended (wall time), a random number in [0, 1), the endpoint's health.
 
     `is_open` and `is_probe` describe the breaker when it ended; `last_success_at` is the endpoint's, None if unknown.
     """

@@ -1,4 +1,4 @@
-"""What the world is told: an event, its class, and how long it is worth telling."""
+"""What happened, as endpoints and readers get it: an event, its class, and until when it is of use."""
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -21,16 +21,16 @@ class EventClass(StrEnum):
     QR = "qr"
 
 
-#: Events that carry no `seq`: they may overtake, expire and be shed.
+#: Events that carry no `seq`: they may overtake others, expire and be dropped.
 UNNUMBERED = frozenset({"session.qr", "session.heartbeat"})
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Event:
-    """One thing to tell every endpoint that asked for it.
+    """One thing that happened, for every endpoint that wants it.
 
     `session_id` None means the daemon itself speaks. `session_seq` numbers a session's events without gaps (None for
-    those in UNNUMBERED). `launch` is the session's launch counter. `expires_at` None means it stays worth telling.
+    those in UNNUMBERED). `launch` is the session's launch counter. `expires_at` None means that it is of use for ever.
     `data` holds the fields beside the common ones.
     """
 

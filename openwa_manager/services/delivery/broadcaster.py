@@ -32,13 +32,13 @@ class Broadcaster:
     def __init__(self, database: Database, clock: Clock) -> None:
         self._database = database
         self._clock = clock
-        self._cursor = asyncio.Event()
+        self._stored = asyncio.Event()
         self._is_closed = False
 
     def wake(self) -> None:
         """Let every reader look for new events; call it after every save that may have stored some."""
-        self._cursor.set()
-        self._cursor = asyncio.Event()
+        self._stored.set()
+        self._stored = asyncio.Event()
 
     def close(self) -> None:
         """Let every reader come to its end, once it has read what there is."""
@@ -53,7 +53,7 @@ class Broadcaster:
         cursor = await self._database.read(last_seq) if interest.after is None else interest.after
         idle_boot_s = self._clock.now().boot_s + idle_s
         while True:
-            news, is_last = self._cursor, self._is_closed  # taken before reading: what is stored meanwhile wakes us
+            stored, is_last = self._stored, self._is_closed  # taken before reading: what is stored meanwhile wakes us
             page, cursor = await self._database.read(partial(_read_page, interest=interest, after=cursor))
             if page:
                 yield page
@@ -62,7 +62,7 @@ class Broadcaster:
                 continue
             if is_last:
                 return
-            if not await self._clock.wait(news, idle_boot_s):
+            if not await self._clock.wait(stored, idle_boot_s):
                 yield []
                 idle_boot_s = self._clock.now().boot_s + idle_s
 

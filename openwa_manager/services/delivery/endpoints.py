@@ -1,4 +1,4 @@
-"""Whom we tell: endpoints are added, changed, rotated, tried out and removed here, and the dispatcher hears of it."""
+"""Adds, changes, tests and removes endpoints, and lets the dispatcher know of it."""
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
@@ -105,7 +105,7 @@ class Endpoints:
         return self._status(endpoint, await self._database.read(count_pending))
 
     async def add(self, url: str, patch: EndpointPatch) -> Endpoint:
-        """Tell one more endpoint from now on; without a secret it gets one.
+        """Add an endpoint, which gets what happens from now on; without a secret it is given one.
 
         Raises:
             InvalidInputError: the URL or the secret is not acceptable.
@@ -135,7 +135,7 @@ class Endpoints:
         return await self.get(endpoint_id)
 
     async def resume(self, endpoint_id: EndpointId) -> EndpointStatus:
-        """Tell an endpoint again, at once, what waits for it: after a pause, a 410 or a long outage.
+        """Send an endpoint again, and at once what waits for it: after a pause, a 410 or a long outage.
 
         Raises:
             EndpointNotFoundError: there is none of this id.
@@ -153,7 +153,7 @@ class Endpoints:
         return await self.get(endpoint_id)
 
     async def remove(self, endpoint_id: EndpointId) -> None:
-        """Forget an endpoint and what waits for it.
+        """Remove an endpoint and what waits for it.
 
         Raises:
             EndpointNotFoundError: there is none of this id.
