@@ -3,7 +3,7 @@
 import asyncio
 import re
 from collections.abc import Callable, Iterable
-from contextlib import aclosing, suppress
+from contextlib import aclosing
 from dataclasses import dataclass
 
 from aiohttp import web
@@ -46,9 +46,8 @@ class EventStream:
         await response.prepare(request)
         if request.method == "HEAD":
             return response
-        with suppress(ConnectionError):  # the caller has left
-            await self._send(response, interest)
-            await response.write_eof()
+        await self._send(response, interest)
+        await response.write_eof()
         return response
 
     async def _send(self, response: web.StreamResponse, interest: Interest) -> None:

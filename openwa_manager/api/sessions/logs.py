@@ -3,7 +3,6 @@
 import asyncio
 import os
 from collections.abc import AsyncIterator
-from contextlib import suppress
 from pathlib import Path
 from typing import BinaryIO
 
@@ -50,15 +49,14 @@ class LogRoutes:
         await response.prepare(call.request)
         if call.request.method == "HEAD":
             return response
-        with suppress(ConnectionError):  # the caller has left
-            if older:
-                await response.write(older)
-            async for chunk in _chunks(path, position, end):
-                if chunk:
-                    await response.write(chunk)
-                elif not self._is_followed(call.request, session_id):
-                    break
-            await response.write_eof()
+        if older:
+            await response.write(older)
+        async for chunk in _chunks(path, position, end):
+            if chunk:
+                await response.write(chunk)
+            elif not self._is_followed(call.request, session_id):
+                break
+        await response.write_eof()
         return response
 
     def _is_followed(self, request: web.Request, session_id: SessionId) -> bool:
