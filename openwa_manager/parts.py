@@ -125,7 +125,7 @@ class Parts:
         self.metrics_collector.note(stored)
         if any(each.event.type == "session.status" for each in stored):
             self.usage_sampler.wake()
-            self.watcher.look_again()
+            self.watcher.wake()
         self.dispatcher.wake(stored)
         self.broadcaster.wake()
 
@@ -202,7 +202,7 @@ class Parts:
             logs_root=self.settings.logs_path,
             stop_grace_s=self.settings.stop_grace_s,
             announce=self.announce,
-            expect_code=lambda: self.watcher.look_again(),  # noqa: PLW0108 (the watcher is made from the sessions)
+            expect_code=lambda *launch: self.watcher.expect(*launch),  # noqa: PLW0108 (the watcher is made from the sessions)
             is_offline=lambda: self.host_monitor.is_offline,
             awake_since=lambda: self.host_monitor.awake_since(),  # noqa: PLW0108 (the vigil is made from the sessions)
         )

@@ -2,14 +2,14 @@
 
 import asyncio
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from types import TracebackType
 from typing import Self
 
 from openwa_manager.domain.delivery.events import Json
 from openwa_manager.domain.errors import EngineError, EngineTimeoutError
-from openwa_manager.domain.ports import Capabilities, Clock, LaunchPlan, Report
+from openwa_manager.domain.ports import Capabilities, Clock, Instant, LaunchPlan, Report
 from openwa_manager.domain.session.session import Launch, LaunchId, ProcessState, Session, SessionId
 from openwa_manager.domain.session.stimuli import EngineReady, LinkReport, Observation, QrProduced, WebhooksLost
 from openwa_manager.engines import credentials, mapping, proxy
@@ -106,22 +106,24 @@ class OpenwaSetup:
 
 @dataclass(slots=True, kw_only=True)
 class _Clients:
-    """Our connections to one launch, and the code it showed last, with the time at which that was first seen."""
+    """Our connections to one launch, and the code it showed last, with the time at which that was first seen (boot)."""
 
     launch_id: LaunchId
     engine: EngineClient
     forwarder: Forwarder
-    shown: QrProduced | None = None
+    shown_sha256: str = ""
+    shown_boot_s: float = 0.0
 
     async def close(self) -> None:
         await self.engine.close()
         await self.forwarder.close()
 
-    def note_code(self, image: bytes, at: float) -> QrProduced:
-        seen = mapping.qr_observation(image, self.launch_id, at)
-        if self.shown is None or self.shown.sha256 != seen.sha256:
-            self.shown = seen
-        return self.shown
+    def note_code(self, image: bytes, now: Instant) -> QrProduced:
+        """Return the code with the time it was first seen, told by the wall clock as it is set now."""
+        seen = mapping.qr_observation(image, self.launch_id, now.at)
+        if seen.sha256 != self.shown_sha256:
+            self.shown_sha256, self.shown_boot_s = seen.sha256, now.boot_s
+        return replace(seen, produced_at=now.at - (now.boot_s - self.shown_boot_s))
 
 
 class OpenwaEngine:
@@ -324,7 +326,7 @@ class OpenwaEngine:
         if report.link is not LinkReport.QR_READY:
             return (report,)
         image = await _shown_image(clients.engine, inner_id)
-        return (report,) if image is None else (report, clients.note_code(image, self._clock.now().at))
+        return (report,) if image is None else (report, clients.note_code(image, self._clock.now()))
 
 
 async def _find_or_create_session(client: EngineClient, session: Session) -> InnerSession:

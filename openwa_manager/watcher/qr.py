@@ -2,19 +2,20 @@
 
 import asyncio
 import hashlib
+import math
 import os
 import stat
-from collections.abc import Callable, Collection, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from contextlib import aclosing, suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import structlog
 from watchfiles import Change, awatch
 from watchfiles._rust_notify import WatchfilesRustInternalError
 
-from openwa_manager.domain.ports import Clock
-from openwa_manager.domain.session.session import SessionId, is_session_id
+from openwa_manager.domain.ports import Clock, Instant
+from openwa_manager.domain.session.session import Launch, LaunchId, SessionId, is_session_id
 from openwa_manager.host.files import write_file
 from openwa_manager.watcher.png import PNG_MAX_BYTES, is_whole_png
 
@@ -23,140 +24,223 @@ QR_FILE = "qr.png"
 #: times a second the defaults (1600/50) showed a code after 1.5 s, these after 23 ms.
 _STEP_MS, _DEBOUNCE_MS = 10, 50
 #: Opening the watch stops everything for 50 us per directory (measured): with many it is done less often.
-_PACE_S = 0.005
-_SCAN_PERIOD_S, _BLIND_SCAN_PERIOD_S, _WATCH_RETRY_S, _GONE_PAUSE_S = 2.0, 1.0, 30.0, 0.05
+_PAUSE_PER_DIRECTORY_S = 0.005
+_SCAN_PERIOD_S, _SCAN_PERIOD_WITHOUT_WATCH_S, _WATCH_RETRY_S, _GONE_PAUSE_S = 2.0, 1.0, 30.0, 0.05
+#: By how much a file may be dated before it was written: the kernel takes the time of its last tick.
+_TICK_S = 0.01
 _READ_FLAGS = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
 
 _log = structlog.get_logger()
 
-OnImage = Callable[[SessionId, bytes, float], None]
-_Identity = tuple[int, int]
+_DirectoryId = tuple[int, int]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class QrImage:
+    """A whole image that was found as a session's `qr.png`: by which launch, and when it was made (wall time)."""
+
+    session_id: SessionId
+    launch_id: LaunchId
+    image: bytes = field(repr=False)
+    produced_at: float
 
 
 @dataclass(frozen=True, slots=True)
-class _Seen:
+class _FileState:
     """One state of a file: equal stamps mean nothing was written in between; `modified_at` is wall time."""
 
     stamp: tuple[int, int, int, int]
     modified_at: float
 
 
-class QrWatcher:
-    """Calls `on_image(session_id, png, produced_at)` once for each whole image that appears as `<root>/<id>/qr.png`.
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Code:
+    """The code of a launch that was found last, and when it was made, on the clock that is never set."""
 
-    `produced_at` is the file's modification time (wall). `awaited` names the sessions whose code is expected now: only
-    their directories are watched, so that nothing is done while nobody pairs, and no engine's other files are heard of.
-    They are also looked at every 2 s, which catches what the watch missed and an image that was torn when it was seen.
+    launch_id: LaunchId
+    sha256: str
+    produced_boot_s: float
+
+
+@dataclass(slots=True, kw_only=True)
+class _Place:
+    """What is known of one session's directory.
+
+    `looked_boot_s` says when it was looked at last (None: never), `cleared_for` before which launch its image was
+    removed.
+    """
+
+    looked_boot_s: float | None = None
+    cleared_for: LaunchId | None = None
+    file: _FileState | None = None
+    code: _Code | None = None
+
+
+class QrWatcher:
+    """Calls `on_image` once for each whole image that appears as `<root>/<session id>/qr.png`.
+
+    `awaited` names the sessions whose code is expected now, with their launches: only their directories are watched, so
+    that nothing is done while nobody pairs, and no engine's other files are heard of. They are also looked at every
+    2 s, which catches what the watch missed and an image that was torn when it was seen.
+
+    An image is of the launch that was awaited before it was read; so nobody may be awaited whose directory may still
+    hold one of an earlier launch. That is why a launch that does not run yet counts only once `expect` was called.
     """
 
     def __init__(
-        self, root: Path, on_image: OnImage, awaited: Callable[[], Collection[SessionId]], clock: Clock
+        self,
+        root: Path,
+        on_image: Callable[[QrImage], None],
+        awaited: Callable[[], Mapping[SessionId, Launch]],
+        clock: Clock,
     ) -> None:
         self._root = root
         self._on_image = on_image
         self._awaited = awaited
         self._clock = clock
-        self._seen: dict[SessionId, _Seen] = {}
-        self._is_blind = False
-        self._places: Mapping[Path, _Identity] = {}
-        self._have_changed = asyncio.Event()
+        self._places: dict[SessionId, _Place] = {}
+        self._scanning = asyncio.Lock()
+        self._has_watch = True
+        self._watched: Mapping[Path, _DirectoryId] = {}
+        self._watched_changed = asyncio.Event()
         self._woken = asyncio.Event()
 
-    def look_again(self) -> None:
-        """Find out whose codes are awaited; call it whenever that may have changed."""
+    def wake(self) -> None:
+        """Find out now whose codes are awaited; call it whenever that may have changed."""
+        self._woken.set()
+
+    def expect(self, session_id: SessionId, launch_id: LaunchId) -> None:
+        """Look for the codes of a launch that is about to begin; call it once the image in its directory is removed."""
+        self._places[session_id] = _Place(looked_boot_s=self._clock.now().boot_s, cleared_for=launch_id)
         self._woken.set()
 
     async def run(self) -> None:
         """Watch and scan while any code is awaited, until cancelled."""
         async with asyncio.TaskGroup() as tasks:
             tasks.create_task(self._watch())
-            tasks.create_task(self._keep_looking())
+            tasks.create_task(self._keep_scanning())
 
-    async def _keep_looking(self) -> None:
+    async def _keep_scanning(self) -> None:
         while True:
             self._woken.clear()
-            awaited = tuple(self._awaited())
-            places = await asyncio.to_thread(_places_of, self._root, awaited) if awaited else {}
-            if places != self._places:
-                self._places = places
-                self._have_changed.set()
+            awaited = self._awaited_now()
+            watched = await asyncio.to_thread(_directories_of, self._root, tuple(awaited)) if awaited else {}
+            if watched != self._watched:
+                self._watched = watched
+                self._watched_changed.set()
             if not awaited:
                 await self._woken.wait()
                 continue
             await self._scan(awaited)
-            await self._clock.sleep_until(self._clock.now().boot_s + _PACE_S * len(awaited))
-            period_s = _BLIND_SCAN_PERIOD_S if self._is_blind else _SCAN_PERIOD_S
+            await self._clock.sleep_until(self._clock.now().boot_s + _PAUSE_PER_DIRECTORY_S * len(awaited))
+            period_s = _SCAN_PERIOD_S if self._has_watch else _SCAN_PERIOD_WITHOUT_WATCH_S
             await self._clock.wait(self._woken, self._clock.now().boot_s + period_s)
+
+    def _awaited_now(self) -> dict[SessionId, LaunchId]:
+        awaited = self._awaited()
+        self._places = {session_id: place for session_id, place in self._places.items() if session_id in awaited}
+        return {
+            session_id: launch.launch_id
+            for session_id, launch in awaited.items()
+            if launch.identity is not None or self._place(session_id).cleared_for == launch.launch_id
+        }
+
+    def _place(self, session_id: SessionId) -> _Place:
+        return self._places.setdefault(session_id, _Place())
 
     async def _scan(self, session_ids: Iterable[SessionId]) -> None:
         """Look at the files of these sessions now, all in one hop to a thread."""
-        for session_id, found in await asyncio.to_thread(self._read_all, tuple(session_ids)):
-            self._take(session_id, found)
+        async with self._scanning:  # else an older look could report after a newer one
+            awaited, began_s = self._awaited_now(), self._clock.now().boot_s
+            launches = {session_id: awaited[session_id] for session_id in session_ids if session_id in awaited}
+            for session_id, found in await asyncio.to_thread(self._read_all, tuple(launches)):
+                place = self._place(session_id)
+                self._note(session_id, launches[session_id], found)
+                place.looked_boot_s = began_s
 
     async def _watch(self) -> None:
         while True:
-            self._have_changed.clear()
-            if not self._places:
-                await self._have_changed.wait()
+            self._watched_changed.clear()
+            if not self._watched:
+                await self._watched_changed.wait()
                 continue
             try:
-                await self._follow(tuple(self._places))
+                await self._follow(tuple(self._watched))
             except FileNotFoundError:  # one of them went away just now
-                self.look_again()
+                self.wake()
                 await self._clock.sleep_until(self._clock.now().boot_s + _GONE_PAUSE_S)
             except (OSError, WatchfilesRustInternalError) as error:
-                await self._go_blind(error)
+                await self._do_without_watch(error)
             except ExceptionGroup as errors:  # pragma: no cover (a watch that breaks off; nothing makes it do so)
                 troubles, bugs = errors.split(WatchfilesRustInternalError)
                 if bugs is not None:
                     raise bugs from errors
-                await self._go_blind(troubles)
+                await self._do_without_watch(troubles)
 
-    async def _go_blind(self, error: Exception | None) -> None:
-        """Do without a watch for a while."""
-        if not self._is_blind:
-            _log.warning("qr_watch_unavailable", error=str(error), scan_period_s=_BLIND_SCAN_PERIOD_S)
-        self._is_blind = True
+    async def _do_without_watch(self, error: Exception | None) -> None:
+        """Scan only, and more often, for a while."""
+        if self._has_watch:
+            _log.warning("qr_watch_unavailable", error=str(error), scan_period_s=_SCAN_PERIOD_WITHOUT_WATCH_S)
+        self._has_watch = False
         await self._clock.sleep_until(self._clock.now().boot_s + _WATCH_RETRY_S)
 
-    async def _follow(self, places: Iterable[Path]) -> None:
+    async def _follow(self, directories: Iterable[Path]) -> None:
         """Pass on what changes in these directories until others are to be watched."""
         root = await asyncio.to_thread(self._root.resolve)  # FSEvents reports real paths
 
         def is_qr(_: Change, path: str) -> bool:
             if str(root) in (path, path.rpartition("/")[0]):  # a session's directory came or went, or the root itself
-                self._places = {}
-                self._have_changed.set()
-                self.look_again()
+                self._watched = {}
+                self._watched_changed.set()
+                self.wake()
             return session_of(root, path) is not None
 
         watch = awatch(
-            *(root / place.relative_to(self._root) for place in places),
+            *(root / directory.relative_to(self._root) for directory in directories),
             watch_filter=is_qr,
             debounce=_DEBOUNCE_MS,
             step=_STEP_MS,
-            stop_event=self._have_changed,
+            stop_event=self._watched_changed,
             recursive=False,
             force_polling=False,
         )
-        self.look_again()  # which comes after the watch has been opened: nothing falls in between
+        self.wake()  # so that it is scanned once more after the watch has been opened: nothing falls in between
         async with aclosing(watch) as batches:
             async for batch in batches:
-                self._is_blind = False
+                self._has_watch = True
                 await self._scan({session_id for _, path in batch if (session_id := session_of(root, path))})
 
-    def _read_all(self, session_ids: Iterable[SessionId]) -> list[tuple[SessionId, tuple[bytes, _Seen] | None]]:
+    def _read_all(self, session_ids: Iterable[SessionId]) -> list[tuple[SessionId, tuple[bytes, _FileState] | None]]:
         return [(session_id, read_qr(self._root / session_id)) for session_id in session_ids]
 
-    def _take(self, session_id: SessionId, found: tuple[bytes, _Seen] | None) -> None:
+    def _note(self, session_id: SessionId, launch_id: LaunchId, found: tuple[bytes, _FileState] | None) -> None:
+        """Report what was found, if it is a whole image and another one than before."""
+        place = self._place(session_id)
         if found is None:
-            self._seen.pop(session_id, None)
+            place.file = None
             return
-        image, seen = found
-        if self._seen.get(session_id) == seen or not is_whole_png(image):
+        image, file = found
+        if place.file == file or not is_whole_png(image):
             return
-        self._seen[session_id] = seen
-        self._on_image(session_id, image, seen.modified_at)
+        place.file = file
+        now, sha256 = self._clock.now(), hashlib.sha256(image).hexdigest()
+        age_s = _age_s(now, place, file, launch_id, sha256)
+        place.code = _Code(launch_id=launch_id, sha256=sha256, produced_boot_s=now.boot_s - age_s)
+        self._on_image(QrImage(session_id=session_id, launch_id=launch_id, image=image, produced_at=now.at - age_s))
+
+
+def _age_s(now: Instant, place: _Place, file: _FileState, launch_id: LaunchId, sha256: str) -> float:
+    """Return how long ago the code in this file was made, also when the wall clock was set since then.
+
+    A code that was seen before is as old as it was then and what has passed since. A file that has appeared since the
+    last look is no older than that look; one that says otherwise was dated by a clock that has been set since.
+    """
+    known = place.code
+    if known is not None and (known.launch_id, known.sha256) == (launch_id, sha256):
+        return now.boot_s - known.produced_boot_s
+    oldest_s = math.inf if place.looked_boot_s is None else now.boot_s - place.looked_boot_s + _TICK_S
+    age_s = now.at - file.modified_at
+    return age_s if 0 <= age_s <= oldest_s else 0.0
 
 
 def session_of(root: Path, path: str) -> SessionId | None:
@@ -165,7 +249,7 @@ def session_of(root: Path, path: str) -> SessionId | None:
     return SessionId(session_id) if separator and rest == QR_FILE and is_session_id(session_id) else None
 
 
-def read_qr(directory: Path) -> tuple[bytes, _Seen] | None:
+def read_qr(directory: Path) -> tuple[bytes, _FileState] | None:
     """Return the file's bytes and state; None when there is none of a sane size. Symbolic links are not followed."""
     try:
         folder = os.open(directory, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC)
@@ -181,7 +265,7 @@ def read_qr(directory: Path) -> tuple[bytes, _Seen] | None:
             return None
         stamp = (status.st_dev, status.st_ino, status.st_size, status.st_mtime_ns)
         with os.fdopen(file, "rb", closefd=False) as reader:
-            return reader.read(PNG_MAX_BYTES + 1), _Seen(stamp=stamp, modified_at=status.st_mtime)
+            return reader.read(PNG_MAX_BYTES + 1), _FileState(stamp=stamp, modified_at=status.st_mtime)
     finally:
         os.close(file)
 
@@ -199,11 +283,11 @@ def remove_qr(directory: Path, sha256: str | None = None) -> None:
         (directory / QR_FILE).unlink()
 
 
-def _places_of(root: Path, session_ids: Iterable[SessionId]) -> dict[Path, _Identity]:
+def _directories_of(root: Path, session_ids: Iterable[SessionId]) -> dict[Path, _DirectoryId]:
     """Return the root and those sessions' directories, if they exist, each with what tells it from a later one."""
-    places: dict[Path, _Identity] = {}
-    for place in (root, *(root / session_id for session_id in session_ids)):
+    found: dict[Path, _DirectoryId] = {}
+    for directory in (root, *(root / session_id for session_id in session_ids)):
         with suppress(OSError):
-            status = place.stat()
-            places[place] = (status.st_dev, status.st_ino)
-    return places
+            status = directory.stat()
+            found[directory] = (status.st_dev, status.st_ino)
+    return found

@@ -315,7 +315,7 @@ def _dependencies(
         logs_root=None,
         stop_grace_s=GRACE_S,
         announce=announce,
-        expect_code=lambda: None,
+        expect_code=lambda *_: None,
         is_offline=lambda: False,
         awake_since=lambda: 0.0,
     )

@@ -22,12 +22,12 @@ from openwa_manager.domain.errors import EngineError
 from openwa_manager.domain.ports import Engine
 from openwa_manager.domain.session.reasons import ReasonCode
 from openwa_manager.domain.session.session import Launch, LaunchId, Session, SessionId, Spec
-from openwa_manager.domain.session.stimuli import LinkCheckRequested, LinkReport, LinkReported, Observation
+from openwa_manager.domain.session.stimuli import LinkCheckRequested, LinkReport, LinkReported, Observation, QrProduced
 from openwa_manager.engines.command import CommandEngine, CommandSetup
 from openwa_manager.engines.environment import EngineContext
 from openwa_manager.engines.openwa import OpenwaEngine, OpenwaSetup
 from openwa_manager.engines.program import FixedProgram, NodeProgram, Program
-from openwa_manager.host.clock import SystemClock
+from tests.fakes.clock import SettableClock
 
 SESSION_ID = SessionId("user_1_session_550e8400-e29b-41d4-a716-446655440000")
 KEY = "owk_0123456789abcdef0123456789abcdef"
@@ -117,6 +117,13 @@ class Rig:
     control: str
     process: asyncio.subprocess.Process | None = None
     tasks: asyncio.TaskGroup | None = None
+    clock: SettableClock = field(default_factory=SettableClock)
+
+    async def code(self) -> QrProduced:
+        """Return the code the engine shows now."""
+        observations = await self.engine.observe(self.session, self.launch)
+        (code,) = [each for each in observations if isinstance(each, QrProduced)]
+        return code
 
     async def spawn(self, *, key: str | None = None) -> None:
         """Start the planned process, under another key if one is given."""
@@ -250,9 +257,19 @@ async def rigged(kind: str, directory: Path, *, answer_timeout_s: float = 5.0) -
     async with listening() as intake, aiohttp.ClientSession() as http:
         context = EngineContext(environ=dict(os.environ), intake_url=intake.url, engine_env=engine_env)
         setup = OpenwaSetup(program=program, engine_context=context, answer_timeout_s=answer_timeout_s)
-        async with OpenwaEngine(setup, SystemClock()) as engine, asyncio.TaskGroup() as tasks:
+        async with OpenwaEngine(setup, clock := SettableClock()) as engine, asyncio.TaskGroup() as tasks:
             control = "http://127.0.0.1:{control}/_/" if kind == "openwa" else "http://127.0.0.1:{port}/_sim/"
-            rig = Rig(engine, new_session(), new_launch(free_port()), directory, intake, http, control, tasks=tasks)
+            rig = Rig(
+                engine,
+                new_session(),
+                new_launch(free_port()),
+                directory,
+                intake,
+                http,
+                control,
+                tasks=tasks,
+                clock=clock,
+            )
             intake.hear = rig.hear
             try:
                 yield rig

@@ -60,9 +60,21 @@ async def test_a_code_asked_for_twice_was_produced_once(rig: Rig) -> None:
     await rig.bring_up()
     produced = await rig.intake.first(QrProduced)
 
-    again = await rig.engine.observe(rig.session, rig.launch)
+    again = await rig.code()
 
-    assert again[1] == produced
+    assert again.sha256 == produced.sha256
+    assert again.produced_at == pytest.approx(produced.produced_at, abs=0.001)
+
+
+async def test_a_code_gets_no_younger_when_the_wall_clock_is_set_back(rig: Rig) -> None:
+    await rig.bring_up()
+    produced = await rig.intake.first(QrProduced)
+
+    rig.clock.set_wall(-90)
+    again = await rig.code()
+
+    assert again.sha256 == produced.sha256
+    assert again.produced_at == pytest.approx(produced.produced_at - 90, abs=0.001)
 
 
 async def test_a_scan_connects_and_names_the_account(rig: Rig) -> None:

@@ -4,10 +4,27 @@ import asyncio
 import heapq
 from collections import deque
 from contextlib import suppress
+from dataclasses import replace
 from itertools import count
 from typing import cast
 
 from openwa_manager.domain.ports import Flag, Instant
+from openwa_manager.host.clock import SystemClock
+
+
+class SettableClock(SystemClock):
+    """The real clock, whose wall time a test can set."""
+
+    _set_by_s = 0.0
+
+    def now(self) -> Instant:
+        """Return this moment, as the wall clock is set."""
+        moment = super().now()
+        return replace(moment, at=moment.at + self._set_by_s)
+
+    def set_wall(self, seconds: float) -> None:
+        """Set the wall clock forward or back."""
+        self._set_by_s += seconds
 
 
 class FakeClock:

@@ -6,67 +6,20 @@ import resource
 import shutil
 import sys
 import time
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
-from contextlib import asynccontextmanager, contextmanager, suppress
-from dataclasses import dataclass, field
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from statistics import median
 
 import pytest
 import structlog
 
-from openwa_manager.domain.ports import Clock
-from openwa_manager.domain.session.session import SessionId
 from openwa_manager.host.clock import SystemClock
 from openwa_manager.watcher.png import is_whole_png
-from openwa_manager.watcher.qr import QrWatcher, write_qr
-from tests.fakes.clock import FakeClock, settle
+from openwa_manager.watcher.qr import write_qr
+from tests.fakes.clock import FakeClock
 from tests.watcher.images import png
-
-ALICE, BOB, PROBE = SessionId("alice"), SessionId("bob_1"), SessionId("probe")
-
-
-@dataclass
-class Eye:
-    """Collects what the watcher saw and lets a test wait for it."""
-
-    root: Path
-    awaited: set[SessionId] = field(default_factory=set)
-    seen: list[tuple[SessionId, bytes, float]] = field(default_factory=list)
-    news: asyncio.Event = field(default_factory=asyncio.Event)
-    look_again: Callable[[], None] = lambda: None
-
-    def __call__(self, session_id: SessionId, image: bytes, produced_at: float) -> None:
-        self.seen.append((session_id, image, produced_at))
-        self.news.set()
-
-    def of(self, session_id: SessionId) -> list[bytes]:
-        return [image for seen_id, image, _ in self.seen if seen_id == session_id]
-
-    async def until(self, fits: Callable[[], bool]) -> None:
-        async with asyncio.timeout(20):
-            while not fits():
-                self.news.clear()
-                await self.news.wait()
-
-    async def until_seen(self, session_id: SessionId, image: bytes) -> None:
-        await self.until(lambda: image in self.of(session_id))
-
-    def place(self, session_id: SessionId) -> Path:
-        place = self.root / session_id
-        place.mkdir(parents=True, exist_ok=True)
-        return place
-
-    async def until_open(self, tick: Callable[[], Awaitable[None]] = settle) -> None:
-        """Return once the watch is known to work: what is written from now on is seen."""
-        seen = len(self.of(PROBE))
-        for number in range(1000):
-            await asyncio.to_thread(write_qr, self.place(PROBE), png(b"%d" % number, 9))
-            await asyncio.sleep(0.02)
-            await tick()
-            if len(self.of(PROBE)) > seen:
-                return
-        pytest.fail("the watch never opened")
+from tests.watcher.watching import ALICE, BOB, PROBE, a_launch, made, watching
 
 
 def inotify_count() -> int:
@@ -85,93 +38,75 @@ async def until_not(watch_count: int) -> None:
             await asyncio.sleep(0.01)
 
 
-def made(root: Path) -> Path:
-    root.mkdir()
-    return root
-
-
-@asynccontextmanager
-async def watching(root: Path, clock: Clock, *awaited: SessionId) -> AsyncIterator[Eye]:
-    eye = Eye(root, {PROBE, *awaited})
-    watcher = QrWatcher(root, eye, lambda: eye.awaited, clock)
-    eye.look_again = watcher.look_again
-    async with asyncio.TaskGroup() as tasks:
-        watch = tasks.create_task(watcher.run())
-        try:
-            yield eye
-        finally:
-            watch.cancel()
-
-
 async def test_an_image_renamed_into_place_is_seen_with_the_time_it_was_written(tmp_path: Path) -> None:
-    async with watching(made(tmp_path / "sessions"), SystemClock(), ALICE) as eye:
-        place = eye.place(ALICE)
-        await eye.until_open()
+    async with watching(made(tmp_path / "sessions"), SystemClock(), ALICE) as seen:
+        place = seen.place(ALICE)
+        await seen.until_open()
 
         write_qr(place, png(b"a"))
-        await eye.until_seen(ALICE, png(b"a"))
+        await seen.until_seen(ALICE, png(b"a"))
 
-    written_at = (eye.root / ALICE / "qr.png").stat().st_mtime
-    assert (ALICE, png(b"a"), written_at) in eye.seen
+    written_at = (seen.root / ALICE / "qr.png").stat().st_mtime
+    assert seen.last_of(ALICE).produced_at == pytest.approx(written_at, abs=0.001)
 
 
 async def test_every_new_image_is_seen_once_although_it_is_also_scanned_for(tmp_path: Path) -> None:
     clock = FakeClock()
-    async with watching(made(tmp_path / "sessions"), clock, ALICE) as eye:
-        place = eye.place(ALICE)
-        await eye.until_open()
+    async with watching(made(tmp_path / "sessions"), clock, ALICE) as seen:
+        place = seen.place(ALICE)
+        await seen.until_open()
         for name in (b"a", b"b"):
             write_qr(place, png(name))
-            await eye.until_seen(ALICE, png(name))
+            await seen.until_seen(ALICE, png(name))
 
         await clock.advance(4)
-        await eye.until_open()
+        await seen.until_open()
 
-    assert eye.of(ALICE) == [png(b"a"), png(b"b")]
+    assert seen.of(ALICE) == [png(b"a"), png(b"b")]
 
 
 async def test_an_image_written_slowly_in_place_is_passed_on_only_when_it_is_whole(tmp_path: Path) -> None:
     image = png(b"slow", 60)
-    async with watching(made(tmp_path / "sessions"), SystemClock(), ALICE) as eye:
-        place = eye.place(ALICE)
-        await eye.until_open()
+    async with watching(made(tmp_path / "sessions"), SystemClock(), ALICE) as seen:
+        place = seen.place(ALICE)
+        await seen.until_open()
 
         with (place / "qr.png").open("wb", buffering=0) as file:
             for at in range(0, len(image), 97):
                 file.write(image[at : at + 97])
                 await asyncio.sleep(0.005)
-        await eye.until_seen(ALICE, image)
+        await seen.until_seen(ALICE, image)
 
-    assert eye.of(ALICE) == [image]
+    assert seen.of(ALICE) == [image]
 
 
 async def test_a_torn_image_is_passed_over_and_the_next_whole_one_is_not(tmp_path: Path) -> None:
-    async with watching(made(tmp_path / "sessions"), SystemClock(), ALICE) as eye:
-        place = eye.place(ALICE)
-        await eye.until_open()
+    async with watching(made(tmp_path / "sessions"), SystemClock(), ALICE) as seen:
+        place = seen.place(ALICE)
+        await seen.until_open()
 
         (place / "qr.png").write_bytes(png(b"a")[:50])
-        await eye.until_open()
+        await seen.until_open()
         write_qr(place, png(b"b"))
-        await eye.until_seen(ALICE, png(b"b"))
+        await seen.until_seen(ALICE, png(b"b"))
 
-    assert all(is_whole_png(image) for image in eye.of(ALICE))
+    assert all(is_whole_png(image) for image in seen.of(ALICE))
 
 
 async def test_other_files_are_none_of_its_business(tmp_path: Path) -> None:
-    async with watching(made(tmp_path / "sessions"), SystemClock(), ALICE) as eye:
-        nested = eye.place(ALICE) / "data"
+    async with watching(made(tmp_path / "sessions"), SystemClock(), ALICE) as seen:
+        nested = seen.place(ALICE) / "data"
         nested.mkdir()
-        stranger = eye.root / "Not an id"
+        stranger = seen.root / "Not an id"
         stranger.mkdir()
-        await eye.until_open()
+        await seen.until_open()
 
-        for place in (nested, stranger, eye.root):
+        for place in (nested, stranger, seen.root):
             write_qr(place, png(b"x"))
-        (eye.root / ALICE / "code.png").write_bytes(png(b"x"))
-        await eye.until_open()
+        (seen.root / ALICE / "code.png").write_bytes(png(b"x"))
+        await seen.until_open()
 
-    assert {session_id for session_id, _, _ in eye.seen} == {PROBE}
+    assert {found.session_id for found in seen.seen} == {PROBE}
 
 
 async def test_an_image_that_was_there_before_is_found_if_it_is_awaited(tmp_path: Path) -> None:
@@ -179,107 +114,107 @@ async def test_an_image_that_was_there_before_is_found_if_it_is_awaited(tmp_path
     for session_id in (ALICE, BOB):
         (root / session_id).mkdir(parents=True)
         write_qr(root / session_id, png(session_id.encode()))
-    async with watching(root, SystemClock(), ALICE) as eye:
-        await eye.until_seen(ALICE, png(b"alice"))
-        await eye.until_open()
+    async with watching(root, SystemClock(), ALICE) as seen:
+        await seen.until_seen(ALICE, png(b"alice"))
+        await seen.until_open()
 
-    assert eye.of(BOB) == []
+    assert seen.of(BOB) == []
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="only Linux tells what is watched")
 async def test_nothing_is_watched_while_no_code_is_awaited(tmp_path: Path) -> None:
-    async with watching(made(tmp_path / "sessions"), SystemClock(), ALICE) as eye:
-        place = eye.place(ALICE)
-        await eye.until_open()
+    async with watching(made(tmp_path / "sessions"), SystemClock(), ALICE) as seen:
+        place = seen.place(ALICE)
+        await seen.until_open()
         opened = inotify_count()
 
-        eye.awaited.clear()
-        eye.look_again()
+        seen.awaited.clear()
+        seen.wake()
         await until_not(opened)
         write_qr(place, png(b"a"))
-        assert eye.of(ALICE) == []
+        assert seen.of(ALICE) == []
 
-        eye.awaited.add(ALICE)
-        eye.look_again()
-        await eye.until_seen(ALICE, png(b"a"))
+        seen.awaited[ALICE] = a_launch()
+        seen.wake()
+        await seen.until_seen(ALICE, png(b"a"))
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="only Linux tells what is watched")
 async def test_the_watch_ends_also_when_a_neighbour_leaves_as_the_last_code_is_scanned(tmp_path: Path) -> None:
-    async with watching(made(tmp_path / "sessions"), SystemClock(), ALICE) as eye:
-        neighbour = eye.place(BOB)
-        await eye.until_open()
+    async with watching(made(tmp_path / "sessions"), SystemClock(), ALICE) as seen:
+        neighbour = seen.place(BOB)
+        await seen.until_open()
         opened = inotify_count()
 
-        eye.awaited.clear()
+        seen.awaited.clear()
         neighbour.rmdir()
 
         await until_not(opened)
 
 
 async def test_a_directory_made_while_its_code_is_awaited_is_watched_at_once(tmp_path: Path) -> None:
-    async with watching(made(tmp_path / "sessions"), SystemClock(), BOB) as eye:
-        await eye.until_open()
-        eye.awaited.add(ALICE)
-        eye.look_again()
+    async with watching(made(tmp_path / "sessions"), SystemClock(), BOB) as seen:
+        await seen.until_open()
+        seen.awaited[ALICE] = a_launch()
+        seen.wake()
         await asyncio.sleep(0.1)
 
-        write_qr(eye.place(ALICE), png(b"a"))
-        await eye.until_seen(ALICE, png(b"a"))
-        write_qr(eye.place(ALICE), png(b"b"))
-        await eye.until_seen(ALICE, png(b"b"))
+        write_qr(seen.place(ALICE), png(b"a"))
+        await seen.until_seen(ALICE, png(b"a"))
+        write_qr(seen.place(ALICE), png(b"b"))
+        await seen.until_seen(ALICE, png(b"b"))
 
 
 async def test_a_directory_that_is_replaced_is_watched_anew(tmp_path: Path) -> None:
-    async with watching(made(tmp_path / "sessions"), SystemClock(), ALICE) as eye:
-        place = eye.place(ALICE)
-        await eye.until_open()
+    async with watching(made(tmp_path / "sessions"), SystemClock(), ALICE) as seen:
+        place = seen.place(ALICE)
+        await seen.until_open()
 
         shutil.rmtree(place)
         for name in (b"a", b"b"):
-            write_qr(eye.place(ALICE), png(name))
-            await eye.until_seen(ALICE, png(name))
+            write_qr(seen.place(ALICE), png(name))
+            await seen.until_seen(ALICE, png(name))
 
 
 async def test_an_image_that_was_removed_and_comes_back_is_seen_again(tmp_path: Path) -> None:
     clock, image = FakeClock(), tmp_path / "sessions" / ALICE / "qr.png"
-    async with watching(made(tmp_path / "sessions"), clock, ALICE) as eye:
-        place = eye.place(ALICE)
-        await eye.until_open()
+    async with watching(made(tmp_path / "sessions"), clock, ALICE) as seen:
+        place = seen.place(ALICE)
+        await seen.until_open()
         write_qr(place, png(b"a"))
-        await eye.until_seen(ALICE, png(b"a"))
+        await seen.until_seen(ALICE, png(b"a"))
 
         image.rename(place / "aside.png")
         for _ in range(2):  # the first may be of the same batch of changes, and come before this one
-            await eye.until_open()
+            await seen.until_open()
         (place / "aside.png").rename(image)
-        await eye.until(lambda: len(eye.of(ALICE)) == 2)
+        await seen.until(lambda: len(seen.of(ALICE)) == 2)
 
-    assert eye.of(ALICE) == [png(b"a"), png(b"a")]
+    assert seen.of(ALICE) == [png(b"a"), png(b"a")]
 
 
 async def test_a_root_that_does_not_exist_yet_is_watched_once_it_does(tmp_path: Path) -> None:
     clock = FakeClock()
-    async with watching(tmp_path / "sessions", clock) as eye:
+    async with watching(tmp_path / "sessions", clock) as seen:
         await clock.until_sleeping(1)
 
-        eye.root.mkdir()
+        seen.root.mkdir()
 
-        await eye.until_open(lambda: clock.advance(2))
+        await seen.until_open(lambda: clock.advance(2))
 
 
 async def test_a_root_that_is_lost_is_watched_again_when_it_reappears(tmp_path: Path) -> None:
     clock = FakeClock()
-    async with watching(tmp_path / "sessions", clock) as eye:
-        eye.root.mkdir()
-        await eye.until_open(lambda: clock.advance(2))
+    async with watching(tmp_path / "sessions", clock) as seen:
+        seen.root.mkdir()
+        await seen.until_open(lambda: clock.advance(2))
 
-        shutil.rmtree(eye.root)
+        shutil.rmtree(seen.root)
         await clock.advance(2)
-        eye.root.mkdir()
+        seen.root.mkdir()
 
         for _ in range(3):  # the first may still be an event of the lost root
-            await eye.until_open(lambda: clock.advance(2))
+            await seen.until_open(lambda: clock.advance(2))
 
 
 @contextmanager
@@ -310,35 +245,35 @@ async def test_without_a_watch_it_warns_once_and_scans_every_second(tmp_path: Pa
     write_qr(root / ALICE, png(b"a"))
     await asyncio.to_thread(time.monotonic)  # the thread pool has its descriptors
     with structlog.testing.capture_logs() as logs, no_descriptors_left(2):
-        async with watching(root, clock, ALICE) as eye:
-            await eye.until_seen(ALICE, png(b"a"))
+        async with watching(root, clock, ALICE) as seen:
+            await seen.until_seen(ALICE, png(b"a"))
             await clock.until_sleeping(2)  # the next look and the next try to watch
 
             write_qr(root / ALICE, png(b"b"))
             await clock.advance(1.1)
-            await eye.until_seen(ALICE, png(b"b"))
+            await seen.until_seen(ALICE, png(b"b"))
 
     assert [entry["event"] for entry in logs] == ["qr_watch_unavailable"]
 
 
 async def test_a_code_is_seen_quickly_beside_an_engine_that_writes_all_the_time(tmp_path: Path) -> None:
     delays_ms: list[float] = []
-    async with watching(made(tmp_path / "sessions"), SystemClock(), ALICE) as eye:
-        place = eye.place(ALICE)
-        await eye.until_open()
+    async with watching(made(tmp_path / "sessions"), SystemClock(), ALICE) as seen:
+        place = seen.place(ALICE)
+        await seen.until_open()
         async with asyncio.TaskGroup() as tasks:
-            noise = tasks.create_task(write_noise(eye.place(BOB)))
+            noise = tasks.create_task(write_noise(seen.place(BOB)))
             for number in range(20):
                 await asyncio.sleep(0.03)
                 image = png(b"%d" % number, 60)
                 began_s = time.perf_counter()
                 await asyncio.to_thread(write_qr, place, image)
-                await eye.until_seen(ALICE, image)
+                await seen.until_seen(ALICE, image)
                 delays_ms.append((time.perf_counter() - began_s) * 1000)
             noise.cancel()
 
     print(f"rename to on_image beside 50 writes/s: median {median(delays_ms):.0f} ms, max {max(delays_ms):.0f} ms")
-    assert len(eye.of(ALICE)) == 20
+    assert len(seen.of(ALICE)) == 20
 
 
 async def write_noise(place: Path) -> None:

@@ -137,7 +137,8 @@ def _timers_of_link(session: Session, policy: Policy) -> Iterator[_Timer]:
 
 def _timers_of_pairing(session: Session, at: float, policy: Policy) -> Iterator[_Timer]:
     if session.qr:
-        yield Deadline.QR_EXPIRY, f"{session.qr.seq}", session.qr.expires_at - at
+        qr = session.qr  # no code lives longer than it was given, also when the wall clock was set back
+        yield Deadline.QR_EXPIRY, f"{qr.seq}", min(qr.expires_at - at, qr.expires_at - qr.produced_at)
     if session.pairing_started_at is not None and session.link in (LinkState.QR_READY, LinkState.UNKNOWN):
         window_s = policy.link.pairing_window_s
         left_s = session.pairing_started_at + window_s - at

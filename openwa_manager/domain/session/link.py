@@ -191,12 +191,13 @@ def silence_noticed(stimulus: SilenceNoticed, context: Context) -> Outcome | Dro
 
 
 def qr_produced(stimulus: QrProduced, context: Context) -> Outcome | Dropped:
-    """Show a new code; one that is known, expired or older than its launch is dropped."""
+    """Show a new code; one that is known or expired is dropped.
+
+    Its launch id says of which launch it is, and no time: the wall clock may have been set back since that began.
+    """
     session, at = context.session, context.moment.at
-    if session.launch is None or stimulus.produced_at < session.launch.launched_at:
-        return Dropped(why="older than the launch")
     link = LINKS.get((session.link, QrProduced))
-    if link is None:
+    if session.launch is None or link is None:
         return Dropped(why="no code is awaited")
     if session.qr and session.qr.sha256 == stimulus.sha256:
         return Dropped(why="the same image")

@@ -6,7 +6,7 @@ from functools import partial
 from pathlib import Path
 
 from openwa_manager.domain.errors import DrainingError
-from openwa_manager.domain.session.session import Identity, Session, SessionId, Step
+from openwa_manager.domain.session.session import Identity, Launch, Session, SessionId, Step
 from openwa_manager.services.sessions.supervisors import Supervisors
 from openwa_manager.services.starting.progress import Progress, StartCounts
 from openwa_manager.store import registry
@@ -60,9 +60,13 @@ class SessionDirectory:
         """Return how far the starts of all sessions are."""
         return self._progress.counts_of(self.iterate())
 
-    def awaiting_qr(self) -> list[SessionId]:
-        """Return the sessions whose engine may show a code now."""
-        return [session.session_id for session in self.iterate() if session.awaits_code]
+    def awaiting_qr(self) -> dict[SessionId, Launch]:
+        """Return the launches that may show a code now, by session."""
+        return {
+            session.session_id: session.launch
+            for session in self.iterate()
+            if session.launch is not None and session.awaits_code
+        }
 
     async def wait(self, session_id: str, is_met: Callable[[Session], bool], timeout_s: float) -> Session:
         """Return the session as soon as it meets the condition, at the latest after `timeout_s`.

@@ -11,6 +11,7 @@ from openwa_manager.domain.session.session import Launch, LaunchId, LinkState, P
 from openwa_manager.domain.session.stimuli import QrProduced
 from openwa_manager.services.sessions.supervisors import Supervisors
 from openwa_manager.services.starting.dependencies import Dependencies
+from openwa_manager.watcher.qr import QrImage
 
 #: So long without a message a session counts as idle.
 _IDLE_S = 60.0
@@ -69,15 +70,14 @@ class EngineInbox:
             self.note_traffic(session.session_id)
             await supervisor.hear(observations, delivery.idempotency_key)
 
-    def receive_qr_file(self, session_id: SessionId, image: bytes, produced_at: float) -> None:
+    def receive_qr_file(self, found: QrImage) -> None:
         """Take note of a whole image that appeared as `qr.png`; one that nobody awaits is ignored."""
-        supervisor = self._supervisors.find(session_id)
-        if supervisor is None or supervisor.session.launch is None:
-            return
-        launch_id = supervisor.session.launch.launch_id
-        sha256 = hashlib.sha256(image).hexdigest()
-        seen_at = min(produced_at, self._dependencies.clock.now().at)  # files may be dated ahead
-        supervisor.tell(QrProduced(launch_id=launch_id, image=image, sha256=sha256, produced_at=seen_at))
+        supervisor = self._supervisors.find(found.session_id)
+        if supervisor is not None:
+            sha256 = hashlib.sha256(found.image).hexdigest()
+            supervisor.tell(
+                QrProduced(launch_id=found.launch_id, image=found.image, sha256=sha256, produced_at=found.produced_at)
+            )
 
     def note_traffic(self, session_id: SessionId) -> None:
         """Remember that the session is being used now."""

@@ -169,7 +169,7 @@ class Executor:
         session = self._current()
         engine = self._dependencies.engine_of(session)
         self._make_directory()
-        self._dependencies.expect_code()
+        self._dependencies.expect_code(session.session_id, launch.launch_id)
         if isinstance(engine, KeepsCredentials) and await engine.restore_credentials(session, self._directory):
             self._tell(CredentialsRestored(launch_id=launch.launch_id))
         return await self._dependencies.launcher.launch(await engine.plan(session, launch, self._directory))

@@ -8,7 +8,7 @@ from openwa_manager.domain.delivery.events import StoredEvent
 from openwa_manager.domain.errors import EngineUnableError
 from openwa_manager.domain.ports import CanLogOut, CanPair, Clock, Engine, Launcher
 from openwa_manager.domain.session.restart import Policy
-from openwa_manager.domain.session.session import Session, SessionId, log_path_of
+from openwa_manager.domain.session.session import LaunchId, Session, SessionId, log_path_of
 from openwa_manager.processes.ports import PortPool
 from openwa_manager.services.starting.start_gate import StartGate
 from openwa_manager.store.database import Database
@@ -19,7 +19,7 @@ class Dependencies:
     """The world of a supervisor.
 
     `chance` draws from [0, 1); `announce` is told of every event once it is on disk; `expect_code` is called before
-    each launch, when there is a directory for its code; `logs_root` None keeps each
+    each launch, once its directory holds no code of an earlier one; `logs_root` None keeps each
     engine's log in its session directory; `is_offline` tells that the host has no network, `awake_since` since when
     (boot clock) it has not slept.
     """
@@ -36,7 +36,7 @@ class Dependencies:
     logs_root: Path | None
     stop_grace_s: float
     announce: Callable[[Sequence[StoredEvent]], None]
-    expect_code: Callable[[], None]
+    expect_code: Callable[[SessionId, LaunchId], None]
     is_offline: Callable[[], bool]
     awake_since: Callable[[], float]
 

@@ -81,12 +81,25 @@ def test_a_code_expires_also_while_its_engine_still_boots() -> None:
     assert driver.session.qr is None
 
 
-def test_a_code_older_than_its_launch_is_dropped() -> None:
+def test_a_code_is_shown_although_the_wall_clock_was_set_back_since_the_launch() -> None:
     driver = running()
+    driver.at -= 90
 
-    driver.send(produced(driver, "a", driver.at - 0.001))
+    driver.send(produced(driver, "a", driver.at))
 
-    assert isinstance(driver.answer, Dropped)
+    assert driver.session.qr is not None
+    assert driver.session.qr.expires_at == driver.at + CODE_LIVES_S
+
+
+def test_a_code_lives_no_longer_when_the_wall_clock_is_set_back() -> None:
+    driver = showing_code()
+    driver.at -= 90
+
+    driver.sleep_daemon(0)  # the next one counts from the wall clock
+    driver.resume(is_alive=True)
+    driver.wait(CODE_LIVES_S)
+
+    assert driver.session.qr is None
 
 
 @pytest.mark.parametrize("expires_in_s", [0.0, -1.0])

@@ -246,7 +246,6 @@ def assert_follows(before: Session, stimulus: Stimulus, decided: Decided) -> Non
         assert before.launch is not None
         assert before.link not in (L.CONNECTED, L.AUTHENTICATING)
         assert before.qr is None or before.qr.sha256 != after.qr.sha256
-        assert after.qr.produced_at >= before.launch.launched_at
     if decided.is_gone:
         assert before.launch is None
     if after.link is not before.link and after.process is before.process is P.RUNNING:

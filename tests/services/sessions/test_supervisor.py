@@ -90,7 +90,7 @@ async def room(tmp_path: Path) -> AsyncIterator[Capacity]:
             logs_root=None,
             stop_grace_s=1.0,
             announce=lambda _: None,
-            expect_code=lambda: None,
+            expect_code=lambda *_: None,
             is_offline=lambda: False,
             awake_since=lambda: host.awake_since_s,
         )

@@ -39,7 +39,7 @@ def dependencies(tmp_path: Path) -> Iterator[Dependencies]:
         logs_root=None,
         stop_grace_s=0.0,
         announce=lambda _: None,
-        expect_code=lambda: None,
+        expect_code=lambda *_: None,
         is_offline=lambda: False,
         awake_since=lambda: 0.0,
     )
