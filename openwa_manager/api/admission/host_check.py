@@ -31,7 +31,7 @@ class HostCheck:
         Raises:
             MisdirectedError: its `Host` is none of ours.
         """
-        if unix_socket(request) is None and not self._is_ours(request):
+        if not self._is_ours(request) and unix_socket(request) is None:
             raise MisdirectedError("this Host is not served here; the setting allowed_hosts names more")
         return await handler(request)
 
