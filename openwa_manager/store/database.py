@@ -99,13 +99,19 @@ class _Write(Generic[T]):
 
 
 class _Group:
-    """The writes that share one commit: those that came while the previous group was being written, and no more."""
+    """The writes that share one commit: those that came while the previous group was being written, and no more.
+
+    Its first writer takes it to the database's thread. `is_done` lets the others go on, behind the first, so that all
+    go on in the order in which they came; if the first was cancelled meanwhile they go on once the thread is done.
+    """
 
     def __init__(self, commit_times: Durations) -> None:
         self._loop = asyncio.get_running_loop()
         self._commit_times = commit_times
         self._writes: list[_Write[object]] = []
         self._has_begun = False
+        self._has_run = False
+        self._is_led = True
         self._boarding = Lock()
         self.is_done = asyncio.Event()
 
@@ -134,7 +140,18 @@ class _Group:
             if connection.in_transaction:
                 connection.execute("ROLLBACK")
         finally:
-            self._loop.call_soon_threadsafe(self.is_done.set)
+            self._loop.call_soon_threadsafe(self._note_end)
+
+    def release(self) -> None:
+        """Let the others go on once the thread is done: the first writer waits no more."""
+        self._is_led = False
+        if self._has_run:
+            self.is_done.set()
+
+    def _note_end(self) -> None:
+        self._has_run = True
+        if not self._is_led:
+            self.is_done.set()
 
 
 class Database:
@@ -191,7 +208,8 @@ class Database:
         """Return what `function` returned, once its changes are on disk; whatever it raised is raised here.
 
         It shares a commit with the writes that queued up meanwhile, yet fails alone. It must neither commit nor
-        roll back, and it runs even if the caller is cancelled.
+        roll back, and it runs even if the caller is cancelled. Those who share a commit go on in the order in which
+        they came.
 
         Raises:
             StorageFullError: the disk is full and nothing was written; later writes may succeed.
@@ -206,7 +224,10 @@ class Database:
         else:  # the first of a new group takes it to the thread, where it waits behind the one being written
             group = self._group = _Group(self.commit_times)
             group.admit(write)
-            await self._writer.run(group.run)
+            try:
+                await self._writer.run(group.run)
+            finally:
+                group.release()
         return write.outcome()
 
     async def read(self, function: Callable[[sqlite3.Connection], T]) -> T:

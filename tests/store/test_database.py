@@ -186,3 +186,27 @@ async def test_a_snapshot_is_a_whole_database_and_replaces_the_one_before(tmp_pa
 async def test_a_snapshot_without_a_place_to_go_leaves_nothing_behind(tmp_path: Path, database: Database) -> None:
     with pytest.raises(FileNotFoundError):
         await database.snapshot(tmp_path / "missing" / "copy.db")
+
+
+async def test_those_who_share_a_commit_go_on_in_the_order_in_which_they_came(database: Database) -> None:
+    order: list[str] = []
+
+    async def write(key: str) -> None:
+        await database.write(partial(put, key=key))
+        order.append(key)
+
+    async with asyncio.TaskGroup() as tasks:
+        for number in range(GROUP_MAX):
+            tasks.create_task(write(f"{number:03}"))
+
+    assert order == sorted(order)
+
+
+async def test_a_cancelled_first_writer_holds_up_nobody(database: Database) -> None:
+    async with asyncio.TaskGroup() as tasks:
+        first = tasks.create_task(database.write(partial(put, key="first")))
+        tasks.create_task(database.write(partial(put, key="second")))
+        await asyncio.sleep(0)
+        first.cancel()
+
+    assert await database.read(keys) == ["first", "second"]
