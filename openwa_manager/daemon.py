@@ -36,8 +36,6 @@ _log = structlog.get_logger()
 
 #: A thread that scans the process table gives way to the event loop this often; Python's default is 5 ms.
 _SWITCH_S = 0.0005
-#: How long posts on their way may still take once we stop; service managers wait 30 s before they kill us.
-_DRAIN_S = 5.0
 
 
 def run(settings: Settings) -> int:
@@ -111,7 +109,6 @@ async def _work(parts: Parts, authenticator: Authenticator, stop: asyncio.Event)
             manager.stopping()
             parts.runner.drain()
             await parts.tell("manager.stopping")
-            await parts.dispatcher.drain(_DRAIN_S)
         for task in reversed(running):
             task.cancel()
 

@@ -41,11 +41,10 @@ from openwa_manager.processes.launcher import HostLauncher
 from openwa_manager.processes.ports import PortPool
 from openwa_manager.processes.usage import UsageMeter
 from openwa_manager.services.delivery.attempts import DeliveryWorker, EnvelopeWriter
-from openwa_manager.services.delivery.background import BackgroundTasks
 from openwa_manager.services.delivery.broadcaster import Broadcaster
 from openwa_manager.services.delivery.deliveries import Deliveries
 from openwa_manager.services.delivery.dispatcher import Dispatcher
-from openwa_manager.services.delivery.endpoints import EndpointRules, Endpoints
+from openwa_manager.services.delivery.endpoints import DefaultEndpointSettings, Endpoints
 from openwa_manager.services.messaging.pacing import Pacing
 from openwa_manager.services.monitoring.disk_usage import DiskUsage
 from openwa_manager.services.monitoring.health import HealthReader, HealthSources
@@ -98,19 +97,15 @@ class Parts:
     def services(self) -> tuple[_Service, ...]:
         """Return the parts with a life of their own, in the order in which they start."""
         return (
-            self.launcher,
-            self.dispatcher,
-            self.background,
-            self.gate,
-            self.runner,
-            self.usage_sampler,
-            self.watcher,
-            self.prober,
-            self.heartbeat,
-            self.host_monitor,
-            self.housekeeping,
-            self.metrics_collector,
-            self.disk_usage,
+            *(self.launcher, self.dispatcher, self.gate, self.runner, self.usage_sampler, self.watcher),
+            *(
+                self.prober,
+                self.heartbeat,
+                self.host_monitor,
+                self.housekeeping,
+                self.metrics_collector,
+                self.disk_usage,
+            ),
         )
 
     async def enter(self, stack: AsyncExitStack) -> None:
@@ -258,17 +253,11 @@ class Parts:
 
     @cached_property
     def endpoints(self) -> Endpoints:
-        settings = self.settings
-        rules = EndpointRules(
-            check_url=self.guard.check_url,
-            has_url=settings.upstream_url is not None,
-            has_secret=settings.upstream_secret is not None,
+        has_secret = self.settings.upstream_secret is not None
+        of_default = DefaultEndpointSettings(has_url=self.settings.upstream_url is not None, has_secret=has_secret)
+        return Endpoints(
+            self.database, self.delivery_worker, self.dispatcher, self.guard.check_url, self.clock, of_default
         )
-        return Endpoints(self.database, self.delivery_worker, self.dispatcher, self.background, self.clock, rules)
-
-    @cached_property
-    def background(self) -> BackgroundTasks:
-        return BackgroundTasks()
 
     @cached_property
     def usage_sampler(self) -> UsageSampler:
@@ -335,7 +324,7 @@ class Parts:
             database=self.database,
             broadcaster=self.broadcaster,
             endpoints=self.endpoints,
-            deliveries=Deliveries(self.database, self.dispatcher, self.background),
+            deliveries=Deliveries(self.database, self.dispatcher),
             recipes=self._recipes(),
             facts=HostFacts(host=platform.node(), version=VERSION, started_at=self.clock.now().at),
             pairing_window_s=self.settings.pairing_window_s,

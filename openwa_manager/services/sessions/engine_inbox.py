@@ -8,13 +8,15 @@ from pathlib import Path
 from openwa_manager.domain.delivery.events import Json
 from openwa_manager.domain.ports import Engine, Tell
 from openwa_manager.domain.session.session import Launch, LaunchId, LinkState, ProcessState, Session, SessionId
-from openwa_manager.domain.session.stimuli import QrProduced
+from openwa_manager.domain.session.stimuli import ActivitySeen, QrProduced
+from openwa_manager.services.sessions.supervisor import Supervisor
 from openwa_manager.services.sessions.supervisors import Supervisors
 from openwa_manager.services.starting.dependencies import Dependencies
 from openwa_manager.watcher.qr import QrImage
 
 #: So long without a message a session counts as idle.
 _IDLE_S = 60.0
+_LIFE_NOTED_S = 1.0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -59,7 +61,7 @@ class EngineInbox:
         """
         supervisor = self._supervisors.get(session_id)
         session = supervisor.session
-        supervisor.see_life(launch_id)
+        self._note_life(supervisor, launch_id)
         if delivery.event == "session.heartbeat":
             self._heartbeats[session.session_id] = launch_id
         if session.launch is None or session.launch.launch_id != launch_id:
@@ -69,6 +71,12 @@ class EngineInbox:
         if observations:
             self.note_traffic(session.session_id)
             await supervisor.hear(observations, delivery.idempotency_key)
+
+    def _note_life(self, supervisor: Supervisor, launch_id: LaunchId) -> None:
+        """Take note of a sign of life: they come by the hundred, one a second is enough."""
+        seen_at = supervisor.session.last_seen_at
+        if seen_at is None or abs(self._dependencies.clock.now().at - seen_at) >= _LIFE_NOTED_S:
+            supervisor.tell(ActivitySeen(launch_id=launch_id))
 
     def receive_qr_file(self, found: QrImage) -> None:
         """Take note of a whole image that appeared as `qr.png`; one that nobody awaits is ignored."""

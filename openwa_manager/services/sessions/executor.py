@@ -1,4 +1,4 @@
-"""Carrying out what a supervisor decided; what comes of it goes back into the inbox as a stimulus."""
+"""Carries out what a supervisor decided; what comes of it goes back into its mailbox as a stimulus."""
 
 import asyncio
 import os
@@ -37,12 +37,12 @@ from openwa_manager.domain.session.stimuli import (
     EngineFaulted,
     Launched,
     LaunchFailed,
-    Observation,
     ProcessExited,
 )
 from openwa_manager.host.logfile import open_log
 from openwa_manager.processes.shortage import is_shortage
 from openwa_manager.services.starting.dependencies import Dependencies
+from openwa_manager.services.starting.start_ticket import Listener, StartTicket
 from openwa_manager.watcher.qr import remove_qr, write_qr
 
 _log = structlog.get_logger()
@@ -56,14 +56,16 @@ _RETRY_FIRST_S, _RETRY_MAX_S = 0.5, 15.0
 
 
 class Executor:
-    """The hands of one supervisor: errands that only listen end with their launch, the others finish."""
+    """Acts for one supervisor: what only watches a launch ends with that launch, everything else is finished.
 
-    def __init__(
-        self, dependencies: Dependencies, tell: Callable[[Observation], None], current: Callable[[], Session]
-    ) -> None:
+    `current` returns the session as it is when asked.
+    """
+
+    def __init__(self, dependencies: Dependencies, listener: Listener, current: Callable[[], Session]) -> None:
         self._dependencies = dependencies
-        self._tell = tell
+        self._tell = listener.tell
         self._current = current
+        self._ticket = StartTicket(current().session_id, dependencies, listener)
         self._listening: set[asyncio.Task[None]] = set()
         self._observing = False
         self._ending: str | None = None
@@ -72,8 +74,10 @@ class Executor:
     def run(self, command: Command, tasks: asyncio.TaskGroup) -> None:
         """Begin to carry out a command."""
         match command:
-            case Enqueue() | Dequeue():
-                return  # the supervisor itself speaks with the start gate
+            case Enqueue(cause=cause):
+                self._ticket.queue(cause, self._current().launch_count + 1, tasks)
+            case Dequeue():
+                self._ticket.cancel()
             case RemoveQr(sha256=sha256):
                 self._remove_qr(sha256)
             case WatchExit() | BringUp() | Observe() | CheckCredentials():
@@ -112,7 +116,27 @@ class Executor:
         except OSError as error:
             _log.warning("qr_file_not_removed", session_id=self._current().session_id, error=str(error))
 
-    def drop_listeners(self) -> None:
+    @property
+    def is_held_up(self) -> bool:
+        """Tell whether it may take long until the engine that is to start is launched."""
+        return self._ticket.is_waiting
+
+    def is_offering(self, launch: Launch) -> bool:
+        """Tell whether this launch may begin; an offer may have been taken back since it was made."""
+        return self._ticket.is_offering(launch)
+
+    def follow(self, before: Session, session: Session) -> None:
+        """Give up what no longer matters, now that the session has changed."""
+        if before.launch != session.launch or session.process is ProcessState.STOPPING:
+            self._drop_listeners()
+        self._ticket.follow(session)
+
+    def close(self) -> None:
+        """Stop listening, and leave the start gate."""
+        self._drop_listeners()
+        self._ticket.cancel()
+
+    def _drop_listeners(self) -> None:
         """Stop listening to a launch that is over."""
         for task in self._listening:
             task.cancel()

@@ -32,6 +32,9 @@ from openwa_manager.services.starting.dependencies import Dependencies
 
 _log = structlog.get_logger()
 
+#: How long a caller waits for a launch at most, unless he says less; the launch goes on.
+LAUNCH_WITHIN_S = 10.0
+
 
 class SessionRequests:
     """What callers may ask for; each returns once the answer is recorded."""
@@ -44,8 +47,10 @@ class SessionRequests:
         self._runner = runner
         self._default_engine = default_engine
 
-    async def create(self, wanted: NewSession) -> tuple[Session, bool]:
-        """Return the session and whether it is new; a new one is launched or queued when this returns.
+    async def create(self, wanted: NewSession, within_s: float = LAUNCH_WITHIN_S) -> tuple[Session, bool]:
+        """Return the session and whether it is new.
+
+        A new one is launched or held up when this returns, or `within_s` have passed.
 
         Raises:
             InvalidInputError: the id is not legal or the engine unknown.
@@ -68,17 +73,17 @@ class SessionRequests:
             raise InvalidInputError("engine", f"must be one of {', '.join(sorted(self._dependencies.engines))}")
         key = read_engine_key(self._dependencies.directory(SessionId(session_id))) or secrets.token_hex(32)
         session = wanted.to_session(SessionId(session_id), engine, key, self._dependencies.clock.now().at)
-        return await self._runner.begin(session, wanted.desired), True
+        return await self._runner.begin(session, wanted.desired, within_s), True
 
-    async def start(self, session_id: str) -> Session:
-        """Run the session's engine from now on.
+    async def start(self, session_id: str, within_s: float = LAUNCH_WITHIN_S) -> Session:
+        """Run the session's engine from now on; return once it is launched or held up, at the latest after `within_s`.
 
         Raises:
             SessionNotFoundError | IllegalTransitionError | StorageFullError
         """
         supervisor = self._supervisors.get(session_id)
         await supervisor.ask(StartRequested())
-        return await supervisor.until_launched()
+        return await supervisor.until_launched(within_s)
 
     async def stop(self, session_id: str) -> Session:
         """Begin to end the session's engine and keep it down.

@@ -66,7 +66,7 @@ class SessionRunner:
     def wake(self) -> None:
         """Have every supervisor look at its session now, since something about the host itself has changed."""
         for supervisor in self._supervisors:
-            supervisor.tell()
+            supervisor.wake()
 
     def require_open(self) -> None:
         """Accept new sessions.
@@ -76,8 +76,10 @@ class SessionRunner:
         """
         self._open_group()
 
-    async def begin(self, session: Session, desired: Desired) -> Session:
-        """Return a new session once it is recorded and, if that is desired, launched or queued.
+    async def begin(self, session: Session, desired: Desired, within_s: float) -> Session:
+        """Return a new session once it is recorded.
+
+        One that is to run is launched or held up when this returns, or `within_s` have passed.
 
         Raises:
             DrainingError: the daemon is starting or stopping.
@@ -96,7 +98,7 @@ class SessionRunner:
                 running.cancel()
                 self._supervisors.remove(supervisor)
             raise
-        return await supervisor.until_launched()
+        return await supervisor.until_launched(within_s)
 
     def _open_group(self) -> asyncio.TaskGroup:
         if self._group is None or self._progress.is_draining:

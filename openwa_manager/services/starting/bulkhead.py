@@ -25,7 +25,10 @@ _PAUSE_S = 1.0
 class Supervised(Protocol):
     """What runs one session, as far as its bulkhead knows it."""
 
-    is_gone: bool
+    @property
+    def is_gone(self) -> bool:
+        """Tell whether the session was deleted."""
+        ...
 
     @property
     def session(self) -> Session:

@@ -5,7 +5,7 @@ A slot is held from the grant until the session's engine answers or its start is
 
 import asyncio
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from openwa_manager.domain.ports import Clock
 from openwa_manager.domain.session.reasons import Facts, ReasonCode
@@ -23,11 +23,11 @@ class Shortage:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class QueuedStart:
-    """One session's place in the queue: `admit` is called once when its turn has come, `delay` when it cannot come."""
+class _Place:
+    """One session's place in the queue: `turn` is set when it has a slot, `delay` is called when it cannot have one."""
 
-    admit: Callable[[], None]
     delay: Callable[[Shortage], None]
+    turn: asyncio.Event = field(default_factory=asyncio.Event)
 
 
 class StartGate:
@@ -40,21 +40,26 @@ class StartGate:
         self._concurrency = concurrency
         self._spacing_s = spacing_s
         self._find_shortage = find_shortage
-        self._waiting: dict[SessionId, QueuedStart] = {}
+        self._waiting: dict[SessionId, _Place] = {}
         self._booting: set[SessionId] = set()
         self._next_boot_s = 0.0
         self._changed = asyncio.Event()
 
-    def enter(self, session_id: SessionId, start: QueuedStart) -> bool:
-        """Return True when the session may start at once; otherwise its turn is called later."""
-        self._booting.discard(session_id)
+    def enter(self, session_id: SessionId, delay: Callable[[Shortage], None]) -> asyncio.Event:
+        """Return the session's turn: set once it holds a slot, which may be at once.
+
+        `delay` is called, again and again, while its turn cannot come because the host is short of something.
+        """
+        self.leave(session_id)
+        place = _Place(delay=delay)
         is_free = not self._waiting and self._has_slot() and self._next_boot_s <= self._clock.now().boot_s
         if is_free and self._find_shortage() is None:
             self._take(session_id)
-            return True
-        self._waiting[session_id] = start
-        self._changed.set()
-        return False
+            place.turn.set()
+        else:
+            self._waiting[session_id] = place
+            self._changed.set()
+        return place.turn
 
     def leave(self, session_id: SessionId) -> None:
         """Give back the session's slot or place in the queue; without effect when it has neither."""
@@ -63,7 +68,7 @@ class StartGate:
             self._changed.set()
 
     async def run(self) -> None:
-        """Call the turns of those who wait, until cancelled."""
+        """Give slots to those who wait, until cancelled."""
         while True:
             await self._changed.wait()
             self._changed.clear()
@@ -74,14 +79,14 @@ class StartGate:
         await self._clock.sleep_until(self._next_boot_s)
         shortage = self._find_shortage()
         if shortage is not None:
-            for start in self._waiting.values():
-                start.delay(shortage)
+            for place in self._waiting.values():
+                place.delay(shortage)
             await self._clock.sleep_until(self._clock.now().boot_s + _RECHECK_S)
         elif self._waiting and self._has_slot():
             session_id = next(iter(self._waiting))
-            start = self._waiting.pop(session_id)
+            place = self._waiting.pop(session_id)
             self._take(session_id)
-            start.admit()
+            place.turn.set()
 
     def _has_slot(self) -> bool:
         return len(self._booting) < self._concurrency

@@ -1,100 +1,123 @@
-"""How one session gets from the decision to start to a launch: a slot of the start gate, then a port and a launch."""
+"""Takes one session through the start gate: a slot, then a port, then a launch that is on disk before it begins."""
 
+import asyncio
 import secrets
 import uuid
-from dataclasses import dataclass, replace
+from collections.abc import Sequence
+from typing import Protocol
 
-from openwa_manager.domain.errors import PortInUseError
-from openwa_manager.domain.ports import Tell
-from openwa_manager.domain.session.commands import Dequeue, Enqueue
-from openwa_manager.domain.session.deadlines import Moment
-from openwa_manager.domain.session.decisions import Decisions
+from openwa_manager.domain.errors import PortInUseError, StorageFullError
 from openwa_manager.domain.session.reasons import ReasonCode, Words
-from openwa_manager.domain.session.session import Launch, LaunchId, ProcessState, SessionId
-from openwa_manager.domain.session.stimuli import SlotDelayed, SlotGranted
-from openwa_manager.processes.ports import PortPool
-from openwa_manager.services.starting.start_gate import QueuedStart, Shortage, StartGate
+from openwa_manager.domain.session.session import Launch, LaunchId, ProcessState, Session, SessionId
+from openwa_manager.domain.session.stimuli import Observation, SlotDelayed, SlotGranted
+from openwa_manager.services.starting.dependencies import Dependencies
+from openwa_manager.services.starting.start_gate import Shortage
+
+#: How long to wait before the next try at what a full disk or a full port range prevented.
+_RETRY_S = 1.0
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class TicketState:
-    """Where the search for a slot stands; `cause` None means that none is sought."""
+class Listener(Protocol):
+    """Who hears how the way to a launch goes: the session's supervisor."""
 
-    cause: ReasonCode | None = None
-    is_queued: bool = False
-    is_admitted: bool = False
+    def tell(self, *observations: Observation) -> None:
+        """Take note of what was observed."""
+        ...
 
-    @property
-    def is_stuck(self) -> bool:
-        """Tell whether only a new try can bring the search on: nobody will call."""
-        return self.cause is not None and not self.is_queued
+    async def hear(self, observations: Sequence[Observation]) -> Session:
+        """Return the session once these are recorded.
+
+        Raises:
+            StorageFullError: they could not be recorded.
+        """
+        ...
 
 
 class StartTicket:
-    """Speaks with the start gate for one session, and makes its launches."""
+    """One session's place at the start gate, and the port of the launch it is offered there.
 
-    def __init__(self, session_id: SessionId, gate: StartGate, ports: PortPool, tell: Tell) -> None:
+    It holds a slot until its session is no longer starting, and a port until its session has no launch.
+    """
+
+    def __init__(self, session_id: SessionId, dependencies: Dependencies, listener: Listener) -> None:
         self._session_id = session_id
-        self._gate = gate
-        self._ports = ports
-        self._tell = tell
-        self.search = TicketState()
+        self._dependencies = dependencies
+        self._listener = listener
+        self._turn: asyncio.Event | None = None
+        self._search: asyncio.Task[None] | None = None
+        self._offered: Launch | None = None
 
-    def follow(self, batch: Decisions, moment: Moment, *, is_disk_full: bool) -> None:
-        """Do what the batch decided about the gate; a slot that is free at once joins this very batch.
+    @property
+    def is_waiting(self) -> bool:
+        """Tell whether it may take long until the session is launched: others go first, or something is missing."""
+        return self._turn is not None and not self._turn.is_set()
 
-        With `is_broke` nothing can be recorded, so nothing may be launched.
-        """
-        sought = [command for command in batch.commands if isinstance(command, Enqueue | Dequeue)]
-        if sought:
-            batch.commands = [command for command in batch.commands if not isinstance(command, Enqueue | Dequeue)]
-            self._gate.leave(self._session_id)
-            self.search = TicketState(cause=sought[-1].cause if isinstance(sought[-1], Enqueue) else None)
-        if batch.session.process is not ProcessState.STARTING:
-            self._gate.leave(self._session_id)
-            self.search = TicketState()
-        if self.search.cause is None:
-            return
-        if is_disk_full:
-            batch.consider(SlotDelayed(code=ReasonCode.DISK_FULL), moment)
-        elif self._is_admitted():
-            self._launch(batch, moment, self.search.cause)
+    def is_offering(self, launch: Launch) -> bool:
+        """Tell whether this launch may begin: an offer that was taken back may still be in the mailbox."""
+        return self._offered == launch
 
-    def reopen(self, former: TicketState) -> None:
-        """Go on as before a batch that could not be recorded; the gate is asked anew, since it has heard of that batch.
+    def queue(self, cause: ReasonCode, number: int, tasks: asyncio.TaskGroup) -> None:
+        """Begin to seek a slot for launch `number`, behind all who wait already; a search under way is given up."""
+        self.cancel()
+        self._enter()
+        self._search = tasks.create_task(self._find(cause, number))
 
-        Meanwhile it may also have called this session's turn, or have been told to forget it.
-        """
-        self.search = TicketState(cause=former.cause)
+    def cancel(self) -> None:
+        """Leave the gate, whether there is a slot already or not."""
+        if self._search is not None:
+            self._search.cancel()
+        self._search, self._turn, self._offered = None, None, None
+        self._dependencies.gate.leave(self._session_id)
 
-    def _is_admitted(self) -> bool:
-        if not self.search.is_queued and not self.search.is_admitted:
-            is_free = self._gate.enter(self._session_id, QueuedStart(admit=self._admit, delay=self._report_delay))
-            self.search = replace(self.search, is_admitted=is_free, is_queued=not is_free)
-        return self.search.is_admitted
+    def follow(self, session: Session) -> None:
+        """Give back the slot once the session is not starting any more, and the port once it has no launch."""
+        if session.process is not ProcessState.STARTING:
+            self.cancel()
+        if session.launch is None and self._offered is None:
+            self._dependencies.ports.give_back(self._session_id)
 
-    def _admit(self) -> None:
-        self.search = replace(self.search, is_queued=False, is_admitted=True)
-        self._tell()
+    def _enter(self) -> None:
+        self._turn = self._dependencies.gate.enter(self._session_id, self._report_delay)
 
     def _report_delay(self, shortage: Shortage) -> None:
-        self._tell(SlotDelayed(code=shortage.code, facts=shortage.facts))
+        self._listener.tell(SlotDelayed(code=shortage.code, facts=shortage.facts))
 
-    def _launch(self, batch: Decisions, moment: Moment, cause: ReasonCode) -> None:
+    async def _find(self, cause: ReasonCode, number: int) -> None:
+        """Seek a slot and offer a launch until one is on disk."""
+        clock = self._dependencies.clock
+        while True:
+            if self._turn is not None:
+                await self._turn.wait()
+            delayed = await self._offer(cause, number)
+            if delayed is None:
+                return
+            self._turn = asyncio.Event()  # lost until it is sought anew
+            self._dependencies.gate.leave(self._session_id)
+            self._listener.tell(delayed)
+            await clock.sleep_until(clock.now().boot_s + _RETRY_S)
+            self._enter()
+
+    async def _offer(self, cause: ReasonCode, number: int) -> SlotDelayed | None:
+        """Return None once a launch is on disk, or not wanted any more; else why there can be none now."""
         try:
-            port = self._ports.take(self._session_id)
+            port = self._dependencies.ports.take(self._session_id)
         except PortInUseError as error:
-            self._gate.leave(self._session_id)
-            self.search = TicketState(cause=cause)
-            batch.consider(SlotDelayed(code=ReasonCode.PORT_IN_USE, facts=Words(text=str(error))), moment)
-            return
+            return SlotDelayed(code=ReasonCode.PORT_IN_USE, facts=Words(text=str(error)))
         launch = Launch(
             launch_id=LaunchId(uuid.uuid4().hex),
-            number=batch.session.launch_count + 1,
+            number=number,
             port=port,
             secret=secrets.token_urlsafe(32),
             cause=cause,
-            launched_at=moment.at,
+            launched_at=self._dependencies.clock.now().at,
         )
-        self.search = TicketState()
-        batch.consider(SlotGranted(launch=launch), moment)
+        self._offered = launch
+        try:
+            session = await self._listener.hear((SlotGranted(launch=launch),))
+        except StorageFullError:
+            self._offered = None
+            self._dependencies.ports.give_back(self._session_id)
+            return SlotDelayed(code=ReasonCode.DISK_FULL)
+        self._offered = None
+        self.follow(session)
+        return None

@@ -1,105 +1,210 @@
-"""The way to a launch through the start gate, also when what was decided on the way could not be recorded."""
+"""The way to a launch through the start gate, also when there is no port or a launch could not be recorded."""
 
 import asyncio
-from collections.abc import AsyncIterator
-from dataclasses import dataclass, field
+from collections.abc import AsyncIterator, Sequence
+from dataclasses import dataclass, field, replace
+from pathlib import Path
 
 import pytest
 
-from openwa_manager.domain.session.deadlines import Moment
-from openwa_manager.domain.session.decisions import Decisions
+from openwa_manager.domain.errors import PortInUseError, StorageFullError
 from openwa_manager.domain.session.reasons import ReasonCode
 from openwa_manager.domain.session.restart import Policy
-from openwa_manager.domain.session.session import Session, SessionId
-from openwa_manager.domain.session.stimuli import DeleteRequested, Observation, StartRequested, Stimulus
+from openwa_manager.domain.session.session import ProcessState, Session, SessionId
+from openwa_manager.domain.session.stimuli import Observation, SlotDelayed, SlotGranted
+from openwa_manager.processes.launcher import HostLauncher
 from openwa_manager.processes.ports import PortPool
-from openwa_manager.services.starting.start_gate import QueuedStart, Shortage, StartGate
+from openwa_manager.services.starting.dependencies import Dependencies
+from openwa_manager.services.starting.start_gate import Shortage, StartGate
 from openwa_manager.services.starting.start_ticket import StartTicket
+from openwa_manager.store.database import Database
 from tests.domain.session.driver import a_session
 from tests.fakes.clock import FakeClock, settle
 
+OTHER = SessionId("other")
+
 
 @dataclass
-class Host:
-    """A start gate that one session and others stand at."""
+class Owner:
+    """The supervisor of the session, as far as a ticket knows it; its disk may be full, or slow."""
 
-    clock: FakeClock = field(default_factory=FakeClock)
-    shortage: Shortage | None = None
-    heard: list[Observation] = field(default_factory=list)
+    session: Session = field(default_factory=lambda: replace(a_session(), process=ProcessState.STARTING))
+    told: list[Observation] = field(default_factory=list)
+    is_disk_full: bool = False
+    is_slow: bool = False
+    offers: list[SlotGranted] = field(default_factory=list)
 
-    def __post_init__(self) -> None:
-        self.gate = StartGate(self.clock, 1, 0.0, lambda: self.shortage)
-        ports = PortPool(28100, 28109)
-        self.seeker = StartTicket(a_session().session_id, self.gate, ports, lambda *seen: self.heard.extend(seen))
+    def tell(self, *observations: Observation) -> None:
+        self.told += observations
 
-    def decide(self, session: Session, *stimuli: Stimulus) -> Session:
-        """Return what becomes of the session, with all that the seeker adds."""
-        now = self.clock.now()
-        moment = Moment(at=now.at, boot_s=now.boot_s)
-        batch = Decisions(session=session, deadlines={}, policy=Policy())
-        for stimulus in stimuli:
-            batch.consider(stimulus, moment)
-        self.seeker.follow(batch, moment, is_disk_full=False)
-        return batch.session
+    async def hear(self, observations: Sequence[Observation]) -> Session:
+        if self.is_disk_full:
+            raise StorageFullError("no room")
+        if self.is_slow:
+            self.offers += [each for each in observations if isinstance(each, SlotGranted)]
+            await asyncio.Event().wait()
+        for each in observations:
+            if isinstance(each, SlotGranted):
+                self.session = replace(self.session, launch=each.launch)
+        return self.session
+
+    @property
+    def delays(self) -> list[ReasonCode]:
+        return [each.code for each in self.told if isinstance(each, SlotDelayed)]
+
+
+@dataclass
+class Gate:
+    """A start gate with one slot, at which one session and others stand."""
+
+    clock: FakeClock
+    gate: StartGate
+    ports: PortPool
+    owner: Owner
+    ticket: StartTicket
+    group: asyncio.TaskGroup
+    shortages: list[Shortage]
+
+    async def queue(self) -> None:
+        """Have the session seek its first launch."""
+        self.ticket.queue(ReasonCode.REQUESTED, 1, self.group)
+        await settle()
 
     def fill(self) -> None:
         """Let another session take the only slot."""
-        assert self.gate.enter(SessionId("other"), QueuedStart(admit=lambda: None, delay=lambda _: None))
-
-    async def pass_a_second(self) -> None:
-        """Let what waits at the gate be called."""
-        await settle()
-        await self.clock.advance(1.0)
+        assert self.gate.enter(OTHER, lambda _: None).is_set()
 
 
 @pytest.fixture
-async def host() -> AsyncIterator[Host]:
-    built = Host()
+async def host(tmp_path: Path) -> AsyncIterator[Gate]:
+    clock, shortages = FakeClock(), list[Shortage]()
+    gate = StartGate(clock, 1, 0.0, lambda: shortages[0] if shortages else None)
+    ports, launcher, owner = PortPool(28100, 28100), HostLauncher(tmp_path, clock), Owner()
+    dependencies = Dependencies(
+        clock=clock,
+        chance=lambda: 0.5,
+        database=Database(tmp_path / "manager.db"),
+        launcher=launcher,
+        engines={},
+        gate=gate,
+        ports=ports,
+        policy=Policy(),
+        sessions_root=tmp_path,
+        logs_root=None,
+        stop_grace_s=1.0,
+        announce=lambda _: None,
+        expect_code=lambda _session_id, _launch_id: None,
+        is_offline=lambda: False,
+        awake_since=lambda: 0.0,
+    )
+    ticket = StartTicket(owner.session.session_id, dependencies, owner)
     async with asyncio.TaskGroup() as tasks:
-        running = tasks.create_task(built.gate.run())
-        yield built
+        running = tasks.create_task(gate.run())
+        yield Gate(clock, gate, ports, owner, ticket, tasks, shortages)
+        ticket.cancel()
         running.cancel()
+    launcher.close()
 
 
-async def test_a_slot_that_is_free_becomes_a_launch_at_once(host: Host) -> None:
-    session = host.decide(a_session(), StartRequested())
+async def test_a_slot_that_is_free_becomes_a_launch_at_once(host: Gate) -> None:
+    await host.queue()
 
-    assert session.launch is not None
-    assert session.launch.cause is ReasonCode.REQUESTED
+    assert host.owner.session.launch is not None
+    assert host.owner.session.launch.cause is ReasonCode.REQUESTED
 
 
-async def test_who_waits_is_launched_once_the_slot_is_given_back(host: Host) -> None:
+async def test_who_waits_is_launched_once_the_slot_is_given_back(host: Gate) -> None:
     host.fill()
-    queued = host.decide(a_session(), StartRequested())
+    await host.queue()
+    was_waiting = host.ticket.is_waiting
 
-    host.gate.leave(SessionId("other"))
-    await host.pass_a_second()
+    host.gate.leave(OTHER)
+    await settle()
 
-    assert queued.launch is None
-    assert host.decide(queued).launch is not None
-
-
-async def test_a_deletion_that_could_not_be_recorded_does_not_cost_the_place_at_the_gate(host: Host) -> None:
-    host.shortage = Shortage(code=ReasonCode.DISK_FULL)
-    queued = host.decide(a_session(), StartRequested())
-    search = host.seeker.search
-
-    host.decide(queued, DeleteRequested(keep_data=True))
-    host.seeker.reopen(search)
-    host.decide(queued)
-    host.shortage = None
-    await host.pass_a_second()
-
-    assert host.decide(queued).launch is not None
+    assert was_waiting
+    assert host.owner.session.launch is not None
 
 
-async def test_a_turn_called_while_something_could_not_be_recorded_is_not_lost(host: Host) -> None:
+async def test_who_waits_hears_what_the_host_is_short_of(host: Gate) -> None:
+    host.shortages.append(Shortage(code=ReasonCode.MEMORY_LOW))
+
+    await host.queue()
+
+    assert host.owner.delays == [ReasonCode.MEMORY_LOW]
+
+
+async def test_a_launch_that_cannot_be_recorded_is_offered_again_a_second_later(host: Gate) -> None:
+    host.owner.is_disk_full = True
+    await host.queue()
+    delays, was_held_up = host.owner.delays, host.ticket.is_waiting
+
+    host.owner.is_disk_full = False
+    await host.clock.advance(1.0)
+
+    assert delays == [ReasonCode.DISK_FULL]
+    assert was_held_up
+    assert host.owner.session.launch is not None
+
+
+async def test_a_launch_that_cannot_be_recorded_holds_up_nobody_else(host: Gate) -> None:
+    host.owner.is_disk_full = True
+
+    await host.queue()
+
+    assert host.gate.enter(OTHER, lambda _: None).is_set()
+    assert host.ports.take(OTHER) == 28100
+
+
+async def test_without_a_free_port_the_session_is_told_so_and_tries_again(host: Gate) -> None:
+    host.ports.hold(OTHER, 28100)
+    await host.queue()
+    delays = host.owner.delays
+
+    host.ports.give_back(OTHER)
+    await host.clock.advance(1.0)
+
+    assert delays == [ReasonCode.PORT_IN_USE]
+    assert host.owner.session.launch is not None
+
+
+async def test_a_session_that_is_no_longer_starting_gives_back_slot_and_port(host: Gate) -> None:
+    await host.queue()
+
+    host.ticket.follow(a_session())
+
+    assert host.gate.enter(OTHER, lambda _: None).is_set()
+    assert host.ports.take(OTHER) == 28100
+
+
+async def test_a_session_that_runs_gives_back_its_slot_but_keeps_its_port(host: Gate) -> None:
+    await host.queue()
+
+    host.ticket.follow(replace(host.owner.session, process=ProcessState.RUNNING))
+
+    assert host.gate.enter(OTHER, lambda _: None).is_set()
+    with pytest.raises(PortInUseError):
+        host.ports.take(OTHER)
+
+
+async def test_an_offer_that_is_taken_back_is_no_offer_any_more(host: Gate) -> None:
+    host.owner.is_slow = True
+    await host.queue()
+    (offered,) = host.owner.offers
+    was_offered = host.ticket.is_offering(offered.launch)
+
+    host.ticket.cancel()
+
+    assert was_offered
+    assert not host.ticket.is_offering(offered.launch)
+
+
+async def test_a_search_that_is_taken_back_comes_to_nothing(host: Gate) -> None:
     host.fill()
-    queued = host.decide(a_session(), StartRequested())
-    search = host.seeker.search
+    await host.queue()
 
-    host.gate.leave(SessionId("other"))
-    await host.pass_a_second()
-    host.seeker.reopen(search)
+    host.ticket.cancel()
+    host.gate.leave(OTHER)
+    await settle()
 
-    assert host.decide(queued).launch is not None
+    assert host.owner.session.launch is None
+    assert not host.ticket.is_waiting

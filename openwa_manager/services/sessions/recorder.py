@@ -1,0 +1,56 @@
+"""Records what a supervisor decides; what a full disk had no room for is kept and goes with the next that fits."""
+
+from collections.abc import Sequence
+from functools import partial
+
+from openwa_manager.domain.delivery.events import Event, StoredEvent
+from openwa_manager.domain.session.decisions import Decisions
+from openwa_manager.domain.session.session import Session, Step
+from openwa_manager.store import engine_events, registry
+from openwa_manager.store.database import Connection, Database
+
+
+class Recorder:
+    """Writes one session's decisions, each batch in one transaction; `is_disk_full` tells how the last try ended."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+        self._saved: Session | None = None
+        self._steps: list[Step] = []
+        self._events: list[Event] = []
+        self.is_disk_full = False
+
+    @property
+    def has_unsaved(self) -> bool:
+        """Tell whether something is still to be recorded."""
+        return bool(self._events) or self.is_disk_full
+
+    def keep(self, steps: Sequence[Step], events: Sequence[Event]) -> None:
+        """Record these with the next batch."""
+        self._steps += steps
+        self._events += events
+
+    def keep_unsaved(self, batch: Decisions) -> None:
+        """Keep a batch for which the disk had no room."""
+        self.is_disk_full = True
+        self.keep(batch.steps, batch.events)
+
+    async def record(self, batch: Decisions, keys: Sequence[str]) -> list[StoredEvent]:
+        """Write the batch and all that was kept; return the events as stored.
+
+        Raises:
+            RepeatedError: some of the `keys` have been recorded before; nothing was written.
+            StorageFullError: nothing was written.
+        """
+        stored = await self._database.write(partial(self._write, batch=batch, keys=keys))
+        self._saved = batch.session
+        self._steps, self._events, self.is_disk_full = [], [], False
+        return stored
+
+    def _write(self, connection: Connection, batch: Decisions, keys: Sequence[str]) -> list[StoredEvent]:
+        session = batch.session
+        engine_events.remember(connection, session.session_id, keys, session.updated_at)
+        events = [*self._events, *batch.events]
+        if batch.is_gone:
+            return registry.remove_session(connection, session.session_id, events)
+        return registry.save_session(connection, session, [*self._steps, *batch.steps], events, self._saved)
