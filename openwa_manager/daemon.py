@@ -29,7 +29,7 @@ from openwa_manager.services.delivery.backpressure import Backpressure
 from openwa_manager.services.starting.registry_rebuild import RegistryRebuild, open_safely
 from openwa_manager.services.upkeep.service_notifier import ServiceNotifier
 from openwa_manager.store.database import Connection
-from openwa_manager.store.endpoints import configure_default
+from openwa_manager.store.delivery.endpoints import configure_default
 from openwa_manager.webhooks.signing import new_secret
 
 _log = structlog.get_logger()

@@ -65,8 +65,8 @@ from openwa_manager.services.starting.dependencies import Dependencies
 from openwa_manager.services.starting.progress import Progress
 from openwa_manager.services.starting.start_gate import StartGate
 from openwa_manager.services.upkeep.housekeeping import EngineLogs, Housekeeping
-from openwa_manager.store import outbox
 from openwa_manager.store.database import Database
+from openwa_manager.store.delivery import outbox
 from openwa_manager.watcher.qr import QrWatcher
 from openwa_manager.webhooks.address import AddressGuard
 from openwa_manager.webhooks.sender import Sender

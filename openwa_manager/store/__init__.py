@@ -1,1 +1,1 @@
-"""What must survive: SQLite behind one writer."""
+"""What must survive: SQLite behind one writer, in rooms by what is kept."""

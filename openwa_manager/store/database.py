@@ -22,7 +22,7 @@ from openwa_manager.domain.errors import (
     StoreDamagedError,
 )
 from openwa_manager.metrics import COMMIT_S, Durations
-from openwa_manager.store.copies import upgrade, write_copy
+from openwa_manager.store.backup.copies import upgrade, write_copy
 
 T = TypeVar("T")
 

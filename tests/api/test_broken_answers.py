@@ -15,7 +15,7 @@ from openwa_manager.api.gateway.errors import answer_as_openwa
 from openwa_manager.api.middleware import assign_request_id, cut_broken_answer, prepare_answer
 from openwa_manager.domain.delivery.events import Event
 from openwa_manager.domain.errors import EngineError
-from openwa_manager.store.outbox import append
+from openwa_manager.store.delivery.outbox import append
 from tests.api.world import World
 
 #: What ends a body in chunks; without it the answer is not whole.

@@ -6,7 +6,7 @@ from pydantic import BaseModel
 from openwa_manager.api.app import make_table
 from openwa_manager.api.openapi import describe
 from openwa_manager.domain.delivery.events import Json
-from openwa_manager.store.endpoints import configure_default
+from openwa_manager.store.delivery.endpoints import configure_default
 from tests.api.world import World, backing_of
 
 

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from openwa_manager.store.database import Database
-from openwa_manager.store.outbox import read_events
+from openwa_manager.store.delivery.outbox import read_events
 
 WRITER = """
 import asyncio, sys
@@ -16,7 +16,7 @@ from functools import partial
 from pathlib import Path
 from openwa_manager.domain.delivery.events import Event
 from openwa_manager.store.database import Database
-from openwa_manager.store.outbox import append
+from openwa_manager.store.delivery.outbox import append
 
 async def write_on(database, name):
     number = 0

@@ -16,7 +16,7 @@ from openwa_manager.domain.session.session import SessionId
 from openwa_manager.services.delivery.broadcaster import Broadcaster, Interest
 from openwa_manager.services.sessions.directory import SessionDirectory
 from openwa_manager.store.database import Database
-from openwa_manager.store.outbox import read_events, seq_before
+from openwa_manager.store.delivery.outbox import read_events, seq_before
 from openwa_manager.webhooks.envelope import write_body
 
 

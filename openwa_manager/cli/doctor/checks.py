@@ -11,7 +11,7 @@ from openwa_manager.domain.errors import ConfigError
 from openwa_manager.engines import registry
 from openwa_manager.engines.program import NodeProgram
 from openwa_manager.host import capacity
-from openwa_manager.store.read_only import SQLITE_VERSION
+from openwa_manager.store.backup.read_only import SQLITE_VERSION
 
 
 def examine(home: Path, environ: Mapping[str, str]) -> Iterator[Finding]:

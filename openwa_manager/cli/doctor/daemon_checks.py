@@ -18,7 +18,7 @@ from openwa_manager.cli.errors import CommandFailedError, NotReachableError
 from openwa_manager.config.settings import SOCKET_PATH_MAX_BYTES, Address
 from openwa_manager.domain.errors import LaunchFailedError, StoreDamagedError
 from openwa_manager.engines.program import NodeProgram
-from openwa_manager.store.read_only import count_sessions
+from openwa_manager.store.backup.read_only import count_sessions
 
 if TYPE_CHECKING:
     from openwa_manager.domain.delivery.events import Json

@@ -31,11 +31,11 @@ from openwa_manager.domain.errors import StorageFullError
 from openwa_manager.domain.ports import Clock, WebhookSender
 from openwa_manager.domain.session.session import SessionId
 from openwa_manager.metrics import QR_PUSH_S, Durations
-from openwa_manager.store import outbox
 from openwa_manager.store.database import Connection, Database
-from openwa_manager.store.endpoints import disable_endpoint, load_endpoint
+from openwa_manager.store.delivery import outbox
+from openwa_manager.store.delivery.endpoints import disable_endpoint, load_endpoint
+from openwa_manager.store.delivery.outbox import Attempt, NextDelivery
 from openwa_manager.store.ids import new_id
-from openwa_manager.store.outbox import Attempt, NextDelivery
 from openwa_manager.webhooks.envelope import write_body
 
 T = TypeVar("T")

@@ -1,8 +1,8 @@
 """Whether there is room for more undelivered events, asked for every event that comes in."""
 
 from openwa_manager.domain.ports import Clock
-from openwa_manager.store.backlog import read_backlog
 from openwa_manager.store.database import Database
+from openwa_manager.store.delivery.backlog import read_backlog
 
 #: How long an answer holds; a second's worth of events does not matter at the cap.
 _HOLDS_S = 1.0

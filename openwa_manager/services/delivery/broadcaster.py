@@ -9,7 +9,7 @@ from openwa_manager.domain.delivery.events import StoredEvent
 from openwa_manager.domain.ports import Clock
 from openwa_manager.domain.session.session import SessionId
 from openwa_manager.store.database import Connection, Database
-from openwa_manager.store.outbox import last_seq, read_events
+from openwa_manager.store.delivery.outbox import last_seq, read_events
 
 _PAGE = 200
 

@@ -6,7 +6,14 @@ from functools import partial
 from openwa_manager.domain.errors import InvalidInputError
 from openwa_manager.services.delivery.dispatcher import Dispatcher
 from openwa_manager.store.database import Database
-from openwa_manager.store.deliveries import Delivery, Place, Selection, count_replayable, list_deliveries, replay
+from openwa_manager.store.delivery.deliveries import (
+    Delivery,
+    Place,
+    Selection,
+    count_replayable,
+    list_deliveries,
+    replay,
+)
 
 #: A replay counts as undelivered; half of what may be undelivered stays free for what happens meanwhile.
 REPLAY_MAX = 100_000

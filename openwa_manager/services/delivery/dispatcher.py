@@ -13,7 +13,7 @@ from openwa_manager.metrics import Durations
 from openwa_manager.services.delivery.attempts import AttemptEnd, DeliveryWorker, Sending
 from openwa_manager.services.delivery.outbox_cursor import OutboxCursor
 from openwa_manager.store.database import Database
-from openwa_manager.store.endpoints import load_active_endpoints
+from openwa_manager.store.delivery.endpoints import load_active_endpoints
 
 
 class Dispatcher:

@@ -13,8 +13,8 @@ from openwa_manager.domain.ports import Clock
 from openwa_manager.services.delivery.attempts import DeliveryWorker, EndpointTest
 from openwa_manager.services.delivery.dispatcher import Dispatcher
 from openwa_manager.store.database import Connection, Database
-from openwa_manager.store.deliveries import count_pending, make_due
-from openwa_manager.store.endpoints import (
+from openwa_manager.store.delivery.deliveries import count_pending, make_due
+from openwa_manager.store.delivery.endpoints import (
     forget_deliveries,
     load_endpoint,
     load_endpoints,

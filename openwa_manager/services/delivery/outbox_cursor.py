@@ -8,8 +8,8 @@ from openwa_manager.domain.delivery.delivery import Lane
 from openwa_manager.domain.delivery.endpoint_queue import StreamKey
 from openwa_manager.domain.delivery.events import EventClass, StoredEvent
 from openwa_manager.domain.delivery.streams import PendingStream
-from openwa_manager.store import outbox
 from openwa_manager.store.database import Database
+from openwa_manager.store.delivery import outbox
 
 #: How many announcements are kept in memory at most; beyond that the disk tells as well.
 _ANNOUNCED_MAX = 1000

@@ -9,8 +9,8 @@ from openwa_manager.domain.delivery.events import StoredEvent
 from openwa_manager.domain.session.session import SessionId, Usage
 from openwa_manager.metrics import LOOP_LAG_S, Durations, Scrape
 from openwa_manager.services.sessions.directory import SessionDirectory
-from openwa_manager.store import outbox
 from openwa_manager.store.database import Database
+from openwa_manager.store.delivery import outbox
 
 #: How often the event loop's lateness is looked at; it costs a wake-up each.
 _PERIOD_S = 1.0

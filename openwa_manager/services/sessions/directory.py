@@ -9,8 +9,8 @@ from openwa_manager.domain.errors import DrainingError
 from openwa_manager.domain.session.session import Identity, Launch, Session, SessionId, Step
 from openwa_manager.services.sessions.supervisors import Supervisors
 from openwa_manager.services.starting.progress import Progress, StartCounts
-from openwa_manager.store import registry
 from openwa_manager.store.database import Database
+from openwa_manager.store.sessions import registry
 
 
 class SessionDirectory:

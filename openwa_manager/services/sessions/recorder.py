@@ -6,8 +6,8 @@ from functools import partial
 from openwa_manager.domain.delivery.events import Event, StoredEvent
 from openwa_manager.domain.session.decisions import Decisions
 from openwa_manager.domain.session.session import Session, Step
-from openwa_manager.store import engine_events, registry
 from openwa_manager.store.database import Connection, Database
+from openwa_manager.store.sessions import engine_events, registry
 
 
 class Recorder:

@@ -17,7 +17,7 @@ from openwa_manager.services.starting.bulkhead import keep_running
 from openwa_manager.services.starting.dependencies import Dependencies
 from openwa_manager.services.starting.progress import Progress
 from openwa_manager.services.starting.reconciler import by_last_connection, examine, patiently, sweep_leftovers
-from openwa_manager.store import registry
+from openwa_manager.store.sessions import registry
 
 _log = structlog.get_logger()
 

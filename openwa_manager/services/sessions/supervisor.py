@@ -21,7 +21,7 @@ from openwa_manager.services.sessions.mailbox import Entry, Mailbox, confirm_rep
 from openwa_manager.services.sessions.qr_images import QrImages
 from openwa_manager.services.sessions.recorder import Recorder
 from openwa_manager.services.starting.dependencies import Dependencies
-from openwa_manager.store.engine_events import RepeatedError
+from openwa_manager.store.sessions.engine_events import RepeatedError
 
 _log = structlog.get_logger()
 

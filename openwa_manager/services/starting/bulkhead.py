@@ -12,7 +12,7 @@ from openwa_manager.domain.session.stimuli import Observation, SupervisionFailed
 from openwa_manager.processes.shortage import is_shortage
 from openwa_manager.services.starting.dependencies import Dependencies
 from openwa_manager.services.starting.reconciler import examine
-from openwa_manager.store import registry
+from openwa_manager.store.sessions import registry
 
 _log = structlog.get_logger()
 

@@ -28,9 +28,9 @@ from openwa_manager.engines.credentials import read_engine_key
 from openwa_manager.engines.registry import name_of
 from openwa_manager.host.home import Home
 from openwa_manager.processes.reading.discovery import FoundEngine, find_engines
-from openwa_manager.store import registry
+from openwa_manager.store.backup.restore import restore_newest
 from openwa_manager.store.database import Connection, Database
-from openwa_manager.store.rescue import rescue
+from openwa_manager.store.sessions import registry
 
 _log = structlog.get_logger()
 
@@ -61,7 +61,7 @@ async def open_safely(home: Home, clock: Clock) -> tuple[Database, DatabaseLoss 
             why = str(error)
         else:
             return database, None
-    copy = await asyncio.to_thread(rescue, home.database, home.copies, clock.now().at)
+    copy = await asyncio.to_thread(restore_newest, home.database, home.copies, clock.now().at)
     _log.error("database_lost", why=why, restored=str(copy) if copy else None, database=str(home.database))
     database = Database(home.database, home.copies)
     await database.open()

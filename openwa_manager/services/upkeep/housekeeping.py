@@ -10,10 +10,10 @@ import structlog
 from openwa_manager.domain.errors import OpenwaManagerError
 from openwa_manager.domain.ports import Clock
 from openwa_manager.host.logfile import LogPolicy, make_room, rotate
-from openwa_manager.store import engine_events
-from openwa_manager.store.backlog import drop_passing, read_backlog
 from openwa_manager.store.database import Database, SqliteError
-from openwa_manager.store.retention import Retention, prune
+from openwa_manager.store.delivery.backlog import drop_passing, read_backlog
+from openwa_manager.store.delivery.retention import Retention, prune
+from openwa_manager.store.sessions import engine_events
 
 _log = structlog.get_logger()
 

@@ -8,7 +8,7 @@ from standardwebhooks import Webhook
 
 from openwa_manager.api.delivery.responses import EndpointOut, NewEndpointOut, TrialOut
 from openwa_manager.services.delivery.endpoints import ENDPOINTS_MAX
-from openwa_manager.store.endpoints import configure_default, load_endpoints
+from openwa_manager.store.delivery.endpoints import configure_default, load_endpoints
 from tests.api.world import Object, World
 from tests.fakes.receiver import Received, Receiver, hang_up, receiving
 

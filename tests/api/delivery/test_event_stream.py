@@ -10,7 +10,7 @@ import aiohttp
 from openwa_manager.api.delivery.event_stream import EVENT_STREAM
 from openwa_manager.domain.delivery.events import Event
 from openwa_manager.domain.session.session import LinkState, SessionId
-from openwa_manager.store.outbox import append
+from openwa_manager.store.delivery.outbox import append
 from tests.api.delivery.channels import PACE
 from tests.api.world import Object, World
 

@@ -14,9 +14,9 @@ from openwa_manager.domain.ports import Clock, WebhookSender
 from openwa_manager.domain.session.session import SessionId
 from openwa_manager.services.delivery.attempts import DeliveryWorker, EnvelopeWriter
 from openwa_manager.services.delivery.dispatcher import Dispatcher
-from openwa_manager.store import outbox
 from openwa_manager.store.database import Database
-from openwa_manager.store.endpoints import save_endpoint
+from openwa_manager.store.delivery import outbox
+from openwa_manager.store.delivery.endpoints import save_endpoint
 from tests.fakes.clock import FakeClock, settle
 
 NOW = 1_800_000_000.0  # where FakeClock begins

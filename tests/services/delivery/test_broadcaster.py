@@ -10,7 +10,7 @@ from openwa_manager.domain.delivery.events import StoredEvent
 from openwa_manager.domain.session.session import SessionId
 from openwa_manager.services.delivery.broadcaster import Broadcaster, Interest
 from openwa_manager.store.database import Database
-from openwa_manager.store.outbox import append
+from openwa_manager.store.delivery.outbox import append
 from tests.fakes.clock import FakeClock
 from tests.services.delivery.dispatch_setup import an_event
 

@@ -11,8 +11,8 @@ from openwa_manager.domain.delivery.delivery import AttemptResult, Delivered, De
 from openwa_manager.domain.delivery.events import EndpointId
 from openwa_manager.services.delivery.deliveries import Deliveries
 from openwa_manager.services.delivery.endpoints import DefaultEndpointSettings, EndpointPatch, Endpoints
-from openwa_manager.store.deliveries import Selection
-from openwa_manager.store.endpoints import load_endpoints
+from openwa_manager.store.delivery.deliveries import Selection
+from openwa_manager.store.delivery.endpoints import load_endpoints
 from tests.services.delivery.dispatch_setup import POLICY, DispatchSetup, an_endpoint, an_event, running
 
 ID = EndpointId("ep_1")

@@ -11,9 +11,9 @@ import pytest
 from openwa_manager.domain.delivery.delivery import DeliveryPolicy, Endpoint
 from openwa_manager.host.clock import SystemClock
 from openwa_manager.services.delivery.dispatcher import Dispatcher
-from openwa_manager.store import outbox
 from openwa_manager.store.database import Database
-from openwa_manager.store.endpoints import save_endpoint
+from openwa_manager.store.delivery import outbox
+from openwa_manager.store.delivery.endpoints import save_endpoint
 from openwa_manager.webhooks.address import AddressGuard
 from openwa_manager.webhooks.sender import Sender
 from tests.fakes.receiver import Receiver, Vice, ask_to_wait, hang, hang_up, promise_and_hang_up, receiving

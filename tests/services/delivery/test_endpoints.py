@@ -12,7 +12,7 @@ from openwa_manager.domain.errors import ConflictError
 from openwa_manager.services.delivery.attempts import EnvelopeWriter
 from openwa_manager.services.delivery.endpoints import DefaultEndpointSettings, EndpointPatch, Endpoints
 from openwa_manager.store.database import Database
-from openwa_manager.store.endpoints import configure_default, load_endpoint
+from openwa_manager.store.delivery.endpoints import configure_default, load_endpoint
 from tests.api.delivery.channels import channels_of
 
 WRITER = EnvelopeWriter(host="host-1", qr_image=lambda *_: None)

@@ -8,9 +8,9 @@ from openwa_manager.domain.delivery.delivery import Lane
 from openwa_manager.domain.delivery.endpoint_queue import StreamKey
 from openwa_manager.domain.delivery.events import EndpointId, Event, StoredEvent
 from openwa_manager.services.delivery.outbox_cursor import OutboxCursor
-from openwa_manager.store import outbox
 from openwa_manager.store.database import Database
-from openwa_manager.store.endpoints import save_endpoint
+from openwa_manager.store.delivery import outbox
+from openwa_manager.store.delivery.endpoints import save_endpoint
 from tests.services.delivery.dispatch_setup import a_code, an_endpoint, an_event
 
 ENDPOINT = EndpointId("ep_1")

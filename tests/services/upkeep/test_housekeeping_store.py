@@ -6,10 +6,10 @@ from pathlib import Path
 from openwa_manager.domain.delivery.events import Event
 from openwa_manager.host.logfile import LogPolicy
 from openwa_manager.services.upkeep.housekeeping import EngineLogs, Housekeeping
-from openwa_manager.store.backlog import read_backlog
 from openwa_manager.store.database import Database
-from openwa_manager.store.endpoints import save_endpoint
-from openwa_manager.store.outbox import append, read_events
+from openwa_manager.store.delivery.backlog import read_backlog
+from openwa_manager.store.delivery.endpoints import save_endpoint
+from openwa_manager.store.delivery.outbox import append, read_events
 from tests.fakes.clock import FakeClock
 from tests.services.delivery.dispatch_setup import an_endpoint, an_event
 

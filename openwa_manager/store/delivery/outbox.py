@@ -9,10 +9,10 @@ from openwa_manager.domain.delivery.endpoint_queue import StreamKey
 from openwa_manager.domain.delivery.events import Event, EventClass, StoredEvent, beginning_in
 from openwa_manager.domain.delivery.streams import PendingStream
 from openwa_manager.domain.session.session import SessionId
-from openwa_manager.store.backlog import BACKLOG_LIMIT, BacklogLimit, drop_passing, read_backlog
 from openwa_manager.store.columns import Row, json_object, query, text, to_json
-from openwa_manager.store.endpoints import load_active_endpoints
-from openwa_manager.store.enrichment import enrich
+from openwa_manager.store.delivery.backlog import BACKLOG_LIMIT, BacklogLimit, drop_passing, read_backlog
+from openwa_manager.store.delivery.endpoints import load_active_endpoints
+from openwa_manager.store.delivery.enrichment import enrich
 from openwa_manager.store.ids import new_id
 
 _INSERT_EVENT = """

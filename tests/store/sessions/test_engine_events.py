@@ -3,7 +3,7 @@ import sqlite3
 import pytest
 
 from openwa_manager.domain.session.session import SessionId
-from openwa_manager.store.engine_events import KEPT_S, RepeatedError, forget_old, remember
+from openwa_manager.store.sessions.engine_events import KEPT_S, RepeatedError, forget_old, remember
 
 A, B = SessionId("a"), SessionId("b")
 

@@ -24,9 +24,9 @@ from openwa_manager.domain.session.session import (
     Spec,
     Step,
 )
-from openwa_manager.store import outbox
 from openwa_manager.store.columns import Column, query, text, to_json
-from openwa_manager.store.reasons import reason_of, reason_to_json
+from openwa_manager.store.delivery import outbox
+from openwa_manager.store.sessions.reasons import reason_of, reason_to_json
 
 #: How many steps of each session are kept.
 STEPS_KEPT = 500

@@ -9,10 +9,10 @@ from pathlib import Path
 import pytest
 
 from openwa_manager.domain.errors import CopyFailedError, SchemaTooNewError
-from openwa_manager.store.copies import KEPT_COUNT, upgrade
+from openwa_manager.store.backup.copies import KEPT_COUNT, upgrade
+from openwa_manager.store.backup.restore import restore_newest
 from openwa_manager.store.database import Database
 from openwa_manager.store.migrations import Migration, migrate, shipped
-from openwa_manager.store.rescue import rescue
 
 
 def migration(number: int, sql: str | None = None) -> Migration:
@@ -171,12 +171,12 @@ def test_a_copy_of_another_history_is_not_named(files: Files) -> None:
         files.upgrade([migration(1), migration(2, "CREATE TABLE other (a TEXT);")])
 
 
-def test_the_rescue_of_a_damaged_database_does_not_take_a_copy_from_before_a_migration(files: Files) -> None:
+def test_a_damaged_database_is_not_replaced_by_a_copy_from_before_a_migration(files: Files) -> None:
     files.upgrade(up_to(2))
     files.upgrade(up_to(3))
     files.path.write_bytes(b"\xff" * 10_000)
 
-    assert rescue(files.path, files.copies, at=9.0) is None
+    assert restore_newest(files.path, files.copies, at=9.0) is None
 
 
 @pytest.fixture

@@ -3,8 +3,8 @@ from dataclasses import replace
 
 from openwa_manager.domain.delivery.delivery import DEFAULT_ENDPOINT, Endpoint
 from openwa_manager.domain.delivery.events import EndpointId, Event
-from openwa_manager.store.deliveries import count_pending
-from openwa_manager.store.endpoints import (
+from openwa_manager.store.delivery.deliveries import count_pending
+from openwa_manager.store.delivery.endpoints import (
     configure_default,
     disable_endpoint,
     forget_deliveries,
@@ -15,7 +15,7 @@ from openwa_manager.store.endpoints import (
     rotate_secret,
     save_endpoint,
 )
-from openwa_manager.store.outbox import append
+from openwa_manager.store.delivery.outbox import append
 
 ONE = "one"
 ENDPOINT = Endpoint(

@@ -6,10 +6,10 @@ from contextlib import closing
 from pathlib import Path
 
 from openwa_manager.host.files import replacing
-from openwa_manager.store.read_only import connect_read_only
+from openwa_manager.store.backup.read_only import connect_read_only
 
 
-def rescue(path: Path, copies: Path, at: float) -> Path | None:
+def restore_newest(path: Path, copies: Path, at: float) -> Path | None:
     """Move the database at `path` aside, restore the newest sound copy and return which one that was.
 
     None means that there is no sound copy: the next open makes an empty database. `at` (wall time) names what was

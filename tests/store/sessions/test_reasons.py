@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from openwa_manager.domain.session.reasons import Facts, Reason, ReasonCode, Silence, Words
-from openwa_manager.store.reasons import reason_of, reason_to_json
+from openwa_manager.store.sessions.reasons import reason_of, reason_to_json
 
 SENTENCE = "no sign of life for 120 s"
 SILENCE = Reason(code=ReasonCode.NETWORK, facts=Silence(limit_s=120.0), at=1.0)

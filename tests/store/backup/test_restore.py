@@ -5,9 +5,9 @@ import pytest
 
 from openwa_manager.domain.delivery.events import Event
 from openwa_manager.domain.errors import StoreDamagedError
+from openwa_manager.store.backup.restore import restore_newest
 from openwa_manager.store.database import Database
-from openwa_manager.store.outbox import append, read_events
-from openwa_manager.store.rescue import rescue
+from openwa_manager.store.delivery.outbox import append, read_events
 
 
 async def tell(database: Database, event_type: str) -> None:
@@ -36,7 +36,7 @@ async def test_the_newest_sound_copy_takes_the_place_of_a_damaged_database(tmp_p
     with pytest.raises(StoreDamagedError):
         await Database(path).open()
 
-    restored = rescue(path, copies, at=9.0)
+    restored = restore_newest(path, copies, at=9.0)
 
     assert restored == copies / "manager-2.db"
     async with Database(path) as database:
@@ -56,7 +56,7 @@ async def test_a_copy_is_found_in_a_home_whose_name_means_something_in_a_uri(tmp
         await database.snapshot(copies / "manager-1.db")
     damage(path)
 
-    restored = rescue(path, copies, at=9.0)
+    restored = restore_newest(path, copies, at=9.0)
 
     assert restored == copies / "manager-1.db"
     async with Database(path) as database:
@@ -68,7 +68,7 @@ async def test_a_log_of_the_damaged_file_is_put_aside_with_it(tmp_path: Path, co
     damage(path)
     damage(tmp_path / "manager.db-wal")
 
-    rescue(path, copies, at=9.0)
+    restore_newest(path, copies, at=9.0)
 
     assert sorted(file.name for file in tmp_path.glob("manager.db*")) == [
         "manager.db.damaged-9",
@@ -80,7 +80,7 @@ async def test_without_a_copy_the_next_database_is_empty(tmp_path: Path, copies:
     path = tmp_path / "manager.db"
     damage(path)
 
-    assert rescue(path, copies, at=9.0) is None
+    assert restore_newest(path, copies, at=9.0) is None
 
     async with Database(path) as database:
         assert await database.read(read_events) == []

@@ -22,8 +22,8 @@ from openwa_manager.domain.session.session import (
     Step,
 )
 from openwa_manager.store.database import Database
-from openwa_manager.store.outbox import read_events
-from openwa_manager.store.registry import (
+from openwa_manager.store.delivery.outbox import read_events
+from openwa_manager.store.sessions.registry import (
     LAUNCHES_KEPT,
     STEPS_KEPT,
     load_sessions,

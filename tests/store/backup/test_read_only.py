@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from openwa_manager.store.read_only import connect_read_only
+from openwa_manager.store.backup.read_only import connect_read_only
 
 
 @pytest.fixture

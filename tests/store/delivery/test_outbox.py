@@ -6,16 +6,14 @@ from functools import partial
 
 import pytest
 
-from openwa_manager.domain.delivery.delivery import DeliveryState, Endpoint, Lane, Tries
-from openwa_manager.domain.delivery.endpoint_queue import StreamKey
-from openwa_manager.domain.delivery.events import EndpointId, Event, Json, matches_any
+from openwa_manager.domain.delivery.delivery import DeliveryState, Tries
+from openwa_manager.domain.delivery.events import Json, matches_any
 from openwa_manager.domain.delivery.streams import PendingStream
 from openwa_manager.domain.session.session import SessionId
-from openwa_manager.store.backlog import Backlog, BacklogLimit, drop_passing, read_backlog
-from openwa_manager.store.deliveries import Place, Selection, list_deliveries, replay
-from openwa_manager.store.endpoints import remove_endpoint, save_endpoint
-from openwa_manager.store.ids import new_id
-from openwa_manager.store.outbox import (
+from openwa_manager.store.delivery.backlog import read_backlog
+from openwa_manager.store.delivery.deliveries import Selection, list_deliveries
+from openwa_manager.store.delivery.endpoints import save_endpoint
+from openwa_manager.store.delivery.outbox import (
     Attempt,
     append,
     drop,
@@ -26,42 +24,13 @@ from openwa_manager.store.outbox import (
     read_streams,
     record,
 )
-from openwa_manager.store.retention import Retention, prune
 from openwa_manager.webhooks.envelope import write_body
-
-NOW = 1_800_000_000.0
-DAY_S = 86_400.0
-MAIN = StreamKey(EndpointId("ep_1"), Lane.MAIN, "a")
-QR = StreamKey(EndpointId("ep_1"), Lane.QR, "a")
-
-
-def an_endpoint(name: str = "ep_1", *, is_active: bool = True, sessions: tuple[str, ...] = ("*",)) -> Endpoint:
-    return Endpoint(
-        endpoint_id=EndpointId(name),
-        url="http://x",
-        secret="s",
-        sessions=sessions,
-        is_active=is_active,
-        created_at=0.0,
-        updated_at=0.0,
-    )
-
-
-def an_event(event_type: str = "session.status", session: str | None = "a", at: float = NOW) -> Event:
-    return Event(type=event_type, occurred_at=at, session_id=SessionId(session) if session else None)
-
-
-def an_attempt(seq: int, state: DeliveryState = DeliveryState.DELIVERED, at: float = NOW) -> Attempt:
-    return Attempt(seq=seq, at=at, state=state, tries=Tries(attempts=1, first_at=at), status=200)
+from tests.store.delivery.samples import MAIN, NOW, QR, an_attempt, an_endpoint, an_event, states
 
 
 @pytest.fixture(autouse=True)
 def endpoint(connection: sqlite3.Connection) -> None:
     save_endpoint(connection, an_endpoint())
-
-
-def states(connection: sqlite3.Connection) -> list[tuple[int, str]]:
-    return connection.execute("SELECT event_seq, state FROM delivery ORDER BY event_seq, endpoint_id").fetchall()
 
 
 def test_what_is_announced_is_what_a_later_reader_finds(connection: sqlite3.Connection) -> None:
@@ -230,155 +199,6 @@ def test_recording_what_was_dropped_meanwhile_changes_nothing(connection: sqlite
 
     assert record(connection, QR, an_attempt(1)) == 0.0
     assert states(connection) == [(2, "pending")]
-
-
-def test_ids_sort_by_time() -> None:
-    ids = [new_id("evt", at) for at in (0.0, 1.0, NOW, NOW + 0.001, NOW + 1e6)]
-
-    assert sorted(ids) == ids
-    assert all(len(one) == len("evt_") + 26 for one in ids)
-
-
-# --- deliveries
-
-
-def test_deliveries_are_listed_newest_first_in_pages(connection: sqlite3.Connection) -> None:
-    append(connection, [an_event(at=NOW + number) for number in range(5)])
-    record(connection, MAIN, an_attempt(1))
-
-    first_page = list_deliveries(connection, Selection(), limit=2)
-    second_page = list_deliveries(connection, Selection(), behind=Place(first_page[-1].seq, "ep_1"), limit=2)
-
-    assert [delivery.seq for delivery in (*first_page, *second_page)] == [5, 4, 3, 2]
-    assert first_page[0].next_at is None
-    (delivered,) = list_deliveries(connection, Selection(state=DeliveryState.DELIVERED))
-    assert (delivered.seq, delivered.settled_at, delivered.last_status, delivered.attempts) == (1, NOW, 200, 1)
-
-
-@pytest.mark.parametrize(
-    ("selection", "expected"),
-    [
-        (Selection(session_id=SessionId("a")), {1, 3}),
-        (Selection(since=NOW + 1, until=NOW + 3), {2, 3}),
-        (Selection(state=DeliveryState.DEAD), {1, 2}),
-        (Selection(session_id=SessionId("b"), state=DeliveryState.DEAD), {2}),
-        (Selection(), {1, 2, 3, 4}),
-    ],
-)
-def test_what_is_selected_is_sent_again_from_the_first_try(
-    connection: sqlite3.Connection, selection: Selection, expected: set[int]
-) -> None:
-    append(connection, [an_event(session=session, at=NOW + at) for at, session in enumerate("abab")])
-    ends = (DeliveryState.DEAD, DeliveryState.DEAD, DeliveryState.DELIVERED, DeliveryState.DELIVERED)
-    for seq, (session, state) in enumerate(zip("abab", ends, strict=True), 1):
-        record(connection, MAIN._replace(session_id=session), an_attempt(seq, state))
-
-    count, _ = replay(connection, selection)
-
-    assert count == len(expected)
-    assert {seq for seq, state in states(connection) if state == "pending"} == expected
-    assert read_backlog(connection).row_count == len(expected)
-
-
-def test_events_are_replayed_by_their_ids(connection: sqlite3.Connection) -> None:
-    stored = append(connection, [an_event(), an_event()])
-    for one in stored:
-        record(connection, MAIN, an_attempt(one.seq))
-
-    assert replay(connection, Selection(ids=[stored[1].id, "evt_unknown"])) == (1, None)
-
-    first = read_next(connection, MAIN)
-    assert first is not None
-    assert (first.stored, first.tries) == (stored[1], Tries())
-
-
-def test_codes_are_never_replayed(connection: sqlite3.Connection) -> None:
-    append(connection, [an_event("session.qr")])
-    record(connection, QR, an_attempt(1))
-
-    assert replay(connection, Selection()) == (0, None)
-
-
-# --- retention
-
-
-def test_the_backlog_counts_what_is_undelivered_through_every_change(connection: sqlite3.Connection) -> None:
-    append(connection, [an_event(), an_event(), an_event("session.qr"), an_event("session.qr")])
-    assert read_backlog(connection).row_count == 3
-
-    record(connection, MAIN, an_attempt(1))
-    record(connection, MAIN, replace(an_attempt(2, DeliveryState.PENDING), next_at=NOW))
-    assert read_backlog(connection).row_count == 2
-
-    replay(connection, Selection(ids=[read_events(connection)[0].id]))
-    assert read_backlog(connection).row_count == 3
-
-    remove_endpoint(connection, EndpointId("ep_1"))
-    assert read_backlog(connection) == Backlog(row_count=0, byte_count=0)
-
-
-def test_a_backlog_is_full_by_rows_or_by_bytes() -> None:
-    limit = BacklogLimit(row_count=100, byte_count=1000)
-
-    assert not Backlog(row_count=99, byte_count=999).is_full(limit)
-    assert Backlog(row_count=100, byte_count=0).is_full(limit)
-    assert Backlog(row_count=0, byte_count=1000).is_full(limit)
-    assert Backlog(row_count=95, byte_count=0).is_near(limit)
-    assert not Backlog(row_count=94, byte_count=949).is_near(limit)
-
-
-def test_what_is_shed_is_passing_only(connection: sqlite3.Connection) -> None:
-    append(connection, [an_event(kind) for kind in ("session.status", "presence.update", "message.received", "call.x")])
-
-    assert drop_passing(connection) == 2
-    assert drop_passing(connection) == 0
-    assert states(connection) == [(1, "pending"), (3, "pending")]
-
-
-def test_at_the_cap_passing_events_make_room_for_new_ones(connection: sqlite3.Connection) -> None:
-    append(connection, [an_event(kind) for kind in ("session.status", "presence.update", "call.x")])
-
-    append(connection, [an_event("session.connected")], BacklogLimit(row_count=4))
-    append(connection, [an_event("message.received")], BacklogLimit(row_count=4))
-
-    assert states(connection) == [(1, "pending"), (4, "pending"), (5, "pending")]
-
-
-def test_delivered_events_go_after_a_week_and_undelivered_ones_stay(connection: sqlite3.Connection) -> None:
-    append(connection, [an_event(at=NOW - 8 * DAY_S), an_event(at=NOW - 8 * DAY_S), an_event(at=NOW)])
-    record(connection, MAIN, an_attempt(2))
-    record(connection, MAIN, an_attempt(3))
-
-    assert prune(connection, NOW, Retention()) == 1
-
-    assert [stored.seq for stored in read_events(connection)] == [1, 3]
-    assert prune(connection, NOW, Retention()) == 0
-
-
-def test_only_so_many_delivered_events_are_kept_and_the_oldest_go_first(connection: sqlite3.Connection) -> None:
-    append(connection, [an_event() for _ in range(5)])
-    for seq in (1, 2, 3, 5):
-        record(connection, MAIN, an_attempt(seq))
-
-    prune(connection, NOW, Retention(delivered_max=2))
-
-    assert [stored.seq for stored in read_events(connection)] == [4, 5]
-
-
-def test_dead_letters_are_kept_for_a_month(connection: sqlite3.Connection) -> None:
-    append(connection, [an_event(at=NOW - 40 * DAY_S), an_event(at=NOW - 40 * DAY_S)])
-    record(connection, MAIN, an_attempt(1, DeliveryState.DEAD, at=NOW - 31 * DAY_S))
-    record(connection, MAIN, an_attempt(2, DeliveryState.DEAD, at=NOW - 29 * DAY_S))
-
-    while prune(connection, NOW, Retention()):
-        pass
-
-    assert [stored.seq for stored in read_events(connection)] == [2]
-    assert states(connection) == [(2, "dead")]
-
-
-def test_pruning_an_empty_outbox_does_nothing(connection: sqlite3.Connection) -> None:
-    assert prune(connection, NOW, Retention()) == 0
 
 
 def effort(connection: sqlite3.Connection, function: Callable[[sqlite3.Connection], object]) -> int:

@@ -3,7 +3,7 @@
 import sqlite3
 from dataclasses import dataclass
 
-from openwa_manager.store.outbox import last_seq
+from openwa_manager.store.delivery.outbox import last_seq
 
 #: How many rows one call removes at most of each kind, so that no write waits long behind it.
 _CHUNK = 2_000

@@ -1,0 +1,101 @@
+import sqlite3
+from dataclasses import replace
+
+import pytest
+
+from openwa_manager.domain.delivery.delivery import DeliveryState
+from openwa_manager.domain.delivery.events import EndpointId
+from openwa_manager.store.delivery.backlog import Backlog, BacklogLimit, drop_passing, read_backlog
+from openwa_manager.store.delivery.deliveries import Selection, replay
+from openwa_manager.store.delivery.endpoints import remove_endpoint, save_endpoint
+from openwa_manager.store.delivery.outbox import (
+    append,
+    read_events,
+    record,
+)
+from openwa_manager.store.delivery.retention import Retention, prune
+from tests.store.delivery.samples import DAY_S, MAIN, NOW, an_attempt, an_endpoint, an_event, states
+
+
+@pytest.fixture(autouse=True)
+def endpoint(connection: sqlite3.Connection) -> None:
+    save_endpoint(connection, an_endpoint())
+
+
+def test_the_backlog_counts_what_is_undelivered_through_every_change(connection: sqlite3.Connection) -> None:
+    append(connection, [an_event(), an_event(), an_event("session.qr"), an_event("session.qr")])
+    assert read_backlog(connection).row_count == 3
+
+    record(connection, MAIN, an_attempt(1))
+    record(connection, MAIN, replace(an_attempt(2, DeliveryState.PENDING), next_at=NOW))
+    assert read_backlog(connection).row_count == 2
+
+    replay(connection, Selection(ids=[read_events(connection)[0].id]))
+    assert read_backlog(connection).row_count == 3
+
+    remove_endpoint(connection, EndpointId("ep_1"))
+    assert read_backlog(connection) == Backlog(row_count=0, byte_count=0)
+
+
+def test_a_backlog_is_full_by_rows_or_by_bytes() -> None:
+    limit = BacklogLimit(row_count=100, byte_count=1000)
+
+    assert not Backlog(row_count=99, byte_count=999).is_full(limit)
+    assert Backlog(row_count=100, byte_count=0).is_full(limit)
+    assert Backlog(row_count=0, byte_count=1000).is_full(limit)
+    assert Backlog(row_count=95, byte_count=0).is_near(limit)
+    assert not Backlog(row_count=94, byte_count=949).is_near(limit)
+
+
+def test_only_what_is_of_passing_interest_is_dropped(connection: sqlite3.Connection) -> None:
+    append(connection, [an_event(kind) for kind in ("session.status", "presence.update", "message.received", "call.x")])
+
+    assert drop_passing(connection) == 2
+    assert drop_passing(connection) == 0
+    assert states(connection) == [(1, "pending"), (3, "pending")]
+
+
+def test_at_the_cap_passing_events_make_room_for_new_ones(connection: sqlite3.Connection) -> None:
+    append(connection, [an_event(kind) for kind in ("session.status", "presence.update", "call.x")])
+
+    append(connection, [an_event("session.connected")], BacklogLimit(row_count=4))
+    append(connection, [an_event("message.received")], BacklogLimit(row_count=4))
+
+    assert states(connection) == [(1, "pending"), (4, "pending"), (5, "pending")]
+
+
+def test_delivered_events_go_after_a_week_and_undelivered_ones_stay(connection: sqlite3.Connection) -> None:
+    append(connection, [an_event(at=NOW - 8 * DAY_S), an_event(at=NOW - 8 * DAY_S), an_event(at=NOW)])
+    record(connection, MAIN, an_attempt(2))
+    record(connection, MAIN, an_attempt(3))
+
+    assert prune(connection, NOW, Retention()) == 1
+
+    assert [stored.seq for stored in read_events(connection)] == [1, 3]
+    assert prune(connection, NOW, Retention()) == 0
+
+
+def test_only_so_many_delivered_events_are_kept_and_the_oldest_go_first(connection: sqlite3.Connection) -> None:
+    append(connection, [an_event() for _ in range(5)])
+    for seq in (1, 2, 3, 5):
+        record(connection, MAIN, an_attempt(seq))
+
+    prune(connection, NOW, Retention(delivered_max=2))
+
+    assert [stored.seq for stored in read_events(connection)] == [4, 5]
+
+
+def test_dead_letters_are_kept_for_a_month(connection: sqlite3.Connection) -> None:
+    append(connection, [an_event(at=NOW - 40 * DAY_S), an_event(at=NOW - 40 * DAY_S)])
+    record(connection, MAIN, an_attempt(1, DeliveryState.DEAD, at=NOW - 31 * DAY_S))
+    record(connection, MAIN, an_attempt(2, DeliveryState.DEAD, at=NOW - 29 * DAY_S))
+
+    while prune(connection, NOW, Retention()):
+        pass
+
+    assert [stored.seq for stored in read_events(connection)] == [2]
+    assert states(connection) == [(2, "dead")]
+
+
+def test_pruning_an_empty_outbox_does_nothing(connection: sqlite3.Connection) -> None:
+    assert prune(connection, NOW, Retention()) == 0
