@@ -7,8 +7,9 @@ from typing import Protocol
 import structlog
 
 from openwa_manager.domain.errors import StoreDamagedError
-from openwa_manager.domain.session.session import ProcessState, Session
-from openwa_manager.domain.session.stimuli import Observation, SupervisionFailed
+from openwa_manager.domain.ports import Target
+from openwa_manager.domain.session.session import Launch, ProcessState, Session
+from openwa_manager.domain.session.stimuli import EngineEnded, Observation, SupervisionFailed
 from openwa_manager.processes.shortage import is_shortage
 from openwa_manager.services.starting.dependencies import Dependencies
 from openwa_manager.services.starting.reconciler import examine
@@ -18,8 +19,8 @@ _log = structlog.get_logger()
 
 _BUGS_FORGIVEN = 3
 _BUG_WINDOW_S = 600.0
-#: So long a session rests after a bug, lest it spins.
-_PAUSE_S = 1.0
+#: The pause after the first bug; it doubles with each further one in the window, up to the second number.
+_PAUSE_S, _PAUSE_MAX_S = 1.0, 60.0
 
 
 class Supervised(Protocol):
@@ -50,12 +51,12 @@ class Supervised(Protocol):
 
 async def keep_running(supervisor: Supervised, dependencies: Dependencies) -> None:
     """Run a supervisor until its session is gone; the third bug within 10 min ends the engine and fails the session."""
-    bugs: deque[float] = deque(maxlen=_BUGS_FORGIVEN)
+    bugs: deque[float] = deque()
     is_broken = False
     while not supervisor.is_gone:
         try:
             if is_broken:
-                await _start_over(supervisor, dependencies, is_hopeless=_are_too_many(bugs))
+                await _start_over(supervisor, dependencies, is_hopeless=len(bugs) >= _BUGS_FORGIVEN)
             is_broken = True
             await supervisor.run()
         except Exception as error:
@@ -67,7 +68,9 @@ async def keep_running(supervisor: Supervised, dependencies: Dependencies) -> No
             else:
                 _log.exception("supervisor_failed", session_id=supervisor.session.session_id)
                 bugs.append(now_s)
-            await dependencies.clock.sleep_until(now_s + _PAUSE_S * 2 ** max(0, len(bugs) - 1))
+            while bugs and now_s - bugs[0] >= _BUG_WINDOW_S:
+                bugs.popleft()
+            await dependencies.clock.sleep_until(now_s + min(_PAUSE_MAX_S, _PAUSE_S * 2 ** max(0, len(bugs) - 1)))
 
 
 def _is_damage(error: Exception) -> bool:
@@ -76,16 +79,28 @@ def _is_damage(error: Exception) -> bool:
     return isinstance(error, StoreDamagedError)
 
 
-def _are_too_many(bugs: deque[float]) -> bool:
-    return len(bugs) == _BUGS_FORGIVEN and bugs[-1] - bugs[0] < _BUG_WINDOW_S
-
-
 async def _start_over(supervisor: Supervised, dependencies: Dependencies, *, is_hopeless: bool) -> None:
     session_id = supervisor.session.session_id
     recorded = await dependencies.database.read(partial(registry.load_session, session_id=session_id))
     session = recorded or supervisor.session
     supervisor.rebuild(session)
-    if session.process is not ProcessState.STOPPED:  # one that rests must not be started by our own bug
-        supervisor.tell(await examine(session, dependencies))
+    if session.process is ProcessState.STOPPED:  # one that rests must not be started by our own bug
+        return
+    if is_hopeless and session.process is ProcessState.STOPPING and session.launch is not None:
+        supervisor.tell(await _end(session, session.launch, dependencies))
+        return
+    supervisor.tell(await examine(session, dependencies))
     if is_hopeless:
         supervisor.tell(SupervisionFailed())
+
+
+async def _end(session: Session, launch: Launch, dependencies: Dependencies) -> EngineEnded:
+    """End an engine in place of its supervisor, which has failed at that again and again."""
+    target = Target(
+        session_id=session.session_id,
+        launch_id=launch.launch_id,
+        directory=dependencies.directory(session.session_id),
+        identity=launch.identity,
+    )
+    ended = await dependencies.launcher.end(target, dependencies.stop_grace_s)
+    return EngineEnded(launch_id=launch.launch_id, exit=ended)
