@@ -37,10 +37,11 @@ from openwa_manager.domain.session.stimuli import (
     EngineFaulted,
     Launched,
     LaunchFailed,
+    LaunchPostponed,
     ProcessExited,
 )
 from openwa_manager.host.logfile import open_log
-from openwa_manager.processes.shortage import is_shortage
+from openwa_manager.processes.shortage import limit_of
 from openwa_manager.services.starting.dependencies import Dependencies
 from openwa_manager.services.starting.start_ticket import Listener, StartTicket
 from openwa_manager.watcher.qr import remove_qr, write_qr
@@ -178,14 +179,16 @@ class Executor:
         )
 
     async def _spawn(self, launch: Launch) -> None:
-        """Start the engine; while the host is short of files, memory or disk try again for as long as it is wanted."""
+        """Start the engine; while the host has run out of something, say so and try again until the deadline for it."""
         clock = self._dependencies.clock
         while True:
             try:
                 return self._tell(Launched(launch_id=launch.launch_id, identity=await self._launch(launch)))
             except (LaunchFailedError, OwnedElsewhereError, OSError) as error:
-                if not (is_shortage(error) and self._is_current(launch)):
+                limit = limit_of(error)
+                if limit is None or not self._is_current(launch):
                     return self._tell(_launch_failed(launch, error))
+                self._tell(LaunchPostponed(launch_id=launch.launch_id, limit=limit))
                 _log.warning("launch_postponed", session_id=self._current().session_id, error=str(error))
             await clock.sleep_until(clock.now().boot_s + _SHORTAGE_S)
 

@@ -14,6 +14,7 @@ from openwa_manager.domain.session.context import Refused
 from openwa_manager.domain.session.deadlines import Deadlines, Moment
 from openwa_manager.domain.session.decisions import Decisions
 from openwa_manager.domain.session.lifecycle import begin
+from openwa_manager.domain.session.reasons import ReasonCode
 from openwa_manager.domain.session.session import ProcessState, Session, Spec
 from openwa_manager.domain.session.stimuli import ChangeRequested, Observation, QrProduced, Request, SlotGranted
 from openwa_manager.services.sessions.executor import Executor
@@ -170,7 +171,8 @@ class Supervisor:
 
     def _is_launched_or_held_up(self, session: Session) -> bool:
         is_on_its_way = session.process is ProcessState.STARTING and session.pid is None
-        return not is_on_its_way or self._executor.is_held_up
+        is_postponed = session.reason is not None and session.reason.code is ReasonCode.HOST_LIMIT
+        return not is_on_its_way or is_postponed or self._executor.is_held_up
 
     def rebuild(self, session: Session) -> None:
         """Start over from what is on disk, after a bug left this supervisor in a state nobody knows."""
