@@ -23,7 +23,7 @@ class Shortage:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class _Place:
+class _QueuedSession:
     """One session's place in the queue: `turn` is set when it has a slot, `delay` is called when it cannot have one."""
 
     delay: Callable[[Shortage], None]
@@ -40,7 +40,7 @@ class StartGate:
         self._concurrency = concurrency
         self._spacing_s = spacing_s
         self._find_shortage = find_shortage
-        self._waiting: dict[SessionId, _Place] = {}
+        self._waiting: dict[SessionId, _QueuedSession] = {}
         self._booting: set[SessionId] = set()
         self._next_boot_s = 0.0
         self._changed = asyncio.Event()
@@ -51,7 +51,7 @@ class StartGate:
         `delay` is called, again and again, while its turn cannot come because the host is short of something.
         """
         self.leave(session_id)
-        place = _Place(delay=delay)
+        place = _QueuedSession(delay=delay)
         is_free = not self._waiting and self._has_slot() and self._next_boot_s <= self._clock.now().boot_s
         if is_free and self._find_shortage() is None:
             self._take(session_id)
