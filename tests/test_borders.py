@@ -46,13 +46,14 @@ def test_nothing_is_mocked(path: Path) -> None:
 
 
 def edge_classes() -> set[str]:
-    """Return the classes that touch the world: all that the edges define but records, errors and Protocols."""
+    """Return the classes that touch the world: all public ones of the edges but records, errors and Protocols."""
     return {
         owner.name
         for path in PACKAGE
         if room_of(path) in EDGES
         for owner in classes(path)
-        if not is_record(owner) and not any(("Error" in base or "Protocol" in base) for base in bases(owner))
+        if not owner.name.startswith("_") and not is_record(owner)
+        if not any("Error" in base or "Protocol" in base for base in bases(owner))
     }
 
 

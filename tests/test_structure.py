@@ -26,7 +26,7 @@ LARGE_CLASSES = {
     "Parts": "the list of all parts, each built by one property; it does nothing else",
 }
 #: Classes and folders that are larger than they may be, and shall be split.
-BEING_SPLIT = frozenset({"Supervisor", "Sessions", "Engine", "Batch"})
+BEING_SPLIT = frozenset({"Sessions", "Engine", "Batch"})
 
 
 def line_count(function: Function) -> int:

@@ -1,1 +1,1 @@
-"""The machine we run on: its clock, network, capacity and service manager."""
+"""The machine we run on: its clock, files, network, capacity and service manager; all other edges may use it."""

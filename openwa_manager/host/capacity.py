@@ -1,4 +1,4 @@
-"""How much room this host has left for engines."""
+"""Measures how much memory and disk this host has left for engines."""
 
 import os
 import shutil

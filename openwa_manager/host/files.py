@@ -1,4 +1,4 @@
-"""Writing a file as one step: whoever reads it finds the old content or the new one, never a part of it."""
+"""Writes a file in one step: whoever reads it finds the old content or the new one, never a part of it."""
 
 import os
 from collections.abc import Iterator

@@ -1,4 +1,4 @@
-"""Engine logs as files: rotated while the engine writes on, read from the end."""
+"""Rotates the logs of engines while they write on, and opens them for reading."""
 
 import errno
 import os

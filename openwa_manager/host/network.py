@@ -1,4 +1,4 @@
-"""Whether this host has a way out to the internet at all."""
+"""Tells whether this host has a way out to the internet at all."""
 
 import errno
 import socket

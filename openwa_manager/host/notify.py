@@ -1,4 +1,4 @@
-"""Talking to the service manager: sd_notify(3), and nothing at all where there is none."""
+"""Tells the service manager how we are (sd_notify(3)); does nothing where there is none."""
 
 import os
 import socket
@@ -7,7 +7,7 @@ from contextlib import suppress
 
 
 class ServiceManager:
-    """systemd's ear for our state; silent when `NOTIFY_SOCKET` is not in the environment."""
+    """Where systemd hears of our state; sends nothing when `NOTIFY_SOCKET` is not in the environment."""
 
     def __init__(self, environment: Mapping[str, str]) -> None:
         self._address = environment.get("NOTIFY_SOCKET", "")
@@ -22,7 +22,7 @@ class ServiceManager:
         self._send("STOPPING=1")
 
     def alive(self) -> None:
-        """Feed the watchdog."""
+        """Send the keep-alive that the watchdog waits for."""
         self._send("WATCHDOG=1")
 
     def status(self, text: str) -> None:
@@ -30,7 +30,7 @@ class ServiceManager:
         self._send(f"STATUS={text.replace(chr(10), ' ')}")
 
     def watchdog_s(self) -> float | None:
-        """Return within how many seconds the watchdog must be fed; None when it is off or meant for another process."""
+        """Return within how many seconds the watchdog must hear from us; None: it is off or not for us."""
         pid, limit_us = self._environment.get("WATCHDOG_PID"), self._environment.get("WATCHDOG_USEC", "")
         if not limit_us.isdecimal() or int(limit_us) == 0 or pid not in (None, str(os.getpid())):
             return None
@@ -41,6 +41,6 @@ class ServiceManager:
             return
         address = "\0" + self._address[1:] if self._address.startswith("@") else self._address
         # What systemd does not hear it will act on; the daemon serves its sessions all the same.
-        with suppress(OSError), socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as speaker:
-            speaker.setblocking(False)
-            speaker.sendto(state.encode(), address)
+        with suppress(OSError), socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as sender:
+            sender.setblocking(False)
+            sender.sendto(state.encode(), address)

@@ -1,4 +1,4 @@
-"""Starting engines, and everything else the services may ask about their processes."""
+"""Starts engines, and answers whatever else the services ask about their processes."""
 
 import errno
 import os
@@ -12,12 +12,12 @@ from openwa_manager.domain.errors import LaunchFailedError, OwnedElsewhereError
 from openwa_manager.domain.ports import Clock, LaunchPlan, Target
 from openwa_manager.domain.session.session import Exit, Identity, LaunchId, SessionId
 from openwa_manager.processes.exits import SWEEP_S
-from openwa_manager.processes.exits.exits import Exits, system_source
+from openwa_manager.processes.exits.exit_watcher import ExitWatcher, system_source
 from openwa_manager.processes.locks import SessionLocks
 from openwa_manager.processes.profiles import clear_stale_locks
-from openwa_manager.processes.reading.identity import boot_id, is_alive, stamp
-from openwa_manager.processes.reading.table import read_marked_table
-from openwa_manager.processes.tree import MembersOf, Trees
+from openwa_manager.processes.reading.identity import boot_id, identity_of, is_alive
+from openwa_manager.processes.reading.table import read_tagged_processes
+from openwa_manager.processes.tree import MembersOf, TreeTerminator
 
 #: How long a launch waits for a lock that the leftovers of an earlier one may still hold, and how often it looks.
 _OWNED_RETRY_S = 5.0
@@ -34,9 +34,9 @@ _ADVICE = {
 
 
 class HostLauncher:
-    """The Launcher of this host. Belongs to the running event loop; `locks` is the directory of the lock files.
+    """The Launcher of this host, for the running event loop; `locks` is the directory of the lock files.
 
-    `members_of` tells which processes a measurement has seen in an engine's tree; all watched processes are looked at
+    `members_of` tells which processes the last measurements saw in an engine's tree; all watched processes are checked
     every `sweep_s` seconds, also where the system announces exits.
     """
 
@@ -45,11 +45,11 @@ class HostLauncher:
     ) -> None:
         self._clock = clock
         self._locks = SessionLocks(locks)
-        self._exits = Exits(clock, system_source(), sweep_s)
-        self._trees = Trees(self._exits, clock, members_of)
+        self._exits = ExitWatcher(clock, system_source(), sweep_s)
+        self._terminator = TreeTerminator(self._exits, clock, members_of)
 
     async def run(self) -> None:
-        """Look after the watched processes, as a net under the system's announcements, until cancelled."""
+        """Check the watched processes now and then, should the system fail to announce an exit, until cancelled."""
         await self._exits.run()
 
     def close(self) -> None:
@@ -64,7 +64,7 @@ class HostLauncher:
             OwnedElsewhereError: another live process holds the session's lock.
         """
         leftovers = Target(session_id=plan.session_id, launch_id=plan.launch_id, directory=plan.cwd, identity=None)
-        await self._trees.until_cleared(plan.session_id)
+        await self._terminator.wait_for_sweep(plan.session_id)
         give_up_s = self._clock.now().boot_s + _OWNED_RETRY_S
         while True:
             try:
@@ -72,7 +72,7 @@ class HostLauncher:
             except OwnedElsewhereError:
                 if self._clock.now().boot_s >= give_up_s:
                     raise
-            await self._trees.sweep(leftovers, is_urgent=True)
+            await self._terminator.sweep(leftovers, is_urgent=True)
             await self._clock.sleep_until(min(give_up_s, self._clock.now().boot_s + _OWNED_LOOK_S))
 
     def is_alive(self, identity: Identity) -> bool:
@@ -89,15 +89,15 @@ class HostLauncher:
 
     async def end(self, target: Target, grace_s: float) -> Exit:
         """End the engine and every descendant; return only once all are proven dead."""
-        return await self._trees.end(target, grace_s)
+        return await self._terminator.end(target, grace_s)
 
     async def sweep(self, target: Target) -> int:
         """Kill what is left of this launch after its engine died; return how many processes that were."""
-        return await self._trees.sweep(target)
+        return await self._terminator.sweep(target)
 
     def find(self, launch_id: LaunchId) -> Identity | None:
         """Return the oldest live process that carries this launch id in its environment."""
-        carriers = read_marked_table().of_launch(launch_id)
+        carriers = read_tagged_processes().of_launch(launch_id)
         return min(carriers, key=lambda process: (process.started, process.pid)).identity if carriers else None
 
     def _start(self, plan: LaunchPlan) -> Identity:
@@ -130,7 +130,7 @@ def _spawn(plan: LaunchPlan, lock_fd: int) -> int:
         )
     finally:
         os.close(log_fd)
-    # Exits reaps it, as it does adopted ones; with a return code Popen neither waits for it nor warns that it runs.
+    # The exit watcher reaps it. With a return code Popen neither waits for it nor warns that it runs.
     process.returncode = 0
     return process.pid
 
@@ -139,7 +139,7 @@ def _identity_of_child(plan: LaunchPlan, pid: int) -> Identity:
     """Return the identity of a child that nobody has reaped yet, so that the pid is still its own."""
     try:
         # Where the system hides zombies, one that died at once gets the start 0, which no live process has.
-        return stamp(pid) or Identity(boot_id=boot_id(), pid=pid, started=0)
+        return identity_of(pid) or Identity(boot_id=boot_id(), pid=pid, started=0)
     except OSError as error:  # too many open files: an engine we could not recognise later must not live
         os.kill(pid, signal.SIGKILL)
         os.waitpid(pid, 0)

@@ -1,4 +1,4 @@
-"""The host-wide proof that a session has one owner: a flocked file that the engine itself keeps open."""
+"""The host-wide proof that a session has one owner: a file that the engine keeps open and locked (flock)."""
 
 import fcntl
 import os
@@ -41,7 +41,7 @@ def _spare_null() -> int:
 class SessionLocks:
     """The lock files of all sessions in one directory.
 
-    They are never unlinked: a lock on a file that has lost its name would exclude nobody.
+    They are never removed: whoever came next would make and lock another file of that name.
     """
 
     def __init__(self, directory: Path) -> None:

@@ -1,4 +1,4 @@
-"""Loopback ports for engines: numbers of our range that nobody listens on."""
+"""Chooses loopback ports for engines: numbers of our range that nobody listens on."""
 
 import errno
 import socket

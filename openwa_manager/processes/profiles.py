@@ -1,4 +1,4 @@
-"""Chromium's profiles below a session directory: a lock whose browser is dead must not keep the next one out."""
+"""Removes the locks that dead browsers left in Chromium's profiles: they would keep the next browser out."""
 
 import os
 import socket
@@ -6,8 +6,8 @@ from pathlib import Path
 
 import structlog
 
-from openwa_manager.processes.reading.identity import identify
-from openwa_manager.processes.reading.table import mark_of
+from openwa_manager.processes.reading.identity import live_identity_of
+from openwa_manager.processes.reading.table import tag_of
 
 _log = structlog.get_logger()
 
@@ -50,10 +50,10 @@ def _is_stale(profile: Path) -> bool:
         return False
     if host != socket.gethostname() or not pid.isdecimal():
         return False
-    return identify(int(pid)) is None or not _runs_with(int(pid), profile)
+    return live_identity_of(int(pid)) is None or not _runs_with(int(pid), profile)
 
 
 def _runs_with(pid: int, profile: Path) -> bool:
     """Tell whether this process was started for this profile; the number may have passed to a stranger."""
-    mark = mark_of(pid)
-    return mark is not None and mark.user_data_dir == Path(os.path.realpath(profile))
+    tag = tag_of(pid)
+    return tag is not None and tag.user_data_dir == Path(os.path.realpath(profile))

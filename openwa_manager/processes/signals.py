@@ -1,4 +1,4 @@
-"""Signalling one very process, never another one that got its pid."""
+"""Signals one very process, never another one that got its pid."""
 
 import os
 import signal

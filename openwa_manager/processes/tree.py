@@ -1,4 +1,4 @@
-"""Ending an engine with every descendant, and proving them dead."""
+"""Ends an engine with every descendant, and proves them dead."""
 
 import asyncio
 import signal
@@ -8,10 +8,10 @@ import structlog
 
 from openwa_manager.domain.ports import Clock, Target
 from openwa_manager.domain.session.session import Exit, Identity, SessionId
-from openwa_manager.processes.exits.exits import Exits
+from openwa_manager.processes.exits.exit_watcher import ExitWatcher
+from openwa_manager.processes.host_limits import is_host_limit
 from openwa_manager.processes.reading.identity import is_alive
-from openwa_manager.processes.reading.table import SharedRead, Table, read_marked_table, read_processes
-from openwa_manager.processes.shortage import is_shortage
+from openwa_manager.processes.reading.table import CoalescedRead, ProcessTable, read_processes, read_tagged_processes
 from openwa_manager.processes.signals import send_signal
 
 log = structlog.get_logger(__name__)
@@ -20,27 +20,27 @@ log = structlog.get_logger(__name__)
 _LAST_GRACE_S = 3.0
 #: How long a process may take to die of SIGKILL before we say so and look again.
 _DEATH_S = 5.0
-#: How long to wait before the next look when the host would not let us look.
-_BLIND_S = 1.0
+#: How long to wait before reading the process table again after the host had no file or memory for it.
+_RETRY_S = 1.0
 #: A scan of the whole process table competes with the relaunch for the processor. Where nothing was seen to be left it
 #: waits for the next multiple of this on the boot clock, and all engines that crashed meanwhile share one scan.
-_CALM_S = 2.0
+_SCAN_PERIOD_S = 2.0
 
 
-#: Whom a measurement has seen in an engine's tree, by the engine's own identity.
+#: Which processes the last measurements saw in an engine's tree, by the engine's own identity.
 MembersOf = Callable[[Identity], frozenset[Identity]]
 
 
-class Trees:
-    """Finds and ends engines together with whatever they started; many at once share the scans."""
+class TreeTerminator:
+    """Ends engines together with whatever they started; many at once share the scans of the process table."""
 
-    def __init__(self, exits: Exits, clock: Clock, members_of: MembersOf) -> None:
+    def __init__(self, exits: ExitWatcher, clock: Clock, members_of: MembersOf) -> None:
         self._exits = exits
         self._clock = clock
         self._members_of = members_of
-        self._clearing: dict[SessionId, asyncio.Event] = {}
-        self._plain = SharedRead(lambda: Table(read_processes()))
-        self._marked = SharedRead(read_marked_table)
+        self._sweeping: dict[SessionId, asyncio.Event] = {}
+        self._table = CoalescedRead(lambda: ProcessTable(read_processes()))
+        self._tagged_table = CoalescedRead(read_tagged_processes)
 
     async def end(self, target: Target, grace_s: float) -> Exit:
         """End the engine and every descendant; return only once all are proven dead."""
@@ -49,57 +49,57 @@ class Trees:
             try:
                 return await self._end(target, members, grace_s)
             except OSError as error:
-                if not is_shortage(error):
+                if not is_host_limit(error):
                     raise
-                await self._pause(target, error)
+                await self._wait_for_host(target, error)
 
     async def _end(self, target: Target, members: set[Identity], grace_s: float) -> Exit:
         engine = target.identity
         if engine is not None and is_alive(engine):
             # Before the first signal: once the engine is dead nothing says any more who its children were.
-            members |= {process.identity for process in (await self._plain.get()).descendants([engine])}
+            members |= {process.identity for process in (await self._table.get()).descendants([engine])}
             await self._ask_to_exit(engine, grace_s)
         await self._kill(target, members)
         return Exit() if engine is None else await self._exits.wait(engine)
 
-    async def _pause(self, target: Target, error: OSError) -> None:
-        """Wait a little for the host to let us look at its processes again (too many open files, as a rule)."""
-        log.warning("processes_not_seen", session_id=target.session_id, error=str(error), retry_in_s=_BLIND_S)
-        await self._clock.sleep_until(self._clock.now().boot_s + _BLIND_S)
+    async def _wait_for_host(self, target: Target, error: OSError) -> None:
+        """Wait a little for a host that had no file or memory left to read its process table."""
+        log.warning("processes_not_seen", session_id=target.session_id, error=str(error), retry_in_s=_RETRY_S)
+        await self._clock.sleep_until(self._clock.now().boot_s + _RETRY_S)
 
     async def sweep(self, target: Target, *, is_urgent: bool = False) -> int:
         """Kill what is left of this launch after its engine died; return how many processes that were.
 
-        Where nothing was ever seen to be left it takes its time, unless somebody waits for it (`is_urgent`).
+        Where nothing was seen to be left it waits to share a scan with others; not if somebody waits (`is_urgent`).
         """
         members = self._seen_of(target)
         if not is_urgent and not members - {target.identity}:
-            await self._clock.sleep_until((self._clock.now().boot_s // _CALM_S + 1) * _CALM_S)
+            await self._clock.sleep_until((self._clock.now().boot_s // _SCAN_PERIOD_S + 1) * _SCAN_PERIOD_S)
             return await self._sweep(target, members)
-        cleared = self._clearing[target.session_id] = asyncio.Event()
+        cleared = self._sweeping[target.session_id] = asyncio.Event()
         try:
             return await self._sweep(target, members)
         finally:
             cleared.set()
-            if self._clearing.get(target.session_id) is cleared:
-                del self._clearing[target.session_id]
+            if self._sweeping.get(target.session_id) is cleared:
+                del self._sweeping[target.session_id]
 
     async def _sweep(self, target: Target, members: set[Identity]) -> int:
         while True:
             try:
                 return await self._kill(target, members)
             except OSError as error:
-                if not is_shortage(error):
+                if not is_host_limit(error):
                     raise
-                await self._pause(target, error)
+                await self._wait_for_host(target, error)
 
-    async def until_cleared(self, session_id: SessionId) -> None:
+    async def wait_for_sweep(self, session_id: SessionId) -> None:
         """Return once no sweep is ending processes that were seen with an engine of this session."""
-        if session_id in self._clearing:
-            await self._clearing[session_id].wait()
+        if session_id in self._sweeping:
+            await self._sweeping[session_id].wait()
 
     def _seen_of(self, target: Target) -> set[Identity]:
-        """Return the members a measurement has seen: those that left their parents and their marks are known so."""
+        """Return the members a measurement saw: only so are those known that left their parents and have no tag."""
         return set() if target.identity is None else set(self._members_of(target.identity))
 
     async def _ask_to_exit(self, engine: Identity, grace_s: float) -> None:
@@ -109,22 +109,22 @@ class Trees:
 
     async def _kill(self, target: Target, members: set[Identity]) -> int:
         killed: set[Identity] = set()
-        untouchable: set[Identity] = set()
-        while victims := await self._find(target, members) - untouchable:
+        not_permitted: set[Identity] = set()
+        while victims := await self._find(target, members) - not_permitted:
             for victim in victims:
                 try:
                     send_signal(victim, signal.SIGKILL)
                 except PermissionError:
-                    untouchable.add(victim)
-                    log.warning("process_untouchable", session_id=target.session_id, pid=victim.pid)
-            killed |= victims - untouchable
+                    not_permitted.add(victim)
+                    log.warning("process_not_killed", session_id=target.session_id, pid=victim.pid)
+            killed |= victims - not_permitted
             members |= victims
-            if not await self._exits.wait_all(victims - untouchable, _DEATH_S):
+            if not await self._exits.wait_all(victims - not_permitted, _DEATH_S):
                 log.warning("kill_delayed", session_id=target.session_id, pids=sorted(each.pid for each in victims))
         return len(killed)
 
     async def _find(self, target: Target, members: set[Identity]) -> set[Identity]:
-        """Return everything alive that belongs to the launch: known members, the marked, and all their descendants."""
-        table = await self._marked.get()
-        marked = [*table.of_launch(target.launch_id), *table.in_directory(target.directory)]
-        return {each.identity for each in table.descendants(members | {each.identity for each in marked})}
+        """Return everything alive that belongs to the launch: known members, the tagged, and all their descendants."""
+        table = await self._tagged_table.get()
+        tagged = [*table.of_launch(target.launch_id), *table.in_directory(target.directory)]
+        return {each.identity for each in table.descendants(members | {each.identity for each in tagged})}

@@ -1,4 +1,4 @@
-"""What the engines use: memory, processor time and number of processes of whole trees, in one pass for all."""
+"""Measures what the engines use: memory, processor time and processes of whole trees, in one pass for all."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -8,7 +8,7 @@ import psutil
 from openwa_manager.domain.ports import Clock
 from openwa_manager.domain.session.session import Identity, SessionId, Usage
 from openwa_manager.processes.reading.identity import is_alive
-from openwa_manager.processes.reading.table import Process, Table, read_processes
+from openwa_manager.processes.reading.table import Process, ProcessTable, read_processes
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -42,7 +42,7 @@ class UsageMeter:
         The processor time is that since the sample before; an engine sampled for the first time counts nothing yet.
         Blocks for about 20 µs per process on the host.
         """
-        table, boot_s = Table(read_processes()), self._clock.now().boot_s
+        table, boot_s = ProcessTable(read_processes()), self._clock.now().boot_s
         usages: dict[SessionId, Usage] = {}
         samples: dict[Identity, _Sample] = {}
         trees = {root: self._members(table, root) for root in {*roots.values(), *self._samples}}
@@ -55,7 +55,7 @@ class UsageMeter:
         self._samples = samples
         return usages
 
-    def _members(self, table: Table, root: Identity) -> Sequence[Process]:
+    def _members(self, table: ProcessTable, root: Identity) -> Sequence[Process]:
         before = self._samples.get(root)
         return table.descendants([root, *(before.cpu_s if before else ())])
 

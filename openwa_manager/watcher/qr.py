@@ -63,7 +63,7 @@ class _Code:
 
 
 @dataclass(slots=True, kw_only=True)
-class _Place:
+class _DirectoryState:
     """What is known of one session's directory.
 
     `looked_boot_s` says when it was looked at last (None: never), `cleared_for` before which launch its image was
@@ -98,7 +98,7 @@ class QrWatcher:
         self._on_image = on_image
         self._awaited = awaited
         self._clock = clock
-        self._places: dict[SessionId, _Place] = {}
+        self._known: dict[SessionId, _DirectoryState] = {}
         self._scanning = asyncio.Lock()
         self._has_watch = True
         self._watched: Mapping[Path, _DirectoryId] = {}
@@ -111,7 +111,7 @@ class QrWatcher:
 
     def expect(self, session_id: SessionId, launch_id: LaunchId) -> None:
         """Look for the codes of a launch that is about to begin; call it once the image in its directory is removed."""
-        self._places[session_id] = _Place(looked_boot_s=self._clock.now().boot_s, cleared_for=launch_id)
+        self._known[session_id] = _DirectoryState(looked_boot_s=self._clock.now().boot_s, cleared_for=launch_id)
         self._woken.set()
 
     async def run(self) -> None:
@@ -138,15 +138,15 @@ class QrWatcher:
 
     def _awaited_now(self) -> dict[SessionId, LaunchId]:
         awaited = self._awaited()
-        self._places = {session_id: place for session_id, place in self._places.items() if session_id in awaited}
+        self._known = {session_id: state for session_id, state in self._known.items() if session_id in awaited}
         return {
             session_id: launch.launch_id
             for session_id, launch in awaited.items()
-            if launch.identity is not None or self._place(session_id).cleared_for == launch.launch_id
+            if launch.identity is not None or self._state_of(session_id).cleared_for == launch.launch_id
         }
 
-    def _place(self, session_id: SessionId) -> _Place:
-        return self._places.setdefault(session_id, _Place())
+    def _state_of(self, session_id: SessionId) -> _DirectoryState:
+        return self._known.setdefault(session_id, _DirectoryState())
 
     async def _scan(self, session_ids: Iterable[SessionId]) -> None:
         """Look at the files of these sessions now, all in one hop to a thread."""
@@ -154,9 +154,9 @@ class QrWatcher:
             awaited, began_s = self._awaited_now(), self._clock.now().boot_s
             launches = {session_id: awaited[session_id] for session_id in session_ids if session_id in awaited}
             for session_id, found in await asyncio.to_thread(self._read_all, tuple(launches)):
-                place = self._place(session_id)
+                state = self._state_of(session_id)
                 self._note(session_id, launches[session_id], found)
-                place.looked_boot_s = began_s
+                state.looked_boot_s = began_s
 
     async def _watch(self) -> None:
         while True:
@@ -215,30 +215,30 @@ class QrWatcher:
 
     def _note(self, session_id: SessionId, launch_id: LaunchId, found: tuple[bytes, _FileState] | None) -> None:
         """Report what was found, if it is a whole image and another one than before."""
-        place = self._place(session_id)
+        state = self._state_of(session_id)
         if found is None:
-            place.file = None
+            state.file = None
             return
         image, file = found
-        if place.file == file or not is_whole_png(image):
+        if state.file == file or not is_whole_png(image):
             return
-        place.file = file
+        state.file = file
         now, sha256 = self._clock.now(), hashlib.sha256(image).hexdigest()
-        age_s = _age_s(now, place, file, launch_id, sha256)
-        place.code = _Code(launch_id=launch_id, sha256=sha256, produced_boot_s=now.boot_s - age_s)
+        age_s = _age_s(now, state, file, launch_id, sha256)
+        state.code = _Code(launch_id=launch_id, sha256=sha256, produced_boot_s=now.boot_s - age_s)
         self._on_image(QrImage(session_id=session_id, launch_id=launch_id, image=image, produced_at=now.at - age_s))
 
 
-def _age_s(now: Instant, place: _Place, file: _FileState, launch_id: LaunchId, sha256: str) -> float:
+def _age_s(now: Instant, state: _DirectoryState, file: _FileState, launch_id: LaunchId, sha256: str) -> float:
     """Return how long ago the code in this file was made, also when the wall clock was set since then.
 
     A code that was seen before is as old as it was then and what has passed since. A file that has appeared since the
     last look is no older than that look; one that says otherwise was dated by a clock that has been set since.
     """
-    known = place.code
+    known = state.code
     if known is not None and (known.launch_id, known.sha256) == (launch_id, sha256):
         return now.boot_s - known.produced_boot_s
-    oldest_s = math.inf if place.looked_boot_s is None else now.boot_s - place.looked_boot_s + _TICK_S
+    oldest_s = math.inf if state.looked_boot_s is None else now.boot_s - state.looked_boot_s + _TICK_S
     age_s = now.at - file.modified_at
     return age_s if 0 <= age_s <= oldest_s else 0.0
 

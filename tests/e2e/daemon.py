@@ -17,7 +17,7 @@ from types import TracebackType
 from typing import Self, TypeVar
 
 from openwa_manager.domain.delivery.events import Json
-from openwa_manager.processes.reading.identity import identify
+from openwa_manager.processes.reading.identity import live_identity_of
 
 Value = TypeVar("Value")
 
@@ -242,6 +242,6 @@ def engines_below(home: Path) -> list[int]:
                 cwd = Path(str((entry / "cwd").readlink()).removesuffix(" (deleted)"))
             except OSError:
                 continue
-            if cwd.is_relative_to(home / "sessions") and identify(int(entry.name)) is not None:
+            if cwd.is_relative_to(home / "sessions") and live_identity_of(int(entry.name)) is not None:
                 found.append(int(entry.name))
     return found

@@ -12,8 +12,8 @@ import pytest
 
 from openwa_manager.domain.delivery.events import Json
 from openwa_manager.domain.session.session import Identity
-from openwa_manager.processes.reading.identity import identify, is_alive
-from openwa_manager.processes.reading.table import read_marked_table
+from openwa_manager.processes.reading.identity import is_alive, live_identity_of
+from openwa_manager.processes.reading.table import read_tagged_processes
 from tests.e2e.daemon import SCANNED, Daemon, eventually
 from tests.faults.programs import COMMAND, running
 
@@ -43,7 +43,7 @@ signal.pause()
 
 def browsers(daemon: Daemon, session_id: str) -> list[Identity]:
     """Return the live processes that were told to use a profile of the session."""
-    found = read_marked_table().in_directory(daemon.home / "sessions" / session_id)
+    found = read_tagged_processes().in_directory(daemon.home / "sessions" / session_id)
     return [process.identity for process in found]
 
 
@@ -107,7 +107,7 @@ def escaped(daemon: Daemon, session_id: str) -> tuple[Path, Identity]:
     eventually(lambda: process_count(daemon, session_id) == 3)
     (directory / "go").touch()
     eventually((directory / "left").exists)
-    orphan = identify(int((directory / "orphan").read_text()))
+    orphan = live_identity_of(int((directory / "orphan").read_text()))
     assert orphan is not None
     return directory, orphan
 

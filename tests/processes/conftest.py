@@ -15,8 +15,8 @@ from openwa_manager.domain.ports import LaunchPlan, Target
 from openwa_manager.domain.session.session import LAUNCH_ID_VARIABLE, Identity, LaunchId, SessionId
 from openwa_manager.host.clock import SystemClock
 from openwa_manager.processes.launcher import HostLauncher
-from openwa_manager.processes.reading.identity import identify
-from openwa_manager.processes.reading.table import read_marked_table
+from openwa_manager.processes.reading.identity import live_identity_of
+from openwa_manager.processes.reading.table import read_tagged_processes
 from openwa_manager.processes.signals import send_signal
 from tests.fakes.clock import FakeClock
 
@@ -94,7 +94,7 @@ class Stage:
             stdout=subprocess.PIPE,
             check=True,
         )
-        identity = identify(int(told.stdout))
+        identity = live_identity_of(int(told.stdout))
         assert identity is not None
         return identity
 
@@ -103,7 +103,7 @@ class Stage:
 def stage(tmp_path: Path) -> Iterator[Stage]:
     stage = Stage(tmp_path / "sessions" / "user_1")
     yield stage
-    table = read_marked_table()
+    table = read_tagged_processes()
     for process in table.descendants(each.identity for each in table.of_launch(stage.launch_id)):
         send_signal(process.identity, signal.SIGKILL)
     for process in table.in_directory(tmp_path):

@@ -11,11 +11,11 @@ import pytest
 from openwa_manager.domain.session.session import Exit, Identity
 from openwa_manager.host.clock import SystemClock
 from openwa_manager.processes.exits import pidfd
-from openwa_manager.processes.exits.exits import Exits
+from openwa_manager.processes.exits.exit_watcher import ExitWatcher
 from openwa_manager.processes.exits.pidfd import Pidfds
 from openwa_manager.processes.exits.polling import Polling
 from openwa_manager.processes.launcher import HostLauncher
-from openwa_manager.processes.reading.identity import identify, stamp
+from openwa_manager.processes.reading.identity import identity_of, live_identity_of
 from tests.fakes.clock import FakeClock, settle
 from tests.processes.conftest import Stage
 
@@ -49,7 +49,7 @@ async def test_a_child_is_reaped_even_if_nobody_asks(launcher: HostLauncher, sta
 
     await launcher.wait(asked)
 
-    assert stamp(quiet.pid) != quiet
+    assert identity_of(quiet.pid) != quiet
 
 
 async def test_one_who_stops_waiting_takes_nothing_from_the_others(launcher: HostLauncher, stage: Stage) -> None:
@@ -86,7 +86,7 @@ def test_the_exit_code_of_a_process_reaped_by_its_own_parent_is_known() -> None:
     program = "import subprocess; p = subprocess.Popen(['sleep', '1000']); print(p.pid, flush=True); print(p.wait())"
     with subprocess.Popen([sys.executable, "-uc", program], stdout=subprocess.PIPE, text=True) as parent:
         assert parent.stdout is not None
-        identity = identify(int(parent.stdout.readline()))
+        identity = live_identity_of(int(parent.stdout.readline()))
         assert identity is not None
         fd = pidfd.open_pidfd(identity)
         assert fd is not None
@@ -100,7 +100,7 @@ def test_the_exit_code_of_a_process_reaped_by_its_own_parent_is_known() -> None:
 
 async def test_of_a_process_that_was_dead_before_we_came_nothing_is_known(launcher: HostLauncher) -> None:
     with subprocess.Popen(["sleep", "1000"]) as process:
-        identity = identify(process.pid)
+        identity = live_identity_of(process.pid)
         process.kill()
     assert identity is not None
 
@@ -108,14 +108,14 @@ async def test_of_a_process_that_was_dead_before_we_came_nothing_is_known(launch
 
 
 async def test_a_process_of_an_earlier_boot_is_dead(launcher: HostLauncher) -> None:
-    here = identify(os.getpid())
+    here = live_identity_of(os.getpid())
     assert here is not None
 
     assert await launcher.wait(replace(here, boot_id="earlier")) == Exit()
 
 
 async def test_another_process_with_the_same_pid_is_not_waited_for(launcher: HostLauncher) -> None:
-    here = identify(os.getpid())
+    here = live_identity_of(os.getpid())
     assert here is not None
 
     assert await launcher.wait(replace(here, started=here.started - 1)) == Exit()
@@ -123,9 +123,9 @@ async def test_another_process_with_the_same_pid_is_not_waited_for(launcher: Hos
 
 async def test_the_sweep_finds_an_end_that_was_not_announced() -> None:
     clock = FakeClock()
-    exits = Exits(clock, Polling())
+    exits = ExitWatcher(clock, Polling())
     process = subprocess.Popen(["sleep", "1000"])
-    identity = identify(process.pid)
+    identity = live_identity_of(process.pid)
     assert identity is not None
     async with asyncio.TaskGroup() as tasks:
         net = tasks.create_task(exits.run())
@@ -142,11 +142,11 @@ async def test_the_sweep_finds_an_end_that_was_not_announced() -> None:
 
 
 async def test_polling_tells_nothing_of_an_adopted_process_but_its_end() -> None:
-    exits = Exits(SystemClock(), Polling())
+    exits = ExitWatcher(SystemClock(), Polling())
     program = "import subprocess; p = subprocess.Popen(['sleep', '1000']); print(p.pid, flush=True); p.wait()"
     with subprocess.Popen([sys.executable, "-uc", program], stdout=subprocess.PIPE, text=True) as parent:
         assert parent.stdout is not None
-        identity = identify(int(parent.stdout.readline()))
+        identity = live_identity_of(int(parent.stdout.readline()))
         assert identity is not None
         end = exits.watch(identity)
 
@@ -157,7 +157,7 @@ async def test_polling_tells_nothing_of_an_adopted_process_but_its_end() -> None
 
 
 async def test_only_the_latest_ends_are_remembered() -> None:
-    exits = Exits(SystemClock(), Pidfds())
+    exits = ExitWatcher(SystemClock(), Pidfds())
     gone = [Identity(boot_id="earlier", pid=1, started=number) for number in range(1025)]
 
     ends = [exits.watch(identity) for identity in gone]
@@ -168,22 +168,22 @@ async def test_only_the_latest_ends_are_remembered() -> None:
 
 
 async def test_closing_leaves_the_processes_alone() -> None:
-    exits = Exits(SystemClock(), Pidfds())
+    exits = ExitWatcher(SystemClock(), Pidfds())
     with subprocess.Popen(["sleep", "1000"]) as process:
-        identity = identify(process.pid)
+        identity = live_identity_of(process.pid)
         assert identity is not None
         exits.watch(identity)
 
         exits.close()
 
-        assert identify(process.pid) == identity
+        assert live_identity_of(process.pid) == identity
         process.kill()
 
 
 async def test_without_a_free_descriptor_the_sweep_learns_of_the_end(monkeypatch: pytest.MonkeyPatch) -> None:
-    exits = Exits(SystemClock(), Pidfds())
+    exits = ExitWatcher(SystemClock(), Pidfds())
     process = subprocess.Popen(["sleep", "1000"])
-    identity = identify(process.pid)
+    identity = live_identity_of(process.pid)
     assert identity is not None
 
     def refuse(pid: int) -> int:

@@ -11,7 +11,7 @@ from openwa_manager.domain.errors import LaunchFailedError
 from openwa_manager.domain.session.session import Identity
 from openwa_manager.processes.exits.pidfd import Pidfds, open_pidfd
 from openwa_manager.processes.launcher import HostLauncher
-from openwa_manager.processes.reading.identity import stamp
+from openwa_manager.processes.reading.identity import identity_of
 from tests.fakes.file_limit import files_left, open_descriptors
 from tests.processes.conftest import Stage
 
@@ -19,7 +19,7 @@ pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="counts descript
 
 
 def myself() -> Identity:
-    identity = stamp(os.getpid())
+    identity = identity_of(os.getpid())
     assert identity is not None
     return identity
 

@@ -15,7 +15,7 @@ from openwa_manager.domain.ports import Launcher
 from openwa_manager.domain.session.session import Exit, LaunchId, SessionId
 from openwa_manager.processes.launcher import HostLauncher
 from openwa_manager.processes.locks import SessionLocks, reserve_lock_fd
-from openwa_manager.processes.reading.identity import environment_of, identify
+from openwa_manager.processes.reading.identity import environment_of, live_identity_of
 from tests.fakes.clock import FakeClock
 from tests.processes.conftest import Stage
 
@@ -245,5 +245,5 @@ async def test_the_oldest_process_with_the_launch_id_is_found(launcher: HostLaun
 
     found = launcher.find(stage.launch_id)
 
-    assert found == identity == identify(identity.pid)
+    assert found == identity == live_identity_of(identity.pid)
     assert launcher.find(LaunchId("nobody's")) is None

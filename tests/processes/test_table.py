@@ -9,15 +9,15 @@ from openwa_manager.domain.session.session import Identity
 from openwa_manager.processes.exits.polling import Polling
 from openwa_manager.processes.launcher import HostLauncher
 from openwa_manager.processes.reading import procfs
-from openwa_manager.processes.reading.darwin import ProcessFacts, parse_facts
-from openwa_manager.processes.reading.identity import boot_id, identify, look_by_psutil, stamp
+from openwa_manager.processes.reading.darwin import ProcessInfo, parse_process_info
+from openwa_manager.processes.reading.identity import boot_id, identity_of, live_identity_of, start_and_death_by_psutil
 from openwa_manager.processes.reading.table import (
     Process,
-    Table,
-    mark_by_psutil,
+    ProcessTable,
     processes_by_psutil,
-    read_marked_table,
     read_processes,
+    read_tagged_processes,
+    tag_by_psutil,
 )
 from tests.processes.conftest import Stage
 
@@ -31,7 +31,7 @@ def identity(pid: int, started: int | None = None) -> Identity:
 
 
 def test_descendants_are_found_over_generations_and_counted_once() -> None:
-    table = Table([process(1, 0), process(2, 1), process(3, 2), process(4, 2), process(5, 1)])
+    table = ProcessTable([process(1, 0), process(2, 1), process(3, 2), process(4, 2), process(5, 1)])
 
     found = table.descendants([identity(2), identity(3)])
 
@@ -39,13 +39,13 @@ def test_descendants_are_found_over_generations_and_counted_once() -> None:
 
 
 def test_a_root_whose_pid_passed_to_another_has_no_descendants() -> None:
-    table = Table([process(2, 1), process(3, 2)])
+    table = ProcessTable([process(2, 1), process(3, 2)])
 
     assert table.descendants([identity(2, started=19), identity(9)]) == []
 
 
 def test_a_table_with_a_circle_in_it_is_read_to_its_end() -> None:
-    table = Table([process(2, 3), process(3, 2)])
+    table = ProcessTable([process(2, 3), process(3, 2)])
 
     assert len(table.descendants([identity(2)])) == 2
 
@@ -82,15 +82,15 @@ def test_a_process_that_dies_between_opening_and_reading_is_gone() -> None:
 
 def test_a_zombie_has_an_identity_but_no_life() -> None:
     child = subprocess.Popen(["sleep", "1000"])
-    before = identify(child.pid)
+    before = live_identity_of(child.pid)
     child.send_signal(signal.SIGKILL)
     os.waitid(os.P_PID, child.pid, os.WEXITED | os.WNOWAIT)
 
-    assert identify(child.pid) is None
-    assert stamp(child.pid) == before
+    assert live_identity_of(child.pid) is None
+    assert identity_of(child.pid) == before
     assert child.pid not in {each.pid for each in read_processes()}
     child.wait()
-    assert stamp(child.pid) is None
+    assert identity_of(child.pid) is None
 
 
 async def test_psutil_sees_the_same_processes_and_marks(launcher: HostLauncher, stage: Stage) -> None:
@@ -101,32 +101,32 @@ async def test_psutil_sees_the_same_processes_and_marks(launcher: HostLauncher, 
 
     ours = {each.pid: each for each in read_processes()}[engine.pid]
     theirs = {each.pid: each for each in processes_by_psutil()}[engine.pid]
-    mark = mark_by_psutil(engine.pid)
+    mark = tag_by_psutil(engine.pid)
 
     assert (theirs.pid, theirs.ppid, theirs.started) == (ours.pid, ours.ppid, ours.started)
     assert theirs.rss_bytes == pytest.approx(ours.rss_bytes, rel=0.2)
     assert mark is not None
     assert mark.launch_id == stage.launch_id
     assert mark.user_data_dir == stage.directory / "profile"
-    assert mark_by_psutil(999_999_999) is None
+    assert tag_by_psutil(999_999_999) is None
 
 
 def test_psutil_tells_start_and_death_where_nothing_better_does() -> None:
     with subprocess.Popen(["sleep", "1000"]) as child:
-        first, again = look_by_psutil(child.pid), look_by_psutil(child.pid)
+        first, again = start_and_death_by_psutil(child.pid), start_and_death_by_psutil(child.pid)
         child.kill()
 
     assert first is not None
     assert first == again
     assert not first[1]
-    assert look_by_psutil(child.pid) is None
+    assert start_and_death_by_psutil(child.pid) is None
 
 
 async def test_a_relative_profile_belongs_to_nobody(stage: Stage) -> None:
     stage.orphan("tell(os.getpid()); wait_for_ever()", "--user-data-dir=profile")
     await stage.told()
 
-    assert read_marked_table().in_directory(Path.cwd()) == []
+    assert read_tagged_processes().in_directory(Path.cwd()) == []
 
 
 async def test_a_profile_reached_through_a_link_is_in_its_real_directory(stage: Stage, tmp_path: Path) -> None:
@@ -134,12 +134,12 @@ async def test_a_profile_reached_through_a_link_is_in_its_real_directory(stage: 
     browser = stage.orphan("tell(os.getpid()); wait_for_ever()", f"--user-data-dir={tmp_path}/link/profile")
     await stage.told()
 
-    assert [each.identity for each in read_marked_table().in_directory(stage.directory)] == [browser]
-    assert [each.identity for each in read_marked_table().in_directory(tmp_path / "link")] == [browser]
+    assert [each.identity for each in read_tagged_processes().in_directory(stage.directory)] == [browser]
+    assert [each.identity for each in read_tagged_processes().in_directory(tmp_path / "link")] == [browser]
 
 
 def test_polling_takes_only_the_very_process() -> None:
-    here = stamp(os.getpid())
+    here = identity_of(os.getpid())
     assert here is not None
 
     assert Polling().watch(here, lambda: None)
@@ -153,4 +153,4 @@ def test_the_macos_structure_is_read_as_its_header_says() -> None:
     bsdinfo[120:128] = (1_795_332_124).to_bytes(8, "little")
     bsdinfo[128:136] = (123_456).to_bytes(8, "little")
 
-    assert parse_facts(bytes(bsdinfo)) == ProcessFacts(started=1_795_332_124_123_456, is_dead=True)
+    assert parse_process_info(bytes(bsdinfo)) == ProcessInfo(started=1_795_332_124_123_456, is_dead=True)

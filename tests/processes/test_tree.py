@@ -11,8 +11,8 @@ import pytest
 from openwa_manager.domain.session.session import Exit, Identity, LaunchId, SessionId
 from openwa_manager.processes import signals
 from openwa_manager.processes.launcher import HostLauncher
-from openwa_manager.processes.reading.identity import identify, is_alive
-from openwa_manager.processes.reading.table import SharedRead
+from openwa_manager.processes.reading.identity import is_alive, live_identity_of
+from openwa_manager.processes.reading.table import CoalescedRead
 from openwa_manager.processes.signals import send_by_pid, send_signal
 from tests.fakes.clock import FakeClock
 from tests.processes.conftest import Stage
@@ -42,7 +42,7 @@ tell(int(open(reader).read()))
 
 
 def alive(pid: int) -> Identity:
-    identity = identify(pid)
+    identity = live_identity_of(pid)
     assert identity is not None
     return identity
 
@@ -259,13 +259,13 @@ from pathlib import Path
 from openwa_manager.domain.ports import Target
 from openwa_manager.host.clock import SystemClock
 from openwa_manager.processes.exits import pidfd
-from openwa_manager.processes.exits.exits import Exits, system_source
-from openwa_manager.processes.reading.identity import identify
-from openwa_manager.processes.tree import Trees
+from openwa_manager.processes.exits.exit_watcher import ExitWatcher, system_source
+from openwa_manager.processes.reading.identity import live_identity_of
+from openwa_manager.processes.tree import TreeTerminator
 
 async def end(pid):
-    target = Target(session_id="s", launch_id="l", directory=Path("/nowhere"), identity=identify(pid))
-    print(await Trees(Exits(clock, system_source()), clock, lambda _: frozenset()).end(target, 3600))
+    target = Target(session_id="s", launch_id="l", directory=Path("/nowhere"), identity=live_identity_of(pid))
+    print(await TreeTerminator(ExitWatcher(clock, system_source()), clock, lambda _: frozenset()).end(target, 3600))
 
 clock = SystemClock()
 rehearsal = subprocess.Popen(["sleep", "1000"])  # loads whatever the user nobody may not be able to read
@@ -292,7 +292,7 @@ wait_for_ever()
     command = [sys.executable, "-c", UNPRIVILEGED, str(identity.pid)]
     ended = await asyncio.to_thread(subprocess.run, command, capture_output=True, text=True, check=True)
 
-    assert "process_untouchable" in ended.stdout
+    assert "process_not_killed" in ended.stdout
     assert "signal=15" in ended.stdout
     assert is_alive(child)
 
@@ -313,7 +313,7 @@ class Slow:
 
 async def test_callers_that_arrive_together_share_a_read() -> None:
     slow = Slow()
-    shared = SharedRead(slow.read)
+    shared = CoalescedRead(slow.read)
 
     async with asyncio.TaskGroup() as tasks:
         results = [tasks.create_task(shared.get()) for _ in range(100)]
@@ -322,14 +322,14 @@ async def test_callers_that_arrive_together_share_a_read() -> None:
 
 
 async def test_a_later_caller_never_gets_an_older_result() -> None:
-    shared = SharedRead(Slow().read)
+    shared = CoalescedRead(Slow().read)
 
     assert [await shared.get() for _ in range(3)] == [1, 2, 3]
 
 
 async def test_a_failed_read_fails_its_caller_only() -> None:
     slow = Slow()
-    shared = SharedRead(slow.read)
+    shared = CoalescedRead(slow.read)
     slow.fails = True
     with pytest.raises(OSError, match="no more files"):
         await shared.get()

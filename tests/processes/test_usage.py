@@ -3,7 +3,7 @@ import signal
 
 from openwa_manager.domain.session.session import SessionId
 from openwa_manager.processes.launcher import HostLauncher
-from openwa_manager.processes.reading.identity import identify
+from openwa_manager.processes.reading.identity import live_identity_of
 from openwa_manager.processes.usage import UsageMeter
 from tests.fakes.clock import FakeClock
 from tests.processes.conftest import Stage
@@ -84,7 +84,7 @@ wait_for_ever()
     os.kill(middle, signal.SIGKILL)
     await stage.told()
 
-    assert identify(orphan) is not None
+    assert live_identity_of(orphan) is not None
     assert meter.sample({SESSION: identity})[SESSION].process_count == 2
     assert UsageMeter(clock).sample({SESSION: identity})[SESSION].process_count == 1
 
@@ -140,7 +140,7 @@ wait_for_ever()
 """
     identity = await launcher.launch(stage.python(program))
     (child,) = await stage.told()
-    left = identify(child)
+    left = live_identity_of(child)
     assert left is not None
     meter = UsageMeter(clock)
     meter.sample({SESSION: identity})

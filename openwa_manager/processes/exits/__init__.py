@@ -1,4 +1,4 @@
 """How the end of a process is noticed: pidfd on Linux, kqueue on macOS, polling elsewhere."""
 
-#: How often all watched processes are looked at, also where the system announces exits, in seconds.
+#: How often all watched processes are checked, also where the system announces exits, in seconds.
 SWEEP_S = 30.0

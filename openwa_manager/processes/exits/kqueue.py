@@ -1,4 +1,4 @@
-"""Exits on macOS: one kqueue that the event loop reads, EVFILT_PROC for each process."""
+"""Learns of exits on macOS: one kqueue that the event loop reads, EVFILT_PROC for each process."""
 
 import asyncio
 import select
@@ -6,8 +6,8 @@ import sys
 from collections.abc import Callable
 
 from openwa_manager.domain.session.session import Exit, Identity
-from openwa_manager.processes.exits.status import exit_of_status, reap
-from openwa_manager.processes.reading.identity import stamp
+from openwa_manager.processes.exits.status import exit_of_status, reap_child
+from openwa_manager.processes.reading.identity import identity_of
 
 assert sys.platform == "darwin"  # noqa: S101 what mypy goes by on other systems
 
@@ -15,7 +15,7 @@ _NOTE_EXITSTATUS = 0x04000000  # sys/event.h; the select module does not name it
 
 
 class Kqueue:
-    """Exits announced by the kernel, with the wait status also of processes that are not our children."""
+    """ExitWatcher announced by the kernel, with the wait status also of processes that are not our children."""
 
     period_s: float | None = None
 
@@ -31,19 +31,19 @@ class Kqueue:
             self._kqueue.control([_interest(identity.pid, select.KQ_EV_ADD | select.KQ_EV_ONESHOT)], 0)
         except ProcessLookupError:  # gone, or a zombie that is no longer announced: our own child's has a status yet
             asyncio.get_running_loop().call_soon(ended)
-            return stamp(identity.pid) == identity
+            return identity_of(identity.pid) == identity
         # Only compared once the kernel watches: the pid may have passed to another process before.
-        if stamp(identity.pid) != identity:
+        if identity_of(identity.pid) != identity:
             self._kqueue.control([_interest(identity.pid, select.KQ_EV_DELETE)], 0)
             return False
         self._watched[identity.pid] = (identity, ended)
         return True
 
-    def collect(self, identity: Identity) -> Exit:
+    def reap(self, identity: Identity) -> Exit:
         """Return how the dead process ended, reap it if it is ours, and watch it no more."""
         if self._watched.get(identity.pid, (None,))[0] == identity:
             del self._watched[identity.pid]
-        reaped = reap(identity.pid)
+        reaped = reap_child(identity.pid)
         status = self._statuses.pop(identity, None)
         return reaped if status is None else exit_of_status(status)
 

@@ -1,4 +1,4 @@
-"""Process file descriptors of Linux: a hold on one process that no reuse of its pid can redirect."""
+"""Process file descriptors of Linux: they mean one process, also when its pid is used again."""
 
 import asyncio
 import fcntl
@@ -10,9 +10,9 @@ from collections.abc import Callable
 from contextlib import ExitStack
 
 from openwa_manager.domain.session.session import Exit, Identity
-from openwa_manager.processes.exits.status import exit_of_status, reap
+from openwa_manager.processes.exits.status import exit_of_status, reap_child
 from openwa_manager.processes.reading import procfs
-from openwa_manager.processes.reading.identity import is_alive, stamp
+from openwa_manager.processes.reading.identity import identity_of, is_alive
 
 assert sys.platform == "linux"  # noqa: S101 what mypy goes by on other systems
 
@@ -23,7 +23,7 @@ _GET_INFO = 3 << 30 | _INFO.size << 16 | 0xFF << 8 | 11  # PIDFD_GET_INFO = _IOW
 
 
 class Pidfds:
-    """Exits seen by the event loop itself: a pidfd becomes readable when its process ends."""
+    """Lets the event loop see exits: a pidfd becomes readable when its process ends."""
 
     period_s: float | None = None
 
@@ -39,17 +39,17 @@ class Pidfds:
                     return False
                 unless_watched.callback(os.close, fd)
                 asyncio.get_running_loop().add_reader(fd, ended)
-            except OSError:  # no descriptor left, or the loop may watch no more: the sweep will find out
+            except OSError:  # no descriptor left, or the loop may watch no more: the next check will find out
                 return True
             unless_watched.pop_all()
             self._fds[identity] = fd
         return True
 
-    def collect(self, identity: Identity) -> Exit:
+    def reap(self, identity: Identity) -> Exit:
         """Return how the dead process ended, reap it if it is ours, and watch it no more."""
         fd = self._fds.pop(identity, None)
         if fd is None:
-            return reap(identity.pid)
+            return reap_child(identity.pid)
         try:
             asyncio.get_running_loop().remove_reader(fd)
             return exit_of(fd, identity)
@@ -75,8 +75,8 @@ def open_pidfd(identity: Identity) -> int | None:
         except ProcessLookupError:
             return None
         unless_returned.callback(os.close, fd)
-        # Only compared once we hold it: from now on the number cannot pass to another process unnoticed.
-        if stamp(identity.pid) != identity:
+        # Compared only now: a descriptor that is open stays with its process, whoever gets the number.
+        if identity_of(identity.pid) != identity:
             return None
         unless_returned.pop_all()
         return fd

@@ -10,7 +10,7 @@ def exit_of_status(status: int) -> Exit:
     return Exit(signal=os.WTERMSIG(status)) if os.WIFSIGNALED(status) else Exit(exit_code=os.WEXITSTATUS(status))
 
 
-def reap(pid: int) -> Exit:
+def reap_child(pid: int) -> Exit:
     """Return how our dead child ended, and free its pid; an empty Exit when it is no child of ours."""
     try:
         reaped_pid, status = os.waitpid(pid, os.WNOHANG)

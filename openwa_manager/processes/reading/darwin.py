@@ -1,4 +1,4 @@
-"""What only macOS can tell about its processes; read through libproc and sysctl, nothing to install."""
+"""Reads what only macOS can tell about its processes, through libproc and sysctl, nothing to install."""
 
 import ctypes
 import struct
@@ -12,27 +12,27 @@ _FIND_ZOMBIES_TOO = 1
 _SZOMB = 5  # sys/proc.h
 
 
-class ProcessFacts(NamedTuple):
+class ProcessInfo(NamedTuple):
     """The part of `struct proc_bsdinfo` we use; `started` is the raw `p_starttime` in microseconds."""
 
     started: int
     is_dead: bool
 
 
-def read_facts(pid: int) -> ProcessFacts | None:  # pragma: no cover (macOS)
+def read_process_info(pid: int) -> ProcessInfo | None:  # pragma: no cover (macOS)
     """Return the facts about a process, also a zombie; None when there is none or it is hidden from us."""
     buffer = ctypes.create_string_buffer(_BSDINFO.size)
     size = _libc().proc_pidinfo(
         pid, _PROC_PIDTBSDINFO, ctypes.c_uint64(_FIND_ZOMBIES_TOO), buffer, ctypes.c_int(_BSDINFO.size)
     )
-    return parse_facts(buffer.raw) if size == _BSDINFO.size else None
+    return parse_process_info(buffer.raw) if size == _BSDINFO.size else None
 
 
-def parse_facts(bsdinfo: bytes) -> ProcessFacts:
+def parse_process_info(bsdinfo: bytes) -> ProcessInfo:
     """Return the facts in a `struct proc_bsdinfo`."""
     fields = _BSDINFO.unpack(bsdinfo)
     status, seconds, microseconds = fields[1], fields[-2], fields[-1]
-    return ProcessFacts(started=seconds * 1_000_000 + microseconds, is_dead=status == _SZOMB)
+    return ProcessInfo(started=seconds * 1_000_000 + microseconds, is_dead=status == _SZOMB)
 
 
 def boot_session() -> str:  # pragma: no cover (macOS)

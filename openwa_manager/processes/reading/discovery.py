@@ -1,4 +1,4 @@
-"""Finding engines nobody has on record: by their launch id, their working directory and the lock they hold."""
+"""Finds engines nobody has on record: by their launch id, their working directory and the lock they hold."""
 
 import os
 import sys

@@ -1,4 +1,4 @@
-"""Which process is meant: reading a process's identity and telling whether it lives."""
+"""Reads the identity of a process, and tells whether that very process lives."""
 
 import os
 import sys
@@ -24,21 +24,21 @@ def boot_id() -> str:
         return f"{psutil.boot_time():.0f}"
 
 
-def stamp(pid: int) -> Identity | None:
+def identity_of(pid: int) -> Identity | None:
     """Return the identity of the process, even of a zombie; None when there is none."""
-    seen = _look_at(pid)
+    seen = _start_and_death_of(pid)
     return None if seen is None else Identity(boot_id=boot_id(), pid=pid, started=seen[0])
 
 
-def identify(pid: int) -> Identity | None:
+def live_identity_of(pid: int) -> Identity | None:
     """Return the identity of the live process; None when there is none or only a zombie."""
-    seen = _look_at(pid)
+    seen = _start_and_death_of(pid)
     return None if seen is None or seen[1] else Identity(boot_id=boot_id(), pid=pid, started=seen[0])
 
 
 def is_alive(identity: Identity) -> bool:
     """Tell whether this very process lives; a zombie is dead."""
-    return identify(identity.pid) == identity
+    return live_identity_of(identity.pid) == identity
 
 
 def environment_of(identity: Identity) -> Mapping[str, str]:
@@ -54,18 +54,18 @@ def environment_of(identity: Identity) -> Mapping[str, str]:
     return environment if is_alive(identity) else {}
 
 
-def _look_at(pid: int) -> tuple[int, bool] | None:
+def _start_and_death_of(pid: int) -> tuple[int, bool] | None:
     """Return when the process was started, in the system's own unit, and whether it is dead."""
     if sys.platform == "linux":
         stat = procfs.read_stat(pid)
         return None if stat is None else (stat.started, stat.is_dead)
     elif sys.platform == "darwin":  # pragma: no cover (macOS)  # noqa: RET505 mypy understands only this form
-        return darwin.read_facts(pid)
+        return darwin.read_process_info(pid)
     else:  # pragma: no cover (other systems)
-        return look_by_psutil(pid)
+        return start_and_death_by_psutil(pid)
 
 
-def look_by_psutil(pid: int) -> tuple[int, bool] | None:
+def start_and_death_by_psutil(pid: int) -> tuple[int, bool] | None:
     """Return start (microseconds since the epoch) and death of a process, for systems with neither way of ours."""
     try:
         process = psutil.Process(pid)

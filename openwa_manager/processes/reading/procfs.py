@@ -1,4 +1,4 @@
-"""Reading Linux's /proc, directly: a process's numbers in one read of 10 µs."""
+"""Reads Linux's /proc directly: a process's numbers in one read of 10 µs."""
 
 import os
 from typing import NamedTuple

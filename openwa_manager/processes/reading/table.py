@@ -1,4 +1,4 @@
-"""One pass over the process table: who descends from whom, and who carries our marks."""
+"""Reads the process table in one pass: who descends from whom, and which processes are of which launch."""
 
 import asyncio
 import os
@@ -13,7 +13,7 @@ import psutil
 
 from openwa_manager.domain.session.session import LAUNCH_ID_VARIABLE, Identity, LaunchId
 from openwa_manager.processes.reading import procfs
-from openwa_manager.processes.reading.identity import boot_id, stamp
+from openwa_manager.processes.reading.identity import boot_id, identity_of
 
 _LAUNCH_ID_ENTRY = f"{LAUNCH_ID_VARIABLE}=".encode()
 _BROWSER_ARGUMENT = b"--user-data-dir="
@@ -36,14 +36,14 @@ class Process(NamedTuple):
         return Identity(boot_id=boot_id(), pid=self.pid, started=self.started)
 
 
-class Mark(NamedTuple):
-    """What ties a process to a launch: the launch id in its environment, the profile directory it was told to use."""
+class EngineTag(NamedTuple):
+    """What tells whose a process is: the launch id in its environment, the profile directory in its arguments."""
 
     launch_id: LaunchId | None
     user_data_dir: Path | None
 
 
-class Table:
+class ProcessTable:
     """The live processes of one moment; zombies are not among them."""
 
     def __init__(self, processes: Iterable[Process]) -> None:
@@ -67,19 +67,19 @@ class Table:
         return list(found.values())
 
 
-class MarkedTable(Table):
-    """A table that also knows the marks on the processes of our own user."""
+class TaggedProcessTable(ProcessTable):
+    """A table that also knows the tags of the processes of our own user."""
 
-    def __init__(self, processes: Iterable[Process], marks: Callable[[int], Mark | None]) -> None:
+    def __init__(self, processes: Iterable[Process], tag_of: Callable[[int], EngineTag | None]) -> None:
         super().__init__(processes)
         self._of_launch: defaultdict[LaunchId, list[Process]] = defaultdict(list)
         self._in_directories: list[tuple[Path, Process]] = []
         for process in self:
-            mark = marks(process.pid)
-            if mark and mark.launch_id:
-                self._of_launch[mark.launch_id].append(process)
-            if mark and mark.user_data_dir:
-                self._in_directories.append((mark.user_data_dir, process))
+            tag = tag_of(process.pid)
+            if tag and tag.launch_id:
+                self._of_launch[tag.launch_id].append(process)
+            if tag and tag.user_data_dir:
+                self._in_directories.append((tag.user_data_dir, process))
 
     def of_launch(self, launch_id: LaunchId) -> list[Process]:
         """Return the processes that carry this launch id in their environment."""
@@ -91,7 +91,7 @@ class MarkedTable(Table):
         return [process for user_data_dir, process in self._in_directories if user_data_dir.is_relative_to(real)]
 
 
-class SharedRead(Generic[T]):
+class CoalescedRead(Generic[T]):
     """A blocking read whose result is shared by all who asked before it began.
 
     A caller never gets a result older than its call; who arrives while one read runs shares the next one.
@@ -99,14 +99,14 @@ class SharedRead(Generic[T]):
 
     def __init__(self, read: Callable[[], T]) -> None:
         self._read = read
-        self._turn = asyncio.Lock()
+        self._reading = asyncio.Lock()
         self._begun_count = 0
         self._newest: tuple[int, T] | None = None
 
     async def get(self) -> T:
         """Return a result that was read after this call."""
         begun_before = self._begun_count
-        async with self._turn:
+        async with self._reading:
             if self._newest is None or self._newest[0] <= begun_before:
                 self._begun_count += 1
                 number = self._begun_count
@@ -115,7 +115,7 @@ class SharedRead(Generic[T]):
 
 
 def read_processes() -> list[Process]:
-    """Return every live process we can see but our own, which is nobody's to measure or to end.
+    """Return every live process we can see but our own, which is not to be measured or ended.
 
     Blocks for about 10 µs per process on Linux.
     """
@@ -123,14 +123,14 @@ def read_processes() -> list[Process]:
     return [process for process in processes if process.pid != os.getpid()]
 
 
-def read_marked_table() -> MarkedTable:
-    """Return all live processes and the marks on our own user's; blocks for about 30 µs per process on Linux."""
-    return MarkedTable(read_processes(), mark_of)
+def read_tagged_processes() -> TaggedProcessTable:
+    """Return all live processes and the tags of our own user's; blocks for about 30 µs per process on Linux."""
+    return TaggedProcessTable(read_processes(), tag_of)
 
 
-def mark_of(pid: int) -> Mark | None:
-    """Return the mark on a process of our own user; None when it has none, is dead, or is another user's."""
-    return _mark_of_procfs(pid) if sys.platform == "linux" else mark_by_psutil(pid)
+def tag_of(pid: int) -> EngineTag | None:
+    """Return the tag of a process of our own user; None when it has none, is dead, or is another user's."""
+    return _tag_of_procfs(pid) if sys.platform == "linux" else tag_by_psutil(pid)
 
 
 def _processes_of_procfs() -> Iterator[Process]:
@@ -141,26 +141,26 @@ def _processes_of_procfs() -> Iterator[Process]:
             yield Process(pid, stat.ppid, stat.started, stat.cpu_ticks * tick_s, stat.rss_pages * page_bytes)
 
 
-def _mark_of_procfs(pid: int) -> Mark | None:
+def _tag_of_procfs(pid: int) -> EngineTag | None:
     with suppress(FileNotFoundError):
         if os.stat(f"/proc/{pid}").st_uid == os.geteuid():  # noqa: PTH116 a Path per process would double the scan's time
             entries = (procfs.read(f"/proc/{pid}/environ") or b"").split(b"\0")
-            return _mark(entries, (procfs.read(f"/proc/{pid}/cmdline") or b"").split(b"\0"))
+            return _tag(entries, (procfs.read(f"/proc/{pid}/cmdline") or b"").split(b"\0"))
     return None
 
 
 def processes_by_psutil() -> Iterator[Process]:
     """Return the live processes as psutil sees them, for systems without /proc."""
     for process in psutil.process_iter(["ppid", "status", "cpu_times", "memory_info"]):
-        identity, info = stamp(process.pid), process.info
+        identity, info = identity_of(process.pid), process.info
         if identity and info["status"] != psutil.STATUS_ZOMBIE:
             cpu_s = sum(info["cpu_times"][:2]) if info["cpu_times"] else 0.0  # None: not ours to look at
             rss_bytes = info["memory_info"].rss if info["memory_info"] else 0
             yield Process(process.pid, info["ppid"], identity.started, cpu_s, rss_bytes)
 
 
-def mark_by_psutil(pid: int) -> Mark | None:
-    """Return the mark on a process of our own user, for systems without /proc."""
+def tag_by_psutil(pid: int) -> EngineTag | None:
+    """Return the tag of a process of our own user, for systems without /proc."""
     try:
         process = psutil.Process(pid)
         if process.uids().effective != os.geteuid():
@@ -169,15 +169,15 @@ def mark_by_psutil(pid: int) -> Mark | None:
     except psutil.Error:
         return None
     entries = (os.fsencode(f"{name}={value}") for name, value in environment.items())
-    return _mark(entries, map(os.fsencode, arguments))
+    return _tag(entries, map(os.fsencode, arguments))
 
 
-def _mark(environment: Iterable[bytes], arguments: Iterable[bytes]) -> Mark | None:
+def _tag(environment: Iterable[bytes], arguments: Iterable[bytes]) -> EngineTag | None:
     launch_id = _value(environment, _LAUNCH_ID_ENTRY)
     directory = _value(arguments, _BROWSER_ARGUMENT)
     if launch_id is None and directory is None:
         return None
-    return Mark(
+    return EngineTag(
         launch_id=LaunchId(launch_id) if launch_id else None,
         user_data_dir=Path(os.path.realpath(directory)) if directory and directory.startswith("/") else None,
     )

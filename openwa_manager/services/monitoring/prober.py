@@ -14,7 +14,7 @@ from openwa_manager.domain.session.reasons import ProbesMissed, ReasonCode, Sile
 from openwa_manager.domain.session.restart import ProbePolicy
 from openwa_manager.domain.session.session import LaunchId, LinkState, SessionId
 from openwa_manager.domain.session.stimuli import ActivitySeen, EngineFaulted, LinkReport, LinkReported, SilenceNoticed
-from openwa_manager.processes.shortage import is_shortage
+from openwa_manager.processes.host_limits import is_host_limit
 from openwa_manager.services.sessions.engine_inbox import RunningEngine
 
 _log = structlog.get_logger()
@@ -145,7 +145,7 @@ class Prober:
             async with asyncio.timeout(self._policy.timeout_s):
                 observations = await running.engine.observe(running.session, running.launch)
         except (EngineError, TimeoutError) as error:
-            if is_shortage(error):
+            if is_host_limit(error):
                 _log.warning("engine_not_asked", session_id=running.session.session_id, error=str(error))
                 return None
             detail = str(error) or f"no answer within {self._policy.timeout_s:g} s"

@@ -41,7 +41,7 @@ from openwa_manager.domain.session.stimuli import (
     ProcessExited,
 )
 from openwa_manager.host.logfile import open_log
-from openwa_manager.processes.shortage import limit_of
+from openwa_manager.processes.host_limits import limit_of
 from openwa_manager.services.starting.dependencies import Dependencies
 from openwa_manager.services.starting.start_ticket import Listener, StartTicket
 from openwa_manager.watcher.qr import remove_qr, write_qr

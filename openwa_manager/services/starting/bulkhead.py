@@ -10,7 +10,7 @@ from openwa_manager.domain.errors import StoreDamagedError
 from openwa_manager.domain.ports import Target
 from openwa_manager.domain.session.session import Launch, ProcessState, Session
 from openwa_manager.domain.session.stimuli import EngineEnded, Observation, SupervisionFailed
-from openwa_manager.processes.shortage import is_shortage
+from openwa_manager.processes.host_limits import is_host_limit
 from openwa_manager.services.starting.dependencies import Dependencies
 from openwa_manager.services.starting.reconciler import examine
 from openwa_manager.store.sessions import registry
@@ -63,7 +63,7 @@ async def keep_running(supervisor: Supervised, dependencies: Dependencies) -> No
             if _is_damage(error):  # nobody can work on; the next daemon puts the database aside
                 raise
             now_s = dependencies.clock.now().boot_s
-            if is_shortage(error):  # no bug: the host would not let us do our work
+            if is_host_limit(error):  # no bug: the host would not let us do our work
                 _log.warning("supervisor_hindered", session_id=supervisor.session.session_id, error=repr(error))
             else:
                 _log.exception("supervisor_failed", session_id=supervisor.session.session_id)

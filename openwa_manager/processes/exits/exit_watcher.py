@@ -1,4 +1,4 @@
-"""Awaiting the end of processes, our children and adopted ones alike."""
+"""Awaits the end of processes, of our children and of adopted ones alike."""
 
 import asyncio
 import os
@@ -32,7 +32,7 @@ class ExitSource(Protocol):
         """Call `ended` from the loop once the process has ended; False when it is gone already."""
         ...
 
-    def collect(self, identity: Identity) -> Exit:
+    def reap(self, identity: Identity) -> Exit:
         """Return how the dead process ended, reap it if it is ours, and watch it no more."""
         ...
 
@@ -41,7 +41,7 @@ class ExitSource(Protocol):
         ...
 
 
-class Exits:
+class ExitWatcher:
     """Knows of every watched process when and how it ended. Belongs to the running event loop."""
 
     def __init__(self, clock: Clock, source: ExitSource, sweep_s: float = SWEEP_S) -> None:
@@ -52,21 +52,21 @@ class Exits:
         self._ended: deque[Identity] = deque()
 
     async def run(self) -> None:
-        """Sweep all watched identities now and then, as a net under the announcements, until cancelled."""
+        """Check all watched processes now and then, should an announcement fail to come, until cancelled."""
         while True:
             await self._clock.sleep_until(self._clock.now().boot_s + self._period_s)
             for identity in [identity for identity, end in self._exits.items() if not end.done()]:
                 self._check(identity)
 
     def watch(self, identity: Identity) -> asyncio.Future[Exit]:
-        """Return the future end of this process, done already when it is gone; it is nobody's to cancel."""
+        """Return the future exit of this process, done already when it is gone; no caller may cancel it."""
         end = self._exits.get(identity)
         if end is None:
             end = self._exits[identity] = asyncio.get_running_loop().create_future()
             # Of a process that ended unwatched nothing is known.
-            is_here = identity.boot_id == boot_id() and self._source.watch(identity, partial(self._collect, identity))
+            is_here = identity.boot_id == boot_id() and self._source.watch(identity, partial(self._reap, identity))
             if not is_here:
-                self._settle(identity, Exit())
+                self._record_exit(identity, Exit())
         return end
 
     async def wait(self, identity: Identity) -> Exit:
@@ -80,12 +80,11 @@ class Exits:
         ends = {self.watch(identity) for identity in identities}
         for identity in identities:
             self._check(identity)
+        all_ended = asyncio.Event()
         async with asyncio.TaskGroup() as tasks:
-            timer = tasks.create_task(self._clock.sleep_until(self._clock.now().boot_s + within_s))
-            all_ended = tasks.create_task(_all_done(ends))
-            await asyncio.wait({timer, all_ended}, return_when=asyncio.FIRST_COMPLETED)
-            timer.cancel()
-            all_ended.cancel()
+            waiting = tasks.create_task(_set_once_done(all_ended, ends))
+            await self._clock.wait(all_ended, self._clock.now().boot_s + within_s)
+            waiting.cancel()
         return all(end.done() for end in ends)
 
     def close(self) -> None:
@@ -95,24 +94,25 @@ class Exits:
     def _check(self, identity: Identity) -> None:
         try:
             if not self._exits[identity].done() and not is_alive(identity):
-                self._collect(identity)
-        except OSError as error:  # too many open files: the next sweep will see
+                self._reap(identity)
+        except OSError as error:  # too many open files: the next check will see
             _log.warning("process_not_seen", pid=identity.pid, error=str(error))
 
-    def _collect(self, identity: Identity) -> None:
+    def _reap(self, identity: Identity) -> None:
         if not self._exits[identity].done():
-            self._settle(identity, self._source.collect(identity))
+            self._record_exit(identity, self._source.reap(identity))
 
-    def _settle(self, identity: Identity, how: Exit) -> None:
+    def _record_exit(self, identity: Identity, how: Exit) -> None:
         self._exits[identity].set_result(how)
         self._ended.append(identity)
         if len(self._ended) > _REMEMBERED:
             del self._exits[self._ended.popleft()]
 
 
-async def _all_done(ends: set[asyncio.Future[Exit]]) -> None:
+async def _set_once_done(flag: asyncio.Event, ends: set[asyncio.Future[Exit]]) -> None:
     if ends:
         await asyncio.wait(ends)
+    flag.set()
 
 
 def system_source() -> ExitSource:

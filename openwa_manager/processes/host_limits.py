@@ -1,4 +1,4 @@
-"""What the host itself lacks for a while: nobody is to blame for it, and trying again later helps."""
+"""Tells errors of a host that is short of something for a while: trying again later helps."""
 
 import errno
 from collections.abc import Mapping
@@ -17,7 +17,7 @@ _LIMITS: Mapping[int, HostLimit] = {
 }
 
 
-def is_shortage(error: BaseException | None) -> bool:
+def is_host_limit(error: BaseException | None) -> bool:
     """Tell whether files, memory, processes, ports or disk ran out, as the error, its causes or all its parts say."""
     return limit_of(error) is not None
 
