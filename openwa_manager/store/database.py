@@ -49,7 +49,7 @@ _PRAGMAS = (
 )
 
 
-class _Connection(aiosqlite.Connection):
+class _ThreadConnection(aiosqlite.Connection):
     """An aiosqlite connection that runs whole functions on its thread.
 
     aiosqlite offers single statements only, each a hop to the thread and back: 1,500 rows/s where one hop for a
@@ -112,12 +112,12 @@ class _Group:
         self._has_begun = False
         self._has_run = False
         self._is_led = True
-        self._boarding = Lock()
+        self._adding = Lock()
         self.is_done = asyncio.Event()
 
-    def admit(self, write: _Write[T]) -> bool:
-        """Take the write along; False when it is too late or the group is full."""
-        with self._boarding:
+    def add(self, write: _Write[T]) -> bool:
+        """Add the write; False when the group has begun already or is full."""
+        with self._adding:
             if self._has_begun or len(self._writes) >= GROUP_MAX:
                 return False
             self._writes.append(write)  # type: ignore[arg-type]  # a list of writes of every kind
@@ -125,7 +125,7 @@ class _Group:
 
     def run(self, connection: sqlite3.Connection) -> None:
         """Run all writes in one transaction; on the database's thread."""
-        with self._boarding:
+        with self._adding:
             self._has_begun = True
         try:
             connection.execute("BEGIN IMMEDIATE")
@@ -167,8 +167,8 @@ class Database:
         self._is_open = False
         self._connections = AsyncExitStack()
         self.commit_times = Durations(COMMIT_S)
-        self._writer = _Connection(partial(_connect, path), _CHUNK)
-        self._reader = _Connection(partial(_connect, path), _CHUNK)
+        self._writer = _ThreadConnection(partial(_connect, path), _CHUNK)
+        self._reader = _ThreadConnection(partial(_connect, path), _CHUNK)
 
     async def open(self) -> None:
         """Open the file, creating it if need be, check it and bring its tables up to date.
@@ -219,11 +219,11 @@ class Database:
         if not self._is_open:
             raise DrainingError("the database is closed")
         write = _Write(function)
-        if self._group is not None and self._group.admit(write):
+        if self._group is not None and self._group.add(write):
             await self._group.is_done.wait()
         else:  # the first of a new group takes it to the thread, where it waits behind the one being written
             group = self._group = _Group(self.commit_times)
-            group.admit(write)
+            group.add(write)
             try:
                 await self._writer.run(group.run)
             finally:

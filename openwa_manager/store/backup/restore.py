@@ -1,4 +1,4 @@
-"""What to do with a damaged database: put it aside, never delete it, and go on with the newest sound copy."""
+"""Puts a damaged database aside, never deletes it, and restores the newest sound copy."""
 
 import shutil
 import sqlite3

@@ -41,18 +41,25 @@ _EVIDENCE = TypeAdapter(dict[str, str | int | float | bool | None])
 
 _SPEC_SCALARS = ("user_id", "engine", "proxy_url", "memory_limit_bytes")
 _SESSION_SCALARS = (
-    *("session_id", "engine_key", "inner_id", "desired", "process", "link", "launch_count", "qr_seq", "qr_attempts"),
-    *(
-        "event_seq",
-        "phone_number",
-        "push_name",
-        "pairing_started_at",
-        "created_at",
-        "updated_at",
-        "started_at",
-        "connected_at",
-    ),
-    *("last_connected_at", "last_seen_at"),
+    "session_id",
+    "engine_key",
+    "inner_id",
+    "desired",
+    "process",
+    "link",
+    "launch_count",
+    "qr_seq",
+    "qr_attempts",
+    "event_seq",
+    "phone_number",
+    "push_name",
+    "pairing_started_at",
+    "created_at",
+    "updated_at",
+    "started_at",
+    "connected_at",
+    "last_connected_at",
+    "last_seen_at",
 )
 _SESSION_NESTED = ("labels", "env", "reason", "launch_id", "ending", "qr", "restarts")
 _LAUNCH_SCALARS = ("launch_id", "number", "port", "secret", "cause", "launched_at")
