@@ -10,6 +10,7 @@ from contextlib import AsyncExitStack
 from functools import partial
 
 import structlog
+from aiohttp import web
 
 from openwa_manager import logs
 from openwa_manager.api.admission.admin_key import make_admin_key
@@ -23,11 +24,10 @@ from openwa_manager.domain.errors import OpenwaManagerError, single_errors
 from openwa_manager.host.clock import SystemClock
 from openwa_manager.host.home import DaemonLock, Home, raise_file_limit
 from openwa_manager.host.notify import ServiceManager
-from openwa_manager.parts import VERSION, Parts
+from openwa_manager.parts import VERSION, Parts, build_parts
 from openwa_manager.processes.locks import reserve_lock_fd
-from openwa_manager.services.delivery.backpressure import Backpressure
-from openwa_manager.services.starting.registry_rebuild import RegistryRebuild, open_safely
-from openwa_manager.services.upkeep.service_notifier import ServiceNotifier
+from openwa_manager.services.delivery.announcer import Announcer
+from openwa_manager.services.starting.registry_rebuild import DatabaseLoss, RegistryRebuild, open_safely
 from openwa_manager.store.database import Connection
 from openwa_manager.store.delivery.endpoints import configure_default
 from openwa_manager.webhooks.signing import new_secret
@@ -36,6 +36,8 @@ _log = structlog.get_logger()
 
 #: A thread that scans the process table gives way to the event loop this often; Python's default is 5 ms.
 _SWITCH_S = 0.0005
+#: How long the last posts to the endpoints may take before the daemon ends without them.
+_DRAIN_S = 5.0
 
 
 def run(settings: Settings) -> int:
@@ -76,39 +78,51 @@ async def _serve(settings: Settings) -> None:
         database, loss = await open_safely(home, clock)
         stack.push_async_callback(database.close)
         await database.write(partial(_configure_default, settings=settings, at=clock.now().at))
-        parts = Parts(settings, home, clock, database)
-        await parts.enter(stack)
-        registry_rebuild = RegistryRebuild(home, clock, database, settings.engine)
-        loss = loss or await registry_rebuild.find_loss()
-        if loss is not None:
-            adopted, resting = await registry_rebuild.run()
-            restored = str(loss.copy) if loss.copy else None
-            await parts.tell("manager.recovered", why=loss.why, restored=restored, adopted=adopted, resting=resting)
+        service_manager = ServiceManager(os.environ)
+        parts = build_parts(settings, home, clock, database, service_manager)
+        await _connect(parts, stack)
+        await _complete_registry(RegistryRebuild(home, clock, database, settings.engine), loss, parts.announcer)
         await parts.runner.load()
-        await _work(parts, authenticator, stop)
+        host_check = HostCheck(settings.allowed_hosts)
+        control = control_app(host_check, authenticator, parts.api, parts.gateway)
+        await _work(parts, control, service_manager, stop)
     _log.info("daemon_stopped")
 
 
-async def _work(parts: Parts, authenticator: Authenticator, stop: asyncio.Event) -> None:
+async def _connect(parts: Parts, stack: AsyncExitStack) -> None:
+    """Have what holds connections or watches processes closed with the stack; the engines live on."""
+    stack.callback(parts.launcher.close)
+    for each in parts.connected:
+        await stack.enter_async_context(each)
+
+
+async def _complete_registry(rebuild: RegistryRebuild, loss: DatabaseLoss | None, announcer: Announcer) -> None:
+    """Record what the database does not know of what runs, and say so; nothing is done when it knows all."""
+    loss = loss or await rebuild.find_loss()
+    if loss is None:
+        return
+    adopted, resting = await rebuild.run()
+    restored = str(loss.copy) if loss.copy else None
+    await announcer.announce("manager.recovered", why=loss.why, restored=restored, adopted=adopted, resting=resting)
+
+
+async def _work(parts: Parts, control: web.Application, service_manager: ServiceManager, stop: asyncio.Event) -> None:
     """Listen, then run all services, until asked to stop; what started last ends first."""
-    manager = ServiceManager(os.environ)
     async with asyncio.TaskGroup() as services:
         async with AsyncExitStack() as listeners:
-            host_check = HostCheck(parts.settings.allowed_hosts)
-            control = control_app(host_check, authenticator, parts.api_dependencies, parts.gateway)
-            intake = intake_app(parts.sessions, parts.inbox, Backpressure(parts.database, parts.clock).is_full)
+            intake = intake_app(parts.sessions, parts.inbox, parts.backpressure.is_full)
             await listen(parts.listen_addresses, control, intake, listeners)
-            service_notifier = ServiceNotifier(
-                manager, parts.progress, parts.sessions.iterate, parts.database, parts.clock
-            )
-            running = [services.create_task(each.run()) for each in (*parts.services, service_notifier)]
-            await parts.tell("manager.started")
+            running = [services.create_task(each.run()) for each in parts.services]
+            await parts.announcer.announce("manager.started")
             gc.freeze()  # a full collection that looks at all that is loaded would stop the loop for 20 to 50 ms
-            _log.info("daemon_started", home=str(parts.home.root), listen=str(parts.settings.listen), version=VERSION)
+            _log.info(
+                "daemon_started", home=str(parts.home.root), listen=str(parts.listen_addresses.control), version=VERSION
+            )
             await stop.wait()
-            manager.stopping()
+            service_manager.stopping()
             parts.runner.drain()
-            await parts.tell("manager.stopping")
+            await parts.announcer.announce("manager.stopping")
+            await parts.dispatcher.drain(_DRAIN_S)
         for task in reversed(running):
             task.cancel()
 

@@ -1,16 +1,13 @@
-"""The composition root: every part of the daemon, built from the settings."""
+"""The composition root: builds every part of the daemon from the settings, each after those it needs."""
 
 import os
 import platform
 import random
-from collections.abc import Sequence
-from contextlib import AsyncExitStack
-from functools import cached_property, partial
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import partial
 from importlib import metadata
-from pathlib import Path
 from typing import Protocol
-
-import structlog
 
 from openwa_manager.api.app import ApiDependencies
 from openwa_manager.api.gateway.app import GatewayDependencies
@@ -26,10 +23,7 @@ from openwa_manager.config.policies import (
     probe_policy,
     session_policy,
 )
-from openwa_manager.domain.delivery.events import Event, Json, StoredEvent
-from openwa_manager.domain.errors import StorageFullError
 from openwa_manager.domain.ports import Engine
-from openwa_manager.domain.session.session import SessionId
 from openwa_manager.engines.environment import EngineContext
 from openwa_manager.engines.openwa import OpenwaEngine
 from openwa_manager.engines.recipe import EngineValues
@@ -37,19 +31,24 @@ from openwa_manager.engines.registry import build_engines
 from openwa_manager.host.clock import SystemClock
 from openwa_manager.host.home import Home
 from openwa_manager.host.network import has_default_route
+from openwa_manager.host.notify import ServiceManager
 from openwa_manager.processes.launcher import HostLauncher
 from openwa_manager.processes.ports import PortPool
 from openwa_manager.processes.usage import UsageMeter
+from openwa_manager.services.changes import Changes
+from openwa_manager.services.delivery.announcer import Announcer
 from openwa_manager.services.delivery.attempts import DeliveryWorker, EnvelopeWriter
+from openwa_manager.services.delivery.backpressure import Backpressure
 from openwa_manager.services.delivery.broadcaster import Broadcaster
 from openwa_manager.services.delivery.deliveries import Deliveries
 from openwa_manager.services.delivery.dispatcher import Dispatcher
 from openwa_manager.services.delivery.endpoints import DefaultEndpointSettings, Endpoints
+from openwa_manager.services.host_state import HostState
 from openwa_manager.services.messaging.pacing import Pacing
 from openwa_manager.services.monitoring.disk_usage import DiskUsage
 from openwa_manager.services.monitoring.health import HealthReader, HealthSources
 from openwa_manager.services.monitoring.heartbeat import Heartbeat
-from openwa_manager.services.monitoring.host_monitor import HostMonitor, HostReactions
+from openwa_manager.services.monitoring.host_monitor import HostMonitor, OfflineDetector
 from openwa_manager.services.monitoring.memory_guard import MemoryGuard
 from openwa_manager.services.monitoring.metrics_collector import MetricsCollector
 from openwa_manager.services.monitoring.prober import Prober
@@ -65,18 +64,16 @@ from openwa_manager.services.starting.dependencies import Dependencies
 from openwa_manager.services.starting.progress import Progress
 from openwa_manager.services.starting.start_gate import StartGate
 from openwa_manager.services.upkeep.housekeeping import EngineLogs, Housekeeping
+from openwa_manager.services.upkeep.service_notifier import ServiceNotifier
 from openwa_manager.store.database import Database
-from openwa_manager.store.delivery import outbox
 from openwa_manager.watcher.qr import QrWatcher
 from openwa_manager.webhooks.address import AddressGuard
 from openwa_manager.webhooks.sender import Sender
 
-_log = structlog.get_logger()
-
 VERSION = metadata.version("openwa-manager")
 
 
-class _Service(Protocol):
+class Service(Protocol):
     """A part with a life of its own."""
 
     async def run(self) -> None:
@@ -84,279 +81,306 @@ class _Service(Protocol):
         ...
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Basis:
+    """What was there first; `changes` and `host_state` are shared by those who write and those who read them."""
+
+    settings: Settings
+    home: Home
+    clock: SystemClock
+    database: Database
+    changes: Changes
+    host_state: HostState
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Hosting:
+    """What starts, ends and measures the engines' processes."""
+
+    meter: UsageMeter
+    launcher: HostLauncher
+    gate: StartGate
+    engines: Mapping[str, Engine]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Sessions:
+    """The sessions: what they work with, and those who read, ask, tell and run them."""
+
+    dependencies: Dependencies
+    progress: Progress
+    directory: SessionDirectory
+    inbox: EngineInbox
+    runner: SessionRunner
+    requests: SessionRequests
+    watcher: QrWatcher
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Delivery:
+    """What tells the endpoints and the readers of the event stream."""
+
+    sender: Sender
+    broadcaster: Broadcaster
+    dispatcher: Dispatcher
+    endpoints: Endpoints
+    announcer: Announcer
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Monitoring:
+    """What watches the engines and the host."""
+
+    usage_sampler: UsageSampler
+    prober: Prober
+    host_monitor: HostMonitor
+    heartbeat: Heartbeat
+    metrics_collector: MetricsCollector
+    disk_usage: DiskUsage
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Parts:
-    """Every part of the daemon, made when it is first asked for; each method is one edge of the graph."""
+    """The daemon's parts, as far as its life depends on them; `services` are in the order in which they start.
 
-    def __init__(self, settings: Settings, home: Home, clock: SystemClock, database: Database) -> None:
-        self.settings = settings
-        self.home = home
-        self.clock = clock
-        self.database = database
+    `connected` are those that hold connections while they are entered.
+    """
 
-    @property
-    def services(self) -> tuple[_Service, ...]:
-        """Return the parts with a life of their own, in the order in which they start."""
-        return (
-            *(self.launcher, self.dispatcher, self.gate, self.runner, self.usage_sampler, self.watcher),
-            *(
-                self.prober,
-                self.heartbeat,
-                self.host_monitor,
-                self.housekeeping,
-                self.metrics_collector,
-                self.disk_usage,
-            ),
-        )
+    services: tuple[Service, ...]
+    connected: tuple[Sender | OpenwaEngine, ...]
+    home: Home
+    launcher: HostLauncher
+    sessions: SessionDirectory
+    inbox: EngineInbox
+    runner: SessionRunner
+    dispatcher: Dispatcher
+    announcer: Announcer
+    backpressure: Backpressure
+    api: ApiDependencies
+    gateway: GatewayDependencies
+    listen_addresses: ListenAddresses
 
-    async def enter(self, stack: AsyncExitStack) -> None:
-        """Have what holds connections or watches processes closed with the stack; the engines live on."""
-        stack.callback(self.launcher.close)
-        for engine in self.openwa_engines.values():
-            await stack.enter_async_context(engine)
-        await stack.enter_async_context(self.sender)
 
-    def announce(self, stored: Sequence[StoredEvent]) -> None:
-        """Let everybody know of events that are now on disk."""
-        self.metrics_collector.note(stored)
-        if any(each.event.type == "session.status" for each in stored):
-            self.usage_sampler.wake()
-            self.watcher.wake()
-        self.dispatcher.wake(stored)
-        self.broadcaster.wake()
+def build_parts(
+    settings: Settings, home: Home, clock: SystemClock, database: Database, service_manager: ServiceManager
+) -> Parts:
+    """Build everything; nothing runs yet."""
+    basis = _Basis(
+        settings=settings,
+        home=home,
+        clock=clock,
+        database=database,
+        changes=Changes(),
+        host_state=HostState(clock),
+    )
+    hosting = _build_hosting(basis)
+    sessions = _build_sessions(basis, hosting)
+    delivery = _build_delivery(basis, sessions)
+    monitoring = _build_monitoring(basis, hosting, sessions, delivery)
+    _subscribe(basis.changes, sessions, delivery, monitoring)
+    return Parts(
+        services=(
+            *(hosting.launcher, delivery.dispatcher, hosting.gate, sessions.runner),
+            *(monitoring.usage_sampler, sessions.watcher, monitoring.prober, monitoring.heartbeat),
+            *(monitoring.host_monitor, _build_housekeeping(basis, sessions), monitoring.metrics_collector),
+            *(monitoring.disk_usage, _build_notifier(basis, sessions, service_manager)),
+        ),
+        connected=(*_openwa_engines(hosting).values(), delivery.sender),
+        home=home,
+        launcher=hosting.launcher,
+        sessions=sessions.directory,
+        inbox=sessions.inbox,
+        runner=sessions.runner,
+        dispatcher=delivery.dispatcher,
+        announcer=delivery.announcer,
+        backpressure=Backpressure(basis.database, basis.clock),
+        api=_build_api(basis, hosting, sessions, delivery, monitoring),
+        gateway=_build_gateway(basis, hosting, sessions, monitoring),
+        listen_addresses=_listen_addresses(basis.settings),
+    )
 
-    async def tell(self, event_type: str, **data: Json) -> None:
-        """Put an event of the daemon itself in the outbox; a full disk loses it, and nothing else."""
-        event = Event(type=event_type, occurred_at=self.clock.now().at, data=data)
-        try:
-            self.announce(await self.database.write(partial(outbox.append, events=[event])))
-        except StorageFullError as error:
-            _log.warning("event_not_recorded", type=event_type, error=str(error))
 
-    @cached_property
-    def meter(self) -> UsageMeter:
-        return UsageMeter(self.clock)
+def _build_hosting(basis: _Basis) -> _Hosting:
+    settings, clock = basis.settings, basis.clock
+    meter = UsageMeter(clock)
+    capacity = Capacity(
+        disk=basis.home.sessions,
+        min_memory_bytes=settings.min_free_memory_bytes,
+        min_disk_bytes=settings.min_free_disk_bytes,
+    )
+    return _Hosting(
+        meter=meter,
+        launcher=HostLauncher(basis.home.locks, clock, meter.members_of, settings.exit_sweep_s),
+        gate=StartGate(clock, settings.start_concurrency, settings.start_spacing_s, capacity.find_shortage),
+        engines=_build_engines(basis),
+    )
 
-    @cached_property
-    def launcher(self) -> HostLauncher:
-        return HostLauncher(self.home.locks, self.clock, self.meter.members_of, self.settings.exit_sweep_s)
 
-    @cached_property
-    def gate(self) -> StartGate:
-        room = Capacity(
-            disk=self.home.sessions,
-            min_memory_bytes=self.settings.min_free_memory_bytes,
-            min_disk_bytes=self.settings.min_free_disk_bytes,
-        )
-        return StartGate(self.clock, self.settings.start_concurrency, self.settings.start_spacing_s, room.find_shortage)
+def _build_engines(basis: _Basis) -> Mapping[str, Engine]:
+    settings = basis.settings
+    context = EngineContext(
+        environ=os.environ,
+        intake_url=f"http://{settings.intake_listen}",
+        engine_env=settings.engine_env,
+        logs_root=settings.logs_path,
+    )
+    values = EngineValues(
+        clock=basis.clock,
+        context=context,
+        answer_timeout_s=max(5.0, settings.probe_timeout_s),  # never less than a probe allows it
+        node=settings.node,
+        openwa_home=settings.openwa_home,
+        engine_type=settings.engine_type,
+        command_argv=settings.command_argv,
+        command_env=settings.command_env,
+    )
+    return build_engines(values)
 
-    @cached_property
-    def engine_context(self) -> EngineContext:
-        return EngineContext(
-            environ=os.environ,
-            intake_url=f"http://{self.settings.intake_listen}",
-            engine_env=self.settings.engine_env,
-            logs_root=self.settings.logs_path,
-        )
 
-    @cached_property
-    def engines(self) -> dict[str, Engine]:
-        values = EngineValues(
-            clock=self.clock,
-            context=self.engine_context,
-            answer_timeout_s=self._answer_timeout_s,
-            node=self.settings.node,
-            openwa_home=self.settings.openwa_home,
-            engine_type=self.settings.engine_type,
-            command_argv=self.settings.command_argv,
-            command_env=self.settings.command_env,
-        )
-        return build_engines(values)
+def _openwa_engines(hosting: _Hosting) -> Mapping[str, OpenwaEngine]:
+    """Return the engines that speak OpenWA's API."""
+    return {name: engine for name, engine in hosting.engines.items() if isinstance(engine, OpenwaEngine)}
 
-    @cached_property
-    def openwa_engines(self) -> dict[str, OpenwaEngine]:
-        """Return the engines that speak OpenWA's API."""
-        return {name: engine for name, engine in self.engines.items() if isinstance(engine, OpenwaEngine)}
 
-    @property
-    def _answer_timeout_s(self) -> float:
-        """Return how long an engine may take to answer: never less than a probe allows it."""
-        return max(5.0, self.settings.probe_timeout_s)
+def _build_sessions(basis: _Basis, hosting: _Hosting) -> _Sessions:
+    settings = basis.settings
+    dependencies = Dependencies(
+        clock=basis.clock,
+        chance=random.random,
+        database=basis.database,
+        launcher=hosting.launcher,
+        engines=hosting.engines,
+        gate=hosting.gate,
+        ports=PortPool(settings.engine_ports.first, settings.engine_ports.last),
+        policy=session_policy(settings),
+        sessions_root=basis.home.sessions,
+        logs_root=settings.logs_path,
+        stop_grace_s=settings.stop_grace_s,
+        changes=basis.changes,
+        host_state=basis.host_state,
+    )
+    supervisors, progress = Supervisors(), Progress(basis.clock)
+    directory = SessionDirectory(supervisors, basis.database, progress)
+    inbox = EngineInbox(supervisors, dependencies)
+    runner = SessionRunner(supervisors, dependencies, progress, inbox)
+    return _Sessions(
+        dependencies=dependencies,
+        progress=progress,
+        directory=directory,
+        inbox=inbox,
+        runner=runner,
+        requests=SessionRequests(supervisors, dependencies, runner, settings.engine),
+        watcher=QrWatcher(basis.home.sessions, inbox.receive_qr_file, directory.awaiting_qr, basis.clock),
+    )
 
-    @cached_property
-    def dependencies(self) -> Dependencies:
-        return Dependencies(
-            clock=self.clock,
-            chance=random.random,
-            database=self.database,
-            launcher=self.launcher,
-            engines=self.engines,
-            gate=self.gate,
-            ports=PortPool(self.settings.engine_ports.first, self.settings.engine_ports.last),
-            policy=session_policy(self.settings),
-            sessions_root=self.home.sessions,
-            logs_root=self.settings.logs_path,
-            stop_grace_s=self.settings.stop_grace_s,
-            announce=self.announce,
-            expect_code=lambda *launch: self.watcher.expect(*launch),  # noqa: PLW0108 (the watcher is made from the sessions)
-            is_offline=lambda: self.host_monitor.is_offline,
-            awake_since=lambda: self.host_monitor.awake_since(),  # noqa: PLW0108 (the vigil is made from the sessions)
-        )
 
-    @cached_property
-    def supervisors(self) -> Supervisors:
-        return Supervisors()
+def _build_delivery(basis: _Basis, sessions: _Sessions) -> _Delivery:
+    settings, database, clock = basis.settings, basis.database, basis.clock
+    exempt = (settings.upstream_url,) if settings.upstream_url else ()
+    guard = AddressGuard(allow_private=settings.allow_private_endpoints, exempt=exempt)
+    sender, policy, broadcaster = Sender(guard), delivery_policy(settings), Broadcaster(database, clock)
+    writer = EnvelopeWriter(host=platform.node(), qr_image=sessions.directory.qr_image_of)
+    worker = DeliveryWorker(database, sender, clock, writer, policy, random.random)
+    dispatcher = Dispatcher(database, clock, worker, policy, broadcaster.wake)
+    of_default = DefaultEndpointSettings(
+        has_url=settings.upstream_url is not None, has_secret=settings.upstream_secret is not None
+    )
+    return _Delivery(
+        sender=sender,
+        broadcaster=broadcaster,
+        dispatcher=dispatcher,
+        endpoints=Endpoints(database, worker, dispatcher, guard.check_url, clock, of_default),
+        announcer=Announcer(database, clock, basis.changes),
+    )
 
-    @cached_property
-    def progress(self) -> Progress:
-        return Progress(self.clock)
 
-    @cached_property
-    def sessions(self) -> SessionDirectory:
-        return SessionDirectory(self.supervisors, self.database, self.progress)
+def _build_monitoring(basis: _Basis, hosting: _Hosting, sessions: _Sessions, delivery: _Delivery) -> _Monitoring:
+    settings, clock, directory = basis.settings, basis.clock, sessions.directory
+    guard = MemoryGuard(memory_limits(settings), sessions.inbox.running_engines, sessions.inbox.is_idle)
+    sampler = UsageSampler(clock, settings.probe_period_s, hosting.meter.sample, directory.live, guard.check)
+    detector = OfflineDetector(clock, has_default_route, directory.iterate, offline_policy(settings))
+    usage = sampler.usage if settings.metrics_per_session else None
+    qr_push = delivery.dispatcher.qr_push_times
+    heartbeat_s, post = settings.heartbeat_s, delivery.dispatcher.post_heartbeat
+    return _Monitoring(
+        usage_sampler=sampler,
+        prober=Prober(clock, random.random, probe_policy(settings), sessions.inbox.running_engines),
+        host_monitor=HostMonitor(clock, detector, basis.host_state, basis.changes, delivery.announcer),
+        heartbeat=Heartbeat(clock, heartbeat_s, directory.iterate, sampler.usage, post),
+        metrics_collector=MetricsCollector(VERSION, directory, basis.database, qr_push, usage),
+        disk_usage=DiskUsage(clock, directory.iterate, basis.home.sessions),
+    )
 
-    @cached_property
-    def inbox(self) -> EngineInbox:
-        return EngineInbox(self.supervisors, self.dependencies)
 
-    @cached_property
-    def runner(self) -> SessionRunner:
-        return SessionRunner(self.supervisors, self.dependencies, self.progress, self.inbox)
+def _subscribe(changes: Changes, sessions: _Sessions, delivery: _Delivery, monitoring: _Monitoring) -> None:
+    """Say who hears of what."""
+    changes.events_stored.subscribe(monitoring.metrics_collector.note)
+    changes.events_stored.subscribe(delivery.dispatcher.wake)
+    changes.events_stored.subscribe(lambda _: delivery.broadcaster.wake())
+    changes.status_changed.subscribe(lambda _: monitoring.usage_sampler.wake())
+    changes.status_changed.subscribe(lambda _: sessions.watcher.wake())
+    changes.code_expected.subscribe(lambda expected: sessions.watcher.expect(expected.session_id, expected.launch_id))
+    changes.network_changed.subscribe(lambda _: sessions.runner.wake())
+    changes.host_slept.subscribe(lambda _: monitoring.prober.probe_all())
 
-    @cached_property
-    def requests(self) -> SessionRequests:
-        return SessionRequests(self.supervisors, self.dependencies, self.runner, self.settings.engine)
 
-    @cached_property
-    def guard(self) -> AddressGuard:
-        exempt = (self.settings.upstream_url,) if self.settings.upstream_url else ()
-        return AddressGuard(allow_private=self.settings.allow_private_endpoints, exempt=exempt)
+def _build_housekeeping(basis: _Basis, sessions: _Sessions) -> Housekeeping:
+    logs = EngineLogs(log_policy(basis.settings))
+    return Housekeeping(basis.clock, basis.database, basis.home.copies, logs, sessions.directory.log_paths)
 
-    @cached_property
-    def sender(self) -> Sender:
-        return Sender(self.guard)
 
-    @cached_property
-    def delivery_worker(self) -> DeliveryWorker:
-        envelope_writer = EnvelopeWriter(host=platform.node(), qr_image=self.sessions.qr_image_of)
-        return DeliveryWorker(
-            self.database, self.sender, self.clock, envelope_writer, delivery_policy(self.settings), random.random
-        )
+def _build_notifier(basis: _Basis, sessions: _Sessions, service_manager: ServiceManager) -> ServiceNotifier:
+    return ServiceNotifier(service_manager, sessions.progress, sessions.directory.iterate, basis.database, basis.clock)
 
-    @cached_property
-    def broadcaster(self) -> Broadcaster:
-        return Broadcaster(self.database, self.clock)
 
-    @cached_property
-    def dispatcher(self) -> Dispatcher:
-        policy = delivery_policy(self.settings)
-        return Dispatcher(self.database, self.clock, self.delivery_worker, policy, self.broadcaster.wake)
+def _build_api(
+    basis: _Basis, hosting: _Hosting, sessions: _Sessions, delivery: _Delivery, monitoring: _Monitoring
+) -> ApiDependencies:
+    settings = basis.settings
+    sources = HealthSources(
+        record=monitoring.prober.record,
+        usage=monitoring.usage_sampler.usage,
+        open_files=hosting.meter.open_files_of,
+        disk=monitoring.disk_usage.used_bytes,
+    )
+    env_names = {name: engine.env_names for name, engine in hosting.engines.items()}
+    return ApiDependencies(
+        sessions=sessions.directory,
+        requests=sessions.requests,
+        health=HealthReader(sessions.directory, sessions.inbox, sources, basis.home.sessions),
+        usage=monitoring.usage_sampler.usage,
+        database=basis.database,
+        broadcaster=delivery.broadcaster,
+        endpoints=delivery.endpoints,
+        deliveries=Deliveries(basis.database, delivery.dispatcher),
+        recipes=Recipes(env_names=env_names, default=settings.engine),
+        facts=HostFacts(host=platform.node(), version=VERSION, started_at=basis.clock.now().at),
+        pairing_window_s=settings.pairing_window_s,
+        measure=monitoring.metrics_collector.read,
+    )
 
-    @cached_property
-    def endpoints(self) -> Endpoints:
-        has_secret = self.settings.upstream_secret is not None
-        of_default = DefaultEndpointSettings(has_url=self.settings.upstream_url is not None, has_secret=has_secret)
-        return Endpoints(
-            self.database, self.delivery_worker, self.dispatcher, self.guard.check_url, self.clock, of_default
-        )
 
-    @cached_property
-    def usage_sampler(self) -> UsageSampler:
-        guard = MemoryGuard(memory_limits(self.settings), self.inbox.running_engines, self.inbox.is_idle)
-        period_s = self.settings.probe_period_s
-        return UsageSampler(self.clock, period_s, self.meter.sample, self.sessions.live, guard.check)
+def _build_gateway(
+    basis: _Basis, hosting: _Hosting, sessions: _Sessions, monitoring: _Monitoring
+) -> GatewayDependencies:
+    settings, clock = basis.settings, basis.clock
+    return GatewayDependencies(
+        sessions=sessions.directory,
+        requests=sessions.requests,
+        inbox=sessions.inbox,
+        engines=_openwa_engines(hosting),
+        pacing=Pacing(clock, random.random, settings.message_gap_min_s, settings.message_gap_max_s),
+        usage=monitoring.usage_sampler.usage,
+        kill=partial(force_kill, sessions.requests, sessions.dependencies),
+        now=lambda: clock.now().at,
+    )
 
-    @cached_property
-    def prober(self) -> Prober:
-        return Prober(self.clock, random.random, probe_policy(self.settings), self.inbox.running_engines)
 
-    @cached_property
-    def host_monitor(self) -> HostMonitor:
-        reactions = HostReactions(on_network=self.runner.wake, on_slept=self._excuse_sleep)
-        return HostMonitor(
-            self.clock, has_default_route, self.sessions.iterate, reactions, offline_policy(self.settings)
-        )
-
-    async def _excuse_sleep(self, slept_s: float) -> None:
-        self.prober.probe_all()
-        await self.tell("host.slept", slept_s=round(slept_s, 1))
-
-    @cached_property
-    def watcher(self) -> QrWatcher:
-        return QrWatcher(self.home.sessions, self.inbox.receive_qr_file, self.sessions.awaiting_qr, self.clock)
-
-    @cached_property
-    def heartbeat(self) -> Heartbeat:
-        post, period_s = self.dispatcher.post_heartbeat, self.settings.heartbeat_s
-        return Heartbeat(self.clock, period_s, self.sessions.iterate, self.usage_sampler.usage, post)
-
-    @cached_property
-    def metrics_collector(self) -> MetricsCollector:
-        usage = self.usage_sampler.usage if self.settings.metrics_per_session else None
-        return MetricsCollector(VERSION, self.sessions, self.database, self.dispatcher.qr_push_times, usage)
-
-    @cached_property
-    def disk_usage(self) -> DiskUsage:
-        return DiskUsage(self.clock, self._directories)
-
-    def _directories(self) -> dict[SessionId, Path]:
-        names = (session.session_id for session in self.sessions.list_sessions())
-        return {name: self.dependencies.directory(name) for name in names}
-
-    @cached_property
-    def housekeeping(self) -> Housekeeping:
-        logs = EngineLogs(log_policy(self.settings))
-        return Housekeeping(self.clock, self.database, self.home.copies, logs, self.sessions.log_paths)
-
-    @property
-    def api_dependencies(self) -> ApiDependencies:
-        """Return what the control plane stands on."""
-        watchers = HealthSources(
-            record=self.prober.record,
-            usage=self.usage_sampler.usage,
-            open_files=self.meter.open_files_of,
-            disk=self.disk_usage.used_bytes,
-        )
-        return ApiDependencies(
-            sessions=self.sessions,
-            requests=self.requests,
-            health=HealthReader(self.sessions, self.inbox, watchers, self.home.sessions),
-            usage=self.usage_sampler.usage,
-            database=self.database,
-            broadcaster=self.broadcaster,
-            endpoints=self.endpoints,
-            deliveries=Deliveries(self.database, self.dispatcher),
-            recipes=self._recipes(),
-            facts=HostFacts(host=platform.node(), version=VERSION, started_at=self.clock.now().at),
-            pairing_window_s=self.settings.pairing_window_s,
-            measure=self.metrics_collector.read,
-        )
-
-    def _recipes(self) -> Recipes:
-        env_names = {name: engine.env_names for name, engine in self.engines.items()}
-        return Recipes(env_names=env_names, default=self.settings.engine)
-
-    @property
-    def gateway(self) -> GatewayDependencies:
-        """Return what the OpenWA-compatible API stands on."""
-        gap_s = (self.settings.message_gap_min_s, self.settings.message_gap_max_s)
-        return GatewayDependencies(
-            sessions=self.sessions,
-            requests=self.requests,
-            inbox=self.inbox,
-            engines=self.openwa_engines,
-            pacing=Pacing(self.clock, random.random, *gap_s),
-            usage=self.usage_sampler.usage,
-            kill=partial(force_kill, self.requests, self.dependencies),
-            now=lambda: self.clock.now().at,
-        )
-
-    @property
-    def listen_addresses(self) -> ListenAddresses:
-        """Return where to listen."""
-        return ListenAddresses(
-            control=self.settings.listen,
-            intake=self.settings.intake_listen,
-            socket=self.settings.socket_path,
-            tls_cert=self.settings.tls_cert,
-            tls_key=self.settings.tls_key,
-        )
+def _listen_addresses(settings: Settings) -> ListenAddresses:
+    return ListenAddresses(
+        control=settings.listen,
+        intake=settings.intake_listen,
+        socket=settings.socket_path,
+        tls_cert=settings.tls_cert,
+        tls_key=settings.tls_key,
+    )

@@ -22,9 +22,7 @@ LARGE_FOLDERS = {
     "openwa_manager/domain/session": "one state machine: its states, stimuli, commands and the functions between them",
 }
 #: Classes that may be larger, and why.
-LARGE_CLASSES = {
-    "Parts": "the list of all parts, each built by one property; it does nothing else",
-}
+LARGE_CLASSES: dict[str, str] = {}
 #: Classes and folders that are larger than they may be, and shall be split.
 BEING_SPLIT = frozenset({"Sessions", "Engine", "Batch"})
 

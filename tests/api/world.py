@@ -7,7 +7,7 @@ import json
 import os
 import socket
 import sys
-from collections.abc import AsyncIterator, Callable, Iterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager, contextmanager, suppress
 from dataclasses import dataclass, field
 from functools import partial
@@ -25,7 +25,7 @@ from openwa_manager.api.gateway.app import GatewayDependencies
 from openwa_manager.api.host.system import HostFacts
 from openwa_manager.api.intake import intake_app
 from openwa_manager.api.sessions.sessions import Recipes
-from openwa_manager.domain.delivery.events import Json, StoredEvent
+from openwa_manager.domain.delivery.events import Json
 from openwa_manager.domain.errors import SessionNotFoundError
 from openwa_manager.domain.session.restart import Policy
 from openwa_manager.domain.session.session import LaunchId, Session, SessionId, Usage
@@ -36,8 +36,10 @@ from openwa_manager.host.clock import SystemClock
 from openwa_manager.metrics import QR_PUSH_S, Durations
 from openwa_manager.processes.launcher import HostLauncher
 from openwa_manager.processes.ports import PortPool
+from openwa_manager.services.changes import Changes
 from openwa_manager.services.delivery.attempts import EnvelopeWriter
 from openwa_manager.services.delivery.dispatcher import Dispatcher
+from openwa_manager.services.host_state import HostState
 from openwa_manager.services.messaging.pacing import Pacing
 from openwa_manager.services.monitoring.health import HealthReader, HealthSources
 from openwa_manager.services.monitoring.metrics_collector import MetricsCollector
@@ -180,11 +182,11 @@ async def world_in(
         database = await stack.enter_async_context(Database(home / "manager.db"))
         engine = await stack.enter_async_context(_engine(program, _port_of(intake_socket), silence_s))
         launcher = stack.enter_context(_launcher(home / "locks"))
-        dependencies = _dependencies(home, database, engine, launcher, lambda stored: channels.announce(stored))  # noqa: PLW0108
-        sessions, requests, inbox, runner = _sessions_of(dependencies)
-        await runner.load()
+        dependencies = _dependencies(home, database, engine, launcher)
+        sessions, requests, inbox, runner = await _sessions_of(dependencies)
         envelope_writer = EnvelopeWriter(host="mac-mini-1", qr_image=sessions.qr_image_of)
         channels = await stack.enter_async_context(channels_of(database, envelope_writer))
+        dependencies.changes.events_stored.subscribe(channels.announce)
         world = World(
             sessions=sessions,
             requests=requests,
@@ -299,7 +301,6 @@ def _dependencies(
     database: Database,
     engine: OpenwaEngine,
     launcher: HostLauncher,
-    announce: Callable[[Sequence[StoredEvent]], None],
 ) -> Dependencies:
     first_port = 20_000 + os.getpid() % 70 * 100  # away from those of other test runs on this machine
     return Dependencies(
@@ -314,20 +315,19 @@ def _dependencies(
         sessions_root=home / "sessions",
         logs_root=None,
         stop_grace_s=GRACE_S,
-        announce=announce,
-        expect_code=lambda *_: None,
-        is_offline=lambda: False,
-        awake_since=lambda: 0.0,
+        changes=Changes(),
+        host_state=HostState(SystemClock()),
     )
 
 
-def _sessions_of(
+async def _sessions_of(
     dependencies: Dependencies,
 ) -> tuple[SessionDirectory, SessionRequests, EngineInbox, SessionRunner]:
     supervisors, progress = Supervisors(), Progress(dependencies.clock)
     inbox = EngineInbox(supervisors, dependencies)
     runner = SessionRunner(supervisors, dependencies, progress, inbox)
     requests = SessionRequests(supervisors, dependencies, runner, "simulator")
+    await runner.load()
     return SessionDirectory(supervisors, dependencies.database, progress), requests, inbox, runner
 
 

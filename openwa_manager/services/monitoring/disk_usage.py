@@ -1,11 +1,11 @@
-"""How much disk every session takes; measured now and then, since it means to look at every file."""
+"""Measures how much disk every session takes, every 10 minutes, since each file has to be looked at."""
 
 import asyncio
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 
 from openwa_manager.domain.ports import Clock
-from openwa_manager.domain.session.session import SessionId
+from openwa_manager.domain.session.session import Session, SessionId
 from openwa_manager.host.capacity import used_disk_bytes
 
 _PERIOD_S = 600.0
@@ -14,9 +14,10 @@ _PERIOD_S = 600.0
 class DiskUsage:
     """Knows what each session's directory held when last looked at."""
 
-    def __init__(self, clock: Clock, directories: Callable[[], Mapping[SessionId, Path]]) -> None:
+    def __init__(self, clock: Clock, sessions: Callable[[], Iterable[Session]], sessions_root: Path) -> None:
         self._clock = clock
-        self._directories = directories
+        self._sessions = sessions
+        self._root = sessions_root
         self._used: Mapping[SessionId, int] = {}
 
     def used_bytes(self, session_id: SessionId) -> int | None:
@@ -28,7 +29,7 @@ class DiskUsage:
         while True:
             next_s = self._clock.now().boot_s + _PERIOD_S
             used: dict[SessionId, int] = {}
-            for session_id, directory in self._directories().items():
-                used[session_id] = await asyncio.to_thread(used_disk_bytes, directory)
+            for session_id in [session.session_id for session in self._sessions()]:
+                used[session_id] = await asyncio.to_thread(used_disk_bytes, self._root / session_id)
             self._used = used
             await self._clock.sleep_until(next_s)

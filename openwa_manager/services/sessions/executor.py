@@ -42,6 +42,7 @@ from openwa_manager.domain.session.stimuli import (
 )
 from openwa_manager.host.logfile import open_log
 from openwa_manager.processes.host_limits import limit_of
+from openwa_manager.services.changes import CodeExpected
 from openwa_manager.services.starting.dependencies import Dependencies
 from openwa_manager.services.starting.start_ticket import Listener, StartTicket
 from openwa_manager.watcher.qr import remove_qr, write_qr
@@ -196,7 +197,8 @@ class Executor:
         session = self._current()
         engine = self._dependencies.engine_of(session)
         self._make_directory()
-        self._dependencies.expect_code(session.session_id, launch.launch_id)
+        expected = CodeExpected(session_id=session.session_id, launch_id=launch.launch_id)
+        self._dependencies.changes.code_expected.publish(expected)
         if isinstance(engine, KeepsCredentials) and await engine.restore_credentials(session, self._directory):
             self._tell(CredentialsRestored(launch_id=launch.launch_id))
         return await self._dependencies.launcher.launch(await engine.plan(session, launch, self._directory))

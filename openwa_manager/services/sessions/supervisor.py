@@ -219,7 +219,7 @@ class Supervisor:
             self._recorder.keep_unsaved(handled.decisions)
         self._apply(handled.decisions, moment, tasks)
         if stored:
-            self._dependencies.announce(stored)
+            self._dependencies.changes.events_stored.publish(stored)
         for change in handled.changes:
             change.log()
         self._answer(entries, handled.refusals)
@@ -256,8 +256,8 @@ class Supervisor:
             at=now.at,
             boot_s=now.boot_s,
             chance=self._dependencies.chance(),
-            is_offline=self._dependencies.is_offline(),
-            has_slept=self._dependencies.awake_since() > self._met_boot_s,
+            is_offline=self._dependencies.host_state.is_offline,
+            has_slept=self._dependencies.host_state.awake_since() > self._met_boot_s,
         )
 
     def _apply(self, decisions: Decisions, moment: Moment, tasks: asyncio.TaskGroup) -> None:

@@ -1,28 +1,23 @@
 """What every supervisor works with; built once by the daemon."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from openwa_manager.domain.delivery.events import StoredEvent
 from openwa_manager.domain.errors import EngineUnableError
 from openwa_manager.domain.ports import CanLogOut, CanPair, Clock, Engine, Launcher
 from openwa_manager.domain.session.restart import Policy
-from openwa_manager.domain.session.session import LaunchId, Session, SessionId, log_path_of
+from openwa_manager.domain.session.session import Session, SessionId, log_path_of
 from openwa_manager.processes.ports import PortPool
+from openwa_manager.services.changes import Changes
+from openwa_manager.services.host_state import HostState
 from openwa_manager.services.starting.start_gate import StartGate
 from openwa_manager.store.database import Database
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Dependencies:
-    """The world of a supervisor.
-
-    `chance` draws from [0, 1); `announce` is told of every event once it is on disk; `expect_code` is called before
-    each launch, once its directory holds no code of an earlier one; `logs_root` None keeps each
-    engine's log in its session directory; `is_offline` tells that the host has no network, `awake_since` since when
-    (boot clock) it has not slept.
-    """
+    """What a supervisor works with: `chance` draws from [0, 1), `logs_root` None keeps logs in session directories."""
 
     clock: Clock
     chance: Callable[[], float]
@@ -35,10 +30,8 @@ class Dependencies:
     sessions_root: Path
     logs_root: Path | None
     stop_grace_s: float
-    announce: Callable[[Sequence[StoredEvent]], None]
-    expect_code: Callable[[SessionId, LaunchId], None]
-    is_offline: Callable[[], bool]
-    awake_since: Callable[[], float]
+    changes: Changes
+    host_state: HostState
 
     def directory(self, session_id: SessionId) -> Path:
         """Return the session's own directory."""

@@ -1,26 +1,26 @@
 import asyncio
 from pathlib import Path
 
-from openwa_manager.domain.session.session import SessionId
 from openwa_manager.services.monitoring.disk_usage import DiskUsage
+from tests.domain.session.driver import a_session
 from tests.fakes.clock import FakeClock
-
-SESSION = SessionId("acme")
 
 
 async def test_the_disk_of_every_session_is_measured_at_once_and_every_ten_minutes(tmp_path: Path) -> None:
-    clock = FakeClock()
-    disk_usage = DiskUsage(clock, lambda: {SESSION: tmp_path})
-    before = disk_usage.used_bytes(SESSION)
+    clock, session = FakeClock(), a_session()
+    directory = tmp_path / session.session_id
+    directory.mkdir()
+    disk_usage = DiskUsage(clock, lambda: [session], tmp_path)
+    before = disk_usage.used_bytes(session.session_id)
 
     async with asyncio.TaskGroup() as tasks:
         running = tasks.create_task(disk_usage.run())
         await clock.until_sleeping()
-        empty = disk_usage.used_bytes(SESSION)
-        (tmp_path / "grown").write_bytes(b"x" * 500_000)
+        empty = disk_usage.used_bytes(session.session_id)
+        (directory / "grown").write_bytes(b"x" * 500_000)
         await clock.advance(601)
         await clock.until_sleeping()
-        grown = disk_usage.used_bytes(SESSION)
+        grown = disk_usage.used_bytes(session.session_id)
         running.cancel()
 
     assert before is None

@@ -2,13 +2,18 @@ import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field, replace
+from pathlib import Path
 
 import pytest
 
 from openwa_manager.domain.session.reasons import Reason, ReasonCode
 from openwa_manager.domain.session.restart import OfflinePolicy
 from openwa_manager.domain.session.session import LinkState, Session, SessionId, Spec
-from openwa_manager.services.monitoring.host_monitor import HostMonitor, HostReactions
+from openwa_manager.services.changes import Changes
+from openwa_manager.services.delivery.announcer import Announcer
+from openwa_manager.services.host_state import HostState
+from openwa_manager.services.monitoring.host_monitor import HostMonitor, OfflineDetector
+from openwa_manager.store.database import Database
 from tests.fakes.clock import FakeClock
 
 
@@ -16,6 +21,7 @@ from tests.fakes.clock import FakeClock
 class Host:
     """A host whose network the test plugs and unplugs."""
 
+    database: Database
     clock: FakeClock = field(default_factory=FakeClock)
     has_route: bool | None = True
     sessions: list[Session] = field(default_factory=list)
@@ -37,36 +43,39 @@ class Host:
         )
         self.sessions = [replace(lost, session_id=SessionId(f"s{number}")) for number in range(count)]
 
-    def note_network(self) -> None:
+    def note_network(self, is_offline: bool) -> None:
+        del is_offline
         self.network_changes += 1
-
-    async def note_sleep(self, slept_s: float) -> None:
-        self.slept_s.append(slept_s)
 
 
 @asynccontextmanager
-async def watching(host: Host) -> AsyncIterator[HostMonitor]:
-    reactions = HostReactions(on_network=host.note_network, on_slept=host.note_sleep)
-    host_monitor = HostMonitor(host.clock, lambda: host.has_route, lambda: host.sessions, reactions, OfflinePolicy())
+async def watching(host: Host) -> AsyncIterator[HostState]:
+    state, changes = HostState(host.clock), Changes()
+    changes.network_changed.subscribe(host.note_network)
+    changes.host_slept.subscribe(host.slept_s.append)
+    detector = OfflineDetector(host.clock, lambda: host.has_route, lambda: host.sessions, OfflinePolicy())
+    announcer = Announcer(host.database, host.clock, changes)
+    host_monitor = HostMonitor(host.clock, detector, state, changes, announcer)
     async with asyncio.TaskGroup() as tasks:
         running = tasks.create_task(host_monitor.run())
         await host.clock.advance(1)
-        yield host_monitor
+        yield state
         running.cancel()
 
 
 @pytest.fixture
-def host() -> Host:
-    return Host()
+async def host(tmp_path: Path) -> AsyncIterator[Host]:
+    async with Database(tmp_path / "manager.db") as database:
+        yield Host(database)
 
 
 async def test_a_sleep_of_the_host_is_noticed_once(host: Host) -> None:
-    async with watching(host) as host_monitor:
-        awake_before_s = host_monitor.awake_since()
+    async with watching(host) as state:
+        awake_before_s = state.awake_since()
         await host.clock.advance(600)
-        awake_s = host_monitor.awake_since()
+        awake_s = state.awake_since()
         await host.clock.sleep_host(600)
-        woken_s = host_monitor.awake_since()
+        woken_s = state.awake_since()
         await host.clock.advance(600)
 
     assert awake_s == awake_before_s
@@ -76,42 +85,42 @@ async def test_a_sleep_of_the_host_is_noticed_once(host: Host) -> None:
 
 
 async def test_a_sleep_counts_before_it_is_noticed(host: Host) -> None:
-    async with watching(host) as host_monitor:
-        before_s = host_monitor.awake_since()
+    async with watching(host) as state:
+        before_s = state.awake_since()
         host.clock._move_to(host.clock.now().boot_s + 600)
 
-        assert host_monitor.awake_since() == host.clock.now().boot_s > before_s
+        assert state.awake_since() == host.clock.now().boot_s > before_s
 
 
 @pytest.mark.parametrize(("has_route", "is_offline"), [(False, True), (True, False), (None, False)])
 async def test_a_host_without_a_route_is_offline(host: Host, has_route: bool | None, is_offline: bool) -> None:
-    async with watching(host) as host_monitor:
+    async with watching(host) as state:
         host.has_route = has_route
         await host.clock.advance(10)
 
-        assert host_monitor.is_offline is is_offline
+        assert state.is_offline is is_offline
         assert host.network_changes == int(is_offline)
 
 
 async def test_three_links_lost_within_half_a_minute_are_the_hosts_network(host: Host) -> None:
-    async with watching(host) as host_monitor:
+    async with watching(host) as state:
         host.drop(2)
         await host.clock.advance(10)
-        after_two = host_monitor.is_offline
+        after_two = state.is_offline
         host.drop(3)
         await host.clock.advance(10)
-        after_three = host_monitor.is_offline
+        after_three = state.is_offline
         host.sessions = [replace(each, connected_at=host.clock.now().at) for each in host.sessions[:1]]
         await host.clock.advance(10)
 
-        assert (after_two, after_three, host_monitor.is_offline) == (False, True, False)
+        assert (after_two, after_three, state.is_offline) == (False, True, False)
 
 
 async def test_a_burst_of_lost_links_excuses_for_five_minutes_only(host: Host) -> None:
-    async with watching(host) as host_monitor:
+    async with watching(host) as state:
         host.drop(5)
         await host.clock.advance(10)
-        during = host_monitor.is_offline
+        during = state.is_offline
         await host.clock.advance(400)
 
-        assert (during, host_monitor.is_offline) == (True, False)
+        assert (during, state.is_offline) == (True, False)

@@ -20,6 +20,8 @@ from openwa_manager.domain.session.stimuli import (
 )
 from openwa_manager.processes.launcher import HostLauncher
 from openwa_manager.processes.ports import PortPool
+from openwa_manager.services.changes import Changes
+from openwa_manager.services.host_state import HostState
 from openwa_manager.services.sessions.supervisor import Supervisor
 from openwa_manager.services.starting.bulkhead import keep_running
 from openwa_manager.services.starting.dependencies import Dependencies
@@ -43,20 +45,12 @@ class Dice:
 
 
 @dataclass
-class Host:
-    """Since when it has been awake."""
-
-    awake_since_s: float = 0.0
-
-
-@dataclass
 class Capacity:
     """A supervisor at work in its bulkhead."""
 
     dependencies: Dependencies
     clock: FakeClock
     dice: Dice
-    host: Host
     group: asyncio.TaskGroup
 
     def __post_init__(self) -> None:
@@ -74,7 +68,7 @@ class Capacity:
 
 @pytest.fixture
 async def room(tmp_path: Path) -> AsyncIterator[Capacity]:
-    clock, dice, host = FakeClock(), Dice(), Host()
+    clock, dice = FakeClock(), Dice()
     launcher = HostLauncher(tmp_path / "locks", clock)
     async with Database(tmp_path / "manager.db") as database, asyncio.TaskGroup() as group:
         dependencies = Dependencies(
@@ -89,12 +83,10 @@ async def room(tmp_path: Path) -> AsyncIterator[Capacity]:
             sessions_root=tmp_path / "sessions",
             logs_root=None,
             stop_grace_s=1.0,
-            announce=lambda _: None,
-            expect_code=lambda *_: None,
-            is_offline=lambda: False,
-            awake_since=lambda: host.awake_since_s,
+            changes=Changes(),
+            host_state=HostState(clock),
         )
-        room = Capacity(dependencies, clock, dice, host, group)
+        room = Capacity(dependencies, clock, dice, group)
         yield room
         room.running.cancel()
     launcher.close()
@@ -163,7 +155,7 @@ async def test_a_repeat_does_not_take_back_that_nobody_is_blamed_for_the_hosts_s
     await room.supervisor.hear((seen,), "once")
     await room.clock.advance(Policy().link.authenticating_s - 1.0)
 
-    room.host.awake_since_s = room.clock.now().boot_s
+    room.dependencies.host_state.note_wake()
     await room.supervisor.hear((seen,), "once")
     await room.clock.advance(2.0)
     session = await room.supervisor.hear(())

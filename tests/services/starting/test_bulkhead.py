@@ -17,6 +17,8 @@ from openwa_manager.domain.session.session import LAUNCH_ID_VARIABLE, After, End
 from openwa_manager.domain.session.stimuli import EngineEnded, Observation, Resumed, SupervisionFailed
 from openwa_manager.processes.launcher import HostLauncher
 from openwa_manager.processes.ports import PortPool
+from openwa_manager.services.changes import Changes
+from openwa_manager.services.host_state import HostState
 from openwa_manager.services.starting.bulkhead import keep_running
 from openwa_manager.services.starting.dependencies import Dependencies
 from openwa_manager.services.starting.start_gate import StartGate
@@ -65,10 +67,8 @@ async def dependencies(tmp_path: Path) -> AsyncIterator[Dependencies]:
             sessions_root=tmp_path / "sessions",
             logs_root=None,
             stop_grace_s=60.0,
-            announce=lambda _: None,
-            expect_code=lambda _session_id, _launch_id: None,
-            is_offline=lambda: False,
-            awake_since=lambda: 0.0,
+            changes=Changes(),
+            host_state=HostState(clock),
         )
     launcher.close()
 

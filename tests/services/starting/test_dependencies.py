@@ -13,6 +13,8 @@ from openwa_manager.engines.command import CommandEngine, CommandSetup
 from openwa_manager.engines.environment import EngineContext
 from openwa_manager.processes.launcher import HostLauncher
 from openwa_manager.processes.ports import PortPool
+from openwa_manager.services.changes import Changes
+from openwa_manager.services.host_state import HostState
 from openwa_manager.services.starting.dependencies import Dependencies
 from openwa_manager.services.starting.start_gate import StartGate
 from openwa_manager.store.database import Database
@@ -38,10 +40,8 @@ def dependencies(tmp_path: Path) -> Iterator[Dependencies]:
         sessions_root=tmp_path / "sessions",
         logs_root=None,
         stop_grace_s=0.0,
-        announce=lambda _: None,
-        expect_code=lambda *_: None,
-        is_offline=lambda: False,
-        awake_since=lambda: 0.0,
+        changes=Changes(),
+        host_state=HostState(clock),
     )
     launcher.close()
 

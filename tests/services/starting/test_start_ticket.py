@@ -14,6 +14,8 @@ from openwa_manager.domain.session.session import ProcessState, Session, Session
 from openwa_manager.domain.session.stimuli import Observation, SlotDelayed, SlotGranted
 from openwa_manager.processes.launcher import HostLauncher
 from openwa_manager.processes.ports import PortPool
+from openwa_manager.services.changes import Changes
+from openwa_manager.services.host_state import HostState
 from openwa_manager.services.starting.dependencies import Dependencies
 from openwa_manager.services.starting.start_gate import Shortage, StartGate
 from openwa_manager.services.starting.start_ticket import StartTicket
@@ -92,10 +94,8 @@ async def host(tmp_path: Path) -> AsyncIterator[Gate]:
         sessions_root=tmp_path,
         logs_root=None,
         stop_grace_s=1.0,
-        announce=lambda _: None,
-        expect_code=lambda _session_id, _launch_id: None,
-        is_offline=lambda: False,
-        awake_since=lambda: 0.0,
+        changes=Changes(),
+        host_state=HostState(clock),
     )
     ticket = StartTicket(owner.session.session_id, dependencies, owner)
     async with asyncio.TaskGroup() as tasks:

@@ -1,0 +1,54 @@
+"""What many must hear of the moment it happens; made first, handed to those who publish and those who subscribe."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Generic, TypeVar
+
+from openwa_manager.domain.delivery.events import StoredEvent
+from openwa_manager.domain.session.session import LaunchId, SessionId
+
+T = TypeVar("T")
+
+
+class Topic(Generic[T]):
+    """One kind of change: all who have subscribed are called at once, in the order in which they did."""
+
+    def __init__(self) -> None:
+        self._subscribers: list[Callable[[T], None]] = []
+
+    def subscribe(self, subscriber: Callable[[T], None]) -> None:
+        """Have this called at every change from now on; it must neither block nor fail."""
+        self._subscribers.append(subscriber)
+
+    def publish(self, change: T) -> None:
+        """Tell all who have subscribed."""
+        for subscriber in self._subscribers:
+            subscriber(change)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CodeExpected:
+    """A launch is about to begin, the image of an earlier code is gone from its directory: it may show one soon."""
+
+    session_id: SessionId
+    launch_id: LaunchId
+
+
+class Changes:
+    """The topics there are.
+
+    `events_stored`: these events are on disk. `status_changed`: one of them tells of another status of a session.
+    `network_changed`: the host went offline (True) or came back. `host_slept`: it slept for so many seconds.
+    """
+
+    def __init__(self) -> None:
+        self.events_stored = Topic[Sequence[StoredEvent]]()
+        self.status_changed = Topic[None]()
+        self.code_expected = Topic[CodeExpected]()
+        self.network_changed = Topic[bool]()
+        self.host_slept = Topic[float]()
+        self.events_stored.subscribe(self._publish_status)
+
+    def _publish_status(self, stored: Sequence[StoredEvent]) -> None:
+        if any(each.event.type == "session.status" for each in stored):
+            self.status_changed.publish(None)
