@@ -20,11 +20,12 @@ _ACCEPTABLE_REQUEST_ID = re.compile(r"[A-Za-z0-9._:-]{1,128}")
 
 @web.middleware
 async def assign_request_id(request: web.Request, handler: Handler) -> web.StreamResponse:
-    """Give the request an id: the caller's own if it is short and plain."""
+    """Give the request an id, the caller's own if it is short and plain; every log line of the request carries it."""
     proposed = request.headers.get("X-Request-ID", "")
     # A name, no secret: what the system gives for secrets takes far longer.
     request[REQUEST_ID] = proposed if _ACCEPTABLE_REQUEST_ID.fullmatch(proposed) else f"{random.getrandbits(128):032x}"
-    return await handler(request)
+    with structlog.contextvars.bound_contextvars(request_id=request[REQUEST_ID]):
+        return await handler(request)
 
 
 @web.middleware
@@ -38,7 +39,6 @@ async def log_answer(request: web.Request, handler: Handler) -> web.StreamRespon
     log = _log.debug if is_harmless else _log.info
     log(
         "request_answered",
-        request_id=request[REQUEST_ID],
         method=request.method,
         path=request.path,
         status=response.status,
@@ -68,14 +68,13 @@ async def cut_broken_answer(request: web.Request, handler: Handler) -> web.Strea
 
 
 def _note_broken(request: web.Request, error: Exception) -> None:
-    facts = {"request_id": request[REQUEST_ID], "path": request.path}
     match error:
         case ConnectionError():
             pass  # the caller has hung up
         case OpenwaManagerError():
-            _log.warning("answer_broke_off", **facts, error=str(error))
+            _log.warning("answer_broke_off", path=request.path, error=str(error))
         case _:
-            _log.error("answer_broke_off", **facts, exc_info=error)
+            _log.error("answer_broke_off", path=request.path, exc_info=error)
 
 
 async def prepare_answer(request: web.Request, response: web.StreamResponse) -> None:

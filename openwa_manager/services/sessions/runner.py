@@ -112,6 +112,7 @@ class SessionRunner:
         self._progress.count_adopted()
 
     async def _keep(self, supervisor: Supervisor) -> None:
+        structlog.contextvars.clear_contextvars()  # whoever created the session did not ask for all it does from now on
         await keep_running(supervisor, self._dependencies)
         self._supervisors.remove(supervisor)
         self._inbox.forget(supervisor.session.session_id)
