@@ -26,7 +26,7 @@ from openwa_manager.api.host.system import HostFacts
 from openwa_manager.api.intake import intake_app
 from openwa_manager.api.sessions.sessions import Recipes
 from openwa_manager.domain.delivery.events import Json
-from openwa_manager.domain.errors import SessionNotFoundError
+from openwa_manager.domain.errors import DrainingError, SessionNotFoundError
 from openwa_manager.domain.session.restart import Policy
 from openwa_manager.domain.session.session import LaunchId, Session, SessionId, Usage
 from openwa_manager.engines.environment import EngineContext
@@ -333,5 +333,7 @@ async def _sessions_of(
 
 async def _end_all(world: World) -> None:
     for session in world.sessions.list_sessions():
-        with suppress(SessionNotFoundError):
+        with suppress(SessionNotFoundError, DrainingError):
             await world.requests.delete(session.session_id, keep_data=True, log_out=False)
+    while world.sessions.list_sessions():  # noqa: ASYNC110 (one that drains answers before they are gone)
+        await asyncio.sleep(0.01)

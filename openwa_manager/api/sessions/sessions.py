@@ -1,5 +1,6 @@
 """Makes, lists, starts, stops, changes and deletes sessions."""
 
+import asyncio
 import base64
 from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass, replace
@@ -25,7 +26,7 @@ from openwa_manager.domain.session.session import Desired, ProcessState, Session
 from openwa_manager.engines.environment import refused_env_names
 from openwa_manager.services.sessions.directory import SessionDirectory
 from openwa_manager.services.sessions.new_session import NewSession
-from openwa_manager.services.sessions.requests import SessionRequests
+from openwa_manager.services.sessions.requests import LAUNCH_WITHIN_S, SessionRequests
 
 _WAIT_DEFAULT_S = 30.0
 #: Fields of a request to create that describe the session and are compared when it exists already.
@@ -97,11 +98,13 @@ class SessionRoutes:
         """Make a session; one that exists already and agrees is returned as it is."""
         arguments = call.arguments
         self._recipes.check_env(arguments.engine or self._recipes.default, arguments.env or {})
-        session, is_new = await self._requests.create(_new_session(arguments))
+        timeout_s = _WAIT_DEFAULT_S if arguments.timeout_s is None else arguments.timeout_s
+        clock_s = asyncio.get_running_loop().time
+        due_s = clock_s() + timeout_s
+        session, is_new = await self._requests.create(_new_session(arguments), min(LAUNCH_WITHIN_S, timeout_s))
         outcome = self._outcome_of(arguments)
         if outcome is not None:
-            timeout_s = _WAIT_DEFAULT_S if arguments.timeout_s is None else arguments.timeout_s
-            session = await self._sessions.wait(session.session_id, outcome, timeout_s)
+            session = await self._sessions.wait(session.session_id, outcome, max(0.0, due_s - clock_s()))
         image = self._sessions.qr_image(session.session_id)
         answer = NewSessionOut(
             **dict(self._out(session)), qr_base64=base64.b64encode(image).decode("ascii") if image else None

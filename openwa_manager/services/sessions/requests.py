@@ -11,6 +11,7 @@ import structlog
 from openwa_manager.domain.errors import (
     DrainingError,
     EngineError,
+    EngineTimeoutError,
     IllegalTransitionError,
     InvalidInputError,
     SessionNotFoundError,
@@ -34,6 +35,10 @@ _log = structlog.get_logger()
 
 #: How long a caller waits for a launch at most, unless he says less; the launch goes on.
 LAUNCH_WITHIN_S = 10.0
+#: How long a deletion may take beside ending the engine, before its caller is answered without it.
+_DELETE_WITHIN_S = 60.0
+#: How often it is looked whether a session that is being deleted is gone.
+_GONE_CHECK_S = 0.02
 
 
 class SessionRequests:
@@ -55,18 +60,17 @@ class SessionRequests:
         Raises:
             InvalidInputError: the id is not legal or the engine unknown.
             SessionExistsError: one with this id differs in a field that was given.
+            IllegalTransitionError: one with this id is being deleted, and was not gone within `within_s`.
             DrainingError: the daemon is starting or stopping.
             StorageFullError: it could not be recorded; nothing was created.
         """
         session_id = wanted.session_id or str(uuid.uuid4())
         if not is_session_id(session_id):
             raise InvalidInputError("session_id", "must match ^[a-z0-9][a-z0-9_-]{0,62}$")
-        while (present := self._supervisors.find(session_id)) is not None:
-            with suppress(SessionNotFoundError):  # it is being deleted: wait until nothing of it is left
-                session = await present.hear(())
-                wanted.require_same(session)
-                return session, False
-            await asyncio.sleep(0)
+        present = await self._find_present(session_id, within_s)
+        if present is not None:
+            wanted.require_same(present)
+            return present, False
         self._runner.require_open()
         engine = wanted.engine or self._default_engine
         if engine not in self._dependencies.engines:
@@ -132,6 +136,8 @@ class SessionRequests:
 
         Raises:
             SessionNotFoundError | StorageFullError
+            DrainingError: the daemon ends before that; the next one goes on with it.
+            EngineTimeoutError: it takes too long; it goes on.
         """
         supervisor = self._supervisors.get(session_id)
         if log_out:
@@ -141,7 +147,15 @@ class SessionRequests:
             except (EngineError, IllegalTransitionError) as error:
                 _log.warning("not_unlinked_before_delete", session_id=session_id, error=str(error))
         await supervisor.ask(DeleteRequested(keep_data=keep_data))
-        await supervisor.until(lambda _: False)
+        within_s = _DELETE_WITHIN_S + 2 * self._dependencies.stop_grace_s
+        try:
+            async with asyncio.timeout(within_s):
+                await supervisor.until(lambda _: self._runner.is_draining)
+        except TimeoutError:
+            detail = f"session {session_id} is not gone after {within_s:.0f} s; its deletion goes on"
+            raise EngineTimeoutError(detail) from None
+        if not supervisor.is_gone:
+            raise DrainingError(f"the daemon is shutting down; the next one goes on deleting session {session_id}")
 
     async def change(self, session_id: str, update: Callable[[Spec], Spec]) -> Session:
         """Keep new choices for the session's next launch; changes made at the same time follow each other.
@@ -161,6 +175,19 @@ class SessionRequests:
         session = self._supervisors.get(session_id).session
         launch = _running_launch(session)
         return await self._dependencies.pairing_of(session).request_pairing_code(session, launch, phone_number)
+
+    async def _find_present(self, session_id: str, within_s: float) -> Session | None:
+        """Return the session that has this id, None when there is none; one that is being deleted is waited for."""
+        clock = self._dependencies.clock
+        due_boot_s = clock.now().boot_s + within_s
+        while (present := self._supervisors.find(session_id)) is not None:
+            with suppress(SessionNotFoundError):
+                return await present.hear(())
+            now_s = clock.now().boot_s
+            if now_s >= due_boot_s:
+                raise IllegalTransitionError(f"{session_id}: it is being deleted; try again later")
+            await clock.sleep_until(now_s + _GONE_CHECK_S)
+        return None
 
 
 def _running_launch(session: Session) -> Launch:

@@ -58,6 +58,11 @@ class SessionRunner:
             _log.info("sessions_resumed", count=len(supervisors), alive=alive)
             await asyncio.Event().wait()  # the group must be there for sessions to come
 
+    @property
+    def is_draining(self) -> bool:
+        """Tell whether the daemon is about to end."""
+        return self._progress.is_draining
+
     def drain(self) -> None:
         """Take no new sessions any more, and send those away who wait for something to happen."""
         self._progress.is_draining = True

@@ -4,7 +4,7 @@ import re
 import pytest
 
 from openwa_manager.api.sessions.responses import SessionOut
-from openwa_manager.domain.session.session import SessionId, Usage
+from openwa_manager.domain.session.session import ProcessState, SessionId, Usage
 from tests.api.world import USER_AND_ID, Object, World
 
 SESSION_FIELDS = {
@@ -227,6 +227,26 @@ async def test_a_mistyped_parameter_deletes_nothing(world: World) -> None:
 
     assert (reply.status, reply.json["field"]) == (422, "keepdata")
     assert (await world.call("GET", "/v1/sessions/a")).status == 200
+
+
+async def test_a_deletion_under_way_is_answered_when_the_daemon_ends(world: World) -> None:
+    await world.create(session_id="a", env={"SIM_DEAF": "1"})
+    await world.sessions.wait("a", lambda session: session.process is ProcessState.RUNNING, 20)
+
+    async with asyncio.TaskGroup() as tasks:
+        deleting = tasks.create_task(world.call("DELETE", "/v1/sessions/a"))
+        await world.sessions.wait("a", lambda session: session.process is ProcessState.STOPPING, 20)
+        world.runner.drain()
+
+    reply = deleting.result()
+    assert (reply.status, reply.code) == (503, "draining")
+
+
+async def test_a_creation_is_answered_within_its_timeout_even_if_the_launch_takes_longer(world: World) -> None:
+    reply = await world.call("POST", "/v1/sessions", {"session_id": "a", "timeout_s": 0})
+
+    assert reply.status == 201
+    assert reply.json["pid"] is None
 
 
 async def test_a_drained_daemon_takes_no_new_session(world: World) -> None:
