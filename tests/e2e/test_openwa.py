@@ -10,24 +10,14 @@ import pytest
 from tests.e2e.daemon import Daemon, engines_below, eventually
 from tests.e2e.phones import Phones
 from tests.e2e.upstream import Upstream
+from tests.engines.rig import ON_REAL_OPENWA
 
 Serve = Callable[..., Daemon]
 SLOW_S = 90.0
 
-HAS_OPENWA = {"OPENWA_HOME", "OPENWA_MOCK"} <= os.environ.keys()
 WORLDS = [
     pytest.param(Phones("simulator"), id="simulator"),
-    pytest.param(
-        Phones("openwa"),
-        id="openwa",
-        marks=[
-            pytest.mark.openwa,
-            pytest.mark.timeout(300),
-            pytest.mark.skipif(
-                not HAS_OPENWA, reason="needs a built OpenWA (OPENWA_HOME) and a fake WhatsApp (OPENWA_MOCK)"
-            ),
-        ],
-    ),
+    pytest.param(Phones("openwa"), id="openwa", marks=ON_REAL_OPENWA),
 ]
 in_both_worlds = pytest.mark.parametrize("phones", WORLDS)
 

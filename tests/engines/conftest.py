@@ -3,12 +3,10 @@ from pathlib import Path
 
 import pytest
 
-from tests.engines.rig import Rig, real_program, rigged
-
-REAL = pytest.mark.skipif(real_program() is None, reason="OPENWA_HOME and OPENWA_MOCK name no OpenWA")
+from tests.engines.rig import ON_REAL_OPENWA, Rig, rigged
 
 
-@pytest.fixture(params=["simulator", pytest.param("openwa", marks=(pytest.mark.openwa, REAL))])
+@pytest.fixture(params=["simulator", pytest.param("openwa", marks=ON_REAL_OPENWA)])
 def kind(request: pytest.FixtureRequest) -> str:
     return str(request.param)
 

@@ -16,6 +16,7 @@ from typing import TypeVar
 from uuid import uuid4
 
 import aiohttp
+import pytest
 from aiohttp import web
 
 from openwa_manager.domain.errors import EngineError
@@ -226,6 +227,14 @@ def real_program() -> Program | None:
     if not home or not mock:
         return None
     return NodeProgram(os.environ.get("NODE", "node"), Path(home), os.environ)
+
+
+#: The marks of a test that runs a real OpenWA. Its start takes many seconds on a busy host.
+ON_REAL_OPENWA = (
+    pytest.mark.openwa,
+    pytest.mark.timeout(300),
+    pytest.mark.skipif(real_program() is None, reason="OPENWA_HOME and OPENWA_MOCK name no built OpenWA"),
+)
 
 
 def real_env() -> dict[str, str]:

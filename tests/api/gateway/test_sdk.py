@@ -25,12 +25,11 @@ from openwa.types import QrCodeResponse
 from openwa_manager.domain.delivery.events import Json
 from openwa_manager.watcher.png import is_whole_png
 from tests.e2e.daemon import Daemon, eventually
-from tests.engines.rig import CONTROL_OFFSET, QUICK, real_env, real_program
+from tests.engines.rig import CONTROL_OFFSET, ON_REAL_OPENWA, QUICK, real_env
 
 NAME = "user_1_session_550e8400-e29b-41d4-a716-446655440000"
 #: A PNG of one pixel.
 PIXEL = "iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAYAAAAfFcSJAAAADUlEQVR42mNk+M9QDwADhgGAWjR9awAAAABJRU5ErkJggg=="
-REAL = pytest.mark.skipif(real_program() is None, reason="OPENWA_HOME and OPENWA_MOCK name no OpenWA")
 NO_GAP = {"MESSAGE_GAP_MIN_S": "0", "MESSAGE_GAP_MAX_S": "0"}
 
 
@@ -67,13 +66,16 @@ class Station:
             return None
 
 
-@pytest.fixture(params=["simulator", pytest.param("openwa", marks=(pytest.mark.openwa, REAL))])
+@pytest.fixture(params=["simulator", pytest.param("openwa", marks=ON_REAL_OPENWA)])
 def station(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Station]:
     is_real = request.param == "openwa"
     real = {"OPENWA_HOME": os.environ.get("OPENWA_HOME", ""), "NODE": os.environ.get("NODE", "node")} if is_real else {}
     engine_env = {**QUICK, **(real_env() if is_real else {})}
     with Daemon(
-        home=tmp_path / "home", engine=request.param, settings={**NO_GAP, **real}, engine_env=engine_env
+        home=tmp_path / "home",
+        engine=request.param,
+        settings={**NO_GAP, **real},
+        engine_env=engine_env,
     ) as daemon:
         key = (daemon.home / "admin.key").read_text().strip()
         with OpenWAClient(base_url=f"http://127.0.0.1:{daemon.port}", api_key=key) as client:
