@@ -9,7 +9,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Mapping
-from contextlib import suppress
+from contextlib import ExitStack, suppress
 from dataclasses import dataclass, field
 from itertools import count
 from pathlib import Path
@@ -115,6 +115,7 @@ class Daemon:
     engine_env: Mapping[str, str] = field(default_factory=dict)
     environ: Mapping[str, str] = field(default_factory=dict)
     engine: str = "simulator"
+    ready_within_s: float = 20.0
     process: subprocess.Popen[bytes] | None = None
     port: int = 0
 
@@ -130,7 +131,10 @@ class Daemon:
             "ENGINE_ENV": json.dumps(self.engine_env),
             **self.settings,
         }
-        self.start()
+        with ExitStack() as undo:
+            undo.push(self)  # a daemon that is not ready in time is ended as well
+            self.start()
+            undo.pop_all()
         return self
 
     def __exit__(
@@ -152,7 +156,7 @@ class Daemon:
         with (self.home.parent / f"{self.home.name}.log").open("ab") as log:
             self.process = subprocess.Popen(argv, env=environ, stdin=subprocess.DEVNULL, stdout=log, stderr=log)
         if wait:
-            eventually(self._is_ready)
+            eventually(self._is_ready, within_s=self.ready_within_s)
 
     @property
     def log(self) -> str:

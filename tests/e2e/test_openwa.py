@@ -29,6 +29,7 @@ def begin(serve: Serve, phones: Phones, upstream: Upstream, **settings: str) -> 
         engine_env=phones.engine_env,
         environ=phones.environ,
         settings={**upstream.settings, **quick},
+        ready_within_s=SLOW_S,
     )
 
 

@@ -76,6 +76,7 @@ def station(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Station]
         engine=request.param,
         settings={**NO_GAP, **real},
         engine_env=engine_env,
+        ready_within_s=60.0,
     ) as daemon:
         key = (daemon.home / "admin.key").read_text().strip()
         with OpenWAClient(base_url=f"http://127.0.0.1:{daemon.port}", api_key=key) as client:
