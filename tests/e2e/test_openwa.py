@@ -10,10 +10,9 @@ import pytest
 from tests.e2e.daemon import Daemon, engines_below, eventually
 from tests.e2e.phones import Phones
 from tests.e2e.upstream import Upstream
-from tests.engines.rig import ON_REAL_OPENWA
+from tests.engines.rig import ON_REAL_OPENWA, SLOW_S
 
 Serve = Callable[..., Daemon]
-SLOW_S = 90.0
 
 WORLDS = [
     pytest.param(Phones("simulator"), id="simulator"),

@@ -35,6 +35,8 @@ KEY = "owk_0123456789abcdef0123456789abcdef"
 CONTROL_OFFSET = 10_000
 SIMULATOR = FixedProgram((sys.executable, "-m", "openwa_manager.simulator"))
 QUICK = {"SIM_QR_DELAY_S": "0.05", "SIM_RECONNECT_S": "0.05", "SIMULATE_TYPING": "false", "MOCK_WA_QR_DELAY_MS": "100"}
+#: How long a step of a real OpenWA may take on a busy host, in seconds.
+SLOW_S = 90.0
 
 Kind = TypeVar("Kind", bound=Observation)
 
@@ -98,7 +100,7 @@ class Intake:
         def found() -> Kind | None:
             return next((each for each in self.seen if isinstance(each, kind) and fits(each)), None)
 
-        async with asyncio.timeout(30), self.news:
+        async with asyncio.timeout(SLOW_S), self.news:
             await self.news.wait_for(lambda: found() is not None)
         result = found()
         assert result is not None
@@ -140,7 +142,7 @@ class Rig:
     async def bring_up(self) -> list[Observation]:
         """Bring the engine up and return what it reported."""
         reported: list[Observation] = []
-        async with asyncio.timeout(40):
+        async with asyncio.timeout(SLOW_S):
             await self.engine.bring_up(self.session, self.launch, reported.append)
         for observation in reported:
             await self.intake.tell(observation)

@@ -25,7 +25,7 @@ from openwa.types import QrCodeResponse
 from openwa_manager.domain.delivery.events import Json
 from openwa_manager.watcher.png import is_whole_png
 from tests.e2e.daemon import Daemon, eventually
-from tests.engines.rig import CONTROL_OFFSET, ON_REAL_OPENWA, QUICK, real_env
+from tests.engines.rig import CONTROL_OFFSET, ON_REAL_OPENWA, QUICK, SLOW_S, real_env
 
 NAME = "user_1_session_550e8400-e29b-41d4-a716-446655440000"
 #: A PNG of one pixel.
@@ -76,7 +76,7 @@ def station(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Station]
         engine=request.param,
         settings={**NO_GAP, **real},
         engine_env=engine_env,
-        ready_within_s=60.0,
+        ready_within_s=SLOW_S,
     ) as daemon:
         key = (daemon.home / "admin.key").read_text().strip()
         with OpenWAClient(base_url=f"http://127.0.0.1:{daemon.port}", api_key=key) as client:
@@ -125,9 +125,9 @@ def test_openwas_own_sdk_lives_a_sessions_whole_life(station: Station, hook: Hoo
 
     created = client.sessions.create({"name": NAME})
     started = client.sessions.start(NAME)
-    code = eventually(station.code)
+    code = eventually(station.code, within_s=SLOW_S)
     station.play("scan")
-    eventually(lambda: station.status() == "ready")
+    eventually(lambda: station.status() == "ready", within_s=SLOW_S)
     ready = client.sessions.get(NAME)
     made = client.webhooks.create(NAME, {"url": hook.url, "events": ["*"]})
     tested = client.webhooks.test(NAME, made["id"])
@@ -139,7 +139,7 @@ def test_openwas_own_sdk_lives_a_sessions_whole_life(station: Station, hook: Hoo
     client.webhooks.delete(NAME, made["id"])
     stopped = client.sessions.stop(NAME)
     client.sessions.start(NAME)
-    eventually(lambda: station.status() == "ready")
+    eventually(lambda: station.status() == "ready", within_s=SLOW_S)
     logged_out = client.sessions.logout(NAME)
     client.sessions.delete(NAME)
 
