@@ -59,7 +59,7 @@ from openwa_manager.services.sessions.force_kill import force_kill
 from openwa_manager.services.sessions.requests import SessionRequests
 from openwa_manager.services.sessions.runner import SessionRunner
 from openwa_manager.services.sessions.supervisors import Supervisors
-from openwa_manager.services.starting.capacity import Capacity
+from openwa_manager.services.starting.capacity import HostCapacity
 from openwa_manager.services.starting.dependencies import Dependencies
 from openwa_manager.services.starting.progress import Progress
 from openwa_manager.services.starting.start_gate import StartGate
@@ -203,7 +203,7 @@ def build_parts(
 def _build_hosting(basis: _Basis) -> _Hosting:
     settings, clock = basis.settings, basis.clock
     meter = UsageMeter(clock)
-    capacity = Capacity(
+    capacity = HostCapacity(
         disk=basis.home.sessions,
         min_memory_bytes=settings.min_free_memory_bytes,
         min_disk_bytes=settings.min_free_disk_bytes,

@@ -1,1 +1,1 @@
-"""Those who bring events to endpoints and listeners."""
+"""Bringing events to the endpoints and to the readers of the event stream."""

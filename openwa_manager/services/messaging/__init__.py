@@ -1,1 +1,1 @@
-"""Those who pace messages."""
+"""Sending messages: when the next one may go."""

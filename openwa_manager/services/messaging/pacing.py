@@ -1,4 +1,4 @@
-"""The pause between the messages of one session: WhatsApp bans accounts that write like machines."""
+"""Keeps a random pause between the messages of one session: WhatsApp bans accounts that write like machines."""
 
 import asyncio
 import math
@@ -13,8 +13,8 @@ from openwa_manager.domain.session.session import SessionId
 
 
 @dataclass(slots=True)
-class _SendLane:
-    """The messages of one session: who waits for his turn, in order of arrival, and when the next may begin."""
+class _SendQueue:
+    """The messages of one session: which wait for their turn, in order of arrival, and when the next may begin."""
 
     waiting: deque[asyncio.Event] = field(default_factory=deque)
     is_taken: bool = False
@@ -33,83 +33,85 @@ class Pacing:
         self._chance = chance
         self._gap_min_s = gap_min_s
         self._gap_max_s = gap_max_s
-        self._lanes: dict[SessionId, _SendLane] = {}
+        self._queues: dict[SessionId, _SendQueue] = {}
 
     @asynccontextmanager
-    async def turn(self, session_id: SessionId, patience_s: float) -> AsyncIterator[None]:
+    async def turn(self, session_id: SessionId, within_s: float) -> AsyncIterator[None]:
         """Enter when the session's next message may be sent, leave once it is.
 
         Raises:
-            RateLimitedError: it is not this message's turn within `patience_s`, or cannot become so.
+            RateLimitedError: it is not this message's turn within `within_s`, or cannot become so.
         """
         if self._gap_max_s <= 0:
             yield
             return
         self._forget_idle()
-        lane = self._lanes.setdefault(session_id, _SendLane())
-        await self._take(lane, patience_s)
+        queue = self._queues.setdefault(session_id, _SendQueue())
+        await self._take(queue, within_s)
         try:
             yield
         finally:
             gap_s = self._gap_min_s + (self._gap_max_s - self._gap_min_s) * self._chance()
-            lane.free_boot_s = self._clock.now().boot_s + gap_s
-            _hand_on(lane)
+            queue.free_boot_s = self._clock.now().boot_s + gap_s
+            _pass_turn(queue)
 
     def _forget_idle(self) -> None:
-        """Drop the lanes in which nothing is to be waited for, lest sessions long gone are remembered for ever."""
+        """Forget the sessions in which nothing waits and no gap runs, so that memory does not grow."""
         now_s = self._clock.now().boot_s
-        self._lanes = {name: lane for name, lane in self._lanes.items() if lane.is_taken or lane.free_boot_s > now_s}
+        self._queues = {
+            name: queue for name, queue in self._queues.items() if queue.is_taken or queue.free_boot_s > now_s
+        }
 
-    async def _take(self, lane: _SendLane, patience_s: float) -> None:
-        if self._soonest_s(lane) > patience_s:
-            raise self._refusal(lane)
-        deadline_s = self._clock.now().boot_s + patience_s
-        await self._come_first(lane, deadline_s)
+    async def _take(self, queue: _SendQueue, within_s: float) -> None:
+        if self._soonest_s(queue) > within_s:
+            raise self._refusal(queue)
+        due_boot_s = self._clock.now().boot_s + within_s
+        await self._wait_for_turn(queue, due_boot_s)
         try:
-            await self._wait(lane, deadline_s)
+            await self._wait(queue, due_boot_s)
         except BaseException:
-            _hand_on(lane)
+            _pass_turn(queue)
             raise
 
-    async def _come_first(self, lane: _SendLane, deadline_s: float) -> None:
-        if not lane.is_taken:
-            lane.is_taken = True
+    async def _wait_for_turn(self, queue: _SendQueue, due_boot_s: float) -> None:
+        if not queue.is_taken:
+            queue.is_taken = True
             return
-        called = asyncio.Event()
-        lane.waiting.append(called)
+        turn = asyncio.Event()
+        queue.waiting.append(turn)
         try:
-            await self._clock.wait(called, deadline_s)
+            await self._clock.wait(turn, due_boot_s)
         except BaseException:
-            if called.is_set():  # called and cancelled at once
-                _hand_on(lane)
+            if turn.is_set():  # its turn came while it was cancelled
+                _pass_turn(queue)
             raise
         finally:
-            if called in lane.waiting:
-                lane.waiting.remove(called)
-        if not called.is_set():
-            raise self._refusal(lane)
+            if turn in queue.waiting:
+                queue.waiting.remove(turn)
+        if not turn.is_set():
+            raise self._refusal(queue)
 
-    async def _wait(self, lane: _SendLane, deadline_s: float) -> None:
-        """Sit out what is left of the gap."""
-        if lane.free_boot_s > deadline_s:
-            raise self._refusal(lane)
-        if lane.free_boot_s > self._clock.now().boot_s:
-            await self._clock.sleep_until(lane.free_boot_s)
+    async def _wait(self, queue: _SendQueue, due_boot_s: float) -> None:
+        """Wait until the gap after the last message is over."""
+        if queue.free_boot_s > due_boot_s:
+            raise self._refusal(queue)
+        if queue.free_boot_s > self._clock.now().boot_s:
+            await self._clock.sleep_until(queue.free_boot_s)
 
-    def _soonest_s(self, lane: _SendLane) -> float:
+    def _soonest_s(self, queue: _SendQueue) -> float:
         """Return how long one that comes now waits at least."""
-        ahead_count = len(lane.waiting) + lane.is_taken
-        return max(0.0, lane.free_boot_s - self._clock.now().boot_s) + ahead_count * self._gap_min_s
+        ahead_count = len(queue.waiting) + queue.is_taken
+        return max(0.0, queue.free_boot_s - self._clock.now().boot_s) + ahead_count * self._gap_min_s
 
-    def _refusal(self, lane: _SendLane) -> RateLimitedError:
-        retry_after_s = max(1, math.ceil(self._soonest_s(lane)))
+    def _refusal(self, queue: _SendQueue) -> RateLimitedError:
+        retry_after_s = max(1, math.ceil(self._soonest_s(queue)))
         detail = f"too many messages wait on this session; its next turn comes in about {retry_after_s} s"
         return RateLimitedError(detail, retry_after_s)
 
 
-def _hand_on(lane: _SendLane) -> None:
-    """Call the next one in; nobody else can come in between."""
-    if lane.waiting:
-        lane.waiting.popleft().set()
+def _pass_turn(queue: _SendQueue) -> None:
+    """Give the turn to the next message; none can come in between."""
+    if queue.waiting:
+        queue.waiting.popleft().set()
     else:
-        lane.is_taken = False
+        queue.is_taken = False

@@ -1,1 +1,1 @@
-"""Those who watch: engines, memory, disk, the host; and what they report."""
+"""What watches engines, memory, disk and the host, and what it has measured."""

@@ -1,4 +1,4 @@
-"""All that is known of how one session does, gathered from those who watch it."""
+"""Gathers what is measured of one session and its engine."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -12,7 +12,7 @@ from openwa_manager.services.sessions.engine_inbox import EngineInbox
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class HealthFacts:
-    """What the watchers know of one session; None where nothing was measured, or cannot be.
+    """What was measured of one session last; None where nothing was measured, or cannot be.
 
     `log_written_at` is wall time; `has_heartbeat` tells that the engine posts heartbeats; `lost_directory` is the
     session's directory if an engine runs and it is gone.
@@ -31,7 +31,7 @@ class HealthFacts:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class HealthSources:
-    """Those who measure, as questions about one session or, for `open_files`, about its engine."""
+    """Who is asked for one session's measurements; `open_files` is asked by its engine's process."""
 
     record: Callable[[SessionId], ProbeRecord | None]
     usage: Callable[[SessionId], Usage | None]
@@ -40,15 +40,15 @@ class HealthSources:
 
 
 class HealthReader:
-    """Asks the watchers."""
+    """Asks all who measure, whenever the health of a session is wanted."""
 
     def __init__(
-        self, sessions: SessionDirectory, inbox: EngineInbox, watchers: HealthSources, sessions_root: Path
+        self, sessions: SessionDirectory, inbox: EngineInbox, sources: HealthSources, sessions_root: Path
     ) -> None:
         self._sessions = sessions
         self._inbox = inbox
         self._root = sessions_root
-        self._watchers = watchers
+        self._sources = sources
 
     def of(self, session_id: str) -> HealthFacts:
         """Return what is known of a session now.
@@ -59,13 +59,13 @@ class HealthReader:
         session = self._sessions.get(session_id)
         identity = session.launch.identity if session.launch else None
         directory = self._root / session.session_id
-        written_at, size_bytes = _facts_of(self._sessions.log_path(session_id))
+        written_at, size_bytes = _log_facts(self._sessions.log_path(session_id))
         return HealthFacts(
             session=session,
-            record=self._watchers.record(session.session_id),
-            usage=self._watchers.usage(session.session_id),
-            open_file_count=self._watchers.open_files(identity) if identity else None,
-            disk_bytes=self._watchers.disk(session.session_id),
+            record=self._sources.record(session.session_id),
+            usage=self._sources.usage(session.session_id),
+            open_file_count=self._sources.open_files(identity) if identity else None,
+            disk_bytes=self._sources.disk(session.session_id),
             log_written_at=written_at,
             log_bytes=size_bytes,
             has_heartbeat=self._inbox.has_heartbeat(session),
@@ -73,7 +73,7 @@ class HealthReader:
         )
 
 
-def _facts_of(log_path: Path) -> tuple[float | None, int | None]:
+def _log_facts(log_path: Path) -> tuple[float | None, int | None]:
     try:
         facts = log_path.lstat()  # an engine may put a link to anything in its place
     except OSError:

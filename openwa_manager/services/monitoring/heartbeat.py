@@ -1,4 +1,4 @@
-"""`session.heartbeat`: tells the endpoints at a steady pace which sessions are connected; never stored."""
+"""Tells the endpoints at a steady pace which sessions are connected (`session.heartbeat`); stores nothing."""
 
 from collections.abc import Callable, Iterable
 

@@ -1,4 +1,4 @@
-"""Engines leak: one above its soft limit is recycled while it is idle, one above its hard limit at once."""
+"""Restarts engines that use too much memory: above the soft limit while they are idle, above the hard one at once."""
 
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass

@@ -17,7 +17,7 @@ _PERIOD_S = 1.0
 
 
 class MetricsCollector:
-    """Counts restarts, measures the loop, and knows whom to ask for the rest; `usage` None leaves sessions out."""
+    """Counts restarts, measures the loop, and asks others for the rest; `usage` None leaves sessions out."""
 
     def __init__(
         self,

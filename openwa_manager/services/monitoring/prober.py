@@ -1,4 +1,4 @@
-"""Is the engine well? Asks every running engine for the truth about its link, and notices those that do not answer."""
+"""Asks every running engine how its link is, and reports those that do not answer or give no sign of life."""
 
 import asyncio
 from collections.abc import Callable
@@ -56,7 +56,7 @@ class Prober:
         self._policy = policy
         self._running_engines = running_engines
         self._records: dict[SessionId, ProbeRecord] = {}
-        self._under_way: set[SessionId] = set()
+        self._asked: set[SessionId] = set()
         self._excused_boot_s = clock.now().boot_s
         self._woken = asyncio.Event()
 
@@ -65,7 +65,7 @@ class Prober:
         return self._records.get(session_id)
 
     def probe_all(self) -> None:
-        """Forget all misses and all silence and ask everybody soon: nobody was there to hear the answers."""
+        """Forget all misses and all silence and ask every engine soon: the daemon was not there to hear the answers."""
         now_s = self._excused_boot_s = self._clock.now().boot_s
         self._records = {
             session_id: replace(record, misses=0, due_boot_s=now_s, sign_boot_s=now_s)
@@ -86,15 +86,15 @@ class Prober:
                 self._keep_records(engines, now_s)
                 for running in engines:
                     session_id = running.session.session_id
-                    if self._records[session_id].due_boot_s <= now_s and session_id not in self._under_way:
-                        self._under_way.add(session_id)
+                    if self._records[session_id].due_boot_s <= now_s and session_id not in self._asked:
+                        self._asked.add(session_id)
                         probes.create_task(self._probe(running))
                 due_s = now_s + tick_s
                 self._woken.clear()
                 await self._clock.wait(self._woken, due_s)
 
     def _keep_records(self, engines: list[RunningEngine], now_s: float) -> None:
-        """Have one pulse for each running launch, and none for any other."""
+        """Have one record for each running launch, and none for any other."""
         records: dict[SessionId, ProbeRecord] = {}
         for running in engines:
             session_id, launch_id = running.session.session_id, running.launch.launch_id
@@ -111,7 +111,7 @@ class Prober:
         try:
             record = await self._ask(running, before)
         finally:
-            self._under_way.discard(session_id)
+            self._asked.discard(session_id)
         current = self._records.get(session_id)
         if current is None or current.launch_id != before.launch_id:
             return
@@ -119,17 +119,17 @@ class Prober:
         if record is None or (record.misses and self._has_slept_since(began_s)):
             self._records[session_id] = replace(current, due_boot_s=next_s)
             return
-        record = self._records[session_id] = replace(self._listen(running, record), due_boot_s=next_s)
+        record = self._records[session_id] = replace(self._note_life(running, record), due_boot_s=next_s)
         self._judge(running, record)
 
     def _has_slept_since(self, began_s: float) -> bool:
-        """Tell whether this probe went unanswered because we, not the engine, were away."""
+        """Tell whether this probe went unanswered because the daemon, not the engine, was stopped."""
         elapsed_s = self._clock.now().boot_s - began_s
         late_s = min(MAX_LATE_S, max(_LATE_MIN_S, self._policy.timeout_s / 4))
         return began_s < self._excused_boot_s or elapsed_s > self._policy.timeout_s + late_s
 
-    def _listen(self, running: RunningEngine, record: ProbeRecord) -> ProbeRecord:
-        """Return the pulse with the newest sign of life: an answer, a post, or a line in the log."""
+    def _note_life(self, running: RunningEngine, record: ProbeRecord) -> ProbeRecord:
+        """Return the record with the newest sign of life: an answer, a post, or a line in the log."""
         seen_at, answered_at = running.session.last_seen_at or 0.0, record.answered_at or 0.0
         log_at = _grown_at(running.log_path) or 0.0
         if log_at > max(seen_at, record.sign_at):

@@ -1,4 +1,4 @@
-"""What the engines use of the host: every session's whole process tree, measured in one pass every few seconds."""
+"""Measures what the engines use of the host: every session's process tree, in one pass every few seconds."""
 
 import asyncio
 from collections.abc import Callable, Mapping

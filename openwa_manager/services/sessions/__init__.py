@@ -1,1 +1,1 @@
-"""The owners of the sessions: one supervisor each, what they are asked, and what they carry out."""
+"""One supervisor for each session, and the ways to read, ask, tell and run them."""

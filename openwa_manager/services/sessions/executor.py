@@ -52,8 +52,8 @@ _log = structlog.get_logger()
 _TAIL_BYTES = 2048
 #: What Node writes to the log of an engine that cannot listen.
 _PORT_TAKEN = "EADDRINUSE"
-#: How long to wait before the next try at a launch for which the host was short of something.
-_SHORTAGE_S = 1.0
+#: How long to wait before the next try at a launch for which the host had run out of something.
+_LAUNCH_RETRY_S = 1.0
 _RETRY_FIRST_S, _RETRY_MAX_S = 0.5, 15.0
 
 
@@ -68,7 +68,7 @@ class Executor:
         self._tell = listener.tell
         self._current = current
         self._ticket = StartTicket(current().session_id, dependencies, listener)
-        self._listening: set[asyncio.Task[None]] = set()
+        self._watches: set[asyncio.Task[None]] = set()
         self._observing = False
         self._ending: str | None = None
         self._sweeping = asyncio.Lock()
@@ -83,7 +83,7 @@ class Executor:
             case RemoveQr(sha256=sha256):
                 self._remove_qr(sha256)
             case WatchExit() | BringUp() | Observe() | CheckCredentials():
-                self._listen(command, tasks)
+                self._begin_watching(command, tasks)
             case _:
                 tasks.create_task(self._do(command))
 
@@ -100,7 +100,7 @@ class Executor:
                 async with self._sweeping:
                     await self._forget(keep_data=keep_data)
             case KeepCredentials() | ForgetCredentials():
-                await self._tend_credentials(command)
+                await self._update_credentials(command)
             case _:
                 assert_never(command)
 
@@ -130,46 +130,48 @@ class Executor:
     def follow(self, before: Session, session: Session) -> None:
         """Give up what no longer matters, now that the session has changed."""
         if before.launch != session.launch or session.process is ProcessState.STOPPING:
-            self._drop_listeners()
+            self._stop_watching()
         self._ticket.follow(session)
 
     def close(self) -> None:
-        """Stop listening, and leave the start gate."""
-        self._drop_listeners()
+        """Stop watching, and leave the start gate."""
+        self._stop_watching()
         self._ticket.cancel()
 
-    def _drop_listeners(self) -> None:
-        """Stop listening to a launch that is over."""
-        for task in self._listening:
+    def _stop_watching(self) -> None:
+        """Stop watching a launch that is over."""
+        for task in self._watches:
             task.cancel()
-        self._listening.clear()
+        self._watches.clear()
         self._observing = False
 
     @property
     def _directory(self) -> Path:
         return self._dependencies.directory(self._current().session_id)
 
-    def _listen(self, command: WatchExit | BringUp | Observe | CheckCredentials, tasks: asyncio.TaskGroup) -> None:
+    def _begin_watching(
+        self, command: WatchExit | BringUp | Observe | CheckCredentials, tasks: asyncio.TaskGroup
+    ) -> None:
         if not self._is_current(command.launch) or (isinstance(command, Observe) and self._observing):
             return
         match command:
             case WatchExit():
-                errand = self._watch_exit(command)
+                watch = self._watch_exit(command)
             case CheckCredentials(launch=launch):
-                errand = self._check_credentials(launch)
+                watch = self._check_credentials(launch)
             case BringUp(launch=launch):
-                errand = self._bring_up(launch)
+                watch = self._bring_up(launch)
             case Observe(launch=launch):
                 self._observing = True
-                errand = self._observe(launch)
-        task = tasks.create_task(errand)
-        self._listening.add(task)
-        task.add_done_callback(self._listening.discard)
+                watch = self._observe(launch)
+        task = tasks.create_task(watch)
+        self._watches.add(task)
+        task.add_done_callback(self._watches.discard)
 
     def _is_current(self, launch: Launch) -> bool:
         session = self._current()
-        is_going = session.process is ProcessState.STOPPING
-        return session.launch is not None and session.launch.launch_id == launch.launch_id and not is_going
+        is_stopping = session.process is ProcessState.STOPPING
+        return session.launch is not None and session.launch.launch_id == launch.launch_id and not is_stopping
 
     def _target(self, launch: Launch) -> Target:
         return Target(
@@ -191,7 +193,7 @@ class Executor:
                     return self._tell(_launch_failed(launch, error))
                 self._tell(LaunchPostponed(launch_id=launch.launch_id, limit=limit))
                 _log.warning("launch_postponed", session_id=self._current().session_id, error=str(error))
-            await clock.sleep_until(clock.now().boot_s + _SHORTAGE_S)
+            await clock.sleep_until(clock.now().boot_s + _LAUNCH_RETRY_S)
 
     async def _launch(self, launch: Launch) -> Identity:
         session = self._current()
@@ -203,14 +205,14 @@ class Executor:
             self._tell(CredentialsRestored(launch_id=launch.launch_id))
         return await self._dependencies.launcher.launch(await engine.plan(session, launch, self._directory))
 
-    async def _tend_credentials(self, command: KeepCredentials | ForgetCredentials) -> None:
+    async def _update_credentials(self, command: KeepCredentials | ForgetCredentials) -> None:
         session = self._current()
         engine = self._dependencies.engine_of(session)
         if not isinstance(engine, KeepsCredentials):
             return
-        tend = engine.keep_credentials if isinstance(command, KeepCredentials) else engine.forget_credentials
+        update = engine.keep_credentials if isinstance(command, KeepCredentials) else engine.forget_credentials
         try:
-            await tend(session, self._directory)
+            await update(session, self._directory)
         except OSError as error:
             _log.warning("credentials_not_kept", session_id=session.session_id, error=str(error))
 
@@ -227,9 +229,8 @@ class Executor:
 
     async def _watch_exit(self, command: WatchExit) -> None:
         ended = await self._dependencies.launcher.wait(command.identity)
-        tail = _read_tail(
-            self._dependencies.log_path(self._current().session_id)
-        )  # from the cache: quicker than a thread
+        # Read here: the system holds it in memory, so that a thread would take longer.
+        tail = _read_tail(self._dependencies.log_path(self._current().session_id))
         self._tell(
             ProcessExited(
                 launch_id=command.launch.launch_id, exit=ended, log_tail=tail, port_was_taken=_PORT_TAKEN in tail
@@ -249,7 +250,7 @@ class Executor:
             pause_s = min(_RETRY_MAX_S, pause_s * 2)
 
     async def _observe(self, launch: Launch) -> None:
-        """Ask for the truth; hints that arrive meanwhile are met by asking once more."""
+        """Ask the engine how its link is; for hints that arrive meanwhile it is asked once more."""
         session = self._current()
         self._observing = False
         try:
@@ -269,15 +270,13 @@ class Executor:
 
     async def _sweep(self, launch: Launch) -> None:
         session = self._current()
-        count = await self._dependencies.launcher.sweep(
-            self._target(launch)
-        )  # at once: the next launch may wait for it
+        count = await self._dependencies.launcher.sweep(self._target(launch))  # first: the next launch may wait for it
         await self._dependencies.engine_of(session).release(session, launch)
         if count:
-            _log.info("leftovers_ended", session_id=session.session_id, launch=launch.number, count=count)
+            _log.info("remaining_processes_ended", session_id=session.session_id, launch=launch.number, count=count)
 
     async def _forget(self, *, keep_data: bool) -> None:
-        """Remove the directory; while that is impossible a person must act, and is told so again and again."""
+        """Remove the directory; while that is impossible a person must act, and the log says so every time."""
         clock = self._dependencies.clock
         while not keep_data and (refusal := await asyncio.to_thread(_remove_tree, self._directory)):
             _log.error("directory_not_removed", path=str(self._directory), error=refusal, retry_in_s=_RETRY_MAX_S)

@@ -1,4 +1,4 @@
-"""The hard end of an engine that would not come to a soft one."""
+"""Kills an engine at once, without asking it to end."""
 
 from openwa_manager.domain.ports import Target
 from openwa_manager.domain.session.session import SessionId
@@ -9,7 +9,7 @@ from openwa_manager.services.starting.dependencies import Dependencies
 async def force_kill(requests: SessionRequests, dependencies: Dependencies, session_id: SessionId) -> None:
     """Stop a session and kill its engine with all descendants at once; its credentials stay.
 
-    The stop is recorded first, so that the death that follows is no crash.
+    The stop is recorded first, so that the end that follows is no crash.
 
     Raises:
         SessionNotFoundError: there is no such session.

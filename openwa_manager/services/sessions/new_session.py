@@ -9,7 +9,7 @@ from openwa_manager.domain.session.session import Desired, Session, SessionId, S
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class NewSession:
-    """What a caller asks for; `given` names the fields of the spec he gave, the others are not compared."""
+    """What a caller asks for; `given` names the fields of the spec in the request, the others are not compared."""
 
     session_id: str | None = None
     user_id: str | None = None
@@ -22,7 +22,7 @@ class NewSession:
     given: frozenset[str] = frozenset()
 
     def to_session(self, session_id: SessionId, engine: str, engine_key: str, at: float) -> Session:
-        """Return the session this becomes, made at wall time `at`; it is nobody's yet and nowhere recorded."""
+        """Return the session this becomes, made at wall time `at`. It is not recorded yet."""
         spec = Spec(
             user_id=self.user_id if self.user_id is not None else user_of(session_id),
             engine=engine,

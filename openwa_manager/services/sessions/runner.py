@@ -3,7 +3,6 @@
 import asyncio
 from collections.abc import Mapping
 from contextlib import suppress
-from functools import partial
 
 import structlog
 
@@ -16,7 +15,11 @@ from openwa_manager.services.sessions.supervisors import Supervisors
 from openwa_manager.services.starting.bulkhead import keep_running
 from openwa_manager.services.starting.dependencies import Dependencies
 from openwa_manager.services.starting.progress import Progress
-from openwa_manager.services.starting.reconciler import by_last_connection, examine, patiently, sweep_leftovers
+from openwa_manager.services.starting.reconciler import (
+    end_remaining_processes,
+    examine_when_possible,
+    latest_connection_first,
+)
 from openwa_manager.store.sessions import registry
 
 _log = structlog.get_logger()
@@ -43,11 +46,11 @@ class SessionRunner:
 
     async def run(self) -> None:
         """Adopt what lives and replace what died, most recently connected first; then run them all until cancelled."""
-        supervisors = sorted(self._supervisors, key=lambda each: by_last_connection(each.session))
+        supervisors = sorted(self._supervisors, key=lambda each: latest_connection_first(each.session))
         self._progress.begin()
         async with asyncio.TaskGroup() as group:
             self._group = group
-            group.create_task(sweep_leftovers(self._last_launches, self._dependencies))
+            group.create_task(end_remaining_processes(self._last_launches, self._dependencies))
             for supervisor in supervisors:
                 group.create_task(self._keep(supervisor))
             async with asyncio.TaskGroup() as adoption:
@@ -111,7 +114,7 @@ class SessionRunner:
         return self._group
 
     async def _resume(self, supervisor: Supervisor) -> None:
-        resumed = await patiently(partial(examine, supervisor.session, self._dependencies), self._dependencies.clock)
+        resumed = await examine_when_possible(supervisor.session, self._dependencies)
         with suppress(OpenwaManagerError):  # a supervisor that fails meanwhile is taken up again by its bulkhead
             await supervisor.hear((resumed,))
         self._progress.count_adopted()

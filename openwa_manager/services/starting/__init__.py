@@ -1,1 +1,1 @@
-"""How engines get started: the start gate, what a start needs, and taking sessions up after a restart."""
+"""How engines get started: the start gate, what a start needs, taking sessions up after a restart."""

@@ -17,7 +17,7 @@ from openwa_manager.store.sessions import registry
 
 _log = structlog.get_logger()
 
-_BUGS_FORGIVEN = 3
+_BUGS_MAX = 3
 _BUG_WINDOW_S = 600.0
 #: The pause after the first bug; it doubles with each further one in the window, up to the second number.
 _PAUSE_S, _PAUSE_MAX_S = 1.0, 60.0
@@ -56,15 +56,15 @@ async def keep_running(supervisor: Supervised, dependencies: Dependencies) -> No
     while not supervisor.is_gone:
         try:
             if is_broken:
-                await _start_over(supervisor, dependencies, is_hopeless=len(bugs) >= _BUGS_FORGIVEN)
+                await _start_over(supervisor, dependencies, is_given_up=len(bugs) >= _BUGS_MAX)
             is_broken = True
             await supervisor.run()
         except Exception as error:
-            if _is_damage(error):  # nobody can work on; the next daemon puts the database aside
+            if _is_damage(error):  # no session can go on; the next daemon puts the database aside
                 raise
             now_s = dependencies.clock.now().boot_s
-            if is_host_limit(error):  # no bug: the host would not let us do our work
-                _log.warning("supervisor_hindered", session_id=supervisor.session.session_id, error=repr(error))
+            if is_host_limit(error):  # no bug: the host has run out of something
+                _log.warning("supervisor_interrupted", session_id=supervisor.session.session_id, error=repr(error))
             else:
                 _log.exception("supervisor_failed", session_id=supervisor.session.session_id)
                 bugs.append(now_s)
@@ -79,18 +79,18 @@ def _is_damage(error: Exception) -> bool:
     return isinstance(error, StoreDamagedError)
 
 
-async def _start_over(supervisor: Supervised, dependencies: Dependencies, *, is_hopeless: bool) -> None:
+async def _start_over(supervisor: Supervised, dependencies: Dependencies, *, is_given_up: bool) -> None:
     session_id = supervisor.session.session_id
     recorded = await dependencies.database.read(partial(registry.load_session, session_id=session_id))
     session = recorded or supervisor.session
     supervisor.rebuild(session)
-    if session.process is ProcessState.STOPPED:  # one that rests must not be started by our own bug
+    if session.process is ProcessState.STOPPED:  # a stopped session must not be started by our own bug
         return
-    if is_hopeless and session.process is ProcessState.STOPPING and session.launch is not None:
+    if is_given_up and session.process is ProcessState.STOPPING and session.launch is not None:
         supervisor.tell(await _end(session, session.launch, dependencies))
         return
     supervisor.tell(await examine(session, dependencies))
-    if is_hopeless:
+    if is_given_up:
         supervisor.tell(SupervisionFailed())
 
 

@@ -1,4 +1,4 @@
-"""Whether the host has room for one more engine."""
+"""Tells whether the host has memory and disk for one more engine."""
 
 from dataclasses import dataclass
 from pathlib import Path
@@ -9,8 +9,8 @@ from openwa_manager.services.starting.start_gate import Shortage
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Capacity:
-    """What is kept free on this host, in bytes; `disk` is any path on the disk that counts."""
+class HostCapacity:
+    """Compares what is free on the host with what must stay free, in bytes; `disk` is any path on the disk meant."""
 
     disk: Path
     min_memory_bytes: int

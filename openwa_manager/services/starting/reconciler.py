@@ -1,11 +1,11 @@
-"""After a start of the daemon: what the registry says against what the operating system says."""
+"""Compares what the registry says of an engine with what the operating system says, when a session is taken up."""
 
 import asyncio
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Mapping
 
 import structlog
 
-from openwa_manager.domain.ports import Clock, Launcher, Target
+from openwa_manager.domain.ports import Launcher, Target
 from openwa_manager.domain.session.session import Identity, LaunchId, Session, SessionId
 from openwa_manager.domain.session.stimuli import Resumed
 from openwa_manager.processes.reading.identity import boot_id
@@ -13,7 +13,7 @@ from openwa_manager.services.starting.dependencies import Dependencies
 
 _log = structlog.get_logger()
 
-_LOOK_AGAIN_S = 1.0
+_RETRY_S = 1.0
 
 
 async def examine(session: Session, dependencies: Dependencies) -> Resumed:
@@ -26,7 +26,7 @@ async def examine(session: Session, dependencies: Dependencies) -> Resumed:
     if identity is None:
         return Resumed(is_alive=False)
     if not launcher.is_alive(identity):
-        return await _dead(identity, launcher)
+        return await _examine_dead(identity, launcher)
     if launcher.is_locked(session.session_id):
         return Resumed(is_alive=True, identity=identity)
     target = Target(
@@ -38,35 +38,36 @@ async def examine(session: Session, dependencies: Dependencies) -> Resumed:
     return Resumed(is_alive=False, exit=await launcher.end(target, dependencies.stop_grace_s))
 
 
-async def sweep_leftovers(ended: Mapping[SessionId, LaunchId], dependencies: Dependencies) -> None:
-    """End what launches have left behind that ended shortly before the last daemon did: nobody else remembers them."""
+async def end_remaining_processes(ended: Mapping[SessionId, LaunchId], dependencies: Dependencies) -> None:
+    """End the processes that are left of launches which ended shortly before the last daemon did."""
 
     async def sweep(session_id: SessionId, launch_id: LaunchId) -> None:
         directory = dependencies.directory(session_id)
         target = Target(session_id=session_id, launch_id=launch_id, directory=directory, identity=None)
         if count := await dependencies.launcher.sweep(target):
-            _log.info("leftovers_ended", session_id=session_id, count=count)
+            _log.info("remaining_processes_ended", session_id=session_id, count=count)
 
     async with asyncio.TaskGroup() as sweeps:
         for session_id, launch_id in ended.items():
             sweeps.create_task(sweep(session_id, launch_id))
 
 
-async def _dead(identity: Identity, launcher: Launcher) -> Resumed:
+async def _examine_dead(identity: Identity, launcher: Launcher) -> Resumed:
     has_rebooted = identity.boot_id != boot_id()
     return Resumed(is_alive=False, host_rebooted=has_rebooted, exit=await launcher.wait(identity))
 
 
-async def patiently(look: Callable[[], Awaitable[Resumed]], clock: Clock) -> Resumed:
-    """Return what a look at the processes shows, trying again every second while the host does not let us look."""
+async def examine_when_possible(session: Session, dependencies: Dependencies) -> Resumed:
+    """Return what `examine` does; try again every second while the host has no file descriptor left for it."""
+    clock = dependencies.clock
     while True:
         try:
-            return await look()
+            return await examine(session, dependencies)
         except OSError as error:  # too many open files, as a rule
-            _log.warning("process_not_examined", error=str(error), retry_in_s=_LOOK_AGAIN_S)
-        await clock.sleep_until(clock.now().boot_s + _LOOK_AGAIN_S)
+            _log.warning("process_not_examined", error=str(error), retry_in_s=_RETRY_S)
+        await clock.sleep_until(clock.now().boot_s + _RETRY_S)
 
 
-def by_last_connection(session: Session) -> float:
+def latest_connection_first(session: Session) -> float:
     """Return the key that sorts the most recently connected sessions first."""
     return -(session.last_connected_at or 0.0)

@@ -1,4 +1,4 @@
-"""After the database was lost: what the newest copy, the session directories and the live engines still tell."""
+"""Rebuilds the registry after the database was lost: from its newest copy, session directories and live engines."""
 
 import asyncio
 import secrets
@@ -37,7 +37,7 @@ _log = structlog.get_logger()
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class DatabaseLoss:
-    """That the database was lost, and which copy stands in for it; None means that it begins empty."""
+    """Why the database was lost, and which copy was put in its place; None means that it begins empty."""
 
     why: str
     copy: Path | None
@@ -52,7 +52,7 @@ async def open_safely(home: Home, clock: Clock) -> tuple[Database, DatabaseLoss 
         OSError: the damaged file cannot be put aside.
     """
     database = Database(home.database, home.copies)
-    is_missing = not _is_there(home.database) and any(_directories(home.sessions))
+    is_missing = not _has_content(home.database) and any(_directories(home.sessions))
     why = "manager.db is missing or empty"
     if not is_missing:
         try:
@@ -69,7 +69,7 @@ async def open_safely(home: Home, clock: Clock) -> tuple[Database, DatabaseLoss 
 
 
 class RegistryRebuild:
-    """Completes a registry that is older than what runs: `default_engine` serves directories nobody tells more of."""
+    """Completes a registry that is older than what runs; `default_engine` is taken where a directory does not tell."""
 
     def __init__(self, home: Home, clock: Clock, database: Database, default_engine: str) -> None:
         self._home = home
@@ -82,24 +82,26 @@ class RegistryRebuild:
         sessions = await self._database.read(registry.load_sessions)
         known = {each.launch.launch_id for each in sessions if each.launch}
         engines = await asyncio.to_thread(find_engines, self._home.sessions, self._home.locks, known)
-        strangers = sorted(engine.session_id for engine in engines)
-        if not strangers:
+        unknown = sorted(engine.session_id for engine in engines)
+        if not unknown:
             return None
-        why = f"it does not know the live engines of {', '.join(strangers)}"
+        why = f"it does not know the live engines of {', '.join(unknown)}"
         _log.error("database_lost", why=why, restored=None, database=str(self._home.database))
         return DatabaseLoss(why=why, copy=None)
 
     async def run(self) -> tuple[int, int]:
-        """Record what is missing; return how many live engines and how many resting sessions that were."""
+        """Record what is missing; return how many live engines and how many stopped sessions that were."""
         known = {each.session_id: each for each in await self._database.read(registry.load_sessions)}
         engines = await asyncio.to_thread(find_engines, self._home.sessions, self._home.locks)
         adopted = [self._adopted(engine, known.get(engine.session_id)) for engine in engines]
         adopted = [session for session in adopted if session != known.get(session.session_id)]
-        resting = [*self._left(known, engines), *self._gone(known, engines)]
-        await self._database.write(partial(_record, decisions=[*map(_told, adopted), *map(_told, resting)]))
-        for session in (*adopted, *resting):
+        stopped = [*self._of_directories(known, engines), *self._without_directory(known, engines)]
+        await self._database.write(
+            partial(_record, decisions=[*map(_decision_on, adopted), *map(_decision_on, stopped)])
+        )
+        for session in (*adopted, *stopped):
             _log.warning("session_recovered", session_id=session.session_id, pid=session.pid)
-        return len(adopted), len(resting)
+        return len(adopted), len(stopped)
 
     def _adopted(self, engine: FoundEngine, known: Session | None) -> Session:
         """Return the session as it must be for its live engine to be adopted; one that knows its engine stays."""
@@ -107,7 +109,7 @@ class RegistryRebuild:
             return known
         environment = engine.environment
         kind = name_of(engine.arguments, environment) or self._default_engine
-        session = known or self._rested(engine.session_id, kind)
+        session = known or self._stopped(engine.session_id, kind)
         launch = Launch(
             launch_id=engine.launch_id,
             number=session.launch_count + 1,
@@ -129,22 +131,24 @@ class RegistryRebuild:
             updated_at=self._at,
         )
 
-    def _left(self, known: Mapping[SessionId, Session], engines: Iterable[FoundEngine]) -> Iterator[Session]:
-        """Yield a session at rest for each directory that nobody knows."""
+    def _of_directories(self, known: Mapping[SessionId, Session], engines: Iterable[FoundEngine]) -> Iterator[Session]:
+        """Yield a stopped session for each directory the registry does not know."""
         alive = {engine.session_id for engine in engines}
         for directory in _directories(self._home.sessions):
             session_id = SessionId(directory.name)
             if session_id not in known and session_id not in alive:
-                yield self._rested(session_id, self._default_engine)
+                yield self._stopped(session_id, self._default_engine)
 
-    def _gone(self, known: Mapping[SessionId, Session], engines: Iterable[FoundEngine]) -> Iterator[Session]:
-        """Yield at rest those that have neither engine nor directory: they were deleted after the copy was made."""
+    def _without_directory(
+        self, known: Mapping[SessionId, Session], engines: Iterable[FoundEngine]
+    ) -> Iterator[Session]:
+        """Yield as stopped those that have neither engine nor directory: they were deleted after the copy was made."""
         alive = {engine.session_id for engine in engines}
         for session_id, session in known.items():
             if session_id not in alive and not (self._home.sessions / session_id).is_dir():
                 yield replace(session, desired=Desired.STOPPED, process=ProcessState.STOPPED, launch=None, ending=None)
 
-    def _rested(self, session_id: SessionId, engine: str) -> Session:
+    def _stopped(self, session_id: SessionId, engine: str) -> Session:
         reason = Reason(code=ReasonCode.ADOPTED, facts=Rebuilt(has_engine=False), at=self._at)
         return Session(
             session_id=session_id,
@@ -156,7 +160,7 @@ class RegistryRebuild:
         )
 
 
-def _is_there(database: Path) -> bool:
+def _has_content(database: Path) -> bool:
     try:
         return database.stat().st_size > 0
     except FileNotFoundError:
@@ -167,9 +171,9 @@ def _directories(sessions_root: Path) -> Iterator[Path]:
     yield from (each for each in sorted(sessions_root.iterdir()) if each.is_dir() and is_session_id(each.name))
 
 
-def _told(session: Session) -> Decided:
-    """Return what is written of a recovered session; one that is new to the registry is created anew."""
-    born = begin(session) if session.event_seq == 0 else Decided(session=session)
+def _decision_on(session: Session) -> Decided:
+    """Return what is recorded of a recovered session; one that is new to the registry is created first."""
+    first = begin(session) if session.event_seq == 0 else Decided(session=session)
     detail = session.reason.detail if session.reason else ""
     decision = "adopted" if session.launch else "at rest"
     step = Step(
@@ -179,7 +183,7 @@ def _told(session: Session) -> Decided:
         decision=decision,
         evidence={"detail": detail, "pid": session.pid},
     )
-    return replace(born, steps=(*born.steps, step))
+    return replace(first, steps=(*first.steps, step))
 
 
 def _record(connection: Connection, decisions: Iterable[Decided]) -> None:

@@ -1,1 +1,1 @@
-"""Those who keep the daemon and its files in order, and tell the service manager."""
+"""Keeping the daemon's files small, and telling the service manager how the daemon is."""

@@ -1,4 +1,4 @@
-"""What grows is kept small: engine logs are rotated, delivered events and old keys forgotten, the database copied."""
+"""Keeps small what grows: rotates engine logs, forgets delivered events and old keys; and copies the database."""
 
 import asyncio
 from collections.abc import Callable
@@ -25,7 +25,7 @@ _BACKLOG_PERIOD_S = 60.0
 _COPIES_KEPT = 3
 RETENTION = Retention()
 #: What is tried again in the next period: the disk is full, too many files are open, the copy cannot be written.
-_PASSING = (OpenwaManagerError, OSError, SqliteError)
+_RETRIED = (OpenwaManagerError, OSError, SqliteError)
 
 
 class EngineLogs:
@@ -59,11 +59,11 @@ class Housekeeping:
         self._log_paths = log_paths
 
     async def run(self) -> None:
-        """Keep house until cancelled."""
+        """Work until cancelled."""
         async with asyncio.TaskGroup() as tasks:
             tasks.create_task(self._keep_logs())
             tasks.create_task(self._keep_store())
-            tasks.create_task(self._keep_room())
+            tasks.create_task(self._trim_backlog())
 
     async def _keep_logs(self) -> None:
         while True:
@@ -78,10 +78,10 @@ class Housekeeping:
                 await self._forget(now)
                 await self._database.snapshot(self._copies / f"manager-{int(now)}.db")
                 await asyncio.to_thread(_keep_newest, self._copies)
-            except _PASSING as error:
+            except _RETRIED as error:
                 _log.warning("housekeeping_postponed", error=str(error))
 
-    async def _keep_room(self) -> None:
+    async def _trim_backlog(self) -> None:
         """Drop what is of passing interest before the backlog is full and the engines are turned away."""
         while True:
             await self._clock.sleep_until(self._clock.now().boot_s + _BACKLOG_PERIOD_S)
@@ -91,7 +91,7 @@ class Housekeeping:
                     if not count:
                         break
                     _log.warning("events_dropped", count=count)
-            except _PASSING as error:
+            except _RETRIED as error:
                 _log.warning("housekeeping_postponed", error=str(error))
 
     async def _forget(self, now: float) -> None:

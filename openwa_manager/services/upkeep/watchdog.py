@@ -20,7 +20,7 @@ class Watchdog:
 
     def __init__(self, limit_s: float, database: Database, clock: Clock, feed: Callable[[], None]) -> None:
         self._period_s = limit_s / 2
-        self._patience_s = limit_s / 4
+        self._answer_within_s = limit_s / 4
         self._database = database
         self._clock = clock
         self._feed = feed
@@ -36,9 +36,9 @@ class Watchdog:
 
     async def _store_answers(self) -> bool:
         try:
-            async with asyncio.timeout(self._patience_s):
+            async with asyncio.timeout(self._answer_within_s):
                 await self._database.check()
         except (TimeoutError, OpenwaManagerError, SqliteError) as error:
-            _log.error("store_not_answering", error=repr(error), within_s=self._patience_s)
+            _log.error("store_not_answering", error=repr(error), within_s=self._answer_within_s)
             return False
         return True

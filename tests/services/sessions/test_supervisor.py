@@ -45,7 +45,7 @@ class Dice:
 
 
 @dataclass
-class Capacity:
+class Bench:
     """A supervisor at work in its bulkhead."""
 
     dependencies: Dependencies
@@ -67,7 +67,7 @@ class Capacity:
 
 
 @pytest.fixture
-async def room(tmp_path: Path) -> AsyncIterator[Capacity]:
+async def bench(tmp_path: Path) -> AsyncIterator[Bench]:
     clock, dice = FakeClock(), Dice()
     launcher = HostLauncher(tmp_path / "locks", clock)
     async with Database(tmp_path / "manager.db") as database, asyncio.TaskGroup() as group:
@@ -86,78 +86,78 @@ async def room(tmp_path: Path) -> AsyncIterator[Capacity]:
             changes=Changes(),
             host_state=HostState(clock),
         )
-        room = Capacity(dependencies, clock, dice, group)
-        yield room
-        room.running.cancel()
+        built = Bench(dependencies, clock, dice, group)
+        yield built
+        built.running.cancel()
     launcher.close()
 
 
-async def test_who_asked_a_supervisor_that_failed_over_it_is_told_so(room: Capacity) -> None:
-    room.dice.bugs_left = 1
+async def test_who_asked_a_supervisor_that_failed_over_it_is_told_so(bench: Bench) -> None:
+    bench.dice.bugs_left = 1
 
     with pytest.raises(DrainingError):
-        await room.supervisor.ask(StartRequested())
+        await bench.supervisor.ask(StartRequested())
 
 
-async def test_a_supervisor_that_was_started_over_does_what_it_is_asked(room: Capacity) -> None:
-    await room.supervisor.hear(())
-    room.dice.bugs_left = 1
+async def test_a_supervisor_that_was_started_over_does_what_it_is_asked(bench: Bench) -> None:
+    await bench.supervisor.hear(())
+    bench.dice.bugs_left = 1
     with pytest.raises(DrainingError):
-        await room.supervisor.ask(StartRequested())
-    await room.clock.until_sleeping()
-    await room.clock.advance(1.0)
+        await bench.supervisor.ask(StartRequested())
+    await bench.clock.until_sleeping()
+    await bench.clock.advance(1.0)
 
-    session = await room.supervisor.ask(StartRequested())
+    session = await bench.supervisor.ask(StartRequested())
 
     assert session.process is ProcessState.STARTING
 
 
-async def test_a_takeover_is_over_for_its_caller_even_if_the_supervisor_failed_over_it(room: Capacity) -> None:
-    await room.supervisor.hear(())
-    room.dice.bugs_left = 1
+async def test_a_takeover_is_over_for_its_caller_even_if_the_supervisor_failed_over_it(bench: Bench) -> None:
+    await bench.supervisor.hear(())
+    bench.dice.bugs_left = 1
 
-    session = await room.supervisor.hear((Resumed(is_alive=False),))
+    session = await bench.supervisor.hear((Resumed(is_alive=False),))
 
     assert session.process is ProcessState.STOPPED
 
 
-async def test_who_asks_when_the_daemon_is_stopping_is_told_so(room: Capacity) -> None:
-    await room.supervisor.hear(())
+async def test_who_asks_when_the_daemon_is_stopping_is_told_so(bench: Bench) -> None:
+    await bench.supervisor.hear(())
     told: list[DrainingError] = []
 
     async def ask() -> None:
         try:
-            await room.supervisor.ask(StopRequested())
+            await bench.supervisor.ask(StopRequested())
         except DrainingError as error:
             told.append(error)
 
-    asking = room.group.create_task(ask())
+    asking = bench.group.create_task(ask())
     await asyncio.sleep(0)
-    room.running.cancel()
+    bench.running.cancel()
     await asking
 
     assert len(told) == 1
 
 
-async def test_who_asks_a_session_that_is_gone_is_told_so(room: Capacity) -> None:
-    await room.supervisor.ask(DeleteRequested(keep_data=True))
-    await room.running
+async def test_who_asks_a_session_that_is_gone_is_told_so(bench: Bench) -> None:
+    await bench.supervisor.ask(DeleteRequested(keep_data=True))
+    await bench.running
 
     with pytest.raises(SessionNotFoundError):
-        await room.supervisor.ask(StopRequested())
+        await bench.supervisor.ask(StopRequested())
 
 
-async def test_a_repeat_does_not_take_back_that_nobody_is_blamed_for_the_hosts_sleep(room: Capacity) -> None:
+async def test_a_repeat_does_not_take_back_that_nobody_is_blamed_for_the_hosts_sleep(bench: Bench) -> None:
     launch = replace(a_launch(1, AT, ReasonCode.REQUESTED), identity=an_identity())
     linking = replace(a_session(), process=ProcessState.RUNNING, link=LinkState.AUTHENTICATING, launch=launch)
-    room.take_over(linking)
+    bench.take_over(linking)
     seen = MessageAcknowledged(launch_id=launch.launch_id, message_id="m", fate="sent")
-    await room.supervisor.hear((seen,), "once")
-    await room.clock.advance(Policy().link.authenticating_s - 1.0)
+    await bench.supervisor.hear((seen,), "once")
+    await bench.clock.advance(Policy().link.authenticating_s - 1.0)
 
-    room.dependencies.host_state.note_wake()
-    await room.supervisor.hear((seen,), "once")
-    await room.clock.advance(2.0)
-    session = await room.supervisor.hear(())
+    bench.dependencies.host_state.note_wake()
+    await bench.supervisor.hear((seen,), "once")
+    await bench.clock.advance(2.0)
+    session = await bench.supervisor.hear(())
 
     assert session.process is ProcessState.RUNNING
