@@ -1,3 +1,4 @@
+import asyncio
 from collections.abc import AsyncIterator
 from dataclasses import replace
 from pathlib import Path
@@ -6,6 +7,8 @@ import pytest
 
 from openwa_manager.domain.delivery.delivery import AttemptResult, Delivered, Gone, Rejected, Retry
 from openwa_manager.store.delivery.endpoints import load_endpoints
+from openwa_manager.domain.delivery.events import Event
+from tests.fakes.clock import settle
 from tests.services.delivery.dispatch_setup import NOW, DispatchSetup, a_code, an_endpoint, an_event, running
 
 DOWN = Retry(reason="timeout")
@@ -329,3 +332,40 @@ async def test_an_endpoint_added_later_hears_what_comes_then(scene: DispatchSetu
 
     posts = await scene.sender.until(3)
     assert sorted((post.endpoint_id, post.seq) for post in posts) == [("ep_1", 1), ("ep_1", 2), ("ep_2", 2)]
+
+
+# --- the end of the daemon
+
+
+async def test_a_dispatcher_that_drains_posts_only_what_the_daemon_says_and_waits_for_what_is_on_its_way(
+    scene: DispatchSetup,
+) -> None:
+    scene.sender.gate.clear()
+    await scene.tell(an_event(1))
+    await scene.sender.until(1)
+
+    async with asyncio.TaskGroup() as tasks:
+        drain = tasks.create_task(scene.dispatcher.drain(5.0))
+        await settle()
+        await scene.tell(an_event(2), an_event(1, "b"), Event(type="manager.stopping", occurred_at=NOW))
+        posts = await scene.sender.until(2)
+        assert not drain.done()
+        scene.sender.gate.set()
+
+    assert [post.body["type"] for post in posts] == ["session.connected", "manager.stopping"]
+    assert await scene.rows() == [("delivered",), ("pending",), ("pending",), ("delivered",)]
+
+
+async def test_a_drain_ends_in_time_although_an_endpoint_does_not_answer(scene: DispatchSetup) -> None:
+    scene.sender.gate.clear()
+    await scene.tell(an_event(1))
+    await scene.sender.until(1)
+
+    async with asyncio.TaskGroup() as tasks:
+        drain = tasks.create_task(scene.dispatcher.drain(5.0))
+        await scene.clock.advance(4.9)
+        was_done = drain.done()
+        await scene.clock.advance(0.1)
+
+    assert not was_done
+    assert await scene.rows() == [("pending",)]
