@@ -38,11 +38,12 @@ from openwa_manager.processes.usage import UsageMeter
 from openwa_manager.services.changes import Changes
 from openwa_manager.services.delivery.announcer import Announcer
 from openwa_manager.services.delivery.attempts import DeliveryWorker, EnvelopeWriter
+from openwa_manager.services.delivery.background import BackgroundTasks
 from openwa_manager.services.delivery.backpressure import Backpressure
 from openwa_manager.services.delivery.broadcaster import Broadcaster
 from openwa_manager.services.delivery.deliveries import Deliveries
 from openwa_manager.services.delivery.dispatcher import Dispatcher
-from openwa_manager.services.delivery.endpoints import DefaultEndpointSettings, Endpoints
+from openwa_manager.services.delivery.endpoints import EndpointRules, Endpoints
 from openwa_manager.services.host_state import HostState
 from openwa_manager.services.messaging.pacing import Pacing
 from openwa_manager.services.monitoring.disk_usage import DiskUsage
@@ -123,6 +124,7 @@ class _Delivery:
     sender: Sender
     broadcaster: Broadcaster
     dispatcher: Dispatcher
+    background: BackgroundTasks
     endpoints: Endpoints
     announcer: Announcer
 
@@ -180,7 +182,7 @@ def build_parts(
     _subscribe(basis.changes, sessions, delivery, monitoring)
     return Parts(
         services=(
-            *(hosting.launcher, delivery.dispatcher, hosting.gate, sessions.runner),
+            *(hosting.launcher, delivery.dispatcher, delivery.background, hosting.gate, sessions.runner),
             *(monitoring.usage_sampler, sessions.watcher, monitoring.prober, monitoring.heartbeat),
             *(monitoring.host_monitor, _build_housekeeping(basis, sessions), monitoring.metrics_collector),
             *(monitoring.disk_usage, _build_notifier(basis, sessions, service_manager)),
@@ -282,14 +284,18 @@ def _build_delivery(basis: _Basis, sessions: _Sessions) -> _Delivery:
     writer = EnvelopeWriter(host=platform.node(), qr_image=sessions.directory.qr_image_of)
     worker = DeliveryWorker(database, sender, clock, writer, policy, random.random)
     dispatcher = Dispatcher(database, clock, worker, policy, broadcaster.wake)
-    of_default = DefaultEndpointSettings(
-        has_url=settings.upstream_url is not None, has_secret=settings.upstream_secret is not None
+    background = BackgroundTasks()
+    rules = EndpointRules(
+        check_url=guard.check_url,
+        has_url=settings.upstream_url is not None,
+        has_secret=settings.upstream_secret is not None,
     )
     return _Delivery(
         sender=sender,
         broadcaster=broadcaster,
         dispatcher=dispatcher,
-        endpoints=Endpoints(database, worker, dispatcher, guard.check_url, clock, of_default),
+        background=background,
+        endpoints=Endpoints(database, worker, dispatcher, background, clock, rules),
         announcer=Announcer(database, clock, basis.changes),
     )
 
@@ -352,7 +358,7 @@ def _build_api(
         database=basis.database,
         broadcaster=delivery.broadcaster,
         endpoints=delivery.endpoints,
-        deliveries=Deliveries(basis.database, delivery.dispatcher),
+        deliveries=Deliveries(basis.database, delivery.dispatcher, delivery.background),
         recipes=Recipes(env_names=env_names, default=settings.engine),
         facts=HostFacts(host=platform.node(), version=VERSION, started_at=basis.clock.now().at),
         pairing_window_s=settings.pairing_window_s,

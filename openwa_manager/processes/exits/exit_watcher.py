@@ -73,7 +73,8 @@ class ExitWatcher:
         """Return how this process ended, at once if it already has."""
         end = self.watch(identity)
         self._check(identity)
-        return await asyncio.shield(end)
+        await asyncio.wait({end})  # which leaves it alone when the caller is cancelled
+        return end.result()
 
     async def wait_all(self, identities: set[Identity], within_s: float) -> bool:
         """Wait until all of these have ended, for at most so long; tell whether they have."""

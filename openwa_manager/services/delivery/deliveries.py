@@ -1,9 +1,9 @@
 """What became of each delivery, and sending some once more."""
 
-import asyncio
 from functools import partial
 
 from openwa_manager.domain.errors import InvalidInputError
+from openwa_manager.services.delivery.background import BackgroundTasks
 from openwa_manager.services.delivery.dispatcher import Dispatcher
 from openwa_manager.store.database import Database
 from openwa_manager.store.delivery.deliveries import (
@@ -20,11 +20,12 @@ REPLAY_MAX = 100_000
 
 
 class Deliveries:
-    """The façade of the deliveries."""
+    """Lists the deliveries, and makes some of them once more."""
 
-    def __init__(self, database: Database, dispatcher: Dispatcher) -> None:
+    def __init__(self, database: Database, dispatcher: Dispatcher, background: BackgroundTasks) -> None:
         self._database = database
         self._dispatcher = dispatcher
+        self._background = background
 
     async def list_some(self, selection: Selection, behind: Place, limit: int) -> list[Delivery]:
         """Return up to `limit` of the selected deliveries that stand behind a place, newest first."""
@@ -36,7 +37,7 @@ class Deliveries:
         Raises:
             InvalidInputError: there are too many.
         """
-        return await asyncio.shield(self._replay(selection))  # a caller that hangs up does not leave it half done
+        return await self._background.finish(partial(self._replay, selection))
 
     async def _replay(self, selection: Selection) -> int:
         count = await self._database.read(partial(count_replayable, selection=selection))

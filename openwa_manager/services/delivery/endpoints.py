@@ -1,6 +1,5 @@
 """Adds, changes, tests and removes endpoints, and lets the dispatcher know of it."""
 
-import asyncio
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from functools import partial
@@ -11,6 +10,7 @@ from openwa_manager.domain.delivery.events import EndpointId
 from openwa_manager.domain.errors import ConflictError, EndpointNotFoundError
 from openwa_manager.domain.ports import Clock
 from openwa_manager.services.delivery.attempts import DeliveryWorker, EndpointTest
+from openwa_manager.services.delivery.background import BackgroundTasks
 from openwa_manager.services.delivery.dispatcher import Dispatcher
 from openwa_manager.store.database import Connection, Database
 from openwa_manager.store.delivery.deliveries import count_pending, make_due
@@ -59,31 +59,36 @@ class EndpointStatus:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class DefaultEndpointSettings:
-    """Which of the URL and secret of the endpoint `default` are in the settings, so that callers cannot change them."""
+class EndpointRules:
+    """What callers may do with endpoints.
 
-    has_url: bool
-    has_secret: bool
+    `check_url` raises InvalidInputError for a URL we may not post to. `has_url` and `has_secret` tell what of the
+    endpoint `default` the settings name, so that callers cannot change it.
+    """
+
+    check_url: Callable[[str], None]
+    has_url: bool = False
+    has_secret: bool = False
 
 
 class Endpoints:
-    """The façade of all endpoints and what is sent to them."""
+    """Reads and changes the endpoints, and lets the dispatcher know of every change."""
 
     def __init__(
         self,
         database: Database,
         delivery_worker: DeliveryWorker,
         dispatcher: Dispatcher,
-        check_url: Callable[[str], None],
+        background: BackgroundTasks,
         clock: Clock,
-        of_default: DefaultEndpointSettings,
+        rules: EndpointRules,
     ) -> None:
         self._database = database
         self._worker = delivery_worker
         self._dispatcher = dispatcher
-        self._check_url = check_url
+        self._background = background
         self._clock = clock
-        self._of_default = of_default
+        self._rules = rules
 
     async def list_all(self) -> list[EndpointStatus]:
         """Return all endpoints, oldest first."""
@@ -154,9 +159,9 @@ class Endpoints:
             EndpointNotFoundError: there is none of this id.
             ConflictError: it belongs to the settings.
         """
-        if endpoint_id == DEFAULT_ENDPOINT and self._of_default.has_url:
+        if endpoint_id == DEFAULT_ENDPOINT and self._rules.has_url:
             raise ConflictError("the settings name this endpoint (upstream_url); pause it, or change them")
-        await asyncio.shield(self._remove(endpoint_id))
+        await self._background.finish(partial(self._remove, endpoint_id))
 
     async def rotate(self, endpoint_id: EndpointId, secret: str | None) -> Endpoint:
         """Give an endpoint a new secret, made up if None; for a day the old one signs beside it.
@@ -166,7 +171,7 @@ class Endpoints:
             InvalidInputError: the secret is not acceptable.
             ConflictError: it belongs to the settings.
         """
-        if endpoint_id == DEFAULT_ENDPOINT and self._of_default.has_secret:
+        if endpoint_id == DEFAULT_ENDPOINT and self._rules.has_secret:
             raise ConflictError("the settings name this endpoint's secret (upstream_secret); change it there")
         fresh = new_secret() if secret is None else secret
         check_secret(fresh)
@@ -187,9 +192,9 @@ class Endpoints:
 
     async def _write(self, change: Callable[[Connection], T]) -> T:
         """Return what a change returned, once the dispatcher knows of it too, even if the caller hangs up meanwhile."""
-        return await asyncio.shield(self._write_and_tell(change))
+        return await self._background.finish(partial(self._write_and_reread, change))
 
-    async def _write_and_tell(self, change: Callable[[Connection], T]) -> T:
+    async def _write_and_reread(self, change: Callable[[Connection], T]) -> T:
         changed = await self._database.write(change)
         self._dispatcher.reread()
         return changed
@@ -199,18 +204,18 @@ class Endpoints:
         after: int | None = 0
         while after is not None:
             after = await self._database.write(partial(forget_deliveries, endpoint_id=endpoint_id, after=after))
-        await self._write_and_tell(partial(remove_endpoint, endpoint_id=endpoint_id))
+        await self._write_and_reread(partial(remove_endpoint, endpoint_id=endpoint_id))
 
     def _check_default(self, patch: EndpointPatch) -> None:
         if patch.url is not None or patch.secret is not None:
             raise ConflictError("URL and secret of this endpoint belong to the settings; change them there")
-        if patch.is_active and not self._of_default.has_url:
+        if patch.is_active and not self._rules.has_url:
             raise ConflictError("the settings name no endpoint any more (upstream_url)")
 
     def _changed(self, endpoint: Endpoint, patch: EndpointPatch) -> Endpoint:
         """Return the endpoint as the patch says; whoever sets `is_active` undoes the reason why it was disabled."""
         if patch.url is not None:
-            self._check_url(patch.url)
+            self._rules.check_url(patch.url)
         if patch.secret is not None:
             check_secret(patch.secret)
             endpoint = replace(endpoint, secret=patch.secret, previous_secret=None, rotated_at=None)

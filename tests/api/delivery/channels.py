@@ -1,5 +1,6 @@
 """All that tells the world what happens, on real parts."""
 
+import asyncio
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
@@ -9,10 +10,11 @@ from openwa_manager.domain.delivery.delivery import DeliveryPolicy
 from openwa_manager.domain.delivery.events import StoredEvent
 from openwa_manager.host.clock import SystemClock
 from openwa_manager.services.delivery.attempts import DeliveryWorker, EnvelopeWriter
+from openwa_manager.services.delivery.background import BackgroundTasks
 from openwa_manager.services.delivery.broadcaster import Broadcaster
 from openwa_manager.services.delivery.deliveries import Deliveries
 from openwa_manager.services.delivery.dispatcher import Dispatcher
-from openwa_manager.services.delivery.endpoints import DefaultEndpointSettings, Endpoints
+from openwa_manager.services.delivery.endpoints import EndpointRules, Endpoints
 from openwa_manager.store.database import Database
 from openwa_manager.webhooks.address import AddressGuard
 from openwa_manager.webhooks.sender import Sender
@@ -43,7 +45,7 @@ class Channels:
 
 @asynccontextmanager
 async def channels_of(
-    database: Database, envelope_writer: EnvelopeWriter, of_default: DefaultEndpointSettings | None = None
+    database: Database, envelope_writer: EnvelopeWriter, rules: EndpointRules | None = None
 ) -> AsyncIterator[Channels]:
     """Build them on a database; endpoints may be on this host, and are tried again soon."""
     clock, guard = SystemClock(), AddressGuard(allow_private=True)
@@ -52,6 +54,10 @@ async def channels_of(
         delivery_worker = DeliveryWorker(database, sender, clock, envelope_writer, policy, lambda: 0.5)
         broadcaster = Broadcaster(database, clock)
         dispatcher = Dispatcher(database, clock, delivery_worker, policy, broadcaster.wake)
-        given = of_default or DefaultEndpointSettings(has_url=True, has_secret=True)
-        endpoints = Endpoints(database, delivery_worker, dispatcher, guard.check_url, clock, given)
-        yield Channels(dispatcher, broadcaster, endpoints, Deliveries(database, dispatcher))
+        background = BackgroundTasks()
+        given = rules or EndpointRules(check_url=guard.check_url, has_url=True, has_secret=True)
+        endpoints = Endpoints(database, delivery_worker, dispatcher, background, clock, given)
+        async with asyncio.TaskGroup() as tasks:
+            run = tasks.create_task(background.run())
+            yield Channels(dispatcher, broadcaster, endpoints, Deliveries(database, dispatcher, background))
+            run.cancel()

@@ -13,6 +13,7 @@ from openwa_manager.domain.delivery.events import EndpointId, Event, Json, Store
 from openwa_manager.domain.ports import Clock, WebhookSender
 from openwa_manager.domain.session.session import SessionId
 from openwa_manager.services.delivery.attempts import DeliveryWorker, EnvelopeWriter
+from openwa_manager.services.delivery.background import BackgroundTasks
 from openwa_manager.services.delivery.dispatcher import Dispatcher
 from openwa_manager.store.database import Database
 from openwa_manager.store.delivery import outbox
@@ -88,6 +89,7 @@ class DispatchSetup:
     sender: ScriptedSender
     dispatcher: Dispatcher
     images: dict[str, bytes]
+    background: BackgroundTasks = field(default_factory=BackgroundTasks)
 
     async def tell(self, *events: Event) -> list[StoredEvent]:
         """Put events in the outbox as a save does."""
@@ -169,6 +171,7 @@ async def running(path: Path, *endpoints: Endpoint, policy: DeliveryPolicy = POL
         dispatcher = build(database, clock, sender, images, policy)
         scene = DispatchSetup(database=database, clock=clock, sender=sender, dispatcher=dispatcher, images=images)
         async with asyncio.TaskGroup() as tasks:
-            run = tasks.create_task(dispatcher.run())
+            runs = [tasks.create_task(each.run()) for each in (dispatcher, scene.background)]
             yield scene
-            run.cancel()
+            for run in runs:
+                run.cancel()

@@ -10,7 +10,7 @@ import pytest
 from openwa_manager.domain.delivery.delivery import AttemptResult, Delivered, DeliveryState, Gone, Lane, Retry
 from openwa_manager.domain.delivery.events import EndpointId
 from openwa_manager.services.delivery.deliveries import Deliveries
-from openwa_manager.services.delivery.endpoints import DefaultEndpointSettings, EndpointPatch, Endpoints
+from openwa_manager.services.delivery.endpoints import EndpointPatch, EndpointRules, Endpoints
 from openwa_manager.store.delivery.deliveries import Selection
 from openwa_manager.store.delivery.endpoints import load_endpoints
 from tests.services.delivery.dispatch_setup import POLICY, DispatchSetup, an_endpoint, an_event, running
@@ -25,9 +25,9 @@ async def scene(tmp_path: Path) -> AsyncIterator[DispatchSetup]:
 
 
 def endpoints_of(scene: DispatchSetup) -> Endpoints:
-    of_default = DefaultEndpointSettings(has_url=False, has_secret=False)
-    delivery_worker = scene.dispatcher._worker
-    return Endpoints(scene.database, delivery_worker, scene.dispatcher, lambda _: None, scene.clock, of_default)
+    rules = EndpointRules(check_url=lambda _: None)
+    worker = scene.dispatcher._worker
+    return Endpoints(scene.database, worker, scene.dispatcher, scene.background, scene.clock, rules)
 
 
 async def hang_up_during(call: Awaitable[object]) -> None:
@@ -60,7 +60,7 @@ async def test_a_resumed_endpoint_is_told_even_if_the_caller_hangs_up(scene: Dis
 async def test_a_replay_is_made_even_if_the_caller_hangs_up(scene: DispatchSetup) -> None:
     await scene.tell(an_event())
     await scene.until_rows([("delivered",)])
-    deliveries = Deliveries(scene.database, scene.dispatcher)
+    deliveries = Deliveries(scene.database, scene.dispatcher, scene.background)
 
     await hang_up_during(deliveries.replay(Selection(state=DeliveryState.DELIVERED)))
 

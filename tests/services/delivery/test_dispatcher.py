@@ -6,8 +6,8 @@ from pathlib import Path
 import pytest
 
 from openwa_manager.domain.delivery.delivery import AttemptResult, Delivered, Gone, Rejected, Retry
-from openwa_manager.store.delivery.endpoints import load_endpoints
 from openwa_manager.domain.delivery.events import Event
+from openwa_manager.store.delivery.endpoints import load_endpoints
 from tests.fakes.clock import settle
 from tests.services.delivery.dispatch_setup import NOW, DispatchSetup, a_code, an_endpoint, an_event, running
 

@@ -10,7 +10,7 @@ import pytest
 from openwa_manager.domain.delivery.delivery import DEFAULT_ENDPOINT, Endpoint
 from openwa_manager.domain.errors import ConflictError
 from openwa_manager.services.delivery.attempts import EnvelopeWriter
-from openwa_manager.services.delivery.endpoints import DefaultEndpointSettings, EndpointPatch, Endpoints
+from openwa_manager.services.delivery.endpoints import EndpointPatch, EndpointRules, Endpoints
 from openwa_manager.store.database import Database
 from openwa_manager.store.delivery.endpoints import configure_default, load_endpoint
 from tests.api.delivery.channels import channels_of
@@ -25,8 +25,8 @@ async def endpoints_in(folder: Path, url: str | None, secret: str | None) -> Asy
         for given in ("https://example.com/first", url):
             default = partial(configure_default, url=given, secret=secret, fallback_secret="made up", at=1.0)
             await database.write(default)
-        of_default = DefaultEndpointSettings(has_url=url is not None, has_secret=secret is not None)
-        async with channels_of(database, WRITER, of_default) as channels:
+        rules = EndpointRules(check_url=lambda _: None, has_url=url is not None, has_secret=secret is not None)
+        async with channels_of(database, WRITER, rules) as channels:
             yield database, channels.endpoints
 
 
