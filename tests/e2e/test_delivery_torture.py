@@ -60,7 +60,7 @@ def test_every_event_arrives_in_order_whatever_breaks(serve: Serve) -> None:
 def test_what_an_engine_repeats_is_no_second_event_even_after_a_kill(serve: Serve) -> None:
     daemon = serve(engine="command", settings={"COMMAND_ARGV": '["/bin/sleep", "1000"]'})
     pid = daemon.create("acme").number("pid")
-    given = eventually(lambda: environ if "WEBHOOK_URL" in (environ := psutil.Process(pid).environ()) else None)
+    given = told_to(pid)
 
     answers = [post_message(given, number) for number in range(20)]
     daemon.kill()
@@ -73,6 +73,27 @@ def test_what_an_engine_repeats_is_no_second_event_even_after_a_kill(serve: Serv
     messages = [event["data"] for event in events_of(daemon, "message.received")]
     assert answers == [200] * 100
     assert messages == [{"id": f"message-{number}", "body": "hello"} for number in range(40)]
+
+
+def test_a_session_that_is_created_anew_takes_what_its_engine_posts_under_old_keys(serve: Serve) -> None:
+    daemon = serve(engine="command", settings={"COMMAND_ARGV": '["/bin/sleep", "1000"]'})
+    answers = []
+
+    for _ in range(2):
+        pid = daemon.create("acme").number("pid")
+        given = told_to(pid)
+        answers += [post_message(given, number) for number in range(2)]
+        assert daemon.ask("DELETE", "/v1/sessions/acme").status < 300
+        eventually(lambda: daemon.ask("GET", "/v1/sessions/acme").status == 404)
+
+    assert answers == [200] * 4
+    messages = [event["data"] for event in events_of(daemon, "message.received")]
+    assert messages == [{"id": f"message-{number}", "body": "hello"} for number in (0, 1, 0, 1)]
+
+
+def told_to(pid: int) -> Mapping[str, str]:
+    """Return the variables an engine was given, once it has begun."""
+    return eventually(lambda: environ if "WEBHOOK_URL" in (environ := psutil.Process(pid).environ()) else None)
 
 
 def post_message(given: Mapping[str, str], number: int) -> int:

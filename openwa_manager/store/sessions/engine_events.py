@@ -31,6 +31,11 @@ def remember(connection: sqlite3.Connection, session_id: SessionId, keys: Iterab
 _REMEMBER = "INSERT OR IGNORE INTO engine_event (session_id, idempotency_key, seen_at) VALUES (?, ?, ?)"
 
 
+def forget_session(connection: sqlite3.Connection, session_id: SessionId) -> None:
+    """Drop the keys of a session that is removed: one that is created under its id later uses them anew."""
+    connection.execute("DELETE FROM engine_event WHERE session_id = ?", (session_id,))
+
+
 def forget_old(connection: sqlite3.Connection, now: float) -> None:
     """Drop the keys no engine will repeat any more."""
     connection.execute("DELETE FROM engine_event WHERE seen_at < ?", (now - KEPT_S,))

@@ -26,6 +26,7 @@ from openwa_manager.domain.session.session import (
 )
 from openwa_manager.store.columns import Column, query, text, to_json
 from openwa_manager.store.delivery import outbox
+from openwa_manager.store.sessions import engine_events
 from openwa_manager.store.sessions.reasons import reason_of, reason_to_json
 
 #: How many steps of each session are kept.
@@ -129,8 +130,9 @@ def _save_whole(connection: sqlite3.Connection, session: Session, steps: Sequenc
 
 
 def remove_session(connection: sqlite3.Connection, session_id: SessionId, events: Sequence[Event]) -> list[StoredEvent]:
-    """Forget the session, its launches and its timeline; its events stay until they are delivered."""
+    """Forget the session, its launches, timeline and engine's keys; its events stay until they are delivered."""
     connection.execute("DELETE FROM session WHERE session_id = ?", (session_id,))
+    engine_events.forget_session(connection, session_id)
     return outbox.append(connection, events)
 
 

@@ -23,6 +23,7 @@ from openwa_manager.domain.session.session import (
 )
 from openwa_manager.store.database import Database
 from openwa_manager.store.delivery.outbox import read_events
+from openwa_manager.store.sessions import engine_events
 from openwa_manager.store.sessions.registry import (
     LAUNCHES_KEPT,
     STEPS_KEPT,
@@ -177,6 +178,19 @@ def test_removing_a_session_keeps_what_is_to_be_told(connection: sqlite3.Connect
     assert read_timeline(connection, ID, 10) == []
     assert connection.execute("SELECT count(*) FROM launch").fetchone() == (0,)
     assert [stored.event.type for stored in read_events(connection)] == ["session.deleted"]
+
+
+def test_no_table_but_that_of_events_knows_a_session_that_was_removed(connection: sqlite3.Connection) -> None:
+    save_session(connection, a_session(launch=a_launch("one")), [a_step("x")], [])
+    engine_events.remember(connection, ID, ["key"], 1.0)
+
+    remove_session(connection, ID, [Event(type="session.deleted", session_id=ID, occurred_at=1.0)])
+
+    holders = "SELECT m.name FROM sqlite_schema m JOIN pragma_table_info(m.name) c WHERE c.name = 'session_id'"
+    tables = [name for (name,) in connection.execute(f"{holders} AND m.type = 'table'")]
+    counts = {each: connection.execute(f"SELECT count(*) FROM {each}").fetchone()[0] for each in tables}  # noqa: S608
+    assert {each: count for each, count in counts.items() if count} == {"event": 1}
+    assert "engine_event" in tables
 
 
 async def test_a_save_through_the_database_returns_the_events_with_their_numbers(database: Database) -> None:
