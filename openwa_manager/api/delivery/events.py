@@ -16,7 +16,7 @@ from openwa_manager.domain.session.session import SessionId
 from openwa_manager.services.delivery.broadcaster import Broadcaster, Interest
 from openwa_manager.services.sessions.directory import SessionDirectory
 from openwa_manager.store.database import Database
-from openwa_manager.store.delivery.outbox import read_events, seq_before
+from openwa_manager.store.delivery.outbox import last_seq, read_events, seq_before
 from openwa_manager.webhooks.envelope import write_body
 
 
@@ -51,7 +51,10 @@ class EventRoutes:
         wanted, after = call.arguments, await self._beginning(call.arguments, session_id)
         if not wants_stream(call.request):
             return await self._page(wanted, after or 0, session_id)
-        interest = Interest(after=position_in(call.request, after), types=wanted.type, session_id=session_id)
+        position = position_in(call.request, after)
+        if position is None:  # before the answer begins: whoever sees that it has begun misses nothing from then on
+            position = await self._database.read(last_seq)
+        interest = Interest(after=position, types=wanted.type, session_id=session_id)
         return await self._stream.answer(call.request, interest)
 
     async def _beginning(self, wanted: EventsQuery, session_id: SessionId | None) -> int | None:
