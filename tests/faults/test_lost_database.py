@@ -1,6 +1,7 @@
 """A database that is lost costs no engine and no session: the copy, the directories and the processes tell the rest."""
 
 import os
+import shutil
 import signal
 import sqlite3
 from collections.abc import Callable
@@ -10,6 +11,7 @@ from pathlib import Path
 import pytest
 
 from openwa_manager.domain.delivery.events import Json
+from openwa_manager.store.backup.copies import write_copy
 from tests.e2e.daemon import SCANNED, Daemon, engines_below, eventually
 from tests.faults.programs import COMMAND, running
 
@@ -41,8 +43,26 @@ def lose(home: Path) -> None:
 
 def copy(home: Path) -> None:
     """Make the copy that is otherwise made every hour."""
-    with closing(sqlite3.connect(home / "manager.db")) as database:
-        database.execute("VACUUM INTO ?", (str(home / "copies" / "manager-1.db"),))
+    with closing(sqlite3.connect(home / "manager.db", isolation_level=None)) as database:
+        write_copy(database, home / "copies" / "manager-1.db")
+
+
+def put_back(home: Path) -> None:
+    """Put the copy in the place of the database, as a person does."""
+    lose(home)
+    shutil.copy2(home / "copies" / "manager-1.db", home / "manager.db")
+
+
+def events_behind(daemon: Daemon, after: int) -> tuple[list[dict[str, Json]], int]:
+    """Return the events behind a position, and the position behind them."""
+    page = daemon.ask("GET", f"/v1/events?after={after}&limit=1000")
+    events = page.body["events"]
+    assert isinstance(events, list)
+    return events, page.number("next_after")
+
+
+def number_of(event: dict[str, Json]) -> tuple[Json, Json]:
+    return event["session_id"], event["seq"]
 
 
 def recovered(daemon: Daemon) -> dict[str, Json]:
@@ -108,6 +128,32 @@ def test_an_older_copy_is_brought_up_to_date_by_what_lives(serve: Serve) -> None
     assert daemon.session("relaunched").body["labels"] == {"kept": "yes"}
     assert daemon.session("deleted").body["status"] == "stopped"
     assert str(recovered(daemon)["restored"]).endswith("manager-1.db")
+
+
+@pytest.mark.parametrize("fault", [damage, put_back, lose])
+def test_positions_and_numbers_go_on_after_the_database_was_lost(serve: Serve, fault: Callable[[Path], None]) -> None:
+    daemon = serve(engine_env=SCANNED)
+    daemon.create("acme")
+    daemon.until("acme", "connected")
+    if fault is not lose:
+        copy(daemon.home)
+    for _ in range(2):
+        daemon.ask("POST", "/v1/sessions/acme/restart")
+        daemon.until("acme", "connected")
+    before, position = events_behind(daemon, 0)
+
+    daemon.kill()
+    fault(daemon.home)
+    daemon.start()
+    daemon.ask("POST", "/v1/sessions/acme/stop?wait=20")
+
+    after, _ = events_behind(daemon, position)
+    assert {"manager.recovered", "manager.started", "session.stopped"} <= {event["type"] for event in after}
+    assert not {event["id"] for event in before} & {event["id"] for event in after}
+    given_out = {number_of(event) for event in before if event["seq"] is not None}
+    new = [number_of(event) for event in after if event["seq"] is not None]
+    assert new == sorted(set(new), key=lambda number: int(str(number[1])))
+    assert not given_out & set(new)
 
 
 def test_damage_at_run_time_ends_the_daemon_which_then_recovers(serve: Serve) -> None:

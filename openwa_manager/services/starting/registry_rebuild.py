@@ -28,6 +28,7 @@ from openwa_manager.engines.credentials import read_engine_key
 from openwa_manager.engines.registry import name_of
 from openwa_manager.host.home import Home
 from openwa_manager.processes.reading.discovery import FoundEngine, find_engines
+from openwa_manager.store.backup.epochs import begin_epoch, is_copy, last_number_before
 from openwa_manager.store.backup.restore import restore_newest
 from openwa_manager.store.database import Connection, Database
 from openwa_manager.store.sessions import registry
@@ -60,12 +61,21 @@ async def open_safely(home: Home, clock: Clock) -> tuple[Database, DatabaseLoss 
         except StoreDamagedError as error:
             why = str(error)
         else:
-            return database, None
+            return database, await _find_copy(database, home)
     copy = await asyncio.to_thread(restore_newest, home.database, home.copies, clock.now().at)
     _log.error("database_lost", why=why, restored=str(copy) if copy else None, database=str(home.database))
     database = Database(home.database, home.copies)
     await database.open()
     return database, DatabaseLoss(why=why, copy=copy)
+
+
+async def _find_copy(database: Database, home: Home) -> DatabaseLoss | None:
+    """Return what was lost if somebody has put a copy in the place of the database."""
+    if not await database.read(is_copy):
+        return None
+    why = "it is a copy that was put back"
+    _log.error("database_lost", why=why, restored=None, database=str(home.database))
+    return DatabaseLoss(why=why, copy=None)
 
 
 class RegistryRebuild:
@@ -90,16 +100,20 @@ class RegistryRebuild:
         return DatabaseLoss(why=why, copy=None)
 
     async def run(self) -> tuple[int, int]:
-        """Record what is missing; return how many live engines and how many stopped sessions that were."""
+        """Record what is missing; return how many live engines and how many stopped sessions that were.
+
+        From here on numbers go on above all that the lost database can have given out.
+        """
+        await self._database.write(partial(begin_epoch, at=self._at))
         known = {each.session_id: each for each in await self._database.read(registry.load_sessions)}
         engines = await asyncio.to_thread(find_engines, self._home.sessions, self._home.locks)
         adopted = [self._adopted(engine, known.get(engine.session_id)) for engine in engines]
         adopted = [session for session in adopted if session != known.get(session.session_id)]
         stopped = [*self._of_directories(known, engines), *self._without_directory(known, engines)]
-        await self._database.write(
-            partial(_record, decisions=[*map(_decision_on, adopted), *map(_decision_on, stopped)])
-        )
-        for session in (*adopted, *stopped):
+        recovered = [*adopted, *stopped]
+        decisions = [_decision_on(session, is_new=session.session_id not in known) for session in recovered]
+        await self._database.write(partial(_record, decisions=decisions))
+        for session in recovered:
             _log.warning("session_recovered", session_id=session.session_id, pid=session.pid)
         return len(adopted), len(stopped)
 
@@ -154,6 +168,7 @@ class RegistryRebuild:
             session_id=session_id,
             spec=Spec(user_id=user_of(session_id), engine=engine),
             engine_key=read_engine_key(self._home.sessions / session_id) or secrets.token_hex(32),
+            event_seq=last_number_before(self._at),
             created_at=self._at,
             updated_at=self._at,
             reason=reason,
@@ -171,9 +186,9 @@ def _directories(sessions_root: Path) -> Iterator[Path]:
     yield from (each for each in sorted(sessions_root.iterdir()) if each.is_dir() and is_session_id(each.name))
 
 
-def _decision_on(session: Session) -> Decided:
+def _decision_on(session: Session, *, is_new: bool) -> Decided:
     """Return what is recorded of a recovered session; one that is new to the registry is created first."""
-    first = begin(session) if session.event_seq == 0 else Decided(session=session)
+    first = begin(session) if is_new else Decided(session=session)
     detail = session.reason.detail if session.reason else ""
     decision = "adopted" if session.launch else "at rest"
     step = Step(

@@ -8,6 +8,7 @@ from pathlib import Path
 
 from openwa_manager.domain.errors import ConfigError, CopyFailedError, SchemaTooNewError
 from openwa_manager.host.files import replacing
+from openwa_manager.store.backup.epochs import mark_copy
 from openwa_manager.store.migrations import Migration, migrate, pending, shipped
 
 #: How many copies from before a migration are kept: the newest ones.
@@ -17,10 +18,12 @@ KEPT_COUNT = 3
 def write_copy(connection: sqlite3.Connection, target: Path) -> None:
     """Copy the database to `target`, whole and consistent, mode 0600; a file in its place is replaced.
 
-    A copy that fails leaves what was there before.
+    It is marked as a copy (epochs.mark_copy). A copy that fails leaves what was there before.
     """
     with replacing(target) as unfinished:
         connection.execute("VACUUM INTO ?", (str(unfinished.name),))  # it accepts a file that is empty
+        with closing(sqlite3.connect(unfinished.name, isolation_level=None)) as copy:
+            mark_copy(copy)
 
 
 def upgrade(

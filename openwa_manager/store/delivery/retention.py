@@ -38,9 +38,21 @@ _PRUNE_SETTLED = """
 
 def _seq_before(connection: sqlite3.Connection, at: float, retention: Retention) -> int:
     """Return the seq below which settled events may go, by age or by number; the scan ends at the first young one."""
-    newest = last_seq(connection)
     young = connection.execute(
         "SELECT seq FROM event WHERE occurred_at >= ? ORDER BY seq LIMIT 1", (at - retention.delivered_s,)
     ).fetchone()
-    by_age: int = young[0] if young else newest + 1
-    return max(by_age, newest - retention.delivered_max + 1)
+    by_age: int = young[0] if young else last_seq(connection) + 1
+    return max(by_age, _seq_by_count(connection, retention.delivered_max))
+
+
+def _seq_by_count(connection: sqlite3.Connection, count: int) -> int:
+    """Return the seq of the oldest of the newest `count` events; 0 when there are fewer.
+
+    Numbers leap where an epoch begins, so they are counted, but only if their range says that there may be as many.
+    """
+    first, last = connection.execute("SELECT (SELECT min(seq) FROM event), (SELECT max(seq) FROM event)").fetchone()
+    if first is None or last - first < count:
+        return 0
+    sql = "SELECT seq FROM event ORDER BY seq DESC LIMIT 1 OFFSET ?"
+    row = connection.execute(sql, (count - 1,)).fetchone()
+    return int(row[0]) if row else 0

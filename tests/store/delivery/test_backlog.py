@@ -85,6 +85,17 @@ def test_only_so_many_delivered_events_are_kept_and_the_oldest_go_first(connecti
     assert [stored.seq for stored in read_events(connection)] == [4, 5]
 
 
+def test_a_leap_of_the_numbers_removes_nothing_before_its_time(connection: sqlite3.Connection) -> None:
+    (before,) = append(connection, [an_event()])
+    record(connection, MAIN, an_attempt(before.seq))
+    connection.execute("UPDATE sqlite_sequence SET seq = seq + 5000000")
+    (after,) = append(connection, [an_event()])
+
+    prune(connection, NOW, Retention(delivered_max=2))
+
+    assert [stored.seq for stored in read_events(connection)][-2:] == [before.seq, after.seq]
+
+
 def test_dead_letters_are_kept_for_a_month(connection: sqlite3.Connection) -> None:
     append(connection, [an_event(at=NOW - 40 * DAY_S), an_event(at=NOW - 40 * DAY_S)])
     record(connection, MAIN, an_attempt(1, DeliveryState.DEAD, at=NOW - 31 * DAY_S))
