@@ -1,6 +1,7 @@
 # make demo [ARGS=--once]   see it all work, without WhatsApp
 # make serve [ARGS=…]       run the daemon
 # make test                 every check, as CI runs them
+# make test-environments    the quick part of the tests as many callers start them: in the background, as nobody, in C, …
 # make test-openwa          what OpenWA does to its supervisor, on a real one (OPENWA_HOME, OPENWA_MOCK; README)
 # make docs                 draw the state tables of the code into docs/design.md
 # make bench [ARGS=…]       the measured promises, as a table; `ARGS=delivery` measures only those of that name
@@ -15,7 +16,7 @@ BIN := .venv/bin
 PYTHON ?= $(firstword $(foreach python,python3.14 python3.13 python3.12 python3.11 python3,$(shell \
 	$(python) -c 'import ensurepip, sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null && echo $(python))))
 
-.PHONY: demo serve docs test test-openwa bench soak lock clean
+.PHONY: demo serve docs test test-environments test-openwa bench soak lock clean
 
 demo: .venv/.run
 	@$(BIN)/openwa-manager demo $(ARGS)
@@ -35,6 +36,9 @@ test: .venv/.dev
 
 docs: .venv/.dev
 	@$(BIN)/python -m tests.diagrams
+
+test-environments: .venv/.dev
+	@$(BIN)/python -m tests.environments $(ARGS)
 
 test-openwa: .venv/.dev
 	$(BIN)/pytest -m openwa $(ARGS)

@@ -4,7 +4,6 @@ import asyncio
 import faulthandler
 import gc
 import os
-import signal
 import sys
 from contextlib import AsyncExitStack
 from functools import partial
@@ -26,6 +25,7 @@ from openwa_manager.host.home import DaemonLock, Home, raise_file_limit
 from openwa_manager.host.notify import ServiceManager
 from openwa_manager.parts import VERSION, Parts, build_parts
 from openwa_manager.processes.locks import reserve_lock_fd
+from openwa_manager.processes.signals import ending_signals, restore_inherited
 from openwa_manager.services.delivery.announcer import Announcer
 from openwa_manager.services.starting.registry_rebuild import DatabaseLoss, RegistryRebuild, open_safely
 from openwa_manager.store.database import Connection
@@ -41,8 +41,12 @@ _DRAIN_S = 5.0
 
 
 def run(settings: Settings) -> int:
-    """Serve until SIGTERM or SIGINT; return the exit code: 0 when asked to stop, 1 when something stood in the way."""
+    """Serve until SIGTERM or SIGINT; return the exit code: 0 when asked to stop, 1 when something stood in the way.
+
+    SIGINT counts unless we were started to ignore it, as shells start what a script runs in the background.
+    """
     os.umask(0o077)
+    restore_inherited()
     reserve_lock_fd()  # before anything else takes the low numbers
     sys.setswitchinterval(_SWITCH_S)
     faulthandler.enable()  # a service manager whose watchdog starves sends SIGABRT: say where we hung
@@ -65,7 +69,7 @@ def run(settings: Settings) -> int:
 async def _serve(settings: Settings) -> None:
     stop = asyncio.Event()
     loop = asyncio.get_running_loop()
-    for number in (signal.SIGTERM, signal.SIGINT):
+    for number in ending_signals():
         loop.add_signal_handler(number, stop.set)
     home = Home(root=settings.home, sessions=settings.sessions_root)
     home.prepare()

@@ -124,6 +124,6 @@ def test_every_duration_is_in_one_bucket(durations: list[float]) -> None:
 def test_a_daemon_that_is_never_scraped_does_not_load_the_library() -> None:
     argv = (sys.executable, "-c", "import openwa_manager.daemon, sys; print('prometheus_client' in sys.modules)")
 
-    done = subprocess.run(argv, capture_output=True, text=True, check=True)
+    done = subprocess.run(argv, capture_output=True, text=True, check=True, timeout=30)
 
     assert done.stdout == "False\n"

@@ -1,4 +1,4 @@
-"""Signals one very process, never another one that got its pid."""
+"""Signals to one very process, never to another one that got its pid; and the signals we are sent ourselves."""
 
 import os
 import signal
@@ -29,3 +29,22 @@ def send_by_pid(identity: Identity, number: signal.Signals) -> bool:
             os.kill(identity.pid, number)
             return True
     return False
+
+
+def ending_signals() -> tuple[signal.Signals, ...]:
+    """Return the signals that ask this program to end: SIGTERM always, SIGINT unless it was started to ignore it.
+
+    A shell starts what a script runs in the background so (POSIX, Asynchronous Lists): Ctrl-C is meant for others then.
+    """
+    if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+        return (signal.SIGTERM,)
+    return (signal.SIGTERM, signal.SIGINT)
+
+
+def restore_inherited() -> None:
+    """Undo what a parent may have done to our signals and what our own children would inherit.
+
+    A blocked SIGTERM would never reach us, and while SIGCHLD is ignored the system forgets how children ended.
+    """
+    signal.pthread_sigmask(signal.SIG_SETMASK, ())
+    signal.signal(signal.SIGCHLD, signal.SIG_DFL)

@@ -149,7 +149,7 @@ class Loop:
         """End it at once."""
         if self.process is not None:
             self.process.kill()
-            self.process.wait()
+            self.process.wait(10)
 
     def _post(self, event: Mapping[str, object]) -> bool:
         return _is_taken(f"http://127.0.0.1:{self.port}/", json.dumps(event).encode(), {})

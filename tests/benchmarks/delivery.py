@@ -84,7 +84,7 @@ def _kill(enter: Enter, waiting: int, kills: int) -> str:
     with enter(tally) as contender:
         contender.fill(taken)
         is_over = threading.Event()
-        poster = threading.Thread(target=_post_until, args=(is_over, contender, waiting, taken))
+        poster = threading.Thread(target=_post_until, args=(is_over, contender, waiting, taken), daemon=True)
         with tally.open():
             contender.begin()
             poster.start()
@@ -92,7 +92,7 @@ def _kill(enter: Enter, waiting: int, kills: int) -> str:
                 time.sleep(chance.uniform(0.1, 0.6))
                 contender.kill()
             is_over.set()
-            poster.join()
+            poster.join(10)
             _settle(tally, len(taken))
     return _fate(taken, tally)
 

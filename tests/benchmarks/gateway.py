@@ -78,13 +78,16 @@ class _Caller:
         with selectors.DefaultSelector() as selector:
             begun_s = time.perf_counter()
             for _ in range(callers):
-                line = socket.create_connection(("127.0.0.1", self.port))
+                line = socket.create_connection(("127.0.0.1", self.port), timeout=10)
+                line.settimeout(None)  # it is read when the selector says so; a timeout would cost a call each time
                 line.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
                 selector.register(line, selectors.EVENT_READ)
                 self._write(line, request)
                 left -= 1
             while selector.get_map():
-                for key, _ in selector.select():
+                ready = selector.select(10)
+                assert ready, "no answer within 10 s"
+                for key, _ in ready:
                     answered = key.fileobj
                     assert isinstance(answered, socket.socket)
                     if not self._is_answered(answered):

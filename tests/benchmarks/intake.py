@@ -21,6 +21,7 @@ from urllib.parse import urlsplit
 from tests.benchmarks.supervision import SLEEPER, Figure, running
 from tests.e2e.daemon import Daemon, eventually, free_ports
 from tests.e2e.upstream import Upstream
+from tests.fakes.process import ending
 
 _SETTINGS = {**SLEEPER, "PAIRING_WINDOW_S": "3600"}
 #: A disk that never stalls, on Linux: what is left is ours.
@@ -197,7 +198,7 @@ def _elsewhere(upstream: Upstream) -> Iterator[None]:
     program = (
         f"from tests.e2e.upstream import Upstream; import time; Upstream({upstream.port}).__enter__(); time.sleep(999)"
     )
-    with subprocess.Popen((sys.executable, "-c", program)) as process:
+    with ending(subprocess.Popen((sys.executable, "-c", program))) as process:
         try:
             yield
         finally:

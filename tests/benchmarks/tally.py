@@ -34,10 +34,10 @@ class Tally:
         is_ready, loop = threading.Event(), asyncio.new_event_loop()
         thread = threading.Thread(target=loop.run_until_complete, args=(self._serve(loop, is_ready),), daemon=True)
         thread.start()
-        is_ready.wait()
+        assert is_ready.wait(10)
         yield
         loop.call_soon_threadsafe(self._stop.set)
-        thread.join()
+        thread.join(10)
         loop.close()
 
     def take(self, body: bytes) -> float:

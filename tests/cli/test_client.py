@@ -136,12 +136,12 @@ def test_a_stranger_that_speaks_something_else_is_not_taken_for_a_daemon(pipe: R
     with socket.socket(socket.AF_UNIX) as server:
         server.bind(str(home / "run" / "manager.sock"))
         server.listen()
-        thread = threading.Thread(target=_greet_in_smtp, args=(server,))
+        thread = threading.Thread(target=_greet_in_smtp, args=(server,), daemon=True)
         thread.start()
 
         said = pipe("list")
 
-        thread.join()
+        thread.join(10)
     assert said.code == 5
     assert "220 mail" in said.err
 

@@ -14,6 +14,7 @@ from openwa_manager.cli import COMMANDS, main
 from tests.cli.commands.samples import code_of, modules_on, session
 from tests.cli.conftest import Run
 from tests.fakes.api import Answer, Api
+from tests.fakes.process import ending
 
 PROGRAM = (sys.executable, "-m", "openwa_manager")
 
@@ -43,7 +44,9 @@ def test_a_full_disk_is_said_in_one_line(home: Path, api: Api, words: tuple[str,
     api.on("GET /v1/sessions", Answer(body={"sessions": [session()], "next_cursor": None}))
 
     with Path("/dev/full").open("wb") as full:
-        done = subprocess.run((*PROGRAM, "--home", home, *words), stdout=full, stderr=subprocess.PIPE, check=False)
+        done = subprocess.run(
+            (*PROGRAM, "--home", home, *words), stdout=full, stderr=subprocess.PIPE, check=False, timeout=30
+        )
 
     assert done.returncode == 1
     assert done.stderr == b"openwa-manager: [Errno 28] No space left on device\n"
@@ -52,7 +55,9 @@ def test_a_full_disk_is_said_in_one_line(home: Path, api: Api, words: tuple[str,
 def test_a_closed_output_is_no_reason_to_fail(home: Path, api: Api) -> None:
     api.on("GET /v1/sessions", Answer(body={"sessions": [session()], "next_cursor": None}))
 
-    done = subprocess.run(("sh", "-c", 'exec "$@" >&-', "sh", *PROGRAM, "--home", home, "list"), check=False)
+    done = subprocess.run(
+        ("sh", "-c", 'exec "$@" >&-', "sh", *PROGRAM, "--home", home, "list"), check=False, timeout=30
+    )
 
     assert done.returncode == 0
 
@@ -62,7 +67,7 @@ def test_on_a_terminal_a_code_is_drawn(home: Path, api: Api) -> None:
     api.on("POST /v1/sessions", Answer(status=201, body=session(qr_base64=qr_base64)))
     ours, theirs = pty.openpty()
 
-    with subprocess.Popen((*PROGRAM, "--home", home, "create"), stdout=theirs) as process:
+    with ending(subprocess.Popen((*PROGRAM, "--home", home, "create"), stdout=theirs)) as process:
         os.close(theirs)
         screen = _read_all(ours)
 
@@ -106,7 +111,7 @@ def test_an_interrupt_ends_quietly(home: Path, api: Api) -> None:
     api.on("GET /v1/events", Answer(raw=b"id: 1\ndata: " + event + b"\n\n"), Answer(raw=b":\n\n"))
 
     argv = (*PROGRAM, "--home", home, "events", "-f")
-    with subprocess.Popen(argv, stdout=subprocess.PIPE, stderr=subprocess.PIPE) as process:
+    with ending(subprocess.Popen(argv, stdout=subprocess.PIPE, stderr=subprocess.PIPE)) as process:
         assert process.stdout
         process.stdout.readline()
         process.send_signal(signal.SIGINT)

@@ -231,7 +231,10 @@ class Daemon:
     def _end(self, number: signal.Signals) -> int:
         assert self.process is not None
         self.process.send_signal(number)
-        return self.process.wait(30)
+        try:
+            return self.process.wait(30)
+        finally:
+            self.process.kill()  # does nothing once it has ended
 
     def _engines(self) -> list[int]:
         return engines_below(self.home)

@@ -14,6 +14,7 @@ from openwa_manager.domain.delivery.events import Json
 from openwa_manager.watcher.png import is_whole_png
 from tests.e2e.daemon import SCANNED, Daemon, engines_below, eventually
 from tests.e2e.upstream import Upstream
+from tests.fakes.process import ending
 
 Serve = Callable[..., Daemon]
 
@@ -182,7 +183,7 @@ def test_a_pid_that_now_belongs_to_a_stranger_is_never_signalled(serve: Serve) -
     daemon.until("acme", "connected")
     daemon.kill()
     os.kill(engines_below(daemon.home)[0], signal.SIGKILL)
-    with subprocess.Popen(["/bin/sleep", "60"]) as stranger:
+    with ending(subprocess.Popen(["/bin/sleep", "60"])) as stranger:
         with sqlite3.connect(daemon.home / "manager.db") as database:
             database.execute("UPDATE launch SET pid = ?", (stranger.pid,))
         database.close()

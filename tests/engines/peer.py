@@ -34,7 +34,8 @@ class Peer:
         self.calls.append((call, await request.json() if request.can_read_body else None))
         if call == self.held_call:
             self.is_holding.set()
-            await self.hold.wait()
+            async with asyncio.timeout(30):
+                await self.hold.wait()
         status, body = self._answer(call)
         return (
             web.Response(status=status, body=body) if isinstance(body, str) else web.json_response(body, status=status)

@@ -161,7 +161,8 @@ class Rig:
                 await process.wait()
         except TimeoutError:
             process.kill()
-            await process.wait()
+            async with asyncio.timeout(5):
+                await process.wait()
 
     async def start_again(self) -> None:
         """End the engine and launch it anew in the same directory; what was seen before is forgotten."""

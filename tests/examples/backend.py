@@ -45,7 +45,7 @@ class Backend:
     ) -> None:
         assert self.process is not None
         self.process.kill()
-        self.process.wait()
+        self.process.wait(10)
 
     @property
     def settings(self) -> dict[str, str]:

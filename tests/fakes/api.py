@@ -64,21 +64,22 @@ def problem(status: int, code: str, detail: str) -> Answer:
 def serving(api: Api, socket_path: Path | None = None) -> Iterator[Api]:
     """Serve on a unix socket, or on a free port of 127.0.0.1 that `url` then names."""
     handler = _handler_of(api)
-    server: socketserver.BaseServer
+    server: socketserver.ThreadingUnixStreamServer | socketserver.ThreadingTCPServer
     if socket_path:
         socket_path.parent.mkdir(parents=True, exist_ok=True)
         server = socketserver.ThreadingUnixStreamServer(str(socket_path), handler)
     else:
         server = socketserver.ThreadingTCPServer(("127.0.0.1", 0), handler)
         api.url = f"http://127.0.0.1:{server.socket.getsockname()[1]}"
-    thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01})
+    server.daemon_threads = True  # closing it waits for no caller
+    thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01}, daemon=True)
     thread.start()
     try:
         yield api
     finally:
         server.shutdown()
         server.server_close()
-        thread.join()
+        thread.join(10)
 
 
 def _handler_of(api: Api) -> type[BaseHTTPRequestHandler]:

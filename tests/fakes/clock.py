@@ -98,7 +98,7 @@ class FakeClock:
 
     async def until_sleeping(self, sleepers: int = 1) -> None:
         """Wait until at least so many tasks sleep; for tests in which real I/O comes before the sleep."""
-        async with self._slept:
+        async with asyncio.timeout(20), self._slept:
             await self._slept.wait_for(lambda: len(self._sleepers) >= sleepers)
 
     def _end_waits(self) -> None:

@@ -19,6 +19,8 @@ _SENT = b'{"messageId":"3EB0FEB47E02BB80BCD713","timestamp":1795333492}'
 _LENGTH = re.compile(rb"content-length: *(\d+)", re.IGNORECASE)
 _CHUNKED = re.compile(rb"transfer-encoding: *chunked", re.IGNORECASE)
 
+#: It ends by itself after so long, should whoever started it be gone.
+_LIVES_S = 3600.0
 #: What is written for a vice, and that the connection ends there.
 _RAW: Mapping[str, bytes] = {
     "garbage": b"SSH-2.0-OpenSSH_9.2\r\n\r\n",
@@ -143,10 +145,12 @@ async def main() -> None:
     loop, stop, peer = asyncio.get_running_loop(), asyncio.Event(), Peer()
     loop.add_signal_handler(signal.SIGTERM, stop.set)
     server = await asyncio.start_server(peer.serve, "127.0.0.1", int(os.environ["PORT"]))
-    await stop.wait()
+    async with asyncio.timeout(_LIVES_S):
+        await stop.wait()
     server.close()
     if peer.connected:
-        await peer.all_gone.wait()
+        async with asyncio.timeout(_LIVES_S):
+            await peer.all_gone.wait()
 
 
 if __name__ == "__main__":

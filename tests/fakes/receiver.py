@@ -57,7 +57,7 @@ class Receiver:
 
     async def until(self, count: int) -> list[Received]:
         """Return what was received once there are at least so many."""
-        async with self._arrival:
+        async with asyncio.timeout(20), self._arrival:
             await self._arrival.wait_for(lambda: len(self.received) >= count)
         return self.received
 

@@ -27,12 +27,12 @@ def small_disk(tmp_path: Path) -> Iterator[Path]:
     disk.mkdir()
     options = f"size={SIZE_MB}m,mode=700"
     mounted = subprocess.run(
-        ["mount", "-t", "tmpfs", "-o", options, "tmpfs", str(disk)], check=False, capture_output=True
+        ["mount", "-t", "tmpfs", "-o", options, "tmpfs", str(disk)], check=False, capture_output=True, timeout=30
     )
     if mounted.returncode:
         pytest.skip(f"no small disk can be mounted here: {mounted.stderr.decode().strip()}")
     yield disk
-    subprocess.run(["umount", "--lazy", str(disk)], check=True)
+    subprocess.run(["umount", "--lazy", str(disk)], check=True, timeout=30)
 
 
 @pytest.fixture

@@ -15,6 +15,7 @@ from openwa_manager.domain.session.session import Identity
 from openwa_manager.processes.reading.identity import is_alive, live_identity_of
 from openwa_manager.processes.reading.table import read_tagged_processes
 from tests.e2e.daemon import SCANNED, Daemon, eventually
+from tests.fakes.process import ending
 from tests.faults.programs import COMMAND, running
 
 #: Its grandchild cleans its environment, leaves session and parent, and hears no SIGTERM; its parent goes when told.
@@ -140,7 +141,9 @@ def test_a_process_that_only_looks_at_a_session_is_not_touched(daemon: Daemon) -
     daemon.until("read", "connected")
     log = daemon.home / "sessions" / "read" / "logs" / "engine.log"
 
-    with subprocess.Popen(["/usr/bin/tail", "-f", str(log)], cwd=log.parent, stdout=subprocess.DEVNULL) as admin:
+    with ending(
+        subprocess.Popen(["/usr/bin/tail", "-f", str(log)], cwd=log.parent, stdout=subprocess.DEVNULL)
+    ) as admin:
         daemon.ask("POST", "/v1/sessions/read/stop?wait=20")
 
         assert admin.poll() is None
@@ -158,10 +161,10 @@ def lock_of(profile: Path, pid: int, host: str = socket.gethostname()) -> Path:
 def test_only_locks_of_dead_browsers_are_cleared_before_a_launch(daemon: Daemon) -> None:
     daemon.create("lock", desired="stopped")
     profiles = daemon.home / "sessions" / "lock" / "data" / "sessions"
-    with subprocess.Popen(["/bin/true"]) as ended:
-        ended.wait()
+    with ending(subprocess.Popen(["/bin/true"])) as ended:
+        ended.wait(10)
     sleeper = [sys.executable, "-c", "import time; time.sleep(900)", f"--user-data-dir={profiles / 'used'}"]
-    with subprocess.Popen(sleeper) as browser:
+    with ending(subprocess.Popen(sleeper)) as browser:
         dead = lock_of(profiles / "dead", ended.pid)
         reused = lock_of(profiles / "reused", os.getpid())
         elsewhere = lock_of(profiles / "elsewhere", ended.pid, host="another-host")

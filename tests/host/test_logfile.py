@@ -60,11 +60,11 @@ def test_nothing_but_an_instant_is_lost_while_the_engine_writes_on(tmp_path: Pat
         while not stop.wait(0.02):
             rotations.append(rotate(log, max_bytes=10_000, kept=1000))
 
-    housekeeper = threading.Thread(target=keep_small)
+    housekeeper = threading.Thread(target=keep_small, daemon=True)
     housekeeper.start()
-    written = subprocess.run([sys.executable, "-c", WRITER, str(log)], stdout=subprocess.PIPE, check=True)
+    written = subprocess.run([sys.executable, "-c", WRITER, str(log)], stdout=subprocess.PIPE, check=True, timeout=30)
     stop.set()
-    housekeeper.join()
+    housekeeper.join(10)
 
     lines = content_of(log).splitlines()
     numbers = [int(line[:8]) for line in lines]
@@ -79,7 +79,9 @@ def test_nothing_but_an_instant_is_lost_while_the_engine_writes_on(tmp_path: Pat
 def test_on_a_full_disk_a_log_grows_on_and_loses_nothing(tmp_path: Path) -> None:
     disk = tmp_path / "disk"
     disk.mkdir()
-    if subprocess.run(["mount", "-t", "tmpfs", "-o", "size=64k", "tmpfs", str(disk)], check=False).returncode:
+    if subprocess.run(
+        ["mount", "-t", "tmpfs", "-o", "size=64k", "tmpfs", str(disk)], check=False, timeout=30
+    ).returncode:
         pytest.skip("no small disk can be mounted here")
     try:
         log = disk / "engine.log"
@@ -90,4 +92,4 @@ def test_on_a_full_disk_a_log_grows_on_and_loses_nothing(tmp_path: Path) -> None
 
         assert log.read_bytes() == b"x" * 40_000
     finally:
-        subprocess.run(["umount", str(disk)], check=True)
+        subprocess.run(["umount", str(disk)], check=True, timeout=30)

@@ -41,7 +41,7 @@ def built(tmp_path_factory: pytest.TempPathFactory) -> Built:
     folder = tmp_path_factory.mktemp("dist")
     # Without isolation: the build's own packages are installed for development, so no registry is asked.
     argv = (sys.executable, "-m", "build", "--no-isolation", "--outdir", str(folder), str(ROOT))
-    subprocess.run(argv, check=True)
+    subprocess.run(argv, check=True, timeout=300)
     (sources,), (wheel,) = folder.glob("*.tar.gz"), folder.glob("*.whl")
     return Built(sources=sources, wheel=wheel)
 
@@ -113,7 +113,7 @@ def test_installed_with_the_locked_packages_alone_the_demo_tells_its_whole_story
         ("install", "--no-deps", str(built.wheel)),
         ("check",),
     ):
-        subprocess.run((*pip, *arguments), check=True, cwd=tmp_path, env=outside)
+        subprocess.run((*pip, *arguments), check=True, cwd=tmp_path, env=outside, timeout=300)
     version = run_alone(place / "bin" / "openwa-manager", "--version", home=home)
     demo = run_alone(place / "bin" / "openwa-manager", "demo", "--once", home=home)
 

@@ -78,7 +78,8 @@ class Stage:
         while not line.endswith(b"\n"):
             readable = asyncio.Event()
             loop.add_reader(self._ear, readable.set)
-            await readable.wait()
+            async with asyncio.timeout(20):
+                await readable.wait()
             loop.remove_reader(self._ear)
             line += os.read(self._ear, 1)
         facts: list[int] = json.loads(line)
@@ -93,6 +94,7 @@ class Stage:
             cwd=self.directory,
             stdout=subprocess.PIPE,
             check=True,
+            timeout=30,
         )
         identity = live_identity_of(int(told.stdout))
         assert identity is not None

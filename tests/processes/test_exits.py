@@ -17,6 +17,7 @@ from openwa_manager.processes.exits.polling import Polling
 from openwa_manager.processes.launcher import HostLauncher
 from openwa_manager.processes.reading.identity import identity_of, live_identity_of
 from tests.fakes.clock import FakeClock, settle
+from tests.fakes.process import ending
 from tests.processes.conftest import Stage
 
 KERNEL = tuple(int(part) for part in platform.release().split("-")[0].split(".")[:2])
@@ -84,7 +85,7 @@ async def test_the_exit_of_an_adopted_process_is_known(
 @pytest.mark.skipif(KERNEL < (6, 15), reason="PIDFD_INFO_EXIT is new in Linux 6.15")
 def test_the_exit_code_of_a_process_reaped_by_its_own_parent_is_known() -> None:
     program = "import subprocess; p = subprocess.Popen(['sleep', '1000']); print(p.pid, flush=True); print(p.wait())"
-    with subprocess.Popen([sys.executable, "-uc", program], stdout=subprocess.PIPE, text=True) as parent:
+    with ending(subprocess.Popen([sys.executable, "-uc", program], stdout=subprocess.PIPE, text=True)) as parent:
         assert parent.stdout is not None
         identity = live_identity_of(int(parent.stdout.readline()))
         assert identity is not None
@@ -99,7 +100,7 @@ def test_the_exit_code_of_a_process_reaped_by_its_own_parent_is_known() -> None:
 
 
 async def test_of_a_process_that_was_dead_before_we_came_nothing_is_known(launcher: HostLauncher) -> None:
-    with subprocess.Popen(["sleep", "1000"]) as process:
+    with ending(subprocess.Popen(["sleep", "1000"])) as process:
         identity = live_identity_of(process.pid)
         process.kill()
     assert identity is not None
@@ -144,7 +145,7 @@ async def test_the_sweep_finds_an_end_that_was_not_announced() -> None:
 async def test_polling_tells_nothing_of_an_adopted_process_but_its_end() -> None:
     exits = ExitWatcher(SystemClock(), Polling())
     program = "import subprocess; p = subprocess.Popen(['sleep', '1000']); print(p.pid, flush=True); p.wait()"
-    with subprocess.Popen([sys.executable, "-uc", program], stdout=subprocess.PIPE, text=True) as parent:
+    with ending(subprocess.Popen([sys.executable, "-uc", program], stdout=subprocess.PIPE, text=True)) as parent:
         assert parent.stdout is not None
         identity = live_identity_of(int(parent.stdout.readline()))
         assert identity is not None
@@ -169,7 +170,7 @@ async def test_only_the_latest_ends_are_remembered() -> None:
 
 async def test_closing_leaves_the_processes_alone() -> None:
     exits = ExitWatcher(SystemClock(), Pidfds())
-    with subprocess.Popen(["sleep", "1000"]) as process:
+    with ending(subprocess.Popen(["sleep", "1000"])) as process:
         identity = live_identity_of(process.pid)
         assert identity is not None
         exits.watch(identity)

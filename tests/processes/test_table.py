@@ -19,6 +19,7 @@ from openwa_manager.processes.reading.table import (
     read_tagged_processes,
     tag_by_psutil,
 )
+from tests.fakes.process import ending
 from tests.processes.conftest import Stage
 
 
@@ -57,7 +58,7 @@ def test_our_own_process_is_in_no_table() -> None:
 def test_a_name_with_spaces_and_parentheses_is_read_over(tmp_path: Path) -> None:
     program = tmp_path / "a) R 1 (b"
     program.symlink_to("/bin/sleep")
-    with subprocess.Popen([program, "1000"]) as sleeper:
+    with ending(subprocess.Popen([program, "1000"])) as sleeper:
         stat = procfs.read_stat(sleeper.pid)
         sleeper.kill()
 
@@ -67,7 +68,7 @@ def test_a_name_with_spaces_and_parentheses_is_read_over(tmp_path: Path) -> None
 
 
 def test_a_file_larger_than_one_read_is_read_whole() -> None:
-    with subprocess.Popen(["sleep", "1000"], env={"BIG": "x" * 100_000}) as sleeper:
+    with ending(subprocess.Popen(["sleep", "1000"], env={"BIG": "x" * 100_000})) as sleeper:
         while procfs.read(f"/proc/{sleeper.pid}/comm") != b"sleep\n":
             pass
         content = procfs.read(f"/proc/{sleeper.pid}/environ")
@@ -89,7 +90,7 @@ def test_a_zombie_has_an_identity_but_no_life() -> None:
     assert live_identity_of(child.pid) is None
     assert identity_of(child.pid) == before
     assert child.pid not in {each.pid for each in read_processes()}
-    child.wait()
+    child.wait(10)
     assert identity_of(child.pid) is None
 
 
@@ -112,7 +113,7 @@ async def test_psutil_sees_the_same_processes_and_marks(launcher: HostLauncher, 
 
 
 def test_psutil_tells_start_and_death_where_nothing_better_does() -> None:
-    with subprocess.Popen(["sleep", "1000"]) as child:
+    with ending(subprocess.Popen(["sleep", "1000"])) as child:
         first, again = start_and_death_by_psutil(child.pid), start_and_death_by_psutil(child.pid)
         child.kill()
 

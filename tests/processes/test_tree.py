@@ -15,6 +15,7 @@ from openwa_manager.processes.reading.identity import is_alive, live_identity_of
 from openwa_manager.processes.reading.table import CoalescedRead
 from openwa_manager.processes.signals import send_by_pid, send_signal
 from tests.fakes.clock import FakeClock
+from tests.fakes.process import ending
 from tests.processes.conftest import Stage
 
 #: Ends at SIGTERM with exit code 5, however patient the caller.
@@ -179,7 +180,7 @@ async def test_the_neighbours_browser_is_not_touched(launcher: HostLauncher, sta
 async def test_an_admin_who_reads_the_log_is_not_touched(launcher: HostLauncher, stage: Stage) -> None:
     log = stage.directory / "engine.log"
     log.touch()
-    with subprocess.Popen(["tail", "-f", str(log)], cwd=stage.directory) as admin:
+    with ending(subprocess.Popen(["tail", "-f", str(log)], cwd=stage.directory)) as admin:
         assert await launcher.sweep(stage.target(None)) == 0
 
         assert admin.poll() is None
@@ -187,7 +188,7 @@ async def test_an_admin_who_reads_the_log_is_not_touched(launcher: HostLauncher,
 
 
 async def test_a_stranger_with_the_engines_pid_is_never_signalled(launcher: HostLauncher, stage: Stage) -> None:
-    with subprocess.Popen(["sleep", "1000"]) as stranger:
+    with ending(subprocess.Popen(["sleep", "1000"])) as stranger:
         real = alive(stranger.pid)
         engine = replace(real, started=real.started - 1)
 
@@ -201,7 +202,7 @@ async def test_a_stranger_with_the_engines_pid_is_never_signalled(launcher: Host
 
 async def test_signals_reach_the_very_process_they_are_meant_for() -> None:
     for send in (signals.send_signal, signals.send_by_pid):
-        with subprocess.Popen(["sleep", "1000"]) as process:
+        with ending(subprocess.Popen(["sleep", "1000"])) as process:
             identity = alive(process.pid)
 
             assert send(identity, signal.SIGTERM)
@@ -217,7 +218,7 @@ async def test_a_zombie_takes_no_signal() -> None:
     os.waitid(os.P_PID, process.pid, os.WEXITED | os.WNOWAIT)
 
     assert not send_signal(identity, signal.SIGTERM)
-    process.wait()
+    process.wait(10)
 
 
 async def test_an_end_that_is_cancelled_can_be_asked_for_again(
@@ -290,7 +291,7 @@ wait_for_ever()
     child = alive((await stage.told())[0])
 
     command = [sys.executable, "-c", UNPRIVILEGED, str(identity.pid)]
-    ended = await asyncio.to_thread(subprocess.run, command, capture_output=True, text=True, check=True)
+    ended = await asyncio.to_thread(subprocess.run, command, capture_output=True, text=True, check=True, timeout=30)
 
     assert "process_not_killed" in ended.stdout
     assert "signal=15" in ended.stdout

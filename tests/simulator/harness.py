@@ -149,13 +149,13 @@ class Simulator:
         """End the process the hard way, if it still runs."""
         if self.process is not None:
             self.process.kill()
-            self.process.wait()
+            self.process.wait(10)
 
     def signal(self, number: signal.Signals) -> None:
         """Send a signal."""
         os.kill(self.pid, number)
 
-    def wait(self, within_s: float = 10.0) -> int:
+    def exit_code(self, within_s: float = 10.0) -> int:
         """Wait for the exit and return its status."""
         assert self.process is not None
         return self.process.wait(within_s)
@@ -163,7 +163,7 @@ class Simulator:
     def stop(self) -> int:
         """End the process gracefully and return its exit status."""
         self.signal(signal.SIGTERM)
-        return self.wait()
+        return self.exit_code()
 
     def ask(
         self,
@@ -308,10 +308,10 @@ class Receiver:
 def serving() -> Iterator[Receiver]:
     """Run a receiver in its own thread."""
     receiver = Receiver()
-    thread = threading.Thread(target=receiver.serve)
+    thread = threading.Thread(target=receiver.serve, daemon=True)
     thread.start()
     try:
         yield receiver
     finally:
         receiver.close()
-        thread.join()
+        thread.join(10)

@@ -19,13 +19,13 @@ from tests.simulator.harness import KEY, QUICK, ROOT, Receiver, Simulator, event
 def test_sigterm_ends_it_with_0(simulator: Simulator) -> None:
     simulator.signal(signal.SIGTERM)
 
-    assert simulator.wait() == 0
+    assert simulator.exit_code() == 0
 
 
 def test_sigint_ends_it_with_0(simulator: Simulator) -> None:
     simulator.signal(signal.SIGINT)
 
-    assert simulator.wait() == 0
+    assert simulator.exit_code() == 0
 
 
 def test_a_second_sigterm_ends_it_at_once_with_130(tmp_path: Path) -> None:
@@ -34,7 +34,7 @@ def test_a_second_sigterm_ends_it_at_once_with_130(tmp_path: Path) -> None:
         eventually(lambda: "draining" in simulator.log)
         simulator.signal(signal.SIGTERM)
 
-        assert simulator.wait() == 130
+        assert simulator.exit_code() == 130
 
 
 def test_sighup_kills_it_even_if_it_was_ignored_before_it_started(tmp_path: Path) -> None:
@@ -43,7 +43,7 @@ def test_sighup_kills_it_even_if_it_was_ignored_before_it_started(tmp_path: Path
         with Simulator(tmp_path, {}) as simulator:
             simulator.signal(signal.SIGHUP)
 
-            assert simulator.wait() == -signal.SIGHUP
+            assert simulator.exit_code() == -signal.SIGHUP
     finally:
         signal.signal(signal.SIGHUP, before)
 
@@ -85,7 +85,7 @@ def test_a_hung_send_holds_the_exit_until_its_client_hangs_up(simulator: Simulat
     session_id = simulator.create()
     simulator.link(session_id)
     simulator.control("fail?mode=hang")
-    with socket.create_connection(("127.0.0.1", simulator.port)) as client:
+    with socket.create_connection(("127.0.0.1", simulator.port), timeout=10) as client:
         body = b'{"chatId":"1@c.us","text":"x"}'
         head = f"POST /api/sessions/{session_id}/messages/send-text HTTP/1.1\r\nX-API-Key: {KEY}\r\n"
         client.sendall(f"{head}Content-Type: application/json\r\nContent-Length: {len(body)}\r\n\r\n".encode() + body)
@@ -93,9 +93,9 @@ def test_a_hung_send_holds_the_exit_until_its_client_hangs_up(simulator: Simulat
         simulator.signal(signal.SIGTERM)
         eventually(lambda: "draining" in simulator.log)
         with pytest.raises(subprocess.TimeoutExpired):
-            simulator.wait(0.3)
+            simulator.exit_code(0.3)
 
-    assert simulator.wait() == 0
+    assert simulator.exit_code() == 0
 
 
 def test_a_hanging_receiver_delays_the_exit_by_the_drain_limit(tmp_path: Path) -> None:
@@ -117,21 +117,21 @@ def test_a_taken_port_ends_it_with_1(simulator: Simulator, tmp_path: Path) -> No
 
     other.launch()
 
-    assert other.wait() == 1
+    assert other.exit_code() == 1
     assert f"listen EADDRINUSE: address already in use :::{simulator.port}" in other.log
 
 
 def test_a_crash_ends_it_with_1_and_says_so(simulator: Simulator) -> None:
     simulator.control("crash")
 
-    assert simulator.wait() == 1
+    assert simulator.exit_code() == 1
     assert "Uncaught exception" in simulator.log
 
 
 def test_it_exits_with_the_status_it_is_told(simulator: Simulator) -> None:
     simulator.control("exit?code=7")
 
-    assert simulator.wait() == 7
+    assert simulator.exit_code() == 7
 
 
 def test_the_restart_button_exits_with_0(simulator: Simulator) -> None:
@@ -139,7 +139,7 @@ def test_the_restart_button_exits_with_0(simulator: Simulator) -> None:
 
     assert answer.status == 200
     assert answer.fields["restarting"] is True
-    assert simulator.wait() == 0
+    assert simulator.exit_code() == 0
 
 
 def test_it_exits_at_boot_when_told(tmp_path: Path) -> None:
@@ -147,7 +147,7 @@ def test_it_exits_at_boot_when_told(tmp_path: Path) -> None:
 
     simulator.launch()
 
-    assert simulator.wait() == 5
+    assert simulator.exit_code() == 5
 
 
 @pytest.mark.parametrize(
@@ -159,7 +159,7 @@ def test_a_bad_value_ends_the_boot(tmp_path: Path, name: str, value: str) -> Non
 
     simulator.launch()
 
-    assert simulator.wait() == 1
+    assert simulator.exit_code() == 1
     assert re.search(rf"Invalid environment configuration: - {name} must be", simulator.log)
 
 
@@ -171,7 +171,7 @@ def test_an_unwritable_home_ends_the_boot(tmp_path: Path) -> None:
 
     simulator.launch()
 
-    assert simulator.wait() == 1
+    assert simulator.exit_code() == 1
     assert "EACCES" in simulator.log
 
 
@@ -181,7 +181,7 @@ def test_an_unusable_data_directory_ends_the_boot(tmp_path: Path) -> None:
 
     simulator.launch()
 
-    assert simulator.wait() == 1
+    assert simulator.exit_code() == 1
     assert "EEXIST" in simulator.log or "ENOTDIR" in simulator.log
 
 
@@ -192,7 +192,7 @@ def test_a_corrupt_database_ends_the_boot(tmp_path: Path) -> None:
 
     simulator.launch()
 
-    assert simulator.wait() == 1
+    assert simulator.exit_code() == 1
     assert "SQLITE_NOTADB" in simulator.log
 
 
@@ -210,7 +210,7 @@ def test_a_reader_that_goes_away_kills_it(tmp_path: Path) -> None:
     assert process.stdout is not None
 
     process.stdout.close()
-    threading.Thread(target=_create_and_ignore, args=(simulator,)).start()
+    threading.Thread(target=_create_and_ignore, args=(simulator,), daemon=True).start()
 
     assert process.wait(10) == 1
 
@@ -232,7 +232,9 @@ def test_it_hangs_with_its_port_open(simulator: Simulator) -> None:
 
 def resident_mb(pid: int) -> float:
     """Return a process's resident memory."""
-    output = subprocess.run(["ps", "-o", "rss=", "-p", str(pid)], check=True, capture_output=True, text=True).stdout
+    output = subprocess.run(
+        ["ps", "-o", "rss=", "-p", str(pid)], check=True, capture_output=True, text=True, timeout=30
+    ).stdout
     return int(output) / 1024
 
 
@@ -253,7 +255,9 @@ def test_it_stays_small(simulator: Simulator) -> None:
 
 def browsers(profile: Path) -> list[int]:
     """Return the processes with this profile, by their arguments."""
-    output = subprocess.run(["ps", "-axww", "-o", "pid=,args="], check=True, capture_output=True, text=True).stdout
+    output = subprocess.run(
+        ["ps", "-axww", "-o", "pid=,args="], check=True, capture_output=True, text=True, timeout=30
+    ).stdout
     mark = f"--user-data-dir={profile}"
     return [int(line.split()[0]) for line in output.splitlines() if mark in line.split()]
 
@@ -269,7 +273,7 @@ def test_its_browser_outlives_it(simulator: Simulator) -> None:
         assert os.getsid(browser) == browser
         os.kill(browser, signal.SIGTERM)
         os.killpg(simulator.pid, signal.SIGKILL)
-        simulator.wait()
+        simulator.exit_code()
         assert browsers(profile) == [browser]
     finally:
         os.kill(browser, signal.SIGKILL)

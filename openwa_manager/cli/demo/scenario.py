@@ -27,6 +27,7 @@ from openwa_manager.cli.terminal.qr_drawing import draw, modules_of
 from openwa_manager.config import GUIDE_NAMES, PREFIX
 from openwa_manager.domain.errors import OpenwaManagerError
 from openwa_manager.engines.registry import SIMULATOR
+from openwa_manager.processes.signals import ending_signals
 
 if TYPE_CHECKING:
     from openwa_manager.domain.delivery.events import Json
@@ -145,7 +146,7 @@ def _free_addresses(count: int) -> list[str]:
 
 
 def _on_signals(react: Callable[[], object]) -> None:
-    for number in (signal.SIGINT, signal.SIGTERM):
+    for number in ending_signals():
         asyncio.get_running_loop().add_signal_handler(number, react)
 
 

@@ -11,8 +11,8 @@ from openwa_manager.api.delivery.event_stream import EVENT_STREAM
 from openwa_manager.domain.delivery.events import Event
 from openwa_manager.domain.session.session import LinkState, SessionId
 from openwa_manager.store.delivery.outbox import append
-from tests.api.delivery.channels import PACE
 from tests.api.world import Object, World
+from tests.fakes.polling import until
 
 
 @dataclass(frozen=True)
@@ -169,12 +169,18 @@ async def test_a_reader_that_does_not_read_is_cut_off_and_may_come_back(world: W
     assert len(seqs) < 40
 
 
+def connections() -> int:
+    """Return how many callers aiohttp serves; it has one task for each, and tells in no other way."""
+    return sum("RequestHandler.start" in repr(task.get_coro()) for task in asyncio.all_tasks())
+
+
 async def slowly(listener: Listener) -> AsyncIterator[bytes]:
     """Yield what comes once the other side has hung up."""
     transport = listener.answer.connection.transport if listener.answer.connection else None
     assert transport is not None
     transport.pause_reading()
-    await asyncio.sleep(10 * PACE.stall_s)  # on a busy machine it takes a while to fill all buffers first
+    connected_count = connections()
+    await until(lambda: connections() < connected_count)
     transport.resume_reading()
     async for chunk in listener.answer.content.iter_any():
         yield chunk

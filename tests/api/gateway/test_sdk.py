@@ -112,12 +112,12 @@ def hook() -> Iterator[Hook]:
 
     server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
     hook.port = server.server_port
-    thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01})
+    thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01}, daemon=True)
     thread.start()
     yield hook
     server.shutdown()
     server.server_close()
-    thread.join()
+    thread.join(10)
 
 
 def test_openwas_own_sdk_lives_a_sessions_whole_life(station: Station, hook: Hook) -> None:

@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 from openwa_manager.api.sessions.logs import read_from, tail_of, tail_position
 from openwa_manager.host.logfile import rotate
 from tests.api.world import World
+from tests.fakes.polling import until
 
 LOG = b"one\ntwo\nthree\n"
 
@@ -165,9 +166,7 @@ async def test_a_follower_who_leaves_is_not_served_any_longer(world: World) -> N
     writer.close()
     await writer.wait_closed()
 
-    async with asyncio.timeout(20):
-        while len(asyncio.all_tasks()) >= before:  # noqa: ASYNC110 (the server does not tell)
-            await asyncio.sleep(0.01)
+    await until(lambda: len(asyncio.all_tasks()) < before)
 
 
 def test_what_was_written_right_before_a_rotation_is_followed_too(tmp_path: Path) -> None:

@@ -15,6 +15,7 @@ from standardwebhooks.webhooks import Webhook
 
 from openwa_manager.cli import main
 from openwa_manager.cli.demo.receiver import ReceivedEvent, Receiver, is_signed
+from tests.fakes.process import ending, handing_on
 
 SECRET = "whsec_" + base64.b64encode(b"s" * 32).decode()
 
@@ -45,7 +46,7 @@ def test_every_step_of_the_demo_succeeds(capfd: pytest.CaptureFixture[str]) -> N
 
 def test_it_goes_on_until_it_is_interrupted() -> None:
     argv = (sys.executable, "-m", "openwa_manager", "demo")
-    with subprocess.Popen(argv, stdout=subprocess.PIPE, text=True) as demo:
+    with ending(subprocess.Popen(argv, stdout=subprocess.PIPE, text=True)) as demo:
         assert demo.stdout
         for line in demo.stdout:
             if "Going on until Ctrl-C" in line:
@@ -59,10 +60,28 @@ def test_it_goes_on_until_it_is_interrupted() -> None:
 
 def test_an_interrupt_in_the_middle_puts_everything_away() -> None:
     argv = (sys.executable, "-m", "openwa_manager", "demo", "--once")
-    with subprocess.Popen(argv, stdout=subprocess.PIPE, text=True) as demo:
+    with ending(subprocess.Popen(argv, stdout=subprocess.PIPE, text=True)) as demo:
         assert demo.stdout
         for line in demo.stdout:
             if "session.qr " in line:
+                demo.send_signal(signal.SIGTERM)
+                break
+        rest, _ = demo.communicate(timeout=60)
+
+    assert demo.returncode == 130
+    assert "session.stopped" in rest
+
+
+def test_a_demo_in_the_background_of_a_script_is_ended_by_sigterm_alone() -> None:
+    argv = (sys.executable, "-m", "openwa_manager", "demo", "--once")
+    with handing_on(ignored={signal.SIGINT, signal.SIGTERM, signal.SIGHUP}):
+        background = subprocess.Popen(argv, stdout=subprocess.PIPE, text=True)
+    with ending(background) as demo:
+        assert demo.stdout
+        for line in demo.stdout:
+            if "session.qr " in line:
+                demo.send_signal(signal.SIGINT)
+            if "session.connected " in line:
                 demo.send_signal(signal.SIGTERM)
                 break
         rest, _ = demo.communicate(timeout=60)

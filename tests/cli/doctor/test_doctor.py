@@ -164,6 +164,7 @@ def test_a_port_that_is_taken_is_found() -> None:
 
 def test_an_upstream_that_accepts_is_enough_and_nothing_is_sent_to_it() -> None:
     with socket.create_server(("127.0.0.1", 0)) as backend:
+        backend.settimeout(10)
         port = backend.getsockname()[1]
         finding = daemon_checks.check_upstream(f"http://127.0.0.1:{port}/hook")
         with backend.accept()[0] as connection:
@@ -180,7 +181,7 @@ def speaking_tls(place: Path) -> Iterator[int]:
     files = (place / "key.pem", place / "cert.pem")
     words = "openssl req -x509 -newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes -days 2 -subj /CN=localhost"
     argv = [*words.split(), "-addext", "subjectAltName=IP:127.0.0.1", "-keyout", str(files[0]), "-out", str(files[1])]
-    subprocess.run(argv, check=True, capture_output=True)
+    subprocess.run(argv, check=True, capture_output=True, timeout=30)
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     context.load_cert_chain(files[1], files[0])
     with socket.create_server(("127.0.0.1", 0)) as listener:
@@ -192,10 +193,10 @@ def speaking_tls(place: Path) -> Iterator[int]:
             except OSError:
                 connection.close()
 
-        thread = threading.Thread(target=shake)
+        thread = threading.Thread(target=shake, daemon=True)
         thread.start()
         yield listener.getsockname()[1]
-        thread.join()
+        thread.join(10)
 
 
 def test_a_certificate_nobody_signed_is_found(tmp_path: Path) -> None:

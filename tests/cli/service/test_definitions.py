@@ -82,7 +82,9 @@ def test_systemd_understands_every_line(tmp_path: Path) -> None:
     unit = tmp_path / UNIT.name
     unit.write_text(UNIT.read_text("utf-8").replace("/opt/openwa-manager/bin/openwa-manager", str(program)), "utf-8")
 
-    done = subprocess.run(("systemd-analyze", "verify", "--man=no", unit), capture_output=True, text=True, check=False)
+    done = subprocess.run(
+        ("systemd-analyze", "verify", "--man=no", unit), capture_output=True, text=True, check=False, timeout=30
+    )
 
     complaints = [line for line in done.stderr.splitlines() if UNIT.name in line]
     assert (complaints, done.returncode) == ([], 0)
@@ -92,7 +94,7 @@ def test_systemd_understands_every_line(tmp_path: Path) -> None:
 def test_the_unit_exposes_little() -> None:
     argv = ("systemd-analyze", "security", "--offline=true", "--no-pager", UNIT)
 
-    done = subprocess.run(argv, capture_output=True, text=True, check=False)
+    done = subprocess.run(argv, capture_output=True, text=True, check=False, timeout=30)
 
     if "exposure level" not in done.stdout:
         pytest.skip(f"this systemd cannot tell offline: {done.stderr}")

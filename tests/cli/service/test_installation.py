@@ -22,6 +22,7 @@ from openwa_manager.cli.service.service_managers import Launchd, Systemd
 from openwa_manager.cli.terminal.output import Output
 from openwa_manager.domain.delivery.events import Json
 from tests.fakes.api import Answer, Api, serving
+from tests.fakes.process import ending
 
 UNIT = "etc/systemd/system/openwa-manager.service"
 PLIST = "Library/LaunchDaemons/com.openwa.manager.plist"
@@ -240,7 +241,7 @@ def test_uninstall_refuses_while_engines_run_that_no_daemon_can_end(rig: Rig) ->
     locks.mkdir(parents=True)
     hold = "import fcntl,sys; f=open(sys.argv[1],'w'); fcntl.flock(f,2); print(flush=True); sys.stdin.read()"
     argv = (sys.executable, "-c", hold, locks / "acme.lock")
-    with subprocess.Popen(argv, stdin=subprocess.PIPE, stdout=subprocess.PIPE) as engine:
+    with ending(subprocess.Popen(argv, stdin=subprocess.PIPE, stdout=subprocess.PIPE)) as engine:
         assert engine.stdin is not None
         assert engine.stdout is not None
         engine.stdout.readline()
@@ -351,6 +352,6 @@ def test_the_definitions_are_packaged_from_the_folders_at_the_top() -> None:
 def test_the_real_command_prints_what_it_would_do() -> None:
     argv = (sys.executable, "-m", "openwa_manager", "service", "install", "--dry-run", "--user")
 
-    done = subprocess.run(argv, env=os.environ, capture_output=True, text=True, check=True)
+    done = subprocess.run(argv, env=os.environ, capture_output=True, text=True, check=True, timeout=30)
 
     assert json.loads(done.stdout)["dry_run"] is True

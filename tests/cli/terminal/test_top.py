@@ -14,6 +14,7 @@ from openwa_manager.domain.delivery.events import Json
 from tests.cli.commands.samples import session
 from tests.cli.conftest import Run
 from tests.fakes.api import Answer, Api
+from tests.fakes.process import ending
 
 
 def used(name: str, *, cpu_percent: float, rss_bytes: int, restarts: int = 0, **changes: Json) -> dict[str, Json]:
@@ -76,7 +77,7 @@ def test_live_it_sorts_by_key_and_leaves_the_screen_as_it_was(api: Api, home: Pa
     manager, terminal_fd = pty.openpty()
     argv = (sys.executable, "-m", "openwa_manager", "--home", home, "top", "--interval", "0.05")
     environ = {**os.environ, "COLUMNS": "200", "LINES": "20"}
-    with subprocess.Popen(argv, stdin=terminal_fd, stdout=terminal_fd, env=environ) as top:
+    with ending(subprocess.Popen(argv, stdin=terminal_fd, stdout=terminal_fd, env=environ)) as top:
         os.close(terminal_fd)
         seen = read_until(manager, "sorted by cpu")
         os.write(manager, b"m")
@@ -96,7 +97,7 @@ def test_live_it_waits_for_a_daemon_that_is_away(api: Api, home: Path) -> None:
     api.on("GET /v1/sessions", Answer(raw=b"no JSON at all"), Answer(body={"sessions": [LAZY], "next_cursor": None}))
     manager, terminal_fd = pty.openpty()
     argv = (sys.executable, "-m", "openwa_manager", "--home", home, "top", "--interval", "0.05")
-    with subprocess.Popen(argv, stdin=terminal_fd, stdout=terminal_fd) as top:
+    with ending(subprocess.Popen(argv, stdin=terminal_fd, stdout=terminal_fd)) as top:
         os.close(terminal_fd)
         read_until(manager, "trying again")
         read_until(manager, "1 sessions")

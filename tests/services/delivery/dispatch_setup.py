@@ -65,7 +65,8 @@ class ScriptedSender:
         outcome = self.answer(post)
         async with self._arrival:
             self._arrival.notify_all()
-        await self.gate.wait()
+        async with asyncio.timeout(30):
+            await self.gate.wait()
         self._in_flight -= 1
         return outcome
 
@@ -75,7 +76,7 @@ class ScriptedSender:
         def seen() -> list[Post]:
             return [post for post in self.posts if endpoint_id in (None, post.endpoint_id)]
 
-        async with self._arrival:
+        async with asyncio.timeout(20), self._arrival:
             await self._arrival.wait_for(lambda: len(seen()) >= count)
         return seen()
 

@@ -28,7 +28,8 @@ async def sampling(host: Host, clock: FakeClock) -> AsyncIterator[UsageSampler]:
     usage_sampler = UsageSampler(clock, PERIOD_S, host.measure, lambda: host.live, lambda _: host.measured.set())
     async with asyncio.TaskGroup() as tasks:
         task = tasks.create_task(usage_sampler.run())
-        await host.measured.wait()
+        async with asyncio.timeout(20):
+            await host.measured.wait()
         await clock.until_sleeping()
         yield usage_sampler
         task.cancel()
