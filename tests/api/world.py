@@ -335,5 +335,4 @@ async def _end_all(world: World) -> None:
     for session in world.sessions.list_sessions():
         with suppress(SessionNotFoundError, DrainingError):
             await world.requests.delete(session.session_id, keep_data=True, log_out=False)
-    while world.sessions.list_sessions():  # noqa: ASYNC110 (one that drains answers before they are gone)
-        await asyncio.sleep(0.01)
+    await until(lambda: not world.sessions.list_sessions())  # one that drains answers before they are gone
