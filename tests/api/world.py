@@ -54,6 +54,7 @@ from openwa_manager.services.starting.progress import Progress
 from openwa_manager.services.starting.start_gate import StartGate
 from openwa_manager.store.database import Database
 from tests.api.delivery.channels import PACE, Channels, channels_of
+from tests.fakes.polling import until
 
 USER_AND_ID = "user_1_session_550e8400"
 SIMULATOR = FixedProgram((sys.executable, "-m", "openwa_manager.simulator"))
