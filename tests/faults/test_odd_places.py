@@ -93,12 +93,12 @@ def test_a_log_that_is_no_file_stops_nobody(serve: Serve) -> None:
     log.unlink()
     os.mkfifo(log)
 
-    empty = daemon.ask("GET", "/v1/sessions/acme/logs?tail=5")
+    refused = daemon.ask("GET", "/v1/sessions/acme/logs?tail=5")
     os.kill(pid, signal.SIGKILL)
     eventually(lambda: daemon.registry().get("acme") not in (None, pid))
     daemon.until("acme", "connected")
 
-    assert (empty.status, empty.raw) == (200, b"")
+    assert (refused.status, refused.body["code"]) == (409, "log_unreadable")
     assert b"Starting Nest application" in daemon.ask("GET", "/v1/sessions/acme/logs?tail=100").raw
 
 
