@@ -27,7 +27,8 @@ class Work:
         self._error = error
 
     async def do(self) -> str:
-        await self.gate.wait()
+        async with asyncio.timeout(20):
+            await self.gate.wait()
         self.is_done = True
         if self._error is not None:
             raise self._error
