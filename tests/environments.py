@@ -34,7 +34,6 @@ QUICK = (
     "tests/host",
     "tests/processes",
     "tests/watcher",
-    "tests/service/test_installation.py",
     "tests/simulator/test_process.py",
     "tests/store/test_database.py",
     "tests/test_config.py",
