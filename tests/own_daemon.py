@@ -14,7 +14,7 @@ from pathlib import Path
 
 from openwa_manager.config import Settings
 from openwa_manager.domain.delivery.events import Json
-from tests.e2e.daemon import SCANNED, UnixConnection, eventually
+from tests.e2e.peers.daemon import SCANNED, UnixConnection, eventually
 from tests.fakes.process import ending
 
 _SESSION = "of_the_developer"

@@ -14,7 +14,7 @@ from typing import cast
 
 import psutil
 
-from tests.e2e.daemon import SCANNED, Daemon, eventually
+from tests.e2e.peers.daemon import SCANNED, Daemon, eventually
 from tests.faults.chaos import Chaos
 
 _SETTINGS = {

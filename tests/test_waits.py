@@ -16,24 +16,9 @@ FILES = sorted(TESTS.rglob("*.py"))
 
 #: Where real processes take their real time; everywhere else a fake clock moves, or something is waited for.
 IN_REAL_TIME = ("benchmarks", "e2e", "examples", "faults", "packaging", "run", "simulator", "soak.py")
-#: What still sleeps: it waits for a real file system, a real socket or for silence, which announce nothing.
-STILL_SLEEPING = (
-    "cli/service/conftest.py",
-    "engines/test_openwa_life.py",
-    "engines/test_openwa_odd.py",
-    "services/monitoring/test_metrics_collector.py",
-    "watcher/test_qr_watcher.py",
-    "watcher/watching.py",
-)
 #: Looks again and again at what cannot announce itself.
 POLLING = TESTS / "fakes" / "polling.py"
-UNIT_TESTS = [
-    path
-    for path in FILES
-    if path.relative_to(TESTS).parts[0] not in IN_REAL_TIME
-    and path != POLLING
-    and str(path.relative_to(TESTS)) not in STILL_SLEEPING
-]
+UNIT_TESTS = [path for path in FILES if path.relative_to(TESTS).parts[0] not in IN_REAL_TIME and path != POLLING]
 
 #: How many positional arguments a call must have to be bounded by one of them; None: only a named one does it.
 ENDLESS = {

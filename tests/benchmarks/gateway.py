@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from tests.benchmarks.supervision import Figure
-from tests.e2e.daemon import Daemon
+from tests.e2e.peers.daemon import Daemon
 from tests.fakes import openwa_peer
 
 _BODY = b'{"chatId":"628123456789@c.us","text":"Good morning, your order has left the warehouse."}'

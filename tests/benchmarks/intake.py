@@ -19,8 +19,8 @@ from pathlib import Path
 from urllib.parse import urlsplit
 
 from tests.benchmarks.supervision import SLEEPER, Figure, running
-from tests.e2e.daemon import Daemon, eventually, free_ports
-from tests.e2e.upstream import Upstream
+from tests.e2e.peers.daemon import Daemon, eventually, free_ports
+from tests.e2e.peers.upstream import Upstream
 from tests.fakes.process import ending
 
 _SETTINGS = {**SLEEPER, "PAIRING_WINDOW_S": "3600"}
@@ -196,7 +196,8 @@ def measure_intake(share: int) -> Iterator[Figure]:
 def _elsewhere(upstream: Upstream) -> Iterator[None]:
     """Run the backend as a process of its own, so that it takes no time from what is measured."""
     program = (
-        f"from tests.e2e.upstream import Upstream; import time; Upstream({upstream.port}).__enter__(); time.sleep(999)"
+        "import time; from tests.e2e.peers.upstream import Upstream; "
+        f"Upstream({upstream.port}).__enter__(); time.sleep(999)"
     )
     with ending(subprocess.Popen((sys.executable, "-c", program))) as process:
         try:

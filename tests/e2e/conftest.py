@@ -4,8 +4,8 @@ from pathlib import Path
 
 import pytest
 
-from tests.e2e.daemon import Daemon, free_ports
-from tests.e2e.upstream import Upstream
+from tests.e2e.peers.daemon import Daemon, free_ports
+from tests.e2e.peers.upstream import Upstream
 
 
 @pytest.fixture

@@ -5,7 +5,7 @@ import signal
 from collections.abc import Callable
 from pathlib import Path
 
-from tests.e2e.daemon import SCANNED, Daemon, eventually
+from tests.e2e.peers.daemon import SCANNED, Daemon, eventually
 
 Serve = Callable[..., Daemon]
 

@@ -2,7 +2,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.e2e.daemon import Daemon
+from tests.e2e.peers.daemon import Daemon
 
 
 def test_a_daemon_that_is_not_ready_in_time_is_ended(tmp_path: Path) -> None:

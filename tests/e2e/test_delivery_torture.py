@@ -19,8 +19,8 @@ import psutil
 import pytest
 
 from openwa_manager.domain.delivery.events import Json
-from tests.e2e.daemon import SCANNED, Daemon, eventually, free_ports
-from tests.e2e.unreliable import Arrival, Unreliable
+from tests.e2e.peers.daemon import SCANNED, Daemon, eventually, free_ports
+from tests.e2e.peers.unreliable import Arrival, Unreliable
 
 Serve = Callable[..., Daemon]
 

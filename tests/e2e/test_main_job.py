@@ -12,8 +12,8 @@ from concurrent.futures import ThreadPoolExecutor
 
 from openwa_manager.domain.delivery.events import Json
 from openwa_manager.watcher.png import is_whole_png
-from tests.e2e.daemon import SCANNED, Daemon, engines_below, eventually
-from tests.e2e.upstream import Upstream
+from tests.e2e.peers.daemon import SCANNED, Daemon, engines_below, eventually
+from tests.e2e.peers.upstream import Upstream
 from tests.fakes.process import ending
 
 Serve = Callable[..., Daemon]

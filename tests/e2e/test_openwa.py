@@ -7,9 +7,9 @@ from collections.abc import Callable
 
 import pytest
 
-from tests.e2e.daemon import Daemon, engines_below, eventually
-from tests.e2e.phones import Phones
-from tests.e2e.upstream import Upstream
+from tests.e2e.peers.daemon import Daemon, engines_below, eventually
+from tests.e2e.peers.phones import Phones
+from tests.e2e.peers.upstream import Upstream
 from tests.engines.rig import ON_REAL_OPENWA, SLOW_S
 
 Serve = Callable[..., Daemon]

@@ -3,7 +3,7 @@
 import signal
 from collections.abc import Callable
 
-from tests.e2e.daemon import Daemon
+from tests.e2e.peers.daemon import Daemon
 from tests.fakes.process import handing_on
 
 Serve = Callable[..., Daemon]

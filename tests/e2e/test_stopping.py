@@ -5,8 +5,8 @@ from collections.abc import Callable, Iterator
 
 import pytest
 
-from tests.e2e.backend import Backend
-from tests.e2e.daemon import Daemon, eventually, free_ports
+from tests.e2e.peers.backend import Backend
+from tests.e2e.peers.daemon import Daemon, eventually, free_ports
 
 Serve = Callable[..., Daemon]
 

@@ -23,6 +23,7 @@ from openwa_manager.domain.session.stimuli import (
 from openwa_manager.engines.mapping import inner_name
 from openwa_manager.watcher.png import is_whole_png
 from tests.engines.rig import SESSION_ID, Rig, knowing, rigged
+from tests.fakes.clock import settle
 
 
 async def paired(rig: Rig) -> str:
@@ -239,7 +240,7 @@ async def test_releasing_a_launch_ends_a_call_in_flight(tmp_path: Path) -> None:
 
         async with asyncio.TaskGroup() as tasks:
             call = tasks.create_task(outcome(rig))
-            await asyncio.sleep(0.05)
+            await settle()
             await rig.engine.release(rig.session, rig.launch)
 
         assert isinstance(call.result(), EngineError)

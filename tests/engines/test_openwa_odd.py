@@ -8,6 +8,7 @@ import pytest
 
 from openwa_manager.domain.delivery.events import Json
 from openwa_manager.domain.errors import EngineError, EngineTimeoutError
+from openwa_manager.domain.ports import Clock
 from openwa_manager.domain.session.session import Launch
 from openwa_manager.domain.session.stimuli import EngineReady, LinkReport, LinkReported, Observation, QrProduced
 from openwa_manager.engines.environment import EngineContext
@@ -16,6 +17,7 @@ from openwa_manager.engines.program import FixedProgram
 from openwa_manager.host.clock import SystemClock
 from tests.engines.peer import ROW, Peer, serving
 from tests.engines.rig import free_port, knowing, new_launch, new_session
+from tests.fakes.clock import FakeClock
 
 ID = "659b1334"
 READY, START = "GET /api/health/ready", f"POST /api/sessions/{ID}/start"
@@ -28,11 +30,16 @@ def launch() -> Launch:
     return new_launch(free_port())
 
 
+def openwa(clock: Clock) -> OpenwaEngine:
+    context = EngineContext(environ={}, intake_url="http://127.0.0.1:2791")
+    return OpenwaEngine(
+        OpenwaSetup(program=FixedProgram(("true",)), engine_context=context, answer_timeout_s=2.0), clock
+    )
+
+
 @pytest.fixture
 async def engine() -> AsyncIterator[OpenwaEngine]:
-    context = EngineContext(environ={}, intake_url="http://127.0.0.1:2791")
-    setup = OpenwaSetup(program=FixedProgram(("true",)), engine_context=context, answer_timeout_s=2.0)
-    async with OpenwaEngine(setup, SystemClock()) as engine:
+    async with openwa(SystemClock()) as engine:
         yield engine
 
 
@@ -47,13 +54,15 @@ def link_in(reported: list[Observation]) -> LinkReport:
     return next(each.link for each in reported if isinstance(each, LinkReported))
 
 
-async def test_a_port_nobody_answers_on_yet_is_waited_for(engine: OpenwaEngine, launch: Launch) -> None:
+async def test_a_port_nobody_answers_on_yet_is_waited_for(launch: Launch) -> None:
     reported: list[Observation] = []
-    async with asyncio.timeout(20), asyncio.TaskGroup() as tasks:
+    clock = FakeClock()
+    async with asyncio.timeout(20), openwa(clock) as engine, asyncio.TaskGroup() as tasks:
         bringing_up = tasks.create_task(engine.bring_up(SESSION, launch, reported.append))
-        await asyncio.sleep(0.1)
+        await clock.until_sleeping()
         assert reported == []
         async with serving(Peer(), launch.port):
+            await clock.advance(1)
             await bringing_up
 
     assert isinstance(reported[0], EngineReady)

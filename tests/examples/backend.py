@@ -16,7 +16,7 @@ from types import TracebackType
 from typing import Self
 
 from openwa_manager.domain.delivery.events import Json
-from tests.e2e.daemon import eventually
+from tests.e2e.peers.daemon import eventually
 
 EXAMPLES = Path(__file__).parents[2] / "examples"
 SECRET = "whsec_" + base64.b64encode(b"a secret of the example backend.").decode()

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from openwa_manager.domain.delivery.events import Json
-from tests.e2e.daemon import Daemon, free_ports
+from tests.e2e.peers.daemon import Daemon, free_ports
 from tests.examples.backend import EXAMPLES, SECRET, Backend
 
 LIBRARIES = [Path("/usr/share/php") / name / "autoload.php" for name in ("Illuminate", "GuzzleHttp")]

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from openwa_manager.domain.delivery.events import Json
-from tests.e2e.daemon import eventually
+from tests.e2e.peers.daemon import eventually
 from tests.examples.backend import SECRET, plain_header, standard_headers
 from tests.examples.laravel_site import HAS_LARAVEL, Site, serving
 

@@ -6,7 +6,7 @@ from collections import Counter
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from tests.e2e.daemon import Daemon, engines_below, eventually
+from tests.e2e.peers.daemon import Daemon, engines_below, eventually
 
 #: How long it may take after the last fault until everything is as it should be.
 HEALED_WITHIN_S = 60.0

@@ -6,8 +6,8 @@ from contextlib import ExitStack
 import pytest
 
 from tests.e2e.conftest import serve, upstream
-from tests.e2e.daemon import Daemon, free_ports
-from tests.e2e.upstream import Upstream
+from tests.e2e.peers.daemon import Daemon, free_ports
+from tests.e2e.peers.upstream import Upstream
 
 __all__ = ["serve", "share", "upstream"]
 

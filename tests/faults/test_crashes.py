@@ -10,8 +10,8 @@ from collections.abc import Callable
 import pytest
 
 from openwa_manager.domain.delivery.events import Json
-from tests.e2e.daemon import SCANNED, Daemon, eventually
-from tests.e2e.upstream import Upstream
+from tests.e2e.peers.daemon import SCANNED, Daemon, eventually
+from tests.e2e.peers.upstream import Upstream
 from tests.faults.programs import COMMAND
 
 BOOT_TIMEOUT_S = 5.0

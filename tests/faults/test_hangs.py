@@ -11,8 +11,8 @@ from itertools import pairwise
 import pytest
 
 from openwa_manager.domain.delivery.events import Json
-from tests.e2e.daemon import SCANNED, Daemon, eventually
-from tests.e2e.upstream import Upstream
+from tests.e2e.peers.daemon import SCANNED, Daemon, eventually
+from tests.e2e.peers.upstream import Upstream
 from tests.faults.programs import COMMAND, running
 
 PERIOD_S, MISSES = 0.3, 4

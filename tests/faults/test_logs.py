@@ -8,8 +8,8 @@ from collections.abc import Callable
 from contextlib import closing
 from itertools import pairwise
 
-from tests.e2e.daemon import Daemon, UnixConnection, eventually
-from tests.e2e.upstream import SECRET, Upstream
+from tests.e2e.peers.daemon import Daemon, UnixConnection, eventually
+from tests.e2e.peers.upstream import SECRET, Upstream
 from tests.faults.programs import COMMAND, running
 
 Serve = Callable[..., Daemon]

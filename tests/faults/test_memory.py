@@ -4,8 +4,8 @@ from collections.abc import Callable
 
 import pytest
 
-from tests.e2e.daemon import SCANNED, Daemon, eventually
-from tests.e2e.upstream import Upstream
+from tests.e2e.peers.daemon import SCANNED, Daemon, eventually
+from tests.e2e.peers.upstream import Upstream
 
 LIMIT_BYTES = 150_000_000
 

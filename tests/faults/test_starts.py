@@ -9,7 +9,7 @@ from contextlib import closing
 import pytest
 
 from openwa_manager.domain.delivery.events import Json
-from tests.e2e.daemon import SCANNED, Daemon, engines_below, eventually
+from tests.e2e.peers.daemon import SCANNED, Daemon, engines_below, eventually
 from tests.faults.programs import COMMAND, running
 from tests.watcher.images import png
 

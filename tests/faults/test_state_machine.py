@@ -10,7 +10,7 @@ from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
 
-from tests.e2e.daemon import SCANNED, Daemon
+from tests.e2e.peers.daemon import SCANNED, Daemon
 from tests.faults.chaos import Chaos
 
 NAMES = st.sampled_from(["a", "b", "c"])

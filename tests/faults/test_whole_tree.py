@@ -14,7 +14,7 @@ from openwa_manager.domain.delivery.events import Json
 from openwa_manager.domain.session.session import Identity
 from openwa_manager.processes.reading.identity import is_alive, live_identity_of
 from openwa_manager.processes.reading.table import read_tagged_processes
-from tests.e2e.daemon import SCANNED, Daemon, eventually
+from tests.e2e.peers.daemon import SCANNED, Daemon, eventually
 from tests.fakes.process import ending
 from tests.faults.programs import COMMAND, running
 

@@ -9,7 +9,6 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
-from statistics import median
 
 import pytest
 import structlog
@@ -17,7 +16,8 @@ import structlog
 from openwa_manager.host.clock import SystemClock
 from openwa_manager.watcher.png import is_whole_png
 from openwa_manager.watcher.qr import write_qr
-from tests.fakes.clock import FakeClock
+from tests.fakes.clock import FakeClock, settle
+from tests.fakes.polling import until
 from tests.watcher.images import png
 from tests.watcher.watching import ALICE, BOB, PROBE, a_launch, made, watching
 
@@ -29,13 +29,6 @@ def inotify_count() -> int:
         with suppress(FileNotFoundError):  # the descriptor of this very listing
             count += "inotify wd:" in info.read_text()
     return count
-
-
-async def until_not(watch_count: int) -> None:
-    """Return once another number of watches is open."""
-    async with asyncio.timeout(20):
-        while inotify_count() == watch_count:  # noqa: ASYNC110 a file descriptor has no event
-            await asyncio.sleep(0.01)
 
 
 async def test_an_image_renamed_into_place_is_seen_with_the_time_it_was_written(tmp_path: Path) -> None:
@@ -63,21 +56,6 @@ async def test_every_new_image_is_seen_once_although_it_is_also_scanned_for(tmp_
         await seen.until_open()
 
     assert seen.of(ALICE) == [png(b"a"), png(b"b")]
-
-
-async def test_an_image_written_slowly_in_place_is_passed_on_only_when_it_is_whole(tmp_path: Path) -> None:
-    image = png(b"slow", 60)
-    async with watching(made(tmp_path / "sessions"), SystemClock(), ALICE) as seen:
-        place = seen.place(ALICE)
-        await seen.until_open()
-
-        with (place / "qr.png").open("wb", buffering=0) as file:
-            for at in range(0, len(image), 97):
-                file.write(image[at : at + 97])
-                await asyncio.sleep(0.005)
-        await seen.until_seen(ALICE, image)
-
-    assert seen.of(ALICE) == [image]
 
 
 async def test_a_torn_image_is_passed_over_and_the_next_whole_one_is_not(tmp_path: Path) -> None:
@@ -130,7 +108,7 @@ async def test_nothing_is_watched_while_no_code_is_awaited(tmp_path: Path) -> No
 
         seen.awaited.clear()
         seen.wake()
-        await until_not(opened)
+        await until(lambda: inotify_count() != opened)
         write_qr(place, png(b"a"))
         assert seen.of(ALICE) == []
 
@@ -149,7 +127,7 @@ async def test_the_watch_ends_also_when_a_neighbour_leaves_as_the_last_code_is_s
         seen.awaited.clear()
         neighbour.rmdir()
 
-        await until_not(opened)
+        await until(lambda: inotify_count() != opened)
 
 
 async def test_a_directory_made_while_its_code_is_awaited_is_watched_at_once(tmp_path: Path) -> None:
@@ -157,7 +135,7 @@ async def test_a_directory_made_while_its_code_is_awaited_is_watched_at_once(tmp
         await seen.until_open()
         seen.awaited[ALICE] = a_launch()
         seen.wake()
-        await asyncio.sleep(0.1)
+        await settle()
 
         write_qr(seen.place(ALICE), png(b"a"))
         await seen.until_seen(ALICE, png(b"a"))
@@ -254,32 +232,3 @@ async def test_without_a_watch_it_warns_once_and_scans_every_second(tmp_path: Pa
             await seen.until_seen(ALICE, png(b"b"))
 
     assert [entry["event"] for entry in logs] == ["qr_watch_unavailable"]
-
-
-async def test_a_code_is_seen_quickly_beside_an_engine_that_writes_all_the_time(tmp_path: Path) -> None:
-    delays_ms: list[float] = []
-    async with watching(made(tmp_path / "sessions"), SystemClock(), ALICE) as seen:
-        place = seen.place(ALICE)
-        await seen.until_open()
-        async with asyncio.TaskGroup() as tasks:
-            noise = tasks.create_task(write_noise(seen.place(BOB)))
-            for number in range(20):
-                await asyncio.sleep(0.03)
-                image = png(b"%d" % number, 60)
-                began_s = time.perf_counter()
-                await asyncio.to_thread(write_qr, place, image)
-                await seen.until_seen(ALICE, image)
-                delays_ms.append((time.perf_counter() - began_s) * 1000)
-            noise.cancel()
-
-    print(f"rename to on_image beside 50 writes/s: median {median(delays_ms):.0f} ms, max {max(delays_ms):.0f} ms")
-    assert len(seen.of(ALICE)) == 20
-
-
-async def write_noise(place: Path) -> None:
-    """Write auth files 50 times a second, as baileys does while it synchronises."""
-    number = 0
-    while True:
-        await asyncio.to_thread((place / f"pre-key-{number % 30}.json").write_text, "{}" * 100)
-        number += 1
-        await asyncio.sleep(0.02)

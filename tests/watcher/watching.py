@@ -2,7 +2,7 @@
 
 import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -13,6 +13,7 @@ from openwa_manager.domain.session.reasons import ReasonCode
 from openwa_manager.domain.session.session import Identity, Launch, LaunchId, SessionId
 from openwa_manager.watcher.qr import QrImage, QrWatcher, write_qr
 from tests.fakes.clock import settle
+from tests.fakes.polling import until
 from tests.watcher.images import png
 
 ALICE, BOB, PROBE = SessionId("alice"), SessionId("bob_1"), SessionId("probe")
@@ -71,9 +72,9 @@ class Collector:
         seen = len(self.of(PROBE))
         for number in range(1000):
             await asyncio.to_thread(write_qr, self.place(PROBE), png(b"%d" % number, 9))
-            await asyncio.sleep(0.02)
             await tick()
-            if len(self.of(PROBE)) > seen:
+            with suppress(TimeoutError):
+                await until(lambda: len(self.of(PROBE)) > seen, within_s=0.02)
                 return
         pytest.fail("the watch never opened")
 

@@ -24,7 +24,7 @@ from openwa.types import QrCodeResponse
 
 from openwa_manager.domain.delivery.events import Json
 from openwa_manager.watcher.png import is_whole_png
-from tests.e2e.daemon import Daemon, eventually
+from tests.e2e.peers.daemon import Daemon, eventually
 from tests.engines.rig import CONTROL_OFFSET, ON_REAL_OPENWA, QUICK, SLOW_S, real_env
 
 NAME = "user_1_session_550e8400-e29b-41d4-a716-446655440000"

@@ -8,7 +8,7 @@ from openwa_manager.domain.session.session import SessionId, Usage
 from openwa_manager.domain.session.stimuli import EngineFaulted, Observation
 from openwa_manager.services.monitoring.memory_guard import MemoryGuard, MemoryLimits
 from openwa_manager.services.sessions.engine_inbox import RunningEngine
-from tests.services.monitoring.test_prober import LAUNCH, SESSION, Moody
+from tests.services.monitoring.test_prober import LAUNCH, SESSION, FakeEngine
 
 LIMITS = MemoryLimits(soft_bytes=100, hard_bytes=200)
 
@@ -20,7 +20,7 @@ def told_of(rss_bytes: int, limits: MemoryLimits, *, own_limit_bytes: int | None
     target = RunningEngine(
         session=session,
         launch=LAUNCH,
-        engine=Moody(),
+        engine=FakeEngine(),
         tell=lambda *observations: told.extend(observations),
         log_path=Path("/nowhere"),
         has_heartbeat=False,

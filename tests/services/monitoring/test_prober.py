@@ -57,7 +57,7 @@ SESSION = Session(
 )
 
 
-class Moody(CommandEngine):
+class FakeEngine(CommandEngine):
     """An engine that answers, or does not."""
 
     capabilities = Capabilities(answers_probes=True, reports_link=True, writes_qr_file=False)
@@ -75,18 +75,18 @@ class Moody(CommandEngine):
         return ()
 
 
-class Beating(Moody):
+class PostingEngine(FakeEngine):
     """An engine without HTTP, which can only post."""
 
     capabilities = Capabilities(answers_probes=False, reports_link=False, writes_qr_file=True)
 
 
 @dataclass
-class Ward:
-    """One patient, and what its supervisor was told."""
+class Probed:
+    """One engine that is probed, and what its supervisor was told."""
 
     clock: FakeClock
-    engine: Moody
+    engine: FakeEngine
     log_path: Path
     told: list[Observation] = field(default_factory=list)
     last_seen_at: float | None = None
@@ -110,9 +110,9 @@ class Ward:
 
 
 @asynccontextmanager
-async def probing(ward: Ward) -> AsyncIterator[Prober]:
+async def probing(probed: Probed) -> AsyncIterator[Prober]:
     policy = ProbePolicy(period_s=PERIOD_S, timeout_s=5.0, misses=MISSES, silence_s=SILENCE_S)
-    prober = Prober(ward.clock, lambda: 0.5, policy, ward.running_engines)
+    prober = Prober(probed.clock, lambda: 0.5, policy, probed.running_engines)
     async with asyncio.TaskGroup() as tasks:
         running = tasks.create_task(prober.run())
         yield prober
@@ -120,20 +120,20 @@ async def probing(ward: Ward) -> AsyncIterator[Prober]:
 
 
 @pytest.fixture
-def ward(tmp_path: Path) -> Ward:
-    return Ward(clock=FakeClock(), engine=Moody(), log_path=tmp_path / "engine.log")
+def probed(tmp_path: Path) -> Probed:
+    return Probed(clock=FakeClock(), engine=FakeEngine(), log_path=tmp_path / "engine.log")
 
 
-async def test_four_unanswered_probes_mean_that_an_engine_hangs(ward: Ward) -> None:
-    ward.engine.error = EngineError("silent")
+async def test_four_unanswered_probes_mean_that_an_engine_hangs(probed: Probed) -> None:
+    probed.engine.error = EngineError("silent")
 
-    async with probing(ward):
-        await ward.clock.advance(PERIOD_S * 3)
-        before = list(ward.verdicts)
-        await ward.clock.advance(PERIOD_S)
+    async with probing(probed):
+        await probed.clock.advance(PERIOD_S * 3)
+        before = list(probed.verdicts)
+        await probed.clock.advance(PERIOD_S)
 
     assert before == []
-    assert ward.verdicts == [
+    assert probed.verdicts == [
         EngineFaulted(
             launch_id=LAUNCH.launch_id,
             code=ReasonCode.ENGINE_UNRESPONSIVE,
@@ -142,78 +142,78 @@ async def test_four_unanswered_probes_mean_that_an_engine_hangs(ward: Ward) -> N
     ]
 
 
-async def test_an_answer_makes_up_for_all_misses(ward: Ward) -> None:
-    async with probing(ward):
+async def test_an_answer_makes_up_for_all_misses(probed: Probed) -> None:
+    async with probing(probed):
         for _ in range(5):
-            ward.engine.error = EngineError("silent")
-            await ward.clock.advance(PERIOD_S * 3)
-            ward.engine.error = None
-            await ward.clock.advance(PERIOD_S)
+            probed.engine.error = EngineError("silent")
+            await probed.clock.advance(PERIOD_S * 3)
+            probed.engine.error = None
+            await probed.clock.advance(PERIOD_S)
 
-    assert ward.verdicts == []
+    assert probed.verdicts == []
 
 
-async def test_misses_before_a_sleep_of_the_host_do_not_count_after_it(ward: Ward) -> None:
-    ward.engine.error = EngineError("silent")
+async def test_misses_before_a_sleep_of_the_host_do_not_count_after_it(probed: Probed) -> None:
+    probed.engine.error = EngineError("silent")
 
-    async with probing(ward) as prober:
-        await ward.clock.advance(PERIOD_S * 3)
+    async with probing(probed) as prober:
+        await probed.clock.advance(PERIOD_S * 3)
         before = prober.record(SESSION.session_id)
-        await ward.clock.sleep_host(600)
+        await probed.clock.sleep_host(600)
         after = prober.record(SESSION.session_id)
-        ward.engine.error = None
-        await ward.clock.advance(PERIOD_S * 5)
+        probed.engine.error = None
+        await probed.clock.advance(PERIOD_S * 5)
 
     assert before is not None
     assert after is not None
     assert (before.misses, after.misses) == (3, 1)
-    assert ward.verdicts == []
+    assert probed.verdicts == []
 
 
-async def test_everybody_is_asked_at_once_after_a_sleep(ward: Ward) -> None:
-    async with probing(ward):
-        await ward.clock.advance(PERIOD_S * 1.1)
-        before = ward.engine.asked_count
+async def test_everybody_is_asked_at_once_after_a_sleep(probed: Probed) -> None:
+    async with probing(probed):
+        await probed.clock.advance(PERIOD_S * 1.1)
+        before = probed.engine.asked_count
 
-        await ward.clock.sleep_host(600)
+        await probed.clock.sleep_host(600)
 
-    assert ward.engine.asked_count == before + 1
+    assert probed.engine.asked_count == before + 1
 
 
-async def test_a_sleep_longer_than_the_silence_allowed_disconnects_nobody(ward: Ward) -> None:
-    ward.engine = Beating()
-    ward.last_seen_at = ward.clock.now().at
+async def test_a_sleep_longer_than_the_silence_allowed_disconnects_nobody(probed: Probed) -> None:
+    probed.engine = PostingEngine()
+    probed.last_seen_at = probed.clock.now().at
 
-    async with probing(ward):
-        await ward.clock.advance(PERIOD_S * 2)
-        await ward.clock.sleep_host(600)
-        await ward.clock.advance(SILENCE_S - PERIOD_S)
+    async with probing(probed):
+        await probed.clock.advance(PERIOD_S * 2)
+        await probed.clock.sleep_host(600)
+        await probed.clock.advance(SILENCE_S - PERIOD_S)
 
-    assert ward.verdicts == []
+    assert probed.verdicts == []
 
 
 @pytest.mark.parametrize("jump_s", [-86_400.0, 86_400.0])
-async def test_a_jump_of_the_wall_clock_disconnects_nobody(ward: Ward, jump_s: float) -> None:
-    ward.engine = Beating()
-    ward.last_seen_at = ward.clock.now().at
+async def test_a_jump_of_the_wall_clock_disconnects_nobody(probed: Probed, jump_s: float) -> None:
+    probed.engine = PostingEngine()
+    probed.last_seen_at = probed.clock.now().at
 
-    async with probing(ward):
-        await ward.clock.advance(PERIOD_S * 2)
-        ward.clock.jump_wall(jump_s)
-        await ward.clock.advance(PERIOD_S * 2)
+    async with probing(probed):
+        await probed.clock.advance(PERIOD_S * 2)
+        probed.clock.jump_wall(jump_s)
+        await probed.clock.advance(PERIOD_S * 2)
 
-    assert ward.verdicts == []
+    assert probed.verdicts == []
 
 
-async def test_silence_disconnects_an_engine_that_used_to_beat(ward: Ward) -> None:
-    ward.engine = Beating()
-    ward.last_seen_at = ward.clock.now().at
+async def test_silence_disconnects_an_engine_that_used_to_beat(probed: Probed) -> None:
+    probed.engine = PostingEngine()
+    probed.last_seen_at = probed.clock.now().at
 
-    async with probing(ward):
-        await ward.clock.advance(SILENCE_S + PERIOD_S * 2)
+    async with probing(probed):
+        await probed.clock.advance(SILENCE_S + PERIOD_S * 2)
 
-    assert ward.verdicts
-    assert ward.verdicts[0] == SilenceNoticed(launch_id=LAUNCH.launch_id, limit_s=SILENCE_S)
+    assert probed.verdicts
+    assert probed.verdicts[0] == SilenceNoticed(launch_id=LAUNCH.launch_id, limit_s=SILENCE_S)
 
 
 @pytest.mark.parametrize(
@@ -226,42 +226,42 @@ async def test_silence_disconnects_an_engine_that_used_to_beat(ward: Ward) -> No
     ],
 )
 async def test_a_sign_of_life_ends_a_silence_that_is_older_but_no_other_trouble(
-    ward: Ward, facts: Facts, since_s: float, verdicts: int
+    probed: Probed, facts: Facts, since_s: float, verdicts: int
 ) -> None:
-    ward.engine = Beating()
-    ward.last_seen_at = ward.clock.now().at
-    reason = Reason(code=ReasonCode.NETWORK, facts=facts, at=ward.last_seen_at + since_s)
-    ward.session = replace(SESSION, link=LinkState.DISCONNECTED, reason=reason)
+    probed.engine = PostingEngine()
+    probed.last_seen_at = probed.clock.now().at
+    reason = Reason(code=ReasonCode.NETWORK, facts=facts, at=probed.last_seen_at + since_s)
+    probed.session = replace(SESSION, link=LinkState.DISCONNECTED, reason=reason)
 
-    async with probing(ward):
-        await ward.clock.advance(PERIOD_S)
+    async with probing(probed):
+        await probed.clock.advance(PERIOD_S)
 
-    assert ward.verdicts == [LinkReported(launch_id=LAUNCH.launch_id, link=LinkReport.CONNECTED)] * verdicts
+    assert probed.verdicts == [LinkReported(launch_id=LAUNCH.launch_id, link=LinkReport.CONNECTED)] * verdicts
 
 
-async def test_a_growing_log_is_a_sign_of_life(ward: Ward) -> None:
-    ward.engine = Beating()
-    ward.last_seen_at = ward.clock.now().at
+async def test_a_growing_log_is_a_sign_of_life(probed: Probed) -> None:
+    probed.engine = PostingEngine()
+    probed.last_seen_at = probed.clock.now().at
 
-    async with probing(ward):
+    async with probing(probed):
         for _ in range(20):
-            await ward.clock.advance(PERIOD_S)
-            ward.log_path.write_text("a line")
-            at = ward.clock.now().at
-            os.utime(ward.log_path, (at, at))
+            await probed.clock.advance(PERIOD_S)
+            probed.log_path.write_text("a line")
+            at = probed.clock.now().at
+            os.utime(probed.log_path, (at, at))
 
-    assert ward.verdicts == []
-    assert ActivitySeen(launch_id=LAUNCH.launch_id) in ward.told
+    assert probed.verdicts == []
+    assert ActivitySeen(launch_id=LAUNCH.launch_id) in probed.told
 
 
-async def test_what_we_cannot_ask_is_not_held_against_the_engine(ward: Ward) -> None:
-    ward.engine.error = EngineError("no answer")
-    ward.engine.error.__cause__ = OSError(24, "Too many open files")
+async def test_what_we_cannot_ask_is_not_held_against_the_engine(probed: Probed) -> None:
+    probed.engine.error = EngineError("no answer")
+    probed.engine.error.__cause__ = OSError(24, "Too many open files")
 
-    async with probing(ward) as prober:
-        await ward.clock.advance(PERIOD_S * 10)
+    async with probing(probed) as prober:
+        await probed.clock.advance(PERIOD_S * 10)
         record = prober.record(SESSION.session_id)
 
     assert record is not None
     assert record.misses == 0
-    assert ward.verdicts == []
+    assert probed.verdicts == []

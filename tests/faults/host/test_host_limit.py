@@ -10,7 +10,7 @@ from typing import cast
 import pytest
 
 from openwa_manager.domain.delivery.events import Json
-from tests.e2e.daemon import SCANNED, Daemon
+from tests.e2e.peers.daemon import SCANNED, Daemon
 
 Serve = Callable[..., Daemon]
 

@@ -13,7 +13,7 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import NamedTuple
 
 from openwa_manager.domain.delivery.events import Json
-from tests.e2e.upstream import SECRET, is_signed
+from tests.e2e.peers.upstream import SECRET, is_signed
 
 
 class Manner(NamedTuple):

@@ -12,8 +12,8 @@ from pathlib import Path
 import psutil
 import pytest
 
-from tests.e2e.daemon import SCANNED, Daemon, engines_below, eventually
-from tests.e2e.upstream import Upstream
+from tests.e2e.peers.daemon import SCANNED, Daemon, engines_below, eventually
+from tests.e2e.peers.upstream import Upstream
 from tests.faults.programs import COMMAND, running
 from tests.watcher.images import png
 

@@ -14,8 +14,8 @@ from openwa_manager.domain.delivery.events import Json
 from openwa_manager.domain.errors import CopyFailedError
 from openwa_manager.store.database import Database
 from openwa_manager.store.migrations import migrate, shipped
-from tests.e2e.daemon import SCANNED, Daemon, engines_below, eventually
-from tests.e2e.upstream import Upstream
+from tests.e2e.peers.daemon import SCANNED, Daemon, engines_below, eventually
+from tests.e2e.peers.upstream import Upstream
 
 SIZE_MB = 24
 

@@ -10,7 +10,7 @@ import os
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from tests.e2e.daemon import Daemon
+from tests.e2e.peers.daemon import Daemon
 
 CONTROL_OFFSET = 10_000
 

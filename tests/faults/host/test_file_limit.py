@@ -9,7 +9,7 @@ from contextlib import contextmanager
 from itertools import count
 from pathlib import Path
 
-from tests.e2e.daemon import SCANNED, Daemon, eventually
+from tests.e2e.peers.daemon import SCANNED, Daemon, eventually
 
 Serve = Callable[..., Daemon]
 

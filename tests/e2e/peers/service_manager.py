@@ -1,13 +1,10 @@
+"""A service manager, as far as a daemon can tell."""
+
 import socket
 import time
-from collections.abc import Iterator
-from contextlib import ExitStack
 from dataclasses import dataclass, field
-from pathlib import Path
 
-import pytest
-
-from tests.e2e.daemon import Daemon, eventually
+from tests.e2e.peers.daemon import eventually
 
 
 @dataclass
@@ -40,26 +37,3 @@ class ServiceManagerEar:
         """Begin anew."""
         self.listen()
         self.heard.clear()
-
-
-@pytest.fixture
-def ear(tmp_path: Path) -> Iterator[ServiceManagerEar]:
-    with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as listener:
-        listener.setblocking(False)
-        listener.bind(str(tmp_path / "notify"))
-        yield ServiceManagerEar(listener)
-
-
-@pytest.fixture
-def stack() -> Iterator[ExitStack]:
-    with ExitStack() as opened:
-        yield opened
-
-
-@pytest.fixture
-def watched(tmp_path: Path, ear: ServiceManagerEar, stack: ExitStack) -> Daemon:
-    """Start a daemon whose service manager wants to hear of it every second."""
-    del ear
-    environ = {"NOTIFY_SOCKET": str(tmp_path / "notify"), "WATCHDOG_USEC": "1000000"}
-    engine_env = {"SIM_AUTO_SCAN_S": "0.1", "SIM_QR_DELAY_S": "0.05"}
-    return stack.enter_context(Daemon(home=tmp_path / "home", environ=environ, engine_env=engine_env))

@@ -7,7 +7,7 @@ import json
 from collections.abc import Mapping
 
 from openwa_manager.domain.delivery.events import Json
-from tests.e2e.receiver import Receiver
+from tests.e2e.peers.receiver import Receiver
 
 SECRET = "a-secret-of-the-remote-backend"
 

@@ -1,12 +1,41 @@
 """The daemon and its service manager: what it says on the socket, and what outlives it."""
 
 import signal
+import socket
+from collections.abc import Iterator
+from contextlib import ExitStack
+from pathlib import Path
 
-from tests.cli.service.conftest import ServiceManagerEar
-from tests.e2e.daemon import Daemon, engines_below
+import pytest
+
+from tests.e2e.peers.daemon import Daemon, engines_below
+from tests.e2e.peers.service_manager import ServiceManagerEar
 from tests.fakes.lockout import locked_out
 
 ALIVE = "WATCHDOG=1"
+
+
+@pytest.fixture
+def ear(tmp_path: Path) -> Iterator[ServiceManagerEar]:
+    with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as listener:
+        listener.setblocking(False)
+        listener.bind(str(tmp_path / "notify"))
+        yield ServiceManagerEar(listener)
+
+
+@pytest.fixture
+def stack() -> Iterator[ExitStack]:
+    with ExitStack() as opened:
+        yield opened
+
+
+@pytest.fixture
+def watched(tmp_path: Path, ear: ServiceManagerEar, stack: ExitStack) -> Daemon:
+    """Start a daemon whose service manager wants to hear of it every second."""
+    del ear
+    environ = {"NOTIFY_SOCKET": str(tmp_path / "notify"), "WATCHDOG_USEC": "1000000"}
+    engine_env = {"SIM_AUTO_SCAN_S": "0.1", "SIM_QR_DELAY_S": "0.05"}
+    return stack.enter_context(Daemon(home=tmp_path / "home", environ=environ, engine_env=engine_env))
 
 
 def test_it_says_ready_once_its_sessions_are_taken_up_and_stopping_when_it_goes(

@@ -12,7 +12,7 @@ import pytest
 
 from openwa_manager.domain.delivery.events import Json
 from openwa_manager.store.backup.copies import write_copy
-from tests.e2e.daemon import SCANNED, Daemon, engines_below, eventually
+from tests.e2e.peers.daemon import SCANNED, Daemon, engines_below, eventually
 from tests.faults.programs import COMMAND, running
 
 Serve = Callable[..., Daemon]

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from openwa_manager.domain.delivery.events import Json
-from tests.e2e.receiver import Receiver
+from tests.e2e.peers.receiver import Receiver
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
