@@ -5,7 +5,7 @@ from typing import Annotated
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from openwa_manager.domain.session.times import iso8601
+from openwa_manager.domain.times import iso8601
 
 #: ISO 8601, UTC, milliseconds.
 Timestamp = Annotated[str, Field(json_schema_extra={"format": "date-time"})]

@@ -4,7 +4,7 @@ import base64
 import json
 
 from openwa_manager.domain.delivery.events import Event, Json
-from openwa_manager.domain.session.times import iso8601
+from openwa_manager.domain.times import iso8601
 
 
 def write_body(event_id: str, event: Event, host: str, image: bytes | None = None) -> bytes:

@@ -12,7 +12,7 @@ from openwa_manager.domain.access.roles import Role
 from openwa_manager.domain.delivery.events import EndpointId
 from openwa_manager.domain.errors import InvalidInputError
 from openwa_manager.domain.session.session import SessionId
-from openwa_manager.domain.session.times import iso8601
+from openwa_manager.domain.times import iso8601
 from openwa_manager.services.delivery.deliveries import Deliveries
 from openwa_manager.store.delivery.deliveries import FIRST_PLACE, Delivery, Place, Selection
 

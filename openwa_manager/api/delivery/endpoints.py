@@ -11,7 +11,7 @@ from openwa_manager.api.routing import Call, Route, json_answer, route
 from openwa_manager.domain.access.roles import Role
 from openwa_manager.domain.delivery.delivery import AttemptResult, Delivered, Endpoint, Gone, Rejected, Retry
 from openwa_manager.domain.delivery.events import EndpointId
-from openwa_manager.domain.session.times import iso8601
+from openwa_manager.domain.times import iso8601
 from openwa_manager.services.delivery.attempts import EndpointTest
 from openwa_manager.services.delivery.endpoints import EndpointPatch, Endpoints, EndpointStatus
 

@@ -13,7 +13,7 @@ from openwa_manager.api.gateway.sessions import JSON, GatewaySessions
 from openwa_manager.api.routing import Route
 from openwa_manager.domain.access.roles import OPEN, Role
 from openwa_manager.domain.session.session import SessionId, Usage
-from openwa_manager.domain.session.times import iso8601
+from openwa_manager.domain.times import iso8601
 from openwa_manager.engines.openwa import OpenwaEngine
 from openwa_manager.services.messaging.pacing import Pacing
 from openwa_manager.services.sessions.directory import SessionDirectory

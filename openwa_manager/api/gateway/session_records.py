@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from openwa_manager.domain.delivery.events import Json
 from openwa_manager.domain.session.reasons import ReasonCode, Restriction
 from openwa_manager.domain.session.session import After, ProcessState, Session, Status
-from openwa_manager.domain.session.times import iso8601
+from openwa_manager.domain.times import iso8601
 
 INITIALIZING, QR_READY, READY, DISCONNECTED, FAILED = (
     "initializing",

@@ -8,7 +8,7 @@ from openwa_manager.api.requests import Nothing, ReadyQuery
 from openwa_manager.api.routing import Call, Route, json_answer, route
 from openwa_manager.domain.access.roles import OPEN, Role
 from openwa_manager.domain.session.session import LinkState, ProcessState
-from openwa_manager.domain.session.times import iso8601
+from openwa_manager.domain.times import iso8601
 from openwa_manager.services.monitoring.health import HealthFacts, HealthReader
 from openwa_manager.services.sessions.directory import SessionDirectory
 

@@ -11,7 +11,7 @@ from openwa_manager.api.host.responses import SessionCounts, SystemOut
 from openwa_manager.api.requests import Nothing
 from openwa_manager.api.routing import Call, Route, json_answer, route
 from openwa_manager.domain.access.roles import Role
-from openwa_manager.domain.session.times import iso8601
+from openwa_manager.domain.times import iso8601
 from openwa_manager.services.sessions.directory import SessionDirectory
 
 

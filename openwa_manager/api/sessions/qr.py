@@ -10,7 +10,7 @@ from openwa_manager.api.sessions.responses import PairingCodeOut, QrOut
 from openwa_manager.domain.access.roles import Role
 from openwa_manager.domain.errors import IllegalTransitionError
 from openwa_manager.domain.session.session import After, Qr, Session, Status
-from openwa_manager.domain.session.times import iso8601
+from openwa_manager.domain.times import iso8601
 from openwa_manager.services.sessions.directory import SessionDirectory
 from openwa_manager.services.sessions.requests import SessionRequests
 

@@ -16,7 +16,7 @@ from openwa_manager.domain.session.session import (
     Step,
     Usage,
 )
-from openwa_manager.domain.session.times import iso8601
+from openwa_manager.domain.times import iso8601
 
 
 class ReasonOut(Out):

@@ -7,7 +7,7 @@ from openwa_manager.api.routing import Call, Route, json_answer, route
 from openwa_manager.api.sessions.responses import NextStepOut, ReasonOut, StepOut, TimelineOut
 from openwa_manager.domain.access.roles import Role
 from openwa_manager.domain.session.session import After, ProcessState, Session
-from openwa_manager.domain.session.times import iso8601
+from openwa_manager.domain.times import iso8601
 from openwa_manager.services.sessions.directory import SessionDirectory
 
 _AFTER_THE_END = {

@@ -5,7 +5,7 @@ from collections.abc import Callable, Iterable
 from openwa_manager.domain.delivery.events import Event
 from openwa_manager.domain.ports import Clock
 from openwa_manager.domain.session.session import LinkState, Session, SessionId, Usage
-from openwa_manager.domain.session.times import iso8601
+from openwa_manager.domain.times import iso8601
 
 
 class Heartbeat:

@@ -5,7 +5,7 @@ from datetime import datetime
 from hypothesis import given
 from hypothesis import strategies as st
 
-from openwa_manager.domain.session.times import iso8601
+from openwa_manager.domain.times import iso8601
 
 
 def test_a_moment_is_written_in_utc_with_milliseconds() -> None:
