@@ -127,9 +127,9 @@ class Control:
     async def _torn_qr(self, call: RouteCall) -> Response:
         """Leave half an image where a whole one is expected, as a writer that dies in the middle does."""
         engine = self._engine(call)[1]
-        if engine.png is None or not self._vices.writes_qr_file:
+        if engine.code is None or not self._vices.writes_qr_file:
             raise refusal(409, "There is no code to tear")
-        (self._home / "qr.png").write_bytes(engine.png[: len(engine.png) // 2])
+        (self._home / "qr.png").write_bytes(engine.code.png[: len(engine.code.png) // 2])
         return _done()
 
     def _row(self, call: RouteCall) -> SessionRow:

@@ -93,7 +93,10 @@ class SessionRoutes:
         return self._view(call)
 
     async def _force_kill(self, call: RouteCall) -> Response:
-        self._sessions.force_kill(call.session_id)
+        self._sessions.get(call.session_id)
+        if self._sessions.engine(call.session_id) is None:
+            raise not_started()
+        self._sessions.stop(call.session_id)
         return self._view(call)
 
     async def _qr(self, call: RouteCall) -> Response:
@@ -102,8 +105,8 @@ class SessionRoutes:
         engine = self._sessions.engine(call.session_id)
         if engine is None:
             raise not_started()
-        if engine.data_url is not None:
-            return Response(status=200, body={"qrCode": engine.data_url, "status": status})
+        if engine.code is not None:
+            return Response(status=200, body={"qrCode": engine.code.data_url, "status": status})
         if status == "ready":
             raise refusal(400, "Session is already authenticated, no QR code needed")
         raise refusal(400, "QR code is not ready yet. Please wait...")
@@ -115,7 +118,7 @@ class SessionRoutes:
             raise not_started()
         if status == "ready":
             raise refusal(400, "Session is already authenticated, no pairing needed")
-        if engine.data_url is None:
+        if engine.code is None:
             raise refusal(409, "Cannot request a pairing code before the engine is initialized.")
         return Response(status=201, body={"pairingCode": "MOCK1234", "status": status})
 

@@ -3,7 +3,7 @@
 import asyncio
 import os
 from base64 import b64decode
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from openwa_manager.simulator.clock import iso_now, unix_now_s
 from openwa_manager.simulator.http.errors import HttpError, internal_error, refusal
@@ -191,6 +191,15 @@ class Messages:
 
 
 @dataclass(slots=True)
+class Tally:
+    """How many messages of a batch were sent, failed and cancelled."""
+
+    sent: int = 0
+    failed: int = 0
+    cancelled: int = 0
+
+
+@dataclass(slots=True, kw_only=True)
 class Batch:
     """A bulk send and how far it got."""
 
@@ -201,9 +210,7 @@ class Batch:
     stops_on_error: bool
     status: str = "pending"
     results: "list[Json] | None" = None
-    sent: int = 0
-    failed: int = 0
-    cancelled: int = 0
+    tally: Tally = field(default_factory=Tally)
     started_at: str | None = None
     completed_at: str | None = None
 
@@ -220,13 +227,13 @@ class Batch:
 
     def progress(self) -> dict[str, Json]:
         """Return the counts."""
-        total = len(self.messages)
+        total, tally = len(self.messages), self.tally
         return {
             "total": total,
-            "sent": self.sent,
-            "failed": self.failed,
-            "pending": total - self.sent - self.failed - self.cancelled,
-            "cancelled": self.cancelled,
+            "sent": tally.sent,
+            "failed": tally.failed,
+            "pending": total - tally.sent - tally.failed - tally.cancelled,
+            "cancelled": tally.cancelled,
         }
 
 
@@ -257,7 +264,7 @@ class Batches:
         batch = self.get(session_id, batch_id)
         if batch.status not in {"pending", "processing"}:
             raise refusal(400, f"Batch '{batch_id}' is already {batch.status}")
-        batch.cancelled = len(batch.messages) - batch.sent - batch.failed
+        batch.tally.cancelled = len(batch.messages) - batch.tally.sent - batch.tally.failed
         batch.status = "cancelled"
         batch.completed_at = iso_now()
         return batch
@@ -270,20 +277,20 @@ class Batches:
             if batch.status == "cancelled":
                 return
             await self._send(batch, batch.results, message)
-            if batch.failed and batch.stops_on_error:
+            if batch.tally.failed and batch.stops_on_error:
                 break
-        batch.status = "failed" if batch.failed and batch.stops_on_error else "completed"
+        batch.status = "failed" if batch.tally.failed and batch.stops_on_error else "completed"
         batch.completed_at = iso_now()
 
     async def _send(self, batch: Batch, results: list[Json], message: Outgoing) -> None:
         try:
             answer = await self._messages.send(batch.session_id, message, types=False)
         except HttpError as error:
-            batch.failed += 1
+            batch.tally.failed += 1
             fault: Json = {"code": "SEND_FAILED", "message": str(error.body.get("message"))}
             results.append({"chatId": message.chat_id, "status": "failed", "error": fault})
         else:
-            batch.sent += 1
+            batch.tally.sent += 1
             results.append(
                 {
                     "chatId": message.chat_id,

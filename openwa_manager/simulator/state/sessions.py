@@ -12,23 +12,76 @@ from openwa_manager.simulator.log import log
 from openwa_manager.simulator.settings import Vices
 from openwa_manager.simulator.state.storage import SessionRow, Storage
 from openwa_manager.simulator.state.webhooks import Dispatcher
-from openwa_manager.simulator.whatsapp.credentials import Account, AuthDirectory, account_of
-from openwa_manager.simulator.whatsapp.engine import Engine
+from openwa_manager.simulator.whatsapp.credentials import Account, AuthDirectory
+from openwa_manager.simulator.whatsapp.engine import Code, Engine
 
 RECONNECT_BASE_DELAY_MS = 5_000
 
 
-class Sessions:
-    """Creates, starts and ends sessions; listens to their engines and tells the webhooks."""
+class EngineReports:
+    """Stores what engines report, and tells the webhooks; one that was unloaded reports nothing."""
 
     def __init__(self, home: Path, storage: Storage, dispatcher: Dispatcher, vices: Vices) -> None:
         self._home = home
         self._storage = storage
         self._dispatcher = dispatcher
         self._vices = vices
+        self.last_errors: dict[str, str] = {}
+
+    def status_changed(self, session_id: str, status: str) -> None:
+        """Store a status and tell it, if it is a new one."""
+        row = self._storage.sessions[session_id]
+        if row.status == status:
+            return
+        self._storage.update(replace(row, status=status))
+        log(f"Session {row.name} is {status}")
+        self._dispatcher.dispatch(session_id, "session.status", {"sessionId": session_id, "status": status})
+
+    def code_shown(self, session_id: str, code: Code) -> None:
+        """Tell a new QR code, and write it to `qr.png` if this process plays an engine that does."""
+        if self._vices.writes_qr_file:
+            (self._home / "qr.png").write_bytes(code.png)
+        self._dispatcher.dispatch(session_id, "session.qr", {"sessionId": session_id, "qr": code.data_url})
+
+    def became_ready(self, session_id: str, account: Account) -> None:
+        """Store the account and tell it, on every opening of the link."""
+        now = iso_now()
+        row = replace(
+            self._storage.sessions[session_id],
+            phone=account.phone,
+            push_name=account.push_name,
+            connected_at=now,
+            last_active=now,
+        )
+        self._storage.update(row)
+        self.status_changed(session_id, "ready")
+        data: dict[str, Json] = {"sessionId": session_id, "phone": account.phone, "pushName": account.push_name}
+        self._dispatcher.dispatch(session_id, "session.authenticated", data)
+
+    def logged_out(self, session_id: str) -> None:
+        """Tell that the phone unlinked this device; the row keeps the old number."""
+        self.status_changed(session_id, "disconnected")
+        data: dict[str, Json] = {"sessionId": session_id, "reason": "logged out"}
+        self._dispatcher.dispatch(session_id, "session.disconnected", data)
+
+    def failed(self, session_id: str, error: str) -> None:
+        """Store why an engine gave up; the webhooks learn the status only."""
+        log(f"Session engine failed: {error}", level="ERROR")
+        self.last_errors[session_id] = error
+        self.status_changed(session_id, "failed")
+
+
+class Sessions:
+    """Creates, starts and ends sessions."""
+
+    def __init__(self, home: Path, storage: Storage, dispatcher: Dispatcher, vices: Vices) -> None:
+        self._home = home
+        self._storage = storage
+        self._dispatcher = dispatcher
+        self._vices = vices
+        self._reports = EngineReports(home, storage, dispatcher, vices)
         self._engines: dict[str, Engine] = {}
         self._running: dict[str, asyncio.Task[None]] = {}
-        self._last_errors: dict[str, str] = {}
         self._restrictions: dict[str, dict[str, Json]] = {}
 
     def rows(self) -> list[SessionRow]:
@@ -75,7 +128,7 @@ class Sessions:
             "lastActive": row.last_active,
             "createdAt": row.created_at,
             "updatedAt": row.updated_at,
-            "lastError": self._last_errors.get(session_id),
+            "lastError": self._reports.last_errors.get(session_id),
             "restriction": self._restrictions.get(session_id),
             "engineLoaded": session_id in self._engines,
         }
@@ -96,7 +149,7 @@ class Sessions:
         row = self.get(session_id)
         merged: dict[str, Json] = {name: value for name, value in (row.config | changes).items() if value is not None}
         if changes:
-            self._update(replace(row, config=merged))
+            self._storage.update(replace(row, config=merged))
         return {
             "autoRejectCalls": merged.get("autoRejectCalls", False),
             "maxReconnectAttempts": merged.get("maxReconnectAttempts"),
@@ -108,26 +161,19 @@ class Sessions:
         row = self.get(session_id)
         if session_id in self._engines:
             raise refusal(400, "Session is already started")
-        engine = Engine(session_id, account_of(row.name), self._auth(row), self, self._vices)
+        engine = Engine(session_id, self._auth(row), self._reports, self._vices)
         delay_ms = row.config.get("reconnectBaseDelay", RECONNECT_BASE_DELAY_MS)
         engine.relogin_delay_s = (delay_ms if isinstance(delay_ms, int) else RECONNECT_BASE_DELAY_MS) / 1000
         self._engines[session_id] = engine
-        self._last_errors.pop(session_id, None)
-        self.status_changed(session_id, "initializing")
-        self._running[session_id] = tasks.create_task(engine.run())
+        self._reports.last_errors.pop(session_id, None)
+        self._reports.status_changed(session_id, "initializing")
+        self._running[session_id] = tasks.create_task(self._run(session_id, engine))
 
     def stop(self, session_id: str) -> None:
         """Unload the engine, if any, and keep the credentials."""
         self.get(session_id)
         self._unload(session_id)
-        self.status_changed(session_id, "disconnected")
-
-    def force_kill(self, session_id: str) -> None:
-        """End the engine the hard way. Raises: HttpError when there is none."""
-        self.get(session_id)
-        if session_id not in self._engines:
-            raise not_started()
-        self.stop(session_id)
+        self._reports.status_changed(session_id, "disconnected")
 
     def logout(self, session_id: str) -> None:
         """Unlink the device and forget its credentials. Raises: HttpError when there is no engine."""
@@ -136,8 +182,8 @@ class Sessions:
             raise not_started()
         self._unload(session_id)
         self._auth(row).wipe()
-        self._update(replace(row, phone=None))
-        self.status_changed(session_id, "disconnected")
+        self._storage.update(replace(row, phone=None))
+        self._reports.status_changed(session_id, "disconnected")
 
     def delete(self, session_id: str) -> None:
         """Remove a session with its credentials and webhooks; the phone still believes it is linked."""
@@ -145,7 +191,7 @@ class Sessions:
         self._unload(session_id)
         self._auth(row).wipe()
         del self._storage.sessions[session_id]
-        self._last_errors.pop(session_id, None)
+        self._reports.last_errors.pop(session_id, None)
         for webhook in tuple(self._storage.webhooks.values()):
             if webhook.session_id == session_id:
                 del self._storage.webhooks[webhook.id]
@@ -177,61 +223,18 @@ class Sessions:
             session_id, "session.restriction", data | {"code": "BIZ_QUALITY", "expiresAt": expires_at}
         )
 
-    # What engines report; one that was unloaded no longer runs and reports nothing.
-
-    def status_changed(self, session_id: str, status: str) -> None:
-        """Store a status and tell it, if it is a new one."""
-        row = self.get(session_id)
-        if row.status == status:
-            return
-        self._update(replace(row, status=status))
-        log(f"Session {row.name} is {status}")
-        self._dispatcher.dispatch(session_id, "session.status", {"sessionId": session_id, "status": status})
-
-    def code_shown(self, session_id: str, png: bytes, data_url: str) -> None:
-        """Tell a new QR code, and write it to `qr.png` if this process plays an engine that does."""
-        if self._vices.writes_qr_file:
-            (self._home / "qr.png").write_bytes(png)
-        self._dispatcher.dispatch(session_id, "session.qr", {"sessionId": session_id, "qr": data_url})
-
-    def became_ready(self, session_id: str, account: Account) -> None:
-        """Store the account and tell it, on every opening of the link."""
-        now = iso_now()
-        row = replace(
-            self.get(session_id),
-            phone=account.phone,
-            push_name=account.push_name,
-            connected_at=now,
-            last_active=now,
-        )
-        self._update(row)
-        self.status_changed(session_id, "ready")
-        data: dict[str, Json] = {"sessionId": session_id, "phone": account.phone, "pushName": account.push_name}
-        self._dispatcher.dispatch(session_id, "session.authenticated", data)
-
-    def logged_out(self, session_id: str) -> None:
-        """Tell that the phone unlinked this device; the row keeps the old number."""
-        self.status_changed(session_id, "disconnected")
-        data: dict[str, Json] = {"sessionId": session_id, "reason": "logged out"}
-        self._dispatcher.dispatch(session_id, "session.disconnected", data)
-
-    def failed(self, session_id: str, error: str) -> None:
-        """Store why an engine gave up; the webhooks learn the status only."""
-        log(f"Session engine failed: {error}", level="ERROR")
-        self._unload(session_id, is_over=True)
-        self._last_errors[session_id] = error
-        self.status_changed(session_id, "failed")
-
     def _auth(self, row: SessionRow) -> AuthDirectory:
         return AuthDirectory(self._home / "data" / "baileys", row.name)
 
-    def _update(self, row: SessionRow) -> None:
-        self._storage.sessions.put(replace(row, updated_at=iso_now_whole()))
-        self._storage.save()
+    async def _run(self, session_id: str, engine: Engine) -> None:
+        """Run an engine until it gives up; it is unloaded before anybody can see that it did."""
+        await engine.run()
+        del self._running[session_id]
+        self._unload(session_id)
 
-    def _unload(self, session_id: str, *, is_over: bool = False) -> None:
+    def _unload(self, session_id: str) -> None:
         self._engines.pop(session_id, None)
         self._restrictions.pop(session_id, None)
         task = self._running.pop(session_id, None)
-        if task is not None and not is_over:
+        if task is not None:
             task.cancel()

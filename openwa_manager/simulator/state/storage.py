@@ -6,6 +6,7 @@ from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import TypeVar, cast
 
+from openwa_manager.simulator.clock import iso_now_whole
 from openwa_manager.simulator.http.wire import Json
 
 #: Statuses that no engine can have after a restart; OpenWA resets such rows to `disconnected` at boot.
@@ -122,6 +123,11 @@ class Storage:
         for row in tuple(self.sessions.values()):
             if row.status in ACTIVE_STATUSES:
                 self.sessions.put(replace(row, status="disconnected"))
+        self.save()
+
+    def update(self, row: SessionRow) -> None:
+        """Write a changed session with the time of the change."""
+        self.sessions.put(replace(row, updated_at=iso_now_whole()))
         self.save()
 
     def save_keys(self) -> None:

@@ -32,6 +32,7 @@ class AuthDirectory:
 
     def __init__(self, root: Path, session_name: str) -> None:
         self._path = root / session_name
+        self._phone = account_of(session_name)
 
     def read_account(self) -> Account | None:
         """Return the linked account; None when there is none or the file is damaged, silently, as upstream."""
@@ -46,8 +47,8 @@ class AuthDirectory:
         """Create the directory, private to its owner."""
         self._path.mkdir(mode=0o700, parents=True, exist_ok=True)
 
-    def link(self, account: Account) -> None:
-        """Store a fresh link; not atomic, exactly the weakness that upstream has."""
+    def link(self) -> None:
+        """Store a fresh link to the account of the session's phone; not atomic, the weakness that upstream has."""
         self.prepare()
         creds = {
             "noiseKey": {"private": _random_key(), "public": _random_key()},
@@ -56,7 +57,7 @@ class AuthDirectory:
             "advSecretKey": b64encode(os.urandom(32)).decode(),
             "nextPreKeyId": 31,
             "registered": True,
-            "me": {"id": f"{account.phone}:1@s.whatsapp.net", "name": account.push_name},
+            "me": {"id": f"{self._phone.phone}:1@s.whatsapp.net", "name": self._phone.push_name},
             "account": {"details": "", "accountSignature": "", "deviceSignature": ""},
             "platform": "android",
         }

@@ -3,6 +3,7 @@
 import asyncio
 import os
 from base64 import b64encode
+from dataclasses import dataclass
 from typing import Protocol
 
 from openwa_manager.simulator.settings import Vices
@@ -25,13 +26,25 @@ TERMINAL_ERRORS = {
 }
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Code:
+    """A QR code to scan."""
+
+    png: bytes
+
+    @property
+    def data_url(self) -> str:
+        """Return the image as browsers take it."""
+        return "data:image/png;base64," + b64encode(self.png).decode()
+
+
 class EngineListener(Protocol):
     """Whoever owns engines and wants to know what happens to them."""
 
     def status_changed(self, session_id: str, status: str) -> None:
         """Take the new status of the engine."""
 
-    def code_shown(self, session_id: str, png: bytes, data_url: str) -> None:
+    def code_shown(self, session_id: str, code: Code) -> None:
         """Take a new QR code."""
 
     def became_ready(self, session_id: str, account: Account) -> None:
@@ -47,19 +60,15 @@ class EngineListener(Protocol):
 class Engine:
     """One session's connection to WhatsApp, kept up by `run()`."""
 
-    def __init__(
-        self, session_id: str, phone: Account, auth: AuthDirectory, listener: EngineListener, vices: Vices
-    ) -> None:
+    def __init__(self, session_id: str, auth: AuthDirectory, listener: EngineListener, vices: Vices) -> None:
         self._session_id = session_id
-        self._phone = phone
         self._auth = auth
         self._listener = listener
         self._vices = vices
         self._closings: asyncio.Queue[int] = asyncio.Queue()
         self.relogin_delay_s = 5.0
         self.status = "initializing"
-        self.data_url: str | None = None
-        self.png: bytes | None = None
+        self.code: Code | None = None
         self.account: Account | None = None
         self.connection_count = 0
 
@@ -72,7 +81,7 @@ class Engine:
         """Let the phone scan the code; False when there is none to scan."""
         if self.status != "qr_ready":
             return False
-        self._auth.link(self._phone)
+        self._auth.link()
         self._closings.put_nowait(RESTART_REQUIRED)
         return True
 
@@ -123,7 +132,7 @@ class Engine:
         if closed is not None:
             return closed
         self.account = account
-        self.data_url = None
+        self.code = None
         self.status = "ready"
         self._listener.became_ready(self._session_id, account)
         return await self._closings.get()
@@ -154,10 +163,9 @@ class Engine:
 
     def _show_code(self) -> None:
         keys = ",".join(b64encode(os.urandom(32)).decode() for _ in range(3))
-        self.png = draw_png(encode_qr(f"2@{b64encode(os.urandom(60)).decode()},{keys}".encode()))
-        self.data_url = "data:image/png;base64," + b64encode(self.png).decode()
+        self.code = Code(png=draw_png(encode_qr(f"2@{b64encode(os.urandom(60)).decode()},{keys}".encode())))
         self._set_status("qr_ready")
-        self._listener.code_shown(self._session_id, self.png, self.data_url)
+        self._listener.code_shown(self._session_id, self.code)
 
     def _set_status(self, status: str) -> None:
         """Report a status only when it is another one; a new code repeats none."""
