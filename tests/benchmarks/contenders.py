@@ -22,8 +22,9 @@ from openwa_manager.simulator.whatsapp.png import draw_png
 from openwa_manager.simulator.whatsapp.qrcode import encode_qr
 from tests.benchmarks.supervision import SLEEPER, running
 from tests.benchmarks.tally import Tally
-from tests.e2e.peers.daemon import Daemon, eventually, free_ports
+from tests.e2e.peers.daemon import Daemon, eventually
 from tests.e2e.peers.upstream import SECRET
+from tests.fakes.ports import free_ports
 
 SESSIONS = 20
 _TEXT = "A message of the usual length, as people write them to a shop in the evening. " * 3

@@ -13,7 +13,8 @@ from itertools import pairwise
 from tests.benchmarks.contenders import Contender, Message, loop, manager, messages
 from tests.benchmarks.supervision import Figure, spread
 from tests.benchmarks.tally import Tally
-from tests.e2e.peers.daemon import eventually, free_ports
+from tests.e2e.peers.daemon import eventually
+from tests.fakes.ports import free_ports
 
 #: How long a contender may take to do what it does; one that is not done is measured by what it did.
 _PATIENCE_S = 20.0

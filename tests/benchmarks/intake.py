@@ -19,8 +19,9 @@ from pathlib import Path
 from urllib.parse import urlsplit
 
 from tests.benchmarks.supervision import SLEEPER, Figure, running
-from tests.e2e.peers.daemon import Daemon, eventually, free_ports
+from tests.e2e.peers.daemon import Daemon, eventually
 from tests.e2e.peers.upstream import Upstream
+from tests.fakes.ports import free_ports
 from tests.fakes.process import ending
 
 _SETTINGS = {**SLEEPER, "PAIRING_WINDOW_S": "3600"}

@@ -17,8 +17,9 @@ import psutil
 from openwa_manager.domain.delivery.events import Json
 from openwa_manager.simulator.whatsapp.png import draw_png
 from openwa_manager.simulator.whatsapp.qrcode import encode_qr
-from tests.e2e.peers.daemon import Daemon, UnixConnection, eventually, free_ports
+from tests.e2e.peers.daemon import Daemon, UnixConnection, eventually
 from tests.e2e.peers.upstream import Upstream
+from tests.fakes.ports import free_ports
 
 #: An engine that costs nothing, so that only the daemon is measured.
 SLEEPER = {"ENGINE": "command", "COMMAND_ARGV": '["/bin/sleep", "100000"]', "START_CONCURRENCY": "1000"}

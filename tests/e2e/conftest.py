@@ -4,8 +4,9 @@ from pathlib import Path
 
 import pytest
 
-from tests.e2e.peers.daemon import Daemon, free_ports
+from tests.e2e.peers.daemon import Daemon
 from tests.e2e.peers.upstream import Upstream
+from tests.fakes.ports import free_ports
 
 
 @pytest.fixture

@@ -19,8 +19,9 @@ import psutil
 import pytest
 
 from openwa_manager.domain.delivery.events import Json
-from tests.e2e.peers.daemon import SCANNED, Daemon, eventually, free_ports
+from tests.e2e.peers.daemon import SCANNED, Daemon, eventually
 from tests.e2e.peers.unreliable import Arrival, Unreliable
+from tests.fakes.ports import free_ports
 
 Serve = Callable[..., Daemon]
 

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from openwa_manager.domain.delivery.events import Json
-from tests.e2e.peers.daemon import free_ports
+from tests.fakes.ports import free_ports
 
 
 def complaint(home: Path, **settings: str) -> dict[str, Json]:

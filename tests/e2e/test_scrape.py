@@ -8,8 +8,9 @@ from pathlib import Path
 import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
-from tests.e2e.peers.daemon import Daemon, eventually, free_ports
+from tests.e2e.peers.daemon import Daemon, eventually
 from tests.e2e.peers.upstream import Upstream
+from tests.fakes.ports import free_ports
 
 
 @pytest.fixture

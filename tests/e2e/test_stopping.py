@@ -6,7 +6,8 @@ from collections.abc import Callable, Iterator
 import pytest
 
 from tests.e2e.peers.backend import Backend
-from tests.e2e.peers.daemon import Daemon, eventually, free_ports
+from tests.e2e.peers.daemon import Daemon, eventually
+from tests.fakes.ports import free_ports
 
 Serve = Callable[..., Daemon]
 

@@ -6,7 +6,6 @@ import hmac
 import json
 import os
 import signal
-import socket
 import sys
 from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager, suppress
@@ -29,6 +28,7 @@ from openwa_manager.engines.environment import EngineContext
 from openwa_manager.engines.openwa import OpenwaEngine, OpenwaSetup
 from openwa_manager.engines.program import FixedProgram, NodeProgram, Program
 from tests.fakes.clock import SettableClock
+from tests.fakes.ports import free_ports, is_free
 
 SESSION_ID = SessionId("user_1_session_550e8400-e29b-41d4-a716-446655440000")
 KEY = "owk_0123456789abcdef0123456789abcdef"
@@ -43,15 +43,7 @@ Kind = TypeVar("Kind", bound=Observation)
 
 def free_port() -> int:
     """Return a loopback port that is free now, and so is the one CONTROL_OFFSET above it."""
-    while True:
-        with socket.socket() as first, socket.socket() as second:
-            first.bind(("127.0.0.1", 0))
-            port = int(first.getsockname()[1])
-            try:
-                second.bind(("127.0.0.1", port + CONTROL_OFFSET))
-            except (OSError, OverflowError):
-                continue
-            return port
+    return next(port for port in iter(lambda: free_ports(1)[0], 0) if is_free(port + CONTROL_OFFSET))
 
 
 def new_session(spec: Spec | None = None) -> Session:

@@ -12,8 +12,9 @@ from pathlib import Path
 from typing import NamedTuple
 
 from openwa_manager.domain.delivery.events import Json
-from tests.e2e.peers.daemon import Daemon, free_ports
+from tests.e2e.peers.daemon import Daemon
 from tests.examples.backend import EXAMPLES, SECRET, Backend
+from tests.fakes.ports import free_ports
 
 LIBRARIES = [Path("/usr/share/php") / name / "autoload.php" for name in ("Illuminate", "GuzzleHttp")]
 HAS_LARAVEL = shutil.which("php") is not None and all(library.exists() for library in LIBRARIES)

@@ -14,8 +14,9 @@ import pytest
 
 from openwa_manager.domain.delivery.events import Json
 from openwa_manager.watcher.png import is_whole_png
-from tests.e2e.peers.daemon import SCANNED, Daemon, eventually, free_ports
+from tests.e2e.peers.daemon import SCANNED, Daemon, eventually
 from tests.examples.backend import EXAMPLES, PATH, SECRET, Backend, plain_header, standard_headers
+from tests.fakes.ports import free_ports
 
 RECEIVERS = ("receiver_stdlib.py", "receiver_aiohttp.py")
 Receiver = Callable[..., Backend]

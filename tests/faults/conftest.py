@@ -6,8 +6,9 @@ from contextlib import ExitStack
 import pytest
 
 from tests.e2e.conftest import serve, upstream
-from tests.e2e.peers.daemon import Daemon, free_ports
+from tests.e2e.peers.daemon import Daemon
 from tests.e2e.peers.upstream import Upstream
+from tests.fakes.ports import free_ports
 
 __all__ = ["serve", "share", "upstream"]
 

@@ -60,6 +60,6 @@ def _is_alive(process: psutil.Process) -> bool:
 
 def _describe(process: psutil.Process) -> str:
     try:
-        return f"{process.pid}: {' '.join(process.cmdline()) or process.name()}"
+        return f"{process.pid}: {' '.join(process.cmdline()) or process.name()} in {process.cwd()}"
     except psutil.Error:
         return f"{process.pid}: has ended"

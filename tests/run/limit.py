@@ -29,6 +29,8 @@ _WHERE_ARE_YOU = signal.SIGUSR2
 #: So long the workers have to say where they are.
 _LAST_WORDS_S = 3.0
 _KILLED_WITHIN_S = 10.0
+#: What was told to end may need so long.
+_ENDS_WITHIN_S = 3.0
 EXIT_OVERDUE = 124  # as timeout(1) says it
 #: So long before its limit a test's coroutine is cancelled: then it cleans up in order, which a signal forbids.
 _IN_ORDER_S = 10.0
@@ -79,7 +81,8 @@ def pytest_sessionfinish(session: pytest.Session) -> None:
     """End what still runs, once all workers are gone; a run that left something behind has failed."""
     if is_worker(session.config):
         return
-    for each in end_all(find_leftovers(place_of(session.config))):
+    _, left = psutil.wait_procs(find_leftovers(place_of(session.config)), timeout=_ENDS_WITHIN_S)
+    for each in end_all(left):
         print(f"left running by the tests, and killed: {each}", file=_errors, flush=True)
         if session.exitstatus == pytest.ExitCode.OK:
             session.exitstatus = pytest.ExitCode.TESTS_FAILED

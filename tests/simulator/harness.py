@@ -18,6 +18,7 @@ from types import TracebackType
 from typing import Self, TypeVar
 
 from openwa_manager.simulator.http.wire import Json
+from tests.fakes.ports import free_ports
 
 ROOT = Path(__file__).parents[2]
 KEY = "test-key-0123456789abcdef0123456789"
@@ -37,13 +38,6 @@ QUICK = {
 }
 
 Value = TypeVar("Value")
-
-
-def free_port() -> int:
-    """Return a loopback port nobody listens on at this moment."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
 
 
 def eventually(ask: Callable[[], Value], *, within_s: float = 10.0) -> Value:
@@ -83,7 +77,7 @@ class Simulator:
 
     home: Path
     env: Mapping[str, str] = field(default_factory=dict)
-    port: int = field(default_factory=free_port)
+    port: int = field(default_factory=lambda: free_ports(1)[0])
     pass_fds: tuple[int, ...] = ()
     process: "subprocess.Popen[bytes] | None" = None
 

@@ -2,7 +2,7 @@ import asyncio
 
 from openwa_manager.simulator.http.server import KEEP_ALIVE_S, Server
 from openwa_manager.simulator.http.wire import Request, Response
-from tests.simulator.harness import free_port
+from tests.fakes.ports import free_ports
 
 
 async def answer_late(request: Request) -> Response:
@@ -12,7 +12,7 @@ async def answer_late(request: Request) -> Response:
 
 async def test_an_idle_connection_is_ended_after_a_while() -> None:
     async with asyncio.TaskGroup() as tasks:
-        port = free_port()
+        port = free_ports(1)[0]
         server = Server(answer_late, tasks, keep_alive_s=0.05)
         await server.listen(port)
         reader, writer = await asyncio.open_connection("127.0.0.1", port)
@@ -27,7 +27,7 @@ async def test_an_idle_connection_is_ended_after_a_while() -> None:
 
 async def test_a_late_answer_is_no_idleness() -> None:
     async with asyncio.TaskGroup() as tasks:
-        port = free_port()
+        port = free_ports(1)[0]
         server = Server(answer_late, tasks, keep_alive_s=0.05)
         await server.listen(port)
         reader, writer = await asyncio.open_connection("127.0.0.1", port)
@@ -42,7 +42,7 @@ async def test_a_late_answer_is_no_idleness() -> None:
 
 async def test_pipelined_requests_are_answered_in_order() -> None:
     async with asyncio.TaskGroup() as tasks:
-        port = free_port()
+        port = free_ports(1)[0]
         server = Server(answer_late, tasks)
         await server.listen(port)
         reader, writer = await asyncio.open_connection("127.0.0.1", port)
@@ -58,7 +58,7 @@ async def test_pipelined_requests_are_answered_in_order() -> None:
 
 async def test_closing_waits_for_the_answer_in_work() -> None:
     async with asyncio.TaskGroup() as tasks:
-        port = free_port()
+        port = free_ports(1)[0]
         server = Server(answer_late, tasks)
         await server.listen(port)
         reader, writer = await asyncio.open_connection("127.0.0.1", port)

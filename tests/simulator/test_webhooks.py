@@ -4,7 +4,8 @@ from pathlib import Path
 import pytest
 
 from openwa_manager.simulator.http.wire import Json
-from tests.simulator.harness import Delivered, Receiver, Simulator, eventually, free_port
+from tests.fakes.ports import free_ports
+from tests.simulator.harness import Delivered, Receiver, Simulator, eventually
 
 
 def hook(simulator: Simulator, session_id: str, url: str, **fields: Json) -> dict[str, Json]:
@@ -53,7 +54,7 @@ def test_the_last_refusal_is_recorded(simulator: Simulator, receiver: Receiver) 
 
 def test_nobody_at_the_address_is_recorded_without_a_status(simulator: Simulator) -> None:
     session_id = simulator.create()
-    hook(simulator, session_id, f"http://127.0.0.1:{free_port()}/", events=["session.qr"], retryCount=0)
+    hook(simulator, session_id, f"http://127.0.0.1:{free_ports(1)[0]}/", events=["session.qr"], retryCount=0)
     simulator.start_session(session_id)
 
     rows = eventually(lambda: simulator.ask("GET", "/api/webhooks/delivery-failures").body)

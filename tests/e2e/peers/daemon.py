@@ -9,7 +9,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Mapping
-from contextlib import ExitStack, suppress
+from contextlib import ExitStack
 from dataclasses import dataclass, field
 from itertools import count
 from pathlib import Path
@@ -18,6 +18,8 @@ from typing import Self, TypeVar
 
 from openwa_manager.domain.delivery.events import Json
 from openwa_manager.processes.reading.identity import live_identity_of
+from tests.fakes.ports import free_ports
+from tests.run.leftovers import end_all, find_leftovers
 
 Value = TypeVar("Value")
 
@@ -35,15 +37,6 @@ QUICK = {
 }
 #: A phone that scans at once, and no wait between the engine's steps.
 SCANNED = {"SIM_AUTO_SCAN_S": "0.1", "SIM_QR_DELAY_S": "0.05"}
-
-
-def free_ports(count: int) -> list[int]:
-    """Return so many loopback ports nobody listens on at this moment."""
-    probes = [socket.create_server(("127.0.0.1", 0)) for _ in range(count)]
-    ports = [probe.getsockname()[1] for probe in probes]
-    for probe in probes:
-        probe.close()
-    return ports
 
 
 _started = count()
@@ -141,9 +134,7 @@ class Daemon:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         self.terminate()  # not kill: a coverage measurement is written at the exit
-        for pid in self._engines():
-            with suppress(ProcessLookupError):
-                os.kill(pid, signal.SIGKILL)
+        end_all(find_leftovers(self.home))
 
     def start(self, *, wait: bool = True, settings: Mapping[str, str] | None = None) -> None:
         """Start the daemon, from now on with these settings too; with `wait` return once it has adopted what lived."""
@@ -235,9 +226,6 @@ class Daemon:
             return self.process.wait(30)
         finally:
             self.process.kill()  # does nothing once it has ended
-
-    def _engines(self) -> list[int]:
-        return engines_below(self.home)
 
 
 def engines_below(home: Path) -> list[int]:
