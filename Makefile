@@ -1,6 +1,7 @@
 # make demo [ARGS=--once]   see it all work, without WhatsApp
 # make serve [ARGS=…]       run the daemon
-# make test                 every check, as CI runs them
+# make test                 every check but the slow tests
+# make test-slow            what takes too long for that: torture, long random walks, an installation from the registry
 # make test-environments    the quick part of the tests as many callers start them: in the background, as nobody, in C, …
 # make test-openwa          what OpenWA does to its supervisor, on a real one (OPENWA_HOME, OPENWA_MOCK; README)
 # make docs                 draw the state tables of the code into docs/design.md
@@ -16,7 +17,7 @@ BIN := .venv/bin
 PYTHON ?= $(firstword $(foreach python,python3.14 python3.13 python3.12 python3.11 python3,$(shell \
 	$(python) -c 'import ensurepip, sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null && echo $(python))))
 
-.PHONY: demo serve docs test test-environments test-openwa bench soak lock clean
+.PHONY: demo serve docs test test-slow test-environments test-openwa bench soak lock clean
 
 demo: .venv/.run
 	@$(BIN)/openwa-manager demo $(ARGS)
@@ -30,9 +31,12 @@ test: .venv/.dev
 	$(BIN)/ruff check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports
-	$(BIN)/pytest --numprocesses=4 --reruns=2 --cov --cov-report=term:skip-covered --cov-fail-under=95 $(ARGS)
+	$(BIN)/pytest -m 'not slow' --numprocesses=4 --reruns=2 --cov --cov-report=term:skip-covered --cov-fail-under=95 $(ARGS)
 	@$(BIN)/coverage report --include='openwa_manager/domain/*' --fail-under=100 >/dev/null \
 		|| { $(BIN)/coverage report --include='openwa_manager/domain/*' --show-missing; exit 1; }
+
+test-slow: .venv/.dev
+	$(BIN)/pytest -m slow --numprocesses=2 --reruns=2 $(ARGS)
 
 docs: .venv/.dev
 	@$(BIN)/python -m tests.diagrams

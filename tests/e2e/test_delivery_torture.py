@@ -32,6 +32,7 @@ SESSIONS = [f"user_{number}_session_x" for number in range(5)]
 PATIENT = {"DELIVERY_SCHEDULE_S": f"[{', '.join(['0.05'] * 2000)}]"}
 
 
+@pytest.mark.slow
 @pytest.mark.timeout(30 + 10 * KILLS)
 def test_every_event_arrives_in_order_whatever_breaks(serve: Serve) -> None:
     chance = random.Random(20)  # noqa: S311 (a test is to be repeatable)
@@ -58,6 +59,7 @@ def test_every_event_arrives_in_order_whatever_breaks(serve: Serve) -> None:
         assert_messages_came_once(name, recorded, at_least=KILLS * FLOOD - given_up_by(daemon, name))
 
 
+@pytest.mark.slow
 def test_what_an_engine_repeats_is_no_second_event_even_after_a_kill(serve: Serve) -> None:
     daemon = serve(engine="command", settings={"COMMAND_ARGV": '["/bin/sleep", "1000"]'})
     pid = daemon.create("acme").number("pid")

@@ -5,7 +5,9 @@ import hashlib
 import hmac
 import http.client
 import json
+from collections import deque
 from collections.abc import Callable, Iterator, Mapping
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing, suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -168,6 +170,7 @@ def listen(daemon: Daemon, last: int | None = None, path: str = "/v1/events?afte
                 frame = {}
 
 
+@pytest.mark.slow
 def test_a_stream_resumes_without_a_gap_although_the_daemon_is_killed(serve: Serve) -> None:
     daemon = serve(engine_env=SCANNED)
     heard: list[Told] = []
@@ -206,7 +209,7 @@ def test_streams_end_in_order_when_the_daemon_is_stopped(serve: Serve) -> None:
     assert rest == [["manager.stopping"]] * 5
 
 
-def test_a_code_is_told_although_thousands_of_events_wait_and_another_endpoint_fails(
+def test_a_code_is_told_although_a_thousand_events_wait_and_another_endpoint_fails(
     serve: Serve, backend: Backend
 ) -> None:
     daemon = serve(
@@ -215,7 +218,7 @@ def test_a_code_is_told_although_thousands_of_events_wait_and_another_endpoint_f
     add(daemon, backend.url("/failing"))
     add(daemon, backend.url("/well"), events=["session.qr"])
     backend.statuses["/failing"] = 503
-    fill(daemon, 2000)
+    fill(daemon, 1000)
     backlog = listed(daemon, "/v1/endpoints", "endpoints")[0]["pending_count"]
 
     daemon.create("acme")
@@ -223,16 +226,20 @@ def test_a_code_is_told_although_thousands_of_events_wait_and_another_endpoint_f
     (code,) = eventually(lambda: backend.events("/well"))
 
     assert isinstance(backlog, int)
-    assert backlog >= 2000
+    assert backlog >= 1000
     assert is_whole_png(base64.b64decode(str(code["qr_base64"])))
     assert listed(daemon, "/v1/endpoints", "endpoints")[0]["status"] == "down"
 
 
 def fill(daemon: Daemon, count: int) -> None:
     """Make so many events that wait."""
-    for number in range(count // 2):
+
+    def live(number: int) -> None:
         daemon.create(f"s{number}", desired="stopped")
         daemon.ask("DELETE", f"/v1/sessions/s{number}")
+
+    with ThreadPoolExecutor(8) as callers:
+        deque(callers.map(live, range(count // 2)), 0)
 
 
 def draw(daemon: Daemon, session_id: str) -> None:

@@ -161,6 +161,7 @@ def test_a_pairing_code_is_handed_out(serve: Serve, phones: Phones, upstream: Up
     assert answer.text("pairing_code")
 
 
+@pytest.mark.slow
 @in_both_worlds
 def test_ten_sessions_survive_a_storm_with_the_daemon_killed_in_it(
     serve: Serve, phones: Phones, upstream: Upstream

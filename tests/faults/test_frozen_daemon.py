@@ -5,6 +5,8 @@ import signal
 import time
 from collections.abc import Callable
 
+import pytest
+
 from tests.e2e.peers.daemon import SCANNED, Daemon, eventually
 
 Serve = Callable[..., Daemon]
@@ -13,6 +15,7 @@ Serve = Callable[..., Daemon]
 AWAY_S = 11.0
 
 
+@pytest.mark.slow
 def test_no_engine_is_restarted_because_the_daemon_was_frozen(serve: Serve) -> None:
     impatient = {"PROBE_PERIOD_S": "0.3", "PROBE_TIMEOUT_S": "0.3", "BOOT_TIMEOUT_S": "4", "SILENCE_S": "3"}
     daemon = serve(engine_env=SCANNED, settings=impatient)

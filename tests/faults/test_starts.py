@@ -19,6 +19,7 @@ COUNT = 20
 PLENTY = str(10**15)
 
 
+@pytest.mark.slow
 def test_many_engines_that_work_hard_to_boot_come_up_without_one_timeout(serve: Serve) -> None:
     daemon = serve(
         engine_env={**SCANNED, "SIM_BOOT_CPU_S": "0.3"}, settings={"START_CONCURRENCY": "2", "BOOT_TIMEOUT_S": "6"}

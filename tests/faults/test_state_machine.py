@@ -77,10 +77,11 @@ class Life(RuleBasedStateMachine):
             shutil.rmtree(self.folder, ignore_errors=True)
 
 
+@pytest.mark.slow
 @pytest.mark.timeout(180)
 def test_whatever_happens_there_is_one_engine_at_most_and_in_the_end_the_right_ones() -> None:
     Life.TestCase.settings = settings(
-        max_examples=4,
+        max_examples=6,
         stateful_step_count=12,
         deadline=None,
         suppress_health_check=list(HealthCheck),

@@ -95,6 +95,7 @@ def test_the_wheel_holds_what_is_no_python_and_yet_needed_to_run(built: Built) -
     assert "openwa_manager/store/migrations/0001_sessions.sql" in names
 
 
+@pytest.mark.slow
 @pytest.mark.registry
 @pytest.mark.timeout(300)
 def test_installed_with_the_locked_packages_alone_the_demo_tells_its_whole_story(

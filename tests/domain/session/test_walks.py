@@ -2,6 +2,7 @@
 
 from dataclasses import replace
 
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -26,12 +27,23 @@ from tests.domain.session.driver import (
 )
 from tests.domain.session.walks import STARTS, CheckedDriver, of_launch, placed, walks
 
+Walk = list[tuple[Stimulus, float, float]]
 
-@settings(max_examples=500, deadline=None)
+
+@settings(max_examples=150, deadline=None)
 @given(start=st.sampled_from(STARTS), walk=walks)
-def test_whatever_happens_in_whatever_order_a_session_stays_whole(
-    start: Driver, walk: list[tuple[Stimulus, float, float]]
-) -> None:
+def test_whatever_happens_in_whatever_order_a_session_stays_whole(start: Driver, walk: Walk) -> None:
+    go(start, walk)
+
+
+@pytest.mark.slow
+@settings(max_examples=2000, deadline=None)
+@given(start=st.sampled_from(STARTS), walk=walks)
+def test_a_session_stays_whole_on_many_walks(start: Driver, walk: Walk) -> None:
+    go(start, walk)
+
+
+def go(start: Driver, walk: Walk) -> None:
     driver = CheckedDriver(session=start.session, deadlines=start.deadlines, at=start.at, boot_s=start.boot_s)
 
     for stimulus, pause_s, chance in walk:

@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 
+import pytest
 from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
@@ -174,4 +175,12 @@ class World(RuleBasedStateMachine):
 
 
 TestWorld = World.TestCase
-TestWorld.settings = settings(max_examples=200, stateful_step_count=50, deadline=None)
+TestWorld.settings = settings(max_examples=50, stateful_step_count=50, deadline=None)
+
+
+class WorldAtLength(World):
+    """The same, on more and other ways."""
+
+
+TestWorldAtLength = pytest.mark.slow(WorldAtLength.TestCase)
+TestWorldAtLength.settings = settings(max_examples=500, stateful_step_count=50, deadline=None)

@@ -9,6 +9,8 @@ from contextlib import contextmanager
 from itertools import count
 from pathlib import Path
 
+import pytest
+
 from tests.e2e.peers.daemon import SCANNED, Daemon, eventually
 
 Serve = Callable[..., Daemon]
@@ -62,6 +64,7 @@ def descriptors_of(daemon: Daemon) -> dict[int, str]:
     return {int(entry.name): str(entry.readlink()) for entry in entries}
 
 
+@pytest.mark.slow
 def test_a_daemon_that_may_open_one_file_at_a_time_loses_none_of_them(serve: Serve) -> None:
     daemon = serve(engine_env={"SIM_DEAF": "1"}, settings={"STOP_GRACE_S": "2"})
     daemon.create("deaf")
