@@ -290,9 +290,16 @@ def _launch_failed(launch: Launch, error: Exception) -> LaunchFailed:
 
 
 def _remove_tree(directory: Path) -> str | None:
-    """Remove a directory with all it holds; return why that was impossible, None when it is gone."""
+    """Remove a directory with all it holds; return why that was impossible, None when it is gone.
+
+    Of a link the link goes, not what it leads to: an administrator put it there and keeps what he moved. A plain file
+    in the directory's place goes as well.
+    """
     try:
-        shutil.rmtree(directory)
+        if directory.is_dir() and not directory.is_symlink():
+            shutil.rmtree(directory)
+        else:
+            directory.unlink()
     except FileNotFoundError:
         return None
     except OSError as error:

@@ -161,3 +161,31 @@ async def test_a_repeat_does_not_take_back_that_nobody_is_blamed_for_the_hosts_s
     session = await bench.supervisor.hear(())
 
     assert session.process is ProcessState.RUNNING
+
+
+async def test_of_a_directory_that_was_moved_and_linked_the_link_is_deleted(bench: Bench, tmp_path: Path) -> None:
+    await bench.supervisor.hear(())
+    elsewhere = tmp_path / "elsewhere"
+    elsewhere.mkdir()
+    (elsewhere / "kept").touch()
+    place = bench.dependencies.directory(bench.supervisor.session.session_id)
+    place.parent.mkdir()
+    place.symlink_to(elsewhere)
+
+    await bench.supervisor.ask(DeleteRequested())
+    await bench.supervisor.until(lambda _: False)
+
+    assert not place.is_symlink()
+    assert (elsewhere / "kept").exists()
+
+
+async def test_a_file_in_a_directorys_place_does_not_keep_its_session_from_being_deleted(bench: Bench) -> None:
+    await bench.supervisor.hear(())
+    place = bench.dependencies.directory(bench.supervisor.session.session_id)
+    place.parent.mkdir()
+    place.touch()
+
+    await bench.supervisor.ask(DeleteRequested())
+    await bench.supervisor.until(lambda _: False)
+
+    assert not place.exists()
