@@ -2,7 +2,6 @@
 
 import asyncio
 import hashlib
-import math
 import os
 import stat
 from collections.abc import Callable, Iterable, Mapping
@@ -28,6 +27,8 @@ _PAUSE_PER_DIRECTORY_S = 0.005
 _SCAN_PERIOD_S, _SCAN_PERIOD_WITHOUT_WATCH_S, _WATCH_RETRY_S, _GONE_PAUSE_S = 2.0, 1.0, 30.0, 0.05
 #: By how much a file may be dated before it was written: the kernel takes the time of its last tick.
 _TICK_S = 0.01
+#: By how much NTP moves the clock in small steps that change nothing.
+_CLOCK_STEP_S = 1.0
 _READ_FLAGS = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
 
 _log = structlog.get_logger()
@@ -225,22 +226,26 @@ class QrWatcher:
         state.file = file
         now, sha256 = self._clock.now(), hashlib.sha256(image).hexdigest()
         age_s = _age_s(now, state, file, launch_id, sha256)
+        if age_s is None:
+            return
         state.code = _Code(launch_id=launch_id, sha256=sha256, produced_boot_s=now.boot_s - age_s)
         self._on_image(QrImage(session_id=session_id, launch_id=launch_id, image=image, produced_at=now.at - age_s))
 
 
-def _age_s(now: Instant, state: _DirectoryState, file: _FileState, launch_id: LaunchId, sha256: str) -> float:
-    """Return how long ago the code in this file was made, also when the wall clock was set since then.
+def _age_s(now: Instant, state: _DirectoryState, file: _FileState, launch_id: LaunchId, sha256: str) -> float | None:
+    """Return how long ago the code in this file was made, also when the wall clock was set since; None: unknown.
 
     A code that was seen before is as old as it was then and what has passed since. A file that has appeared since the
-    last look is no older than that look; one that says otherwise was dated by a clock that has been set since.
+    last look is no older than that look; one that says otherwise was dated by a clock that has been set since. One
+    from before the first look that is dated later than now may have expired long ago: the engine makes another.
     """
     known = state.code
     if known is not None and (known.launch_id, known.sha256) == (launch_id, sha256):
         return now.boot_s - known.produced_boot_s
-    oldest_s = math.inf if state.looked_boot_s is None else now.boot_s - state.looked_boot_s + _TICK_S
     age_s = now.at - file.modified_at
-    return age_s if 0 <= age_s <= oldest_s else 0.0
+    if state.looked_boot_s is None:
+        return None if age_s < -_CLOCK_STEP_S else max(0.0, age_s)
+    return age_s if 0 <= age_s <= now.boot_s - state.looked_boot_s + _TICK_S else 0.0
 
 
 def session_of(root: Path, path: str) -> SessionId | None:

@@ -55,6 +55,21 @@ async def test_an_image_that_was_there_before_the_first_look_is_as_old_as_its_fi
     assert seen.last_of(ALICE).produced_at == pytest.approx(1e9)
 
 
+async def test_an_image_from_before_the_first_look_that_is_dated_later_than_now_is_of_unknown_age(
+    tmp_path: Path,
+) -> None:
+    clock = FakeClock(at=time.time() - 3600)  # noqa: TID251 (the kernel dates the files)
+    root = tmp_path / "sessions"
+    (root / ALICE).mkdir(parents=True)
+    write_qr(root / ALICE, png(b"from before"))
+    async with watching(root, clock, ALICE) as seen:
+        await seen.until_open()
+        write_qr(root / ALICE, png(b"next"))
+        await seen.until_seen(ALICE, png(b"next"))
+
+    assert seen.of(ALICE) == [png(b"next")]
+
+
 async def test_an_image_is_of_no_launch_before_its_directory_was_cleared(tmp_path: Path) -> None:
     async with watching(made(tmp_path / "sessions"), SystemClock()) as seen:
         write_qr(seen.place(ALICE), png(b"stale"))

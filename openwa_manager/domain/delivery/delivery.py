@@ -122,6 +122,11 @@ class DeliveryPolicy:
     errored_for_s: float = 3600.0
     parallel_max: Mapping[Lane, int] = field(default_factory=lambda: {Lane.MAIN: 16, Lane.QR: 2})
 
+    @property
+    def pause_max_s(self) -> float:
+        """Return how long nothing waits longer than, whatever it was told by a wall clock that was set since."""
+        return max(self.retry_after_max_s, max(self.schedule_s) * (1 + self.jitter))
+
     def pause_s(self, attempts: int, chance: float) -> float | None:
         """Return the pause after so many attempts, varied by `chance` in [0, 1); None means that was the last."""
         if attempts >= len(self.schedule_s):

@@ -282,7 +282,8 @@ class Streams:
             self._places[key] = place
 
     def _schedule(self, key: StreamKey, due_at: float, now: Instant) -> None:
-        due_s = now.boot_s + max(0.0, due_at - now.at)
+        left_s = min(due_at - now.at, self._policy.pause_max_s)  # the wall clock may have been set since
+        due_s = now.boot_s + max(0.0, left_s)
         heapq.heappush(self._due, (due_s, next(self._order), key))
 
     def _reschedule(self, key: StreamKey, now: Instant) -> None:

@@ -97,15 +97,16 @@ def _timers(session: Session, moment: Moment, policy: Policy) -> Iterator[_Timer
                 yield Deadline.BOOT, f"{session.launch_count}", policy.link.boot_timeout_s
             elif session.launch and session.reason and session.reason.code is ReasonCode.HOST_LIMIT:
                 yield Deadline.LAUNCH, f"{session.launch_count}", policy.link.boot_timeout_s
-            yield from _timers_of_pairing(session, at, policy)
+            yield from _timers_of_pairing(session, moment, policy)
         case ProcessState.BACKOFF | ProcessState.FAILED if session.restarts.next_at is not None:
             deadline = Deadline.BACKOFF if session.process is ProcessState.BACKOFF else Deadline.SLOW_RETRY
-            left_s = session.restarts.next_at - at
-            yield deadline, f"{session.restarts.next_at}", min(left_s, policy.restart.slow_retry_s)
+            left_s, restart = session.restarts.next_at - at, policy.restart
+            limit_s = restart.pause_max_s if deadline is Deadline.BACKOFF else restart.slow_retry_s
+            yield deadline, f"{session.restarts.next_at}", min(left_s, limit_s)
         case ProcessState.RUNNING:
             if not moment.is_offline:
                 yield from _timers_of_link(session, policy)
-            yield from _timers_of_pairing(session, at, policy)
+            yield from _timers_of_pairing(session, moment, policy)
             yield from _timers_of_restarts(session, policy)
         case _:
             return
@@ -135,11 +136,10 @@ def _timers_of_link(session: Session, policy: Policy) -> Iterator[_Timer]:
             return
 
 
-def _timers_of_pairing(session: Session, at: float, policy: Policy) -> Iterator[_Timer]:
+def _timers_of_pairing(session: Session, moment: Moment, policy: Policy) -> Iterator[_Timer]:
     if session.qr:
-        qr = session.qr  # no code lives longer than it was given, also when the wall clock was set back
-        yield Deadline.QR_EXPIRY, f"{qr.seq}", min(qr.expires_at - at, qr.expires_at - qr.produced_at)
+        yield Deadline.QR_EXPIRY, f"{session.qr.seq}", session.qr.left_s(moment.at, moment.boot_s)
     if session.pairing_started_at is not None and session.link in (LinkState.QR_READY, LinkState.UNKNOWN):
         window_s = policy.link.pairing_window_s
-        left_s = session.pairing_started_at + window_s - at
+        left_s = session.pairing_started_at + window_s - moment.at
         yield Deadline.PAIRING_WINDOW, f"{session.pairing_started_at}", min(left_s, window_s)

@@ -115,10 +115,10 @@ def _have_codes_run_out(context: Context) -> bool:
     A scan taken for the end of a series does no harm: the connection follows. The other way round a session that
     nobody scanned would be given up for authenticating too long.
     """
-    session, qr = context.session, context.session.qr
+    session, qr, moment = context.session, context.session.qr, context.moment
     if session.link is not LinkState.QR_READY:
         return False
-    return qr is None or qr.expires_at - context.moment.at <= _END_OF_LIFE * (qr.expires_at - qr.produced_at)
+    return qr is None or qr.left_s(moment.at, moment.boot_s) <= _END_OF_LIFE * qr.life_s
 
 
 def _connected(stimulus: LinkReported, context: Context) -> Outcome | Dropped:
@@ -213,6 +213,7 @@ def qr_produced(stimulus: QrProduced, context: Context) -> Outcome | Dropped:
         sha256=stimulus.sha256,
         produced_at=stimulus.produced_at,
         expires_at=expires_at,
+        expires_boot_s=context.moment.boot_s + expires_at - at,
     )
     shown = replace(
         session,

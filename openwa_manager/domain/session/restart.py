@@ -19,6 +19,11 @@ class RestartPolicy:
     crash_loop_window_s: float = 600.0
     slow_retry_s: float = 1800.0
 
+    @property
+    def pause_max_s(self) -> float:
+        """Return the longest pause after a crash that is no loop."""
+        return self.backoff_max_s * (1 + self.jitter)
+
     def delay_s(self, streak: int, chance: float) -> float:
         """Return the pause after crash number `streak` in a row (from 1), spread by `chance` in [0, 1)."""
         doublings = min(streak - 1, 63)  # 2.0**1024 would overflow

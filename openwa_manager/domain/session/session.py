@@ -139,7 +139,9 @@ class Usage:
 class Qr:
     """A code being shown; the image itself is never part of the state.
 
-    `seq` numbers the images of the session's life, `attempt` those of this pairing window, both from 1.
+    `seq` numbers the images of the session's life, `attempt` those of this pairing window, both from 1. `expires_at`
+    is what people are told; what counts is `expires_boot_s`, on the boot clock of the launch that shows the code, for
+    the wall clock may be set (None: written by version 0.2 or before).
     """
 
     seq: int
@@ -147,6 +149,17 @@ class Qr:
     sha256: str
     produced_at: float
     expires_at: float
+    expires_boot_s: float | None = None
+
+    @property
+    def life_s(self) -> float:
+        """Return how long it was to live when it was made."""
+        return self.expires_at - self.produced_at
+
+    def left_s(self, at: float, boot_s: float) -> float:
+        """Return how long it is still valid at this moment; no code lives longer than it was given."""
+        left_s = self.expires_at - at if self.expires_boot_s is None else self.expires_boot_s - boot_s
+        return min(left_s, self.life_s)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

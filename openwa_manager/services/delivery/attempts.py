@@ -146,9 +146,7 @@ class DeliveryWorker:
         first = await self._first(post)
         if first is None:
             return AttemptEnd(due_at=None)
-        expires_at = first.stored.event.expires_at
-        is_expired = expires_at is not None and expires_at <= self._clock.now().at
-        body = None if is_expired else self._envelope_writer.write(first.stored)
+        body = self._envelope_writer.write(first.stored)
         if body is None:
             _log.debug("delivery_expired", event_id=first.stored.id, endpoint_id=post.key.endpoint_id)
             return AttemptEnd(due_at=await self._persist(partial(outbox.drop, key=post.key, seq=first.stored.seq)))

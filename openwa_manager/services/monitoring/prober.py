@@ -29,16 +29,29 @@ _LATE_MIN_S = 0.25
 class ProbeRecord:
     """What the probes of one launch have shown; `answered_at` is wall time, None while it never answered.
 
-    `sign_at` is the newest sign of life (wall time), `sign_boot_s` when it was noticed: only that clock never jumps.
+    `sign_boot_s` says when the newest sign of life was noticed (None: none yet), `quiet_boot_s` since when silence
+    counts, `silent_boot_s` when the engine was last found silent (before this record: when the record began). They are
+    compared with each other only: the wall clock may be set, and a log's date and a post's are not of one clock then.
+    So all that counts of the log's date is whether it is another than at the last look (`log`).
     """
 
     launch_id: LaunchId
     due_boot_s: float
-    sign_boot_s: float
-    sign_at: float = 0.0
+    quiet_boot_s: float
+    silent_boot_s: float
+    log: "_LogState | None"
+    sign_boot_s: float | None = None
     misses: int = 0
     answered_at: float | None = None
     detail: str = "not asked yet"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _LogState:
+    """One state of an engine's log: equal ones mean that nothing was written in between; `modified_at` is wall time."""
+
+    modified_at: float
+    size_bytes: int
 
 
 class Prober:
@@ -68,7 +81,7 @@ class Prober:
         """Forget all misses and all silence and ask every engine soon: the daemon was not there to hear the answers."""
         now_s = self._excused_boot_s = self._clock.now().boot_s
         self._records = {
-            session_id: replace(record, misses=0, due_boot_s=now_s, sign_boot_s=now_s)
+            session_id: replace(record, misses=0, due_boot_s=now_s, quiet_boot_s=now_s)
             for session_id, record in self._records.items()
         }
         self._woken.set()
@@ -101,7 +114,13 @@ class Prober:
             record = self._records.get(session_id)
             if record is None or record.launch_id != launch_id:
                 due_s = now_s + self._policy.period_s * self._chance()
-                record = ProbeRecord(launch_id=launch_id, due_boot_s=due_s, sign_boot_s=now_s)
+                record = ProbeRecord(
+                    launch_id=launch_id,
+                    due_boot_s=due_s,
+                    quiet_boot_s=now_s,
+                    silent_boot_s=now_s,
+                    log=_log_state(running.log_path),
+                )
             records[session_id] = record
         self._records = records
 
@@ -130,14 +149,12 @@ class Prober:
 
     def _note_life(self, running: RunningEngine, record: ProbeRecord) -> ProbeRecord:
         """Return the record with the newest sign of life: an answer, a post, or a line in the log."""
-        seen_at, answered_at = running.session.last_seen_at or 0.0, record.answered_at or 0.0
-        log_at = _grown_at(running.log_path) or 0.0
-        if log_at > max(seen_at, record.sign_at):
+        log, now_s = _log_state(running.log_path), self._clock.now().boot_s
+        has_logged = log is not None and log != record.log
+        if has_logged:
             running.tell(ActivitySeen(launch_id=record.launch_id))
-        sign_at = max(seen_at, answered_at, log_at)
-        if sign_at == record.sign_at:
-            return record
-        return replace(record, sign_at=sign_at, sign_boot_s=self._clock.now().boot_s)
+        signs = [record.sign_boot_s, running.posted_boot_s, now_s if has_logged else None]
+        return replace(record, log=log, sign_boot_s=max((each for each in signs if each is not None), default=None))
 
     async def _ask(self, running: RunningEngine, record: ProbeRecord) -> ProbeRecord | None:
         """Return what the answer, or its absence, shows; None when we could not even ask."""
@@ -152,7 +169,8 @@ class Prober:
             return replace(record, misses=record.misses + 1, detail=detail)
         if observations or running.engine.capabilities.answers_probes:
             running.tell(ActivitySeen(launch_id=record.launch_id), *observations)
-            return replace(record, misses=0, answered_at=self._clock.now().at, detail="answered")
+            now = self._clock.now()
+            return replace(record, misses=0, answered_at=now.at, sign_boot_s=now.boot_s, detail="answered")
         return replace(record, misses=0, detail="has no way to answer")
 
     def _judge(self, running: RunningEngine, record: ProbeRecord) -> None:
@@ -162,24 +180,28 @@ class Prober:
             _log.warning("engine_unresponsive", session_id=running.session.session_id, misses=record.misses)
             running.tell(EngineFaulted(launch_id=record.launch_id, code=ReasonCode.ENGINE_UNRESPONSIVE, facts=facts))
             return
-        is_silent = self._clock.now().boot_s - record.sign_boot_s > self._policy.silence_s
+        now_s = self._clock.now().boot_s
+        is_silent = now_s - max(record.quiet_boot_s, record.sign_boot_s or 0.0) > self._policy.silence_s
         gives_signs = running.has_heartbeat or must_answer
         reason = running.session.reason
         if is_silent and gives_signs and running.session.link is LinkState.CONNECTED:
+            self._records[running.session.session_id] = replace(record, silent_boot_s=now_s)
             running.tell(SilenceNoticed(launch_id=record.launch_id, limit_s=self._policy.silence_s))
         if reason is None or not isinstance(reason.facts, Silence):
             return
         if (
             running.session.link is LinkState.DISCONNECTED
-            and record.sign_at > reason.at
+            and record.sign_boot_s is not None
+            and record.sign_boot_s > record.silent_boot_s
             and not running.engine.capabilities.reports_link
         ):
             running.tell(LinkReported(launch_id=record.launch_id, link=LinkReport.CONNECTED))
 
 
-def _grown_at(log_path: Path) -> float | None:
-    """Return when the log was last written to (wall time); None when there is none."""
+def _log_state(log_path: Path) -> _LogState | None:
+    """Return the state of the log; None when there is none."""
     try:
-        return log_path.stat().st_mtime
+        status = log_path.stat()
     except OSError:
         return None
+    return _LogState(modified_at=status.st_mtime, size_bytes=status.st_size)

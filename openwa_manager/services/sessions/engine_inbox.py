@@ -32,7 +32,8 @@ class EngineDelivery:
 class RunningEngine:
     """An engine that runs, its session, and how to tell what it was seen doing.
 
-    `has_heartbeat` tells that this launch posts heartbeats.
+    `has_heartbeat` tells that this launch posts heartbeats, `posted_boot_s` when it posted last (boot clock; None: not
+    since this daemon began).
     """
 
     session: Session
@@ -41,6 +42,7 @@ class RunningEngine:
     tell: Tell
     log_path: Path
     has_heartbeat: bool
+    posted_boot_s: float | None = None
 
 
 class EngineInbox:
@@ -51,6 +53,8 @@ class EngineInbox:
         self._dependencies = dependencies
         self._heartbeats: dict[SessionId, LaunchId] = {}
         self._used_boot_s: dict[SessionId, float] = {}
+        self._posted_boot_s: dict[SessionId, tuple[LaunchId, float]] = {}
+        self._connected_since: dict[SessionId, tuple[float | None, float]] = {}
 
     async def receive(self, session_id: str, launch_id: LaunchId, delivery: EngineDelivery) -> None:
         """Return once what the engine posted is recorded; a repeat does nothing.
@@ -74,9 +78,15 @@ class EngineInbox:
 
     def _note_life(self, supervisor: Supervisor, launch_id: LaunchId) -> None:
         """Take note of a sign of life: they come by the hundred, one a second is enough."""
-        seen_at = supervisor.session.last_seen_at
-        if seen_at is None or abs(self._dependencies.clock.now().at - seen_at) >= _LIFE_NOTED_S:
+        session_id, now_s = supervisor.session.session_id, self._dependencies.clock.now().boot_s
+        noted = self._posted_boot_s.get(session_id)
+        if noted is None or noted[0] != launch_id or now_s - noted[1] >= _LIFE_NOTED_S:
+            self._posted_boot_s[session_id] = launch_id, now_s
             supervisor.tell(ActivitySeen(launch_id=launch_id))
+
+    def _last_post_boot_s(self, session_id: SessionId, launch: Launch) -> float | None:
+        launch_id, posted_boot_s = self._posted_boot_s.get(session_id, (None, None))
+        return posted_boot_s if launch_id == launch.launch_id else None
 
     def receive_qr_file(self, found: QrImage) -> None:
         """Take note of a whole image that appeared as `qr.png`; one that nobody awaits is ignored."""
@@ -92,13 +102,17 @@ class EngineInbox:
         self._used_boot_s[session_id] = self._dependencies.clock.now().boot_s
 
     def is_idle(self, session_id: SessionId) -> bool:
-        """Tell whether nobody would notice a restart: connected, and that and the last traffic a minute ago.
+        """Tell whether nobody would notice a restart: connected for a minute of this being asked, and not used in it.
 
         Raises:
             SessionNotFoundError: there is no such session.
         """
-        session, now = self._supervisors.get(session_id).session, self._dependencies.clock.now()
-        idle_s = min(now.boot_s - self._used_boot_s.get(session_id, 0.0), now.at - (session.connected_at or now.at))
+        session, now_s = self._supervisors.get(session_id).session, self._dependencies.clock.now().boot_s
+        connected_at, since_s = self._connected_since.get(session_id, (None, 0.0))
+        if session.connected_at != connected_at:  # noticed now: its wall time cannot be compared once the clock is set
+            self._connected_since[session_id] = session.connected_at, now_s
+            return False
+        idle_s = now_s - max(since_s, self._used_boot_s.get(session_id, 0.0))
         return session.link is LinkState.CONNECTED and idle_s > _IDLE_S
 
     def has_heartbeat(self, session: Session) -> bool:
@@ -119,6 +133,7 @@ class EngineInbox:
                 tell=supervisor.tell,
                 log_path=supervisor.log_path,
                 has_heartbeat=self.has_heartbeat(session),
+                posted_boot_s=self._last_post_boot_s(session.session_id, session.launch),
             )
             found.append(running)
         return found
@@ -127,3 +142,5 @@ class EngineInbox:
         """Forget what a session that is gone has said."""
         self._heartbeats.pop(session_id, None)
         self._used_boot_s.pop(session_id, None)
+        self._posted_boot_s.pop(session_id, None)
+        self._connected_since.pop(session_id, None)

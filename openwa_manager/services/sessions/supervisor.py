@@ -114,7 +114,8 @@ class Supervisor:
     def qr_image(self) -> bytes | None:
         """Return the image of the code being shown; None when there is none or it has expired."""
         qr = self._session.qr
-        if qr is None or qr.expires_at <= self._dependencies.clock.now().at:
+        now = self._dependencies.clock.now()
+        if qr is None or qr.left_s(now.at, now.boot_s) <= 0:
             return None
         return self._images.find(qr)
 

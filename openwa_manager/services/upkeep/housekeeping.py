@@ -76,7 +76,7 @@ class Housekeeping:
             now = self._clock.now().at
             try:
                 await self._forget(now)
-                await self._database.snapshot(self._copies / f"manager-{int(now)}.db")
+                await self._database.snapshot(await asyncio.to_thread(_next_copy, self._copies, now))
                 await asyncio.to_thread(_keep_newest, self._copies)
             except _RETRIED as error:
                 _log.warning("housekeeping_postponed", error=str(error))
@@ -109,6 +109,14 @@ def _rotate(path: Path, max_bytes: int, copies: int) -> bool:
     if is_rotated:
         _log.info("log_rotated", path=str(path))
     return is_rotated
+
+
+def _next_copy(copies: Path, at: float) -> Path:
+    """Return a path whose name is the last of all copies', also when the wall clock was set back since the others."""
+    made = max(
+        (int(digits) for copy in copies.glob("manager-*.db") if (digits := copy.stem[8:]).isdecimal()), default=0
+    )
+    return copies / f"manager-{max(int(at), made + 1)}.db"
 
 
 def _keep_newest(copies: Path) -> None:

@@ -210,3 +210,13 @@ def test_a_verdict_that_ran_while_the_host_slept_starts_anew_even_if_it_rings_on
 
     assert first_expired(awake, NOW.boot_s) is Deadline.AUTHENTICATING
     assert slept[Deadline.AUTHENTICATING].due_boot_s == NOW.boot_s + 120
+
+
+def test_a_pause_is_no_longer_than_it_can_be_meant_when_the_wall_clock_was_set_back_meanwhile() -> None:
+    driver = backing_off()
+    driver.at -= 86_400
+
+    driver.sleep_daemon(0)
+    driver.resume(is_alive=False)
+
+    assert held(driver)[Deadline.BACKOFF] <= Policy().restart.pause_max_s

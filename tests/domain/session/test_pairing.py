@@ -7,7 +7,7 @@ import pytest
 from openwa_manager.domain.session.commands import RemoveQr
 from openwa_manager.domain.session.context import Dropped
 from openwa_manager.domain.session.reasons import ReasonCode
-from openwa_manager.domain.session.session import Desired, ProcessState, Status
+from openwa_manager.domain.session.session import Desired, ProcessState, Qr, Status
 from openwa_manager.domain.session.stimuli import (
     LinkReport,
     QrProduced,
@@ -95,11 +95,43 @@ def test_a_code_lives_no_longer_when_the_wall_clock_is_set_back() -> None:
     driver = showing_code()
     driver.at -= 90
 
-    driver.sleep_daemon(0)  # the next one counts from the wall clock
+    driver.sleep_daemon(0)
     driver.resume(is_alive=True)
     driver.wait(CODE_LIVES_S)
 
     assert driver.session.qr is None
+
+
+@pytest.mark.parametrize("set_by_s", [-3600, 3600])
+def test_a_code_that_expired_while_no_daemon_ran_is_not_shown_again_whatever_the_wall_clock_says(
+    set_by_s: float,
+) -> None:
+    driver = showing_code()
+
+    driver.sleep_daemon(CODE_LIVES_S)
+    driver.at += set_by_s
+    driver.resume(is_alive=True)
+
+    assert driver.session.qr is None
+
+
+@pytest.mark.parametrize("set_by_s", [-3600, 3600])
+def test_a_code_is_valid_for_as_long_as_it_was_whatever_the_wall_clock_says(set_by_s: float) -> None:
+    driver = showing_code()
+    qr = driver.session.qr
+    assert qr is not None
+
+    driver.wait(10)
+    driver.at += set_by_s
+
+    assert qr.left_s(driver.at, driver.boot_s) == CODE_LIVES_S - 10
+
+
+def test_a_code_recorded_by_an_older_version_lives_no_longer_than_it_was_given() -> None:
+    qr = Qr(seq=1, attempt=1, sha256="a", produced_at=1000.0, expires_at=1060.0)
+
+    assert qr.left_s(at=1010.0, boot_s=5.0) == 50
+    assert qr.left_s(at=100.0, boot_s=5.0) == 60
 
 
 @pytest.mark.parametrize("expires_in_s", [0.0, -1.0])

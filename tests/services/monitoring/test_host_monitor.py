@@ -124,3 +124,42 @@ async def test_a_burst_of_lost_links_excuses_for_five_minutes_only(host: Host) -
         await host.clock.advance(400)
 
         assert (during, state.is_offline) == (True, False)
+
+
+@pytest.mark.parametrize("jump_s", [-86_400.0, 86_400.0])
+async def test_links_lost_one_by_one_are_no_burst_after_a_jump_of_the_wall_clock(host: Host, jump_s: float) -> None:
+    async with watching(host) as state:
+        for count in range(1, 6):
+            known = host.sessions
+            host.drop(count)
+            host.sessions = [*known, host.sessions[-1]]
+            await host.clock.advance(60)
+        before = state.is_offline
+        host.clock.jump_wall(jump_s)
+        await host.clock.advance(60)
+
+        assert (before, state.is_offline) == (False, False)
+
+
+async def test_links_lost_before_the_daemon_began_are_no_burst_once_the_clock_was_set_back(host: Host) -> None:
+    host.clock.jump_wall(3600)
+    host.drop(5)
+    host.clock.jump_wall(-3600)
+
+    async with watching(host) as state:
+        await host.clock.advance(60)
+
+        assert not state.is_offline
+
+
+@pytest.mark.parametrize("jump_s", [-86_400.0, 86_400.0])
+async def test_a_burst_ends_with_a_connection_whatever_the_wall_clock_says(host: Host, jump_s: float) -> None:
+    async with watching(host) as state:
+        host.drop(5)
+        await host.clock.advance(60)
+        during = state.is_offline
+        host.clock.jump_wall(jump_s)
+        host.sessions = [*host.sessions[1:], replace(host.sessions[0], connected_at=host.clock.now().at)]
+        await host.clock.advance(10)
+
+        assert (during, state.is_offline) == (True, False)

@@ -89,18 +89,19 @@ class Probed:
     engine: FakeEngine
     log_path: Path
     told: list[Observation] = field(default_factory=list)
-    last_seen_at: float | None = None
+    posted_boot_s: float | None = None
     session: Session = SESSION
 
     def running_engines(self) -> list[RunningEngine]:
         return [
             RunningEngine(
-                session=replace(self.session, last_seen_at=self.last_seen_at),
+                session=self.session,
                 launch=LAUNCH,
                 engine=self.engine,
                 tell=lambda *observations: self.told.extend(observations),
                 log_path=self.log_path,
                 has_heartbeat=not self.engine.capabilities.answers_probes,
+                posted_boot_s=self.posted_boot_s,
             )
         ]
 
@@ -182,7 +183,7 @@ async def test_everybody_is_asked_at_once_after_a_sleep(probed: Probed) -> None:
 
 async def test_a_sleep_longer_than_the_silence_allowed_disconnects_nobody(probed: Probed) -> None:
     probed.engine = PostingEngine()
-    probed.last_seen_at = probed.clock.now().at
+    probed.posted_boot_s = probed.clock.now().boot_s
 
     async with probing(probed):
         await probed.clock.advance(PERIOD_S * 2)
@@ -195,7 +196,7 @@ async def test_a_sleep_longer_than_the_silence_allowed_disconnects_nobody(probed
 @pytest.mark.parametrize("jump_s", [-86_400.0, 86_400.0])
 async def test_a_jump_of_the_wall_clock_disconnects_nobody(probed: Probed, jump_s: float) -> None:
     probed.engine = PostingEngine()
-    probed.last_seen_at = probed.clock.now().at
+    probed.posted_boot_s = probed.clock.now().boot_s
 
     async with probing(probed):
         await probed.clock.advance(PERIOD_S * 2)
@@ -207,7 +208,7 @@ async def test_a_jump_of_the_wall_clock_disconnects_nobody(probed: Probed, jump_
 
 async def test_silence_disconnects_an_engine_that_used_to_beat(probed: Probed) -> None:
     probed.engine = PostingEngine()
-    probed.last_seen_at = probed.clock.now().at
+    probed.posted_boot_s = probed.clock.now().boot_s
 
     async with probing(probed):
         await probed.clock.advance(SILENCE_S + PERIOD_S * 2)
@@ -217,31 +218,63 @@ async def test_silence_disconnects_an_engine_that_used_to_beat(probed: Probed) -
 
 
 @pytest.mark.parametrize(
-    ("facts", "since_s", "verdicts"),
+    ("facts", "has_posted", "verdicts"),
     [
-        (Silence(limit_s=SILENCE_S), -1.0, 1),
-        (Silence(limit_s=SILENCE_S), 1.0, 0),
-        (Silence(limit_s=SILENCE_S / 2), -1.0, 1),  # noticed by a daemon that had another `silence_s`
-        (Words(text=f"no sign of life for {SILENCE_S:.0f} s"), -1.0, 0),  # an engine's words, whatever they are
+        (Silence(limit_s=SILENCE_S), True, 1),
+        (Silence(limit_s=SILENCE_S), False, 0),
+        (Silence(limit_s=SILENCE_S / 2), True, 1),  # noticed by a daemon that had another `silence_s`
+        (Words(text=f"no sign of life for {SILENCE_S:.0f} s"), True, 0),  # an engine's words, whatever they are
     ],
 )
-async def test_a_sign_of_life_ends_a_silence_that_is_older_but_no_other_trouble(
-    probed: Probed, facts: Facts, since_s: float, verdicts: int
+async def test_a_sign_of_life_ends_a_silence_but_no_other_trouble(
+    probed: Probed, facts: Facts, has_posted: bool, verdicts: int
 ) -> None:
     probed.engine = PostingEngine()
-    probed.last_seen_at = probed.clock.now().at
-    reason = Reason(code=ReasonCode.NETWORK, facts=facts, at=probed.last_seen_at + since_s)
+    reason = Reason(code=ReasonCode.NETWORK, facts=facts, at=probed.clock.now().at)
     probed.session = replace(SESSION, link=LinkState.DISCONNECTED, reason=reason)
 
     async with probing(probed):
-        await probed.clock.advance(PERIOD_S)
+        await probed.clock.advance(PERIOD_S / 4)
+        probed.posted_boot_s = probed.clock.now().boot_s if has_posted else None
+        await probed.clock.advance(PERIOD_S * 3 / 4)
 
     assert probed.verdicts == [LinkReported(launch_id=LAUNCH.launch_id, link=LinkReport.CONNECTED)] * verdicts
 
 
+@pytest.mark.parametrize("jump_s", [-86_400.0, 86_400.0])
+async def test_a_log_dated_by_another_clock_outweighs_no_answer(probed: Probed, jump_s: float) -> None:
+    probed.log_path.write_text("a line")
+    os.utime(probed.log_path, (probed.clock.now().at,) * 2)
+
+    async with probing(probed):
+        await probed.clock.advance(PERIOD_S * 2)
+        probed.clock.jump_wall(jump_s)
+        await probed.clock.advance(SILENCE_S * 3)
+
+    assert probed.verdicts == []
+
+
+@pytest.mark.parametrize("jump_s", [-86_400.0, 86_400.0])
+async def test_a_sign_of_life_ends_a_silence_after_a_jump_of_the_wall_clock(probed: Probed, jump_s: float) -> None:
+    probed.engine = PostingEngine()
+    probed.posted_boot_s = probed.clock.now().boot_s
+
+    async with probing(probed):
+        await probed.clock.advance(SILENCE_S + PERIOD_S)
+        noticed = list(probed.verdicts)
+        reason = Reason(code=ReasonCode.NETWORK, facts=Silence(limit_s=SILENCE_S), at=probed.clock.now().at)
+        probed.session = replace(SESSION, link=LinkState.DISCONNECTED, reason=reason)
+        probed.clock.jump_wall(jump_s)
+        probed.posted_boot_s = probed.clock.now().boot_s
+        await probed.clock.advance(PERIOD_S)
+
+    assert noticed == [SilenceNoticed(launch_id=LAUNCH.launch_id, limit_s=SILENCE_S)]
+    assert probed.verdicts[1:] == [LinkReported(launch_id=LAUNCH.launch_id, link=LinkReport.CONNECTED)]
+
+
 async def test_a_growing_log_is_a_sign_of_life(probed: Probed) -> None:
     probed.engine = PostingEngine()
-    probed.last_seen_at = probed.clock.now().at
+    probed.posted_boot_s = probed.clock.now().boot_s
 
     async with probing(probed):
         for _ in range(20):

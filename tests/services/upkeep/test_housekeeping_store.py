@@ -58,6 +58,28 @@ async def test_the_hourly_copies_are_kept_apart_from_those_made_before_a_migrati
     assert kept[0] == "before-migration-0002.db"
 
 
+async def test_a_copy_made_after_the_wall_clock_was_set_back_is_the_newest_nevertheless(tmp_path: Path) -> None:
+    clock = FakeClock()
+    copies = tmp_path / "copies"
+    copies.mkdir()
+    later = int(clock.now().at) + 864_000
+    for number in range(3):
+        (copies / f"manager-{later + number}.db").touch()
+    async with Database(tmp_path / "manager.db") as database, asyncio.TaskGroup() as tasks:
+        run = tasks.create_task(Housekeeping(clock, database, copies, NO_LOGS, list).run())
+        await clock.until_sleeping(3)
+
+        await clock.advance(3600.0)
+
+        while (copies / f"manager-{later}.db").exists():
+            await database.read(read_events)
+        run.cancel()
+
+    newest = max(copies.iterdir())
+    assert newest.name == f"manager-{later + 3}.db"
+    assert newest.stat().st_size > 0
+
+
 def overfill(connection: sqlite3.Connection) -> None:
     connection.execute("UPDATE backlog SET row_count = 195000")
 

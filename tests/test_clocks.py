@@ -1,0 +1,81 @@
+"""Wall time is for people; what is decided by it, and why that is safe, is listed here.
+
+The wall clock may be set at any moment, by an administrator, by NTP, by a host that wakes up. Two moments of it may
+then lie on either side, and the difference between them means nothing. So durations are measured on the boot clock.
+"""
+
+import ast
+from collections.abc import Iterator
+from pathlib import Path
+
+from tests.source import PACKAGE, functions, name_of
+
+_ORDERED = (ast.Lt, ast.LtE, ast.Gt, ast.GtE)
+
+#: Who measures by the wall clock nevertheless, and why a step of it does no harm there.
+BY_WALL_CLOCK = {
+    "domain/delivery/delivery.py: _poison": "outlives the daemon; it needs five refusals as well",
+    "domain/delivery/delivery.py: is_signed_twice": "people agree on a day",
+    "domain/delivery/streams.py: _schedule": "outlives the daemon; capped by the longest pause there is",
+    "domain/session/deadlines.py: _timers": "outlives the daemon; capped by the longest pause there is",
+    "domain/session/deadlines.py: _timers_of_pairing": "outlives the daemon; capped by the window",
+    "domain/session/link.py: qr_produced": "both times are of this very moment",
+    "domain/session/restart.py: after_crash": "outlives the daemon; crashes dated later than now do not count",
+    "domain/session/session.py: left_s": "codes of 0.2 or before only; capped by the life of a code",
+    "domain/session/session.py: life_s": "both times were told by one reading",
+    "engines/openwa.py: _report_missed": "a line for people: the engine's times are all that is known",
+    "engines/openwa.py: note_code": "an age measured on the boot clock, told as wall time",
+    "services/delivery/attempts.py: _conclude": "both times are of this very moment, or a figure for people",
+    "services/monitoring/host_monitor.py: _loss_of": "clamped by what has passed on the boot clock since the last look",
+    "store/backup/epochs.py: begin_epoch": "numbers only rise: the last one given out counts too",
+    "store/backup/epochs.py: last_number_before": "numbers only rise: the last one given out counts too",
+    "store/delivery/retention.py: _seq_before": "days",
+    "store/delivery/retention.py: prune": "days",
+    "store/ids.py: new_id": "an id needs no order",
+    "watcher/qr.py: _age_s": "believed only where the boot clock agrees",
+    "watcher/qr.py: _note": "an age measured on the boot clock, told as wall time",
+    "webhooks/sender.py: _retry_after_s": "what a header says; capped",
+    "services/upkeep/housekeeping.py: _next_copy": "a name only; the names rise",
+}
+#: A counter, or a place in an image: not a time.
+NO_TIMES = ("domain/delivery/endpoint_queue.py: _next_probe", "watcher/png.py: is_whole_png")
+
+
+def is_wall_time(node: ast.expr) -> bool:
+    """Tell whether a value is a moment of the wall clock, going by its name."""
+    name = node.id if isinstance(node, ast.Name) else node.attr if isinstance(node, ast.Attribute) else ""
+    return name in ("at", "now_at") or name.endswith("_at") or name == "st_mtime"
+
+
+def measures(node: ast.AST) -> bool:
+    """Tell whether moments of the wall clock are subtracted, ordered, or the newest of them is taken."""
+    match node:
+        case ast.Compare(left=left, ops=ops, comparators=others):
+            return any(isinstance(op, _ORDERED) for op in ops) and any(map(holds_wall_time, (left, *others)))
+        case ast.BinOp(left=left, op=ast.Sub(), right=right):
+            return holds_wall_time(left) or holds_wall_time(right)
+        case ast.Call(func=ast.Name(id="min" | "max"), args=arguments):
+            return any(map(holds_wall_time, arguments))
+        case _:
+            return False
+
+
+def holds_wall_time(node: ast.AST) -> bool:
+    """Tell whether a moment of the wall clock is in there; what a method is given is its own affair."""
+    if isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute):
+        return holds_wall_time(node.func.value)
+    if isinstance(node, ast.expr) and is_wall_time(node):
+        return True
+    return any(map(holds_wall_time, ast.iter_child_nodes(node)))
+
+
+def measuring_functions(path: Path) -> Iterator[str]:
+    for owner in functions(path):
+        if any(map(measures, ast.walk(owner))):
+            yield f"{name_of(path).removeprefix('openwa_manager/')}: {owner.name}"
+
+
+def test_nothing_is_decided_by_the_wall_clock_without_a_reason() -> None:
+    found = {each for path in PACKAGE for each in measuring_functions(path) if not each.startswith("simulator/")}
+
+    assert found == {*BY_WALL_CLOCK, *NO_TIMES}
