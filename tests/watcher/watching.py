@@ -1,9 +1,11 @@
 """A watcher at work, and what it saw."""
 
 import asyncio
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass, field
+from functools import partial
+from itertools import count
 from pathlib import Path
 
 import pytest
@@ -40,6 +42,7 @@ class Collector:
     awaited: dict[SessionId, Launch] = field(default_factory=dict)
     seen: list[QrImage] = field(default_factory=list)
     news: asyncio.Event = field(default_factory=asyncio.Event)
+    numbers: Iterator[int] = field(default_factory=count)
     wake: Callable[[], None] = lambda: None
     expect: Callable[[SessionId, LaunchId], None] = lambda *_: None
 
@@ -68,15 +71,25 @@ class Collector:
         return place
 
     async def until_open(self, tick: Callable[[], Awaitable[None]] = settle) -> None:
-        """Return once the watch is known to work: what is written from now on is seen."""
-        seen = len(self.of(PROBE))
-        for number in range(1000):
-            await asyncio.to_thread(write_qr, self.place(PROBE), png(b"%d" % number, 9))
+        """Return once the watch is known to work: what is written from now on is seen.
+
+        The first two images may be found by the scans before and after the watch opens; the third is the watch's.
+        """
+        for _ in range(3):
+            await self._until_probe_seen(tick)
+
+    async def _until_probe_seen(self, tick: Callable[[], Awaitable[None]]) -> None:
+        for _ in range(1000):
+            image = png(b"%d" % next(self.numbers), 9)
+            await asyncio.to_thread(write_qr, self.place(PROBE), image)
             await tick()
             with suppress(TimeoutError):
-                await until(lambda: len(self.of(PROBE)) > seen, within_s=0.02)
+                await until(partial(self._has_seen, image), within_s=0.02)
                 return
         pytest.fail("the watch never opened")
+
+    def _has_seen(self, image: bytes) -> bool:
+        return image in self.of(PROBE)
 
 
 def made(root: Path) -> Path:
