@@ -98,6 +98,26 @@ def test_a_host_without_room_delays_a_start_says_why_and_makes_up_for_it(serve: 
     daemon.until("acme", "connected")
 
 
-def reason_of(daemon: Daemon) -> dict[str, Json]:
-    reason = daemon.session("acme").body["reason"]
+def reason_of(daemon: Daemon, name: str = "acme") -> dict[str, Json]:
+    reason = daemon.session(name).body["reason"]
     return reason if isinstance(reason, dict) else {"code": None}
+
+
+def test_a_row_that_cannot_be_read_keeps_neither_the_daemon_nor_another_session_from_starting(serve: Serve) -> None:
+    daemon = serve(engine_env=SCANNED)
+    for name in ("damaged", "other"):
+        daemon.create(name)
+        daemon.until(name, "connected")
+    daemon.ask("POST", "/v1/sessions/damaged/stop")
+    daemon.until("damaged", "stopped")
+    daemon.kill()
+    with closing(sqlite3.connect(daemon.home / "manager.db")) as database, database:
+        database.execute("UPDATE session SET restarts = '{' WHERE session_id = 'damaged'")
+
+    daemon.start()
+
+    daemon.until("other", "connected")
+    damaged = daemon.session("damaged").body
+    assert (damaged["status"], reason_of(daemon, "damaged")["code"]) == ("failed", "internal_error")
+    daemon.ask("POST", "/v1/sessions/damaged/start")
+    daemon.until("damaged", "connected")

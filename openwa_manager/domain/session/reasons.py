@@ -276,6 +276,18 @@ class Rebuilt:
         return "found alive after the database was lost" if self.has_engine else "its directory outlived the database"
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RowUnreadable:
+    """What the registry holds of this session cannot be read; `error` is what the reader said."""
+
+    error: str
+
+    @property
+    def sentence(self) -> str:
+        """Return it for people."""
+        return f"its row in the registry cannot be read ({self.error}): check env and labels, then start or delete it"
+
+
 #: The store keeps facts under the name of their class: facts it does not know come back as Words.
 Facts = (
     Words
@@ -294,6 +306,7 @@ Facts = (
     | NotScanned
     | Restriction
     | Rebuilt
+    | RowUnreadable
 )
 
 #: What a code says by itself.

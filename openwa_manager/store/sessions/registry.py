@@ -2,13 +2,15 @@
 
 import dataclasses
 import sqlite3
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from operator import attrgetter
 
+import structlog
 from pydantic import TypeAdapter
 
 from openwa_manager.domain.delivery.events import Event, StoredEvent
-from openwa_manager.domain.session.reasons import ReasonCode
+from openwa_manager.domain.session.reasons import Reason, ReasonCode, RowUnreadable
 from openwa_manager.domain.session.session import (
     Desired,
     Ending,
@@ -28,6 +30,8 @@ from openwa_manager.store.columns import Column, query, text, to_json
 from openwa_manager.store.delivery import outbox
 from openwa_manager.store.sessions import engine_events
 from openwa_manager.store.sessions.reasons import reason_of, reason_to_json
+
+_log = structlog.get_logger()
 
 #: How many steps of each session are kept.
 STEPS_KEPT = 500
@@ -59,6 +63,17 @@ _SESSION_SCALARS = (
     "updated_at",
     "started_at",
     "connected_at",
+    "last_connected_at",
+    "last_seen_at",
+)
+#: What a session keeps whose other columns cannot be read: any value of these fits its field.
+_KEPT_OF_UNREADABLE = (
+    "inner_id",
+    "launch_count",
+    "qr_seq",
+    "event_seq",
+    "phone_number",
+    "push_name",
     "last_connected_at",
     "last_seen_at",
 )
@@ -137,14 +152,26 @@ def remove_session(connection: sqlite3.Connection, session_id: SessionId, events
 
 
 def load_sessions(connection: sqlite3.Connection) -> list[Session]:
-    """Return all sessions as they were saved, oldest first."""
-    return [_session_of(row) for row in query(connection, _LOAD_SESSIONS)]
+    """Return all sessions as they were saved, oldest first; one that cannot be read comes back as failed."""
+    with _any_text(connection):
+        return [_session_of(row) for row in query(connection, _LOAD_SESSIONS)]
 
 
 def load_session(connection: sqlite3.Connection, session_id: SessionId) -> Session | None:
-    """Return one session as it was saved; None when there is none."""
-    row = query(connection, _LOAD_SESSION, (session_id,)).fetchone()
+    """Return one session as it was saved, or as failed if it cannot be read; None when there is none."""
+    with _any_text(connection):
+        row = query(connection, _LOAD_SESSION, (session_id,)).fetchone()
     return _session_of(row) if row else None
+
+
+@contextmanager
+def _any_text(connection: sqlite3.Connection) -> Iterator[None]:
+    """Read text that is not UTF-8 too: SQLite lets it in, and one such row would end the whole query."""
+    connection.text_factory = lambda stored: stored.decode(errors="replace")
+    try:
+        yield
+    finally:
+        connection.text_factory = str
 
 
 def read_timeline(connection: sqlite3.Connection, session_id: SessionId, limit: int) -> list[Step]:
@@ -216,6 +243,51 @@ def _nested(value: Ending | Qr | Restarts | None) -> str | None:
 
 
 def _session_of(row: sqlite3.Row) -> Session:
+    try:
+        return _whole_session_of(row)
+    except ValueError as error:  # pydantic's too
+        why = str(error).partition("\n")[0]  # what follows may quote the row, with what is secret in it
+        _log.error("session_row_unreadable", session_id=row["session_id"], error=why)
+        return _failed_session_of(row, why)
+
+
+def _failed_session_of(row: sqlite3.Row, why: str) -> Session:
+    """Return what can be told of a session whose row cannot be read; it waits for a person, and nobody starts it.
+
+    Its numbers go on, so that no event is taken for an older one. A live engine of it is found as one that the registry
+    does not know.
+    """
+    return Session(
+        session_id=SessionId(row["session_id"]),
+        spec=Spec(
+            user_id=row["user_id"],
+            engine=row["engine"],
+            labels=_strings_or_empty(row["labels"]),
+            env=_strings_or_empty(row["env"]),
+            proxy_url=row["proxy_url"],
+            memory_limit_bytes=row["memory_limit_bytes"],
+        ),
+        engine_key=row["engine_key"],
+        created_at=row["created_at"],
+        updated_at=row["updated_at"],
+        process=ProcessState.FAILED,
+        reason=Reason(
+            code=ReasonCode.INTERNAL_ERROR,
+            facts=RowUnreadable(error=why),
+            at=row["updated_at"],
+        ),
+        **{name: row[name] for name in _KEPT_OF_UNREADABLE},
+    )
+
+
+def _strings_or_empty(stored: str) -> dict[str, str]:
+    try:
+        return _STRINGS.validate_json(stored)
+    except ValueError:
+        return {}
+
+
+def _whole_session_of(row: sqlite3.Row) -> Session:
     return Session(
         session_id=SessionId(row["session_id"]),
         spec=Spec(

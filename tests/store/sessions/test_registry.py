@@ -3,6 +3,7 @@ import sqlite3
 from functools import partial
 from typing import TypeVar
 
+import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
@@ -221,3 +222,40 @@ def test_what_is_saved_is_the_same_whether_the_former_state_is_known_or_not(
 
         assert load_sessions(connection) == known
         remove_session(connection, session.session_id, [])
+
+
+DAMAGE = [
+    ("process", "'of a later version'"),
+    ("restarts", "'{'"),
+    ("reason", '\'{"code": "of a later version"}\''),
+    ("labels", "'[]'"),
+    ("qr", "'{}'"),
+    ("link", "cast(x'ff' AS TEXT)"),
+]
+
+
+@pytest.mark.parametrize(("column", "value"), DAMAGE)
+def test_a_row_that_cannot_be_read_fails_its_session_only(
+    connection: sqlite3.Connection, column: str, value: str
+) -> None:
+    for each in (a_session(), a_session(SessionId("other"), process=ProcessState.STOPPED)):
+        save_session(connection, dataclasses.replace(each, event_seq=7), [], [])
+    connection.execute(f"UPDATE session SET {column} = {value} WHERE session_id = ?", (ID,))  # noqa: S608
+
+    loaded = {each.session_id: each for each in load_sessions(connection)}
+
+    assert loaded[SessionId("other")].process is ProcessState.STOPPED
+    assert (loaded[ID].process, loaded[ID].event_seq, loaded[ID].launch) == (ProcessState.FAILED, 7, None)
+    reason = loaded[ID].reason
+    assert reason is not None
+    assert reason.code is ReasonCode.INTERNAL_ERROR
+    assert "cannot be read" in reason.detail
+
+
+def test_text_that_is_not_utf8_is_read_with_its_other_letters(connection: sqlite3.Connection) -> None:
+    save_session(connection, a_session(), [], [])
+    connection.execute("UPDATE session SET push_name = cast(x'416eff' AS TEXT)")
+
+    (loaded,) = load_sessions(connection)
+
+    assert loaded.push_name == "An\N{REPLACEMENT CHARACTER}"
