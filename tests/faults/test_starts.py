@@ -56,7 +56,10 @@ def test_the_code_of_an_engine_that_had_to_queue_is_seen(serve: Serve) -> None:
     assert (shown.status, shown.number("attempt")) == (200, 1)
 
 
-def test_after_a_boot_of_the_host_those_connected_last_start_first(serve: Serve) -> None:
+@pytest.mark.parametrize("has_rebooted", [False, True])
+def test_of_engines_that_went_with_their_daemon_those_connected_last_start_first(
+    serve: Serve, has_rebooted: bool
+) -> None:
     daemon = serve(engine_env=SCANNED)
     names = ["first", "second", "third", "fourth"]
     for name in names:
@@ -66,8 +69,9 @@ def test_after_a_boot_of_the_host_those_connected_last_start_first(serve: Serve)
     daemon.kill()
     for pid in engines_below(daemon.home):
         os.kill(pid, signal.SIGKILL)
-    with closing(sqlite3.connect(daemon.home / "manager.db")) as database, database:
-        database.execute("UPDATE launch SET boot_id = 'the boot before this one'")
+    if has_rebooted:
+        with closing(sqlite3.connect(daemon.home / "manager.db")) as database, database:
+            database.execute("UPDATE launch SET boot_id = 'the boot before this one'")
     daemon._settings |= {"START_CONCURRENCY": "1", "START_SPACING_S": "0.1"}
     daemon.start()
 

@@ -245,8 +245,10 @@ def _replace_dead(context: Context, stimulus: Resumed) -> Outcome:
     session = context.session
     if session.pid is None:
         outcome = queued(context, session, session.restarts.last_reason or ReasonCode.REQUESTED)
-    elif stimulus.host_rebooted:
-        outcome = restarted(context, ReasonCode.ENGINE_EXITED).with_evidence(host_rebooted=True)
+    elif stimulus.at_daemon_start:
+        ended = stimulus.exit
+        outcome = restarted(context, ReasonCode.ENGINE_EXITED)
+        outcome = outcome.with_evidence(found_dead=True, exit_code=ended.exit_code, signal=ended.signal)
     else:
         return crashed(context, ReasonCode.ENGINE_EXITED, stimulus.exit)
     return outcome.then(Sweep(launch=session.launch)) if session.launch else outcome

@@ -66,12 +66,13 @@ class LaunchObservation(Observation):
 class Resumed(Observation):
     """The daemon took the session up again; `is_alive` tells whether its recorded process lives, `exit` how it ended.
 
-    `identity` is the process found by its launch id where the record had none; `host_rebooted` excuses a death.
+    `identity` is the process found by its launch id where the record had none. `at_daemon_start` excuses a death: the
+    engine went with the daemon or with the whole host (a reboot, a restarted container, a killed control group).
     """
 
     is_alive: bool
     identity: Identity | None = None
-    host_rebooted: bool = False
+    at_daemon_start: bool = False
     exit: Exit = field(default_factory=Exit)
 
 

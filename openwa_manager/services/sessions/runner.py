@@ -1,7 +1,7 @@
 """Runs a supervisor for every session: those recorded, from the daemon's start on, and those that are created."""
 
 import asyncio
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from contextlib import suppress
 
 import structlog
@@ -17,12 +17,15 @@ from openwa_manager.services.starting.dependencies import Dependencies
 from openwa_manager.services.starting.progress import Progress
 from openwa_manager.services.starting.reconciler import (
     end_remaining_processes,
-    examine_when_possible,
+    examine_at_start,
     latest_connection_first,
 )
 from openwa_manager.store.sessions import registry
 
 _log = structlog.get_logger()
+
+#: How long those who can start wait for those that are still being looked at, so that all start in their order.
+_ORDER_WITHIN_S = 5.0
 
 
 class SessionRunner:
@@ -53,9 +56,7 @@ class SessionRunner:
             group.create_task(end_remaining_processes(self._last_launches, self._dependencies))
             for supervisor in supervisors:
                 group.create_task(self._keep(supervisor))
-            async with asyncio.TaskGroup() as adoption:
-                for supervisor in supervisors:
-                    adoption.create_task(self._resume(supervisor))
+            await self._resume_all(supervisors)
             self._progress.finish()
             alive = sum(each.session.pid is not None for each in self._supervisors)
             _log.info("sessions_resumed", count=len(supervisors), alive=alive)
@@ -113,8 +114,27 @@ class SessionRunner:
             raise DrainingError("the daemon is not taking new sessions now")
         return self._group
 
+    async def _resume_all(self, supervisors: Sequence[Supervisor]) -> None:
+        """Take up all sessions at once; engines start in the order given here, whichever was looked at first."""
+        clock, gate = self._dependencies.clock, self._dependencies.gate
+        missing, all_resumed = {each.session.session_id for each in supervisors}, asyncio.Event()
+
+        async def resume(supervisor: Supervisor) -> None:
+            await self._resume(supervisor)
+            missing.discard(supervisor.session.session_id)
+            if not missing:
+                all_resumed.set()
+
+        gate.hold()
+        async with asyncio.TaskGroup() as adoption:
+            for supervisor in supervisors:
+                adoption.create_task(resume(supervisor))
+            if missing:
+                await clock.wait(all_resumed, clock.now().boot_s + _ORDER_WITHIN_S)
+            gate.release([each.session.session_id for each in supervisors])
+
     async def _resume(self, supervisor: Supervisor) -> None:
-        resumed = await examine_when_possible(supervisor.session, self._dependencies)
+        resumed = await examine_at_start(supervisor.session, self._dependencies)
         with suppress(OpenwaManagerError):  # a supervisor that fails meanwhile is taken up again by its bulkhead
             await supervisor.hear((resumed,))
         self._progress.count_adopted()

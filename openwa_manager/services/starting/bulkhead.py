@@ -89,7 +89,7 @@ async def _start_over(supervisor: Supervised, dependencies: Dependencies, *, is_
     if is_given_up and session.process is ProcessState.STOPPING and session.launch is not None:
         supervisor.tell(await _end(session, session.launch, dependencies))
         return
-    supervisor.tell(await examine(session, dependencies))
+    supervisor.tell(await examine(session, dependencies, at_daemon_start=False))
     if is_given_up:
         supervisor.tell(SupervisionFailed())
 

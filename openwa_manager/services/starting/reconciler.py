@@ -2,13 +2,13 @@
 
 import asyncio
 from collections.abc import Mapping
+from dataclasses import replace
 
 import structlog
 
-from openwa_manager.domain.ports import Launcher, Target
-from openwa_manager.domain.session.session import Identity, LaunchId, Session, SessionId
+from openwa_manager.domain.ports import Target
+from openwa_manager.domain.session.session import LaunchId, Session, SessionId
 from openwa_manager.domain.session.stimuli import Resumed
-from openwa_manager.processes.reading.identity import boot_id
 from openwa_manager.services.starting.dependencies import Dependencies
 
 _log = structlog.get_logger()
@@ -16,8 +16,13 @@ _log = structlog.get_logger()
 _RETRY_S = 1.0
 
 
-async def examine(session: Session, dependencies: Dependencies) -> Resumed:
+async def examine(session: Session, dependencies: Dependencies, *, at_daemon_start: bool) -> Resumed:
     """Return what became of the session's engine while nobody watched; a stranger under its pid is never touched."""
+    resumed = await _examine(session, dependencies)
+    return replace(resumed, at_daemon_start=at_daemon_start)
+
+
+async def _examine(session: Session, dependencies: Dependencies) -> Resumed:
     launch = session.launch
     if launch is None:
         return Resumed(is_alive=False)
@@ -26,7 +31,7 @@ async def examine(session: Session, dependencies: Dependencies) -> Resumed:
     if identity is None:
         return Resumed(is_alive=False)
     if not launcher.is_alive(identity):
-        return await _examine_dead(identity, launcher)
+        return Resumed(is_alive=False, exit=await launcher.wait(identity))
     if launcher.is_locked(session.session_id):
         return Resumed(is_alive=True, identity=identity)
     target = Target(
@@ -52,17 +57,12 @@ async def end_remaining_processes(ended: Mapping[SessionId, LaunchId], dependenc
             sweeps.create_task(sweep(session_id, launch_id))
 
 
-async def _examine_dead(identity: Identity, launcher: Launcher) -> Resumed:
-    has_rebooted = identity.boot_id != boot_id()
-    return Resumed(is_alive=False, host_rebooted=has_rebooted, exit=await launcher.wait(identity))
-
-
-async def examine_when_possible(session: Session, dependencies: Dependencies) -> Resumed:
-    """Return what `examine` does; try again every second while the host has no file descriptor left for it."""
+async def examine_at_start(session: Session, dependencies: Dependencies) -> Resumed:
+    """Do the same when the daemon starts; try again every second while the host has no file descriptor left for it."""
     clock = dependencies.clock
     while True:
         try:
-            return await examine(session, dependencies)
+            return await examine(session, dependencies, at_daemon_start=True)
         except OSError as error:  # too many open files, as a rule
             _log.warning("process_not_examined", error=str(error), retry_in_s=_RETRY_S)
         await clock.sleep_until(clock.now().boot_s + _RETRY_S)

@@ -4,7 +4,7 @@ A slot is held from the grant until the session's engine answers or its start is
 """
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 
 from openwa_manager.domain.ports import Clock
@@ -43,6 +43,7 @@ class StartGate:
         self._waiting: dict[SessionId, _QueuedSession] = {}
         self._booting: set[SessionId] = set()
         self._next_boot_s = 0.0
+        self._is_held = False
         self._changed = asyncio.Event()
 
     def enter(self, session_id: SessionId, delay: Callable[[Shortage], None]) -> asyncio.Event:
@@ -60,6 +61,18 @@ class StartGate:
             self._waiting[session_id] = place
             self._changed.set()
         return place.turn
+
+    def hold(self) -> None:
+        """Let nobody boot until `release`: those who enter meanwhile wait."""
+        self._is_held = True
+
+    def release(self, order: Sequence[SessionId]) -> None:
+        """Let those boot who wait, in this order, whoever entered first; who is not named comes after them."""
+        rank = {session_id: number for number, session_id in enumerate(order)}
+        by_rank = sorted(self._waiting, key=lambda session_id: rank.get(session_id, len(rank)))
+        self._waiting = {session_id: self._waiting[session_id] for session_id in by_rank}
+        self._is_held = False
+        self._changed.set()
 
     def leave(self, session_id: SessionId) -> None:
         """Give back the session's slot or place in the queue; without effect when it has neither."""
@@ -89,7 +102,7 @@ class StartGate:
             place.turn.set()
 
     def _has_slot(self) -> bool:
-        return len(self._booting) < self._concurrency
+        return not self._is_held and len(self._booting) < self._concurrency
 
     def _take(self, session_id: SessionId) -> None:
         self._booting.add(session_id)

@@ -173,8 +173,8 @@ class Driver:
     def end(self) -> None:
         self.send(EngineEnded(launch_id=self.launch_id, exit=Exit(exit_code=0)))
 
-    def resume(self, *, is_alive: bool, identity: Identity | None = None, host_rebooted: bool = False) -> None:
-        self.send(Resumed(is_alive=is_alive, identity=identity, host_rebooted=host_rebooted))
+    def resume(self, *, is_alive: bool, identity: Identity | None = None, at_daemon_start: bool = False) -> None:
+        self.send(Resumed(is_alive=is_alive, identity=identity, at_daemon_start=at_daemon_start))
 
     def _take(self, decided: Decided) -> None:
         self.session = decided.session

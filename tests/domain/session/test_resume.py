@@ -100,7 +100,7 @@ def test_an_engine_unlinked_while_nobody_watched_shows_its_code() -> None:
 
 
 @pytest.mark.parametrize("make", [booting, running, connected])
-def test_an_engine_that_died_meanwhile_has_crashed(make: Make) -> None:
+def test_an_engine_that_died_while_its_supervisor_was_started_over_has_crashed(make: Make) -> None:
     driver = make()
 
     driver.resume(is_alive=False)
@@ -109,16 +109,26 @@ def test_an_engine_that_died_meanwhile_has_crashed(make: Make) -> None:
     assert "session.crashed" in driver.told()
 
 
-def test_an_engine_that_died_with_its_host_is_restarted_at_once_for_free() -> None:
+def test_an_engine_found_dead_by_a_new_daemon_is_restarted_at_once_for_free() -> None:
     driver = connected()
 
-    driver.resume(is_alive=False, host_rebooted=True)
+    driver.resume(is_alive=False, at_daemon_start=True)
     driver.boot()
 
     assert driver.told() == ["session.status", "session.disconnected", "session.restarted"]
     book = driver.session.restarts
     assert (book.count, book.streak, book.last_reason) == (1, 0, ReasonCode.ENGINE_EXITED)
-    assert driver.steps[0].evidence == {"host_rebooted": True}
+    assert driver.steps[0].evidence == {"found_dead": True, "exit_code": None, "signal": None}
+
+
+def test_engines_that_die_with_their_daemon_again_and_again_do_not_loop() -> None:
+    driver = connected()
+
+    for _ in range(10):
+        driver.resume(is_alive=False, at_daemon_start=True)
+        driver.boot()
+
+    assert (driver.session.process, driver.session.restarts.streak) == (ProcessState.RUNNING, 0)
 
 
 def test_a_launch_that_never_became_a_process_is_launched_anew_after_a_sweep() -> None:

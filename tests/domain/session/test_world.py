@@ -123,15 +123,15 @@ class World(RuleBasedStateMachine):
             self.live = None
         self.send(EngineEnded(launch_id=launch_id, exit=Exit()))
 
-    @rule(host_rebooted=st.booleans(), seconds=st.sampled_from([0.0, 100.0, 5000.0]))
-    def the_daemon_dies_and_comes_back(self, host_rebooted: bool, seconds: float) -> None:
-        if host_rebooted:
+    @rule(with_engine=st.booleans(), seconds=st.sampled_from([0.0, 100.0, 5000.0]))
+    def the_daemon_dies_and_comes_back(self, with_engine: bool, seconds: float) -> None:
+        if with_engine:
             self.live = None
         self.spawning, self.must_forget = None, False  # a spawn that was not begun never comes
         self.to_end.clear()
         self.driver.sleep_daemon(seconds)
         found = self.live.identity if self.live else None
-        self.send(Resumed(is_alive=found is not None, identity=found, host_rebooted=host_rebooted))
+        self.send(Resumed(is_alive=found is not None, identity=found, at_daemon_start=with_engine))
 
     @precondition(lambda self: self.spawning is not None)
     @rule()
@@ -139,7 +139,7 @@ class World(RuleBasedStateMachine):
         assert self.spawning is not None
         self.pids += 1
         self.live = _Process(self.spawning, an_identity(self.pids))
-        self.the_daemon_dies_and_comes_back(host_rebooted=False, seconds=1.0)
+        self.the_daemon_dies_and_comes_back(with_engine=False, seconds=1.0)
 
     @precondition(lambda self: self.must_forget)
     @rule()

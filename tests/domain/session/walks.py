@@ -141,7 +141,7 @@ of_launch = words | st.one_of(
 )
 of_no_launch = st.one_of(
     st.builds(Resumed, is_alive=st.just(True), identity=st.integers(1, 9).map(an_identity)),
-    st.builds(Resumed, is_alive=st.just(False), host_rebooted=st.booleans(), exit=exits),
+    st.builds(Resumed, is_alive=st.just(False), at_daemon_start=st.booleans(), exit=exits),
     st.just(SlotGranted(launch=a_launch(1, AT))),
     st.builds(SlotDelayed, code=st.sampled_from([ReasonCode.MEMORY_LOW, ReasonCode.DISK_FULL])),
     st.just(DirectoryRemoved()),
