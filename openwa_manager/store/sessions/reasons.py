@@ -1,15 +1,18 @@
 """How a reason is kept in a column: the code, the facts under the name of their class, and the sentence they make."""
 
 import dataclasses
+import re
 from collections.abc import Mapping
 from typing import get_args
 
 from pydantic import BaseModel, JsonValue, TypeAdapter, ValidationError
 
-from openwa_manager.domain.session.reasons import Facts, Reason, ReasonCode, Words
+from openwa_manager.domain.session.reasons import Facts, Reason, ReasonCode, Silence, Words
 from openwa_manager.store.columns import to_json
 
 _TYPE = "type"
+#: How 0.1 wrote it.
+_SILENCE = re.compile(r"no sign of life for (\d{1,9}) s")
 _TYPES: Mapping[str, TypeAdapter[Facts]] = {kind.__name__: TypeAdapter(kind) for kind in get_args(Facts)}
 
 
@@ -38,9 +41,16 @@ def reason_of(stored: str | None) -> Reason | None:
     return Reason(code=row.code, facts=_facts_of(row), at=row.at)
 
 
+def _facts_of_sentence(detail: str) -> Facts | None:
+    """Return what a version before 0.2 meant: of its sentences only that of silence decides anything later."""
+    if silence := _SILENCE.fullmatch(detail):
+        return Silence(limit_s=float(silence[1]))
+    return Words(text=detail) if detail else None
+
+
 def _facts_of(row: _Row) -> Facts | None:
     if row.facts is None:
-        return None if "facts" in row.model_fields_set or not row.detail else Words(text=row.detail)
+        return None if "facts" in row.model_fields_set else _facts_of_sentence(row.detail)
     known = _TYPES.get(str(row.facts.get(_TYPE)))
     try:
         return known.validate_python(row.facts) if known else Words(text=row.detail)

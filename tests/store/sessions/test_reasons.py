@@ -31,11 +31,17 @@ def test_no_reason_stays_none() -> None:
     assert reason_of(reason_to_json(None)) is None
 
 
-@pytest.mark.parametrize(("detail", "facts"), [(SENTENCE, Words(text=SENTENCE)), ("", None)])
+@pytest.mark.parametrize(("detail", "facts"), [("a cable is cut", Words(text="a cable is cut")), ("", None)])
 def test_a_reason_of_a_version_without_facts_keeps_its_sentence(detail: str, facts: Facts | None) -> None:
     stored = json.dumps({"code": "network", "detail": detail, "at": 1.0})
 
     assert reason_of(stored) == Reason(code=ReasonCode.NETWORK, facts=facts, at=1.0)
+
+
+def test_silence_of_a_version_without_facts_is_still_silence() -> None:
+    stored = json.dumps({"code": "network", "detail": "no sign of life for 120 s", "at": 1.0})
+
+    assert reason_of(stored) == Reason(code=ReasonCode.NETWORK, facts=Silence(limit_s=120.0), at=1.0)
 
 
 @pytest.mark.parametrize("facts", [{"type": "Invented"}, {"type": "Silence"}, {}, {"type": "Silence", "limit_s": "x"}])
