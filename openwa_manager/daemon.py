@@ -14,6 +14,7 @@ from aiohttp import web
 from openwa_manager import logs
 from openwa_manager.api.admission.admin_key import make_admin_key
 from openwa_manager.api.admission.authenticator import Authenticator
+from openwa_manager.api.admission.connection_limits import ConnectionLimits, free_descriptor_count
 from openwa_manager.api.admission.host_check import HostCheck
 from openwa_manager.api.app import control_app
 from openwa_manager.api.intake import intake_app
@@ -115,7 +116,8 @@ async def _work(parts: Parts, control: web.Application, service_manager: Service
     async with asyncio.TaskGroup() as services:
         async with AsyncExitStack() as listeners:
             intake = intake_app(parts.sessions, parts.inbox, parts.backpressure.is_full)
-            await listen(parts.listen_addresses, control, intake, listeners)
+            limits = ConnectionLimits.within(free_descriptor_count())
+            await listen(parts.listen_addresses, control, intake, listeners, limits)
             running = [services.create_task(each.run()) for each in parts.services]
             await parts.announcer.announce("manager.started")
             gc.freeze()  # a full collection that looks at all that is loaded would stop the loop for 20 to 50 ms

@@ -99,3 +99,24 @@ def test_the_simulator_needs_the_standard_library_only() -> None:
     names = {name.partition(".")[0] for path in PACKAGE if room_of(path) == "simulator" for name in imports(path)}
 
     assert names - sys.stdlib_module_names == {"openwa_manager"}
+
+
+def test_no_route_answers_an_expectation_before_the_door() -> None:
+    """aiohttp does so as soon as it has found a route, unless the route says otherwise."""
+    adding = ("add_route", "add_get", "add_post", "ResourceRoute")
+    calls = [
+        (path, node)
+        for path in PACKAGE
+        if room_of(path) == "api"
+        for node in ast.walk(tree_of(path))
+        if isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute) and node.func.attr in adding
+    ]
+
+    hasty = [
+        f"{name_of(path)}:{node.lineno}"
+        for path, node in calls
+        if "expect_handler" not in {each.arg for each in node.keywords}
+    ]
+
+    assert calls
+    assert hasty == []

@@ -8,6 +8,7 @@ from aiohttp import web
 
 from openwa_manager.api.admission.authenticator import Authenticator
 from openwa_manager.api.admission.authorizer import Authorizer
+from openwa_manager.api.admission.body_terms import agree_on_body, leave_to_the_door
 from openwa_manager.api.admission.host_check import HostCheck
 from openwa_manager.api.delivery.deliveries import DeliveryRoutes
 from openwa_manager.api.delivery.endpoints import EndpointRoutes
@@ -21,9 +22,9 @@ from openwa_manager.api.gateway.routes import SESSION_PREFIX
 from openwa_manager.api.host.health import HealthRoutes
 from openwa_manager.api.host.metrics import MetricsRoutes
 from openwa_manager.api.host.system import HostFacts, SystemRoutes
-from openwa_manager.api.middleware import assign_request_id, cut_broken_answer, log_answer, prepare_answer
+from openwa_manager.api.middleware import AnswerLog, assign_request_id, cut_broken_answer, prepare_answer
 from openwa_manager.api.openapi import OpenapiRoutes
-from openwa_manager.api.routing import Route
+from openwa_manager.api.routing import Route, Unmatched
 from openwa_manager.api.sessions.logs import LogRoutes
 from openwa_manager.api.sessions.qr import QrRoutes
 from openwa_manager.api.sessions.registry import RegistryRoutes
@@ -70,9 +71,16 @@ def control_app(
 ) -> web.Application:
     """Return the application that answers all calls but those of the engines."""
     table = make_table(dependencies, gateway)
-    admission = (host_check.check, authenticator.check, Authorizer(table).check)
+    admission = (host_check.check, authenticator.check, Authorizer(table).check, agree_on_body)
     app = web.Application(
-        middlewares=[assign_request_id, log_answer, answer_errors, answer_as_openwa, cut_broken_answer, *admission],
+        middlewares=[
+            assign_request_id,
+            AnswerLog().log,
+            answer_errors,
+            answer_as_openwa,
+            cut_broken_answer,
+            *admission,
+        ],
         client_max_size=BODY_MAX_BYTES,
     )
     app.on_response_prepare.append(prepare_answer)
@@ -86,9 +94,10 @@ def _add_routes(router: web.UrlDispatcher, table: Sequence[Route]) -> None:
     for each in table:
         if each.path.startswith(SESSION_PREFIX):
             continue
-        router.add_route(each.method, each.path, each.handler)
+        router.add_route(each.method, each.path, each.handler, expect_handler=leave_to_the_door)
         if each.method == "GET":
-            router.add_route("HEAD", each.path, each.handler)
+            router.add_route("HEAD", each.path, each.handler, expect_handler=leave_to_the_door)
+    router.register_resource(Unmatched(router))
 
 
 async def _end_streams(broadcaster: Broadcaster, _: web.Application) -> None:

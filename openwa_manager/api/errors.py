@@ -8,6 +8,7 @@ import structlog
 from aiohttp import web
 from aiohttp.typedefs import Handler
 
+from openwa_manager.api.admission.refusal_log import PATH_MAX
 from openwa_manager.api.request_keys import REQUEST_ID
 from openwa_manager.domain.errors import InvalidInputError, OpenwaManagerError
 
@@ -31,6 +32,7 @@ STATUS_OF: Mapping[str, int] = {
     "gone": 410,
     "too_large": 413,
     "unsupported_media_type": 415,
+    "expectation_failed": 417,
     "misdirected": 421,
     "invalid": 422,
     "invalid_recipient": 422,
@@ -83,6 +85,12 @@ class UnsupportedMediaTypeError(OpenwaManagerError):
     code = "unsupported_media_type"
 
 
+class ExpectationError(OpenwaManagerError):
+    """The caller expects of us what we do not do."""
+
+    code = "expectation_failed"
+
+
 class MisdirectedError(OpenwaManagerError):
     """The request was meant for another host."""
 
@@ -133,7 +141,7 @@ async def answer_errors(request: web.Request, handler: Handler) -> web.StreamRes
 
 
 def _fault(request: web.Request, error: Exception) -> web.Response:
-    _log.error("request_failed", request_id=request[REQUEST_ID], path=request.path, exc_info=error)
+    _log.error("request_failed", request_id=request[REQUEST_ID], path=request.path[:PATH_MAX], exc_info=error)
     detail = "this is a fault of ours; the log has more under the request id"
     return _response(request, "internal_error", detail)
 

@@ -8,6 +8,7 @@ from collections.abc import Awaitable, Callable, Mapping
 
 from aiohttp import web
 
+from openwa_manager.api.admission.body_terms import agree_on_body, leave_to_the_door
 from openwa_manager.api.errors import (
     BadRequestError,
     GoneError,
@@ -15,7 +16,7 @@ from openwa_manager.api.errors import (
     answer_errors,
 )
 from openwa_manager.api.middleware import assign_request_id, prepare_answer
-from openwa_manager.api.routing import read_whole, session_id_in
+from openwa_manager.api.routing import Unmatched, read_whole, session_id_in
 from openwa_manager.domain.delivery.events import Json, is_passed_through
 from openwa_manager.domain.errors import BacklogFullError, InvalidInputError
 from openwa_manager.domain.session.session import Launch
@@ -36,9 +37,12 @@ def intake_app(
 
     `is_full` tells whether there is no room for more undelivered events; `body_within_s` is how long a body may take.
     """
-    intake = web.Application(middlewares=[assign_request_id, answer_errors], client_max_size=BODY_MAX_BYTES)
+    middlewares = [assign_request_id, answer_errors, agree_on_body]
+    intake = web.Application(middlewares=middlewares, client_max_size=BODY_MAX_BYTES)
     intake.on_response_prepare.append(prepare_answer)
-    intake.router.add_post("/hooks/{session_id}/{launch_id}", Intake(sessions, inbox, is_full, body_within_s).receive)
+    receive = Intake(sessions, inbox, is_full, body_within_s).receive
+    intake.router.add_post("/hooks/{session_id}/{launch_id}", receive, expect_handler=leave_to_the_door)
+    intake.router.register_resource(Unmatched(intake.router))
     return intake
 
 

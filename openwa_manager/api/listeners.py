@@ -10,12 +10,15 @@ from aiohttp import web
 from aiohttp.http_exceptions import HttpProcessingError
 from aiohttp.web_protocol import RequestPayloadError
 
+from openwa_manager.api.admission.connection_limits import CappedSite, ConnectionLimits
 from openwa_manager.domain.errors import ConfigError
 
 _log = logging.getLogger(__name__)
 
 #: How long requests under way may still take once we stop.
 _SHUTDOWN_TIMEOUT_S = 2.0
+#: How long a connection may be idle: longer than a proxy in front of us keeps one (nginx: 60 s).
+_IDLE_S = 120.0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -45,9 +48,15 @@ class ListenAddresses:
 
 
 async def listen(
-    listen_addresses: ListenAddresses, control: web.Application, intake: web.Application, stack: AsyncExitStack
+    listen_addresses: ListenAddresses,
+    control: web.Application,
+    intake: web.Application,
+    stack: AsyncExitStack,
+    limits: ConnectionLimits,
 ) -> None:
     """Open the intake, the unix socket and the HTTP API; leaving the stack closes them, requests under way first.
+
+    Callers on the unix socket are still let in when those on TCP have used up theirs.
 
     Raises:
         ConfigError: an address is taken or not ours, or the TLS files cannot be used.
@@ -56,9 +65,9 @@ async def listen(
     intake_runner = await _runner(intake, stack)
     control_runner = await _runner(control, stack)
     listen_addresses.socket.unlink(missing_ok=True)
-    await _open(web.TCPSite(intake_runner, *listen_addresses.intake))
-    await _open(web.UnixSite(control_runner, listen_addresses.socket))
-    await _open(web.TCPSite(control_runner, *listen_addresses.control, ssl_context=tls))
+    await _open(CappedSite(intake_runner, listen_addresses.intake, limits.intake))
+    await _open(CappedSite(control_runner, listen_addresses.socket, limits.control_and_socket))
+    await _open(CappedSite(control_runner, listen_addresses.control, limits.control, tls))
 
 
 async def _open(site: web.BaseSite) -> None:
@@ -72,7 +81,13 @@ async def _open(site: web.BaseSite) -> None:
 
 async def _runner(app: web.Application, stack: AsyncExitStack) -> web.AppRunner:
     runner = web.AppRunner(
-        app, access_log=None, logger=_log, shutdown_timeout=_SHUTDOWN_TIMEOUT_S, handler_cancellation=True
+        app,
+        access_log=None,
+        logger=_log,
+        shutdown_timeout=_SHUTDOWN_TIMEOUT_S,
+        handler_cancellation=True,
+        keepalive_timeout=_IDLE_S,
+        auto_decompress=False,  # a body is refused that says it is compressed
     )
     stack.push_async_callback(runner.cleanup)  # also when it cannot be set up
     await runner.setup()

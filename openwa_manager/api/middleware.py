@@ -8,6 +8,7 @@ import structlog
 from aiohttp import web
 from aiohttp.typedefs import Handler
 
+from openwa_manager.api.admission.refusal_log import PATH_MAX, RefusalLog
 from openwa_manager.api.request_keys import BEGUN_ANSWER, CALLER, REQUEST_ID
 from openwa_manager.domain.errors import OpenwaManagerError
 
@@ -15,6 +16,8 @@ _log = structlog.get_logger()
 
 #: Requests to engines come by the thousand; what they change in sessions, the sessions log themselves.
 _FORWARDED = "/api/sessions/"
+#: From this status on a request was not served.
+_REFUSED = 400
 _ACCEPTABLE_REQUEST_ID = re.compile(r"[A-Za-z0-9._:-]{1,128}")
 
 
@@ -28,24 +31,33 @@ async def assign_request_id(request: web.Request, handler: Handler) -> web.Strea
         return await handler(request)
 
 
-@web.middleware
-async def log_answer(request: web.Request, handler: Handler) -> web.StreamResponse:
-    """Log how the request ended: as info what may have changed something, as debug what reads or is forwarded."""
-    clock_s = asyncio.get_running_loop().time
-    begun_s = clock_s()
-    response = await handler(request)
-    caller = request.get(CALLER)
-    is_harmless = request.method in ("GET", "HEAD") or request.path.startswith(_FORWARDED)
-    log = _log.debug if is_harmless else _log.info
-    log(
-        "request_answered",
-        method=request.method,
-        path=request.path,
-        status=response.status,
-        caller=caller.name if caller else None,
-        elapsed_ms=round((clock_s() - begun_s) * 1000, 3),
-    )
-    return response
+class AnswerLog:
+    """Logs how requests ended: as info what may have changed something, as debug what reads or is forwarded."""
+
+    def __init__(self) -> None:
+        self._refusals = RefusalLog()
+
+    @web.middleware
+    async def log(self, request: web.Request, handler: Handler) -> web.StreamResponse:
+        """Pass the request on, and log its answer."""
+        clock_s = asyncio.get_running_loop().time
+        begun_s = clock_s()
+        response = await handler(request)
+        caller = request.get(CALLER)
+        if caller is None and response.status >= _REFUSED:
+            self._refusals.note(request, response.status)
+            return response
+        is_harmless = request.method in ("GET", "HEAD") or request.path.startswith(_FORWARDED)
+        log = _log.debug if is_harmless else _log.info
+        log(
+            "request_answered",
+            method=request.method,
+            path=request.path[:PATH_MAX],
+            status=response.status,
+            caller=caller.name if caller else None,
+            elapsed_ms=round((clock_s() - begun_s) * 1000, 3),
+        )
+        return response
 
 
 @web.middleware
@@ -72,9 +84,9 @@ def _note_broken(request: web.Request, error: Exception) -> None:
         case ConnectionError():
             pass  # the caller has hung up
         case OpenwaManagerError():
-            _log.warning("answer_broke_off", path=request.path, error=str(error))
+            _log.warning("answer_broke_off", path=request.path[:PATH_MAX], error=str(error))
         case _:
-            _log.error("answer_broke_off", path=request.path, exc_info=error)
+            _log.error("answer_broke_off", path=request.path[:PATH_MAX], exc_info=error)
 
 
 async def prepare_answer(request: web.Request, response: web.StreamResponse) -> None:

@@ -9,6 +9,7 @@ from aiohttp import web
 from multidict import MultiMapping
 from pydantic import BaseModel, ValidationError
 
+from openwa_manager.api.admission.body_terms import leave_to_the_door
 from openwa_manager.api.errors import (
     BadRequestError,
     SlowRequestError,
@@ -103,6 +104,34 @@ def route(
         arguments=arguments,
         answers=answers,
     )
+
+
+class Unmatched(web.DynamicResource):
+    """Takes every path and method that no other resource of the router takes; add it last.
+
+    aiohttp would refuse them itself, and would before that answer an `Expect` header as it sees fit.
+    """
+
+    def __init__(self, router: web.UrlDispatcher) -> None:
+        super().__init__("/{rest:.*}")
+        self._router = router
+        self.add_route("*", _refuse_unmatched, expect_handler=leave_to_the_door)
+
+    async def resolve(self, request: web.Request) -> tuple[web.UrlMappingMatchInfo | None, set[str]]:
+        """Return the refusal: 405 with the methods that others allow at this path, or 404."""
+        match, _ = await super().resolve(request)
+        allowed: set[str] = set()
+        for other in self._router.resources():
+            if other is not self:
+                allowed |= (await other.resolve(request))[1]
+        if match is not None:
+            match["allowed"] = ",".join(sorted(allowed))
+        return match, set()
+
+
+async def _refuse_unmatched(request: web.Request) -> web.StreamResponse:
+    allowed = request.match_info["allowed"]
+    raise web.HTTPMethodNotAllowed(request.method, allowed.split(",")) if allowed else web.HTTPNotFound
 
 
 def session_id_in(request: web.Request) -> SessionId:

@@ -10,7 +10,7 @@ from structlog.testing import capture_logs
 
 from openwa_manager.api.app import BODY_MAX_BYTES
 from openwa_manager.api.errors import PROBLEM_TYPE, STATUS_OF, answer_errors
-from openwa_manager.api.middleware import assign_request_id, log_answer, prepare_answer
+from openwa_manager.api.middleware import AnswerLog, assign_request_id, prepare_answer
 from openwa_manager.domain.errors import (
     AlreadyRunningError,
     DrainingError,
@@ -153,11 +153,10 @@ async def test_no_answer_may_be_cached_or_sniffed(world: World) -> None:
         assert reply.headers["X-Content-Type-Options"] == "nosniff"
 
 
-@pytest.mark.parametrize("coding", ["Content-Encoding: gzip\nContent-Length: 8", "Transfer-Encoding: chunked"])
-async def test_a_body_in_a_broken_coding_is_a_bad_request(world: World, coding: str) -> None:
+async def test_a_body_in_a_broken_coding_is_a_bad_request(world: World) -> None:
     head = f"POST /v1/sessions HTTP/1.1\nHost: localhost\nX-API-Key: {world.key}\nContent-Type: application/json\n"
 
-    status, _ = await world.raw(head + coding, b"rubbish\n")
+    status, _ = await world.raw(f"{head}Transfer-Encoding: chunked", b"rubbish\n")
 
     assert status == 400
     assert world.sessions.list_sessions() == []
@@ -172,7 +171,7 @@ async def answer_to(aiohttp_client: AiohttpClient) -> AnswerTo:
             del request
             raise error
 
-        app = web.Application(middlewares=[assign_request_id, log_answer, answer_errors])
+        app = web.Application(middlewares=[assign_request_id, AnswerLog().log, answer_errors])
         app.on_response_prepare.append(prepare_answer)
         app.router.add_get("/", fail)
         client = await aiohttp_client(app)
@@ -234,8 +233,8 @@ async def test_the_log_says_who_asked(world: World) -> None:
         async with aiohttp.ClientSession(connector=connector) as client, client.get("http://anything/v1/registry"):
             pass
 
-    lines = [line for line in log if line["event"] == "request_answered"]
-    assert [(line["status"], line["caller"]) for line in lines] == [
+    lines = [line for line in log if line["event"] in ("request_answered", "requests_refused")]
+    assert [(line["status"], line.get("caller")) for line in lines] == [
         (200, "admin.key"),
         (401, None),
         (200, "unix socket"),

@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 from aiohttp import web
 
+from openwa_manager.api.admission.connection_limits import ConnectionLimits
 from openwa_manager.api.listeners import ListenAddresses, listen
 
 LOOPBACK = ("127.0.0.1", 0)
@@ -20,9 +21,8 @@ async def listening(socket: Path) -> AsyncIterator[None]:
     control = web.Application()
     control.router.add_get("/broken", _break)
     async with AsyncExitStack() as stack:
-        await listen(
-            ListenAddresses(control=LOOPBACK, intake=LOOPBACK, socket=socket), control, web.Application(), stack
-        )
+        places = ListenAddresses(control=LOOPBACK, intake=LOOPBACK, socket=socket)
+        await listen(places, control, web.Application(), stack, ConnectionLimits())
         yield
 
 

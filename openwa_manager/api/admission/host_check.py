@@ -29,14 +29,23 @@ class HostCheck:
         """Pass the request on.
 
         Raises:
-            MisdirectedError: its `Host` is none of ours.
+            MisdirectedError: its `Host`, or the one its target names, is none of ours.
         """
-        if not self._is_ours(request) and unix_socket(request) is None:
+        if not self._is_for_us(request) and unix_socket(request) is None:
             raise MisdirectedError("this Host is not served here; the setting allowed_hosts names more")
         return await handler(request)
 
-    def _is_ours(self, request: web.Request) -> bool:
-        match = _HOST.fullmatch(request.headers.get("Host", ""))
+    def _is_for_us(self, request: web.Request) -> bool:
+        if not self._is_ours(request.headers.get("Host", ""), request):
+            return False
+        if request.raw_path.startswith("/"):
+            return True
+        # An absolute target, as proxies get it, counts before Host (RFC 9112, 3.2.2). Without a host it is `*`.
+        target = request.url.raw_authority.rpartition("@")[2]
+        return request.raw_path == "*" or self._is_ours(target, request)
+
+    def _is_ours(self, authority: str, request: web.Request) -> bool:
+        match = _HOST.fullmatch(authority)
         if match is None:
             return False
         host = (match["ipv6"] or match["name"]).lower()

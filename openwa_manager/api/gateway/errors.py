@@ -8,6 +8,7 @@ import structlog
 from aiohttp import web
 from aiohttp.typedefs import Handler
 
+from openwa_manager.api.admission.refusal_log import PATH_MAX
 from openwa_manager.api.errors import RETRY_AFTER_S, STATUS_OF, UnauthenticatedError
 from openwa_manager.api.request_keys import REQUEST_ID
 from openwa_manager.domain.delivery.events import Json
@@ -109,7 +110,7 @@ def _expected(request: web.Request, error: OpenwaManagerError) -> web.Response:
 
 
 def _fault(request: web.Request, error: Exception) -> web.Response:
-    _log.error("request_failed", request_id=request[REQUEST_ID], path=request.path, exc_info=error)
+    _log.error("request_failed", request_id=request[REQUEST_ID], path=request.path[:PATH_MAX], exc_info=error)
     return _error(500, _WITHOUT_ERROR[500])
 
 

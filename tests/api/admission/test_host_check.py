@@ -27,3 +27,19 @@ async def test_a_request_without_host_is_misdirected(world: World) -> None:
     status, _ = await world.raw(f"GET {PATH} HTTP/1.0\nX-API-Key: {world.key}")
 
     assert status == 421
+
+
+@pytest.mark.parametrize(
+    ("target", "status"),
+    [
+        (f"http://localhost{PATH}", 200),
+        (f"http://127.0.0.1:2790{PATH}", 200),
+        (f"http://evil.example{PATH}", 421),
+        (f"http://evil.example:80{PATH}", 421),
+        (f"http://localhost@evil.example{PATH}", 421),
+    ],
+)
+async def test_the_host_in_an_absolute_target_must_be_ours_as_well(world: World, target: str, status: int) -> None:
+    got, _ = await world.raw(f"GET {target} HTTP/1.1\nHost: localhost\nX-API-Key: {world.key}")
+
+    assert got == status

@@ -1,0 +1,41 @@
+"""Logs the calls of those nobody knows: counted and short, so that they cannot fill the disk with our log."""
+
+import asyncio
+
+import structlog
+from aiohttp import web
+
+_log = structlog.get_logger()
+
+#: At most one line in this time.
+_PERIOD_S = 60.0
+#: How much of a path is told; a caller may send 8 kB of it.
+PATH_MAX = 200
+
+
+class RefusalLog:
+    """Tells of the first refused call at once, and of those that follow once a minute, how many and which was last."""
+
+    def __init__(self) -> None:
+        self._count = 0
+        self._is_waiting = False
+        self._last: dict[str, object] = {}
+
+    def note(self, request: web.Request, status: int) -> None:
+        """Take note of a call that was refused before anybody knew who asked."""
+        self._count += 1
+        self._last = {
+            "method": request.method[:20],
+            "path": request.path[:PATH_MAX],
+            "status": status,
+            "peer": request.remote,
+        }
+        if not self._is_waiting:
+            self._tell()
+
+    def _tell(self) -> None:
+        self._is_waiting = self._count > 0
+        if self._count:
+            _log.info("requests_refused", count=self._count, **self._last)
+            self._count = 0
+            asyncio.get_running_loop().call_later(_PERIOD_S, self._tell)
