@@ -102,7 +102,7 @@ def test_the_simulator_needs_the_standard_library_only() -> None:
 
 
 def test_no_route_answers_an_expectation_before_the_door() -> None:
-    """aiohttp does so as soon as it has found a route, unless the route says otherwise."""
+    """Aiohttp does so as soon as it has found a route, unless the route says otherwise."""
     adding = ("add_route", "add_get", "add_post", "ResourceRoute")
     calls = [
         (path, node)
