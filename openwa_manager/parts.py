@@ -196,8 +196,8 @@ def build_parts(
         dispatcher=delivery.dispatcher,
         announcer=delivery.announcer,
         backpressure=Backpressure(basis.database, basis.clock),
-        api=_build_api(basis, hosting, sessions, delivery, monitoring),
-        gateway=_build_gateway(basis, hosting, sessions, monitoring),
+        api=(api := _build_api(basis, hosting, sessions, delivery, monitoring)),
+        gateway=_build_gateway(basis, hosting, sessions, monitoring, api.health),
         listen_addresses=_listen_addresses(basis.settings),
     )
 
@@ -367,7 +367,7 @@ def _build_api(
 
 
 def _build_gateway(
-    basis: _Basis, hosting: _Hosting, sessions: _Sessions, monitoring: _Monitoring
+    basis: _Basis, hosting: _Hosting, sessions: _Sessions, monitoring: _Monitoring, health: HealthReader
 ) -> GatewayDependencies:
     settings, clock = basis.settings, basis.clock
     return GatewayDependencies(
@@ -376,8 +376,11 @@ def _build_gateway(
         inbox=sessions.inbox,
         engines=_openwa_engines(hosting),
         pacing=Pacing(clock, random.random, settings.message_gap_min_s, settings.message_gap_max_s),
+        send_hold_s=settings.send_hold_s,
+        health=health,
         usage=monitoring.usage_sampler.usage,
         kill=partial(force_kill, sessions.requests, sessions.dependencies),
+        version=VERSION,
         now=lambda: clock.now().at,
     )
 

@@ -67,6 +67,7 @@ DOCUMENTED: Mapping[str, object] = {
     "silence_s": 120,
     "message_gap_min_s": 1.2,
     "message_gap_max_s": 1.8,
+    "send_hold_s": 20,
     "message_retry_s": (5, 25, 125),
     "allowed_hosts": (),
     "trusted_proxies": (),

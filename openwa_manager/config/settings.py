@@ -195,6 +195,7 @@ class Settings(BaseModel):
     silence_s: Positive = _PROBE.silence_s
     message_gap_min_s: Seconds = 1.2
     message_gap_max_s: Seconds = 1.8
+    send_hold_s: Seconds = 20.0
     message_retry_s: Pauses = (5.0, 25.0, 125.0)  # of the contract, for the message queue; nothing reads it yet
 
     log_level: Literal["debug", "info", "warning", "error"] = "info"

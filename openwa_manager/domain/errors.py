@@ -79,10 +79,10 @@ class PortInUseError(LaunchFailedError):
     code = "port_in_use"
 
 
-class RateLimitedError(OpenwaManagerError):
-    """Too much was asked for at once; after `retry_after_s` there is room again."""
+class QueueFullError(OpenwaManagerError):
+    """Too many messages wait on one session; after `retry_after_s` there is room again."""
 
-    code = "rate_limited"
+    code = "queue_full"
 
     def __init__(self, message: str, retry_after_s: int) -> None:
         super().__init__(message)

@@ -59,6 +59,8 @@ from tests.fakes.polling import until
 USER_AND_ID = "user_1_session_550e8400"
 SIMULATOR = FixedProgram((sys.executable, "-m", "openwa_manager.simulator"))
 QUICK = {"SIM_QR_DELAY_S": "0.05", "SIM_OPEN_S": "0.05", "SIM_RECONNECT_S": "0.05"}
+#: How long a send waits for its turn.
+HOLD_S = 20.0
 #: Nobody measures anything here.
 UNWATCHED = HealthSources(record=lambda _: None, usage=lambda _: None, open_files=lambda _: None, disk=lambda _: None)
 ALLOWED_HOST = "wa.example.com"
@@ -248,7 +250,7 @@ def backing_of(world: World) -> ApiDependencies:
     return ApiDependencies(
         sessions=world.sessions,
         requests=world.requests,
-        health=HealthReader(world.sessions, world.inbox, UNWATCHED, world.home / "sessions"),
+        health=_health_of(world),
         database=world.database,
         broadcaster=world.channels.broadcaster,
         endpoints=world.channels.endpoints,
@@ -260,6 +262,10 @@ def backing_of(world: World) -> ApiDependencies:
         measure=measurements_of(world).read,
         timing=PACE,
     )
+
+
+def _health_of(world: World) -> HealthReader:
+    return HealthReader(world.sessions, world.inbox, UNWATCHED, world.home / "sessions")
 
 
 def _control(world: World) -> web.Application:
@@ -291,8 +297,11 @@ def _gateway(world: World, dependencies: Dependencies, gap_s: float) -> GatewayD
         inbox=world.inbox,
         engines=world.engines,
         pacing=Pacing(dependencies.clock, lambda: 0.5, gap_s, gap_s),
+        send_hold_s=HOLD_S,
+        health=_health_of(world),
         usage=world.used.get,
         kill=partial(force_kill, world.requests, dependencies),
+        version="0.1.0",
         now=lambda: dependencies.clock.now().at,
     )
 

@@ -7,7 +7,7 @@ from openwa_manager.domain.errors import (
     InvalidInputError,
     OpenwaManagerError,
     PortInUseError,
-    RateLimitedError,
+    QueueFullError,
     single_errors,
 )
 
@@ -19,7 +19,7 @@ def test_an_invalid_value_names_its_field() -> None:
 
 
 def test_a_limit_says_when_there_is_room_again() -> None:
-    error = RateLimitedError("too much at once", 7)
+    error = QueueFullError("too much at once", 7)
 
     assert (error.retry_after_s, str(error)) == (7, "too much at once")
 
@@ -32,7 +32,7 @@ def test_codes_are_those_of_the_contract(kind: type[OpenwaManagerError], code: s
 
 
 def test_what_went_wrong_in_nested_groups_is_found_one_by_one() -> None:
-    first, second = PortInUseError("1"), RateLimitedError("2", 3)
+    first, second = PortInUseError("1"), QueueFullError("2", 3)
 
     errors, _ = BaseExceptionGroup("outer", [first, BaseExceptionGroup("inner", [second])]).split(OpenwaManagerError)
 

@@ -71,6 +71,8 @@ class Peer:
             writer.write(b"HTTP/1.1 200 OK\r\nContent-Length: 1234\r\n\r\n")
         elif target.endswith("?odd"):
             writer.write(_answered(200, b"<html>"))
+        elif path == "/api/search":
+            writer.write(_answered(200, _json({"target": target})))
         elif "/vice/" in path:
             return self._misbehave(writer, path.rpartition("/")[2], head.decode("latin-1"), await _body(reader, head))
         else:

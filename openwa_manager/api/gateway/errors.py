@@ -12,7 +12,7 @@ from openwa_manager.api.admission.refusal_log import PATH_MAX
 from openwa_manager.api.errors import RETRY_AFTER_S, STATUS_OF, UnauthenticatedError
 from openwa_manager.api.request_keys import REQUEST_ID
 from openwa_manager.domain.delivery.events import Json
-from openwa_manager.domain.errors import InvalidInputError, OpenwaManagerError, RateLimitedError
+from openwa_manager.domain.errors import InvalidInputError, OpenwaManagerError, QueueFullError
 from openwa_manager.domain.session.session import Session
 
 _log = structlog.get_logger()
@@ -20,8 +20,8 @@ _log = structlog.get_logger()
 PREFIX = "/api/"
 _NOT_STARTED = "Session is not started. Call POST /sessions/:sessionId/start first."
 _NOT_CONNECTED = "Session is not connected. The WhatsApp client is not ready."
-#: What OpenWA's clients read from a refusal by its own pacing.
-_PACED = "SEND_PACING_LIMITED"
+#: Tells our own full queue from a refusal by OpenWA's pacing, which is `SEND_PACING_LIMITED`.
+_QUEUE_FULL = "SEND_QUEUE_FULL"
 #: Statuses for which Nest's body has no `error`, with its words.
 _WITHOUT_ERROR: Mapping[int, str] = {413: "request entity too large", 500: "Internal server error"}
 
@@ -97,8 +97,8 @@ def _expected(request: web.Request, error: OpenwaManagerError) -> web.Response:
         case UnauthenticatedError():
             has_key = "X-API-Key" in request.headers or "Authorization" in request.headers
             return _error(401, "Invalid API key" if has_key else "API key is required")
-        case RateLimitedError():
-            fields: dict[str, Json] = {"code": _PACED, "retryAfterSeconds": error.retry_after_s}
+        case QueueFullError():
+            fields: dict[str, Json] = {"code": _QUEUE_FULL, "retryAfterSeconds": error.retry_after_s}
             return _error(429, str(error), fields, {"Retry-After": str(error.retry_after_s)})
         case InvalidInputError():
             return _error(400, str(error))

@@ -11,7 +11,15 @@ from aiohttp import web
 from openwa_manager.api.gateway import guide
 from openwa_manager.api.gateway.errors import GatewayError, not_active, not_connected
 from openwa_manager.api.gateway.forwarded import FORWARDED
-from openwa_manager.api.gateway.relay import Payload, headers_for_engine, payload_of, read, relay, whole_answer
+from openwa_manager.api.gateway.relay import (
+    Payload,
+    headers_for_engine,
+    is_refusal,
+    payload_of,
+    read,
+    relay,
+    whole_answer,
+)
 from openwa_manager.api.gateway.routes import SESSION_PREFIX, forwarded_route, own_route
 from openwa_manager.api.gateway.session_finder import SessionFinder
 from openwa_manager.api.gateway.session_records import is_loaded
@@ -22,11 +30,9 @@ from openwa_manager.domain.session.session import ProcessState, Session, Session
 from openwa_manager.engines.environment import is_own_webhook
 from openwa_manager.engines.forwarding import ForwardedRequest
 from openwa_manager.engines.openwa import OpenwaEngine
-from openwa_manager.services.messaging.pacing import Pacing
+from openwa_manager.services.messaging.pacing import Pacing, Turn
 from openwa_manager.services.sessions.engine_inbox import EngineInbox
 
-#: How long a send is held for its turn before it is refused.
-HOLD_S = 30.0
 _SENDS = frozenset({"reply", "forward"})
 
 
@@ -61,22 +67,58 @@ class Destination:
             return False
         return self.words[1].startswith("send") or self.words[1] in _SENDS
 
+    def target(self, inner_id: str) -> str:
+        """Return path and query at an OpenWA that knows the session by this id."""
+        query = f"?{self.query}" if self.query else ""
+        return f"/api/sessions/{inner_id}{self.tail}{query}"
+
     @property
     def is_webhooks(self) -> bool:
         """Tell whether this is about webhooks."""
         return bool(self.words) and self.words[0] == "webhooks"
 
 
+class SearchDestination(Destination):
+    """A search in the messages of one session; `query` is the rest of its query."""
+
+    @classmethod
+    def of(cls, request: web.Request) -> "SearchDestination":
+        """Return where the search leads.
+
+        Raises:
+            GatewayError: it names no session.
+        """
+        name = request.query.get("sessionId", "")
+        if not name:
+            raise GatewayError(400, ["sessionId should not be empty: every session here has an OpenWA of its own"])
+        rest = request.rel_url.without_query_params("sessionId").raw_query_string
+        return cls(name, "/search", ("search",), rest)
+
+    def target(self, inner_id: str) -> str:
+        """Return path and query at an OpenWA that knows the session by this id."""
+        rest = f"&{self.query}" if self.query else ""
+        return f"/api/search?sessionId={inner_id}{rest}"
+
+
 class Forwarding:
-    """Hands requests on; `engines` are those that speak OpenWA's API, by the name sessions know them by."""
+    """Hands requests on; `engines` are those that speak OpenWA's API, by the name sessions know them by.
+
+    A send waits for its turn for `hold_s` at most.
+    """
 
     def __init__(
-        self, inbox: EngineInbox, finder: SessionFinder, engines: Mapping[str, OpenwaEngine], pacing: Pacing
+        self,
+        inbox: EngineInbox,
+        finder: SessionFinder,
+        engines: Mapping[str, OpenwaEngine],
+        pacing: Pacing,
+        hold_s: float,
     ) -> None:
         self._inbox = inbox
         self._finder = finder
         self._engines = engines
         self._pacing = pacing
+        self._hold_s = hold_s
 
     def table(self) -> tuple[Route, ...]:
         """Return the routes; the last one takes what OpenWA may have beside those we know of."""
@@ -104,6 +146,13 @@ class Forwarding:
         async with await self._ask(request, where, body) as answer:
             return await relay(request, answer)
 
+    async def search(self, request: web.Request) -> web.StreamResponse:
+        """Search the messages of the session that `sessionId` names."""
+        where = SearchDestination.of(request)
+        self._inbox.note_traffic(self._find(where).session_id)
+        async with await self._ask(request, where, None) as answer:
+            return await relay(request, answer)
+
     def _find(self, where: Destination) -> Session:
         """Return the session, which must be able to answer."""
         try:
@@ -128,12 +177,24 @@ class Forwarding:
             )
             body = translated.body
         async with (
-            self._pacing.turn(session_id, HOLD_S),
-            await self._ask(request, where, body) as answer,
+            self._pacing.turn(session_id, self._hold_s) as turn,
+            await self._ask_in_turn(turn, request, where, body) as answer,
         ):
             if translated is None or answer.status >= 300:
                 return await relay(request, answer)
             return whole_answer(answer, guide.queued(await read(answer)))
+
+    async def _ask_in_turn(
+        self, turn: Turn, request: web.Request, where: Destination, body: Payload
+    ) -> aiohttp.ClientResponse:
+        """Return the engine's answer to a send, to be released; one that was surely not sent gives its turn back."""
+        try:
+            answer = await self._ask(request, where, body)
+        except GatewayError:  # nobody was asked
+            turn.was_used = False
+            raise
+        turn.was_used = not is_refusal(answer)
+        return answer
 
     async def _webhooks(
         self, request: web.Request, where: Destination, session_id: SessionId, body: Payload
@@ -163,10 +224,9 @@ class Forwarding:
         if launch is None or inner_id is None:
             raise not_connected()
         forwarder = await self._engines[session.spec.engine].forwarder(session, launch)
-        query = f"?{where.query}" if where.query else ""
         forwarded = ForwardedRequest(
             method=method or request.method,
-            target=f"/api/sessions/{inner_id}{where.tail}{query}",
+            target=where.target(inner_id),
             headers=headers_for_engine(request, body),
             body=body,
         )

@@ -1,11 +1,14 @@
 """Prepares a caller's request for an engine, and gives an engine's answer to the caller."""
 
+import math
 from collections.abc import AsyncGenerator, AsyncIterable
 from contextlib import aclosing
+from typing import Annotated
 
 import aiohttp
 from aiohttp import web
 from multidict import CIMultiDict, CIMultiDictProxy
+from pydantic import BaseModel, Field, ValidationError
 
 from openwa_manager.api.gateway.errors import GatewayError
 from openwa_manager.api.request_keys import REQUEST_ID
@@ -47,6 +50,8 @@ _NOT_FOR_ENGINES = _HOP_BY_HOP | {
     "x-request-id",
 }
 _NOT_FOR_CALLERS = _HOP_BY_HOP | {"content-length", "date", "server", "x-request-id"}
+
+_YEAR_S = 366 * 24 * 3600
 
 Payload = bytes | AsyncIterable[bytes] | None
 
@@ -102,10 +107,31 @@ async def relay(request: web.Request, answer: aiohttp.ClientResponse) -> web.Str
     return response
 
 
+def is_refusal(answer: aiohttp.ClientResponse) -> bool:
+    """Tell whether this answer to a send proves that nothing was sent (docs/openwa.md, Sending)."""
+    return 400 <= answer.status < 500 or (answer.status == 503 and "Retry-After" in answer.headers)
+
+
 def whole_answer(answer: aiohttp.ClientResponse, body: bytes) -> web.Response:
-    """Return the engine's answer with this body."""
+    """Return the engine's answer with this body; a 429 says when to come again where HTTP clients look for it."""
     headers = _kept(answer.headers, _NOT_FOR_CALLERS)
+    if answer.status == 429 and (seconds := _retry_after_s(body)) is not None:
+        headers["Retry-After"] = str(seconds)
     return web.Response(status=answer.status, reason=answer.reason, headers=headers, body=body)
+
+
+class _Paced(BaseModel):
+    """What OpenWA's pacing says in the body alone (docs/openwa.md, Sending)."""
+
+    seconds: Annotated[float, Field(alias="retryAfterSeconds", gt=0, le=_YEAR_S, allow_inf_nan=False)]
+
+
+def _retry_after_s(body: bytes) -> int | None:
+    """Return when a refused send may come again; None when the body does not say so."""
+    try:
+        return math.ceil(_Paced.model_validate_json(body).seconds)
+    except ValidationError:
+        return None
 
 
 async def read(answer: aiohttp.ClientResponse) -> bytes:

@@ -7,7 +7,7 @@ from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 
-from openwa_manager.domain.errors import RateLimitedError
+from openwa_manager.domain.errors import QueueFullError
 from openwa_manager.domain.ports import Clock
 from openwa_manager.domain.session.session import SessionId
 
@@ -19,6 +19,13 @@ class _SendQueue:
     waiting: deque[asyncio.Event] = field(default_factory=deque)
     is_taken: bool = False
     free_boot_s: float = 0.0
+
+
+@dataclass(slots=True)
+class Turn:
+    """One message's turn. Whoever has it clears `was_used` if nothing was sent: then no gap follows."""
+
+    was_used: bool = True
 
 
 class Pacing:
@@ -36,23 +43,25 @@ class Pacing:
         self._queues: dict[SessionId, _SendQueue] = {}
 
     @asynccontextmanager
-    async def turn(self, session_id: SessionId, within_s: float) -> AsyncIterator[None]:
+    async def turn(self, session_id: SessionId, within_s: float) -> AsyncIterator[Turn]:
         """Enter when the session's next message may be sent, leave once it is.
 
         Raises:
-            RateLimitedError: it is not this message's turn within `within_s`, or cannot become so.
+            QueueFullError: it is not this message's turn within `within_s`, or cannot become so.
         """
+        turn = Turn()
         if self._gap_max_s <= 0:
-            yield
+            yield turn
             return
         self._forget_idle()
         queue = self._queues.setdefault(session_id, _SendQueue())
         await self._take(queue, within_s)
         try:
-            yield
+            yield turn
         finally:
-            gap_s = self._gap_min_s + (self._gap_max_s - self._gap_min_s) * self._chance()
-            queue.free_boot_s = self._clock.now().boot_s + gap_s
+            if turn.was_used:
+                gap_s = self._gap_min_s + (self._gap_max_s - self._gap_min_s) * self._chance()
+                queue.free_boot_s = self._clock.now().boot_s + gap_s
             _pass_turn(queue)
 
     def _forget_idle(self) -> None:
@@ -103,10 +112,10 @@ class Pacing:
         ahead_count = len(queue.waiting) + queue.is_taken
         return max(0.0, queue.free_boot_s - self._clock.now().boot_s) + ahead_count * self._gap_min_s
 
-    def _refusal(self, queue: _SendQueue) -> RateLimitedError:
+    def _refusal(self, queue: _SendQueue) -> QueueFullError:
         retry_after_s = max(1, math.ceil(self._soonest_s(queue)))
         detail = f"too many messages wait on this session; its next turn comes in about {retry_after_s} s"
-        return RateLimitedError(detail, retry_after_s)
+        return QueueFullError(detail, retry_after_s)
 
 
 def _pass_turn(queue: _SendQueue) -> None:

@@ -13,14 +13,14 @@ from openwa_manager.domain.errors import (
     EngineTimeoutError,
     InvalidInputError,
     LaunchFailedError,
-    RateLimitedError,
+    QueueFullError,
     StorageFullError,
 )
 
 ERRORS: dict[str, Exception] = {
     "refused": GatewayError(409, "taken", code="TAKEN"),
     "large": GatewayError(413, "request entity too large"),
-    "paced": RateLimitedError("wait", 7),
+    "paced": QueueFullError("wait", 7),
     "invalid": InvalidInputError("engine", "is none"),
     "draining": DrainingError("going down"),
     "engine": EngineError("refused"),
@@ -68,7 +68,7 @@ async def ask(aiohttp_client: AiohttpClient) -> Ask:
                 "message": "wait",
                 "error": "Too Many Requests",
                 "statusCode": 429,
-                "code": "SEND_PACING_LIMITED",
+                "code": "SEND_QUEUE_FULL",
                 "retryAfterSeconds": 7,
             },
         ),

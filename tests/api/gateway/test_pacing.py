@@ -5,10 +5,9 @@ from pathlib import Path
 
 from pytest_aiohttp import AiohttpClient
 
-from openwa_manager.api.gateway import forwarding as gateway_forwarding
 from tests.api.conftest import PEER
-from tests.api.gateway.test_sessions import error
-from tests.api.world import World, world_in
+from tests.api.gateway.test_sessions import error, linked
+from tests.api.world import HOLD_S, World, world_in
 
 GAP_S = 0.05
 TEXT = {"chatId": "628123456789@c.us", "text": "Hello"}
@@ -39,7 +38,7 @@ async def test_what_sends_nothing_takes_no_turn(tmp_path: Path, aiohttp_client: 
 async def test_a_send_that_cannot_have_its_turn_in_time_is_told_when_to_come_again(
     tmp_path: Path, aiohttp_client: AiohttpClient
 ) -> None:
-    gap_s = gateway_forwarding.HOLD_S + 10
+    gap_s = HOLD_S + 10
     async with world_in(tmp_path, aiohttp_client, program=PEER, gap_s=gap_s) as world:
         await world.create(session_id="acme", wait_for="connected")
         await send_one(world)
@@ -47,8 +46,36 @@ async def test_a_send_that_cannot_have_its_turn_in_time_is_told_when_to_come_aga
         reply = await world.call("POST", "/api/sessions/acme/messages/send-text", TEXT)
 
         assert error(reply)[0] == 429
-        assert reply.json["code"] == "SEND_PACING_LIMITED"
-        assert reply.headers["Retry-After"] == str(reply.json["retryAfterSeconds"]) == "40"
+        assert reply.json["code"] == "SEND_QUEUE_FULL"
+        assert reply.headers["Retry-After"] == str(reply.json["retryAfterSeconds"]) == "30"
+
+
+async def test_a_send_that_openwa_refused_leaves_the_turn_to_the_next(
+    tmp_path: Path, aiohttp_client: AiohttpClient
+) -> None:
+    async with world_in(tmp_path, aiohttp_client, gap_s=100.0) as world:
+        session = await linked(world)
+        invalid = await world.call("POST", "/api/sessions/acme/messages/send-text", {**TEXT, "foo": 1})
+        await world.play(session.session_id, "fail?mode=429")
+        paced = await world.call("POST", "/api/sessions/acme/messages/send-text", TEXT)
+
+        await send_one(world)
+
+    assert error(invalid)[0] == 400
+    assert (paced.status, paced.json["code"]) == (429, "SEND_PACING_LIMITED")
+    assert paced.headers["Retry-After"] == str(paced.json["retryAfterSeconds"])
+
+
+async def test_a_send_whose_outcome_is_unknown_takes_its_turn(tmp_path: Path, aiohttp_client: AiohttpClient) -> None:
+    async with world_in(tmp_path, aiohttp_client, gap_s=100.0) as world:
+        session = await linked(world)
+        await world.play(session.session_id, "fail?mode=500")
+        unknown = await world.call("POST", "/api/sessions/acme/messages/send-text", TEXT)
+
+        next_one = await world.call("POST", "/api/sessions/acme/messages/send-text", TEXT)
+
+    assert unknown.status == 500
+    assert next_one.json["code"] == "SEND_QUEUE_FULL"
 
 
 async def test_a_send_that_waits_while_its_session_stops_is_not_sent(

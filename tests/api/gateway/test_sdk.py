@@ -199,5 +199,5 @@ def test_a_send_that_comes_too_soon_tells_the_sdk_when_to_come_again(tmp_path: P
             with pytest.raises(OpenWARateLimitError) as limited:
                 client.messages.send_text(NAME, {"chatId": "628123456789@c.us", "text": "x"})
 
-    assert limited.value.code == "SEND_PACING_LIMITED"
+    assert limited.value.code == "SEND_QUEUE_FULL"
     assert limited.value.retry_after_seconds == 40

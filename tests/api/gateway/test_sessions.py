@@ -3,14 +3,12 @@ import base64
 import os
 import re
 import signal
-from pathlib import Path
 
 import pytest
-from pytest_aiohttp import AiohttpClient
 
 from openwa_manager.domain.session.session import Session, Status, Usage
 from openwa_manager.watcher.png import is_whole_png
-from tests.api.world import GRACE_S, Object, Reply, World, world_in
+from tests.api.world import GRACE_S, Object, Reply, World
 
 ISO = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z")
 
@@ -338,13 +336,6 @@ async def test_a_session_that_waits_for_its_engine_cannot_pair_or_log_out_yet(wo
     assert pair == (409, "Cannot request a pairing code before the engine is initialized.")
 
 
-async def test_a_daemon_that_takes_up_its_sessions_is_not_ready(tmp_path: Path, aiohttp_client: AiohttpClient) -> None:
-    async with world_in(tmp_path, aiohttp_client, takes_up=False) as world:
-        ready = await world.call("GET", "/api/health/ready")
-
-    assert (ready.status, ready.json["details"]) == (503, {"sessions": {"status": "resuming"}})
-
-
 async def test_no_key_and_a_wrong_key_are_told_apart_as_openwa_does(world: World) -> None:
     url = "/api/sessions"
     async with world.client.get(url) as none, world.client.get(url, headers={"X-API-Key": "owm_x"}) as wrong:
@@ -353,45 +344,3 @@ async def test_no_key_and_a_wrong_key_are_told_apart_as_openwa_does(world: World
             {"message": "API key is required", "error": "Unauthorized", "statusCode": 401},
         )
         assert (wrong.status, (await wrong.json())["message"]) == (401, "Invalid API key")
-
-
-async def test_signs_of_life_need_no_key(world: World) -> None:
-    async with (
-        world.client.get("/api/health") as health,
-        world.client.get("/api/health/live") as live,
-        world.client.get("/api/health/ready") as ready,
-    ):
-        body = await health.json()
-        assert (health.status, body["status"]) == (200, "ok")
-        assert ISO.fullmatch(body["timestamp"])
-        assert await live.json() == {"status": "ok"}
-        assert await ready.json() == {
-            "status": "ok",
-            "details": {"mainDatabase": {"status": "up"}, "dataDatabase": {"status": "up"}},
-        }
-
-
-async def test_a_draining_daemon_says_so(world: World) -> None:
-    world.runner.drain()
-
-    ready = await world.call("GET", "/api/health/ready")
-    create = error(await world.call("POST", "/api/sessions", {"name": "acme"}))
-
-    assert (ready.status, ready.json["details"]) == (503, {"shutdown": {"status": "draining"}})
-    assert create[0] == 503
-
-
-@pytest.mark.parametrize(
-    ("method", "path", "status"),
-    [
-        ("POST", "/api/auth/api-keys", 501),
-        ("GET", "/api/webhooks", 501),
-        ("GET", "/api/infra/status", 501),
-        ("PATCH", "/api/sessions", 404),
-        ("PUT", "/api/sessions/acme", 404),
-        ("GET", "/api/sessions/nobody/chats", 404),
-        ("GET", "/api/sessions/nobody/messages", 400),
-    ],
-)
-async def test_what_is_not_here_is_refused_in_openwas_shape(world: World, method: str, path: str, status: int) -> None:
-    assert error(await world.call(method, path))[0] == status

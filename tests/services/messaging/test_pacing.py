@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from openwa_manager.domain.errors import RateLimitedError
+from openwa_manager.domain.errors import QueueFullError
 from openwa_manager.domain.session.session import SessionId
 from openwa_manager.services.messaging.pacing import Pacing
 from tests.fakes.clock import FakeClock, settle
@@ -25,7 +25,7 @@ async def refused(pacing: Pacing, patience_s: float = 30.0) -> int | None:
     try:
         async with pacing.turn(ACME, patience_s):
             return None
-    except RateLimitedError as error:
+    except QueueFullError as error:
         return error.retry_after_s
 
 
@@ -66,6 +66,17 @@ async def test_the_gap_begins_when_the_message_is_sent() -> None:
         await clock.advance(5)
 
     assert log == [("next", 6.5)]
+
+
+async def test_no_gap_follows_a_turn_in_which_nothing_was_sent() -> None:
+    clock, log = FakeClock(), Log()
+    pacing = paced(clock)
+    async with pacing.turn(ACME, 30.0) as turn:
+        turn.was_used = False
+
+    await say(pacing, clock, log, "next")
+
+    assert log == [("next", 0.0)]
 
 
 async def test_a_gap_that_has_passed_is_not_waited_for() -> None:
