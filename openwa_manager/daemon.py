@@ -115,7 +115,7 @@ async def _work(parts: Parts, control: web.Application, service_manager: Service
     """Listen, then run all services, until asked to stop; what started last ends first."""
     async with asyncio.TaskGroup() as services:
         async with AsyncExitStack() as listeners:
-            intake = intake_app(parts.sessions, parts.inbox, parts.backpressure.is_full)
+            intake = intake_app(parts.sessions, parts.inbox, parts.backpressure)
             limits = ConnectionLimits.within(free_descriptor_count())
             await listen(parts.listen_addresses, control, intake, listeners, limits)
             running = [services.create_task(each.run()) for each in parts.services]

@@ -4,7 +4,7 @@ import hashlib
 import hmac
 import json
 import re
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Mapping
 
 from aiohttp import web
 
@@ -17,9 +17,10 @@ from openwa_manager.api.errors import (
 )
 from openwa_manager.api.middleware import assign_request_id, prepare_answer
 from openwa_manager.api.routing import Unmatched, read_whole, session_id_in
-from openwa_manager.domain.delivery.events import Json, is_passed_through
-from openwa_manager.domain.errors import BacklogFullError, InvalidInputError
+from openwa_manager.domain.delivery.events import EventClass, Json, class_of
+from openwa_manager.domain.errors import InvalidInputError
 from openwa_manager.domain.session.session import Launch
+from openwa_manager.services.delivery.backpressure import Backpressure
 from openwa_manager.services.sessions.directory import SessionDirectory
 from openwa_manager.services.sessions.engine_inbox import EngineDelivery, EngineInbox
 
@@ -30,17 +31,17 @@ BODY_MAX_BYTES = 2 * 1024 * 1024
 def intake_app(
     sessions: SessionDirectory,
     inbox: EngineInbox,
-    is_full: Callable[[], Awaitable[bool]],
+    backpressure: Backpressure,
     body_within_s: float = 10.0,
 ) -> web.Application:
     """Return the application that takes `POST /hooks/{session_id}/{launch_id}`.
 
-    `is_full` tells whether there is no room for more undelivered events; `body_within_s` is how long a body may take.
+    `body_within_s` is how long a body may take.
     """
     middlewares = [assign_request_id, answer_errors, agree_on_body]
     intake = web.Application(middlewares=middlewares, client_max_size=BODY_MAX_BYTES)
     intake.on_response_prepare.append(prepare_answer)
-    receive = Intake(sessions, inbox, is_full, body_within_s).receive
+    receive = Intake(sessions, inbox, backpressure, body_within_s).receive
     intake.router.add_post("/hooks/{session_id}/{launch_id}", receive, expect_handler=leave_to_the_door)
     intake.router.register_resource(Unmatched(intake.router))
     return intake
@@ -53,12 +54,12 @@ class Intake:
         self,
         sessions: SessionDirectory,
         inbox: EngineInbox,
-        is_full: Callable[[], Awaitable[bool]],
+        backpressure: Backpressure,
         body_within_s: float,
     ) -> None:
         self._sessions = sessions
         self._inbox = inbox
-        self._is_full = is_full
+        self._backpressure = backpressure
         self._body_within_s = body_within_s
 
     async def receive(self, request: web.Request) -> web.Response:
@@ -69,16 +70,19 @@ class Intake:
             UnauthenticatedError: the signature is not that of the launch's secret over these very bytes.
             BadRequestError | InvalidInputError: the body is no event.
             SlowRequestError: the body did not come in time.
-            BacklogFullError: too much is undelivered; what is said of the session itself is taken all the same.
+            BacklogFullError: the engine posts too fast, or too much of the session is undelivered; what is said of the
+                session itself is taken all the same then.
         """
         session_id = session_id_in(request)
         launch = self._current_launch(session_id, request.match_info["launch_id"])
+        self._backpressure.require_patience(session_id)
         body = await read_whole(request, self._body_within_s)
+        self._backpressure.count_bytes(session_id, len(body))
         if not is_signed(body, launch.secret, request.headers.get("X-OpenWA-Signature", "")):
             raise UnauthenticatedError("the signature does not fit")
         delivery = parse_delivery(body, request.headers.get("X-OpenWA-Idempotency-Key"))
-        if is_passed_through(delivery.event) and await self._is_full():
-            raise BacklogFullError("too much is undelivered already; post it again later")
+        if class_of(delivery.event) is not EventClass.STATE:
+            await self._backpressure.require_room(session_id)
         await self._inbox.receive(session_id, launch.launch_id, delivery)
         return web.Response(status=200)
 

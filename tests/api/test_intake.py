@@ -134,16 +134,36 @@ async def test_an_event_we_have_no_use_for_is_answered_all_the_same(world: World
 
 async def test_without_room_engines_are_asked_to_come_back_except_for_what_their_session_is(world: World) -> None:
     session = await linked(world)
-    world.channels.is_full = True
+    world.channels.room.is_full = True
 
     refused = await world.post_event(session, RECEIVED, key="k1")
     taken = await world.post_event(session, b'{"event": "session.disconnected", "data": {}}')
-    world.channels.is_full = False
+    world.channels.room.is_full = False
     again = await world.post_event(session, RECEIVED, key="k1")
 
     assert (refused.status, refused.code, refused.headers["Retry-After"]) == (503, "backlog_full", "5")
     assert (taken.status, again.status) == (200, 200)
     assert await received(world) == 1
+
+
+async def test_what_became_of_a_message_waits_for_room_too(world: World) -> None:
+    session = await linked(world)
+    world.channels.room.is_full = True
+
+    refused = await world.post_event(session, b'{"event": "message.ack", "data": {"messageId": "m", "status": "read"}}')
+
+    assert (refused.status, refused.code) == (503, "backlog_full")
+
+
+async def test_an_engine_that_posts_too_fast_is_turned_away_before_its_body_is_read(world: World) -> None:
+    session = await linked(world)
+    assert session.launch is not None
+    world.channels.room.count_bytes(session.session_id, 100_000_000)
+
+    head = f"POST /hooks/a/{session.launch.launch_id} HTTP/1.1\nHost: x\nContent-Length: 1000000"
+    status, headers = await world.raw(head, port=world.intake.port)
+
+    assert (status, headers["Retry-After"]) == (503, "5")
 
 
 async def test_a_body_that_never_ends_is_given_up_on(world: World) -> None:

@@ -228,7 +228,7 @@ async def _serve(world: World, aiohttp_client: AiohttpClient, intake_socket: soc
     world.client = await aiohttp_client(_control(world))
     assert world.client.server.runner is not None
     await web.UnixSite(world.client.server.runner, str(world.home / "manager.sock")).start()
-    intake = intake_app(world.sessions, world.inbox, world.channels.has_no_room, 0.3)
+    intake = intake_app(world.sessions, world.inbox, world.channels.room, 0.3)
     world.intake = await aiohttp_client(intake, server_kwargs={"socket_factory": lambda *_: intake_socket})
 
 

@@ -1,10 +1,18 @@
-"""What is undelivered, all endpoints together: how much of it fits, and what goes first when it does not."""
+"""What is undelivered, all endpoints together: how much of it fits, whose it is, what goes first when it does not fit.
+
+The room is shared as switches share their buffers (dynamic thresholds, Choudhury and Hahne 1998): a session may hold
+as much as is still free, and never more than a quarter of the whole. One that floods is stopped at that quarter; the
+more there are that do, the sooner each is stopped, and there is always room left for those that hold little.
+"""
 
 import sqlite3
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 
 #: How many rows one call removes at most, so that no write waits long behind it.
 _CHUNK = 2_000
+#: What one session may hold of the whole at most: a quarter.
+_SHARE = 4
 #: The share of the limit above which room is made before it is needed.
 _NEAR = 0.95
 
@@ -37,6 +45,37 @@ class Backlog:
         return self.row_count >= limit.row_count * _NEAR or self.byte_count >= limit.byte_count * _NEAR
 
 
+_NOTHING = Backlog(row_count=0, byte_count=0)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Shares:
+    """What is undelivered now, in all and of each session that has something."""
+
+    whole: Backlog = _NOTHING
+    of_sessions: Mapping[str, Backlog] = field(default_factory=dict)
+
+    def has_room(self, session_id: str, limit: BacklogLimit = BACKLOG_LIMIT) -> bool:
+        """Tell whether one more event of this session may come in."""
+        own = self.of_sessions.get(session_id, _NOTHING)
+        return _fits(own.row_count, self.whole.row_count, limit.row_count) and _fits(
+            own.byte_count, self.whole.byte_count, limit.byte_count
+        )
+
+
+def _fits(own: int, whole: int, limit: int) -> bool:
+    return own < min(limit // _SHARE, limit - whole)
+
+
+def read_shares(connection: sqlite3.Connection) -> Shares:
+    """Return how much is undelivered, and of whom; one row is read for each session that has something waiting."""
+    rows = connection.execute("SELECT session_id, row_count, byte_count FROM session_backlog")
+    of_sessions = {
+        session_id: Backlog(row_count=row_count, byte_count=byte_count) for session_id, row_count, byte_count in rows
+    }
+    return Shares(whole=read_backlog(connection), of_sessions=of_sessions)
+
+
 def read_backlog(connection: sqlite3.Connection) -> Backlog:
     """Return how much is undelivered; one row is read, however much it is."""
     row_count, byte_count = connection.execute("SELECT row_count, byte_count FROM backlog").fetchone()
@@ -46,12 +85,17 @@ def read_backlog(connection: sqlite3.Connection) -> Backlog:
 def drop_passing(connection: sqlite3.Connection) -> int:
     """Drop some undelivered events of passing interest, oldest first; return how many, 0 when there are none.
 
-    States and messages are never dropped.
+    Those of the session that holds most go before all others. States and messages are never dropped.
     """
-    return connection.execute(_DROP_PASSING, (_CHUNK,)).rowcount
+    return connection.execute(_DROP_OF_LARGEST, (_CHUNK,)).rowcount or connection.execute(_DROP_ANY, (_CHUNK,)).rowcount
 
 
-_DROP_PASSING = """
+_DROP_ANY = """
     DELETE FROM delivery WHERE (event_seq, endpoint_id) IN (
         SELECT event_seq, endpoint_id FROM delivery WHERE state = 'pending' AND class = 'passing'
+        ORDER BY event_seq LIMIT ?)"""
+_DROP_OF_LARGEST = """
+    DELETE FROM delivery WHERE (event_seq, endpoint_id) IN (
+        SELECT event_seq, endpoint_id FROM delivery WHERE state = 'pending' AND class = 'passing'
+            AND session_id = (SELECT session_id FROM session_backlog ORDER BY byte_count DESC LIMIT 1)
         ORDER BY event_seq LIMIT ?)"""

@@ -8,9 +8,12 @@ from dataclasses import dataclass
 from openwa_manager.api.delivery.event_stream import StreamTiming
 from openwa_manager.domain.delivery.delivery import DeliveryPolicy
 from openwa_manager.domain.delivery.events import StoredEvent
+from openwa_manager.domain.errors import BacklogFullError
+from openwa_manager.domain.session.session import SessionId
 from openwa_manager.host.clock import SystemClock
 from openwa_manager.services.delivery.attempts import DeliveryWorker, EnvelopeWriter
 from openwa_manager.services.delivery.background import BackgroundTasks
+from openwa_manager.services.delivery.backpressure import Backpressure
 from openwa_manager.services.delivery.broadcaster import Broadcaster
 from openwa_manager.services.delivery.deliveries import Deliveries
 from openwa_manager.services.delivery.dispatcher import Dispatcher
@@ -23,24 +26,36 @@ from openwa_manager.webhooks.sender import Sender
 PACE = StreamTiming(comment_s=0.05, stall_s=0.3)
 
 
+class SettableRoom(Backpressure):
+    """The real one, and a backlog that the test fills."""
+
+    is_full = False
+
+    async def require_room(self, session_id: SessionId) -> None:
+        """Refuse everything while it is full.
+
+        Raises:
+            BacklogFullError: it is.
+        """
+        if self.is_full:
+            raise BacklogFullError("full")
+        await super().require_room(session_id)
+
+
 @dataclass
 class Channels:
-    """What a test may touch; `is_full` stands for the backlog's gauge."""
+    """What a test may touch."""
 
     dispatcher: Dispatcher
     broadcaster: Broadcaster
     endpoints: Endpoints
     deliveries: Deliveries
-    is_full: bool = False
+    room: SettableRoom
 
     def announce(self, stored: Sequence[StoredEvent]) -> None:
         """Let everybody know of new events."""
         self.dispatcher.wake(stored)
         self.broadcaster.wake()
-
-    async def has_no_room(self) -> bool:
-        """Answer as the gauge does."""
-        return self.is_full
 
 
 @asynccontextmanager
@@ -59,5 +74,6 @@ async def channels_of(
         endpoints = Endpoints(database, delivery_worker, dispatcher, background, clock, given)
         async with asyncio.TaskGroup() as tasks:
             run = tasks.create_task(background.run())
-            yield Channels(dispatcher, broadcaster, endpoints, Deliveries(database, dispatcher, background))
+            room = SettableRoom(database, clock)
+            yield Channels(dispatcher, broadcaster, endpoints, Deliveries(database, dispatcher, background), room)
             run.cancel()
