@@ -74,7 +74,9 @@ class Peer:
         elif path == "/api/search":
             writer.write(_answered(200, _json({"target": target})))
         elif "/vice/" in path:
-            return self._misbehave(writer, path.rpartition("/")[2], head.decode("latin-1"), await _body(reader, head))
+            return self._misbehave(
+                writer, target.rpartition("/vice/")[2], head.decode("latin-1"), await _body(reader, head)
+            )
         else:
             writer.write(self._set_up(method, path, await _body(reader, head)))
         return True
@@ -101,12 +103,15 @@ class Peer:
         return {"id": _SESSION_ID, "name": self.name, "status": "ready", "phone": "85212345678", "engineLoaded": True}
 
     def _misbehave(self, writer: asyncio.StreamWriter, vice: str, head: str, body: bytes) -> bool:
+        vice, _, dress = vice.partition("?")
         match vice:
             case "echo":
                 seen = {"head": head, "length": len(body), "sha256": hashlib.sha256(body).hexdigest()}
-                writer.write(_answered(200, _json(seen)))
+                writer.write(_answered(200, _json(seen), "Content-Type: text/plain"))  # so that nobody translates it
             case "mirror":
                 writer.write(_answered(203, body))
+            case "dressed":
+                writer.write(_answered(200, body, dress.replace("=", ": ").replace("&", "\r\n")))
             case "chunks":
                 writer.write(_CHUNKS)
             case "silenced":
@@ -133,8 +138,8 @@ async def _body(reader: asyncio.StreamReader, head: bytes) -> bytes:
     return await reader.readexactly(int(length[1])) if length else b""
 
 
-def _answered(status: int, body: bytes) -> bytes:
-    head = f"HTTP/1.1 {status} X\r\nContent-Type: application/json; charset=utf-8\r\nContent-Length: {len(body)}"
+def _answered(status: int, body: bytes, dress: str = "Content-Type: application/json; charset=utf-8") -> bytes:
+    head = f"HTTP/1.1 {status} X\r\n{dress}\r\nContent-Length: {len(body)}"
     return head.encode() + b"\r\nKeep-Alive: timeout=5\r\nX-Powered-By: peer\r\n\r\n" + body
 
 

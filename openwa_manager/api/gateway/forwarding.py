@@ -5,21 +5,12 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from urllib.parse import unquote
 
-import aiohttp
 from aiohttp import web
 
 from openwa_manager.api.gateway import guide
 from openwa_manager.api.gateway.errors import GatewayError, not_active, not_connected
 from openwa_manager.api.gateway.forwarded import FORWARDED
-from openwa_manager.api.gateway.relay import (
-    Payload,
-    headers_for_engine,
-    is_refusal,
-    payload_of,
-    read,
-    relay,
-    whole_answer,
-)
+from openwa_manager.api.gateway.relay import EngineAnswer, Names, Payload, headers_for_engine, payload_of
 from openwa_manager.api.gateway.routes import SESSION_PREFIX, forwarded_route, own_route
 from openwa_manager.api.gateway.session_finder import SessionFinder
 from openwa_manager.api.gateway.session_records import is_loaded
@@ -144,14 +135,14 @@ class Forwarding:
         if where.is_webhooks:
             return await self._webhooks(request, where, session_id, body)
         async with await self._ask(request, where, body) as answer:
-            return await relay(request, answer)
+            return await answer.relay(request)
 
     async def search(self, request: web.Request) -> web.StreamResponse:
         """Search the messages of the session that `sessionId` names."""
         where = SearchDestination.of(request)
         self._inbox.note_traffic(self._find(where).session_id)
         async with await self._ask(request, where, None) as answer:
-            return await relay(request, answer)
+            return await answer.relay(request)
 
     def _find(self, where: Destination) -> Session:
         """Return the session, which must be able to answer."""
@@ -181,19 +172,17 @@ class Forwarding:
             await self._ask_in_turn(turn, request, where, body) as answer,
         ):
             if translated is None or answer.status >= 300:
-                return await relay(request, answer)
-            return whole_answer(answer, guide.queued(await read(answer)))
+                return await answer.relay(request)
+            return answer.with_body(guide.queued(await answer.read()))
 
-    async def _ask_in_turn(
-        self, turn: Turn, request: web.Request, where: Destination, body: Payload
-    ) -> aiohttp.ClientResponse:
+    async def _ask_in_turn(self, turn: Turn, request: web.Request, where: Destination, body: Payload) -> EngineAnswer:
         """Return the engine's answer to a send, to be released; one that was surely not sent gives its turn back."""
         try:
             answer = await self._ask(request, where, body)
         except GatewayError:  # nobody was asked
             turn.was_used = False
             raise
-        turn.was_used = not is_refusal(answer)
+        turn.was_used = not answer.is_refusal
         return answer
 
     async def _webhooks(
@@ -204,20 +193,19 @@ class Forwarding:
             await self._refuse_ours(request, where, session_id)
         async with await self._ask(request, where, body) as answer:
             if len(where.words) > 1 or request.method != "GET" or answer.status != 200:
-                return await relay(request, answer)
-            raw = await read(answer)
-            return whole_answer(answer, _without_ours(raw, session_id))
+                return await answer.relay(request)
+            return answer.with_body(_without_ours(await answer.read(), session_id))
 
     async def _refuse_ours(self, request: web.Request, where: Destination, session_id: SessionId) -> None:
         hook_id = [part for part in where.tail.split("/") if part][1]
         one = Destination(where.name, f"/webhooks/{hook_id}", ("webhooks", hook_id), "")
         async with await self._ask(request, one, None, method="GET") as answer:
-            if answer.status == 200 and _is_ours(_parsed(await read(answer)), session_id):
+            if answer.status == 200 and _is_ours(_parsed(await answer.read()), session_id):
                 raise GatewayError(404, f"Webhook with id '{unquote(hook_id)}' not found")
 
     async def _ask(
         self, request: web.Request, where: Destination, body: Payload, method: str | None = None
-    ) -> aiohttp.ClientResponse:
+    ) -> EngineAnswer:
         """Return the engine's answer, to be released; it is looked up only now whether there still is an engine."""
         session = self._find(where)
         launch, inner_id = session.launch, session.inner_id
@@ -230,7 +218,8 @@ class Forwarding:
             headers=headers_for_engine(request, body),
             body=body,
         )
-        return await forwarder.forward(forwarded)
+        names = Names(inner_id.encode(), session.session_id.encode())
+        return EngineAnswer(await forwarder.forward(forwarded), names)
 
 
 def _without_ours(raw: bytes, session_id: SessionId) -> bytes:

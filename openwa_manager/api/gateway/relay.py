@@ -3,7 +3,8 @@
 import math
 from collections.abc import AsyncGenerator, AsyncIterable
 from contextlib import aclosing
-from typing import Annotated
+from dataclasses import dataclass
+from typing import Annotated, Self
 
 import aiohttp
 from aiohttp import web
@@ -35,6 +36,7 @@ _HOP_BY_HOP = frozenset(
 )
 #: What is ours to say to the engine, and what was said to us alone.
 _NOT_FOR_ENGINES = _HOP_BY_HOP | {
+    "accept-encoding",  # what is packed cannot be translated
     "authorization",
     "content-encoding",  # aiohttp has unpacked the body
     "content-length",
@@ -51,6 +53,8 @@ _NOT_FOR_ENGINES = _HOP_BY_HOP | {
 }
 _NOT_FOR_CALLERS = _HOP_BY_HOP | {"content-length", "date", "server", "x-request-id"}
 
+#: Answers that are read whole: lists of webhooks, what a send gave.
+READ_MAX_BYTES = 1024 * 1024
 _YEAR_S = 366 * 24 * 3600
 
 Payload = bytes | AsyncIterable[bytes] | None
@@ -86,38 +90,113 @@ def headers_for_engine(request: web.Request, body: Payload) -> CIMultiDict[str]:
     return headers
 
 
-async def relay(request: web.Request, answer: aiohttp.ClientResponse) -> web.StreamResponse:
-    """Give the engine's answer to the caller as it is, in one piece if it is small, else as it comes.
+@dataclass(frozen=True, slots=True)
+class Names:
+    """The two names of one session as they stand in JSON: its engine's, a UUID, and the one callers know."""
 
-    Raises:
-        EngineError: it broke off.
-    """
-    length = answer.content_length
-    if request.method != "HEAD" and length is not None and length <= SMALL_BYTES:
-        return whole_answer(answer, await read(answer))
-    response = web.StreamResponse(
-        status=answer.status, reason=answer.reason, headers=_kept(answer.headers, _NOT_FOR_CALLERS)
-    )
-    response.content_length = length
-    await response.prepare(request)
-    async with aclosing(_chunks_of(answer)) as chunks:
+    inner: bytes
+    ours: bytes
+
+    def translate(self, raw: bytes) -> bytes:
+        """Return the bytes with our name wherever the engine's stands."""
+        return raw.replace(self.inner, self.ours)
+
+    async def translated(self, chunks: AsyncIterable[bytes]) -> AsyncGenerator[bytes]:
+        """Translate what comes in pieces; of a piece only that is held back which may be a name's beginning."""
+        held = b""
         async for chunk in chunks:
-            await response.write(chunk)
-    await response.write_eof()
-    return response
+            parts = (held + chunk).split(self.inner)
+            held = self._begun_at_end(parts[-1])
+            parts[-1] = parts[-1].removesuffix(held)
+            if whole := self.ours.join(parts):
+                yield whole
+        if held:
+            yield held
+
+    def _begun_at_end(self, text: bytes) -> bytes:
+        sizes = range(min(len(self.inner) - 1, len(text)), 0, -1)
+        return next((self.inner[:size] for size in sizes if text.endswith(self.inner[:size])), b"")
 
 
-def is_refusal(answer: aiohttp.ClientResponse) -> bool:
-    """Tell whether this answer to a send proves that nothing was sent (docs/openwa.md, Sending)."""
-    return 400 <= answer.status < 500 or (answer.status == 503 and "Retry-After" in answer.headers)
+@dataclass(frozen=True, slots=True)
+class EngineAnswer:
+    """What a session's engine answers, to be released; in its JSON the session is called by our name.
 
+    That name has another length than the engine's. So a small answer is translated whole and its length said anew; a
+    larger one is translated as it comes, in chunks, and nothing is ever parsed for it.
+    """
 
-def whole_answer(answer: aiohttp.ClientResponse, body: bytes) -> web.Response:
-    """Return the engine's answer with this body; a 429 says when to come again where HTTP clients look for it."""
-    headers = _kept(answer.headers, _NOT_FOR_CALLERS)
-    if answer.status == 429 and (seconds := _retry_after_s(body)) is not None:
-        headers["Retry-After"] = str(seconds)
-    return web.Response(status=answer.status, reason=answer.reason, headers=headers, body=body)
+    response: aiohttp.ClientResponse
+    names: Names
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        self.response.release()
+        await self.response.wait_for_close()
+
+    @property
+    def status(self) -> int:
+        """Return its HTTP status."""
+        return self.response.status
+
+    @property
+    def is_refusal(self) -> bool:
+        """Tell whether this answer to a send proves that nothing was sent (docs/openwa.md, Sending)."""
+        return 400 <= self.status < 500 or (self.status == 503 and "Retry-After" in self.response.headers)
+
+    @property
+    def is_translated(self) -> bool:
+        """Tell whether its body names the session: JSON does, media do not, and what is packed cannot be read."""
+        kind = self.response.content_type
+        return (
+            kind == "application/json" or kind.endswith("+json")
+        ) and "Content-Encoding" not in self.response.headers
+
+    async def read(self) -> bytes:
+        """Return its body.
+
+        Raises:
+            EngineError: it broke off, or is longer than any answer that is read whole.
+        """
+        body = bytearray()
+        async with aclosing(_chunks_of(self.response)) as chunks:
+            async for chunk in chunks:
+                body += chunk
+                if len(body) > READ_MAX_BYTES:
+                    raise EngineError(f"the engine's answer is longer than {READ_MAX_BYTES} bytes")
+        return self.names.translate(bytes(body)) if self.is_translated else bytes(body)
+
+    def with_body(self, body: bytes) -> web.Response:
+        """Return it with this body; a 429 says when to come again where HTTP clients look for it."""
+        headers = _kept(self.response.headers, _NOT_FOR_CALLERS)
+        if self.status == 429 and (seconds := _retry_after_s(body)) is not None:
+            headers["Retry-After"] = str(seconds)
+        return web.Response(status=self.status, reason=self.response.reason, headers=headers, body=body)
+
+    async def relay(self, request: web.Request) -> web.StreamResponse:
+        """Give it to the caller, in one piece if it is small, else as it comes.
+
+        Raises:
+            EngineError: it broke off.
+        """
+        length = self.response.content_length
+        if request.method != "HEAD" and length is not None and length <= SMALL_BYTES:
+            return self.with_body(await self.read())
+        headers = _kept(self.response.headers, _NOT_FOR_CALLERS)
+        streamed = web.StreamResponse(status=self.status, reason=self.response.reason, headers=headers)
+        streamed.content_length = None if self.is_translated else length
+        await streamed.prepare(request)
+        async with aclosing(self._body()) as chunks:
+            async for chunk in chunks:
+                await streamed.write(chunk)
+        await streamed.write_eof()
+        return streamed
+
+    def _body(self) -> AsyncGenerator[bytes]:
+        chunks = _chunks_of(self.response)
+        return self.names.translated(chunks) if self.is_translated else chunks
 
 
 class _Paced(BaseModel):
@@ -132,18 +211,6 @@ def _retry_after_s(body: bytes) -> int | None:
         return math.ceil(_Paced.model_validate_json(body).seconds)
     except ValidationError:
         return None
-
-
-async def read(answer: aiohttp.ClientResponse) -> bytes:
-    """Return the engine's answer read to its end.
-
-    Raises:
-        EngineError: it broke off.
-    """
-    try:
-        return await answer.read()
-    except (aiohttp.ClientError, TimeoutError) as error:
-        raise EngineError(f"the engine's answer broke off: {error}") from error
 
 
 async def _chunks_of(answer: aiohttp.ClientResponse) -> AsyncGenerator[bytes]:

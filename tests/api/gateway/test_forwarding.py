@@ -31,7 +31,7 @@ async def echo(world: World, method: str = "POST", path: str = "vice/echo", **gi
     headers = {"X-API-Key": world.key, **given.pop("headers", {})}  # type: ignore[dict-item]
     async with world.client.request(method, url_of(path), headers=headers, **given) as answer:  # type: ignore[arg-type]
         assert answer.status == 200, await answer.text()
-        seen: dict[str, object] = await answer.json()
+        seen: dict[str, object] = json.loads(await answer.text())
         return seen
 
 
@@ -77,9 +77,9 @@ async def test_a_key_given_as_bearer_does_not_leak_either(peers: World) -> None:
     async with peers.client.post(
         url_of("vice/echo"), headers={"Authorization": f"Bearer {peers.key}"}, data=b"x"
     ) as answer:
-        seen = await answer.json()
+        seen = await answer.text()
 
-    assert "Authorization" not in seen["head"]
+    assert "Authorization" not in seen
 
 
 async def test_hop_by_hop_headers_of_the_engine_end_here(peers: World) -> None:
