@@ -7,6 +7,7 @@ from typing import Protocol, runtime_checkable
 
 from openwa_manager.domain.delivery.delivery import AttemptResult, Endpoint
 from openwa_manager.domain.delivery.events import Json
+from openwa_manager.domain.isolation import Confinement
 from openwa_manager.domain.session.session import Exit, Identity, Launch, LaunchId, Session, SessionId
 from openwa_manager.domain.session.stimuli import Observation
 
@@ -55,7 +56,10 @@ class Clock(Protocol):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class LaunchPlan:
-    """How to start one engine; `env` is the whole environment, nothing is inherited."""
+    """How to start one engine; `env` is the whole environment, nothing is inherited.
+
+    `confinement` None: it may do whatever our user may.
+    """
 
     session_id: SessionId
     launch_id: LaunchId
@@ -63,6 +67,7 @@ class LaunchPlan:
     env: Mapping[str, str] = field(repr=False)
     cwd: Path
     log_path: Path
+    confinement: Confinement | None = None
 
 
 class Launcher(Protocol):

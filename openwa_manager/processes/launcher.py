@@ -5,10 +5,14 @@ import os
 import signal
 import stat
 import subprocess
+import sys
+from collections.abc import Callable, Sequence
 from contextlib import suppress
+from functools import partial
 from pathlib import Path
 
 from openwa_manager.domain.errors import LaunchFailedError, OwnedElsewhereError
+from openwa_manager.domain.isolation import Confinement
 from openwa_manager.domain.ports import Clock, LaunchPlan, Target
 from openwa_manager.domain.session.session import Exit, Identity, LaunchId, SessionId
 from openwa_manager.processes.exits import SWEEP_S
@@ -117,19 +121,40 @@ class HostLauncher:
 def _spawn(plan: LaunchPlan, lock_fd: int) -> int:
     log_fd = _open_log(plan.log_path)
     try:
-        process = subprocess.Popen(
-            list(plan.argv),
-            cwd=plan.cwd,
-            env=dict(plan.env),
-            stdin=subprocess.DEVNULL,
-            stdout=log_fd,
-            stderr=log_fd,
-            pass_fds=(lock_fd,),
-            start_new_session=True,
-            umask=0o077,
-        )
+        null_fd = os.open(os.devnull, os.O_RDONLY | os.O_CLOEXEC)
+        try:
+            start = partial(_start_program, plan, (null_fd, log_fd, lock_fd))
+            return start(plan.argv) if plan.confinement is None else _start_confined(plan, plan.confinement, start)
+        finally:
+            os.close(null_fd)
     finally:
         os.close(log_fd)
+
+
+def _start_confined(plan: LaunchPlan, confinement: Confinement, start: Callable[[Sequence[str]], int]) -> int:
+    if sys.platform == "darwin":  # pragma: no cover (macOS)
+        from openwa_manager.processes.confinement import seatbelt
+
+        return start(seatbelt.argv_of(confinement, plan.argv, plan.env))
+    from openwa_manager.processes.confinement.linux import run_confined
+
+    return run_confined(confinement, plan.env, partial(start, plan.argv))
+
+
+def _start_program(plan: LaunchPlan, fds: tuple[int, int, int], argv: Sequence[str]) -> int:
+    """Start it; `fds`, its input, its output and the lock, are open already, since a confined thread opens little."""
+    null_fd, log_fd, lock_fd = fds
+    process = subprocess.Popen(
+        list(argv),
+        cwd=plan.cwd,
+        env=dict(plan.env),
+        stdin=null_fd,
+        stdout=log_fd,
+        stderr=log_fd,
+        pass_fds=(lock_fd,),
+        start_new_session=True,
+        umask=0o077,
+    )
     # The exit watcher reaps it. With a return code Popen neither waits for it nor warns that it runs.
     process.returncode = 0
     return process.pid
