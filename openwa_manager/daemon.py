@@ -21,10 +21,12 @@ from openwa_manager.api.intake import intake_app
 from openwa_manager.api.listeners import listen
 from openwa_manager.config import Settings
 from openwa_manager.domain.errors import OpenwaManagerError, single_errors
+from openwa_manager.domain.isolation import Isolation
 from openwa_manager.host.clock import SystemClock
 from openwa_manager.host.home import DaemonLock, Home, raise_file_limit
 from openwa_manager.host.notify import ServiceManager
 from openwa_manager.parts import VERSION, Parts, build_parts
+from openwa_manager.processes.confinement.support import system_support
 from openwa_manager.processes.locks import reserve_lock_fd
 from openwa_manager.processes.signals import ending_signals, restore_inherited
 from openwa_manager.services.delivery.announcer import Announcer
@@ -75,6 +77,7 @@ async def _serve(settings: Settings) -> None:
     home = Home(root=settings.home, sessions=settings.sessions_root)
     home.prepare()
     raise_file_limit()
+    _say_isolation(settings)
     clock = SystemClock()
     async with AsyncExitStack() as stack:
         stack.enter_context(DaemonLock(home.run / "daemon.lock"))
@@ -92,6 +95,17 @@ async def _serve(settings: Settings) -> None:
         control = control_app(host_check, authenticator, parts.api, parts.gateway)
         await _work(parts, control, service_manager, stop)
     _log.info("daemon_stopped")
+
+
+def _say_isolation(settings: Settings) -> None:
+    """Say it when no engine can be kept apart here, or with gaps; not when nobody wants it."""
+    support = system_support()
+    if settings.engine_isolation is Isolation.NONE:
+        return
+    if not support.is_possible:
+        _log.warning("engines_not_isolated", reason=support.what)
+    elif support.gaps:
+        _log.warning("engines_partly_isolated", by=support.what, they_can_still=support.gaps)
 
 
 async def _connect(parts: Parts, stack: AsyncExitStack) -> None:

@@ -17,6 +17,7 @@ from openwa_manager.api.sessions.sessions import Recipes
 from openwa_manager.config import Settings
 from openwa_manager.config.policies import (
     delivery_policy,
+    isolation_rules,
     log_policy,
     memory_limits,
     offline_policy,
@@ -32,6 +33,7 @@ from openwa_manager.host.clock import SystemClock
 from openwa_manager.host.home import Home
 from openwa_manager.host.network import has_default_route
 from openwa_manager.host.notify import ServiceManager
+from openwa_manager.processes.confinement.support import system_support
 from openwa_manager.processes.launcher import HostLauncher
 from openwa_manager.processes.ports import PortPool
 from openwa_manager.processes.usage import UsageMeter
@@ -225,6 +227,7 @@ def _build_engines(basis: _Basis) -> Mapping[str, Engine]:
         intake_url=f"http://{settings.intake_listen}",
         engine_env=settings.engine_env,
         logs_root=settings.logs_path,
+        isolation=isolation_rules(settings, system_support()),
     )
     values = EngineValues(
         clock=basis.clock,

@@ -27,6 +27,10 @@ DOCUMENTED: Mapping[str, object] = {
     "listen": Address("127.0.0.1", 2790),
     "intake_listen": Address("127.0.0.1", 2791),
     "engine_ports": PortRange(28100, 29099),
+    "engine_isolation": None,
+    "engine_read_paths": (),
+    "engine_connect_ports": (),
+    "engine_bind_ports": (),
     "upstream_url": None,
     "upstream_secret": None,
     "engine_env": {},
@@ -199,6 +203,11 @@ def test_an_empty_variable_is_one_that_is_not_set(home: Path) -> None:
         ("OPENWA_MANAGER_UPSTREAM_SECRET_FILE", "/missing", "OPENWA_MANAGER_UPSTREAM_SECRET_FILE: /missing cannot"),
         ("OPENWA_MANAGER_UPSTREAM_SECRET", "whsec_*", "upstream_secret .from .*base64"),
         ("OPENWA_MANAGER_NODE_FILE", "/missing", "is not a setting"),
+        ("OPENWA_MANAGER_ENGINE_ISOLATION", "wall", "'kernel' or 'none'"),
+        ("OPENWA_MANAGER_ENGINE_CONNECT_PORTS", "5222", "write it as a list"),
+        ("OPENWA_MANAGER_ENGINE_CONNECT_PORTS", '["8010-8000"]', "8010-8000 is no port"),
+        ("OPENWA_MANAGER_ENGINE_BIND_PORTS", "[0]", "0 is no port"),
+        ("OPENWA_MANAGER_ENGINE_READ_PATHS", '["/"]', "would open"),
     ],
 )
 def test_a_bad_value_is_refused_with_its_name_and_the_fix(

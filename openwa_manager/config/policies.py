@@ -2,8 +2,10 @@
 
 from openwa_manager.config.settings import Settings
 from openwa_manager.domain.delivery.delivery import DeliveryPolicy
+from openwa_manager.domain.isolation import IsolationRules
 from openwa_manager.domain.session.restart import LinkPolicy, OfflinePolicy, Policy, ProbePolicy, RestartPolicy
 from openwa_manager.host.logfile import LogPolicy
+from openwa_manager.processes.confinement.support import Support
 from openwa_manager.services.monitoring.memory_guard import MemoryLimits
 
 
@@ -28,6 +30,19 @@ def session_policy(settings: Settings) -> Policy:
         qr_next_s=settings.qr_next_s,
     )
     return Policy(restart=restart, link=link)
+
+
+def isolation_rules(settings: Settings, support: Support) -> IsolationRules:
+    """Return which engines are kept apart, and what the admin opens to them; secrets and sessions are hidden."""
+    places = (settings.home, settings.sessions_root, settings.logs_path, settings.tls_key)
+    return IsolationRules(
+        asked=settings.engine_isolation,
+        is_possible=support.is_possible,
+        read_paths=settings.engine_read_paths,
+        hidden=tuple(place.resolve() for place in places if place is not None),
+        connect_ports=tuple(range(first, last + 1) for first, last in settings.engine_connect_ports),
+        bind_ports=tuple(range(first, last + 1) for first, last in settings.engine_bind_ports),
+    )
 
 
 def memory_limits(settings: Settings) -> MemoryLimits:

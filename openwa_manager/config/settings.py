@@ -23,9 +23,11 @@ from pydantic import (
 from openwa_manager.domain.delivery.delivery import DeliveryPolicy
 from openwa_manager.domain.delivery.events import Json
 from openwa_manager.domain.errors import InvalidInputError
+from openwa_manager.domain.isolation import Isolation
 from openwa_manager.domain.session.restart import LinkPolicy, OfflinePolicy, ProbePolicy, RestartPolicy
 from openwa_manager.engines import registry
 from openwa_manager.host.logfile import LogPolicy
+from openwa_manager.processes.confinement.support import system_support
 from openwa_manager.processes.exits import SWEEP_S
 from openwa_manager.webhooks.signing import check_secret
 
@@ -85,6 +87,24 @@ def _parse_ports(value: str | PortRange) -> PortRange:
     return PortRange(first=int(first), last=int(last))
 
 
+def _parse_port_list(value: object) -> object:
+    """Read a list of ports and ranges of them, such as [5222, "8000-8010"]."""
+    parsed = _parse_json(value)
+    if not isinstance(parsed, (list, tuple)):
+        raise ValueError('write it as a list, such as [5222, "8000-8010"]')  # noqa: TRY004 pydantic reports this one
+    return tuple(_parse_port_range(item) for item in parsed)
+
+
+def _parse_port_range(item: object) -> PortRange:
+    if isinstance(item, PortRange):
+        return item
+    first, _, last = str(item).partition("-")
+    last = last or first
+    if not (first.isdecimal() and last.isdecimal() and 1 <= int(first) <= int(last) <= 65535):
+        raise ValueError(f'{item} is no port and no range of ports: write 5222 or "8000-8010"')
+    return PortRange(first=int(first), last=int(last))
+
+
 def _parse_json(value: object) -> object:
     """Read a list or table from the environment; a file brings it ready."""
     if not isinstance(value, str):
@@ -117,6 +137,8 @@ AbsolutePath = Annotated[Path, AfterValidator(lambda path: path.expanduser().abs
 RealPath = Annotated[Path, AfterValidator(lambda path: path.expanduser().resolve())]  # FSEvents reports real paths
 Words = Annotated[tuple[str, ...], BeforeValidator(_parse_json)]
 Networks = Annotated[tuple[IPvAnyNetwork, ...], BeforeValidator(_parse_json)]
+PortList = Annotated[tuple[PortRange, ...], BeforeValidator(_parse_port_list)]
+Paths = Annotated[tuple[RealPath, ...], BeforeValidator(_parse_json)]
 Table = Annotated[Mapping[str, str], BeforeValidator(_parse_json)]
 Seconds = Annotated[float, Field(ge=0, allow_inf_nan=False)]
 Positive = Annotated[float, Field(gt=0, allow_inf_nan=False)]
@@ -154,6 +176,11 @@ class Settings(BaseModel):
     engine_type: Literal["baileys", "whatsapp-web.js"] = "baileys"
     command_argv: Words = ()
     command_env: Table = Field(default_factory=dict)
+
+    engine_isolation: Isolation | None = None
+    engine_read_paths: Paths = ()
+    engine_connect_ports: PortList = ()
+    engine_bind_ports: PortList = ()
 
     upstream_url: Url | None = None
     upstream_secret: SecretStr | None = None
@@ -243,6 +270,24 @@ class Settings(BaseModel):
         if path and not os.access(path, os.R_OK):
             raise ValueError(f"{path} cannot be read: name an existing file that this user may read")
         return path
+
+    @field_validator("engine_isolation")
+    @classmethod
+    def _isolation_is_possible(cls, isolation: Isolation | None) -> Isolation | None:
+        support = system_support()
+        if isolation is Isolation.KERNEL and not support.is_possible:
+            raise ValueError(f"engines cannot be kept apart here: {support.what}; leave it out, or set it to none")
+        return isolation
+
+    @model_validator(mode="after")
+    def _opens_nothing_secret(self) -> Self:
+        for path in self.engine_read_paths:
+            kept = (self.home, self.sessions_root, self.logs_path or self.sessions_root)
+            if path.parent == self.home or path.is_relative_to(self.sessions_root):
+                raise ValueError(f"engine_read_paths: {path} holds what engines must not read: choose another place")
+            if any(each.is_relative_to(path) for each in kept):
+                raise ValueError(f"engine_read_paths: {path} would open {self.home} or its sessions: name less")
+        return self
 
     @model_validator(mode="after")
     def _fits_together(self) -> Self:

@@ -10,6 +10,7 @@ import aiohttp
 
 from openwa_manager.domain.delivery.events import Json, is_passed_through
 from openwa_manager.domain.errors import EngineError, EngineTimeoutError, LaunchFailedError
+from openwa_manager.domain.isolation import Isolation, Needs
 from openwa_manager.domain.ports import Capabilities, LaunchPlan, Report
 from openwa_manager.domain.session.session import Launch, LaunchId, Session, SessionId
 from openwa_manager.domain.session.stimuli import (
@@ -69,15 +70,22 @@ class CommandEngine:
         recipe |= self._proxy_env(session.spec.proxy_url)
         recipe |= {name: _filled(template, facts) for name, template in self._setup.env.items()}
         log_path = context.log_path(session.session_id, directory)
-        program = self._program()
+        argv = (self._program(), *(_filled(argument, facts) for argument in self._setup.argv[1:]))
+        env = context.env(session, launch, recipe)
         return LaunchPlan(
             session_id=session.session_id,
             launch_id=launch.launch_id,
-            argv=(program, *(_filled(argument, facts) for argument in self._setup.argv[1:])),
-            env=context.env(session, launch, recipe),
+            argv=argv,
+            env=env,
             cwd=directory,
             log_path=log_path,
+            confinement=context.confinement(session, launch, directory, env, self._needs()),
         )
+
+    def _needs(self) -> Needs:
+        """Return what the program needs as far as its command tells; what else it needs, only the admin knows."""
+        named = [Path(word) for word in self._setup.argv if word.startswith("/")]
+        return Needs(default=_isolation(""), programs=(Path(self._program()),), readable=tuple(named))
 
     def _proxy_env(self, proxy_url: str | None) -> dict[str, str]:
         if proxy_url is None:
@@ -209,4 +217,10 @@ def _recognizes(arguments: Sequence[str], environment: Mapping[str, str]) -> boo
     return environment.keys() >= {"WEBHOOK_URL", "WEBHOOK_SECRET"}
 
 
-RECIPE = Recipe(build=_build, recognizes=_recognizes)
+def _isolation(engine_type: str) -> Isolation:
+    """Return the default: nobody but the admin knows what his program needs."""
+    del engine_type
+    return Isolation.NONE
+
+
+RECIPE = Recipe(build=_build, recognizes=_recognizes, isolation=_isolation)

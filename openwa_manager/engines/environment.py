@@ -5,6 +5,7 @@ from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from openwa_manager.domain.isolation import Confinement, IsolationRules, LaunchFacts, Needs, confinement_of
 from openwa_manager.domain.session.session import LAUNCH_ID_VARIABLE, Launch, LaunchId, Session, SessionId, log_path_of
 
 #: All that an engine inherits; a trailing `*` stands for any ending.
@@ -71,13 +72,15 @@ class EngineContext:
     """What all engines of this daemon have in common.
 
     `environ` is the daemon's own environment, `engine_env` what the admin adds to every engine's. `intake_url` is
-    where engines post, without a path. `logs_root` None means the log lies in the session's directory.
+    where engines post, without a path. `logs_root` None means the log lies in the session's directory. `isolation` says
+    which engines are kept apart.
     """
 
     environ: Mapping[str, str] = field(repr=False)
     intake_url: str
     engine_env: Mapping[str, str] = field(default_factory=dict, repr=False)
     logs_root: Path | None = None
+    isolation: IsolationRules = field(default_factory=IsolationRules)
 
     def webhook_url(self, session_id: SessionId, launch_id: LaunchId) -> str:
         """Return where this launch posts its events."""
@@ -99,3 +102,18 @@ class EngineContext:
         kept = {name: value for name, value in self.environ.items() if _is_any_of(name, INHERITED)}
         own = {LAUNCH_ID_VARIABLE: launch.launch_id}
         return {**kept, **recipe, **self.engine_env, **session.spec.env, **own}
+
+    def confinement(
+        self, session: Session, launch: Launch, directory: Path, env: Mapping[str, str], needs: Needs
+    ) -> Confinement | None:
+        """Return what this launch with its environment may reach; None when nobody keeps it apart."""
+        admin_env = {**self.environ, **self.engine_env}
+        facts = LaunchFacts(
+            session=session,
+            launch=launch,
+            directory=directory,
+            env=env,
+            intake_url=self.intake_url,
+            admin_env=admin_env,
+        )
+        return confinement_of(self.isolation, needs, facts)

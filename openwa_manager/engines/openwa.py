@@ -9,6 +9,7 @@ from typing import Self
 
 from openwa_manager.domain.delivery.events import Json
 from openwa_manager.domain.errors import EngineError, EngineTimeoutError
+from openwa_manager.domain.isolation import Isolation, Needs
 from openwa_manager.domain.ports import Capabilities, Clock, Instant, LaunchPlan, Report
 from openwa_manager.domain.session.session import Launch, LaunchId, ProcessState, Session, SessionId
 from openwa_manager.domain.session.stimuli import EngineReady, LinkReport, Observation, QrProduced, WebhooksLost
@@ -85,11 +86,13 @@ class OpenwaSetup:
     """What one daemon's OpenWA engines have in common.
 
     `answer_timeout_s` bounds each ordinary call of ours, `forward_silence_s` the silence on one that is handed on.
+    `isolation` is the one they have unless another is asked for.
     """
 
     program: Program
     engine_context: EngineContext
     engine_type: str = "baileys"
+    isolation: Isolation = Isolation.KERNEL
     answer_timeout_s: float = 5.0
     forward_silence_s: float = 60.0
 
@@ -100,6 +103,7 @@ class OpenwaSetup:
             program=program,
             engine_context=values.context,
             engine_type=values.engine_type,
+            isolation=_isolation(values.engine_type),
             answer_timeout_s=values.answer_timeout_s,
         )
 
@@ -158,13 +162,23 @@ class OpenwaEngine:
         argv = await self._setup.program.argv()
         name = mapping.inner_name(session.session_id)
         await asyncio.to_thread(proxy.change_proxy, directory, name, session.spec.proxy_url)
+        env = context.env(session, launch, self._recipe_env(session, launch, directory))
         return LaunchPlan(
             session_id=session.session_id,
             launch_id=launch.launch_id,
             argv=argv,
-            env=context.env(session, launch, self._recipe_env(session, launch, directory)),
+            env=env,
             cwd=directory,
             log_path=log_path,
+            confinement=context.confinement(session, launch, directory, env, self._needs(argv, env)),
+        )
+
+    def _needs(self, argv: tuple[str, ...], env: Mapping[str, str]) -> Needs:
+        browser = env.get("PUPPETEER_EXECUTABLE_PATH", "") if self._setup.engine_type == _CHROMIUM else ""
+        return Needs(
+            default=self._setup.isolation,
+            programs=(Path(argv[0]), *((Path(browser),) if browser else ())),
+            readable=self._setup.program.readable(),
         )
 
     def _recipe_env(self, session: Session, launch: Launch, directory: Path) -> dict[str, str]:
@@ -378,4 +392,9 @@ def _recognizes(arguments: Sequence[str], environment: Mapping[str, str]) -> boo
     return any(Path(argument).name == LOOPBACK_SHIM.name for argument in arguments)
 
 
-RECIPE = Recipe(build=_build, recognizes=_recognizes)
+def _isolation(engine_type: str) -> Isolation:
+    """Return the default: a browser starts programs of its own, so that where there is one it must be asked for."""
+    return Isolation.NONE if engine_type == _CHROMIUM else Isolation.KERNEL
+
+
+RECIPE = Recipe(build=_build, recognizes=_recognizes, isolation=_isolation)

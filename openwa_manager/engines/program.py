@@ -44,16 +44,25 @@ class Program(Protocol):
         """
         ...
 
+    def readable(self) -> tuple[Path, ...]:
+        """Return what it reads beside the system's own files: where its code lies."""
+        ...
+
 
 @dataclass(frozen=True, slots=True)
 class FixedProgram:
     """A program that is always run in the same way and needs no checking."""
 
     command: tuple[str, ...]
+    code: tuple[Path, ...] = ()
 
     async def argv(self) -> tuple[str, ...]:
         """Return its command."""
         return self.command
+
+    def readable(self) -> tuple[Path, ...]:
+        """Return where its code lies."""
+        return self.code
 
 
 class NodeProgram:
@@ -76,6 +85,10 @@ class NodeProgram:
         node = await self.node()
         await asyncio.to_thread(self._require_build)
         return (str(node), "--require", str(LOOPBACK_SHIM), str(self._main))
+
+    def readable(self) -> tuple[Path, ...]:
+        """Return the build and our shim."""
+        return (self._home, LOOPBACK_SHIM)
 
     async def node(self) -> Path:
         """Return the node that runs OpenWA.

@@ -4,6 +4,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from openwa_manager.domain.isolation import Isolation
 from openwa_manager.domain.ports import Clock, Engine
 from openwa_manager.engines.environment import EngineContext
 
@@ -30,7 +31,9 @@ class Recipe:
     """One kind of engine.
 
     `recognizes` tells from the arguments and the environment of a live process whether this recipe launched it.
+    `isolation` is the one its engines have unless another is asked for, by how OpenWA speaks to WhatsApp.
     """
 
     build: Callable[[EngineValues], Engine]
     recognizes: Callable[[Sequence[str], Mapping[str, str]], bool]
+    isolation: Callable[[str], Isolation]

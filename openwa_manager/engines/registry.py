@@ -6,6 +6,7 @@ Names are at hand without importing any recipe: commands that only need the name
 from collections.abc import Mapping, Sequence
 from importlib import import_module
 
+from openwa_manager.domain.isolation import Isolation
 from openwa_manager.domain.ports import Engine
 from openwa_manager.engines.recipe import EngineValues, Recipe
 
@@ -30,6 +31,11 @@ def build_engines(values: EngineValues) -> dict[str, Engine]:
 def name_of(arguments: Sequence[str], environment: Mapping[str, str]) -> str | None:
     """Return which recipe launched a live process with these arguments; None when no recipe recognises it."""
     return next((name for name in NAMES if _recipe(name).recognizes(arguments, environment)), None)
+
+
+def isolation_of(name: str, engine_type: str) -> Isolation:
+    """Return the isolation that engines of a recipe have unless another is asked for."""
+    return _recipe(name).isolation(engine_type)
 
 
 def _recipe(name: str) -> Recipe:

@@ -1,8 +1,12 @@
 """The recipe `simulator`: our stand-in for OpenWA, launched with our own interpreter and spoken to as OpenWA is."""
 
 import sys
+import sysconfig
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from pathlib import Path
 
+from openwa_manager.domain.isolation import Isolation
 from openwa_manager.engines.openwa import OpenwaEngine, OpenwaSetup
 from openwa_manager.engines.program import FixedProgram
 from openwa_manager.engines.recipe import EngineValues, Recipe
@@ -11,7 +15,16 @@ _MODULE = "openwa_manager.simulator"
 
 
 def _build(values: EngineValues) -> OpenwaEngine:
-    return OpenwaEngine(OpenwaSetup.of(values, FixedProgram((sys.executable, "-m", _MODULE))), values.clock)
+    program = FixedProgram((sys.executable, "-m", _MODULE), _code())
+    return OpenwaEngine(replace(OpenwaSetup.of(values, program), isolation=_isolation("")), values.clock)
+
+
+def _code() -> tuple[Path, ...]:
+    """Return where our package lies, and what Python needs to find and run it."""
+    kinds = ("stdlib", "platstdlib", "purelib", "platlib")
+    own = (Path(sys.prefix),) if sys.prefix != sys.base_prefix else ()  # of a virtual environment all is its own
+    package = Path(__file__).parents[1]
+    return (package, *own, *(Path(sysconfig.get_path(kind)) for kind in kinds))
 
 
 def _recognizes(arguments: Sequence[str], environment: Mapping[str, str]) -> bool:
@@ -19,4 +32,9 @@ def _recognizes(arguments: Sequence[str], environment: Mapping[str, str]) -> boo
     return _MODULE in arguments
 
 
-RECIPE = Recipe(build=_build, recognizes=_recognizes)
+def _isolation(engine_type: str) -> Isolation:
+    del engine_type
+    return Isolation.KERNEL
+
+
+RECIPE = Recipe(build=_build, recognizes=_recognizes, isolation=_isolation)

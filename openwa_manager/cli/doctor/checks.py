@@ -11,6 +11,7 @@ from openwa_manager.domain.errors import ConfigError
 from openwa_manager.engines import registry
 from openwa_manager.engines.program import NodeProgram
 from openwa_manager.host import capacity
+from openwa_manager.processes.confinement.support import system_support
 from openwa_manager.store.backup.read_only import SQLITE_VERSION
 
 
@@ -36,6 +37,8 @@ def _settled(settings: Settings, environ: Mapping[str, str]) -> Iterator[Finding
     if settings.engine == registry.OPENWA:
         yield daemon_checks.check_node(NodeProgram(settings.node, settings.openwa_home, environ))
         yield daemon_checks.check_openwa(settings.openwa_home)
+    default = registry.isolation_of(settings.engine, settings.engine_type)
+    yield host_checks.check_isolation(settings.engine_isolation or default, system_support())
     running = daemon_checks.running_version(settings.home)
     if running is None:
         yield daemon_checks.check_port("listen", settings.listen)

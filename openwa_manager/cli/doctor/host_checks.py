@@ -10,7 +10,9 @@ from pathlib import Path
 
 from openwa_manager.cli.doctor.findings import Finding
 from openwa_manager.cli.terminal.output import megabytes
+from openwa_manager.domain.isolation import Isolation
 from openwa_manager.host import capacity
+from openwa_manager.processes.confinement.support import Support
 
 _PYTHON_OLDEST = (3, 11)
 #: One recursive watch takes a watch per directory; an engine makes some twenty.
@@ -66,6 +68,20 @@ def _room(name: str, free_bytes: int, wanted_bytes: int, advice: str) -> Finding
     if free_bytes >= wanted_bytes:
         return Finding(name, "ok", shown)
     return Finding(name, "fail", f"{shown}: no engine would start", advice)
+
+
+def check_isolation(isolation: Isolation, support: Support) -> Finding:
+    """Check whether engines can be kept apart here, and are."""
+    if not support.is_possible:
+        detail = f"{support.what}: engines of one daemon trust each other"
+        return Finding("isolation", "warn", detail, "a newer kernel, or a daemon with a user of its own for each group")
+    if isolation is Isolation.NONE:
+        detail = f"off, though {support.what} could: engines of one daemon trust each other"
+        return Finding("isolation", "warn", detail, "see docs/security.md; engine_isolation = kernel asks for it")
+    if support.gaps:
+        detail = f"{support.what}; engines can still {', '.join(support.gaps)}"
+        return Finding("isolation", "warn", detail, "a newer kernel closes that")
+    return Finding("isolation", "ok", support.what)
 
 
 def clock_state() -> int:

@@ -17,7 +17,9 @@ from openwa_manager.cli.doctor import daemon_checks, host_checks
 from openwa_manager.cli.doctor.findings import Finding
 from openwa_manager.config import Address
 from openwa_manager.domain.delivery.events import Json
+from openwa_manager.domain.isolation import Isolation
 from openwa_manager.engines.program import NodeProgram
+from openwa_manager.processes.confinement.support import landlock_support
 from tests.cli.conftest import Run
 from tests.fakes.api import Answer, Api
 
@@ -50,6 +52,10 @@ def node_in(place: Path, says: str) -> NodeProgram:
         (host_checks.check_sleep(""), "warn", "pmset does not tell"),
         (host_checks.check_filevault("FileVault is Off.\n"), "ok", "off"),
         (host_checks.check_filevault("FileVault is On.\n"), "warn", "on: after a power cut"),
+        (host_checks.check_isolation(Isolation.KERNEL, landlock_support(7, "x86_64")), "ok", "Landlock ABI 7"),
+        (host_checks.check_isolation(Isolation.KERNEL, landlock_support(4, "x86_64")), "warn", "signal each other"),
+        (host_checks.check_isolation(Isolation.NONE, landlock_support(7, "x86_64")), "warn", "trust each other"),
+        (host_checks.check_isolation(Isolation.KERNEL, landlock_support(0, "x86_64")), "warn", "trust each other"),
         (daemon_checks.check_sqlite((3, 45, 1)), "ok", "3.45.1"),
         (daemon_checks.check_sqlite((3, 36, 0)), "fail", "3.36.0 is too old"),
         (daemon_checks.check_socket_path(Path("/opt/openwa")), "ok", "of 103 bytes"),

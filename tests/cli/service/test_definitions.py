@@ -12,6 +12,7 @@ ROOT = Path(__file__).parents[3]
 UNIT = ROOT / "systemd" / "openwa-manager.service"
 PLIST = ROOT / "launchd" / "com.openwa.manager.plist"
 EXPOSURE_MAX = 2.5
+LANDLOCK = {"landlock_create_ruleset", "landlock_add_rule", "landlock_restrict_self"}
 
 needs_systemd = pytest.mark.skipif(shutil.which("systemd-analyze") is None, reason="systemd-analyze is not installed")
 
@@ -63,7 +64,7 @@ def test_chromium_gets_its_sandbox_and_v8_its_compiler() -> None:
 
     assert service["MemoryDenyWriteExecute"] == ["no"]
     assert {"user", "pid", "net"} <= set(service["RestrictNamespaces"][0].split())
-    assert {"chroot", "seccomp", "@system-service"} <= set(service["SystemCallFilter"][0].split())
+    assert {"chroot", "seccomp", "@system-service", *LANDLOCK} <= set(service["SystemCallFilter"][0].split())
     assert service["SystemCallErrorNumber"] == ["EPERM"]
     assert {"/opt/openwa", "/tmp"} <= set(service["ReadWritePaths"][0].split())
 

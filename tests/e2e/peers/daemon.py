@@ -8,7 +8,7 @@ import socket
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass, field
 from itertools import count
@@ -101,7 +101,10 @@ class UnixConnection(http.client.HTTPConnection):
 
 @dataclass
 class Daemon:
-    """One daemon on a home of its own; leaving it ends the daemon and every engine it ever started."""
+    """One daemon on a home of its own; leaving it ends the daemon and every engine it ever started.
+
+    `run_by` is the command that runs it, such as one that becomes another user before.
+    """
 
     home: Path
     settings: Mapping[str, str] = field(default_factory=dict)
@@ -109,6 +112,7 @@ class Daemon:
     environ: Mapping[str, str] = field(default_factory=dict)
     engine: str = "simulator"
     ready_within_s: float = 20.0
+    run_by: Sequence[str] = ()
     process: subprocess.Popen[bytes] | None = None
     port: int = 0
 
@@ -142,7 +146,7 @@ class Daemon:
         coverage = {name: value for name, value in os.environ.items() if name.startswith("COVERAGE_")}
         environ = {"PATH": os.environ["PATH"], "HOME": str(self.home), **coverage, **self.environ}
         environ |= {f"OPENWA_MANAGER_{name}": value for name, value in self._settings.items()}
-        argv = [sys.executable, "-m", "openwa_manager", "serve", "--home", str(self.home)]
+        argv = [*self.run_by, sys.executable, "-m", "openwa_manager", "serve", "--home", str(self.home)]
         self.home.mkdir(parents=True, exist_ok=True)
         with (self.home.parent / f"{self.home.name}.log").open("ab") as log:
             self.process = subprocess.Popen(argv, env=environ, stdin=subprocess.DEVNULL, stdout=log, stderr=log)

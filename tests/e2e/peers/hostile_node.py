@@ -1,0 +1,112 @@
+"""An engine that somebody has taken over: it tries what it must not be able to do, and writes down what it could.
+
+The standard library only: it is copied to where a `node` is looked for.
+"""
+
+import ctypes
+import json
+import os
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from functools import partial
+from pathlib import Path
+
+HOME = os.environ.get("HOME", "")
+LIBC = ctypes.CDLL(None, use_errno=True)
+
+
+def others() -> list[int]:
+    """Return the other processes of our user."""
+    pids = [int(path.name) for path in Path("/proc").iterdir() if path.name.isdecimal()]
+    return [pid for pid in pids if pid != os.getpid() and is_ours(pid)]
+
+
+def is_ours(pid: int) -> bool:
+    """Tell whether a process runs as our user."""
+    try:
+        return Path(f"/proc/{pid}").stat().st_uid == os.getuid()
+    except OSError:
+        return False
+
+
+def read(path: str) -> bytes:
+    """Return the beginning of a file, which must have one."""
+    with Path(path).open("rb") as file:
+        content = file.read(10)
+    if not content:
+        raise OSError(f"{path} tells nothing")
+    return content
+
+
+def read_natively(path: str) -> bytes:
+    """Read as machine code does."""
+    fd = LIBC.open(path.encode(), os.O_RDONLY)
+    if fd < 0:
+        raise OSError(ctypes.get_errno(), path)
+    return os.read(fd, 10)
+
+
+def read_by_loader(path: str) -> bytes:
+    """Have the system's loader run a program that reads."""
+    loader = next(path for place in ("/lib64", "/lib") for path in Path(place).glob("ld-linux*"))
+    return subprocess.run([loader, "/bin/cat", path], check=True, capture_output=True).stdout
+
+
+def write(path: str) -> None:
+    """Make a file, or add to it."""
+    os.close(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_APPEND))
+
+
+def connect(port: int) -> None:
+    """Connect to a port of this host."""
+    socket.create_connection(("127.0.0.1", port), 5).close()
+
+
+def tries() -> dict[str, Callable[[], object]]:
+    """Return what to try, by its name."""
+    neighbour = f"{HOME}/sessions/neighbour"
+    secrets = [f"{HOME}/{name}" for name in ("admin.key", "manager.db", "manager.toml")]
+    secrets += [f"{neighbour}/data/creds.json"]
+    found: dict[str, Callable[[], object]] = {}
+    for path in secrets:
+        found[f"read {path}"] = partial(read, path)
+        found[f"read natively {path}"] = partial(read_natively, path)
+        found[f"read by loader {path}"] = partial(read_by_loader, path)
+        found[f"write {path}"] = partial(write, path)
+        found[f"shorten {path}"] = partial(os.truncate, path, 0)
+        found[f"remove {path}"] = Path(path).unlink
+    for path in (f"{neighbour}/new", f"{HOME}/new", f"{HOME}/run/new", "/etc/new", "/tmp/new"):
+        found[f"write {path}"] = partial(write, path)
+    for pid in others():
+        for name in ("environ", "mem", "maps", "fd/0", "root/etc/passwd", "cwd/data/creds.json"):
+            found[f"read {name} of {pid}"] = partial(read, f"/proc/{pid}/{name}")
+        found[f"signal {pid}"] = partial(os.kill, pid, 0)
+    found["connect to the API"] = partial(connect, int(os.environ["API_PORT"]))
+    found["run a shell"] = partial(subprocess.run, ["/bin/sh", "-c", ":"], check=True)
+    return found
+
+
+def main() -> None:
+    """Try everything, write down what worked, and stay."""
+    done: list[str] = []
+    asked = tries()
+    for name, attempt in asked.items():
+        try:
+            attempt()
+        except (OSError, subprocess.SubprocessError, StopIteration):
+            continue
+        done.append(name)
+    part = Path("found.part")
+    part.write_text(json.dumps({"done": done, "tried": list(asked), "uid": os.getuid()}))
+    part.rename("found.json")
+    while True:
+        time.sleep(60)
+
+
+if "--version" in sys.argv:
+    print("v22.20.0")
+else:
+    main()

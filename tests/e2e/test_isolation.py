@@ -1,0 +1,119 @@
+"""A hostile engine under the kernel's isolation, run as a user that is not root: nothing of what it tries works."""
+
+import json
+import os
+import shutil
+import subprocess
+import sys
+import tempfile
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+
+import pytest
+
+from openwa_manager.domain.delivery.events import Json
+from openwa_manager.processes.confinement import landlock, seccomp
+from tests.e2e.peers.daemon import Daemon, eventually
+from tests.fakes.ports import free_ports
+
+HOSTILE = Path(__file__).parent / "peers" / "hostile_node.py"
+NOBODY = 65534
+
+pytestmark = pytest.mark.skipif(
+    landlock.abi() < landlock.SCOPES_SINCE or not seccomp.is_known(os.uname().machine),
+    reason="this kernel cannot forbid all of it",
+)
+
+
+def run_by() -> Sequence[str]:
+    """Return what runs the daemon as a user that is not root; skip the test where that is impossible."""
+    if os.geteuid() != 0:
+        return ()
+    becoming = ("setpriv", f"--reuid={NOBODY}", f"--regid={NOBODY}", "--clear-groups")
+    argv = (*becoming, sys.executable, "-c", "import openwa_manager.daemon")
+    if shutil.which("setpriv") is None or subprocess.run(argv, capture_output=True, check=False).returncode:
+        pytest.skip("root, and another user cannot run this Python")
+    return becoming
+
+
+def python() -> str:
+    """Return a Python that the engine can run."""
+    found = sys.executable if os.geteuid() != 0 else shutil.which("python3", path="/usr/bin:/bin")
+    if found is None:
+        pytest.skip("root, and there is no Python for others")
+    return found
+
+
+@pytest.fixture
+def place() -> Iterator[Path]:
+    """Make a directory that another user reaches, who owns what is in it when the test gives it to him."""
+    with tempfile.TemporaryDirectory(prefix="iso", dir="/tmp") as name:
+        Path(name).chmod(0o755)
+        yield Path(name)
+
+
+def give(path: Path) -> None:
+    """Hand a tree to the user who runs the daemon."""
+    if os.geteuid() == 0:
+        for each in (path, *path.rglob("*")):
+            os.chown(each, NOBODY, NOBODY)
+
+
+def hostile_daemon(place: Path, isolation: str) -> Daemon:
+    """Return a daemon whose `node` is hostile, with a neighbour's credentials in its home."""
+    home, build = place / "home", place / "openwa"
+    (home / "sessions" / "neighbour" / "data").mkdir(parents=True)
+    (home / "sessions" / "neighbour" / "data" / "creds.json").write_text('{"secret": 1}')
+    (home / "manager.toml").write_text("probe_misses = 100\n")
+    (home / "manager.toml").chmod(0o600)
+    (build / "dist").mkdir(parents=True)
+    (build / "dist" / "main.js").touch()
+    node = place / "node"
+    node.write_text(f"#!{python()}\n{HOSTILE.read_text('utf-8')}")
+    node.chmod(0o755)
+    give(home)
+    settings = {"OPENWA_HOME": str(build), "NODE": str(node), "ENGINE_ISOLATION": isolation}
+    port = free_ports(1)[0]
+    return Daemon(
+        home=home,
+        settings={**settings, "LISTEN": f"127.0.0.1:{port}"},
+        engine="openwa",
+        engine_env={"API_PORT": str(port)},
+        run_by=run_by(),
+    )
+
+
+def found_by(daemon: Daemon, session_id: str) -> dict[str, Json]:
+    path = daemon.home / "sessions" / session_id / "found.json"
+    eventually(path.exists)
+    found: dict[str, Json] = json.loads(path.read_text())
+    return found
+
+
+def test_a_hostile_engine_reaches_no_secret_and_no_neighbour(place: Path) -> None:
+    with hostile_daemon(place, "kernel") as daemon:
+        daemon.create("first")
+        found_by(daemon, "first")
+        daemon.create("second")
+        found = found_by(daemon, "second")
+
+    assert found["uid"] != 0
+    tried = found["tried"]
+    assert isinstance(tried, list)
+    assert len([name for name in tried if str(name).startswith("signal ")]) >= 2  # the daemon, and the first engine
+    assert found["done"] == []
+    assert (place / "home" / "sessions" / "neighbour" / "data" / "creds.json").read_text() == '{"secret": 1}'
+
+
+def test_without_isolation_the_same_engine_reaches_all_of_it(place: Path) -> None:
+    """The test above proves nothing if its tries are such that work for nobody."""
+    with hostile_daemon(place, "none") as daemon:
+        daemon.create("first")
+        done = found_by(daemon, "first")["done"]
+
+    assert isinstance(done, list)
+    names = {str(name).replace(str(place / "home"), "~") for name in done}
+    assert {"read ~/admin.key", "read natively ~/manager.db", "read by loader ~/manager.toml"} <= names
+    assert {"write ~/sessions/neighbour/new", "connect to the API", "run a shell"} <= names
+    assert any(name.startswith("read environ of ") for name in names)
+    assert any(name.startswith("signal ") for name in names)

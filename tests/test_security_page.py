@@ -1,0 +1,78 @@
+"""What the page about security claims: each claim has a test, and each of these tests is there."""
+
+import ast
+import re
+from collections.abc import Mapping
+from pathlib import Path
+
+ROOT = Path(__file__).parents[1]
+PAGE = ROOT / "openwa_manager" / "docs" / "security.md"
+CONFINED = "tests/processes/confinement/test_confined.py"
+HOSTILE = "tests/e2e/test_isolation.py"
+
+#: Which test tries what an engine cannot do.
+TESTS: Mapping[str, tuple[str, str]] = {
+    "read or change `admin.key`, the registry, the settings, or another session's directory": (
+        HOSTILE,
+        "test_a_hostile_engine_reaches_no_secret_and_no_neighbour",
+    ),
+    "write anything of the system, or below `/tmp`": (
+        CONFINED,
+        "test_a_confined_program_writes_nothing_of_the_system",
+    ),
+    "follow a link out of its directory": (
+        CONFINED,
+        "test_a_link_in_its_directory_leads_a_confined_program_nowhere",
+    ),
+    "execute another program, or a file that it wrote": (
+        CONFINED,
+        "test_a_confined_program_executes_itself_and_nothing_else",
+    ),
+    "read the daemon's or a neighbour's environment or memory": (
+        HOSTILE,
+        "test_a_hostile_engine_reaches_no_secret_and_no_neighbour",
+    ),
+    "take back what it gave up, in itself or in what it starts": (
+        CONFINED,
+        "test_what_the_loader_is_made_to_run_is_confined_as_well",
+    ),
+    "shorten a file that it may not write": (CONFINED, "test_a_confined_program_shortens_no_file_of_others"),
+    "connect to a TCP port of this host or another that is not listed above, by any kind of socket": (
+        CONFINED,
+        "test_no_other_way_leads_to_a_tcp_port",
+    ),
+    "take a TCP port that is not its own": (CONFINED, "test_a_confined_program_binds_only_the_ports_it_may"),
+    "signal the daemon or a neighbour": (CONFINED, "test_a_confined_program_signals_nobody_but_its_own_children"),
+    "change the mode, owner or attributes of a file": (
+        CONFINED,
+        "test_a_confined_program_changes_no_modes_limits_or_priorities_of_others",
+    ),
+    "change a limit or the priority of another process": (
+        CONFINED,
+        "test_a_confined_program_changes_no_modes_limits_or_priorities_of_others",
+    ),
+    "leave the session of processes by which it is found and ended": (
+        CONFINED,
+        "test_a_confined_program_stays_in_the_session_of_its_launch",
+    ),
+}
+_BLOCK = re.compile(r"<!-- begin claims -->\n(.*?)<!-- end claims -->", re.DOTALL)
+
+
+def test_every_claim_of_the_page_has_a_test() -> None:
+    block = _BLOCK.search(PAGE.read_text("utf-8"))
+
+    assert block is not None
+    rows = block[1].splitlines()[2:]
+    assert [row.strip("| ").rpartition("|")[0].strip() for row in rows] == list(TESTS)
+
+
+def test_every_one_of_these_tests_is_there() -> None:
+    defined = {
+        (file, node.name)
+        for file in {file for file, _ in TESTS.values()}
+        for node in ast.walk(ast.parse((ROOT / file).read_text("utf-8")))
+        if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef)
+    }
+
+    assert set(TESTS.values()) <= defined
