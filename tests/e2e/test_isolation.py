@@ -31,7 +31,7 @@ def run_by() -> Sequence[str]:
         return ()
     becoming = ("setpriv", f"--reuid={NOBODY}", f"--regid={NOBODY}", "--clear-groups")
     argv = (*becoming, sys.executable, "-c", "import openwa_manager.daemon")
-    if shutil.which("setpriv") is None or subprocess.run(argv, capture_output=True, check=False).returncode:
+    if shutil.which("setpriv") is None or subprocess.run(argv, capture_output=True, check=False, timeout=60).returncode:
         pytest.skip("root, and another user cannot run this Python")
     return becoming
 

@@ -13,6 +13,8 @@ from dataclasses import dataclass
 from tests.e2e.peers.daemon import Daemon
 
 CONTROL_OFFSET = 10_000
+#: Where the control ports of the tests' engines lie, which isolated engines may listen on only when they are told.
+CONTROL_PORTS = "20000-25000"
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,8 +38,13 @@ class Phones:
     @property
     def environ(self) -> Mapping[str, str]:
         """Return what is added to the daemon's environment."""
-        names = ("OPENWA_HOME", "NODE")
-        return {} if self.engine == "simulator" else {name: os.environ[name] for name in names if name in os.environ}
+        if self.engine == "simulator":
+            return {}
+        opened = {
+            "OPENWA_MANAGER_ENGINE_READ_PATHS": json.dumps([os.environ["OPENWA_MOCK"]]),
+            "OPENWA_MANAGER_ENGINE_BIND_PORTS": json.dumps([CONTROL_PORTS]),
+        }
+        return opened | {name: os.environ[name] for name in ("OPENWA_HOME", "NODE") if name in os.environ}
 
     def steer(self, daemon: Daemon, session_id: str, verb: str) -> None:
         """Do something to the phone or the engine: `scan`, `close?code=`, `crash`, `exit?code=`, `hang?s=`."""
