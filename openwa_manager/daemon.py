@@ -28,6 +28,7 @@ from openwa_manager.host.notify import ServiceManager
 from openwa_manager.parts import VERSION, Parts, build_parts
 from openwa_manager.processes.confinement.support import system_support
 from openwa_manager.processes.locks import reserve_lock_fd
+from openwa_manager.processes.orphans import adopt_orphans
 from openwa_manager.processes.signals import ending_signals, restore_inherited
 from openwa_manager.services.delivery.announcer import Announcer
 from openwa_manager.services.starting.registry_rebuild import DatabaseLoss, RegistryRebuild, open_safely
@@ -50,6 +51,7 @@ def run(settings: Settings) -> int:
     """
     os.umask(0o077)
     restore_inherited()
+    adopt_orphans()
     reserve_lock_fd()  # before anything else takes the low numbers
     sys.setswitchinterval(_SWITCH_S)
     faulthandler.enable()  # a service manager whose watchdog starves sends SIGABRT: say where we hung

@@ -55,6 +55,10 @@ TESTS: Mapping[str, tuple[str, str]] = {
         CONFINED,
         "test_a_confined_program_stays_in_the_session_of_its_launch",
     ),
+    "leave a process behind when its session is deleted, whatever that process does": (
+        "tests/faults/test_whole_tree.py",
+        "test_what_forked_twice_and_cleaned_its_environment_does_not_survive_a_deletion",
+    ),
 }
 _BLOCK = re.compile(r"<!-- begin claims -->\n(.*?)<!-- end claims -->", re.DOTALL)
 

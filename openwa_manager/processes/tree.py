@@ -1,6 +1,7 @@
 """Ends an engine with every descendant, and proves them dead."""
 
 import asyncio
+import os
 import signal
 from collections.abc import Callable
 
@@ -8,10 +9,18 @@ import structlog
 
 from openwa_manager.domain.ports import Clock, Target
 from openwa_manager.domain.session.session import Exit, Identity, SessionId
+from openwa_manager.processes import orphans
 from openwa_manager.processes.exits.exit_watcher import ExitWatcher
 from openwa_manager.processes.host_limits import is_host_limit
 from openwa_manager.processes.reading.identity import is_alive
-from openwa_manager.processes.reading.table import CoalescedRead, ProcessTable, read_processes, read_tagged_processes
+from openwa_manager.processes.reading.table import (
+    CoalescedRead,
+    Process,
+    ProcessTable,
+    TaggedProcessTable,
+    read_processes,
+    read_tagged_processes,
+)
 from openwa_manager.processes.signals import send_signal
 
 log = structlog.get_logger(__name__)
@@ -57,7 +66,8 @@ class TreeTerminator:
         engine = target.identity
         if engine is not None and is_alive(engine):
             # Before the first signal: once the engine is dead nothing says any more who its children were.
-            members |= {process.identity for process in (await self._table.get()).descendants([engine])}
+            table = await self._table.get()
+            members |= {each.identity for each in (*table.descendants([engine]), *table.in_session(engine))}
             await self._ask_to_exit(engine, grace_s)
         await self._kill(target, members)
         return Exit() if engine is None else await self._exits.wait(engine)
@@ -126,5 +136,28 @@ class TreeTerminator:
     async def _find(self, target: Target, members: set[Identity]) -> set[Identity]:
         """Return everything alive that belongs to the launch: known members, the tagged, and all their descendants."""
         table = await self._tagged_table.get()
-        tagged = [*table.of_launch(target.launch_id), *table.in_directory(target.directory)]
+        tagged = [
+            *table.of_launch(target.launch_id),
+            *table.in_directory(target.directory),
+            *self._orphans(target, table),
+        ]
         return {each.identity for each in table.descendants(members | {each.identity for each in tagged})}
+
+    def _orphans(self, target: Target, table: TaggedProcessTable) -> list[Process]:
+        """Return the orphans that came to us, but those that another living engine is known to have left.
+
+        One that has cleaned its environment, and left its session before a measurement saw it, is nobody's known: it
+        is ended with whichever engine is ended first.
+        """
+        if not orphans.is_adopting():
+            return []
+        engines = set(self._exits.watched())
+        others = engines - {target.identity}
+        of_others = {each.pid for each in others} | {each.pid for other in others for each in self._members_of(other)}
+        own_session = os.getsid(0)
+        return [
+            child
+            for child in table.children(os.getpid())
+            if child.identity not in engines and child.session != own_session and not table.is_tagged(child)
+            if child.pid not in of_others and child.session not in of_others
+        ]

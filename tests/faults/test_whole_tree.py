@@ -41,6 +41,23 @@ pathlib.Path("left").touch()
 signal.pause()
 """
 
+#: Leaves a grandchild that forked twice, cleaned its environment and left session and directory before anybody looked.
+FORK_TWICE = """
+reader, writer = os.pipe()
+if os.fork() == 0:
+    os.setsid()
+    if os.fork() == 0:
+        signal.signal(signal.SIGTERM, signal.SIG_IGN)
+        os.chdir("/")
+        os.write(writer, str(os.getpid()).encode())
+        os.execve("/bin/sleep", ["sleep", "900"], {})
+    os._exit(0)
+pathlib.Path("part").write_text(os.read(reader, 20).decode())
+os.wait()
+os.rename("part", "left")
+signal.pause()
+"""
+
 
 def browsers(daemon: Daemon, session_id: str) -> list[Identity]:
     """Return the live processes that were told to use a profile of the session."""
@@ -176,3 +193,18 @@ def test_only_locks_of_dead_browsers_are_cleared_before_a_launch(daemon: Daemon)
         assert [os.path.lexists(lock) for lock in (dead, reused, elsewhere, used)] == [False, False, True, True]
         assert not (dead.parent / "SingletonCookie").exists()
         browser.kill()
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="only Linux hands orphans on")
+def test_what_forked_twice_and_cleaned_its_environment_does_not_survive_a_deletion(daemon: Daemon) -> None:
+    left = {}
+    for session_id in ("forks", "forks_too"):
+        daemon.create(session_id, **running(FORK_TWICE))
+        told = daemon.home / "sessions" / session_id / "left"
+        eventually(told.exists)
+        left[session_id] = live_identity_of(int(told.read_text()))
+
+    for session_id, orphan in left.items():
+        assert orphan is not None
+        assert daemon.ask("DELETE", f"/v1/sessions/{session_id}").status == 204
+        assert not is_alive(orphan)

@@ -5,6 +5,7 @@ import os
 import sys
 from collections import deque
 from collections.abc import Callable
+from contextlib import nullcontext
 from functools import partial
 from typing import Protocol
 
@@ -12,6 +13,7 @@ import structlog
 
 from openwa_manager.domain.ports import Clock
 from openwa_manager.domain.session.session import Exit, Identity
+from openwa_manager.processes import orphans
 from openwa_manager.processes.exits import SWEEP_S
 from openwa_manager.processes.exits.polling import Polling
 from openwa_manager.processes.reading.identity import boot_id, is_alive
@@ -50,13 +52,27 @@ class ExitWatcher:
         self._period_s = sweep_s if source.period_s is None else min(source.period_s, sweep_s)
         self._exits: dict[Identity, asyncio.Future[Exit]] = {}
         self._ended: deque[Identity] = deque()
+        self._child_ended = asyncio.Event()
 
     async def run(self) -> None:
-        """Check all watched processes now and then, should an announcement fail to come, until cancelled."""
-        while True:
-            await self._clock.sleep_until(self._clock.now().boot_s + self._period_s)
-            for identity in [identity for identity, end in self._exits.items() if not end.done()]:
-                self._check(identity)
+        """Check all watched processes now and then, should an announcement fail to come, until cancelled.
+
+        Orphans that became our children are reaped as soon as they end.
+        """
+        with orphans.announcing(self._child_ended.set) if orphans.is_adopting() else nullcontext():
+            due_s = self._clock.now().boot_s + self._period_s
+            while True:
+                if await self._clock.wait(self._child_ended, due_s):
+                    self._child_ended.clear()
+                    orphans.reap(self._look_after)
+                    continue
+                for identity in self.watched():
+                    self._check(identity)
+                due_s = self._clock.now().boot_s + self._period_s
+
+    def watched(self) -> list[Identity]:
+        """Return the processes whose end is awaited."""
+        return [identity for identity, end in self._exits.items() if not end.done()]
 
     def watch(self, identity: Identity) -> asyncio.Future[Exit]:
         """Return the future exit of this process, done already when it is gone; no caller may cancel it."""
@@ -98,6 +114,14 @@ class ExitWatcher:
                 self._reap(identity)
         except OSError as error:  # too many open files: the next check will see
             _log.warning("process_not_seen", pid=identity.pid, error=str(error))
+
+    def _look_after(self, pid: int) -> bool:
+        """Note the end of a dead child if it is watched, and tell whether it was."""
+        identity = next((each for each in self.watched() if each.pid == pid), None)
+        if identity is None:
+            return False
+        self._reap(identity)
+        return True
 
     def _reap(self, identity: Identity) -> None:
         if not self._exits[identity].done():

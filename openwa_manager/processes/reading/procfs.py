@@ -7,10 +7,14 @@ _CHUNK_BYTES = 16_384
 
 
 class Stat(NamedTuple):
-    """What `/proc/<pid>/stat` says (proc_pid_stat(5)); `status` is the wait status, valid once `state` is dead."""
+    """What `/proc/<pid>/stat` says (proc_pid_stat(5)); `status` is the wait status, valid once `state` is dead.
+
+    `session` is the number of the process that began its session, which may have ended since.
+    """
 
     state: str
     ppid: int
+    session: int
     started: int
     cpu_ticks: int
     rss_pages: int
@@ -31,6 +35,7 @@ def read_stat(pid: int) -> Stat | None:
     return Stat(
         state=fields[0].decode(),
         ppid=int(fields[1]),
+        session=int(fields[3]),
         started=int(fields[19]),
         cpu_ticks=int(fields[11]) + int(fields[12]),
         rss_pages=int(fields[21]),

@@ -22,13 +22,17 @@ T = TypeVar("T")
 
 
 class Process(NamedTuple):
-    """One live process; `cpu_s` is the processor time it used so far."""
+    """One live process; `cpu_s` is the processor time it used so far.
+
+    `session` is the number of the process that began its session of processes; 0 where the system does not tell.
+    """
 
     pid: int
     ppid: int
     started: int
     cpu_s: float
     rss_bytes: int
+    session: int = 0
 
     @property
     def identity(self) -> Identity:
@@ -66,6 +70,17 @@ class ProcessTable:
                 pending.extend(self._children.get(process.pid, ()))
         return list(found.values())
 
+    def children(self, pid: int) -> list[Process]:
+        """Return the live children of a process."""
+        return self._children.get(pid, [])
+
+    def in_session(self, leader: Identity) -> list[Process]:
+        """Return all in the session that this process began; nobody once it is dead: its number may be another's."""
+        begun = self._processes.get(leader.pid)
+        if begun is None or begun.identity != leader:
+            return []
+        return [process for process in self if process.session == leader.pid]
+
 
 class TaggedProcessTable(ProcessTable):
     """A table that also knows the tags of the processes of our own user."""
@@ -84,6 +99,10 @@ class TaggedProcessTable(ProcessTable):
     def of_launch(self, launch_id: LaunchId) -> list[Process]:
         """Return the processes that carry this launch id in their environment."""
         return self._of_launch.get(launch_id, [])
+
+    def is_tagged(self, process: Process) -> bool:
+        """Tell whether the process carries a launch id."""
+        return any(process in carriers for carriers in self._of_launch.values())
 
     def in_directory(self, directory: Path) -> list[Process]:
         """Return the processes whose `--user-data-dir=` lies inside this directory."""
@@ -138,7 +157,8 @@ def _processes_of_procfs() -> Iterator[Process]:
     for pid in procfs.pids():
         stat = procfs.read_stat(pid)
         if stat and not stat.is_dead:
-            yield Process(pid, stat.ppid, stat.started, stat.cpu_ticks * tick_s, stat.rss_pages * page_bytes)
+            cpu_s, rss_bytes = stat.cpu_ticks * tick_s, stat.rss_pages * page_bytes
+            yield Process(pid, stat.ppid, stat.started, cpu_s, rss_bytes, stat.session)
 
 
 def _tag_of_procfs(pid: int) -> EngineTag | None:

@@ -1,0 +1,71 @@
+"""What engines leave behind: processes whose parents are gone come to us, so that none of them gets lost (Linux).
+
+A process that forks twice and ends has a grandchild that nobody's tree holds any more. The kernel makes it a child of
+the nearest ancestor that asked for such (PR_SET_CHILD_SUBREAPER of prctl(2)), instead of process 1. Our own helpers
+live in our session of processes; an engine begins one of its own, so that a child of ours in another session is an
+engine, or what an engine left.
+"""
+
+import asyncio
+import ctypes
+import os
+import signal
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+
+from openwa_manager.processes.reading import procfs
+
+_PR_SET_CHILD_SUBREAPER, _PR_GET_CHILD_SUBREAPER = 36, 37  # linux/prctl.h
+
+
+def adopt_orphans() -> None:
+    """From now on become the parent of what the processes below us leave behind; nothing on other systems."""
+    if sys.platform == "linux":
+        ctypes.CDLL(None).prctl(_PR_SET_CHILD_SUBREAPER, *map(ctypes.c_ulong, (1, 0, 0, 0)))
+
+
+def is_adopting() -> bool:
+    """Tell whether orphans come to us and all who come are ours; to process 1 everybody's come."""
+    if sys.platform != "linux" or os.getpid() == 1:
+        return False
+    is_set = ctypes.c_int(0)
+    ctypes.CDLL(None).prctl(_PR_GET_CHILD_SUBREAPER, ctypes.byref(is_set))
+    return bool(is_set.value)
+
+
+@contextmanager
+def announcing(child_ended: Callable[[], None]) -> Iterator[None]:
+    """Have the running loop, which is the main thread's, call this after a child has ended, while the body runs."""
+    loop = asyncio.get_running_loop()
+    loop.add_signal_handler(signal.SIGCHLD, child_ended)
+    try:
+        yield
+    finally:
+        loop.remove_signal_handler(signal.SIGCHLD)
+
+
+def reap(look_after: Callable[[int], bool]) -> int:
+    """Reap our dead children in turn; return how many of them were orphans.
+
+    `look_after` takes a dead child that it knows and tells whether that is gone now; False: it is nobody it knows. A
+    helper of our own is left to whoever started it, and so are those behind it until the next time.
+    """
+    count = 0
+    while (dead := _next_dead()) is not None:
+        if look_after(dead):
+            continue
+        stat = procfs.read_stat(dead)
+        if stat is None or stat.session == os.getsid(0):
+            break
+        os.waitpid(dead, os.WNOHANG)
+        count += 1
+    return count
+
+
+def _next_dead() -> int | None:
+    try:
+        dead = os.waitid(os.P_ALL, 0, os.WEXITED | os.WNOHANG | os.WNOWAIT)
+    except ChildProcessError:
+        return None
+    return None if dead is None else dead.si_pid

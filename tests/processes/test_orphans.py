@@ -1,0 +1,166 @@
+"""What an engine leaves comes to us: it ends with its engine, and is reaped."""
+
+import asyncio
+import ctypes
+import os
+import signal
+import subprocess
+import sys
+from collections.abc import AsyncIterator, Iterator
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from openwa_manager.domain.session.session import Identity, SessionId
+from openwa_manager.host.clock import SystemClock
+from openwa_manager.processes import orphans
+from openwa_manager.processes.launcher import HostLauncher
+from openwa_manager.processes.reading.identity import identity_of, is_alive, live_identity_of
+from openwa_manager.processes.reading.table import ProcessTable, read_processes
+from tests.processes.conftest import Stage
+
+pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="only Linux hands orphans on")
+
+#: Leaves a sleeper behind that has forked twice and cleaned its environment: in its engine's session, or in its own.
+LEAVE = """
+reader, writer = os.pipe()
+if os.fork() == 0:
+    if sys.argv[1] == "apart":
+        os.setsid()
+    if os.fork():
+        os._exit(0)
+    os.chdir("/")
+    os.write(writer, str(os.getpid()).encode())
+    os.execve(sys.executable, [sys.executable, "-c", sys.argv[2]], {})
+os.close(writer)
+os.wait()
+tell(int(open(reader).read()))
+wait_for_ever()
+"""
+SLEEP = "import signal; signal.signal(signal.SIGTERM, signal.SIG_IGN); signal.pause()"
+
+
+@pytest.fixture
+def adopting() -> Iterator[None]:
+    orphans.adopt_orphans()
+    yield
+    ctypes.CDLL(None).prctl(36, *map(ctypes.c_ulong, (0, 0, 0, 0)))
+
+
+@pytest.fixture
+async def running(launcher: HostLauncher, adopting: None) -> AsyncIterator[HostLauncher]:
+    """Run the launcher's watch, as the daemon does."""
+    del adopting
+    async with asyncio.TaskGroup() as tasks:
+        watch = tasks.create_task(launcher.run())
+        yield launcher
+        watch.cancel()
+
+
+async def left_by(launcher: HostLauncher, stage: Stage, place: str, program: str = SLEEP) -> tuple[Identity, Identity]:
+    """Return an engine and what it has left."""
+    engine = await launcher.launch(stage.python(LEAVE, place, program))
+    left = live_identity_of((await stage.told())[0])
+    assert left is not None
+    return engine, left
+
+
+@pytest.mark.parametrize("place", ["inside", "apart"])
+async def test_what_forked_twice_and_cleaned_its_environment_ends_with_its_engine(
+    running: HostLauncher, stage: Stage, place: str
+) -> None:
+    engine, left = await left_by(running, stage, place)
+
+    await running.end(stage.target(engine), 0)
+
+    assert not is_alive(left)
+
+
+@pytest.mark.parametrize("place", ["inside", "apart"])
+async def test_what_a_crashed_engine_left_is_swept(running: HostLauncher, stage: Stage, place: str) -> None:
+    engine, left = await left_by(running, stage, place)
+    os.kill(engine.pid, signal.SIGKILL)
+    await running.wait(engine)
+
+    await running.sweep(stage.target(engine))
+
+    assert not is_alive(left)
+
+
+def neighbour_of(stage: Stage) -> Stage:
+    directory = stage.directory.parent / "user_2"
+    return Stage(directory, session_id=SessionId("user_2"), ears=stage.ears)
+
+
+async def test_what_a_living_engine_left_in_its_session_stays_when_another_ends(
+    running: HostLauncher, stage: Stage
+) -> None:
+    other = neighbour_of(stage)
+    engine = await running.launch(other.python("tell(os.getpid()); wait_for_ever()"))
+    await other.told()
+    first, left = await left_by(running, stage, "inside")
+
+    await running.end(other.target(engine), 0)
+
+    assert is_alive(left)
+    await running.end(stage.target(first), 0)
+    assert not is_alive(left)
+
+
+async def test_what_was_measured_with_a_living_engine_stays_when_another_ends(
+    tmp_path: Path, stage: Stage, adopting: None
+) -> None:
+    del adopting
+    measured: dict[Identity, frozenset[Identity]] = {}
+    launcher = HostLauncher(tmp_path / "locks", SystemClock(), lambda engine: measured.get(engine, frozenset()))
+    other = neighbour_of(stage)
+    engine = await launcher.launch(other.python("tell(os.getpid()); wait_for_ever()"))
+    await other.told()
+    first, left = await left_by(launcher, stage, "apart")
+    measured[first] = frozenset({left})
+
+    await launcher.end(other.target(engine), 0)
+
+    assert is_alive(left)
+    await launcher.end(stage.target(first), 0)
+    launcher.close()
+
+
+async def test_a_helper_of_our_own_is_nobodys_orphan(running: HostLauncher, stage: Stage) -> None:
+    helper = subprocess.Popen(["sleep", "1000"], env={})
+    engine, _ = await left_by(running, stage, "apart")
+
+    await running.end(stage.target(engine), 0)
+
+    assert helper.poll() is None
+    helper.kill()
+    helper.wait(20)
+
+
+async def test_an_orphan_that_ends_is_reaped_at_once(running: HostLauncher, stage: Stage) -> None:
+    engine, left = await left_by(running, stage, "apart")
+
+    os.kill(left.pid, signal.SIGKILL)
+
+    async with asyncio.timeout(20):
+        while identity_of(left.pid) == left:  # noqa: ASYNC110 (until then it is a zombie; that it is none tells nobody)
+            await asyncio.sleep(0)
+    await running.end(stage.target(engine), 0)
+
+
+async def test_the_end_of_an_engine_is_known_though_orphans_are_reaped(running: HostLauncher, stage: Stage) -> None:
+    engine, left = await left_by(running, stage, "apart")
+    os.kill(left.pid, signal.SIGKILL)
+    os.kill(engine.pid, signal.SIGKILL)
+
+    assert (await running.wait(engine)).signal == signal.SIGKILL
+
+
+async def test_a_dead_leaders_number_names_nobodys_session(stage: Stage, launcher: HostLauncher) -> None:
+    engine = await launcher.launch(stage.python("tell(os.getpid()); wait_for_ever()"))
+    await stage.told()
+    table = ProcessTable(read_processes())
+
+    assert [process.identity for process in table.in_session(engine)] == [engine]
+    assert table.in_session(replace(engine, started=engine.started + 1)) == []
