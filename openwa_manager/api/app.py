@@ -3,6 +3,7 @@
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, field
 from functools import partial
+from itertools import product
 
 from aiohttp import web
 
@@ -16,6 +17,7 @@ from openwa_manager.api.delivery.event_stream import StreamTiming
 from openwa_manager.api.delivery.events import EventRoutes
 from openwa_manager.api.errors import answer_errors
 from openwa_manager.api.gateway.app import GatewayDependencies, gateway_routes
+from openwa_manager.api.gateway.errors import PREFIX as GATEWAY_PREFIX
 from openwa_manager.api.gateway.errors import answer_as_openwa
 from openwa_manager.api.gateway.resource import SessionResource
 from openwa_manager.api.gateway.routes import SESSION_PREFIX
@@ -94,9 +96,10 @@ def _add_routes(router: web.UrlDispatcher, table: Sequence[Route]) -> None:
     for each in table:
         if each.path.startswith(SESSION_PREFIX):
             continue
-        router.add_route(each.method, each.path, each.handler, expect_handler=leave_to_the_door)
-        if each.method == "GET":
-            router.add_route("HEAD", each.path, each.handler, expect_handler=leave_to_the_door)
+        methods = (each.method, "HEAD") if each.method == "GET" else (each.method,)
+        paths = (each.path, f"{each.path}/") if each.path.startswith(GATEWAY_PREFIX) else (each.path,)
+        for method, path in product(methods, paths):
+            router.add_route(method, path, each.handler, expect_handler=leave_to_the_door)
     router.register_resource(Unmatched(router))
 
 

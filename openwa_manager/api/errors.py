@@ -85,6 +85,12 @@ class UnsupportedMediaTypeError(OpenwaManagerError):
     code = "unsupported_media_type"
 
 
+class TooLargeError(OpenwaManagerError):
+    """The body is larger than we take."""
+
+    code = "too_large"
+
+
 class ExpectationError(OpenwaManagerError):
     """The caller expects of us what we do not do."""
 

@@ -1,8 +1,11 @@
 """The models of what callers give: JSON bodies and query parameters."""
 
-from typing import Annotated, ClassVar, Literal
+import codecs
+from collections.abc import Iterator
+from types import UnionType
+from typing import Annotated, ClassVar, Literal, Union, get_args, get_origin
 
-from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, StringConstraints
+from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, StringConstraints, model_validator
 
 from openwa_manager.domain.delivery.delivery import DeliveryState
 from openwa_manager.domain.session.session import SESSION_ID_PATTERN, Desired, Status
@@ -39,9 +42,40 @@ class RequestModel(BaseModel):
 
 
 class Body(RequestModel):
-    """What a request gives as a JSON body."""
+    """What a request gives as a JSON body; `[]` is an empty object there, for PHP knows no other way to write one."""
 
     model_config = ConfigDict(extra="forbid", frozen=True, strict=True, defer_build=True)
+
+    @model_validator(mode="before")
+    @classmethod
+    def _read_empty_tables(cls, given: object) -> object:
+        """Return what was given with objects for empty lists, wherever a table is expected."""
+        if given == []:
+            return {}
+        if not isinstance(given, dict):
+            return given
+        return {name: {} if value == [] and cls._is_table(name) else value for name, value in given.items()}
+
+    @classmethod
+    def _is_table(cls, name: object) -> bool:
+        fields = (field for key, field in cls.model_fields.items() if name in (key, field.alias))
+        return any(get_origin(each) is dict for field in fields for each in _parts_of(field.annotation))
+
+
+def _parts_of(annotation: object) -> Iterator[object]:
+    """Yield the types a union is made of, whatever each is annotated with."""
+    if get_origin(annotation) in (Union, UnionType):
+        for part in get_args(annotation):
+            yield from _parts_of(part)
+    elif get_origin(annotation) is Annotated:
+        yield from _parts_of(get_args(annotation)[0])
+    else:
+        yield annotation
+
+
+def without_mark(raw: bytes) -> bytes:
+    """Return a body without the byte order mark that some clients put before it."""
+    return raw.removeprefix(codecs.BOM_UTF8)
 
 
 class Query(RequestModel):

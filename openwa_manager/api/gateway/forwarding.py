@@ -1,22 +1,27 @@
 """Hands a request to the session's engine, and the engine's answer to the caller."""
 
+import asyncio
 import json
 from collections.abc import Mapping
+from contextlib import AsyncExitStack
 from dataclasses import dataclass
 from urllib.parse import unquote
 
 from aiohttp import web
 
+from openwa_manager.api.errors import TooLargeError
 from openwa_manager.api.gateway import guide
 from openwa_manager.api.gateway.errors import GatewayError, not_active, not_connected
 from openwa_manager.api.gateway.forwarded import FORWARDED
-from openwa_manager.api.gateway.relay import EngineAnswer, Names, Payload, headers_for_engine, payload_of
+from openwa_manager.api.gateway.relay import EngineAnswer, Names, headers_for_engine
 from openwa_manager.api.gateway.routes import SESSION_PREFIX, forwarded_route, own_route
 from openwa_manager.api.gateway.session_finder import SessionFinder
 from openwa_manager.api.gateway.session_records import is_loaded
 from openwa_manager.api.routing import Route
+from openwa_manager.api.uploads import Payload, Pieces, Upload, payload_of
 from openwa_manager.domain.access.roles import Role
 from openwa_manager.domain.delivery.events import Json
+from openwa_manager.domain.errors import EngineError, OpenwaManagerError
 from openwa_manager.domain.session.session import ProcessState, Session, SessionId
 from openwa_manager.engines.environment import is_own_webhook
 from openwa_manager.engines.forwarding import ForwardedRequest
@@ -24,6 +29,8 @@ from openwa_manager.engines.openwa import OpenwaEngine
 from openwa_manager.services.messaging.pacing import Pacing, Turn
 from openwa_manager.services.sessions.engine_inbox import EngineInbox
 
+#: How many large bodies of the guide's are in memory at once; all others are handed on as they come.
+_LARGE_AT_ONCE = 2
 _SENDS = frozenset({"reply", "forward"})
 
 
@@ -62,6 +69,10 @@ class Destination:
         """Return path and query at an OpenWA that knows the session by this id."""
         query = f"?{self.query}" if self.query else ""
         return f"/api/sessions/{inner_id}{self.tail}{query}"
+
+    def of_message(self, said: guide.Translation) -> "Destination":
+        """Return where a message of the guide's goes instead."""
+        return Destination(self.name, f"/messages/{said.route}", ("messages", said.route), self.query)
 
     @property
     def is_webhooks(self) -> bool:
@@ -110,6 +121,7 @@ class Forwarding:
         self._engines = engines
         self._pacing = pacing
         self._hold_s = hold_s
+        self._large_bodies = asyncio.Semaphore(_LARGE_AT_ONCE)
 
     def table(self) -> tuple[Route, ...]:
         """Return the routes; the last one takes what OpenWA may have beside those we know of."""
@@ -129,7 +141,7 @@ class Forwarding:
         where = Destination.of(request)
         session_id = self._find(where).session_id
         self._inbox.note_traffic(session_id)
-        body = read_body or await payload_of(request, is_read=where.words == ("messages", guide.ANY_SEND))
+        body = read_body or await payload_of(request)
         if where.is_send(request.method):
             return await self._send(request, where, session_id, body)
         if where.is_webhooks:
@@ -157,29 +169,43 @@ class Forwarding:
         return session
 
     async def _send(
-        self, request: web.Request, where: Destination, session_id: SessionId, body: Payload
+        self, request: web.Request, where: Destination, session_id: SessionId, body: bytes | Upload | None
     ) -> web.StreamResponse:
-        translated = None
-        if guide.may_be_guide(where.words) and isinstance(body, bytes | None):
-            translated = guide.translate(where.words[1], body or b"")
-        if translated is not None:
-            where = Destination(
-                where.name, f"/messages/{translated.route}", ("messages", translated.route), where.query
+        said: guide.Translation | None = None
+        sent: Payload = body
+        is_guides = guide.may_be_guide(where.words)
+        if is_guides and not isinstance(body, Upload):
+            said = guide.translate(where.words[1], body or b"", request.content_type)
+        async with self._pacing.turn(session_id, self._hold_s) as turn, AsyncExitStack() as stack:
+            if is_guides and isinstance(body, Upload):
+                await stack.enter_async_context(self._large_bodies)
+                said, sent = await self._read_large(turn, request, where, body)
+            answer = await stack.enter_async_context(
+                await self._ask_in_turn(turn, request, where.of_message(said) if said else where, said or sent)
             )
-            body = translated.body
-        async with (
-            self._pacing.turn(session_id, self._hold_s) as turn,
-            await self._ask_in_turn(turn, request, where, body) as answer,
-        ):
-            if translated is None or answer.status >= 300:
+            if said is None or answer.status >= 300:
                 return await answer.relay(request)
             return answer.with_body(guide.queued(await answer.read()))
 
-    async def _ask_in_turn(self, turn: Turn, request: web.Request, where: Destination, body: Payload) -> EngineAnswer:
+    async def _read_large(
+        self, turn: Turn, request: web.Request, where: Destination, body: Upload
+    ) -> tuple[guide.Translation | None, Pieces]:
+        """Return a large body, which is only read now that it is to be sent, and the guide's message in it."""
+        try:
+            raw = await body.read()
+            said = await asyncio.to_thread(guide.translate, where.words[1], raw, request.content_type)
+        except OpenwaManagerError:
+            turn.was_used = False
+            raise
+        return said, Pieces([memoryview(raw)])
+
+    async def _ask_in_turn(
+        self, turn: Turn, request: web.Request, where: Destination, body: Payload | guide.Translation
+    ) -> EngineAnswer:
         """Return the engine's answer to a send, to be released; one that was surely not sent gives its turn back."""
         try:
             answer = await self._ask(request, where, body)
-        except GatewayError:  # nobody was asked
+        except (GatewayError, TooLargeError):  # nobody was asked, or not to the end
             turn.was_used = False
             raise
         turn.was_used = not answer.is_refusal
@@ -204,7 +230,11 @@ class Forwarding:
                 raise GatewayError(404, f"Webhook with id '{unquote(hook_id)}' not found")
 
     async def _ask(
-        self, request: web.Request, where: Destination, body: Payload, method: str | None = None
+        self,
+        request: web.Request,
+        where: Destination,
+        said: Payload | guide.Translation,
+        method: str | None = None,
     ) -> EngineAnswer:
         """Return the engine's answer, to be released; it is looked up only now whether there still is an engine."""
         session = self._find(where)
@@ -212,14 +242,20 @@ class Forwarding:
         if launch is None or inner_id is None:
             raise not_connected()
         forwarder = await self._engines[session.spec.engine].forwarder(session, launch)
+        body = said.body if isinstance(said, guide.Translation) else said
+        headers = headers_for_engine(request, body)
+        if isinstance(said, guide.Translation):
+            headers["Content-Type"] = "application/json"
         forwarded = ForwardedRequest(
-            method=method or request.method,
-            target=where.target(inner_id),
-            headers=headers_for_engine(request, body),
-            body=body,
+            method=method or request.method, target=where.target(inner_id), headers=headers, body=body
         )
         names = Names(inner_id.encode(), session.session_id.encode())
-        return EngineAnswer(await forwarder.forward(forwarded), names)
+        try:
+            return EngineAnswer(await forwarder.forward(forwarded), names)
+        except EngineError:
+            if isinstance(body, Upload):
+                body.require_size()
+            raise
 
 
 def _without_ours(raw: bytes, session_id: SessionId) -> bytes:

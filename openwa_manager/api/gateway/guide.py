@@ -1,10 +1,12 @@
 """Translates the older bodies of the users' guide, `{to, text}` and `{to, url, caption}`, into OpenWA's."""
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Container, Mapping, Sequence
 from dataclasses import dataclass
 
 from openwa_manager.api.gateway.errors import GatewayError
+from openwa_manager.api.json_members import Member, members_of
+from openwa_manager.api.uploads import SMALL_BYTES, Pieces, form_of
 from openwa_manager.domain.delivery.events import Json
 from openwa_manager.domain.errors import InvalidRecipientError
 from openwa_manager.domain.messaging.recipients import chat_id_of
@@ -15,12 +17,16 @@ _TEXT, _IMAGE = "send-text", "send-image"
 _UNDERSTOOD_AT = frozenset({ANY_SEND, _TEXT, _IMAGE})
 
 
+#: A recipient is no longer than this.
+_TO_MAX_BYTES = 1_000
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Translation:
-    """A message as OpenWA takes it: the last part of its path, and its body."""
+    """A message as OpenWA takes it: the last part of its path, and its body, which is JSON."""
 
     route: str
-    body: bytes
+    body: bytes | Pieces
 
 
 def may_be_guide(words: Sequence[str]) -> bool:
@@ -28,21 +34,26 @@ def may_be_guide(words: Sequence[str]) -> bool:
     return len(words) == 2 and words[0] == "messages" and words[1] in _UNDERSTOOD_AT
 
 
-def translate(route: str, raw: bytes) -> Translation | None:
+def translate(route: str, raw: bytes | bytearray, content_type: str = "") -> Translation | None:
     """Return the guide's body in OpenWA's words; None when it is no body of the guide's and is handed on as it is.
+
+    It may be JSON, with a byte order mark or without, or a form; of a large one only what changes is looked at.
 
     Raises:
         GatewayError: it names nobody who could be written to, or is no message at all.
     """
+    form = form_of(raw, content_type)
+    members = None if form is not None and b"{" not in raw[:8] else members_of(raw)
+    names = members if members is not None else form
     is_plain = route != ANY_SEND
-    if is_plain and b'"to"' not in raw:
-        return None
-    body = _object(raw)
-    if body is None or (is_plain and ("to" not in body or "chatId" in body)):
+    if names is None or (is_plain and ("to" not in names or "chatId" in names)):
         if is_plain:
             return None
         raise GatewayError(400, ["the body must be a JSON object with to and text, or to and url"])
-    return Translation(route=_route_of(body) if route == ANY_SEND else route, body=_encoded(_addressed(body)))
+    to_route = _route_of(names) if route == ANY_SEND else route
+    if members is None:
+        return Translation(route=to_route, body=_encoded(_addressed(form or {})))
+    return Translation(route=to_route, body=_readdressed(raw, members))
 
 
 def queued(raw: bytes) -> bytes:
@@ -51,19 +62,42 @@ def queued(raw: bytes) -> bytes:
     return raw if answer is None else _encoded({**answer, "status": "queued"})
 
 
-def _addressed(body: Mapping[str, Json]) -> dict[str, Json]:
-    if "to" not in body:
-        return dict(body)
-    to = body["to"]
+def _addressed(fields: Mapping[str, str]) -> dict[str, Json]:
+    if "to" not in fields:
+        return dict(fields)
+    return {"chatId": _chat_id(fields["to"]), **{name: value for name, value in fields.items() if name != "to"}}
+
+
+def _readdressed(raw: bytes | bytearray, members: Mapping[str, Member]) -> bytes | Pieces:
+    """Return the object with `chatId` in the place of `to`."""
+    whole, to = memoryview(raw), members.get("to")
+    parts = [whole]
+    if to is not None:
+        written = raw[to.value.start : to.value.stop]
+        chat_id = _chat_id(_text(bytes(written)) if len(written) <= _TO_MAX_BYTES else "")
+        chat = memoryview(f'"chatId":{json.dumps(chat_id)}'.encode())
+        parts = [whole[: to.name.start], chat, whole[to.value.stop :]]
+    return b"".join(parts) if len(raw) <= SMALL_BYTES else Pieces(parts)
+
+
+def _chat_id(to: str) -> str:
     try:
-        chat_id = chat_id_of(to if isinstance(to, str) else "")
+        return chat_id_of(to)
     except InvalidRecipientError as error:
         raise GatewayError(400, [str(error)]) from error
-    return {"chatId": chat_id, **{name: value for name, value in body.items() if name != "to"}}
 
 
-def _route_of(body: Mapping[str, Json]) -> str:
-    return _IMAGE if "url" in body or "base64" in body else _TEXT
+def _text(raw: bytes) -> str:
+    """Return the text that is written there as JSON; empty when it is none."""
+    try:
+        value: Json = json.loads(raw)
+    except ValueError:
+        return ""
+    return value if isinstance(value, str) else ""
+
+
+def _route_of(names: Container[str]) -> str:
+    return _IMAGE if "url" in names or "base64" in names else _TEXT
 
 
 def _object(raw: bytes) -> dict[str, Json] | None:

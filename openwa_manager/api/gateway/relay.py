@@ -11,14 +11,9 @@ from aiohttp import web
 from multidict import CIMultiDict, CIMultiDictProxy
 from pydantic import BaseModel, Field, ValidationError
 
-from openwa_manager.api.gateway.errors import GatewayError
 from openwa_manager.api.request_keys import REQUEST_ID
+from openwa_manager.api.uploads import SMALL_BYTES, Payload, Pieces, Upload
 from openwa_manager.domain.errors import EngineError
-
-#: Bodies up to this are handed on in one piece, larger ones as they come.
-SMALL_BYTES = 64 * 1024
-#: OpenWA's own limit (BODY_SIZE_LIMIT).
-BODY_MAX_BYTES = 25 * 1024 * 1024
 
 #: RFC 9110, 7.6.1: what concerns one connection only.
 _HOP_BY_HOP = frozenset(
@@ -38,7 +33,7 @@ _HOP_BY_HOP = frozenset(
 _NOT_FOR_ENGINES = _HOP_BY_HOP | {
     "accept-encoding",  # what is packed cannot be translated
     "authorization",
-    "content-encoding",  # aiohttp has unpacked the body
+    "content-encoding",  # none but `identity` is let in
     "content-length",
     "cookie",
     "expect",
@@ -57,24 +52,6 @@ _NOT_FOR_CALLERS = _HOP_BY_HOP | {"content-length", "date", "server", "x-request
 READ_MAX_BYTES = 1024 * 1024
 _YEAR_S = 366 * 24 * 3600
 
-Payload = bytes | AsyncIterable[bytes] | None
-
-
-async def payload_of(request: web.Request, *, is_read: bool = False) -> Payload:
-    """Return what the caller sends: whole if it is small or `is_read`, else as it comes.
-
-    Raises:
-        GatewayError: it is larger than OpenWA takes.
-    """
-    length = request.content_length
-    if length is not None and length > BODY_MAX_BYTES:
-        raise GatewayError(413, "request entity too large")
-    if not request.body_exists:
-        return None
-    if is_read or (length is not None and length <= SMALL_BYTES):
-        return await request.read()
-    return request.content.iter_any()
-
 
 def headers_for_engine(request: web.Request, body: Payload) -> CIMultiDict[str]:
     """Return the caller's headers as the engine may see them; `body` is what is handed on."""
@@ -84,8 +61,9 @@ def headers_for_engine(request: web.Request, body: Payload) -> CIMultiDict[str]:
     headers["X-Forwarded-Host"] = request.host
     if request.remote:
         headers["X-Forwarded-For"] = request.remote
-    is_streamed = body is not None and not isinstance(body, bytes)
-    if is_streamed and request.content_length is not None and "Content-Encoding" not in request.headers:
+    if isinstance(body, Pieces):
+        headers["Content-Length"] = str(body.byte_count)
+    elif isinstance(body, Upload) and request.content_length is not None:
         headers["Content-Length"] = str(request.content_length)
     return headers
 

@@ -19,8 +19,9 @@ from openwa_manager.api.gateway.session_records import (
     session_record,
     sessions_overview,
 )
-from openwa_manager.api.requests import SESSION_ID_TEXT, Body
+from openwa_manager.api.requests import SESSION_ID_TEXT, Body, without_mark
 from openwa_manager.api.routing import Route
+from openwa_manager.api.uploads import form_of
 from openwa_manager.domain.access.roles import Role
 from openwa_manager.domain.delivery.events import Json
 from openwa_manager.domain.errors import EngineError, EngineUnableError, IllegalTransitionError
@@ -224,8 +225,11 @@ async def _read(request: web.Request, arguments: type[B]) -> B:
         GatewayError: it is not acceptable; said in the words of OpenWA's validation.
     """
     raw = await request.read()
+    form = form_of(raw, request.content_type)
     try:
-        return arguments.model_validate_json(raw or b"{}")
+        if form is not None:
+            return arguments.model_validate(form)
+        return arguments.model_validate_json(without_mark(raw) or b"{}")
     except ValidationError as error:
         faults: list[Json] = []
         for each in error.errors(include_url=False, include_context=False, include_input=False):

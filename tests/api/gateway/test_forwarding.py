@@ -12,7 +12,7 @@ import pytest
 from pytest_aiohttp import AiohttpClient
 from yarl import URL
 
-from openwa_manager.api.gateway.relay import BODY_MAX_BYTES
+from openwa_manager.api.uploads import UPLOAD_MAX_BYTES
 from openwa_manager.domain.session.session import Status
 from tests.api.conftest import PEER
 from tests.api.gateway.test_sessions import error, linked, started
@@ -110,7 +110,7 @@ async def test_large_bodies_are_streamed_both_ways(peers: World) -> None:
 async def test_a_body_over_openwas_limit_is_refused_with_its_words(peers: World) -> None:
     head = f"POST /api/sessions/acme/messages/send-image HTTP/1.1\nHost: 127.0.0.1\nX-API-Key: {peers.key}"
 
-    status, _ = await peers.raw(f"{head}\nContent-Length: {BODY_MAX_BYTES + 1}")
+    status, _ = await peers.raw(f"{head}\nContent-Length: {UPLOAD_MAX_BYTES + 1}")
 
     assert status == 413
 
@@ -125,6 +125,18 @@ async def test_an_answer_to_head_has_a_length_and_no_body(peers: World) -> None:
     reply = await peers.call("HEAD", "/api/sessions/acme/chats")
 
     assert (reply.raw, reply.headers["Content-Length"]) == (b"", "1234")
+
+
+@pytest.mark.parametrize("path", ["vice/echo", "messages/send-image", "messages/send"])
+async def test_a_body_of_untold_length_that_does_not_end_is_too_much(peers: World, path: str) -> None:
+    async def endless() -> AsyncIterator[bytes]:
+        while True:
+            yield b"0" * 65_536
+
+    async with peers.client.post(url_of(path), data=endless(), headers={"X-API-Key": peers.key}) as answer:
+        body = await answer.json()
+
+    assert (answer.status, body) == (413, {"statusCode": 413, "message": "request entity too large"})
 
 
 async def test_a_packed_body_is_refused_in_openwas_words(peers: World) -> None:

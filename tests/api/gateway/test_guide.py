@@ -1,4 +1,5 @@
 import json
+from collections.abc import AsyncIterator
 
 import pytest
 from hypothesis import given
@@ -6,6 +7,7 @@ from hypothesis import strategies as st
 
 from openwa_manager.api.gateway.errors import GatewayError
 from openwa_manager.api.gateway.guide import may_be_guide, queued, translate
+from openwa_manager.api.uploads import Pieces
 from tests.api.gateway.test_sessions import error, linked
 from tests.api.world import World
 
@@ -15,7 +17,10 @@ IMAGE = {"to": "85212345678@c.us", "url": "http://127.0.0.1:9/x.png", "caption":
 
 def meaning(route: str, body: object) -> tuple[str, object] | None:
     said = translate(route, json.dumps(body).encode())
-    return None if said is None else (said.route, json.loads(said.body))
+    if said is None:
+        return None
+    assert isinstance(said.body, bytes)
+    return said.route, json.loads(said.body)
 
 
 @pytest.mark.parametrize("route", ["send-text", "send"])
@@ -72,6 +77,75 @@ def test_the_text_arrives_as_it_was_written(text: str) -> None:
         "send-text",
         {"chatId": "85212345678@c.us", "text": text},
     )
+
+
+FORM = "application/x-www-form-urlencoded"
+
+
+@pytest.mark.parametrize("route", ["send", "send-text"])
+@pytest.mark.parametrize(
+    ("raw", "content_type"),
+    [
+        (b'\xef\xbb\xbf{"to": "85212345678", "text": "Hi \xc3\xa9"}', "application/json"),
+        (b"to=85212345678&text=Hi+%C3%A9", FORM),
+        (b'{"to": "85212345678", "text": "Hi \\u00e9"}', FORM),  # what `curl -d` says of every body
+    ],
+    ids=["byte order mark", "form", "JSON called a form"],
+)
+def test_how_a_message_is_written_does_not_matter(route: str, raw: bytes, content_type: str) -> None:
+    said = translate(route, raw, content_type)
+
+    assert said is not None
+    assert isinstance(said.body, bytes)
+    assert json.loads(said.body.decode("utf-8-sig")) == {"chatId": "85212345678@c.us", "text": "Hi é"}
+
+
+def test_a_form_in_openwas_words_goes_on_as_it_is() -> None:
+    assert translate("send-text", b"chatId=1@c.us&text=x", FORM) is None
+
+
+async def test_a_large_image_is_told_apart_by_its_members_alone() -> None:
+    image = "A" * 10_000_000
+    raw = json.dumps({"base64": image, "caption": 'a "to" \\', "to": "85212345678"}).encode()
+
+    said = translate("send", raw)
+
+    assert said is not None
+    assert isinstance(said.body, Pieces)
+    sent = b"".join([piece async for piece in said.body])
+    assert (said.route, len(sent)) == ("send-image", said.body.byte_count)
+    assert json.loads(sent) == {"base64": image, "caption": 'a "to" \\', "chatId": "85212345678@c.us"}
+
+
+@pytest.mark.parametrize("sizes", [[20], [70_000], [20, 70_000]])
+@pytest.mark.parametrize("route", ["send", "send-image"])
+@pytest.mark.parametrize("is_chunked", [True, False])
+async def test_an_image_is_sent_however_large_it_is_and_however_it_travels(
+    world: World, route: str, sizes: list[int], is_chunked: bool
+) -> None:
+    await linked(world)
+
+    for size in sizes:
+        body = json.dumps({"to": "85212345678", "base64": "A" * size, "mimetype": "image/png"}).encode()
+
+        async def parts(body: bytes = body) -> AsyncIterator[bytes]:
+            yield body[:15]
+            yield body[15:]
+
+        headers = {"X-API-Key": world.key, "Content-Type": "application/json"}
+        path = f"/api/sessions/acme/messages/{route}"
+        async with world.client.post(path, data=parts() if is_chunked else body, headers=headers) as answer:
+            assert (answer.status, (await answer.json())["status"]) == (201, "queued")
+
+
+async def test_a_form_of_the_guide_is_sent(world: World) -> None:
+    await linked(world)
+
+    path = "/api/sessions/acme/messages/send"
+    async with world.client.post(
+        path, data={"to": "85212345678", "text": "Hi"}, headers={"X-API-Key": world.key}
+    ) as answer:
+        assert answer.status == 201
 
 
 def test_the_answer_is_marked_as_queued() -> None:

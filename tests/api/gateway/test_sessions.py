@@ -344,3 +344,27 @@ async def test_no_key_and_a_wrong_key_are_told_apart_as_openwa_does(world: World
             {"message": "API key is required", "error": "Unauthorized", "statusCode": 401},
         )
         assert (wrong.status, (await wrong.json())["message"]) == (401, "Invalid API key")
+
+
+@pytest.mark.parametrize(
+    ("body", "content_type"),
+    [
+        (b'\xef\xbb\xbf{"name": "acme"}', "application/json"),
+        (b"name=acme", "application/x-www-form-urlencoded"),
+        (b'{"name": "acme", "config": []}', "application/json"),
+    ],
+    ids=["byte order mark", "form", "empty table of PHP"],
+)
+async def test_how_a_new_session_is_written_does_not_matter(world: World, body: bytes, content_type: str) -> None:
+    headers = {"X-API-Key": world.key, "Content-Type": content_type}
+    async with world.client.post("/api/sessions/", data=body, headers=headers) as answer:
+        assert answer.status == 201
+
+
+@pytest.mark.parametrize("path", ["", "/acme", "/acme/qr", "/stats/overview", "/acme/webhooks", "/nobody"])
+async def test_a_slash_at_the_end_makes_no_other_path(world: World, path: str) -> None:
+    await world.create(session_id="acme", desired="stopped")
+
+    without, with_slash = [await world.call("GET", f"/api/sessions{path}{end}") for end in ("", "/")]
+
+    assert (without.status, without.raw.replace(b"/", b"")) == (with_slash.status, with_slash.raw.replace(b"/", b""))

@@ -1,0 +1,126 @@
+"""Takes bodies that may be large: handed on as they come or as pieces, counted as they pass, never copied whole."""
+
+import asyncio
+from collections.abc import AsyncIterator, Sequence
+from urllib.parse import parse_qsl
+
+from aiohttp import web
+
+from openwa_manager.api.errors import SlowRequestError, TooLargeError
+from openwa_manager.api.routing import BODY_WITHIN_S
+
+#: Bodies up to this are handed on in one piece, larger ones as they come.
+SMALL_BYTES = 64 * 1024
+#: OpenWA's own limit (BODY_SIZE_LIMIT).
+UPLOAD_MAX_BYTES = 25 * 1024 * 1024
+#: How many fields of a form are read.
+_FIELDS_MAX = 100
+_FORM = "application/x-www-form-urlencoded"
+
+
+class Upload:
+    """A body that is handed on as it comes; `is_too_large` once more of it has come than OpenWA takes.
+
+    Its length may not have been told: `begun` is what was read already in order to find out whether it is small.
+    """
+
+    def __init__(self, request: web.Request, begun: bytes = b"") -> None:
+        self._request = request
+        self._begun = begun
+        self.is_too_large = False
+
+    async def __aiter__(self) -> AsyncIterator[bytes]:
+        """Yield the body's parts as they come.
+
+        Raises:
+            TooLargeError: there is no end to it.
+        """
+        byte_count = len(self._begun)
+        if self._begun:
+            yield self._begun
+        async for chunk in self._request.content.iter_any():
+            byte_count += len(chunk)
+            self.is_too_large = byte_count > UPLOAD_MAX_BYTES
+            self.require_size()
+            yield chunk
+
+    def require_size(self) -> None:
+        """Return if no more than OpenWA takes has come so far.
+
+        Raises:
+            TooLargeError: more has.
+        """
+        if self.is_too_large:
+            raise _too_large()
+
+    async def read(self) -> bytearray:
+        """Return the whole body.
+
+        Raises:
+            TooLargeError: it is larger than OpenWA takes.
+            SlowRequestError: it was not whole in time.
+        """
+        whole = bytearray()
+        try:
+            async with asyncio.timeout(BODY_WITHIN_S):
+                async for chunk in self:
+                    whole += chunk
+        except TimeoutError as error:
+            raise SlowRequestError(f"the body was not whole within {BODY_WITHIN_S:g} s") from error
+        return whole
+
+
+class Pieces:
+    """A large body made of parts of another one."""
+
+    def __init__(self, parts: Sequence[memoryview]) -> None:
+        self._parts = parts
+        self.byte_count = sum(map(len, parts))
+
+    async def __aiter__(self) -> AsyncIterator[bytes]:
+        """Yield it bit by bit."""
+        for part in self._parts:
+            for begin in range(0, len(part), SMALL_BYTES):
+                yield bytes(part[begin : begin + SMALL_BYTES])
+
+
+Payload = bytes | Upload | Pieces | None
+
+
+async def payload_of(request: web.Request) -> bytes | Upload | None:
+    """Return what the caller sends, whole if it is small, however it travels; None when there is no body.
+
+    Raises:
+        TooLargeError: it is larger than OpenWA takes.
+        SlowRequestError: its beginning did not come in time.
+    """
+    length = request.content_length
+    if length is not None and length > UPLOAD_MAX_BYTES:
+        raise _too_large()
+    if not request.body_exists:
+        return None
+    if length is not None and length > SMALL_BYTES:
+        return Upload(request)
+    begun = bytearray()
+    try:
+        async with asyncio.timeout(BODY_WITHIN_S):
+            while len(begun) <= SMALL_BYTES and (chunk := await request.content.readany()):
+                begun += chunk
+    except TimeoutError as error:
+        raise SlowRequestError(f"the body did not come within {BODY_WITHIN_S:g} s") from error
+    return bytes(begun) if request.content.is_eof() else Upload(request, bytes(begun))
+
+
+def form_of(raw: bytes | bytearray, content_type: str) -> dict[str, str] | None:
+    """Return the fields of a form, of each the last value; None when the body is said to be none, or is not one."""
+    if content_type != _FORM:
+        return None
+    try:
+        fields = parse_qsl(bytes(raw).decode(), keep_blank_values=True, max_num_fields=_FIELDS_MAX)
+    except ValueError:
+        return None
+    return dict(fields)
+
+
+def _too_large() -> TooLargeError:
+    return TooLargeError("request entity too large")  # OpenWA's words
