@@ -18,7 +18,7 @@ from openwa_manager.api.admission.connection_limits import ConnectionLimits, fre
 from openwa_manager.api.admission.host_check import HostCheck
 from openwa_manager.api.app import control_app
 from openwa_manager.api.intake import intake_app
-from openwa_manager.api.listeners import listen
+from openwa_manager.api.listeners import ListenAddresses, listen
 from openwa_manager.config import Settings
 from openwa_manager.domain.errors import OpenwaManagerError, single_errors
 from openwa_manager.domain.isolation import Isolation
@@ -91,11 +91,13 @@ async def _serve(settings: Settings) -> None:
         service_manager = ServiceManager(os.environ)
         parts = build_parts(settings, home, clock, database, service_manager)
         await _connect(parts, stack)
-        await _complete_registry(RegistryRebuild(home, clock, database, settings.engine), loss, parts.announcer)
+        await _complete_registry(
+            RegistryRebuild(home, clock, database, parts.files, settings.engine), loss, parts.announcer
+        )
         await parts.runner.load()
         host_check = HostCheck(settings.allowed_hosts)
         control = control_app(host_check, authenticator, parts.api, parts.gateway)
-        await _work(parts, control, service_manager, stop)
+        await _work(parts, control, _listen_addresses(settings), service_manager, stop)
     _log.info("daemon_stopped")
 
 
@@ -112,6 +114,7 @@ def _say_isolation(settings: Settings) -> None:
 
 async def _connect(parts: Parts, stack: AsyncExitStack) -> None:
     """Have what holds connections or watches processes closed with the stack; the engines live on."""
+    stack.callback(parts.files.close)
     stack.callback(parts.launcher.close)
     for each in parts.connected:
         await stack.enter_async_context(each)
@@ -127,19 +130,33 @@ async def _complete_registry(rebuild: RegistryRebuild, loss: DatabaseLoss | None
     await announcer.announce("manager.recovered", why=loss.why, restored=restored, adopted=adopted, resting=resting)
 
 
-async def _work(parts: Parts, control: web.Application, service_manager: ServiceManager, stop: asyncio.Event) -> None:
+def _listen_addresses(settings: Settings) -> ListenAddresses:
+    return ListenAddresses(
+        control=settings.listen,
+        intake=settings.intake_listen,
+        socket=settings.socket_path,
+        tls_cert=settings.tls_cert,
+        tls_key=settings.tls_key,
+    )
+
+
+async def _work(
+    parts: Parts,
+    control: web.Application,
+    addresses: ListenAddresses,
+    service_manager: ServiceManager,
+    stop: asyncio.Event,
+) -> None:
     """Listen, then run all services, until asked to stop; what started last ends first."""
     async with asyncio.TaskGroup() as services:
         async with AsyncExitStack() as listeners:
             intake = intake_app(parts.sessions, parts.inbox, parts.backpressure)
             limits = ConnectionLimits.within(free_descriptor_count())
-            await listen(parts.listen_addresses, control, intake, listeners, limits)
+            await listen(addresses, control, intake, listeners, limits)
             running = [services.create_task(each.run()) for each in parts.services]
             await parts.announcer.announce("manager.started")
             gc.freeze()  # a full collection that looks at all that is loaded would stop the loop for 20 to 50 ms
-            _log.info(
-                "daemon_started", home=str(parts.home.root), listen=str(parts.listen_addresses.control), version=VERSION
-            )
+            _log.info("daemon_started", home=str(parts.home.root), listen=str(addresses.control), version=VERSION)
             await stop.wait()
             service_manager.stopping()
             parts.runner.drain()

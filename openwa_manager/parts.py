@@ -12,7 +12,6 @@ from typing import Protocol
 from openwa_manager.api.app import ApiDependencies
 from openwa_manager.api.gateway.app import GatewayDependencies
 from openwa_manager.api.host.system import HostFacts
-from openwa_manager.api.listeners import ListenAddresses
 from openwa_manager.api.sessions.sessions import Recipes
 from openwa_manager.config import Settings
 from openwa_manager.config.policies import (
@@ -30,6 +29,7 @@ from openwa_manager.engines.openwa import OpenwaEngine
 from openwa_manager.engines.recipe import EngineValues
 from openwa_manager.engines.registry import build_engines
 from openwa_manager.host.clock import SystemClock
+from openwa_manager.host.foreign.engine_files import EngineFiles
 from openwa_manager.host.home import Home
 from openwa_manager.host.network import has_default_route
 from openwa_manager.host.notify import ServiceManager
@@ -92,6 +92,7 @@ class _Basis:
     home: Home
     clock: SystemClock
     database: Database
+    files: EngineFiles
     changes: Changes
     host_state: HostState
 
@@ -153,6 +154,7 @@ class Parts:
     services: tuple[Service, ...]
     connected: tuple[Sender | OpenwaEngine, ...]
     home: Home
+    files: EngineFiles
     launcher: HostLauncher
     sessions: SessionDirectory
     inbox: EngineInbox
@@ -162,7 +164,6 @@ class Parts:
     backpressure: Backpressure
     api: ApiDependencies
     gateway: GatewayDependencies
-    listen_addresses: ListenAddresses
 
 
 def build_parts(
@@ -174,6 +175,7 @@ def build_parts(
         home=home,
         clock=clock,
         database=database,
+        files=EngineFiles(),
         changes=Changes(),
         host_state=HostState(clock),
     )
@@ -191,6 +193,7 @@ def build_parts(
         ),
         connected=(*_openwa_engines(hosting).values(), delivery.sender),
         home=home,
+        files=basis.files,
         launcher=hosting.launcher,
         sessions=sessions.directory,
         inbox=sessions.inbox,
@@ -200,7 +203,6 @@ def build_parts(
         backpressure=Backpressure(basis.database, basis.clock),
         api=(api := _build_api(basis, hosting, sessions, delivery, monitoring)),
         gateway=_build_gateway(basis, hosting, sessions, monitoring, api.health),
-        listen_addresses=_listen_addresses(basis.settings),
     )
 
 
@@ -214,7 +216,7 @@ def _build_hosting(basis: _Basis) -> _Hosting:
     )
     return _Hosting(
         meter=meter,
-        launcher=HostLauncher(basis.home.locks, clock, meter.members_of, settings.exit_sweep_s),
+        launcher=HostLauncher(basis.home.locks, clock, basis.files, meter.members_of, settings.exit_sweep_s),
         gate=StartGate(clock, settings.start_concurrency, settings.start_spacing_s, capacity.find_shortage),
         engines=_build_engines(basis),
     )
@@ -231,6 +233,7 @@ def _build_engines(basis: _Basis) -> Mapping[str, Engine]:
     )
     values = EngineValues(
         clock=basis.clock,
+        files=basis.files,
         context=context,
         answer_timeout_s=max(5.0, settings.probe_timeout_s),  # never less than a probe allows it
         node=settings.node,
@@ -261,6 +264,7 @@ def _build_sessions(basis: _Basis, hosting: _Hosting) -> _Sessions:
         sessions_root=basis.home.sessions,
         logs_root=settings.logs_path,
         stop_grace_s=settings.stop_grace_s,
+        files=basis.files,
         changes=basis.changes,
         host_state=basis.host_state,
     )
@@ -275,7 +279,7 @@ def _build_sessions(basis: _Basis, hosting: _Hosting) -> _Sessions:
         inbox=inbox,
         runner=runner,
         requests=SessionRequests(supervisors, dependencies, runner, settings.engine),
-        watcher=QrWatcher(basis.home.sessions, inbox.receive_qr_file, directory.awaiting_qr, basis.clock),
+        watcher=QrWatcher(basis.home.sessions, inbox.receive_qr_file, directory.awaiting_qr, basis.clock, basis.files),
     )
 
 
@@ -317,7 +321,7 @@ def _build_monitoring(basis: _Basis, hosting: _Hosting, sessions: _Sessions, del
         host_monitor=HostMonitor(clock, detector, basis.host_state, basis.changes, delivery.announcer),
         heartbeat=Heartbeat(clock, heartbeat_s, directory.iterate, sampler.usage, post),
         metrics_collector=MetricsCollector(VERSION, directory, basis.database, qr_push, usage),
-        disk_usage=DiskUsage(clock, directory.iterate, basis.home.sessions),
+        disk_usage=DiskUsage(clock, directory.iterate, basis.home.sessions, basis.files),
     )
 
 
@@ -356,9 +360,10 @@ def _build_api(
     return ApiDependencies(
         sessions=sessions.directory,
         requests=sessions.requests,
-        health=HealthReader(sessions.directory, sessions.inbox, sources, basis.home.sessions),
+        health=HealthReader(sessions.directory, sessions.inbox, sources, basis.home.sessions, basis.files),
         usage=monitoring.usage_sampler.usage,
         database=basis.database,
+        files=basis.files,
         broadcaster=delivery.broadcaster,
         endpoints=delivery.endpoints,
         deliveries=Deliveries(basis.database, delivery.dispatcher, delivery.background),
@@ -385,14 +390,4 @@ def _build_gateway(
         kill=partial(force_kill, sessions.requests, sessions.dependencies),
         version=VERSION,
         now=lambda: clock.now().at,
-    )
-
-
-def _listen_addresses(settings: Settings) -> ListenAddresses:
-    return ListenAddresses(
-        control=settings.listen,
-        intake=settings.intake_listen,
-        socket=settings.socket_path,
-        tls_cert=settings.tls_cert,
-        tls_key=settings.tls_key,
     )

@@ -33,6 +33,7 @@ from openwa_manager.api.sessions.registry import RegistryRoutes
 from openwa_manager.api.sessions.sessions import Recipes, SessionRoutes
 from openwa_manager.api.sessions.why import WhyRoutes
 from openwa_manager.domain.session.session import SessionId, Usage
+from openwa_manager.host.foreign.engine_files import EngineFiles
 from openwa_manager.metrics import Scrape
 from openwa_manager.services.delivery.broadcaster import Broadcaster
 from openwa_manager.services.delivery.deliveries import Deliveries
@@ -58,6 +59,7 @@ class ApiDependencies:
     health: HealthReader
     usage: Callable[[SessionId], Usage | None]
     database: Database
+    files: EngineFiles
     broadcaster: Broadcaster
     endpoints: Endpoints
     deliveries: Deliveries
@@ -115,7 +117,7 @@ def make_table(dependencies: ApiDependencies, gateway: GatewayDependencies) -> t
         HealthRoutes(sessions, dependencies.health),
         SessionRoutes(sessions, dependencies.requests, dependencies.recipes, dependencies.usage),
         QrRoutes(sessions, dependencies.requests, dependencies.pairing_window_s),
-        LogRoutes(sessions),
+        LogRoutes(sessions, dependencies.files),
         EventRoutes(sessions, dependencies.database, dependencies.broadcaster, facts.host, dependencies.timing),
         EndpointRoutes(dependencies.endpoints),
         DeliveryRoutes(dependencies.deliveries),

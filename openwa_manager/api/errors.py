@@ -28,7 +28,6 @@ STATUS_OF: Mapping[str, int] = {
     "session_exists": 409,
     "session_owned_elsewhere": 409,
     "conflict": 409,
-    "log_unreadable": 409,
     "gone": 410,
     "too_large": 413,
     "unsupported_media_type": 415,
@@ -113,12 +112,6 @@ class SlowReaderError(OpenwaManagerError):
     """The caller does not read what is sent to it."""
 
     code = "timeout"
-
-
-class LogUnreadableError(OpenwaManagerError):
-    """What lies in the place of a log is no file that can be read."""
-
-    code = "log_unreadable"
 
 
 class NotReadyError(OpenwaManagerError):

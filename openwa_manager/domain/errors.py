@@ -107,6 +107,12 @@ class EngineTimeoutError(EngineError):
     code = "engine_timeout"
 
 
+class FilesStuckError(OpenwaManagerError):
+    """What a session's directory was asked for did not come in time; until it does, all else there is refused."""
+
+    code = "engine_timeout"
+
+
 class StorageFullError(OpenwaManagerError):
     """The disk is full: nothing was written; reading and stopping still work."""
 

@@ -7,6 +7,7 @@ from typing import Protocol, runtime_checkable
 
 from openwa_manager.domain.delivery.delivery import AttemptResult, Endpoint
 from openwa_manager.domain.delivery.events import Json
+from openwa_manager.domain.foreign_path import ForeignPath
 from openwa_manager.domain.isolation import Confinement
 from openwa_manager.domain.session.session import Exit, Identity, Launch, LaunchId, Session, SessionId
 from openwa_manager.domain.session.stimuli import Observation
@@ -66,7 +67,7 @@ class LaunchPlan:
     argv: Sequence[str]
     env: Mapping[str, str] = field(repr=False)
     cwd: Path
-    log_path: Path
+    log_path: ForeignPath
     confinement: Confinement | None = None
 
 

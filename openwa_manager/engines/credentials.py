@@ -5,13 +5,15 @@ is connected, restore only while no engine runs in the directory.
 """
 
 from contextlib import suppress
-from pathlib import Path
 
 from pydantic import BaseModel, ValidationError
 
+from openwa_manager.domain.foreign_path import ForeignPath
 from openwa_manager.domain.session.session import SessionId
 from openwa_manager.engines.mapping import inner_name
-from openwa_manager.host.files import write_file
+from openwa_manager.host.foreign.opening import plain_status_of, read_file
+from openwa_manager.host.foreign.trees import remove
+from openwa_manager.host.foreign.writing import move, write_file
 
 KEPT_FILE = "creds.kept.json"
 BROKEN_FILE = "creds.broken.json"
@@ -20,7 +22,7 @@ _MAX_BYTES = 1 << 20
 
 #: Where OpenWA keeps the key that opens it (docs/openwa.md, Environment); it is longer than any key only in a file
 #: that is not it.
-_KEY_FILE = Path("data", ".api-key")
+_KEY_FILE = ("data", ".api-key")
 _KEY_MAX_CHARS = 200
 
 
@@ -32,25 +34,29 @@ class _Credentials(BaseModel):
     me: _Account
 
 
-def keep_credentials(directory: Path, session_id: SessionId) -> bool:
+def keep_credentials(directory: ForeignPath, session_id: SessionId) -> bool:
     """Copy the credentials if they are whole and changed since the last copy; tell whether they were copied."""
-    current, kept = _read(_creds(directory, session_id)), directory / KEPT_FILE
+    current, kept = _read(_creds(directory, session_id)), directory.child(KEPT_FILE)
     if not _is_whole(current) or current == _read(kept):
         return False
     write_file(kept, current)
     return True
 
 
-def can_restore_credentials(directory: Path, session_id: SessionId) -> bool:
+def can_restore_credentials(directory: ForeignPath, session_id: SessionId) -> bool:
     """Tell whether the credentials are there but broken (half-written, or without an account) and a whole copy is kept.
 
     Missing credentials are not broken: a logout on the phone wipes them.
     """
     creds = _creds(directory, session_id)
-    return creds.is_file() and not _is_whole(_read(creds)) and _is_whole(_read(directory / KEPT_FILE))
+    return (
+        plain_status_of(creds) is not None
+        and not _is_whole(_read(creds))
+        and _is_whole(_read(directory.child(KEPT_FILE)))
+    )
 
 
-def restore_credentials(directory: Path, session_id: SessionId) -> bool:
+def restore_credentials(directory: ForeignPath, session_id: SessionId) -> bool:
     """Put the kept copy in place of broken credentials; tell whether that was done.
 
     The copy is used up: if it does not help, the account is linked no more, and a second try would only hide that. The
@@ -59,38 +65,36 @@ def restore_credentials(directory: Path, session_id: SessionId) -> bool:
     if not can_restore_credentials(directory, session_id):
         return False
     creds = _creds(directory, session_id)
-    creds.replace(directory / BROKEN_FILE)
-    (directory / KEPT_FILE).replace(creds)
+    move(creds, directory.child(BROKEN_FILE))
+    move(directory.child(KEPT_FILE), creds)
     return True
 
 
-def forget_credentials(directory: Path) -> None:
+def forget_credentials(directory: ForeignPath) -> None:
     """Remove the copies, once the account is unlinked."""
     for name in (KEPT_FILE, BROKEN_FILE):
-        with suppress(FileNotFoundError, NotADirectoryError):
-            (directory / name).unlink()
+        with suppress(NotADirectoryError):
+            remove(directory.child(name))
 
 
-def read_engine_key(directory: Path) -> str | None:
+def read_engine_key(directory: ForeignPath) -> str | None:
     """Return the key an OpenWA wrote down at its first boot: it refuses any other."""
     with suppress(OSError, UnicodeDecodeError):
-        key = (directory / _KEY_FILE).read_text(encoding="ascii").strip()
+        key = read_file(directory.child(*_KEY_FILE), _MAX_BYTES).decode("ascii").strip()
         return key if 0 < len(key) <= _KEY_MAX_CHARS else None
     return None
 
 
-def _creds(directory: Path, session_id: SessionId) -> Path:
-    return directory / "data" / "baileys" / inner_name(session_id) / "creds.json"
+def _creds(directory: ForeignPath, session_id: SessionId) -> ForeignPath:
+    return directory.child("data", "baileys", inner_name(session_id), "creds.json")
 
 
-def _read(path: Path) -> bytes:
+def _read(file: ForeignPath) -> bytes:
     """Return the file's bytes; none when it cannot be read or is no sane size."""
     try:
-        with path.open("rb") as file:
-            content = file.read(_MAX_BYTES + 1)
+        return read_file(file, _MAX_BYTES)
     except OSError:
         return b""
-    return content if len(content) <= _MAX_BYTES else b""
 
 
 def _is_whole(content: bytes) -> bool:

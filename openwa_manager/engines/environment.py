@@ -5,6 +5,7 @@ from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from openwa_manager.domain.foreign_path import ForeignPath
 from openwa_manager.domain.isolation import Confinement, IsolationRules, LaunchFacts, Needs, confinement_of
 from openwa_manager.domain.session.session import LAUNCH_ID_VARIABLE, Launch, LaunchId, Session, SessionId, log_path_of
 
@@ -90,7 +91,7 @@ class EngineContext:
         """Return what the webhook addresses of all launches of this session begin with."""
         return f"{self.intake_url}/hooks/{session_id}/"
 
-    def log_path(self, session_id: SessionId, directory: Path) -> Path:
+    def log_path(self, session_id: SessionId, directory: Path) -> ForeignPath:
         """Return the file the engine's output is appended to."""
         return log_path_of(session_id, directory, self.logs_root)
 

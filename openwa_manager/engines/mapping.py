@@ -101,6 +101,26 @@ class PairingCode(BaseModel):
     code: str = Field(alias="pairingCode")
 
 
+#: For versions that refuse `*`: what every OpenWA since 0.11 knows of that we listen to.
+OLD_EVENTS = (
+    "message.received",
+    "message.ack",
+    "message.revoked",
+    "message.reaction",
+    "message.edited",
+    "status.received",
+    "session.status",
+    "session.qr",
+    "session.authenticated",
+    "session.disconnected",
+    "session.reconnect_loop",
+    "group.join",
+    "group.leave",
+    "group.update",
+    "call.received",
+)
+
+
 def inner_name(session_id: SessionId) -> str:
     """Return the name OpenWA knows this session by: legal there, readable, and no other session's on this host.
 

@@ -1,14 +1,16 @@
 """The recipe `openwa`: how OpenWA is launched, proven ours, started and asked (docs/openwa.md, Starting and ending)."""
 
 import asyncio
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 from types import TracebackType
 from typing import Self
 
 from openwa_manager.domain.delivery.events import Json
 from openwa_manager.domain.errors import EngineError, EngineTimeoutError
+from openwa_manager.domain.foreign_path import ForeignPath, of_session
 from openwa_manager.domain.isolation import Isolation, Needs
 from openwa_manager.domain.ports import Capabilities, Clock, Instant, LaunchPlan, Report
 from openwa_manager.domain.session.session import Launch, LaunchId, ProcessState, Session, SessionId
@@ -20,6 +22,7 @@ from openwa_manager.engines.forwarding import Forwarder
 from openwa_manager.engines.mapping import InnerSession
 from openwa_manager.engines.program import LOOPBACK_SHIM, NodeProgram, Program
 from openwa_manager.engines.recipe import EngineValues, Recipe
+from openwa_manager.host.foreign.engine_files import EngineFiles
 
 #: The first tries come quickly: a simulator is up after 0.1 s, OpenWA after 2 s.
 _EAGER_S, _EAGER_PAUSE_S, _PAUSE_S = 1.0, 0.04, 0.2
@@ -56,25 +59,6 @@ _FIXED_ENV: Mapping[str, str] = {
     "BOOTSTRAP_KEY_FILE": "./data/.api-key",
 }
 ENV_NAMES = frozenset({*_FIXED_ENV, "PORT", "API_MASTER_KEY", "ENGINE_TYPE", "TMPDIR"})
-
-#: For versions that refuse `*`: what every OpenWA since 0.11 knows of that we listen to.
-_OLD_EVENTS = (
-    "message.received",
-    "message.ack",
-    "message.revoked",
-    "message.reaction",
-    "message.edited",
-    "status.received",
-    "session.status",
-    "session.qr",
-    "session.authenticated",
-    "session.disconnected",
-    "session.reconnect_loop",
-    "group.join",
-    "group.leave",
-    "group.update",
-    "call.received",
-)
 
 
 #: A session with one of these in its record is not started by bringing its engine up: trying again makes it worse.
@@ -136,8 +120,9 @@ class OpenwaEngine:
     capabilities = Capabilities(answers_probes=True, reports_link=True, writes_qr_file=False)
     env_names = ENV_NAMES
 
-    def __init__(self, setup: OpenwaSetup, clock: Clock) -> None:
+    def __init__(self, setup: OpenwaSetup, clock: Clock, files: EngineFiles) -> None:
         self._setup = setup
+        self._files = files
         self._clock = clock
         self._clients: dict[SessionId, _Clients] = {}
 
@@ -161,7 +146,8 @@ class OpenwaEngine:
         log_path = context.log_path(session.session_id, directory)
         argv = await self._setup.program.argv()
         name = mapping.inner_name(session.session_id)
-        await asyncio.to_thread(proxy.change_proxy, directory, name, session.spec.proxy_url)
+        change_proxy = partial(proxy.change_proxy, of_session(directory), name, session.spec.proxy_url)
+        await self._files.run(session.session_id, change_proxy)
         env = context.env(session, launch, self._recipe_env(session, launch, directory))
         return LaunchPlan(
             session_id=session.session_id,
@@ -274,20 +260,24 @@ class OpenwaEngine:
 
     async def keep_credentials(self, session: Session, directory: Path) -> None:
         """Keep a verified copy of baileys' credentials."""
-        await asyncio.to_thread(credentials.keep_credentials, directory, session.session_id)
+        await self._in_files(credentials.keep_credentials, session, directory)
 
     async def can_restore_credentials(self, session: Session, directory: Path) -> bool:
         """Tell whether baileys' credentials are broken and a whole copy is kept."""
-        return await asyncio.to_thread(credentials.can_restore_credentials, directory, session.session_id)
+        return await self._in_files(credentials.can_restore_credentials, session, directory)
 
     async def restore_credentials(self, session: Session, directory: Path) -> bool:
         """Put the kept copy in place of broken credentials, once; tell whether that was done."""
-        return await asyncio.to_thread(credentials.restore_credentials, directory, session.session_id)
+        return await self._in_files(credentials.restore_credentials, session, directory)
 
     async def forget_credentials(self, session: Session, directory: Path) -> None:
         """Remove the copies."""
-        del session
-        await asyncio.to_thread(credentials.forget_credentials, directory)
+        await self._files.run(session.session_id, partial(credentials.forget_credentials, of_session(directory)))
+
+    async def _in_files(
+        self, work: Callable[[ForeignPath, SessionId], bool], session: Session, directory: Path
+    ) -> bool:
+        return await self._files.run(session.session_id, partial(work, of_session(directory), session.session_id))
 
     async def release(self, session: Session, launch: Launch) -> None:
         """Close our connections to this launch.
@@ -331,7 +321,7 @@ class OpenwaEngine:
         }
         answer = await client.put_webhook(inner_id, kept, {**body, "events": ("*",)})
         if answer.status == 400:
-            answer = await client.put_webhook(inner_id, kept, {**body, "events": _OLD_EVENTS})
+            answer = await client.put_webhook(inner_id, kept, {**body, "events": mapping.OLD_EVENTS})
         if answer.status >= 300:
             raise answer.refused()
 
@@ -384,7 +374,7 @@ async def _shown_image(client: EngineClient, inner_id: str) -> bytes | None:
 
 def _build(values: EngineValues) -> OpenwaEngine:
     program = NodeProgram(values.node, values.openwa_home, values.context.environ)
-    return OpenwaEngine(OpenwaSetup.of(values, program), values.clock)
+    return OpenwaEngine(OpenwaSetup.of(values, program), values.clock, values.files)
 
 
 def _recognizes(arguments: Sequence[str], environment: Mapping[str, str]) -> bool:

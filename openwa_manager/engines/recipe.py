@@ -7,6 +7,7 @@ from pathlib import Path
 from openwa_manager.domain.isolation import Isolation
 from openwa_manager.domain.ports import Clock, Engine
 from openwa_manager.engines.environment import EngineContext
+from openwa_manager.host.foreign.engine_files import EngineFiles
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -17,6 +18,7 @@ class EngineValues:
     """
 
     clock: Clock
+    files: EngineFiles
     context: EngineContext
     answer_timeout_s: float
     node: str

@@ -16,7 +16,8 @@ _MODULE = "openwa_manager.simulator"
 
 def _build(values: EngineValues) -> OpenwaEngine:
     program = FixedProgram((sys.executable, "-m", _MODULE), _code())
-    return OpenwaEngine(replace(OpenwaSetup.of(values, program), isolation=_isolation("")), values.clock)
+    setup = replace(OpenwaSetup.of(values, program), isolation=_isolation(""))
+    return OpenwaEngine(setup, values.clock, values.files)
 
 
 def _code() -> tuple[Path, ...]:

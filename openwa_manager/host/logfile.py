@@ -1,15 +1,20 @@
-"""Rotates the logs of engines while they write on, and opens them for reading."""
+"""Rotates the logs of engines while they write on, and opens them for reading; all of it blocks."""
 
-import errno
 import os
-import stat
 from collections.abc import Iterable
-from contextlib import ExitStack, suppress
+from contextlib import suppress
 from dataclasses import dataclass
-from pathlib import Path
-from typing import BinaryIO
+
+from openwa_manager.domain.foreign_path import ForeignPath
+from openwa_manager.host.foreign.opening import opened_to_empty, plain_status_of
+from openwa_manager.host.foreign.trees import remove
+from openwa_manager.host.foreign.writing import move, open_new
 
 _CHUNK_BYTES = 1 << 20
+#: A log that was found larger than its limit by so much is not kept whole.
+_OVERSHOOT, _OVERSHOOT_BYTES = 1.5, 1 << 20
+#: How much is copied of what an engine writes meanwhile; one that writes faster than that loses the rest.
+_MEANWHILE_BYTES = 4 << 20
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -21,93 +26,85 @@ class LogPolicy:
     copies: int = 5
 
 
-def rotate(path: Path, *, max_bytes: int, kept: int) -> bool:
-    """Move a log's content to `<path>.1` once it holds `max_bytes`, and keep the last `kept` of those; tell whether.
+def rotate(log: ForeignPath, *, max_bytes: int, kept: int) -> bool:
+    """Move a log's content to `<log>.1` once it holds `max_bytes`, and keep the last `kept` of those; tell whether.
 
     The engine keeps its file: the content is copied, then the file is emptied (copy-truncate). It is read to its very
-    end right before that, so what can be lost is only what is written in that instant. Blocks; belongs in a thread.
+    end right before that, so what can be lost is only what is written in that instant. Of a log that has grown far
+    beyond its limit only the last `max_bytes` are kept, so that no part is much larger than it may be.
+
+    Raises:
+        OSError: it cannot be rotated.
     """
-    try:
-        if path.stat().st_size < max_bytes:
-            return False
-    except FileNotFoundError:
+    status = plain_status_of(log)
+    if status is None or status.st_size < max_bytes:
         return False
-    source = os.open(path, os.O_RDWR | os.O_NOFOLLOW | os.O_CLOEXEC)
-    try:
-        fresh = _numbered(path, 0)
-        target = os.open(fresh, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600)
+    room_bytes = int(max(max_bytes * _OVERSHOOT, max_bytes + _OVERSHOOT_BYTES))
+    with opened_to_empty(log) as source:
+        if not kept:
+            os.ftruncate(source, 0)
+            return True
+        if status.st_size > room_bytes:
+            os.lseek(source, status.st_size - max_bytes, os.SEEK_SET)
+        target = open_new(_numbered(log, 0))
         try:
-            _copy(source, target)
-            _shift(path, kept)  # first, so that whoever follows the file finds in its place what it then loses
-            _copy(source, target)
+            copied_bytes = _copy(source, target, room_bytes + _MEANWHILE_BYTES)
+            _shift(log, kept)  # first, so that whoever follows the file finds in its place what it then loses
+            _copy(source, target, room_bytes + _MEANWHILE_BYTES - copied_bytes)
             os.ftruncate(source, 0)
         finally:
             os.close(target)
-    finally:
-        os.close(source)
     return True
 
 
-def open_log(path: Path) -> BinaryIO:
-    """Open a log for reading, if it is a plain file: an engine may put anything in its place.
-
-    Raises:
-        FileNotFoundError: there is none.
-        OSError: it cannot be read, or is no plain file.
-    """
-    with ExitStack() as unless_returned:
-        file = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC)
-        unless_returned.callback(os.close, file)
-        if not stat.S_ISREG(os.fstat(file).st_mode):
-            raise OSError(errno.EINVAL, "Not a plain file", str(path))
-        opened = os.fdopen(file, "rb")
-        unless_returned.pop_all()
-        return opened
-
-
-def rotated(path: Path) -> Path:
+def rotated(log: ForeignPath) -> ForeignPath:
     """Return where a log's content lies that was rotated away last."""
-    return _numbered(path, 1)
+    return _numbered(log, 1)
 
 
-def make_room(paths: Iterable[Path], *, max_bytes: int, kept: int) -> int:
+def make_room(logs: Iterable[ForeignPath], *, max_bytes: int, kept: int) -> int:
     """Remove parts that were rotated away, oldest first, until these logs take `max_bytes` in all; return how many.
 
-    The logs being written are never touched, however large they are. Blocks; belongs in a thread.
+    The logs being written are never touched, however large they are.
     """
-    total_bytes, parts = 0, list[tuple[float, int, Path]]()
-    for path in paths:
+    total_bytes, parts = 0, list[tuple[float, int, ForeignPath]]()
+    for log in logs:
         for number in range(kept + 1):
-            part = _numbered(path, number) if number else path
-            with suppress(OSError):
-                status = part.lstat()
-                if stat.S_ISREG(status.st_mode):  # whatever else an engine has put there is not ours
-                    total_bytes += status.st_size
-                    parts += [(status.st_mtime, status.st_size, part)] if number else []
+            part = _numbered(log, number) if number else log
+            if status := plain_status_of(part):  # whatever else an engine has put there is not ours
+                total_bytes += status.st_size
+                parts += [(status.st_mtime, status.st_size, part)] if number else []
     count = 0
-    for _, size_bytes, part in sorted(parts):
+    for _, size_bytes, part in sorted(parts, key=lambda each: (each[0], str(each[2]))):
         if total_bytes <= max_bytes:
             break
         with suppress(OSError):  # one that cannot be removed: the others must make room
-            part.unlink()
+            remove(part)
             total_bytes -= size_bytes
             count += 1
     return count
 
 
-def _copy(source: int, target: int) -> None:
-    """Copy what is left of the source; a disk that fills up raises, so that nothing is lost."""
-    while content := os.read(source, _CHUNK_BYTES):
+def _copy(source: int, target: int, max_bytes: int) -> int:
+    """Copy what is left of the source, `max_bytes` at most, and return how much that was.
+
+    A disk that fills up raises, so that nothing is lost; an engine that writes faster than we copy does not hold us.
+    """
+    copied_bytes = 0
+    while copied_bytes < max_bytes and (content := os.read(source, min(_CHUNK_BYTES, max_bytes - copied_bytes))):
+        copied_bytes += len(content)
         rest = memoryview(content)
         while rest:
             rest = rest[os.write(target, rest) :]
+    return copied_bytes
 
 
-def _shift(path: Path, kept: int) -> None:
+def _shift(log: ForeignPath, kept: int) -> None:
     for number in range(kept - 1, -1, -1):
-        with suppress(FileNotFoundError):
-            _numbered(path, number).replace(_numbered(path, number + 1))
+        part = _numbered(log, number)
+        if plain_status_of(part):
+            move(part, _numbered(log, number + 1))
 
 
-def _numbered(path: Path, number: int) -> Path:
-    return path.with_name(f"{path.name}.{number}")
+def _numbered(log: ForeignPath, number: int) -> ForeignPath:
+    return log.sibling(f"{log.name}.{number}")

@@ -3,18 +3,20 @@
 import errno
 import os
 import signal
-import stat
 import subprocess
 import sys
 from collections.abc import Callable, Sequence
-from contextlib import suppress
 from functools import partial
 from pathlib import Path
 
 from openwa_manager.domain.errors import LaunchFailedError, OwnedElsewhereError
+from openwa_manager.domain.foreign_path import of_session
 from openwa_manager.domain.isolation import Confinement
 from openwa_manager.domain.ports import Clock, LaunchPlan, Target
 from openwa_manager.domain.session.session import Exit, Identity, LaunchId, SessionId
+from openwa_manager.host.foreign.engine_files import EngineFiles
+from openwa_manager.host.foreign.opening import opened_directory
+from openwa_manager.host.foreign.writing import open_for_append
 from openwa_manager.processes.exits import SWEEP_S
 from openwa_manager.processes.exits.exit_watcher import ExitWatcher, system_source
 from openwa_manager.processes.locks import SessionLocks
@@ -45,9 +47,15 @@ class HostLauncher:
     """
 
     def __init__(
-        self, locks: Path, clock: Clock, members_of: MembersOf = lambda _: frozenset(), sweep_s: float = SWEEP_S
+        self,
+        locks: Path,
+        clock: Clock,
+        files: EngineFiles,
+        members_of: MembersOf = lambda _: frozenset(),
+        sweep_s: float = SWEEP_S,
     ) -> None:
         self._clock = clock
+        self._files = files
         self._locks = SessionLocks(locks)
         self._exits = ExitWatcher(clock, system_source(), sweep_s)
         self._terminator = TreeTerminator(self._exits, clock, members_of)
@@ -66,16 +74,20 @@ class HostLauncher:
         Raises:
             LaunchFailedError: the program is missing or cannot be executed.
             OwnedElsewhereError: another live process holds the session's lock.
+            FilesStuckError: the disk of its directory or its log does not answer.
         """
         leftovers = Target(session_id=plan.session_id, launch_id=plan.launch_id, directory=plan.cwd, identity=None)
         await self._terminator.wait_for_sweep(plan.session_id)
         give_up_s = self._clock.now().boot_s + _OWNED_RETRY_S
         while True:
+            log_fd = await self._files.run(plan.session_id, partial(_open_files, plan), dispose=os.close)
             try:
-                return self._start(plan)
+                return self._start(plan, log_fd)
             except OwnedElsewhereError:
                 if self._clock.now().boot_s >= give_up_s:
                     raise
+            finally:
+                os.close(log_fd)
             await self._terminator.sweep(leftovers, is_urgent=True)
             await self._clock.sleep_until(min(give_up_s, self._clock.now().boot_s + _OWNED_LOOK_S))
 
@@ -104,13 +116,10 @@ class HostLauncher:
         carriers = read_tagged_processes().of_launch(launch_id)
         return min(carriers, key=lambda process: (process.started, process.pid)).identity if carriers else None
 
-    def _start(self, plan: LaunchPlan) -> Identity:
-        if not plan.cwd.is_dir():
-            raise LaunchFailedError(f"the session's directory {plan.cwd} is missing; restore or create it")
+    def _start(self, plan: LaunchPlan, log_fd: int) -> Identity:
         try:
             with self._locks.hold(plan.session_id) as lock_fd:
-                clear_stale_locks(plan.cwd)
-                pid = _spawn(plan, lock_fd)
+                pid = _spawn(plan, lock_fd, log_fd)
         except OSError as error:
             raise LaunchFailedError(_explain(plan, error)) from error
         identity = _identity_of_child(plan, pid)
@@ -118,17 +127,31 @@ class HostLauncher:
         return identity
 
 
-def _spawn(plan: LaunchPlan, lock_fd: int) -> int:
-    log_fd = _open_log(plan.log_path)
+def _open_files(plan: LaunchPlan) -> int:
+    """Return a descriptor of the engine's log, once its directory is fit for a launch; blocks.
+
+    Raises:
+        LaunchFailedError: there is no such directory, or what lies there cannot be used.
+    """
+    directory = of_session(plan.cwd)
     try:
-        null_fd = os.open(os.devnull, os.O_RDONLY | os.O_CLOEXEC)
-        try:
-            start = partial(_start_program, plan, (null_fd, log_fd, lock_fd))
-            return start(plan.argv) if plan.confinement is None else _start_confined(plan, plan.confinement, start)
-        finally:
-            os.close(null_fd)
+        with opened_directory(directory):
+            clear_stale_locks(directory)
+            return open_for_append(plan.log_path)
+    except OSError as error:
+        if error.filename == directory.name and error.errno in (errno.ENOENT, errno.ENOTDIR, errno.ELOOP):
+            detail = f"the session's directory {plan.cwd} is missing or a link; restore or create it"
+            raise LaunchFailedError(detail) from error
+        raise LaunchFailedError(_explain(plan, error)) from error
+
+
+def _spawn(plan: LaunchPlan, lock_fd: int, log_fd: int) -> int:
+    null_fd = os.open(os.devnull, os.O_RDONLY | os.O_CLOEXEC)
+    try:
+        start = partial(_start_program, plan, (null_fd, log_fd, lock_fd))
+        return start(plan.argv) if plan.confinement is None else _start_confined(plan, plan.confinement, start)
     finally:
-        os.close(log_fd)
+        os.close(null_fd)
 
 
 def _start_confined(plan: LaunchPlan, confinement: Confinement, start: Callable[[Sequence[str]], int]) -> int:
@@ -169,20 +192,6 @@ def _identity_of_child(plan: LaunchPlan, pid: int) -> Identity:
         os.kill(pid, signal.SIGKILL)
         os.waitpid(pid, 0)
         raise LaunchFailedError(_explain(plan, error)) from error
-
-
-def _open_log(path: Path) -> int:
-    """Open the log for the engine; what an engine has put in its place, if it is no plain file, is removed."""
-    flags = os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW
-    with suppress(FileNotFoundError):
-        if not stat.S_ISREG(path.lstat().st_mode):
-            path.unlink()
-    try:
-        return os.open(path, flags, 0o600)
-    except FileNotFoundError:
-        for directory in reversed([each for each in path.parents if not each.exists()]):
-            directory.mkdir(mode=0o700, exist_ok=True)
-        return os.open(path, flags, 0o600)
 
 
 def _explain(plan: LaunchPlan, error: OSError) -> str:

@@ -2,50 +2,49 @@
 
 import os
 import socket
-from pathlib import Path
+from contextlib import suppress
 
 import structlog
 
+from openwa_manager.domain.foreign_path import ForeignPath
+from openwa_manager.host.foreign.opening import names_in, opened_directory
 from openwa_manager.processes.reading.identity import live_identity_of
 from openwa_manager.processes.reading.table import tag_of
 
 _log = structlog.get_logger()
 
 #: Where whatsapp-web.js keeps its profiles (docs/openwa.md, Environment), seen from the session directory.
-_PROFILES = "data/sessions"
+_PROFILES = ("data", "sessions")
 _LOCK = "SingletonLock"
 #: What Chromium leaves in a profile beside the lock, which is a symlink to `<host>-<pid>`
 #: (chrome/browser/process_singleton_posix.cc).
 _SINGLETONS = (_LOCK, "SingletonSocket", "SingletonCookie")
 
 
-def clear_stale_locks(directory: Path) -> int:
+def clear_stale_locks(directory: ForeignPath) -> int:
     """Remove the locks of dead browsers in the profiles below a session directory; return how many those were.
 
-    A lock of another host stays, and so does one whose owner runs with that profile. Call it before a launch only.
+    A lock of another host stays, and so does one whose owner runs with that profile. Call it before a launch only; it
+    blocks.
 
     Raises:
         OSError: a lock cannot be removed.
     """
-    stale = [profile for profile in _profiles(directory / _PROFILES) if _is_stale(profile)]
+    profiles = directory.child(*_PROFILES)
+    stale = [profile for name in names_in(profiles) if _is_stale(profile := profiles.child(name))]
     for profile in stale:
-        for name in _SINGLETONS:
-            (profile / name).unlink(missing_ok=True)
+        with opened_directory(profile) as folder:
+            for name in _SINGLETONS:
+                with suppress(FileNotFoundError):
+                    os.unlink(name, dir_fd=folder)
         _log.info("browser_lock_cleared", profile=str(profile))
     return len(stale)
 
 
-def _profiles(root: Path) -> list[Path]:
+def _is_stale(profile: ForeignPath) -> bool:
     try:
-        with os.scandir(root) as entries:
-            return [Path(entry.path) for entry in entries if entry.is_dir(follow_symlinks=False)]
-    except (FileNotFoundError, NotADirectoryError):
-        return []
-
-
-def _is_stale(profile: Path) -> bool:
-    try:
-        host, _, pid = os.readlink(profile / _LOCK).rpartition("-")  # noqa: PTH115 the target is no path
+        with opened_directory(profile) as folder:
+            host, _, pid = os.readlink(_LOCK, dir_fd=folder).rpartition("-")
     except OSError:  # no lock, or not one of Chromium's
         return False
     if host != socket.gethostname() or not pid.isdecimal():
@@ -53,7 +52,7 @@ def _is_stale(profile: Path) -> bool:
     return live_identity_of(int(pid)) is None or not _runs_with(int(pid), profile)
 
 
-def _runs_with(pid: int, profile: Path) -> bool:
+def _runs_with(pid: int, profile: ForeignPath) -> bool:
     """Tell whether this process was started for this profile; the number may have passed to a stranger."""
     tag = tag_of(pid)
-    return tag is not None and tag.user_data_dir == Path(os.path.realpath(profile))
+    return tag is not None and tag.user_data_dir == profile.root.resolve().joinpath(*profile.parts)

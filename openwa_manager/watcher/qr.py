@@ -7,15 +7,21 @@ import stat
 from collections.abc import Callable, Iterable, Mapping
 from contextlib import aclosing, suppress
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 
 import structlog
 from watchfiles import Change, awatch
 from watchfiles._rust_notify import WatchfilesRustInternalError
 
+from openwa_manager.domain.errors import FilesStuckError
+from openwa_manager.domain.foreign_path import ForeignPath, of_session
 from openwa_manager.domain.ports import Clock, Instant
 from openwa_manager.domain.session.session import Launch, LaunchId, SessionId, is_session_id
-from openwa_manager.host.files import write_file
+from openwa_manager.host.foreign.engine_files import EngineFiles
+from openwa_manager.host.foreign.opening import opened, status_of
+from openwa_manager.host.foreign.trees import remove
+from openwa_manager.host.foreign.writing import write_file
 from openwa_manager.watcher.png import PNG_MAX_BYTES, is_whole_png
 
 QR_FILE = "qr.png"
@@ -29,7 +35,8 @@ _SCAN_PERIOD_S, _SCAN_PERIOD_WITHOUT_WATCH_S, _WATCH_RETRY_S, _GONE_PAUSE_S = 2.
 _TICK_S = 0.01
 #: By how much NTP moves the clock in small steps that change nothing.
 _CLOCK_STEP_S = 1.0
-_READ_FLAGS = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
+#: A look that takes longer is none: the next one follows soon.
+_LOOK_WITHIN_S = 2.0
 
 _log = structlog.get_logger()
 
@@ -94,13 +101,14 @@ class QrWatcher:
         on_image: Callable[[QrImage], None],
         awaited: Callable[[], Mapping[SessionId, Launch]],
         clock: Clock,
+        files: EngineFiles,
     ) -> None:
         self._root = root
+        self._files = files
         self._on_image = on_image
         self._awaited = awaited
         self._clock = clock
         self._known: dict[SessionId, _DirectoryState] = {}
-        self._scanning = asyncio.Lock()
         self._has_watch = True
         self._watched: Mapping[Path, _DirectoryId] = {}
         self._watched_changed = asyncio.Event()
@@ -125,7 +133,7 @@ class QrWatcher:
         while True:
             self._woken.clear()
             awaited = self._awaited_now()
-            watched = await asyncio.to_thread(_directories_of, self._root, tuple(awaited)) if awaited else {}
+            watched = await self._find_directories(awaited) if awaited else {}
             if watched != self._watched:
                 self._watched = watched
                 self._watched_changed.set()
@@ -150,14 +158,48 @@ class QrWatcher:
         return self._known.setdefault(session_id, _DirectoryState())
 
     async def _scan(self, session_ids: Iterable[SessionId]) -> None:
-        """Look at the files of these sessions now, all in one hop to a thread."""
-        async with self._scanning:  # else an older look could report after a newer one
-            awaited, began_s = self._awaited_now(), self._clock.now().boot_s
-            launches = {session_id: awaited[session_id] for session_id in session_ids if session_id in awaited}
-            for session_id, found in await asyncio.to_thread(self._read_all, tuple(launches)):
-                state = self._state_of(session_id)
-                self._note(session_id, launches[session_id], found)
-                state.looked_boot_s = began_s
+        """Look at the files of these sessions now; one whose disk does not answer keeps no other waiting."""
+        awaited = self._awaited_now()
+        async with asyncio.TaskGroup() as looks:
+            for session_id in session_ids:
+                if session_id in awaited:
+                    looks.create_task(self._look(session_id, awaited[session_id]))
+
+    async def _look(self, session_id: SessionId, launch_id: LaunchId) -> None:
+        """Look at one session's file, which its turn at the files keeps in order: no older look reports later."""
+        began_s = self._clock.now().boot_s
+        try:
+            found = await self._files.run(
+                session_id, partial(read_qr, self._place(session_id)), within_s=_LOOK_WITHIN_S
+            )
+        except FilesStuckError:
+            return
+        if self._awaited_now().get(session_id) == launch_id:
+            state = self._state_of(session_id)
+            self._note(session_id, launch_id, found)
+            state.looked_boot_s = began_s
+
+    def _place(self, session_id: SessionId) -> ForeignPath:
+        return of_session(self._root / session_id)
+
+    async def _find_directories(self, session_ids: Iterable[SessionId]) -> dict[Path, _DirectoryId]:
+        """Return the root and those sessions' directories, if they exist, each with what tells it from a later one."""
+        found: dict[Path, _DirectoryId] = {}
+
+        async def find(session_id: SessionId) -> None:
+            with suppress(FilesStuckError):
+                look = partial(status_of, self._place(session_id))
+                status = await self._files.run(session_id, look, within_s=_LOOK_WITHIN_S)
+                if status is not None and stat.S_ISDIR(status.st_mode):  # a link may lead anywhere
+                    found[self._root / session_id] = (status.st_dev, status.st_ino)
+
+        with suppress(OSError):
+            status = await asyncio.to_thread(self._root.stat)
+            found[self._root] = (status.st_dev, status.st_ino)
+        async with asyncio.TaskGroup() as looks:
+            for session_id in session_ids:
+                looks.create_task(find(session_id))
+        return found
 
     async def _watch(self) -> None:
         while True:
@@ -211,9 +253,6 @@ class QrWatcher:
                 self._has_watch = True
                 await self._scan({session_id for _, path in batch if (session_id := session_of(root, path))})
 
-    def _read_all(self, session_ids: Iterable[SessionId]) -> list[tuple[SessionId, tuple[bytes, _FileState] | None]]:
-        return [(session_id, read_qr(self._root / session_id)) for session_id in session_ids]
-
     def _note(self, session_id: SessionId, launch_id: LaunchId, found: tuple[bytes, _FileState] | None) -> None:
         """Report what was found, if it is a whole image and another one than before."""
         state = self._state_of(session_id)
@@ -254,45 +293,27 @@ def session_of(root: Path, path: str) -> SessionId | None:
     return SessionId(session_id) if separator and rest == QR_FILE and is_session_id(session_id) else None
 
 
-def read_qr(directory: Path) -> tuple[bytes, _FileState] | None:
-    """Return the file's bytes and state; None when there is none of a sane size. Symbolic links are not followed."""
+def read_qr(directory: ForeignPath) -> tuple[bytes, _FileState] | None:
+    """Return the file's bytes and state; None when there is none of a sane size, or something else. Blocks."""
     try:
-        folder = os.open(directory, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC)
-        try:
-            file = os.open(QR_FILE, _READ_FLAGS, dir_fd=folder)
-        finally:
-            os.close(folder)
+        with opened(directory.child(QR_FILE)) as file:
+            status = os.fstat(file.fileno())
+            if status.st_size > PNG_MAX_BYTES:
+                return None
+            stamp = (status.st_dev, status.st_ino, status.st_size, status.st_mtime_ns)
+            return file.read(PNG_MAX_BYTES + 1), _FileState(stamp=stamp, modified_at=status.st_mtime)
     except OSError:
         return None
-    try:
-        status = os.fstat(file)
-        if not stat.S_ISREG(status.st_mode) or status.st_size > PNG_MAX_BYTES:
-            return None
-        stamp = (status.st_dev, status.st_ino, status.st_size, status.st_mtime_ns)
-        with os.fdopen(file, "rb", closefd=False) as reader:
-            return reader.read(PNG_MAX_BYTES + 1), _FileState(stamp=stamp, modified_at=status.st_mtime)
-    finally:
-        os.close(file)
 
 
-def write_qr(directory: Path, image: bytes) -> None:
+def write_qr(directory: ForeignPath, image: bytes) -> None:
     """Put an image where the directory contract promises it, whole or not at all, readable by the owner only."""
-    write_file(directory / QR_FILE, image, is_durable=False)  # it is of no use after a power cut
+    write_file(directory.child(QR_FILE), image, is_durable=False)  # it is of no use after a power cut
 
 
-def remove_qr(directory: Path, sha256: str | None = None) -> None:
-    """Remove the image, if there is one; with `sha256` only if it is that one."""
+def remove_qr(directory: ForeignPath, sha256: str | None = None) -> None:
+    """Remove the image, or whatever lies in its place; with `sha256` only if it is that one. Blocks."""
     if sha256 is not None and (found := read_qr(directory)) and hashlib.sha256(found[0]).hexdigest() != sha256:
         return
-    with suppress(FileNotFoundError, NotADirectoryError):
-        (directory / QR_FILE).unlink()
-
-
-def _directories_of(root: Path, session_ids: Iterable[SessionId]) -> dict[Path, _DirectoryId]:
-    """Return the root and those sessions' directories, if they exist, each with what tells it from a later one."""
-    found: dict[Path, _DirectoryId] = {}
-    for directory in (root, *(root / session_id for session_id in session_ids)):
-        with suppress(OSError):
-            status = directory.stat()
-            found[directory] = (status.st_dev, status.st_ino)
-    return found
+    with suppress(NotADirectoryError):
+        remove(directory.child(QR_FILE))

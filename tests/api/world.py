@@ -33,6 +33,7 @@ from openwa_manager.engines.environment import EngineContext
 from openwa_manager.engines.openwa import ENV_NAMES, OpenwaEngine, OpenwaSetup
 from openwa_manager.engines.program import FixedProgram, Program
 from openwa_manager.host.clock import SystemClock
+from openwa_manager.host.foreign.engine_files import EngineFiles
 from openwa_manager.metrics import QR_PUSH_S, Durations
 from openwa_manager.processes.launcher import HostLauncher
 from openwa_manager.processes.ports import PortPool
@@ -65,6 +66,9 @@ HOLD_S = 20.0
 UNWATCHED = HealthSources(record=lambda _: None, usage=lambda _: None, open_files=lambda _: None, disk=lambda _: None)
 ALLOWED_HOST = "wa.example.com"
 GRACE_S = 2.0
+DELETE_WITHIN_S = 5.0
+#: Its threads are shared by all worlds, and end with the program.
+FILES = EngineFiles()
 
 Object = dict[str, Json]
 Client = TestClient[web.Request, web.Application]
@@ -252,6 +256,7 @@ def backing_of(world: World) -> ApiDependencies:
         requests=world.requests,
         health=_health_of(world),
         database=world.database,
+        files=FILES,
         broadcaster=world.channels.broadcaster,
         endpoints=world.channels.endpoints,
         deliveries=world.channels.deliveries,
@@ -265,7 +270,7 @@ def backing_of(world: World) -> ApiDependencies:
 
 
 def _health_of(world: World) -> HealthReader:
-    return HealthReader(world.sessions, world.inbox, UNWATCHED, world.home / "sessions")
+    return HealthReader(world.sessions, world.inbox, UNWATCHED, world.home / "sessions", FILES)
 
 
 def _control(world: World) -> web.Application:
@@ -275,7 +280,7 @@ def _control(world: World) -> web.Application:
 @contextmanager
 def _launcher(locks: Path) -> Iterator[HostLauncher]:
     locks.mkdir()
-    launcher = HostLauncher(locks, SystemClock())
+    launcher = HostLauncher(locks, SystemClock(), FILES)
     try:
         yield launcher
     finally:
@@ -286,7 +291,7 @@ def _engine(program: Program, intake_port: int, silence_s: float) -> OpenwaEngin
     intake_url = f"http://127.0.0.1:{intake_port}"
     context = EngineContext(environ=dict(os.environ), intake_url=intake_url, engine_env=QUICK)
     return OpenwaEngine(
-        OpenwaSetup(program=program, engine_context=context, forward_silence_s=silence_s), SystemClock()
+        OpenwaSetup(program=program, engine_context=context, forward_silence_s=silence_s), SystemClock(), FILES
     )
 
 
@@ -325,6 +330,7 @@ def _dependencies(
         sessions_root=home / "sessions",
         logs_root=None,
         stop_grace_s=GRACE_S,
+        files=FILES,
         changes=Changes(),
         host_state=HostState(SystemClock()),
     )
@@ -336,7 +342,7 @@ async def _sessions_of(
     supervisors, progress = Supervisors(), Progress(dependencies.clock)
     inbox = EngineInbox(supervisors, dependencies)
     runner = SessionRunner(supervisors, dependencies, progress, inbox)
-    requests = SessionRequests(supervisors, dependencies, runner, "simulator")
+    requests = SessionRequests(supervisors, dependencies, runner, "simulator", DELETE_WITHIN_S)
     await runner.load()
     return SessionDirectory(supervisors, dependencies.database, progress), requests, inbox, runner
 

@@ -5,6 +5,7 @@ import time
 from pathlib import Path
 from statistics import median
 
+from openwa_manager.domain.foreign_path import of_session
 from openwa_manager.host.clock import SystemClock
 from openwa_manager.watcher.qr import write_qr
 from tests.watcher.images import png
@@ -37,7 +38,7 @@ async def test_a_code_is_seen_quickly_beside_an_engine_that_writes_all_the_time(
                 await asyncio.sleep(0.03)
                 image = png(b"%d" % number, 60)
                 began_s = time.perf_counter()
-                await asyncio.to_thread(write_qr, place, image)
+                await asyncio.to_thread(write_qr, of_session(place), image)
                 await seen.until_seen(ALICE, image)
                 delays_ms.append((time.perf_counter() - began_s) * 1000)
             noise.cancel()

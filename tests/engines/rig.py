@@ -27,6 +27,7 @@ from openwa_manager.engines.command import CommandEngine, CommandSetup
 from openwa_manager.engines.environment import EngineContext
 from openwa_manager.engines.openwa import OpenwaEngine, OpenwaSetup
 from openwa_manager.engines.program import FixedProgram, NodeProgram, Program
+from openwa_manager.host.foreign.engine_files import EngineFiles
 from tests.fakes.clock import SettableClock
 from tests.fakes.ports import free_ports, is_free
 
@@ -126,7 +127,7 @@ class Rig:
             (self.directory / folder).mkdir(parents=True, exist_ok=True)
         plan = await self.engine.plan(self.session, self.launch, self.directory)
         env = dict(plan.env) if key is None else {**plan.env, "API_MASTER_KEY": key}
-        with plan.log_path.open("ab") as log:
+        with plan.log_path.path.open("ab") as log:
             self.process = await asyncio.create_subprocess_exec(
                 *plan.argv, env=env, cwd=plan.cwd, stdin=asyncio.subprocess.DEVNULL, stdout=log, stderr=log
             )
@@ -261,7 +262,7 @@ async def rigged(kind: str, directory: Path, *, answer_timeout_s: float = 5.0) -
     async with listening() as intake, aiohttp.ClientSession() as http:
         context = EngineContext(environ=dict(os.environ), intake_url=intake.url, engine_env=engine_env)
         setup = OpenwaSetup(program=program, engine_context=context, answer_timeout_s=answer_timeout_s)
-        async with OpenwaEngine(setup, clock := SettableClock()) as engine, asyncio.TaskGroup() as tasks:
+        async with OpenwaEngine(setup, clock := SettableClock(), EngineFiles()) as engine, asyncio.TaskGroup() as tasks:
             control = "http://127.0.0.1:{control}/_/" if kind == "openwa" else "http://127.0.0.1:{port}/_sim/"
             rig = Rig(
                 engine,

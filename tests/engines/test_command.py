@@ -89,7 +89,7 @@ async def test_the_environment_is_the_contract_and_what_admin_and_session_add(tm
         "LEVEL": "session",
         LAUNCH_ID_VARIABLE: launch.launch_id,
     }
-    assert (plan.cwd, plan.log_path) == (tmp_path, tmp_path / "logs" / "engine.log")
+    assert (plan.cwd, plan.log_path.path) == (tmp_path, tmp_path / "logs" / "engine.log")
 
 
 async def test_a_sessions_proxy_spares_the_way_back_to_us(tmp_path: Path) -> None:

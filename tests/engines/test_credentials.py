@@ -5,6 +5,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from openwa_manager.domain.foreign_path import of_session
 from openwa_manager.domain.session.stimuli import LinkReport, QrProduced
 from openwa_manager.engines.credentials import (
     BROKEN_FILE,
@@ -33,10 +34,10 @@ def creds(tmp_path: Path) -> Path:
 
 
 def test_whole_credentials_are_kept_once_until_they_change(tmp_path: Path, creds: Path) -> None:
-    assert keep_credentials(tmp_path, SESSION_ID)
-    assert not keep_credentials(tmp_path, SESSION_ID)
+    assert keep_credentials(of_session(tmp_path), SESSION_ID)
+    assert not keep_credentials(of_session(tmp_path), SESSION_ID)
     creds.write_text(NEWER)
-    assert keep_credentials(tmp_path, SESSION_ID)
+    assert keep_credentials(of_session(tmp_path), SESSION_ID)
 
     kept = tmp_path / KEPT_FILE
     assert kept.read_text() == NEWER
@@ -45,12 +46,12 @@ def test_whole_credentials_are_kept_once_until_they_change(tmp_path: Path, creds
 
 @pytest.mark.parametrize("content", ["", "{}", UNPAIRED, WHOLE[:-1], "null", "x" * (1 << 21)])
 def test_broken_credentials_never_replace_the_copy(tmp_path: Path, creds: Path, content: str) -> None:
-    keep_credentials(tmp_path, SESSION_ID)
+    keep_credentials(of_session(tmp_path), SESSION_ID)
     creds.write_text(content)
 
-    assert not keep_credentials(tmp_path, SESSION_ID)
+    assert not keep_credentials(of_session(tmp_path), SESSION_ID)
     assert (tmp_path / KEPT_FILE).read_text() == WHOLE
-    assert can_restore_credentials(tmp_path, SESSION_ID)
+    assert can_restore_credentials(of_session(tmp_path), SESSION_ID)
 
 
 @given(length=st.integers(0, len(WHOLE) - 1))
@@ -59,45 +60,45 @@ def test_every_half_of_a_file_is_broken(tmp_path_factory: pytest.TempPathFactory
     creds = directory / "data" / "baileys" / inner_name(SESSION_ID) / "creds.json"
     creds.parent.mkdir(parents=True)
     creds.write_text(WHOLE)
-    keep_credentials(directory, SESSION_ID)
+    keep_credentials(of_session(directory), SESSION_ID)
 
     creds.write_text(WHOLE[:length])
 
-    assert can_restore_credentials(directory, SESSION_ID)
+    assert can_restore_credentials(of_session(directory), SESSION_ID)
 
 
 def test_broken_credentials_are_restored_once(tmp_path: Path, creds: Path) -> None:
-    keep_credentials(tmp_path, SESSION_ID)
+    keep_credentials(of_session(tmp_path), SESSION_ID)
     creds.write_text(WHOLE[:20])
 
-    assert restore_credentials(tmp_path, SESSION_ID)
+    assert restore_credentials(of_session(tmp_path), SESSION_ID)
     assert creds.read_text() == WHOLE
     assert (tmp_path / BROKEN_FILE).read_text() == WHOLE[:20]
     creds.write_text(UNPAIRED)
-    assert not restore_credentials(tmp_path, SESSION_ID)
+    assert not restore_credentials(of_session(tmp_path), SESSION_ID)
     assert creds.read_text() == UNPAIRED
 
 
 def test_whole_missing_or_never_kept_credentials_are_left_alone(tmp_path: Path, creds: Path) -> None:
     creds.write_text(UNPAIRED)
-    assert not restore_credentials(tmp_path, SESSION_ID)
+    assert not restore_credentials(of_session(tmp_path), SESSION_ID)
 
     creds.write_text(WHOLE)
-    keep_credentials(tmp_path, SESSION_ID)
-    assert not restore_credentials(tmp_path, SESSION_ID)
+    keep_credentials(of_session(tmp_path), SESSION_ID)
+    assert not restore_credentials(of_session(tmp_path), SESSION_ID)
 
     creds.unlink()
-    assert not restore_credentials(tmp_path, SESSION_ID)
+    assert not restore_credentials(of_session(tmp_path), SESSION_ID)
 
 
 def test_after_a_logout_nothing_is_restored(tmp_path: Path, creds: Path) -> None:
-    keep_credentials(tmp_path, SESSION_ID)
+    keep_credentials(of_session(tmp_path), SESSION_ID)
 
-    forget_credentials(tmp_path)
-    forget_credentials(tmp_path / "gone")
+    forget_credentials(of_session(tmp_path))
+    forget_credentials(of_session(tmp_path / "gone"))
     creds.write_text(UNPAIRED)
 
-    assert not restore_credentials(tmp_path, SESSION_ID)
+    assert not restore_credentials(of_session(tmp_path), SESSION_ID)
 
 
 async def test_a_paired_session_with_half_its_credentials_comes_back_without_a_scan(rig: Rig) -> None:
@@ -106,15 +107,15 @@ async def test_a_paired_session_with_half_its_credentials_comes_back_without_a_s
     await rig.intake.first(QrProduced)
     await rig.play("scan")
     await rig.link(LinkReport.CONNECTED)
-    assert keep_credentials(rig.directory, SESSION_ID)
+    assert keep_credentials(of_session(rig.directory), SESSION_ID)
     await rig.end()
     creds.write_bytes(creds.read_bytes()[:100])
     await rig.start_again()
     await rig.link(LinkReport.QR_READY)  # the engine noticed nothing and asks for a scan
-    assert can_restore_credentials(rig.directory, SESSION_ID)
+    assert can_restore_credentials(of_session(rig.directory), SESSION_ID)
 
     await rig.end()
-    assert restore_credentials(rig.directory, SESSION_ID)
+    assert restore_credentials(of_session(rig.directory), SESSION_ID)
     await rig.start_again()
 
     await rig.link(LinkReport.CONNECTED)

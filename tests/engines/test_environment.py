@@ -10,6 +10,7 @@ from openwa_manager.engines.environment import EngineContext, refused_env_names
 from openwa_manager.engines.openwa import OpenwaEngine, OpenwaSetup
 from openwa_manager.engines.program import FixedProgram
 from openwa_manager.host.clock import SystemClock
+from openwa_manager.host.foreign.engine_files import EngineFiles
 from tests.engines.rig import KEY, SESSION_ID, new_launch, new_session
 
 DAEMON_ENVIRON = {
@@ -31,7 +32,7 @@ DAEMON_ENVIRON = {
 def engine(engine_type: str = "baileys", **engine_env: str) -> OpenwaEngine:
     context = EngineContext(environ=DAEMON_ENVIRON, intake_url="http://127.0.0.1:2791", engine_env=engine_env)
     setup = OpenwaSetup(program=FixedProgram(("true",)), engine_context=context, engine_type=engine_type)
-    return OpenwaEngine(setup, SystemClock())
+    return OpenwaEngine(setup, SystemClock(), EngineFiles())
 
 
 async def test_openwa_inherits_what_it_needs_and_no_secret_of_ours(tmp_path: Path) -> None:
@@ -93,9 +94,11 @@ async def test_logs_may_live_elsewhere(tmp_path: Path) -> None:
     context = EngineContext(environ={}, intake_url="http://127.0.0.1:2791", logs_root=tmp_path / "logs")
     setup = OpenwaSetup(program=FixedProgram(("true",)), engine_context=context)
 
-    plan = await OpenwaEngine(setup, SystemClock()).plan(new_session(), new_launch(28100), tmp_path / "s")
+    engine = OpenwaEngine(setup, SystemClock(), EngineFiles())
 
-    assert plan.log_path == tmp_path / "logs" / f"{SESSION_ID}.log"
+    plan = await engine.plan(new_session(), new_launch(28100), tmp_path / "s")
+
+    assert plan.log_path.path == tmp_path / "logs" / f"{SESSION_ID}.log"
 
 
 def test_each_launch_posts_to_an_address_of_its_own() -> None:

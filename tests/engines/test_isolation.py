@@ -13,6 +13,7 @@ from openwa_manager.engines import registry
 from openwa_manager.engines.environment import EngineContext
 from openwa_manager.engines.program import LOOPBACK_SHIM
 from openwa_manager.engines.recipe import EngineValues
+from openwa_manager.host.foreign.engine_files import EngineFiles
 from tests.engines.rig import new_launch, new_session
 from tests.fakes.clock import FakeClock
 
@@ -32,6 +33,7 @@ def values(tmp_path: Path) -> EngineValues:
     )
     return EngineValues(
         clock=FakeClock(),
+        files=EngineFiles(),
         context=context,
         answer_timeout_s=5.0,
         node=str(node),

@@ -15,6 +15,7 @@ from openwa_manager.engines.environment import EngineContext
 from openwa_manager.engines.openwa import WEBHOOK_DELAY_MS, WEBHOOK_TRIES, OpenwaEngine, OpenwaSetup
 from openwa_manager.engines.program import FixedProgram
 from openwa_manager.host.clock import SystemClock
+from openwa_manager.host.foreign.engine_files import EngineFiles
 from tests.engines.peer import ROW, Peer, serving
 from tests.engines.rig import free_port, knowing, new_launch, new_session
 from tests.fakes.clock import FakeClock
@@ -33,7 +34,7 @@ def launch() -> Launch:
 def openwa(clock: Clock) -> OpenwaEngine:
     context = EngineContext(environ={}, intake_url="http://127.0.0.1:2791")
     return OpenwaEngine(
-        OpenwaSetup(program=FixedProgram(("true",)), engine_context=context, answer_timeout_s=2.0), clock
+        OpenwaSetup(program=FixedProgram(("true",)), engine_context=context, answer_timeout_s=2.0), clock, EngineFiles()
     )
 
 
@@ -227,11 +228,14 @@ async def test_a_call_that_takes_too_long_is_told_apart_from_one_that_failed(lau
     context = EngineContext(environ={}, intake_url="http://127.0.0.1:2791")
     setup = OpenwaSetup(program=FixedProgram(("true",)), engine_context=context, answer_timeout_s=0.05)
 
-    async with OpenwaEngine(setup, SystemClock()) as engine, serving(Peer(held_call=RECORD), launch.port):
+    async with (
+        OpenwaEngine(setup, SystemClock(), EngineFiles()) as engine,
+        serving(Peer(held_call=RECORD), launch.port),
+    ):
         with pytest.raises(EngineTimeoutError, match=r"within 0\.05 s"):
             await engine.observe(knowing(SESSION, ID), launch)
 
-    async with OpenwaEngine(setup, SystemClock()) as engine:
+    async with OpenwaEngine(setup, SystemClock(), EngineFiles()) as engine:
         with pytest.raises(EngineError, match="did not answer") as caught:
             await engine.observe(knowing(SESSION, ID), launch)
     assert not isinstance(caught.value, EngineTimeoutError)

@@ -5,6 +5,7 @@ from pathlib import Path
 import pytest
 import structlog
 
+from openwa_manager.domain.foreign_path import of_session
 from openwa_manager.engines.proxy import change_proxy
 
 
@@ -27,25 +28,25 @@ def proxies(database: Path) -> dict[str, tuple[str | None, str | None]]:
 
 
 def test_a_changed_proxy_reaches_the_session_it_is_for(database: Path, tmp_path: Path) -> None:
-    change_proxy(tmp_path, "ours", "socks5://new:1080")
+    change_proxy(of_session(tmp_path), "ours", "socks5://new:1080")
 
     assert proxies(database) == {"ours": ("socks5://new:1080", None), "other": (None, None)}
 
 
 def test_a_proxy_that_is_gone_is_removed(database: Path, tmp_path: Path) -> None:
-    change_proxy(tmp_path, "ours", None)
+    change_proxy(of_session(tmp_path), "ours", None)
 
     assert proxies(database)["ours"] == (None, None)
 
 
 def test_an_unchanged_proxy_leaves_the_record_alone(database: Path, tmp_path: Path) -> None:
-    change_proxy(tmp_path, "ours", "http://old")
+    change_proxy(of_session(tmp_path), "ours", "http://old")
 
     assert proxies(database)["ours"] == ("http://old", "http")
 
 
 def test_before_the_first_launch_there_is_nothing_to_change(tmp_path: Path) -> None:
-    change_proxy(tmp_path, "ours", "http://new")
+    change_proxy(of_session(tmp_path), "ours", "http://new")
 
     assert not (tmp_path / "data").exists()
 
@@ -56,7 +57,7 @@ def test_a_damaged_database_is_left_for_openwa_to_complain_about(tmp_path: Path,
     (tmp_path / "data" / "openwa.sqlite").write_bytes(content)
 
     with structlog.testing.capture_logs() as logs:
-        change_proxy(tmp_path, "ours", "http://user:password@new")
+        change_proxy(of_session(tmp_path), "ours", "http://user:password@new")
 
     assert [entry["event"] for entry in logs] == ["proxy_unchanged"]
     assert "password" not in str(logs)

@@ -9,6 +9,7 @@ from openwa_manager.engines import registry
 from openwa_manager.engines.environment import EngineContext
 from openwa_manager.engines.openwa import OpenwaEngine
 from openwa_manager.engines.recipe import EngineValues
+from openwa_manager.host.foreign.engine_files import EngineFiles
 from tests.engines.rig import new_launch, new_session
 from tests.fakes.clock import FakeClock
 
@@ -23,6 +24,7 @@ def engines(tmp_path: Path) -> Mapping[str, Engine]:
     node.chmod(0o755)
     values = EngineValues(
         clock=FakeClock(),
+        files=EngineFiles(),
         context=EngineContext(environ=dict(os.environ), intake_url="http://127.0.0.1:2791"),
         answer_timeout_s=5.0,
         node=str(node),

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from openwa_manager.domain.foreign_path import of_session
 from openwa_manager.host.logfile import rotate, rotated
 
 KEPT = 3
@@ -32,11 +33,11 @@ def content_of(path: Path) -> bytes:
 def test_a_log_below_its_limit_and_one_that_is_not_there_stay_as_they_are(tmp_path: Path) -> None:
     log = tmp_path / "engine.log"
 
-    before = rotate(log, max_bytes=10, kept=KEPT)
+    before = rotate(of_session(log), max_bytes=10, kept=KEPT)
     log.write_bytes(b"short")
 
     assert not before
-    assert not rotate(log, max_bytes=10, kept=KEPT)
+    assert not rotate(of_session(log), max_bytes=10, kept=KEPT)
     assert log.read_bytes() == b"short"
 
 
@@ -44,11 +45,11 @@ def test_only_so_many_are_kept_each_for_its_owner_only(tmp_path: Path) -> None:
     log = tmp_path / "engine.log"
     for number in range(KEPT + 3):
         log.write_bytes(b"%d" % number * 10)
-        assert rotate(log, max_bytes=10, kept=KEPT)
+        assert rotate(of_session(log), max_bytes=10, kept=KEPT)
 
     parts = sorted(tmp_path.iterdir())
     assert [part.name for part in parts] == ["engine.log", *(f"engine.log.{number}" for number in range(1, KEPT + 1))]
-    assert rotated(log).read_bytes() == b"5" * 10
+    assert rotated(of_session(log)).path.read_bytes() == b"5" * 10
     assert all(part.stat().st_mode & 0o077 == 0 for part in parts[1:])
     assert log.read_bytes() == b""
 
@@ -58,7 +59,7 @@ def test_nothing_but_an_instant_is_lost_while_the_engine_writes_on(tmp_path: Pat
 
     def keep_small() -> None:
         while not stop.wait(0.02):
-            rotations.append(rotate(log, max_bytes=10_000, kept=1000))
+            rotations.append(rotate(of_session(log), max_bytes=10_000, kept=1000))
 
     housekeeper = threading.Thread(target=keep_small, daemon=True)
     housekeeper.start()
@@ -88,7 +89,7 @@ def test_on_a_full_disk_a_log_grows_on_and_loses_nothing(tmp_path: Path) -> None
         log.write_bytes(b"x" * 40_000)
 
         with pytest.raises(OSError, match="No space left"):
-            rotate(log, max_bytes=10_000, kept=KEPT)
+            rotate(of_session(log), max_bytes=10_000, kept=KEPT)
 
         assert log.read_bytes() == b"x" * 40_000
     finally:

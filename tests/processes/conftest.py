@@ -11,9 +11,11 @@ from pathlib import Path
 
 import pytest
 
+from openwa_manager.domain.foreign_path import of_session
 from openwa_manager.domain.ports import LaunchPlan, Target
 from openwa_manager.domain.session.session import LAUNCH_ID_VARIABLE, Identity, LaunchId, SessionId
 from openwa_manager.host.clock import SystemClock
+from openwa_manager.host.foreign.engine_files import EngineFiles
 from openwa_manager.processes.launcher import HostLauncher
 from openwa_manager.processes.reading.identity import live_identity_of
 from openwa_manager.processes.reading.table import read_tagged_processes
@@ -63,7 +65,7 @@ class Stage:
             argv=argv,
             env=self.env,
             cwd=self.directory,
-            log_path=self.directory / "logs" / "engine.log",
+            log_path=of_session(self.directory).child("logs", "engine.log"),
         )
 
     def python(self, program: str, *arguments: str) -> LaunchPlan:
@@ -116,7 +118,7 @@ def stage(tmp_path: Path) -> Iterator[Stage]:
 
 @pytest.fixture
 async def launcher(tmp_path: Path) -> AsyncIterator[HostLauncher]:
-    launcher = HostLauncher(tmp_path / "locks", SystemClock())
+    launcher = HostLauncher(tmp_path / "locks", SystemClock(), EngineFiles())
     yield launcher
     launcher.close()
 
@@ -129,6 +131,6 @@ def clock() -> FakeClock:
 @pytest.fixture
 async def timeless(tmp_path: Path, clock: FakeClock) -> AsyncIterator[HostLauncher]:
     """Make a launcher for which time only passes when the test says so."""
-    launcher = HostLauncher(tmp_path / "locks", clock)
+    launcher = HostLauncher(tmp_path / "locks", clock, EngineFiles())
     yield launcher
     launcher.close()

@@ -11,8 +11,10 @@ from pathlib import Path
 import pytest
 
 from openwa_manager.domain.errors import LaunchFailedError, OwnedElsewhereError
+from openwa_manager.domain.foreign_path import of_session
 from openwa_manager.domain.ports import Launcher
 from openwa_manager.domain.session.session import Exit, LaunchId, SessionId
+from openwa_manager.host.foreign.engine_files import EngineFiles
 from openwa_manager.processes.launcher import HostLauncher
 from openwa_manager.processes.locks import SessionLocks, reserve_lock_fd
 from openwa_manager.processes.reading.identity import environment_of, live_identity_of
@@ -61,9 +63,9 @@ async def test_output_is_appended_to_a_log_only_the_owner_reads(launcher: HostLa
     for _ in range(2):
         await launcher.wait(await launcher.launch(plan))
 
-    assert plan.log_path.read_text() == "out\nerr\nout\nerr\n"
-    assert stat.S_IMODE(plan.log_path.stat().st_mode) == 0o600
-    assert stat.S_IMODE(plan.log_path.parent.stat().st_mode) == 0o700
+    assert plan.log_path.path.read_text() == "out\nerr\nout\nerr\n"
+    assert stat.S_IMODE(plan.log_path.path.stat().st_mode) == 0o600
+    assert stat.S_IMODE(plan.log_path.parent.path.stat().st_mode) == 0o700
 
 
 async def test_what_an_engine_writes_is_its_owners_alone(launcher: HostLauncher, stage: Stage) -> None:
@@ -91,11 +93,11 @@ async def test_the_lock_is_held_as_long_as_the_engine_lives(launcher: HostLaunch
 
 
 async def test_the_lock_outlives_the_launcher(tmp_path: Path, stage: Stage) -> None:
-    first = HostLauncher(tmp_path / "locks", FakeClock())
+    first = HostLauncher(tmp_path / "locks", FakeClock(), EngineFiles())
     await first.launch(stage.python(SLEEPER))
     first.close()
 
-    second = HostLauncher(tmp_path / "locks", FakeClock())
+    second = HostLauncher(tmp_path / "locks", FakeClock(), EngineFiles())
 
     assert second.is_locked(stage.session_id)
     second.close()
@@ -231,10 +233,11 @@ async def test_too_much_environment_is_refused_with_the_fix(launcher: HostLaunch
 
 
 async def test_a_log_that_cannot_be_written_is_named(launcher: HostLauncher, stage: Stage) -> None:
-    plan = stage.plan("true")
-    plan.log_path.mkdir(parents=True)
+    taken = stage.directory / "taken"
+    taken.touch()
+    plan = replace(stage.plan("true"), log_path=of_session(taken / "engine.log"))
 
-    with pytest.raises(LaunchFailedError, match=os.strerror(errno.EISDIR)):
+    with pytest.raises(LaunchFailedError, match=os.strerror(errno.EEXIST)):
         await launcher.launch(plan)
 
 

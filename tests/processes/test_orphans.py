@@ -14,6 +14,7 @@ import pytest
 
 from openwa_manager.domain.session.session import Identity, SessionId
 from openwa_manager.host.clock import SystemClock
+from openwa_manager.host.foreign.engine_files import EngineFiles
 from openwa_manager.processes import orphans
 from openwa_manager.processes.launcher import HostLauncher
 from openwa_manager.processes.reading.identity import identity_of, is_alive, live_identity_of
@@ -113,7 +114,9 @@ async def test_what_was_measured_with_a_living_engine_stays_when_another_ends(
 ) -> None:
     del adopting
     measured: dict[Identity, frozenset[Identity]] = {}
-    launcher = HostLauncher(tmp_path / "locks", SystemClock(), lambda engine: measured.get(engine, frozenset()))
+    launcher = HostLauncher(
+        tmp_path / "locks", SystemClock(), EngineFiles(), lambda engine: measured.get(engine, frozenset())
+    )
     other = neighbour_of(stage)
     engine = await launcher.launch(other.python("tell(os.getpid()); wait_for_ever()"))
     await other.told()

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from openwa_manager.domain.foreign_path import of_session
 from openwa_manager.domain.session.session import LaunchId
 from openwa_manager.host.clock import SystemClock
 from openwa_manager.watcher.qr import write_qr
@@ -21,7 +22,7 @@ async def test_an_image_that_appears_after_the_wall_clock_was_set_back_is_new(tm
         await seen.until_open()
         clock.jump_wall(-90)
 
-        write_qr(place, png(b"a"))
+        write_qr(of_session(place), png(b"a"))
         await seen.until_seen(ALICE, png(b"a"))
 
     assert seen.last_of(ALICE).produced_at == clock.now().at
@@ -32,13 +33,13 @@ async def test_an_image_that_is_written_again_is_as_old_as_it_was_whatever_the_w
     async with watching(made(tmp_path / "sessions"), clock, ALICE) as seen:
         place = seen.place(ALICE)
         await seen.until_open()
-        write_qr(place, png(b"a"))
+        write_qr(of_session(place), png(b"a"))
         await seen.until_seen(ALICE, png(b"a"))
         first_at = seen.last_of(ALICE).produced_at
 
         await clock.advance(30)
         clock.jump_wall(-90)
-        write_qr(place, png(b"a"))
+        write_qr(of_session(place), png(b"a"))
         await seen.until(lambda: len(seen.of(ALICE)) == 2)
 
     assert seen.last_of(ALICE).produced_at == pytest.approx(first_at - 90)
@@ -47,7 +48,7 @@ async def test_an_image_that_is_written_again_is_as_old_as_it_was_whatever_the_w
 async def test_an_image_that_was_there_before_the_first_look_is_as_old_as_its_file(tmp_path: Path) -> None:
     root = tmp_path / "sessions"
     (root / ALICE).mkdir(parents=True)
-    write_qr(root / ALICE, png(b"a"))
+    write_qr(of_session(root / ALICE), png(b"a"))
     os.utime(root / ALICE / "qr.png", (1e9, 1e9))
     async with watching(root, SystemClock(), ALICE) as seen:
         await seen.until_seen(ALICE, png(b"a"))
@@ -61,10 +62,10 @@ async def test_an_image_from_before_the_first_look_that_is_dated_later_than_now_
     clock = FakeClock(at=time.time() - 3600)  # noqa: TID251 (the kernel dates the files)
     root = tmp_path / "sessions"
     (root / ALICE).mkdir(parents=True)
-    write_qr(root / ALICE, png(b"from before"))
+    write_qr(of_session(root / ALICE), png(b"from before"))
     async with watching(root, clock, ALICE) as seen:
         await seen.until_open()
-        write_qr(root / ALICE, png(b"next"))
+        write_qr(of_session(root / ALICE), png(b"next"))
         await seen.until_seen(ALICE, png(b"next"))
 
     assert seen.of(ALICE) == [png(b"next")]
@@ -72,14 +73,14 @@ async def test_an_image_from_before_the_first_look_that_is_dated_later_than_now_
 
 async def test_an_image_is_of_no_launch_before_its_directory_was_cleared(tmp_path: Path) -> None:
     async with watching(made(tmp_path / "sessions"), SystemClock()) as seen:
-        write_qr(seen.place(ALICE), png(b"stale"))
+        write_qr(of_session(seen.place(ALICE)), png(b"stale"))
         seen.awaited[ALICE] = a_launch("next", runs=False)
         seen.wake()
         await seen.until_open()
 
         (seen.root / ALICE / "qr.png").unlink()
         seen.expect(ALICE, LaunchId("next"))
-        write_qr(seen.place(ALICE), png(b"fresh"))
+        write_qr(of_session(seen.place(ALICE)), png(b"fresh"))
         await seen.until_seen(ALICE, png(b"fresh"))
 
     assert seen.of(ALICE) == [png(b"fresh")]

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from openwa_manager.domain.foreign_path import of_session
 from openwa_manager.domain.session.session import SessionId
 from openwa_manager.watcher.png import PNG_MAX_BYTES, is_whole_png
 from openwa_manager.watcher.qr import read_qr, remove_qr, session_of, write_qr
@@ -14,9 +15,9 @@ from tests.watcher.images import png
 
 
 def test_an_image_that_is_written_can_be_read_back(tmp_path: Path) -> None:
-    write_qr(tmp_path, png(b"a"))
+    write_qr(of_session(tmp_path), png(b"a"))
 
-    found = read_qr(tmp_path)
+    found = read_qr(of_session(tmp_path))
 
     assert found is not None
     assert found[0] == png(b"a")
@@ -24,7 +25,7 @@ def test_an_image_that_is_written_can_be_read_back(tmp_path: Path) -> None:
 
 
 def test_an_image_is_for_its_owner_only(tmp_path: Path) -> None:
-    write_qr(tmp_path, png())
+    write_qr(of_session(tmp_path), png())
 
     assert (tmp_path / "qr.png").stat().st_mode & 0o777 == 0o600
     assert [path.name for path in tmp_path.iterdir()] == ["qr.png"]
@@ -36,7 +37,7 @@ def test_writing_replaces_a_link_and_leaves_its_target_alone(tmp_path: Path) -> 
     for name in ("qr.png", ".qr.png.new"):
         (tmp_path / name).symlink_to(target)
 
-    write_qr(tmp_path, png())
+    write_qr(of_session(tmp_path), png())
 
     assert target.read_bytes() == b"precious"
     assert is_whole_png((tmp_path / "qr.png").read_bytes())
@@ -44,13 +45,13 @@ def test_writing_replaces_a_link_and_leaves_its_target_alone(tmp_path: Path) -> 
 
 
 def test_removing_is_done_once_and_asked_for_as_often_as_you_like(tmp_path: Path) -> None:
-    write_qr(tmp_path, png())
+    write_qr(of_session(tmp_path), png())
 
-    remove_qr(tmp_path)
-    remove_qr(tmp_path)
-    remove_qr(tmp_path / "gone")
+    remove_qr(of_session(tmp_path))
+    remove_qr(of_session(tmp_path))
+    remove_qr(of_session(tmp_path / "gone"))
 
-    assert read_qr(tmp_path) is None
+    assert read_qr(of_session(tmp_path)) is None
 
 
 def link_to_file(place: Path, outside: Path) -> None:
@@ -77,19 +78,19 @@ def test_only_a_plain_file_of_sane_size_is_read(tmp_path: Path, make: Callable[[
     place, outside = tmp_path / "alice", tmp_path / "bob"
     for each in (place, outside):
         each.mkdir()
-    write_qr(outside, png())
+    write_qr(of_session(outside), png())
 
     make(place, outside)
 
-    assert read_qr(place) is None
+    assert read_qr(of_session(place)) is None
 
 
 def test_a_session_directory_that_is_a_link_is_not_entered(tmp_path: Path) -> None:
     (tmp_path / "bob").mkdir()
-    write_qr(tmp_path / "bob", png())
+    write_qr(of_session(tmp_path / "bob"), png())
     (tmp_path / "alice").symlink_to(tmp_path / "bob")
 
-    assert read_qr(tmp_path / "alice") is None
+    assert read_qr(of_session(tmp_path / "alice")) is None
 
 
 @pytest.mark.parametrize(
@@ -109,10 +110,10 @@ def test_a_path_tells_whose_code_it_is(path: str, owner: str | None) -> None:
 
 
 def test_an_image_is_removed_only_if_it_is_the_one_that_is_meant(tmp_path: Path) -> None:
-    write_qr(tmp_path, png(b"next"))
+    write_qr(of_session(tmp_path), png(b"next"))
 
-    remove_qr(tmp_path, hashlib.sha256(png(b"last")).hexdigest())
+    remove_qr(of_session(tmp_path), hashlib.sha256(png(b"last")).hexdigest())
     is_left = (tmp_path / "qr.png").exists()
-    remove_qr(tmp_path, hashlib.sha256(png(b"next")).hexdigest())
+    remove_qr(of_session(tmp_path), hashlib.sha256(png(b"next")).hexdigest())
 
     assert (is_left, (tmp_path / "qr.png").exists()) == (True, False)

@@ -10,9 +10,11 @@ from pathlib import Path
 
 import pytest
 
+from openwa_manager.domain.foreign_path import of_session
 from openwa_manager.domain.ports import Clock
 from openwa_manager.domain.session.reasons import ReasonCode
 from openwa_manager.domain.session.session import Identity, Launch, LaunchId, SessionId
+from openwa_manager.host.foreign.engine_files import EngineFiles
 from openwa_manager.watcher.qr import QrImage, QrWatcher, write_qr
 from tests.fakes.clock import settle
 from tests.fakes.polling import until
@@ -81,7 +83,7 @@ class Collector:
     async def _until_probe_seen(self, tick: Callable[[], Awaitable[None]]) -> None:
         for _ in range(1000):
             image = png(b"%d" % next(self.numbers), 9)
-            await asyncio.to_thread(write_qr, self.place(PROBE), image)
+            await asyncio.to_thread(write_qr, of_session(self.place(PROBE)), image)
             await tick()
             with suppress(TimeoutError):
                 await until(partial(self._has_seen, image), within_s=0.02)
@@ -100,7 +102,7 @@ def made(root: Path) -> Path:
 @asynccontextmanager
 async def watching(root: Path, clock: Clock, *awaited: SessionId) -> AsyncIterator[Collector]:
     collector = Collector(root, {session_id: a_launch() for session_id in (PROBE, *awaited)})
-    watcher = QrWatcher(root, collector, lambda: collector.awaited, clock)
+    watcher = QrWatcher(root, collector, lambda: collector.awaited, clock, EngineFiles())
     collector.wake, collector.expect = watcher.wake, watcher.expect
     async with asyncio.TaskGroup() as tasks:
         watch = tasks.create_task(watcher.run())

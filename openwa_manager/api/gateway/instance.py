@@ -96,7 +96,7 @@ class InstanceRoutes:
     async def session(self, request: web.Request) -> web.Response:
         """Tell whether a session is connected, or shows a code that can be scanned; 503 when it is neither."""
         session = self._finder.find(request.match_info["id"])
-        health = health_of(self._health.of(session.session_id))
+        health = health_of(await self._health.of(session.session_id))
         is_well = all(check.is_ok or _is_awaited_scan(check, session) for check in health.checks)
         own: dict[str, Json] = {"sessionId": session.session_id, "status": openwa_status(session)}
         shown: dict[str, Json] = health.model_dump(mode="json")

@@ -122,9 +122,9 @@ class GatewaySessions:
         return json_answer(200, session_record(self._session(request)))
 
     async def delete(self, request: web.Request) -> web.Response:
-        """Delete a session; the phone still believes it is linked, as with OpenWA."""
-        await self._requests.delete(self._session(request).session_id, keep_data=False, log_out=False)
-        return web.Response(status=204)
+        """Delete a session; the phone still believes it is linked, as with OpenWA. 202: it takes long, and goes on."""
+        left = await self._requests.delete(self._session(request).session_id, keep_data=False, log_out=False)
+        return web.Response(status=204) if left is None else json_answer(202, session_record(left))
 
     async def start(self, request: web.Request) -> web.Response:
         """Start a session and answer once its engine is up; WhatsApp is not waited for."""

@@ -55,7 +55,7 @@ class HealthRoutes:
 
     async def session(self, call: Call[Nothing]) -> web.Response:
         """Tell whether a session can send and receive now; 503 when it cannot."""
-        health = health_of(self._health.of(call.session_id))
+        health = health_of(await self._health.of(call.session_id))
         return json_answer(health, 200 if health.healthy else 503)
 
 
@@ -146,7 +146,9 @@ def _qr(facts: HealthFacts) -> CheckOut:
 
 
 def _directory(facts: HealthFacts) -> CheckOut:
-    """Show a directory that was taken away under its engine, which works on in what is lost once it ends."""
+    """Show a directory that was taken away under its engine, or whose disk does not answer."""
+    if facts.are_files_stuck:
+        return CheckOut(name="directory", is_ok=False, detail="its disk does not answer")
     if facts.lost_directory is None:
         return CheckOut(name="directory", is_ok=True, detail="in place")
     return CheckOut(name="directory", is_ok=False, detail="is gone", evidence={"path": str(facts.lost_directory)})

@@ -87,7 +87,7 @@ class SessionRoutes:
             route("POST /v1/sessions/stop", Role.OPERATOR, self.stop_all, StopAllIn, {202: (SessionsOut,)}),
             route(f"GET {one}", Role.VIEWER, self.show, Nothing, {200: (SessionOut,)}),
             route(f"PATCH {one}", Role.OPERATOR, self.change, SessionChange, {200: (SessionOut,), 507: ()}),
-            route(f"DELETE {one}", Role.OPERATOR, self.delete, DeleteQuery, {204: (None,)}),
+            route(f"DELETE {one}", Role.OPERATOR, self.delete, DeleteQuery, {204: (None,), 202: (SessionOut,)}),
             route(f"POST {one}/start", Role.OPERATOR, self.start, WaitQuery, started),
             route(f"POST {one}/stop", Role.OPERATOR, self.stop, WaitQuery, started),
             route(f"POST {one}/restart", Role.OPERATOR, self.restart, WaitQuery, started),
@@ -144,9 +144,13 @@ class SessionRoutes:
         return json_answer(self._out(changed))
 
     async def delete(self, call: Call[DeleteQuery]) -> web.Response:
-        """Delete a session; the answer comes once its engine is proven dead and its directory is gone."""
-        await self._requests.delete(call.session_id, keep_data=call.arguments.keep_data, log_out=call.arguments.logout)
-        return web.Response(status=204)
+        """Delete a session; the answer comes once its engine is proven dead and its directory is gone.
+
+        After half a minute it is 202 with the session, whose reason says what is in the way; the deletion goes on.
+        """
+        wanted = call.arguments
+        left = await self._requests.delete(call.session_id, keep_data=wanted.keep_data, log_out=wanted.logout)
+        return web.Response(status=204) if left is None else json_answer(self._out(left), 202)
 
     async def start(self, call: Call[WaitQuery]) -> web.Response:
         """Start a session; with `wait` the answer comes once it shows a code, has a link, or has failed."""

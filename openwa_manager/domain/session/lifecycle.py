@@ -35,6 +35,7 @@ from openwa_manager.domain.session.stimuli import (
     MessageAcknowledged,
     ProcessExited,
     QrProduced,
+    RemovalHindered,
     Request,
     RestartRequested,
     Restricted,
@@ -247,6 +248,7 @@ ROWS: tuple[Row, ...] = (
     _Row(EngineFaulted, process.engine_faulted, {_STARTING: (_STOPPING,), _RUNNING: (_STOPPING,)}),
     _Row(ProcessExited, process.process_exited, {_STARTING: (_BACKOFF, _FAILED), _RUNNING: (_BACKOFF, _FAILED)}),
     _Row(EngineEnded, process.engine_ended, {_STOPPING: _AFTER_END}),
+    _Row(RemovalHindered, process.removal_hindered, _same(_STOPPING)),
     _Row(DirectoryRemoved, process.directory_removed, _same(_STOPPING)),
     _Row(
         DeadlinePassed,

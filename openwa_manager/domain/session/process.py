@@ -5,7 +5,15 @@ from typing import assert_never
 
 from openwa_manager.domain.session.commands import BringUp, Dequeue, End, Forget, Spawn, Sweep, WatchExit
 from openwa_manager.domain.session.context import Announcement, Context, Dropped, Outcome
-from openwa_manager.domain.session.reasons import HostLimitReached, NotUp, Reason, ReasonCode, Starting, Words
+from openwa_manager.domain.session.reasons import (
+    HostLimitReached,
+    NotRemoved,
+    NotUp,
+    Reason,
+    ReasonCode,
+    Starting,
+    Words,
+)
 from openwa_manager.domain.session.restart import AFTER
 from openwa_manager.domain.session.session import (
     After,
@@ -29,6 +37,7 @@ from openwa_manager.domain.session.stimuli import (
     LaunchFailed,
     LaunchPostponed,
     ProcessExited,
+    RemovalHindered,
     Resumed,
     SlotDelayed,
     SlotGranted,
@@ -185,6 +194,17 @@ def _after_end(context: Context, ended: Exit) -> Outcome:
             return restarted(context, ending.cause).with_evidence(**evidence)
         case _:
             assert_never(ending.after)
+
+
+def removal_hindered(stimulus: RemovalHindered, context: Context) -> Outcome | Dropped:
+    """Say what stands in the way of a deletion, which goes on."""
+    session, facts = context.session, NotRemoved(detail=stimulus.detail)
+    if session.ending is None or session.ending.after is not After.DELETE or session.launch is not None:
+        return Dropped(why="nothing was to be removed yet")
+    if session.reason is not None and session.reason.facts == facts:
+        return Dropped(why="said already")
+    session = replace(session, reason=context.reason(ReasonCode.REQUESTED, facts))
+    return Outcome(session=session, decision="try again to remove its directory").with_evidence(detail=stimulus.detail)
 
 
 def directory_removed(stimulus: DirectoryRemoved, context: Context) -> Outcome | Dropped:

@@ -92,6 +92,18 @@ class Requested:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class NotRemoved:
+    """A deletion that was asked for goes on, but the session's directory cannot be removed; `detail` says why."""
+
+    detail: str
+
+    @property
+    def sentence(self) -> str:
+        """Return it for people."""
+        return f"{RequestedAction.DELETION} requested; its directory cannot be removed yet: {self.detail}"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Queued:
     """The start waits for a slot; `cause` says why the engine is started."""
 
@@ -292,6 +304,7 @@ class RowUnreadable:
 Facts = (
     Words
     | Requested
+    | NotRemoved
     | Queued
     | NotEnoughFree
     | HostLimitReached

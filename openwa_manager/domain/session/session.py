@@ -7,6 +7,7 @@ from enum import StrEnum
 from pathlib import Path
 from typing import NewType
 
+from openwa_manager.domain.foreign_path import ForeignPath, of_session
 from openwa_manager.domain.session.reasons import Reason, ReasonCode
 
 SessionId = NewType("SessionId", str)
@@ -31,9 +32,11 @@ def user_of(session_id: SessionId) -> str | None:
     return match[1] if match else None
 
 
-def log_path_of(session_id: SessionId, directory: Path, logs_root: Path | None) -> Path:
+def log_path_of(session_id: SessionId, directory: Path, logs_root: Path | None) -> ForeignPath:
     """Return the file the engine's output is appended to; `logs_root` None keeps it in the session's directory."""
-    return directory / "logs" / "engine.log" if logs_root is None else logs_root / f"{session_id}.log"
+    if logs_root is not None:
+        return ForeignPath(root=logs_root, parts=(f"{session_id}.log",))
+    return of_session(directory).child("logs", "engine.log")
 
 
 class ProcessState(StrEnum):

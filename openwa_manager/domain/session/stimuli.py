@@ -168,6 +168,13 @@ class EngineEnded(LaunchObservation):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class RemovalHindered(Observation):
+    """The session's directory cannot be removed now, for this reason; it is tried again."""
+
+    detail: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class DirectoryRemoved(Observation):
     """Nothing is left of a session that was to be deleted."""
 

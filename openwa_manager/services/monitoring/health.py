@@ -2,12 +2,20 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
+from openwa_manager.domain.errors import FilesStuckError
+from openwa_manager.domain.foreign_path import ForeignPath, of_session
 from openwa_manager.domain.session.session import Identity, Session, SessionId, Usage
+from openwa_manager.host.foreign.engine_files import EngineFiles
+from openwa_manager.host.foreign.opening import is_directory, plain_status_of
 from openwa_manager.services.monitoring.prober import ProbeRecord
 from openwa_manager.services.sessions.directory import SessionDirectory
 from openwa_manager.services.sessions.engine_inbox import EngineInbox
+
+#: How long the answer waits for the disk of a session's directory.
+_LOOK_WITHIN_S = 2.0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -15,7 +23,7 @@ class HealthFacts:
     """What was measured of one session last; None where nothing was measured, or cannot be.
 
     `log_written_at` is wall time; `has_heartbeat` tells that the engine posts heartbeats; `lost_directory` is the
-    session's directory if an engine runs and it is gone.
+    session's directory if an engine runs and it is gone; `are_files_stuck` tells that the disk does not answer.
     """
 
     session: Session
@@ -27,6 +35,7 @@ class HealthFacts:
     log_bytes: int | None = None
     has_heartbeat: bool = False
     lost_directory: Path | None = None
+    are_files_stuck: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -43,14 +52,20 @@ class HealthReader:
     """Asks all who measure, whenever the health of a session is wanted."""
 
     def __init__(
-        self, sessions: SessionDirectory, inbox: EngineInbox, sources: HealthSources, sessions_root: Path
+        self,
+        sessions: SessionDirectory,
+        inbox: EngineInbox,
+        sources: HealthSources,
+        sessions_root: Path,
+        files: EngineFiles,
     ) -> None:
         self._sessions = sessions
         self._inbox = inbox
         self._root = sessions_root
         self._sources = sources
+        self._files = files
 
-    def of(self, session_id: str) -> HealthFacts:
+    async def of(self, session_id: str) -> HealthFacts:
         """Return what is known of a session now.
 
         Raises:
@@ -59,7 +74,12 @@ class HealthReader:
         session = self._sessions.get(session_id)
         identity = session.launch.identity if session.launch else None
         directory = self._root / session.session_id
-        written_at, size_bytes = _log_facts(self._sessions.log_path(session_id))
+        look = partial(_look_at, of_session(directory), self._sessions.log_path(session_id))
+        is_there, written_at, size_bytes, is_stuck = True, None, None, False
+        try:
+            is_there, written_at, size_bytes = await self._files.run(session.session_id, look, within_s=_LOOK_WITHIN_S)
+        except FilesStuckError:
+            is_stuck = True
         return HealthFacts(
             session=session,
             record=self._sources.record(session.session_id),
@@ -69,13 +89,12 @@ class HealthReader:
             log_written_at=written_at,
             log_bytes=size_bytes,
             has_heartbeat=self._inbox.has_heartbeat(session),
-            lost_directory=directory if identity and not directory.is_dir() else None,
+            lost_directory=directory if identity and not is_there else None,
+            are_files_stuck=is_stuck,
         )
 
 
-def _log_facts(log_path: Path) -> tuple[float | None, int | None]:
-    try:
-        facts = log_path.lstat()  # an engine may put a link to anything in its place
-    except OSError:
-        return None, None
-    return facts.st_mtime, facts.st_size
+def _look_at(directory: ForeignPath, log: ForeignPath) -> tuple[bool, float | None, int | None]:
+    """Return whether the directory is there, when the log was written to last, and how long it is."""
+    status = plain_status_of(log)
+    return is_directory(directory), status.st_mtime if status else None, status.st_size if status else None

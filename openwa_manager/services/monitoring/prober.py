@@ -3,17 +3,18 @@
 import asyncio
 from collections.abc import Callable
 from dataclasses import dataclass, replace
-from pathlib import Path
 
 import structlog
 
 from openwa_manager.domain.errors import EngineError
+from openwa_manager.domain.foreign_path import ForeignPath
 from openwa_manager.domain.ports import Clock
 from openwa_manager.domain.session.deadlines import MAX_LATE_S
 from openwa_manager.domain.session.reasons import ProbesMissed, ReasonCode, Silence
 from openwa_manager.domain.session.restart import ProbePolicy
 from openwa_manager.domain.session.session import LaunchId, LinkState, SessionId
 from openwa_manager.domain.session.stimuli import ActivitySeen, EngineFaulted, LinkReport, LinkReported, SilenceNoticed
+from openwa_manager.host.foreign.opening import plain_status_of
 from openwa_manager.processes.host_limits import is_host_limit
 from openwa_manager.services.sessions.engine_inbox import RunningEngine
 
@@ -198,10 +199,7 @@ class Prober:
             running.tell(LinkReported(launch_id=record.launch_id, link=LinkReport.CONNECTED))
 
 
-def _log_state(log_path: Path) -> _LogState | None:
+def _log_state(log_path: ForeignPath) -> _LogState | None:
     """Return the state of the log; None when there is none."""
-    try:
-        status = log_path.stat()
-    except OSError:
-        return None
-    return _LogState(modified_at=status.st_mtime, size_bytes=status.st_size)
+    status = plain_status_of(log_path)
+    return None if status is None else _LogState(modified_at=status.st_mtime, size_bytes=status.st_size)

@@ -3,9 +3,9 @@
 import asyncio
 from collections.abc import Callable, Iterator
 from functools import partial
-from pathlib import Path
 
 from openwa_manager.domain.errors import DrainingError
+from openwa_manager.domain.foreign_path import ForeignPath
 from openwa_manager.domain.session.session import Identity, Launch, Session, SessionId, Step
 from openwa_manager.services.sessions.supervisors import Supervisors
 from openwa_manager.services.starting.progress import Progress, StartCounts
@@ -100,7 +100,7 @@ class SessionDirectory:
         qr = supervisor.session.qr if supervisor else None
         return supervisor.qr_image if supervisor and qr and qr.sha256 == sha256 else None
 
-    def log_path(self, session_id: str) -> Path:
+    def log_path(self, session_id: str) -> ForeignPath:
         """Return where the session's engine writes its output.
 
         Raises:
@@ -108,9 +108,9 @@ class SessionDirectory:
         """
         return self._supervisors.get(session_id).log_path
 
-    def log_paths(self) -> list[Path]:
-        """Return where the engines write their output."""
-        return [supervisor.log_path for supervisor in self._supervisors]
+    def log_paths(self) -> dict[SessionId, ForeignPath]:
+        """Return where each session's engine writes its output."""
+        return {supervisor.session.session_id: supervisor.log_path for supervisor in self._supervisors}
 
     async def timeline(self, session_id: str, limit: int) -> list[Step]:
         """Return the session's newest steps, oldest first.

@@ -3,9 +3,9 @@
 import hashlib
 from collections.abc import Mapping
 from dataclasses import dataclass
-from pathlib import Path
 
 from openwa_manager.domain.delivery.events import Json
+from openwa_manager.domain.foreign_path import ForeignPath
 from openwa_manager.domain.ports import Engine, Tell
 from openwa_manager.domain.session.session import Launch, LaunchId, LinkState, ProcessState, Session, SessionId
 from openwa_manager.domain.session.stimuli import ActivitySeen, QrProduced
@@ -40,7 +40,7 @@ class RunningEngine:
     launch: Launch
     engine: Engine
     tell: Tell
-    log_path: Path
+    log_path: ForeignPath
     has_heartbeat: bool
     posted_boot_s: float | None = None
 

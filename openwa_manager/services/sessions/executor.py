@@ -1,16 +1,14 @@
 """Carries out what a supervisor decided; what comes of it goes back into its mailbox as a stimulus."""
 
 import asyncio
-import os
-import shutil
 from collections.abc import Callable
 from pathlib import Path
 from typing import assert_never
 
 import structlog
 
-from openwa_manager.domain.errors import EngineError, LaunchFailedError, OwnedElsewhereError
-from openwa_manager.domain.ports import KeepsCredentials, Target
+from openwa_manager.domain.errors import EngineError, FilesStuckError, LaunchFailedError, OwnedElsewhereError
+from openwa_manager.domain.ports import KeepsCredentials, LaunchPlan, Target
 from openwa_manager.domain.session.commands import (
     BringUp,
     CheckCredentials,
@@ -39,17 +37,15 @@ from openwa_manager.domain.session.stimuli import (
     LaunchFailed,
     LaunchPostponed,
     ProcessExited,
+    RemovalHindered,
 )
-from openwa_manager.host.logfile import open_log
 from openwa_manager.processes.host_limits import limit_of
 from openwa_manager.services.changes import CodeExpected
 from openwa_manager.services.starting.dependencies import Dependencies
 from openwa_manager.services.starting.start_ticket import Listener, StartTicket
-from openwa_manager.watcher.qr import remove_qr, write_qr
 
 _log = structlog.get_logger()
 
-_TAIL_BYTES = 2048
 #: What Node writes to the log of an engine that cannot listen.
 _PORT_TAKEN = "EADDRINUSE"
 #: How long to wait before the next try at a launch for which the host had run out of something.
@@ -67,6 +63,7 @@ class Executor:
         self._dependencies = dependencies
         self._tell = listener.tell
         self._current = current
+        self._files = dependencies.files_of(current().session_id)
         self._ticket = StartTicket(current().session_id, dependencies, listener)
         self._watches: set[asyncio.Task[None]] = set()
         self._observing = False
@@ -80,15 +77,15 @@ class Executor:
                 self._ticket.queue(cause, self._current().launch_count + 1, tasks)
             case Dequeue():
                 self._ticket.cancel()
-            case RemoveQr(sha256=sha256):
-                self._remove_qr(sha256)
             case WatchExit() | BringUp() | Observe() | CheckCredentials():
                 self._begin_watching(command, tasks)
             case _:
                 tasks.create_task(self._do(command))
 
-    async def _do(self, command: Spawn | End | Sweep | Forget | KeepCredentials | ForgetCredentials) -> None:
+    async def _do(self, command: Spawn | End | Sweep | Forget | RemoveQr | KeepCredentials | ForgetCredentials) -> None:
         match command:
+            case RemoveQr(sha256=sha256):
+                await self._remove_qr(sha256)
             case Spawn(launch=launch):
                 await self._spawn(launch)
             case End(launch=launch):
@@ -104,18 +101,21 @@ class Executor:
             case _:
                 assert_never(command)
 
-    def show(self, image: bytes) -> None:
-        """Write the code to `qr.png`, for an engine that does not write that file itself."""
+    def show(self, image: bytes, tasks: asyncio.TaskGroup) -> None:
+        """Begin to write the code to `qr.png`, for an engine that does not write that file itself."""
         if not self._dependencies.engine_of(self._current()).capabilities.writes_qr_file:
-            try:
-                write_qr(self._directory, image)
-            except OSError as error:
-                _log.warning("qr_file_not_written", session_id=self._current().session_id, error=str(error))
+            tasks.create_task(self._write_qr(image))
 
-    def _remove_qr(self, sha256: str | None) -> None:
+    async def _write_qr(self, image: bytes) -> None:
         try:
-            remove_qr(self._directory, sha256)
-        except OSError as error:
+            await self._files.write_qr(image)
+        except (FilesStuckError, OSError) as error:
+            _log.warning("qr_file_not_written", session_id=self._current().session_id, error=str(error))
+
+    async def _remove_qr(self, sha256: str | None) -> None:
+        try:
+            await self._files.remove_qr(sha256)
+        except (FilesStuckError, OSError) as error:
             _log.warning("qr_file_not_removed", session_id=self._current().session_id, error=str(error))
 
     @property
@@ -187,7 +187,7 @@ class Executor:
         while True:
             try:
                 return self._tell(Launched(launch_id=launch.launch_id, identity=await self._launch(launch)))
-            except (LaunchFailedError, OwnedElsewhereError, OSError) as error:
+            except (LaunchFailedError, OwnedElsewhereError, FilesStuckError, OSError) as error:
                 limit = limit_of(error)
                 if limit is None or not self._is_current(launch):
                     return self._tell(_launch_failed(launch, error))
@@ -196,14 +196,24 @@ class Executor:
             await clock.sleep_until(clock.now().boot_s + _LAUNCH_RETRY_S)
 
     async def _launch(self, launch: Launch) -> Identity:
+        limit_s = self._dependencies.policy.link.boot_timeout_s
+        try:
+            async with asyncio.timeout(limit_s):
+                plan = await self._prepare(launch)
+        except TimeoutError:
+            detail = f"what a launch needs did not answer within {limit_s:g} s: see the disks of the session and of its"
+            raise LaunchFailedError(f"{detail} program") from None
+        return await self._dependencies.launcher.launch(plan)
+
+    async def _prepare(self, launch: Launch) -> LaunchPlan:
         session = self._current()
         engine = self._dependencies.engine_of(session)
-        self._make_directory()
+        await self._files.make()
         expected = CodeExpected(session_id=session.session_id, launch_id=launch.launch_id)
         self._dependencies.changes.code_expected.publish(expected)
         if isinstance(engine, KeepsCredentials) and await engine.restore_credentials(session, self._directory):
             self._tell(CredentialsRestored(launch_id=launch.launch_id))
-        return await self._dependencies.launcher.launch(await engine.plan(session, launch, self._directory))
+        return await engine.plan(session, launch, self._directory)
 
     async def _update_credentials(self, command: KeepCredentials | ForgetCredentials) -> None:
         session = self._current()
@@ -213,24 +223,26 @@ class Executor:
         update = engine.keep_credentials if isinstance(command, KeepCredentials) else engine.forget_credentials
         try:
             await update(session, self._directory)
-        except OSError as error:
+        except (FilesStuckError, OSError) as error:
             _log.warning("credentials_not_kept", session_id=session.session_id, error=str(error))
 
     async def _check_credentials(self, launch: Launch) -> None:
         session = self._current()
         engine = self._dependencies.engine_of(session)
-        if isinstance(engine, KeepsCredentials) and await engine.can_restore_credentials(session, self._directory):
-            self._tell(EngineFaulted(launch_id=launch.launch_id, code=ReasonCode.CREDENTIALS_RESTORED))
-
-    def _make_directory(self) -> None:
-        for directory in (self._directory, self._directory / "logs", self._directory / "tmp"):
-            directory.mkdir(mode=0o700, parents=True, exist_ok=True)
-        remove_qr(self._directory)
+        if not isinstance(engine, KeepsCredentials):
+            return
+        try:
+            if await engine.can_restore_credentials(session, self._directory):
+                self._tell(EngineFaulted(launch_id=launch.launch_id, code=ReasonCode.CREDENTIALS_RESTORED))
+        except (FilesStuckError, OSError) as error:
+            _log.warning("credentials_not_checked", session_id=session.session_id, error=str(error))
 
     async def _watch_exit(self, command: WatchExit) -> None:
         ended = await self._dependencies.launcher.wait(command.identity)
-        # Read here: the system holds it in memory, so that a thread would take longer.
-        tail = _read_tail(self._dependencies.log_path(self._current().session_id))
+        try:
+            tail = await self._files.read_log_end()
+        except FilesStuckError:
+            tail = ""
         self._tell(
             ProcessExited(
                 launch_id=command.launch.launch_id, exit=ended, log_tail=tail, port_was_taken=_PORT_TAKEN in tail
@@ -278,8 +290,15 @@ class Executor:
     async def _forget(self, *, keep_data: bool) -> None:
         """Remove the directory; while that is impossible a person must act, and the log says so every time."""
         clock = self._dependencies.clock
-        while not keep_data and (refusal := await asyncio.to_thread(_remove_tree, self._directory)):
-            _log.error("directory_not_removed", path=str(self._directory), error=refusal, retry_in_s=_RETRY_MAX_S)
+        while not keep_data:
+            try:
+                await self._files.remove_directory()
+                break
+            except (FilesStuckError, OSError) as error:
+                _log.error(
+                    "directory_not_removed", path=str(self._directory), error=str(error), retry_in_s=_RETRY_MAX_S
+                )
+                self._tell(RemovalHindered(detail=str(error)))
             await clock.sleep_until(clock.now().boot_s + _RETRY_MAX_S)
         self._tell(DirectoryRemoved())
 
@@ -287,31 +306,3 @@ class Executor:
 def _launch_failed(launch: Launch, error: Exception) -> LaunchFailed:
     code = ReasonCode.OWNED_ELSEWHERE if isinstance(error, OwnedElsewhereError) else ReasonCode.LAUNCH_FAILED
     return LaunchFailed(launch_id=launch.launch_id, code=code, detail=str(error))
-
-
-def _remove_tree(directory: Path) -> str | None:
-    """Remove a directory with all it holds; return why that was impossible, None when it is gone.
-
-    Of a link the link goes, not what it leads to: an administrator put it there and keeps what he moved. A plain file
-    in the directory's place goes as well.
-    """
-    try:
-        if directory.is_dir() and not directory.is_symlink():
-            shutil.rmtree(directory)
-        else:
-            directory.unlink()
-    except FileNotFoundError:
-        return None
-    except OSError as error:
-        return str(error)
-    return None
-
-
-def _read_tail(path: Path) -> str:
-    """Return the last lines of a log, or nothing when there is no log."""
-    try:
-        with open_log(path) as log:
-            log.seek(max(0, log.seek(0, os.SEEK_END) - _TAIL_BYTES))
-            return log.read(_TAIL_BYTES).decode(errors="replace")
-    except OSError:
-        return ""

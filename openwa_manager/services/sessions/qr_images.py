@@ -1,17 +1,12 @@
 """Holds the images of the code a session shows; only their hashes are ever stored."""
 
-import hashlib
-from pathlib import Path
-
 from openwa_manager.domain.session.session import Qr
-from openwa_manager.watcher.qr import read_qr
 
 
 class QrImages:
-    """The images one supervisor was given, and the one the last daemon left in the session's directory."""
+    """The images one supervisor was given."""
 
-    def __init__(self, directory: Path) -> None:
-        self._directory = directory
+    def __init__(self) -> None:
         self._images: dict[str, bytes] = {}
 
     def add(self, sha256: str, image: bytes) -> None:
@@ -24,10 +19,5 @@ class QrImages:
         return self._images.get(qr.sha256) if qr else None
 
     def find(self, qr: Qr) -> bytes | None:
-        """Return the image of a code; None when it is neither held nor in the directory."""
-        return self._images.get(qr.sha256) or self._find_on_disk(qr.sha256)
-
-    def _find_on_disk(self, sha256: str) -> bytes | None:
-        """Return the image the last daemon showed, which is not in memory until the file has been looked at."""
-        found = read_qr(self._directory)
-        return found[0] if found and hashlib.sha256(found[0]).hexdigest() == sha256 else None
+        """Return the image of a code; None when it is not held."""
+        return self._images.get(qr.sha256)

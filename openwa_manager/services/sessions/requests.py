@@ -5,17 +5,18 @@ import secrets
 import uuid
 from collections.abc import Callable
 from contextlib import suppress
+from functools import partial
 
 import structlog
 
 from openwa_manager.domain.errors import (
     DrainingError,
     EngineError,
-    EngineTimeoutError,
     IllegalTransitionError,
     InvalidInputError,
     SessionNotFoundError,
 )
+from openwa_manager.domain.foreign_path import of_session
 from openwa_manager.domain.session.session import Launch, ProcessState, Session, SessionId, Spec, is_session_id
 from openwa_manager.domain.session.stimuli import (
     DeleteRequested,
@@ -35,22 +36,32 @@ _log = structlog.get_logger()
 
 #: How long a caller waits for a launch at most, unless he says less; the launch goes on.
 LAUNCH_WITHIN_S = 10.0
-#: How long a deletion may take beside ending the engine, before its caller is answered without it.
-_DELETE_WITHIN_S = 60.0
+#: How long the caller of a deletion waits for its end, and how much of that the device's unlinking may take.
+_DELETE_WITHIN_S = 28.0
+_UNLINK_WITHIN_S = 12.0
 #: How often it is looked whether a session that is being deleted is gone.
 _GONE_CHECK_S = 0.02
 
 
 class SessionRequests:
-    """What callers may ask for; each returns once the answer is recorded."""
+    """What callers may ask for; each returns once the answer is recorded.
+
+    `delete_within_s` is how long the caller of a deletion waits for its end.
+    """
 
     def __init__(
-        self, supervisors: Supervisors, dependencies: Dependencies, runner: SessionRunner, default_engine: str
+        self,
+        supervisors: Supervisors,
+        dependencies: Dependencies,
+        runner: SessionRunner,
+        default_engine: str,
+        delete_within_s: float = _DELETE_WITHIN_S,
     ) -> None:
         self._supervisors = supervisors
         self._dependencies = dependencies
         self._runner = runner
         self._default_engine = default_engine
+        self._delete_within_s = delete_within_s
 
     async def create(self, wanted: NewSession, within_s: float = LAUNCH_WITHIN_S) -> tuple[Session, bool]:
         """Return the session and whether it is new.
@@ -63,6 +74,7 @@ class SessionRequests:
             IllegalTransitionError: one with this id is being deleted, and was not gone within `within_s`.
             DrainingError: the daemon is starting or stopping.
             StorageFullError: it could not be recorded; nothing was created.
+            FilesStuckError: what is left of its directory does not answer; nothing was created.
         """
         session_id = wanted.session_id or str(uuid.uuid4())
         if not is_session_id(session_id):
@@ -75,7 +87,7 @@ class SessionRequests:
         engine = wanted.engine or self._default_engine
         if engine not in self._dependencies.engines:
             raise InvalidInputError("engine", f"must be one of {', '.join(sorted(self._dependencies.engines))}")
-        key = read_engine_key(self._dependencies.directory(SessionId(session_id))) or secrets.token_hex(32)
+        key = await self._find_key(SessionId(session_id)) or secrets.token_hex(32)
         session = wanted.to_session(SessionId(session_id), engine, key, self._dependencies.clock.now().at)
         return await self._runner.begin(session, wanted.desired, within_s), True
 
@@ -129,33 +141,40 @@ class SessionRequests:
         await self._dependencies.log_out_of(supervisor.session).log_out(supervisor.session, launch)
         return await supervisor.ask(LogoutRequested())
 
-    async def delete(self, session_id: str, *, keep_data: bool, log_out: bool) -> None:
-        """Return once the engine is proven dead, its directory gone and the session forgotten.
+    async def delete(self, session_id: str, *, keep_data: bool, log_out: bool) -> Session | None:
+        """Return None once the engine is proven dead, its directory gone and the session forgotten.
 
-        With `log_out` the device is unlinked first if that is possible.
+        What takes longer goes on without the caller: then the session is returned, whose reason says what is in the
+        way. With `log_out` the device is unlinked first if that is possible.
 
         Raises:
             SessionNotFoundError | StorageFullError
             DrainingError: the daemon ends before that; the next one goes on with it.
-            EngineTimeoutError: it takes too long; it goes on.
         """
         supervisor = self._supervisors.get(session_id)
+        due_s = asyncio.get_running_loop().time() + self._delete_within_s
         if log_out:
-            try:
-                launch = _running_launch(supervisor.session)
-                await self._dependencies.log_out_of(supervisor.session).log_out(supervisor.session, launch)
-            except (EngineError, IllegalTransitionError) as error:
-                _log.warning("not_unlinked_before_delete", session_id=session_id, error=str(error))
+            await self._unlink(supervisor)
         await supervisor.ask(DeleteRequested(keep_data=keep_data))
-        within_s = _DELETE_WITHIN_S + 2 * self._dependencies.stop_grace_s
         try:
-            async with asyncio.timeout(within_s):
+            async with asyncio.timeout_at(due_s):
                 await supervisor.until(lambda _: self._runner.is_draining)
         except TimeoutError:
-            detail = f"session {session_id} is not gone after {within_s:.0f} s; its deletion goes on"
-            raise EngineTimeoutError(detail) from None
-        if not supervisor.is_gone:
-            raise DrainingError(f"the daemon is shutting down; the next one goes on deleting session {session_id}")
+            return supervisor.session
+        if supervisor.is_gone:
+            return None
+        raise DrainingError(f"the daemon is shutting down; the next one goes on deleting session {session_id}")
+
+    async def _unlink(self, supervisor: Supervisor) -> None:
+        """Unlink the device of a session that is about to be deleted; that goes on if it is impossible."""
+        session = supervisor.session
+        try:
+            launch = _running_launch(session)
+            async with asyncio.timeout(_UNLINK_WITHIN_S):
+                await self._dependencies.log_out_of(session).log_out(session, launch)
+        except (EngineError, IllegalTransitionError, TimeoutError) as error:
+            detail = str(error) or f"not within {_UNLINK_WITHIN_S:.0f} s"
+            _log.warning("not_unlinked_before_delete", session_id=session.session_id, error=detail)
 
     async def change(self, session_id: str, update: Callable[[Spec], Spec]) -> Session:
         """Keep new choices for the session's next launch; changes made at the same time follow each other.
@@ -175,6 +194,11 @@ class SessionRequests:
         session = self._supervisors.get(session_id).session
         launch = _running_launch(session)
         return await self._dependencies.pairing_of(session).request_pairing_code(session, launch, phone_number)
+
+    async def _find_key(self, session_id: SessionId) -> str | None:
+        """Return the key that a directory that was kept wants to be opened with."""
+        read = partial(read_engine_key, of_session(self._dependencies.directory(session_id)))
+        return await self._dependencies.files.run(session_id, read)
 
     async def _find_present(self, session_id: str, within_s: float) -> Session | None:
         """Return the session that has this id, None when there is none; one that is being deleted is waited for."""

@@ -2,14 +2,15 @@
 
 import asyncio
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import Self
 
 import structlog
 
 from openwa_manager.domain.delivery.events import StoredEvent
-from openwa_manager.domain.errors import IllegalTransitionError, StorageFullError
+from openwa_manager.domain.errors import FilesStuckError, IllegalTransitionError, StorageFullError
+from openwa_manager.domain.foreign_path import ForeignPath
 from openwa_manager.domain.session.context import Refused
 from openwa_manager.domain.session.deadlines import Deadlines, Moment
 from openwa_manager.domain.session.decisions import Decisions
@@ -74,7 +75,7 @@ class Supervisor:
         self._mailbox = Mailbox(session.session_id, dependencies.clock)
         self._recorder = Recorder(dependencies.database)
         self._executor = Executor(dependencies, self, lambda: self._session)
-        self._images = QrImages(dependencies.directory(session.session_id))
+        self._images = QrImages()
         self._changed = asyncio.Condition()
         self._changing = asyncio.Lock()
         self._deadlines: Deadlines = {}
@@ -106,7 +107,7 @@ class Supervisor:
         return self._mailbox.is_closed
 
     @property
-    def log_path(self) -> Path:
+    def log_path(self) -> ForeignPath:
         """Return where the session's engine writes its output."""
         return self._dependencies.log_path(self._session.session_id)
 
@@ -185,6 +186,7 @@ class Supervisor:
     async def run(self) -> None:
         """Handle what comes in, in order of arrival, until the session is gone or this is cancelled."""
         try:
+            await self._recall_code()
             async with asyncio.TaskGroup() as tasks:
                 try:
                     while not self.is_gone:
@@ -193,6 +195,16 @@ class Supervisor:
                     self._executor.close()
         finally:
             self._mailbox.send_away(self._session)
+
+    async def _recall_code(self) -> None:
+        """Hold the image of the code that the last daemon showed."""
+        qr = self._session.qr
+        if qr is None or self._images.find(qr):
+            return
+        with suppress(FilesStuckError, OSError):
+            image = await self._dependencies.files_of(self._session.session_id).find_qr(qr.sha256)
+            if image is not None:
+                self._images.add(qr.sha256, image)
 
     def _due_boot_s(self) -> float | None:
         """Return when the session must be looked at even if nothing comes in."""
@@ -273,7 +285,7 @@ class Supervisor:
             self._executor.run(command, tasks)
         image = self._images.keep_only(self._session.qr)
         if image is not None and self._session.qr != before.qr:
-            self._executor.show(image)
+            self._executor.show(image, tasks)
 
     def _answer(self, entries: Sequence[Entry], refusals: Sequence[tuple[Entry, Refused]]) -> None:
         for entry, refused in refusals:

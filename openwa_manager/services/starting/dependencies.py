@@ -5,12 +5,15 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from openwa_manager.domain.errors import EngineUnableError
+from openwa_manager.domain.foreign_path import ForeignPath, of_session
 from openwa_manager.domain.ports import CanLogOut, CanPair, Clock, Engine, Launcher
 from openwa_manager.domain.session.restart import Policy
 from openwa_manager.domain.session.session import Session, SessionId, log_path_of
+from openwa_manager.host.foreign.engine_files import EngineFiles
 from openwa_manager.processes.ports import PortPool
 from openwa_manager.services.changes import Changes
 from openwa_manager.services.host_state import HostState
+from openwa_manager.services.starting.session_files import SessionFiles
 from openwa_manager.services.starting.start_gate import StartGate
 from openwa_manager.store.database import Database
 
@@ -30,6 +33,7 @@ class Dependencies:
     sessions_root: Path
     logs_root: Path | None
     stop_grace_s: float
+    files: EngineFiles
     changes: Changes
     host_state: HostState
 
@@ -37,9 +41,14 @@ class Dependencies:
         """Return the session's own directory."""
         return self.sessions_root / session_id
 
-    def log_path(self, session_id: SessionId) -> Path:
+    def log_path(self, session_id: SessionId) -> ForeignPath:
         """Return where the session's engine writes its output."""
         return log_path_of(session_id, self.directory(session_id), self.logs_root)
+
+    def files_of(self, session_id: SessionId) -> SessionFiles:
+        """Return what the daemon itself does in the session's directory."""
+        directory = of_session(self.directory(session_id))
+        return SessionFiles(self.files, session_id, directory, self.log_path(session_id))
 
     def engine_of(self, session: Session) -> Engine:
         """Return how to speak to this session's engine."""

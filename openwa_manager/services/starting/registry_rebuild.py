@@ -2,14 +2,16 @@
 
 import asyncio
 import secrets
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 
 import structlog
 
-from openwa_manager.domain.errors import StoreDamagedError
+from openwa_manager.domain.errors import FilesStuckError, StoreDamagedError
+from openwa_manager.domain.foreign_path import ForeignPath, of_session
 from openwa_manager.domain.ports import Clock
 from openwa_manager.domain.session.lifecycle import Decided, begin
 from openwa_manager.domain.session.reasons import Reason, ReasonCode, Rebuilt
@@ -26,6 +28,8 @@ from openwa_manager.domain.session.session import (
 )
 from openwa_manager.engines.credentials import read_engine_key
 from openwa_manager.engines.registry import name_of
+from openwa_manager.host.foreign.engine_files import EngineFiles
+from openwa_manager.host.foreign.opening import names_in
 from openwa_manager.host.home import Home
 from openwa_manager.processes.reading.discovery import FoundEngine, find_engines
 from openwa_manager.store.backup.epochs import begin_epoch, is_copy, last_number_before
@@ -53,7 +57,7 @@ async def open_safely(home: Home, clock: Clock) -> tuple[Database, DatabaseLoss 
         OSError: the damaged file cannot be put aside.
     """
     database = Database(home.database, home.copies)
-    is_missing = not _has_content(home.database) and any(_directories(home.sessions))
+    is_missing = not _has_content(home.database) and bool(await asyncio.to_thread(_session_ids, home.sessions))
     why = "manager.db is missing or empty"
     if not is_missing:
         try:
@@ -81,8 +85,9 @@ async def _find_copy(database: Database, home: Home) -> DatabaseLoss | None:
 class RegistryRebuild:
     """Completes a registry that is older than what runs; `default_engine` is taken where a directory does not tell."""
 
-    def __init__(self, home: Home, clock: Clock, database: Database, default_engine: str) -> None:
+    def __init__(self, home: Home, clock: Clock, database: Database, files: EngineFiles, default_engine: str) -> None:
         self._home = home
+        self._files = files
         self._at = clock.now().at
         self._database = database
         self._default_engine = default_engine
@@ -109,7 +114,12 @@ class RegistryRebuild:
         engines = await asyncio.to_thread(find_engines, self._home.sessions, self._home.locks)
         adopted = [self._adopted(engine, known.get(engine.session_id)) for engine in engines]
         adopted = [session for session in adopted if session != known.get(session.session_id)]
-        stopped = [*self._of_directories(known, engines), *self._without_directory(known, engines)]
+        found = await asyncio.to_thread(_session_ids, self._home.sessions)
+        alive = {engine.session_id for engine in engines}
+        new = [session_id for session_id in found if session_id not in known and session_id not in alive]
+        keys = await self._keys_of(new)
+        unknown = [self._stopped(session_id, self._default_engine, keys[session_id]) for session_id in new]
+        stopped = [*unknown, *_without_directory(known, alive.union(found))]
         recovered = [*adopted, *stopped]
         decisions = [_decision_on(session, is_new=session.session_id not in known) for session in recovered]
         await self._database.write(partial(_record, decisions=decisions))
@@ -123,7 +133,7 @@ class RegistryRebuild:
             return known
         environment = engine.environment
         kind = name_of(engine.arguments, environment) or self._default_engine
-        session = known or self._stopped(engine.session_id, kind)
+        session = known or self._stopped(engine.session_id, kind, None)
         launch = Launch(
             launch_id=engine.launch_id,
             number=session.launch_count + 1,
@@ -145,29 +155,27 @@ class RegistryRebuild:
             updated_at=self._at,
         )
 
-    def _of_directories(self, known: Mapping[SessionId, Session], engines: Iterable[FoundEngine]) -> Iterator[Session]:
-        """Yield a stopped session for each directory the registry does not know."""
-        alive = {engine.session_id for engine in engines}
-        for directory in _directories(self._home.sessions):
-            session_id = SessionId(directory.name)
-            if session_id not in known and session_id not in alive:
-                yield self._stopped(session_id, self._default_engine)
+    async def _keys_of(self, session_ids: Iterable[SessionId]) -> dict[SessionId, str | None]:
+        """Return the key each directory wants to be opened with; None where none is found, or the disk hangs."""
+        keys: dict[SessionId, str | None] = {}
 
-    def _without_directory(
-        self, known: Mapping[SessionId, Session], engines: Iterable[FoundEngine]
-    ) -> Iterator[Session]:
-        """Yield as stopped those that have neither engine nor directory: they were deleted after the copy was made."""
-        alive = {engine.session_id for engine in engines}
-        for session_id, session in known.items():
-            if session_id not in alive and not (self._home.sessions / session_id).is_dir():
-                yield replace(session, desired=Desired.STOPPED, process=ProcessState.STOPPED, launch=None, ending=None)
+        async def find(session_id: SessionId) -> None:
+            directory = of_session(self._home.sessions / session_id)
+            keys[session_id] = None
+            with suppress(FilesStuckError):
+                keys[session_id] = await self._files.run(session_id, partial(read_engine_key, directory))
 
-    def _stopped(self, session_id: SessionId, engine: str) -> Session:
+        async with asyncio.TaskGroup() as finding:
+            for session_id in session_ids:
+                finding.create_task(find(session_id))
+        return keys
+
+    def _stopped(self, session_id: SessionId, engine: str, key: str | None) -> Session:
         reason = Reason(code=ReasonCode.ADOPTED, facts=Rebuilt(has_engine=False), at=self._at)
         return Session(
             session_id=session_id,
             spec=Spec(user_id=user_of(session_id), engine=engine),
-            engine_key=read_engine_key(self._home.sessions / session_id) or secrets.token_hex(32),
+            engine_key=key or secrets.token_hex(32),
             event_seq=last_number_before(self._at),
             created_at=self._at,
             updated_at=self._at,
@@ -182,8 +190,17 @@ def _has_content(database: Path) -> bool:
         return False
 
 
-def _directories(sessions_root: Path) -> Iterator[Path]:
-    yield from (each for each in sorted(sessions_root.iterdir()) if each.is_dir() and is_session_id(each.name))
+def _session_ids(sessions_root: Path) -> list[SessionId]:
+    """Return the sessions that have a directory; a link to one is none."""
+    names = names_in(ForeignPath(root=sessions_root, parts=()))
+    return sorted(SessionId(name) for name in names if is_session_id(name))
+
+
+def _without_directory(known: Mapping[SessionId, Session], present: Collection[SessionId]) -> Iterator[Session]:
+    """Yield as stopped those that have neither engine nor directory: they were deleted after the copy was made."""
+    for session_id, session in known.items():
+        if session_id not in present:
+            yield replace(session, desired=Desired.STOPPED, process=ProcessState.STOPPED, launch=None, ending=None)
 
 
 def _decision_on(session: Session, *, is_new: bool) -> Decided:

@@ -1,14 +1,16 @@
 """Keeps small what grows: rotates engine logs, forgets delivered events and old keys; and copies the database."""
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from functools import partial
 from pathlib import Path
 
 import structlog
 
 from openwa_manager.domain.errors import OpenwaManagerError
+from openwa_manager.domain.foreign_path import ForeignPath
 from openwa_manager.domain.ports import Clock
+from openwa_manager.domain.session.session import SessionId
 from openwa_manager.host.logfile import LogPolicy, make_room, rotate
 from openwa_manager.store.database import Database, SqliteError
 from openwa_manager.store.delivery.backlog import drop_passing, read_backlog
@@ -33,9 +35,9 @@ class EngineLogs:
 
     def __init__(self, policy: LogPolicy) -> None:
         self._policy = policy
-        self._known: list[Path] = []
+        self._known: list[ForeignPath] = []
 
-    def keep_small(self, paths: list[Path]) -> None:
+    def keep_small(self, paths: list[ForeignPath]) -> None:
         """Rotate what has grown too large, then remove the oldest parts of all if need be; blocks."""
         share_bytes = self._policy.total_max_bytes // (2 * max(1, len(paths)))  # the rest is for what is being written
         max_bytes = max(_LOG_MIN_BYTES, min(self._policy.log_max_bytes, share_bytes))
@@ -50,7 +52,12 @@ class Housekeeping:
     """Looks after the logs every few seconds, after the backlog every minute and after the database every hour."""
 
     def __init__(
-        self, clock: Clock, database: Database, copies: Path, logs: EngineLogs, log_paths: Callable[[], list[Path]]
+        self,
+        clock: Clock,
+        database: Database,
+        copies: Path,
+        logs: EngineLogs,
+        log_paths: Callable[[], Mapping[SessionId, ForeignPath]],
     ) -> None:
         self._clock = clock
         self._database = database
@@ -67,7 +74,7 @@ class Housekeeping:
 
     async def _keep_logs(self) -> None:
         while True:
-            await asyncio.to_thread(self._logs.keep_small, self._log_paths())
+            await asyncio.to_thread(self._logs.keep_small, [*self._log_paths().values()])
             await self._clock.sleep_until(self._clock.now().boot_s + _LOG_PERIOD_S)
 
     async def _keep_store(self) -> None:
@@ -100,7 +107,7 @@ class Housekeeping:
             pass  # a bounded part each time, so that other writes get their turn
 
 
-def _rotate(path: Path, max_bytes: int, copies: int) -> bool:
+def _rotate(path: ForeignPath, max_bytes: int, copies: int) -> bool:
     try:
         is_rotated = rotate(path, max_bytes=max_bytes, kept=copies)
     except OSError as error:

@@ -5,7 +5,8 @@ import pytest
 
 from openwa_manager.api.sessions.responses import SessionOut
 from openwa_manager.domain.session.session import ProcessState, SessionId, Usage
-from tests.api.world import USER_AND_ID, Object, World
+from tests.api.world import FILES, USER_AND_ID, Object, World
+from tests.fakes.disk import DeadDisk
 
 SESSION_FIELDS = {
     *("session_id", "user_id", "engine", "status", "reason", "desired", "pid", "port", "phone_number", "push_name"),
@@ -218,6 +219,19 @@ async def test_a_deleted_session_may_leave_its_data(world: World) -> None:
 
     assert reply.status == 204
     assert (world.home / "sessions" / "a").exists()
+
+
+async def test_a_deletion_that_takes_too_long_says_why_and_goes_on(world: World) -> None:
+    await world.create(session_id="a", desired="stopped")
+    disk = DeadDisk()
+    async with asyncio.TaskGroup() as tasks:
+        tasks.create_task(disk.hold_up(FILES, SessionId("a")))
+
+        reply = await world.call("DELETE", "/v1/sessions/a")
+        disk.revive()
+
+    assert (reply.status, reply.json["status"]) == (202, "stopping")
+    assert "do not answer" in str(reply.json["reason"])
 
 
 async def test_a_mistyped_parameter_deletes_nothing(world: World) -> None:

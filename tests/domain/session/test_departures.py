@@ -5,7 +5,7 @@ from dataclasses import replace
 import pytest
 
 from openwa_manager.domain.session.commands import Dequeue, End, Forget
-from openwa_manager.domain.session.context import Refused
+from openwa_manager.domain.session.context import Dropped, Refused
 from openwa_manager.domain.session.lifecycle import Decided
 from openwa_manager.domain.session.reasons import ReasonCode
 from openwa_manager.domain.session.session import After, Desired, Status
@@ -15,6 +15,7 @@ from openwa_manager.domain.session.stimuli import (
     DirectoryRemoved,
     LinkReport,
     LogoutRequested,
+    RemovalHindered,
 )
 from tests.domain.session.driver import (
     IDLE,
@@ -109,6 +110,27 @@ def test_a_session_without_an_engine_is_removed_at_once(make: Make, keep_data: b
 
     assert driver.is_gone
     assert driver.session.restarts.next_at is None
+
+
+def test_what_keeps_a_directory_from_being_removed_is_told_once() -> None:
+    driver = IDLE[0]()
+    driver.send(DeleteRequested())
+
+    driver.send(RemovalHindered(detail="Read-only file system"))
+    driver.send(RemovalHindered(detail="Read-only file system"))
+
+    assert isinstance(driver.answer, Dropped)
+    assert driver.session.reason is not None
+    assert driver.session.reason.detail.endswith("cannot be removed yet: Read-only file system")
+
+
+@pytest.mark.parametrize("make", IDLE)
+def test_only_a_deletion_can_be_hindered(make: Make) -> None:
+    driver = make()
+
+    driver.send(RemovalHindered(detail="x"))
+
+    assert isinstance(driver.answer, Dropped)
 
 
 @pytest.mark.parametrize("make", UP)

@@ -46,6 +46,7 @@ from openwa_manager.domain.session.stimuli import (
     Observation,
     ProcessExited,
     QrProduced,
+    RemovalHindered,
     Request,
     RestartRequested,
     Restricted,
@@ -145,6 +146,7 @@ of_no_launch = st.one_of(
     st.just(SlotGranted(launch=a_launch(1, AT))),
     st.builds(SlotDelayed, code=st.sampled_from([ReasonCode.MEMORY_LOW, ReasonCode.DISK_FULL])),
     st.just(DirectoryRemoved()),
+    st.builds(RemovalHindered, detail=texts),
     st.just(SupervisionFailed()),
     st.builds(DeadlinePassed, deadline=st.sampled_from(Deadline)),
 )

@@ -1,6 +1,7 @@
 import asyncio
 from pathlib import Path
 
+from openwa_manager.host.foreign.engine_files import EngineFiles
 from openwa_manager.services.monitoring.disk_usage import DiskUsage
 from tests.domain.session.driver import a_session
 from tests.fakes.clock import FakeClock
@@ -10,7 +11,7 @@ async def test_the_disk_of_every_session_is_measured_at_once_and_every_ten_minut
     clock, session = FakeClock(), a_session()
     directory = tmp_path / session.session_id
     directory.mkdir()
-    disk_usage = DiskUsage(clock, lambda: [session], tmp_path)
+    disk_usage = DiskUsage(clock, lambda: [session], tmp_path, EngineFiles())
     before = disk_usage.used_bytes(session.session_id)
 
     async with asyncio.TaskGroup() as tasks:

@@ -3,6 +3,7 @@ from pathlib import Path
 
 import pytest
 
+from openwa_manager.domain.foreign_path import of_session
 from openwa_manager.domain.session.reasons import ReasonCode
 from openwa_manager.domain.session.session import SessionId, Usage
 from openwa_manager.domain.session.stimuli import EngineFaulted, Observation
@@ -22,7 +23,7 @@ def told_of(rss_bytes: int, limits: MemoryLimits, *, own_limit_bytes: int | None
         launch=LAUNCH,
         engine=FakeEngine(),
         tell=lambda *observations: told.extend(observations),
-        log_path=Path("/nowhere"),
+        log_path=of_session(Path("/nowhere")),
         has_heartbeat=False,
     )
     guard = MemoryGuard(limits, lambda: [target], lambda _: is_idle)

@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from openwa_manager.domain.errors import EngineError
+from openwa_manager.domain.foreign_path import of_session
 from openwa_manager.domain.ports import Capabilities
 from openwa_manager.domain.session.reasons import Facts, ProbesMissed, Reason, ReasonCode, Silence, Words
 from openwa_manager.domain.session.restart import ProbePolicy
@@ -99,7 +100,7 @@ class Probed:
                 launch=LAUNCH,
                 engine=self.engine,
                 tell=lambda *observations: self.told.extend(observations),
-                log_path=self.log_path,
+                log_path=of_session(self.log_path),
                 has_heartbeat=not self.engine.capabilities.answers_probes,
                 posted_boot_s=self.posted_boot_s,
             )

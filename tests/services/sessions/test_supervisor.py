@@ -18,6 +18,7 @@ from openwa_manager.domain.session.stimuli import (
     StartRequested,
     StopRequested,
 )
+from openwa_manager.host.foreign.engine_files import EngineFiles
 from openwa_manager.processes.launcher import HostLauncher
 from openwa_manager.processes.ports import PortPool
 from openwa_manager.services.changes import Changes
@@ -69,7 +70,7 @@ class Bench:
 @pytest.fixture
 async def bench(tmp_path: Path) -> AsyncIterator[Bench]:
     clock, dice = FakeClock(), Dice()
-    launcher = HostLauncher(tmp_path / "locks", clock)
+    launcher = HostLauncher(tmp_path / "locks", clock, EngineFiles())
     async with Database(tmp_path / "manager.db") as database, asyncio.TaskGroup() as group:
         dependencies = Dependencies(
             clock=clock,
@@ -83,6 +84,7 @@ async def bench(tmp_path: Path) -> AsyncIterator[Bench]:
             sessions_root=tmp_path / "sessions",
             logs_root=None,
             stop_grace_s=1.0,
+            files=EngineFiles(),
             changes=Changes(),
             host_state=HostState(clock),
         )

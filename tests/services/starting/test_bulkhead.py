@@ -10,11 +10,13 @@ from pathlib import Path
 
 import pytest
 
+from openwa_manager.domain.foreign_path import of_session
 from openwa_manager.domain.ports import LaunchPlan
 from openwa_manager.domain.session.reasons import ReasonCode
 from openwa_manager.domain.session.restart import Policy
 from openwa_manager.domain.session.session import LAUNCH_ID_VARIABLE, After, Ending, ProcessState, Session
 from openwa_manager.domain.session.stimuli import EngineEnded, Observation, Resumed, SupervisionFailed
+from openwa_manager.host.foreign.engine_files import EngineFiles
 from openwa_manager.processes.launcher import HostLauncher
 from openwa_manager.processes.ports import PortPool
 from openwa_manager.services.changes import Changes
@@ -53,7 +55,7 @@ class FailingSupervisor:
 @pytest.fixture
 async def dependencies(tmp_path: Path) -> AsyncIterator[Dependencies]:
     clock = FakeClock()
-    launcher = HostLauncher(tmp_path / "locks", clock)
+    launcher = HostLauncher(tmp_path / "locks", clock, EngineFiles())
     async with Database(tmp_path / "manager.db") as database:
         yield Dependencies(
             clock=clock,
@@ -67,6 +69,7 @@ async def dependencies(tmp_path: Path) -> AsyncIterator[Dependencies]:
             sessions_root=tmp_path / "sessions",
             logs_root=None,
             stop_grace_s=60.0,
+            files=EngineFiles(),
             changes=Changes(),
             host_state=HostState(clock),
         )
@@ -85,7 +88,7 @@ async def running(dependencies: Dependencies, tmp_path: Path) -> AsyncIterator[S
         argv=("sleep", "60"),
         env={**os.environ, LAUNCH_ID_VARIABLE: launch.launch_id},
         cwd=directory,
-        log_path=tmp_path / "engine.log",
+        log_path=of_session(tmp_path / "engine.log"),
     )
     identity = await dependencies.launcher.launch(plan)
     launch = replace(launch, identity=identity)

@@ -11,6 +11,7 @@ from openwa_manager.domain.session.restart import Policy
 from openwa_manager.domain.session.session import Spec
 from openwa_manager.engines.command import CommandEngine, CommandSetup
 from openwa_manager.engines.environment import EngineContext
+from openwa_manager.host.foreign.engine_files import EngineFiles
 from openwa_manager.processes.launcher import HostLauncher
 from openwa_manager.processes.ports import PortPool
 from openwa_manager.services.changes import Changes
@@ -27,7 +28,7 @@ SESSION = replace(a_session(), spec=Spec(engine="command"))
 @pytest.fixture
 def dependencies(tmp_path: Path) -> Iterator[Dependencies]:
     clock, context = FakeClock(), EngineContext(environ={}, intake_url="http://localhost")
-    launcher = HostLauncher(tmp_path / "locks", clock)
+    launcher = HostLauncher(tmp_path / "locks", clock, EngineFiles())
     yield Dependencies(
         clock=clock,
         chance=lambda: 0.5,
@@ -40,6 +41,7 @@ def dependencies(tmp_path: Path) -> Iterator[Dependencies]:
         sessions_root=tmp_path / "sessions",
         logs_root=None,
         stop_grace_s=0.0,
+        files=EngineFiles(),
         changes=Changes(),
         host_state=HostState(clock),
     )

@@ -12,6 +12,7 @@ from openwa_manager.domain.session.reasons import ReasonCode
 from openwa_manager.domain.session.restart import Policy
 from openwa_manager.domain.session.session import ProcessState, Session, SessionId
 from openwa_manager.domain.session.stimuli import Observation, SlotDelayed, SlotGranted
+from openwa_manager.host.foreign.engine_files import EngineFiles
 from openwa_manager.processes.launcher import HostLauncher
 from openwa_manager.processes.ports import PortPool
 from openwa_manager.services.changes import Changes
@@ -81,7 +82,7 @@ class Gate:
 async def host(tmp_path: Path) -> AsyncIterator[Gate]:
     clock, shortages = FakeClock(), list[Shortage]()
     gate = StartGate(clock, 1, 0.0, lambda: shortages[0] if shortages else None)
-    ports, launcher, owner = PortPool(28100, 28100), HostLauncher(tmp_path, clock), Owner()
+    ports, launcher, owner = PortPool(28100, 28100), HostLauncher(tmp_path, clock, EngineFiles()), Owner()
     dependencies = Dependencies(
         clock=clock,
         chance=lambda: 0.5,
@@ -94,6 +95,7 @@ async def host(tmp_path: Path) -> AsyncIterator[Gate]:
         sessions_root=tmp_path,
         logs_root=None,
         stop_grace_s=1.0,
+        files=EngineFiles(),
         changes=Changes(),
         host_state=HostState(clock),
     )

@@ -25,7 +25,7 @@ async def test_every_hour_old_events_are_forgotten_and_the_database_is_copied(tm
     async with Database(tmp_path / "manager.db") as database:
         await database.write(partial(append, events=[old] * 5000 + [young]))
         async with asyncio.TaskGroup() as tasks:
-            run = tasks.create_task(Housekeeping(clock, database, copies, NO_LOGS, list).run())
+            run = tasks.create_task(Housekeeping(clock, database, copies, NO_LOGS, dict).run())
             await clock.until_sleeping(3)
 
             await clock.advance(3600.0)
@@ -44,7 +44,7 @@ async def test_the_hourly_copies_are_kept_apart_from_those_made_before_a_migrati
     for name in ("before-migration-0002.db", "manager-1.db", "manager-2.db", "manager-3.db"):
         (copies / name).touch()
     async with Database(tmp_path / "manager.db") as database, asyncio.TaskGroup() as tasks:
-        run = tasks.create_task(Housekeeping(clock, database, copies, NO_LOGS, list).run())
+        run = tasks.create_task(Housekeeping(clock, database, copies, NO_LOGS, dict).run())
         await clock.until_sleeping(3)
 
         await clock.advance(3600.0)
@@ -66,7 +66,7 @@ async def test_a_copy_made_after_the_wall_clock_was_set_back_is_the_newest_never
     for number in range(3):
         (copies / f"manager-{later + number}.db").touch()
     async with Database(tmp_path / "manager.db") as database, asyncio.TaskGroup() as tasks:
-        run = tasks.create_task(Housekeeping(clock, database, copies, NO_LOGS, list).run())
+        run = tasks.create_task(Housekeeping(clock, database, copies, NO_LOGS, dict).run())
         await clock.until_sleeping(3)
 
         await clock.advance(3600.0)
@@ -92,7 +92,7 @@ async def test_every_minute_passing_events_make_room_in_a_backlog_that_is_nearly
         await database.write(partial(append, events=[an_event(event_type=kind) for kind in kinds]))
         await database.write(overfill)
         async with asyncio.TaskGroup() as tasks:
-            run = tasks.create_task(Housekeeping(clock, database, tmp_path, NO_LOGS, list).run())
+            run = tasks.create_task(Housekeeping(clock, database, tmp_path, NO_LOGS, dict).run())
             await clock.until_sleeping(3)
 
             await clock.advance(60.0)

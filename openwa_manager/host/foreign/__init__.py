@@ -1,0 +1,1 @@
+"""The one way into what engines can write: their directories and logs, opened as a stranger's."""

@@ -1,0 +1,213 @@
+"""Runs whatever touches engines' files in threads of its own, so that a disk that hangs stops its session only."""
+
+import asyncio
+import threading
+from collections.abc import Callable
+from contextlib import suppress
+from dataclasses import dataclass, field
+from functools import partial
+from queue import SimpleQueue
+from typing import Generic, TypeVar
+
+import structlog
+
+from openwa_manager.domain.errors import FilesStuckError
+from openwa_manager.domain.session.session import SessionId
+
+T = TypeVar("T")
+
+_log = structlog.get_logger()
+
+#: How long a piece of work may take before another thread takes its place among those that all sessions share.
+_SLOW_S = 0.1
+#: How long one piece of work may take, unless the caller says less; a disk that spins up takes some seconds.
+WITHIN_S = 10.0
+
+
+@dataclass(slots=True, eq=False, kw_only=True)
+class _Lane:
+    """One session's turn: one piece of work at a time; `is_stuck` once that took too long, until it has ended.
+
+    `waiting` are the deadlines of those whose turn has not come.
+    """
+
+    turn: asyncio.Lock = field(default_factory=asyncio.Lock)
+    waiting: set[asyncio.Timeout] = field(default_factory=set)
+    user_count: int = 0
+    is_stuck: bool = False
+
+
+@dataclass(slots=True, eq=False, kw_only=True)
+class _Work(Generic[T]):
+    """One piece of work; `results` holds what came of it, `error` why nothing did.
+
+    `is_slow` once its thread was replaced, `is_left` once nobody waits for it any more.
+    """
+
+    function: Callable[[], T]
+    dispose: Callable[[T], None] | None
+    loop: asyncio.AbstractEventLoop
+    ended: asyncio.Event = field(default_factory=asyncio.Event)
+    results: list[T] = field(default_factory=list)
+    error: BaseException | None = None
+    is_slow: bool = False
+    is_left: bool = False
+    _is_done: bool = False
+    _lock: threading.Lock = field(default_factory=threading.Lock)
+
+    def carry_out(self, when_ended: Callable[[], None]) -> bool:
+        """Do it, in a thread, and have `when_ended` called in the loop; tell whether this thread was replaced."""
+        try:
+            self.results.append(self.function())
+        except BaseException as error:  # noqa: BLE001 (raised where it is waited for)
+            self.error = error
+        with self._lock:
+            self._is_done = True
+        with suppress(RuntimeError):  # the loop is closed
+            self.loop.call_soon_threadsafe(when_ended)
+        return self.is_slow
+
+    def become_slow(self) -> bool:
+        """Tell whether it is still being done; its thread ends with it then."""
+        with self._lock:
+            self.is_slow = not self._is_done
+        return self.is_slow
+
+    def drop(self) -> None:
+        """Give back what came of it, which nobody waits for."""
+        if self.dispose is not None:
+            for result in self.results:
+                self.dispose(result)
+
+
+class EngineFiles:
+    """Threads for all work on engines' files; a session has one at a time, and a stuck one at most.
+
+    The system cannot interrupt a call that a dead disk holds up. So what takes longer than its deadline is left alone
+    with its thread; until it ends, further work of that session is refused at once. Work that takes longer than a
+    moment does not count among the threads that all share. There are never more than those and one for each session.
+    """
+
+    def __init__(self, thread_count: int = 8) -> None:
+        self._thread_count = thread_count
+        self._lanes: dict[SessionId, _Lane] = {}
+        self._waiting: SimpleQueue[Callable[[], bool] | None] = SimpleQueue()
+        self._unfinished_count = 0
+        self._shared_count = 0
+
+    def is_stuck(self, session_id: SessionId) -> bool:
+        """Tell whether the session's files did not answer in time and still do not."""
+        lane = self._lanes.get(session_id)
+        return lane is not None and lane.is_stuck
+
+    def close(self) -> None:
+        """End the threads that wait for work; what is stuck does not keep the program from ending."""
+        for _ in range(self._shared_count):
+            self._waiting.put(None)
+        self._shared_count = 0
+
+    async def run(
+        self,
+        session_id: SessionId,
+        function: Callable[[], T],
+        *,
+        within_s: float = WITHIN_S,
+        dispose: Callable[[T], None] | None = None,
+    ) -> T:
+        """Return what the function returns, after the session's work that was asked for before.
+
+        Work that was begun is finished, even when its caller is cancelled; `dispose` is then given what came of it.
+
+        Raises:
+            FilesStuckError: it takes longer than `within_s`, or something else of this session still does.
+        """
+        lane = self._lanes.setdefault(session_id, _Lane())
+        lane.user_count += 1
+        try:
+            await self._take_turn(session_id, lane, within_s)
+            work = _Work(function=function, dispose=dispose, loop=asyncio.get_running_loop())
+            self._begin(session_id, lane, work, within_s)
+        finally:
+            self._leave(session_id, lane)
+        try:
+            async with asyncio.timeout(within_s):
+                await work.ended.wait()
+        except TimeoutError:
+            work.is_left = True
+            raise _stuck(session_id) from None
+        except BaseException:
+            work.is_left = True
+            raise
+        if work.error is not None:
+            raise work.error
+        return work.results[0]
+
+    async def _take_turn(self, session_id: SessionId, lane: _Lane, within_s: float) -> None:
+        if lane.is_stuck:
+            raise _stuck(session_id)
+        try:
+            async with asyncio.timeout(within_s) as limit:
+                lane.waiting.add(limit)
+                await lane.turn.acquire()
+        except TimeoutError:
+            raise _stuck(session_id) from None
+        finally:
+            lane.waiting.discard(limit)
+
+    def _begin(self, session_id: SessionId, lane: _Lane, work: _Work[T], within_s: float) -> None:
+        lane.user_count += 1
+        timers = (
+            work.loop.call_later(_SLOW_S, self._replace_thread, work),
+            work.loop.call_later(within_s, self._note_stuck, session_id, lane),
+        )
+
+        def end() -> None:
+            for timer in timers:
+                timer.cancel()
+            self._unfinished_count -= not work.is_slow
+            self._end(session_id, lane, work)
+
+        self._unfinished_count += 1
+        if self._shared_count < min(self._unfinished_count, self._thread_count):
+            self._add_thread()
+        self._waiting.put(partial(work.carry_out, end))
+
+    def _end(self, session_id: SessionId, lane: _Lane, work: _Work[T]) -> None:
+        if lane.is_stuck:
+            lane.is_stuck = False
+            _log.warning("session_files_answer_again", session_id=session_id)
+        lane.turn.release()
+        self._leave(session_id, lane)
+        if work.is_left:
+            work.drop()
+        work.ended.set()
+
+    def _leave(self, session_id: SessionId, lane: _Lane) -> None:
+        lane.user_count -= 1
+        if lane.user_count == 0:
+            del self._lanes[session_id]
+
+    def _note_stuck(self, session_id: SessionId, lane: _Lane) -> None:
+        lane.is_stuck = True
+        for limit in lane.waiting:
+            limit.reschedule(asyncio.get_running_loop().time())
+        _log.error("session_files_stuck", session_id=session_id)
+
+    def _replace_thread(self, work: _Work[T]) -> None:
+        """Have others not wait for this work; its thread ends with it."""
+        if work.become_slow():
+            self._unfinished_count -= 1
+            self._add_thread(is_shared=False)
+
+    def _add_thread(self, *, is_shared: bool = True) -> None:
+        self._shared_count += is_shared
+        threading.Thread(target=self._work, name="engine-files", daemon=True).start()
+
+    def _work(self) -> None:
+        while (carry_out := self._waiting.get()) is not None:
+            if carry_out():
+                return
+
+
+def _stuck(session_id: SessionId) -> FilesStuckError:
+    return FilesStuckError(f"the files of session {session_id} do not answer; see the disk they are on")

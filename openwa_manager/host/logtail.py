@@ -1,0 +1,110 @@
+"""Reads the end of a log from behind, never more than so many bytes of it, and what is appended; all of it blocks.
+
+What is no plain file, or cannot be read, is an empty log: an engine may put anything in its place.
+"""
+
+import os
+from typing import BinaryIO
+
+from openwa_manager.domain.foreign_path import ForeignPath
+from openwa_manager.host.foreign.opening import opened, plain_status_of
+from openwa_manager.host.logfile import rotated
+
+#: How much the last lines may take together, however many are wanted and however long they are.
+TAIL_MAX_BYTES = 8 << 20
+_BLOCK_BYTES = 65_536
+
+
+def tail_of(log: ForeignPath, line_count: int, max_bytes: int = TAIL_MAX_BYTES) -> tuple[bytes, int]:
+    """Return where the last lines of a log begin, and before it those of them that were rotated away already.
+
+    They take `max_bytes` at most: of the line that is too long for that only the end is among them.
+    """
+    position, found_count, size_bytes = _tail(log, line_count, max_bytes)
+    if position > 0 or found_count >= line_count:
+        return b"", position
+    older = rotated(log)
+    begin, _, older_bytes = _tail(older, line_count - found_count, max_bytes - size_bytes)
+    try:
+        with opened(older) as file:
+            file.seek(begin)
+            return file.read(older_bytes - begin), position
+    except OSError:
+        return b"", position
+
+
+def last_bytes_of(log: ForeignPath, count: int) -> bytes:
+    """Return the last bytes of a log."""
+    try:
+        with opened(log) as file:
+            file.seek(max(0, file.seek(0, os.SEEK_END) - count))
+            return file.read(count)
+    except OSError:
+        return b""
+
+
+def size_of(log: ForeignPath) -> int:
+    """Return how long a log is."""
+    status = plain_status_of(log)
+    return status.st_size if status else 0
+
+
+def read_from(log: ForeignPath, position: int, end: int | None) -> tuple[bytes, int]:
+    """Return the next bytes, none behind `end`, and the position after them.
+
+    A file cut short was rotated: first comes what is left of its former content, then it starts anew.
+    """
+    try:
+        with opened(log) as file:
+            if file.seek(0, os.SEEK_END) < position:
+                if rest := _rest_of(rotated(log), position):
+                    return rest, position + len(rest)
+                position = 0
+            file.seek(position)
+            wanted_bytes = _BLOCK_BYTES if end is None else max(0, min(_BLOCK_BYTES, end - position))
+            chunk = file.read(wanted_bytes)
+    except FileNotFoundError:
+        return b"", 0
+    except OSError:
+        return b"", position
+    return chunk, position + len(chunk)
+
+
+def _rest_of(log: ForeignPath, position: int) -> bytes:
+    try:
+        with opened(log) as file:
+            file.seek(position)
+            return file.read(_BLOCK_BYTES)
+    except OSError:
+        return b""
+
+
+def _tail(log: ForeignPath, line_count: int, max_bytes: int) -> tuple[int, int, int]:
+    """Return where the last lines of a log begin, how many there are up to `line_count`, and where the log ends."""
+    try:
+        with opened(log) as file:
+            end = file.seek(0, os.SEEK_END)
+            position, found_count = _line_start(file, end, line_count, max(0, end - max_bytes))
+            return position, found_count, end
+    except OSError:
+        return 0, 0, 0
+
+
+def _line_start(file: BinaryIO, end: int, line_count: int, first: int) -> tuple[int, int]:
+    """Return where the last lines before `end` begin, none before `first`, and how many they are.
+
+    A last line that is not finished yet counts as one, and so does the end of one that begins before `first`.
+    """
+    found_count, block_end, position = 0, end, end
+    while block_end > first and found_count < line_count:
+        block_start = max(first, block_end - _BLOCK_BYTES)
+        file.seek(block_start)
+        block = file.read(block_end - block_start)
+        at = len(block) - 1 if block_end == end and block.endswith(b"\n") else len(block)
+        while found_count < line_count and (at := block.rfind(b"\n", 0, at)) != -1:
+            position = block_start + at + 1
+            found_count += 1
+        block_end = block_start
+    if found_count < line_count and position > first:
+        return first, found_count + 1
+    return position, found_count

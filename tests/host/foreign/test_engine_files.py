@@ -1,0 +1,118 @@
+import asyncio
+import threading
+from collections.abc import Iterator
+
+import pytest
+
+from openwa_manager.domain.errors import FilesStuckError
+from openwa_manager.domain.session.session import SessionId
+from openwa_manager.host.foreign.engine_files import EngineFiles
+from tests.fakes.disk import DeadDisk
+from tests.fakes.polling import until
+
+A, B = SessionId("a"), SessionId("b")
+
+
+@pytest.fixture
+def files() -> Iterator[EngineFiles]:
+    files = EngineFiles(thread_count=2)
+    yield files
+    files.close()
+
+
+@pytest.fixture
+def disk() -> Iterator[DeadDisk]:
+    disk = DeadDisk()
+    yield disk
+    disk.revive()
+
+
+def answer() -> int:
+    return 42
+
+
+def fail() -> None:
+    raise OSError(5, "broken")
+
+
+async def test_what_comes_of_it_is_returned_or_raised(files: EngineFiles) -> None:
+    assert await files.run(A, answer) == 42
+    with pytest.raises(OSError, match="broken"):
+        await files.run(A, fail)
+
+
+async def test_a_dead_disk_stops_its_session_only(files: EngineFiles, disk: DeadDisk) -> None:
+    with pytest.raises(FilesStuckError):
+        await files.run(A, disk.read, within_s=0.05)
+
+    assert files.is_stuck(A)
+    with pytest.raises(FilesStuckError):
+        await files.run(A, answer)
+    assert await files.run(B, answer) == 42
+
+
+async def test_many_dead_disks_leave_threads_for_others(files: EngineFiles, disk: DeadDisk) -> None:
+    async with asyncio.TaskGroup() as tasks:
+        for number in range(20):
+            tasks.create_task(refused(files, SessionId(f"dead{number}"), disk))
+
+    assert await files.run(B, answer) == 42
+
+
+async def refused(files: EngineFiles, session_id: SessionId, disk: DeadDisk) -> None:
+    with pytest.raises(FilesStuckError):
+        await files.run(session_id, disk.read, within_s=0.2)
+
+
+async def test_a_disk_that_comes_back_serves_its_session_again(files: EngineFiles, disk: DeadDisk) -> None:
+    with pytest.raises(FilesStuckError):
+        await files.run(A, disk.read, within_s=0.05)
+
+    disk.revive()
+    await until(lambda: not files.is_stuck(A))
+
+    assert await files.run(A, answer) == 42
+
+
+async def test_a_sessions_work_is_done_in_the_order_in_which_it_was_asked_for(files: EngineFiles) -> None:
+    done: list[int] = []
+
+    async with asyncio.TaskGroup() as tasks:
+        for number in range(50):
+            tasks.create_task(files.run(A, lambda number=number: done.append(number)))  # type: ignore[misc]
+
+    assert done == list(range(50))
+
+
+async def test_what_was_opened_for_a_caller_who_left_is_given_back(files: EngineFiles, disk: DeadDisk) -> None:
+    given_back: list[str] = []
+    with pytest.raises(FilesStuckError):
+        await files.run(A, disk.read, within_s=0.05, dispose=given_back.append)
+
+    disk.revive()
+    await until(lambda: bool(given_back))
+
+    assert given_back == ["content"]
+
+
+async def test_work_that_waits_behind_other_work_too_long_is_refused(files: EngineFiles, disk: DeadDisk) -> None:
+    async with asyncio.TaskGroup() as tasks:
+        slow = tasks.create_task(files.run(A, disk.read))
+        await asyncio.sleep(0)
+
+        with pytest.raises(FilesStuckError):
+            await files.run(A, answer, within_s=0.05)
+
+        disk.revive()
+    assert slow.result() == "content"
+
+
+async def test_threads_of_work_that_hung_are_not_kept(files: EngineFiles, disk: DeadDisk) -> None:
+    before = threading.active_count()
+    for number in range(10):
+        with pytest.raises(FilesStuckError):
+            await files.run(SessionId(f"dead{number}"), disk.read, within_s=0.15)
+
+    disk.revive()
+
+    await until(lambda: threading.active_count() <= before + 2)
