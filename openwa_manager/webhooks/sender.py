@@ -1,6 +1,7 @@
 """One signed POST to one endpoint, and what its answer means."""
 
 import asyncio
+import errno
 from contextlib import suppress
 from email.utils import parsedate_to_datetime
 from typing import Self
@@ -17,6 +18,12 @@ _REJECTIONS = frozenset({400, 413, 415, 422})
 #: A longer or slower answer costs the connection, nothing else.
 _ANSWER_MAX_BYTES = 16_384
 _ANSWER_MAX_S = 1.0
+#: What the endpoint decided stands in the first line of its answer, so its headers may be as long as any server makes
+#: them (debug bars, security policies): aiohttp's own limits are 8 kB a line and 128 lines.
+_HEAD_LINE_MAX_BYTES = 1024 * 1024
+_HEAD_LINES_MAX = 1_000
+#: How a connection ends that the other side has closed, or has reset, before our request came.
+_CLOSED = frozenset({errno.ECONNRESET, errno.EPIPE, errno.ECONNABORTED, errno.ENOTCONN})
 
 
 class Sender:
@@ -28,19 +35,26 @@ class Sender:
         self._total_timeout_s = total_timeout_s
 
     async def __aenter__(self) -> Self:
-        # The dispatcher bounds how many run in parallel, so the pool need not.
-        connector = aiohttp.TCPConnector(limit=0, resolver=self._guard)
-        self._session = aiohttp.ClientSession(
-            connector=connector,
+        self._pooled, self._fresh = self._session_with(force_close=False), self._session_with(force_close=True)
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        await self._pooled.close()
+        await self._fresh.close()
+
+    def _session_with(self, *, force_close: bool) -> aiohttp.ClientSession:
+        """Return a session whose connections are used again, or once only."""
+        return aiohttp.ClientSession(
+            # The dispatcher bounds how many run in parallel, so the pool need not.
+            connector=aiohttp.TCPConnector(limit=0, resolver=self._guard, force_close=force_close),
             timeout=self._timeout,
             cookie_jar=aiohttp.DummyCookieJar(),
             headers={"User-Agent": "openwa-manager", "Content-Type": "application/json"},
             auto_decompress=False,
+            max_line_size=_HEAD_LINE_MAX_BYTES,
+            max_field_size=_HEAD_LINE_MAX_BYTES,
+            max_headers=_HEAD_LINES_MAX,
         )
-        return self
-
-    async def __aexit__(self, *_: object) -> None:
-        await self._session.close()
 
     async def send(self, endpoint: Endpoint, event_id: str, body: bytes, at: float) -> AttemptResult:
         """Post `body`, signed at wall time `at`, and return what became of it; redirects are not followed."""
@@ -58,18 +72,26 @@ class Sender:
 
     async def _post(self, url: URL, headers: dict[str, str], body: bytes, at: float) -> AttemptResult:
         try:
-            return await self._post_once(url, headers, body, at)
-        except (aiohttp.ServerDisconnectedError, ConnectionResetError):
-            # The receiver closed a pooled connection while we were about to use it: that says nothing of its health.
-            return await self._post_once(url, headers, body, at)
+            return await _post_over(self._pooled, url, headers, body, at)
+        except aiohttp.ClientConnectorError:
+            raise
+        except (aiohttp.ServerDisconnectedError, OSError) as error:
+            if isinstance(error, OSError) and error.errno not in _CLOSED:
+                raise
+        # The receiver closed a pooled connection while we were about to use it: that says nothing of its health. The
+        # others in the pool may be closed as well.
+        return await _post_over(self._fresh, url, headers, body, at)
 
-    async def _post_once(self, url: URL, headers: dict[str, str], body: bytes, at: float) -> AttemptResult:
-        async with self._session.post(url, data=body, headers=headers, allow_redirects=False) as response:
-            outcome = _outcome(response, at)
-            with suppress(aiohttp.ClientError, TimeoutError):  # whatever the body does, the outcome stands
-                async with asyncio.timeout(_ANSWER_MAX_S):
-                    await _read_away(response.content)
-            return outcome
+
+async def _post_over(
+    session: aiohttp.ClientSession, url: URL, headers: dict[str, str], body: bytes, at: float
+) -> AttemptResult:
+    async with session.post(url, data=body, headers=headers, allow_redirects=False) as response:
+        outcome = _outcome(response, at)
+        with suppress(aiohttp.ClientError, OSError, TimeoutError):  # whatever the body does, the outcome stands
+            async with asyncio.timeout(_ANSWER_MAX_S):
+                await _read_away(response.content)
+        return outcome
 
 
 async def _read_away(answer: aiohttp.StreamReader) -> None:

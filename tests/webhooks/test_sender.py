@@ -1,7 +1,10 @@
+import asyncio
 import dataclasses
 import socket
+import struct
 import time
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager, suppress
 from email.utils import formatdate
 
 import pytest
@@ -189,3 +192,60 @@ async def test_a_url_that_is_none_is_a_retry_not_a_crash(sender: Sender, receive
     for url in ("http://[::1", "nonsense", receiver.url.replace("http:", "https:")):
         endpoint = dataclasses.replace(an_endpoint(receiver.url), url=url)
         assert isinstance(await sender.send(endpoint, "evt_1", BODY, NOW), Retry)
+
+
+@asynccontextmanager
+async def raw_receiver(answer: Callable[[asyncio.StreamWriter], Awaitable[None]]) -> AsyncIterator[Endpoint]:
+    """Serve posts on bare connections; `answer` writes what is answered to each."""
+
+    async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        with suppress(asyncio.IncompleteReadError, ConnectionError):
+            while True:
+                await reader.readuntil(b"\r\n\r\n")
+                await reader.readexactly(len(BODY))
+                await answer(writer)
+        writer.close()
+
+    server = await asyncio.start_server(serve, "127.0.0.1", 0)
+    async with server:
+        yield an_endpoint(f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}/")
+
+
+@pytest.mark.parametrize(
+    "headers",
+    ["X-Debug: " + "x" * 9_000, "X-Debug: " + "x" * 900_000, "\r\n".join(f"X-{n}: y" for n in range(900))],
+    ids=["9 kB", "900 kB", "900 lines"],
+)
+async def test_a_200_counts_however_long_its_head_is(sender: Sender, headers: str) -> None:
+    async def answer(writer: asyncio.StreamWriter) -> None:
+        writer.write(f"HTTP/1.1 200 OK\r\n{headers}\r\nContent-Length: 0\r\n\r\n".encode())
+        await writer.drain()
+
+    async with raw_receiver(answer) as endpoint:
+        outcome = await sender.send(endpoint, "evt_1", BODY, NOW)
+
+    assert outcome == Delivered(status=200)
+
+
+async def test_pooled_connections_that_were_reset_are_replaced_at_once(sender: Sender) -> None:
+    waiting: list[asyncio.StreamWriter] = []
+    together = asyncio.Event()
+
+    async def answer(writer: asyncio.StreamWriter) -> None:
+        waiting.append(writer)
+        if len(waiting) == 3:
+            together.set()
+        await together.wait()
+        writer.write(b"HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n")
+        await writer.drain()
+
+    async with raw_receiver(answer) as endpoint:
+        async with asyncio.TaskGroup() as posts:
+            for _ in range(3):
+                posts.create_task(sender.send(endpoint, "evt_1", BODY, NOW))
+        for writer in waiting:  # a worker that is recycled resets what it holds
+            writer.get_extra_info("socket").setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+            writer.transport.abort()
+        outcomes = [await sender.send(endpoint, "evt_1", BODY, NOW) for _ in range(3)]
+
+    assert outcomes == [Delivered(status=200)] * 3
