@@ -22,11 +22,13 @@ from openwa_manager.api.listeners import ListenAddresses, listen
 from openwa_manager.config import Settings
 from openwa_manager.domain.errors import OpenwaManagerError, single_errors
 from openwa_manager.domain.isolation import Isolation
+from openwa_manager.engines.registry import scripts_of
 from openwa_manager.host.clock import SystemClock
 from openwa_manager.host.home import DaemonLock, Home, raise_file_limit
 from openwa_manager.host.notify import ServiceManager
 from openwa_manager.parts import VERSION, Parts, build_parts
 from openwa_manager.processes.confinement.support import system_support
+from openwa_manager.processes.engine_processes import EngineProcesses
 from openwa_manager.processes.locks import reserve_lock_fd
 from openwa_manager.processes.orphans import adopt_orphans
 from openwa_manager.processes.signals import ending_signals, restore_inherited
@@ -84,7 +86,7 @@ async def _serve(settings: Settings) -> None:
     async with AsyncExitStack() as stack:
         stack.enter_context(DaemonLock(home.run / "daemon.lock"))
         stack.enter_context(DaemonLock(home.sessions / ".daemon.lock", f"the sessions in {home.sessions}"))
-        authenticator = Authenticator(make_admin_key(home.admin_key))
+        admin_key = make_admin_key(home.admin_key)
         database, loss = await open_safely(home, clock)
         stack.push_async_callback(database.close)
         await database.write(partial(_configure_default, settings=settings, at=clock.now().at))
@@ -95,6 +97,8 @@ async def _serve(settings: Settings) -> None:
             RegistryRebuild(home, clock, database, parts.files, settings.engine), loss, parts.announcer
         )
         await parts.runner.load()
+        engines = EngineProcesses(parts.sessions.live, scripts_of(settings.openwa_home, settings.command_argv))
+        authenticator = Authenticator(admin_key, engines.includes)
         host_check = HostCheck(settings.allowed_hosts)
         control = control_app(host_check, authenticator, parts.api, parts.gateway)
         await _work(parts, control, _listen_addresses(settings), service_manager, stop)

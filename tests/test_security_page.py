@@ -51,9 +51,9 @@ TESTS: Mapping[str, tuple[str, str]] = {
         CONFINED,
         "test_a_confined_program_changes_no_modes_limits_or_priorities_of_others",
     ),
-    "leave the session of processes by which it is found and ended": (
-        CONFINED,
-        "test_a_confined_program_stays_in_the_session_of_its_launch",
+    "use the daemon's control socket": (
+        HOSTILE,
+        "test_an_engine_and_what_it_leaves_are_refused_at_the_control_socket",
     ),
     "leave a process behind when its session is deleted, whatever that process does": (
         "tests/faults/test_whole_tree.py",

@@ -223,4 +223,10 @@ def _isolation(engine_type: str) -> Isolation:
     return Isolation.NONE
 
 
-RECIPE = Recipe(build=_build, recognizes=_recognizes, isolation=_isolation)
+def _scripts(openwa_home: Path, command_argv: Sequence[str]) -> tuple[str, ...]:
+    """Return the files named after the program: that itself may be an interpreter which others run as well."""
+    del openwa_home
+    return tuple(word for word in command_argv[1:] if word.startswith("/") and Path(word).is_file())
+
+
+RECIPE = Recipe(build=_build, recognizes=_recognizes, isolation=_isolation, scripts=_scripts)

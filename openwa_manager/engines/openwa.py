@@ -387,4 +387,10 @@ def _isolation(engine_type: str) -> Isolation:
     return Isolation.NONE if engine_type == _CHROMIUM else Isolation.KERNEL
 
 
-RECIPE = Recipe(build=_build, recognizes=_recognizes, isolation=_isolation)
+def _scripts(openwa_home: Path, command_argv: Sequence[str]) -> tuple[str, ...]:
+    del command_argv
+    main = openwa_home / "dist" / "main"
+    return (str(main), f"{main}.js", str(LOOPBACK_SHIM))
+
+
+RECIPE = Recipe(build=_build, recognizes=_recognizes, isolation=_isolation, scripts=_scripts)

@@ -33,9 +33,12 @@ class Recipe:
     """One kind of engine.
 
     `recognizes` tells from the arguments and the environment of a live process whether this recipe launched it.
-    `isolation` is the one its engines have unless another is asked for, by how OpenWA speaks to WhatsApp.
+    `scripts` returns the words among a process's arguments that only these engines have, such as the path of what node
+    runs; it is given `openwa_home` and `command_argv`. `isolation` is the one its engines have unless another is asked
+    for, by how OpenWA speaks to WhatsApp.
     """
 
     build: Callable[[EngineValues], Engine]
     recognizes: Callable[[Sequence[str], Mapping[str, str]], bool]
     isolation: Callable[[str], Isolation]
+    scripts: Callable[[Path, Sequence[str]], tuple[str, ...]]

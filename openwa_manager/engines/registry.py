@@ -5,6 +5,7 @@ Names are at hand without importing any recipe: commands that only need the name
 
 from collections.abc import Mapping, Sequence
 from importlib import import_module
+from pathlib import Path
 
 from openwa_manager.domain.isolation import Isolation
 from openwa_manager.domain.ports import Engine
@@ -31,6 +32,11 @@ def build_engines(values: EngineValues) -> dict[str, Engine]:
 def name_of(arguments: Sequence[str], environment: Mapping[str, str]) -> str | None:
     """Return which recipe launched a live process with these arguments; None when no recipe recognises it."""
     return next((name for name in NAMES if _recipe(name).recognizes(arguments, environment)), None)
+
+
+def scripts_of(openwa_home: Path, command_argv: Sequence[str]) -> frozenset[str]:
+    """Return the words among a process's arguments by which it is known to run an engine's program."""
+    return frozenset(word for name in NAMES for word in _recipe(name).scripts(openwa_home, command_argv))
 
 
 def isolation_of(name: str, engine_type: str) -> Isolation:

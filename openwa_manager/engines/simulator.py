@@ -38,4 +38,9 @@ def _isolation(engine_type: str) -> Isolation:
     return Isolation.KERNEL
 
 
-RECIPE = Recipe(build=_build, recognizes=_recognizes, isolation=_isolation)
+def _scripts(openwa_home: Path, command_argv: Sequence[str]) -> tuple[str, ...]:
+    del openwa_home, command_argv
+    return (_MODULE,)
+
+
+RECIPE = Recipe(build=_build, recognizes=_recognizes, isolation=_isolation, scripts=_scripts)

@@ -110,6 +110,7 @@ class World:
     channels: Channels
     used: dict[SessionId, Usage] = field(default_factory=dict)
     engines: dict[str, OpenwaEngine] = field(default_factory=dict)
+    engine_pids: set[int] = field(default_factory=set)
     gateway: GatewayDependencies = field(init=False)
     client: Client = field(init=False)
     intake: Client = field(init=False)
@@ -274,7 +275,12 @@ def _health_of(world: World) -> HealthReader:
 
 
 def _control(world: World) -> web.Application:
-    return control_app(HostCheck([ALLOWED_HOST]), Authenticator(world.key), backing_of(world), world.gateway)
+    return control_app(
+        HostCheck([ALLOWED_HOST]),
+        Authenticator(world.key, world.engine_pids.__contains__),
+        backing_of(world),
+        world.gateway,
+    )
 
 
 @contextmanager

@@ -117,3 +117,17 @@ def test_without_isolation_the_same_engine_reaches_all_of_it(place: Path) -> Non
     assert {"write ~/sessions/neighbour/new", "connect to the API", "run a shell"} <= names
     assert any(name.startswith("read environ of ") for name in names)
     assert any(name.startswith("signal ") for name in names)
+
+
+@pytest.mark.parametrize("isolation", ["kernel", "none"])
+def test_an_engine_and_what_it_leaves_are_refused_at_the_control_socket(place: Path, isolation: str) -> None:
+    with hostile_daemon(place, isolation) as daemon:
+        daemon.create("first")
+        found = found_by(daemon, "first")
+
+    tried, done = found["tried"], found["done"]
+    assert isinstance(tried, list)
+    assert isinstance(done, list)
+    asked = {"ask the control socket", "ask the control socket as an orphan"}
+    assert asked <= set(map(str, tried))
+    assert not asked & set(map(str, done))

@@ -1,11 +1,18 @@
 """What the connection itself tells of a caller: which address of ours it reached, which user is behind a socket."""
 
+import errno
 import os
+import re
+import select
 import socket
 import struct
 import sys
 
 from aiohttp import web
+
+_LOCALHOST = re.compile(r"localhost(?::[0-9]*)?", re.IGNORECASE)
+#: What proxies add to a request that they hand on.
+_HANDED_ON = re.compile(r"forwarded|x-forwarded-.*|via|cf-.*", re.IGNORECASE)
 
 
 def unix_socket(request: web.Request) -> socket.socket | None:
@@ -26,7 +33,32 @@ def is_own_user(peer: socket.socket) -> bool:
     return _peer_uid(peer) in (os.geteuid(), 0)
 
 
+def is_direct(request: web.Request) -> bool:
+    """Tell whether a request came from a program on this host for itself: through no proxy, to `localhost`.
+
+    A proxy that runs as root, or as our user, is not the admin whose requests it hands on.
+    """
+    hosts = request.headers.getall("Host", [])
+    is_for_localhost = len(hosts) == 1 and _LOCALHOST.fullmatch(hosts[0]) is not None
+    is_handed_on = any(_HANDED_ON.fullmatch(name) for name in request.headers)
+    return is_for_localhost and not is_handed_on and request.raw_path.startswith("/")
+
+
 if sys.platform == "linux":
+    _SO_PEERPIDFD = 77  # asm-generic/socket.h, Linux >= 6.5
+
+    def peer_pid(peer: socket.socket) -> int | None:
+        """Return who connected to us; 0 for one that is in no pid namespace of ours, None when it has ended since."""
+        credentials = peer.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, struct.calcsize("iII"))
+        pid: int = struct.unpack("iII", credentials)[0]
+        try:
+            process = peer.getsockopt(socket.SOL_SOCKET, _SO_PEERPIDFD)
+        except OSError as error:  # an older kernel does not know the option, a newer one not the process any more
+            return pid if error.errno in (errno.ENOPROTOOPT, errno.EINVAL) or pid == 0 else None
+        try:
+            return None if select.select([process], [], [], 0)[0] else pid
+        finally:
+            os.close(process)
 
     def _peer_uid(peer: socket.socket) -> int:
         """Return the uid of SO_PEERCRED: `struct ucred` is pid, uid, gid (unix(7))."""
@@ -35,7 +67,11 @@ if sys.platform == "linux":
         return uid
 
 else:  # pragma: no cover (macOS)
-    _SOL_LOCAL, _LOCAL_PEERCRED = 0, 1
+    _SOL_LOCAL, _LOCAL_PEERCRED, _LOCAL_PEERPID = 0, 1, 2
+
+    def peer_pid(peer: socket.socket) -> int | None:
+        """Return who connected to us (LOCAL_PEERPID of sys/un.h)."""
+        return int(peer.getsockopt(_SOL_LOCAL, _LOCAL_PEERPID))
 
     def _peer_uid(peer: socket.socket) -> int:
         """Return the uid of LOCAL_PEERCRED: `struct xucred` begins with version and uid (sys/ucred.h)."""

@@ -1,8 +1,8 @@
 """A filter of system calls (seccomp(2)) for what Landlock cannot see, by the numbers and flags a call is made with.
 
-Without it a confined program could shut its neighbours' directories by changing their modes, leave the session of
-processes by which it is recognised, slow other processes down, or go round the rules about TCP ports. It is no wall of
-its own: it can look at numbers only, not at paths. A thread's filter holds for whatever it starts.
+Without it a confined program could shut its neighbours' directories by changing their modes, slow other processes down,
+or go round the rules about TCP ports. It is no wall of its own: it can look at numbers only, not at paths. A thread's
+filter holds for whatever it starts.
 """
 
 import ctypes
@@ -48,7 +48,7 @@ MACHINES = {
     "x86_64": Machine(
         0xC000003E,
         _COMMON
-        | {"socket": 41, "sendto": 44, "sendmsg": 46, "sendmmsg": 307, "setsid": 112, "prlimit64": 302}
+        | {"socket": 41, "sendto": 44, "sendmsg": 46, "sendmmsg": 307, "prlimit64": 302}
         | {"chmod": 90, "fchmod": 91, "fchmodat": 268, "chown": 92, "fchown": 93, "lchown": 94, "fchownat": 260}
         | {"setxattr": 188, "lsetxattr": 189, "fsetxattr": 190}
         | {"removexattr": 197, "lremovexattr": 198, "fremovexattr": 199}
@@ -58,7 +58,7 @@ MACHINES = {
     "aarch64": Machine(
         0xC00000B7,
         _COMMON
-        | {"socket": 198, "sendto": 206, "sendmsg": 211, "sendmmsg": 269, "setsid": 157, "prlimit64": 261}
+        | {"socket": 198, "sendto": 206, "sendmsg": 211, "sendmmsg": 269, "prlimit64": 261}
         | {"fchmod": 52, "fchmodat": 53, "fchownat": 54, "fchown": 55}
         | {"setxattr": 5, "lsetxattr": 6, "fsetxattr": 7, "removexattr": 14, "lremovexattr": 15, "fremovexattr": 16}
         | {"setpriority": 140, "sched_setparam": 118, "sched_setscheduler": 119, "sched_setaffinity": 122}
@@ -84,7 +84,7 @@ class Rule:
 
 RULES = (
     # The umask makes what is written its owner's alone, so that no mode need be set.
-    Rule(calls=("chmod", "fchmod", "fchmodat", "fchmodat2", "setsid"), error=0),
+    Rule(calls=("chmod", "fchmod", "fchmodat", "fchmodat2"), error=0),
     Rule(calls=("chown", "fchown", "lchown", "fchownat"), error=errno.EPERM),
     Rule(
         calls=(

@@ -1,10 +1,14 @@
+import asyncio
 import os
 import socket
+import sys
+from collections.abc import Mapping
+from pathlib import Path
 
 import aiohttp
 import pytest
 
-from openwa_manager.api.admission.connection import is_own_user
+from openwa_manager.api.admission.connection import is_own_user, peer_pid
 from tests.api.world import World
 
 PATH = "/v1/registry"
@@ -55,10 +59,73 @@ async def test_signs_of_life_need_no_key_and_tell_nothing(world: World) -> None:
         assert (reply.status, reply.json) == (200, {"status": "ok"})
 
 
-async def test_the_unix_socket_needs_no_key_from_our_own_user(world: World) -> None:
+async def status_through_the_socket(world: World, headers: Mapping[str, str], host: str = "localhost") -> int:
     connector = aiohttp.UnixConnector(str(world.home / "manager.sock"))
-    async with aiohttp.ClientSession(connector=connector) as client, client.get(f"http://anything{PATH}") as answer:
-        assert answer.status == 200
+    async with (
+        aiohttp.ClientSession(connector=connector) as client,
+        client.get(f"http://{host}{PATH}", headers=headers) as answer,
+    ):
+        return answer.status
+
+
+async def test_the_unix_socket_needs_no_key_from_our_own_user(world: World) -> None:
+    for host in ("localhost", "localhost:2790", "LOCALHOST"):
+        assert await status_through_the_socket(world, {}, host) == 200
+
+
+@pytest.mark.parametrize(
+    "header",
+    ["Forwarded", "X-Forwarded-For", "x-forwarded-proto", "X-Forwarded-Anything", "Via", "CF-Ray", "cf-connecting-ip"],
+)
+async def test_a_request_that_a_proxy_hands_on_to_the_socket_needs_a_key(world: World, header: str) -> None:
+    assert await status_through_the_socket(world, {header: "x"}) == 401
+    assert await status_through_the_socket(world, {header: "x", "X-API-Key": world.key}) == 200
+
+
+@pytest.mark.parametrize("host", ["manager.example.com", "127.0.0.1", "localhost.evil", "anything"])
+async def test_a_request_for_another_host_at_the_socket_needs_a_key(world: World, host: str) -> None:
+    assert await status_through_the_socket(world, {}, host) == 401
+    assert await status_through_the_socket(world, {"X-API-Key": world.key}, host) == 200
+
+
+async def test_an_engine_is_refused_at_the_socket_whatever_key_it_has(world: World) -> None:
+    world.engine_pids.add(os.getpid())
+
+    assert await status_through_the_socket(world, {}) == 403
+    assert await status_through_the_socket(world, {"X-API-Key": world.key}) == 403
+    assert await status_with(world, {"X-API-Key": world.key}) == 200  # over TCP
+
+
+@pytest.mark.parametrize("request_line", ["GET /v1/registry HTTP/1.0", "GET http://localhost/v1/registry HTTP/1.1"])
+async def test_a_request_without_a_host_or_for_a_proxy_needs_a_key(world: World, request_line: str) -> None:
+    reader, writer = await asyncio.open_unix_connection(world.home / "manager.sock")
+    writer.write(f"{request_line}\r\n{'Host: localhost' if '1.1' in request_line else 'Accept: */*'}\r\n\r\n".encode())
+
+    async with asyncio.timeout(20):
+        assert b" 401 " in await reader.readline()
+    writer.close()
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="Linux tells whether who connected still lives")
+def test_who_connected_and_has_ended_since_is_nobody(tmp_path: Path) -> None:
+    path = str(tmp_path / "s")
+    with socket.socket(socket.AF_UNIX) as server, socket.socket(socket.AF_UNIX) as kept:
+        server.bind(path)
+        server.listen()
+        reader, writer = os.pipe()
+        child = os.fork()
+        if child == 0:
+            kept.connect(path)
+            os.close(writer)
+            os.read(reader, 1)
+            os._exit(0)
+        os.close(reader)
+        peer, _ = server.accept()
+        with peer:
+            assert peer_pid(peer) == child
+            os.close(writer)
+            os.waitpid(child, 0)
+            assert peer_pid(peer) is None
 
 
 @pytest.mark.skipif(os.geteuid() != 0, reason="only root can become somebody else")

@@ -65,6 +65,44 @@ def connect(port: int) -> None:
     socket.create_connection(("127.0.0.1", port), 5).close()
 
 
+#: Asks the daemon for its registry through the control socket; ends with 0 only if that was answered.
+ASK = """
+import socket, sys
+with socket.socket(socket.AF_UNIX) as daemon:
+    daemon.settimeout(10)
+    daemon.connect(sys.argv[1])
+    daemon.sendall(b"GET /v1/registry HTTP/1.1\\r\\nHost: localhost\\r\\nConnection: close\\r\\n\\r\\n")
+    sys.exit(b" 200 " not in daemon.recv(100).partition(b"\\n")[0])
+"""
+
+
+def ask() -> None:
+    """Ask as the engine's child."""
+    subprocess.run([sys.executable, "-c", ASK, f"{HOME}/run/manager.sock"], check=True, timeout=20, capture_output=True)
+
+
+def ask_as_orphan() -> None:
+    """Ask as a process without parent, session and environment of the engine's."""
+    reader, writer = os.pipe()
+    if os.fork() == 0:
+        os.setsid()
+        if os.fork() == 0:
+            os.write(writer, b"yes" if has_answer({}) else b"no")
+        os._exit(0)
+    os.wait()
+    if os.read(reader, 3) != b"yes":
+        raise OSError("refused")
+
+
+def has_answer(environ: dict[str, str]) -> bool:
+    """Tell whether a process with this environment is answered at the control socket."""
+    argv = [sys.executable, "-c", ASK, f"{HOME}/run/manager.sock"]
+    try:
+        return subprocess.run(argv, env=environ, timeout=20, capture_output=True, check=False).returncode == 0
+    except (OSError, subprocess.SubprocessError):
+        return False
+
+
 def tries() -> dict[str, Callable[[], object]]:
     """Return what to try, by its name."""
     neighbour = f"{HOME}/sessions/neighbour"
@@ -85,6 +123,8 @@ def tries() -> dict[str, Callable[[], object]]:
             found[f"read {name} of {pid}"] = partial(read, f"/proc/{pid}/{name}")
         found[f"signal {pid}"] = partial(os.kill, pid, 0)
     found["connect to the API"] = partial(connect, int(os.environ["API_PORT"]))
+    found["ask the control socket"] = ask
+    found["ask the control socket as an orphan"] = ask_as_orphan
     found["run a shell"] = partial(subprocess.run, ["/bin/sh", "-c", ":"], check=True, timeout=20)
     return found
 
