@@ -48,6 +48,7 @@ from openwa_manager.services.delivery.dispatcher import Dispatcher
 from openwa_manager.services.delivery.endpoints import EndpointRules, Endpoints
 from openwa_manager.services.host_state import HostState
 from openwa_manager.services.messaging.pacing import Pacing
+from openwa_manager.services.monitoring.data_inspector import DataInspector
 from openwa_manager.services.monitoring.disk_usage import DiskUsage
 from openwa_manager.services.monitoring.health import HealthReader, HealthSources
 from openwa_manager.services.monitoring.heartbeat import Heartbeat
@@ -137,6 +138,7 @@ class _Monitoring:
     """What watches the engines and the host."""
 
     usage_sampler: UsageSampler
+    inspector: DataInspector
     prober: Prober
     host_monitor: HostMonitor
     heartbeat: Heartbeat
@@ -309,15 +311,18 @@ def _build_delivery(basis: _Basis, sessions: _Sessions) -> _Delivery:
 
 def _build_monitoring(basis: _Basis, hosting: _Hosting, sessions: _Sessions, delivery: _Delivery) -> _Monitoring:
     settings, clock, directory = basis.settings, basis.clock, sessions.directory
-    guard = MemoryGuard(memory_limits(settings), sessions.inbox.running_engines, sessions.inbox.is_idle)
+    running = sessions.inbox.running_engines
+    guard = MemoryGuard(memory_limits(settings), running, sessions.inbox.is_idle)
     sampler = UsageSampler(clock, settings.probe_period_s, hosting.meter.sample, directory.live, guard.check)
     detector = OfflineDetector(clock, has_default_route, directory.iterate, offline_policy(settings))
     usage = sampler.usage if settings.metrics_per_session else None
     qr_push = delivery.dispatcher.qr_push_times
     heartbeat_s, post = settings.heartbeat_s, delivery.dispatcher.post_heartbeat
+    inspector = DataInspector(clock, probe_policy(settings).inspection_s, running, sessions.dependencies.directory)
     return _Monitoring(
         usage_sampler=sampler,
-        prober=Prober(clock, random.random, probe_policy(settings), sessions.inbox.running_engines),
+        inspector=inspector,
+        prober=Prober(clock, random.random, probe_policy(settings), running, inspector),
         host_monitor=HostMonitor(clock, detector, basis.host_state, basis.changes, delivery.announcer),
         heartbeat=Heartbeat(clock, heartbeat_s, directory.iterate, sampler.usage, post),
         metrics_collector=MetricsCollector(VERSION, directory, basis.database, qr_push, usage),
@@ -386,6 +391,7 @@ def _build_gateway(
         pacing=Pacing(clock, random.random, settings.message_gap_min_s, settings.message_gap_max_s),
         send_hold_s=settings.send_hold_s,
         health=health,
+        inspector=monitoring.inspector,
         usage=monitoring.usage_sampler.usage,
         kill=partial(force_kill, sessions.requests, sessions.dependencies),
         version=VERSION,

@@ -73,6 +73,12 @@ class LaunchFailedError(OpenwaManagerError):
     code = "launch_failed"
 
 
+class EngineDataLostError(LaunchFailedError):
+    """The files that hold the session's account are gone, so no engine is launched by itself."""
+
+    code = "engine_data_lost"
+
+
 class PortInUseError(LaunchFailedError):
     """No free port is left for the engine."""
 

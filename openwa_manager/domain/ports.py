@@ -9,7 +9,7 @@ from openwa_manager.domain.delivery.delivery import AttemptResult, Endpoint
 from openwa_manager.domain.delivery.events import Json
 from openwa_manager.domain.foreign_path import ForeignPath
 from openwa_manager.domain.isolation import Confinement
-from openwa_manager.domain.session.session import Exit, Identity, Launch, LaunchId, Session, SessionId
+from openwa_manager.domain.session.session import DataState, Exit, Identity, Launch, LaunchId, Session, SessionId
 from openwa_manager.domain.session.stimuli import Observation
 
 
@@ -236,6 +236,19 @@ class KeepsCredentials(Protocol):
 
     async def forget_credentials(self, session: Session, directory: Path) -> None:
         """Remove the copies, once the account is unlinked."""
+        ...
+
+
+@runtime_checkable
+class KeepsData(Protocol):
+    """An engine that works on files of its own, which somebody may remove while it goes on."""
+
+    async def inspect_data(self, session: Session, directory: Path) -> DataState:
+        """Return which files there are now; an empty database is none.
+
+        Raises:
+            FilesStuckError | OSError: that cannot be seen now.
+        """
         ...
 
 

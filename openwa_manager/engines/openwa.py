@@ -13,7 +13,7 @@ from openwa_manager.domain.errors import EngineError, EngineTimeoutError
 from openwa_manager.domain.foreign_path import ForeignPath, of_session
 from openwa_manager.domain.isolation import Isolation, Needs
 from openwa_manager.domain.ports import Capabilities, Clock, Instant, LaunchPlan, Report
-from openwa_manager.domain.session.session import Launch, LaunchId, ProcessState, Session, SessionId
+from openwa_manager.domain.session.session import DataState, Launch, LaunchId, ProcessState, Session, SessionId
 from openwa_manager.domain.session.stimuli import EngineReady, LinkReport, Observation, QrProduced, WebhooksLost
 from openwa_manager.engines import credentials, mapping, proxy
 from openwa_manager.engines.client import Answer, Body, EngineClient
@@ -23,6 +23,7 @@ from openwa_manager.engines.mapping import InnerSession
 from openwa_manager.engines.program import LOOPBACK_SHIM, NodeProgram, Program
 from openwa_manager.engines.recipe import EngineValues, Recipe
 from openwa_manager.host.foreign.engine_files import EngineFiles
+from openwa_manager.host.foreign.opening import identity_of
 
 #: The first tries come quickly: a simulator is up after 0.1 s, OpenWA after 2 s.
 _EAGER_S, _EAGER_PAUSE_S, _PAUSE_S = 1.0, 0.04, 0.2
@@ -69,14 +70,15 @@ _FINAL_LINKS = frozenset({LinkReport.BANNED, LinkReport.REPLACED})
 class OpenwaSetup:
     """What one daemon's OpenWA engines have in common.
 
-    `answer_timeout_s` bounds each ordinary call of ours, `forward_silence_s` the silence on one that is handed on.
-    `isolation` is the one they have unless another is asked for.
+    `databases` are files in `data/`. `answer_timeout_s` bounds each ordinary call of ours, `forward_silence_s` the
+    silence on one that is handed on. `isolation` is the one they have unless another is asked for.
     """
 
     program: Program
     engine_context: EngineContext
     engine_type: str = "baileys"
     isolation: Isolation = Isolation.KERNEL
+    databases: Sequence[str] = ("main.sqlite", "openwa.sqlite")
     answer_timeout_s: float = 5.0
     forward_silence_s: float = 60.0
 
@@ -279,6 +281,11 @@ class OpenwaEngine:
     ) -> bool:
         return await self._files.run(session.session_id, partial(work, of_session(directory), session.session_id))
 
+    async def inspect_data(self, session: Session, directory: Path) -> DataState:
+        """Return which `data/` and which databases are in the session's directory now."""
+        look = partial(_data_state, of_session(directory).child("data"), self._setup.databases)
+        return await self._files.run(session.session_id, look)
+
     async def release(self, session: Session, launch: Launch) -> None:
         """Close our connections to this launch.
 
@@ -370,6 +377,11 @@ def _is_started(answer: Answer) -> bool:
 async def _shown_image(client: EngineClient, inner_id: str) -> bytes | None:
     shown = await client.qr(inner_id)
     return mapping.image_of(shown.code) if shown is not None and shown.status == "qr_ready" else None
+
+
+def _data_state(data: ForeignPath, names: Sequence[str]) -> DataState:
+    found = ((name, identity_of(data.child(name))) for name in names)
+    return DataState(directory=identity_of(data), databases={name: file for name, file in found if file is not None})
 
 
 def _build(values: EngineValues) -> OpenwaEngine:

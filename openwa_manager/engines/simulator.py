@@ -12,11 +12,12 @@ from openwa_manager.engines.program import FixedProgram
 from openwa_manager.engines.recipe import EngineValues, Recipe
 
 _MODULE = "openwa_manager.simulator"
+_DATABASES = ("main.json", "openwa.json")
 
 
 def _build(values: EngineValues) -> OpenwaEngine:
     program = FixedProgram((sys.executable, "-m", _MODULE), _code())
-    setup = replace(OpenwaSetup.of(values, program), isolation=_isolation(""))
+    setup = replace(OpenwaSetup.of(values, program), isolation=_isolation(""), databases=_DATABASES)
     return OpenwaEngine(setup, values.clock, values.files)
 
 

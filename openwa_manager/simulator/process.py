@@ -22,10 +22,11 @@ from openwa_manager.simulator.routes.system import SystemRoutes
 from openwa_manager.simulator.routes.webhooks import WebhookRoutes
 from openwa_manager.simulator.settings import BadEnvironmentError, Settings, Vices, read_settings, read_vices
 from openwa_manager.simulator.state.addresses import AddressGuard
+from openwa_manager.simulator.state.database import CorruptDataError, DatabaseLostError
 from openwa_manager.simulator.state.keys import Keys
 from openwa_manager.simulator.state.messages import Batches, Messages
 from openwa_manager.simulator.state.sessions import Sessions
-from openwa_manager.simulator.state.storage import CorruptDataError, Storage
+from openwa_manager.simulator.state.storage import Storage
 from openwa_manager.simulator.state.webhooks import Dispatcher
 
 #: libuv closes descriptors up to this one to its children, and leaks the others: so do we.
@@ -64,7 +65,7 @@ class Process:
             await self._stop_asked.wait()
             await self._drain(server, dispatcher, sessions)
             log("Shutdown complete")
-            _exit(self._exit_code)
+            _exit(self._exit_code if self._is_stored() else 1)
         return self._exit_code
 
     def _pipeline(self, keys: Keys, dispatcher: Dispatcher, sessions: Sessions, tasks: asyncio.TaskGroup) -> Pipeline:
@@ -79,7 +80,17 @@ class Process:
             *WebhookRoutes(self._storage, dispatcher, guard).routes(),
         ]
         throttle = Throttle(self._settings.rate_limits)
-        return Pipeline(routes, keys, throttle, shows_detail=self._settings.shows_validation_detail)
+        shows_detail = self._settings.shows_validation_detail
+        return Pipeline(routes, keys, throttle, self._storage.openwa, shows_detail=shows_detail)
+
+    def _is_stored(self) -> bool:
+        """Tell whether the last state could be stored; OpenWA ends with 1 when it cannot."""
+        try:
+            self._storage.openwa.require_writable()
+        except DatabaseLostError as error:
+            log(f"Shutdown teardown failed — exiting non-zero: {error}", level="ERROR")
+            return False
+        return True
 
     async def _drain(self, server: Server, dispatcher: Dispatcher, sessions: Sessions) -> None:
         """Stop as Nest does: wait, answer the clients, end the engines (no event is posted), finish the webhooks."""

@@ -42,6 +42,7 @@ from openwa_manager.services.delivery.attempts import EnvelopeWriter
 from openwa_manager.services.delivery.dispatcher import Dispatcher
 from openwa_manager.services.host_state import HostState
 from openwa_manager.services.messaging.pacing import Pacing
+from openwa_manager.services.monitoring.data_inspector import DataInspector
 from openwa_manager.services.monitoring.health import HealthReader, HealthSources
 from openwa_manager.services.monitoring.metrics_collector import MetricsCollector
 from openwa_manager.services.sessions.directory import SessionDirectory
@@ -310,6 +311,7 @@ def _gateway(world: World, dependencies: Dependencies, gap_s: float) -> GatewayD
         pacing=Pacing(dependencies.clock, lambda: 0.5, gap_s, gap_s),
         send_hold_s=HOLD_S,
         health=_health_of(world),
+        inspector=DataInspector(dependencies.clock, 60.0, world.inbox.running_engines, dependencies.directory),
         usage=world.used.get,
         kill=partial(force_kill, world.requests, dependencies),
         version="0.1.0",

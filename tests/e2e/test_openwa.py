@@ -1,9 +1,12 @@
 """What OpenWA does to its supervisor, the same for the simulator and for the real program with a fake WhatsApp."""
 
 import os
+import shutil
 import signal
 import time
 from collections.abc import Callable
+from contextlib import suppress
+from pathlib import Path
 
 import pytest
 
@@ -196,3 +199,69 @@ def test_ten_sessions_survive_a_storm_with_the_daemon_killed_in_it(
     for name in names:
         numbers = [event["seq"] for event in upstream.of(name) if event["seq"] is not None]
         assert numbers == list(range(1, len(numbers) + 1))
+
+
+def lose_directory(data: Path) -> None:
+    shutil.rmtree(data)
+
+
+def empty_database(data: Path) -> None:
+    for database in data.glob("openwa.*"):
+        os.truncate(database, 0)
+
+
+@in_both_worlds
+@pytest.mark.parametrize("lose", [lose_directory, empty_database])
+def test_an_engine_that_lost_its_data_fails_and_shows_no_new_code(
+    serve: Serve, phones: Phones, upstream: Upstream, lose: Callable[[Path], None]
+) -> None:
+    daemon = begin(serve, phones, upstream)
+    pair(daemon, phones, "acme")
+    shown = len(upstream.of("acme", "session.qr"))
+
+    lose(daemon.home / "sessions" / "acme" / "data")
+    session = daemon.until("acme", "failed", within_s=SLOW_S).body
+
+    reason = session["reason"]
+    assert isinstance(reason, dict)
+    assert reason["code"] == "engine_data_lost"
+    assert "put its files back" in str(reason["detail"])
+    assert (session["pid"], session["desired"]) == (None, "running")
+    assert session["restarts"] == {"count": 0, "last_reason": "engine_data_lost", "next_at": None}
+    assert eventually(lambda: upstream.of("acme", "session.failed"))[0]["reason"] == "engine_data_lost"
+    assert len(upstream.of("acme", "session.qr")) == shown
+
+
+@in_both_worlds
+def test_data_lost_while_no_daemon_watched_is_noticed_by_the_next(
+    serve: Serve, phones: Phones, upstream: Upstream
+) -> None:
+    daemon = begin(serve, phones, upstream)
+    pair(daemon, phones, "acme", "other")
+    data = daemon.home / "sessions" / "acme" / "data"
+    daemon.kill()
+
+    shutil.copytree(data, data.with_name("copy"))
+    shutil.rmtree(data)
+    data.with_name("copy").rename(data)
+    daemon.start()
+
+    daemon.until("acme", "failed", within_s=SLOW_S)
+    assert daemon.session("other").body["status"] == "connected"
+
+
+@in_both_worlds
+def test_a_session_whose_data_went_with_its_engine_shows_no_new_code(
+    serve: Serve, phones: Phones, upstream: Upstream
+) -> None:
+    daemon = begin(serve, phones, upstream)
+    pair(daemon, phones, "acme")
+
+    shutil.rmtree(daemon.home / "sessions" / "acme" / "data")
+    with suppress(ProcessLookupError):
+        os.kill(daemon.registry()["acme"], signal.SIGKILL)
+    failed = daemon.until("acme", "failed", within_s=SLOW_S).body
+    daemon.ask("POST", "/v1/sessions/acme/start")
+
+    assert failed["reason"]["code"] == "engine_data_lost"  # type: ignore[index,call-overload]
+    daemon.until("acme", "qr_ready", within_s=SLOW_S)

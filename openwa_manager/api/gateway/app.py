@@ -13,6 +13,7 @@ from openwa_manager.domain.access.roles import Role
 from openwa_manager.domain.session.session import SessionId, Usage
 from openwa_manager.engines.openwa import OpenwaEngine
 from openwa_manager.services.messaging.pacing import Pacing
+from openwa_manager.services.monitoring.data_inspector import DataInspector
 from openwa_manager.services.monitoring.health import HealthReader
 from openwa_manager.services.sessions.directory import SessionDirectory
 from openwa_manager.services.sessions.engine_inbox import EngineInbox
@@ -35,6 +36,7 @@ class GatewayDependencies:
     pacing: Pacing
     send_hold_s: float
     health: HealthReader
+    inspector: DataInspector
     usage: Callable[[SessionId], Usage | None]
     kill: Callable[[SessionId], Awaitable[None]]
     version: str
@@ -44,8 +46,15 @@ class GatewayDependencies:
 def gateway_routes(dependencies: GatewayDependencies) -> tuple[Route, ...]:
     """Return every route below `/api`."""
     sessions = dependencies.sessions
-    finder, hold_s = SessionFinder(sessions), dependencies.send_hold_s
-    forwarding = Forwarding(dependencies.inbox, finder, dependencies.engines, dependencies.pacing, hold_s)
+    finder = SessionFinder(sessions)
+    forwarding = Forwarding(
+        dependencies.inbox,
+        finder,
+        dependencies.engines,
+        dependencies.pacing,
+        dependencies.send_hold_s,
+        dependencies.inspector,
+    )
     own = GatewaySessions(sessions, dependencies.requests, finder, forwarding, dependencies.usage, dependencies.kill)
     return (
         *InstanceRoutes(sessions, finder, dependencies.health, dependencies.version, dependencies.now).table(),

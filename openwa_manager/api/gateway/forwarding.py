@@ -27,6 +27,7 @@ from openwa_manager.engines.environment import is_own_webhook
 from openwa_manager.engines.forwarding import ForwardedRequest
 from openwa_manager.engines.openwa import OpenwaEngine
 from openwa_manager.services.messaging.pacing import Pacing, Turn
+from openwa_manager.services.monitoring.data_inspector import DataInspector
 from openwa_manager.services.sessions.engine_inbox import EngineInbox
 
 #: How many large bodies of the guide's are in memory at once; all others are handed on as they come.
@@ -115,7 +116,9 @@ class Forwarding:
         engines: Mapping[str, OpenwaEngine],
         pacing: Pacing,
         hold_s: float,
+        inspector: DataInspector,
     ) -> None:
+        self._inspector = inspector
         self._inbox = inbox
         self._finder = finder
         self._engines = engines
@@ -176,6 +179,8 @@ class Forwarding:
         is_guides = guide.may_be_guide(where.words)
         if is_guides and not isinstance(body, Upload):
             said = guide.translate(where.words[1], body or b"", request.content_type)
+        if not await self._inspector.before_send(session_id):
+            raise not_connected()
         async with self._pacing.turn(session_id, self._hold_s) as turn, AsyncExitStack() as stack:
             if is_guides and isinstance(body, Upload):
                 await stack.enter_async_context(self._large_bodies)

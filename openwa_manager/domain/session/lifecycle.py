@@ -17,6 +17,7 @@ from openwa_manager.domain.session.stimuli import (
     BringUpRefused,
     ChangeRequested,
     CredentialsRestored,
+    DataInspected,
     Deadline,
     DeadlinePassed,
     DeleteRequested,
@@ -91,7 +92,8 @@ from openwa_manager.domain.session.stimuli import (
 # What is recorded. A decision is written before it is acted on, and in one transaction: the session, the step of its
 # timeline, its events. Commands are not stored. After a crash of the daemon the row says what was going on, and
 # `Resumed` decides anew from there: adopt, end, restart. A change nobody would miss, like `last_seen_at`, is not worth
-# a write of its own: `Decided.is_durable` is False and it is written with the next one that is.
+# a write of its own: `Decided.is_durable` is False and it is written with the next one that is. What is learnt of a
+# launch is always worth one: the next daemon cannot learn it again.
 #
 # What is told. The events of a changed status or link come from comparing the session before and after
 # (announcements.py), so no transition can forget one. A transition adds only what the comparison cannot know.
@@ -246,6 +248,7 @@ ROWS: tuple[Row, ...] = (
     _Row(BringUpRefused, process.bring_up_refused, _same(_STARTING)),
     _Row(EngineReady, process.engine_ready, {_STARTING: (_RUNNING,), _RUNNING: (_RUNNING,)}),
     _Row(EngineFaulted, process.engine_faulted, {_STARTING: (_STOPPING,), _RUNNING: (_STOPPING,)}),
+    _Row(DataInspected, process.data_inspected, {_RUNNING: (_RUNNING, _STOPPING)}),
     _Row(ProcessExited, process.process_exited, {_STARTING: (_BACKOFF, _FAILED), _RUNNING: (_BACKOFF, _FAILED)}),
     _Row(EngineEnded, process.engine_ended, {_STOPPING: _AFTER_END}),
     _Row(RemovalHindered, process.removal_hindered, _same(_STOPPING)),
@@ -324,7 +327,7 @@ def _decided(before: Session, stimulus: Stimulus, moment: Moment, outcome: Outco
     after = outcome.session
     changes = () if after is before else changes_of(before, outcome)
     events = numbered(after, [*changes, *outcome.announcements], moment.at)
-    is_durable = bool(outcome.decision or events or outcome.is_gone)
+    is_durable = bool(outcome.decision or events or outcome.is_gone or after.launch is not before.launch)
     if is_durable:
         after = replace(after, event_seq=last_number(after, events), updated_at=moment.at)
     steps: tuple[Step, ...] = ()

@@ -6,6 +6,7 @@ from typing import assert_never
 from openwa_manager.domain.session.commands import BringUp, Dequeue, End, Forget, Spawn, Sweep, WatchExit
 from openwa_manager.domain.session.context import Announcement, Context, Dropped, Outcome
 from openwa_manager.domain.session.reasons import (
+    DataLost,
     HostLimitReached,
     NotRemoved,
     NotUp,
@@ -29,6 +30,7 @@ from openwa_manager.domain.session.session import (
 from openwa_manager.domain.session.stimuli import (
     BringUpRefused,
     CredentialsRestored,
+    DataInspected,
     DirectoryRemoved,
     EngineEnded,
     EngineFaulted,
@@ -149,6 +151,18 @@ def engine_faulted(stimulus: EngineFaulted, context: Context) -> Outcome:
     ending = Ending(after=AFTER[stimulus.code], cause=stimulus.code)
     detail = context.reason(stimulus.code, stimulus.facts).detail
     return stopping(context, ending, stimulus.facts).with_evidence(detail=detail)
+
+
+def data_inspected(stimulus: DataInspected, context: Context) -> Outcome | Dropped:
+    """Remember which files the engine works on; end one that has lost them, for a restart would make a new instance."""
+    session, launch = context.session, _launch_of(context.session)
+    loss = None if launch.data is None else stimulus.data.loss_since(launch.data)
+    if loss is not None:
+        ending = Ending(after=AFTER[ReasonCode.ENGINE_DATA_LOST], cause=ReasonCode.ENGINE_DATA_LOST)
+        return stopping(context, ending, DataLost(loss=loss)).with_evidence(loss=loss.value)
+    if stimulus.data == launch.data:
+        return Dropped(why="nothing new")
+    return Outcome(session=replace(session, launch=replace(launch, data=stimulus.data)))
 
 
 def supervision_failed(stimulus: SupervisionFailed, context: Context) -> Outcome:

@@ -17,6 +17,7 @@ class ReasonCode(StrEnum):
     LAUNCH_FAILED = "launch_failed"
     PORT_IN_USE = "port_in_use"
     OWNED_ELSEWHERE = "owned_elsewhere"
+    ENGINE_DATA_LOST = "engine_data_lost"
     HOST_LIMIT = "host_limit"
     MEMORY_LOW = "memory_low"
     ENGINE_EXITED = "engine_exited"
@@ -65,6 +66,14 @@ class Resource(StrEnum):
 
     MEMORY = "memory"
     DISK = "disk"
+
+
+class DataLoss(StrEnum):
+    """What became of the files an engine works on; the values are read by people."""
+
+    DIRECTORY_REMOVED = "the engine's data directory is gone"
+    DIRECTORY_REPLACED = "the engine's data directory is another one than it was started with"
+    DATABASE_LOST = "a database of the engine is empty, gone, or another one than it was started with"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -198,6 +207,18 @@ class ProbesMissed:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class DataLost:
+    """The files the engine works on are not there any more; nothing is started by itself, for it would be a new one."""
+
+    loss: DataLoss
+
+    @property
+    def sentence(self) -> str:
+        """Return it for people."""
+        return f"{self.loss}: put its files back, then start the session; without them it shows a new code"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class MemoryExcess:
     """The engine and its descendants use more than their limit; a soft one counts only while the session is idle."""
 
@@ -312,6 +333,7 @@ Facts = (
     | NotUp
     | Exited
     | ProbesMissed
+    | DataLost
     | MemoryExcess
     | Silence
     | NotConnected
@@ -329,6 +351,7 @@ SENTENCES: Mapping[ReasonCode, str] = {
     ReasonCode.LAUNCH_FAILED: "the engine's program could not be started",
     ReasonCode.PORT_IN_USE: "its port is taken",
     ReasonCode.OWNED_ELSEWHERE: "another process holds this session's lock",
+    ReasonCode.ENGINE_DATA_LOST: "the engine's data is lost",
     ReasonCode.HOST_LIMIT: "the host has run out of something that a new process needs",
     ReasonCode.MEMORY_LOW: "the host is short of memory",
     ReasonCode.ENGINE_EXITED: "the engine exited",

@@ -61,6 +61,11 @@ class ProbePolicy:
     misses: int = 4
     silence_s: float = 120.0
 
+    @property
+    def inspection_s(self) -> float:
+        """Return how often an engine's files are looked at: with every fourth probe, a little early."""
+        return self.period_s * 3.5
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class OfflinePolicy:
@@ -88,6 +93,7 @@ AFTER: Mapping[ReasonCode, After] = {
     ReasonCode.INTERNAL_ERROR: After.FAIL,
     ReasonCode.LAUNCH_FAILED: After.FAIL,
     ReasonCode.OWNED_ELSEWHERE: After.FAIL,
+    ReasonCode.ENGINE_DATA_LOST: After.FAIL,
     ReasonCode.QR_NOT_PRODUCED: After.START_AGAIN,
     ReasonCode.LINK_TIMEOUT: After.START_AGAIN,
     ReasonCode.MEMORY_LIMIT: After.START_AGAIN,
@@ -99,6 +105,10 @@ AFTER: Mapping[ReasonCode, After] = {
     ReasonCode.BANNED: After.STAY_STOPPED,
     ReasonCode.LOGGED_OUT: After.STAY_STOPPED,
 }
+
+
+#: Failures after which only a person can go on: another try would do harm.
+NOT_RETRIED = frozenset({ReasonCode.ENGINE_DATA_LOST})
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import NewType
 
 from openwa_manager.domain.foreign_path import ForeignPath, of_session
-from openwa_manager.domain.session.reasons import Reason, ReasonCode
+from openwa_manager.domain.session.reasons import DataLoss, Reason, ReasonCode
 
 SessionId = NewType("SessionId", str)
 LaunchId = NewType("LaunchId", str)
@@ -105,11 +105,30 @@ class Identity:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class DataState:
+    """Which files an engine works on, as seen at one look: each is known by its device and inode.
+
+    `directory` None means that there is none. `databases` by name; one that is missing or empty is left out.
+    """
+
+    directory: str | None
+    databases: Mapping[str, str] = field(default_factory=dict)
+
+    def loss_since(self, earlier: "DataState") -> DataLoss | None:
+        """Return what was lost since an earlier look; None: nothing. What was not there then cannot be lost."""
+        if earlier.directory is not None and self.directory != earlier.directory:
+            return DataLoss.DIRECTORY_REMOVED if self.directory is None else DataLoss.DIRECTORY_REPLACED
+        is_whole = all(self.databases.get(name) == file for name, file in earlier.databases.items())
+        return None if is_whole else DataLoss.DATABASE_LOST
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Launch:
     """One start of the session's engine.
 
     `number` counts the session's launches from 1; `identity` is None between the record and the spawn;
-    `secret` signs the engine's webhooks to our intake; `cause` says why this launch was made.
+    `secret` signs the engine's webhooks to our intake; `cause` says why this launch was made. `data` is what its files
+    were once it was up (None: not looked at yet).
     """
 
     launch_id: LaunchId
@@ -119,6 +138,7 @@ class Launch:
     cause: ReasonCode
     launched_at: float
     identity: Identity | None = None
+    data: DataState | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

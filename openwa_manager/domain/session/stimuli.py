@@ -6,7 +6,7 @@ from enum import Enum, StrEnum
 
 from openwa_manager.domain.delivery.events import Json
 from openwa_manager.domain.session.reasons import Facts, HostLimit, ReasonCode, Restriction
-from openwa_manager.domain.session.session import Exit, Identity, Launch, LaunchId, Spec
+from openwa_manager.domain.session.session import DataState, Exit, Identity, Launch, LaunchId, Spec
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -146,6 +146,13 @@ class EngineFaulted(LaunchObservation):
 
     code: ReasonCode
     facts: Facts | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DataInspected(LaunchObservation):
+    """The files the engine works on were looked at."""
+
+    data: DataState
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -5,7 +5,7 @@ from dataclasses import replace
 from openwa_manager.domain.session.commands import End, Enqueue, ForgetCredentials, RemoveQr, Sweep
 from openwa_manager.domain.session.context import Announcement, Context, Outcome
 from openwa_manager.domain.session.reasons import Exited, Facts, Queued, Reason, ReasonCode, Requested, RequestedAction
-from openwa_manager.domain.session.restart import AFTER, after_crash
+from openwa_manager.domain.session.restart import AFTER, NOT_RETRIED, after_crash
 from openwa_manager.domain.session.session import (
     STICKY_LINKS,
     After,
@@ -125,15 +125,15 @@ def _facts_of(session: Session, cause: ReasonCode, ended: Exit) -> Facts | None:
 
 
 def failed(context: Context, code: ReasonCode, facts: Facts | None = None) -> Outcome:
-    """Give up for now; one more try comes with each slow retry."""
-    delay_s = context.policy.restart.slow_retry_s
+    """Give up for now; one more try comes with each slow retry, unless only a person can go on."""
+    delay_s = None if code in NOT_RETRIED else context.policy.restart.slow_retry_s
+    next_at = None if delay_s is None else context.moment.at + delay_s
     reason = context.reason(code, facts)
     session = replace(
         unlaunched(context.session),
         process=ProcessState.FAILED,
         reason=reason,
-        restarts=replace(context.session.restarts, last_reason=code, next_at=context.moment.at + delay_s, is_slow=True),
+        restarts=replace(context.session.restarts, last_reason=code, next_at=next_at, is_slow=True),
     )
-    return Outcome(
-        session=session, decision=f"give up, next try in {delay_s:.0f} s", commands=(RemoveQr(),)
-    ).with_evidence(detail=reason.detail)
+    decision = "give up until it is started" if delay_s is None else f"give up, next try in {delay_s:.0f} s"
+    return Outcome(session=session, decision=decision, commands=(RemoveQr(),)).with_evidence(detail=reason.detail)

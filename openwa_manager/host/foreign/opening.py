@@ -87,6 +87,24 @@ def status_of(place: ForeignPath) -> os.stat_result | None:
         return None
 
 
+def identity_of(place: ForeignPath) -> str | None:
+    """Return by what this file or directory is told from all others, `<device>:<inode>`.
+
+    None when nothing lies there, or a file without content. Raises OSError when that cannot be told.
+    """
+    try:
+        with opened_directory(place.parent) as folder:
+            status = os.stat(place.name, dir_fd=folder, follow_symlinks=False)
+    except (FileNotFoundError, NotADirectoryError):
+        return None
+    except OSError as error:
+        if error.errno == errno.ELOOP:  # a link in place of a directory
+            return None
+        raise
+    is_empty = stat.S_ISREG(status.st_mode) and not status.st_size
+    return None if is_empty else f"{status.st_dev}:{status.st_ino}"
+
+
 def plain_status_of(place: ForeignPath) -> os.stat_result | None:
     """Return the status of a plain file; None when there is none."""
     status = status_of(place)

@@ -16,6 +16,7 @@ from openwa_manager.domain.session.session import LaunchId, LinkState, SessionId
 from openwa_manager.domain.session.stimuli import ActivitySeen, EngineFaulted, LinkReport, LinkReported, SilenceNoticed
 from openwa_manager.host.foreign.opening import plain_status_of
 from openwa_manager.processes.host_limits import is_host_limit
+from openwa_manager.services.monitoring.data_inspector import DataInspector
 from openwa_manager.services.sessions.engine_inbox import RunningEngine
 
 _log = structlog.get_logger()
@@ -64,7 +65,9 @@ class Prober:
         chance: Callable[[], float],
         policy: ProbePolicy,
         running_engines: Callable[[], list[RunningEngine]],
+        inspector: DataInspector,
     ) -> None:
+        self._inspector = inspector
         self._clock = clock
         self._chance = chance
         self._policy = policy
@@ -141,6 +144,7 @@ class Prober:
             return
         record = self._records[session_id] = replace(self._note_life(running, record), due_boot_s=next_s)
         self._judge(running, record)
+        await self._inspector.after_probe(running, was_answered=not record.misses)
 
     def _has_slept_since(self, began_s: float) -> bool:
         """Tell whether this probe went unanswered because the daemon, not the engine, was stopped."""

@@ -1,14 +1,21 @@
 """Carries out what a supervisor decided; what comes of it goes back into its mailbox as a stimulus."""
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
+from contextlib import suppress
 from pathlib import Path
 from typing import assert_never
 
 import structlog
 
-from openwa_manager.domain.errors import EngineError, FilesStuckError, LaunchFailedError, OwnedElsewhereError
-from openwa_manager.domain.ports import KeepsCredentials, LaunchPlan, Target
+from openwa_manager.domain.errors import (
+    EngineDataLostError,
+    EngineError,
+    FilesStuckError,
+    LaunchFailedError,
+    OwnedElsewhereError,
+)
+from openwa_manager.domain.ports import KeepsCredentials, KeepsData, LaunchPlan, Target
 from openwa_manager.domain.session.commands import (
     BringUp,
     CheckCredentials,
@@ -25,11 +32,13 @@ from openwa_manager.domain.session.commands import (
     Sweep,
     WatchExit,
 )
-from openwa_manager.domain.session.reasons import ReasonCode
+from openwa_manager.domain.session.link import is_paired
+from openwa_manager.domain.session.reasons import DataLoss, DataLost, ReasonCode
 from openwa_manager.domain.session.session import Identity, Launch, ProcessState, Session
 from openwa_manager.domain.session.stimuli import (
     BringUpRefused,
     CredentialsRestored,
+    DataInspected,
     DirectoryRemoved,
     EngineEnded,
     EngineFaulted,
@@ -51,6 +60,11 @@ _PORT_TAKEN = "EADDRINUSE"
 #: How long to wait before the next try at a launch for which the host had run out of something.
 _LAUNCH_RETRY_S = 1.0
 _RETRY_FIRST_S, _RETRY_MAX_S = 0.5, 15.0
+#: What a launch may fail for that is more than `launch_failed`.
+_FAILURES: Mapping[type[Exception], ReasonCode] = {
+    OwnedElsewhereError: ReasonCode.OWNED_ELSEWHERE,
+    EngineDataLostError: ReasonCode.ENGINE_DATA_LOST,
+}
 
 
 class Executor:
@@ -211,9 +225,16 @@ class Executor:
         await self._files.make()
         expected = CodeExpected(session_id=session.session_id, launch_id=launch.launch_id)
         self._dependencies.changes.code_expected.publish(expected)
+        if isinstance(engine, KeepsData) and is_paired(session) and launch.cause is not ReasonCode.REQUESTED:
+            await self._require_data(engine)
         if isinstance(engine, KeepsCredentials) and await engine.restore_credentials(session, self._directory):
             self._tell(CredentialsRestored(launch_id=launch.launch_id))
         return await engine.plan(session, launch, self._directory)
+
+    async def _require_data(self, engine: KeepsData) -> None:
+        """Let nobody find a new code by surprise, where an account was linked when the engine ran last."""
+        if (await engine.inspect_data(self._current(), self._directory)).directory is None:
+            raise EngineDataLostError(DataLost(loss=DataLoss.DIRECTORY_REMOVED).sentence)
 
     async def _update_credentials(self, command: KeepCredentials | ForgetCredentials) -> None:
         session = self._current()
@@ -254,12 +275,20 @@ class Executor:
         session, clock, pause_s = self._current(), self._dependencies.clock, _RETRY_FIRST_S
         while True:
             try:
-                return await self._dependencies.engine_of(session).bring_up(session, launch, self._tell)
+                await self._dependencies.engine_of(session).bring_up(session, launch, self._tell)
+                return await self._inspect_data(launch)
             except EngineError as error:
                 _log.warning("bring_up_failed", session_id=session.session_id, error=str(error), retry_in_s=pause_s)
                 self._tell(BringUpRefused(launch_id=launch.launch_id, detail=str(error)))
             await clock.sleep_until(clock.now().boot_s + pause_s)
             pause_s = min(_RETRY_MAX_S, pause_s * 2)
+
+    async def _inspect_data(self, launch: Launch) -> None:
+        engine = self._dependencies.engine_of(self._current())
+        if isinstance(engine, KeepsData):
+            with suppress(FilesStuckError, OSError):  # the probes look again
+                data = await engine.inspect_data(self._current(), self._directory)
+                self._tell(DataInspected(launch_id=launch.launch_id, data=data))
 
     async def _observe(self, launch: Launch) -> None:
         """Ask the engine how its link is; for hints that arrive meanwhile it is asked once more."""
@@ -304,5 +333,5 @@ class Executor:
 
 
 def _launch_failed(launch: Launch, error: Exception) -> LaunchFailed:
-    code = ReasonCode.OWNED_ELSEWHERE if isinstance(error, OwnedElsewhereError) else ReasonCode.LAUNCH_FAILED
+    code = next((code for kind, code in _FAILURES.items() if isinstance(error, kind)), ReasonCode.LAUNCH_FAILED)
     return LaunchFailed(launch_id=launch.launch_id, code=code, detail=str(error))

@@ -12,6 +12,7 @@ from openwa_manager.simulator.http.throttle import Throttle
 from openwa_manager.simulator.http.validation import Field, bad_body, complaints
 from openwa_manager.simulator.http.wire import Json, Request, Response, path_segments
 from openwa_manager.simulator.log import log
+from openwa_manager.simulator.state.database import Database, DatabaseLostError
 from openwa_manager.simulator.state.keys import Keys
 from openwa_manager.simulator.state.storage import KeyRow
 
@@ -105,7 +106,10 @@ def _parse_body(request: Request) -> dict[str, Json]:
 class Pipeline:
     """The route table, and what a request passes on its way to a handler."""
 
-    def __init__(self, routes: Iterable[Route], keys: Keys, throttle: Throttle, *, shows_detail: bool) -> None:
+    def __init__(
+        self, routes: Iterable[Route], keys: Keys, throttle: Throttle, database: Database, *, shows_detail: bool
+    ) -> None:
+        self._database = database
         self._routes = tuple(routes)
         self._keys = keys
         self._throttle = throttle
@@ -119,6 +123,9 @@ class Pipeline:
             response = await self._answer(request, headers)
         except HttpError as error:
             response = error.as_response()
+        except DatabaseLostError as error:
+            log(str(error), level="ERROR")
+            response = internal_error().as_response()
         if response.status >= 500 and request.path != "/api/health/ready":
             log(f"{request.method} {request.path} answered {response.status}", level="ERROR")
         return replace(response, headers=headers | response.headers)
@@ -130,6 +137,8 @@ class Pipeline:
         if not route.is_open:
             headers |= self._throttle.admit(f"{route.method} {route.path}")
             key = self._keys.authorize(request, params.get("sessionId"), route.role, is_global=route.is_global)
+            if route.segments[1] != "auth":  # keys are in a database of their own
+                self._database.require_readable()
         if route.takes_uuid and not _UUID.fullmatch(params["sessionId"]):
             raise refusal(400, "Validation failed (uuid is expected)")
         if route.body is not None:

@@ -54,10 +54,11 @@ class Keys:
         return next((row for row in self._storage.keys.values() if row.key_hash == wanted), None)
 
     def authorize(self, request: Request, session_id: str | None, role: str, *, is_global: bool = False) -> KeyRow:
-        """Return the key behind a request. Raises: HttpError when it may not make it."""
+        """Return the key behind a request. Raises: HttpError, DatabaseLostError."""
         key = presented_key(request)
         if key is None:
             raise refusal(401, "API key is required")
+        self._storage.main.require_readable()
         row = self.find(key)
         if row is None:
             raise refusal(401, "Invalid API key")

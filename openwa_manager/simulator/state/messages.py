@@ -97,6 +97,7 @@ class Messages:
     async def send(self, session_id: str, message: Outgoing, *, types: bool = True) -> dict[str, Json]:
         """Send a message, after typing it for a while. Raises: HttpError."""
         self._sessions.ready_engine(session_id)
+        self._sessions.database.require_writable()  # OpenWA stores a message before it hands it to WhatsApp
         if types and message.kind == "text" and self._settings.simulates_typing:
             await asyncio.sleep(min(5.0, 0.5 + 0.045 * len(message.text)))
             self._sessions.ready_engine(session_id)

@@ -10,6 +10,7 @@ from openwa_manager.simulator.http.errors import not_connected, not_started, ref
 from openwa_manager.simulator.http.wire import Json
 from openwa_manager.simulator.log import log
 from openwa_manager.simulator.settings import Vices
+from openwa_manager.simulator.state.database import DatabaseLostError
 from openwa_manager.simulator.state.storage import SessionRow, Storage
 from openwa_manager.simulator.state.webhooks import Dispatcher
 from openwa_manager.simulator.whatsapp.credentials import Account, AuthDirectory
@@ -33,9 +34,16 @@ class EngineReports:
         row = self._storage.sessions[session_id]
         if row.status == status:
             return
-        self._storage.update(replace(row, status=status))
+        self._store(replace(row, status=status))
         log(f"Session {row.name} is {status}")
         self._dispatcher.dispatch(session_id, "session.status", {"sessionId": session_id, "status": status})
+
+    def _store(self, row: SessionRow) -> None:
+        """Write a row that nobody waits for; that it could not be written shows in the log only, as in OpenWA."""
+        try:
+            self._storage.update(row)
+        except DatabaseLostError as error:
+            log(f"Failed to store session {row.name}: {error}", level="ERROR")
 
     def code_shown(self, session_id: str, code: Code) -> None:
         """Tell a new QR code, and write it to `qr.png` if this process plays an engine that does."""
@@ -53,7 +61,7 @@ class EngineReports:
             connected_at=now,
             last_active=now,
         )
-        self._storage.update(row)
+        self._store(row)
         self.status_changed(session_id, "ready")
         data: dict[str, Json] = {"sessionId": session_id, "phone": account.phone, "pushName": account.push_name}
         self._dispatcher.dispatch(session_id, "session.authenticated", data)
@@ -75,6 +83,7 @@ class Sessions:
     """Creates, starts and ends sessions."""
 
     def __init__(self, home: Path, storage: Storage, dispatcher: Dispatcher, vices: Vices) -> None:
+        self.database = storage.openwa
         self._home = home
         self._storage = storage
         self._dispatcher = dispatcher
@@ -148,6 +157,7 @@ class Sessions:
         """Change reconnect settings and return all of them; None resets one to its default."""
         row = self.get(session_id)
         merged: dict[str, Json] = {name: value for name, value in (row.config | changes).items() if value is not None}
+        self._storage.openwa.require_writable()
         if changes:
             self._storage.update(replace(row, config=merged))
         return {

@@ -1,20 +1,15 @@
 """What survives a restart: sessions, webhooks, keys and failed deliveries, as JSON files under ./data."""
 
-import json
-import os
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
-from typing import TypeVar, cast
+from typing import TypeVar
 
 from openwa_manager.simulator.clock import iso_now_whole
 from openwa_manager.simulator.http.wire import Json
+from openwa_manager.simulator.state.database import CorruptDataError, Database
 
 #: Statuses that no engine can have after a restart; OpenWA resets such rows to `disconnected` at boot.
 ACTIVE_STATUSES = frozenset({"initializing", "qr_ready", "authenticating", "ready"})
-
-
-class CorruptDataError(Exception):
-    """A data file cannot be read; the message is what OpenWA logs."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -99,8 +94,8 @@ class Storage:
     """The two databases of an instance: `main` (keys) and `openwa` (everything else)."""
 
     def __init__(self, data_dir: Path) -> None:
-        self._main_file = data_dir / "main.json"
-        self._openwa_file = data_dir / "openwa.json"
+        self.main = Database(data_dir / "main.json")
+        self.openwa = Database(data_dir / "openwa.json")
         self.keys: Table[KeyRow] = Table()
         self.sessions: Table[SessionRow] = Table()
         self.webhooks: Table[WebhookRow] = Table()
@@ -108,8 +103,8 @@ class Storage:
 
     def load(self) -> None:
         """Read both files; a missing or empty one is a new instance. Raises: CorruptDataError, OSError."""
-        main = _read_tables(self._main_file)
-        openwa = _read_tables(self._openwa_file)
+        main = self.main.load()
+        openwa = self.openwa.load()
         try:
             _fill(self.keys, KeyRow, main.get("api_keys", []))
             _fill(self.sessions, SessionRow, openwa.get("sessions", []))
@@ -126,45 +121,25 @@ class Storage:
         self.save()
 
     def update(self, row: SessionRow) -> None:
-        """Write a changed session with the time of the change."""
+        """Write a changed session with the time of the change. Raises: DatabaseLostError."""
         self.sessions.put(replace(row, updated_at=iso_now_whole()))
         self.save()
 
     def save_keys(self) -> None:
-        """Write the keys."""
-        _write_tables(self._main_file, {"api_keys": [asdict(row) for row in self.keys.values()]})
+        """Write the keys. Raises: DatabaseLostError."""
+        self.main.write({"api_keys": [asdict(row) for row in self.keys.values()]})
 
     def save(self) -> None:
-        """Write everything but the keys."""
+        """Write everything but the keys. Raises: DatabaseLostError."""
         tables = {
             "sessions": [asdict(row) for row in self.sessions.values()],
             "webhooks": [asdict(row) for row in self.webhooks.values()],
             "webhook_delivery_failures": [asdict(row) for row in self.delivery_failures.values()],
         }
-        _write_tables(self._openwa_file, tables)
+        self.openwa.write(tables)
 
 
 def _fill(table: Table[Row], kind: type[Row], rows: list[dict[str, Json]]) -> None:
     for row in rows:
         # The file is our own; a field of another type than we wrote would be its owner's doing.
         table.put(kind(**row))  # type: ignore[arg-type]
-
-
-def _read_tables(path: Path) -> dict[str, list[dict[str, Json]]]:
-    try:
-        text = path.read_text("utf-8")
-    except FileNotFoundError:
-        return {}
-    if not text:
-        return {}
-    try:
-        return cast("dict[str, list[dict[str, Json]]]", json.loads(text))
-    except ValueError as error:
-        raise CorruptDataError("SQLITE_NOTADB: file is not a database") from error
-
-
-def _write_tables(path: Path, tables: dict[str, list[dict[str, Json]]]) -> None:
-    """Replace the file whole, as a database would: a crash leaves the old or the new content."""
-    scratch = path.with_suffix(".tmp")
-    scratch.write_text(json.dumps(tables), "utf-8")
-    os.replace(scratch, path)  # noqa: PTH105 - the same call, named in the os module's documentation as atomic

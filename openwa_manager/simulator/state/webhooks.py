@@ -11,6 +11,7 @@ from openwa_manager.simulator.clock import iso_now, iso_now_whole
 from openwa_manager.simulator.http.wire import Json, encode_json
 from openwa_manager.simulator.log import log
 from openwa_manager.simulator.settings import Settings
+from openwa_manager.simulator.state.database import DatabaseLostError
 from openwa_manager.simulator.state.storage import DeliveryFailureRow, Storage, WebhookRow
 
 #: How many deliveries run at once.
@@ -231,4 +232,7 @@ class Dispatcher:
             created_at=iso_now_whole(),
         )
         self._storage.delivery_failures.put(row)
-        self._storage.save()
+        try:
+            self._storage.save()
+        except DatabaseLostError as lost:
+            log(f"Failed to record a delivery failure: {lost}", level="ERROR")

@@ -12,6 +12,7 @@ from pydantic import TypeAdapter
 from openwa_manager.domain.delivery.events import Event, StoredEvent
 from openwa_manager.domain.session.reasons import Reason, ReasonCode, RowUnreadable
 from openwa_manager.domain.session.session import (
+    DataState,
     Desired,
     Ending,
     Identity,
@@ -38,6 +39,7 @@ STEPS_KEPT = 500
 #: How many launches of each session are kept, the current one among them.
 LAUNCHES_KEPT = 100
 
+_DATA = TypeAdapter(DataState | None)
 _ENDING = TypeAdapter(Ending | None)
 _QR = TypeAdapter(Qr | None)
 _RESTARTS = TypeAdapter(Restarts)
@@ -91,7 +93,7 @@ def _upsert(table: str, columns: Sequence[str]) -> str:
 
 
 _SAVE_SESSION = _upsert("session", (*_SESSION_SCALARS, *_SPEC_SCALARS, *_SESSION_NESTED))
-_SAVE_LAUNCH = _upsert("launch", (*_LAUNCH_SCALARS, "session_id", "boot_id", "pid", "started"))
+_SAVE_LAUNCH = _upsert("launch", (*_LAUNCH_SCALARS, "session_id", "boot_id", "pid", "started", "data"))
 #: What every event changes.
 _PROGRESS = ("event_seq", "updated_at", "last_seen_at")
 _SAVE_PROGRESS = """
@@ -100,7 +102,7 @@ _SAVE_PROGRESS = """
 _all_but_progress = attrgetter(*(each.name for each in dataclasses.fields(Session) if each.name not in _PROGRESS))
 _LOAD = """
     SELECT session.*, launch.number, launch.port, launch.secret, launch.cause, launch.launched_at,
-           launch.boot_id, launch.pid, launch.started
+           launch.boot_id, launch.pid, launch.started, launch.data
     FROM session LEFT JOIN launch USING (launch_id)"""
 _LOAD_SESSIONS = f"{_LOAD} ORDER BY session.created_at, session.session_id"
 _LOAD_SESSION = f"{_LOAD} WHERE session.session_id = ?"
@@ -229,6 +231,7 @@ def _launch_row(session_id: SessionId, launch: Launch) -> dict[str, Column]:
         "boot_id": identity.boot_id if identity else None,
         "pid": identity.pid if identity else None,
         "started": identity.started if identity else None,
+        "data": _nested(launch.data),
     }
 
 
@@ -238,7 +241,7 @@ def _scalars(value: Session | Spec | Launch, names: Iterable[str]) -> dict[str, 
     return {name: text(field) if isinstance(field, str) else field for name, field in fields}
 
 
-def _nested(value: Ending | Qr | Restarts | None) -> str | None:
+def _nested(value: Ending | Qr | Restarts | DataState | None) -> str | None:
     return None if value is None else to_json(dataclasses.asdict(value))
 
 
@@ -333,6 +336,7 @@ def _launch_of(row: sqlite3.Row) -> Launch:
         cause=ReasonCode(row["cause"]),
         launched_at=row["launched_at"],
         identity=_identity_of(row),
+        data=_DATA.validate_json(row["data"] or "null"),
     )
 
 

@@ -4,6 +4,7 @@ import hashlib
 import io
 import json
 import re
+import shutil
 from collections.abc import AsyncIterator
 from pathlib import Path
 
@@ -46,6 +47,15 @@ async def test_a_message_goes_through_unchanged_and_so_does_its_answer(world: Wo
     assert set(sent.json) == {"messageId", "timestamp"}
     assert error(refused) == (400, ["property foo should not exist"])
     assert number.json == {"number": "628123456789", "exists": True, "whatsappId": "628123456789@c.us"}
+
+
+async def test_a_send_through_an_engine_that_lost_its_data_is_refused_and_not_tried(world: World) -> None:
+    await linked(world)
+    shutil.rmtree(world.home / "sessions" / "acme" / "data")
+
+    sent = await world.call("POST", "/api/sessions/acme/messages/send-text", CHAT)
+
+    assert error(sent) == (409, "Session is not connected. The WhatsApp client is not ready.")
 
 
 async def test_the_engine_sees_its_own_key_and_name_and_nothing_of_ours(peers: World) -> None:

@@ -10,9 +10,10 @@ from openwa_manager.domain.session.context import Dropped, Refused
 from openwa_manager.domain.session.lifecycle import TRANSITIONS, Decided
 from openwa_manager.domain.session.link import LINKS
 from openwa_manager.domain.session.reasons import HostLimit, ReasonCode, Restriction, Words
-from openwa_manager.domain.session.restart import AFTER
+from openwa_manager.domain.session.restart import AFTER, NOT_RETRIED
 from openwa_manager.domain.session.session import (
     STICKY_LINKS,
+    DataState,
     Desired,
     Exit,
     LaunchId,
@@ -26,6 +27,7 @@ from openwa_manager.domain.session.stimuli import (
     BringUpRefused,
     ChangeRequested,
     CredentialsRestored,
+    DataInspected,
     Deadline,
     DeadlinePassed,
     DeleteRequested,
@@ -131,6 +133,9 @@ words = st.one_of(
     st.builds(LinkCheckRequested, launch_id=HERE),
     st.builds(WebhooksLost, launch_id=HERE, events=st.just(("message.ack", "message.ack"))),
     st.builds(CredentialsRestored, launch_id=HERE),
+    st.builds(
+        DataInspected, launch_id=HERE, data=st.builds(DataState, directory=st.sampled_from([None, "1:1", "1:2"]))
+    ),
     st.builds(BringUpRefused, launch_id=HERE, detail=texts),
 )
 of_launch = words | st.one_of(
@@ -221,7 +226,8 @@ def assert_is_whole(session: Session) -> None:
     assert session.qr is None or (is_up and session.link is L.QR_READY)
     assert (session.connected_at is not None) is (session.link is L.CONNECTED)
     assert session.link is not L.DISCONNECTED or session.reason is not None
-    assert (session.restarts.next_at is not None) is (session.process in (P.BACKOFF, P.FAILED))
+    is_tried_again = session.process is P.FAILED and session.restarts.last_reason not in NOT_RETRIED
+    assert (session.restarts.next_at is not None) is (session.process is P.BACKOFF or is_tried_again)
     assert session.process is not P.FAILED or session.restarts.is_slow
     assert session.launch is None or session.launch.number == session.launch_count
 

@@ -32,6 +32,7 @@ from openwa_manager.domain.session.stimuli import (
 )
 from openwa_manager.engines.command import CommandEngine, CommandSetup
 from openwa_manager.engines.environment import EngineContext
+from openwa_manager.services.monitoring.data_inspector import DataInspector
 from openwa_manager.services.monitoring.prober import Prober
 from openwa_manager.services.sessions.engine_inbox import RunningEngine
 from tests.fakes.clock import FakeClock
@@ -114,7 +115,8 @@ class Probed:
 @asynccontextmanager
 async def probing(probed: Probed) -> AsyncIterator[Prober]:
     policy = ProbePolicy(period_s=PERIOD_S, timeout_s=5.0, misses=MISSES, silence_s=SILENCE_S)
-    prober = Prober(probed.clock, lambda: 0.5, policy, probed.running_engines)
+    inspector = DataInspector(probed.clock, policy.inspection_s, probed.running_engines, Path)
+    prober = Prober(probed.clock, lambda: 0.5, policy, probed.running_engines, inspector)
     async with asyncio.TaskGroup() as tasks:
         running = tasks.create_task(prober.run())
         yield prober

@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 from openwa_manager.domain.delivery.events import Event
 from openwa_manager.domain.session.reasons import Reason, ReasonCode
 from openwa_manager.domain.session.session import (
+    DataState,
     Ending,
     Identity,
     Launch,
@@ -56,7 +57,8 @@ def every_field(kind: type[T], **chosen: st.SearchStrategy[object]) -> st.Search
 st.register_type_strategy(float, times)
 st.register_type_strategy(int, counts)
 st.register_type_strategy(Identity, every_field(Identity))
-launches = every_field(Launch, launch_id=st.uuids().map(str))
+data_states = every_field(DataState, databases=pairs)
+launches = every_field(Launch, launch_id=st.uuids().map(str), data=st.none() | data_states)
 specs = every_field(Spec, labels=pairs, env=pairs)
 sessions = every_field(
     Session,
