@@ -1,4 +1,4 @@
-"""Tells of a process whether it is an engine's: by its ancestors, its session, its environment and its arguments."""
+"""Tells of a process whether it is an engine's: by its mark, ancestors, session, environment and arguments."""
 
 import os
 import sys
@@ -8,6 +8,7 @@ from pathlib import Path
 import psutil
 
 from openwa_manager.domain.session.session import LAUNCH_ID_VARIABLE, Identity, SessionId
+from openwa_manager.processes import marks
 from openwa_manager.processes.reading import procfs
 from openwa_manager.processes.reading.identity import identity_of
 
@@ -29,7 +30,13 @@ class EngineProcesses:
         if pid == os.getpid():
             return False
         own = _Look(pid)
-        return own.is_hidden or own.has_launch_id or self._runs_script(own) or self._descends_from_engine(pid)
+        return (
+            own.is_hidden
+            or own.is_marked
+            or own.has_launch_id
+            or self._runs_script(own)
+            or self._descends_from_engine(pid)
+        )
 
     def _runs_script(self, look: "_Look") -> bool:
         words = look.arguments
@@ -58,6 +65,7 @@ class _Look:
             self.arguments = _words(procfs.read(f"/proc/{pid}/cmdline") or b"")
         else:  # pragma: no cover (macOS)
             environment, self.arguments = _look_by_psutil(pid)
+        self.is_marked = marks.read(pid) is not None
         self.has_launch_id = any(entry.startswith(_LAUNCH_ID_ENTRY) for entry in (environment or b"").split(b"\0"))
         #: Root's processes show theirs to root only; one of our own user that shows none has something to hide.
         self.is_hidden = environment is None and self._is_of_our_user()

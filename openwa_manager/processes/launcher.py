@@ -17,6 +17,7 @@ from openwa_manager.domain.session.session import Exit, Identity, LaunchId, Sess
 from openwa_manager.host.foreign.engine_files import EngineFiles
 from openwa_manager.host.foreign.opening import opened_directory
 from openwa_manager.host.foreign.writing import open_for_append
+from openwa_manager.processes import marks
 from openwa_manager.processes.exits import SWEEP_S
 from openwa_manager.processes.exits.exit_watcher import ExitWatcher, system_source
 from openwa_manager.processes.locks import SessionLocks
@@ -122,6 +123,7 @@ class HostLauncher:
                 pid = _spawn(plan, lock_fd, log_fd)
         except OSError as error:
             raise LaunchFailedError(_explain(plan, error)) from error
+        marks.put(pid, plan.launch_id)
         identity = _identity_of_child(plan, pid)
         self._exits.watch(identity)
         return identity

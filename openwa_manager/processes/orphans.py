@@ -46,20 +46,18 @@ def announcing(child_ended: Callable[[], None]) -> Iterator[None]:
 
 
 def reap(look_after: Callable[[int], bool]) -> int:
-    """Reap our dead children in turn; return how many of them were orphans.
+    """Reap our dead children; return how many of them were orphans.
 
     `look_after` takes a dead child that it knows and tells whether that is gone now; False: it is nobody it knows. A
-    helper of our own is left to whoever started it, and so are those behind it until the next time.
+    helper of our own is left to whoever started it.
     """
     count = 0
     while (dead := _next_dead()) is not None:
         if look_after(dead):
             continue
-        stat = procfs.read_stat(dead)
-        if stat is None or stat.session == os.getsid(0):
-            break
-        os.waitpid(dead, os.WNOHANG)
-        count += 1
+        if not _is_orphan(dead):  # the system shows us this one first as long as it is there
+            return count + sum(_reap_one(each) for each in procfs.pids() if _is_orphan(each) and not look_after(each))
+        count += _reap_one(dead)
     return count
 
 
@@ -69,3 +67,16 @@ def _next_dead() -> int | None:
     except ChildProcessError:
         return None
     return None if dead is None else dead.si_pid
+
+
+def _is_orphan(pid: int) -> bool:
+    """Tell whether this is a dead child of ours that began in no session of ours."""
+    stat = procfs.read_stat(pid)
+    return stat is not None and stat.is_dead and stat.ppid == os.getpid() and stat.session != os.getsid(0)
+
+
+def _reap_one(pid: int) -> int:
+    try:
+        return int(os.waitpid(pid, os.WNOHANG)[0] == pid)
+    except ChildProcessError:
+        return 0

@@ -12,6 +12,7 @@ from openwa_manager.domain.session.session import Exit, Identity, SessionId
 from openwa_manager.processes import orphans
 from openwa_manager.processes.exits.exit_watcher import ExitWatcher
 from openwa_manager.processes.host_limits import is_host_limit
+from openwa_manager.processes.marks import is_whole, mark_of
 from openwa_manager.processes.reading.identity import is_alive
 from openwa_manager.processes.reading.table import (
     CoalescedRead,
@@ -144,20 +145,22 @@ class TreeTerminator:
         return {each.identity for each in table.descendants(members | {each.identity for each in tagged})}
 
     def _orphans(self, target: Target, table: TaggedProcessTable) -> list[Process]:
-        """Return the orphans that came to us, but those that another living engine is known to have left.
+        """Return who has this launch's mark, and the orphans that came to us and that no living engine has left.
 
-        One that has cleaned its environment, and left its session before a measurement saw it, is nobody's known: it
-        is ended with whichever engine is ended first.
+        Whose an orphan is cannot be known if it lowered its mark, cleaned its environment and left its session before
+        a measurement saw it: it is ended with whichever engine is ended first.
         """
+        marked = table.of_mark(mark_of(target.launch_id))
         if not orphans.is_adopting():
-            return []
+            return marked
         engines = set(self._exits.watched())
         others = engines - {target.identity}
         of_others = {each.pid for each in others} | {each.pid for other in others for each in self._members_of(other)}
         own_session = os.getsid(0)
-        return [
+        return marked + [
             child
             for child in table.children(os.getpid())
             if child.identity not in engines and child.session != own_session and not table.is_tagged(child)
             if child.pid not in of_others and child.session not in of_others
+            if not is_whole(table.mark_of(child) or 0)
         ]

@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 
 from openwa_manager.domain.session.session import Identity, SessionId
+from openwa_manager.processes import marks
 from openwa_manager.processes.engine_processes import EngineProcesses, ancestors
 from openwa_manager.processes.launcher import HostLauncher
 from openwa_manager.processes.reading.identity import identity_of
@@ -48,6 +49,20 @@ async def test_a_child_of_ours_in_a_session_of_its_own_is_an_engine_whoever_know
 
 def test_a_process_that_carries_a_launch_id_is_an_engine(stage: Stage) -> None:
     assert knowing().includes(stage.orphan("wait_for_ever()").pid)
+
+
+async def test_what_an_engine_started_keeps_its_mark_whatever_else_it_leaves(
+    launcher: HostLauncher, stage: Stage
+) -> None:
+    apart = (
+        "child = subprocess.Popen(['sleep', '1000'], env={}, start_new_session=True); tell(child.pid); wait_for_ever()"
+    )
+    engine = await launcher.launch(stage.python(apart))
+    child = (await stage.told())[0]
+
+    assert marks.read(child) == marks.read(engine.pid) == marks.mark_of(stage.launch_id)
+    assert marks.read(os.getpid()) is None
+    await launcher.end(stage.target(engine), 0)
 
 
 def started(stage: Stage, *argv: str, **options: object) -> "subprocess.Popen[bytes]":

@@ -15,7 +15,7 @@ import pytest
 from openwa_manager.domain.session.session import Identity, SessionId
 from openwa_manager.host.clock import SystemClock
 from openwa_manager.host.foreign.engine_files import EngineFiles
-from openwa_manager.processes import orphans
+from openwa_manager.processes import marks, orphans
 from openwa_manager.processes.launcher import HostLauncher
 from openwa_manager.processes.reading.identity import identity_of, is_alive, live_identity_of
 from openwa_manager.processes.reading.table import ProcessTable, read_processes
@@ -89,6 +89,37 @@ async def test_what_a_crashed_engine_left_is_swept(running: HostLauncher, stage:
     assert not is_alive(left)
 
 
+async def test_what_an_engine_of_an_earlier_daemon_left_is_found_by_its_mark(
+    launcher: HostLauncher, stage: Stage
+) -> None:
+    """Nothing is handed on to us here, as it is not to a daemon that started after the engine."""
+    engine, left = await left_by(launcher, stage, "apart")
+
+    await launcher.end(stage.target(engine), 0)
+
+    assert not is_alive(left)
+
+
+LOWER = "import resource; resource.prlimit(0, 15, (7, 7)); import time; time.sleep(1000)"
+
+
+async def test_what_lowered_its_mark_is_nobodys_known_and_ends_with_the_first(
+    running: HostLauncher, stage: Stage
+) -> None:
+    other = neighbour_of(stage)
+    engine = await running.launch(other.python("tell(os.getpid()); wait_for_ever()"))
+    await other.told()
+    first, left = await left_by(running, stage, "apart", LOWER)
+    async with asyncio.timeout(20):
+        while marks.read(left.pid) != 7:  # noqa: ASYNC110 (until then it is on its way; nobody tells)
+            await asyncio.sleep(0)
+
+    await running.end(other.target(engine), 0)
+
+    assert not is_alive(left)
+    await running.end(stage.target(first), 0)
+
+
 def neighbour_of(stage: Stage) -> Stage:
     directory = stage.directory.parent / "user_2"
     return Stage(directory, session_id=SessionId("user_2"), ears=stage.ears)
@@ -149,6 +180,22 @@ async def test_an_orphan_that_ends_is_reaped_at_once(running: HostLauncher, stag
     async with asyncio.timeout(20):
         while identity_of(left.pid) == left:  # noqa: ASYNC110 (until then it is a zombie; that it is none tells nobody)
             await asyncio.sleep(0)
+    await running.end(stage.target(engine), 0)
+
+
+async def test_an_orphan_is_reaped_though_a_helper_of_ours_has_not_been_yet(
+    running: HostLauncher, stage: Stage
+) -> None:
+    helper = subprocess.Popen(["true"])
+    os.waitid(os.P_PID, helper.pid, os.WEXITED | os.WNOWAIT)
+    engine, left = await left_by(running, stage, "apart")
+
+    os.kill(left.pid, signal.SIGKILL)
+    os.waitid(os.P_PID, left.pid, os.WEXITED | os.WNOWAIT)
+    orphans.reap(lambda _: False)
+
+    assert identity_of(left.pid) != left
+    assert helper.wait(20) == 0
     await running.end(stage.target(engine), 0)
 
 

@@ -1,8 +1,8 @@
 """A filter of system calls (seccomp(2)) for what Landlock cannot see, by the numbers and flags a call is made with.
 
 Without it a confined program could shut its neighbours' directories by changing their modes, slow other processes down,
-or go round the rules about TCP ports. It is no wall of its own: it can look at numbers only, not at paths. A thread's
-filter holds for whatever it starts.
+take off the mark by which it is recognised, or go round the rules about TCP ports. It is no wall of its own: it can
+look at numbers only, not at paths. A thread's filter holds for whatever it starts.
 """
 
 import ctypes
@@ -29,6 +29,7 @@ _MOST_STEPS = 255  # of one jump
 #: Programs for the old 32-bit table, and for x32, make calls by other numbers: none of theirs is let through.
 _FOREIGN = 0x40000000
 _MSG_FASTOPEN = 0x20000000
+_MARKED_BY = 15  # RLIMIT_RTTIME, by which engines are marked
 _FAMILIES = (socket.AF_UNIX, socket.AF_INET, socket.AF_INET6, 16)  # AF_NETLINK, which the socket module may lack
 #: TCP, UDP and ping; MPTCP, SCTP and SMC would reach TCP servers past Landlock's rules.
 _PROTOCOLS = (0, socket.IPPROTO_ICMP, socket.IPPROTO_TCP, socket.IPPROTO_UDP, socket.IPPROTO_ICMPV6)
@@ -48,7 +49,7 @@ MACHINES = {
     "x86_64": Machine(
         0xC000003E,
         _COMMON
-        | {"socket": 41, "sendto": 44, "sendmsg": 46, "sendmmsg": 307, "prlimit64": 302}
+        | {"socket": 41, "sendto": 44, "sendmsg": 46, "sendmmsg": 307, "prlimit64": 302, "setrlimit": 160}
         | {"chmod": 90, "fchmod": 91, "fchmodat": 268, "chown": 92, "fchown": 93, "lchown": 94, "fchownat": 260}
         | {"setxattr": 188, "lsetxattr": 189, "fsetxattr": 190}
         | {"removexattr": 197, "lremovexattr": 198, "fremovexattr": 199}
@@ -58,7 +59,7 @@ MACHINES = {
     "aarch64": Machine(
         0xC00000B7,
         _COMMON
-        | {"socket": 198, "sendto": 206, "sendmsg": 211, "sendmmsg": 269, "prlimit64": 261}
+        | {"socket": 198, "sendto": 206, "sendmsg": 211, "sendmmsg": 269, "prlimit64": 261, "setrlimit": 164}
         | {"fchmod": 52, "fchmodat": 53, "fchownat": 54, "fchown": 55}
         | {"setxattr": 5, "lsetxattr": 6, "fsetxattr": 7, "removexattr": 14, "lremovexattr": 15, "fremovexattr": 16}
         | {"setpriority": 140, "sched_setparam": 118, "sched_setscheduler": 119, "sched_setaffinity": 122}
@@ -71,13 +72,14 @@ MACHINES = {
 class Rule:
     """What becomes of some calls: they fail with an error, 0 meaning that they do nothing and say it was done.
 
-    Without `argument` whenever they are made; else if that argument (its low 32 bits) has any of `bits`, or is none of
-    `values`.
+    Without `argument` whenever they are made; else if that argument (its low 32 bits) is `value`, has any of `bits`, or
+    is none of `values`.
     """
 
     calls: tuple[str, ...]
     error: int
     argument: int | None = None
+    value: int | None = None
     bits: int = 0
     values: tuple[int, ...] = ()
 
@@ -95,6 +97,8 @@ RULES = (
     ),
     Rule(calls=("io_uring_setup",), error=errno.ENOSYS),
     Rule(calls=("prlimit64", "sched_setparam", "sched_setscheduler"), error=errno.EPERM, argument=0, values=(0,)),
+    Rule(calls=("prlimit64",), error=errno.EPERM, argument=1, value=_MARKED_BY),
+    Rule(calls=("setrlimit",), error=errno.EPERM, argument=0, value=_MARKED_BY),
     Rule(calls=("sched_setaffinity", "sched_setattr"), error=errno.EPERM, argument=0, values=(0,)),
     Rule(calls=("setpriority", "ioprio_set"), error=errno.EPERM, argument=1, values=(0,)),
     Rule(calls=("socket",), error=errno.EAFNOSUPPORT, argument=0, values=_FAMILIES),
@@ -151,6 +155,8 @@ def _steps(rule: Rule, number: int) -> Sequence[Instruction]:
 
 def _condition(rule: Rule) -> list[Instruction]:
     """Return the steps that leave the next one out unless the loaded argument is to be refused."""
+    if rule.value is not None:
+        return [Instruction(_IF_EQUAL, 0, 1, rule.value)]
     if rule.bits:
         return [Instruction(_IF_ANY_BIT, 0, 1, rule.bits)]
     count = len(rule.values)

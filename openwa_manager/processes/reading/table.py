@@ -12,6 +12,7 @@ from typing import Generic, NamedTuple, TypeVar
 import psutil
 
 from openwa_manager.domain.session.session import LAUNCH_ID_VARIABLE, Identity, LaunchId
+from openwa_manager.processes import marks
 from openwa_manager.processes.reading import procfs
 from openwa_manager.processes.reading.identity import boot_id, identity_of
 
@@ -74,6 +75,12 @@ class ProcessTable:
         """Return the live children of a process."""
         return self._children.get(pid, [])
 
+    def _session_heads(self) -> Iterator[Process]:
+        for process in self:
+            parent = self._processes.get(process.ppid)
+            if parent is None or parent.session != process.session:
+                yield process
+
     def in_session(self, leader: Identity) -> list[Process]:
         """Return all in the session that this process began; nobody once it is dead: its number may be another's."""
         begun = self._processes.get(leader.pid)
@@ -87,6 +94,8 @@ class TaggedProcessTable(ProcessTable):
 
     def __init__(self, processes: Iterable[Process], tag_of: Callable[[int], EngineTag | None]) -> None:
         super().__init__(processes)
+        # What shares its parent's session is found below it: only orphans and whoever began a session are asked.
+        self._marks = {each.pid: mark for each in self._session_heads() if (mark := marks.read(each.pid)) is not None}
         self._of_launch: defaultdict[LaunchId, list[Process]] = defaultdict(list)
         self._in_directories: list[tuple[Path, Process]] = []
         for process in self:
@@ -99,6 +108,14 @@ class TaggedProcessTable(ProcessTable):
     def of_launch(self, launch_id: LaunchId) -> list[Process]:
         """Return the processes that carry this launch id in their environment."""
         return self._of_launch.get(launch_id, [])
+
+    def of_mark(self, mark: int) -> list[Process]:
+        """Return the processes that have this mark, and whose parents are not in their session."""
+        return [process for process in self if self._marks.get(process.pid) == mark]
+
+    def mark_of(self, process: Process) -> int | None:
+        """Return the mark of a process whose parent is not in its session; None where it has none."""
+        return self._marks.get(process.pid)
 
     def is_tagged(self, process: Process) -> bool:
         """Tell whether the process carries a launch id."""

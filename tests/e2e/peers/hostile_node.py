@@ -89,7 +89,6 @@ def ask_as_orphan() -> None:
         if os.fork() == 0:
             os.write(writer, b"yes" if has_answer({}) else b"no")
         os._exit(0)
-    os.wait()
     if os.read(reader, 3) != b"yes":
         raise OSError("refused")
 

@@ -62,6 +62,14 @@ def test_limits_and_priorities_are_a_programs_own_only(name: str) -> None:
 
 
 @ANY_MACHINE
+def test_the_limit_that_marks_an_engine_is_not_touched(name: str) -> None:
+    assert asked(name, "prlimit64", 0, 7) == ALLOW
+    assert asked(name, "prlimit64", 0, 15) == ERRNO | errno.EPERM
+    assert asked(name, "setrlimit", 7) == ALLOW
+    assert asked(name, "setrlimit", 15) == ERRNO | errno.EPERM
+
+
+@ANY_MACHINE
 @pytest.mark.parametrize("family", [1, 2, 10, 16])
 @pytest.mark.parametrize("protocol", [0, 6, 17])
 def test_ordinary_sockets_are_made(name: str, family: int, protocol: int) -> None:
