@@ -105,7 +105,10 @@ def handled_by(abi: int) -> Handled:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PathRule:
-    """What is allowed with a file, or with all below a directory; `is_needed`: without it nothing may start."""
+    """What is allowed with a file, or with all below a directory.
+
+    `is_needed`: without it nothing may start, and a link in its place is none of ours.
+    """
 
     path: Path
     access: Access
@@ -158,13 +161,16 @@ def restrict_thread(fd: int) -> None:
 
 def _allow_path(fd: int, rule: PathRule, handled: Access) -> None:
     try:
-        parent = os.open(rule.path, os.O_PATH | os.O_CLOEXEC)  # Linux only, as all of this
+        parent = os.open(rule.path, os.O_PATH | os.O_CLOEXEC | (os.O_NOFOLLOW if rule.is_needed else 0))
     except OSError:
         if rule.is_needed:
             raise
         return
     try:
-        is_directory = stat.S_ISDIR(os.fstat(parent).st_mode)
+        mode = os.fstat(parent).st_mode
+        if stat.S_ISLNK(mode):
+            raise OSError(errno.ELOOP, os.strerror(errno.ELOOP), str(rule.path))
+        is_directory = stat.S_ISDIR(mode)
         if rights := rule.access & handled & (ALL if is_directory else OF_FILES):
             _add(fd, _RULE_PATH_BENEATH, _PATH_BENEATH.pack(rights, parent))
     finally:

@@ -70,6 +70,15 @@ def test_a_path_that_is_needed_and_missing_stops_the_launch(tmp_path: Path) -> N
 
 
 @pytest.mark.skipif(not abi(), reason="this kernel has no Landlock")
+def test_a_link_in_the_place_of_what_is_needed_opens_nothing(tmp_path: Path) -> None:
+    (tmp_path / "link").symlink_to("/etc")
+    rule = PathRule(path=tmp_path / "link", access=ALL, is_needed=True)
+
+    with pytest.raises(OSError, match="symbolic links"), ruleset(handled_by(abi()), [rule], []):
+        pass
+
+
+@pytest.mark.skipif(not abi(), reason="this kernel has no Landlock")
 def test_rules_leave_no_descriptor_open(tmp_path: Path) -> None:
     before = open_descriptors()
 
