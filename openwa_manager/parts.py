@@ -36,6 +36,8 @@ from openwa_manager.host.notify import ServiceManager
 from openwa_manager.processes.confinement.support import system_support
 from openwa_manager.processes.launcher import HostLauncher
 from openwa_manager.processes.ports import PortPool
+from openwa_manager.processes.reading.listeners import EngineListeners
+from openwa_manager.processes.sockets import EngineSockets
 from openwa_manager.processes.usage import UsageMeter
 from openwa_manager.services.changes import Changes
 from openwa_manager.services.delivery.announcer import Announcer
@@ -186,12 +188,13 @@ def build_parts(
     delivery = _build_delivery(basis, sessions)
     monitoring = _build_monitoring(basis, hosting, sessions, delivery)
     _subscribe(basis.changes, sessions, delivery, monitoring)
+    notifier = ServiceNotifier(service_manager, sessions.progress, sessions.directory.iterate, database, clock)
     return Parts(
         services=(
             *(hosting.launcher, delivery.dispatcher, delivery.background, hosting.gate, sessions.runner),
             *(monitoring.usage_sampler, sessions.watcher, monitoring.prober, monitoring.heartbeat),
             *(monitoring.host_monitor, _build_housekeeping(basis, sessions), monitoring.metrics_collector),
-            *(monitoring.disk_usage, _build_notifier(basis, sessions, service_manager)),
+            *(monitoring.disk_usage, notifier),
         ),
         connected=(*_openwa_engines(hosting).values(), delivery.sender),
         home=home,
@@ -229,6 +232,7 @@ def _build_engines(basis: _Basis) -> Mapping[str, Engine]:
     context = EngineContext(
         environ=os.environ,
         intake_url=f"http://{settings.intake_listen}",
+        proof=EngineListeners(),
         engine_env=settings.engine_env,
         logs_root=settings.logs_path,
         isolation=isolation_rules(settings, system_support()),
@@ -262,6 +266,7 @@ def _build_sessions(basis: _Basis, hosting: _Hosting) -> _Sessions:
         engines=hosting.engines,
         gate=hosting.gate,
         ports=PortPool(settings.engine_ports.first, settings.engine_ports.last),
+        sockets=EngineSockets(basis.home.sockets),
         policy=session_policy(settings),
         sessions_root=basis.home.sessions,
         logs_root=settings.logs_path,
@@ -345,10 +350,6 @@ def _subscribe(changes: Changes, sessions: _Sessions, delivery: _Delivery, monit
 def _build_housekeeping(basis: _Basis, sessions: _Sessions) -> Housekeeping:
     logs = EngineLogs(log_policy(basis.settings))
     return Housekeeping(basis.clock, basis.database, basis.home.copies, logs, sessions.directory.log_paths)
-
-
-def _build_notifier(basis: _Basis, sessions: _Sessions, service_manager: ServiceManager) -> ServiceNotifier:
-    return ServiceNotifier(service_manager, sessions.progress, sessions.directory.iterate, basis.database, basis.clock)
 
 
 def _build_api(

@@ -287,8 +287,14 @@ def test_a_secret_given_twice_or_empty_is_refused(home: Path) -> None:
     assert "remove one" in refusal({}, file | {"OPENWA_MANAGER_UPSTREAM_SECRET": "x"})
 
 
-def test_a_home_too_deep_for_a_socket_is_refused(tmp_path: Path) -> None:
-    assert "choose a shorter home" in refusal({"home": str(tmp_path / ("x" * 100))}, {})
+@pytest.mark.parametrize(("length", "is_possible"), [(78, True), (79, False)])
+def test_a_home_too_deep_for_the_sockets_of_its_engines_is_refused(length: int, is_possible: bool) -> None:
+    home = "/" + "x" * (length - 1)
+
+    if is_possible:
+        assert load({"home": home}, {}).settings.home == Path(home)
+    else:
+        assert f"{home} is 1 bytes too long for the sockets in it: choose a shorter home" in refusal({"home": home}, {})
 
 
 @pytest.mark.parametrize("extra", [{"behind_proxy": True}, {"tls_cert": "cert.pem", "tls_key": "key.pem"}])

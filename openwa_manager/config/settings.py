@@ -39,6 +39,11 @@ _OFFLINE, _LOGS = OfflinePolicy(), LogPolicy()
 SOCKET_PATH_MAX_BYTES = 103
 
 
+def longest_socket_path(home: Path) -> Path:
+    """Return a path as long as that of the socket of any engine; the daemon's own is shorter."""
+    return home / "run" / "e" / ("0" * 16) / "s"
+
+
 class Address(NamedTuple):
     """Where a listener listens."""
 
@@ -242,10 +247,9 @@ class Settings(BaseModel):
     @field_validator("home")
     @classmethod
     def _socket_fits(cls, home: Path) -> Path:
-        length = len(os.fsencode(home / "run" / "manager.sock"))
-        if length > SOCKET_PATH_MAX_BYTES:
-            excess = length - SOCKET_PATH_MAX_BYTES
-            raise ValueError(f"{home}/run/manager.sock is {excess} bytes too long for a socket: choose a shorter home")
+        excess = len(os.fsencode(longest_socket_path(home))) - SOCKET_PATH_MAX_BYTES
+        if excess > 0:
+            raise ValueError(f"{home} is {excess} bytes too long for the sockets in it: choose a shorter home")
         return home
 
     @field_validator("intake_listen")

@@ -90,11 +90,16 @@ def confinement_of(rules: IsolationRules, needs: Needs, facts: LaunchFacts) -> C
     return Confinement(
         programs=needs.programs,
         readable=(*needs.readable, *rules.read_paths, *_named_paths(facts.admin_env)),
-        writable=(facts.directory,),
+        writable=(facts.directory, *((facts.launch.socket.parent,) if facts.launch.socket is not None else ())),
         hidden=rules.hidden,
         connect_ports=(*WEB_PORTS, *_ports_of(_addresses(facts)), *rules.connect_ports),
-        bind_ports=(range(facts.launch.port, facts.launch.port + 1), *rules.bind_ports),
+        bind_ports=(*_listening_ports(facts.launch), *rules.bind_ports),
     )
+
+
+def _listening_ports(launch: Launch) -> Iterator[range]:
+    if launch.listening_port is not None:
+        yield range(launch.listening_port, launch.listening_port + 1)
 
 
 def _addresses(facts: LaunchFacts) -> Iterator[str]:

@@ -59,6 +59,7 @@ class Clock(Protocol):
 class LaunchPlan:
     """How to start one engine; `env` is the whole environment, nothing is inherited.
 
+    `socket` is where it is to listen, in a directory made for this launch; None means that it listens on a port.
     `confinement` None: it may do whatever our user may.
     """
 
@@ -68,7 +69,20 @@ class LaunchPlan:
     env: Mapping[str, str] = field(repr=False)
     cwd: Path
     log_path: ForeignPath
+    socket: Path | None = None
     confinement: Confinement | None = None
+
+
+class ListenerProof(Protocol):
+    """Tells whether who listens belongs to an engine, before anything is said to him."""
+
+    def has(self, pid: int, engine: Identity) -> bool:
+        """Tell whether this process is the engine or descends from it."""
+        ...
+
+    async def owns(self, port: int, engine: Identity) -> bool | None:
+        """Tell whether what listens on this port of 127.0.0.1 is the engine's; None when nobody listens."""
+        ...
 
 
 class Launcher(Protocol):
@@ -136,12 +150,14 @@ class Capabilities:
     `answers_probes`: it answers every probe while it is well, so that unanswered ones mean that it hangs; of any other
     kind this is expected only once it has answered in the same launch. `reports_link`: it says by itself how the link
     is; of any other kind a sign of life after a silence means that the link is up again. `writes_qr_file`: it writes
-    `qr.png` itself; the daemon writes it for every other kind.
+    `qr.png` itself; the daemon writes it for every other kind. `listens_on_socket`: it listens on the unix socket that
+    it is given; every other kind listens on a port, if at all.
     """
 
     answers_probes: bool
     reports_link: bool
     writes_qr_file: bool
+    listens_on_socket: bool
 
 
 class Engine(Protocol):

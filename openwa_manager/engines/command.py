@@ -23,6 +23,7 @@ from openwa_manager.domain.session.stimuli import (
     Observation,
 )
 from openwa_manager.engines.environment import EngineContext
+from openwa_manager.engines.http.connectors import base_url, connector_to
 from openwa_manager.engines.mapping import Data, text_of
 from openwa_manager.engines.recipe import EngineValues, Recipe
 
@@ -45,7 +46,7 @@ class CommandSetup:
 class CommandEngine:
     """Implements `domain.ports.Engine` for a program of one's own; it needs no HTTP server."""
 
-    capabilities = Capabilities(answers_probes=False, reports_link=False, writes_qr_file=True)
+    capabilities = Capabilities(answers_probes=False, reports_link=False, writes_qr_file=True, listens_on_socket=False)
 
     def __init__(self, setup: CommandSetup) -> None:
         self._setup = setup
@@ -114,7 +115,7 @@ class CommandEngine:
             EngineError: it has answered before and does not now, or says it is not well.
         """
         try:
-            status = await self._health(launch.port)
+            status = await self._health(launch)
         except EngineError:
             if self._answered.get(session.session_id) == launch.launch_id:
                 raise
@@ -126,12 +127,13 @@ class CommandEngine:
             raise EngineError(f"the engine answered GET /health with {status}")
         return (ActivitySeen(launch_id=launch.launch_id),)
 
-    async def _health(self, port: int) -> int:
+    async def _health(self, launch: Launch) -> int:
+        connector = connector_to(launch, self._setup.engine_context.proof)
         try:
             async with (
                 asyncio.timeout(self._setup.answer_timeout_s),
-                aiohttp.ClientSession(cookie_jar=aiohttp.DummyCookieJar()) as http,
-                http.get(f"http://127.0.0.1:{port}/health", allow_redirects=False) as answer,
+                aiohttp.ClientSession(connector=connector, cookie_jar=aiohttp.DummyCookieJar()) as http,
+                http.get(f"{base_url(launch)}/health", allow_redirects=False) as answer,
             ):
                 return answer.status
         except TimeoutError as error:

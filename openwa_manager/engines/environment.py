@@ -7,7 +7,16 @@ from pathlib import Path
 
 from openwa_manager.domain.foreign_path import ForeignPath
 from openwa_manager.domain.isolation import Confinement, IsolationRules, LaunchFacts, Needs, confinement_of
-from openwa_manager.domain.session.session import LAUNCH_ID_VARIABLE, Launch, LaunchId, Session, SessionId, log_path_of
+from openwa_manager.domain.ports import ListenerProof
+from openwa_manager.domain.session.session import (
+    LAUNCH_ID_VARIABLE,
+    SOCKET_VARIABLE,
+    Launch,
+    LaunchId,
+    Session,
+    SessionId,
+    log_path_of,
+)
 
 #: All that an engine inherits; a trailing `*` stands for any ending.
 INHERITED = (
@@ -73,12 +82,13 @@ class EngineContext:
     """What all engines of this daemon have in common.
 
     `environ` is the daemon's own environment, `engine_env` what the admin adds to every engine's. `intake_url` is
-    where engines post, without a path. `logs_root` None means the log lies in the session's directory. `isolation` says
-    which engines are kept apart.
+    where engines post, without a path. `proof` tells who listens where an engine should. `logs_root` None means the log
+    lies in the session's directory. `isolation` says which engines are kept apart.
     """
 
     environ: Mapping[str, str] = field(repr=False)
     intake_url: str
+    proof: ListenerProof = field(repr=False)
     engine_env: Mapping[str, str] = field(default_factory=dict, repr=False)
     logs_root: Path | None = None
     isolation: IsolationRules = field(default_factory=IsolationRules)
@@ -101,7 +111,9 @@ class EngineContext:
         Of one name the last counts: inherited, the recipe's, the admin's `engine_env`, the session's `env`, our own.
         """
         kept = {name: value for name, value in self.environ.items() if _is_any_of(name, INHERITED)}
-        own = {LAUNCH_ID_VARIABLE: launch.launch_id}
+        own: dict[str, str] = {LAUNCH_ID_VARIABLE: launch.launch_id}
+        if launch.socket is not None:
+            own[SOCKET_VARIABLE] = str(launch.socket)
         return {**kept, **recipe, **self.engine_env, **session.spec.env, **own}
 
     def confinement(

@@ -26,6 +26,25 @@ from openwa_manager.domain.session.stimuli import (
     Restricted,
 )
 
+#: For versions that refuse `*`: what every OpenWA since 0.11 knows of that we listen to.
+OLD_EVENTS = (
+    "message.received",
+    "message.ack",
+    "message.revoked",
+    "message.reaction",
+    "message.edited",
+    "status.received",
+    "session.status",
+    "session.qr",
+    "session.authenticated",
+    "session.disconnected",
+    "session.reconnect_loop",
+    "group.join",
+    "group.leave",
+    "group.update",
+    "call.received",
+)
+
 _NAME_MAX = 50  # OpenWA: 3-50 characters of [A-Za-z0-9-]
 _DIGEST_CHARS = 12
 _PNG_DATA_URL = "data:image/png;base64,"

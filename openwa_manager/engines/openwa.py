@@ -9,17 +9,16 @@ from types import TracebackType
 from typing import Self
 
 from openwa_manager.domain.delivery.events import Json
-from openwa_manager.domain.errors import EngineError, EngineTimeoutError
 from openwa_manager.domain.foreign_path import ForeignPath, of_session
 from openwa_manager.domain.isolation import Isolation, Needs
 from openwa_manager.domain.ports import Capabilities, Clock, Instant, LaunchPlan, Report
 from openwa_manager.domain.session.session import DataState, Launch, LaunchId, ProcessState, Session, SessionId
 from openwa_manager.domain.session.stimuli import EngineReady, LinkReport, Observation, QrProduced, WebhooksLost
 from openwa_manager.engines import credentials, mapping, proxy
-from openwa_manager.engines.client import Answer, Body, EngineClient
 from openwa_manager.engines.environment import EngineContext, is_own_webhook
-from openwa_manager.engines.forwarding import Forwarder
-from openwa_manager.engines.mapping import InnerSession
+from openwa_manager.engines.http import inner_sessions
+from openwa_manager.engines.http.client import Body, EngineClient
+from openwa_manager.engines.http.forwarding import Forwarder
 from openwa_manager.engines.program import LOOPBACK_SHIM, NodeProgram, Program
 from openwa_manager.engines.recipe import EngineValues, Recipe
 from openwa_manager.host.foreign.engine_files import EngineFiles
@@ -60,10 +59,6 @@ _FIXED_ENV: Mapping[str, str] = {
     "BOOTSTRAP_KEY_FILE": "./data/.api-key",
 }
 ENV_NAMES = frozenset({*_FIXED_ENV, "PORT", "API_MASTER_KEY", "ENGINE_TYPE", "TMPDIR"})
-
-
-#: A session with one of these in its record is not started by bringing its engine up: trying again makes it worse.
-_FINAL_LINKS = frozenset({LinkReport.BANNED, LinkReport.REPLACED})
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -119,7 +114,7 @@ class _Clients:
 class OpenwaEngine:
     """Implements `domain.ports.Engine` for OpenWA; an async context that closes its connections when it is left."""
 
-    capabilities = Capabilities(answers_probes=True, reports_link=True, writes_qr_file=False)
+    capabilities = Capabilities(answers_probes=True, reports_link=True, writes_qr_file=False, listens_on_socket=True)
     env_names = ENV_NAMES
 
     def __init__(self, setup: OpenwaSetup, clock: Clock, files: EngineFiles) -> None:
@@ -158,6 +153,7 @@ class OpenwaEngine:
             env=env,
             cwd=directory,
             log_path=log_path,
+            socket=launch.socket,
             confinement=context.confinement(session, launch, directory, env, self._needs(argv, env)),
         )
 
@@ -192,10 +188,10 @@ class OpenwaEngine:
         clients = await self._clients_of(session, launch)
         client = clients.engine
         await self._until_ready(client)
-        row = await _find_or_create_session(client, session)
+        row = await inner_sessions.find_or_create(client, session)
         await self._ensure_webhook(client, row.id, session, launch)
         async with asyncio.TaskGroup() as tasks:
-            starting = tasks.create_task(_start(client, row))
+            starting = tasks.create_task(inner_sessions.start(client, row))
             await asyncio.wait({starting}, timeout=_START_PATIENCE_S)
             is_slow = not starting.done()
             if is_slow:
@@ -228,7 +224,7 @@ class OpenwaEngine:
             EngineError: it did not answer, or wrongly.
         """
         clients = await self._clients_of(session, launch)
-        return await self._read_link(clients, await _inner_id(clients.engine, session))
+        return await self._read_link(clients, await inner_sessions.inner_id(clients.engine, session))
 
     def read_event(
         self, session: Session, launch: Launch, event: str, data: Mapping[str, Json]
@@ -244,7 +240,7 @@ class OpenwaEngine:
             EngineError: it is too early or too late for one, or OpenWA refused.
         """
         client = (await self._clients_of(session, launch)).engine
-        return await client.pairing_code(await _inner_id(client, session), phone_number)
+        return await client.pairing_code(await inner_sessions.inner_id(client, session), phone_number)
 
     async def log_out(self, session: Session, launch: Launch) -> None:
         """Unlink the device and wipe its credentials.
@@ -254,7 +250,7 @@ class OpenwaEngine:
             EngineError: it refused.
         """
         client = (await self._clients_of(session, launch)).engine
-        await client.log_out(await _inner_id(client, session))
+        await client.log_out(await inner_sessions.inner_id(client, session))
 
     async def forwarder(self, session: Session, launch: Launch) -> Forwarder:
         """Return what hands callers' own requests to this launch, until the launch is released."""
@@ -300,10 +296,11 @@ class OpenwaEngine:
         old = self._clients.get(session.session_id)
         if old is not None and old.launch_id == launch.launch_id:
             return old
+        proof = self._setup.engine_context.proof
         clients = self._clients[session.session_id] = _Clients(
             launch_id=launch.launch_id,
-            engine=EngineClient(launch.port, session.engine_key, self._setup.answer_timeout_s),
-            forwarder=Forwarder(launch.port, session.engine_key, self._setup.forward_silence_s),
+            engine=EngineClient(launch, session.engine_key, self._setup.answer_timeout_s, proof),
+            forwarder=Forwarder(launch, session.engine_key, self._setup.forward_silence_s, proof),
         )
         if old is not None:
             await old.close()
@@ -338,40 +335,6 @@ class OpenwaEngine:
             return (report,)
         image = await _shown_image(clients.engine, inner_id)
         return (report,) if image is None else (report, clients.note_code(image, self._clock.now()))
-
-
-async def _find_or_create_session(client: EngineClient, session: Session) -> InnerSession:
-    name = mapping.inner_name(session.session_id)
-    rows = await client.sessions()
-    known = next((row for row in rows if row.name == name), None)
-    return known or await client.create_session(name, session.spec.proxy_url)
-
-
-async def _inner_id(client: EngineClient, session: Session) -> str:
-    if session.inner_id is not None:
-        return session.inner_id
-    name = mapping.inner_name(session.session_id)
-    for row in await client.sessions():
-        if row.name == name:
-            return row.id
-    raise EngineError("this OpenWA does not hold the session yet")
-
-
-async def _start(client: EngineClient, row: InnerSession) -> EngineError | None:
-    """Start the session; return the refusal that stands in the way, None when OpenWA's record tells the rest."""
-    if row.engine_loaded or mapping.link_of(row) in _FINAL_LINKS:
-        return None
-    try:
-        answer = await client.start(row.id)
-    except EngineTimeoutError:
-        return None
-    except EngineError as error:
-        return error
-    return None if _is_started(answer) or answer.status >= 500 else answer.refused()
-
-
-def _is_started(answer: Answer) -> bool:
-    return answer.status < 300 or (answer.status == 400 and "already start" in answer.message)
 
 
 async def _shown_image(client: EngineClient, inner_id: str) -> bytes | None:

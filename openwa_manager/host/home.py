@@ -46,6 +46,11 @@ class Home:
         return self.root / "run"
 
     @property
+    def sockets(self) -> Path:
+        """Return the directory of the directories in which engines listen; its name is short, as a socket's path is."""
+        return self.run / "e"
+
+    @property
     def locks(self) -> Path:
         """Return the directory of the sessions' locks."""
         return self.root / "locks"

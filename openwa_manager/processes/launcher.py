@@ -24,6 +24,7 @@ from openwa_manager.processes.locks import SessionLocks
 from openwa_manager.processes.profiles import clear_stale_locks
 from openwa_manager.processes.reading.identity import boot_id, identity_of, is_alive
 from openwa_manager.processes.reading.table import read_tagged_processes
+from openwa_manager.processes.sockets import socket_directory
 from openwa_manager.processes.tree import MembersOf, TreeTerminator
 
 #: How long a launch waits for a lock that the leftovers of an earlier one may still hold, and how often it looks.
@@ -119,7 +120,7 @@ class HostLauncher:
 
     def _start(self, plan: LaunchPlan, log_fd: int) -> Identity:
         try:
-            with self._locks.hold(plan.session_id) as lock_fd:
+            with self._locks.hold(plan.session_id) as lock_fd, socket_directory(plan.socket):
                 pid = _spawn(plan, lock_fd, log_fd)
         except OSError as error:
             raise LaunchFailedError(_explain(plan, error)) from error

@@ -11,39 +11,51 @@ from openwa_manager.domain.session.session import SessionId
 class PortPool:
     """Hands out the ports of a range in turn, so that one just refused is not the next one tried.
 
-    A port belongs to one session until that session takes another or gives it back.
+    A port belongs to one session until that session takes another or gives it back. An engine on a socket has one too,
+    as its `PORT`, though it does not listen there.
     """
 
     def __init__(self, first: int, last: int) -> None:
         self._first = first
         self._count = last - first + 1
         self._next = 0
-        self._held: dict[SessionId, int] = {}
+        self._listening: dict[SessionId, int] = {}
+        self._nominal: dict[SessionId, int] = {}
 
-    def hold(self, session_id: SessionId, port: int) -> None:
-        """Note the port a session already has."""
-        self._held[session_id] = port
+    def hold(self, session_id: SessionId, port: int, *, listens: bool) -> None:
+        """Note the port a session has; `listens` tells whether its engine listens there."""
+        (self._listening if listens else self._nominal)[session_id] = port
 
     def give_back(self, session_id: SessionId) -> None:
         """Free the session's port; without effect when it has none."""
-        self._held.pop(session_id, None)
+        self._listening.pop(session_id, None)
+        self._nominal.pop(session_id, None)
 
-    def take(self, session_id: SessionId) -> int:
+    def take(self, session_id: SessionId, *, listens: bool) -> int:
         """Return a port that no session holds and nobody listens on.
 
+        Where there is none, an engine that listens gets one that no other engine listens on, and an engine that does
+        not listen gets any.
+
         Raises:
-            PortInUseError: the whole range is in use.
+            PortInUseError: the engine listens, and the whole range is listened on.
         """
         self.give_back(session_id)
-        used = set(self._held.values())
-        for _ in range(self._count):
-            port = self._first + self._next
-            self._next = (self._next + 1) % self._count
-            if port not in used and _is_free(port):
-                self.hold(session_id, port)
-                return port
-        last = self._first + self._count - 1
-        raise PortInUseError(f"no free port in {self._first}-{last}; widen engine_ports or end what listens there")
+        port = self._find(listens=listens)
+        self.hold(session_id, port, listens=listens)
+        return port
+
+    def _find(self, *, listens: bool) -> int:
+        taken, nominal = set(self._listening.values()), set(self._nominal.values())
+        in_turn = [self._first + (self._next + step) % self._count for step in range(self._count)]
+        free = (port for port in in_turn if port not in taken and port not in nominal and _is_free(port))
+        shared = (port for port in in_turn if port not in taken and _is_free(port)) if listens else iter(in_turn)
+        port = next(free, None) or next(shared, None)
+        if port is None:
+            last = self._first + self._count - 1
+            raise PortInUseError(f"no free port in {self._first}-{last}; widen engine_ports or end what listens there")
+        self._next = (port - self._first + 1) % self._count
+        return port
 
 
 def _is_free(port: int) -> bool:

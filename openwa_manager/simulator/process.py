@@ -58,7 +58,7 @@ class Process:
             dispatcher = Dispatcher(self._storage, self._settings, tasks)
             sessions = Sessions(self._home, self._storage, dispatcher, self._vices)
             server = Server(self._pipeline(keys, dispatcher, sessions, tasks).answer, tasks)
-            await server.listen(self._settings.port)
+            await server.listen(self._settings.port, self._settings.socket)
             log(f"OpenWA is running on port {self._settings.port}")
             if self._settings.auto_starts_sessions:
                 tasks.create_task(_auto_start(sessions, tasks))

@@ -21,9 +21,10 @@ class RateLimit:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Settings:
-    """OpenWA's settings, as far as they show from outside."""
+    """OpenWA's settings, as far as they show from outside; `socket` None means that it listens on `port`."""
 
     port: int
+    socket: str | None
     node_env: str
     master_key: str | None
     ssrf_allowed_hosts: frozenset[str]
@@ -116,6 +117,7 @@ def read_settings(environ: Mapping[str, str]) -> Settings:
     hosts = (host.strip().lower() for host in environ.get("SSRF_ALLOWED_HOSTS", "").split(","))
     settings = Settings(
         port=int(read.number("PORT", 2785, high=65535)),
+        socket=read.text("OPENWA_MANAGER_SOCKET"),
         node_env=node_env,
         master_key=master_key,
         ssrf_allowed_hosts=frozenset(host for host in hosts if host),

@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
 
-from aiohttp import web
+from aiohttp import ClientSession, UnixConnector, web
 from aiohttp.test_utils import TestClient
 from pytest_aiohttp import AiohttpClient
 
@@ -37,6 +37,8 @@ from openwa_manager.host.foreign.engine_files import EngineFiles
 from openwa_manager.metrics import QR_PUSH_S, Durations
 from openwa_manager.processes.launcher import HostLauncher
 from openwa_manager.processes.ports import PortPool
+from openwa_manager.processes.reading.listeners import EngineListeners
+from openwa_manager.processes.sockets import EngineSockets
 from openwa_manager.services.changes import Changes
 from openwa_manager.services.delivery.attempts import EnvelopeWriter
 from openwa_manager.services.delivery.dispatcher import Dispatcher
@@ -151,7 +153,11 @@ class World:
         """Play WhatsApp or the phone on the session's simulator."""
         launch = self.sessions.get(session_id).launch
         assert launch is not None
-        async with self.client.session.post(f"http://127.0.0.1:{launch.port}/_sim/{verb}") as answer:
+        assert launch.socket is not None
+        async with (
+            ClientSession(connector=UnixConnector(str(launch.socket))) as engine,
+            engine.post(f"http://localhost/_sim/{verb}") as answer,
+        ):
             assert answer.status == 200, await answer.text()
 
     async def post_event(self, session: Session, body: bytes, **changed: str) -> Reply:
@@ -296,7 +302,7 @@ def _launcher(locks: Path) -> Iterator[HostLauncher]:
 
 def _engine(program: Program, intake_port: int, silence_s: float) -> OpenwaEngine:
     intake_url = f"http://127.0.0.1:{intake_port}"
-    context = EngineContext(environ=dict(os.environ), intake_url=intake_url, engine_env=QUICK)
+    context = EngineContext(environ=dict(os.environ), intake_url=intake_url, proof=EngineListeners(), engine_env=QUICK)
     return OpenwaEngine(
         OpenwaSetup(program=program, engine_context=context, forward_silence_s=silence_s), SystemClock(), FILES
     )
@@ -334,6 +340,7 @@ def _dependencies(
         engines={"simulator": engine},
         gate=StartGate(SystemClock(), 8, 0.0, lambda: None),
         ports=PortPool(first_port, first_port + 99),
+        sockets=EngineSockets(home / "e"),
         policy=Policy(),
         sessions_root=home / "sessions",
         logs_root=None,

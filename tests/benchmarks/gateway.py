@@ -26,8 +26,8 @@ def measure_gateway(count: int) -> list[Figure]:
         daemon.create("acme")
         session = daemon.until("acme", "connected")
         key = (daemon.home / "admin.key").read_text().strip()
-        straight = _Caller(session.number("port"), {})
-        through = _Caller(daemon.port, {"X-API-Key": key})
+        straight = _Caller(session.text("socket"), {})
+        through = _Caller(("127.0.0.1", daemon.port), {"X-API-Key": key})
         for caller in (straight, through):
             caller.send(200, 1)
         direct, ours = straight.send(count, 1), through.send(count, 1)
@@ -65,9 +65,12 @@ class _Run:
 
 @dataclass
 class _Caller:
-    """Writes requests and reads answers with as little work as possible, so that the others are measured."""
+    """Writes requests and reads answers with as little work as possible, so that the others are measured.
 
-    port: int
+    `address` is a host and a port, or the path of a unix socket.
+    """
+
+    address: tuple[str, int] | str
     headers: Mapping[str, str]
     _begun_s: dict[socket.socket, float] = field(default_factory=dict)
     _read: dict[socket.socket, bytes] = field(default_factory=dict)
@@ -78,9 +81,7 @@ class _Caller:
         with selectors.DefaultSelector() as selector:
             begun_s = time.perf_counter()
             for _ in range(callers):
-                line = socket.create_connection(("127.0.0.1", self.port), timeout=10)
-                line.settimeout(None)  # it is read when the selector says so; a timeout would cost a call each time
-                line.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+                line = self._connected()  # without a timeout: it is read when the selector says so
                 selector.register(line, selectors.EVENT_READ)
                 self._write(line, request)
                 left -= 1
@@ -101,10 +102,19 @@ class _Caller:
                         answered.close()
             return _Run(times_s, count / (time.perf_counter() - begun_s))
 
+    def _connected(self) -> socket.socket:
+        if isinstance(self.address, str):
+            line = socket.socket(socket.AF_UNIX)
+        else:
+            line = socket.socket()
+            line.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        line.connect(self.address)
+        return line
+
     def _request(self) -> bytes:
         lines = [
             "POST /api/sessions/acme/messages/send-text HTTP/1.1",
-            f"Host: 127.0.0.1:{self.port}",
+            "Host: localhost",
             "Content-Type: application/json",
             f"Content-Length: {len(_BODY)}",
             *(f"{name}: {value}" for name, value in self.headers.items()),

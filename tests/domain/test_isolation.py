@@ -104,3 +104,13 @@ def test_certificates_are_read_where_the_admin_says_and_not_where_a_caller_does(
 
     assert confinement is not None
     assert confinement.readable == (Path("/opt/openwa"), Path("/opt/ca.pem"))
+
+
+def test_an_engine_with_a_socket_writes_its_directory_and_listens_on_no_port() -> None:
+    launch = new_launch(28100, socket=Path("/home/me/run/e/0123456789abcdef/s"))
+
+    confinement = confinement_of(POSSIBLE, NEEDS, replace(facts(), launch=launch))
+
+    assert confinement is not None
+    assert confinement.writable == (DIRECTORY, Path("/home/me/run/e/0123456789abcdef"))
+    assert confinement.bind_ports == ()

@@ -13,13 +13,14 @@ import time
 from collections import Counter, defaultdict
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import ExitStack
+from pathlib import Path
 from urllib.parse import urlsplit
 
 import psutil
 import pytest
 
 from openwa_manager.domain.delivery.events import Json
-from tests.e2e.peers.daemon import SCANNED, Daemon, eventually
+from tests.e2e.peers.daemon import SCANNED, Daemon, eventually, steer
 from tests.e2e.peers.unreliable import Arrival, Unreliable
 from tests.fakes.ports import free_ports
 
@@ -41,9 +42,9 @@ def test_every_event_arrives_in_order_whatever_breaks(serve: Serve) -> None:
     with backend.open():
         for name in SESSIONS:
             daemon.create(name)
-        ports = {name: daemon.until(name, "connected").number("port") for name in SESSIONS}
+        sockets = [Path(daemon.until(name, "connected").text("socket")) for name in SESSIONS]
     for number in range(KILLS):
-        torment(daemon, backend, ports, number)
+        torment(daemon, backend, sockets, number)
     with backend.open():
         wait_until_all_is_said(daemon)
         recorded = events_of(daemon)
@@ -114,14 +115,14 @@ def post_message(given: Mapping[str, str], number: int) -> int:
         intake.close()
 
 
-def torment(daemon: Daemon, backend: Unreliable, ports: dict[str, int], number: int) -> None:
+def torment(daemon: Daemon, backend: Unreliable, sockets: Sequence[Path], number: int) -> None:
     """Cause many events, let the backend go away and come back, and kill the daemon at some moment of it all."""
     with ExitStack() as opened:
         if number % 3:
             opened.enter_context(backend.open())
         passing = daemon.create(f"passing_{number}").text("session_id")
-        for port in ports.values():
-            flood(port)
+        for socket in sockets:
+            steer(socket, f"flood?n={FLOOD}")
         if number % 2:
             daemon.ask("POST", f"/v1/sessions/{passing}/stop")
             opened.close()
@@ -136,16 +137,6 @@ def has_told_all(daemon: Daemon) -> bool:
     """Tell whether nothing waits; if the breaker is open, have it closed: the test has no half a minute for a probe."""
     daemon.ask("POST", "/v1/endpoints/default/resume")
     return not daemon.ask("GET", "/v1/deliveries?state=pending").body["deliveries"]
-
-
-def flood(port: int) -> None:
-    """Let an engine receive many messages at once."""
-    engine = http.client.HTTPConnection("127.0.0.1", port, timeout=10)
-    try:
-        engine.request("POST", f"/_sim/flood?n={FLOOD}")
-        assert engine.getresponse().status == 200
-    finally:
-        engine.close()
 
 
 def wait_until_all_is_said(daemon: Daemon) -> None:

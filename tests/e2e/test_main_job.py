@@ -1,7 +1,6 @@
 """The main job from the outside: create, show the code, connect, heal, stop, delete; and tell the backend of it all."""
 
 import base64
-import http.client
 import os
 import signal
 import sqlite3
@@ -9,10 +8,11 @@ import subprocess
 import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
 
 from openwa_manager.domain.delivery.events import Json
 from openwa_manager.watcher.png import is_whole_png
-from tests.e2e.peers.daemon import SCANNED, Daemon, engines_below, eventually
+from tests.e2e.peers.daemon import SCANNED, Daemon, engines_below, eventually, steer
 from tests.e2e.peers.upstream import Upstream
 from tests.fakes.process import ending
 
@@ -225,13 +225,10 @@ def test_whoever_waits_when_the_daemon_stops_is_told_so(serve: Serve) -> None:
 def test_what_an_engine_gave_up_posting_while_no_daemon_ran_is_said(serve: Serve) -> None:
     daemon = serve(engine_env={**SCANNED, "WEBHOOK_RETRY_DELAY": "20"})
     daemon.create("acme")
-    port = daemon.until("acme", "connected").number("port")
+    socket = Path(daemon.until("acme", "connected").text("socket"))
     daemon.kill()
 
-    engine = http.client.HTTPConnection("127.0.0.1", port, timeout=10)
-    engine.request("POST", "/_sim/receive?from=628111&text=hello")
-    assert engine.getresponse().status == 200
-    engine.close()
+    steer(socket, "receive?from=628111&text=hello")
     time.sleep(2)  # five tries, 20 to 80 ms apart
     daemon.start()
 

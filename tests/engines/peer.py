@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from aiohttp import web
 
 from openwa_manager.domain.delivery.events import Json
+from openwa_manager.domain.session.session import Launch
 from openwa_manager.engines.mapping import inner_name
 from tests.engines.rig import SESSION_ID
 
@@ -54,12 +55,14 @@ class Peer:
 
 
 @asynccontextmanager
-async def serving(peer: Peer, port: int) -> AsyncIterator[Peer]:
+async def serving(peer: Peer, launch: Launch) -> AsyncIterator[Peer]:
+    """Have it listen where the launch's engine should."""
     app = web.Application()
     app.router.add_route("*", "/{path:.*}", peer.take)
     runner = web.AppRunner(app, shutdown_timeout=0.1)
     await runner.setup()
-    await web.TCPSite(runner, "127.0.0.1", port).start()
+    assert launch.socket is not None
+    await web.UnixSite(runner, str(launch.socket)).start()
     try:
         yield peer
     finally:

@@ -28,6 +28,8 @@ from openwa_manager.engines.environment import EngineContext
 from openwa_manager.engines.openwa import OpenwaEngine, OpenwaSetup
 from openwa_manager.engines.program import FixedProgram, NodeProgram, Program
 from openwa_manager.host.foreign.engine_files import EngineFiles
+from openwa_manager.processes.reading.identity import identity_of
+from openwa_manager.processes.reading.listeners import EngineListeners
 from tests.fakes.clock import SettableClock
 from tests.fakes.ports import free_ports, is_free
 
@@ -53,7 +55,8 @@ def new_session(spec: Spec | None = None) -> Session:
     )
 
 
-def new_launch(port: int, number: int = 1) -> Launch:
+def new_launch(port: int, number: int = 1, *, socket: Path | None = None) -> Launch:
+    """Return a launch whose engine is this very process, until another one is started for it."""
     return Launch(
         launch_id=LaunchId(str(uuid4())),
         number=number,
@@ -61,6 +64,18 @@ def new_launch(port: int, number: int = 1) -> Launch:
         secret="s" + uuid4().hex,
         cause=ReasonCode.REQUESTED,
         launched_at=0.0,
+        socket=socket,
+        identity=identity_of(os.getpid()),
+    )
+
+
+def new_context(
+    intake_url: str = "http://127.0.0.1:2791",
+    environ: Mapping[str, str] = os.environ,
+    engine_env: Mapping[str, str] | None = None,
+) -> EngineContext:
+    return EngineContext(
+        environ=dict(environ), intake_url=intake_url, proof=EngineListeners(), engine_env=engine_env or {}
     )
 
 
@@ -109,8 +124,7 @@ class Rig:
     launch: Launch
     directory: Path
     intake: Intake
-    http: aiohttp.ClientSession
-    control: str
+    control: str = ""
     process: asyncio.subprocess.Process | None = None
     tasks: asyncio.TaskGroup | None = None
     clock: SettableClock = field(default_factory=SettableClock)
@@ -131,6 +145,7 @@ class Rig:
             self.process = await asyncio.create_subprocess_exec(
                 *plan.argv, env=env, cwd=plan.cwd, stdin=asyncio.subprocess.DEVNULL, stdout=log, stderr=log
             )
+        self.launch = replace(self.launch, identity=identity_of(self.process.pid))
 
     async def bring_up(self) -> list[Observation]:
         """Bring the engine up and return what it reported."""
@@ -160,7 +175,8 @@ class Rig:
     async def start_again(self) -> None:
         """End the engine and launch it anew in the same directory; what was seen before is forgotten."""
         await self.end()
-        self.launch = new_launch(free_port(), self.launch.number + 1)
+        number = self.launch.number + 1
+        self.launch = new_launch(free_port(), number, socket=self.directory / f"s{number}")
         self.intake.seen.clear()
         self.intake.posts.clear()
         await self.spawn()
@@ -168,14 +184,22 @@ class Rig:
 
     async def play(self, verb: str) -> None:
         """Play WhatsApp or the phone: `scan`, `close?code=403` and so on."""
-        base = self.control.format(port=self.launch.port, control=self.launch.port + CONTROL_OFFSET)
-        async with self.http.post(base + verb) as answer:
-            assert answer.status == 200, await answer.text()
+        if self.control:
+            async with aiohttp.ClientSession() as phone, phone.post(self._control_url(verb)) as answer:
+                assert answer.status == 200, await answer.text()
+        else:
+            await self.call("POST", f"/_sim/{verb}")
+
+    def _control_url(self, verb: str) -> str:
+        return self.control.format(control=self.launch.port + CONTROL_OFFSET) + verb
 
     async def call(self, method: str, path: str, body: Mapping[str, object] | None = None) -> str:
         """Call the engine's own API and return the answer's text."""
-        url, headers = f"http://127.0.0.1:{self.launch.port}{path}", {"X-API-Key": self.session.engine_key}
-        async with self.http.request(method, url, json=body, headers=headers) as answer:
+        headers = {"X-API-Key": self.session.engine_key}
+        async with (
+            aiohttp.ClientSession(connector=aiohttp.UnixConnector(str(self.launch.socket))) as http,
+            http.request(method, f"http://localhost{path}", json=body, headers=headers) as answer,
+        ):
             assert answer.status < 300, (answer.status, await answer.text())
             return await answer.text()
 
@@ -242,10 +266,10 @@ def real_env() -> dict[str, str]:
 @asynccontextmanager
 async def commanded(argv: Sequence[str], directory: Path, **engine_env: str) -> AsyncIterator[Rig]:
     """Give a rig for the engine `command`, not launched yet."""
-    async with listening() as intake, aiohttp.ClientSession() as http:
-        context = EngineContext(environ=dict(os.environ), intake_url=intake.url, engine_env=engine_env)
+    async with listening() as intake:
+        context = new_context(intake.url, engine_env=engine_env)
         engine = CommandEngine(CommandSetup(argv=argv, engine_context=context, answer_timeout_s=2.0))
-        rig = Rig(engine, new_session(Spec(engine="command")), new_launch(free_port()), directory, intake, http, "")
+        rig = Rig(engine, new_session(Spec(engine="command")), new_launch(free_port()), directory, intake)
         intake.hear = rig.hear
         try:
             yield rig
@@ -259,22 +283,13 @@ async def rigged(kind: str, directory: Path, *, answer_timeout_s: float = 5.0) -
     program = real_program() if kind == "openwa" else SIMULATOR
     assert program is not None
     engine_env = {**QUICK, **(real_env() if kind == "openwa" else {})}
-    async with listening() as intake, aiohttp.ClientSession() as http:
-        context = EngineContext(environ=dict(os.environ), intake_url=intake.url, engine_env=engine_env)
+    async with listening() as intake:
+        context = new_context(intake.url, engine_env=engine_env)
         setup = OpenwaSetup(program=program, engine_context=context, answer_timeout_s=answer_timeout_s)
         async with OpenwaEngine(setup, clock := SettableClock(), EngineFiles()) as engine, asyncio.TaskGroup() as tasks:
-            control = "http://127.0.0.1:{control}/_/" if kind == "openwa" else "http://127.0.0.1:{port}/_sim/"
-            rig = Rig(
-                engine,
-                new_session(),
-                new_launch(free_port()),
-                directory,
-                intake,
-                http,
-                control,
-                tasks=tasks,
-                clock=clock,
-            )
+            control = "http://127.0.0.1:{control}/_/" if kind == "openwa" else ""
+            launch = new_launch(free_port(), socket=directory / "s1")
+            rig = Rig(engine, new_session(), launch, directory, intake, control, tasks=tasks, clock=clock)
             intake.hear = rig.hear
             try:
                 yield rig

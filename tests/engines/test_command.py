@@ -22,14 +22,12 @@ from openwa_manager.domain.session.stimuli import (
     MessageAcknowledged,
 )
 from openwa_manager.engines.command import CommandEngine, CommandSetup
-from openwa_manager.engines.environment import EngineContext
 from openwa_manager.watcher.png import is_whole_png
-from tests.engines.rig import SESSION_ID, commanded, free_port, new_launch, new_session
+from tests.engines.rig import SESSION_ID, commanded, free_port, new_context, new_launch, new_session
 
 EXAMPLE = Path(__file__).parents[2] / "examples" / "command-engine" / "engine.py"
-CONTEXT = EngineContext(
+CONTEXT = new_context(
     environ={"PATH": "/bin:/usr/bin", "HOME": "/home/me", "EDITOR": "vi", "LC_ALL": "C"},
-    intake_url="http://127.0.0.1:2791",
     engine_env={"MODE": "admin", "LEVEL": "admin"},
 )
 

@@ -1,3 +1,4 @@
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -6,12 +7,12 @@ from hypothesis import strategies as st
 
 from openwa_manager.domain.session.session import LAUNCH_ID_VARIABLE, SessionId, Spec
 from openwa_manager.engines import command, openwa
-from openwa_manager.engines.environment import EngineContext, refused_env_names
+from openwa_manager.engines.environment import refused_env_names
 from openwa_manager.engines.openwa import OpenwaEngine, OpenwaSetup
 from openwa_manager.engines.program import FixedProgram
 from openwa_manager.host.clock import SystemClock
 from openwa_manager.host.foreign.engine_files import EngineFiles
-from tests.engines.rig import KEY, SESSION_ID, new_launch, new_session
+from tests.engines.rig import KEY, SESSION_ID, new_context, new_launch, new_session
 
 DAEMON_ENVIRON = {
     "PATH": "/bin",
@@ -30,7 +31,7 @@ DAEMON_ENVIRON = {
 
 
 def engine(engine_type: str = "baileys", **engine_env: str) -> OpenwaEngine:
-    context = EngineContext(environ=DAEMON_ENVIRON, intake_url="http://127.0.0.1:2791", engine_env=engine_env)
+    context = new_context(environ=DAEMON_ENVIRON, engine_env=engine_env)
     setup = OpenwaSetup(program=FixedProgram(("true",)), engine_context=context, engine_type=engine_type)
     return OpenwaEngine(setup, SystemClock(), EngineFiles())
 
@@ -91,7 +92,7 @@ async def test_temporary_files_stay_in_the_session_unless_chromiums_socket_would
 
 
 async def test_logs_may_live_elsewhere(tmp_path: Path) -> None:
-    context = EngineContext(environ={}, intake_url="http://127.0.0.1:2791", logs_root=tmp_path / "logs")
+    context = replace(new_context(environ={}), logs_root=tmp_path / "logs")
     setup = OpenwaSetup(program=FixedProgram(("true",)), engine_context=context)
 
     engine = OpenwaEngine(setup, SystemClock(), EngineFiles())
@@ -102,7 +103,7 @@ async def test_logs_may_live_elsewhere(tmp_path: Path) -> None:
 
 
 def test_each_launch_posts_to_an_address_of_its_own() -> None:
-    context = EngineContext(environ={}, intake_url="http://127.0.0.1:2791")
+    context = new_context(environ={})
 
     url = context.webhook_url(SessionId("alice"), new_launch(1).launch_id)
 

@@ -7,12 +7,17 @@ import pytest
 from multidict import CIMultiDict
 
 from openwa_manager.domain.errors import EngineError, EngineTimeoutError
-from openwa_manager.engines.forwarding import ForwardedRequest, Forwarder
-from tests.engines.rig import free_port
+from openwa_manager.engines.http.forwarding import ForwardedRequest, Forwarder
+from openwa_manager.processes.reading.listeners import EngineListeners
+from tests.engines.rig import free_port, new_launch
 
 
 def forwarded(method: str = "POST", body: bytes | None = b"{}") -> ForwardedRequest:
     return ForwardedRequest(method=method, target="/api/x", headers=CIMultiDict(), body=body)
+
+
+def forwarder_to(port: int, silence_s: float) -> Forwarder:
+    return Forwarder(new_launch(port), "key", silence_s, EngineListeners())
 
 
 class Closing(asyncio.Protocol):
@@ -42,7 +47,7 @@ class Closing(asyncio.Protocol):
 async def closing(requests: list[str]) -> AsyncIterator[Forwarder]:
     loop, port = asyncio.get_running_loop(), free_port()
     server = await loop.create_server(lambda: Closing(requests), "127.0.0.1", port)
-    forwarder = Forwarder(port, "key", 5.0)
+    forwarder = forwarder_to(port, 5.0)
     try:
         async with server:
             yield forwarder
@@ -78,7 +83,7 @@ async def test_a_read_that_met_the_end_of_its_connection_is_asked_again() -> Non
 
 
 async def test_nobody_listening_is_an_error_and_no_doubt() -> None:
-    forwarder = Forwarder(free_port(), "key", 5.0)
+    forwarder = forwarder_to(free_port(), 5.0)
 
     with pytest.raises(EngineError, match="does not listen") as raised:
         await forwarder.forward(forwarded())
@@ -89,7 +94,7 @@ async def test_nobody_listening_is_an_error_and_no_doubt() -> None:
 
 async def test_silence_leaves_in_doubt_what_was_done() -> None:
     with socket.create_server(("127.0.0.1", 0)) as deaf:
-        forwarder = Forwarder(deaf.getsockname()[1], "key", 0.05)
+        forwarder = forwarder_to(deaf.getsockname()[1], 0.05)
 
         with pytest.raises(EngineTimeoutError, match="did not answer within"):
             await forwarder.forward(forwarded())
@@ -99,7 +104,7 @@ async def test_silence_leaves_in_doubt_what_was_done() -> None:
 
 async def test_hanging_up_ends_what_is_in_flight_and_what_comes_later() -> None:
     with socket.create_server(("127.0.0.1", 0)) as deaf:
-        forwarder = Forwarder(deaf.getsockname()[1], "key", 30.0)
+        forwarder = forwarder_to(deaf.getsockname()[1], 30.0)
         async with asyncio.TaskGroup() as group:
             waiting = group.create_task(_outcome(forwarder))
             loop = asyncio.get_running_loop()

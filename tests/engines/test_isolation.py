@@ -14,6 +14,7 @@ from openwa_manager.engines.environment import EngineContext
 from openwa_manager.engines.program import LOOPBACK_SHIM
 from openwa_manager.engines.recipe import EngineValues
 from openwa_manager.host.foreign.engine_files import EngineFiles
+from openwa_manager.processes.reading.listeners import EngineListeners
 from tests.engines.rig import new_launch, new_session
 from tests.fakes.clock import FakeClock
 
@@ -29,6 +30,7 @@ def values(tmp_path: Path) -> EngineValues:
     context = EngineContext(
         environ={"PATH": os.environ["PATH"]},
         intake_url="http://127.0.0.1:2791",
+        proof=EngineListeners(),
         isolation=IsolationRules(is_possible=True),
     )
     return EngineValues(

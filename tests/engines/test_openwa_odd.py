@@ -3,6 +3,7 @@
 import asyncio
 import base64
 from collections.abc import AsyncIterator, Callable, Mapping
+from pathlib import Path
 
 import pytest
 
@@ -11,13 +12,12 @@ from openwa_manager.domain.errors import EngineError, EngineTimeoutError
 from openwa_manager.domain.ports import Clock
 from openwa_manager.domain.session.session import Launch
 from openwa_manager.domain.session.stimuli import EngineReady, LinkReport, LinkReported, Observation, QrProduced
-from openwa_manager.engines.environment import EngineContext
 from openwa_manager.engines.openwa import WEBHOOK_DELAY_MS, WEBHOOK_TRIES, OpenwaEngine, OpenwaSetup
 from openwa_manager.engines.program import FixedProgram
 from openwa_manager.host.clock import SystemClock
 from openwa_manager.host.foreign.engine_files import EngineFiles
 from tests.engines.peer import ROW, Peer, serving
-from tests.engines.rig import free_port, knowing, new_launch, new_session
+from tests.engines.rig import free_port, knowing, new_context, new_launch, new_session
 from tests.fakes.clock import FakeClock
 
 ID = "659b1334"
@@ -27,12 +27,12 @@ SESSION = new_session()
 
 
 @pytest.fixture
-def launch() -> Launch:
-    return new_launch(free_port())
+def launch(tmp_path: Path) -> Launch:
+    return new_launch(free_port(), socket=tmp_path / "s")
 
 
 def openwa(clock: Clock) -> OpenwaEngine:
-    context = EngineContext(environ={}, intake_url="http://127.0.0.1:2791")
+    context = new_context(environ={})
     return OpenwaEngine(
         OpenwaSetup(program=FixedProgram(("true",)), engine_context=context, answer_timeout_s=2.0), clock, EngineFiles()
     )
@@ -46,7 +46,7 @@ async def engine() -> AsyncIterator[OpenwaEngine]:
 
 async def brought_up(engine: OpenwaEngine, launch: Launch, peer: Peer) -> list[Observation]:
     reported: list[Observation] = []
-    async with serving(peer, launch.port), asyncio.timeout(20):
+    async with serving(peer, launch), asyncio.timeout(20):
         await engine.bring_up(SESSION, launch, reported.append)
     return reported
 
@@ -55,14 +55,14 @@ def link_in(reported: list[Observation]) -> LinkReport:
     return next(each.link for each in reported if isinstance(each, LinkReported))
 
 
-async def test_a_port_nobody_answers_on_yet_is_waited_for(launch: Launch) -> None:
+async def test_a_socket_nobody_listens_on_yet_is_waited_for(launch: Launch) -> None:
     reported: list[Observation] = []
     clock = FakeClock()
     async with asyncio.timeout(20), openwa(clock) as engine, asyncio.TaskGroup() as tasks:
         bringing_up = tasks.create_task(engine.bring_up(SESSION, launch, reported.append))
         await clock.until_sleeping()
         assert reported == []
-        async with serving(Peer(), launch.port):
+        async with serving(Peer(), launch):
             await clock.advance(1)
             await bringing_up
 
@@ -77,8 +77,8 @@ async def test_an_openwa_that_still_opens_its_database_is_waited_for(engine: Ope
     assert reported[0] == EngineReady(launch_id=launch.launch_id, inner_id=ID)
 
 
-async def test_another_program_on_the_port_is_a_stranger(engine: OpenwaEngine, launch: Launch) -> None:
-    with pytest.raises(EngineError, match=f"port {launch.port} is answered by a stranger"):
+async def test_another_program_on_the_socket_is_a_stranger(engine: OpenwaEngine, launch: Launch) -> None:
+    with pytest.raises(EngineError, match=f"the socket {launch.socket} is answered by a stranger"):
         await brought_up(engine, launch, Peer({READY: [(404, "not found")]}))
 
 
@@ -164,7 +164,7 @@ async def test_a_start_that_blocks_does_not_keep_the_engine_from_being_ready(
         reported.append(observation)
         ready.set()
 
-    async with serving(peer, launch.port), asyncio.timeout(20), asyncio.TaskGroup() as tasks:
+    async with serving(peer, launch), asyncio.timeout(20), asyncio.TaskGroup() as tasks:
         tasks.create_task(engine.bring_up(SESSION, launch, report))
         await ready.wait()
         assert reported == [EngineReady(launch_id=launch.launch_id, inner_id=ID)]
@@ -174,7 +174,7 @@ async def test_a_start_that_blocks_does_not_keep_the_engine_from_being_ready(
 
 
 async def test_an_engine_that_dies_during_its_start_is_an_error(engine: OpenwaEngine, launch: Launch) -> None:
-    async with asyncio.timeout(20), serving(Peer(held_call=START), launch.port) as peer:
+    async with asyncio.timeout(20), serving(Peer(held_call=START), launch) as peer:
         async with asyncio.TaskGroup() as tasks:
             call = tasks.create_task(outcome(engine, launch))
             await peer.is_holding.wait()
@@ -202,7 +202,7 @@ async def test_a_code_is_of_worth_only_while_the_session_waits_for_a_scan(engine
     session = knowing(SESSION, ID)
 
     async with serving(
-        Peer({QR: [(200, shown), (200, {**shown, "status": "qr_ready"})], RECORD: [(200, waiting)]}), launch.port
+        Peer({QR: [(200, shown), (200, {**shown, "status": "qr_ready"})], RECORD: [(200, waiting)]}), launch
     ):
         scanned = await engine.observe(session, launch)
         open_still = await engine.observe(session, launch)
@@ -211,9 +211,9 @@ async def test_a_code_is_of_worth_only_while_the_session_waits_for_a_scan(engine
     assert [type(each) for each in open_still] == [LinkReported, QrProduced]
 
 
-async def test_a_new_launch_gets_a_line_of_its_own(engine: OpenwaEngine, launch: Launch) -> None:
-    session, again = knowing(SESSION, ID), new_launch(free_port(), 2)
-    async with serving(Peer(), launch.port), serving(Peer(row={**ROW, "status": "ready"}), again.port):
+async def test_a_new_launch_gets_a_line_of_its_own(engine: OpenwaEngine, launch: Launch, tmp_path: Path) -> None:
+    session, again = knowing(SESSION, ID), new_launch(free_port(), 2, socket=tmp_path / "s2")
+    async with serving(Peer(), launch), serving(Peer(row={**ROW, "status": "ready"}), again):
         await engine.observe(session, launch)
         (report,) = await engine.observe(session, again)
         await engine.release(session, launch)
@@ -225,12 +225,12 @@ async def test_a_new_launch_gets_a_line_of_its_own(engine: OpenwaEngine, launch:
 
 
 async def test_a_call_that_takes_too_long_is_told_apart_from_one_that_failed(launch: Launch) -> None:
-    context = EngineContext(environ={}, intake_url="http://127.0.0.1:2791")
+    context = new_context(environ={})
     setup = OpenwaSetup(program=FixedProgram(("true",)), engine_context=context, answer_timeout_s=0.05)
 
     async with (
         OpenwaEngine(setup, SystemClock(), EngineFiles()) as engine,
-        serving(Peer(held_call=RECORD), launch.port),
+        serving(Peer(held_call=RECORD), launch),
     ):
         with pytest.raises(EngineTimeoutError, match=r"within 0\.05 s"):
             await engine.observe(knowing(SESSION, ID), launch)

@@ -11,6 +11,7 @@ import pytest
 
 from openwa_manager.domain.errors import LaunchFailedError
 from openwa_manager.engines.program import LOOPBACK_SHIM, FixedProgram, NodeProgram
+from tests.fakes.ports import free_ports
 
 NODE = shutil.which(os.environ.get("NODE", "node"))
 
@@ -180,6 +181,49 @@ for (const call of calls) {
 const pipe = net.createServer();
 pipe.listen(process.argv[2], () => { console.log('pipe'); pipe.close(); });
 """
+
+
+LISTEN_AT_PORT = """
+const net = require('node:net');
+const port = Number(process.env.PORT);
+const calls = [
+  (server, done) => server.listen(port, done),
+  (server, done) => server.listen(String(port), done),
+  (server, done) => server.listen(port, '0.0.0.0', done),
+  (server, done) => server.listen(port, undefined, done),
+  (server, done) => server.listen(port, 511, done),
+  (server, done) => server.listen(port, '::', 511, done),
+  (server, done) => server.listen({ port, host: '::', ipv6Only: true, backlog: 5 }, done),
+  (server, done) => { server.once('listening', done); server.listen(port); },
+];
+const next = () => {
+  const call = calls.shift();
+  if (!call) return;
+  const server = net.createServer();
+  call(server, () => { console.log(server.address()); server.close(next); });
+};
+next();
+const other = net.createServer();
+other.listen(0, () => { console.log(other.address().address); other.close(); });
+"""
+
+
+@pytest.mark.skipif(NODE is None, reason="needs node")
+def test_behind_the_shim_what_would_listen_on_our_port_listens_on_the_socket(tmp_path: Path) -> None:
+    script, socket = tmp_path / "listen.cjs", tmp_path / "s"
+    script.write_text(LISTEN_AT_PORT)
+    assert NODE is not None
+
+    output = subprocess.run(
+        [NODE, "--require", str(LOOPBACK_SHIM), str(script)],
+        env={"PORT": str(free_ports(1)[0]), "OPENWA_MANAGER_SOCKET": str(socket)},
+        check=True,
+        capture_output=True,
+        text=True,
+        timeout=30,
+    ).stdout
+
+    assert sorted(output.split()) == sorted([str(socket)] * 8 + ["127.0.0.1"])
 
 
 @pytest.mark.skipif(NODE is None, reason="needs node")

@@ -6,11 +6,10 @@ import pytest
 
 from openwa_manager.domain.ports import Engine
 from openwa_manager.engines import registry
-from openwa_manager.engines.environment import EngineContext
 from openwa_manager.engines.openwa import OpenwaEngine
 from openwa_manager.engines.recipe import EngineValues
 from openwa_manager.host.foreign.engine_files import EngineFiles
-from tests.engines.rig import new_launch, new_session
+from tests.engines.rig import new_context, new_launch, new_session
 from tests.fakes.clock import FakeClock
 
 
@@ -25,7 +24,7 @@ def engines(tmp_path: Path) -> Mapping[str, Engine]:
     values = EngineValues(
         clock=FakeClock(),
         files=EngineFiles(),
-        context=EngineContext(environ=dict(os.environ), intake_url="http://127.0.0.1:2791"),
+        context=new_context(),
         answer_timeout_s=5.0,
         node=str(node),
         openwa_home=home,

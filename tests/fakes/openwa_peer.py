@@ -1,7 +1,7 @@
 """An OpenWA that is always linked and costs little, with vices: it plays what a simulator of the real one never does.
 
-`python openwa_peer.py` listens on `PORT`. Below a session, `…/vice/<name>` does what the name says; everything else is
-answered like a send.
+`python openwa_peer.py` listens on `OPENWA_MANAGER_SOCKET`. Below a session, `…/vice/<name>` does what the name says;
+everything else is answered like a send.
 """
 
 import asyncio
@@ -151,7 +151,7 @@ async def main() -> None:
     """Serve until SIGTERM, and then until every client has hung up, as Node does."""
     loop, stop, peer = asyncio.get_running_loop(), asyncio.Event(), Peer()
     loop.add_signal_handler(signal.SIGTERM, stop.set)
-    server = await asyncio.start_server(peer.serve, "127.0.0.1", int(os.environ["PORT"]))
+    server = await asyncio.start_unix_server(peer.serve, os.environ["OPENWA_MANAGER_SOCKET"])
     async with asyncio.timeout(_LIVES_S):
         await stop.wait()
     server.close()

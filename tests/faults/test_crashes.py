@@ -6,13 +6,15 @@ import shutil
 import signal
 import socket
 from collections.abc import Callable
+from pathlib import Path
 
 import pytest
 
 from openwa_manager.domain.delivery.events import Json
+from openwa_manager.processes.reading.identity import environment_of, live_identity_of
 from tests.e2e.peers.daemon import SCANNED, Daemon, eventually
 from tests.e2e.peers.upstream import Upstream
-from tests.faults.programs import COMMAND
+from tests.faults.programs import COMMAND, running
 
 BOOT_TIMEOUT_S = 5.0
 
@@ -85,18 +87,60 @@ def test_an_engine_that_is_deaf_to_sigterm_is_killed(daemon: Daemon) -> None:
     assert "deaf" not in daemon.registry()
 
 
+#: What an OpenWA does that finds its port taken, and otherwise: it listens, and says that it is connected.
+LISTENING = """
+import errno, socket
+wait_for("go")
+try:
+    server = socket.create_server(("127.0.0.1", int(os.environ["PORT"])))
+except OSError as error:
+    sys.exit(errno.errorcode[error.errno])
+post("session.connected", phone_number="85212345678")
+signal.pause()
+"""
+
+
 def test_a_port_that_was_taken_meanwhile_costs_one_launch(daemon: Daemon, backend: Upstream) -> None:
-    create(daemon, "port", SIM_BOOT_S="0.5", SIM_AUTO_SCAN_S="0.1")
+    daemon.create("port", **running(LISTENING))
     port = eventually(lambda: daemon.session("port").body["port"])
     assert isinstance(port, int)
 
     with socket.create_server(("127.0.0.1", port)):
+        (daemon.home / "sessions" / "port" / "go").touch()
         eventually(lambda: of(backend, "port", "session.crashed"))
         second = eventually(lambda: daemon.session("port").body["port"])
         daemon.until("port", "connected")
 
     assert of(backend, "port", "session.crashed") == ["port_in_use"]
     assert second != port
+
+
+def test_a_stranger_on_the_number_of_an_engine_that_listens_on_a_socket_is_nothing_to_it(daemon: Daemon) -> None:
+    create(daemon, "number", SIM_BOOT_S="0.5", SIM_AUTO_SCAN_S="0.1")
+    pid = eventually(lambda: daemon.session("number").body["pid"])
+    assert isinstance(pid, int)
+    identity = live_identity_of(pid)
+    assert identity is not None
+
+    with socket.create_server(("127.0.0.1", int(environment_of(identity)["PORT"]))):
+        session = daemon.until("number", "connected").body
+
+    assert (session["pid"], session["port"]) == (pid, None)
+
+
+def test_the_socket_of_an_engine_is_gone_with_it(daemon: Daemon) -> None:
+    create(daemon, "gone")
+    socket_path = Path(daemon.until("gone", "qr_ready").text("socket"))
+    was_there = socket_path.is_socket()
+
+    daemon.steer("gone", "crash")
+    again = eventually(lambda: found if (found := daemon.session("gone").body["socket"]) != str(socket_path) else None)
+    daemon.until("gone", "qr_ready")
+    daemon.ask("DELETE", "/v1/sessions/gone")
+
+    assert was_there
+    assert not socket_path.parent.exists()
+    assert not Path(str(again)).parent.exists()
 
 
 def test_a_half_written_code_is_never_pushed(daemon: Daemon, backend: Upstream) -> None:

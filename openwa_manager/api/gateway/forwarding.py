@@ -24,7 +24,7 @@ from openwa_manager.domain.delivery.events import Json
 from openwa_manager.domain.errors import EngineError, OpenwaManagerError
 from openwa_manager.domain.session.session import ProcessState, Session, SessionId
 from openwa_manager.engines.environment import is_own_webhook
-from openwa_manager.engines.forwarding import ForwardedRequest
+from openwa_manager.engines.http.forwarding import ForwardedRequest
 from openwa_manager.engines.openwa import OpenwaEngine
 from openwa_manager.services.messaging.pacing import Pacing, Turn
 from openwa_manager.services.monitoring.data_inspector import DataInspector

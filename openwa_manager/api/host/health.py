@@ -92,7 +92,7 @@ def _process(facts: HealthFacts) -> CheckOut:
 
 def _engine(facts: HealthFacts) -> CheckOut:
     session = facts.session
-    evidence = {"launch": session.launch_count, "port": session.launch.port if session.launch else None}
+    evidence = {"launch": session.launch_count, "port": session.launch.listening_port if session.launch else None}
     is_running = session.process is ProcessState.RUNNING
     return CheckOut(name="engine", is_ok=is_running, detail=session.process.value, evidence=evidence)
 

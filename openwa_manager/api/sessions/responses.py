@@ -1,6 +1,8 @@
 """The models of what callers get about sessions."""
 
+import os
 from collections.abc import Mapping, Sequence
+from pathlib import Path
 from typing import Literal
 
 from pydantic import RootModel
@@ -85,7 +87,7 @@ class UsageOut(Out):
 
 
 class SessionOut(Out):
-    """A session."""
+    """A session; its engine listens on `port` or on `socket`, and both are null when it has none."""
 
     session_id: str
     user_id: str | None
@@ -95,6 +97,7 @@ class SessionOut(Out):
     desired: Desired
     pid: int | None
     port: int | None
+    socket: str | None
     phone_number: str | None
     push_name: str | None
     qr: QrInfo | None
@@ -119,7 +122,8 @@ class SessionOut(Out):
             reason=ReasonOut.of(session.reason) if session.reason else None,
             desired=session.desired,
             pid=session.pid,
-            port=session.launch.port if session.launch else None,
+            port=session.launch.listening_port if session.launch else None,
+            socket=_shown(session.launch.socket) if session.launch and session.launch.socket else None,
             phone_number=session.phone_number,
             push_name=session.push_name,
             qr=QrInfo.of(session.qr) if session.qr else None,
@@ -133,6 +137,10 @@ class SessionOut(Out):
             last_seen_at=timestamp(session.last_seen_at),
             updated_at=iso8601(session.updated_at),
         )
+
+
+def _shown(path: Path) -> str:
+    return os.fsencode(path).decode("utf-8", "replace")
 
 
 class NewSessionOut(SessionOut):

@@ -1,6 +1,7 @@
 """The commands that make, show, run and remove sessions."""
 
 import argparse
+import shlex
 import sys
 import time
 from collections.abc import Mapping
@@ -41,7 +42,10 @@ class _Session(TypedDict):
     session_id: str
     status: str
     reason: _Reason | None
+    engine: str
     pid: int | None
+    port: int | None
+    socket: str | None
     phone_number: str | None
     restarts: _Restarts
     usage: _Usage | None
@@ -165,7 +169,20 @@ def _listed(sessions: list[_Session]) -> str:
 
 
 def _show(invocation: Invocation) -> None:
-    _say(invocation, invocation.client.get(invocation.session_path))
+    session = invocation.client.get(invocation.session_path)
+    invocation.output.show(session, lambda: _drawn_with_engine(cast("_Session", session)))
+
+
+def _drawn_with_engine(session: _Session) -> str:
+    """Return a session, and how to ask its engine."""
+    if session["socket"] is not None:
+        url = f"--unix-socket {shlex.quote(session['socket'])} http://localhost"
+    elif session["port"] is not None:
+        url = f"http://127.0.0.1:{session['port']}"
+    else:
+        return _drawn(session)
+    path = "/health" if session["engine"] == registry.COMMAND else "/api/health"
+    return f"{_drawn(session)}\n\nask its engine: curl {url}{path}"
 
 
 def _start(invocation: Invocation) -> int | None:

@@ -20,7 +20,7 @@ from openwa_manager.cli.client import Client
 from openwa_manager.cli.command import Invocation
 from openwa_manager.cli.commands.sessions import stop_all
 from openwa_manager.cli.demo.receiver import ReceivedEvent, Receiver
-from openwa_manager.cli.discovery import SocketDaemon, UrlDaemon, socket_of
+from openwa_manager.cli.discovery import SocketDaemon, socket_of
 from openwa_manager.cli.errors import INTERRUPTED
 from openwa_manager.cli.terminal.output import Output, cell
 from openwa_manager.cli.terminal.qr_drawing import draw, modules_of
@@ -215,9 +215,9 @@ async def _pair(demo: _Demo) -> None:
     demo.output.write(draw(modules_of(str(pushed.event["qr_base64"]))))
     demo.output.write(f"  the code was upstream {_since(began_s, pushed.at_s)} after the request")
     demo.output.write("\n> The phone scans it")
-    port = (await demo.session())["port"]
+    socket = Path(cast("str", (await demo.session())["socket"]))
     began_s = time.perf_counter()
-    await asyncio.to_thread(Client(UrlDaemon(f"http://127.0.0.1:{port}", None)).post, "/_sim/scan")
+    await asyncio.to_thread(Client(SocketDaemon(socket)).post, "/_sim/scan")
     connected = await demo.expect("session.connected")
     demo.output.write(f"  connected {_since(began_s, connected.at_s)} after the scan")
 

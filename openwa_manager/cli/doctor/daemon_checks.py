@@ -15,7 +15,7 @@ from openwa_manager.cli.client import Client
 from openwa_manager.cli.discovery import SocketDaemon, socket_of
 from openwa_manager.cli.doctor.findings import Finding
 from openwa_manager.cli.errors import CommandFailedError, NotReachableError
-from openwa_manager.config.settings import SOCKET_PATH_MAX_BYTES, Address
+from openwa_manager.config.settings import SOCKET_PATH_MAX_BYTES, Address, longest_socket_path
 from openwa_manager.domain.errors import LaunchFailedError, StoreDamagedError
 from openwa_manager.engines.program import NodeProgram
 from openwa_manager.store.backup.read_only import count_sessions
@@ -59,8 +59,8 @@ def _name_of(uid: int) -> str:
 
 
 def check_socket_path(home: Path) -> Finding:
-    """Check that the CLI's socket fits into an address."""
-    path = socket_of(home)
+    """Check that the sockets in the home fit into an address; those of the engines are the longest."""
+    path = longest_socket_path(home)
     length = len(os.fsencode(path))
     if length <= SOCKET_PATH_MAX_BYTES:
         return Finding("socket", "ok", f"{path}, {length} of {SOCKET_PATH_MAX_BYTES} bytes")

@@ -59,7 +59,7 @@ def slot_granted(stimulus: SlotGranted, context: Context) -> Outcome | Dropped:
         launch_count=launch.number,
         reason=context.reason(launch.cause, Starting()),
     )
-    evidence = {"launch": launch.number, "port": launch.port, "cause": launch.cause.value}
+    evidence = {"launch": launch.number, "port": launch.listening_port, "cause": launch.cause.value}
     return Outcome(session=session, decision="launch", commands=(Spawn(launch=launch),), evidence=evidence)
 
 

@@ -15,6 +15,8 @@ LaunchId = NewType("LaunchId", str)
 
 #: The variable by which every process of a launch is known, unless it cleaned its environment.
 LAUNCH_ID_VARIABLE = "OPENWA_MANAGER_LAUNCH_ID"
+#: The variable that names the unix socket on which an engine listens.
+SOCKET_VARIABLE = "OPENWA_MANAGER_SOCKET"
 
 SESSION_ID_PATTERN = r"[a-z0-9][a-z0-9_-]{0,62}"
 _SESSION_ID = re.compile(SESSION_ID_PATTERN)
@@ -127,8 +129,10 @@ class Launch:
     """One start of the session's engine.
 
     `number` counts the session's launches from 1; `identity` is None between the record and the spawn;
-    `secret` signs the engine's webhooks to our intake; `cause` says why this launch was made. `data` is what its files
-    were once it was up (None: not looked at yet).
+    `secret` signs the engine's webhooks to our intake; `cause` says why this launch was made. `socket` is where the
+    engine listens: `port` is then a number of its own, but nothing listens there. Without a socket (a `command`, or a
+    launch by version 0.2 or earlier) it listens on `port`, if at all. `data` is what its
+    files were once it was up (None: not looked at yet).
     """
 
     launch_id: LaunchId
@@ -137,8 +141,14 @@ class Launch:
     secret: str = field(repr=False)
     cause: ReasonCode
     launched_at: float
+    socket: Path | None = None
     identity: Identity | None = None
     data: DataState | None = None
+
+    @property
+    def listening_port(self) -> int | None:
+        """Return the loopback port on which the engine listens; None when it listens on a socket."""
+        return self.port if self.socket is None else None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -78,7 +78,7 @@ class Executor:
         self._tell = listener.tell
         self._current = current
         self._files = dependencies.files_of(current().session_id)
-        self._ticket = StartTicket(current().session_id, dependencies, listener)
+        self._ticket = StartTicket(current(), dependencies, listener)
         self._watches: set[asyncio.Task[None]] = set()
         self._observing = False
         self._ending: str | None = None
@@ -307,14 +307,20 @@ class Executor:
         session = self._current()
         await self._dependencies.engine_of(session).release(session, launch)
         ended = await self._dependencies.launcher.end(self._target(launch), self._dependencies.stop_grace_s)
+        await self._remove_socket(launch)
         self._tell(EngineEnded(launch_id=launch.launch_id, exit=ended))
 
     async def _sweep(self, launch: Launch) -> None:
         session = self._current()
         count = await self._dependencies.launcher.sweep(self._target(launch))  # first: the next launch may wait for it
         await self._dependencies.engine_of(session).release(session, launch)
+        await self._remove_socket(launch)
         if count:
             _log.info("remaining_processes_ended", session_id=session.session_id, launch=launch.number, count=count)
+
+    async def _remove_socket(self, launch: Launch) -> None:
+        if launch.socket is not None:
+            await asyncio.to_thread(self._dependencies.sockets.remove, launch.socket)
 
     async def _forget(self, *, keep_data: bool) -> None:
         """Remove the directory; while that is impossible a person must act, and the log says so every time."""

@@ -42,8 +42,11 @@ class SessionRunner:
         self._last_launches: Mapping[SessionId, LaunchId] = {}
 
     async def load(self) -> None:
-        """Know every recorded session, as it was left."""
-        for session in await self._dependencies.database.read(registry.load_sessions):
+        """Know every recorded session, as it was left; the sockets of launches that have ended are removed."""
+        sessions = await self._dependencies.database.read(registry.load_sessions)
+        sockets = [each.launch.socket for each in sessions if each.launch and each.launch.socket]
+        await asyncio.to_thread(self._dependencies.sockets.sweep, sockets)
+        for session in sessions:
             self._supervisors.add(Supervisor(session, self._dependencies))
         self._last_launches = await self._dependencies.database.read(registry.last_launches)
 

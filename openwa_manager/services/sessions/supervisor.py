@@ -81,7 +81,8 @@ class Supervisor:
         self._deadlines: Deadlines = {}
         self._met_boot_s = dependencies.clock.now().boot_s
         if session.launch is not None:
-            dependencies.ports.hold(session.session_id, session.launch.port)
+            is_listening = session.launch.socket is None
+            dependencies.ports.hold(session.session_id, session.launch.port, listens=is_listening)
 
     @classmethod
     def of_new_session(cls, session: Session, dependencies: Dependencies) -> Self:

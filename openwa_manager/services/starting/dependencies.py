@@ -11,6 +11,7 @@ from openwa_manager.domain.session.restart import Policy
 from openwa_manager.domain.session.session import Session, SessionId, log_path_of
 from openwa_manager.host.foreign.engine_files import EngineFiles
 from openwa_manager.processes.ports import PortPool
+from openwa_manager.processes.sockets import EngineSockets
 from openwa_manager.services.changes import Changes
 from openwa_manager.services.host_state import HostState
 from openwa_manager.services.starting.session_files import SessionFiles
@@ -29,6 +30,7 @@ class Dependencies:
     engines: Mapping[str, Engine]
     gate: StartGate
     ports: PortPool
+    sockets: EngineSockets
     policy: Policy
     sessions_root: Path
     logs_root: Path | None

@@ -16,6 +16,7 @@ from openwa_manager.domain.ports import Clock
 from openwa_manager.domain.session.lifecycle import Decided, begin
 from openwa_manager.domain.session.reasons import Reason, ReasonCode, Rebuilt
 from openwa_manager.domain.session.session import (
+    SOCKET_VARIABLE,
     Desired,
     Launch,
     ProcessState,
@@ -141,6 +142,7 @@ class RegistryRebuild:
             secret=environment.get("WEBHOOK_SECRET") or secrets.token_urlsafe(32),
             cause=ReasonCode.ADOPTED,
             launched_at=self._at,
+            socket=Path(environment[SOCKET_VARIABLE]) if environment.get(SOCKET_VARIABLE) else None,
             identity=engine.identity,
         )
         return replace(

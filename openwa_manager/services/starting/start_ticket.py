@@ -1,4 +1,4 @@
-"""Takes one session through the start gate: a slot, then a port, then a launch that is on disk before it begins."""
+"""Takes one session through the start gate: a slot, an address, then a launch that is on disk before it begins."""
 
 import asyncio
 import secrets
@@ -8,7 +8,7 @@ from typing import Protocol
 
 from openwa_manager.domain.errors import PortInUseError, StorageFullError
 from openwa_manager.domain.session.reasons import ReasonCode, Words
-from openwa_manager.domain.session.session import Launch, LaunchId, ProcessState, Session, SessionId
+from openwa_manager.domain.session.session import Launch, LaunchId, ProcessState, Session
 from openwa_manager.domain.session.stimuli import Observation, SlotDelayed, SlotGranted
 from openwa_manager.services.starting.dependencies import Dependencies
 from openwa_manager.services.starting.start_gate import Shortage
@@ -39,8 +39,9 @@ class StartTicket:
     It holds a slot until its session is no longer starting, and a port until its session has no launch.
     """
 
-    def __init__(self, session_id: SessionId, dependencies: Dependencies, listener: Listener) -> None:
-        self._session_id = session_id
+    def __init__(self, session: Session, dependencies: Dependencies, listener: Listener) -> None:
+        self._session_id = session.session_id
+        self._engine = session.spec.engine
         self._dependencies = dependencies
         self._listener = listener
         self._turn: asyncio.Event | None = None
@@ -99,17 +100,20 @@ class StartTicket:
 
     async def _offer(self, cause: ReasonCode, number: int) -> SlotDelayed | None:
         """Return None once a launch is on disk, or not wanted any more; else why there can be none now."""
+        has_socket = self._dependencies.engines[self._engine].capabilities.listens_on_socket
         try:
-            port = self._dependencies.ports.take(self._session_id)
+            port = self._dependencies.ports.take(self._session_id, listens=not has_socket)
         except PortInUseError as error:
             return SlotDelayed(code=ReasonCode.PORT_IN_USE, facts=Words(text=str(error)))
+        launch_id = LaunchId(uuid.uuid4().hex)
         launch = Launch(
-            launch_id=LaunchId(uuid.uuid4().hex),
+            launch_id=launch_id,
             number=number,
             port=port,
             secret=secrets.token_urlsafe(32),
             cause=cause,
             launched_at=self._dependencies.clock.now().at,
+            socket=self._dependencies.sockets.path_of(launch_id) if has_socket else None,
         )
         self._offered = launch
         try:

@@ -98,7 +98,7 @@ class Connection(asyncio.Protocol):
 
 
 class Server:
-    """Listens on loopback and answers with `handler`."""
+    """Listens on loopback, or on a unix socket, and answers with `handler`."""
 
     def __init__(self, handler: Handler, tasks: asyncio.TaskGroup, keep_alive_s: float = KEEP_ALIVE_S) -> None:
         self.handler = handler
@@ -109,10 +109,13 @@ class Server:
         self._all_gone = asyncio.Event()
         self._listener: asyncio.Server | None = None
 
-    async def listen(self, port: int) -> None:
-        """Open the port. Raises: OSError when somebody else has it."""
+    async def listen(self, port: int, socket: str | None = None) -> None:
+        """Open the port of 127.0.0.1, or the unix socket in its place. Raises: OSError when somebody else has it."""
         loop = asyncio.get_running_loop()
-        self._listener = await loop.create_server(lambda: Connection(self), "127.0.0.1", port)
+        if socket is None:
+            self._listener = await loop.create_server(lambda: Connection(self), "127.0.0.1", port)
+        else:
+            self._listener = await loop.create_unix_server(lambda: Connection(self), socket)
 
     async def close(self) -> None:
         """Stop listening, then wait until every client has its answer or closed its connection; has no time limit."""

@@ -1,10 +1,12 @@
 """The sessions on disk: the row, the launches and the timeline of each, saved together with what they tell."""
 
 import dataclasses
+import os
 import sqlite3
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from operator import attrgetter
+from pathlib import Path
 
 import structlog
 from pydantic import TypeAdapter
@@ -93,7 +95,7 @@ def _upsert(table: str, columns: Sequence[str]) -> str:
 
 
 _SAVE_SESSION = _upsert("session", (*_SESSION_SCALARS, *_SPEC_SCALARS, *_SESSION_NESTED))
-_SAVE_LAUNCH = _upsert("launch", (*_LAUNCH_SCALARS, "session_id", "boot_id", "pid", "started", "data"))
+_SAVE_LAUNCH = _upsert("launch", (*_LAUNCH_SCALARS, "session_id", "socket", "boot_id", "pid", "started", "data"))
 #: What every event changes.
 _PROGRESS = ("event_seq", "updated_at", "last_seen_at")
 _SAVE_PROGRESS = """
@@ -102,7 +104,7 @@ _SAVE_PROGRESS = """
 _all_but_progress = attrgetter(*(each.name for each in dataclasses.fields(Session) if each.name not in _PROGRESS))
 _LOAD = """
     SELECT session.*, launch.number, launch.port, launch.secret, launch.cause, launch.launched_at,
-           launch.boot_id, launch.pid, launch.started, launch.data
+           launch.socket, launch.boot_id, launch.pid, launch.started, launch.data
     FROM session LEFT JOIN launch USING (launch_id)"""
 _LOAD_SESSIONS = f"{_LOAD} ORDER BY session.created_at, session.session_id"
 _LOAD_SESSION = f"{_LOAD} WHERE session.session_id = ?"
@@ -228,6 +230,7 @@ def _launch_row(session_id: SessionId, launch: Launch) -> dict[str, Column]:
     return {
         **_scalars(launch, _LAUNCH_SCALARS),
         "session_id": session_id,
+        "socket": os.fsencode(launch.socket) if launch.socket else None,
         "boot_id": identity.boot_id if identity else None,
         "pid": identity.pid if identity else None,
         "started": identity.started if identity else None,
@@ -335,6 +338,7 @@ def _launch_of(row: sqlite3.Row) -> Launch:
         secret=row["secret"],
         cause=ReasonCode(row["cause"]),
         launched_at=row["launched_at"],
+        socket=Path(os.fsdecode(row["socket"])) if row["socket"] else None,
         identity=_identity_of(row),
         data=_DATA.validate_json(row["data"] or "null"),
     )

@@ -14,7 +14,8 @@ from pytest_aiohttp import AiohttpClient
 from yarl import URL
 
 from openwa_manager.api.uploads import UPLOAD_MAX_BYTES
-from openwa_manager.domain.session.session import Status
+from openwa_manager.domain.delivery.events import Json
+from openwa_manager.domain.session.session import Session, Status
 from tests.api.conftest import PEER
 from tests.api.gateway.test_sessions import error, linked, started
 from tests.api.world import World, world_in
@@ -209,14 +210,23 @@ async def test_a_stop_does_not_wait_for_a_hung_request(tmp_path: Path, aiohttp_c
         assert timeline[-1].evidence["exit_code"] == 0
 
 
+async def hooks_inside(session: Session) -> list[dict[str, Json]]:
+    """Return the webhooks as the engine itself knows them."""
+    assert session.launch is not None
+    async with (
+        aiohttp.ClientSession(connector=aiohttp.UnixConnector(str(session.launch.socket))) as engine,
+        engine.get(
+            f"http://localhost/api/sessions/{session.inner_id}/webhooks", headers={"X-API-Key": session.engine_key}
+        ) as answer,
+    ):
+        hooks: list[dict[str, Json]] = await answer.json()
+        return hooks
+
+
 async def test_the_users_webhooks_work_and_ours_is_not_there(world: World) -> None:
     session = await linked(world)
     path = "/api/sessions/acme/webhooks"
-    inside = {"X-API-Key": session.engine_key}
-    assert session.launch is not None
-    engine_url = f"http://127.0.0.1:{session.launch.port}/api/sessions/{session.inner_id}/webhooks"
-    async with world.client.session.get(engine_url, headers=inside) as answer:
-        (ours,) = await answer.json()
+    (ours,) = await hooks_inside(session)
 
     made = (await world.call("POST", path, {"url": "http://127.0.0.1:9/hooks/acme/mine", "events": ["*"]})).json
     listed = json.loads((await world.call("GET", path)).raw)
@@ -228,8 +238,7 @@ async def test_the_users_webhooks_work_and_ours_is_not_there(world: World) -> No
     ]
     test = error(await world.call("POST", f"{path}/{ours['id']}/test"))
     deleted = await world.call("DELETE", f"{path}/{made['id']}")
-    async with world.client.session.get(engine_url, headers=inside) as answer:
-        left = await answer.json()
+    left = await hooks_inside(session)
 
     assert listed == [made]
     assert one.json == made

@@ -1,7 +1,6 @@
 """OpenWA's own SDK against the daemon, on a simulator and, where OPENWA_HOME names one, on a real OpenWA."""
 
 import base64
-import http.client
 import json
 import os
 import threading
@@ -25,7 +24,8 @@ from openwa.types import QrCodeResponse
 from openwa_manager.domain.delivery.events import Json
 from openwa_manager.watcher.png import is_whole_png
 from tests.e2e.peers.daemon import Daemon, eventually
-from tests.engines.rig import CONTROL_OFFSET, ON_REAL_OPENWA, QUICK, SLOW_S, real_env
+from tests.e2e.peers.phones import Phones
+from tests.engines.rig import ON_REAL_OPENWA, QUICK, SLOW_S, real_env
 
 NAME = "user_1_session_550e8400-e29b-41d4-a716-446655440000"
 #: A PNG of one pixel.
@@ -43,14 +43,7 @@ class Station:
 
     def play(self, verb: str) -> None:
         """Play the phone of the session."""
-        port = self.daemon.session(NAME).number("port")
-        at, path = (port + CONTROL_OFFSET, f"/_/{verb}") if self.is_real else (port, f"/_sim/{verb}")
-        phone = http.client.HTTPConnection("127.0.0.1", at, timeout=10)
-        try:
-            phone.request("POST", path)
-            assert phone.getresponse().status == 200
-        finally:
-            phone.close()
+        Phones("openwa" if self.is_real else "simulator").steer(self.daemon, NAME, verb)
 
     def status(self) -> str:
         """Return the session's status."""

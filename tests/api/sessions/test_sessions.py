@@ -9,9 +9,9 @@ from tests.api.world import FILES, USER_AND_ID, Object, World
 from tests.fakes.disk import DeadDisk
 
 SESSION_FIELDS = {
-    *("session_id", "user_id", "engine", "status", "reason", "desired", "pid", "port", "phone_number", "push_name"),
-    *("qr", "restarts", "usage", "labels", "created_at", "started_at", "connected_at", "last_connected_at"),
-    *("last_seen_at", "updated_at"),
+    *("session_id", "user_id", "engine", "status", "reason", "desired", "pid", "port", "socket"),
+    *("phone_number", "push_name", "qr", "restarts", "usage", "labels", "created_at", "started_at"),
+    *("connected_at", "last_connected_at", "last_seen_at", "updated_at"),
 }
 TIME = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z")
 

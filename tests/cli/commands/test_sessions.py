@@ -1,6 +1,7 @@
 """The commands about sessions, against an API on a real socket."""
 
 import re
+from collections.abc import Mapping
 
 import pytest
 
@@ -163,6 +164,30 @@ def test_show_is_a_fact_a_line_on_a_terminal(terminal: Run, api: Api) -> None:
     assert "reason             network: no route�[2J" in lines
     assert "labels             shop=hk" in lines
     assert "pid                4711" in lines
+
+
+@pytest.mark.parametrize(
+    ("place", "line"),
+    [
+        ({}, "ask its engine: curl --unix-socket /opt/openwa/run/e/0123456789abcdef/s http://localhost/api/health"),
+        ({"socket": "/my home/s"}, "ask its engine: curl --unix-socket '/my home/s' http://localhost/api/health"),
+        ({"socket": None, "port": 28100}, "ask its engine: curl http://127.0.0.1:28100/api/health"),
+        (
+            {"socket": None, "port": 28100, "engine": "command"},
+            "ask its engine: curl http://127.0.0.1:28100/health",
+        ),
+    ],
+)
+def test_show_says_how_to_ask_the_engine(terminal: Run, api: Api, place: Mapping[str, Json], line: str) -> None:
+    api.on(f"GET {PATH}", Answer(body=session(**place)))
+
+    assert terminal("show", "user_1_session_a").out.splitlines()[-1] == line
+
+
+def test_show_says_nothing_of_an_engine_that_does_not_run(terminal: Run, api: Api) -> None:
+    api.on(f"GET {PATH}", Answer(body=session(socket=None, pid=None)))
+
+    assert "curl" not in terminal("show", "user_1_session_a").out
 
 
 def test_show_of_an_unknown_session_exits_with_3(pipe: Run, api: Api) -> None:

@@ -208,12 +208,7 @@ class Daemon:
 
     def steer(self, session_id: str, verb: str) -> None:
         """Do something to the simulated phone or engine of a session."""
-        engine = http.client.HTTPConnection("127.0.0.1", self.session(session_id).number("port"), timeout=10)
-        try:
-            engine.request("POST", f"/_sim/{verb}")
-            assert engine.getresponse().status == 200
-        finally:
-            engine.close()
+        steer(Path(self.session(session_id).text("socket")), verb)
 
     def _is_ready(self) -> bool:
         assert self.process is not None
@@ -230,6 +225,17 @@ class Daemon:
             return self.process.wait(30)
         finally:
             self.process.kill()  # does nothing once it has ended
+
+
+def steer(socket_path: Path, verb: str) -> None:
+    """Do something to the simulated phone or engine that listens on this socket."""
+    engine = UnixConnection(socket_path)
+    try:
+        engine.request("POST", f"/_sim/{verb}")
+        answer = engine.getresponse()
+        assert answer.status == 200, answer.read()
+    finally:
+        engine.close()
 
 
 def engines_below(home: Path) -> list[int]:

@@ -10,6 +10,7 @@ import os
 from collections.abc import Mapping
 from dataclasses import dataclass
 
+from openwa_manager.processes.reading.identity import environment_of, live_identity_of
 from tests.e2e.peers.daemon import Daemon
 
 CONTROL_OFFSET = 10_000
@@ -48,13 +49,21 @@ class Phones:
 
     def steer(self, daemon: Daemon, session_id: str, verb: str) -> None:
         """Do something to the phone or the engine: `scan`, `close?code=`, `crash`, `exit?code=`, `hang?s=`."""
-        port = daemon.session(session_id).number("port")
         if self.engine == "simulator":
-            _post(port, f"/_sim/{verb}")
-        elif verb.startswith("hang?s="):
-            _post(port + CONTROL_OFFSET, f"/_/block?ms={1000 * int(verb.removeprefix('hang?s='))}")
+            daemon.steer(session_id, verb)
+            return
+        port = control_port(daemon.session(session_id).number("pid"))
+        if verb.startswith("hang?s="):
+            _post(port, f"/_/block?ms={1000 * int(verb.removeprefix('hang?s='))}")
         else:
-            _post(port + CONTROL_OFFSET, f"/_/{verb}")
+            _post(port, f"/_/{verb}")
+
+
+def control_port(pid: int) -> int:
+    """Return where the fake WhatsApp in a live engine is steered, which it derives from the `PORT` it was given."""
+    identity = live_identity_of(pid)
+    assert identity is not None
+    return int(environment_of(identity)["PORT"]) + CONTROL_OFFSET
 
 
 def _post(port: int, path: str) -> None:

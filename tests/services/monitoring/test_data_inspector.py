@@ -19,6 +19,7 @@ from openwa_manager.domain.session.session import (
 from openwa_manager.domain.session.stimuli import DataInspected, Observation
 from openwa_manager.engines.command import CommandEngine, CommandSetup
 from openwa_manager.engines.environment import EngineContext
+from openwa_manager.processes.reading.listeners import EngineListeners
 from openwa_manager.services.monitoring.data_inspector import DataInspector
 from openwa_manager.services.sessions.engine_inbox import RunningEngine
 from tests.fakes.clock import FakeClock
@@ -43,7 +44,12 @@ class FilelessEngine(CommandEngine):
     """An engine without files of its own."""
 
     def __init__(self) -> None:
-        super().__init__(CommandSetup(argv=(), engine_context=EngineContext(environ={}, intake_url="http://localhost")))
+        super().__init__(
+            CommandSetup(
+                argv=(),
+                engine_context=EngineContext(environ={}, intake_url="http://localhost", proof=EngineListeners()),
+            )
+        )
 
 
 class FilingEngine(FilelessEngine):

@@ -32,6 +32,7 @@ from openwa_manager.domain.session.stimuli import (
 )
 from openwa_manager.engines.command import CommandEngine, CommandSetup
 from openwa_manager.engines.environment import EngineContext
+from openwa_manager.processes.reading.listeners import EngineListeners
 from openwa_manager.services.monitoring.data_inspector import DataInspector
 from openwa_manager.services.monitoring.prober import Prober
 from openwa_manager.services.sessions.engine_inbox import RunningEngine
@@ -62,10 +63,15 @@ SESSION = Session(
 class FakeEngine(CommandEngine):
     """An engine that answers, or does not."""
 
-    capabilities = Capabilities(answers_probes=True, reports_link=True, writes_qr_file=False)
+    capabilities = Capabilities(answers_probes=True, reports_link=True, writes_qr_file=False, listens_on_socket=True)
 
     def __init__(self) -> None:
-        super().__init__(CommandSetup(argv=(), engine_context=EngineContext(environ={}, intake_url="http://localhost")))
+        super().__init__(
+            CommandSetup(
+                argv=(),
+                engine_context=EngineContext(environ={}, intake_url="http://localhost", proof=EngineListeners()),
+            )
+        )
         self.error: EngineError | None = None
         self.asked_count = 0
 
@@ -80,7 +86,7 @@ class FakeEngine(CommandEngine):
 class PostingEngine(FakeEngine):
     """An engine without HTTP, which can only post."""
 
-    capabilities = Capabilities(answers_probes=False, reports_link=False, writes_qr_file=True)
+    capabilities = Capabilities(answers_probes=False, reports_link=False, writes_qr_file=True, listens_on_socket=False)
 
 
 @dataclass

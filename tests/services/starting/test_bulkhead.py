@@ -19,6 +19,7 @@ from openwa_manager.domain.session.stimuli import EngineEnded, Observation, Resu
 from openwa_manager.host.foreign.engine_files import EngineFiles
 from openwa_manager.processes.launcher import HostLauncher
 from openwa_manager.processes.ports import PortPool
+from openwa_manager.processes.sockets import EngineSockets
 from openwa_manager.services.changes import Changes
 from openwa_manager.services.host_state import HostState
 from openwa_manager.services.starting.bulkhead import keep_running
@@ -65,6 +66,7 @@ async def dependencies(tmp_path: Path) -> AsyncIterator[Dependencies]:
             engines={},
             gate=StartGate(clock, 1, 0.0, lambda: None),
             ports=PortPool(28100, 28109),
+            sockets=EngineSockets(tmp_path / "e"),
             policy=Policy(),
             sessions_root=tmp_path / "sessions",
             logs_root=None,

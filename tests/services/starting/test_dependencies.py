@@ -14,6 +14,8 @@ from openwa_manager.engines.environment import EngineContext
 from openwa_manager.host.foreign.engine_files import EngineFiles
 from openwa_manager.processes.launcher import HostLauncher
 from openwa_manager.processes.ports import PortPool
+from openwa_manager.processes.reading.listeners import EngineListeners
+from openwa_manager.processes.sockets import EngineSockets
 from openwa_manager.services.changes import Changes
 from openwa_manager.services.host_state import HostState
 from openwa_manager.services.starting.dependencies import Dependencies
@@ -27,7 +29,7 @@ SESSION = replace(a_session(), spec=Spec(engine="command"))
 
 @pytest.fixture
 def dependencies(tmp_path: Path) -> Iterator[Dependencies]:
-    clock, context = FakeClock(), EngineContext(environ={}, intake_url="http://localhost")
+    clock, context = FakeClock(), EngineContext(environ={}, intake_url="http://localhost", proof=EngineListeners())
     launcher = HostLauncher(tmp_path / "locks", clock, EngineFiles())
     yield Dependencies(
         clock=clock,
@@ -37,6 +39,7 @@ def dependencies(tmp_path: Path) -> Iterator[Dependencies]:
         engines={"command": CommandEngine(CommandSetup(argv=("true",), engine_context=context))},
         gate=StartGate(clock, 1, 0.0, lambda: None),
         ports=PortPool(28100, 28101),
+        sockets=EngineSockets(tmp_path / "e"),
         policy=Policy(),
         sessions_root=tmp_path / "sessions",
         logs_root=None,

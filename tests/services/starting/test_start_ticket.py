@@ -1,20 +1,27 @@
 """The way to a launch through the start gate, also when there is no port or a launch could not be recorded."""
 
 import asyncio
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import pytest
 
 from openwa_manager.domain.errors import PortInUseError, StorageFullError
+from openwa_manager.domain.ports import Engine
 from openwa_manager.domain.session.reasons import ReasonCode
 from openwa_manager.domain.session.restart import Policy
-from openwa_manager.domain.session.session import ProcessState, Session, SessionId
+from openwa_manager.domain.session.session import ProcessState, Session, SessionId, Spec
 from openwa_manager.domain.session.stimuli import Observation, SlotDelayed, SlotGranted
+from openwa_manager.engines.command import CommandEngine, CommandSetup
+from openwa_manager.engines.environment import EngineContext
+from openwa_manager.engines.openwa import OpenwaEngine, OpenwaSetup
+from openwa_manager.engines.program import FixedProgram
 from openwa_manager.host.foreign.engine_files import EngineFiles
 from openwa_manager.processes.launcher import HostLauncher
 from openwa_manager.processes.ports import PortPool
+from openwa_manager.processes.reading.listeners import EngineListeners
+from openwa_manager.processes.sockets import EngineSockets
 from openwa_manager.services.changes import Changes
 from openwa_manager.services.host_state import HostState
 from openwa_manager.services.starting.dependencies import Dependencies
@@ -31,7 +38,9 @@ OTHER = SessionId("other")
 class Owner:
     """The supervisor of the session, as far as a ticket knows it; its disk may be full, or slow."""
 
-    session: Session = field(default_factory=lambda: replace(a_session(), process=ProcessState.STARTING))
+    session: Session = field(
+        default_factory=lambda: replace(a_session(), process=ProcessState.STARTING, spec=Spec(engine="command"))
+    )
     told: list[Observation] = field(default_factory=list)
     is_disk_full: bool = False
     is_slow: bool = False
@@ -65,6 +74,7 @@ class Gate:
     ports: PortPool
     owner: Owner
     ticket: StartTicket
+    dependencies: Dependencies
     group: asyncio.TaskGroup
     shortages: list[Shortage]
 
@@ -73,9 +83,25 @@ class Gate:
         self.ticket.queue(ReasonCode.REQUESTED, 1, self.group)
         await settle()
 
+    def change_engine(self, engine: str) -> None:
+        """Make it the session of another kind of engine, with a new ticket."""
+        self.ticket.cancel()
+        self.owner.session = replace(self.owner.session, spec=Spec(engine=engine))
+        self.ticket = StartTicket(self.owner.session, self.dependencies, self.owner)
+
     def fill(self) -> None:
         """Let another session take the only slot."""
         assert self.gate.enter(OTHER, lambda _: None).is_set()
+
+
+def _engines(clock: FakeClock) -> Mapping[str, Engine]:
+    context = EngineContext(environ={}, intake_url="http://localhost", proof=EngineListeners())
+    return {
+        "command": CommandEngine(CommandSetup(argv=("true",), engine_context=context)),
+        "openwa": OpenwaEngine(
+            OpenwaSetup(program=FixedProgram(("true",)), engine_context=context), clock, EngineFiles()
+        ),
+    }
 
 
 @pytest.fixture
@@ -88,9 +114,10 @@ async def host(tmp_path: Path) -> AsyncIterator[Gate]:
         chance=lambda: 0.5,
         database=Database(tmp_path / "manager.db"),
         launcher=launcher,
-        engines={},
+        engines=_engines(clock),
         gate=gate,
         ports=ports,
+        sockets=EngineSockets(tmp_path / "e"),
         policy=Policy(),
         sessions_root=tmp_path,
         logs_root=None,
@@ -99,11 +126,12 @@ async def host(tmp_path: Path) -> AsyncIterator[Gate]:
         changes=Changes(),
         host_state=HostState(clock),
     )
-    ticket = StartTicket(owner.session.session_id, dependencies, owner)
+    ticket = StartTicket(owner.session, dependencies, owner)
     async with asyncio.TaskGroup() as tasks:
         running = tasks.create_task(gate.run())
-        yield Gate(clock, gate, ports, owner, ticket, tasks, shortages)
-        ticket.cancel()
+        stage = Gate(clock, gate, ports, owner, ticket, dependencies, tasks, shortages)
+        yield stage
+        stage.ticket.cancel()
         running.cancel()
     launcher.close()
 
@@ -154,11 +182,11 @@ async def test_a_launch_that_cannot_be_recorded_holds_up_nobody_else(host: Gate)
     await host.queue()
 
     assert host.gate.enter(OTHER, lambda _: None).is_set()
-    assert host.ports.take(OTHER) == 28100
+    assert host.ports.take(OTHER, listens=True) == 28100
 
 
 async def test_without_a_free_port_the_session_is_told_so_and_tries_again(host: Gate) -> None:
-    host.ports.hold(OTHER, 28100)
+    host.ports.hold(OTHER, 28100, listens=True)
     await host.queue()
     delays = host.owner.delays
 
@@ -169,13 +197,33 @@ async def test_without_a_free_port_the_session_is_told_so_and_tries_again(host: 
     assert host.owner.session.launch is not None
 
 
+async def test_an_engine_that_listens_on_a_socket_is_launched_with_every_port_taken(host: Gate, tmp_path: Path) -> None:
+    host.change_engine("openwa")
+    host.ports.hold(OTHER, 28100, listens=True)
+
+    await host.queue()
+
+    launch = host.owner.session.launch
+    assert launch is not None
+    assert launch.socket == tmp_path / "e" / launch.launch_id[:16] / "s"
+    assert (launch.port, launch.listening_port) == (28100, None)
+
+
+async def test_an_engine_that_listens_on_a_port_has_no_socket(host: Gate) -> None:
+    await host.queue()
+
+    launch = host.owner.session.launch
+    assert launch is not None
+    assert (launch.socket, launch.listening_port) == (None, 28100)
+
+
 async def test_a_session_that_is_no_longer_starting_gives_back_slot_and_port(host: Gate) -> None:
     await host.queue()
 
     host.ticket.follow(a_session())
 
     assert host.gate.enter(OTHER, lambda _: None).is_set()
-    assert host.ports.take(OTHER) == 28100
+    assert host.ports.take(OTHER, listens=True) == 28100
 
 
 async def test_a_session_that_runs_gives_back_its_slot_but_keeps_its_port(host: Gate) -> None:
@@ -185,7 +233,7 @@ async def test_a_session_that_runs_gives_back_its_slot_but_keeps_its_port(host: 
 
     assert host.gate.enter(OTHER, lambda _: None).is_set()
     with pytest.raises(PortInUseError):
-        host.ports.take(OTHER)
+        host.ports.take(OTHER, listens=True)
 
 
 async def test_an_offer_that_is_taken_back_is_no_offer_any_more(host: Gate) -> None:

@@ -1,6 +1,8 @@
 import dataclasses
+import os
 import sqlite3
 from functools import partial
+from pathlib import Path
 from typing import TypeVar
 
 import pytest
@@ -57,8 +59,11 @@ def every_field(kind: type[T], **chosen: st.SearchStrategy[object]) -> st.Search
 st.register_type_strategy(float, times)
 st.register_type_strategy(int, counts)
 st.register_type_strategy(Identity, every_field(Identity))
+#: A path is bytes to the system, and they need not be text.
+names = st.binary(min_size=1, max_size=20).filter(lambda name: b"\0" not in name)
+paths = names.map(lambda name: Path(os.fsdecode(name)))
 data_states = every_field(DataState, databases=pairs)
-launches = every_field(Launch, launch_id=st.uuids().map(str), data=st.none() | data_states)
+launches = every_field(Launch, launch_id=st.uuids().map(str), socket=st.none() | paths, data=st.none() | data_states)
 specs = every_field(Spec, labels=pairs, env=pairs)
 sessions = every_field(
     Session,

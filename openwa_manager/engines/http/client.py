@@ -10,6 +10,9 @@ import aiohttp
 from pydantic import BaseModel, TypeAdapter, ValidationError
 
 from openwa_manager.domain.errors import EngineError, EngineTimeoutError, EngineUnableError
+from openwa_manager.domain.ports import ListenerProof
+from openwa_manager.domain.session.session import Launch
+from openwa_manager.engines.http.connectors import StrangerError, base_url, connector_to, place_of
 from openwa_manager.engines.mapping import InnerSession, InnerWebhook, MissedPost, PairingCode, ShownQr
 
 #: whatsapp-web.js answers `start` only after it launched its browser and loaded the page: 60 s at most, and a little.
@@ -52,18 +55,22 @@ class Answer:
         return EngineError(f"OpenWA answered {self.call} with {self.status}: {self.message or 'no reason given'}")
 
 
+class _NotOurEngineError(EngineError):
+    """Something answers, or would, that is not this launch's engine."""
+
+
 class EngineClient:
-    """Speaks to the OpenWA on one port with one key; every call raises EngineError or EngineTimeoutError.
+    """Speaks to the OpenWA of one launch with one key; every call raises EngineError or EngineTimeoutError.
 
     No connection outlives its call: OpenWA ends without waiting for us, and none is reused after it was closed.
     """
 
-    def __init__(self, port: int, key: str, timeout_s: float) -> None:
-        self._url = f"http://127.0.0.1:{port}"
-        self._port = port
+    def __init__(self, launch: Launch, key: str, timeout_s: float, proof: ListenerProof) -> None:
+        self._url = base_url(launch)
+        self._place = place_of(launch)
         self._timeout_s = timeout_s
         self._http = aiohttp.ClientSession(
-            connector=aiohttp.TCPConnector(force_close=True),
+            connector=connector_to(launch, proof),
             cookie_jar=aiohttp.DummyCookieJar(),
             headers={"X-API-Key": key},
         )
@@ -73,17 +80,19 @@ class EngineClient:
         await self._http.close()
 
     async def is_ready(self) -> bool:
-        """Tell whether an OpenWA on the port says it is ready; silence and refused connections mean not yet.
+        """Tell whether the OpenWA says it is ready; silence and refused connections mean not yet.
 
         Raises:
             EngineError: something answers that is no OpenWA.
         """
         try:
             answer = await self._call("GET", "/api/health/ready")
+        except _NotOurEngineError:
+            raise
         except EngineError:
             return False
         if answer.status not in (200, 503):
-            raise EngineError(f"port {self._port} is answered by a stranger: {answer.call} gave {answer.status}")
+            raise EngineError(f"{self._place} is answered by a stranger: {answer.call} gave {answer.status}")
         return answer.status == 200
 
     async def sessions(self) -> list[InnerSession]:
@@ -91,8 +100,8 @@ class EngineClient:
         answer = await self._call("GET", "/api/sessions")
         if answer.status in (401, 403):
             raise EngineError(
-                f"port {self._port} is answered by a stranger: an OpenWA that does not know this session's key"
-                " (another program holds the port, or the data directory was first used with another API_MASTER_KEY)"
+                f"{self._place} is answered by a stranger: an OpenWA that does not know this session's key"
+                " (the data directory was first used with another API_MASTER_KEY)"
             )
         return _parsed(_SESSIONS, _require_success(answer))
 
@@ -166,6 +175,8 @@ class EngineClient:
                 return Answer(call=call, status=response.status, body=await response.read())
         except TimeoutError as error:
             raise EngineTimeoutError(f"OpenWA did not answer {call} within {limit_s:g} s") from error
+        except StrangerError as error:
+            raise _NotOurEngineError(str(error)) from error
         except (aiohttp.ClientError, OSError, RuntimeError) as error:  # RuntimeError: we closed it meanwhile
             raise EngineError(f"OpenWA did not answer {call}: {str(error) or type(error).__name__}") from error
 

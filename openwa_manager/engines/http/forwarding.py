@@ -8,6 +8,9 @@ from multidict import CIMultiDict
 from yarl import URL
 
 from openwa_manager.domain.errors import EngineError, EngineTimeoutError
+from openwa_manager.domain.ports import ListenerProof
+from openwa_manager.domain.session.session import Launch
+from openwa_manager.engines.http.connectors import StrangerError, base_url, connector_to
 
 #: OpenWA closes a connection that is idle for 5 s; we close it earlier, so that no request is lost to that.
 _KEEP_ALIVE_S = 3.0
@@ -27,17 +30,17 @@ class ForwardedRequest:
 
 
 class Forwarder:
-    """Hands requests on to the OpenWA on one port, with its key in place of whatever key the caller had.
+    """Hands requests on to the OpenWA of one launch, with its key in place of whatever key the caller had.
 
     `silence_s` is how long the engine may leave a request that it has whole, or an answer it has begun, without a
     byte. A request is tried again only if it is idempotent and the engine closed the idle connection it was written to.
     """
 
-    def __init__(self, port: int, key: str, silence_s: float) -> None:
-        self._base = f"http://127.0.0.1:{port}"
+    def __init__(self, launch: Launch, key: str, silence_s: float, proof: ListenerProof) -> None:
+        self._base = base_url(launch)
         self._silence_s = silence_s
         self._http = aiohttp.ClientSession(
-            connector=aiohttp.TCPConnector(limit=0, keepalive_timeout=_KEEP_ALIVE_S),
+            connector=connector_to(launch, proof, keep_alive_s=_KEEP_ALIVE_S),
             cookie_jar=aiohttp.DummyCookieJar(),
             headers={"X-API-Key": key},
             skip_auto_headers=_NOT_ADDED,
@@ -54,13 +57,15 @@ class Forwarder:
 
         Raises:
             EngineTimeoutError: no answer came, or the connection was lost: what the engine did is unknown.
-            EngineError: nobody listens, or what came is not HTTP.
+            EngineError: nobody listens, or somebody else does, or what came is not HTTP.
         """
         url = URL(self._base + forwarded.target, encoded=True)
         try:
             return await self._http.request(
                 forwarded.method, url, data=forwarded.body, headers=forwarded.headers, allow_redirects=False
             )
+        except StrangerError as error:
+            raise EngineError(str(error)) from error
         except aiohttp.ClientConnectorError as error:
             raise EngineError(f"the engine does not listen: {error}") from error
         except (aiohttp.ClientResponseError, aiohttp.ClientPayloadError) as error:

@@ -1,0 +1,1 @@
+"""Speaks HTTP to the engines: our own calls, and those of callers that are handed on."""

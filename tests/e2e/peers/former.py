@@ -1,0 +1,84 @@
+"""A home as version 0.2 leaves it: its database, and engines that listen on ports."""
+
+import os
+import sqlite3
+import subprocess
+import sys
+from collections.abc import Sequence
+from contextlib import closing
+from pathlib import Path
+
+from openwa_manager.processes.reading.identity import identity_of
+from openwa_manager.store.migrations import migrate, shipped
+from tests.e2e.peers.daemon import eventually
+from tests.fakes.ports import free_ports, is_free
+
+_LAST_MIGRATION = 2
+_KEY = "owk_0123456789abcdef0123456789abcdef"
+#: Takes the lock under a low descriptor, and hands it on to the engine that takes its place.
+_LOCKED = """
+import fcntl, os, sys
+lock = os.open(sys.argv[1], os.O_CREAT | os.O_RDWR)
+fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+os.dup2(lock, 9, inheritable=True)
+os.execv(sys.executable, [sys.executable, "-m", "openwa_manager.simulator"])
+"""
+
+
+def leave_running(home: Path, names: Sequence[str]) -> dict[str, int]:
+    """Make a home of these sessions, each with a running engine, as version 0.2 leaves it; return session → PID."""
+    for directory in (home, home / "run", home / "locks", home / "copies", home / "sessions"):
+        directory.mkdir(mode=0o700)
+    ports = dict(zip(names, free_ports(len(names)), strict=True))
+    with closing(sqlite3.connect(home / "manager.db", isolation_level=None)) as connection:
+        migrate(connection, [each for each in shipped() if each.number <= _LAST_MIGRATION])
+        pids = {name: _launch(connection, home, name, port) for name, port in ports.items()}
+    (home / "manager.db").chmod(0o600)
+    for port in ports.values():
+        eventually(lambda: not is_free(port), within_s=60)  # noqa: B023 called at once
+    return pids
+
+
+def _launch(connection: sqlite3.Connection, home: Path, name: str, port: int) -> int:
+    launch_id, secret = os.urandom(16).hex(), os.urandom(16).hex()
+    pid = _spawn(home, name, {"PORT": str(port), "OPENWA_MANAGER_LAUNCH_ID": launch_id})
+    identity = identity_of(pid)
+    assert identity is not None
+    connection.execute(
+        "INSERT INTO session (session_id, engine, labels, env, engine_key, desired, process, link, launch_id,"
+        " launch_count, qr_seq, qr_attempts, restarts, event_seq, created_at, updated_at)"
+        " VALUES (?, 'simulator', '{}', '{}', ?, 'running', 'running', 'unknown', ?, 1, 0, 0, '{}', 1, 1.8e9, 1.8e9)",
+        (name, _KEY, launch_id),
+    )
+    connection.execute(
+        "INSERT INTO launch (launch_id, session_id, number, port, secret, cause, launched_at, boot_id, pid, started)"
+        " VALUES (?, ?, 1, ?, ?, 'requested', 1.8e9, ?, ?, ?)",
+        (launch_id, name, port, secret, identity.boot_id, pid, identity.started),
+    )
+    return pid
+
+
+def _spawn(home: Path, name: str, own: dict[str, str]) -> int:
+    """Start a simulator as 0.2 starts it: with its session's lock, in its directory."""
+    directory, locks = home / "sessions" / name, home / "locks"
+    (directory / "logs").mkdir(parents=True, exist_ok=True)
+    environ = {
+        "PATH": os.environ["PATH"],
+        "API_MASTER_KEY": _KEY,
+        "SSRF_ALLOWED_HOSTS": "127.0.0.1",
+        "SHUTDOWN_DELAY_MS": "0",
+        "SIM_AUTO_SCAN_S": "0.1",
+        "SIM_QR_DELAY_S": "0.05",
+    }
+    with (directory / "logs" / "engine.log").open("ab") as log:
+        process = subprocess.Popen(
+            [sys.executable, "-c", _LOCKED, str(locks / f"{name}.lock")],
+            cwd=directory,
+            env={**environ, **own, "PYTHONPATH": str(Path(__file__).parents[3])},
+            stdin=subprocess.DEVNULL,
+            stdout=log,
+            stderr=log,
+            start_new_session=True,
+        )
+    process.returncode = 0  # nobody of this test run waits for it
+    return process.pid
