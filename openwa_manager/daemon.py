@@ -17,6 +17,7 @@ from openwa_manager.api.admission.authenticator import Authenticator
 from openwa_manager.api.admission.connection_limits import ConnectionLimits, free_descriptor_count
 from openwa_manager.api.admission.host_check import HostCheck
 from openwa_manager.api.app import control_app
+from openwa_manager.api.gateway.kept.webhook_posts import WebhookRelay
 from openwa_manager.api.intake import intake_app
 from openwa_manager.api.listeners import ListenAddresses, listen
 from openwa_manager.config import Settings
@@ -154,7 +155,8 @@ async def _work(
     """Listen, then run all services, until asked to stop; what started last ends first."""
     async with asyncio.TaskGroup() as services:
         async with AsyncExitStack() as listeners:
-            intake = intake_app(parts.sessions, parts.inbox, parts.backpressure)
+            relay = WebhookRelay(parts.sessions, parts.gateway.database, parts.gateway.sender)
+            intake = intake_app(parts.sessions, parts.inbox, parts.backpressure, relay)
             limits = ConnectionLimits.within(free_descriptor_count())
             await listen(addresses, control, intake, listeners, limits)
             running = [services.create_task(each.run()) for each in parts.services]

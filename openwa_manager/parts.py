@@ -72,6 +72,7 @@ from openwa_manager.services.starting.start_gate import StartGate
 from openwa_manager.services.upkeep.housekeeping import EngineLogs, Housekeeping
 from openwa_manager.services.upkeep.service_notifier import ServiceNotifier
 from openwa_manager.store.database import Database
+from openwa_manager.store.delivery.user_webhooks import deleted_webhook_ids
 from openwa_manager.watcher.qr import QrWatcher
 from openwa_manager.webhooks.address import AddressGuard
 from openwa_manager.webhooks.sender import Sender
@@ -196,7 +197,7 @@ def build_parts(
             *(monitoring.host_monitor, _build_housekeeping(basis, sessions), monitoring.metrics_collector),
             *(monitoring.disk_usage, notifier),
         ),
-        connected=(*_openwa_engines(hosting).values(), delivery.sender),
+        connected=(*_openwa_engines(sessions.dependencies.engines).values(), delivery.sender),
         home=home,
         files=basis.files,
         launcher=hosting.launcher,
@@ -207,7 +208,7 @@ def build_parts(
         announcer=delivery.announcer,
         backpressure=Backpressure(basis.database, basis.clock),
         api=(api := _build_api(basis, hosting, sessions, delivery, monitoring)),
-        gateway=_build_gateway(basis, hosting, sessions, monitoring, api.health),
+        gateway=_build_gateway(basis, sessions, monitoring, delivery, api),
     )
 
 
@@ -236,6 +237,7 @@ def _build_engines(basis: _Basis) -> Mapping[str, Engine]:
         engine_env=settings.engine_env,
         logs_root=settings.logs_path,
         isolation=isolation_rules(settings, system_support()),
+        deleted_webhooks=lambda each: basis.database.read(partial(deleted_webhook_ids, session_id=each)),
     )
     values = EngineValues(
         clock=basis.clock,
@@ -251,9 +253,9 @@ def _build_engines(basis: _Basis) -> Mapping[str, Engine]:
     return build_engines(values)
 
 
-def _openwa_engines(hosting: _Hosting) -> Mapping[str, OpenwaEngine]:
+def _openwa_engines(engines: Mapping[str, Engine]) -> Mapping[str, OpenwaEngine]:
     """Return the engines that speak OpenWA's API."""
-    return {name: engine for name, engine in hosting.engines.items() if isinstance(engine, OpenwaEngine)}
+    return {name: engine for name, engine in engines.items() if isinstance(engine, OpenwaEngine)}
 
 
 def _build_sessions(basis: _Basis, hosting: _Hosting) -> _Sessions:
@@ -297,8 +299,7 @@ def _build_delivery(basis: _Basis, sessions: _Sessions) -> _Delivery:
     sender, policy, broadcaster = Sender(guard), delivery_policy(settings), Broadcaster(database, clock)
     writer = EnvelopeWriter(host=platform.node(), qr_image=sessions.directory.qr_image_of)
     worker = DeliveryWorker(database, sender, clock, writer, policy, random.random)
-    dispatcher = Dispatcher(database, clock, worker, policy, broadcaster.wake)
-    background = BackgroundTasks()
+    dispatcher, background = Dispatcher(database, clock, worker, policy, broadcaster.wake), BackgroundTasks()
     rules = EndpointRules(
         check_url=guard.check_url,
         has_url=settings.upstream_url is not None,
@@ -321,16 +322,15 @@ def _build_monitoring(basis: _Basis, hosting: _Hosting, sessions: _Sessions, del
     sampler = UsageSampler(clock, settings.probe_period_s, hosting.meter.sample, directory.live, guard.check)
     detector = OfflineDetector(clock, has_default_route, directory.iterate, offline_policy(settings))
     usage = sampler.usage if settings.metrics_per_session else None
-    qr_push = delivery.dispatcher.qr_push_times
-    heartbeat_s, post = settings.heartbeat_s, delivery.dispatcher.post_heartbeat
+    heartbeat_s, dispatcher = settings.heartbeat_s, delivery.dispatcher
     inspector = DataInspector(clock, probe_policy(settings).inspection_s, running, sessions.dependencies.directory)
     return _Monitoring(
         usage_sampler=sampler,
         inspector=inspector,
         prober=Prober(clock, random.random, probe_policy(settings), running, inspector),
         host_monitor=HostMonitor(clock, detector, basis.host_state, basis.changes, delivery.announcer),
-        heartbeat=Heartbeat(clock, heartbeat_s, directory.iterate, sampler.usage, post),
-        metrics_collector=MetricsCollector(VERSION, directory, basis.database, qr_push, usage),
+        heartbeat=Heartbeat(clock, heartbeat_s, directory.iterate, sampler.usage, dispatcher.post_heartbeat),
+        metrics_collector=MetricsCollector(VERSION, directory, basis.database, dispatcher.qr_push_times, usage),
         disk_usage=DiskUsage(clock, directory.iterate, basis.home.sessions, basis.files),
     )
 
@@ -362,7 +362,6 @@ def _build_api(
         open_files=hosting.meter.open_files_of,
         disk=monitoring.disk_usage.used_bytes,
     )
-    env_names = {name: engine.env_names for name, engine in hosting.engines.items()}
     return ApiDependencies(
         sessions=sessions.directory,
         requests=sessions.requests,
@@ -373,7 +372,7 @@ def _build_api(
         broadcaster=delivery.broadcaster,
         endpoints=delivery.endpoints,
         deliveries=Deliveries(basis.database, delivery.dispatcher, delivery.background),
-        recipes=Recipes(env_names=env_names, default=settings.engine),
+        recipes=Recipes(env_names={name: e.env_names for name, e in hosting.engines.items()}, default=settings.engine),
         facts=HostFacts(host=platform.node(), version=VERSION, started_at=basis.clock.now().at),
         pairing_window_s=settings.pairing_window_s,
         measure=monitoring.metrics_collector.read,
@@ -381,20 +380,21 @@ def _build_api(
 
 
 def _build_gateway(
-    basis: _Basis, hosting: _Hosting, sessions: _Sessions, monitoring: _Monitoring, health: HealthReader
+    basis: _Basis, sessions: _Sessions, monitoring: _Monitoring, delivery: _Delivery, api: ApiDependencies
 ) -> GatewayDependencies:
-    settings, clock = basis.settings, basis.clock
     return GatewayDependencies(
         sessions=sessions.directory,
         requests=sessions.requests,
         inbox=sessions.inbox,
-        engines=_openwa_engines(hosting),
-        pacing=Pacing(clock, random.random, settings.message_gap_min_s, settings.message_gap_max_s),
-        send_hold_s=settings.send_hold_s,
-        health=health,
+        engines=_openwa_engines(sessions.dependencies.engines),
+        pacing=Pacing(basis.clock, random.random, basis.settings.message_gap_min_s, basis.settings.message_gap_max_s),
+        send_hold_s=basis.settings.send_hold_s,
+        database=api.database,
+        sender=delivery.sender,
+        health=api.health,
         inspector=monitoring.inspector,
-        usage=monitoring.usage_sampler.usage,
+        usage=api.usage,
         kill=partial(force_kill, sessions.requests, sessions.dependencies),
-        version=VERSION,
-        now=lambda: clock.now().at,
+        version=api.facts.version,
+        now=lambda: basis.clock.now().at,
     )

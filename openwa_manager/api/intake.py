@@ -1,10 +1,10 @@
 """Takes the events that engines post on a loopback listener, signed per launch (docs/openwa.md, Webhooks)."""
 
 import hashlib
-import hmac
 import json
 import re
 from collections.abc import Mapping
+from functools import partial
 
 from aiohttp import web
 
@@ -15,6 +15,7 @@ from openwa_manager.api.errors import (
     UnauthenticatedError,
     answer_errors,
 )
+from openwa_manager.api.gateway.kept.webhook_posts import WebhookRelay
 from openwa_manager.api.middleware import assign_request_id, prepare_answer
 from openwa_manager.api.routing import Unmatched, read_whole, session_id_in
 from openwa_manager.domain.delivery.events import EventClass, Json, class_of
@@ -23,6 +24,7 @@ from openwa_manager.domain.session.session import Launch
 from openwa_manager.services.delivery.backpressure import Backpressure
 from openwa_manager.services.sessions.directory import SessionDirectory
 from openwa_manager.services.sessions.engine_inbox import EngineDelivery, EngineInbox
+from openwa_manager.webhooks.signing import is_signed
 
 #: OpenWA cuts media above 1 MiB out of its events; base64 and the rest fit in twice that.
 BODY_MAX_BYTES = 2 * 1024 * 1024
@@ -32,9 +34,10 @@ def intake_app(
     sessions: SessionDirectory,
     inbox: EngineInbox,
     backpressure: Backpressure,
+    relay: WebhookRelay,
     body_within_s: float = 10.0,
 ) -> web.Application:
-    """Return the application that takes `POST /hooks/{session_id}/{launch_id}`.
+    """Return the application that takes what engines post to us, and what they post to their users through us.
 
     `body_within_s` is how long a body may take.
     """
@@ -43,6 +46,8 @@ def intake_app(
     intake.on_response_prepare.append(prepare_answer)
     receive = Intake(sessions, inbox, backpressure, body_within_s).receive
     intake.router.add_post("/hooks/{session_id}/{launch_id}", receive, expect_handler=leave_to_the_door)
+    pass_on = partial(relay.receive, body_within_s=body_within_s)
+    intake.router.add_post("/relay/{session_id}/{token}", pass_on, expect_handler=leave_to_the_door)
     intake.router.register_resource(Unmatched(intake.router))
     return intake
 
@@ -114,13 +119,6 @@ def _idempotency_key(header: str | None, data: Mapping[str, Json]) -> str | None
 
 def _digest(content: bytes) -> str:
     return hashlib.sha256(content).hexdigest()
-
-
-def is_signed(body: bytes, secret: str, signature: str) -> bool:
-    """Tell whether `signature` is the hex HMAC-SHA256 of the body, with or without `sha256=` before it."""
-    wanted = hmac.new(secret.encode(), body, hashlib.sha256).hexdigest().encode()
-    arguments = signature.removeprefix("sha256=").lower().encode("utf-8", "surrogateescape")
-    return hmac.compare_digest(arguments, wanted)
 
 
 def parse_delivery(body: bytes, key_header: str | None) -> EngineDelivery:

@@ -1,7 +1,7 @@
 """What every engine gets from its daemon: its environment, where it posts and logs; and what a session may add."""
 
 import re
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Awaitable, Callable, Collection, Iterable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -54,6 +54,15 @@ _ENV_NAME = re.compile(r"[A-Z][A-Z0-9_]*")
 #: The address of a launch's webhook; the host part is left open, for the intake may listen elsewhere after a restart.
 _WEBHOOK_URL = re.compile(r"http://[^/]+/hooks/([^/]+)/[0-9a-f-]{32,36}")
 
+#: The address of a user's webhook as its engine has it; the host part is left open for the same reason.
+_RELAY_URL = re.compile(r"http://[^/]+/relay/([^/]+)/([0-9a-f]{32})")
+
+
+def relay_token(url: str, session_id: SessionId) -> str | None:
+    """Return which of the session's user webhooks an engine posts to us for; None when it is no such address."""
+    match = _RELAY_URL.fullmatch(url)
+    return match[2] if match is not None and match[1] == session_id else None
+
 
 def is_own_webhook(url: str, session_id: SessionId) -> bool:
     """Tell whether this is where some launch of the session posts to us, and not a webhook of the session's owner."""
@@ -77,10 +86,17 @@ def _is_any_of(name: str, patterns: Iterable[str]) -> bool:
     return any(name.startswith(p[:-1]) if p.endswith("*") else name == p for p in patterns)
 
 
+async def none_deleted(session_id: SessionId) -> Collection[str]:
+    """Tell that no webhook of the session was deleted while no engine ran."""
+    del session_id
+    return ()
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class EngineContext:
     """What all engines of this daemon have in common.
 
+    `deleted_webhooks` tells which of a session's webhooks, by the engine's ids, were deleted while no engine ran.
     `environ` is the daemon's own environment, `engine_env` what the admin adds to every engine's. `intake_url` is
     where engines post, without a path. `proof` tells who listens where an engine should. `logs_root` None means the log
     lies in the session's directory. `isolation` says which engines are kept apart.
@@ -91,6 +107,7 @@ class EngineContext:
     proof: ListenerProof = field(repr=False)
     engine_env: Mapping[str, str] = field(default_factory=dict, repr=False)
     logs_root: Path | None = None
+    deleted_webhooks: Callable[[SessionId], Awaitable[Collection[str]]] = none_deleted
     isolation: IsolationRules = field(default_factory=IsolationRules)
 
     def webhook_url(self, session_id: SessionId, launch_id: LaunchId) -> str:
@@ -100,6 +117,10 @@ class EngineContext:
     def hooks_of(self, session_id: SessionId) -> str:
         """Return what the webhook addresses of all launches of this session begin with."""
         return f"{self.intake_url}/hooks/{session_id}/"
+
+    def relay_url(self, session_id: SessionId, token: str) -> str:
+        """Return where an engine posts what one of the session's users wants."""
+        return f"{self.intake_url}/relay/{session_id}/{token}"
 
     def log_path(self, session_id: SessionId, directory: Path) -> ForeignPath:
         """Return the file the engine's output is appended to."""

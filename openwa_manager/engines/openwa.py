@@ -15,10 +15,11 @@ from openwa_manager.domain.ports import Capabilities, Clock, Instant, LaunchPlan
 from openwa_manager.domain.session.session import DataState, Launch, LaunchId, ProcessState, Session, SessionId
 from openwa_manager.domain.session.stimuli import EngineReady, LinkReport, Observation, QrProduced, WebhooksLost
 from openwa_manager.engines import credentials, mapping, proxy
-from openwa_manager.engines.environment import EngineContext, is_own_webhook
+from openwa_manager.engines.environment import EngineContext
 from openwa_manager.engines.http import inner_sessions
-from openwa_manager.engines.http.client import Body, EngineClient
+from openwa_manager.engines.http.client import EngineClient
 from openwa_manager.engines.http.forwarding import Forwarder
+from openwa_manager.engines.posting.webhooks import WEBHOOK_DELAY_MS, set_up_webhooks
 from openwa_manager.engines.program import LOOPBACK_SHIM, NodeProgram, Program
 from openwa_manager.engines.recipe import EngineValues, Recipe
 from openwa_manager.host.foreign.engine_files import EngineFiles
@@ -28,9 +29,6 @@ from openwa_manager.host.foreign.opening import identity_of
 _EAGER_S, _EAGER_PAUSE_S, _PAUSE_S = 1.0, 0.04, 0.2
 #: baileys answers `start` within a second; whatsapp-web.js blocks for up to 60 s, which we do not wait out.
 _START_PATIENCE_S = 2.0
-#: After try n OpenWA waits delay x n up to 0.23 (130 s in all), delay x 2^(n-1) since 0.24 (195 s): both are longer
-#: than a restart of ours takes.
-WEBHOOK_TRIES, WEBHOOK_DELAY_MS = 5, 13_000
 _UNLIMITED = "1000000"
 _CHROMIUM = "whatsapp-web.js"
 #: Chromium puts `.org.chromium.Chromium.XXXXXX/SingletonSocket` below TMPDIR; macOS allows a socket 103 bytes.
@@ -189,7 +187,7 @@ class OpenwaEngine:
         client = clients.engine
         await self._until_ready(client)
         row = await inner_sessions.find_or_create(client, session)
-        await self._ensure_webhook(client, row.id, session, launch)
+        await set_up_webhooks(client, row.id, session, launch, self._setup.engine_context)
         async with asyncio.TaskGroup() as tasks:
             starting = tasks.create_task(inner_sessions.start(client, row))
             await asyncio.wait({starting}, timeout=_START_PATIENCE_S)
@@ -312,22 +310,9 @@ class OpenwaEngine:
             now_s = self._clock.now().boot_s
             await self._clock.sleep_until(now_s + (_EAGER_PAUSE_S if now_s - began_s < _EAGER_S else _PAUSE_S))
 
-    async def _ensure_webhook(self, client: EngineClient, inner_id: str, session: Session, launch: Launch) -> None:
-        context = self._setup.engine_context
-        ours = [hook for hook in await client.webhooks(inner_id) if is_own_webhook(hook.url, session.session_id)]
-        for duplicate in ours[1:]:
-            await client.delete_webhook(inner_id, duplicate.id)
-        kept = ours[0].id if ours else None
-        body: Body = {
-            "url": context.webhook_url(session.session_id, launch.launch_id),
-            "secret": launch.secret,
-            "retryCount": WEBHOOK_TRIES,
-        }
-        answer = await client.put_webhook(inner_id, kept, {**body, "events": ("*",)})
-        if answer.status == 400:
-            answer = await client.put_webhook(inner_id, kept, {**body, "events": mapping.OLD_EVENTS})
-        if answer.status >= 300:
-            raise answer.refused()
+    def relay_url(self, session: Session, token: str) -> str:
+        """Return where the session's engine posts what one of its users wants."""
+        return self._setup.engine_context.relay_url(session.session_id, token)
 
     async def _read_link(self, clients: _Clients, inner_id: str) -> Sequence[Observation]:
         report = mapping.report_of(await clients.engine.session(inner_id), clients.launch_id)

@@ -2,6 +2,7 @@
 
 import asyncio
 import errno
+from collections.abc import Mapping
 from contextlib import suppress
 from email.utils import parsedate_to_datetime
 from typing import Self
@@ -27,10 +28,10 @@ _CLOSED = frozenset({errno.ECONNRESET, errno.EPIPE, errno.ECONNABORTED, errno.EN
 
 
 class Sender:
-    """Posts to endpoints over one pool of connections; an async context manager."""
+    """Posts to endpoints over one pool of connections, where `guard` lets it; an async context manager."""
 
     def __init__(self, guard: AddressGuard, *, connect_timeout_s: float = 5.0, total_timeout_s: float = 15.0) -> None:
-        self._guard = guard
+        self.guard = guard
         self._timeout = aiohttp.ClientTimeout(total=None, connect=connect_timeout_s)
         self._total_timeout_s = total_timeout_s
 
@@ -46,7 +47,7 @@ class Sender:
         """Return a session whose connections are used again, or once only."""
         return aiohttp.ClientSession(
             # The dispatcher bounds how many run in parallel, so the pool need not.
-            connector=aiohttp.TCPConnector(limit=0, resolver=self._guard, force_close=force_close),
+            connector=aiohttp.TCPConnector(limit=0, resolver=self.guard, force_close=force_close),
             timeout=self._timeout,
             cookie_jar=aiohttp.DummyCookieJar(),
             headers={"User-Agent": "openwa-manager", "Content-Type": "application/json"},
@@ -60,7 +61,7 @@ class Sender:
         """Post `body`, signed at wall time `at`, and return what became of it; redirects are not followed."""
         try:
             url = URL(endpoint.url)
-            if (refusal := self._guard.refusal(url.host or "", url.port or 0)) is not None:
+            if (refusal := self.guard.refusal(url.host or "", url.port or 0)) is not None:
                 return Retry(reason=refusal)
             headers = signature_headers(endpoint, event_id, at, body)
             async with asyncio.timeout(self._total_timeout_s):
@@ -69,6 +70,23 @@ class Sender:
             return Retry(reason="timeout")
         except (aiohttp.ClientError, OSError, ValueError) as error:
             return Retry(reason=f"{type(error).__name__}: {error}"[:200])
+
+    async def pass_on(self, url: str, headers: Mapping[str, str], body: bytes, within_s: float) -> int | None:
+        """Post `body` with these headers and return the answer's status; redirects are not followed.
+
+        None means that there was no answer within `within_s`, or that the address is none we may post to.
+        """
+        try:
+            target = URL(url)
+            if self.guard.refusal(target.host or "", target.port or 0) is not None:
+                return None
+            async with (
+                asyncio.timeout(within_s),
+                self._fresh.post(target, data=body, headers=headers, allow_redirects=False) as response,
+            ):
+                return response.status
+        except (TimeoutError, aiohttp.ClientError, OSError, ValueError):
+            return None
 
     async def _post(self, url: URL, headers: dict[str, str], body: bytes, at: float) -> AttemptResult:
         try:

@@ -35,12 +35,19 @@ def signature_headers(endpoint: Endpoint, event_id: str, at: float, body: bytes)
     signed = f"{event_id}.{timestamp}.".encode() + body
     headers = {"webhook-id": event_id, "webhook-timestamp": timestamp}
     signatures = [_standard(endpoint.secret, signed)]
-    headers["X-OpenWA-Signature"] = _plain(endpoint.secret, body)
+    headers["X-OpenWA-Signature"] = plain_signature(endpoint.secret, body)
     if endpoint.previous_secret is not None and endpoint.is_signed_twice(at):
         signatures.append(_standard(endpoint.previous_secret, signed))
-        headers["X-OpenWA-Signature-Previous"] = _plain(endpoint.previous_secret, body)
+        headers["X-OpenWA-Signature-Previous"] = plain_signature(endpoint.previous_secret, body)
     headers["webhook-signature"] = " ".join(signatures)
     return headers
+
+
+def is_signed(body: bytes, secret: str, signature: str) -> bool:
+    """Tell whether `signature` is the hex HMAC-SHA256 of the body, with or without `sha256=` before it."""
+    wanted = hmac.new(secret.encode(), body, hashlib.sha256).hexdigest().encode()
+    arguments = signature.removeprefix("sha256=").lower().encode("utf-8", "surrogateescape")
+    return hmac.compare_digest(arguments, wanted)
 
 
 def _standard(secret: str, signed: bytes) -> str:
@@ -49,7 +56,8 @@ def _standard(secret: str, signed: bytes) -> str:
     return "v1," + base64.b64encode(hmac.digest(key, signed, hashlib.sha256)).decode("ascii")
 
 
-def _plain(secret: str, body: bytes) -> str:
+def plain_signature(secret: str, body: bytes) -> str:
+    """Return the plain HMAC, as OpenWA signs too."""
     return "sha256=" + hmac.new(secret.encode(), body, hashlib.sha256).hexdigest()
 
 

@@ -7,8 +7,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from openwa_manager.api.intake import BODY_MAX_BYTES, is_signed, parse_delivery
+from openwa_manager.api.intake import BODY_MAX_BYTES, parse_delivery
 from openwa_manager.domain.session.session import Session
+from openwa_manager.webhooks.signing import is_signed
 from tests.api.world import World, sign
 
 RECORDED = Path(__file__).parents[1] / "data" / "openwa-transcripts" / "webhooks.json"

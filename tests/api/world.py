@@ -22,6 +22,7 @@ from openwa_manager.api.admission.authenticator import Authenticator
 from openwa_manager.api.admission.host_check import HostCheck
 from openwa_manager.api.app import ApiDependencies, control_app
 from openwa_manager.api.gateway.app import GatewayDependencies
+from openwa_manager.api.gateway.kept.webhook_posts import WebhookRelay
 from openwa_manager.api.host.system import HostFacts
 from openwa_manager.api.intake import intake_app
 from openwa_manager.api.sessions.sessions import Recipes
@@ -57,6 +58,7 @@ from openwa_manager.services.starting.dependencies import Dependencies
 from openwa_manager.services.starting.progress import Progress
 from openwa_manager.services.starting.start_gate import StartGate
 from openwa_manager.store.database import Database
+from openwa_manager.store.delivery.user_webhooks import deleted_webhook_ids
 from tests.api.delivery.channels import PACE, Channels, channels_of
 from tests.fakes.polling import until
 
@@ -195,7 +197,7 @@ async def world_in(
     intake_socket = _reserved()
     async with AsyncExitStack() as stack:
         database = await stack.enter_async_context(Database(home / "manager.db"))
-        engine = await stack.enter_async_context(_engine(program, _port_of(intake_socket), silence_s))
+        engine = await stack.enter_async_context(_engine(program, _port_of(intake_socket), database, silence_s))
         launcher = stack.enter_context(_launcher(home / "locks"))
         dependencies = _dependencies(home, database, engine, launcher)
         sessions, requests, inbox, runner = await _sessions_of(dependencies)
@@ -240,7 +242,8 @@ async def _serve(world: World, aiohttp_client: AiohttpClient, intake_socket: soc
     world.client = await aiohttp_client(_control(world))
     assert world.client.server.runner is not None
     await web.UnixSite(world.client.server.runner, str(world.home / "manager.sock")).start()
-    intake = intake_app(world.sessions, world.inbox, world.channels.room, 0.3)
+    relay = WebhookRelay(world.sessions, world.database, world.channels.sender)
+    intake = intake_app(world.sessions, world.inbox, world.channels.room, relay, 0.3)
     world.intake = await aiohttp_client(intake, server_kwargs={"socket_factory": lambda *_: intake_socket})
 
 
@@ -300,9 +303,14 @@ def _launcher(locks: Path) -> Iterator[HostLauncher]:
         launcher.close()
 
 
-def _engine(program: Program, intake_port: int, silence_s: float) -> OpenwaEngine:
-    intake_url = f"http://127.0.0.1:{intake_port}"
-    context = EngineContext(environ=dict(os.environ), intake_url=intake_url, proof=EngineListeners(), engine_env=QUICK)
+def _engine(program: Program, intake_port: int, database: Database, silence_s: float) -> OpenwaEngine:
+    context = EngineContext(
+        environ=dict(os.environ),
+        intake_url=f"http://127.0.0.1:{intake_port}",
+        proof=EngineListeners(),
+        engine_env=QUICK,
+        deleted_webhooks=lambda each: database.read(partial(deleted_webhook_ids, session_id=each)),
+    )
     return OpenwaEngine(
         OpenwaSetup(program=program, engine_context=context, forward_silence_s=silence_s), SystemClock(), FILES
     )
@@ -316,6 +324,8 @@ def _gateway(world: World, dependencies: Dependencies, gap_s: float) -> GatewayD
         engines=world.engines,
         pacing=Pacing(dependencies.clock, lambda: 0.5, gap_s, gap_s),
         send_hold_s=HOLD_S,
+        database=world.database,
+        sender=world.channels.sender,
         health=_health_of(world),
         inspector=DataInspector(dependencies.clock, 60.0, world.inbox.running_engines, dependencies.directory),
         usage=world.used.get,

@@ -12,7 +12,8 @@ from openwa_manager.domain.errors import EngineError, EngineTimeoutError
 from openwa_manager.domain.ports import Clock
 from openwa_manager.domain.session.session import Launch
 from openwa_manager.domain.session.stimuli import EngineReady, LinkReport, LinkReported, Observation, QrProduced
-from openwa_manager.engines.openwa import WEBHOOK_DELAY_MS, WEBHOOK_TRIES, OpenwaEngine, OpenwaSetup
+from openwa_manager.engines.openwa import OpenwaEngine, OpenwaSetup
+from openwa_manager.engines.posting.webhooks import WEBHOOK_DELAY_MS, WEBHOOK_TRIES
 from openwa_manager.engines.program import FixedProgram
 from openwa_manager.host.clock import SystemClock
 from openwa_manager.host.foreign.engine_files import EngineFiles

@@ -38,6 +38,8 @@ class Peer:
 
     name: str = ""
     hook: str = ""
+    templates: list[dict[str, object]] = field(default_factory=list)
+    config: dict[str, object] = field(default_factory=dict)
     silenced_count: int = 0
     sends_s: list[tuple[float, float]] = field(default_factory=list)
     connected: set[asyncio.StreamWriter] = field(default_factory=set)
@@ -72,7 +74,7 @@ class Peer:
         elif target.endswith("?odd"):
             writer.write(_answered(200, b"<html>"))
         elif path == "/api/search":
-            writer.write(_answered(200, _json({"target": target})))
+            writer.write(_answered(200, _json({"target": target}), "Content-Type: text/plain"))
         elif "/vice/" in path:
             return self._misbehave(
                 writer, target.rpartition("/vice/")[2], head.decode("latin-1"), await _body(reader, head)
@@ -84,20 +86,33 @@ class Peer:
     def _set_up(self, method: str, path: str, body: bytes) -> bytes:
         is_new = method == "POST"
         match path.removeprefix("/api/").split("/"):
-            case ["sessions"] if is_new:
-                self.name = json.loads(body)["name"]
-                return _answered(201, _json(self._row()))
             case ["sessions"]:
-                return _answered(200, _json([self._row()] if self.name else []))
+                self.name = json.loads(body)["name"] if is_new else self.name
+                rows = [self._row()] if self.name else []
+                return _answered(201, _json(rows[0])) if is_new else _answered(200, _json(rows))
             case [_, _, "webhooks"] if is_new:
                 self.hook = json.loads(body)["url"]
                 return _answered(201, _json({"id": "hook-1", "url": self.hook}))
             case [_, _, "webhooks"]:
                 return _answered(200, _json([{"id": "hook-1", "url": self.hook}] if self.hook else []))
-            case [_, _, "logout"]:
-                return _answered(500, b'{"statusCode":500,"message":"Internal server error"}')
-            case _:
-                return _answered(200, _json(self._row()))
+            case [_, _, "templates" | "config" as kind, *which]:
+                return self._keep(method, kind, which, body)
+        if path.endswith("/logout"):
+            return _answered(500, b'{"statusCode":500,"message":"Internal server error"}')
+        return _answered(200, _json(self._row()))
+
+    def _keep(self, method: str, kind: str, which: list[str], body: bytes) -> bytes:
+        if kind == "config":
+            self.config |= json.loads(body or b"{}")
+            return _answered(200, _json(self.config))
+        if method == "POST":
+            made = {"id": f"t-{len(self.templates)}", "sessionId": _SESSION_ID, **json.loads(body)}
+            self.templates.append(made)
+            return _answered(201, _json(made))
+        if method == "DELETE":
+            self.templates = [each for each in self.templates if [each["id"]] != which]
+            return _answered(204, b"")
+        return _answered(200, _json(self.templates))
 
     def _row(self) -> dict[str, object]:
         return {"id": _SESSION_ID, "name": self.name, "status": "ready", "phone": "85212345678", "engineLoaded": True}

@@ -2,9 +2,12 @@
 
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
+from functools import partial
 
 from openwa_manager.api.gateway.forwarding import Forwarding
 from openwa_manager.api.gateway.instance import InstanceRoutes, refuse_unknown
+from openwa_manager.api.gateway.kept.copies import EngineCopies
+from openwa_manager.api.gateway.kept.webhooks import UserWebhooks
 from openwa_manager.api.gateway.routes import own_route
 from openwa_manager.api.gateway.session_finder import SessionFinder
 from openwa_manager.api.gateway.sessions import GatewaySessions
@@ -18,6 +21,8 @@ from openwa_manager.services.monitoring.health import HealthReader
 from openwa_manager.services.sessions.directory import SessionDirectory
 from openwa_manager.services.sessions.engine_inbox import EngineInbox
 from openwa_manager.services.sessions.requests import SessionRequests
+from openwa_manager.store.database import Database
+from openwa_manager.webhooks.sender import Sender
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -25,8 +30,8 @@ class GatewayDependencies:
     """The parts of the daemon that the gateway uses.
 
     `engines` are those that speak OpenWA's API, by the name sessions know them by. A send waits for its turn for
-    `send_hold_s` at most. `usage` tells what a session's engine used when last measured (None: not measured), `kill`
-    kills a session's engine, `version` is this daemon's, `now` is wall time.
+    `send_hold_s` at most. `sender` posts to the users' webhooks. `usage` tells what a session's engine used when last
+    measured (None: not measured), `kill` kills a session's engine, `version` is this daemon's, `now` is wall time.
     """
 
     sessions: SessionDirectory
@@ -35,6 +40,8 @@ class GatewayDependencies:
     engines: Mapping[str, OpenwaEngine]
     pacing: Pacing
     send_hold_s: float
+    database: Database
+    sender: Sender
     health: HealthReader
     inspector: DataInspector
     usage: Callable[[SessionId], Usage | None]
@@ -47,19 +54,16 @@ def gateway_routes(dependencies: GatewayDependencies) -> tuple[Route, ...]:
     """Return every route below `/api`."""
     sessions = dependencies.sessions
     finder = SessionFinder(sessions)
-    forwarding = Forwarding(
-        dependencies.inbox,
-        finder,
-        dependencies.engines,
-        dependencies.pacing,
-        dependencies.send_hold_s,
-        dependencies.inspector,
-    )
+    turn = partial(dependencies.pacing.turn, within_s=dependencies.send_hold_s)
+    webhooks = UserWebhooks(dependencies.database, dependencies.sender.guard, dependencies.engines)
+    kept = (webhooks, EngineCopies(dependencies.database))
+    forwarding = Forwarding(dependencies.inbox, finder, dependencies.engines, turn, dependencies.inspector, kept)
     own = GatewaySessions(sessions, dependencies.requests, finder, forwarding, dependencies.usage, dependencies.kill)
     return (
         *InstanceRoutes(sessions, finder, dependencies.health, dependencies.version, dependencies.now).table(),
         *own.table(),
         *forwarding.table(),
+        own_route("GET /api/webhooks", Role.OPERATOR, webhooks.list_webhooks, {200: ("application/json",)}),
         own_route("GET /api/search", Role.OPERATOR, forwarding.search, {}),
         own_route("* /api/{rest:.*}", Role.VIEWER, refuse_unknown, {}),
     )

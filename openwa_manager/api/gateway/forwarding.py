@@ -1,10 +1,10 @@
 """Hands a request to the session's engine, and the engine's answer to the caller."""
 
 import asyncio
-import json
-from collections.abc import Mapping
-from contextlib import AsyncExitStack
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import AbstractAsyncContextManager, AsyncExitStack
+from dataclasses import dataclass, replace
+from typing import Protocol
 from urllib.parse import unquote
 
 from aiohttp import web
@@ -13,6 +13,7 @@ from openwa_manager.api.errors import TooLargeError
 from openwa_manager.api.gateway import guide
 from openwa_manager.api.gateway.errors import GatewayError, not_active, not_connected
 from openwa_manager.api.gateway.forwarded import FORWARDED
+from openwa_manager.api.gateway.kept.asking import Ask
 from openwa_manager.api.gateway.relay import EngineAnswer, Names, headers_for_engine
 from openwa_manager.api.gateway.routes import SESSION_PREFIX, forwarded_route, own_route
 from openwa_manager.api.gateway.session_finder import SessionFinder
@@ -20,13 +21,11 @@ from openwa_manager.api.gateway.session_records import is_loaded
 from openwa_manager.api.routing import Route
 from openwa_manager.api.uploads import Payload, Pieces, Upload, payload_of
 from openwa_manager.domain.access.roles import Role
-from openwa_manager.domain.delivery.events import Json
 from openwa_manager.domain.errors import EngineError, OpenwaManagerError
 from openwa_manager.domain.session.session import ProcessState, Session, SessionId
-from openwa_manager.engines.environment import is_own_webhook
 from openwa_manager.engines.http.forwarding import ForwardedRequest
 from openwa_manager.engines.openwa import OpenwaEngine
-from openwa_manager.services.messaging.pacing import Pacing, Turn
+from openwa_manager.services.messaging.pacing import Turn
 from openwa_manager.services.monitoring.data_inspector import DataInspector
 from openwa_manager.services.sessions.engine_inbox import EngineInbox
 
@@ -76,9 +75,9 @@ class Destination:
         return Destination(self.name, f"/messages/{said.route}", ("messages", said.route), self.query)
 
     @property
-    def is_webhooks(self) -> bool:
-        """Tell whether this is about webhooks."""
-        return bool(self.words) and self.words[0] == "webhooks"
+    def path(self) -> tuple[str, ...]:
+        """Return the parts of the tail as they came."""
+        return tuple(part for part in self.tail.split("/") if part)
 
 
 class SearchDestination(Destination):
@@ -103,10 +102,28 @@ class SearchDestination(Destination):
         return f"/api/search?sessionId={inner_id}{rest}"
 
 
+class Kept(Protocol):
+    """A kind of thing that callers keep at an engine."""
+
+    def has(self, words: tuple[str, ...]) -> bool:
+        """Tell whether a path below a session is about it."""
+        ...
+
+    async def forward(
+        self, request: web.Request, session: Session, path: tuple[str, ...], body: Payload, ask: Ask
+    ) -> web.StreamResponse:
+        """Hand a call on to the engine, and remember what came of it; `path` is its words below the session."""
+        ...
+
+    async def answer_stopped(self, request: web.Request, session: Session, path: tuple[str, ...]) -> web.Response:
+        """Answer from what is remembered."""
+        ...
+
+
 class Forwarding:
     """Hands requests on; `engines` are those that speak OpenWA's API, by the name sessions know them by.
 
-    A send waits for its turn for `hold_s` at most.
+    A send waits for its `turn`. `kept` answers what is known while no engine runs.
     """
 
     def __init__(
@@ -114,16 +131,16 @@ class Forwarding:
         inbox: EngineInbox,
         finder: SessionFinder,
         engines: Mapping[str, OpenwaEngine],
-        pacing: Pacing,
-        hold_s: float,
+        turn: Callable[[SessionId], AbstractAsyncContextManager[Turn]],
         inspector: DataInspector,
+        kept: Sequence[Kept],
     ) -> None:
         self._inspector = inspector
         self._inbox = inbox
         self._finder = finder
         self._engines = engines
-        self._pacing = pacing
-        self._hold_s = hold_s
+        self._turn = turn
+        self._kept = kept
         self._large_bodies = asyncio.Semaphore(_LARGE_AT_ONCE)
 
     def table(self) -> tuple[Route, ...]:
@@ -142,13 +159,17 @@ class Forwarding:
         `read_body` is the body if it has been read already.
         """
         where = Destination.of(request)
-        session_id = self._find(where).session_id
+        kept = next((each for each in self._kept if each.has(where.words)), None)
+        if kept is not None and (resting := self._resting(where.name)) is not None:
+            return await kept.answer_stopped(request, resting, where.path)
+        session = self._find(where)
+        session_id = session.session_id
         self._inbox.note_traffic(session_id)
         body = read_body or await payload_of(request)
         if where.is_send(request.method):
             return await self._send(request, where, session_id, body)
-        if where.is_webhooks:
-            return await self._webhooks(request, where, session_id, body)
+        if kept is not None:
+            return await kept.forward(request, session, where.path, body, self._asking(request, where))
         async with await self._ask(request, where, body) as answer:
             return await answer.relay(request)
 
@@ -158,6 +179,12 @@ class Forwarding:
         self._inbox.note_traffic(self._find(where).session_id)
         async with await self._ask(request, where, None) as answer:
             return await answer.relay(request)
+
+    def _resting(self, name: str) -> Session | None:
+        """Return the session if its OpenWA cannot be asked now; None when it can, or is none."""
+        session = self._finder.find(name)
+        is_asked = session.process is ProcessState.RUNNING or session.spec.engine not in self._engines
+        return None if is_asked else session
 
     def _find(self, where: Destination) -> Session:
         """Return the session, which must be able to answer."""
@@ -181,7 +208,7 @@ class Forwarding:
             said = guide.translate(where.words[1], body or b"", request.content_type)
         if not await self._inspector.before_send(session_id):
             raise not_connected()
-        async with self._pacing.turn(session_id, self._hold_s) as turn, AsyncExitStack() as stack:
+        async with self._turn(session_id) as turn, AsyncExitStack() as stack:
             if is_guides and isinstance(body, Upload):
                 await stack.enter_async_context(self._large_bodies)
                 said, sent = await self._read_large(turn, request, where, body)
@@ -216,23 +243,15 @@ class Forwarding:
         turn.was_used = not answer.is_refusal
         return answer
 
-    async def _webhooks(
-        self, request: web.Request, where: Destination, session_id: SessionId, body: Payload
-    ) -> web.StreamResponse:
-        """Hand on what concerns the user's webhooks; ours is hidden."""
-        if len(where.words) > 1:
-            await self._refuse_ours(request, where, session_id)
-        async with await self._ask(request, where, body) as answer:
-            if len(where.words) > 1 or request.method != "GET" or answer.status != 200:
-                return await answer.relay(request)
-            return answer.with_body(_without_ours(await answer.read(), session_id))
+    def _asking(self, request: web.Request, where: Destination) -> Ask:
+        """Return what asks the session's engine beside handing the request on; the query goes with the latter alone."""
 
-    async def _refuse_ours(self, request: web.Request, where: Destination, session_id: SessionId) -> None:
-        hook_id = [part for part in where.tail.split("/") if part][1]
-        one = Destination(where.name, f"/webhooks/{hook_id}", ("webhooks", hook_id), "")
-        async with await self._ask(request, one, None, method="GET") as answer:
-            if answer.status == 200 and _is_ours(_parsed(await answer.read()), session_id):
-                raise GatewayError(404, f"Webhook with id '{unquote(hook_id)}' not found")
+        async def ask(method: str, tail: str, body: Payload) -> EngineAnswer:
+            is_handed_on = method == request.method and tail.strip("/").lower() == where.tail.strip("/").lower()
+            there = replace(where, tail=tail, query=where.query if is_handed_on else "")
+            return await self._ask(request, there, body, method=method)
+
+        return ask
 
     async def _ask(
         self,
@@ -261,25 +280,3 @@ class Forwarding:
             if isinstance(body, Upload):
                 body.require_size()
             raise
-
-
-def _without_ours(raw: bytes, session_id: SessionId) -> bytes:
-    """Return a list of webhooks without our own; anything else as it is."""
-    hooks = _parsed(raw)
-    if not isinstance(hooks, list):
-        return raw
-    theirs = [hook for hook in hooks if not _is_ours(hook, session_id)]
-    return json.dumps(theirs, separators=(",", ":")).encode()
-
-
-def _is_ours(hook: Json, session_id: SessionId) -> bool:
-    url = hook.get("url") if isinstance(hook, dict) else None
-    return isinstance(url, str) and is_own_webhook(url, session_id)
-
-
-def _parsed(raw: bytes) -> Json:
-    try:
-        parsed: Json = json.loads(raw)
-    except ValueError:
-        return None
-    return parsed

@@ -147,6 +147,12 @@ class EngineClient:
             return await self._call("POST", path, body=body)
         return await self._call("PUT", f"{path}/{webhook_id}", body={**body, "active": True})
 
+    async def move_webhook(self, inner_id: str, webhook_id: str, url: str) -> None:
+        """Have a webhook posted to another address; one that is gone already is fine."""
+        answer = await self._call("PUT", f"/api/sessions/{inner_id}/webhooks/{webhook_id}", body={"url": url})
+        if answer.status != 404:
+            _require_success(answer)
+
     async def delete_webhook(self, inner_id: str, webhook_id: str) -> None:
         """Remove a webhook; one that is gone already is fine."""
         answer = await self._call("DELETE", f"/api/sessions/{inner_id}/webhooks/{webhook_id}")

@@ -51,6 +51,7 @@ class Channels:
     endpoints: Endpoints
     deliveries: Deliveries
     room: SettableRoom
+    sender: Sender
 
     def announce(self, stored: Sequence[StoredEvent]) -> None:
         """Let everybody know of new events."""
@@ -75,5 +76,7 @@ async def channels_of(
         async with asyncio.TaskGroup() as tasks:
             run = tasks.create_task(background.run())
             room = SettableRoom(database, clock)
-            yield Channels(dispatcher, broadcaster, endpoints, Deliveries(database, dispatcher, background), room)
+            yield Channels(
+                dispatcher, broadcaster, endpoints, Deliveries(database, dispatcher, background), room, sender
+            )
             run.cancel()

@@ -189,9 +189,9 @@ async def test_a_stopped_session_refuses_as_openwa_does(world: World) -> None:
     await world.call("POST", "/api/sessions", {"name": "acme"})
 
     send = error(await world.call("POST", "/api/sessions/acme/messages/send-text", CHAT))
-    hooks = error(await world.call("GET", "/api/sessions/acme/webhooks"))
+    chats = error(await world.call("GET", "/api/sessions/acme/chats"))
 
-    assert send == hooks == (400, "Session 'acme' is not active. Start the session first.")
+    assert send == chats == (400, "Session 'acme' is not active. Start the session first.")
 
 
 async def test_a_stop_does_not_wait_for_a_hung_request(tmp_path: Path, aiohttp_client: AiohttpClient) -> None:

@@ -67,7 +67,7 @@ def station(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Station]
     with Daemon(
         home=tmp_path / "home",
         engine=request.param,
-        settings={**NO_GAP, **real},
+        settings={**NO_GAP, "ALLOW_PRIVATE_ENDPOINTS": "true", **real},
         engine_env=engine_env,
         ready_within_s=SLOW_S,
     ) as daemon:
@@ -143,7 +143,7 @@ def test_openwas_own_sdk_lives_a_sessions_whole_life(station: Station, hook: Hoo
     assert ready["phone"]
     assert tested == {"success": True, "statusCode": 200}
     assert text["messageId"] != image["messageId"]
-    assert told
+    assert {post["sessionId"] for post in told} == {NAME}
     assert [session["id"] for session in listed] == [NAME]
     assert (stats["total"], stats["active"], stats["ready"], stats["byStatus"]) == (1, 1, 1, {"ready": 1})
     assert [each["id"] for each in hooks] == [made["id"]]
@@ -152,6 +152,15 @@ def test_openwas_own_sdk_lives_a_sessions_whole_life(station: Station, hook: Hoo
     assert (logged_out["status"], logged_out["phone"], logged_out["engineLoaded"]) == ("disconnected", None, False)
     assert client.sessions.list() == []
     assert station.daemon.registry() == {}
+
+
+def test_what_the_sdk_asks_of_a_whole_openwa_is_answered(station: Station) -> None:
+    client = station.client
+    client.sessions.create({"name": NAME})
+
+    assert client.auth()["valid"] is True
+    assert client.health.check()["status"] == "ok"
+    assert client.webhooks.list_all() == client.webhooks.list(NAME) == []
 
 
 def test_errors_reach_the_sdk_as_its_own_exceptions(station: Station) -> None:
@@ -165,7 +174,7 @@ def test_errors_reach_the_sdk_as_its_own_exceptions(station: Station) -> None:
     with pytest.raises(OpenWAApiError, match="is not active") as inactive:
         client.messages.send_text(NAME, {"chatId": "628123456789@c.us", "text": "x"})
     with pytest.raises(OpenWANotImplementedError):
-        client.webhooks.list_all()
+        client.webhooks.delivery_failures()
     with (
         OpenWAClient(base_url=f"http://127.0.0.1:{station.daemon.port}", api_key="wrong") as stranger,
         pytest.raises(OpenWAAuthError, match="Invalid API key"),

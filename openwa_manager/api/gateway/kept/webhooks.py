@@ -1,0 +1,314 @@
+"""The webhooks that users keep at their sessions' engines: the engine posts to us, and we to the user.
+
+An engine that posted itself would name the session by an id no list of ours shows, could be sent to any host its guard
+does not know, and would have to run for a webhook to be taken away. So it gets an address of ours in place of the
+user's, and a secret of ours; it keeps its filters, its retries and its memory of what it could not post.
+"""
+
+import asyncio
+import secrets
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from dataclasses import replace
+from functools import partial
+from urllib.parse import unquote
+
+from aiohttp import web
+from yarl import URL
+
+from openwa_manager.api.gateway.errors import GatewayError, json_answer, not_active
+from openwa_manager.api.gateway.kept.asking import Ask, encoded, parsed
+from openwa_manager.api.gateway.relay import EngineAnswer
+from openwa_manager.api.uploads import Payload
+from openwa_manager.domain.delivery.events import Json
+from openwa_manager.domain.delivery.user_webhooks import UserWebhook
+from openwa_manager.domain.errors import InvalidInputError
+from openwa_manager.domain.session.session import Session, SessionId
+from openwa_manager.engines.environment import is_own_webhook, relay_token
+from openwa_manager.engines.openwa import OpenwaEngine
+from openwa_manager.store.database import Connection, Database
+from openwa_manager.store.delivery.user_webhooks import remove_webhooks, save_webhooks, webhooks_of
+from openwa_manager.webhooks.address import AddressGuard
+
+Hook = Mapping[str, Json]
+
+_WORD = "webhooks"
+_RESOLVED_WITHIN_S = 5.0
+_PAGE_MAX = 1000
+#: OpenWA's limits for a secret, which we check in its place.
+_SECRET_MIN, _SECRET_MAX = 16, 255
+
+
+class UserWebhooks:
+    """The calls about webhooks; ours is hidden. `engines` tell where they post for a user."""
+
+    def __init__(self, database: Database, guard: AddressGuard, engines: Mapping[str, OpenwaEngine]) -> None:
+        self._database = database
+        self._guard = guard
+        self._engines = engines
+
+    @staticmethod
+    def has(words: Sequence[str]) -> bool:
+        """Tell whether a path below a session is about what is kept here."""
+        return bool(words) and words[0] == _WORD
+
+    async def list_webhooks(self, request: web.Request) -> web.Response:
+        """List the webhooks of all sessions, newest first."""
+        known = await self._database.read(partial(webhooks_of, session_id=None))
+        limit, offset = (_number(request, name) for name in ("limit", "offset"))
+        shown: list[Json] = [dict(each.record) for each in known if _is_shown(each)]
+        return json_answer(200, shown[offset : offset + min(limit or _PAGE_MAX, _PAGE_MAX)])
+
+    async def forward(
+        self, request: web.Request, session: Session, path: tuple[str, ...], body: Payload, ask: Ask
+    ) -> web.StreamResponse:
+        """Hand a call on; `path` is its words below the session."""
+        relay_url = partial(self._engines[session.spec.engine].relay_url, session)
+        calls = _EngineWebhooks(self._database, session.session_id, ask, relay_url)
+        match request.method, path[1:]:
+            case "GET", ():
+                return await calls.list_all(is_page=bool(request.query_string))
+            case "POST", ():
+                return await calls.create(await self._checked(body))
+            case _, (hook_id, *_):
+                return await self._forward_one(request, path, body, calls, await calls.find(hook_id))
+        return await calls.pass_on(request, path, body)
+
+    async def _forward_one(
+        self, request: web.Request, path: tuple[str, ...], body: Payload, calls: "_EngineWebhooks", hook: Hook
+    ) -> web.StreamResponse:
+        match request.method, path[2:]:
+            case "GET", ():
+                return json_answer(200, dict(calls.shown(hook)))
+            case "PUT", ():
+                return await calls.change(hook, await self._checked(body))
+            case "DELETE", ():
+                return await calls.remove(request, hook)
+        return await calls.pass_on(request, path, body)
+
+    async def answer_stopped(self, request: web.Request, session: Session, path: tuple[str, ...]) -> web.Response:
+        """Answer from what is known, and take a webhook away.
+
+        Raises:
+            GatewayError: it is another change, or there is no such webhook.
+        """
+        session_id = session.session_id
+        known = await self._database.read(partial(webhooks_of, session_id=session_id))
+        shown = {each.webhook_id: each for each in known if _is_shown(each)}
+        match request.method, path[1:]:
+            case (("GET" | "HEAD"), ()):
+                return json_answer(200, [dict(each.record) for each in shown.values()])
+            case ("GET" | "HEAD" | "DELETE") as method, (hook_id,):
+                if (found := shown.get(unquote(hook_id))) is None:
+                    raise _unknown(hook_id)
+                if method != "DELETE":
+                    return json_answer(200, dict(found.record))
+                await self._database.write(partial(save_webhooks, webhooks=[replace(found, is_deleted=True)]))
+                return web.Response(status=204)
+            case _:
+                raise not_active(session_id)
+
+    async def _checked(self, body: Payload) -> dict[str, Json]:
+        """Return the body of a call that makes or changes a webhook.
+
+        Raises:
+            GatewayError: it is no object, or names an address we may not post to, or a secret OpenWA would not take.
+        """
+        fields = parsed(body) if isinstance(body, bytes) else None
+        if not isinstance(fields, dict):
+            raise GatewayError(400, ["the body must be a JSON object"])
+        secret, url = fields.get("secret"), fields.get("url")
+        if not (secret is None or (isinstance(secret, str) and len(secret) <= _SECRET_MAX)):
+            raise GatewayError(400, [f"secret must be shorter than or equal to {_SECRET_MAX} characters"])
+        if secret and len(str(secret)) < _SECRET_MIN:
+            raise GatewayError(400, [f"secret must be longer than or equal to {_SECRET_MIN} characters"])
+        if isinstance(url, str):
+            await self._require_reachable(url)
+        return fields
+
+    async def _require_reachable(self, url: str) -> None:
+        try:
+            self._guard.check_url(url)
+            parsed_url = URL(url)
+            async with asyncio.timeout(_RESOLVED_WITHIN_S):
+                await self._guard.resolve(parsed_url.host or "", parsed_url.port or 0)
+        except (InvalidInputError, OSError) as error:  # a time-out is an OSError too
+            raise GatewayError(400, "Destination address is not allowed", detail=str(error)) from error
+
+
+class _EngineWebhooks:
+    """The webhooks of one session at its running engine."""
+
+    def __init__(self, database: Database, session_id: SessionId, ask: Ask, relay_url: Callable[[str], str]) -> None:
+        self._database = database
+        self._session_id = session_id
+        self._ask = ask
+        self._relay_url = relay_url
+        self._known: list[UserWebhook] = []
+
+    async def list_all(self, *, is_page: bool) -> web.Response:
+        """List them, and remember what the engine has; `is_page` means that the engine may have more."""
+        async with await self._ask("GET", f"/{_WORD}", None) as answer:
+            raw = await answer.read()
+        hooks = parsed(raw)
+        if answer.status != 200 or not isinstance(hooks, list):
+            return answer.with_body(raw)
+        await self._load()
+        found = [hook for hook in hooks if isinstance(hook, dict) and not self._is_ours(hook)]
+        await self._end_deleted(found)
+        theirs = [hook for hook in found if not self._match(hook).is_deleted]
+        await self._remember(theirs, None if is_page else {_id_of(hook) for hook in found})
+        return answer.with_body(encoded([dict(self.shown(hook)) for hook in theirs]))
+
+    async def create(self, fields: dict[str, Json]) -> web.Response:
+        """Make one. It is recorded before the engine has it, so that its first post is known."""
+        made = UserWebhook(
+            token=secrets.token_hex(16),
+            session_id=self._session_id,
+            url=str(fields.get("url")),
+            secret=_secret_of(fields),
+            relay_secret=secrets.token_urlsafe(32),
+        )
+        await self._save([made])
+        try:
+            answer, raw = await self._call("POST", f"/{_WORD}", self._disguised(fields, made))
+        except GatewayError:  # nobody was asked
+            await self._forget([made])
+            raise
+        return await self._settle(answer, raw, made)
+
+    async def find(self, hook_id: str) -> Hook:
+        """Return one as the engine has it.
+
+        Raises:
+            GatewayError: there is none that a user may see.
+        """
+        await self._load()
+        async with await self._ask("GET", f"/{_WORD}/{hook_id}", None) as answer:
+            hook = parsed(await answer.read())
+        if answer.status != 200 or not isinstance(hook, dict) or self._is_ours(hook) or self._match(hook).is_deleted:
+            raise _unknown(hook_id)
+        return hook
+
+    def shown(self, hook: Hook) -> Hook:
+        """Return one as its user knows it."""
+        return {**hook, "url": self._match(hook).url}
+
+    async def change(self, hook: Hook, fields: dict[str, Json]) -> web.Response:
+        """Change one; what an engine posts itself, it goes on posting itself until it is made anew."""
+        known = self._match(hook)
+        changed = known
+        if isinstance(fields.get("url"), str):
+            changed = replace(changed, url=str(fields["url"]))
+        if "secret" in fields:
+            changed = replace(changed, secret=_secret_of(fields))
+        answer, raw = await self._call("PUT", f"/{_WORD}/{_id_of(hook)}", self._disguised(fields, changed))
+        return await self._settle(answer, raw, changed, known)
+
+    async def remove(self, request: web.Request, hook: Hook) -> web.StreamResponse:
+        """Take one away."""
+        async with await self._ask("DELETE", f"/{_WORD}/{_id_of(hook)}", None) as answer:
+            if answer.status in (204, 404):
+                await self._forget([self._match(hook)])
+            return await answer.relay(request)
+
+    async def pass_on(self, request: web.Request, path: tuple[str, ...], body: Payload) -> web.StreamResponse:
+        """Hand on what is none of these."""
+        async with await self._ask(request.method, "/" + "/".join(path), body) as answer:
+            return await answer.relay(request)
+
+    async def _settle(
+        self, answer: EngineAnswer, raw: bytes, webhook: UserWebhook, before: UserWebhook | None = None
+    ) -> web.Response:
+        """Record what came of a change, and answer it; `before` None means that the webhook is new."""
+        hook = parsed(raw)
+        if answer.status >= 300 or not isinstance(hook, dict):
+            if before is None and answer.status < 500:
+                await self._forget([webhook])
+            return answer.with_body(raw)
+        shown = {**hook, "url": webhook.url}
+        await self._save([replace(webhook, webhook_id=_id_of(hook), record=shown)])
+        return answer.with_body(encoded(shown))
+
+    async def _call(self, method: str, path: str, fields: Mapping[str, Json]) -> tuple[EngineAnswer, bytes]:
+        async with await self._ask(method, path, encoded(dict(fields))) as answer:
+            return answer, await answer.read()
+
+    def _disguised(self, fields: Mapping[str, Json], webhook: UserWebhook) -> Mapping[str, Json]:
+        """Return the fields with our address and our secret in place of the user's; a new one always has a secret."""
+        if webhook.relay_secret is None:
+            return fields
+        is_new = webhook.webhook_id is None
+        ours: dict[str, Json] = {"url": self._relay_url(webhook.token), "secret": webhook.relay_secret}
+        if not isinstance(fields.get("url"), str):
+            del ours["url"]
+        if "secret" not in fields and not is_new:
+            del ours["secret"]
+        return {**fields, **ours}
+
+    def _match(self, hook: Hook) -> UserWebhook:
+        """Return what is known of one; one that was made before we stood between is posted by the engine itself."""
+        url, hook_id = str(hook.get("url")), _id_of(hook)
+        token = relay_token(url, self._session_id)
+        known = (each for each in self._known if each.token == token or each.webhook_id == hook_id)
+        unknown = UserWebhook(
+            token=secrets.token_hex(16), session_id=self._session_id, webhook_id=hook_id, url=url, record=hook
+        )
+        return next(known, unknown)
+
+    async def _end_deleted(self, hooks: Iterable[Hook]) -> None:
+        """Take away at the engine what was deleted while none ran."""
+        for hook in hooks:
+            if self._match(hook).is_deleted:
+                async with await self._ask("DELETE", f"/{_WORD}/{_id_of(hook)}", None):
+                    pass
+
+    async def _remember(self, theirs: Iterable[Hook], ids: Collection[str] | None) -> None:
+        """Record the webhooks as the engine has them, and forget those not among `ids`; None means that some may be."""
+        seen = [replace(self._match(hook), webhook_id=_id_of(hook), record=self.shown(hook)) for hook in theirs]
+        gone = [] if ids is None else [each.token for each in self._known if _is_gone(each, ids)]
+        changed = [each for each in seen if each not in self._known]
+        if gone or changed:
+            await self._database.write(partial(_record, gone=gone, changed=changed))
+
+    async def _load(self) -> None:
+        self._known = await self._database.read(partial(webhooks_of, session_id=self._session_id))
+
+    async def _save(self, webhooks: Sequence[UserWebhook]) -> None:
+        await self._database.write(partial(save_webhooks, webhooks=webhooks))
+
+    async def _forget(self, webhooks: Sequence[UserWebhook]) -> None:
+        await self._database.write(partial(remove_webhooks, tokens=[each.token for each in webhooks]))
+
+    def _is_ours(self, hook: Hook) -> bool:
+        return is_own_webhook(str(hook.get("url")), self._session_id)
+
+
+def _record(connection: Connection, gone: Sequence[str], changed: Sequence[UserWebhook]) -> None:
+    remove_webhooks(connection, gone)
+    save_webhooks(connection, changed)
+
+
+def _is_shown(webhook: UserWebhook) -> bool:
+    return webhook.webhook_id is not None and not webhook.is_deleted
+
+
+def _is_gone(webhook: UserWebhook, ids: Collection[str]) -> bool:
+    return webhook.webhook_id is not None and webhook.webhook_id not in ids
+
+
+def _id_of(hook: Hook) -> str:
+    return str(hook.get("id"))
+
+
+def _secret_of(fields: Mapping[str, Json]) -> str | None:
+    secret = fields.get("secret")
+    return secret if isinstance(secret, str) and secret else None
+
+
+def _unknown(hook_id: str) -> GatewayError:
+    return GatewayError(404, f"Webhook with id '{unquote(hook_id)}' not found")
+
+
+def _number(request: web.Request, name: str) -> int:
+    text = request.query.get(name, "")
+    return int(text) if text.isascii() and text.isdecimal() and len(text) < 10 else 0

@@ -1,0 +1,27 @@
+"""A webhook that a user keeps at a session's engine: the engine posts to us, and we to the user."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+from openwa_manager.domain.delivery.events import Json
+from openwa_manager.domain.session.session import SessionId
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class UserWebhook:
+    """One webhook, as its user knows it and as its engine does.
+
+    `token` is in the address the engine posts to. `webhook_id` is the engine's (None: it has not answered yet).
+    `secret` signs our posts (None: they are unsigned). `relay_secret` signs the engine's posts to us; None means that
+    the engine posts to `url` itself, as it did before we stood between. `record` is what callers are shown.
+    `is_deleted` means that the engine still has it, for it did not run when it was deleted.
+    """
+
+    token: str
+    session_id: SessionId
+    url: str
+    webhook_id: str | None = None
+    secret: str | None = field(default=None, repr=False)
+    relay_secret: str | None = field(default=None, repr=False)
+    record: Mapping[str, Json] = field(default_factory=dict)
+    is_deleted: bool = False

@@ -1,0 +1,1 @@
+"""What an OpenWA is told to post, and where."""
