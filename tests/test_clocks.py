@@ -23,7 +23,7 @@ BY_WALL_CLOCK = {
     "domain/session/restart.py: after_crash": "outlives the daemon; crashes dated later than now do not count",
     "domain/session/session.py: left_s": "codes of 0.2 or before only; capped by the life of a code",
     "domain/session/session.py: life_s": "both times were told by one reading",
-    "engines/openwa.py: _report_missed": "a line for people: the engine's times are all that is known",
+    "engines/posting/missed_posts.py: _missed": "a line for people: the engine's times are all that is known",
     "engines/openwa.py: note_code": "an age measured on the boot clock, told as wall time",
     "services/delivery/attempts.py: _conclude": "both times are of this very moment, or a figure for people",
     "services/monitoring/host_monitor.py: _loss_of": "clamped by what has passed on the boot clock since the last look",

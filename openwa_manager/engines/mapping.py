@@ -26,25 +26,6 @@ from openwa_manager.domain.session.stimuli import (
     Restricted,
 )
 
-#: For versions that refuse `*`: what every OpenWA since 0.11 knows of that we listen to.
-OLD_EVENTS = (
-    "message.received",
-    "message.ack",
-    "message.revoked",
-    "message.reaction",
-    "message.edited",
-    "status.received",
-    "session.status",
-    "session.qr",
-    "session.authenticated",
-    "session.disconnected",
-    "session.reconnect_loop",
-    "group.join",
-    "group.leave",
-    "group.update",
-    "call.received",
-)
-
 _NAME_MAX = 50  # OpenWA: 3-50 characters of [A-Za-z0-9-]
 _DIGEST_CHARS = 12
 _PNG_DATA_URL = "data:image/png;base64,"
@@ -94,13 +75,15 @@ class InnerWebhook(BaseModel):
 
 
 class MissedPost(BaseModel):
-    """A post OpenWA gave up after its last retry."""
+    """A post OpenWA gave up after its last retry; it may be `replayable` since 0.25."""
 
     model_config = ConfigDict(extra="ignore")
 
+    id: str = ""
     event: str
     url: str
     created_at: datetime = Field(alias="createdAt")
+    replayable: bool = False
 
 
 class ShownQr(BaseModel):
@@ -118,26 +101,6 @@ class PairingCode(BaseModel):
     model_config = ConfigDict(extra="ignore")
 
     code: str = Field(alias="pairingCode")
-
-
-#: For versions that refuse `*`: what every OpenWA since 0.11 knows of that we listen to.
-OLD_EVENTS = (
-    "message.received",
-    "message.ack",
-    "message.revoked",
-    "message.reaction",
-    "message.edited",
-    "status.received",
-    "session.status",
-    "session.qr",
-    "session.authenticated",
-    "session.disconnected",
-    "session.reconnect_loop",
-    "group.join",
-    "group.leave",
-    "group.update",
-    "call.received",
-)
 
 
 def inner_name(session_id: SessionId) -> str:

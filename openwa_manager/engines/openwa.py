@@ -13,13 +13,14 @@ from openwa_manager.domain.foreign_path import ForeignPath, of_session
 from openwa_manager.domain.isolation import Isolation, Needs
 from openwa_manager.domain.ports import Capabilities, Clock, Instant, LaunchPlan, Report
 from openwa_manager.domain.session.session import DataState, Launch, LaunchId, ProcessState, Session, SessionId
-from openwa_manager.domain.session.stimuli import EngineReady, LinkReport, Observation, QrProduced, WebhooksLost
-from openwa_manager.engines import credentials, mapping, proxy
+from openwa_manager.domain.session.stimuli import EngineReady, LinkReport, Observation, QrProduced
+from openwa_manager.engines import credentials, mapping, proxy, versions
 from openwa_manager.engines.environment import EngineContext
 from openwa_manager.engines.http import inner_sessions
 from openwa_manager.engines.http.client import EngineClient
 from openwa_manager.engines.http.forwarding import Forwarder
-from openwa_manager.engines.posting.webhooks import WEBHOOK_DELAY_MS, set_up_webhooks
+from openwa_manager.engines.posting import missed_posts
+from openwa_manager.engines.posting.webhooks import set_up_webhooks
 from openwa_manager.engines.program import LOOPBACK_SHIM, NodeProgram, Program
 from openwa_manager.engines.recipe import EngineValues, Recipe
 from openwa_manager.host.foreign.engine_files import EngineFiles
@@ -46,7 +47,7 @@ _FIXED_ENV: Mapping[str, str] = {
     "SHUTDOWN_DELAY_MS": "0",
     "SERVE_DASHBOARD": "false",
     "AUTO_START_SESSIONS": "false",
-    "WEBHOOK_RETRY_DELAY": str(WEBHOOK_DELAY_MS),
+    "WEBHOOK_FAILURE_PAYLOAD_RETENTION_HOURS": "24",
     "DATABASE_NAME": "./data/openwa.sqlite",
     "MAIN_DATABASE_NAME": "./data/main.sqlite",
     "SESSION_DATA_PATH": "./data/sessions",
@@ -56,7 +57,7 @@ _FIXED_ENV: Mapping[str, str] = {
     "PLUGIN_STATE_DIR": "./data",
     "BOOTSTRAP_KEY_FILE": "./data/.api-key",
 }
-ENV_NAMES = frozenset({*_FIXED_ENV, "PORT", "API_MASTER_KEY", "ENGINE_TYPE", "TMPDIR"})
+ENV_NAMES = frozenset({*_FIXED_ENV, "WEBHOOK_RETRY_DELAY", "PORT", "API_MASTER_KEY", "ENGINE_TYPE", "TMPDIR"})
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -143,7 +144,9 @@ class OpenwaEngine:
         name = mapping.inner_name(session.session_id)
         change_proxy = partial(proxy.change_proxy, of_session(directory), name, session.spec.proxy_url)
         await self._files.run(session.session_id, change_proxy)
-        env = context.env(session, launch, self._recipe_env(session, launch, directory))
+        delay_ms = versions.webhook_delay_ms((await self._setup.program.build()).version)
+        recipe = {**self._recipe_env(session, launch, directory), "WEBHOOK_RETRY_DELAY": str(delay_ms)}
+        env = context.env(session, launch, recipe)
         return LaunchPlan(
             session_id=session.session_id,
             launch_id=launch.launch_id,
@@ -202,18 +205,10 @@ class OpenwaEngine:
         for observation in await self._read_link(clients, row.id):
             report(observation)
         if session.process is ProcessState.RUNNING:
-            await self._report_missed(client, row.id, session, report)
-
-    async def _report_missed(self, client: EngineClient, inner_id: str, session: Session, report: Report) -> None:
-        """Tell what an adopted engine gave up posting to us while no daemon listened."""
-        hooks, last_seen_at = self._setup.engine_context.hooks_of(session.session_id), session.last_seen_at or 0.0
-        missed = [
-            post.event
-            for post in await client.missed_posts(inner_id)
-            if post.url.startswith(hooks) and post.created_at.timestamp() + 1 > last_seen_at  # whole seconds
-        ]
-        if missed and session.launch is not None:
-            report(WebhooksLost(launch_id=session.launch.launch_id, events=tuple(missed)))
+            hooks = self._setup.engine_context.hooks_of(session.session_id)
+            lost = await missed_posts.recover(client, session, launch, row.id, hooks)
+            if lost is not None:
+                report(lost)
 
     async def observe(self, session: Session, launch: Launch) -> Sequence[Observation]:
         """Return OpenWA's own record of the link, and the code it shows if it shows one.

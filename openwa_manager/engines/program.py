@@ -1,7 +1,6 @@
 """The programs that recipes run: found, checked and spelled as an argv."""
 
 import asyncio
-import re
 import shutil
 from asyncio.subprocess import DEVNULL, PIPE
 from collections.abc import Mapping
@@ -9,28 +8,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
 
-from pydantic import BaseModel, ValidationError
-
 from openwa_manager.domain.errors import LaunchFailedError
+from openwa_manager.engines.versions import Build, Version, build_in, parsed, shown
 
-#: What a build needs that does not say it; later ones need more (docs/openwa.md, Starting and ending).
-NODE_OLDEST = (22, 13, 0)
 NODE_PLACES = (Path("/opt/homebrew/bin"), Path("/usr/local/bin"))
 LOOPBACK_SHIM = Path(__file__).with_name("loopback.cjs")
-_VERSION = re.compile(r"v(\d+)\.(\d+)\.(\d+)")
-_AT_LEAST = re.compile(r">=\s*(\d+)(?:\.(\d+))?(?:\.(\d+))?")
 _VERSION_TIMEOUT_S = 10.0
-
-
-Version = tuple[int, int, int]
-
-
-class _Engines(BaseModel):
-    node: str = ""
-
-
-class _Package(BaseModel):
-    engines: _Engines = _Engines()
 
 
 class Program(Protocol):
@@ -42,6 +25,10 @@ class Program(Protocol):
         Raises:
             LaunchFailedError: a requirement is missing; the message says what to do.
         """
+        ...
+
+    async def build(self) -> Build:
+        """Return what it says of itself."""
         ...
 
     def readable(self) -> tuple[Path, ...]:
@@ -59,6 +46,10 @@ class FixedProgram:
     async def argv(self) -> tuple[str, ...]:
         """Return its command."""
         return self.command
+
+    async def build(self) -> Build:
+        """Return nothing of use: it is no build of OpenWA."""
+        return Build()
 
     def readable(self) -> tuple[Path, ...]:
         """Return where its code lies."""
@@ -86,6 +77,10 @@ class NodeProgram:
         await asyncio.to_thread(self._require_build)
         return (str(node), "--require", str(LOOPBACK_SHIM), str(self._main))
 
+    async def build(self) -> Build:
+        """Return what the build says of itself now: an upgrade may have replaced it since the last launch."""
+        return await asyncio.to_thread(build_in, self._home)
+
     def readable(self) -> tuple[Path, ...]:
         """Return the build and our shim."""
         return (self._home, LOOPBACK_SHIM)
@@ -96,14 +91,14 @@ class NodeProgram:
         Raises:
             LaunchFailedError: it is missing, or older than the build asks for.
         """
-        oldest = await asyncio.to_thread(_oldest_node, self._home / "package.json")
+        oldest = (await self.build()).oldest_node
         node = await asyncio.to_thread(self._find, oldest)
         seen = (node, (await asyncio.to_thread(node.stat)).st_mtime_ns)
         if seen != self._asked:
             self._version = await _version_of(node, oldest)
             self._asked = seen
         if self._version < oldest:
-            message = f"{node} is v{_shown(self._version)}, this OpenWA needs Node.js {_shown(oldest)} or later"
+            message = f"{node} is v{shown(self._version)}, this OpenWA needs Node.js {shown(oldest)} or later"
             raise LaunchFailedError(f"{message}: install it or set `node`")
         return node
 
@@ -111,7 +106,7 @@ class NodeProgram:
         places = ":".join((self._environ.get("PATH", ""), *map(str, NODE_PLACES)))
         found = shutil.which(self._node, path=places)
         if found is None:
-            advice = f"install Node.js {_shown(oldest)} or later, or set `node` to its path"
+            advice = f"install Node.js {shown(oldest)} or later, or set `node` to its path"
             raise LaunchFailedError(f"{self._node} was not found in {places}: {advice}")
         return Path(found).absolute()  # not resolved: version managers dispatch on the name of a link
 
@@ -121,30 +116,13 @@ class NodeProgram:
             raise LaunchFailedError(message)
 
 
-def _oldest_node(package: Path) -> Version:
-    """Return the oldest Node.js that a build asks for in its `package.json`, such as `>=22.13.0`.
-
-    NODE_OLDEST stands for one that says nothing, or says it in a form we do not know.
-    """
-    try:
-        engines = _Package.model_validate_json(package.read_bytes()).engines
-    except (OSError, ValidationError):
-        return NODE_OLDEST
-    match = _AT_LEAST.match(engines.node)
-    return NODE_OLDEST if match is None else (int(match[1]), int(match[2] or 0), int(match[3] or 0))
-
-
 async def _version_of(node: Path, oldest: Version) -> Version:
     output = await _output_of(node)
-    match = _VERSION.match(output)
-    if match is None:
-        advice = f"set `node` to a Node.js {_shown(oldest)} or later"
+    version = parsed(output)
+    if version is None:
+        advice = f"set `node` to a Node.js {shown(oldest)} or later"
         raise LaunchFailedError(f"{node} --version said {output!r}: {advice}")
-    return int(match[1]), int(match[2]), int(match[3])
-
-
-def _shown(version: Version) -> str:
-    return ".".join(map(str, version))
+    return version
 
 
 async def _output_of(node: Path) -> str:

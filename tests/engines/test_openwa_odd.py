@@ -2,7 +2,7 @@
 
 import asyncio
 import base64
-from collections.abc import AsyncIterator, Callable, Mapping
+from collections.abc import AsyncIterator, Mapping
 from pathlib import Path
 
 import pytest
@@ -13,7 +13,6 @@ from openwa_manager.domain.ports import Clock
 from openwa_manager.domain.session.session import Launch
 from openwa_manager.domain.session.stimuli import EngineReady, LinkReport, LinkReported, Observation, QrProduced
 from openwa_manager.engines.openwa import OpenwaEngine, OpenwaSetup
-from openwa_manager.engines.posting.webhooks import WEBHOOK_DELAY_MS, WEBHOOK_TRIES
 from openwa_manager.engines.program import FixedProgram
 from openwa_manager.host.clock import SystemClock
 from openwa_manager.host.foreign.engine_files import EngineFiles
@@ -240,10 +239,3 @@ async def test_a_call_that_takes_too_long_is_told_apart_from_one_that_failed(lau
         with pytest.raises(EngineError, match="did not answer") as caught:
             await engine.observe(knowing(SESSION, ID), launch)
     assert not isinstance(caught.value, EngineTimeoutError)
-
-
-@pytest.mark.parametrize("pause", [lambda n: n, lambda n: 2 ** (n - 1)], ids=["up to 0.23", "since 0.24"])
-def test_an_event_is_posted_again_for_longer_than_a_restart_of_ours_takes(pause: Callable[[int], int]) -> None:
-    span_s = sum(WEBHOOK_DELAY_MS / 1000 * pause(n) for n in range(1, WEBHOOK_TRIES))
-
-    assert span_s > 120

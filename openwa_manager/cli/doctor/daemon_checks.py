@@ -18,6 +18,7 @@ from openwa_manager.cli.errors import CommandFailedError, NotReachableError
 from openwa_manager.config.settings import SOCKET_PATH_MAX_BYTES, Address, longest_socket_path
 from openwa_manager.domain.errors import LaunchFailedError, StoreDamagedError
 from openwa_manager.engines.program import NodeProgram
+from openwa_manager.engines.versions import TESTED, Capability, build_in, can, routes_in, shown
 from openwa_manager.store.backup.read_only import count_sessions
 
 if TYPE_CHECKING:
@@ -98,12 +99,21 @@ def check_node(program: NodeProgram) -> Finding:
 
 
 def check_openwa(openwa_home: Path) -> Finding:
-    """Check that OpenWA is built."""
+    """Check that OpenWA is built, and say what its version is known for."""
     main = openwa_home / "dist" / "main.js"
-    if main.is_file():
-        return Finding("openwa", "ok", str(main))
-    advice = f"npm ci && npm run build in {openwa_home}, or set openwa_home"
-    return Finding("openwa", "fail", f"{main} is missing", advice)
+    if not main.is_file():
+        advice = f"npm ci && npm run build in {openwa_home}, or set openwa_home"
+        return Finding("openwa", "fail", f"{main} is missing", advice)
+    version, (first, last) = build_in(openwa_home).version, TESTED
+    tested = f"tested with {shown(first)} to {shown(last)}"
+    if version is None:
+        return Finding("openwa", "warn", f"{main} does not tell its version; {tested}", "see its package.json")
+    routes = routes_in(openwa_home)
+    lacking = [each.value for each in Capability if not can(each, version, routes)]
+    detail = f"{shown(version)}, {tested}" + (f"; it lacks {', '.join(lacking)}" if lacking else "")
+    if first <= version <= last:
+        return Finding("openwa", "ok", detail)
+    return Finding("openwa", "warn", detail, f"it may well work; should it not, {shown(last)} does")
 
 
 def _split(name: str, message: str) -> Finding:

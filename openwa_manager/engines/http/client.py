@@ -14,6 +14,7 @@ from openwa_manager.domain.ports import ListenerProof
 from openwa_manager.domain.session.session import Launch
 from openwa_manager.engines.http.connectors import StrangerError, base_url, connector_to, place_of
 from openwa_manager.engines.mapping import InnerSession, InnerWebhook, MissedPost, PairingCode, ShownQr
+from openwa_manager.engines.versions import CAPABILITIES, Capability, shown
 
 #: whatsapp-web.js answers `start` only after it launched its browser and loaded the page: 60 s at most, and a little.
 START_TIMEOUT_S = 75.0
@@ -133,7 +134,8 @@ class EngineClient:
         """Unlink the device and wipe its credentials."""
         answer = await self._call("POST", f"/api/sessions/{inner_id}/logout", timeout_s=SLOW_TIMEOUT_S)
         if answer.status == 404 and answer.message.startswith("Cannot POST"):
-            raise EngineUnableError("this OpenWA has no logout call: it came with version 0.12")
+            since = shown(CAPABILITIES[Capability.LOG_OUT].since)
+            raise EngineUnableError(f"this OpenWA has no logout call: it came with version {since}")
         _require_success(answer)
 
     async def webhooks(self, inner_id: str) -> list[InnerWebhook]:
@@ -158,6 +160,12 @@ class EngineClient:
         answer = await self._call("DELETE", f"/api/sessions/{inner_id}/webhooks/{webhook_id}")
         if answer.status != 404:
             _require_success(answer)
+
+    async def redrive(self, inner_id: str, ids: Sequence[str]) -> None:
+        """Have these missed posts posted again, at most 500; one that fails again stays among the missed."""
+        body: Body = {"sessionId": inner_id, "ids": ids, "limit": len(ids)}
+        path = "/api/webhooks/delivery-failures/redrive"
+        _require_success(await self._call("POST", path, body=body, timeout_s=SLOW_TIMEOUT_S))
 
     async def missed_posts(self, inner_id: str) -> list[MissedPost]:
         """Return the posts it gave up, newest first; none from a version that keeps no record of them."""

@@ -5,11 +5,8 @@ from collections.abc import Sequence
 from openwa_manager.domain.session.session import Launch, Session
 from openwa_manager.engines.environment import EngineContext, is_own_webhook, relay_token
 from openwa_manager.engines.http.client import Body, EngineClient
-from openwa_manager.engines.mapping import OLD_EVENTS, InnerWebhook
-
-#: After try n OpenWA waits delay x n up to 0.23 (130 s in all), delay x 2^(n-1) since 0.24 (195 s): both are longer
-#: than a restart of ours takes.
-WEBHOOK_TRIES, WEBHOOK_DELAY_MS = 5, 13_000
+from openwa_manager.engines.mapping import InnerWebhook
+from openwa_manager.engines.versions import EVENTS_OF_ALL, WEBHOOK_TRIES
 
 
 async def set_up_webhooks(
@@ -35,7 +32,7 @@ async def set_up_webhooks(
     }
     answer = await client.put_webhook(inner_id, kept, {**body, "events": ("*",)})
     if answer.status == 400:
-        answer = await client.put_webhook(inner_id, kept, {**body, "events": OLD_EVENTS})
+        answer = await client.put_webhook(inner_id, kept, {**body, "events": EVENTS_OF_ALL})
     if answer.status >= 300:
         raise answer.refused()
 

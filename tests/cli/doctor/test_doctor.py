@@ -1,5 +1,6 @@
 """What the doctor looks at: real files, sockets, databases and programs, healthy and ill."""
 
+import json
 import resource
 import socket
 import sqlite3
@@ -19,6 +20,7 @@ from openwa_manager.config import Address
 from openwa_manager.domain.delivery.events import Json
 from openwa_manager.domain.isolation import Isolation
 from openwa_manager.engines.program import NodeProgram
+from openwa_manager.engines.versions import Capability
 from openwa_manager.processes.confinement.support import landlock_support
 from tests.cli.conftest import Run
 from tests.fakes.api import Answer, Api
@@ -147,14 +149,43 @@ def test_node_is_found_and_asked_its_version(tmp_path: Path) -> None:
     assert none.advice
 
 
+AFTER_0_23 = ", ".join(each.value for each in Capability if each is not Capability.LOG_OUT)
+
+
+def built(home: Path, version: str) -> Path:
+    (home / "dist").mkdir()
+    (home / "dist" / "main.js").touch()
+    (home / "package.json").write_text(json.dumps({"version": version}))
+    return home
+
+
 def test_openwa_must_be_built(tmp_path: Path) -> None:
     absent = daemon_checks.check_openwa(tmp_path)
-    (tmp_path / "dist").mkdir()
-    (tmp_path / "dist" / "main.js").touch()
 
     assert absent.level == "fail"
     assert "npm ci && npm run build" in (absent.advice or "")
-    assert daemon_checks.check_openwa(tmp_path).level == "ok"
+
+
+@pytest.mark.parametrize(
+    ("version", "level", "detail"),
+    [
+        (
+            "0.11.0",
+            "ok",
+            "0.11.0, tested with 0.11.0 to 0.23.1; it lacks " + ", ".join(each.value for each in Capability),
+        ),
+        ("0.23.1", "ok", f"0.23.1, tested with 0.11.0 to 0.23.1; it lacks {AFTER_0_23}"),
+        ("0.30.3", "warn", "0.30.3, tested with 0.11.0 to 0.23.1"),
+        ("", "warn", "/dist/main.js does not tell its version; tested with 0.11.0 to 0.23.1"),
+    ],
+)
+def test_openwa_says_whether_its_version_was_tested_and_what_it_lacks(
+    tmp_path: Path, version: str, level: str, detail: str
+) -> None:
+    finding = daemon_checks.check_openwa(built(tmp_path, version))
+
+    assert finding.level == level
+    assert finding.detail.removeprefix(str(tmp_path)) == detail
 
 
 def test_a_port_that_is_taken_is_found() -> None:
