@@ -9,7 +9,11 @@ from typing import TextIO
 import structlog
 from structlog.typing import EventDict, Processor, WrappedLogger
 
-HIDDEN = "***"
+from openwa_manager.domain.printable import printable
+from openwa_manager.domain.urls import HIDDEN, without_password
+
+#: What has several lines.
+_OF_LINES = frozenset({"exception", "stack"})
 
 #: A key that contains one of these has a value that is never shown.
 _SECRET_KEY = re.compile(
@@ -43,7 +47,8 @@ def configure(level: str, log_format: str | None, stream: TextIO | None = None) 
             foreign_pre_chain=[structlog.stdlib.add_logger_name, *_SHARED],
             processors=[
                 structlog.stdlib.ProcessorFormatter.remove_processors_meta,
-                _renderer(is_console=is_console, colors=stream.isatty()),
+                *((make_printable,) if is_console else ()),
+                _renderer(stream, is_console=is_console),
             ],
         )
     )
@@ -65,7 +70,7 @@ def _is_secret(key: str, value: object) -> bool:
 def _redacted(value: object) -> object:
     match value:
         case str():
-            return _SECRET_TEXT.sub(HIDDEN, value)
+            return _without_secrets(value)
         case bytes() | bytearray() | memoryview():
             return f"<{len(value)} bytes>"
         case Mapping():
@@ -75,13 +80,26 @@ def _redacted(value: object) -> object:
         case None | bool() | int() | float():
             return value
         case _:
-            return _SECRET_TEXT.sub(HIDDEN, str(value))
+            return _without_secrets(str(value))
 
 
-def _renderer(*, is_console: bool, colors: bool) -> Processor:
+def _without_secrets(text: str) -> str:
+    return _SECRET_TEXT.sub(HIDDEN, without_password(text) if "@" in text else text)
+
+
+def make_printable(_logger: WrappedLogger, _method: str, event_dict: EventDict) -> EventDict:
+    """Take out of a line for a terminal what could steer or deceive it; tracebacks keep their lines."""
+    return {
+        key: printable(value, keeps_lines=key in _OF_LINES) if isinstance(value, str) else value
+        for key, value in event_dict.items()
+    }
+
+
+def _renderer(stream: TextIO, *, is_console: bool) -> Processor:
     if is_console:
-        return structlog.dev.ConsoleRenderer(colors=colors, exception_formatter=structlog.dev.plain_traceback)
-    return structlog.processors.JSONRenderer(ensure_ascii=False)
+        return structlog.dev.ConsoleRenderer(colors=stream.isatty(), exception_formatter=structlog.dev.plain_traceback)
+    is_utf8 = (stream.encoding or "utf-8").lower().replace("-", "") == "utf8"
+    return structlog.processors.JSONRenderer(ensure_ascii=not is_utf8)  # JSON is UTF-8 in any locale, or escaped
 
 
 #: A traceback is made text before it is redacted, since messages of exceptions quote what they choked on.

@@ -14,6 +14,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from openwa_manager import logs
+from openwa_manager.domain.urls import HIDDEN
 
 IMAGE = "iVBORw0KGgoAAAANSUhEUgAAARQAAAEUCAYAAADqcMl5"
 
@@ -133,7 +134,7 @@ def test_secrets_are_hidden_wherever_they_stand(secret: str, log_format: str) ->
         log.exception("crashed")
 
     assert secret not in stream.getvalue()
-    assert stream.getvalue().count(logs.HIDDEN) >= 6
+    assert stream.getvalue().count(HIDDEN) >= 6
     assert "KeyError" in stream.getvalue()
 
 
@@ -161,3 +162,28 @@ def test_no_key_of_ours_survives_in_any_surroundings(secret: str, around: str) -
     event = cast("dict[str, str]", logs.redact(None, "info", {"event": f"{around} {secret} {around}"}))
 
     assert secret not in event["event"]
+
+
+@pytest.mark.parametrize("key", ["error", "url", "anything"])
+def test_the_password_of_a_url_is_never_shown(key: str) -> None:
+    shown = logs.redact(
+        None, "info", {key: "cannot reach http://hook:pa55@ex.example/h?x=1 nor https://t0ken@b.example"}
+    )
+
+    assert shown[key] == "cannot reach http://hook:***@ex.example/h?x=1 nor https://***@b.example"
+
+
+def test_a_line_for_a_terminal_cannot_steer_it() -> None:
+    shown = logs.make_printable(None, "info", {"event": "a\x1b[2Jb\nc", "exception": "one\n\ttwo\x9b", "count": 1})
+
+    assert shown == {"event": "a\ufffd[2Jb\ufffdc", "exception": "one\n\ttwo\ufffd", "count": 1}
+
+
+def test_json_is_whole_on_a_stream_that_is_not_utf_8() -> None:
+    raw = io.BytesIO()
+    with io.TextIOWrapper(raw, encoding="latin-1") as stream:
+        logs.configure("info", "json", stream)
+        structlog.get_logger().info("told", name="Zoë 🍣")
+        stream.flush()
+
+        assert json.loads(raw.getvalue().decode())["name"] == "Zoë 🍣"

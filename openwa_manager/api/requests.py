@@ -1,11 +1,10 @@
 """The models of what callers give: JSON bodies and query parameters."""
 
 import codecs
-from collections.abc import Iterator
-from types import UnionType
-from typing import Annotated, ClassVar, Literal, Union, get_args, get_origin
+import re
+from typing import Annotated, ClassVar, Literal
 
-from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, StringConstraints, model_validator
+from pydantic import AwareDatetime, BaseModel, BeforeValidator, ConfigDict, Field, StringConstraints
 
 from openwa_manager.domain.delivery.delivery import DeliveryState
 from openwa_manager.domain.session.session import SESSION_ID_PATTERN, Desired, Status
@@ -20,8 +19,10 @@ _Text = Annotated[str, StringConstraints(pattern=r"^[^\x00]*$", max_length=8192)
 _UserId = Annotated[str, StringConstraints(pattern=r"^[^\x00-\x1f\x7f]{1,128}$")]
 _LabelName = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9][A-Za-z0-9._/-]{0,62}$")]
 _LabelValue = Annotated[str, StringConstraints(pattern=r"^[^\x00]*$", max_length=256)]
-_Labels = Annotated[dict[_LabelName, _LabelValue], Field(max_length=64)]
-_Env = Annotated[dict[str, _Text], Field(max_length=128)]
+#: PHP knows no other way to write an empty table; every table of a body takes it.
+EmptyList = BeforeValidator(lambda value: {} if value == [] else value)
+_Labels = Annotated[dict[_LabelName, _LabelValue], Field(max_length=64), EmptyList]
+_Env = Annotated[dict[str, _Text], Field(max_length=128), EmptyList]
 _ProxyUrl = Annotated[_Text, StringConstraints(pattern=r"^(https?|socks[45]h?)://[^\s/]+/?$")]
 _MemoryLimit = Annotated[int, Field(gt=0, lt=2**63)]
 _Wait = Annotated[float, Field(ge=0, le=WAIT_MAX_S, allow_inf_nan=False)]
@@ -42,40 +43,18 @@ class RequestModel(BaseModel):
 
 
 class Body(RequestModel):
-    """What a request gives as a JSON body; `[]` is an empty object there, for PHP knows no other way to write one."""
+    """What a request gives as a JSON body; an empty table may be written as `[]` (EmptyList)."""
 
     model_config = ConfigDict(extra="forbid", frozen=True, strict=True, defer_build=True)
 
-    @model_validator(mode="before")
-    @classmethod
-    def _read_empty_tables(cls, given: object) -> object:
-        """Return what was given with objects for empty lists, wherever a table is expected."""
-        if given == []:
-            return {}
-        if not isinstance(given, dict):
-            return given
-        return {name: {} if value == [] and cls._is_table(name) else value for name, value in given.items()}
 
-    @classmethod
-    def _is_table(cls, name: object) -> bool:
-        fields = (field for key, field in cls.model_fields.items() if name in (key, field.alias))
-        return any(get_origin(each) is dict for field in fields for each in _parts_of(field.annotation))
+def object_text(raw: bytes) -> bytes:
+    """Return the JSON object that a body holds, which may be empty, `[]`, or begin with a byte order mark."""
+    raw = raw.removeprefix(codecs.BOM_UTF8)
+    return b"{}" if not raw or _EMPTY_LIST.fullmatch(raw) else raw
 
 
-def _parts_of(annotation: object) -> Iterator[object]:
-    """Yield the types a union is made of, whatever each is annotated with."""
-    if get_origin(annotation) in (Union, UnionType):
-        for part in get_args(annotation):
-            yield from _parts_of(part)
-    elif get_origin(annotation) is Annotated:
-        yield from _parts_of(get_args(annotation)[0])
-    else:
-        yield annotation
-
-
-def without_mark(raw: bytes) -> bytes:
-    """Return a body without the byte order mark that some clients put before it."""
-    return raw.removeprefix(codecs.BOM_UTF8)
+_EMPTY_LIST = re.compile(rb"\s*\[\s*\]\s*")
 
 
 class Query(RequestModel):

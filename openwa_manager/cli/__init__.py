@@ -5,7 +5,6 @@ import io
 import os
 import sys
 from collections.abc import Sequence
-from pathlib import Path
 
 from openwa_manager.cli.command import Command, Invocation, declare_all, declare_everywhere
 from openwa_manager.cli.commands import config, deliveries, endpoints, events, logs, openapi, qr, serve, sessions, why
@@ -16,6 +15,9 @@ from openwa_manager.cli.service import service
 from openwa_manager.cli.terminal import top
 from openwa_manager.cli.terminal.output import Output
 from openwa_manager.domain.errors import OpenwaManagerError
+from openwa_manager.domain.printable import printable
+from openwa_manager.domain.urls import without_password
+from openwa_manager.host.streams import reopen_closed_streams
 
 COMMANDS: tuple[Command, ...] = (
     *serve.COMMANDS,
@@ -37,8 +39,7 @@ COMMANDS: tuple[Command, ...] = (
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Run the command that `argv` (None: the process's own) names; return its exit code (README, Operations)."""
-    if sys.stdout is None:  # closed by the caller
-        sys.stdout = Path(os.devnull).open("w")  # noqa: SIM115 (for as long as we run)
+    reopen_closed_streams()
     if isinstance(sys.stdout, io.TextIOWrapper):
         sys.stdout.reconfigure(errors="replace")  # names are in all the world's scripts, terminals are not
     try:
@@ -46,17 +47,22 @@ def main(argv: Sequence[str] | None = None) -> int:
         code = arguments.run(Invocation(arguments, os.environ, Output(sys.stdout, as_json=arguments.json))) or 0
         sys.stdout.flush()
     except OpenwaManagerError as error:
-        print(f"openwa-manager: {error}", file=sys.stderr)
+        _complain(error)
         return exit_code_of(error)
     except KeyboardInterrupt:
         return INTERRUPTED
     except OSError as error:
         if not isinstance(error, BrokenPipeError):  # then the reader has seen enough
-            print(f"openwa-manager: {error}", file=sys.stderr)
+            _complain(error)
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # Python would complain once more at exit
         return FAILED
     else:
         return code
+
+
+def _complain(error: Exception) -> None:
+    """Say what went wrong; the words may be a stranger's, and hold the password of a URL."""
+    print(f"openwa-manager: {printable(without_password(str(error)), keeps_lines=True)}", file=sys.stderr)
 
 
 class _ShowVersion(argparse.Action):

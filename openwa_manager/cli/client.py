@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from urllib.parse import urlencode, urlsplit
 
 from openwa_manager.cli.discovery import Daemon, SocketDaemon
-from openwa_manager.cli.errors import CommandFailedError, NotReachableError
+from openwa_manager.cli.errors import CommandFailedError, NotReachableError, UsageError
 from openwa_manager.domain.errors import SessionNotFoundError
 
 if TYPE_CHECKING:
@@ -17,6 +17,10 @@ if TYPE_CHECKING:
 
 #: Longer than anything the daemon makes a caller wait for (60 s).
 TIMEOUT_S = 90.0
+#: No answer of ours that is read whole is larger.
+_ANSWER_MAX_BYTES = 64 * 1024 * 1024
+_ERROR_MAX_BYTES = 65_536
+_PROBLEM = "application/problem+json"
 
 Query = Mapping[str, str | int | float | bool | None]
 
@@ -60,12 +64,17 @@ class Client:
 
     def _request(self, method: str, path: str, query: Query | None = None, body: "Json" = None) -> "Json":
         with self._open(method, path, query, body, timeout_s=self._timeout_s) as answer:
-            text = answer.read()
+            text = answer.read(_ANSWER_MAX_BYTES + 1)
+            if not _is_ours(answer) or len(text) > _ANSWER_MAX_BYTES:
+                raise self._stranger()
         try:
             document: Json = json.loads(text) if text else None
-        except ValueError as error:
-            raise NotReachableError(f"{self._name()} answered, but not as openwa-manager does") from error
+        except (ValueError, RecursionError) as error:
+            raise self._stranger() from error
         return document
+
+    def _stranger(self) -> NotReachableError:
+        return NotReachableError(f"{self._name()} answered, but not as openwa-manager does: is the address right?")
 
     @contextmanager
     def _open(
@@ -84,6 +93,10 @@ class Client:
                 method, self._target(path, query), _encoded(body), {**self._headers(body), **(headers or {})}
             )
             answer = connection.getresponse()
+            if 300 <= answer.status < 400:
+                raise self._stranger()
+            if answer.status == http.client.NOT_FOUND and answer.headers.get_content_type() != _PROBLEM:
+                raise self._stranger()
             if answer.status >= 400:
                 raise _error_of(answer)
             yield answer
@@ -108,7 +121,7 @@ class Client:
         if body is not None:
             headers["Content-Type"] = "application/json"
         if not isinstance(self._daemon, SocketDaemon) and self._daemon.key:
-            headers["X-API-Key"] = self._daemon.key
+            headers["X-API-Key"] = _checked(self._daemon.key)
         return headers
 
 
@@ -142,6 +155,17 @@ def _connection(daemon: Daemon, timeout_s: float | None) -> http.client.HTTPConn
         raise NotReachableError(f"{daemon.url!r} is no URL: write it as http://host:port or https://host") from error
 
 
+def _is_ours(answer: http.client.HTTPResponse) -> bool:
+    """Tell whether an answer is one of openwa-manager's, perhaps through a proxy: each has its request's id."""
+    return answer.getheader("X-Request-ID") is not None
+
+
+def _checked(key: str) -> str:
+    if not key.isascii() or not key.isprintable():
+        raise UsageError("the API key holds a line end or another character that no key has: set OPENWA_API_KEY anew")
+    return key
+
+
 def _encoded(body: "Json") -> bytes | None:
     return None if body is None else json.dumps(body).encode()
 
@@ -151,11 +175,11 @@ def _spelled(value: str | float) -> str:
 
 
 def _error_of(answer: http.client.HTTPResponse) -> CommandFailedError | SessionNotFoundError:
-    text = answer.read()
+    text = answer.read(_ERROR_MAX_BYTES)
     try:
         problem = json.loads(text)
         message = f"{problem['detail'] or problem['title']} ({problem['code']})"
-    except (ValueError, TypeError, KeyError):
+    except (ValueError, TypeError, KeyError, RecursionError):
         message = f"{answer.status} {answer.reason}: {text[:200].decode(errors='replace')}"
     if answer.status == http.client.UNAUTHORIZED:
         message += "; put a key into OPENWA_API_KEY"

@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from openwa_manager.cli.errors import NotReachableError
+from openwa_manager.host.user_paths import expanded
 
 HOMES = ("~/.openwa-manager", "/opt/openwa")
 
@@ -47,4 +48,4 @@ def find_daemon(url: str | None, home: str | None, environ: Mapping[str, str]) -
 
 def socket_of(home: Path) -> Path:
     """Return where the daemon of this home listens for commands."""
-    return home.expanduser() / "run" / "manager.sock"
+    return expanded(home) / "run" / "manager.sock"

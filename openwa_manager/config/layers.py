@@ -16,6 +16,7 @@ from pydantic import SecretStr, ValidationError
 
 from openwa_manager.config.settings import Settings
 from openwa_manager.domain.errors import ConfigError
+from openwa_manager.host.user_paths import expanded
 
 PREFIX = "OPENWA_MANAGER_"
 FILE_NAME = "manager.toml"
@@ -71,7 +72,7 @@ def load(flags: Mapping[str, object], environ: Mapping[str, str]) -> Loaded:
     asked = {name: SourcedValue(value=value, origin=_flag(name)) for name, value in flags.items() if value is not None}
     own = dict(_from_environment(environ))
     home = ChainMap(asked, own).get("home")
-    path = (Path(str(home.value)) if home else Path("~/.openwa-manager")).expanduser() / FILE_NAME
+    path = expanded(str(home.value) if home else "~/.openwa-manager") / FILE_NAME
     layers = (asked, own, dict(_from_file(path)), dict(_from_guide(environ)))
     problems = [complaint for layer in layers for complaint in _unknown(layer)]
     if problems:
@@ -144,7 +145,7 @@ def _with_secrets(layer: Layer) -> Iterator[tuple[str, SourcedValue]]:
 
 def _read_secret(given: SourcedValue) -> str:
     try:
-        text = Path(str(given.value)).expanduser().read_text("utf-8").strip()
+        text = expanded(str(given.value)).read_text("utf-8-sig").strip()
     except (OSError, UnicodeDecodeError) as error:
         raise ConfigError(f"{given.origin}: {given.value} cannot be read: {error}") from error
     if not text:

@@ -6,7 +6,6 @@ import os
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated, Literal, NamedTuple, Self
-from urllib.parse import urlsplit
 
 from pydantic import (
     AfterValidator,
@@ -22,11 +21,13 @@ from pydantic import (
 
 from openwa_manager.domain.delivery.delivery import DeliveryPolicy
 from openwa_manager.domain.delivery.events import Json
-from openwa_manager.domain.errors import InvalidInputError
+from openwa_manager.domain.errors import ConfigError, InvalidInputError
 from openwa_manager.domain.isolation import Isolation
 from openwa_manager.domain.session.restart import LinkPolicy, OfflinePolicy, ProbePolicy, RestartPolicy
+from openwa_manager.domain.urls import url_problem, without_password
 from openwa_manager.engines import registry
 from openwa_manager.host.logfile import LogPolicy
+from openwa_manager.host.user_paths import expanded
 from openwa_manager.processes.confinement.support import system_support
 from openwa_manager.processes.exits import SWEEP_S
 from openwa_manager.webhooks.signing import check_secret
@@ -128,18 +129,24 @@ def _check_engine(value: str) -> str:
 
 
 def _check_url(value: str) -> str:
-    url = urlsplit(value)
-    if url.scheme not in ("http", "https") or not url.hostname or url.fragment:
-        raise ValueError("write it as http://… or https://…")
+    if problem := url_problem(value):
+        raise ValueError(problem)
     return value
+
+
+def _expanded(path: Path) -> Path:
+    try:
+        return expanded(path)
+    except ConfigError as error:
+        raise ValueError(str(error)) from error
 
 
 ListenAddress = Annotated[Address, BeforeValidator(_parse_address)]
 Ports = Annotated[PortRange, BeforeValidator(_parse_ports)]
 EngineName = Annotated[str, AfterValidator(_check_engine)]
 Url = Annotated[str, AfterValidator(_check_url)]
-AbsolutePath = Annotated[Path, AfterValidator(lambda path: path.expanduser().absolute())]
-RealPath = Annotated[Path, AfterValidator(lambda path: path.expanduser().resolve())]  # FSEvents reports real paths
+AbsolutePath = Annotated[Path, AfterValidator(lambda path: _expanded(path).absolute())]
+RealPath = Annotated[Path, AfterValidator(lambda path: _expanded(path).resolve())]  # FSEvents reports real paths
 Words = Annotated[tuple[str, ...], BeforeValidator(_parse_json)]
 Networks = Annotated[tuple[IPvAnyNetwork, ...], BeforeValidator(_parse_json)]
 PortList = Annotated[tuple[PortRange, ...], BeforeValidator(_parse_port_list)]
@@ -325,7 +332,9 @@ def masked(settings: Settings) -> dict[str, Json]:
             case Mapping() as table:
                 shown[name] = dict.fromkeys(table, "***")
             case tuple() as items:
-                shown[name] = [item if isinstance(item, float) else str(item) for item in items]
+                shown[name] = [item if isinstance(item, float) else without_password(str(item)) for item in items]
+            case str() as text:
+                shown[name] = without_password(text)
             case value:
                 shown[name] = value
     return shown

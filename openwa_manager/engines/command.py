@@ -29,8 +29,7 @@ from openwa_manager.engines.recipe import EngineValues, Recipe
 
 #: What the recipe sets itself; the names of `command_env` come on top.
 ENV_NAMES = frozenset({"SESSION_ID", "SESSION_DIR", "PORT", "WEBHOOK_URL", "WEBHOOK_SECRET", "TMPDIR"})
-_PROXY_NAMES = ("HTTP_PROXY", "HTTPS_PROXY")
-_NEVER_PROXIED = "127.0.0.1,localhost"
+_PROXY_NAMES = ("HTTP_PROXY", "http_proxy", "HTTPS_PROXY", "https_proxy")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -68,7 +67,8 @@ class CommandEngine:
             "webhook_secret": launch.secret,
         }
         recipe = {name.upper(): value for name, value in facts.items()} | {"TMPDIR": str(directory / "tmp")}
-        recipe |= self._proxy_env(session.spec.proxy_url)
+        if session.spec.proxy_url is not None:
+            recipe |= dict.fromkeys(_PROXY_NAMES, session.spec.proxy_url)
         recipe |= {name: _filled(template, facts) for name, template in self._setup.env.items()}
         log_path = context.log_path(session.session_id, directory)
         argv = (self._program(), *(_filled(argument, facts) for argument in self._setup.argv[1:]))
@@ -87,13 +87,6 @@ class CommandEngine:
         """Return what the program needs as far as its command tells; what else it needs, only the admin knows."""
         named = [Path(word) for word in self._setup.argv if word.startswith("/")]
         return Needs(default=_isolation(""), programs=(Path(self._program()),), readable=tuple(named))
-
-    def _proxy_env(self, proxy_url: str | None) -> dict[str, str]:
-        if proxy_url is None:
-            return {}
-        inherited = self._setup.engine_context.environ.get("NO_PROXY", "")
-        no_proxy = f"{inherited},{_NEVER_PROXIED}".removeprefix(",")
-        return {**dict.fromkeys(_PROXY_NAMES, proxy_url), "NO_PROXY": no_proxy}
 
     def _program(self) -> str:
         if not self._setup.argv:

@@ -28,10 +28,20 @@ INHERITED = (
     "SSL_CERT_FILE",
     "NODE_EXTRA_CA_CERTS",
     "HTTP_PROXY",
+    "http_proxy",
     "HTTPS_PROXY",
+    "https_proxy",
+    "ALL_PROXY",
+    "all_proxy",
     "NO_PROXY",
+    "no_proxy",
     "PUPPETEER_*",
 )
+#: Both spellings are in use: curl reads `http_proxy` in small letters only, most programs read either.
+_NO_PROXY = ("NO_PROXY", "no_proxy")
+_PROXIES = frozenset({"http_proxy", "https_proxy", "all_proxy"})
+#: Never asked through a proxy: an engine posts to us there.
+_LOOPBACK = ("127.0.0.1", "localhost", "::1")
 
 #: Names that choose which code an engine runs or whom it trusts: only the admin's `engine_env` may set them.
 LOADS_CODE = (
@@ -92,6 +102,15 @@ async def none_deleted(session_id: SessionId) -> Collection[str]:
     return ()
 
 
+def _sparing_loopback(env: dict[str, str]) -> dict[str, str]:
+    """Return an environment in which a proxy, if there is one, is never asked for what is on this host."""
+    if not any(env.get(name) for name in env if name.lower() in _PROXIES):
+        return env
+    named = [host.strip() for name in _NO_PROXY for host in env.get(name, "").split(",") if host.strip()]
+    spared = ",".join(dict.fromkeys([*named, *_LOOPBACK]))
+    return {**env, **dict.fromkeys(_NO_PROXY, spared)}
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class EngineContext:
     """What all engines of this daemon have in common.
@@ -135,7 +154,7 @@ class EngineContext:
         own: dict[str, str] = {LAUNCH_ID_VARIABLE: launch.launch_id}
         if launch.socket is not None:
             own[SOCKET_VARIABLE] = str(launch.socket)
-        return {**kept, **recipe, **self.engine_env, **session.spec.env, **own}
+        return _sparing_loopback({**kept, **recipe, **self.engine_env, **session.spec.env, **own})
 
     def confinement(
         self, session: Session, launch: Launch, directory: Path, env: Mapping[str, str], needs: Needs

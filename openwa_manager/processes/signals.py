@@ -44,7 +44,9 @@ def ending_signals() -> tuple[signal.Signals, ...]:
 def restore_inherited() -> None:
     """Undo what a parent may have done to our signals and what our own children would inherit.
 
-    A blocked SIGTERM would never reach us, and while SIGCHLD is ignored the system forgets how children ended.
+    A blocked SIGTERM would never reach us, and while SIGCHLD is ignored the system forgets how children ended. SIGHUP,
+    by which a terminal that is closed ends what it started, does not end a daemon; engines do not inherit that.
     """
     signal.pthread_sigmask(signal.SIG_SETMASK, ())
     signal.signal(signal.SIGCHLD, signal.SIG_DFL)
+    signal.signal(signal.SIGHUP, lambda *_: None)

@@ -10,6 +10,7 @@ from aiohttp.resolver import ThreadedResolver
 from yarl import URL
 
 from openwa_manager.domain.errors import InvalidInputError
+from openwa_manager.domain.urls import url_problem
 
 #: The last label of a name is never a number (WHATWG URL); the system would take it for an address all the same.
 _NUMBER = re.compile(r"[0-9]+|0[xX][0-9a-fA-F]*")
@@ -55,6 +56,8 @@ class AddressGuard(AbstractResolver):
         Raises:
             InvalidInputError: it is not http(s), carries credentials, or names an address that is not public.
         """
+        if (problem := url_problem(url)) is not None:
+            raise InvalidInputError("url", problem)
         try:
             parsed = URL(url)
             scheme, host, port, user = parsed.scheme, parsed.host, parsed.port, parsed.user or parsed.password

@@ -11,6 +11,7 @@ import aiohttp
 from yarl import URL
 
 from openwa_manager.domain.delivery.delivery import AttemptResult, Delivered, Endpoint, Gone, Rejected, Retry
+from openwa_manager.domain.urls import without_password
 from openwa_manager.webhooks.address import AddressGuard
 from openwa_manager.webhooks.signing import signature_headers
 
@@ -69,7 +70,7 @@ class Sender:
         except TimeoutError:
             return Retry(reason="timeout")
         except (aiohttp.ClientError, OSError, ValueError) as error:
-            return Retry(reason=f"{type(error).__name__}: {error}"[:200])
+            return Retry(reason=without_password(f"{type(error).__name__}: {error}")[:200])
 
     async def pass_on(self, url: str, headers: Mapping[str, str], body: bytes, within_s: float) -> int | None:
         """Post `body` with these headers and return the answer's status; redirects are not followed.

@@ -5,11 +5,14 @@ import binascii
 import hashlib
 import hmac
 import secrets
+import unicodedata
 
 from openwa_manager.domain.delivery.delivery import Endpoint
 from openwa_manager.domain.errors import InvalidInputError
 
 _PREFIX = "whsec_"
+#: Control and format characters (a byte order mark), lone surrogates: nobody types them, so the receiver has none.
+_INVISIBLE = frozenset({"Cc", "Cf", "Cs"})
 
 
 def new_secret() -> str:
@@ -25,6 +28,8 @@ def check_secret(secret: str) -> None:
     """
     if not secret.strip():
         raise InvalidInputError("secret", "must not be empty")
+    if any(unicodedata.category(character) in _INVISIBLE for character in secret):
+        raise InvalidInputError("secret", "holds a line end or another invisible character: write it anew without")
     if secret.startswith(_PREFIX) and not _decoded(secret):
         raise InvalidInputError("secret", "what follows whsec_ must be base64, and not empty")
 

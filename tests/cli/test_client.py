@@ -131,6 +131,65 @@ def test_a_stranger_that_speaks_http_is_not_taken_for_a_daemon(remote: Api, caps
     assert "not as openwa-manager does" in capsys.readouterr().err
 
 
+@pytest.mark.parametrize(
+    "answer",
+    [
+        Answer(status=302, raw=b"", headers={"Location": "https://login.example"}),
+        Answer(status=304, raw=b""),
+        Answer(status=404, raw=b'{"message": "Cannot GET /v1/sessions", "error": "Not Found", "statusCode": 404}'),
+        Answer(raw=b"[" * 100_000),
+        Answer(raw=b"\xff\xfe\x00"),
+        Answer(raw=b" " * (65 * 1024 * 1024)),
+    ],
+    ids=["redirect", "not modified", "OpenWA itself", "deep", "no text", "endless"],
+)
+def test_a_wrong_server_is_told_in_a_sentence(remote: Api, answer: Answer, capsys: pytest.CaptureFixture[str]) -> None:
+    remote.on("GET /v1/sessions", answer)
+
+    assert main(["--url", remote.url, "list"]) == 5
+    assert "not as openwa-manager does" in capsys.readouterr().err
+
+
+def test_json_of_a_server_that_is_none_of_ours_is_not_read(capsys: pytest.CaptureFixture[str]) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        body = b'{"status": "fine"}'
+        head = f"HTTP/1.1 200 OK\r\nContent-Length: {len(body)}\r\nConnection: close\r\n\r\n".encode()
+        threading.Thread(target=_answer_once, args=(server, head + body), daemon=True).start()
+
+        assert main(["--url", f"http://127.0.0.1:{server.getsockname()[1]}", "list"]) == 5
+
+    assert "not as openwa-manager does" in capsys.readouterr().err
+
+
+def _answer_once(server: socket.socket, answer: bytes) -> None:
+    connection, _ = server.accept()
+    with connection:
+        connection.recv(65_536)
+        connection.sendall(answer)
+
+
+@pytest.mark.parametrize("key", ["owm_1_secret\r", "owm_1_\N{LATIN SMALL LETTER E WITH ACUTE}"])
+def test_a_key_that_no_header_can_hold_is_told(
+    remote: Api, key: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("OPENWA_API_KEY", key)
+
+    assert main(["--url", remote.url, "list"]) == 2
+    assert "set OPENWA_API_KEY anew" in capsys.readouterr().err
+
+
+def test_what_a_stranger_says_cannot_steer_the_terminal(remote: Api, capsys: pytest.CaptureFixture[str]) -> None:
+    remote.on("GET /v1/sessions", problem(409, "x", "go \x1b[2J away\x9b"))
+
+    assert main(["--url", remote.url, "list"]) == 1
+    assert "go \ufffd[2J away\ufffd" in capsys.readouterr().err
+
+
+def test_the_password_in_a_url_is_not_repeated(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["--url", "http://me:pa55@127.0.0.1:1", "list"]) == 5
+    assert "pa55" not in capsys.readouterr().err
+
+
 def test_a_stranger_that_speaks_something_else_is_not_taken_for_a_daemon(pipe: Run, home: Path) -> None:
     (home / "run").mkdir(parents=True)
     with socket.socket(socket.AF_UNIX) as server:

@@ -95,8 +95,9 @@ async def test_a_sessions_proxy_spares_the_way_back_to_us(tmp_path: Path) -> Non
 
     plan = await engine("true").plan(session, new_launch(28100), tmp_path)
 
-    assert (plan.env["HTTP_PROXY"], plan.env["HTTPS_PROXY"]) == ("http://proxy:3128", "http://proxy:3128")
-    assert plan.env["NO_PROXY"] == "127.0.0.1,localhost"
+    names = ("HTTP_PROXY", "http_proxy", "HTTPS_PROXY", "https_proxy")
+    assert {plan.env[name] for name in names} == {"http://proxy:3128"}
+    assert plan.env["NO_PROXY"] == plan.env["no_proxy"] == "127.0.0.1,localhost,::1"
 
 
 @pytest.mark.parametrize(

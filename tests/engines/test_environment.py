@@ -76,7 +76,7 @@ async def test_the_session_has_the_last_word_after_the_admin_and_the_recipe(tmp_
 async def test_the_recipe_sets_no_name_that_a_session_could_set(tmp_path: Path) -> None:
     plan = await engine().plan(new_session(), new_launch(28100), tmp_path)
 
-    own = set(plan.env) - set(DAEMON_ENVIRON) - {LAUNCH_ID_VARIABLE}
+    own = set(plan.env) - set(DAEMON_ENVIRON) - {LAUNCH_ID_VARIABLE, "NO_PROXY", "no_proxy"}
     assert own == openwa.ENV_NAMES
     assert set(refused_env_names(own, openwa.ENV_NAMES)) == own
 
@@ -153,3 +153,27 @@ def test_refused_names_are_some_of_those_asked_for_in_order(names: list[str]) ->
 
     assert list(refused) == sorted(refused)
     assert set(refused) <= set(names)
+
+
+@pytest.mark.parametrize(
+    ("environ", "spared"),
+    [
+        ({"HTTP_PROXY": "http://p:1"}, "127.0.0.1,localhost,::1"),
+        ({"https_proxy": "http://p:1", "no_proxy": "a, 127.0.0.1"}, "a,127.0.0.1,localhost,::1"),
+        ({"ALL_PROXY": "http://p:1", "NO_PROXY": "a", "no_proxy": "b"}, "a,b,127.0.0.1,localhost,::1"),
+    ],
+)
+def test_behind_a_proxy_an_engine_still_reaches_us(environ: dict[str, str], spared: str) -> None:
+    context = new_context(environ=environ)
+
+    env = context.env(new_session(), new_launch(1), {})
+
+    assert env["NO_PROXY"] == env["no_proxy"] == spared
+    assert environ.keys() <= env.keys()
+
+
+def test_without_a_proxy_nothing_is_said_of_one() -> None:
+    env = new_context(environ={"NO_PROXY": "a"}).env(new_session(), new_launch(1), {})
+
+    assert env["NO_PROXY"] == "a"
+    assert "no_proxy" not in env

@@ -26,11 +26,12 @@ class Asked:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Answer:
-    """What is answered; `raw` goes out as it is, in place of a JSON `body`."""
+    """What is answered; `raw` goes out as it is, in place of a JSON `body`, as a stranger's would."""
 
     status: int = 200
     body: Json = None
     raw: bytes | None = None
+    headers: Mapping[str, str] = field(default_factory=dict)
 
 
 @dataclass(slots=True)
@@ -100,6 +101,12 @@ def _handler_of(api: Api) -> type[BaseHTTPRequestHandler]:
                 content = json.dumps(answer.body).encode()
             self.send_response(answer.status)
             self.send_header("Content-Length", str(len(content)))
+            if answer.raw is None or answer.status < 300:
+                self.send_header("X-Request-ID", "r1")
+                kind = "application/problem+json" if answer.status >= 400 else "application/json"
+                self.send_header("Content-Type", kind)
+            for name, value in answer.headers.items():
+                self.send_header(name, value)
             self.end_headers()
             self.wfile.write(content)
 

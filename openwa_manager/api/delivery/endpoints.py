@@ -12,6 +12,7 @@ from openwa_manager.domain.access.roles import Role
 from openwa_manager.domain.delivery.delivery import AttemptResult, Delivered, Endpoint, Gone, Rejected, Retry
 from openwa_manager.domain.delivery.events import EndpointId
 from openwa_manager.domain.times import iso8601
+from openwa_manager.domain.urls import without_password
 from openwa_manager.services.delivery.attempts import EndpointTest
 from openwa_manager.services.delivery.endpoints import EndpointPatch, Endpoints, EndpointStatus
 
@@ -97,7 +98,7 @@ def _out(status: EndpointStatus) -> EndpointOut:
     endpoint = status.endpoint
     return EndpointOut(
         endpoint_id=endpoint.endpoint_id,
-        url=endpoint.url,
+        url=without_password(endpoint.url),
         events=endpoint.events,
         sessions=endpoint.sessions,
         active=endpoint.is_active,

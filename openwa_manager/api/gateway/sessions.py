@@ -19,7 +19,7 @@ from openwa_manager.api.gateway.session_records import (
     session_record,
     sessions_overview,
 )
-from openwa_manager.api.requests import SESSION_ID_TEXT, Body, without_mark
+from openwa_manager.api.requests import SESSION_ID_TEXT, Body, EmptyList, object_text
 from openwa_manager.api.routing import Route
 from openwa_manager.api.uploads import form_of
 from openwa_manager.domain.access.roles import Role
@@ -41,7 +41,7 @@ class CreateIn(Body):
     """OpenWA's CreateSessionDto, with our ids as names."""
 
     name: Annotated[str, StringConstraints(pattern=SESSION_ID_TEXT)]
-    config: dict[str, object] | None = None
+    config: Annotated[dict[str, object], EmptyList] | None = None
     proxy_url: Annotated[str, StringConstraints(pattern=r"^(https?|socks[45])://[^\s/]+/?$", max_length=255)] | None = (
         Field(default=None, alias="proxyUrl")
     )
@@ -229,7 +229,7 @@ async def _read(request: web.Request, arguments: type[B]) -> B:
     try:
         if form is not None:
             return arguments.model_validate(form)
-        return arguments.model_validate_json(without_mark(raw) or b"{}")
+        return arguments.model_validate_json(object_text(raw))
     except ValidationError as error:
         faults: list[Json] = []
         for each in error.errors(include_url=False, include_context=False, include_input=False):

@@ -2,8 +2,10 @@
 
 import argparse
 import sys
+from codecs import iterdecode
 
 from openwa_manager.cli.command import Command, Invocation, takes_session
+from openwa_manager.domain.printable import printable
 
 TAIL = 200
 
@@ -12,7 +14,12 @@ def _logs(invocation: Invocation) -> None:
     given = invocation.arguments
     tail = TAIL if given.tail is None else given.tail
     query = {"tail": tail, "follow": 1 if given.follow else None}
-    for chunk in invocation.client.stream(f"{invocation.session_path}/logs", query):
+    chunks = invocation.client.stream(f"{invocation.session_path}/logs", query)
+    if invocation.output.is_for_people:
+        for text in iterdecode(chunks, "utf-8", errors="replace"):
+            invocation.output.write_part(printable(text, keeps_lines=True))
+        return
+    for chunk in chunks:
         sys.stdout.buffer.write(chunk)
         sys.stdout.buffer.flush()
 

@@ -7,6 +7,7 @@ from openwa_manager.cli.command import Command, Invocation
 from openwa_manager.cli.discovery import HOMES, socket_of
 from openwa_manager.cli.errors import FAILED
 from openwa_manager.cli.terminal.output import table
+from openwa_manager.host.user_paths import expanded
 
 if TYPE_CHECKING:
     from openwa_manager.domain.delivery.events import Json
@@ -26,8 +27,8 @@ def _home(invocation: Invocation) -> Path:
     """Return the home that is named, else the one of a daemon that runs here, else the default."""
     named = invocation.arguments.home or invocation.environ.get("OPENWA_MANAGER_HOME")
     if named:
-        return Path(named).expanduser()
-    homes = [Path(home).expanduser() for home in HOMES]
+        return expanded(named)
+    homes = [expanded(home) for home in HOMES]
     return next((home for home in homes if socket_of(home).exists()), homes[0])
 
 

@@ -17,6 +17,7 @@ from openwa_manager.cli.service.service_managers import Host, Launchd, Systemd
 from openwa_manager.cli.service.steps import Action, below, perform
 from openwa_manager.cli.terminal.output import record
 from openwa_manager.domain.session.session import SessionId
+from openwa_manager.host.user_paths import expanded
 from openwa_manager.processes.locks import SessionLocks
 
 if TYPE_CHECKING:
@@ -130,13 +131,13 @@ def _client(invocation: Invocation) -> Client:
 
 def _home(invocation: Invocation) -> Path:
     default = Path("~/.openwa-manager") if invocation.arguments.user else _SYSTEM_HOME
-    return Path(invocation.arguments.home or default).expanduser().absolute()
+    return expanded(invocation.arguments.home or default).absolute()
 
 
 def _host(invocation: Invocation, site: Site) -> Host:
     if not invocation.arguments.user:
         return Launchd(domain="system") if site.is_mac else Systemd(configuration=None)
-    user_home = Path("~").expanduser()
+    user_home = expanded("~")
     if site.is_mac:
         return Launchd(domain=f"gui/{site.uid}", library=user_home / "Library")
     return Systemd(configuration=Path(invocation.environ.get("XDG_CONFIG_HOME") or user_home / ".config"))

@@ -1,15 +1,15 @@
 """What a command prints: a document for programs, or something drawn for people."""
 
 import json
-import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, TextIO
+
+from openwa_manager.domain.printable import printable
 
 if TYPE_CHECKING:
     from openwa_manager.domain.delivery.events import Json
 
 NOTHING = "-"
-_CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f]")
 
 
 class Output:
@@ -24,11 +24,21 @@ class Output:
         if self.is_for_people:
             self.write(draw())
         else:
-            self.write(json.dumps(document, indent=2 if self._stream.isatty() else None, ensure_ascii=False))
+            self.write(json_text(document, self._stream))
 
     def write(self, text: str) -> None:
         """Print a line, or several, at once."""
         print(text, file=self._stream, flush=True)
+
+    def write_part(self, text: str) -> None:
+        """Print a part of a text, at once."""
+        print(text, end="", file=self._stream, flush=True)
+
+
+def json_text(document: "Json", stream: TextIO) -> str:
+    """Return a document as JSON that is whole on this stream: where it is not UTF-8, all but ASCII is escaped."""
+    is_utf8 = (stream.encoding or "").lower().replace("-", "") in ("utf8", "utf8sig")
+    return json.dumps(document, indent=2 if stream.isatty() else None, ensure_ascii=not is_utf8)
 
 
 def table(columns: Sequence[str], rows: Iterable[Sequence[object]]) -> str:
@@ -57,7 +67,7 @@ def cell(value: object) -> str:
         case list() | tuple():
             return ", ".join(map(cell, value)) or NOTHING
         case _:
-            return _CONTROL.sub("\N{REPLACEMENT CHARACTER}", str(value))
+            return printable(str(value))
 
 
 def megabytes(size_bytes: int | None) -> str | None:

@@ -1,0 +1,31 @@
+"""What is said about URLs that people write: what is wrong with one, and how it is shown without its password."""
+
+import re
+from urllib.parse import urlsplit
+
+_SCHEME = re.compile(r"https?://", re.IGNORECASE)
+#: Up to the last @ before the path: a password may hold one that was not escaped.
+_CREDENTIALS = re.compile(r"(?<=://)([^\s/?#:@]*)(:?)[^\s/?#]*@")
+HIDDEN = "***"
+
+
+def url_problem(text: str) -> str | None:
+    """Return what is wrong with the URL of a receiver; None when it may be used."""
+    if re.search(r"[\x00-\x20\x7f-\xa0\ufeff]", text):
+        return "is no URL: there is a space or a control character in it"
+    try:
+        url = urlsplit(text)
+        port = url.port
+    except ValueError as error:
+        return f"is no URL: {error}"
+    if url.scheme not in ("http", "https") or not url.hostname or url.fragment or port == 0:
+        return "write it as http://… or https://…"
+    where = text.partition("?")[0]
+    if len(_SCHEME.findall(where)) > 1 or url.hostname in ("http", "https"):
+        return "is more than one URL: name one here, further receivers are endpoints"
+    return None
+
+
+def without_password(text: str) -> str:
+    """Return a text with the credentials hidden of every URL in it: the password, or a name that stands alone."""
+    return _CREDENTIALS.sub(lambda found: f"{found[1]}:{HIDDEN}@" if found[2] else f"{HIDDEN}@", text)
