@@ -30,7 +30,7 @@ from openwa_manager.host.notify import ServiceManager
 from openwa_manager.parts import VERSION, Parts, build_parts
 from openwa_manager.processes.confinement.support import system_support
 from openwa_manager.processes.engine_processes import EngineProcesses
-from openwa_manager.processes.locks import reserve_lock_fd
+from openwa_manager.processes.locks import SessionLocks, reserve_lock_fd
 from openwa_manager.processes.orphans import adopt_orphans
 from openwa_manager.processes.signals import ending_signals, restore_inherited
 from openwa_manager.services.delivery.announcer import Announcer
@@ -94,9 +94,9 @@ async def _serve(settings: Settings) -> None:
         service_manager = ServiceManager(os.environ)
         parts = build_parts(settings, home, clock, database, service_manager)
         await _connect(parts, stack)
-        await _complete_registry(
-            RegistryRebuild(home, clock, database, parts.files, settings.engine), loss, parts.announcer
-        )
+        locks = SessionLocks(home.locks, home.former_locks)
+        rebuild = RegistryRebuild(home, locks, clock, database, parts.files, settings.engine)
+        await _complete_registry(rebuild, loss, parts.announcer)
         await parts.runner.load()
         engines = EngineProcesses(parts.sessions.live, scripts_of(settings.openwa_home, settings.command_argv))
         authenticator = Authenticator(admin_key, engines.includes)

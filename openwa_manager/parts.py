@@ -27,7 +27,7 @@ from openwa_manager.domain.ports import Engine
 from openwa_manager.engines.environment import EngineContext
 from openwa_manager.engines.openwa import OpenwaEngine
 from openwa_manager.engines.recipe import EngineValues
-from openwa_manager.engines.registry import build_engines
+from openwa_manager.engines.registry import build_engines, is_engine
 from openwa_manager.host.clock import SystemClock
 from openwa_manager.host.foreign.engine_files import EngineFiles
 from openwa_manager.host.home import Home
@@ -35,6 +35,7 @@ from openwa_manager.host.network import has_default_route
 from openwa_manager.host.notify import ServiceManager
 from openwa_manager.processes.confinement.support import system_support
 from openwa_manager.processes.launcher import HostLauncher
+from openwa_manager.processes.locks import SessionLocks
 from openwa_manager.processes.ports import PortPool
 from openwa_manager.processes.reading.listeners import EngineListeners
 from openwa_manager.processes.sockets import EngineSockets
@@ -220,9 +221,11 @@ def _build_hosting(basis: _Basis) -> _Hosting:
         min_memory_bytes=settings.min_free_memory_bytes,
         min_disk_bytes=settings.min_free_disk_bytes,
     )
+    locks = SessionLocks(basis.home.locks, basis.home.former_locks)
+    recognizes = partial(is_engine, command_argv=settings.command_argv)
     return _Hosting(
         meter=meter,
-        launcher=HostLauncher(basis.home.locks, clock, basis.files, meter.members_of, settings.exit_sweep_s),
+        launcher=HostLauncher(locks, clock, basis.files, meter.members_of, settings.exit_sweep_s, recognizes),
         gate=StartGate(clock, settings.start_concurrency, settings.start_spacing_s, capacity.find_shortage),
         engines=_build_engines(basis),
     )
@@ -300,11 +303,8 @@ def _build_delivery(basis: _Basis, sessions: _Sessions) -> _Delivery:
     writer = EnvelopeWriter(host=platform.node(), qr_image=sessions.directory.qr_image_of)
     worker = DeliveryWorker(database, sender, clock, writer, policy, random.random)
     dispatcher, background = Dispatcher(database, clock, worker, policy, broadcaster.wake), BackgroundTasks()
-    rules = EndpointRules(
-        check_url=guard.check_url,
-        has_url=settings.upstream_url is not None,
-        has_secret=settings.upstream_secret is not None,
-    )
+    has_url, has_secret = settings.upstream_url is not None, settings.upstream_secret is not None
+    rules = EndpointRules(check_url=guard.check_url, has_url=has_url, has_secret=has_secret)
     return _Delivery(
         sender=sender,
         broadcaster=broadcaster,

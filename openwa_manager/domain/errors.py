@@ -2,6 +2,8 @@
 
 from collections.abc import Iterator
 
+from openwa_manager.domain.session.owner import LockHeld, OwnedBy
+
 
 class OpenwaManagerError(Exception):
     """The root of everything this project raises on purpose; the message is written for the caller."""
@@ -62,9 +64,13 @@ class IllegalTransitionError(OpenwaManagerError):
 
 
 class OwnedElsewhereError(OpenwaManagerError):
-    """Another live process holds this session's lock, so no engine is launched."""
+    """Another live process runs an engine in the session's directory, so none is launched and nothing is deleted."""
 
     code = "session_owned_elsewhere"
+
+    def __init__(self, owner: OwnedBy | LockHeld) -> None:
+        super().__init__(owner.sentence)
+        self.owner = owner
 
 
 class LaunchFailedError(OpenwaManagerError):

@@ -97,6 +97,14 @@ class Launcher(Protocol):
         """
         ...
 
+    async def require_free(self, session_id: SessionId, directory: Path) -> None:
+        """Return once no engine runs in this directory; what is left of a launch that is over is ended first.
+
+        Raises:
+            OwnedElsewhereError: a live process runs an engine there that is not ours to end.
+        """
+        ...
+
     def is_alive(self, identity: Identity) -> bool:
         """Tell whether this very process lives; a zombie is dead."""
         ...

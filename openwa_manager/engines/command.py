@@ -209,7 +209,7 @@ def _build(values: EngineValues) -> CommandEngine:
 
 def _recognizes(arguments: Sequence[str], environment: Mapping[str, str]) -> bool:
     del arguments
-    return environment.keys() >= {"WEBHOOK_URL", "WEBHOOK_SECRET"}
+    return environment.keys() >= {"SESSION_ID", "SESSION_DIR", "WEBHOOK_URL", "WEBHOOK_SECRET"}
 
 
 def _isolation(engine_type: str) -> Isolation:

@@ -21,7 +21,7 @@ from openwa_manager.engines.http.client import EngineClient
 from openwa_manager.engines.http.forwarding import Forwarder
 from openwa_manager.engines.posting import missed_posts
 from openwa_manager.engines.posting.webhooks import set_up_webhooks
-from openwa_manager.engines.program import LOOPBACK_SHIM, NodeProgram, Program
+from openwa_manager.engines.program import LOOPBACK_SHIM, NodeProgram, Program, runs_openwa
 from openwa_manager.engines.recipe import EngineValues, Recipe
 from openwa_manager.host.foreign.engine_files import EngineFiles
 from openwa_manager.host.foreign.opening import identity_of
@@ -334,7 +334,7 @@ def _build(values: EngineValues) -> OpenwaEngine:
 
 def _recognizes(arguments: Sequence[str], environment: Mapping[str, str]) -> bool:
     del environment
-    return any(Path(argument).name == LOOPBACK_SHIM.name for argument in arguments)
+    return runs_openwa(arguments)
 
 
 def _isolation(engine_type: str) -> Isolation:

@@ -3,7 +3,7 @@
 import asyncio
 import shutil
 from asyncio.subprocess import DEVNULL, PIPE
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
@@ -14,6 +14,14 @@ from openwa_manager.engines.versions import Build, Version, build_in, parsed, sh
 NODE_PLACES = (Path("/opt/homebrew/bin"), Path("/usr/local/bin"))
 LOOPBACK_SHIM = Path(__file__).with_name("loopback.cjs")
 _VERSION_TIMEOUT_S = 10.0
+#: How OpenWA's program is called (the ends of its path).
+_MAINS = (("dist", "main"), ("dist", "main.js"))
+
+
+def runs_openwa(arguments: Iterable[str]) -> bool:
+    """Tell whether these are the arguments of an OpenWA, also of one that somebody started by hand."""
+    paths = [Path(argument) for argument in arguments]
+    return any(path.name == LOOPBACK_SHIM.name or path.parts[-2:] in _MAINS for path in paths)
 
 
 class Program(Protocol):

@@ -3,6 +3,7 @@
 Names are at hand without importing any recipe: commands that only need the names start quickly.
 """
 
+import re
 from collections.abc import Mapping, Sequence
 from importlib import import_module
 from pathlib import Path
@@ -42,6 +43,23 @@ def scripts_of(openwa_home: Path, command_argv: Sequence[str]) -> frozenset[str]
 def isolation_of(name: str, engine_type: str) -> Isolation:
     """Return the isolation that engines of a recipe have unless another is asked for."""
     return _recipe(name).isolation(engine_type)
+
+
+def is_engine(arguments: Sequence[str], environment: Mapping[str, str], command_argv: Sequence[str] = ()) -> bool:
+    """Tell whether a live process with these arguments is an engine of any kind, whoever started it.
+
+    `command_argv` is the template of the recipe `command`; an interpreter may stand before its program.
+    """
+    if name_of(arguments, environment) is not None:
+        return True
+    given = arguments[-len(command_argv) :] if command_argv else ()
+    return len(given) == len(command_argv) > 0 and all(map(_fits, command_argv, given))
+
+
+def _fits(template: str, argument: str) -> bool:
+    """Tell whether an argument was made from this template: whatever stands in braces may have become anything."""
+    pattern = ".*".join(re.escape(text) for text in re.split(r"\{[a-z_]+\}", template))
+    return re.fullmatch(pattern, argument, re.DOTALL) is not None
 
 
 def _recipe(name: str) -> Recipe:

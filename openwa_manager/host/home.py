@@ -52,7 +52,12 @@ class Home:
 
     @property
     def locks(self) -> Path:
-        """Return the directory of the sessions' locks."""
+        """Return the directory of the sessions' locks: beside the sessions, whose daemon may have another home."""
+        return self.sessions / ".locks"
+
+    @property
+    def former_locks(self) -> Path:
+        """Return where versions before 0.3 had the locks; engines that they launched still hold one there."""
         return self.root / "locks"
 
     def prepare(self) -> None:
@@ -62,7 +67,7 @@ class Home:
             ConfigError: a directory cannot be made or used, or a secret is readable by others; says what to do.
         """
         try:
-            for directory in (self.root, self.run, self.locks, self.copies, self.sessions):
+            for directory in (self.root, self.run, self.copies, self.sessions, self.locks):
                 directory.mkdir(mode=0o700, parents=True, exist_ok=True)
                 _close_to_others(directory)
             _require_writable(self.root)

@@ -1,5 +1,6 @@
 """Starts engines, and answers whatever else the services ask about their processes."""
 
+import asyncio
 import errno
 import os
 import signal
@@ -21,6 +22,7 @@ from openwa_manager.processes import marks
 from openwa_manager.processes.exits import SWEEP_S
 from openwa_manager.processes.exits.exit_watcher import ExitWatcher, system_source
 from openwa_manager.processes.locks import SessionLocks
+from openwa_manager.processes.occupants import Recognizes, find_holder, find_occupants, owned_by
 from openwa_manager.processes.profiles import clear_stale_locks
 from openwa_manager.processes.reading.identity import boot_id, identity_of, is_alive
 from openwa_manager.processes.reading.table import read_tagged_processes
@@ -30,6 +32,8 @@ from openwa_manager.processes.tree import MembersOf, TreeTerminator
 #: How long a launch waits for a lock that the leftovers of an earlier one may still hold, and how often it looks.
 _OWNED_RETRY_S = 5.0
 _OWNED_LOOK_S = 0.25
+#: Stands for the launch where none is known: no process carries it.
+_NO_LAUNCH = LaunchId("")
 
 #: What to do about a program that does not start, by errno; `{program}` is what was to be run.
 _ADVICE = {
@@ -42,25 +46,29 @@ _ADVICE = {
 
 
 class HostLauncher:
-    """The Launcher of this host, for the running event loop; `locks` is the directory of the lock files.
+    """The Launcher of this host, for the running event loop.
 
     `members_of` tells which processes the last measurements saw in an engine's tree; all watched processes are checked
-    every `sweep_s` seconds, also where the system announces exits.
+    every `sweep_s` seconds, also where the system announces exits. `recognizes` tells whether a process is an engine.
     """
 
     def __init__(
         self,
-        locks: Path,
+        locks: SessionLocks,
         clock: Clock,
         files: EngineFiles,
         members_of: MembersOf = lambda _: frozenset(),
         sweep_s: float = SWEEP_S,
+        recognizes: Recognizes = lambda _, __: False,
     ) -> None:
         self._clock = clock
         self._files = files
-        self._locks = SessionLocks(locks)
+        self._locks = locks
+        self._recognizes = recognizes
         self._exits = ExitWatcher(clock, system_source(), sweep_s)
-        self._terminator = TreeTerminator(self._exits, clock, members_of)
+        self._terminator = TreeTerminator(self._exits, clock, members_of, locks)
+        #: Of each session the launch that we were told to end last: what is left of it may be killed.
+        self._over: dict[SessionId, LaunchId] = {}
 
     async def run(self) -> None:
         """Check the watched processes now and then, should the system fail to announce an exit, until cancelled."""
@@ -78,7 +86,6 @@ class HostLauncher:
             OwnedElsewhereError: another live process holds the session's lock.
             FilesStuckError: the disk of its directory or its log does not answer.
         """
-        leftovers = Target(session_id=plan.session_id, launch_id=plan.launch_id, directory=plan.cwd, identity=None)
         await self._terminator.wait_for_sweep(plan.session_id)
         give_up_s = self._clock.now().boot_s + _OWNED_RETRY_S
         while True:
@@ -87,11 +94,40 @@ class HostLauncher:
                 return self._start(plan, log_fd)
             except OwnedElsewhereError:
                 if self._clock.now().boot_s >= give_up_s:
+                    await self._raise_for_holder(plan.session_id)
                     raise
             finally:
                 os.close(log_fd)
-            await self._terminator.sweep(leftovers, is_urgent=True)
+            await self.require_free(plan.session_id, plan.cwd)
+            await self._terminator.sweep(self._target_of_last(plan.session_id, plan.cwd), is_urgent=True)
             await self._clock.sleep_until(min(give_up_s, self._clock.now().boot_s + _OWNED_LOOK_S))
+
+    async def require_free(self, session_id: SessionId, directory: Path) -> None:
+        """Return once no engine runs in this directory; what is left of a launch that is over is ended first.
+
+        Raises:
+            OwnedElsewhereError: a live process runs an engine there that is not ours to end.
+        """
+        over = self._over.get(session_id)
+        occupants = find_occupants(await self._terminator.read_table(), directory, self._recognizes)
+        strangers = [each for each in occupants if not each.is_left_of(over)]
+        if strangers:
+            raise OwnedElsewhereError(strangers[0].owned_by(self._clock.now().at))
+        for launch_id in {each.launch_id for each in occupants if each.launch_id is not None}:
+            target = Target(session_id=session_id, launch_id=launch_id, directory=directory, identity=None)
+            await self._terminator.sweep(target, is_urgent=True)
+        self._over.pop(session_id, None)
+
+    def _target_of_last(self, session_id: SessionId, directory: Path) -> Target:
+        """Return what is left of the launch that took the session's lock last; no engine is among it."""
+        last = self._locks.launch_of(session_id) or _NO_LAUNCH
+        return Target(session_id=session_id, launch_id=last, directory=directory, identity=None)
+
+    async def _raise_for_holder(self, session_id: SessionId) -> None:
+        """Name the process that holds the session's lock, if it can be seen."""
+        holder = await asyncio.to_thread(find_holder, self._locks.places_of(session_id))
+        if holder is not None:
+            raise OwnedElsewhereError(owned_by(holder, self._clock.now().at))
 
     def is_alive(self, identity: Identity) -> bool:
         """Tell whether this very process lives; a zombie is dead."""
@@ -107,10 +143,12 @@ class HostLauncher:
 
     async def end(self, target: Target, grace_s: float) -> Exit:
         """End the engine and every descendant; return only once all are proven dead."""
+        self._over[target.session_id] = target.launch_id
         return await self._terminator.end(target, grace_s)
 
     async def sweep(self, target: Target) -> int:
         """Kill what is left of this launch after its engine died; return how many processes that were."""
+        self._over[target.session_id] = target.launch_id
         return await self._terminator.sweep(target)
 
     def find(self, launch_id: LaunchId) -> Identity | None:
@@ -120,7 +158,7 @@ class HostLauncher:
 
     def _start(self, plan: LaunchPlan, log_fd: int) -> Identity:
         try:
-            with self._locks.hold(plan.session_id) as lock_fd, socket_directory(plan.socket):
+            with self._locks.hold(plan.session_id, plan.launch_id) as lock_fd, socket_directory(plan.socket):
                 pid = _spawn(plan, lock_fd, log_fd)
         except OSError as error:
             raise LaunchFailedError(_explain(plan, error)) from error

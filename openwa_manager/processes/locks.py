@@ -1,17 +1,24 @@
-"""The host-wide proof that a session has one owner: a file that the engine keeps open and locked (flock)."""
+"""The host-wide proof that a session has one owner: a file that the engine keeps open and locked (flock).
+
+It belongs to the session's directory, so every daemon that uses the directory finds it, whatever its home; and it lies
+beside the directory, not in it, where the engine could remove it.
+"""
 
 import fcntl
 import os
-from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager
+from collections.abc import Iterable, Iterator
+from contextlib import ExitStack, contextmanager, suppress
 from functools import cache
 from pathlib import Path
 
 from openwa_manager.domain.errors import LaunchFailedError, OwnedElsewhereError
-from openwa_manager.domain.session.session import SessionId
+from openwa_manager.domain.session.owner import LockHeld
+from openwa_manager.domain.session.session import LaunchId, SessionId
 
 #: Node closes inherited descriptors up to this number in the programs it starts; shells hand every one on (measured).
-_HIGHEST_FD = 15
+HIGHEST_FD = 15
+#: A launch id is a UUID; whatever is longer was not written by us.
+_LAUNCH_ID_MAX_BYTES = 64
 
 
 @cache
@@ -26,8 +33,8 @@ def reserve_lock_fd() -> int:
     with ExitStack() as unless_reserved:
         fd = _open_null(3)
         unless_reserved.callback(os.close, fd)
-        if fd > _HIGHEST_FD:
-            raise LaunchFailedError(f"no file descriptor up to {_HIGHEST_FD} is free: reserve it before opening more")
+        if fd > HIGHEST_FD:
+            raise LaunchFailedError(f"no file descriptor up to {HIGHEST_FD} is free: reserve it before opening more")
         unless_reserved.pop_all()
         return fd
 
@@ -35,37 +42,47 @@ def reserve_lock_fd() -> int:
 @cache
 def _spare_null() -> int:
     """Return a descriptor of /dev/null that stays open: at hand when no more files can be opened."""
-    return _open_null(_HIGHEST_FD + 1)
+    return _open_null(HIGHEST_FD + 1)
 
 
 class SessionLocks:
-    """The lock files of all sessions in one directory.
+    """The lock files of all sessions: `<directory>/<session id>`, with the id of the last launch written in it.
 
-    They are never removed: whoever came next would make and lock another file of that name.
+    They are never removed: whoever came next would make and lock another file of that name. Versions before 0.3 had
+    them in `former`, as `<session id>.lock`: nobody takes those any more, but an engine that was launched then holds
+    one for as long as it lives. None: there never was such a directory.
     """
 
-    def __init__(self, directory: Path) -> None:
+    def __init__(self, directory: Path, former: Path | None = None) -> None:
         directory.mkdir(mode=0o700, parents=True, exist_ok=True)
         self._directory = directory
+        self._former = former
         self._fd = reserve_lock_fd()
         _spare_null()  # now, since no lock may stay ours by accident when no more files can be opened
 
+    @property
+    def directory(self) -> Path:
+        """Return where the lock files lie."""
+        return self._directory
+
     @contextmanager
-    def hold(self, session_id: SessionId) -> Iterator[int]:
+    def hold(self, session_id: SessionId, launch_id: LaunchId) -> Iterator[int]:
         """Hold the session's lock while the body runs; a program that inherits the descriptor holds it on for life.
 
         Raises:
-            OwnedElsewhereError: another process holds it.
+            OwnedElsewhereError: another process holds it, or its former one.
         """
-        path = self._path(session_id)
-        lock = os.open(path, os.O_CREAT | os.O_RDWR | os.O_CLOEXEC, 0o600)
+        path, *former = self.paths_of(session_id)
+        lock = os.open(path, os.O_CREAT | os.O_RDWR | os.O_CLOEXEC | os.O_NOFOLLOW, 0o600)
         try:
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            _require_free(former)
+            os.ftruncate(lock, 0)
+            os.pwrite(lock, f"{launch_id}\n".encode(), 0)
             os.dup2(lock, self._fd, inheritable=False)
         except BlockingIOError:
-            raise OwnedElsewhereError(
-                f"another live process holds {path} (`fuser -v {path}` names it); end it, then start the session again"
-            ) from None  # its errno is that of a host that is short of something, and this is not
+            # Its errno is that of a host that is short of something, and this is not.
+            raise OwnedElsewhereError(LockHeld(path=str(path))) from None
         finally:
             os.close(lock)
         try:
@@ -75,20 +92,41 @@ class SessionLocks:
 
     def is_held(self, session_id: SessionId) -> bool:
         """Tell whether some process holds the session's lock."""
-        try:
-            lock = os.open(self._path(session_id), os.O_RDWR | os.O_CLOEXEC)
-        except FileNotFoundError:
-            return False
-        try:
-            fcntl.flock(lock, fcntl.LOCK_SH | fcntl.LOCK_NB)  # shared: two who only look do not see each other
-        except BlockingIOError:
-            return True
-        finally:
-            os.close(lock)
-        return False
+        return any(map(_is_held, self.paths_of(session_id)))
 
-    def _path(self, session_id: SessionId) -> Path:
-        return self._directory / f"{session_id}.lock"
+    def launch_of(self, session_id: SessionId) -> LaunchId | None:
+        """Return the launch that took the lock last, by whichever daemon; None when none has."""
+        with suppress(FileNotFoundError), self.paths_of(session_id)[0].open("rb") as lock:
+            return LaunchId(lock.read(_LAUNCH_ID_MAX_BYTES).decode(errors="replace").strip()) or None
+        return None
+
+    def paths_of(self, session_id: SessionId) -> tuple[Path, ...]:
+        """Return the session's lock file, then the one that an engine of an earlier version holds."""
+        path = self._directory / session_id
+        return (path,) if self._former is None else (path, self._former / f"{session_id}.lock")
+
+    def places_of(self, session_id: SessionId) -> tuple[str, ...]:
+        """Return the same as the system tells of a process that has them open: without links."""
+        return tuple(os.path.realpath(path) for path in self.paths_of(session_id))
+
+
+def _require_free(paths: Iterable[Path]) -> None:
+    if any(map(_is_held, paths)):
+        raise BlockingIOError
+
+
+def _is_held(path: Path) -> bool:
+    try:
+        lock = os.open(path, os.O_RDWR | os.O_CLOEXEC | os.O_NOFOLLOW)
+    except FileNotFoundError:
+        return False
+    try:
+        fcntl.flock(lock, fcntl.LOCK_SH | fcntl.LOCK_NB)  # shared: two who only look do not see each other
+    except BlockingIOError:
+        return True
+    finally:
+        os.close(lock)
+    return False
 
 
 def _open_null(at_least: int) -> int:

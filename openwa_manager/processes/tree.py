@@ -12,6 +12,7 @@ from openwa_manager.domain.session.session import Exit, Identity, SessionId
 from openwa_manager.processes import orphans
 from openwa_manager.processes.exits.exit_watcher import ExitWatcher
 from openwa_manager.processes.host_limits import is_host_limit
+from openwa_manager.processes.locks import SessionLocks
 from openwa_manager.processes.marks import is_whole, mark_of
 from openwa_manager.processes.reading.identity import is_alive
 from openwa_manager.processes.reading.table import (
@@ -44,13 +45,18 @@ MembersOf = Callable[[Identity], frozenset[Identity]]
 class TreeTerminator:
     """Ends engines together with whatever they started; many at once share the scans of the process table."""
 
-    def __init__(self, exits: ExitWatcher, clock: Clock, members_of: MembersOf) -> None:
+    def __init__(self, exits: ExitWatcher, clock: Clock, members_of: MembersOf, locks: SessionLocks) -> None:
         self._exits = exits
+        self._locks = locks
         self._clock = clock
         self._members_of = members_of
         self._sweeping: dict[SessionId, asyncio.Event] = {}
         self._table = CoalescedRead(lambda: ProcessTable(read_processes()))
         self._tagged_table = CoalescedRead(read_tagged_processes)
+
+    async def read_table(self) -> TaggedProcessTable:
+        """Return the processes as they are now, in a read that is shared with all who ask at this time."""
+        return await self._tagged_table.get()
 
     async def end(self, target: Target, grace_s: float) -> Exit:
         """End the engine and every descendant; return only once all are proven dead."""
@@ -139,10 +145,21 @@ class TreeTerminator:
         table = await self._tagged_table.get()
         tagged = [
             *table.of_launch(target.launch_id),
-            *table.in_directory(target.directory),
+            *table.in_directory(target.directory, target.launch_id),
+            *self._holders(target, table),
             *self._orphans(target, table),
         ]
         return {each.identity for each in table.descendants(members | {each.identity for each in tagged})}
+
+    def _holders(self, target: Target, table: TaggedProcessTable) -> list[Process]:
+        """Return who holds the session's lock for this launch: a shell hands it on to what it starts.
+
+        Nobody once a later launch has taken the lock. It is read after the table, so that no process of a later launch
+        is in the table unseen.
+        """
+        path, *former = self._locks.places_of(target.session_id)
+        is_last = self._locks.launch_of(target.session_id) in (None, target.launch_id)
+        return table.holding([path, *former] if is_last else former, target.launch_id)
 
     def _orphans(self, target: Target, table: TaggedProcessTable) -> list[Process]:
         """Return who has this launch's mark, and the orphans that came to us and that no living engine has left.

@@ -20,6 +20,7 @@ from openwa_manager.domain.errors import (
     OwnedElsewhereError,
     StorageFullError,
 )
+from openwa_manager.domain.session.owner import LockHeld
 from tests.api.world import World
 
 AnswerTo = Callable[[Exception], Awaitable[aiohttp.ClientResponse]]
@@ -187,7 +188,7 @@ async def answer_to(aiohttp_client: AiohttpClient) -> AnswerTo:
         (EngineTimeoutError("late"), 504),
         (DrainingError("bye"), 503),
         (StorageFullError("full"), 507),
-        (OwnedElsewhereError("held"), 409),
+        (OwnedElsewhereError(LockHeld(path="/lock")), 409),
     ],
 )
 async def test_every_error_has_its_status_and_503_a_retry_after(

@@ -37,6 +37,7 @@ from openwa_manager.host.clock import SystemClock
 from openwa_manager.host.foreign.engine_files import EngineFiles
 from openwa_manager.metrics import QR_PUSH_S, Durations
 from openwa_manager.processes.launcher import HostLauncher
+from openwa_manager.processes.locks import SessionLocks
 from openwa_manager.processes.ports import PortPool
 from openwa_manager.processes.reading.listeners import EngineListeners
 from openwa_manager.processes.sockets import EngineSockets
@@ -296,7 +297,7 @@ def _control(world: World) -> web.Application:
 @contextmanager
 def _launcher(locks: Path) -> Iterator[HostLauncher]:
     locks.mkdir()
-    launcher = HostLauncher(locks, SystemClock(), FILES)
+    launcher = HostLauncher(SessionLocks(locks), SystemClock(), FILES)
     try:
         yield launcher
     finally:

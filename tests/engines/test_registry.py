@@ -64,5 +64,24 @@ async def test_a_session_may_set_nothing_that_its_recipe_sets(
     assert plain.env.keys() - inherited - {"OPENWA_MANAGER_LAUNCH_ID"} <= engines[name].env_names
 
 
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ("node", "/opt/openwa/dist/main"),
+        ("/usr/bin/node", "dist/main.js"),
+        ("python3", "-m", "openwa_manager.simulator"),
+        ("python3", "/opt/engine", "--id=acme", "serve"),
+        ("/opt/engine", "--id=x y", "serve"),
+    ],
+)
+def test_an_engine_that_somebody_started_by_hand_is_recognised(arguments: tuple[str, ...]) -> None:
+    assert registry.is_engine(arguments, {}, ("/opt/engine", "--id={session_id}", "serve"))
+
+
+@pytest.mark.parametrize("arguments", [("vim", "dist/main.ts"), ("/opt/engine", "--id=acme", "check"), ("sh",)])
+def test_what_is_no_engine_is_not_taken_for_one(arguments: tuple[str, ...]) -> None:
+    assert not registry.is_engine(arguments, {}, ("/opt/engine", "--id={session_id}", "serve"))
+
+
 def test_a_process_that_no_recipe_launched_is_nobodys() -> None:
     assert registry.name_of(("vim", "notes"), {"HOME": "/home/me"}) is None

@@ -187,12 +187,15 @@ def test_only_locks_of_dead_browsers_are_cleared_before_a_launch(daemon: Daemon)
         elsewhere = lock_of(profiles / "elsewhere", ended.pid, host="another-host")
         used = lock_of(profiles / "used", browser.pid)
 
-        daemon.ask("POST", "/v1/sessions/lock/start?wait=0")
-        daemon.until("lock", "connected")
-
-        assert [os.path.lexists(lock) for lock in (dead, reused, elsewhere, used)] == [False, False, True, True]
-        assert not (dead.parent / "SingletonCookie").exists()
+        refused = daemon.ask("POST", "/v1/sessions/lock/start")
+        assert (refused.status, os.path.lexists(used)) == (409, True)
         browser.kill()
+
+    daemon.ask("POST", "/v1/sessions/lock/start?wait=0")
+    daemon.until("lock", "connected")
+
+    assert [os.path.lexists(lock) for lock in (dead, reused, elsewhere, used)] == [False, False, True, False]
+    assert not (dead.parent / "SingletonCookie").exists()
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="only Linux hands orphans on")

@@ -17,6 +17,7 @@ from openwa_manager.domain.session.session import LAUNCH_ID_VARIABLE, Identity, 
 from openwa_manager.host.clock import SystemClock
 from openwa_manager.host.foreign.engine_files import EngineFiles
 from openwa_manager.processes.launcher import HostLauncher
+from openwa_manager.processes.locks import SessionLocks
 from openwa_manager.processes.reading.identity import live_identity_of
 from openwa_manager.processes.reading.table import read_tagged_processes
 from openwa_manager.processes.signals import send_signal
@@ -118,7 +119,7 @@ def stage(tmp_path: Path) -> Iterator[Stage]:
 
 @pytest.fixture
 async def launcher(tmp_path: Path) -> AsyncIterator[HostLauncher]:
-    launcher = HostLauncher(tmp_path / "locks", SystemClock(), EngineFiles())
+    launcher = HostLauncher(SessionLocks(tmp_path / "locks"), SystemClock(), EngineFiles())
     yield launcher
     launcher.close()
 
@@ -131,6 +132,6 @@ def clock() -> FakeClock:
 @pytest.fixture
 async def timeless(tmp_path: Path, clock: FakeClock) -> AsyncIterator[HostLauncher]:
     """Make a launcher for which time only passes when the test says so."""
-    launcher = HostLauncher(tmp_path / "locks", clock, EngineFiles())
+    launcher = HostLauncher(SessionLocks(tmp_path / "locks"), clock, EngineFiles())
     yield launcher
     launcher.close()

@@ -93,11 +93,11 @@ async def test_the_lock_is_held_as_long_as_the_engine_lives(launcher: HostLaunch
 
 
 async def test_the_lock_outlives_the_launcher(tmp_path: Path, stage: Stage) -> None:
-    first = HostLauncher(tmp_path / "locks", FakeClock(), EngineFiles())
+    first = HostLauncher(SessionLocks(tmp_path / "locks"), FakeClock(), EngineFiles())
     await first.launch(stage.python(SLEEPER))
     first.close()
 
-    second = HostLauncher(tmp_path / "locks", FakeClock(), EngineFiles())
+    second = HostLauncher(SessionLocks(tmp_path / "locks"), FakeClock(), EngineFiles())
 
     assert second.is_locked(stage.session_id)
     second.close()
@@ -106,7 +106,7 @@ async def test_the_lock_outlives_the_launcher(tmp_path: Path, stage: Stage) -> N
 async def test_two_who_only_look_at_a_lock_do_not_disturb_each_other(launcher: HostLauncher, stage: Stage) -> None:
     await launcher.wait(await launcher.launch(stage.plan("true")))
 
-    with (stage.directory.parent.parent / "locks" / "user_1.lock").open() as looked_at:
+    with (stage.directory.parent.parent / "locks" / "user_1").open() as looked_at:
         fcntl.flock(looked_at, fcntl.LOCK_SH)
 
         assert not launcher.is_locked(stage.session_id)
@@ -121,7 +121,7 @@ async def test_node_does_not_hand_the_lock_to_its_children(
     identity = await launcher.launch(stage.plan("node", "-e", script, sys.executable, "-c", program))
     childs_fds = await stage.told()
 
-    lock = str(tmp_path / "locks" / "user_1.lock")
+    lock = str(tmp_path / "locks" / "user_1")
     assert [fd.name for fd in Path(f"/proc/{identity.pid}/fd").iterdir() if str(fd.readlink()) == lock] == [
         str(reserve_lock_fd())
     ]
@@ -137,7 +137,7 @@ async def refused(launcher: HostLauncher, stage: Stage) -> OwnedElsewhereError:
 async def test_a_lock_held_by_another_process_refuses_the_launch(
     timeless: HostLauncher, clock: FakeClock, stage: Stage, tmp_path: Path
 ) -> None:
-    with (tmp_path / "locks" / "user_1.lock").open("w") as held:
+    with (tmp_path / "locks" / "user_1").open("w") as held:
         fcntl.flock(held, fcntl.LOCK_EX)
 
         async with asyncio.TaskGroup() as tasks:
@@ -146,14 +146,14 @@ async def test_a_lock_held_by_another_process_refuses_the_launch(
                 await clock.until_sleeping()
                 await clock.advance(0.25)
 
-    assert "user_1.lock" in str(refusal.result())
+    assert str(tmp_path / "locks" / "user_1") in str(refusal.result())
 
 
 async def test_a_lock_freed_in_time_lets_the_launch_go_on(
     timeless: HostLauncher, clock: FakeClock, stage: Stage, tmp_path: Path
 ) -> None:
     async with asyncio.TaskGroup() as tasks:
-        with (tmp_path / "locks" / "user_1.lock").open("w") as held:
+        with (tmp_path / "locks" / "user_1").open("w") as held:
             fcntl.flock(held, fcntl.LOCK_EX)
             launch = tasks.create_task(timeless.launch(stage.plan("sh", "-c", "exit 3")))
             await clock.until_sleeping()
@@ -177,8 +177,8 @@ async def test_a_launch_ends_the_leftover_browser_that_holds_its_lock(launcher: 
 def test_the_reserved_number_is_low_and_stays_taken(tmp_path: Path) -> None:
     locks = SessionLocks(tmp_path)
 
-    with locks.hold(SessionId("user_1")) as during:
-        assert os.path.samestat(os.fstat(during), (tmp_path / "user_1.lock").stat())
+    with locks.hold(SessionId("user_1"), LaunchId("launch")) as during:
+        assert os.path.samestat(os.fstat(during), (tmp_path / "user_1").stat())
 
     assert during == reserve_lock_fd() <= 15
     assert os.path.samestat(os.fstat(during), Path(os.devnull).stat())

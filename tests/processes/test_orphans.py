@@ -17,6 +17,7 @@ from openwa_manager.host.clock import SystemClock
 from openwa_manager.host.foreign.engine_files import EngineFiles
 from openwa_manager.processes import marks, orphans
 from openwa_manager.processes.launcher import HostLauncher
+from openwa_manager.processes.locks import SessionLocks
 from openwa_manager.processes.reading.identity import identity_of, is_alive, live_identity_of
 from openwa_manager.processes.reading.table import ProcessTable, read_processes
 from tests.processes.conftest import Stage
@@ -146,7 +147,7 @@ async def test_what_was_measured_with_a_living_engine_stays_when_another_ends(
     del adopting
     measured: dict[Identity, frozenset[Identity]] = {}
     launcher = HostLauncher(
-        tmp_path / "locks", SystemClock(), EngineFiles(), lambda engine: measured.get(engine, frozenset())
+        SessionLocks(tmp_path / "locks"), SystemClock(), EngineFiles(), lambda engine: measured.get(engine, frozenset())
     )
     other = neighbour_of(stage)
     engine = await launcher.launch(other.python("tell(os.getpid()); wait_for_ever()"))

@@ -255,19 +255,22 @@ async def test_many_engines_end_at_once(launcher: HostLauncher, stage: Stage, tm
 
 #: Ends the engine argv[1] as the user nobody.
 UNPRIVILEGED = """
-import asyncio, os, subprocess, structlog, sys
+import asyncio, os, subprocess, structlog, sys, tempfile
 from pathlib import Path
 from openwa_manager.domain.ports import Target
 from openwa_manager.host.clock import SystemClock
 from openwa_manager.processes.exits import pidfd
 from openwa_manager.processes.exits.exit_watcher import ExitWatcher, system_source
+from openwa_manager.processes.locks import SessionLocks
 from openwa_manager.processes.reading.identity import live_identity_of
 from openwa_manager.processes.tree import TreeTerminator
 
 async def end(pid):
     target = Target(session_id="s", launch_id="l", directory=Path("/nowhere"), identity=live_identity_of(pid))
-    print(await TreeTerminator(ExitWatcher(clock, system_source()), clock, lambda _: frozenset()).end(target, 3600))
+    exits = ExitWatcher(clock, system_source())
+    print(await TreeTerminator(exits, clock, lambda _: frozenset(), locks).end(target, 3600))
 
+locks = SessionLocks(Path(tempfile.gettempdir()))  # one that both users may look at
 clock = SystemClock()
 rehearsal = subprocess.Popen(["sleep", "1000"])  # loads whatever the user nobody may not be able to read
 asyncio.run(end(rehearsal.pid))

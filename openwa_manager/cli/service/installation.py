@@ -17,6 +17,7 @@ from openwa_manager.cli.service.service_managers import Host, Launchd, Systemd
 from openwa_manager.cli.service.steps import Action, below, perform
 from openwa_manager.cli.terminal.output import record
 from openwa_manager.domain.session.session import SessionId
+from openwa_manager.host.home import Home
 from openwa_manager.host.user_paths import expanded
 from openwa_manager.processes.locks import SessionLocks
 
@@ -111,9 +112,10 @@ def _end_engines(invocation: Invocation, home: Path) -> None:
 
 def _locked_sessions(home: Path) -> list[str]:
     """Return the sessions whose lock some process holds."""
-    names = [path.stem for path in sorted((home / "locks").glob("*.lock"))]
-    locks = SessionLocks(home / "locks") if names else None
-    return [name for name in names if locks and locks.is_held(SessionId(name))]
+    places = Home(root=home, sessions=home / "sessions")
+    names = {path.stem for path in (*places.locks.glob("*"), *places.former_locks.glob("*.lock"))}
+    locks = SessionLocks(places.locks, places.former_locks) if names else None
+    return [name for name in sorted(names) if locks and locks.is_held(SessionId(name))]
 
 
 def _version(invocation: Invocation) -> str | None:

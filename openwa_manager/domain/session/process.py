@@ -8,12 +8,10 @@ from openwa_manager.domain.session.context import Announcement, Context, Dropped
 from openwa_manager.domain.session.reasons import (
     DataLost,
     HostLimitReached,
-    NotRemoved,
     NotUp,
     Reason,
     ReasonCode,
     Starting,
-    Words,
 )
 from openwa_manager.domain.session.restart import AFTER
 from openwa_manager.domain.session.session import (
@@ -103,7 +101,7 @@ def launch_failed(stimulus: LaunchFailed, context: Context) -> Outcome:
     """Give up for now, or take the asked-for end as reached."""
     if context.session.process is ProcessState.STOPPING:
         return _after_end(context, Exit())
-    return failed(context, stimulus.code, Words(text=stimulus.detail))
+    return failed(context, stimulus.code, stimulus.facts)
 
 
 def launch_postponed(stimulus: LaunchPostponed, context: Context) -> Outcome | Dropped:
@@ -212,13 +210,19 @@ def _after_end(context: Context, ended: Exit) -> Outcome:
 
 def removal_hindered(stimulus: RemovalHindered, context: Context) -> Outcome | Dropped:
     """Say what stands in the way of a deletion, which goes on."""
-    session, facts = context.session, NotRemoved(detail=stimulus.detail)
+    session, known = context.session, context.session.reason
     if session.ending is None or session.ending.after is not After.DELETE or session.launch is not None:
         return Dropped(why="nothing was to be removed yet")
-    if session.reason is not None and session.reason.facts == facts:
+    if known is not None and known.code is stimulus.code and (known.facts == stimulus.facts or _is_owned(known)):
         return Dropped(why="said already")
-    session = replace(session, reason=context.reason(ReasonCode.REQUESTED, facts))
-    return Outcome(session=session, decision="try again to remove its directory").with_evidence(detail=stimulus.detail)
+    reason = context.reason(stimulus.code, stimulus.facts)
+    outcome = Outcome(session=replace(session, reason=reason), decision="try again to remove its directory")
+    return outcome.with_evidence(detail=reason.detail)
+
+
+def _is_owned(reason: Reason) -> bool:
+    """Tell whether it says whose the directory is; how long for is no news."""
+    return reason.code is ReasonCode.OWNED_ELSEWHERE
 
 
 def directory_removed(stimulus: DirectoryRemoved, context: Context) -> Outcome | Dropped:

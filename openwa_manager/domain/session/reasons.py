@@ -8,6 +8,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import StrEnum
 
+from openwa_manager.domain.session.owner import LockHeld, OwnedBy
+
 
 class ReasonCode(StrEnum):
     """Why a session is in the state it is in; the public vocabulary."""
@@ -341,6 +343,8 @@ Facts = (
     | NotScanned
     | Restriction
     | Rebuilt
+    | OwnedBy
+    | LockHeld
     | RowUnreadable
 )
 
@@ -350,7 +354,7 @@ SENTENCES: Mapping[ReasonCode, str] = {
     ReasonCode.QUEUED: "waiting for a start slot",
     ReasonCode.LAUNCH_FAILED: "the engine's program could not be started",
     ReasonCode.PORT_IN_USE: "its port is taken",
-    ReasonCode.OWNED_ELSEWHERE: "another process holds this session's lock",
+    ReasonCode.OWNED_ELSEWHERE: "another process runs an engine in this session's directory",
     ReasonCode.ENGINE_DATA_LOST: "the engine's data is lost",
     ReasonCode.HOST_LIMIT: "the host has run out of something that a new process needs",
     ReasonCode.MEMORY_LOW: "the host is short of memory",

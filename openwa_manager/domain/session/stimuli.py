@@ -105,10 +105,10 @@ class Launched(LaunchObservation):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class LaunchFailed(LaunchObservation):
-    """The engine's process could not be started; `detail` is what the system said."""
+    """The engine's process could not be started."""
 
     code: ReasonCode
-    detail: str
+    facts: Facts
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -178,7 +178,8 @@ class EngineEnded(LaunchObservation):
 class RemovalHindered(Observation):
     """The session's directory cannot be removed now, for this reason; it is tried again."""
 
-    detail: str
+    code: ReasonCode
+    facts: Facts
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -3,13 +3,14 @@
 import os
 import sys
 from collections.abc import Collection, Mapping, Sequence
-from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 
 import psutil
 
 from openwa_manager.domain.session.session import LAUNCH_ID_VARIABLE, Identity, LaunchId, SessionId, is_session_id
+from openwa_manager.processes.locks import HIGHEST_FD, SessionLocks
+from openwa_manager.processes.reading import procfs
 from openwa_manager.processes.reading.identity import environment_of
 from openwa_manager.processes.reading.table import Process, read_processes
 
@@ -25,54 +26,50 @@ class FoundEngine:
     arguments: Sequence[str]
 
 
-def find_engines(sessions_root: Path, locks: Path, known: Collection[LaunchId] = ()) -> list[FoundEngine]:
+def find_engines(sessions_root: Path, locks: SessionLocks, known: Collection[LaunchId] = ()) -> list[FoundEngine]:
     """Return every live engine below this root: it was launched by us, works there and holds its session's lock.
 
-    What an engine started carries its launch id and may work in the same place, but does not hold the lock. Those of
-    `known` launches are left out. Blocks.
+    What an engine started carries its launch id and may work in the same place, but does not hold the lock. A lock in
+    which another launch is written proves nothing. Those of `known` launches are left out. Blocks.
     """
     found: dict[SessionId, FoundEngine] = {}
-    places = Path(os.path.realpath(sessions_root)), Path(os.path.realpath(locks))
+    root = Path(os.path.realpath(sessions_root))
     for process in sorted(read_processes(), key=lambda process: (process.started, process.pid)):
         environment = environment_of(process.identity)
         launch_id = environment.get(LAUNCH_ID_VARIABLE)
         if launch_id is None or launch_id in known:
             continue
-        engine = _engine_of(process, LaunchId(launch_id), environment, *places)
+        engine = _engine_of(process, LaunchId(launch_id), environment, root, locks)
         if engine is not None:
             found.setdefault(engine.session_id, engine)
     return list(found.values())
 
 
-def _holds(process: psutil.Process, lock: str) -> bool:
-    """Tell whether the process has this lock open, also one that was deleted meanwhile."""
+def _holds(process: psutil.Process, places: Collection[str]) -> bool:
+    """Tell whether the process has one of these locks open, also one that was deleted meanwhile."""
     if sys.platform != "linux":
-        return any(file.path == lock for file in process.open_files())  # pragma: no cover (macOS and others)
-    for number in range(_LOCK_FD_MAX + 1):
-        with suppress(OSError):
-            if str(Path(f"/proc/{process.pid}/fd/{number}").readlink()).removesuffix(" (deleted)") == lock:
-                return True
-    return False
-
-
-#: The lock is inherited under a number up to this one (docs/design.md, Launching, adopting and ending an engine).
-_LOCK_FD_MAX = 15
+        return any(file.path in places for file in process.open_files())  # pragma: no cover (macOS and others)
+    numbers = range(HIGHEST_FD + 1)
+    return any(procfs.read_link(f"/proc/{process.pid}/fd/{number}") in places for number in numbers)
 
 
 def _engine_of(
-    process: Process, launch_id: LaunchId, environment: Mapping[str, str], sessions_root: Path, locks: Path
+    process: Process, launch_id: LaunchId, environment: Mapping[str, str], sessions_root: Path, locks: SessionLocks
 ) -> FoundEngine | None:
     try:
         seen = psutil.Process(process.pid)
         directory, arguments = Path(seen.cwd()), seen.cmdline()
-        if directory.parent != sessions_root or not is_session_id(directory.name):
+        session_id = SessionId(directory.name)
+        if directory.parent != sessions_root or not is_session_id(session_id):
             return None
-        if not _holds(seen, str(locks / f"{directory.name}.lock")):
+        path, *former = locks.places_of(session_id)
+        proofs = [path, *former] if locks.launch_of(session_id) == launch_id else former
+        if not _holds(seen, proofs):
             return None
     except psutil.Error:
         return None
     return FoundEngine(
-        session_id=SessionId(directory.name),
+        session_id=session_id,
         launch_id=launch_id,
         identity=process.identity,
         environment=environment,

@@ -61,6 +61,14 @@ def read(path: str) -> bytes | None:
     return content
 
 
+def read_link(path: str) -> str:
+    """Return what a link in /proc leads to, also if that was deleted; empty when there is none or it is hidden."""
+    try:
+        return os.readlink(path).removesuffix(" (deleted)")  # noqa: PTH115 a Path per process would take longer
+    except (FileNotFoundError, ProcessLookupError, PermissionError):
+        return ""
+
+
 def pids() -> list[int]:
     """Return the numbers of all processes we can see."""
     return [int(name) for name in os.listdir("/proc") if name.isdigit()]  # noqa: PTH208 it wants names only

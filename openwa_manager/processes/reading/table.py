@@ -2,9 +2,10 @@
 
 import asyncio
 import os
+import re
 import sys
 from collections import defaultdict
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Collection, Iterable, Iterator
 from contextlib import suppress
 from pathlib import Path
 from typing import Generic, NamedTuple, TypeVar
@@ -13,6 +14,7 @@ import psutil
 
 from openwa_manager.domain.session.session import LAUNCH_ID_VARIABLE, Identity, LaunchId
 from openwa_manager.processes import marks
+from openwa_manager.processes.locks import reserve_lock_fd
 from openwa_manager.processes.reading import procfs
 from openwa_manager.processes.reading.identity import boot_id, identity_of
 
@@ -42,10 +44,24 @@ class Process(NamedTuple):
 
 
 class EngineTag(NamedTuple):
-    """What tells whose a process is: the launch id in its environment, the profile directory in its arguments."""
+    """What tells whose a process is, as far as it may be looked at.
 
-    launch_id: LaunchId | None
-    user_data_dir: Path | None
+    `launch_id` is in its environment, `user_data_dir` (a browser's profile) among its arguments; it works in
+    `working_dir`; `lock` is the file it has open under the number that is reserved for the lock. `is_ours`: it runs as
+    our own user.
+    """
+
+    launch_id: LaunchId | None = None
+    user_data_dir: Path | None = None
+    working_dir: str = ""
+    lock: str = ""
+    command_line: bytes = b""
+    is_ours: bool = True
+
+    @property
+    def arguments(self) -> list[str]:
+        """Return what it was started with."""
+        return [os.fsdecode(each) for each in self.command_line.removesuffix(b"\0").split(b"\0")]
 
 
 class ProcessTable:
@@ -90,23 +106,30 @@ class ProcessTable:
 
 
 class TaggedProcessTable(ProcessTable):
-    """A table that also knows the tags of the processes of our own user."""
+    """A table that also knows the tags of the processes."""
 
     def __init__(self, processes: Iterable[Process], tag_of: Callable[[int], EngineTag | None]) -> None:
         super().__init__(processes)
         # What shares its parent's session is found below it: only orphans and whoever began a session are asked.
         self._marks = {each.pid: mark for each in self._session_heads() if (mark := marks.read(each.pid)) is not None}
         self._of_launch: defaultdict[LaunchId, list[Process]] = defaultdict(list)
-        self._in_directories: list[tuple[Path, Process]] = []
+        self._browsers: list[tuple[EngineTag, Path, Process]] = []
+        self._holders: list[tuple[EngineTag, Process]] = []
+        self._tagged: list[tuple[EngineTag, Process]] = []
         for process in self:
             tag = tag_of(process.pid)
-            if tag and tag.launch_id:
+            if tag is None:
+                continue
+            self._tagged.append((tag, process))
+            if tag.is_ours and tag.launch_id:
                 self._of_launch[tag.launch_id].append(process)
-            if tag and tag.user_data_dir:
-                self._in_directories.append((tag.user_data_dir, process))
+            if tag.is_ours and tag.user_data_dir:
+                self._browsers.append((tag, tag.user_data_dir, process))
+            if tag.is_ours and tag.lock:
+                self._holders.append((tag, process))
 
     def of_launch(self, launch_id: LaunchId) -> list[Process]:
-        """Return the processes that carry this launch id in their environment."""
+        """Return our own user's processes that carry this launch id in their environment."""
         return self._of_launch.get(launch_id, [])
 
     def of_mark(self, mark: int) -> list[Process]:
@@ -121,10 +144,35 @@ class TaggedProcessTable(ProcessTable):
         """Tell whether the process carries a launch id."""
         return any(process in carriers for carriers in self._of_launch.values())
 
-    def in_directory(self, directory: Path) -> list[Process]:
-        """Return the processes whose `--user-data-dir=` lies inside this directory."""
+    def in_directory(self, directory: Path, launch_id: LaunchId | None = None) -> list[Process]:
+        """Return our own user's processes whose `--user-data-dir=` lies inside this directory.
+
+        With `launch_id` those of another launch are left out.
+        """
         real = Path(os.path.realpath(directory))
-        return [process for user_data_dir, process in self._in_directories if user_data_dir.is_relative_to(real)]
+        return [
+            process
+            for tag, user_data_dir, process in self._browsers
+            if user_data_dir.is_relative_to(real) and (launch_id is None or tag.launch_id in (None, launch_id))
+        ]
+
+    def holding(self, locks: Collection[str], launch_id: LaunchId) -> list[Process]:
+        """Return our own user's processes that hold one of these locks under the reserved number.
+
+        Those of another launch than this are left out; one that names none has cleaned its environment.
+        """
+        return [process for tag, process in self._holders if tag.lock in locks and tag.launch_id in (None, launch_id)]
+
+    def about(self, directory: Path) -> list[tuple[EngineTag, Process]]:
+        """Return the processes, of any user, that work in this directory or name a place in it in their arguments."""
+        places = {os.path.realpath(directory), str(directory.absolute())}
+        names = re.compile(b"|".join(rb"(?:^|[\0=:, ])%s(?:[/\0]|$)" % re.escape(os.fsencode(each)) for each in places))
+        return [
+            (tag, process)
+            for tag, process in self._tagged
+            if any(tag.working_dir == place or tag.working_dir.startswith(f"{place}/") for place in places)
+            or names.search(tag.command_line)
+        ]
 
 
 class CoalescedRead(Generic[T]):
@@ -160,12 +208,12 @@ def read_processes() -> list[Process]:
 
 
 def read_tagged_processes() -> TaggedProcessTable:
-    """Return all live processes and the tags of our own user's; blocks for about 30 µs per process on Linux."""
+    """Return all live processes and their tags; blocks for about 40 µs per process on Linux."""
     return TaggedProcessTable(read_processes(), tag_of)
 
 
 def tag_of(pid: int) -> EngineTag | None:
-    """Return the tag of a process of our own user; None when it has none, is dead, or is another user's."""
+    """Return the tag of a process; None when it is dead or hidden from us."""
     return _tag_of_procfs(pid) if sys.platform == "linux" else tag_by_psutil(pid)
 
 
@@ -179,10 +227,17 @@ def _processes_of_procfs() -> Iterator[Process]:
 
 
 def _tag_of_procfs(pid: int) -> EngineTag | None:
+    # A Path per process would double the scan's time.
     with suppress(FileNotFoundError):
-        if os.stat(f"/proc/{pid}").st_uid == os.geteuid():  # noqa: PTH116 a Path per process would double the scan's time
-            entries = (procfs.read(f"/proc/{pid}/environ") or b"").split(b"\0")
-            return _tag(entries, (procfs.read(f"/proc/{pid}/cmdline") or b"").split(b"\0"))
+        is_ours = os.stat(f"/proc/{pid}").st_uid == os.geteuid()  # noqa: PTH116
+        environment = (procfs.read(f"/proc/{pid}/environ") or b"").split(b"\0")
+        return _tag(
+            environment,
+            command_line=procfs.read(f"/proc/{pid}/cmdline") or b"",
+            working_dir=procfs.read_link(f"/proc/{pid}/cwd"),
+            lock=procfs.read_link(f"/proc/{pid}/fd/{reserve_lock_fd()}"),
+            is_ours=is_ours,
+        )
     return None
 
 
@@ -197,26 +252,34 @@ def processes_by_psutil() -> Iterator[Process]:
 
 
 def tag_by_psutil(pid: int) -> EngineTag | None:
-    """Return the tag of a process of our own user, for systems without /proc."""
+    """Return the tag of a process, for systems without /proc."""
     try:
         process = psutil.Process(pid)
-        if process.uids().effective != os.geteuid():
-            return None
+        is_ours = process.uids().effective == os.geteuid()
         environment, arguments = process.environ(), process.cmdline()
+        working_dir = process.cwd()
+        locks = [file.path for file in process.open_files() if file.fd == reserve_lock_fd()]
     except psutil.Error:
         return None
-    entries = (os.fsencode(f"{name}={value}") for name, value in environment.items())
-    return _tag(entries, map(os.fsencode, arguments))
+    return _tag(
+        (os.fsencode(f"{name}={value}") for name, value in environment.items()),
+        command_line=b"\0".join(map(os.fsencode, arguments)),
+        working_dir=working_dir,
+        lock="".join(locks),
+        is_ours=is_ours,
+    )
 
 
-def _tag(environment: Iterable[bytes], arguments: Iterable[bytes]) -> EngineTag | None:
+def _tag(environment: Iterable[bytes], *, command_line: bytes, working_dir: str, lock: str, is_ours: bool) -> EngineTag:
     launch_id = _value(environment, _LAUNCH_ID_ENTRY)
-    directory = _value(arguments, _BROWSER_ARGUMENT)
-    if launch_id is None and directory is None:
-        return None
+    directory = _value(command_line.split(b"\0"), _BROWSER_ARGUMENT)
     return EngineTag(
         launch_id=LaunchId(launch_id) if launch_id else None,
         user_data_dir=Path(os.path.realpath(directory)) if directory and directory.startswith("/") else None,
+        working_dir=working_dir,
+        lock=lock,
+        command_line=command_line,
+        is_ours=is_ours,
     )
 
 

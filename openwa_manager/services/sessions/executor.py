@@ -1,7 +1,7 @@
 """Carries out what a supervisor decided; what comes of it goes back into its mailbox as a stimulus."""
 
 import asyncio
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
 from typing import assert_never
@@ -33,7 +33,7 @@ from openwa_manager.domain.session.commands import (
     WatchExit,
 )
 from openwa_manager.domain.session.link import is_paired
-from openwa_manager.domain.session.reasons import DataLoss, DataLost, ReasonCode
+from openwa_manager.domain.session.reasons import DataLoss, DataLost, NotRemoved, ReasonCode, Words
 from openwa_manager.domain.session.session import Identity, Launch, ProcessState, Session
 from openwa_manager.domain.session.stimuli import (
     BringUpRefused,
@@ -51,6 +51,7 @@ from openwa_manager.domain.session.stimuli import (
 from openwa_manager.processes.host_limits import limit_of
 from openwa_manager.services.changes import CodeExpected
 from openwa_manager.services.starting.dependencies import Dependencies
+from openwa_manager.services.starting.directory_check import DirectoryCheck
 from openwa_manager.services.starting.start_ticket import Listener, StartTicket
 
 _log = structlog.get_logger()
@@ -60,11 +61,8 @@ _PORT_TAKEN = "EADDRINUSE"
 #: How long to wait before the next try at a launch for which the host had run out of something.
 _LAUNCH_RETRY_S = 1.0
 _RETRY_FIRST_S, _RETRY_MAX_S = 0.5, 15.0
-#: What a launch may fail for that is more than `launch_failed`.
-_FAILURES: Mapping[type[Exception], ReasonCode] = {
-    OwnedElsewhereError: ReasonCode.OWNED_ELSEWHERE,
-    EngineDataLostError: ReasonCode.ENGINE_DATA_LOST,
-}
+#: How often it is looked whether somebody else's engine has left a directory that is to be removed.
+_OWNED_RETRY_S = 2.0
 
 
 class Executor:
@@ -83,6 +81,7 @@ class Executor:
         self._observing = False
         self._ending: str | None = None
         self._sweeping = asyncio.Lock()
+        self._check = DirectoryCheck(dependencies, current)
 
     def run(self, command: Command, tasks: asyncio.TaskGroup) -> None:
         """Begin to carry out a command."""
@@ -93,6 +92,9 @@ class Executor:
                 self._ticket.cancel()
             case WatchExit() | BringUp() | Observe() | CheckCredentials():
                 self._begin_watching(command, tasks)
+            case Sweep():
+                tasks.create_task(self._do(command))
+                tasks.create_task(self._check.look_ahead())
             case _:
                 tasks.create_task(self._do(command))
 
@@ -222,6 +224,7 @@ class Executor:
     async def _prepare(self, launch: Launch) -> LaunchPlan:
         session = self._current()
         engine = self._dependencies.engine_of(session)
+        await self._check.require_free_now()
         await self._files.make()
         expected = CodeExpected(session_id=session.session_id, launch_id=launch.launch_id)
         self._dependencies.changes.code_expected.publish(expected)
@@ -325,19 +328,26 @@ class Executor:
     async def _forget(self, *, keep_data: bool) -> None:
         """Remove the directory; while that is impossible a person must act, and the log says so every time."""
         clock = self._dependencies.clock
-        while not keep_data:
+        while True:
             try:
-                await self._files.remove_directory()
+                await self._dependencies.launcher.require_free(self._current().session_id, self._directory)
+                if not keep_data:
+                    await self._files.remove_directory()
                 break
+            except OwnedElsewhereError as error:
+                hindered = RemovalHindered(code=ReasonCode.OWNED_ELSEWHERE, facts=error.owner)
             except (FilesStuckError, OSError) as error:
-                _log.error(
-                    "directory_not_removed", path=str(self._directory), error=str(error), retry_in_s=_RETRY_MAX_S
-                )
-                self._tell(RemovalHindered(detail=str(error)))
-            await clock.sleep_until(clock.now().boot_s + _RETRY_MAX_S)
+                hindered = RemovalHindered(code=ReasonCode.REQUESTED, facts=NotRemoved(detail=str(error)))
+            retry_s = _OWNED_RETRY_S if hindered.code is ReasonCode.OWNED_ELSEWHERE else _RETRY_MAX_S
+            refusal = hindered.facts.sentence
+            _log.error("directory_not_removed", path=str(self._directory), error=refusal, retry_in_s=retry_s)
+            self._tell(hindered)
+            await clock.sleep_until(clock.now().boot_s + retry_s)
         self._tell(DirectoryRemoved())
 
 
 def _launch_failed(launch: Launch, error: Exception) -> LaunchFailed:
-    code = next((code for kind, code in _FAILURES.items() if isinstance(error, kind)), ReasonCode.LAUNCH_FAILED)
-    return LaunchFailed(launch_id=launch.launch_id, code=code, detail=str(error))
+    if isinstance(error, OwnedElsewhereError):
+        return LaunchFailed(launch_id=launch.launch_id, code=ReasonCode.OWNED_ELSEWHERE, facts=error.owner)
+    code = ReasonCode.ENGINE_DATA_LOST if isinstance(error, EngineDataLostError) else ReasonCode.LAUNCH_FAILED
+    return LaunchFailed(launch_id=launch.launch_id, code=code, facts=Words(text=str(error)))

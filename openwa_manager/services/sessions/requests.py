@@ -14,9 +14,11 @@ from openwa_manager.domain.errors import (
     EngineError,
     IllegalTransitionError,
     InvalidInputError,
+    OwnedElsewhereError,
     SessionNotFoundError,
 )
 from openwa_manager.domain.foreign_path import of_session
+from openwa_manager.domain.session.owner import LockHeld, OwnedBy
 from openwa_manager.domain.session.session import Launch, ProcessState, Session, SessionId, Spec, is_session_id
 from openwa_manager.domain.session.stimuli import (
     DeleteRequested,
@@ -39,6 +41,8 @@ LAUNCH_WITHIN_S = 10.0
 #: How long the caller of a deletion waits for its end, and how much of that the device's unlinking may take.
 _DELETE_WITHIN_S = 28.0
 _UNLINK_WITHIN_S = 12.0
+#: Where no process of ours is: whoever runs an engine in the directory then is somebody else.
+_WITHOUT_ENGINE = (ProcessState.STOPPED, ProcessState.BACKOFF, ProcessState.FAILED)
 #: How often it is looked whether a session that is being deleted is gone.
 _GONE_CHECK_S = 0.02
 
@@ -96,10 +100,15 @@ class SessionRequests:
 
         Raises:
             SessionNotFoundError | IllegalTransitionError | StorageFullError
+            OwnedElsewhereError: somebody else's engine runs in its directory; the session is failed.
         """
         supervisor = self._supervisors.get(session_id)
         await supervisor.ask(StartRequested())
-        return await supervisor.until_launched(within_s)
+        session = await supervisor.until_launched(within_s)
+        owner = session.reason.facts if session.reason and session.process is ProcessState.FAILED else None
+        if isinstance(owner, OwnedBy | LockHeld):
+            raise OwnedElsewhereError(owner)
+        return session
 
     async def stop(self, session_id: str) -> Session:
         """Begin to end the session's engine and keep it down.
@@ -149,10 +158,15 @@ class SessionRequests:
 
         Raises:
             SessionNotFoundError | StorageFullError
+            OwnedElsewhereError: it has no engine, and somebody else's runs in its directory; nothing happened.
             DrainingError: the daemon ends before that; the next one goes on with it.
         """
         supervisor = self._supervisors.get(session_id)
         due_s = asyncio.get_running_loop().time() + self._delete_within_s
+        session = supervisor.session
+        if session.process in _WITHOUT_ENGINE:
+            directory = self._dependencies.directory(session.session_id)
+            await self._dependencies.launcher.require_free(session.session_id, directory)
         if log_out:
             await self._unlink(supervisor)
         await supervisor.ask(DeleteRequested(keep_data=keep_data))

@@ -32,6 +32,7 @@ from openwa_manager.engines.registry import name_of
 from openwa_manager.host.foreign.engine_files import EngineFiles
 from openwa_manager.host.foreign.opening import names_in
 from openwa_manager.host.home import Home
+from openwa_manager.processes.locks import SessionLocks
 from openwa_manager.processes.reading.discovery import FoundEngine, find_engines
 from openwa_manager.store.backup.epochs import begin_epoch, is_copy, last_number_before
 from openwa_manager.store.backup.restore import restore_newest
@@ -86,8 +87,17 @@ async def _find_copy(database: Database, home: Home) -> DatabaseLoss | None:
 class RegistryRebuild:
     """Completes a registry that is older than what runs; `default_engine` is taken where a directory does not tell."""
 
-    def __init__(self, home: Home, clock: Clock, database: Database, files: EngineFiles, default_engine: str) -> None:
+    def __init__(
+        self,
+        home: Home,
+        locks: SessionLocks,
+        clock: Clock,
+        database: Database,
+        files: EngineFiles,
+        default_engine: str,
+    ) -> None:
         self._home = home
+        self._locks = locks
         self._files = files
         self._at = clock.now().at
         self._database = database
@@ -97,7 +107,7 @@ class RegistryRebuild:
         """Return what shows that the database is older than what runs; None when it knows every live engine."""
         sessions = await self._database.read(registry.load_sessions)
         known = {each.launch.launch_id for each in sessions if each.launch}
-        engines = await asyncio.to_thread(find_engines, self._home.sessions, self._home.locks, known)
+        engines = await asyncio.to_thread(find_engines, self._home.sessions, self._locks, known)
         unknown = sorted(engine.session_id for engine in engines)
         if not unknown:
             return None
@@ -112,7 +122,7 @@ class RegistryRebuild:
         """
         await self._database.write(partial(begin_epoch, at=self._at))
         known = {each.session_id: each for each in await self._database.read(registry.load_sessions)}
-        engines = await asyncio.to_thread(find_engines, self._home.sessions, self._home.locks)
+        engines = await asyncio.to_thread(find_engines, self._home.sessions, self._locks)
         adopted = [self._adopted(engine, known.get(engine.session_id)) for engine in engines]
         adopted = [session for session in adopted if session != known.get(session.session_id)]
         found = await asyncio.to_thread(_session_ids, self._home.sessions)

@@ -6,7 +6,7 @@ from functools import partial
 from openwa_manager.domain.foreign_path import ForeignPath
 from openwa_manager.domain.session.session import SessionId
 from openwa_manager.host.foreign.engine_files import EngineFiles
-from openwa_manager.host.foreign.opening import make_directory
+from openwa_manager.host.foreign.opening import make_directory, status_of
 from openwa_manager.host.foreign.trees import remove
 from openwa_manager.host.logtail import last_bytes_of
 from openwa_manager.watcher.qr import read_qr, remove_qr, write_qr
@@ -27,6 +27,10 @@ class SessionFiles:
         self._session_id = session_id
         self._directory = directory
         self._log = log
+
+    async def has_directory(self) -> bool:
+        """Tell whether anything lies in the directory's place."""
+        return await self._files.run(self._session_id, lambda: status_of(self._directory)) is not None
 
     async def make(self) -> None:
         """Make the directory with what an engine finds in it, and remove the code of an earlier launch."""

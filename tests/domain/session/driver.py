@@ -9,7 +9,7 @@ from openwa_manager.domain.session.commands import Command
 from openwa_manager.domain.session.context import Dropped, Refused
 from openwa_manager.domain.session.deadlines import Deadlines, Moment, first_expired, rearm, rearm_missed
 from openwa_manager.domain.session.lifecycle import Decided, begin, decide
-from openwa_manager.domain.session.reasons import Facts, ReasonCode
+from openwa_manager.domain.session.reasons import Facts, ReasonCode, Words
 from openwa_manager.domain.session.restart import Policy
 from openwa_manager.domain.session.session import Exit, Identity, Launch, LaunchId, Session, SessionId, Spec, Step
 from openwa_manager.domain.session.stimuli import (
@@ -140,7 +140,9 @@ class Driver:
         self.send(Launched(launch_id=self.launch_id, identity=an_identity(self.session.launch_count)))
 
     def launch_failed(self) -> None:
-        self.send(LaunchFailed(launch_id=self.launch_id, code=ReasonCode.LAUNCH_FAILED, detail="node is missing"))
+        self.send(
+            LaunchFailed(launch_id=self.launch_id, code=ReasonCode.LAUNCH_FAILED, facts=Words(text="node is missing"))
+        )
 
     def ready(self) -> None:
         self.send(EngineReady(launch_id=self.launch_id, inner_id="inner"))

@@ -5,7 +5,7 @@ import pytest
 from openwa_manager.domain.session.commands import End, Enqueue
 from openwa_manager.domain.session.context import Dropped
 from openwa_manager.domain.session.lifecycle import Decided
-from openwa_manager.domain.session.reasons import DataLoss, ReasonCode
+from openwa_manager.domain.session.reasons import DataLoss, ReasonCode, Words
 from openwa_manager.domain.session.session import DataState, ProcessState, Status
 from openwa_manager.domain.session.stimuli import DataInspected, LaunchFailed, RestartRequested
 from tests.domain.session.driver import Driver, connected, spawning
@@ -112,7 +112,7 @@ def test_what_was_not_there_at_the_first_look_cannot_be_lost() -> None:
 def test_a_launch_refused_for_lost_files_is_not_tried_again_either() -> None:
     driver = spawning()
 
-    driver.send(LaunchFailed(launch_id=driver.launch_id, code=ReasonCode.ENGINE_DATA_LOST, detail="gone"))
+    driver.send(LaunchFailed(launch_id=driver.launch_id, code=ReasonCode.ENGINE_DATA_LOST, facts=Words(text="gone")))
     driver.wait(A_DAY_S)
 
     assert (driver.session.status, driver.reason) == (Status.FAILED, ReasonCode.ENGINE_DATA_LOST)

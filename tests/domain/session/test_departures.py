@@ -7,7 +7,8 @@ import pytest
 from openwa_manager.domain.session.commands import Dequeue, End, Forget
 from openwa_manager.domain.session.context import Dropped, Refused
 from openwa_manager.domain.session.lifecycle import Decided
-from openwa_manager.domain.session.reasons import ReasonCode
+from openwa_manager.domain.session.owner import OwnedBy
+from openwa_manager.domain.session.reasons import NotRemoved, ReasonCode
 from openwa_manager.domain.session.session import After, Desired, Status
 from openwa_manager.domain.session.stimuli import (
     ChangeRequested,
@@ -112,12 +113,28 @@ def test_a_session_without_an_engine_is_removed_at_once(make: Make, keep_data: b
     assert driver.session.restarts.next_at is None
 
 
+def hindered(detail: str) -> RemovalHindered:
+    return RemovalHindered(code=ReasonCode.REQUESTED, facts=NotRemoved(detail=detail))
+
+
+def test_an_engine_that_is_not_ours_and_stays_is_told_once() -> None:
+    driver = IDLE[0]()
+    driver.send(DeleteRequested())
+
+    for age_s in (1.0, 3.0):
+        owner = OwnedBy(pid=7, command="node", age_s=age_s)
+        driver.send(RemovalHindered(code=ReasonCode.OWNED_ELSEWHERE, facts=owner))
+
+    assert isinstance(driver.answer, Dropped)
+    assert driver.reason is ReasonCode.OWNED_ELSEWHERE
+
+
 def test_what_keeps_a_directory_from_being_removed_is_told_once() -> None:
     driver = IDLE[0]()
     driver.send(DeleteRequested())
 
-    driver.send(RemovalHindered(detail="Read-only file system"))
-    driver.send(RemovalHindered(detail="Read-only file system"))
+    driver.send(hindered("Read-only file system"))
+    driver.send(hindered("Read-only file system"))
 
     assert isinstance(driver.answer, Dropped)
     assert driver.session.reason is not None
@@ -128,7 +145,7 @@ def test_what_keeps_a_directory_from_being_removed_is_told_once() -> None:
 def test_only_a_deletion_can_be_hindered(make: Make) -> None:
     driver = make()
 
-    driver.send(RemovalHindered(detail="x"))
+    driver.send(hindered("x"))
 
     assert isinstance(driver.answer, Dropped)
 

@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
 
 from openwa_manager.domain.session.commands import End, Forget, Spawn
-from openwa_manager.domain.session.reasons import ReasonCode
+from openwa_manager.domain.session.reasons import ReasonCode, Words
 from openwa_manager.domain.session.session import Exit, Identity, Launch, LaunchId
 from openwa_manager.domain.session.stimuli import (
     DirectoryRemoved,
@@ -92,7 +92,7 @@ class World(RuleBasedStateMachine):
         assert self.spawning is not None
         launch, self.spawning = self.spawning, None
         if fails:
-            self.send(LaunchFailed(launch_id=launch.launch_id, code=ReasonCode.LAUNCH_FAILED, detail=""))
+            self.send(LaunchFailed(launch_id=launch.launch_id, code=ReasonCode.LAUNCH_FAILED, facts=Words(text="")))
             return
         self.pids += 1
         self.live = _Process(launch, an_identity(self.pids))

@@ -140,7 +140,7 @@ words = st.one_of(
 )
 of_launch = words | st.one_of(
     st.builds(Launched, launch_id=HERE, identity=st.integers(1, 9).map(an_identity)),
-    st.builds(LaunchFailed, launch_id=HERE, code=st.sampled_from(ReasonCode), detail=texts),
+    st.builds(LaunchFailed, launch_id=HERE, code=st.sampled_from(ReasonCode), facts=st.builds(Words, text=texts)),
     st.builds(LaunchPostponed, launch_id=HERE, limit=st.sampled_from(HostLimit)),
     st.builds(ProcessExited, launch_id=HERE, exit=exits, port_was_taken=st.booleans()),
     st.builds(EngineEnded, launch_id=HERE, exit=exits),
@@ -151,7 +151,7 @@ of_no_launch = st.one_of(
     st.just(SlotGranted(launch=a_launch(1, AT))),
     st.builds(SlotDelayed, code=st.sampled_from([ReasonCode.MEMORY_LOW, ReasonCode.DISK_FULL])),
     st.just(DirectoryRemoved()),
-    st.builds(RemovalHindered, detail=texts),
+    st.builds(RemovalHindered, code=st.just(ReasonCode.REQUESTED), facts=st.builds(Words, text=texts)),
     st.just(SupervisionFailed()),
     st.builds(DeadlinePassed, deadline=st.sampled_from(Deadline)),
 )

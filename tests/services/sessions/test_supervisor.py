@@ -20,6 +20,7 @@ from openwa_manager.domain.session.stimuli import (
 )
 from openwa_manager.host.foreign.engine_files import EngineFiles
 from openwa_manager.processes.launcher import HostLauncher
+from openwa_manager.processes.locks import SessionLocks
 from openwa_manager.processes.ports import PortPool
 from openwa_manager.processes.sockets import EngineSockets
 from openwa_manager.services.changes import Changes
@@ -71,7 +72,7 @@ class Bench:
 @pytest.fixture
 async def bench(tmp_path: Path) -> AsyncIterator[Bench]:
     clock, dice = FakeClock(), Dice()
-    launcher = HostLauncher(tmp_path / "locks", clock, EngineFiles())
+    launcher = HostLauncher(SessionLocks(tmp_path / "locks"), clock, EngineFiles())
     async with Database(tmp_path / "manager.db") as database, asyncio.TaskGroup() as group:
         dependencies = Dependencies(
             clock=clock,

@@ -18,6 +18,7 @@ from openwa_manager.domain.session.session import LAUNCH_ID_VARIABLE, After, End
 from openwa_manager.domain.session.stimuli import EngineEnded, Observation, Resumed, SupervisionFailed
 from openwa_manager.host.foreign.engine_files import EngineFiles
 from openwa_manager.processes.launcher import HostLauncher
+from openwa_manager.processes.locks import SessionLocks
 from openwa_manager.processes.ports import PortPool
 from openwa_manager.processes.sockets import EngineSockets
 from openwa_manager.services.changes import Changes
@@ -56,7 +57,7 @@ class FailingSupervisor:
 @pytest.fixture
 async def dependencies(tmp_path: Path) -> AsyncIterator[Dependencies]:
     clock = FakeClock()
-    launcher = HostLauncher(tmp_path / "locks", clock, EngineFiles())
+    launcher = HostLauncher(SessionLocks(tmp_path / "locks"), clock, EngineFiles())
     async with Database(tmp_path / "manager.db") as database:
         yield Dependencies(
             clock=clock,

@@ -13,6 +13,7 @@ from openwa_manager.engines.command import CommandEngine, CommandSetup
 from openwa_manager.engines.environment import EngineContext
 from openwa_manager.host.foreign.engine_files import EngineFiles
 from openwa_manager.processes.launcher import HostLauncher
+from openwa_manager.processes.locks import SessionLocks
 from openwa_manager.processes.ports import PortPool
 from openwa_manager.processes.reading.listeners import EngineListeners
 from openwa_manager.processes.sockets import EngineSockets
@@ -30,7 +31,7 @@ SESSION = replace(a_session(), spec=Spec(engine="command"))
 @pytest.fixture
 def dependencies(tmp_path: Path) -> Iterator[Dependencies]:
     clock, context = FakeClock(), EngineContext(environ={}, intake_url="http://localhost", proof=EngineListeners())
-    launcher = HostLauncher(tmp_path / "locks", clock, EngineFiles())
+    launcher = HostLauncher(SessionLocks(tmp_path / "locks"), clock, EngineFiles())
     yield Dependencies(
         clock=clock,
         chance=lambda: 0.5,

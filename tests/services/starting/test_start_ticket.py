@@ -19,6 +19,7 @@ from openwa_manager.engines.openwa import OpenwaEngine, OpenwaSetup
 from openwa_manager.engines.program import FixedProgram
 from openwa_manager.host.foreign.engine_files import EngineFiles
 from openwa_manager.processes.launcher import HostLauncher
+from openwa_manager.processes.locks import SessionLocks
 from openwa_manager.processes.ports import PortPool
 from openwa_manager.processes.reading.listeners import EngineListeners
 from openwa_manager.processes.sockets import EngineSockets
@@ -108,7 +109,11 @@ def _engines(clock: FakeClock) -> Mapping[str, Engine]:
 async def host(tmp_path: Path) -> AsyncIterator[Gate]:
     clock, shortages = FakeClock(), list[Shortage]()
     gate = StartGate(clock, 1, 0.0, lambda: shortages[0] if shortages else None)
-    ports, launcher, owner = PortPool(28100, 28100), HostLauncher(tmp_path, clock, EngineFiles()), Owner()
+    ports, launcher, owner = (
+        PortPool(28100, 28100),
+        HostLauncher(SessionLocks(tmp_path / "locks"), clock, EngineFiles()),
+        Owner(),
+    )
     dependencies = Dependencies(
         clock=clock,
         chance=lambda: 0.5,

@@ -1,0 +1,31 @@
+"""Facts about who has a session's directory that is not ours; `reasons` says them to people."""
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class OwnedBy:
+    """Another live process runs an engine in the session's directory, for `age_s` (None: it has gone meanwhile)."""
+
+    pid: int
+    command: str
+    age_s: float | None
+
+    @property
+    def sentence(self) -> str:
+        """Return it for people."""
+        since = "" if self.age_s is None else f" for {self.age_s:.0f} s"
+        what = f"process {self.pid} has been running in this session's directory{since}: {self.command}"
+        return f"{what}; end it (kill {self.pid}), then try again"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LockHeld:
+    """A live process that cannot be seen from here holds the session's lock, which is the file `path`."""
+
+    path: str
+
+    @property
+    def sentence(self) -> str:
+        """Return it for people."""
+        return f"a live process holds {self.path} (`fuser -v {self.path}` names it); end it, then try again"

@@ -1,0 +1,107 @@
+"""Finds who runs an engine in a session's directory: by working directory, arguments and browser profile."""
+
+import os
+import shlex
+from collections.abc import Callable, Collection, Mapping, Sequence
+from contextlib import suppress
+from dataclasses import dataclass
+from pathlib import Path
+
+import psutil
+
+from openwa_manager.domain.session.owner import OwnedBy
+from openwa_manager.domain.session.session import Identity, LaunchId
+from openwa_manager.processes.reading.identity import environment_of
+from openwa_manager.processes.reading.table import EngineTag, Process, TaggedProcessTable
+
+#: Tells from arguments and environment whether a process is an engine of any kind, whoever started it.
+Recognizes = Callable[[Sequence[str], Mapping[str, str]], bool]
+
+_COMMAND_MAX = 200
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Occupant:
+    """A live process that runs an engine in a session's directory, or belongs to one.
+
+    `launch_id` None: it was not started by us, or has cleaned its environment. `is_ours`: it runs as our own user;
+    `is_browser`: it was found by its profile.
+    """
+
+    identity: Identity
+    launch_id: LaunchId | None
+    is_ours: bool
+    is_browser: bool
+    arguments: Sequence[str]
+
+    def is_left_of(self, over: LaunchId | None) -> bool:
+        """Tell whether it is a remnant of this launch, which is over; a browser may be one of any launch of ours.
+
+        Beside a browser whose engine lives there is that engine.
+        """
+        return self.is_ours and self.launch_id is not None and (self.is_browser or self.launch_id == over)
+
+    def owned_by(self, at: float) -> OwnedBy:
+        """Return the facts for people, at this wall time."""
+        return OwnedBy(pid=self.identity.pid, command=_shown(self.arguments), age_s=_age_s(self.identity.pid, at))
+
+
+def find_occupants(table: TaggedProcessTable, directory: Path, recognizes: Recognizes) -> list[Occupant]:
+    """Return who runs an engine in this directory, oldest first.
+
+    A shell that stands there, or whoever looks at a log, is nobody's engine.
+    """
+    about = sorted(table.about(directory), key=lambda each: (each[1].started, each[1].pid))
+    return [
+        Occupant(
+            identity=process.identity,
+            launch_id=tag.launch_id,
+            is_ours=tag.is_ours,
+            is_browser=tag.user_data_dir is not None,
+            arguments=tag.arguments,
+        )
+        for tag, process in about
+        if _is_engine(tag, process, recognizes)
+    ]
+
+
+def _is_engine(tag: EngineTag, process: Process, recognizes: Recognizes) -> bool:
+    if tag.launch_id is not None or tag.user_data_dir is not None:
+        return True
+    return recognizes(tag.arguments, environment_of(process.identity))
+
+
+def find_holder(locks: Collection[str]) -> psutil.Process | None:
+    """Return the oldest process that has one of these files open, under whatever number; None when none is seen.
+
+    Blocks for about 0.3 ms per process.
+    """
+    found = []
+    for process in psutil.process_iter():
+        with suppress(psutil.Error):
+            if process.pid != os.getpid() and any(file.path in locks for file in process.open_files()):
+                found.append((process.create_time(), process.pid, process))
+    return min(found)[2] if found else None
+
+
+def owned_by(process: psutil.Process, at: float) -> OwnedBy:
+    """Return the facts about the process that holds a session's lock, at this wall time."""
+    try:
+        command = _shown(process.cmdline())
+    except psutil.Error:
+        command = "?"
+    return OwnedBy(pid=process.pid, command=command, age_s=_age_s(process.pid, at))
+
+
+def _shown(arguments: Sequence[str]) -> str:
+    """Return a command line for people, cut where it gets long."""
+    command = shlex.join(arguments)
+    return command if len(command) <= _COMMAND_MAX else f"{command[: _COMMAND_MAX - 1]}…"
+
+
+def _age_s(pid: int, at: float) -> float | None:
+    """Return for how long this process has been running at a wall time; None when it is gone."""
+    try:
+        return max(0.0, at - psutil.Process(pid).create_time())
+    except psutil.Error:
+        return None
