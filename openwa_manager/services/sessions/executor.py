@@ -34,7 +34,7 @@ from openwa_manager.domain.session.commands import (
 )
 from openwa_manager.domain.session.link import is_paired
 from openwa_manager.domain.session.reasons import DataLoss, DataLost, NotRemoved, ReasonCode, Words
-from openwa_manager.domain.session.session import Identity, Launch, ProcessState, Session
+from openwa_manager.domain.session.session import Identity, Launch, LaunchId, ProcessState, Session
 from openwa_manager.domain.session.stimuli import (
     BringUpRefused,
     CredentialsRestored,
@@ -145,7 +145,7 @@ class Executor:
 
     def follow(self, before: Session, session: Session) -> None:
         """Give up what no longer matters, now that the session has changed."""
-        if before.launch != session.launch or session.process is ProcessState.STOPPING:
+        if _process_of(before) != _process_of(session) or session.process is ProcessState.STOPPING:
             self._stop_watching()
         self._ticket.follow(session)
 
@@ -344,6 +344,11 @@ class Executor:
             self._tell(hindered)
             await clock.sleep_until(clock.now().boot_s + retry_s)
         self._tell(DirectoryRemoved())
+
+
+def _process_of(session: Session) -> tuple[LaunchId, Identity | None] | None:
+    """Return which launch the session has, and its process; what else is recorded of it may change while it is watched."""
+    return None if session.launch is None else (session.launch.launch_id, session.launch.identity)
 
 
 def _launch_failed(launch: Launch, error: Exception) -> LaunchFailed:
