@@ -347,7 +347,7 @@ class Executor:
 
 
 def _process_of(session: Session) -> tuple[LaunchId, Identity | None] | None:
-    """Return which launch the session has, and its process; what else is recorded of it may change while it is watched."""
+    """Return which launch and which process the session has; more may be recorded of them while they are watched."""
     return None if session.launch is None else (session.launch.launch_id, session.launch.identity)
 
 
