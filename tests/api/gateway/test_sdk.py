@@ -24,7 +24,7 @@ from openwa.types import QrCodeResponse
 from openwa_manager.domain.delivery.events import Json
 from openwa_manager.watcher.png import is_whole_png
 from tests.e2e.peers.daemon import Daemon, eventually
-from tests.e2e.peers.phones import Phones
+from tests.e2e.peers.phones import CONTROL_PORTS, Phones
 from tests.engines.rig import ON_REAL_OPENWA, QUICK, SLOW_S, real_env
 
 NAME = "user_1_session_550e8400-e29b-41d4-a716-446655440000"
@@ -59,10 +59,20 @@ class Station:
             return None
 
 
+def real_settings() -> dict[str, str]:
+    """Return what a daemon needs to run the real OpenWA with the fake WhatsApp in it."""
+    return {
+        "OPENWA_HOME": os.environ["OPENWA_HOME"],
+        "NODE": os.environ.get("NODE", "node"),
+        "ENGINE_READ_PATHS": json.dumps([os.environ["OPENWA_MOCK"]]),
+        "ENGINE_BIND_PORTS": json.dumps([CONTROL_PORTS]),
+    }
+
+
 @pytest.fixture(params=["simulator", pytest.param("openwa", marks=ON_REAL_OPENWA)])
 def station(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Station]:
     is_real = request.param == "openwa"
-    real = {"OPENWA_HOME": os.environ.get("OPENWA_HOME", ""), "NODE": os.environ.get("NODE", "node")} if is_real else {}
+    real = real_settings() if is_real else {}
     engine_env = {**QUICK, **(real_env() if is_real else {})}
     with Daemon(
         home=tmp_path / "home",
