@@ -26,9 +26,11 @@ def adopt_orphans() -> None:
 
 
 def is_adopting() -> bool:
-    """Tell whether orphans come to us and all who come are ours; to process 1 everybody's come."""
-    if sys.platform != "linux" or os.getpid() == 1:
+    """Tell whether orphans come to us: we asked for those below us, or are process 1, to which everybody's come."""
+    if sys.platform != "linux":
         return False
+    if os.getpid() == 1:
+        return True
     is_set = ctypes.c_int(0)
     ctypes.CDLL(None).prctl(_PR_GET_CHILD_SUBREAPER, ctypes.byref(is_set))
     return bool(is_set.value)
