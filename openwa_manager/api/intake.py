@@ -18,8 +18,9 @@ from openwa_manager.api.errors import (
 from openwa_manager.api.gateway.kept.webhook_posts import WebhookRelay
 from openwa_manager.api.middleware import assign_request_id, prepare_answer
 from openwa_manager.api.routing import Unmatched, read_whole, session_id_in
+from openwa_manager.domain import foreign_json
 from openwa_manager.domain.delivery.events import EventClass, Json, class_of
-from openwa_manager.domain.errors import InvalidInputError
+from openwa_manager.domain.errors import InvalidInputError, UnreadableJsonError
 from openwa_manager.domain.session.session import Launch
 from openwa_manager.services.delivery.backpressure import Backpressure
 from openwa_manager.services.sessions.directory import SessionDirectory
@@ -138,15 +139,11 @@ def parse_delivery(body: bytes, key_header: str | None) -> EngineDelivery:
     return EngineDelivery(event=event, data=data, idempotency_key=_idempotency_key(key_header, data))
 
 
-#: NaN and infinities are no JSON, and what we store is read by other languages.
-_DECODER = json.JSONDecoder(parse_constant=lambda _: None)
-
-
 def _json_object(body: bytes) -> Mapping[str, Json]:
     try:
-        value: Json = _DECODER.decode(body.decode("utf-8-sig"))
-    except (ValueError, RecursionError) as error:
-        raise BadRequestError("the body is not JSON") from error
+        value = foreign_json.parse(body, BODY_MAX_BYTES)
+    except UnreadableJsonError as error:
+        raise BadRequestError(f"the body cannot be read: {error}") from error
     if not isinstance(value, Mapping):
         raise InvalidInputError("body", "must be an object")
     return value

@@ -1,10 +1,9 @@
 """Finds where the members of a JSON object lie in its text, without reading the values: they may be 25 MB of base64."""
 
-import json
 import re
 from dataclasses import dataclass
 
-from openwa_manager.domain.delivery.events import Json
+from openwa_manager.domain import foreign_json
 
 _BYTE_ORDER_MARK = b"\xef\xbb\xbf"
 _SPACE = re.compile(rb"[ \t\r\n]*")
@@ -61,8 +60,7 @@ def _ended(raw: bytes | bytearray, at: int, found: dict[str, Member]) -> dict[st
 def _name(raw: bytes | bytearray, name: slice) -> str:
     if name.stop - name.start > _NAME_MAX_BYTES:
         return ""
-    value: Json = json.loads(bytes(raw[name]))
-    return str(value)
+    return str(foreign_json.parse(bytes(raw[name])))
 
 
 def _skip(raw: bytes | bytearray, at: int) -> int:

@@ -18,6 +18,7 @@ from openwa_manager.api.errors import (
 )
 from openwa_manager.api.request_keys import CALLER
 from openwa_manager.api.requests import Body, Query, RequestModel, object_text
+from openwa_manager.domain import foreign_json
 from openwa_manager.domain.access.callers import Caller
 from openwa_manager.domain.access.roles import Role
 from openwa_manager.domain.errors import InvalidInputError, SessionNotFoundError
@@ -193,7 +194,7 @@ async def _read_body(request: web.Request, arguments: type[G]) -> G:
     if raw and request.content_type != "application/json":
         raise UnsupportedMediaTypeError("the body must be JSON: Content-Type: application/json")
     try:
-        return arguments.model_validate_json(object_text(raw))
+        return arguments.model_validate_json(foreign_json.make_safe(object_text(raw)))
     except ValidationError as error:
         raise _refusal(error) from error
 

@@ -5,12 +5,13 @@ import json
 import socket
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, cast
 from urllib.parse import urlencode, urlsplit
 
 from openwa_manager.cli.discovery import Daemon, SocketDaemon
 from openwa_manager.cli.errors import CommandFailedError, NotReachableError, UsageError
-from openwa_manager.domain.errors import SessionNotFoundError
+from openwa_manager.domain import foreign_json
+from openwa_manager.domain.errors import SessionNotFoundError, UnreadableJsonError
 
 if TYPE_CHECKING:
     from openwa_manager.domain.delivery.events import Json
@@ -68,8 +69,8 @@ class Client:
             if not _is_ours(answer) or len(text) > _ANSWER_MAX_BYTES:
                 raise self._stranger()
         try:
-            document: Json = json.loads(text) if text else None
-        except (ValueError, RecursionError) as error:
+            document = foreign_json.parse(text) if text else None
+        except UnreadableJsonError as error:
             raise self._stranger() from error
         return document
 
@@ -177,9 +178,9 @@ def _spelled(value: str | float) -> str:
 def _error_of(answer: http.client.HTTPResponse) -> CommandFailedError | SessionNotFoundError:
     text = answer.read(_ERROR_MAX_BYTES)
     try:
-        problem = json.loads(text)
+        problem = cast("Mapping[str, Json]", foreign_json.parse(text))
         message = f"{problem['detail'] or problem['title']} ({problem['code']})"
-    except (ValueError, TypeError, KeyError, RecursionError):
+    except (ValueError, TypeError, KeyError):
         message = f"{answer.status} {answer.reason}: {text[:200].decode(errors='replace')}"
     if answer.status == http.client.UNAUTHORIZED:
         message += "; put a key into OPENWA_API_KEY"

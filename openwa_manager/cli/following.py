@@ -1,12 +1,12 @@
 """Follows events live and reconnects when the connection breaks; what was missed comes first."""
 
-import json
 import time
 from collections.abc import Iterable, Iterator, Mapping
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, cast
 
 from openwa_manager.cli.client import Client, Query
 from openwa_manager.cli.errors import NotReachableError
+from openwa_manager.domain import foreign_json
 
 if TYPE_CHECKING:
     from openwa_manager.domain.delivery.events import Json
@@ -57,7 +57,7 @@ class Follower:
             elif name == "retry":
                 self._retry_s = int(value) / 1000
             elif name == "data":
-                yield json.loads(value)
+                yield cast("Mapping[str, Json]", foreign_json.parse(value))
 
 
 def _lines(chunks: Iterable[bytes]) -> Iterator[bytes]:

@@ -1,7 +1,6 @@
 """The settings: their names, their defaults and what makes them fit to be used."""
 
 import ipaddress
-import json
 import os
 from collections.abc import Mapping
 from pathlib import Path
@@ -19,6 +18,7 @@ from pydantic import (
     model_validator,
 )
 
+from openwa_manager.domain import foreign_json
 from openwa_manager.domain.delivery.delivery import DeliveryPolicy
 from openwa_manager.domain.delivery.events import Json
 from openwa_manager.domain.errors import ConfigError, InvalidInputError
@@ -116,7 +116,7 @@ def _parse_json(value: object) -> object:
     if not isinstance(value, str):
         return value
     try:
-        parsed: object = json.loads(value)
+        parsed: object = foreign_json.parse(value)
     except ValueError as error:
         raise ValueError(f"write it as JSON ({error})") from error
     return parsed

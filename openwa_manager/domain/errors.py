@@ -119,6 +119,12 @@ class EngineTimeoutError(EngineError):
     code = "engine_timeout"
 
 
+class UnreadableJsonError(OpenwaManagerError, ValueError):
+    """A text that should be JSON is none, or one that nobody should read; the message says why."""
+
+    code = "bad_request"
+
+
 class FilesStuckError(OpenwaManagerError):
     """What a session's directory was asked for did not come in time; until it does, all else there is refused."""
 

@@ -6,8 +6,9 @@ is connected, restore only while no engine runs in the directory.
 
 from contextlib import suppress
 
-from pydantic import BaseModel, ValidationError
+from pydantic import BaseModel
 
+from openwa_manager.domain import foreign_json
 from openwa_manager.domain.foreign_path import ForeignPath
 from openwa_manager.domain.session.session import SessionId
 from openwa_manager.engines.mapping import inner_name
@@ -99,7 +100,7 @@ def _read(file: ForeignPath) -> bytes:
 
 def _is_whole(content: bytes) -> bool:
     try:
-        _Credentials.model_validate_json(content)
-    except ValidationError:
+        _Credentials.model_validate(foreign_json.parse(content))
+    except ValueError:
         return False
     return True

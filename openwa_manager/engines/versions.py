@@ -8,7 +8,9 @@ from enum import Enum
 from pathlib import Path
 from typing import TypeVar
 
-from pydantic import BaseModel, ValidationError
+from pydantic import BaseModel
+
+from openwa_manager.domain import foreign_json
 
 Version = tuple[int, int, int]
 ModelT = TypeVar("ModelT", bound=BaseModel)
@@ -144,6 +146,6 @@ def webhook_delay_ms(version: Version | None) -> int:
 def _read(path: Path, shape: type[ModelT]) -> ModelT | None:
     try:
         with path.open("rb") as file:
-            return shape.model_validate_json(file.read(_FILE_MAX_BYTES))
-    except (OSError, ValidationError):
+            return shape.model_validate(foreign_json.parse(file.read(_FILE_MAX_BYTES)))
+    except (OSError, ValueError):
         return None

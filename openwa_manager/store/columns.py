@@ -5,7 +5,9 @@ import sqlite3
 from collections.abc import Mapping, Sequence
 from functools import lru_cache
 
+from openwa_manager.domain import foreign_json
 from openwa_manager.domain.delivery.events import Json
+from openwa_manager.domain.errors import UnreadableJsonError
 
 Column = str | int | float | bytes | None
 Row = Mapping[str, Column]
@@ -22,15 +24,19 @@ def to_json(value: Json) -> str:
 
 
 def json_object(stored: str) -> dict[str, Json]:
-    """Return the object in a JSON column; NaN and infinities, which other languages refuse, come back as None."""
-    value: dict[str, Json] = json.loads(stored, parse_constant=lambda _: None)
-    return value
+    """Return the object in a JSON column; of one that nobody can read, as versions before 0.3 took them, why not."""
+    try:
+        value = foreign_json.parse(stored)
+    except UnreadableJsonError as error:
+        return {"unreadable": str(error)}
+    return value if isinstance(value, dict) else {"unreadable": "it is no object"}
 
 
 @lru_cache(maxsize=1024)  # read for every event that is stored
 def json_texts(stored: str) -> tuple[str, ...]:
     """Return the strings of an array in a JSON column."""
-    return tuple(json.loads(stored))
+    value = foreign_json.parse(stored)
+    return tuple(each for each in value if isinstance(each, str)) if isinstance(value, list) else ()
 
 
 def query(connection: sqlite3.Connection, sql: str, parameters: Sequence[Column] | Row = ()) -> sqlite3.Cursor:

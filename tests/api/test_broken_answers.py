@@ -4,6 +4,7 @@ import asyncio
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from functools import partial
+from typing import cast
 
 import pytest
 from aiohttp import web
@@ -13,7 +14,7 @@ from structlog.testing import capture_logs
 from openwa_manager.api.errors import answer_errors
 from openwa_manager.api.gateway.errors import answer_as_openwa
 from openwa_manager.api.middleware import assign_request_id, cut_broken_answer, prepare_answer
-from openwa_manager.domain.delivery.events import Event
+from openwa_manager.domain.delivery.events import Event, Json
 from openwa_manager.domain.errors import EngineError
 from openwa_manager.store.delivery.outbox import append
 from tests.api.world import World
@@ -75,11 +76,28 @@ async def test_events_that_cannot_be_read_cut_their_listeners(world: World) -> N
     async with asked(world.port, "/v1/events", headers) as reader:
         begun = await reader.readuntil(b"retry: 1000")
         await world.database.write(partial(append, events=[Event(type="x", occurred_at=1.0)]))
-        await world.database.write(lambda connection: connection.execute("UPDATE event SET data = 'no JSON'").rowcount)
+        await world.database.write(lambda connection: connection.execute("ALTER TABLE event RENAME TO gone").rowcount)
         world.channels.broadcaster.wake()
         rest = await rest_of(reader)
 
     assert_cut(begun + rest)
+
+
+@pytest.mark.parametrize("data", ["no JSON", "[]", '{"a":' * 974 + "1" + "}" * 974])
+async def test_an_event_that_nobody_can_read_hides_no_other(world: World, data: str) -> None:
+    await world.database.write(partial(append, events=[Event(type="x", occurred_at=1.0)]))
+    spoil = partial(
+        lambda connection, data: connection.execute("UPDATE event SET data = ?", (data,)).rowcount, data=data
+    )
+    await world.database.write(spoil)
+    await world.database.write(partial(append, events=[Event(type="y", occurred_at=2.0, data={"b": 2})]))
+
+    reply = await world.call("GET", "/v1/events")
+
+    events = cast("list[dict[str, Json]]", reply.json["events"])
+    assert [event["type"] for event in events] == ["x", "y"]
+    assert "unreadable" in events[0]
+    assert events[1]["b"] == 2
 
 
 @pytest.mark.parametrize("vice", ["half-large", "half-chunked"])

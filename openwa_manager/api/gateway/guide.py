@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from openwa_manager.api.gateway.errors import GatewayError
 from openwa_manager.api.json_members import Member, members_of
 from openwa_manager.api.uploads import SMALL_BYTES, Pieces, form_of
+from openwa_manager.domain import foreign_json
 from openwa_manager.domain.delivery.events import Json
 from openwa_manager.domain.errors import InvalidRecipientError
 from openwa_manager.domain.messaging.recipients import chat_id_of
@@ -90,7 +91,7 @@ def _chat_id(to: str) -> str:
 def _text(raw: bytes) -> str:
     """Return the text that is written there as JSON; empty when it is none."""
     try:
-        value: Json = json.loads(raw)
+        value = foreign_json.parse(raw)
     except ValueError:
         return ""
     return value if isinstance(value, str) else ""
@@ -102,7 +103,7 @@ def _route_of(names: Container[str]) -> str:
 
 def _object(raw: bytes) -> dict[str, Json] | None:
     try:
-        parsed: Json = json.loads(raw)
+        parsed = foreign_json.parse(raw)
     except ValueError:
         return None
     return parsed if isinstance(parsed, dict) else None

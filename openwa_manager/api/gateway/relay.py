@@ -9,10 +9,11 @@ from typing import Annotated, Self
 import aiohttp
 from aiohttp import web
 from multidict import CIMultiDict, CIMultiDictProxy
-from pydantic import BaseModel, Field, ValidationError
+from pydantic import BaseModel, Field
 
 from openwa_manager.api.request_keys import REQUEST_ID
 from openwa_manager.api.uploads import SMALL_BYTES, Payload, Pieces, Upload
+from openwa_manager.domain import foreign_json
 from openwa_manager.domain.errors import EngineError
 
 #: RFC 9110, 7.6.1: what concerns one connection only.
@@ -186,8 +187,8 @@ class _Paced(BaseModel):
 def _retry_after_s(body: bytes) -> int | None:
     """Return when a refused send may come again; None when the body does not say so."""
     try:
-        return math.ceil(_Paced.model_validate_json(body).seconds)
-    except ValidationError:
+        return math.ceil(_Paced.model_validate(foreign_json.parse(body)).seconds)
+    except ValueError:
         return None
 
 

@@ -22,9 +22,10 @@ from openwa_manager.api.gateway.session_records import (
 from openwa_manager.api.requests import SESSION_ID_TEXT, Body, EmptyList, object_text
 from openwa_manager.api.routing import Route
 from openwa_manager.api.uploads import form_of
+from openwa_manager.domain import foreign_json
 from openwa_manager.domain.access.roles import Role
 from openwa_manager.domain.delivery.events import Json
-from openwa_manager.domain.errors import EngineError, EngineUnableError, IllegalTransitionError
+from openwa_manager.domain.errors import EngineError, EngineUnableError, IllegalTransitionError, UnreadableJsonError
 from openwa_manager.domain.session.session import Desired, ProcessState, Session, SessionId, Usage
 from openwa_manager.services.sessions.directory import SessionDirectory
 from openwa_manager.services.sessions.new_session import NewSession
@@ -229,7 +230,9 @@ async def _read(request: web.Request, arguments: type[B]) -> B:
     try:
         if form is not None:
             return arguments.model_validate(form)
-        return arguments.model_validate_json(object_text(raw))
+        return arguments.model_validate_json(foreign_json.make_safe(object_text(raw)))
+    except UnreadableJsonError as error:
+        raise GatewayError(400, str(error)) from error
     except ValidationError as error:
         faults: list[Json] = []
         for each in error.errors(include_url=False, include_context=False, include_input=False):

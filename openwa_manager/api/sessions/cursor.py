@@ -6,6 +6,7 @@ import json
 import math
 from typing import NamedTuple
 
+from openwa_manager.domain import foreign_json
 from openwa_manager.domain.errors import InvalidInputError
 from openwa_manager.domain.session.session import Session
 
@@ -31,7 +32,7 @@ class Position(NamedTuple):
         if cursor is None:
             return cls(-math.inf, "")
         try:
-            match json.loads(base64.b64decode(cursor, altchars=b"-_", validate=True)):
+            match foreign_json.parse(base64.b64decode(cursor, altchars=b"-_", validate=True)):
                 case [float() as created_at, str() as session_id] if math.isfinite(created_at):
                     return cls(created_at, session_id)
                 case _:

@@ -4,13 +4,14 @@ import asyncio
 import base64
 import hashlib
 import hmac
-import json
 import time
 from collections.abc import Callable, Mapping
 from types import TracebackType
-from typing import TYPE_CHECKING, NamedTuple, Self
+from typing import TYPE_CHECKING, NamedTuple, Self, cast
 
 from aiohttp import web
+
+from openwa_manager.domain import foreign_json
 
 if TYPE_CHECKING:
     from openwa_manager.domain.delivery.events import Json
@@ -85,7 +86,7 @@ class Receiver:
     async def _receive(self, request: web.Request) -> web.Response:
         body = await request.read()
         is_genuine = is_signed(body, request.headers, self._secret)
-        arrival = ReceivedEvent(time.perf_counter(), json.loads(body), is_genuine)
+        arrival = ReceivedEvent(time.perf_counter(), cast("Mapping[str, Json]", foreign_json.parse(body)), is_genuine)
         self._show(arrival)
         async with self._arrived:
             self._arrivals.append(arrival)

@@ -7,8 +7,9 @@ from dataclasses import dataclass
 from typing import TypeVar
 
 import aiohttp
-from pydantic import BaseModel, TypeAdapter, ValidationError
+from pydantic import BaseModel, TypeAdapter
 
+from openwa_manager.domain import foreign_json
 from openwa_manager.domain.errors import EngineError, EngineTimeoutError, EngineUnableError
 from openwa_manager.domain.ports import ListenerProof
 from openwa_manager.domain.session.session import Launch
@@ -46,8 +47,8 @@ class Answer:
     def message(self) -> str:
         """Return what the engine says went wrong."""
         try:
-            message = _Refusal.model_validate_json(self.body).message
-        except ValidationError:
+            message = _Refusal.model_validate(foreign_json.parse(self.body)).message
+        except ValueError:
             return ""
         return message if isinstance(message, str) else "; ".join(message)
 
@@ -203,6 +204,6 @@ def _require_success(answer: Answer) -> Answer:
 
 def _parsed(shape: TypeAdapter[T], answer: Answer) -> T:
     try:
-        return shape.validate_json(answer.body)
-    except ValidationError as error:
+        return shape.validate_python(foreign_json.parse(answer.body))
+    except ValueError as error:
         raise EngineError(f"OpenWA answered {answer.call} with something else than expected") from error

@@ -7,6 +7,7 @@ from typing import get_args
 
 from pydantic import BaseModel, JsonValue, TypeAdapter, ValidationError
 
+from openwa_manager.domain.foreign_json import make_safe
 from openwa_manager.domain.session.reasons import Facts, Reason, ReasonCode, Silence, Words
 from openwa_manager.store.columns import to_json
 
@@ -37,7 +38,7 @@ def reason_of(stored: str | None) -> Reason | None:
     """Return the reason in the column; facts that this version does not know come back as their sentence."""
     if stored is None:
         return None
-    row = _Row.model_validate_json(stored)
+    row = _Row.model_validate_json(make_safe(stored))
     return Reason(code=row.code, facts=_facts_of(row), at=row.at)
 
 

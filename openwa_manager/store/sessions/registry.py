@@ -12,6 +12,7 @@ import structlog
 from pydantic import TypeAdapter
 
 from openwa_manager.domain.delivery.events import Event, StoredEvent
+from openwa_manager.domain.foreign_json import make_safe
 from openwa_manager.domain.session.reasons import Reason, ReasonCode, RowUnreadable
 from openwa_manager.domain.session.session import (
     DataState,
@@ -288,7 +289,7 @@ def _failed_session_of(row: sqlite3.Row, why: str) -> Session:
 
 def _strings_or_empty(stored: str) -> dict[str, str]:
     try:
-        return _STRINGS.validate_json(stored)
+        return _STRINGS.validate_json(make_safe(stored))
     except ValueError:
         return {}
 
@@ -299,8 +300,8 @@ def _whole_session_of(row: sqlite3.Row) -> Session:
         spec=Spec(
             user_id=row["user_id"],
             engine=row["engine"],
-            labels=_STRINGS.validate_json(row["labels"]),
-            env=_STRINGS.validate_json(row["env"]),
+            labels=_STRINGS.validate_json(make_safe(row["labels"])),
+            env=_STRINGS.validate_json(make_safe(row["env"])),
             proxy_url=row["proxy_url"],
             memory_limit_bytes=row["memory_limit_bytes"],
         ),
@@ -313,12 +314,12 @@ def _whole_session_of(row: sqlite3.Row) -> Session:
         reason=reason_of(row["reason"]),
         launch=_launch_of(row) if row["launch_id"] is not None else None,
         launch_count=row["launch_count"],
-        ending=_ENDING.validate_json(row["ending"] or "null"),
-        qr=_QR.validate_json(row["qr"] or "null"),
+        ending=_ENDING.validate_json(make_safe(row["ending"] or "null")),
+        qr=_QR.validate_json(make_safe(row["qr"] or "null")),
         qr_seq=row["qr_seq"],
         qr_attempts=row["qr_attempts"],
         pairing_started_at=row["pairing_started_at"],
-        restarts=_RESTARTS.validate_json(row["restarts"]),
+        restarts=_RESTARTS.validate_json(make_safe(row["restarts"])),
         inner_id=row["inner_id"],
         phone_number=row["phone_number"],
         push_name=row["push_name"],
@@ -340,7 +341,7 @@ def _launch_of(row: sqlite3.Row) -> Launch:
         launched_at=row["launched_at"],
         socket=Path(os.fsdecode(row["socket"])) if row["socket"] else None,
         identity=_identity_of(row),
-        data=_DATA.validate_json(row["data"] or "null"),
+        data=_DATA.validate_json(make_safe(row["data"] or "null")),
     )
 
 
@@ -356,5 +357,5 @@ def _step_of(row: sqlite3.Row) -> Step:
         at=row["at"],
         stimulus=row["stimulus"],
         decision=row["decision"],
-        evidence=_EVIDENCE.validate_json(row["evidence"]),
+        evidence=_EVIDENCE.validate_json(make_safe(row["evidence"])),
     )

@@ -5,7 +5,9 @@ from collections.abc import Awaitable, Callable
 
 from openwa_manager.api.gateway.relay import EngineAnswer
 from openwa_manager.api.uploads import Payload
+from openwa_manager.domain import foreign_json
 from openwa_manager.domain.delivery.events import Json
+from openwa_manager.domain.errors import UnreadableJsonError
 
 #: Asks the session's engine: method, path below the session, body.
 Ask = Callable[[str, str, Payload], Awaitable[EngineAnswer]]
@@ -14,10 +16,9 @@ Ask = Callable[[str, str, Payload], Awaitable[EngineAnswer]]
 def parsed(raw: bytes) -> Json:
     """Return what is written there, with a byte order mark or without; None when it is no JSON."""
     try:
-        value: Json = json.loads(raw.decode("utf-8-sig"))
-    except (ValueError, RecursionError):
+        return foreign_json.parse(raw)
+    except UnreadableJsonError:
         return None
-    return value
 
 
 def encoded(value: Json) -> bytes:

@@ -1,0 +1,110 @@
+"""Reads JSON that somebody else wrote: engines, callers, receivers, and rows of earlier versions; the one way to do so.
+
+What JSON leaves open is decided here, once. A text may be nested a thousand deep: it passes one parser and breaks the
+next, later and for everybody. It may hold half an emoji (a lone surrogate), which no encoder takes, and numbers that
+are not finite, which no other language reads. So a text is made safe before anything parses it: one that is too deep
+or too large is refused, half emojis become U+FFFD, and numbers that are not finite become null.
+"""
+
+import json
+import math
+import re
+from typing import TYPE_CHECKING
+
+from openwa_manager.domain.errors import UnreadableJsonError
+
+if TYPE_CHECKING:  # for the command line, which starts without all that this would bring along
+    from openwa_manager.domain.delivery.events import Json
+
+#: How deep arrays and objects may be nested; what OpenWA posts is nested less than ten deep.
+DEPTH_MAX = 64
+#: What is larger is refused, unless the caller says less: base64 of the largest image that OpenWA takes fits.
+MAX_BYTES = 48 << 20
+
+#: Half of a character beyond the first 65,536, written as an escape; the parser joins it with its other half, if any.
+_HALF = re.compile(r"\\u[dD][89a-fA-F]")
+#: What a number that is not finite has at least: the largest finite one has 309 digits.
+_ENDLESS = re.compile(r"NaN|Infinity|[0-9]{309}|[eE]\+?[0-9]{3}")
+_INT_MAX_DIGITS = 308
+# A string that nobody ends goes to the end of the text, so that no part of the text is looked at twice.
+_STRING = re.compile(r'"[^"\\]*+(?:\\.[^"\\]*+)*+(?:"|\\?\Z)', re.DOTALL)
+_NO_BRACKETS = bytes(set(range(256)) - set(b"[]{}"))
+_ONE_KIND = bytes.maketrans(b"{}", b"[]")
+
+
+def parse(data: bytes | str, max_bytes: int = MAX_BYTES) -> "Json":
+    """Return what a JSON text says, made safe as the module says.
+
+    Raises:
+        UnreadableJsonError: it is no JSON, too large or nested too deeply.
+    """
+    text = _checked(data, max_bytes)
+    if _HALF.search(text):
+        return _parsed(_whole(text), _PLAIN)
+    return _parsed(text, _FINITE if _ENDLESS.search(text) else _PLAIN)
+
+
+def make_safe(data: bytes | str, max_bytes: int = MAX_BYTES) -> str:
+    """Return the same text as every parser reads it; what is no JSON stays none.
+
+    Raises:
+        UnreadableJsonError: it is no UTF-8, too large or nested too deeply.
+    """
+    text = _checked(data, max_bytes)
+    return _whole(text) if _HALF.search(text) or _ENDLESS.search(text) else text
+
+
+def _checked(data: bytes | str, max_bytes: int) -> str:
+    if len(data) > max_bytes:
+        raise UnreadableJsonError(f"it has more than {max_bytes} bytes")
+    text = data if isinstance(data, str) else _decoded(data)
+    if text.count("[") + text.count("{") > DEPTH_MAX and _is_too_deep(text):
+        raise UnreadableJsonError(f"it is nested more than {DEPTH_MAX} deep")
+    return text
+
+
+def _whole(text: str) -> str:
+    """Return the text written anew, without half characters and endless numbers."""
+    written = json.dumps(_parsed(text, _FINITE), ensure_ascii=False, separators=(",", ":"))
+    return written.encode("utf-16-le", "surrogatepass").decode("utf-16-le", "replace")
+
+
+def _decoded(data: bytes) -> str:
+    try:
+        return data.decode("utf-8-sig")
+    except UnicodeDecodeError as error:
+        raise UnreadableJsonError(f"it is not UTF-8: {error.reason} at {error.start}") from error
+
+
+def _finite_float(token: str) -> float | None:
+    number = float(token)
+    return number if math.isfinite(number) else None
+
+
+_PLAIN = json.JSONDecoder()
+_FINITE = json.JSONDecoder(
+    parse_constant=lambda _: None,
+    parse_float=_finite_float,
+    parse_int=lambda token: int(token) if len(token) <= _INT_MAX_DIGITS else None,
+)
+
+
+def _parsed(text: str, decoder: json.JSONDecoder) -> "Json":
+    try:
+        value: Json = decoder.decode(text)
+    except ValueError as error:
+        raise UnreadableJsonError(f"it is not JSON: {error}") from error
+    return value
+
+
+def _is_too_deep(text: str) -> bool:
+    """Tell whether brackets are left once the innermost pairs were removed as often as they may be nested."""
+    brackets = _STRING.sub("", text).encode("ascii", "replace").translate(_ONE_KIND, _NO_BRACKETS)
+    for _ in range(DEPTH_MAX):
+        before = len(brackets)
+        brackets = brackets.replace(b"[]", b"")
+        if not brackets:
+            return False
+        if len(brackets) == before:  # nothing fits together: no parser would take it either
+            return True
+    return True
