@@ -23,6 +23,7 @@ from openwa_manager.simulator.routes.webhooks import WebhookRoutes
 from openwa_manager.simulator.settings import BadEnvironmentError, Settings, Vices, read_settings, read_vices
 from openwa_manager.simulator.state.addresses import AddressGuard
 from openwa_manager.simulator.state.database import CorruptDataError, DatabaseLostError
+from openwa_manager.simulator.state.keyed_sends import KeyedSends
 from openwa_manager.simulator.state.keys import Keys
 from openwa_manager.simulator.state.messages import Batches, Messages
 from openwa_manager.simulator.state.sessions import Sessions
@@ -53,10 +54,12 @@ class Process:
         """Serve until told to stop; return the exit status. Raises: OSError when the port is taken."""
         self._listen_to_signals()
         async with asyncio.TaskGroup() as tasks:
-            keys = Keys(self._storage)
+            keys = Keys(self._storage, self._settings.release.scope_status)
             keys.seed(self._settings.master_key, self._home / "data" / ".api-key")
             dispatcher = Dispatcher(self._storage, self._settings, tasks)
-            sessions = Sessions(self._home, self._storage, dispatcher, self._vices)
+            sessions = Sessions(
+                self._home, self._storage, dispatcher, self._vices, self._settings.release.lacking_fields
+            )
             server = Server(self._pipeline(keys, dispatcher, sessions, tasks).answer, tasks)
             await server.listen(self._settings.port, self._settings.socket)
             log(f"OpenWA is running on port {self._settings.port}")
@@ -71,14 +74,17 @@ class Process:
     def _pipeline(self, keys: Keys, dispatcher: Dispatcher, sessions: Sessions, tasks: asyncio.TaskGroup) -> Pipeline:
         messages = Messages(sessions, dispatcher, self._settings, self._vices, tasks)
         guard = AddressGuard(self._settings.ssrf_allowed_hosts, is_online=self._vices.is_online)
-        system = SystemRoutes(keys, self._stop_asked.is_set, self._restart)
+        release = self._settings.release
+        system = SystemRoutes(keys, self._stop_asked.is_set, self._restart, release.number)
+        keyed = KeyedSends(self._storage) if release.keeps_idempotency_keys else None
         routes = [
             *system.routes(),
             *Control(self._home, sessions, messages, self._vices, _exit).routes(),
             *SessionRoutes(sessions, messages, tasks).routes(),
-            *MessageRoutes(sessions, messages, Batches(messages, tasks), guard).routes(),
-            *WebhookRoutes(self._storage, dispatcher, guard).routes(),
+            *MessageRoutes(sessions, messages, Batches(messages, tasks), guard, keyed).routes(),
+            *WebhookRoutes(self._storage, dispatcher, guard, release).routes(),
         ]
+        routes = [route for route in routes if (route.method, route.path) not in release.lacking_routes]
         throttle = Throttle(self._settings.rate_limits)
         shows_detail = self._settings.shows_validation_detail
         return Pipeline(routes, keys, throttle, self._storage.openwa, shows_detail=shows_detail)

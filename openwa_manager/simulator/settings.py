@@ -3,6 +3,8 @@
 from collections.abc import Mapping
 from dataclasses import dataclass
 
+from openwa_manager.simulator.release import DEFAULT, RELEASES, Release
+
 MIN_PRODUCTION_KEY_LENGTH = 32
 
 
@@ -23,6 +25,7 @@ class RateLimit:
 class Settings:
     """OpenWA's settings, as far as they show from outside; `socket` None means that it listens on `port`."""
 
+    release: Release
     port: int
     socket: str | None
     node_env: str
@@ -32,6 +35,7 @@ class Settings:
     webhook_retry_delay_s: float
     webhook_timeout_s: float
     webhook_drain_s: float
+    keeps_failed_payloads: bool
     shutdown_delay_s: float
     shows_validation_detail: bool
     auto_starts_sessions: bool
@@ -116,6 +120,7 @@ def read_settings(environ: Mapping[str, str]) -> Settings:
         read.faults.append(f"API_MASTER_KEY must be at least {MIN_PRODUCTION_KEY_LENGTH} characters in production")
     hosts = (host.strip().lower() for host in environ.get("SSRF_ALLOWED_HOSTS", "").split(","))
     settings = Settings(
+        release=RELEASES.get(read.choice("SIM_VERSION", DEFAULT, tuple(RELEASES)), RELEASES[DEFAULT]),
         port=int(read.number("PORT", 2785, high=65535)),
         socket=read.text("OPENWA_MANAGER_SOCKET"),
         node_env=node_env,
@@ -125,6 +130,7 @@ def read_settings(environ: Mapping[str, str]) -> Settings:
         webhook_retry_delay_s=read.number("WEBHOOK_RETRY_DELAY", 5_000) / 1000,
         webhook_timeout_s=read.number("WEBHOOK_TIMEOUT", 10_000) / 1000,
         webhook_drain_s=read.number("WEBHOOK_SHUTDOWN_DRAIN_MS", 5_000) / 1000,
+        keeps_failed_payloads=read.number("WEBHOOK_FAILURE_PAYLOAD_RETENTION_HOURS", 0) > 0,
         shutdown_delay_s=read.number("SHUTDOWN_DELAY_MS", 0 if node_env in {"development", "test"} else 3_000) / 1000,
         shows_validation_detail=read.flag("VALIDATION_ERROR_DETAIL", default=node_env != "production"),
         auto_starts_sessions=read.flag("AUTO_START_SESSIONS", default=False),

@@ -88,8 +88,11 @@ class Intake:
     seen: list[Observation] = field(default_factory=list)
     news: asyncio.Condition = field(default_factory=asyncio.Condition)
     hear: Callable[[str, bytes, str], Sequence[Observation]] | None = None
+    refuses: bool = False
 
     async def take(self, request: web.Request) -> web.Response:
+        if self.refuses:
+            return web.Response(status=503)
         body = await request.read()
         self.posts.append((request.path, dict(request.headers)))
         signature = request.headers.get("X-OpenWA-Signature", "")
@@ -278,11 +281,13 @@ async def commanded(argv: Sequence[str], directory: Path, **engine_env: str) -> 
 
 
 @asynccontextmanager
-async def rigged(kind: str, directory: Path, *, answer_timeout_s: float = 5.0) -> AsyncIterator[Rig]:
+async def rigged(
+    kind: str, directory: Path, *, answer_timeout_s: float = 5.0, env: Mapping[str, str] | None = None
+) -> AsyncIterator[Rig]:
     """Give a rig whose engine is not launched yet; `kind` is simulator or openwa."""
     program = real_program() if kind == "openwa" else SIMULATOR
     assert program is not None
-    engine_env = {**QUICK, **(real_env() if kind == "openwa" else {})}
+    engine_env = {**QUICK, **(real_env() if kind == "openwa" else {}), **(env or {})}
     async with listening() as intake:
         context = new_context(intake.url, engine_env=engine_env)
         setup = OpenwaSetup(program=program, engine_context=context, answer_timeout_s=answer_timeout_s)

@@ -22,6 +22,7 @@ REASONS = {
     404: "Not Found",
     409: "Conflict",
     413: "Payload Too Large",
+    422: "Unprocessable Entity",
     429: "Too Many Requests",
     500: "Internal Server Error",
     501: "Not Implemented",

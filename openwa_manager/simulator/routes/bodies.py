@@ -100,6 +100,12 @@ UPDATE_CONFIG = (
 PAIRING_CODE = (_PHONE,)
 CREATE_WEBHOOK = (Field(name="url", checks=(is_url,)), *_WEBHOOK)
 UPDATE_WEBHOOK = (Field(name="url", checks=(is_url,), is_optional=True), *_WEBHOOK, flag("active"))
+REDRIVE = (
+    text("sessionId", is_optional=True),
+    text("webhookId", is_optional=True),
+    strings("ids"),
+    integer("limit", 1, 500),
+)
 CREATE_KEY = (
     Field(name="name", checks=(partial(at_most, 100), partial(at_least, 3), is_string)),
     choice("role", ("admin", "operator", "viewer"), is_optional=True),

@@ -11,6 +11,7 @@ from openwa_manager.simulator.http.wire import Json, Response
 from openwa_manager.simulator.routes import bodies
 from openwa_manager.simulator.routes.pipeline import Route, RouteCall
 from openwa_manager.simulator.state.addresses import AddressGuard
+from openwa_manager.simulator.state.keyed_sends import KeyedSends
 from openwa_manager.simulator.state.messages import Batch, Batches, Messages, Outgoing, outgoing
 from openwa_manager.simulator.state.sessions import Sessions
 
@@ -52,7 +53,10 @@ def _bulk_message(item: Json) -> Outgoing:
 class MessageRoutes:
     """Handlers of the message controller."""
 
-    def __init__(self, sessions: Sessions, messages: Messages, batches: Batches, guard: AddressGuard) -> None:
+    def __init__(
+        self, sessions: Sessions, messages: Messages, batches: Batches, guard: AddressGuard, keyed: KeyedSends | None
+    ) -> None:
+        self._keyed = keyed
         self._sessions = sessions
         self._messages = messages
         self._batches = batches
@@ -79,10 +83,17 @@ class MessageRoutes:
         ]
 
     async def _send(self, kind: str, call: RouteCall) -> Response:
+        key, send = call.request.headers.get("idempotency-key"), partial(self._send_now, kind, call)
+        if key is None or self._keyed is None:
+            return Response(status=201, body=await send())
+        body: dict[str, Json] = {**call.body, "kind": kind}
+        return Response(status=201, body=await self._keyed.send(call.session_id, key, body, send))
+
+    async def _send_now(self, kind: str, call: RouteCall) -> dict[str, Json]:
         self._require_engine(call)
         if kind in MEDIA_KINDS:
             self._guard_media(call)
-        return Response(status=201, body=await self._messages.send(call.session_id, outgoing(kind, call.body)))
+        return await self._messages.send(call.session_id, outgoing(kind, call.body))
 
     async def _change(self, call: RouteCall) -> Response:
         self._require_engine(call)

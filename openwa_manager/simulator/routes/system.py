@@ -10,13 +10,12 @@ from openwa_manager.simulator.routes.bodies import CREATE_KEY
 from openwa_manager.simulator.routes.pipeline import Route, RouteCall
 from openwa_manager.simulator.state.keys import Keys, presented_key
 
-VERSION = "0.23.0"
-
 
 class SystemRoutes:
     """Handlers of everything outside sessions."""
 
-    def __init__(self, keys: Keys, is_draining: Callable[[], bool], restart: Callable[[], None]) -> None:
+    def __init__(self, keys: Keys, is_draining: Callable[[], bool], restart: Callable[[], None], version: str) -> None:
+        self._version = version
         self._keys = keys
         self._is_draining = is_draining
         self._restart = restart
@@ -44,7 +43,7 @@ class SystemRoutes:
         body: dict[str, Json] = {"status": "ok", "timestamp": iso_now()}
         key = presented_key(call.request)
         if key is not None and self._keys.find(key) is not None:
-            body["version"] = VERSION
+            body["version"] = self._version
         return Response(status=200, body=body)
 
     async def _live(self, call: RouteCall) -> Response:

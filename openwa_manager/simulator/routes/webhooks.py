@@ -7,7 +7,8 @@ from uuid import uuid4
 from openwa_manager.simulator.clock import iso_now_whole
 from openwa_manager.simulator.http.errors import refusal, session_not_found
 from openwa_manager.simulator.http.wire import Json, Response
-from openwa_manager.simulator.routes.bodies import CREATE_WEBHOOK, UPDATE_WEBHOOK
+from openwa_manager.simulator.release import Release
+from openwa_manager.simulator.routes.bodies import CREATE_WEBHOOK, REDRIVE, UPDATE_WEBHOOK
 from openwa_manager.simulator.routes.pipeline import Route, RouteCall
 from openwa_manager.simulator.state.addresses import AddressGuard
 from openwa_manager.simulator.state.storage import DeliveryFailureRow, Storage, WebhookRow
@@ -72,13 +73,16 @@ def _with_body(row: WebhookRow, body: dict[str, Json]) -> WebhookRow:
 class WebhookRoutes:
     """Handlers of the two webhook controllers."""
 
-    def __init__(self, storage: Storage, dispatcher: Dispatcher, guard: AddressGuard) -> None:
+    def __init__(self, storage: Storage, dispatcher: Dispatcher, guard: AddressGuard, release: Release) -> None:
+        self._release = release
         self._storage = storage
         self._dispatcher = dispatcher
         self._guard = guard
 
     def routes(self) -> list[Route]:
         """Return the route table."""
+        failures = "/api/webhooks/delivery-failures"
+        redrive = Route(method="POST", path=f"{failures}/redrive", handler=self._redrive, role="admin", body=REDRIVE)
         return [
             Route(method="POST", path=ROOT, handler=self._create, role="operator", body=CREATE_WEBHOOK),
             Route(method="GET", path=ROOT, handler=self._list, role="operator"),
@@ -87,13 +91,15 @@ class WebhookRoutes:
             Route(method="DELETE", path=ONE, handler=self._delete, role="operator"),
             Route(method="POST", path=f"{ONE}/test", handler=self._test, role="operator"),
             Route(method="GET", path="/api/webhooks", handler=self._list_all, role="operator"),
-            Route(method="GET", path="/api/webhooks/delivery-failures", handler=self._failures, role="admin"),
+            Route(method="GET", path=failures, handler=self._failures, role="admin"),
+            *((redrive,) if self._release.redrives else ()),
         ]
 
     async def _create(self, call: RouteCall) -> Response:
         if call.session_id not in self._storage.sessions:
             raise session_not_found(call.session_id)
         self._guard.check(call.text("url") or "")
+        self._require_known_events(call)
         count = len(self._of_session(call.session_id))
         if count >= MAX_PER_SESSION:
             facts = f"({count}/{MAX_PER_SESSION}); delete one before registering another"
@@ -126,6 +132,7 @@ class WebhookRoutes:
         url = call.text("url")
         if url is not None:
             self._guard.check(url)
+        self._require_known_events(call)
         self._storage.webhooks.put(replace(_with_body(row, call.body), updated_at=iso_now_whole()))
         self._storage.save()
         return Response(status=200, body=_view(self._storage.webhooks[row.id]))
@@ -145,7 +152,41 @@ class WebhookRoutes:
             for row in reversed(self._storage.delivery_failures.values())
             if call.is_in_scope(row.session_id) and wanted in {None, row.session_id}
         ]
-        return Response(status=200, body=[_failure_view(row) for row in rows])
+        return Response(status=200, body=[self._failure_view(row) for row in rows])
+
+    async def _redrive(self, call: RouteCall) -> Response:
+        """Post again what is kept of what was given up: fewest attempts first, then oldest."""
+        ids, limit = call.body.get("ids"), call.body.get("limit")
+        wanted = {"session_id": call.text("sessionId"), "webhook_id": call.text("webhookId")}
+        scope = [
+            row
+            for row in self._storage.delivery_failures.values()
+            if call.is_in_scope(row.session_id)
+            and row.payload is not None
+            and (not isinstance(ids, list) or row.id in ids)
+            and all(value is None or getattr(row, name) == value for name, value in wanted.items())
+        ]
+        scope.sort(key=lambda row: row.attempts)
+        outcomes = await self._dispatcher.redrive(scope[: limit if isinstance(limit, int) else 100])
+        left = sum(row.id in self._storage.delivery_failures for row in scope)
+        body: Json = {
+            "redriven": outcomes["delivered"],
+            "delivered": outcomes["delivered"],
+            "enqueued": 0,
+            "failed": outcomes["failed"],
+            "skipped": outcomes["skipped"],
+            "remaining": left,
+        }
+        return Response(status=200, body=body)
+
+    def _failure_view(self, row: DeliveryFailureRow) -> dict[str, Json]:
+        view = _failure_view(row)
+        return view | {"replayable": row.payload is not None} if self._release.redrives else view
+
+    def _require_known_events(self, call: RouteCall) -> None:
+        events = call.body.get("events")
+        if isinstance(events, list) and self._release.lacking_events.intersection(map(str, events)):
+            raise refusal(400, ["each value in events must be one of the following values"])
 
     def _of_session(self, session_id: str) -> list[WebhookRow]:
         return [row for row in self._storage.webhooks.values() if row.session_id == session_id]

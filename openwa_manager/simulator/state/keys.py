@@ -32,8 +32,9 @@ def presented_key(request: Request) -> str | None:
 class Keys:
     """The API keys of this instance."""
 
-    def __init__(self, storage: Storage) -> None:
+    def __init__(self, storage: Storage, scope_status: int) -> None:
         self._storage = storage
+        self._scope_status = scope_status
 
     def seed(self, master_key: str | None, key_file: Path) -> None:
         """Make the admin key of a new instance; a later, other `master_key` is ignored."""
@@ -65,7 +66,7 @@ class Keys:
         if not row.is_active:
             raise refusal(401, "API key is revoked")
         if row.allowed_sessions and session_id is not None and session_id not in row.allowed_sessions:
-            raise refusal(401, "API key not authorized for this session")
+            raise refusal(self._scope_status, "API key not authorized for this session")
         if ROLE_RANKS[row.role] < ROLE_RANKS[role]:
             raise refusal(403, f"Insufficient permissions. Required: {role}")
         if is_global and row.allowed_sessions:

@@ -82,7 +82,10 @@ class EngineReports:
 class Sessions:
     """Creates, starts and ends sessions."""
 
-    def __init__(self, home: Path, storage: Storage, dispatcher: Dispatcher, vices: Vices) -> None:
+    def __init__(
+        self, home: Path, storage: Storage, dispatcher: Dispatcher, vices: Vices, lacking_fields: frozenset[str]
+    ) -> None:
+        self._lacking_fields = lacking_fields
         self.database = storage.openwa
         self._home = home
         self._storage = storage
@@ -127,7 +130,7 @@ class Sessions:
     def view(self, session_id: str) -> dict[str, Json]:
         """Return a session as the API shows it."""
         row = self.get(session_id)
-        return {
+        view: dict[str, Json] = {
             "id": row.id,
             "name": row.name,
             "status": row.status,
@@ -141,6 +144,7 @@ class Sessions:
             "restriction": self._restrictions.get(session_id),
             "engineLoaded": session_id in self._engines,
         }
+        return {name: value for name, value in view.items() if name not in self._lacking_fields}
 
     def create(self, name: str, config: dict[str, Json]) -> SessionRow:
         """Add a session that is not started. Raises: HttpError when the name is taken."""

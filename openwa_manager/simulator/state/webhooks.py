@@ -3,6 +3,8 @@
 import asyncio
 import hashlib
 import hmac
+from collections import Counter
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from urllib.parse import urlsplit
 from uuid import uuid4
@@ -140,6 +142,8 @@ class Dispatcher:
 
     def dispatch(self, session_id: str, event: str, data: dict[str, Json]) -> None:
         """Start the delivery of an event to every webhook of the session that wants it."""
+        if event in self._settings.release.lacking_events:
+            return
         occurred_at = iso_now()
         key = idempotency_key(event, session_id, data, occurred_at)
         for webhook in tuple(self._storage.webhooks.values()):
@@ -164,6 +168,32 @@ class Dispatcher:
                 return {"success": False, "error": str(error)}
             return {"success": False, "statusCode": error.status}
         return {"success": True, "statusCode": status}
+
+    async def redrive(self, rows: Sequence[DeliveryFailureRow]) -> Counter[str]:
+        """Post again, once, what was given up; return how many were `delivered`, `failed` and `skipped`."""
+        outcomes: Counter[str] = Counter()
+        for row in rows:
+            webhook = self._storage.webhooks.get(row.webhook_id)
+            if webhook is None or not webhook.active or row.payload is None:
+                outcomes["skipped"] += 1
+                continue
+            delivery = Delivery(
+                webhook=webhook,
+                event=row.event,
+                idempotency_key=row.idempotency_key,
+                delivery_id=row.delivery_id,
+                body=row.payload.encode(),
+            )
+            try:
+                await self._post(delivery, row.attempts)
+            except DeliveryError as error:
+                outcomes["failed"] += 1
+                self._storage.delivery_failures.put(replace(row, attempts=row.attempts + 1, last_error=str(error)))
+            else:
+                outcomes["delivered"] += 1
+                self._storage.delivery_failures.pop(row.id, None)
+        self._storage.save()
+        return outcomes
 
     async def drain(self) -> None:
         """Wait for deliveries under way, at most WEBHOOK_SHUTDOWN_DRAIN_MS."""
@@ -207,7 +237,8 @@ class Dispatcher:
                 if retry + 1 == attempts:
                     self._record_failure(delivery, error)
                 else:
-                    await asyncio.sleep(self._settings.webhook_retry_delay_s * (retry + 1))
+                    steps = 2**retry if self._settings.release.doubles_pauses else retry + 1
+                    await asyncio.sleep(self._settings.webhook_retry_delay_s * steps)
             else:
                 self._record_success(delivery)
                 return
@@ -230,6 +261,7 @@ class Dispatcher:
             last_status_code=error.status,
             last_error=str(error),
             created_at=iso_now_whole(),
+            payload=delivery.body.decode() if self._settings.keeps_failed_payloads else None,
         )
         self._storage.delivery_failures.put(row)
         try:
