@@ -50,6 +50,13 @@ def _bulk_message(item: Json) -> Outgoing:
     return outgoing(kind, flat)
 
 
+def _hit(session_id: str, data: dict[str, Json]) -> dict[str, Json]:
+    shown = {name: data[name] for name in ("chatId", "body", "timestamp", "type", "from")}
+    names: dict[str, Json] = {"messageId": data["id"], "waMessageId": data["id"], "sessionId": session_id}
+    direction = "outgoing" if data["fromMe"] else "incoming"
+    return {**names, **shown, "snippet": data["body"], "direction": direction}
+
+
 class MessageRoutes:
     """Handlers of the message controller."""
 
@@ -76,6 +83,7 @@ class MessageRoutes:
             post(path=f"{ROOT}/edit", handler=self._edit, body=bodies.EDIT),
             post(path=f"{ROOT}/send-bulk", handler=self._send_bulk, body=bodies.SEND_BULK),
             Route(method="GET", path=f"{ROOT}/batch/:batchId", handler=self._batch),
+            Route(method="GET", path="/api/search", handler=self._search, role="operator"),
             post(path=f"{ROOT}/batch/:batchId/cancel", handler=self._cancel),
             Route(method="GET", path=ROOT, handler=self._list),
             Route(method="GET", path=f"{ROOT}/:chatId/history", handler=self._history),
@@ -129,6 +137,18 @@ class MessageRoutes:
             "statusUrl": f"/api/sessions/{call.session_id}/messages/batch/{batch.batch_id}",
         }
         return Response(status=202, body=body)
+
+    async def _search(self, call: RouteCall) -> Response:
+        text = (call.request.query.get("q") or "").strip()
+        if not text:
+            raise refusal(400, 'Query parameter "q" is required and must be non-empty.')
+        found = [
+            (session_id, data)
+            for session_id, data in self._messages.search(text, call.request.query.get("sessionId"))
+            if call.is_in_scope(session_id)
+        ]
+        hits: list[Json] = [_hit(session_id, data) for session_id, data in found]
+        return Response(status=200, body={"hits": hits, "total": len(hits), "tookMs": 1, "provider": "builtin-fts"})
 
     async def _batch(self, call: RouteCall) -> Response:
         return Response(status=200, body=self._batches.get(call.session_id, call.params["batchId"]).view())

@@ -3,6 +3,7 @@
 import asyncio
 import os
 from base64 import b64decode
+from collections import deque
 from dataclasses import dataclass, field
 
 from openwa_manager.simulator.clock import iso_now, unix_now_s
@@ -14,6 +15,8 @@ from openwa_manager.simulator.state.webhooks import Dispatcher
 from openwa_manager.simulator.whatsapp.engine import Engine
 
 ACK_STEP_S = 0.15
+#: How many messages can be searched; OpenWA keeps all.
+REMEMBERED = 1000
 #: baileys' numbers for how far a message got -> (OpenWA's word, whatsapp-web.js' number).
 ACKS = {0: ("failed", -1), 2: ("sent", 1), 3: ("delivered", 2), 4: ("read", 3)}
 #: Numbers containing this are not on WhatsApp.
@@ -92,6 +95,7 @@ class Messages:
         self._settings = settings
         self._vices = vices
         self._tasks = tasks
+        self._remembered: deque[tuple[str, dict[str, Json]]] = deque(maxlen=REMEMBERED)
         self.fault = SendFault()
 
     async def send(self, session_id: str, message: Outgoing, *, types: bool = True) -> dict[str, Json]:
@@ -107,6 +111,7 @@ class Messages:
         sent_at = unix_now_s()
         data = self._event_data(session_id, message, message_id, sent_at)
         self._sessions.touch(session_id)
+        self._remembered.append((session_id, data))
         self._dispatcher.dispatch(session_id, "message.sent", data)
         self._tasks.create_task(self._acknowledge(session_id, engine, message.chat_id, message_id))
         return {"messageId": message_id, "timestamp": sent_at}
@@ -129,7 +134,16 @@ class Messages:
             "contact": {"pushName": "Mock Sender"},
         }
         self._sessions.touch(session_id)
+        self._remembered.append((session_id, data))
         self._dispatcher.dispatch(session_id, "message.received", data)
+
+    def search(self, text: str, session_id: str | None) -> list[tuple[str, dict[str, Json]]]:
+        """Return session and data of the messages with this text, newest first; None means of all sessions."""
+        return [
+            (owner, data)
+            for owner, data in reversed(self._remembered)
+            if session_id in {None, owner} and text.lower() in str(data["body"]).lower()
+        ]
 
     def check_number(self, session_id: str, number: str) -> dict[str, Json]:
         """Tell whether a number is on WhatsApp. Raises: HttpError."""

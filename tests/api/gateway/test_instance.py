@@ -1,5 +1,6 @@
 """What callers ask before they begin, and what nobody has here."""
 
+import json
 from pathlib import Path
 
 import pytest
@@ -113,3 +114,18 @@ async def test_a_search_must_name_a_session_that_runs(world: World) -> None:
     stopped = error(await world.call("GET", "/api/search?q=a&sessionId=acme"))
 
     assert (nobody[0], unknown[0], stopped[0]) == (400, 404, 400)
+
+
+async def test_what_is_found_names_the_session_as_it_is_listed(world: World) -> None:
+    await linked(world)
+    await world.call(
+        "POST", "/api/sessions/acme/messages/send-text", {"chatId": "628123456789@c.us", "text": "See you at ten"}
+    )
+
+    found = json.loads((await world.call("GET", "/api/search?q=TEN&sessionId=acme")).raw)
+    nothing = (await world.call("GET", "/api/search?q=eleven&sessionId=acme")).json
+    empty = error(await world.call("GET", "/api/search?q=%20&sessionId=acme"))
+
+    assert [(hit["sessionId"], hit["body"]) for hit in found["hits"]] == [("acme", "See you at ten")]
+    assert (nothing["total"], nothing["hits"]) == (0, [])
+    assert empty == (400, 'Query parameter "q" is required and must be non-empty.')
