@@ -65,32 +65,36 @@ async def test_what_an_engine_started_keeps_its_mark_whatever_else_it_leaves(
     await launcher.end(stage.target(engine), 0)
 
 
-def started(stage: Stage, *argv: str, **options: object) -> "subprocess.Popen[bytes]":
-    environ = {"TELL": stage.env["TELL"], "PATH": os.environ["PATH"]}
-    return subprocess.Popen(argv, env=environ, **options)  # type: ignore[call-overload,no-any-return]  # of a few kinds
+def started(stage: Stage, *argv: str, cwd: Path | None = None) -> "subprocess.Popen[bytes]":
+    """Start a program that knows where to tell, and nothing else of the stage."""
+    return subprocess.Popen(argv, env={"TELL": stage.env["TELL"], "PATH": os.environ["PATH"]}, cwd=cwd)
+
+
+#: Tells once it runs: before, a process has no arguments to look at.
+UP = (sys.executable, "-c", PROLOGUE + SLEEPER)
 
 
 @pytest.mark.parametrize("words", [[SCRIPT], ["-m", "our.module"]])
-def test_a_process_that_runs_an_engines_program_is_an_engine(stage: Stage, words: list[str]) -> None:
-    with ending(started(stage, sys.executable, "-c", "import signal; signal.pause()", *words)) as process:
+async def test_a_process_that_runs_an_engines_program_is_an_engine(stage: Stage, words: list[str]) -> None:
+    with ending(started(stage, *UP, *words)) as process:
+        await stage.told()
         assert knowing().includes(process.pid)
         process.kill()
 
 
-def test_a_relative_path_names_the_same_program(stage: Stage, tmp_path: Path) -> None:
+async def test_a_relative_path_names_the_same_program(stage: Stage, tmp_path: Path) -> None:
     (tmp_path / "dist").mkdir()
     engines = EngineProcesses(dict, [str(tmp_path / "dist" / "main")])
-    argv = (sys.executable, "-c", "import signal; signal.pause()", "dist/main")
 
-    with ending(started(stage, *argv, cwd=tmp_path)) as process:
+    with ending(started(stage, *UP, "dist/main", cwd=tmp_path)) as process:
+        await stage.told()
         assert engines.includes(process.pid)
         process.kill()
 
 
-def test_a_program_of_our_user_is_no_engine_whatever_interpreter_it_runs(stage: Stage) -> None:
-    argv = (sys.executable, "-c", "import signal; signal.pause()", "-m", "openwa_manager", "/opt/openwa")
-
-    with ending(started(stage, *argv)) as process:
+async def test_a_program_of_our_user_is_no_engine_whatever_interpreter_it_runs(stage: Stage) -> None:
+    with ending(started(stage, *UP, "-m", "openwa_manager", "/opt/openwa")) as process:
+        await stage.told()
         assert not knowing().includes(process.pid)
         process.kill()
 
