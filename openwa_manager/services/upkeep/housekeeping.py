@@ -12,6 +12,7 @@ from openwa_manager.domain.foreign_path import ForeignPath
 from openwa_manager.domain.ports import Clock
 from openwa_manager.domain.session.session import SessionId
 from openwa_manager.host.logfile import LogPolicy, make_room, rotate
+from openwa_manager.host.own_log import rotate_own_log
 from openwa_manager.store.database import Database, SqliteError
 from openwa_manager.store.delivery.backlog import drop_passing, read_backlog
 from openwa_manager.store.delivery.retention import Retention, prune
@@ -75,6 +76,7 @@ class Housekeeping:
     async def _keep_logs(self) -> None:
         while True:
             await asyncio.to_thread(self._logs.keep_small, [*self._log_paths().values()])
+            await asyncio.to_thread(_rotate_own)
             await self._clock.sleep_until(self._clock.now().boot_s + _LOG_PERIOD_S)
 
     async def _keep_store(self) -> None:
@@ -105,6 +107,16 @@ class Housekeeping:
         await self._database.write(partial(engine_events.forget_old, now=now))
         while await self._database.write(partial(prune, at=now, retention=RETENTION)):
             pass  # a bounded part each time, so that other writes get their turn
+
+
+def _rotate_own() -> None:
+    try:
+        path = rotate_own_log()
+    except OSError as error:
+        _log.warning("own_log_not_rotated", error=str(error))
+        return
+    if path is not None:
+        _log.info("own_log_rotated", path=str(path))
 
 
 def _rotate(path: ForeignPath, max_bytes: int, copies: int) -> bool:

@@ -1,0 +1,74 @@
+"""Rotates the daemon's own log where nobody else does: launchd opens a file for it once, and that file only grows."""
+
+import fcntl
+import os
+import stat
+import sys
+from contextlib import suppress
+from pathlib import Path
+
+_STDOUT, _STDERR = 1, 2
+_MAX_BYTES = 10_000_000
+_KEPT_COUNT = 5
+#: macOS: the path of an open file (sys/fcntl.h); it takes up to 1024 bytes.
+_F_GETPATH, _PATH_MAX_BYTES = 50, 1024
+
+
+def rotate_own_log(max_bytes: int = _MAX_BYTES, kept_count: int = _KEPT_COUNT) -> Path | None:
+    """Begin a new log once ours holds `max_bytes`, and keep the last `kept_count`; return its path if that was done.
+
+    Only a plain file of ours is rotated: a terminal, a pipe and the journal are others' affair. What is written at the
+    same time goes into one of the two files; nothing is lost. Blocks.
+
+    Raises:
+        OSError: the directory cannot be written to.
+    """
+    status = os.fstat(_STDERR)
+    if not stat.S_ISREG(status.st_mode) or status.st_size < max_bytes or status.st_uid != os.geteuid():
+        return None
+    path = _path_of(_STDERR)
+    if path is None or not _is_same(path, status):
+        return None  # somebody has moved it away, as log rotation does
+    for number in range(kept_count, 0, -1):
+        with suppress(FileNotFoundError):
+            _numbered(path, number - 1).replace(_numbered(path, number))
+    fresh = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_APPEND | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600)
+    try:
+        for stream in (_STDERR, _STDOUT):
+            if _is_status_of(stream, status):
+                os.dup2(fresh, stream)
+    finally:
+        os.close(fresh)
+    return path
+
+
+if sys.platform == "darwin":  # pragma: no cover (macOS)
+
+    def _path_of(number: int) -> Path | None:
+        with suppress(OSError):
+            found = fcntl.fcntl(number, _F_GETPATH, bytes(_PATH_MAX_BYTES))
+            return Path(os.fsdecode(found.rstrip(b"\0")))
+        return None
+
+else:
+
+    def _path_of(number: int) -> Path | None:
+        with suppress(OSError):
+            return Path(f"/proc/self/fd/{number}").readlink()
+        return None
+
+
+def _is_same(path: Path, status: os.stat_result) -> bool:
+    with suppress(OSError):
+        return os.path.samestat(path.lstat(), status)
+    return False
+
+
+def _is_status_of(number: int, status: os.stat_result) -> bool:
+    with suppress(OSError):
+        return os.path.samestat(os.fstat(number), status)
+    return False
+
+
+def _numbered(path: Path, number: int) -> Path:
+    return path.with_name(f"{path.name}.{number}") if number else path
