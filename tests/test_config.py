@@ -259,7 +259,7 @@ def test_a_file_open_to_others_is_refused(home: Path, mode: int) -> None:
 def test_a_file_that_is_a_directory_is_refused(home: Path) -> None:
     (home / "manager.toml").mkdir(mode=0o700)
 
-    assert "manager.toml cannot be read" in refusal({}, in_home(home))
+    assert "manager.toml is no plain file" in refusal({}, in_home(home))
 
 
 @pytest.mark.parametrize("variable", ["OPENWA_MANAGER_UPSTREAM_SECRET_FILE", "WEBHOOK_SECRET_FILE"])

@@ -5,7 +5,6 @@ refused in all of them; what that library could still do after this is one merge
 """
 
 import difflib
-import os
 import tomllib
 from collections import ChainMap
 from collections.abc import Iterator, Mapping
@@ -16,6 +15,7 @@ from pydantic import SecretStr, ValidationError
 
 from openwa_manager.config.settings import Settings
 from openwa_manager.domain.errors import ConfigError
+from openwa_manager.host.own_files import read_private
 from openwa_manager.host.user_paths import expanded
 
 PREFIX = "OPENWA_MANAGER_"
@@ -104,10 +104,7 @@ def _from_guide(environ: Mapping[str, str]) -> Iterator[tuple[str, SourcedValue]
 
 def _from_file(path: Path) -> Iterator[tuple[str, SourcedValue]]:
     try:
-        with path.open("rb") as file:
-            if os.fstat(file.fileno()).st_mode & 0o077:
-                raise ConfigError(f"{path} can be read by others: chmod 600 {path}")
-            values = tomllib.load(file)
+        values = tomllib.loads(read_private(path).decode("utf-8-sig"))
     except FileNotFoundError:
         return
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:

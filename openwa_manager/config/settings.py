@@ -27,6 +27,7 @@ from openwa_manager.domain.session.restart import LinkPolicy, OfflinePolicy, Pro
 from openwa_manager.domain.urls import url_problem, without_password
 from openwa_manager.engines import registry
 from openwa_manager.host.logfile import LogPolicy
+from openwa_manager.host.own_files import require_own
 from openwa_manager.host.user_paths import expanded
 from openwa_manager.processes.confinement.support import system_support
 from openwa_manager.processes.exits import SWEEP_S
@@ -278,8 +279,14 @@ class Settings(BaseModel):
     @field_validator("tls_cert", "tls_key")
     @classmethod
     def _is_readable(cls, path: Path | None) -> Path | None:
-        if path and not os.access(path, os.R_OK):
+        if path is None:
+            return None
+        if not path.is_file() or not os.access(path, os.R_OK):
             raise ValueError(f"{path} cannot be read: name an existing file that this user may read")
+        try:
+            require_own(path.resolve())  # certbot's are links; what counts is who can change the file itself
+        except ConfigError as error:
+            raise ValueError(str(error)) from error
         return path
 
     @field_validator("engine_isolation")

@@ -11,6 +11,7 @@ from typing import Self
 import structlog
 
 from openwa_manager.domain.errors import AlreadyRunningError, ConfigError
+from openwa_manager.host.own_files import require_private
 
 _log = structlog.get_logger()
 
@@ -77,8 +78,7 @@ class Home:
                 f"home {self.root} cannot be used ({error}): create it and make it ours, or choose another --home"
             ) from error
         for secret in (self.admin_key, self.database):
-            if secret.exists() and secret.stat().st_mode & 0o077:
-                raise ConfigError(f"{secret} can be read by others; run: chmod 600 {secret}")
+            require_private(secret)
 
 
 def _close_to_others(directory: Path) -> None:
@@ -108,9 +108,10 @@ class DaemonLock:
 
         Raises:
             AlreadyRunningError: another daemon holds it; the message names its pid.
+            ConfigError: what lies in its place is no file.
         """
         with ExitStack() as unless_taken:
-            self._file = os.open(self._path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+            self._file = self._open()
             unless_taken.callback(os.close, self._file)
             try:
                 fcntl.flock(self._file, fcntl.LOCK_EX | fcntl.LOCK_NB)
@@ -124,6 +125,14 @@ class DaemonLock:
 
     def __exit__(self, *_: object) -> None:
         os.close(self._file)
+
+    def _open(self) -> int:
+        """Open the file without following a link: what it points to would be emptied."""
+        flags = os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
+        try:
+            return os.open(self._path, flags, 0o600)
+        except OSError as error:
+            raise ConfigError(f"{self._path} cannot be locked ({error.strerror}): remove it") from error
 
 
 def raise_file_limit() -> None:

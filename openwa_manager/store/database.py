@@ -45,6 +45,7 @@ _PRAGMAS = (
     "PRAGMA fullfsync = 1",  # macOS only: a plain fsync there leaves the data in the drive's cache
     "PRAGMA checkpoint_fullfsync = 1",
     "PRAGMA foreign_keys = ON",
+    "PRAGMA secure_delete = ON",  # what is deleted, keys and messages, is overwritten on the disk
     "PRAGMA journal_size_limit = 67108864",
 )
 
