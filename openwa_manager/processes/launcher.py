@@ -22,9 +22,9 @@ from openwa_manager.processes import marks
 from openwa_manager.processes.exits import SWEEP_S
 from openwa_manager.processes.exits.exit_watcher import ExitWatcher, system_source
 from openwa_manager.processes.locks import SessionLocks
-from openwa_manager.processes.occupants import Recognizes, find_holder, find_occupants, owned_by
 from openwa_manager.processes.profiles import clear_stale_locks
 from openwa_manager.processes.reading.identity import boot_id, identity_of, is_alive
+from openwa_manager.processes.reading.occupants import Recognizes, find_holder, find_occupants, owned_by
 from openwa_manager.processes.reading.table import read_tagged_processes
 from openwa_manager.processes.sockets import socket_directory
 from openwa_manager.processes.tree import MembersOf, TreeTerminator
