@@ -184,7 +184,7 @@ class Settings(BaseModel):
     engine: EngineName = registry.OPENWA
     engine_ports: Ports = PortRange(28100, 29099)
     engine_env: Table = Field(default_factory=dict)
-    openwa_home: RealPath = Path("~/openwa")
+    openwa_home: AbsolutePath = Path("~/openwa")
     node: Annotated[str, Field(min_length=1)] = "node"
     engine_type: Literal["baileys", "whatsapp-web.js"] = "baileys"
     command_argv: Words = ()

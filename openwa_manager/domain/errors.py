@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator
 
-from openwa_manager.domain.session.owner import LockHeld, OwnedBy
+from openwa_manager.domain.session.launch_facts import LockHeld, OwnedBy
 
 
 class OpenwaManagerError(Exception):
@@ -83,6 +83,10 @@ class EngineDataLostError(LaunchFailedError):
     """The files that hold the session's account are gone, so no engine is launched by itself."""
 
     code = "engine_data_lost"
+
+
+class ProgramMissingError(LaunchFailedError):
+    """The engine's program, or what runs it, is not there or not fit; it may come."""
 
 
 class PortInUseError(LaunchFailedError):

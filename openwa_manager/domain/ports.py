@@ -181,6 +181,14 @@ class Engine(Protocol):
         """Return the variables this kind sets itself, which no session may set."""
         ...
 
+    async def require_program(self) -> None:
+        """Return if what this kind runs is there.
+
+        Raises:
+            ProgramMissingError: it is not; the message says what to do.
+        """
+        ...
+
     async def plan(self, session: Session, launch: Launch, directory: Path) -> LaunchPlan:
         """Return how to start this launch.
 

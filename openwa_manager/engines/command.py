@@ -9,7 +9,7 @@ from pathlib import Path
 import aiohttp
 
 from openwa_manager.domain.delivery.events import Json, is_passed_through
-from openwa_manager.domain.errors import EngineError, EngineTimeoutError, LaunchFailedError
+from openwa_manager.domain.errors import EngineError, EngineTimeoutError, ProgramMissingError
 from openwa_manager.domain.isolation import Isolation, Needs
 from openwa_manager.domain.ports import Capabilities, LaunchPlan, Report
 from openwa_manager.domain.session.session import Launch, LaunchId, Session, SessionId
@@ -52,11 +52,19 @@ class CommandEngine:
         self.env_names = ENV_NAMES.union(setup.env)
         self._answered: dict[SessionId, LaunchId] = {}
 
+    async def require_program(self) -> None:
+        """Return if the program is there.
+
+        Raises:
+            ProgramMissingError: none is set, or it cannot be executed.
+        """
+        self._program()
+
     async def plan(self, session: Session, launch: Launch, directory: Path) -> LaunchPlan:
         """Return how to start this launch.
 
         Raises:
-            LaunchFailedError: no program is set, or it cannot be executed.
+            ProgramMissingError: no program is set, or it cannot be executed.
         """
         context = self._setup.engine_context
         facts = {
@@ -90,10 +98,10 @@ class CommandEngine:
 
     def _program(self) -> str:
         if not self._setup.argv:
-            raise LaunchFailedError("the engine `command` needs a program: set `command_argv`")
+            raise ProgramMissingError("the engine `command` needs a program: set `command_argv`")
         program = shutil.which(self._setup.argv[0], path=self._setup.engine_context.environ.get("PATH"))
         if program is None:
-            raise LaunchFailedError(f"{self._setup.argv[0]} cannot be executed: correct `command_argv`")
+            raise ProgramMissingError(f"{self._setup.argv[0]} cannot be executed: correct `command_argv`")
         return str(Path(program).absolute())
 
     async def bring_up(self, session: Session, launch: Launch, report: Report) -> None:

@@ -132,6 +132,14 @@ class OpenwaEngine:
             _, clients = self._clients.popitem()
             await clients.close()
 
+    async def require_program(self) -> None:
+        """Return if node and the OpenWA build are there.
+
+        Raises:
+            ProgramMissingError: one is missing or too old; the message says what to do.
+        """
+        await self._setup.program.argv()
+
     async def plan(self, session: Session, launch: Launch, directory: Path) -> LaunchPlan:
         """Return how to start this launch; hands a changed proxy on.
 

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
 
-from openwa_manager.domain.errors import LaunchFailedError
+from openwa_manager.domain.errors import ProgramMissingError
 from openwa_manager.engines.versions import Build, Version, build_in, parsed, shown
 
 NODE_PLACES = (Path("/opt/homebrew/bin"), Path("/usr/local/bin"))
@@ -31,7 +31,7 @@ class Program(Protocol):
         """Return how it is run.
 
         Raises:
-            LaunchFailedError: a requirement is missing; the message says what to do.
+            ProgramMissingError: a requirement is missing; the message says what to do.
         """
         ...
 
@@ -79,7 +79,7 @@ class NodeProgram:
         """Return `node --require <shim> <home>/dist/main`; the version of an unchanged node is asked for once.
 
         Raises:
-            LaunchFailedError: node is missing or too old, or OpenWA is not built.
+            ProgramMissingError: node is missing or too old, or OpenWA is not built.
         """
         node = await self.node()
         await asyncio.to_thread(self._require_build)
@@ -97,7 +97,7 @@ class NodeProgram:
         """Return the node that runs OpenWA.
 
         Raises:
-            LaunchFailedError: it is missing, or older than the build asks for.
+            ProgramMissingError: it is missing, or older than the build asks for.
         """
         oldest = (await self.build()).oldest_node
         node = await asyncio.to_thread(self._find, oldest)
@@ -107,7 +107,7 @@ class NodeProgram:
             self._asked = seen
         if self._version < oldest:
             message = f"{node} is v{shown(self._version)}, this OpenWA needs Node.js {shown(oldest)} or later"
-            raise LaunchFailedError(f"{message}: install it or set `node`")
+            raise ProgramMissingError(f"{message}: install it or set `node`")
         return node
 
     def _find(self, oldest: Version) -> Path:
@@ -115,13 +115,13 @@ class NodeProgram:
         found = shutil.which(self._node, path=places)
         if found is None:
             advice = f"install Node.js {shown(oldest)} or later, or set `node` to its path"
-            raise LaunchFailedError(f"{self._node} was not found in {places}: {advice}")
+            raise ProgramMissingError(f"{self._node} was not found in {places}: {advice}")
         return Path(found).absolute()  # not resolved: version managers dispatch on the name of a link
 
     def _require_build(self) -> None:
         if not self._main.with_suffix(".js").is_file():
             message = f"{self._main}.js is missing: run `npm ci && npm run build` in {self._home}, or set `openwa_home`"
-            raise LaunchFailedError(message)
+            raise ProgramMissingError(message)
 
 
 async def _version_of(node: Path, oldest: Version) -> Version:
@@ -129,7 +129,7 @@ async def _version_of(node: Path, oldest: Version) -> Version:
     version = parsed(output)
     if version is None:
         advice = f"set `node` to a Node.js {shown(oldest)} or later"
-        raise LaunchFailedError(f"{node} --version said {output!r}: {advice}")
+        raise ProgramMissingError(f"{node} --version said {output!r}: {advice}")
     return version
 
 
@@ -137,12 +137,12 @@ async def _output_of(node: Path) -> str:
     try:
         process = await asyncio.create_subprocess_exec(node, "--version", stdin=DEVNULL, stdout=PIPE, stderr=DEVNULL)
     except OSError as error:
-        raise LaunchFailedError(f"{node} cannot be executed ({error.strerror}): set `node`") from error
+        raise ProgramMissingError(f"{node} cannot be executed ({error.strerror}): set `node`") from error
     try:
         async with asyncio.timeout(_VERSION_TIMEOUT_S):
             output, _ = await process.communicate()
     except TimeoutError as error:
-        raise LaunchFailedError(f"{node} --version did not answer within {_VERSION_TIMEOUT_S:.0f} s") from error
+        raise ProgramMissingError(f"{node} --version did not answer within {_VERSION_TIMEOUT_S:.0f} s") from error
     finally:
         if process.returncode is None:  # it hangs, or nobody wants to know any more
             process.kill()

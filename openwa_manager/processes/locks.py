@@ -12,7 +12,7 @@ from functools import cache
 from pathlib import Path
 
 from openwa_manager.domain.errors import LaunchFailedError, OwnedElsewhereError
-from openwa_manager.domain.session.owner import LockHeld
+from openwa_manager.domain.session.launch_facts import LockHeld
 from openwa_manager.domain.session.session import LaunchId, SessionId
 
 #: Node closes inherited descriptors up to this number in the programs it starts; shells hand every one on (measured).

@@ -20,7 +20,7 @@ from openwa_manager.domain.errors import (
     OwnedElsewhereError,
     StorageFullError,
 )
-from openwa_manager.domain.session.owner import LockHeld
+from openwa_manager.domain.session.launch_facts import LockHeld
 from tests.api.world import World
 
 AnswerTo = Callable[[Exception], Awaitable[aiohttp.ClientResponse]]

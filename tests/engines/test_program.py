@@ -9,7 +9,8 @@ from pathlib import Path
 
 import pytest
 
-from openwa_manager.domain.errors import LaunchFailedError
+from openwa_manager.config import Settings
+from openwa_manager.domain.errors import LaunchFailedError, ProgramMissingError
 from openwa_manager.engines.program import LOOPBACK_SHIM, FixedProgram, NodeProgram
 from tests.fakes.ports import free_ports
 
@@ -241,3 +242,20 @@ def test_behind_the_shim_every_port_is_opened_on_loopback_only(tmp_path: Path) -
     ).stdout
 
     assert sorted(output.split()) == ["127.0.0.1"] * 6 + ["pipe"]
+
+
+async def test_a_release_link_that_moved_leads_to_the_new_build(tmp_path: Path, built: Path) -> None:
+    fake_node(tmp_path, "echo v24.0.0")
+    current, newer = tmp_path / "current", tmp_path / "newer"
+    current.symlink_to(built)
+    home = Settings(home=tmp_path / "home", openwa_home=current).openwa_home
+    program = NodeProgram("node", home, path_of(tmp_path))
+    await program.argv()
+
+    shutil.move(built, newer)
+    with pytest.raises(ProgramMissingError):
+        await program.argv()
+    current.unlink()
+    current.symlink_to(newer)
+
+    assert Path(f"{(await program.argv())[-1]}.js").resolve() == newer / "dist" / "main.js"

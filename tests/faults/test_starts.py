@@ -1,10 +1,12 @@
 """Many starts at once, and starts for which the host has no room."""
 
+import json
 import os
 import signal
 import sqlite3
 from collections.abc import Callable
 from contextlib import closing
+from pathlib import Path
 
 import pytest
 
@@ -125,3 +127,16 @@ def test_a_row_that_cannot_be_read_keeps_neither_the_daemon_nor_another_session_
     assert (damaged["status"], reason_of(daemon, "damaged")["code"]) == ("failed", "internal_error")
     daemon.ask("POST", "/v1/sessions/damaged/start")
     daemon.until("damaged", "connected")
+
+
+def test_a_session_whose_program_was_missing_starts_once_it_is_there(serve: Serve, tmp_path: Path) -> None:
+    program = tmp_path / "engine"
+    daemon = serve(settings={"COMMAND_ARGV": json.dumps([str(program)]), "ENGINE": "command"})
+    daemon.create("acme", engine="command")
+    daemon.until("acme", "failed")
+    assert (reason_of(daemon)["code"], daemon.registry()) == ("launch_failed", {})
+
+    program.write_text("#!/bin/sh\nexec sleep 1000\n")
+    program.chmod(0o755)
+
+    eventually(lambda: daemon.registry().get("acme"))

@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from openwa_manager.domain.errors import OwnedElsewhereError
-from openwa_manager.domain.session.owner import OwnedBy
+from openwa_manager.domain.session.launch_facts import OwnedBy
 from openwa_manager.domain.session.session import Exit, LaunchId, SessionId
 from openwa_manager.host.foreign.engine_files import EngineFiles
 from openwa_manager.processes.launcher import HostLauncher

@@ -92,6 +92,11 @@ class Forget:
     keep_data: bool
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AwaitProgram:
+    """Report when the program that was missing is there."""
+
+
 Command = (
     Enqueue
     | Dequeue
@@ -106,4 +111,5 @@ Command = (
     | CheckCredentials
     | ForgetCredentials
     | Forget
+    | AwaitProgram
 )

@@ -3,8 +3,9 @@
 from dataclasses import replace
 from typing import assert_never
 
-from openwa_manager.domain.session.commands import BringUp, Dequeue, End, Forget, Spawn, Sweep, WatchExit
+from openwa_manager.domain.session.commands import AwaitProgram, BringUp, Dequeue, End, Forget, Spawn, Sweep, WatchExit
 from openwa_manager.domain.session.context import Announcement, Context, Dropped, Outcome
+from openwa_manager.domain.session.launch_facts import ProgramMissing
 from openwa_manager.domain.session.reasons import (
     DataLost,
     HostLimitReached,
@@ -37,6 +38,7 @@ from openwa_manager.domain.session.stimuli import (
     LaunchFailed,
     LaunchPostponed,
     ProcessExited,
+    ProgramFound,
     RemovalHindered,
     Resumed,
     SlotDelayed,
@@ -101,7 +103,20 @@ def launch_failed(stimulus: LaunchFailed, context: Context) -> Outcome:
     """Give up for now, or take the asked-for end as reached."""
     if context.session.process is ProcessState.STOPPING:
         return _after_end(context, Exit())
-    return failed(context, stimulus.code, stimulus.facts)
+    outcome = failed(context, stimulus.code, stimulus.facts)
+    return outcome.then(AwaitProgram()) if isinstance(stimulus.facts, ProgramMissing) else outcome
+
+
+def program_found(stimulus: ProgramFound, context: Context) -> Outcome | Dropped:
+    """Start a session that failed for want of its program."""
+    del stimulus
+    if not _lacks_program(context.session):
+        return Dropped(why="it failed for another reason")
+    return restarted(context, ReasonCode.LAUNCH_FAILED)
+
+
+def _lacks_program(session: Session) -> bool:
+    return session.reason is not None and isinstance(session.reason.facts, ProgramMissing)
 
 
 def launch_postponed(stimulus: LaunchPostponed, context: Context) -> Outcome | Dropped:
@@ -244,6 +259,8 @@ def resumed(stimulus: Resumed, context: Context) -> Outcome | Dropped:
             return _resume_ending(session, stimulus)
         case ProcessState.STARTING | ProcessState.RUNNING:
             return _adopt(context, stimulus) or _replace_dead(context, stimulus)
+        case ProcessState.FAILED if _lacks_program(session):
+            return Outcome(session=session, commands=(AwaitProgram(),))
         case ProcessState.BACKOFF | ProcessState.FAILED:
             return Outcome(session=session)  # nothing new, but taken up: its deadline is armed again
         case _:

@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import StrEnum
 
-from openwa_manager.domain.session.owner import LockHeld, OwnedBy
+from openwa_manager.domain.session.launch_facts import LockHeld, OwnedBy, ProgramMissing
 
 
 class ReasonCode(StrEnum):
@@ -345,6 +345,7 @@ Facts = (
     | Rebuilt
     | OwnedBy
     | LockHeld
+    | ProgramMissing
     | RowUnreadable
 )
 

@@ -119,6 +119,11 @@ class LaunchPostponed(LaunchObservation):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class ProgramFound(Observation):
+    """The program for want of which the last launch failed is there now."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class CredentialsRestored(LaunchObservation):
     """Broken credentials were replaced by the kept copy before this launch began."""
 

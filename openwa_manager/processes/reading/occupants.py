@@ -9,7 +9,7 @@ from pathlib import Path
 
 import psutil
 
-from openwa_manager.domain.session.owner import OwnedBy
+from openwa_manager.domain.session.launch_facts import OwnedBy
 from openwa_manager.domain.session.session import Identity, LaunchId
 from openwa_manager.processes.reading.identity import environment_of
 from openwa_manager.processes.reading.table import EngineTag, Process, TaggedProcessTable

@@ -14,9 +14,11 @@ from openwa_manager.domain.errors import (
     FilesStuckError,
     LaunchFailedError,
     OwnedElsewhereError,
+    ProgramMissingError,
 )
 from openwa_manager.domain.ports import KeepsCredentials, KeepsData, LaunchPlan, Target
 from openwa_manager.domain.session.commands import (
+    AwaitProgram,
     BringUp,
     CheckCredentials,
     Command,
@@ -32,6 +34,7 @@ from openwa_manager.domain.session.commands import (
     Sweep,
     WatchExit,
 )
+from openwa_manager.domain.session.launch_facts import ProgramMissing
 from openwa_manager.domain.session.link import is_paired
 from openwa_manager.domain.session.reasons import DataLoss, DataLost, NotRemoved, ReasonCode, Words
 from openwa_manager.domain.session.session import Identity, Launch, LaunchId, ProcessState, Session
@@ -46,6 +49,7 @@ from openwa_manager.domain.session.stimuli import (
     LaunchFailed,
     LaunchPostponed,
     ProcessExited,
+    ProgramFound,
     RemovalHindered,
 )
 from openwa_manager.processes.host_limits import limit_of
@@ -60,6 +64,8 @@ _log = structlog.get_logger()
 _PORT_TAKEN = "EADDRINUSE"
 #: How long to wait before the next try at a launch for which the host had run out of something.
 _LAUNCH_RETRY_S = 1.0
+#: How often it is looked whether a program that was missing is there.
+_PROGRAM_LOOK_S = 5.0
 _RETRY_FIRST_S, _RETRY_MAX_S = 0.5, 15.0
 #: How often it is looked whether somebody else's engine has left a directory that is to be removed.
 _OWNED_RETRY_S = 2.0
@@ -98,7 +104,9 @@ class Executor:
             case _:
                 tasks.create_task(self._do(command))
 
-    async def _do(self, command: Spawn | End | Sweep | Forget | RemoveQr | KeepCredentials | ForgetCredentials) -> None:
+    async def _do(
+        self, command: AwaitProgram | Spawn | End | Sweep | Forget | RemoveQr | KeepCredentials | ForgetCredentials
+    ) -> None:
         match command:
             case RemoveQr(sha256=sha256):
                 await self._remove_qr(sha256)
@@ -112,6 +120,8 @@ class Executor:
             case Forget(keep_data=keep_data):
                 async with self._sweeping:
                     await self._forget(keep_data=keep_data)
+            case AwaitProgram():
+                await self._await_program()
             case KeepCredentials() | ForgetCredentials():
                 await self._update_credentials(command)
             case _:
@@ -239,6 +249,18 @@ class Executor:
         if (await engine.inspect_data(self._current(), self._directory)).directory is None:
             raise EngineDataLostError(DataLost(loss=DataLoss.DIRECTORY_REMOVED).sentence)
 
+    async def _await_program(self) -> None:
+        """Report once the program that was missing is there; nobody waits for it any more once the session goes on."""
+        clock, count = self._dependencies.clock, self._current().launch_count
+        while True:
+            await clock.sleep_until(clock.now().boot_s + _PROGRAM_LOOK_S)
+            session = self._current()
+            if session.process is not ProcessState.FAILED or session.launch_count != count:
+                return None
+            with suppress(LaunchFailedError):
+                await self._dependencies.engine_of(session).require_program()
+                return self._tell(ProgramFound())
+
     async def _update_credentials(self, command: KeepCredentials | ForgetCredentials) -> None:
         session = self._current()
         engine = self._dependencies.engine_of(session)
@@ -352,6 +374,9 @@ def _process_of(session: Session) -> tuple[LaunchId, Identity | None] | None:
 
 
 def _launch_failed(launch: Launch, error: Exception) -> LaunchFailed:
+    if isinstance(error, ProgramMissingError):
+        missing = ProgramMissing(text=str(error))
+        return LaunchFailed(launch_id=launch.launch_id, code=ReasonCode.LAUNCH_FAILED, facts=missing)
     if isinstance(error, OwnedElsewhereError):
         return LaunchFailed(launch_id=launch.launch_id, code=ReasonCode.OWNED_ELSEWHERE, facts=error.owner)
     code = ReasonCode.ENGINE_DATA_LOST if isinstance(error, EngineDataLostError) else ReasonCode.LAUNCH_FAILED

@@ -18,7 +18,7 @@ from openwa_manager.domain.errors import (
     SessionNotFoundError,
 )
 from openwa_manager.domain.foreign_path import of_session
-from openwa_manager.domain.session.owner import LockHeld, OwnedBy
+from openwa_manager.domain.session.launch_facts import LockHeld, OwnedBy
 from openwa_manager.domain.session.session import Launch, ProcessState, Session, SessionId, Spec, is_session_id
 from openwa_manager.domain.session.stimuli import (
     DeleteRequested,

@@ -6,8 +6,8 @@ import pytest
 
 from openwa_manager.domain.session.commands import Dequeue, End, Forget
 from openwa_manager.domain.session.context import Dropped, Refused
+from openwa_manager.domain.session.launch_facts import OwnedBy
 from openwa_manager.domain.session.lifecycle import Decided
-from openwa_manager.domain.session.owner import OwnedBy
 from openwa_manager.domain.session.reasons import NotRemoved, ReasonCode
 from openwa_manager.domain.session.session import After, Desired, Status
 from openwa_manager.domain.session.stimuli import (

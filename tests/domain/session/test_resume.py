@@ -4,11 +4,12 @@ from dataclasses import replace
 
 import pytest
 
-from openwa_manager.domain.session.commands import BringUp, End, Enqueue, Forget, Spawn, Sweep, WatchExit
+from openwa_manager.domain.session.commands import AwaitProgram, BringUp, End, Enqueue, Forget, Spawn, Sweep, WatchExit
 from openwa_manager.domain.session.context import Dropped
+from openwa_manager.domain.session.launch_facts import ProgramMissing
 from openwa_manager.domain.session.reasons import ReasonCode
 from openwa_manager.domain.session.session import Desired, LinkState, ProcessState, Restarts, Status
-from openwa_manager.domain.session.stimuli import DeleteRequested, LinkReport, StopRequested
+from openwa_manager.domain.session.stimuli import DeleteRequested, LaunchFailed, LinkReport, ProgramFound, StopRequested
 from tests.domain.session.driver import (
     Driver,
     Make,
@@ -288,3 +289,35 @@ def test_a_resumed_session_that_wants_to_run_is_not_left_stopped() -> None:
     driver.resume(is_alive=False)
 
     assert (driver.session.process, driver.session.link) == (ProcessState.STARTING, LinkState.UNKNOWN)
+
+
+def lacking_program() -> Driver:
+    driver = spawning()
+    missing = ProgramMissing(text="node was not found")
+    driver.send(LaunchFailed(launch_id=driver.launch_id, code=ReasonCode.LAUNCH_FAILED, facts=missing))
+    return driver
+
+
+def test_a_session_that_lacks_its_program_waits_for_it_also_under_a_new_daemon() -> None:
+    driver = lacking_program()
+    assert driver.done(AwaitProgram) == [AwaitProgram()]
+
+    driver.resume(is_alive=False, at_daemon_start=True)
+
+    assert AwaitProgram() in driver.commands
+
+
+def test_a_session_is_started_once_its_program_is_there() -> None:
+    driver = lacking_program()
+
+    driver.send(ProgramFound())
+
+    assert driver.session.process is ProcessState.STARTING
+
+
+def test_a_program_that_is_there_starts_no_session_that_failed_otherwise() -> None:
+    driver = failed()
+
+    driver.send(ProgramFound())
+
+    assert isinstance(driver.answer, Dropped)

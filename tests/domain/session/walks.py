@@ -7,6 +7,7 @@ from hypothesis import strategies as st
 from openwa_manager.domain.delivery.events import UNNUMBERED, Event
 from openwa_manager.domain.session.commands import Spawn
 from openwa_manager.domain.session.context import Dropped, Refused
+from openwa_manager.domain.session.launch_facts import ProgramMissing
 from openwa_manager.domain.session.lifecycle import TRANSITIONS, Decided
 from openwa_manager.domain.session.link import LINKS
 from openwa_manager.domain.session.reasons import HostLimit, ReasonCode, Restriction, Words
@@ -47,6 +48,7 @@ from openwa_manager.domain.session.stimuli import (
     MessageAcknowledged,
     Observation,
     ProcessExited,
+    ProgramFound,
     QrProduced,
     RemovalHindered,
     Request,
@@ -140,7 +142,12 @@ words = st.one_of(
 )
 of_launch = words | st.one_of(
     st.builds(Launched, launch_id=HERE, identity=st.integers(1, 9).map(an_identity)),
-    st.builds(LaunchFailed, launch_id=HERE, code=st.sampled_from(ReasonCode), facts=st.builds(Words, text=texts)),
+    st.builds(
+        LaunchFailed,
+        launch_id=HERE,
+        code=st.sampled_from(ReasonCode),
+        facts=st.builds(Words, text=texts) | st.builds(ProgramMissing, text=texts),
+    ),
     st.builds(LaunchPostponed, launch_id=HERE, limit=st.sampled_from(HostLimit)),
     st.builds(ProcessExited, launch_id=HERE, exit=exits, port_was_taken=st.booleans()),
     st.builds(EngineEnded, launch_id=HERE, exit=exits),
@@ -153,6 +160,7 @@ of_no_launch = st.one_of(
     st.just(DirectoryRemoved()),
     st.builds(RemovalHindered, code=st.just(ReasonCode.REQUESTED), facts=st.builds(Words, text=texts)),
     st.just(SupervisionFailed()),
+    st.just(ProgramFound()),
     st.builds(DeadlinePassed, deadline=st.sampled_from(Deadline)),
 )
 pauses_s = st.sampled_from([0.0, 0.5, 21.0, 61.0, 200.0, 2000.0])

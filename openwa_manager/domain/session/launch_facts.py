@@ -1,4 +1,4 @@
-"""Facts about who has a session's directory that is not ours; `reasons` says them to people."""
+"""Facts about what keeps an engine from being launched; `reasons` says them to people."""
 
 from dataclasses import dataclass
 
@@ -29,3 +29,18 @@ class LockHeld:
     def sentence(self) -> str:
         """Return it for people."""
         return f"a live process holds {self.path} (`fuser -v {self.path}` names it); end it, then try again"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ProgramMissing:
+    """The engine's program, or what runs it, is not there or not fit; the session is started once it is.
+
+    `text` says what is missing and what to do.
+    """
+
+    text: str
+
+    @property
+    def sentence(self) -> str:
+        """Return it for people."""
+        return self.text
