@@ -262,6 +262,10 @@ class KeepsCredentials(Protocol):
         """Tell whether the credentials are broken and a whole copy is kept."""
         ...
 
+    async def find_set_aside(self, session: Session, directory: Path) -> str | None:
+        """Return where the engine itself put credentials that it could not read; None when it did not."""
+        ...
+
     async def restore_credentials(self, session: Session, directory: Path) -> bool:
         """Put the kept copy in place of broken credentials, once; tell whether that was done. No engine may run."""
         ...

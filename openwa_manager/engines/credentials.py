@@ -4,6 +4,7 @@ baileys writes `creds.json` in place, so a crash can leave half of it. All funct
 is connected, restore only while no engine runs in the directory.
 """
 
+import re
 from contextlib import suppress
 
 from pydantic import BaseModel
@@ -12,7 +13,7 @@ from openwa_manager.domain import foreign_json
 from openwa_manager.domain.foreign_path import ForeignPath
 from openwa_manager.domain.session.session import SessionId
 from openwa_manager.engines.mapping import inner_name
-from openwa_manager.host.foreign.opening import plain_status_of, read_file
+from openwa_manager.host.foreign.opening import names_in, plain_status_of, read_file
 from openwa_manager.host.foreign.trees import remove
 from openwa_manager.host.foreign.writing import move, write_file
 
@@ -25,6 +26,9 @@ _MAX_BYTES = 1 << 20
 #: that is not it.
 _KEY_FILE = ("data", ".api-key")
 _KEY_MAX_CHARS = 200
+
+
+_SET_ASIDE = re.compile(r"corrupt-(\d{1,16})-[\w.-]{1,64}")
 
 
 class _Account(BaseModel):
@@ -55,6 +59,16 @@ def can_restore_credentials(directory: ForeignPath, session_id: SessionId) -> bo
         and not _is_whole(_read(creds))
         and _is_whole(_read(directory.child(KEPT_FILE)))
     )
+
+
+def find_set_aside(directory: ForeignPath, session_id: SessionId) -> str | None:
+    """Return the newest directory into which OpenWA moved credentials that it could not read; None when there is none.
+
+    It does so since 0.24 (docs/openwa.md, Versions).
+    """
+    own = _creds(directory, session_id).parent
+    found = [match for place in (own, own.parent) for name in names_in(place) if (match := _SET_ASIDE.fullmatch(name))]
+    return max(found, key=lambda match: int(match[1]))[0] if found else None
 
 
 def restore_credentials(directory: ForeignPath, session_id: SessionId) -> bool:

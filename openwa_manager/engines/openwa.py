@@ -265,6 +265,11 @@ class OpenwaEngine:
         """Tell whether baileys' credentials are broken and a whole copy is kept."""
         return await self._in_files(credentials.can_restore_credentials, session, directory)
 
+    async def find_set_aside(self, session: Session, directory: Path) -> str | None:
+        """Return the directory with credentials that OpenWA could not read; None when there is none."""
+        find = partial(credentials.find_set_aside, of_session(directory), session.session_id)
+        return await self._files.run(session.session_id, find)
+
     async def restore_credentials(self, session: Session, directory: Path) -> bool:
         """Put the kept copy in place of broken credentials, once; tell whether that was done."""
         return await self._in_files(credentials.restore_credentials, session, directory)

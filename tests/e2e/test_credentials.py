@@ -42,3 +42,16 @@ def test_a_logout_on_the_phone_ends_the_session_and_leaves_no_copy(serve: Serve)
 
     assert not (daemon.home / "sessions" / "acme" / "creds.kept.json").exists()
     assert daemon.session("acme").body["desired"] == "stopped"
+
+
+def test_credentials_that_openwa_set_aside_itself_are_named_in_the_timeline(serve: Serve) -> None:
+    daemon, creds = paired(serve)
+
+    creds.rename(creds.with_name("kept-elsewhere"))
+    (daemon.home / "sessions" / "acme" / "creds.kept.json").unlink()
+    (creds.parent / "corrupt-1795332124000-a1b2").mkdir()
+    os.kill(daemon.registry()["acme"], signal.SIGKILL)
+
+    eventually(lambda: "set them aside" in daemon.ask("GET", "/v1/sessions/acme/why").raw.decode())
+
+    assert "corrupt-1795332124000-a1b2" in daemon.ask("GET", "/v1/sessions/acme/why").raw.decode()

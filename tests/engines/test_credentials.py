@@ -11,6 +11,7 @@ from openwa_manager.engines.credentials import (
     BROKEN_FILE,
     KEPT_FILE,
     can_restore_credentials,
+    find_set_aside,
     forget_credentials,
     keep_credentials,
     restore_credentials,
@@ -119,3 +120,15 @@ async def test_a_paired_session_with_half_its_credentials_comes_back_without_a_s
     await rig.start_again()
 
     await rig.link(LinkReport.CONNECTED)
+
+
+def test_credentials_that_openwa_set_aside_are_found_the_newest_of_them(tmp_path: Path, creds: Path) -> None:
+    assert find_set_aside(of_session(tmp_path), SESSION_ID) is None
+
+    for name in ("corrupt-1795332124000-a1b2", "corrupt-999-z", "corrupt-x-y", "other"):
+        (creds.parent / name).mkdir()
+    (creds.parent / "corrupt-1995332124000-file").touch()
+
+    assert find_set_aside(of_session(tmp_path), SESSION_ID) == "corrupt-1795332124000-a1b2"
+    (creds.parent.parent / "corrupt-1795332125000-beside").mkdir()
+    assert find_set_aside(of_session(tmp_path), SESSION_ID) == "corrupt-1795332125000-beside"

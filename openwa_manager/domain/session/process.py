@@ -29,6 +29,7 @@ from openwa_manager.domain.session.session import (
 from openwa_manager.domain.session.stimuli import (
     BringUpRefused,
     CredentialsRestored,
+    CredentialsSetAside,
     DataInspected,
     DirectoryRemoved,
     EngineEnded,
@@ -134,6 +135,12 @@ def credentials_restored(stimulus: CredentialsRestored, context: Context) -> Out
     del stimulus
     reason = context.reason(ReasonCode.CREDENTIALS_RESTORED)
     return Outcome(session=replace(context.session, reason=reason), decision="credentials restored from the kept copy")
+
+
+def credentials_set_aside(stimulus: CredentialsSetAside, context: Context) -> Outcome:
+    """Say why a paired session shows a code: its credentials could not be read, and no whole copy is kept."""
+    decision = "shows a code: the engine could not read its credentials and set them aside"
+    return Outcome(session=context.session, decision=decision).with_evidence(directory=stimulus.directory)
 
 
 def bring_up_refused(stimulus: BringUpRefused, context: Context) -> Outcome:

@@ -129,6 +129,13 @@ class CredentialsRestored(LaunchObservation):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class CredentialsSetAside(LaunchObservation):
+    """The engine could not read its credentials, and moved them into `directory` before it showed a code."""
+
+    directory: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class BringUpRefused(LaunchObservation):
     """The engine answered while it was brought up, but not as ours should; it is asked again until the deadline.
 

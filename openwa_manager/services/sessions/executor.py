@@ -41,6 +41,7 @@ from openwa_manager.domain.session.session import Identity, Launch, LaunchId, Pr
 from openwa_manager.domain.session.stimuli import (
     BringUpRefused,
     CredentialsRestored,
+    CredentialsSetAside,
     DataInspected,
     DirectoryRemoved,
     EngineEnded,
@@ -280,6 +281,8 @@ class Executor:
         try:
             if await engine.can_restore_credentials(session, self._directory):
                 self._tell(EngineFaulted(launch_id=launch.launch_id, code=ReasonCode.CREDENTIALS_RESTORED))
+            elif (name := await engine.find_set_aside(session, self._directory)) is not None:
+                self._tell(CredentialsSetAside(launch_id=launch.launch_id, directory=name))
         except (FilesStuckError, OSError) as error:
             _log.warning("credentials_not_checked", session_id=session.session_id, error=str(error))
 

@@ -3,8 +3,8 @@
 from openwa_manager.domain.session.commands import CheckCredentials, End, ForgetCredentials, KeepCredentials
 from openwa_manager.domain.session.reasons import ReasonCode
 from openwa_manager.domain.session.session import ProcessState
-from openwa_manager.domain.session.stimuli import CredentialsRestored, LinkReport, LogoutRequested
-from tests.domain.session.driver import authenticating, connected, connected_again, running, spawning
+from openwa_manager.domain.session.stimuli import CredentialsRestored, CredentialsSetAside, LinkReport, LogoutRequested
+from tests.domain.session.driver import authenticating, connected, connected_again, running, showing_code, spawning
 
 
 def test_the_credentials_are_kept_once_they_have_connected() -> None:
@@ -78,3 +78,13 @@ def test_a_ban_keeps_the_copy() -> None:
     driver.report(LinkReport.BANNED, "(403)")
 
     assert not driver.done(ForgetCredentials)
+
+
+def test_credentials_that_the_engine_set_aside_are_explained() -> None:
+    driver = showing_code()
+
+    driver.send(CredentialsSetAside(launch_id=driver.launch_id, directory="corrupt-1-a"))
+
+    (step,) = driver.steps
+    assert "set them aside" in step.decision
+    assert step.evidence == {"directory": "corrupt-1-a"}

@@ -28,6 +28,7 @@ from openwa_manager.domain.session.stimuli import (
     BringUpRefused,
     ChangeRequested,
     CredentialsRestored,
+    CredentialsSetAside,
     DataInspected,
     Deadline,
     DeadlinePassed,
@@ -135,6 +136,7 @@ words = st.one_of(
     st.builds(LinkCheckRequested, launch_id=HERE),
     st.builds(WebhooksLost, launch_id=HERE, events=st.just(("message.ack", "message.ack"))),
     st.builds(CredentialsRestored, launch_id=HERE),
+    st.builds(CredentialsSetAside, launch_id=HERE, directory=texts),
     st.builds(
         DataInspected, launch_id=HERE, data=st.builds(DataState, directory=st.sampled_from([None, "1:1", "1:2"]))
     ),
