@@ -1,5 +1,6 @@
 """One engine per session's directory, whichever daemon started it, and also if somebody started it by hand."""
 
+import json
 import os
 import signal
 import subprocess
@@ -45,6 +46,14 @@ def reason_of(daemon: Daemon) -> Mapping[str, Json]:
     return reason if isinstance(reason, dict) else {}
 
 
+def engines_finding(daemon: Daemon) -> str:
+    """Return what the doctor says of engines that are not ours."""
+    argv = [sys.executable, "-m", "openwa_manager", "doctor", "--home", str(daemon.home), "--json"]
+    environ = {"PATH": os.environ["PATH"], "HOME": str(daemon.home)}
+    told = subprocess.run(argv, env=environ, capture_output=True, text=True, timeout=60, check=False).stdout
+    return json.dumps(next(each for each in json.loads(told)["checks"] if each["name"] == "engines"))
+
+
 def test_a_daemon_with_another_home_takes_the_live_engine_over(serve: Serve, tmp_path: Path) -> None:
     sessions = {"SESSIONS_PATH": str(tmp_path / "sessions")}
     first = serve(settings=sessions, engine_env=SCANNED)
@@ -82,7 +91,9 @@ def test_beside_an_engine_that_was_started_by_hand_none_is_started(stopped: Daem
         assert f"kill {pid}" in str(reason_of(stopped)["detail"])
         assert "openwa_manager.simulator" in str(reason_of(stopped)["detail"])
         assert stopped.registry() == {}
+        assert f"kill {pid}" in engines_finding(stopped)
 
+    assert "fail" not in engines_finding(stopped)
     stopped.ask("POST", "/v1/sessions/acme/start")
     stopped.until("acme", "connected")
 

@@ -11,6 +11,7 @@ from openwa_manager.domain.errors import ConfigError
 from openwa_manager.engines import registry
 from openwa_manager.engines.program import NodeProgram
 from openwa_manager.host import capacity
+from openwa_manager.host.home import Home
 from openwa_manager.processes.confinement.support import system_support
 from openwa_manager.store.backup.read_only import SQLITE_VERSION
 
@@ -32,6 +33,8 @@ def examine(home: Path, environ: Mapping[str, str]) -> Iterator[Finding]:
 
 def _settled(settings: Settings, environ: Mapping[str, str]) -> Iterator[Finding]:
     yield daemon_checks.check_database(settings.home / "manager.db")
+    home = Home(root=settings.home, sessions=settings.sessions_root)
+    yield daemon_checks.check_owners(home, settings.command_argv)
     yield host_checks.check_memory(capacity.free_memory_bytes(), settings.min_free_memory_bytes)
     yield host_checks.check_disk(settings.sessions_root, settings.min_free_disk_bytes)
     if settings.engine == registry.OPENWA:

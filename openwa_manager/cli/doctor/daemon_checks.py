@@ -6,7 +6,8 @@ import os
 import pwd
 import socket
 import ssl
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, cast
 from urllib.parse import urlsplit
@@ -18,7 +19,12 @@ from openwa_manager.cli.errors import CommandFailedError, NotReachableError
 from openwa_manager.config.settings import SOCKET_PATH_MAX_BYTES, Address, longest_socket_path
 from openwa_manager.domain.errors import LaunchFailedError, StoreDamagedError
 from openwa_manager.engines.program import NodeProgram
+from openwa_manager.engines.registry import is_engine
 from openwa_manager.engines.versions import TESTED, Capability, build_in, can, routes_in, shown
+from openwa_manager.host.clock import SystemClock
+from openwa_manager.host.home import Home
+from openwa_manager.processes.locks import SessionLocks
+from openwa_manager.processes.reading.occupants import find_strangers
 from openwa_manager.store.backup.read_only import count_sessions
 
 if TYPE_CHECKING:
@@ -87,6 +93,20 @@ def check_database(path: Path) -> Finding:
     except StoreDamagedError as error:
         return Finding("database", "fail", f"{path}: {error}", advice)
     return Finding("database", "ok", f"whole, {count} sessions")
+
+
+def check_owners(home: Home, command_argv: Sequence[str]) -> Finding:
+    """Check that in no session's directory an engine runs that this program did not start."""
+    if not home.locks.is_dir():  # nothing is made here: whoever asks may be another user
+        return Finding("engines", "ok", "none was started yet")
+    locks, recognizes = SessionLocks(home.locks, home.former_locks), partial(is_engine, command_argv=command_argv)
+    strangers = find_strangers(home.sessions, locks, recognizes)
+    if not strangers:
+        return Finding("engines", "ok", "in no session's directory runs one that is not ours")
+    now = SystemClock().now().at
+    shown = "; ".join(f"{session_id}: {each.owned_by(now).sentence}" for session_id, each in strangers.items())
+    pids = " ".join(str(each.identity.pid) for each in strangers.values())
+    return Finding("engines", "fail", shown, f"kill {pids}")
 
 
 def check_node(program: NodeProgram) -> Finding:

@@ -10,9 +10,10 @@ from pathlib import Path
 import psutil
 
 from openwa_manager.domain.session.launch_facts import OwnedBy
-from openwa_manager.domain.session.session import Identity, LaunchId
+from openwa_manager.domain.session.session import Identity, LaunchId, SessionId, is_session_id
+from openwa_manager.processes.locks import SessionLocks
 from openwa_manager.processes.reading.identity import environment_of
-from openwa_manager.processes.reading.table import EngineTag, Process, TaggedProcessTable
+from openwa_manager.processes.reading.table import EngineTag, Process, TaggedProcessTable, read_tagged_processes
 
 #: Tells from arguments and environment whether a process is an engine of any kind, whoever started it.
 Recognizes = Callable[[Sequence[str], Mapping[str, str]], bool]
@@ -63,6 +64,22 @@ def find_occupants(table: TaggedProcessTable, directory: Path, recognizes: Recog
         for tag, process in about
         if _is_engine(tag, process, recognizes)
     ]
+
+
+def find_strangers(sessions_root: Path, locks: SessionLocks, recognizes: Recognizes) -> dict[SessionId, Occupant]:
+    """Return the engines in sessions' directories that were not started by the last launch there, one for a session.
+
+    One that holds a lock of an earlier version is none. Blocks, for about a millisecond per session.
+    """
+    table, found = read_tagged_processes(), dict[SessionId, Occupant]()
+    for directory in sorted(each for each in sessions_root.iterdir() if is_session_id(each.name)):
+        session_id = SessionId(directory.name)
+        last = locks.launch_of(session_id)
+        is_former = last is None and locks.is_held(session_id)
+        for occupant in find_occupants(table, directory, recognizes):
+            if occupant.launch_id is None or (occupant.launch_id != last and not is_former):
+                found.setdefault(session_id, occupant)
+    return found
 
 
 def _is_engine(tag: EngineTag, process: Process, recognizes: Recognizes) -> bool:
