@@ -2,7 +2,7 @@
 
 import json
 import sqlite3
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from functools import lru_cache
 
 from openwa_manager.domain import foreign_json
@@ -37,6 +37,23 @@ def json_texts(stored: str) -> tuple[str, ...]:
     """Return the strings of an array in a JSON column."""
     value = foreign_json.parse(stored)
     return tuple(each for each in value if isinstance(each, str)) if isinstance(value, list) else ()
+
+
+#: How much the rows of one page may hold together.
+PAGE_MAX_BYTES = 8 << 20
+
+
+def within(
+    rows: Iterable[sqlite3.Row], size_of: Callable[[sqlite3.Row], int], max_bytes: int = PAGE_MAX_BYTES
+) -> tuple[list[sqlite3.Row], bool]:
+    """Return the first rows that fit, at least one, and whether there are others; those are not read."""
+    fitting: list[sqlite3.Row] = []
+    for row in rows:
+        max_bytes -= size_of(row)
+        if max_bytes < 0 and fitting:
+            return fitting, True
+        fitting.append(row)
+    return fitting, False
 
 
 def query(connection: sqlite3.Connection, sql: str, parameters: Sequence[Column] | Row = ()) -> sqlite3.Cursor:

@@ -48,7 +48,7 @@ async def test_whatever_was_acknowledged_survives_a_kill(tmp_path: Path, count: 
     acknowledged += [line async for line in writer.stdout if line.endswith(b"\n")]
     await writer.wait()
     async with Database(path) as database:
-        kept = {stored.id for stored in await database.read(lambda c: read_events(c, limit=1_000_000))}
+        kept = {stored.id for stored in await database.read(lambda c: read_events(c, limit=1_000_000).events)}
         assert {line.decode().strip() for line in acknowledged} <= kept
         assert await database.read(_integrity) == "ok"
 

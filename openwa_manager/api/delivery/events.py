@@ -50,7 +50,7 @@ class EventRoutes:
     async def _answer(self, call: Call[EventsQuery], session_id: SessionId | None) -> web.StreamResponse:
         wanted, after = call.arguments, await self._beginning(call.arguments, session_id)
         if not wants_stream(call.request):
-            return await self._page(wanted, after or 0, session_id)
+            return await self._page(call, after or 0, session_id)
         position = position_in(call.request, after)
         if position is None:  # before the answer begins: whoever sees that it has begun misses nothing from then on
             position = await self._database.read(last_seq)
@@ -65,14 +65,23 @@ class EventRoutes:
         count = partial(seq_before, count=wanted.tail, types=wanted.type, session_id=session_id)
         return await self._database.read(count)
 
-    async def _page(self, wanted: EventsQuery, after: int, session_id: SessionId | None) -> web.Response:
+    async def _page(self, call: Call[EventsQuery], after: int, session_id: SessionId | None) -> web.StreamResponse:
+        """Answer with a page, an event after the other, so that it is not in memory as a whole once more."""
+        wanted = call.arguments
         limit = wanted.tail or wanted.limit
         read = partial(read_events, after=after, limit=limit, types=wanted.type, session_id=session_id)
-        found = await self._database.read(read)
+        found = (await self._database.read(read)).events
         next_after = found[-1].seq if found else after
-        bodies = b",".join(self._body(stored) for stored in found)
-        page = b'{"events":[%b],"next_after":%d}' % (bodies, next_after)
-        return web.Response(body=page, content_type="application/json")
+        response = web.StreamResponse(headers={"Content-Type": "application/json"})
+        await response.prepare(call.request)
+        if call.request.method == "HEAD":
+            return response
+        await response.write(b'{"events":[')
+        for number, stored in enumerate(found):
+            await response.write((b"," if number else b"") + self._body(stored))
+        await response.write(b'],"next_after":%d}' % next_after)
+        await response.write_eof()
+        return response
 
     def _body(self, stored: StoredEvent) -> bytes:
         """Return the event as an endpoint gets it; a code comes with its image only while it is valid."""

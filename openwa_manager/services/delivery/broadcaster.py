@@ -9,9 +9,10 @@ from openwa_manager.domain.delivery.events import StoredEvent
 from openwa_manager.domain.ports import Clock
 from openwa_manager.domain.session.session import SessionId
 from openwa_manager.store.database import Connection, Database
-from openwa_manager.store.delivery.outbox import last_seq, read_events
+from openwa_manager.store.delivery.outbox import EventPage, last_seq, read_events
 
-_PAGE = 200
+#: A reader is sent so many events at once, or so many bytes of them.
+_PAGE, _PAGE_MAX_BYTES = 200, 1 << 20
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -55,10 +56,10 @@ class Broadcaster:
         while True:
             stored, is_last = self._stored, self._is_closed  # taken before reading: what is stored meanwhile wakes us
             page, cursor = await self._database.read(partial(_read_page, interest=interest, after=cursor))
-            if page:
-                yield page
+            if page.events:
+                yield page.events
                 idle_boot_s = self._clock.now().boot_s + idle_s
-            if len(page) == _PAGE:
+            if page.is_full:
                 continue
             if is_last:
                 return
@@ -67,7 +68,7 @@ class Broadcaster:
                 idle_boot_s = self._clock.now().boot_s + idle_s
 
 
-def _read_page(connection: Connection, interest: Interest, after: int) -> tuple[list[StoredEvent], int]:
+def _read_page(connection: Connection, interest: Interest, after: int) -> tuple[EventPage, int]:
     """Return the next page and where the one after it begins: behind all that was looked at, wanted or not."""
-    page = read_events(connection, after, _PAGE, interest.types, interest.session_id)
-    return page, page[-1].seq if len(page) == _PAGE else max(after, last_seq(connection))
+    page = read_events(connection, after, _PAGE, interest.types, interest.session_id, _PAGE_MAX_BYTES)
+    return page, page.events[-1].seq if page.is_full else max(after, last_seq(connection))

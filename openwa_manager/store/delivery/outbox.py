@@ -3,13 +3,14 @@
 import sqlite3
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
+from typing import NamedTuple
 
 from openwa_manager.domain.delivery.delivery import DeliveryState, Endpoint, Lane, Tries
 from openwa_manager.domain.delivery.endpoint_queue import StreamKey
 from openwa_manager.domain.delivery.events import Event, EventClass, StoredEvent, beginning_in
 from openwa_manager.domain.delivery.streams import PendingStream
 from openwa_manager.domain.session.session import SessionId
-from openwa_manager.store.columns import Row, json_object, query, text, to_json
+from openwa_manager.store.columns import PAGE_MAX_BYTES, Row, json_object, query, text, to_json, within
 from openwa_manager.store.delivery.backlog import BACKLOG_LIMIT, BacklogLimit, drop_passing, read_backlog
 from openwa_manager.store.delivery.endpoints import load_active_endpoints
 from openwa_manager.store.delivery.enrichment import enrich
@@ -46,17 +47,32 @@ def append(
     return [_append_one(connection, enrich(connection, event), endpoints) for event in kept]
 
 
+class EventPage(NamedTuple):
+    """Some events, oldest first; `is_full` tells that more may follow behind the last of them."""
+
+    events: list[StoredEvent]
+    is_full: bool
+
+
 def read_events(
     connection: sqlite3.Connection,
     after: int = 0,
     limit: int = 100,
     types: Sequence[str] = (),
     session_id: SessionId | None = None,
-) -> list[StoredEvent]:
-    """Return up to `limit` events later than seq `after`, oldest first; `types` are patterns, none means all."""
+    max_bytes: int = PAGE_MAX_BYTES,
+) -> EventPage:
+    """Return events later than seq `after`; `types` are patterns, none means all.
+
+    A page ends at `limit` events, or before the one whose data would make it larger than `max_bytes`; the first event
+    is always among them, however large it is.
+    """
     condition, wanted = _matching(types, session_id)
     sql = f"SELECT * FROM event WHERE seq > :after AND {condition} ORDER BY seq LIMIT :limit"  # noqa: S608 (our words)
-    return [stored_event(row) for row in query(connection, sql, {"after": after, "limit": limit, **wanted})]
+    rows = query(connection, sql, {"after": after, "limit": limit, **wanted})
+    fitting, is_cut = within(rows, lambda row: len(row["data"]), max_bytes)
+    events = [stored_event(row) for row in fitting]
+    return EventPage(events, is_full=is_cut or len(events) == limit)
 
 
 def seq_before(

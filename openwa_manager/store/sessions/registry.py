@@ -30,7 +30,7 @@ from openwa_manager.domain.session.session import (
     Spec,
     Step,
 )
-from openwa_manager.store.columns import Column, query, text, to_json
+from openwa_manager.store.columns import Column, query, text, to_json, within
 from openwa_manager.store.delivery import outbox
 from openwa_manager.store.sessions import engine_events
 from openwa_manager.store.sessions.reasons import reason_of, reason_to_json
@@ -180,9 +180,10 @@ def _any_text(connection: sqlite3.Connection) -> Iterator[None]:
 
 
 def read_timeline(connection: sqlite3.Connection, session_id: SessionId, limit: int) -> list[Step]:
-    """Return the session's newest steps, in the order in which they happened."""
+    """Return the session's newest steps that fit on a page, in the order in which they happened."""
     sql = "SELECT * FROM step WHERE session_id = ? ORDER BY number DESC LIMIT ?"
-    return [_step_of(row) for row in query(connection, sql, (session_id, limit))][::-1]
+    rows, _ = within(query(connection, sql, (session_id, limit)), lambda row: len(row["evidence"]))
+    return [_step_of(row) for row in rows][::-1]
 
 
 def _close_former_launch(connection: sqlite3.Connection, session: Session, steps: Iterable[Step]) -> None:

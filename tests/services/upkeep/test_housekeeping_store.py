@@ -34,7 +34,7 @@ async def test_every_hour_old_events_are_forgotten_and_the_database_is_copied(tm
                 await database.read(read_events)
             run.cancel()
 
-        assert [stored.event for stored in await database.read(read_events)] == [young]
+        assert [stored.event for stored in (await database.read(read_events)).events] == [young]
 
 
 async def test_the_hourly_copies_are_kept_apart_from_those_made_before_a_migration(tmp_path: Path) -> None:

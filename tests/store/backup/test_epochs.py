@@ -38,7 +38,7 @@ def test_positions_go_on_above_all_that_can_have_been_given_out(connection: sqli
     (after,) = tell(connection, 1)
     assert before == [1, 2, 3]
     assert int(NOW * 1_000_000) < after < 2**53  # a JSON number is exact up to there
-    assert [stored.seq for stored in read_events(connection, after=2)] == [3, after]
+    assert [stored.seq for stored in read_events(connection, after=2).events] == [3, after]
 
 
 def test_an_epoch_begins_in_a_database_that_is_empty_and_again_when_the_clock_was_set_back(

@@ -40,7 +40,7 @@ async def test_the_newest_sound_copy_takes_the_place_of_a_damaged_database(tmp_p
 
     assert restored == copies / "manager-2.db"
     async with Database(path) as database:
-        types = [stored.event.type for stored in await database.read(read_events)]
+        types = [stored.event.type for stored in (await database.read(read_events)).events]
     assert types == ["before.1", "before.2"]
     assert (tmp_path / "manager.db.damaged-9").read_bytes() == b"\xff" * 10_000
     assert path.stat().st_mode & 0o777 == 0o600
@@ -60,7 +60,7 @@ async def test_a_copy_is_found_in_a_home_whose_name_means_something_in_a_uri(tmp
 
     assert restored == copies / "manager-1.db"
     async with Database(path) as database:
-        assert [stored.event.type for stored in await database.read(read_events)] == ["before"]
+        assert [stored.event.type for stored in (await database.read(read_events)).events] == ["before"]
 
 
 async def test_a_log_of_the_damaged_file_is_put_aside_with_it(tmp_path: Path, copies: Path) -> None:
@@ -83,4 +83,4 @@ async def test_without_a_copy_the_next_database_is_empty(tmp_path: Path, copies:
     assert restore_newest(path, copies, at=9.0) is None
 
     async with Database(path) as database:
-        assert await database.read(read_events) == []
+        assert (await database.read(read_events)).events == []

@@ -36,7 +36,7 @@ def test_the_backlog_counts_what_is_undelivered_through_every_change(connection:
     record(connection, MAIN, replace(an_attempt(2, DeliveryState.PENDING), next_at=NOW))
     assert read_backlog(connection).row_count == 2
 
-    replay(connection, Selection(ids=[read_events(connection)[0].id]))
+    replay(connection, Selection(ids=[read_events(connection).events[0].id]))
     assert read_backlog(connection).row_count == 3
 
     remove_endpoint(connection, EndpointId("ep_1"))
@@ -63,7 +63,7 @@ def test_each_sessions_share_is_counted_through_every_change(connection: sqlite3
     record(connection, MAIN, an_attempt(1))
     assert (share("a"), share("b")) == (1, 1)
 
-    replay(connection, Selection(ids=[read_events(connection)[0].id]))
+    replay(connection, Selection(ids=[read_events(connection).events[0].id]))
     assert (share("a"), share("b")) == (2, 1)
 
     remove_endpoint(connection, EndpointId("ep_1"))
@@ -147,7 +147,7 @@ def test_delivered_events_go_after_a_week_and_undelivered_ones_stay(connection: 
 
     assert prune(connection, NOW, Retention()) == 1
 
-    assert [stored.seq for stored in read_events(connection)] == [1, 3]
+    assert [stored.seq for stored in read_events(connection).events] == [1, 3]
     assert prune(connection, NOW, Retention()) == 0
 
 
@@ -158,7 +158,7 @@ def test_only_so_many_delivered_events_are_kept_and_the_oldest_go_first(connecti
 
     prune(connection, NOW, Retention(delivered_max=2))
 
-    assert [stored.seq for stored in read_events(connection)] == [4, 5]
+    assert [stored.seq for stored in read_events(connection).events] == [4, 5]
 
 
 def test_a_leap_of_the_numbers_removes_nothing_before_its_time(connection: sqlite3.Connection) -> None:
@@ -169,7 +169,7 @@ def test_a_leap_of_the_numbers_removes_nothing_before_its_time(connection: sqlit
 
     prune(connection, NOW, Retention(delivered_max=2))
 
-    assert [stored.seq for stored in read_events(connection)][-2:] == [before.seq, after.seq]
+    assert [stored.seq for stored in read_events(connection).events][-2:] == [before.seq, after.seq]
 
 
 def test_dead_letters_are_kept_for_a_month(connection: sqlite3.Connection) -> None:
@@ -180,7 +180,7 @@ def test_dead_letters_are_kept_for_a_month(connection: sqlite3.Connection) -> No
     while prune(connection, NOW, Retention()):
         pass
 
-    assert [stored.seq for stored in read_events(connection)] == [2]
+    assert [stored.seq for stored in read_events(connection).events] == [2]
     assert states(connection) == [(2, "dead")]
 
 

@@ -7,7 +7,7 @@ from functools import partial
 import pytest
 
 from openwa_manager.domain.delivery.delivery import DeliveryState, Tries
-from openwa_manager.domain.delivery.events import Json, matches_any
+from openwa_manager.domain.delivery.events import Event, Json, matches_any
 from openwa_manager.domain.delivery.streams import PendingStream
 from openwa_manager.domain.session.session import SessionId
 from openwa_manager.store.delivery.backlog import read_backlog
@@ -38,7 +38,7 @@ def test_what_is_announced_is_what_a_later_reader_finds(connection: sqlite3.Conn
 
     stored = append(connection, [odd])
 
-    assert stored == read_events(connection)
+    assert stored == read_events(connection).events
     write_body(stored[0].id, stored[0].event, "host-1").decode()
 
 
@@ -48,7 +48,7 @@ def test_an_event_comes_back_as_it_was(connection: sqlite3.Connection) -> None:
 
     (stored,) = append(connection, [event])
 
-    assert read_events(connection) == [stored]
+    assert read_events(connection).events == [stored]
     assert stored.event == event
     assert stored.id.startswith("evt_")
 
@@ -67,12 +67,12 @@ def test_the_fate_of_a_message_is_stored_with_which_of_ours_it_is(connection: sq
 def test_numbers_no_json_knows_come_back_as_null(connection: sqlite3.Connection) -> None:
     append(connection, [replace(an_event(), data={"a": float("nan"), "b": float("inf")})])
 
-    assert read_events(connection)[0].event.data == {"a": None, "b": None}
+    assert read_events(connection).events[0].event.data == {"a": None, "b": None}
 
 
 def test_a_heartbeat_is_never_stored(connection: sqlite3.Connection) -> None:
     assert append(connection, [an_event("session.heartbeat")]) == []
-    assert read_events(connection) == []
+    assert read_events(connection).events == []
 
 
 def test_a_seq_is_never_given_twice(connection: sqlite3.Connection) -> None:
@@ -88,11 +88,11 @@ def test_a_seq_is_never_given_twice(connection: sqlite3.Connection) -> None:
 def test_pages_follow_each_other_and_are_filtered(connection: sqlite3.Connection) -> None:
     append(connection, [an_event(kind, session) for session in ("a", "b") for kind in ("x", "y", "z")])
 
-    page = read_events(connection, after=1, limit=2)
+    page = read_events(connection, after=1, limit=2).events
 
     assert [stored.seq for stored in page] == [2, 3]
-    assert [stored.seq for stored in read_events(connection, types=("x", "z"))] == [1, 3, 4, 6]
-    assert [stored.seq for stored in read_events(connection, session_id=SessionId("b"), types=("y",))] == [5]
+    assert [stored.seq for stored in read_events(connection, types=("x", "z")).events] == [1, 3, 4, 6]
+    assert [stored.seq for stored in read_events(connection, session_id=SessionId("b"), types=("y",)).events] == [5]
 
 
 @pytest.mark.parametrize(
@@ -106,9 +106,9 @@ def test_a_page_holds_the_types_an_endpoint_with_these_patterns_would_get(
         connection, [an_event(each) for each in ("session.status", "session.qr", "message.sent", "sessionless", "*")]
     )
 
-    page = read_events(connection, types=types)
+    page = read_events(connection, types=types).events
 
-    assert page == [stored for stored in read_events(connection) if matches_any(types, stored.event.type)]
+    assert page == [stored for stored in read_events(connection).events if matches_any(types, stored.event.type)]
 
 
 def test_only_active_endpoints_that_asked_get_a_delivery(connection: sqlite3.Connection) -> None:
@@ -190,7 +190,7 @@ def test_a_dropped_delivery_is_gone_and_the_next_is_due(connection: sqlite3.Conn
 
     assert drop(connection, MAIN, 1) == 0.0
     assert drop(connection, MAIN, 2) is None
-    assert len(read_events(connection)) == 2
+    assert len(read_events(connection).events) == 2
 
 
 def test_recording_what_was_dropped_meanwhile_changes_nothing(connection: sqlite3.Connection) -> None:
@@ -234,3 +234,16 @@ def test_what_is_done_for_every_event_costs_the_same_however_long_the_backlog_is
     append(connection, [an_event() for _ in range(3000)])
 
     assert effort(connection, function) < 10
+
+
+def test_a_page_ends_before_it_is_too_large_but_holds_one_event_at_least(connection: sqlite3.Connection) -> None:
+    append(connection, [Event(type="x", occurred_at=1.0, data={"media": "A" * size}) for size in (900, 400, 400, 10)])
+
+    first = read_events(connection, max_bytes=500)
+    second = read_events(connection, after=1, max_bytes=500)
+    rest = read_events(connection, after=2, max_bytes=500)
+
+    assert [each.seq for each in first.events] == [1]
+    assert [each.seq for each in second.events] == [2]
+    assert [each.seq for each in rest.events] == [3, 4]
+    assert [first.is_full, second.is_full, rest.is_full] == [True, True, False]

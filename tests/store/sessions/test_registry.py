@@ -185,7 +185,7 @@ def test_removing_a_session_keeps_what_is_to_be_told(connection: sqlite3.Connect
     assert [session.session_id for session in load_sessions(connection)] == ["other"]
     assert read_timeline(connection, ID, 10) == []
     assert connection.execute("SELECT count(*) FROM launch").fetchone() == (0,)
-    assert [stored.event.type for stored in read_events(connection)] == ["session.deleted"]
+    assert [stored.event.type for stored in read_events(connection).events] == ["session.deleted"]
 
 
 def test_no_table_but_that_of_events_knows_a_session_that_was_removed(connection: sqlite3.Connection) -> None:
