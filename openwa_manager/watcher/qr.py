@@ -212,7 +212,7 @@ class QrWatcher:
             except FileNotFoundError:  # one of them went away just now
                 self.wake()
                 await self._clock.sleep_until(self._clock.now().boot_s + _GONE_PAUSE_S)
-            except (OSError, WatchfilesRustInternalError) as error:
+            except (OSError, UnicodeEncodeError, WatchfilesRustInternalError) as error:  # a path may be no UTF-8
                 await self._do_without_watch(error)
             except ExceptionGroup as errors:  # pragma: no cover (a watch that breaks off; nothing makes it do so)
                 troubles, bugs = errors.split(WatchfilesRustInternalError)

@@ -1,6 +1,7 @@
 """Of which launch an image is, and how old, whatever the wall clock says."""
 
 import os
+import sys
 import time
 from pathlib import Path
 
@@ -85,3 +86,13 @@ async def test_an_image_is_of_no_launch_before_its_directory_was_cleared(tmp_pat
 
     assert seen.of(ALICE) == [png(b"fresh")]
     assert seen.last_of(ALICE).launch_id == "next"
+
+
+@pytest.mark.skipif(sys.platform == "darwin", reason="there every file name is UTF-8")
+async def test_a_root_whose_path_is_no_utf_8_is_scanned_since_it_cannot_be_watched(tmp_path: Path) -> None:
+    root = made(tmp_path / os.fsdecode(b"h\xff"))
+    async with watching(root, SystemClock(), ALICE) as seen:
+        write_qr(of_session(seen.place(ALICE)), png(b"a"))
+        await seen.until_seen(ALICE, png(b"a"))
+
+    assert seen.of(ALICE) == [png(b"a")]

@@ -1,5 +1,6 @@
 """Copies of the database: how one is made, and those kept from before each migration for an older program."""
 
+import os
 import shlex
 import sqlite3
 from collections.abc import Sequence
@@ -21,7 +22,8 @@ def write_copy(connection: sqlite3.Connection, target: Path) -> None:
     It is marked as a copy (epochs.mark_copy). A copy that fails leaves what was there before.
     """
     with replacing(target) as unfinished:
-        connection.execute("VACUUM INTO ?", (str(unfinished.name),))  # it accepts a file that is empty
+        name = os.fsencode(unfinished.name)  # a path may be no UTF-8
+        connection.execute("VACUUM INTO CAST(? AS TEXT)", (name,))  # it accepts a file that is empty
         with closing(sqlite3.connect(unfinished.name, isolation_level=None)) as copy:
             mark_copy(copy)
 

@@ -2,6 +2,7 @@
 
 import os
 import sqlite3
+import sys
 from collections.abc import Callable, Sequence
 from contextlib import closing
 from pathlib import Path
@@ -212,3 +213,15 @@ async def test_opening_a_newer_database_is_refused_and_changes_nothing(tmp_path:
         await Database(path).open()
 
     assert path.read_bytes() == before
+
+
+@pytest.mark.skipif(sys.platform == "darwin", reason="there every file name is UTF-8")
+def test_a_database_whose_path_is_no_utf_8_is_copied_as_well(tmp_path: Path) -> None:
+    root = tmp_path / os.fsdecode(b"h\xff'%#?")
+    root.mkdir()
+    files = Files(root)
+    files.upgrade(up_to(1))
+
+    files.upgrade(up_to(2))
+
+    assert tables(files.copy(2)) >= {"t1"}
