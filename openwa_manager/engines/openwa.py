@@ -357,8 +357,8 @@ def _isolation(engine_type: str) -> Isolation:
 
 def _scripts(openwa_home: Path, command_argv: Sequence[str]) -> tuple[str, ...]:
     del command_argv
-    main = openwa_home / "dist" / "main"
-    return (str(main), f"{main}.js", str(LOOPBACK_SHIM))
+    mains = {home / "dist" / "main" for home in (openwa_home, openwa_home.resolve())}
+    return (*(f"{main}{ending}" for main in mains for ending in ("", ".js")), str(LOOPBACK_SHIM))
 
 
 RECIPE = Recipe(build=_build, recognizes=_recognizes, isolation=_isolation, scripts=_scripts)

@@ -1,4 +1,5 @@
 import os
+import sys
 from collections.abc import Mapping
 from pathlib import Path
 
@@ -85,3 +86,15 @@ def test_what_is_no_engine_is_not_taken_for_one(arguments: tuple[str, ...]) -> N
 
 def test_a_process_that_no_recipe_launched_is_nobodys() -> None:
     assert registry.name_of(("vim", "notes"), {"HOME": "/home/me"}) is None
+
+
+def test_an_engine_is_known_by_its_script_and_not_by_its_interpreter(tmp_path: Path) -> None:
+    release, home, engine = tmp_path / "release", tmp_path / "openwa", tmp_path / "engine.py"
+    release.mkdir()
+    home.symlink_to(release)
+    engine.touch()
+
+    scripts = registry.scripts_of(home, (sys.executable, str(engine), "{session_id}"))
+
+    assert {f"{home}/dist/main", f"{release}/dist/main.js", "openwa_manager.simulator", str(engine)} <= scripts
+    assert not scripts & {sys.executable, "node", "-m", "openwa_manager"}

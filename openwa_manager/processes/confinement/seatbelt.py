@@ -60,11 +60,11 @@ def _rule(what: str, targets: Iterable[str]) -> str:
 
 
 def _below(paths: Iterable[Path]) -> Iterator[str]:
-    return (f"(subpath {_quoted(path)})" for path in paths)
+    return (f"(subpath {_quoted(path.resolve())})" for path in paths)  # links are followed before rules are compared
 
 
 def _unix(directories: Iterable[Path]) -> Iterator[str]:
-    return (f"(local unix-socket (subpath {_quoted(path)}))" for path in directories)
+    return (f"(local unix-socket (subpath {_quoted(path.resolve())}))" for path in directories)
 
 
 def _inside(paths: Iterable[Path], hidden: Iterable[Path]) -> list[Path]:
