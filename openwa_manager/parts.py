@@ -70,7 +70,8 @@ from openwa_manager.services.starting.capacity import HostCapacity
 from openwa_manager.services.starting.dependencies import Dependencies
 from openwa_manager.services.starting.progress import Progress
 from openwa_manager.services.starting.start_gate import StartGate
-from openwa_manager.services.upkeep.housekeeping import EngineLogs, Housekeeping
+from openwa_manager.services.upkeep.engine_logs import EngineLogs
+from openwa_manager.services.upkeep.housekeeping import Housekeeping
 from openwa_manager.services.upkeep.service_notifier import ServiceNotifier
 from openwa_manager.store.database import Database
 from openwa_manager.store.delivery.user_webhooks import deleted_webhook_ids
@@ -257,7 +258,6 @@ def _build_engines(basis: _Basis) -> Mapping[str, Engine]:
 
 
 def _openwa_engines(engines: Mapping[str, Engine]) -> Mapping[str, OpenwaEngine]:
-    """Return the engines that speak OpenWA's API."""
     return {name: engine for name, engine in engines.items() if isinstance(engine, OpenwaEngine)}
 
 
@@ -348,7 +348,7 @@ def _subscribe(changes: Changes, sessions: _Sessions, delivery: _Delivery, monit
 
 
 def _build_housekeeping(basis: _Basis, sessions: _Sessions) -> Housekeeping:
-    logs = EngineLogs(log_policy(basis.settings))
+    logs = EngineLogs(log_policy(basis.settings), basis.files)
     return Housekeeping(basis.clock, basis.database, basis.home.copies, logs, sessions.directory.log_paths)
 
 

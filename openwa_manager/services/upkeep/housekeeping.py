@@ -11,8 +11,8 @@ from openwa_manager.domain.errors import OpenwaManagerError
 from openwa_manager.domain.foreign_path import ForeignPath
 from openwa_manager.domain.ports import Clock
 from openwa_manager.domain.session.session import SessionId
-from openwa_manager.host.logfile import LogPolicy, make_room, rotate
 from openwa_manager.host.own_log import rotate_own_log
+from openwa_manager.services.upkeep.engine_logs import EngineLogs
 from openwa_manager.store.database import Database, SqliteError
 from openwa_manager.store.delivery.backlog import drop_passing, read_backlog
 from openwa_manager.store.delivery.retention import Retention, prune
@@ -20,9 +20,7 @@ from openwa_manager.store.sessions import engine_events
 
 _log = structlog.get_logger()
 
-#: However many engines there are, a log may grow to this before it is rotated.
-_LOG_MIN_BYTES = 65_536
-_LOG_PERIOD_S = 10.0
+_OWN_LOG_PERIOD_S = 10.0
 _STORE_PERIOD_S = 3600.0
 _BACKLOG_PERIOD_S = 60.0
 _COPIES_KEPT = 3
@@ -31,26 +29,8 @@ RETENTION = Retention()
 _RETRIED = (OpenwaManagerError, OSError, SqliteError)
 
 
-class EngineLogs:
-    """The logs of all sessions: each is rotated, and together they never take much more than the policy says."""
-
-    def __init__(self, policy: LogPolicy) -> None:
-        self._policy = policy
-        self._known: list[ForeignPath] = []
-
-    def keep_small(self, paths: list[ForeignPath]) -> None:
-        """Rotate what has grown too large, then remove the oldest parts of all if need be; blocks."""
-        share_bytes = self._policy.total_max_bytes // (2 * max(1, len(paths)))  # the rest is for what is being written
-        max_bytes = max(_LOG_MIN_BYTES, min(self._policy.log_max_bytes, share_bytes))
-        rotated_count = sum(_rotate(path, max_bytes, self._policy.copies) for path in paths)
-        if rotated_count or paths != self._known:
-            self._known = paths
-            if count := make_room(paths, max_bytes=self._policy.total_max_bytes, kept=self._policy.copies):
-                _log.warning("logs_removed", count=count, max_bytes=self._policy.total_max_bytes)
-
-
 class Housekeeping:
-    """Looks after the logs every few seconds, after the backlog every minute and after the database every hour."""
+    """Looks after the logs every second, after the backlog every minute and after the database every hour."""
 
     def __init__(
         self,
@@ -70,14 +50,20 @@ class Housekeeping:
         """Work until cancelled."""
         async with asyncio.TaskGroup() as tasks:
             tasks.create_task(self._keep_logs())
+            tasks.create_task(self._keep_own_log())
             tasks.create_task(self._keep_store())
             tasks.create_task(self._trim_backlog())
 
     async def _keep_logs(self) -> None:
         while True:
-            await asyncio.to_thread(self._logs.keep_small, [*self._log_paths().values()])
+            began_s = self._clock.now().boot_s
+            pause_s = await self._logs.keep_small(self._log_paths(), began_s)
+            await self._clock.sleep_until(self._clock.now().boot_s + pause_s)
+
+    async def _keep_own_log(self) -> None:
+        while True:
             await asyncio.to_thread(_rotate_own)
-            await self._clock.sleep_until(self._clock.now().boot_s + _LOG_PERIOD_S)
+            await self._clock.sleep_until(self._clock.now().boot_s + _OWN_LOG_PERIOD_S)
 
     async def _keep_store(self) -> None:
         while True:
@@ -117,17 +103,6 @@ def _rotate_own() -> None:
         return
     if path is not None:
         _log.info("own_log_rotated", path=str(path))
-
-
-def _rotate(path: ForeignPath, max_bytes: int, copies: int) -> bool:
-    try:
-        is_rotated = rotate(path, max_bytes=max_bytes, kept=copies)
-    except OSError as error:
-        _log.warning("log_not_rotated", path=str(path), error=str(error))
-        return False
-    if is_rotated:
-        _log.info("log_rotated", path=str(path))
-    return is_rotated
 
 
 def _next_copy(copies: Path, at: float) -> Path:

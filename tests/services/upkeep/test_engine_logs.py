@@ -5,10 +5,15 @@ from pathlib import Path
 import pytest
 
 from openwa_manager.domain.foreign_path import ForeignPath, of_session
+from openwa_manager.domain.session.session import SessionId
+from openwa_manager.host.foreign.engine_files import EngineFiles
 from openwa_manager.host.logfile import LogPolicy
-from openwa_manager.services.upkeep.housekeeping import EngineLogs
+from openwa_manager.services.upkeep.engine_logs import EngineLogs
+from tests.fakes.disk import DeadDisk
 
 KIB = 1024
+FILES = EngineFiles()
+Logs = dict[SessionId, ForeignPath]
 
 
 def write(folder: Path, sizes: Mapping[str, int]) -> None:
@@ -23,95 +28,128 @@ def left(folder: Path) -> set[str]:
 
 
 @pytest.fixture
-def two_logs(tmp_path: Path) -> list[ForeignPath]:
-    return [of_session(tmp_path / "a.log"), of_session(tmp_path / "b.log")]
+def two_logs(tmp_path: Path) -> Logs:
+    return {SessionId(name): of_session(tmp_path / f"{name}.log") for name in ("a", "b")}
 
 
-def test_together_they_stay_below_their_limit_and_the_oldest_parts_go_first(
-    tmp_path: Path, two_logs: list[ForeignPath]
+async def test_together_they_stay_below_their_limit_and_the_oldest_parts_go_first(
+    tmp_path: Path, two_logs: Logs
 ) -> None:
     write(tmp_path, {"a.log.3": 100, "b.log.2": 100, "a.log.2": 100, "b.log.1": 100, "a.log": 10, "b.log": 10})
 
-    EngineLogs(LogPolicy(total_max_bytes=230)).keep_small(two_logs)
+    await EngineLogs(LogPolicy(total_max_bytes=230), FILES).keep_small(two_logs, 0.0)
 
     assert left(tmp_path) == {"a.log.2", "b.log.1", "a.log", "b.log"}
 
 
-def test_below_the_limit_nothing_is_removed(tmp_path: Path, two_logs: list[ForeignPath]) -> None:
+async def test_below_the_limit_nothing_is_removed(tmp_path: Path, two_logs: Logs) -> None:
     write(tmp_path, {"a.log.1": 100, "a.log": 10})
 
-    EngineLogs(LogPolicy(total_max_bytes=110)).keep_small(two_logs)
+    await EngineLogs(LogPolicy(total_max_bytes=110), FILES).keep_small(two_logs, 0.0)
 
     assert left(tmp_path) == {"a.log.1", "a.log"}
 
 
-def test_with_many_engines_a_log_is_rotated_before_the_live_ones_alone_fill_the_room(
-    tmp_path: Path, two_logs: list[ForeignPath]
+async def test_with_many_engines_a_log_is_rotated_before_the_live_ones_alone_fill_the_room(
+    tmp_path: Path, two_logs: Logs
 ) -> None:
-    logs = EngineLogs(LogPolicy(total_max_bytes=400 * KIB))
+    logs = EngineLogs(LogPolicy(total_max_bytes=400 * KIB), FILES)
     write(tmp_path, {"a.log": 99 * KIB, "b.log": 100 * KIB})
 
-    logs.keep_small(two_logs)
+    await logs.keep_small(two_logs, 0.0)
 
     assert left(tmp_path) == {"a.log", "b.log", "b.log.1"}
     assert (tmp_path / "b.log").stat().st_size == 0
 
 
-def test_an_engine_that_floods_its_log_never_takes_more_than_the_limit(
-    tmp_path: Path, two_logs: list[ForeignPath]
-) -> None:
-    logs = EngineLogs(LogPolicy(total_max_bytes=400 * KIB))
+async def test_an_engine_that_floods_its_log_never_takes_more_than_the_limit(tmp_path: Path, two_logs: Logs) -> None:
+    logs = EngineLogs(LogPolicy(total_max_bytes=400 * KIB), FILES)
     for _ in range(10):
         write(tmp_path, {"a.log": 150 * KIB, "b.log": 50 * KIB})
 
-        logs.keep_small(two_logs)
+        await logs.keep_small(two_logs, 0.0)
 
         assert sum(path.stat().st_size for path in tmp_path.iterdir()) <= 400 * KIB
 
 
-def test_a_short_log_is_not_rotated_however_little_room_there_is(tmp_path: Path, two_logs: list[ForeignPath]) -> None:
+async def test_a_short_log_is_not_rotated_however_little_room_there_is(tmp_path: Path, two_logs: Logs) -> None:
     write(tmp_path, {"a.log": 9, "b.log": 0})
 
-    EngineLogs(LogPolicy(total_max_bytes=1)).keep_small(two_logs)
+    await EngineLogs(LogPolicy(total_max_bytes=1), FILES).keep_small(two_logs, 0.0)
 
     assert left(tmp_path) == {"a.log", "b.log"}
 
 
-def test_a_session_that_comes_with_old_logs_is_counted_at_once(tmp_path: Path, two_logs: list[ForeignPath]) -> None:
-    logs = EngineLogs(LogPolicy(total_max_bytes=100))
-    logs.keep_small(two_logs[:1])
+async def test_a_session_that_comes_with_old_logs_is_counted_at_once(tmp_path: Path, two_logs: Logs) -> None:
+    logs = EngineLogs(LogPolicy(total_max_bytes=100), FILES)
+    await logs.keep_small({SessionId("a"): two_logs[SessionId("a")]}, 0.0)
     write(tmp_path, {"b.log.2": 80, "b.log.1": 80})
 
-    logs.keep_small(two_logs)
+    await logs.keep_small(two_logs, 0.0)
 
     assert left(tmp_path) == {"b.log.1"}
 
 
-def test_what_is_no_file_and_what_cannot_be_removed_is_passed_over(tmp_path: Path, two_logs: list[ForeignPath]) -> None:
+async def test_what_is_no_file_and_what_cannot_be_removed_is_passed_over(tmp_path: Path, two_logs: Logs) -> None:
     (tmp_path / "a.log.3").mkdir()
     (tmp_path / "a.log.2").symlink_to(tmp_path / "kept")
     write(tmp_path, {"kept": 500, "b.log.1": 80})
 
-    EngineLogs(LogPolicy(total_max_bytes=50)).keep_small(two_logs)
+    await EngineLogs(LogPolicy(total_max_bytes=50), FILES).keep_small(two_logs, 0.0)
 
     assert left(tmp_path) == {"a.log.3", "a.log.2", "kept"}
 
 
-def test_a_log_whose_place_is_taken_by_a_directory_is_left_and_the_others_are_rotated(
-    tmp_path: Path, two_logs: list[ForeignPath]
+async def test_a_log_whose_place_is_taken_by_a_directory_is_left_and_the_others_are_rotated(
+    tmp_path: Path, two_logs: Logs
 ) -> None:
     (tmp_path / "a.log.1").mkdir()
     (tmp_path / "a.log.1" / "mine").touch()
     write(tmp_path, {"a.log": 70 * KIB, "b.log": 70 * KIB})
 
-    EngineLogs(LogPolicy(total_max_bytes=200 * KIB)).keep_small(two_logs)
+    await EngineLogs(LogPolicy(total_max_bytes=200 * KIB), FILES).keep_small(two_logs, 0.0)
 
     assert (tmp_path / "b.log.1").stat().st_size == 70 * KIB
 
 
-def test_another_sessions_files_and_strangers_are_left_alone(tmp_path: Path, two_logs: list[ForeignPath]) -> None:
+async def test_another_sessions_files_and_strangers_are_left_alone(tmp_path: Path, two_logs: Logs) -> None:
     write(tmp_path, {"c.log.1": 500, "a.log.gz": 500, "a.log.1": 500, "a.log": 1})
 
-    EngineLogs(LogPolicy(total_max_bytes=100)).keep_small(two_logs)
+    await EngineLogs(LogPolicy(total_max_bytes=100), FILES).keep_small(two_logs, 0.0)
 
     assert left(tmp_path) == {"c.log.1", "a.log.gz", "a.log"}
+
+
+async def test_a_log_that_grows_fast_is_looked_at_before_it_is_full(tmp_path: Path, two_logs: Logs) -> None:
+    logs = EngineLogs(LogPolicy(log_max_bytes=1000 * KIB), FILES)
+    write(tmp_path, {"a.log": 0, "b.log": 0})
+    at_rest_s = await logs.keep_small(two_logs, 1.0)
+    write(tmp_path, {"a.log": 800 * KIB, "b.log": 1})
+
+    growing_s = await logs.keep_small(two_logs, 2.0)
+
+    assert at_rest_s == 1.0
+    assert growing_s == pytest.approx(0.25)
+
+
+async def test_of_a_log_that_was_looked_at_late_only_the_end_is_kept(tmp_path: Path, two_logs: Logs) -> None:
+    logs = EngineLogs(LogPolicy(log_max_bytes=1000 * KIB), FILES)
+    (tmp_path / "a.log").write_bytes(b"x" * 9000 * KIB + b"the end")
+
+    await logs.keep_small(two_logs, 0.0)
+
+    assert (tmp_path / "a.log").stat().st_size == 0
+    assert (tmp_path / "a.log.1").stat().st_size == 1000 * KIB
+    assert (tmp_path / "a.log.1").read_bytes().endswith(b"the end")
+
+
+async def test_a_log_on_a_dead_disk_keeps_no_other_from_being_rotated(tmp_path: Path, two_logs: Logs) -> None:
+    files, disk = EngineFiles(), DeadDisk()
+    logs = EngineLogs(LogPolicy(log_max_bytes=100 * KIB), files)
+    await disk.hold_up(files, SessionId("a"))
+    write(tmp_path, {"a.log": 200 * KIB, "b.log": 200 * KIB})
+
+    await logs.keep_small(two_logs, 0.0)
+    disk.revive()
+
+    assert "b.log.1" in left(tmp_path)

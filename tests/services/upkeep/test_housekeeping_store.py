@@ -4,8 +4,10 @@ from functools import partial
 from pathlib import Path
 
 from openwa_manager.domain.delivery.events import Event
+from openwa_manager.host.foreign.engine_files import EngineFiles
 from openwa_manager.host.logfile import LogPolicy
-from openwa_manager.services.upkeep.housekeeping import EngineLogs, Housekeeping
+from openwa_manager.services.upkeep.engine_logs import EngineLogs
+from openwa_manager.services.upkeep.housekeeping import Housekeeping
 from openwa_manager.store.database import Database
 from openwa_manager.store.delivery.backlog import read_backlog
 from openwa_manager.store.delivery.endpoints import save_endpoint
@@ -14,7 +16,7 @@ from tests.fakes.clock import FakeClock
 from tests.services.delivery.dispatch_setup import an_endpoint, an_event
 
 DAY_S = 86_400.0
-NO_LOGS = EngineLogs(LogPolicy(total_max_bytes=1))
+NO_LOGS = EngineLogs(LogPolicy(total_max_bytes=1), EngineFiles())
 
 
 async def test_every_hour_old_events_are_forgotten_and_the_database_is_copied(tmp_path: Path) -> None:
@@ -26,7 +28,7 @@ async def test_every_hour_old_events_are_forgotten_and_the_database_is_copied(tm
         await database.write(partial(append, events=[old] * 5000 + [young]))
         async with asyncio.TaskGroup() as tasks:
             run = tasks.create_task(Housekeeping(clock, database, copies, NO_LOGS, dict).run())
-            await clock.until_sleeping(3)
+            await clock.until_sleeping(4)
 
             await clock.advance(3600.0)
 
@@ -45,7 +47,7 @@ async def test_the_hourly_copies_are_kept_apart_from_those_made_before_a_migrati
         (copies / name).touch()
     async with Database(tmp_path / "manager.db") as database, asyncio.TaskGroup() as tasks:
         run = tasks.create_task(Housekeeping(clock, database, copies, NO_LOGS, dict).run())
-        await clock.until_sleeping(3)
+        await clock.until_sleeping(4)
 
         await clock.advance(3600.0)
 
@@ -67,7 +69,7 @@ async def test_a_copy_made_after_the_wall_clock_was_set_back_is_the_newest_never
         (copies / f"manager-{later + number}.db").touch()
     async with Database(tmp_path / "manager.db") as database, asyncio.TaskGroup() as tasks:
         run = tasks.create_task(Housekeeping(clock, database, copies, NO_LOGS, dict).run())
-        await clock.until_sleeping(3)
+        await clock.until_sleeping(4)
 
         await clock.advance(3600.0)
 
@@ -93,7 +95,7 @@ async def test_every_minute_passing_events_make_room_in_a_backlog_that_is_nearly
         await database.write(overfill)
         async with asyncio.TaskGroup() as tasks:
             run = tasks.create_task(Housekeeping(clock, database, tmp_path, NO_LOGS, dict).run())
-            await clock.until_sleeping(3)
+            await clock.until_sleeping(4)
 
             await clock.advance(60.0)
 

@@ -1,0 +1,116 @@
+"""Keeps the logs of all engines small: looks at how much was written, and rotates those that grow too large."""
+
+import asyncio
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass
+from functools import partial
+
+import structlog
+
+from openwa_manager.domain.errors import FilesStuckError
+from openwa_manager.domain.foreign_path import ForeignPath
+from openwa_manager.domain.session.session import SessionId
+from openwa_manager.host.foreign.engine_files import EngineFiles
+from openwa_manager.host.logfile import LogPolicy, make_room, rotate
+from openwa_manager.host.logtail import size_of
+
+_log = structlog.get_logger()
+
+#: However many engines there are, a log may grow to this before it is rotated.
+_LOG_MIN_BYTES = 65_536
+#: How soon all logs are looked at again: sooner when one of them would be full before, and never more often.
+_PAUSE_MAX_S, _PAUSE_MIN_S = 1.0, 0.05
+#: A rotation copies what the log holds; a look is quick, unless a disk does not answer.
+_ROTATE_WITHIN_S, _LOOK_WITHIN_S = 5.0, 1.0
+#: No session's: all logs are looked at in one go, unless that hangs on one of them.
+_ALL = SessionId("")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Look:
+    """How long the logs were, and when that was looked at (boot clock)."""
+
+    sizes: Mapping[SessionId, int]
+    boot_s: float
+
+
+class EngineLogs:
+    """The logs of all sessions: each is rotated, and together they never take much more than the policy says."""
+
+    def __init__(self, policy: LogPolicy, files: EngineFiles) -> None:
+        self._policy = policy
+        self._files = files
+        self._last = _Look(sizes={}, boot_s=0.0)
+        self._known: Collection[SessionId] = ()
+
+    async def keep_small(self, logs: Mapping[SessionId, ForeignPath], boot_s: float) -> float:
+        """Rotate what has grown too large, then remove the oldest parts of all if need be.
+
+        Returns after how many seconds to look again: by what was written since the last look, not by the clock alone.
+        """
+        share_bytes = self._policy.total_max_bytes // (2 * max(1, len(logs)))  # the rest is for what is being written
+        max_bytes = max(_LOG_MIN_BYTES, min(self._policy.log_max_bytes, share_bytes))
+        look = _Look(sizes=await self._sizes_of(logs), boot_s=boot_s)
+        due = [session_id for session_id, size_bytes in look.sizes.items() if size_bytes >= max_bytes]
+        async with asyncio.TaskGroup() as rotations:
+            for session_id in due:
+                rotations.create_task(self._rotate(session_id, logs[session_id], max_bytes))
+        if due or logs.keys() != self._known:
+            self._known = logs.keys()
+            await self._make_room(logs)
+        pause_s = _pause_s(self._last, look, max_bytes)
+        left = {each: 0 if each in due else size_bytes for each, size_bytes in look.sizes.items()}
+        self._last = _Look(sizes=left, boot_s=boot_s)
+        return pause_s
+
+    async def _sizes_of(self, logs: Mapping[SessionId, ForeignPath]) -> dict[SessionId, int]:
+        try:
+            return await self._files.run(_ALL, partial(_sizes, logs), within_s=_LOOK_WITHIN_S)
+        except FilesStuckError:  # on one of them: the others are looked at one by one
+            sizes: dict[SessionId, int] = {}
+            async with asyncio.TaskGroup() as looks:
+                for session_id, log in logs.items():
+                    looks.create_task(self._look_at(session_id, log, sizes))
+            return sizes
+
+    async def _look_at(self, session_id: SessionId, log: ForeignPath, sizes: dict[SessionId, int]) -> None:
+        try:
+            sizes[session_id] = await self._files.run(session_id, partial(size_of, log), within_s=_LOOK_WITHIN_S)
+        except FilesStuckError:
+            sizes[session_id] = 0
+
+    async def _rotate(self, session_id: SessionId, log: ForeignPath, max_bytes: int) -> None:
+        work = partial(rotate, log, max_bytes=max_bytes, kept=self._policy.copies)
+        try:
+            is_rotated = await self._files.run(session_id, work, within_s=_ROTATE_WITHIN_S)
+        except (FilesStuckError, OSError) as error:
+            _log.warning("log_not_rotated", path=str(log), error=str(error))
+            return
+        if is_rotated:
+            _log.info("log_rotated", path=str(log))
+
+    async def _make_room(self, logs: Mapping[SessionId, ForeignPath]) -> None:
+        max_bytes = self._policy.total_max_bytes
+        work = partial(make_room, [*logs.values()], max_bytes=max_bytes, kept=self._policy.copies)
+        try:
+            count = await self._files.run(_ALL, work)
+        except FilesStuckError as error:
+            _log.warning("logs_not_removed", error=str(error))
+            return
+        if count:
+            _log.warning("logs_removed", count=count, max_bytes=max_bytes)
+
+
+def _sizes(logs: Mapping[SessionId, ForeignPath]) -> dict[SessionId, int]:
+    return {session_id: size_of(log) for session_id, log in logs.items()}
+
+
+def _pause_s(last: _Look, look: _Look, max_bytes: int) -> float:
+    """Return when the log that grows fastest will be full, if that is soon."""
+    elapsed_s, pause_s = max(_PAUSE_MIN_S, look.boot_s - last.boot_s), _PAUSE_MAX_S
+    for session_id, size_bytes in look.sizes.items():
+        grown_bytes = size_bytes - last.sizes.get(session_id, size_bytes)
+        if grown_bytes > 0:
+            left_bytes = max_bytes if size_bytes >= max_bytes else max_bytes - size_bytes
+            pause_s = min(pause_s, left_bytes * elapsed_s / grown_bytes)
+    return max(_PAUSE_MIN_S, pause_s)
