@@ -372,7 +372,7 @@ def _build_api(
         broadcaster=delivery.broadcaster,
         endpoints=delivery.endpoints,
         deliveries=Deliveries(basis.database, delivery.dispatcher, delivery.background),
-        recipes=Recipes(env_names={name: e.env_names for name, e in hosting.engines.items()}, default=settings.engine),
+        recipes=Recipes(engines=hosting.engines, default=settings.engine),
         facts=HostFacts(host=platform.node(), version=VERSION, started_at=basis.clock.now().at),
         pairing_window_s=settings.pairing_window_s,
         measure=monitoring.metrics_collector.read,

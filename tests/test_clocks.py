@@ -38,7 +38,7 @@ BY_WALL_CLOCK = {
     "services/upkeep/housekeeping.py: _next_copy": "a name only; the names rise",
 }
 #: A counter, or a place in an image: not a time.
-NO_TIMES = ("domain/delivery/endpoint_queue.py: _next_probe", "watcher/png.py: is_whole_png")
+NO_TIMES = ("domain/delivery/endpoint_queue.py: _next_probe", "domain/session/png.py: is_whole_png")
 
 
 def is_wall_time(node: ast.expr) -> bool:

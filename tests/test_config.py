@@ -301,6 +301,12 @@ def test_a_home_too_deep_for_the_sockets_of_its_engines_is_refused(length: int, 
         assert f"{home} is 1 bytes too long for the sockets in it: choose a shorter home" in refusal({"home": home}, {})
 
 
+def test_a_variable_that_an_engine_is_given_by_us_is_no_setting() -> None:
+    said = refusal({"engine_env": {"LOG_LEVEL": "debug", "PORT": "2785"}}, {})
+
+    assert "PORT is what every engine is given by us: remove it from engine_env" in said
+
+
 @pytest.mark.parametrize("extra", [{"behind_proxy": True}, {"tls_cert": "cert.pem", "tls_key": "key.pem"}])
 def test_an_open_listener_is_accepted_behind_tls(
     home: Path, extra: dict[str, object], monkeypatch: pytest.MonkeyPatch

@@ -26,6 +26,7 @@ from openwa_manager.domain.isolation import Isolation
 from openwa_manager.domain.session.restart import LinkPolicy, OfflinePolicy, ProbePolicy, RestartPolicy
 from openwa_manager.domain.urls import url_problem, without_password
 from openwa_manager.engines import registry
+from openwa_manager.engines.variables import refused_of_admin
 from openwa_manager.host.logfile import LogPolicy
 from openwa_manager.host.own_files import require_own
 from openwa_manager.host.user_paths import expanded
@@ -259,6 +260,13 @@ class Settings(BaseModel):
         if excess > 0:
             raise ValueError(f"{home} is {excess} bytes too long for the sockets in it: choose a shorter home")
         return home
+
+    @field_validator("engine_env")
+    @classmethod
+    def _leaves_what_recipes_need(cls, table: Mapping[str, str]) -> Mapping[str, str]:
+        if refused := refused_of_admin(table):
+            raise ValueError(f"{refused[0]} is what every engine is given by us: remove it from engine_env")
+        return table
 
     @field_validator("intake_listen")
     @classmethod

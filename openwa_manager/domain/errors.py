@@ -174,7 +174,7 @@ class AlreadyRunningError(OpenwaManagerError):
 class ConfigError(OpenwaManagerError):
     """The settings cannot be used; the message names the setting and the fix."""
 
-    code = "config"
+    code = "config_invalid"
 
 
 def single_errors(errors: BaseExceptionGroup[OpenwaManagerError] | None) -> Iterator[OpenwaManagerError]:

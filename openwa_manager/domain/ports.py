@@ -176,9 +176,8 @@ class Engine(Protocol):
         """Return what this kind can be relied on to do."""
         ...
 
-    @property
-    def env_names(self) -> frozenset[str]:
-        """Return the variables this kind sets itself, which no session may set."""
+    def accepts_env(self, name: str) -> bool:
+        """Tell whether a session may set this variable of its engine."""
         ...
 
     async def require_program(self) -> None:

@@ -26,6 +26,7 @@ from openwa_manager.engines.environment import EngineContext
 from openwa_manager.engines.http.connectors import base_url, connector_to
 from openwa_manager.engines.mapping import Data, text_of
 from openwa_manager.engines.recipe import EngineValues, Recipe
+from openwa_manager.engines.variables import LOADS_CODE, is_any_of, is_name
 
 #: What the recipe sets itself; the names of `command_env` come on top.
 ENV_NAMES = frozenset({"SESSION_ID", "SESSION_DIR", "PORT", "WEBHOOK_URL", "WEBHOOK_SECRET", "TMPDIR"})
@@ -49,7 +50,7 @@ class CommandEngine:
 
     def __init__(self, setup: CommandSetup) -> None:
         self._setup = setup
-        self.env_names = ENV_NAMES.union(setup.env)
+        self._own_names = ENV_NAMES.union(setup.env)
         self._answered: dict[SessionId, LaunchId] = {}
 
     async def require_program(self) -> None:
@@ -59,6 +60,10 @@ class CommandEngine:
             ProgramMissingError: none is set, or it cannot be executed.
         """
         self._program()
+
+    def accepts_env(self, name: str) -> bool:
+        """Tell whether a session may set this variable: neither is it ours or the admin's, nor does it load code."""
+        return is_name(name) and name not in self._own_names and not is_any_of(name, LOADS_CODE)
 
     async def plan(self, session: Session, launch: Launch, directory: Path) -> LaunchPlan:
         """Return how to start this launch.
@@ -80,7 +85,7 @@ class CommandEngine:
         recipe |= {name: _filled(template, facts) for name, template in self._setup.env.items()}
         log_path = context.log_path(session.session_id, directory)
         argv = (self._program(), *(_filled(argument, facts) for argument in self._setup.argv[1:]))
-        env = context.env(session, launch, recipe)
+        env = context.env(session, launch, recipe, self.accepts_env)
         return LaunchPlan(
             session_id=session.session_id,
             launch_id=launch.launch_id,
@@ -136,7 +141,7 @@ class CommandEngine:
                 aiohttp.ClientSession(connector=connector, cookie_jar=aiohttp.DummyCookieJar()) as http,
                 http.get(f"{base_url(launch)}/health", allow_redirects=False) as answer,
             ):
-                return answer.status
+                return answer.status  # what else it says is not read
         except TimeoutError as error:
             limit_s = self._setup.answer_timeout_s
             raise EngineTimeoutError(f"the engine did not answer GET /health within {limit_s:g} s") from error

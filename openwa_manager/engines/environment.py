@@ -1,7 +1,7 @@
-"""What every engine gets from its daemon: its environment, where it posts and logs; and what a session may add."""
+"""What every engine gets from its daemon: its environment, and where it posts and logs."""
 
 import re
-from collections.abc import Awaitable, Callable, Collection, Iterable, Mapping
+from collections.abc import Awaitable, Callable, Collection, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -17,6 +17,7 @@ from openwa_manager.domain.session.session import (
     SessionId,
     log_path_of,
 )
+from openwa_manager.engines.variables import HOST_LISTS, is_any_of
 
 #: All that an engine inherits; a trailing `*` stands for any ending.
 INHERITED = (
@@ -43,24 +44,6 @@ _PROXIES = frozenset({"http_proxy", "https_proxy", "all_proxy"})
 #: Never asked through a proxy: an engine posts to us there.
 _LOOPBACK = ("127.0.0.1", "localhost", "::1")
 
-#: Names that choose which code an engine runs or whom it trusts: only the admin's `engine_env` may set them.
-LOADS_CODE = (
-    "PATH",
-    "HOME",
-    "LD_*",
-    "DYLD_*",
-    "NODE_OPTIONS",
-    "NODE_PATH",
-    "NODE_EXTRA_CA_CERTS",
-    "PYTHON*",
-    "BASH_ENV",
-    "GCONV_PATH",
-    "ENV",
-    "PUPPETEER_EXECUTABLE_PATH",
-    "PUPPETEER_ARGS",
-    "OPENWA_MANAGER_*",
-)
-_ENV_NAME = re.compile(r"[A-Z][A-Z0-9_]*")
 #: The address of a launch's webhook; the host part is left open, for the intake may listen elsewhere after a restart.
 _WEBHOOK_URL = re.compile(r"http://[^/]+/hooks/([^/]+)/[0-9a-f-]{32,36}")
 
@@ -78,22 +61,6 @@ def is_own_webhook(url: str, session_id: SessionId) -> bool:
     """Tell whether this is where some launch of the session posts to us, and not a webhook of the session's owner."""
     match = _WEBHOOK_URL.fullmatch(url)
     return match is not None and match[1] == session_id
-
-
-def refused_env_names(names: Iterable[str], recipe_names: Collection[str]) -> tuple[str, ...]:
-    """Return, sorted, which of these names a session may not set, given those its engine's recipe sets itself.
-
-    Accepted are `[A-Z][A-Z0-9_]*` that neither the recipe sets nor LOADS_CODE lists.
-    """
-    return tuple(sorted(name for name in names if not _is_acceptable(name, recipe_names)))
-
-
-def _is_acceptable(name: str, recipe_names: Collection[str]) -> bool:
-    return _ENV_NAME.fullmatch(name) is not None and name not in recipe_names and not _is_any_of(name, LOADS_CODE)
-
-
-def _is_any_of(name: str, patterns: Iterable[str]) -> bool:
-    return any(name.startswith(p[:-1]) if p.endswith("*") else name == p for p in patterns)
 
 
 async def none_deleted(session_id: SessionId) -> Collection[str]:
@@ -145,16 +112,24 @@ class EngineContext:
         """Return the file the engine's output is appended to."""
         return log_path_of(session_id, directory, self.logs_root)
 
-    def env(self, session: Session, launch: Launch, recipe: Mapping[str, str]) -> dict[str, str]:
-        """Return an engine's whole environment.
+    def env(
+        self, session: Session, launch: Launch, recipe: Mapping[str, str], accepts: Callable[[str], bool]
+    ) -> dict[str, str]:
+        """Return an engine's whole environment; `accepts` tells what a session may set.
 
         Of one name the last counts: inherited, the recipe's, the admin's `engine_env`, the session's `env`, our own.
+        Of a list of hosts both the recipe's and the admin's count.
         """
-        kept = {name: value for name, value in self.environ.items() if _is_any_of(name, INHERITED)}
+        kept = {name: value for name, value in self.environ.items() if is_any_of(name, INHERITED)}
+        admin = dict(self.engine_env)
+        for name in HOST_LISTS:
+            if name in recipe and name in admin:
+                admin[name] = f"{recipe[name]},{admin[name]}"
+        asked = {name: value for name, value in session.spec.env.items() if accepts(name)}
         own: dict[str, str] = {LAUNCH_ID_VARIABLE: launch.launch_id}
         if launch.socket is not None:
             own[SOCKET_VARIABLE] = str(launch.socket)
-        return _sparing_loopback({**kept, **recipe, **self.engine_env, **session.spec.env, **own})
+        return _sparing_loopback({**kept, **recipe, **admin, **asked, **own})
 
     def confinement(
         self, session: Session, launch: Launch, directory: Path, env: Mapping[str, str], needs: Needs

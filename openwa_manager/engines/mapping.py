@@ -5,15 +5,16 @@ and `inner_name` are its own id and name of a session.
 """
 
 import base64
-import binascii
 import hashlib
 from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime
+from typing import Annotated
 
 from pydantic import BaseModel, ConfigDict, Field
 
 from openwa_manager.domain.delivery.events import Json, is_passed_through
 from openwa_manager.domain.session import reasons
+from openwa_manager.domain.session.png import is_whole_png
 from openwa_manager.domain.session.session import LaunchId, SessionId
 from openwa_manager.domain.session.stimuli import (
     EngineEventReceived,
@@ -29,6 +30,11 @@ from openwa_manager.domain.session.stimuli import (
 _NAME_MAX = 50  # OpenWA: 3-50 characters of [A-Za-z0-9-]
 _DIGEST_CHARS = 12
 _PNG_DATA_URL = "data:image/png;base64,"
+
+
+#: A UUID, as OpenWA makes them: it becomes a part of paths, and callers may use it.
+InnerId = Annotated[str, Field(pattern=r"^[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}$")]
+_URL_MAX = 4096
 
 
 class Restriction(BaseModel):
@@ -55,7 +61,7 @@ class InnerSession(BaseModel):
 
     model_config = ConfigDict(extra="ignore")
 
-    id: str
+    id: InnerId
     name: str
     status: str = "created"
     phone: str | None = None
@@ -70,8 +76,8 @@ class InnerWebhook(BaseModel):
 
     model_config = ConfigDict(extra="ignore")
 
-    id: str
-    url: str
+    id: Annotated[str, Field(pattern=r"^[A-Za-z0-9_-]{1,64}$")]
+    url: Annotated[str, Field(max_length=_URL_MAX)]
 
 
 class MissedPost(BaseModel):
@@ -173,13 +179,14 @@ def qr_observation(image: bytes, launch_id: LaunchId, produced_at: float) -> QrP
 
 
 def image_of(data_url: str) -> bytes | None:
-    """Return the PNG in a data URL; None when there is none."""
+    """Return the PNG in a data URL; None when there is none, or it is not whole."""
     if not data_url.startswith(_PNG_DATA_URL):
         return None
     try:
-        return base64.b64decode(data_url.removeprefix(_PNG_DATA_URL), validate=True)
-    except binascii.Error:
+        image = base64.b64decode(data_url.removeprefix(_PNG_DATA_URL), validate=True)
+    except ValueError:  # also of characters that are not ASCII
         return None
+    return image if is_whole_png(image) else None
 
 
 Data = Mapping[str, Json]

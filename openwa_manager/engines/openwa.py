@@ -23,6 +23,7 @@ from openwa_manager.engines.posting import missed_posts
 from openwa_manager.engines.posting.webhooks import set_up_webhooks
 from openwa_manager.engines.program import LOOPBACK_SHIM, NodeProgram, Program, runs_openwa
 from openwa_manager.engines.recipe import EngineValues, Recipe
+from openwa_manager.engines.variables import OPENWA_OF_SESSIONS, is_any_of
 from openwa_manager.host.foreign.engine_files import EngineFiles
 from openwa_manager.host.foreign.opening import identity_of
 
@@ -57,7 +58,6 @@ _FIXED_ENV: Mapping[str, str] = {
     "PLUGIN_STATE_DIR": "./data",
     "BOOTSTRAP_KEY_FILE": "./data/.api-key",
 }
-ENV_NAMES = frozenset({*_FIXED_ENV, "WEBHOOK_RETRY_DELAY", "PORT", "API_MASTER_KEY", "ENGINE_TYPE", "TMPDIR"})
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -65,7 +65,8 @@ class OpenwaSetup:
     """What one daemon's OpenWA engines have in common.
 
     `databases` are files in `data/`. `answer_timeout_s` bounds each ordinary call of ours, `forward_silence_s` the
-    silence on one that is handed on. `isolation` is the one they have unless another is asked for.
+    silence on one that is handed on. `isolation` is the one they have unless another is asked for. `session_env` names
+    the variables that a session may set.
     """
 
     program: Program
@@ -75,6 +76,7 @@ class OpenwaSetup:
     databases: Sequence[str] = ("main.sqlite", "openwa.sqlite")
     answer_timeout_s: float = 5.0
     forward_silence_s: float = 60.0
+    session_env: tuple[str, ...] = OPENWA_OF_SESSIONS
 
     @classmethod
     def of(cls, values: EngineValues, program: Program) -> Self:
@@ -114,10 +116,10 @@ class OpenwaEngine:
     """Implements `domain.ports.Engine` for OpenWA; an async context that closes its connections when it is left."""
 
     capabilities = Capabilities(answers_probes=True, reports_link=True, writes_qr_file=False, listens_on_socket=True)
-    env_names = ENV_NAMES
 
     def __init__(self, setup: OpenwaSetup, clock: Clock, files: EngineFiles) -> None:
         self._setup = setup
+        self.accepts_env: Callable[[str], bool] = partial(is_any_of, patterns=setup.session_env)
         self._files = files
         self._clock = clock
         self._clients: dict[SessionId, _Clients] = {}
@@ -154,7 +156,7 @@ class OpenwaEngine:
         await self._files.run(session.session_id, change_proxy)
         delay_ms = versions.webhook_delay_ms((await self._setup.program.build()).version)
         recipe = {**self._recipe_env(session, launch, directory), "WEBHOOK_RETRY_DELAY": str(delay_ms)}
-        env = context.env(session, launch, recipe)
+        env = context.env(session, launch, recipe, self.accepts_env)
         return LaunchPlan(
             session_id=session.session_id,
             launch_id=launch.launch_id,

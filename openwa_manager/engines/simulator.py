@@ -10,6 +10,7 @@ from openwa_manager.domain.isolation import Isolation
 from openwa_manager.engines.openwa import OpenwaEngine, OpenwaSetup
 from openwa_manager.engines.program import FixedProgram
 from openwa_manager.engines.recipe import EngineValues, Recipe
+from openwa_manager.engines.variables import SIMULATOR_OF_SESSIONS
 
 _MODULE = "openwa_manager.simulator"
 _DATABASES = ("main.json", "openwa.json")
@@ -17,7 +18,12 @@ _DATABASES = ("main.json", "openwa.json")
 
 def _build(values: EngineValues) -> OpenwaEngine:
     program = FixedProgram((sys.executable, "-m", _MODULE), _code())
-    setup = replace(OpenwaSetup.of(values, program), isolation=_isolation(""), databases=_DATABASES)
+    setup = replace(
+        OpenwaSetup.of(values, program),
+        isolation=_isolation(""),
+        databases=_DATABASES,
+        session_env=SIMULATOR_OF_SESSIONS,
+    )
     return OpenwaEngine(setup, values.clock, values.files)
 
 

@@ -17,12 +17,12 @@ from watchfiles._rust_notify import WatchfilesRustInternalError
 from openwa_manager.domain.errors import FilesStuckError
 from openwa_manager.domain.foreign_path import ForeignPath, of_session
 from openwa_manager.domain.ports import Clock, Instant
+from openwa_manager.domain.session.png import PNG_MAX_BYTES, is_whole_png
 from openwa_manager.domain.session.session import Launch, LaunchId, SessionId, is_session_id
 from openwa_manager.host.foreign.engine_files import EngineFiles
 from openwa_manager.host.foreign.opening import opened, status_of
 from openwa_manager.host.foreign.trees import remove
 from openwa_manager.host.foreign.writing import write_file
-from openwa_manager.watcher.png import PNG_MAX_BYTES, is_whole_png
 
 QR_FILE = "qr.png"
 #: Every write below the root restarts the step, a filter does not help: beside an engine that writes its auth files 50

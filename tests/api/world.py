@@ -31,8 +31,9 @@ from openwa_manager.domain.errors import DrainingError, SessionNotFoundError
 from openwa_manager.domain.session.restart import Policy
 from openwa_manager.domain.session.session import LaunchId, Session, SessionId, Usage
 from openwa_manager.engines.environment import EngineContext
-from openwa_manager.engines.openwa import ENV_NAMES, OpenwaEngine, OpenwaSetup
+from openwa_manager.engines.openwa import OpenwaEngine, OpenwaSetup
 from openwa_manager.engines.program import FixedProgram, Program
+from openwa_manager.engines.variables import SIMULATOR_OF_SESSIONS
 from openwa_manager.host.clock import SystemClock
 from openwa_manager.host.foreign.engine_files import EngineFiles
 from openwa_manager.metrics import QR_PUSH_S, Durations
@@ -273,7 +274,7 @@ def backing_of(world: World) -> ApiDependencies:
         endpoints=world.channels.endpoints,
         deliveries=world.channels.deliveries,
         usage=world.used.get,
-        recipes=Recipes(env_names={"simulator": ENV_NAMES}, default="simulator"),
+        recipes=Recipes(engines=world.engines, default="simulator"),
         facts=HostFacts(host="mac-mini-1", version="0.1.0", started_at=1_800_000_000.0),
         pairing_window_s=180.0,
         measure=measurements_of(world).read,
@@ -313,7 +314,11 @@ def _engine(program: Program, intake_port: int, database: Database, silence_s: f
         deleted_webhooks=lambda each: database.read(partial(deleted_webhook_ids, session_id=each)),
     )
     return OpenwaEngine(
-        OpenwaSetup(program=program, engine_context=context, forward_silence_s=silence_s), SystemClock(), FILES
+        OpenwaSetup(
+            program=program, engine_context=context, forward_silence_s=silence_s, session_env=SIMULATOR_OF_SESSIONS
+        ),
+        SystemClock(),
+        FILES,
     )
 
 

@@ -16,9 +16,9 @@ import pytest
 from standardwebhooks import Webhook, WebhookVerificationError
 
 from openwa_manager.domain.delivery.events import Json
+from openwa_manager.domain.session.png import is_whole_png
 from openwa_manager.simulator.whatsapp.png import draw_png
 from openwa_manager.simulator.whatsapp.qrcode import encode_qr
-from openwa_manager.watcher.png import is_whole_png
 from tests.e2e.peers.backend import Backend, Post
 from tests.e2e.peers.daemon import SCANNED, Daemon, UnixConnection, eventually
 from tests.fakes.ports import free_ports

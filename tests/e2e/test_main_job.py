@@ -11,7 +11,7 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 from openwa_manager.domain.delivery.events import Json
-from openwa_manager.watcher.png import is_whole_png
+from openwa_manager.domain.session.png import is_whole_png
 from tests.e2e.peers.daemon import SCANNED, Daemon, engines_below, eventually, steer
 from tests.e2e.peers.upstream import Upstream
 from tests.fakes.process import ending

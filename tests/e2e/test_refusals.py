@@ -36,7 +36,7 @@ def test_a_port_that_is_taken_is_named(tmp_path: Path, name: str) -> None:
 
         said = complaint(tmp_path / "home", **{name: f"127.0.0.1:{port}"})
 
-    assert said["code"] == "config"
+    assert said["code"] == "config_invalid"
     assert f"cannot listen on http://127.0.0.1:{port} (" in str(said["detail"])
 
 
@@ -46,5 +46,5 @@ def test_a_certificate_that_is_none_is_named(tmp_path: Path) -> None:
 
     said = complaint(tmp_path / "home", TLS_CERT=str(nonsense), TLS_KEY=str(nonsense))
 
-    assert said["code"] == "config"
+    assert said["code"] == "config_invalid"
     assert "tls_cert and tls_key cannot be used together" in str(said["detail"])

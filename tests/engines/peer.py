@@ -1,6 +1,7 @@
 """An OpenWA with bad manners: a small HTTP server that answers as other versions and broken ones do."""
 
 import asyncio
+import json
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
@@ -12,7 +13,11 @@ from openwa_manager.domain.session.session import Launch
 from openwa_manager.engines.mapping import inner_name
 from tests.engines.rig import SESSION_ID
 
-ROW: Mapping[str, Json] = {"id": "659b1334", "name": inner_name(SESSION_ID), "status": "created"}
+ROW: Mapping[str, Json] = {
+    "id": "659b1334-0c2a-4d5e-8f00-1a2b3c4d5e6f",
+    "name": inner_name(SESSION_ID),
+    "status": "created",
+}
 
 
 @dataclass
@@ -28,6 +33,7 @@ class Peer:
     hold: asyncio.Event = field(default_factory=asyncio.Event)
     held_call: str = ""
     row: Mapping[str, Json] = field(default_factory=lambda: ROW)
+    headers: Mapping[str, str] = field(default_factory=dict)
     is_holding: asyncio.Event = field(default_factory=asyncio.Event)
 
     async def take(self, request: web.Request) -> web.Response:
@@ -38,9 +44,8 @@ class Peer:
             async with asyncio.timeout(30):
                 await self.hold.wait()
         status, body = self._answer(call)
-        return (
-            web.Response(status=status, body=body) if isinstance(body, str) else web.json_response(body, status=status)
-        )
+        raw = body if isinstance(body, str) else json.dumps(body)
+        return web.Response(status=status, text=raw, content_type="application/json", headers=self.headers)
 
     def _answer(self, call: str) -> tuple[int, Json]:
         planned = self.answers.get(call)

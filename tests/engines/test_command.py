@@ -12,6 +12,7 @@ from aiohttp import web
 from openwa_manager.domain.delivery.events import Json
 from openwa_manager.domain.errors import EngineError, LaunchFailedError
 from openwa_manager.domain.ports import CanLogOut, CanPair, Engine, KeepsCredentials
+from openwa_manager.domain.session.png import is_whole_png
 from openwa_manager.domain.session.session import LAUNCH_ID_VARIABLE, Spec
 from openwa_manager.domain.session.stimuli import (
     ActivitySeen,
@@ -22,7 +23,6 @@ from openwa_manager.domain.session.stimuli import (
     MessageAcknowledged,
 )
 from openwa_manager.engines.command import CommandEngine, CommandSetup
-from openwa_manager.watcher.png import is_whole_png
 from tests.engines.rig import SESSION_ID, commanded, free_port, new_context, new_launch, new_session
 
 EXAMPLE = Path(__file__).parents[2] / "examples" / "command-engine" / "engine.py"

@@ -6,10 +6,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from openwa_manager.domain.session.session import LAUNCH_ID_VARIABLE, SessionId, Spec
-from openwa_manager.engines import command, openwa
-from openwa_manager.engines.environment import refused_env_names
+from openwa_manager.engines.command import CommandEngine, CommandSetup
 from openwa_manager.engines.openwa import OpenwaEngine, OpenwaSetup
 from openwa_manager.engines.program import FixedProgram
+from openwa_manager.engines.variables import NEEDED, is_name, refused_of_admin
 from openwa_manager.host.clock import SystemClock
 from openwa_manager.host.foreign.engine_files import EngineFiles
 from tests.engines.rig import KEY, SESSION_ID, new_context, new_launch, new_session
@@ -73,12 +73,20 @@ async def test_the_session_has_the_last_word_after_the_admin_and_the_recipe(tmp_
     assert plan.env[LAUNCH_ID_VARIABLE] == launch.launch_id
 
 
-async def test_the_recipe_sets_no_name_that_a_session_could_set(tmp_path: Path) -> None:
-    plan = await engine().plan(new_session(), new_launch(28100), tmp_path)
+async def test_a_session_of_a_former_version_that_set_more_gets_no_more_than_it_may(tmp_path: Path) -> None:
+    session = new_session(Spec(engine="openwa", env={"OPENSSL_CONF": "evil.cnf", "LOG_LEVEL": "debug"}))
 
-    own = set(plan.env) - set(DAEMON_ENVIRON) - {LAUNCH_ID_VARIABLE, "NO_PROXY", "no_proxy"}
-    assert own == openwa.ENV_NAMES
-    assert set(refused_env_names(own, openwa.ENV_NAMES)) == own
+    plan = await engine().plan(session, new_launch(28100), tmp_path)
+
+    assert "OPENSSL_CONF" not in plan.env
+    assert plan.env["LOG_LEVEL"] == "debug"
+
+
+async def test_hosts_that_the_admin_allows_stand_beside_ours(tmp_path: Path) -> None:
+    alone = await engine().plan(new_session(), new_launch(28100), tmp_path)
+    both = await engine(SSRF_ALLOWED_HOSTS="media.example.com").plan(new_session(), new_launch(28100), tmp_path)
+
+    assert both.env["SSRF_ALLOWED_HOSTS"] == f"{alone.env['SSRF_ALLOWED_HOSTS']},media.example.com"
 
 
 async def test_temporary_files_stay_in_the_session_unless_chromiums_socket_would_not_fit(tmp_path: Path) -> None:
@@ -110,49 +118,78 @@ def test_each_launch_posts_to_an_address_of_its_own() -> None:
     assert url.startswith("http://127.0.0.1:2791/hooks/alice/")
 
 
-REFUSED = (
+LOADING = (
     "PATH",
     "LD_PRELOAD",
     "LD_LIBRARY_PATH",
     "DYLD_INSERT_LIBRARIES",
     "NODE_OPTIONS",
     "NODE_PATH",
+    "NODE_TLS_REJECT_UNAUTHORIZED",
+    "NODE_EXTRA_CA_CERTS",
+    "OPENSSL_CONF",
+    "SSLKEYLOGFILE",
+    "SSL_CERT_FILE",
+    "HTTPS_PROXY",
     "PYTHONPATH",
     "PYTHONSTARTUP",
+    "BASH_ENV",
+    "JAVA_TOOL_OPTIONS",
+    "GIT_SSH_COMMAND",
     "PUPPETEER_EXECUTABLE_PATH",
     "OPENWA_MANAGER_LAUNCH_ID",
-    "lower_case",
-    "1ST",
-    "_UNDERSCORE",
-    "WITH-DASH",
-    "WITH SPACE",
-    "TRAILING\n",
-    "Ä",
-    "",
+    "OPENWA_MANAGER_SOCKET",
 )
+MISSPELT = ("lower_case", "1ST", "_UNDERSCORE", "WITH-DASH", "WITH SPACE", "TRAILING\n", "Ä", "")
+OPENWAS_OWN = ("PORT", "API_MASTER_KEY", "BAILEYS_AUTH_DIR", "TMPDIR", "ENGINE_TYPE", "NODE_ENV", "DATABASE_NAME")
 
 
-@pytest.mark.parametrize("name", REFUSED)
-def test_a_session_may_not_set(name: str) -> None:
-    assert refused_env_names([name, "SIM_ACKS"], ()) == (name,)
+@pytest.mark.parametrize(
+    "name", [*LOADING, *MISSPELT, *OPENWAS_OWN, "DATABASE_TYPE", "WEBHOOK_SSRF_PROTECT", "ANYTHING"]
+)
+def test_a_session_on_openwa_may_not_set(name: str) -> None:
+    assert not engine().accepts_env(name)
 
 
-@pytest.mark.parametrize("name", ["PORT", "API_MASTER_KEY", "BAILEYS_AUTH_DIR", "TMPDIR", "ENGINE_TYPE", "NODE_ENV"])
-def test_a_session_may_not_set_what_the_recipe_sets(name: str) -> None:
-    assert refused_env_names([name], openwa.ENV_NAMES) == (name,)
+@pytest.mark.parametrize("name", ["SIMULATE_TYPING", "SEND_PACING_ENABLED", "TZ", "LC_ALL", "BAILEYS_WA_VERSION"])
+def test_a_session_on_openwa_may_set(name: str) -> None:
+    assert engine().accepts_env(name)
 
 
-@pytest.mark.parametrize("name", ["SIMULATE_TYPING", "SIM_ACKS", "A", "BAILEYS_WA_VERSION", "PUPPETEER_HEADLESS"])
-def test_a_session_may_set(name: str) -> None:
-    assert refused_env_names([name], openwa.ENV_NAMES | command.ENV_NAMES) == ()
+@pytest.mark.parametrize("name", [*LOADING, *MISSPELT, "PORT", "WEBHOOK_SECRET", "SESSION_ID", "TMPDIR", "LEVEL"])
+def test_a_session_on_a_command_may_not_set(name: str) -> None:
+    assert not CommandEngine(
+        CommandSetup(argv=("true",), engine_context=new_context(), env={"LEVEL": "1"})
+    ).accepts_env(name)
 
 
-@given(names=st.lists(st.text(max_size=12)))
-def test_refused_names_are_some_of_those_asked_for_in_order(names: list[str]) -> None:
-    refused = refused_env_names(names, ())
+@pytest.mark.parametrize("name", ["PROGRAM", "MODE", "A", "DATABASE_NAME", "MY_TOKEN"])
+def test_a_session_on_a_command_may_set(name: str) -> None:
+    assert CommandEngine(CommandSetup(argv=("true",), engine_context=new_context())).accepts_env(name)
 
-    assert list(refused) == sorted(refused)
-    assert set(refused) <= set(names)
+
+@given(name=st.text(max_size=12))
+def test_what_a_session_may_set_is_always_a_name(name: str) -> None:
+    asked = CommandEngine(CommandSetup(argv=("true",), engine_context=new_context()))
+
+    assert not asked.accepts_env(name) or is_name(name)
+
+
+@pytest.mark.parametrize("name", ["PORT", "API_MASTER_KEY", "DATABASE_NAME", "WEBHOOK_SECRET", "OPENWA_MANAGER_SOCKET"])
+def test_not_even_the_admin_may_set(name: str) -> None:
+    assert refused_of_admin([name, "NODE_OPTIONS"]) == (name,)
+
+
+async def test_whatever_the_admin_may_not_set_is_what_a_recipe_sets(tmp_path: Path) -> None:
+    launch = new_launch(28100, socket=tmp_path / "s")
+    setup = CommandSetup(argv=("true",), engine_context=new_context())
+    plans = [
+        await engine().plan(new_session(), launch, tmp_path),
+        await CommandEngine(setup).plan(new_session(), launch, tmp_path),
+    ]
+
+    exact = {name for name in NEEDED if not name.endswith("*")}
+    assert exact <= {name for plan in plans for name in plan.env}
 
 
 @pytest.mark.parametrize(
@@ -166,14 +203,14 @@ def test_refused_names_are_some_of_those_asked_for_in_order(names: list[str]) ->
 def test_behind_a_proxy_an_engine_still_reaches_us(environ: dict[str, str], spared: str) -> None:
     context = new_context(environ=environ)
 
-    env = context.env(new_session(), new_launch(1), {})
+    env = context.env(new_session(), new_launch(1), {}, str.isupper)
 
     assert env["NO_PROXY"] == env["no_proxy"] == spared
     assert environ.keys() <= env.keys()
 
 
 def test_without_a_proxy_nothing_is_said_of_one() -> None:
-    env = new_context(environ={"NO_PROXY": "a"}).env(new_session(), new_launch(1), {})
+    env = new_context(environ={"NO_PROXY": "a"}).env(new_session(), new_launch(1), {}, str.isupper)
 
     assert env["NO_PROXY"] == "a"
     assert "no_proxy" not in env

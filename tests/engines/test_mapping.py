@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from pydantic import ValidationError
 
 from openwa_manager.domain.delivery.events import Json
 from openwa_manager.domain.session.reasons import Restriction
@@ -28,6 +29,7 @@ from openwa_manager.engines.mapping import (
     qr_observation,
     report_of,
 )
+from tests.watcher.images import images
 
 LAUNCH = LaunchId("launch-1")
 RECORDINGS = Path(__file__).parents[1] / "data" / "openwa-transcripts"
@@ -38,8 +40,11 @@ json_values: st.SearchStrategy[Json] = st.recursive(
 )
 
 
+INNER_ID = "659b1334-0c2a-4d5e-8f00-1a2b3c4d5e6f"
+
+
 def row(**fields: object) -> InnerSession:
-    return InnerSession.model_validate({"id": "659b1334", "name": "acme-01", **fields})
+    return InnerSession.model_validate({"id": INNER_ID, "name": "acme-01", **fields})
 
 
 @given(session_id=session_ids)
@@ -101,7 +106,9 @@ def test_a_ban_without_an_error_is_explained_by_its_restriction() -> None:
 
 
 def test_a_record_of_0_11_is_read_although_fields_are_missing() -> None:
-    old = InnerSession.model_validate_json('{"id":"1","name":"acme","status":"ready","phone":"628","config":{}}')
+    old = InnerSession.model_validate_json(
+        f'{{"id":"{INNER_ID}","name":"acme","status":"ready","phone":"628","config":{{}}}}'
+    )
 
     assert (old.engine_loaded, old.last_error, old.restriction) == (None, None, None)
 
@@ -202,10 +209,24 @@ def data_of(post: dict[str, Json]) -> dict[str, Json]:
     return data
 
 
-@given(image=st.binary(max_size=200))
+@pytest.mark.parametrize(
+    "inner_id", ["", "1", "../../auth/api-keys?x=", "a" * (1 << 20), INNER_ID.upper(), f"{INNER_ID}\n", f"{INNER_ID}/x"]
+)
+def test_an_id_that_is_no_uuid_is_refused(inner_id: str) -> None:
+    with pytest.raises(ValidationError):
+        InnerSession.model_validate({"id": inner_id, "name": "acme-01"})
+
+
+@given(image=images)
 def test_an_image_comes_out_of_its_data_url_as_it_went_in(image: bytes) -> None:
     assert image_of("data:image/png;base64," + base64.b64encode(image).decode()) == image
     assert qr_observation(image, LAUNCH, 1.0).sha256 == hashlib.sha256(image).hexdigest()
+
+
+@given(image=images, left=st.integers(1, 30))
+def test_an_image_that_is_not_whole_is_none(image: bytes, left: int) -> None:
+    assert image_of("data:image/png;base64," + base64.b64encode(image[:-left]).decode()) is None
+    assert image_of("data:image/png;base64," + base64.b64encode(image + b"x" * left).decode()) is None
 
 
 @pytest.mark.parametrize(

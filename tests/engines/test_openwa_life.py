@@ -12,6 +12,7 @@ import pytest
 
 from openwa_manager.domain.errors import EngineError, EngineTimeoutError
 from openwa_manager.domain.ports import CanLogOut, CanPair
+from openwa_manager.domain.session.png import is_whole_png
 from openwa_manager.domain.session.stimuli import (
     EngineEventReceived,
     EngineReady,
@@ -21,7 +22,6 @@ from openwa_manager.domain.session.stimuli import (
     QrProduced,
 )
 from openwa_manager.engines.mapping import inner_name
-from openwa_manager.watcher.png import is_whole_png
 from tests.engines.rig import SESSION_ID, Rig, knowing, rigged
 from tests.fakes.clock import settle
 

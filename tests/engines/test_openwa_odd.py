@@ -19,8 +19,9 @@ from openwa_manager.host.foreign.engine_files import EngineFiles
 from tests.engines.peer import ROW, Peer, serving
 from tests.engines.rig import free_port, knowing, new_context, new_launch, new_session
 from tests.fakes.clock import FakeClock
+from tests.watcher.images import png
 
-ID = "659b1334"
+ID = "659b1334-0c2a-4d5e-8f00-1a2b3c4d5e6f"
 READY, START = "GET /api/health/ready", f"POST /api/sessions/{ID}/start"
 RECORD, QR, HOOKS = f"GET /api/sessions/{ID}", f"GET /api/sessions/{ID}/qr", f"/api/sessions/{ID}/webhooks"
 SESSION = new_session()
@@ -197,7 +198,7 @@ async def test_an_answer_that_is_no_session_is_an_error(engine: OpenwaEngine, la
 
 
 async def test_a_code_is_of_worth_only_while_the_session_waits_for_a_scan(engine: OpenwaEngine, launch: Launch) -> None:
-    shown = {"qrCode": "data:image/png;base64," + base64.b64encode(b"png").decode(), "status": "initializing"}
+    shown = {"qrCode": "data:image/png;base64," + base64.b64encode(png()).decode(), "status": "initializing"}
     waiting = {**ROW, "status": "qr_ready"}
     session = knowing(SESSION, ID)
 
@@ -239,3 +240,26 @@ async def test_a_call_that_takes_too_long_is_told_apart_from_one_that_failed(lau
         with pytest.raises(EngineError, match="did not answer") as caught:
             await engine.observe(knowing(SESSION, ID), launch)
     assert not isinstance(caught.value, EngineTimeoutError)
+
+
+@pytest.mark.parametrize(
+    ("answer", "why"),
+    [
+        ((200, "x" * (3 << 20)), "is longer than 2097152 bytes"),
+        ((999, {}), "status 999"),
+        ((200, [{**ROW, "id": "../../auth"}]), "something else than expected"),
+    ],
+)
+async def test_an_answer_that_none_could_be_is_an_error(
+    engine: OpenwaEngine, launch: Launch, answer: tuple[int, Json], why: str
+) -> None:
+    with pytest.raises(EngineError, match=why):
+        await brought_up(engine, launch, Peer({"GET /api/sessions": [answer]}))
+
+
+async def test_a_packed_answer_is_not_unpacked(engine: OpenwaEngine, launch: Launch) -> None:
+    peer = Peer({RECORD: [(200, ROW)]}, headers={"Content-Encoding": "gzip"})
+
+    async with serving(peer, launch):
+        with pytest.raises(EngineError, match="packed"):
+            await engine.observe(knowing(SESSION, ID), launch)

@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 
 from openwa_manager.domain.delivery.events import Json
-from openwa_manager.watcher.png import is_whole_png
+from openwa_manager.domain.session.png import is_whole_png
 from tests.e2e.peers.daemon import SCANNED, Daemon, eventually
 from tests.examples.backend import EXAMPLES, PATH, SECRET, Backend, plain_header, standard_headers
 from tests.fakes.ports import free_ports

@@ -11,10 +11,13 @@ import os
 import re
 import signal
 import time
+import uuid
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from pathlib import Path
 
-_SESSION_ID = "5f1e3c5e-8a51-4a6c-9a55-0d5b8f0a7c11"
+#: The same in every launch of one session, and no other session's.
+_SESSION_ID = str(uuid.uuid5(uuid.NAMESPACE_URL, str(Path.cwd())))
 _SENT = b'{"messageId":"3EB0FEB47E02BB80BCD713","timestamp":1795333492}'
 _LENGTH = re.compile(rb"content-length: *(\d+)", re.IGNORECASE)
 _CHUNKED = re.compile(rb"transfer-encoding: *chunked", re.IGNORECASE)

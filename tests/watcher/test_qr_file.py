@@ -8,8 +8,8 @@ from pathlib import Path
 import pytest
 
 from openwa_manager.domain.foreign_path import of_session
+from openwa_manager.domain.session.png import PNG_MAX_BYTES, is_whole_png
 from openwa_manager.domain.session.session import SessionId
-from openwa_manager.watcher.png import PNG_MAX_BYTES, is_whole_png
 from openwa_manager.watcher.qr import read_qr, remove_qr, session_of, write_qr
 from tests.watcher.images import png
 

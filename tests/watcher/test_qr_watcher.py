@@ -14,8 +14,8 @@ import pytest
 import structlog
 
 from openwa_manager.domain.foreign_path import of_session
+from openwa_manager.domain.session.png import is_whole_png
 from openwa_manager.host.clock import SystemClock
-from openwa_manager.watcher.png import is_whole_png
 from openwa_manager.watcher.qr import write_qr
 from tests.fakes.clock import FakeClock, settle
 from tests.fakes.polling import until

@@ -2,7 +2,7 @@
 
 import asyncio
 import base64
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 
 from aiohttp import web
@@ -22,8 +22,8 @@ from openwa_manager.api.sessions.qr import may_show_code
 from openwa_manager.api.sessions.responses import NewSessionOut, SessionOut, SessionPage, SessionsOut
 from openwa_manager.domain.access.roles import Role
 from openwa_manager.domain.errors import InvalidInputError
+from openwa_manager.domain.ports import Engine
 from openwa_manager.domain.session.session import Desired, ProcessState, Session, SessionId, Status, Usage
-from openwa_manager.engines.environment import refused_env_names
 from openwa_manager.services.sessions.directory import SessionDirectory
 from openwa_manager.services.sessions.new_session import NewSession
 from openwa_manager.services.sessions.requests import LAUNCH_WITHIN_S, SessionRequests
@@ -39,9 +39,9 @@ _NOT_CONNECTING = frozenset({Status.STOPPED, Status.FAILED, Status.BANNED, Statu
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Recipes:
-    """The engines there are: the variables each recipe sets itself, and which one serves new sessions."""
+    """The engines there are, and which one serves new sessions."""
 
-    env_names: Mapping[str, Collection[str]]
+    engines: Mapping[str, Engine]
     default: str
 
     def check_env(self, engine: str, env: Mapping[str, str]) -> None:
@@ -50,11 +50,13 @@ class Recipes:
         Raises:
             InvalidInputError: there is no such engine, or a variable is not the session's to set.
         """
-        if engine not in self.env_names:
-            raise InvalidInputError("engine", f"is none of {', '.join(sorted(self.env_names))}")
-        refused = refused_env_names(env, self.env_names[engine])
+        if engine not in self.engines:
+            raise InvalidInputError("engine", f"is none of {', '.join(sorted(self.engines))}")
+        refused = sorted(name for name in env if not self.engines[engine].accepts_env(name))
         if refused:
-            raise InvalidInputError(f"env.{refused[0]}", "may not be set for a session")
+            raise InvalidInputError(
+                f"env.{refused[0]}", f"may not be set for a session with the engine {engine}; see `engine_env`"
+            )
 
 
 class SessionRoutes:

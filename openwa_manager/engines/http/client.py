@@ -14,6 +14,7 @@ from openwa_manager.domain.errors import EngineError, EngineTimeoutError, Engine
 from openwa_manager.domain.ports import ListenerProof
 from openwa_manager.domain.session.session import Launch
 from openwa_manager.engines.http.connectors import StrangerError, base_url, connector_to, place_of
+from openwa_manager.engines.http.reading import read_answer
 from openwa_manager.engines.mapping import InnerSession, InnerWebhook, MissedPost, PairingCode, ShownQr
 from openwa_manager.engines.versions import CAPABILITIES, Capability, shown
 
@@ -74,7 +75,8 @@ class EngineClient:
         self._http = aiohttp.ClientSession(
             connector=connector_to(launch, proof),
             cookie_jar=aiohttp.DummyCookieJar(),
-            headers={"X-API-Key": key},
+            headers={"X-API-Key": key, "Accept-Encoding": "identity"},
+            auto_decompress=False,
         )
 
     async def close(self) -> None:
@@ -187,7 +189,7 @@ class EngineClient:
                     method, self._url + path, data=payload, headers=headers, allow_redirects=False
                 ) as response,
             ):
-                return Answer(call=call, status=response.status, body=await response.read())
+                return Answer(call=call, status=response.status, body=await read_answer(response))
         except TimeoutError as error:
             raise EngineTimeoutError(f"OpenWA did not answer {call} within {limit_s:g} s") from error
         except StrangerError as error:

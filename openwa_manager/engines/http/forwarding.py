@@ -11,6 +11,7 @@ from openwa_manager.domain.errors import EngineError, EngineTimeoutError
 from openwa_manager.domain.ports import ListenerProof
 from openwa_manager.domain.session.session import Launch
 from openwa_manager.engines.http.connectors import StrangerError, base_url, connector_to
+from openwa_manager.engines.http.reading import is_final_status
 
 #: OpenWA closes a connection that is idle for 5 s; we close it earlier, so that no request is lost to that.
 _KEEP_ALIVE_S = 3.0
@@ -61,7 +62,7 @@ class Forwarder:
         """
         url = URL(self._base + forwarded.target, encoded=True)
         try:
-            return await self._http.request(
+            answer = await self._http.request(
                 forwarded.method, url, data=forwarded.body, headers=forwarded.headers, allow_redirects=False
             )
         except StrangerError as error:
@@ -76,3 +77,7 @@ class Forwarder:
         except (aiohttp.ClientError, OSError, RuntimeError) as error:  # RuntimeError: we closed it meanwhile
             detail = "the engine hung up without an answer; whether it did what was asked is unknown"
             raise EngineTimeoutError(detail) from error
+        if not is_final_status(answer.status):
+            answer.close()
+            raise EngineError(f"the engine answered with the status {answer.status}, which HTTP does not know")
+        return answer

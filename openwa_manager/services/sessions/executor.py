@@ -46,9 +46,11 @@ from openwa_manager.domain.session.stimuli import (
     DirectoryRemoved,
     EngineEnded,
     EngineFaulted,
+    EngineReady,
     Launched,
     LaunchFailed,
     LaunchPostponed,
+    Observation,
     ProcessExited,
     ProgramFound,
     RemovalHindered,
@@ -303,7 +305,7 @@ class Executor:
         session, clock, pause_s = self._current(), self._dependencies.clock, _RETRY_FIRST_S
         while True:
             try:
-                await self._dependencies.engine_of(session).bring_up(session, launch, self._tell)
+                await self._dependencies.engine_of(session).bring_up(session, launch, self._hear)
                 return await self._inspect_data(launch)
             except EngineError as error:
                 _log.warning("bring_up_failed", session_id=session.session_id, error=str(error), retry_in_s=pause_s)
@@ -317,6 +319,17 @@ class Executor:
             with suppress(FilesStuckError, OSError):  # the probes look again
                 data = await engine.inspect_data(self._current(), self._directory)
                 self._tell(DataInspected(launch_id=launch.launch_id, data=data))
+
+    def _hear(self, observation: Observation) -> None:
+        """Hand on what a bring-up reports.
+
+        Raises:
+            EngineError: the engine calls its session by an id that is another session's.
+        """
+        inner_id = observation.inner_id if isinstance(observation, EngineReady) else None
+        if inner_id and not self._dependencies.inner_ids.claim(self._current().session_id, inner_id):
+            raise EngineError(f"the engine calls its session {inner_id}, which is another session's id")
+        self._tell(observation)
 
     async def _observe(self, launch: Launch) -> None:
         """Ask the engine how its link is; for hints that arrive meanwhile it is asked once more."""

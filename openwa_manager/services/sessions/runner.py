@@ -147,3 +147,4 @@ class SessionRunner:
         await keep_running(supervisor, self._dependencies)
         self._supervisors.remove(supervisor)
         self._inbox.forget(supervisor.session.session_id)
+        self._dependencies.inner_ids.release(supervisor.session.session_id)

@@ -1,7 +1,7 @@
 """What every supervisor works with; built once by the daemon."""
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from openwa_manager.domain.errors import EngineUnableError
@@ -14,6 +14,7 @@ from openwa_manager.processes.ports import PortPool
 from openwa_manager.processes.sockets import EngineSockets
 from openwa_manager.services.changes import Changes
 from openwa_manager.services.host_state import HostState
+from openwa_manager.services.starting.inner_ids import InnerIds
 from openwa_manager.services.starting.session_files import SessionFiles
 from openwa_manager.services.starting.start_gate import StartGate
 from openwa_manager.store.database import Database
@@ -38,6 +39,7 @@ class Dependencies:
     files: EngineFiles
     changes: Changes
     host_state: HostState
+    inner_ids: InnerIds = field(default_factory=InnerIds)
 
     def directory(self, session_id: SessionId) -> Path:
         """Return the session's own directory."""

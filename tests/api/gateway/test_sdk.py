@@ -22,7 +22,7 @@ from openwa.errors import (
 from openwa.types import QrCodeResponse
 
 from openwa_manager.domain.delivery.events import Json
-from openwa_manager.watcher.png import is_whole_png
+from openwa_manager.domain.session.png import is_whole_png
 from tests.e2e.peers.daemon import Daemon, eventually
 from tests.e2e.peers.phones import CONTROL_PORTS, Phones
 from tests.engines.rig import ON_REAL_OPENWA, QUICK, SLOW_S, real_env

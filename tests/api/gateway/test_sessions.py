@@ -6,8 +6,8 @@ import signal
 
 import pytest
 
+from openwa_manager.domain.session.png import is_whole_png
 from openwa_manager.domain.session.session import Session, Status, Usage
-from openwa_manager.watcher.png import is_whole_png
 from tests.api.world import GRACE_S, Object, Reply, World
 
 ISO = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z")

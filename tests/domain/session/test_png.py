@@ -4,7 +4,7 @@ import segno
 from hypothesis import given
 from hypothesis import strategies as st
 
-from openwa_manager.watcher.png import PNG_MAX_BYTES, is_whole_png
+from openwa_manager.domain.session.png import PNG_MAX_BYTES, is_whole_png
 from tests.watcher.images import SIGNATURE, chunk, images, png
 
 
