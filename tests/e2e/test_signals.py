@@ -31,3 +31,13 @@ def test_a_daemon_in_the_background_of_a_script_survives_ctrl_c(serve: Serve) ->
     daemon.process.send_signal(signal.SIGINT)
 
     assert [daemon.ask("GET", "/readyz").status for _ in range(10)] == [200] * 10
+
+
+def test_a_daemon_outlives_the_terminal_it_was_started_in(serve: Serve) -> None:
+    daemon = serve()
+    assert daemon.process is not None
+
+    daemon.process.send_signal(signal.SIGHUP)
+
+    assert [daemon.ask("GET", "/readyz").status for _ in range(10)] == [200] * 10
+    assert daemon.terminate() == 0
