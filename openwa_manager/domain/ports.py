@@ -249,6 +249,17 @@ class CanLogOut(Protocol):
         ...
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CredentialFindings:
+    """What an engine's credentials look like: `can_be_restored` tells that they are broken and a whole copy is kept.
+
+    `set_aside` is where the engine itself put some that it could not read (None: nowhere).
+    """
+
+    can_be_restored: bool
+    set_aside: str | None
+
+
 @runtime_checkable
 class KeepsCredentials(Protocol):
     """An engine of whose credentials a copy is kept, because it may leave them half-written."""
@@ -257,12 +268,8 @@ class KeepsCredentials(Protocol):
         """Keep a copy of what links the session to its account, if it is whole."""
         ...
 
-    async def can_restore_credentials(self, session: Session, directory: Path) -> bool:
-        """Tell whether the credentials are broken and a whole copy is kept."""
-        ...
-
-    async def find_set_aside(self, session: Session, directory: Path) -> str | None:
-        """Return where the engine itself put credentials that it could not read; None when it did not."""
+    async def examine_credentials(self, session: Session, directory: Path) -> CredentialFindings:
+        """Return what is wrong with the credentials, and whether that can be mended."""
         ...
 
     async def restore_credentials(self, session: Session, directory: Path) -> bool:

@@ -11,6 +11,7 @@ from pydantic import BaseModel
 
 from openwa_manager.domain import foreign_json
 from openwa_manager.domain.foreign_path import ForeignPath
+from openwa_manager.domain.ports import CredentialFindings
 from openwa_manager.domain.session.session import SessionId
 from openwa_manager.engines.mapping import inner_name
 from openwa_manager.host.foreign.opening import names_in, plain_status_of, read_file
@@ -58,6 +59,14 @@ def can_restore_credentials(directory: ForeignPath, session_id: SessionId) -> bo
         plain_status_of(creds) is not None
         and not _is_whole(_read(creds))
         and _is_whole(_read(directory.child(KEPT_FILE)))
+    )
+
+
+def examine(directory: ForeignPath, session_id: SessionId) -> CredentialFindings:
+    """Return what is wrong with the credentials, and whether that can be mended."""
+    return CredentialFindings(
+        can_be_restored=can_restore_credentials(directory, session_id),
+        set_aside=find_set_aside(directory, session_id),
     )
 
 

@@ -11,7 +11,7 @@ from typing import Self
 from openwa_manager.domain.delivery.events import Json
 from openwa_manager.domain.foreign_path import ForeignPath, of_session
 from openwa_manager.domain.isolation import Isolation, Needs
-from openwa_manager.domain.ports import Capabilities, Clock, Instant, LaunchPlan, Report
+from openwa_manager.domain.ports import Capabilities, Clock, CredentialFindings, Instant, LaunchPlan, Report
 from openwa_manager.domain.session.session import DataState, Launch, LaunchId, ProcessState, Session, SessionId
 from openwa_manager.domain.session.stimuli import EngineReady, LinkReport, Observation, QrProduced
 from openwa_manager.engines import credentials, mapping, proxy, versions
@@ -263,14 +263,10 @@ class OpenwaEngine:
         """Keep a verified copy of baileys' credentials."""
         await self._in_files(credentials.keep_credentials, session, directory)
 
-    async def can_restore_credentials(self, session: Session, directory: Path) -> bool:
-        """Tell whether baileys' credentials are broken and a whole copy is kept."""
-        return await self._in_files(credentials.can_restore_credentials, session, directory)
-
-    async def find_set_aside(self, session: Session, directory: Path) -> str | None:
-        """Return the directory with credentials that OpenWA could not read; None when there is none."""
-        find = partial(credentials.find_set_aside, of_session(directory), session.session_id)
-        return await self._files.run(session.session_id, find)
+    async def examine_credentials(self, session: Session, directory: Path) -> CredentialFindings:
+        """Tell whether baileys' credentials can be restored, and where OpenWA put some that it could not read."""
+        examine = partial(credentials.examine, of_session(directory), session.session_id)
+        return await self._files.run(session.session_id, examine)
 
     async def restore_credentials(self, session: Session, directory: Path) -> bool:
         """Put the kept copy in place of broken credentials, once; tell whether that was done."""

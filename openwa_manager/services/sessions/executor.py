@@ -281,12 +281,14 @@ class Executor:
         if not isinstance(engine, KeepsCredentials):
             return
         try:
-            if await engine.can_restore_credentials(session, self._directory):
-                self._tell(EngineFaulted(launch_id=launch.launch_id, code=ReasonCode.CREDENTIALS_RESTORED))
-            elif (name := await engine.find_set_aside(session, self._directory)) is not None:
-                self._tell(CredentialsSetAside(launch_id=launch.launch_id, directory=name))
+            findings = await engine.examine_credentials(session, self._directory)
         except (FilesStuckError, OSError) as error:
             _log.warning("credentials_not_checked", session_id=session.session_id, error=str(error))
+            return
+        if findings.can_be_restored:
+            self._tell(EngineFaulted(launch_id=launch.launch_id, code=ReasonCode.CREDENTIALS_RESTORED))
+        elif findings.set_aside is not None:
+            self._tell(CredentialsSetAside(launch_id=launch.launch_id, directory=findings.set_aside))
 
     async def _watch_exit(self, command: WatchExit) -> None:
         ended = await self._dependencies.launcher.wait(command.identity)
