@@ -1,0 +1,69 @@
+"""When a session's directory is looked at before a restart."""
+
+import asyncio
+import os
+import subprocess
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import replace
+
+import pytest
+
+from openwa_manager.domain.errors import OwnedElsewhereError
+from openwa_manager.domain.session.session import LAUNCH_ID_VARIABLE, ProcessState, Restarts
+from openwa_manager.services.starting.dependencies import Dependencies
+from openwa_manager.services.starting.directory_check import DirectoryCheck
+from tests.domain.session.driver import a_session
+from tests.fakes.clock import FakeClock
+from tests.fakes.process import ending
+
+
+@contextmanager
+def engine_in(dependencies: Dependencies) -> Iterator[None]:
+    """Run what another daemon launched, in the session's directory."""
+    environ = {"PATH": os.environ["PATH"], LAUNCH_ID_VARIABLE: "another"}
+    program = [sys.executable, "-c", "import signal; signal.pause()"]
+    directory = dependencies.directory(a_session().session_id)
+    with ending(subprocess.Popen(program, cwd=directory, env=environ)) as process:
+        yield
+        process.kill()
+
+
+@pytest.fixture
+async def looked_ahead(dependencies: Dependencies) -> DirectoryCheck:
+    """Make a check that has looked into the empty directory, 0.15 s before a pause of 2 s is over."""
+    clock = dependencies.clock
+    assert isinstance(clock, FakeClock)
+    dependencies.directory(a_session().session_id).mkdir(parents=True)
+    restarts = Restarts(next_at=clock.now().at + 2.0)
+    waiting = replace(a_session(), process=ProcessState.BACKOFF, restarts=restarts)
+    check = DirectoryCheck(dependencies, lambda: waiting)
+    async with asyncio.TaskGroup() as tasks:
+        tasks.create_task(check.look_ahead())
+        await clock.until_sleeping()
+        await clock.advance(1.85)
+    return check
+
+
+async def test_a_look_in_the_pause_before_a_restart_spares_the_restart_one(
+    looked_ahead: DirectoryCheck, dependencies: Dependencies
+) -> None:
+    with engine_in(dependencies):
+        await looked_ahead.require_free_now()
+
+
+async def test_a_look_counts_once(looked_ahead: DirectoryCheck, dependencies: Dependencies) -> None:
+    await looked_ahead.require_free_now()
+
+    with engine_in(dependencies), pytest.raises(OwnedElsewhereError):
+        await looked_ahead.require_free_now()
+
+
+async def test_a_look_that_is_too_old_is_taken_again(looked_ahead: DirectoryCheck, dependencies: Dependencies) -> None:
+    clock = dependencies.clock
+    assert isinstance(clock, FakeClock)
+    await clock.advance(0.6)
+
+    with engine_in(dependencies), pytest.raises(OwnedElsewhereError):
+        await looked_ahead.require_free_now()
