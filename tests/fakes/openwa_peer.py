@@ -16,8 +16,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
-#: The same in every launch of one session, and no other session's.
-_SESSION_ID = str(uuid.uuid5(uuid.NAMESPACE_URL, str(Path.cwd())))
+#: The same in every launch of one session, and no other session's unless it is told to lie.
+_SESSION_ID = os.environ.get("SIM_PEER_ID") or str(uuid.uuid5(uuid.NAMESPACE_URL, str(Path.cwd())))
 _SENT = b'{"messageId":"3EB0FEB47E02BB80BCD713","timestamp":1795333492}'
 _LENGTH = re.compile(rb"content-length: *(\d+)", re.IGNORECASE)
 _CHUNKED = re.compile(rb"transfer-encoding: *chunked", re.IGNORECASE)
