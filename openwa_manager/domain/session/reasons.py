@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 
 from openwa_manager.domain.session.launch_facts import LockHeld, OwnedBy, ProgramMissing
+from openwa_manager.domain.texts import NAME_MAX, cut
 
 
 class ReasonCode(StrEnum):
@@ -291,6 +292,9 @@ class Restriction:
     kind: str
     code: str | None = None
     expires_at: str | None = None
+
+    def __post_init__(self) -> None:
+        cut(self, kind=NAME_MAX, code=NAME_MAX, expires_at=NAME_MAX)
 
     @property
     def sentence(self) -> str:

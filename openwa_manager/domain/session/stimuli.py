@@ -7,6 +7,7 @@ from enum import Enum, StrEnum
 from openwa_manager.domain.delivery.events import Json
 from openwa_manager.domain.session.reasons import Facts, HostLimit, ReasonCode, Restriction
 from openwa_manager.domain.session.session import DataState, Exit, Identity, Launch, LaunchId, Spec
+from openwa_manager.domain.texts import DETAIL_MAX, NAME_MAX, cut
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -144,6 +145,9 @@ class BringUpRefused(LaunchObservation):
 
     detail: str
 
+    def __post_init__(self) -> None:
+        cut(self, detail=DETAIL_MAX)
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class EngineReady(LaunchObservation):
@@ -224,6 +228,9 @@ class LinkReported(LaunchObservation):
     phone_number: str | None = None
     push_name: str | None = None
 
+    def __post_init__(self) -> None:
+        cut(self, detail=DETAIL_MAX, phone_number=NAME_MAX, push_name=NAME_MAX)
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SilenceNoticed(LaunchObservation):
@@ -258,6 +265,9 @@ class MessageAcknowledged(LaunchObservation):
     fate: str
     to: str | None = None
 
+    def __post_init__(self) -> None:
+        cut(self, message_id=NAME_MAX, to=NAME_MAX)
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class EngineEventReceived(LaunchObservation):
@@ -265,6 +275,9 @@ class EngineEventReceived(LaunchObservation):
 
     type: str
     data: Mapping[str, Json]
+
+    def __post_init__(self) -> None:
+        cut(self, type=NAME_MAX)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

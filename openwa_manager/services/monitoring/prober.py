@@ -14,6 +14,7 @@ from openwa_manager.domain.session.reasons import ProbesMissed, ReasonCode, Sile
 from openwa_manager.domain.session.restart import ProbePolicy
 from openwa_manager.domain.session.session import LaunchId, LinkState, SessionId
 from openwa_manager.domain.session.stimuli import ActivitySeen, EngineFaulted, LinkReport, LinkReported, SilenceNoticed
+from openwa_manager.domain.texts import DETAIL_MAX
 from openwa_manager.host.foreign.opening import plain_status_of
 from openwa_manager.processes.host_limits import is_host_limit
 from openwa_manager.services.monitoring.data_inspector import DataInspector
@@ -171,7 +172,7 @@ class Prober:
                 _log.warning("engine_not_asked", session_id=running.session.session_id, error=str(error))
                 return None
             detail = str(error) or f"no answer within {self._policy.timeout_s:g} s"
-            return replace(record, misses=record.misses + 1, detail=detail)
+            return replace(record, misses=record.misses + 1, detail=detail[:DETAIL_MAX])
         if observations or running.engine.capabilities.answers_probes:
             running.tell(ActivitySeen(launch_id=record.launch_id), *observations)
             now = self._clock.now()

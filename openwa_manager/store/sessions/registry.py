@@ -30,6 +30,7 @@ from openwa_manager.domain.session.session import (
     Spec,
     Step,
 )
+from openwa_manager.domain.texts import NAME_MAX
 from openwa_manager.store.columns import Column, query, text, to_json, within
 from openwa_manager.store.delivery import outbox
 from openwa_manager.store.sessions import engine_events
@@ -288,6 +289,11 @@ def _failed_session_of(row: sqlite3.Row, why: str) -> Session:
     )
 
 
+def _name_of(stored: str | None) -> str | None:
+    """Return a name as long as names are; versions before 0.3 took any."""
+    return stored and stored[:NAME_MAX]
+
+
 def _strings_or_empty(stored: str) -> dict[str, str]:
     try:
         return _STRINGS.validate_json(make_safe(stored))
@@ -322,8 +328,8 @@ def _whole_session_of(row: sqlite3.Row) -> Session:
         pairing_started_at=row["pairing_started_at"],
         restarts=_RESTARTS.validate_json(make_safe(row["restarts"])),
         inner_id=row["inner_id"],
-        phone_number=row["phone_number"],
-        push_name=row["push_name"],
+        phone_number=_name_of(row["phone_number"]),
+        push_name=_name_of(row["push_name"]),
         event_seq=row["event_seq"],
         started_at=row["started_at"],
         connected_at=row["connected_at"],
