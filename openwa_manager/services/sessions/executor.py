@@ -328,9 +328,8 @@ class Executor:
         Raises:
             EngineError: the engine calls its session by an id that is another session's.
         """
-        inner_id = observation.inner_id if isinstance(observation, EngineReady) else None
-        if inner_id and not self._dependencies.inner_ids.claim(self._current().session_id, inner_id):
-            raise EngineError(f"the engine calls its session {inner_id}, which is another session's id")
+        if isinstance(observation, EngineReady) and observation.inner_id is not None:
+            self._dependencies.inner_ids.claim(self._current().session_id, observation.inner_id)
         self._tell(observation)
 
     async def _observe(self, launch: Launch) -> None:

@@ -81,7 +81,7 @@ class Supervisor:
         self._deadlines: Deadlines = {}
         self._met_boot_s = dependencies.clock.now().boot_s
         if session.inner_id is not None:
-            dependencies.inner_ids.claim(session.session_id, session.inner_id)
+            dependencies.inner_ids.note(session.session_id, session.inner_id)
         if session.launch is not None:
             is_listening = session.launch.socket is None
             dependencies.ports.hold(session.session_id, session.launch.port, listens=is_listening)

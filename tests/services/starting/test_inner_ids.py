@@ -1,5 +1,8 @@
 """An engine's own id stands for one session."""
 
+import pytest
+
+from openwa_manager.domain.errors import EngineError
 from openwa_manager.domain.session.session import SessionId
 from openwa_manager.services.starting.inner_ids import InnerIds
 
@@ -8,18 +11,20 @@ ONE, TWO = SessionId("one"), SessionId("two")
 
 def test_an_id_belongs_to_who_claims_it_first() -> None:
     ids = InnerIds()
+    ids.claim(ONE, "x")
+    ids.claim(ONE, "x")
 
-    assert ids.claim(ONE, "x")
-    assert ids.claim(ONE, "x")
-    assert not ids.claim(TWO, "x")
+    with pytest.raises(EngineError, match="calls its session x, which is another session's id"):
+        ids.claim(TWO, "x")
 
 
 def test_a_session_that_gets_another_id_gives_up_the_former_one() -> None:
     ids = InnerIds()
     ids.claim(ONE, "x")
 
-    assert ids.claim(ONE, "y")
-    assert ids.claim(TWO, "x")
+    ids.claim(ONE, "y")
+
+    assert ids.note(TWO, "x")
 
 
 def test_a_refused_claim_leaves_the_session_its_id() -> None:
@@ -27,8 +32,8 @@ def test_a_refused_claim_leaves_the_session_its_id() -> None:
     ids.claim(ONE, "x")
     ids.claim(TWO, "y")
 
-    assert not ids.claim(TWO, "x")
-    assert not ids.claim(ONE, "y")
+    assert not ids.note(TWO, "x")
+    assert not ids.note(ONE, "y")
 
 
 def test_a_deleted_sessions_id_may_be_claimed_again() -> None:
@@ -38,4 +43,4 @@ def test_a_deleted_sessions_id_may_be_claimed_again() -> None:
     ids.release(ONE)
     ids.release(ONE)
 
-    assert ids.claim(TWO, "x")
+    assert ids.note(TWO, "x")
