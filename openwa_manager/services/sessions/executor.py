@@ -230,8 +230,7 @@ class Executor:
             async with asyncio.timeout(limit_s):
                 plan = await self._prepare(launch)
         except TimeoutError:
-            detail = f"what a launch needs did not answer within {limit_s:g} s: see the disks of the session and of its"
-            raise LaunchFailedError(f"{detail} program") from None
+            raise LaunchFailedError(f"its disk, or its program's, did not answer within {limit_s:g} s") from None
         return await self._dependencies.launcher.launch(plan)
 
     async def _prepare(self, launch: Launch) -> LaunchPlan:
