@@ -27,6 +27,8 @@ BY_WALL_CLOCK = {
     "engines/openwa.py: note_code": "an age measured on the boot clock, told as wall time",
     "services/delivery/attempts.py: _conclude": "both times are of this very moment, or a figure for people",
     "services/monitoring/host_monitor.py: _loss_of": "clamped by what has passed on the boot clock since the last look",
+    "processes/reading/occupants.py: _age_s": "a figure for people",
+    "services/starting/directory_check.py: look_ahead": "saves time only: the launch looks itself when this came late",
     "store/backup/epochs.py: begin_epoch": "numbers only rise: the last one given out counts too",
     "store/backup/epochs.py: last_number_before": "numbers only rise: the last one given out counts too",
     "store/delivery/retention.py: _seq_before": "days",

@@ -7,10 +7,13 @@ import re
 from collections.abc import Mapping, Sequence
 from importlib import import_module
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from openwa_manager.domain.isolation import Isolation
 from openwa_manager.domain.ports import Engine
-from openwa_manager.engines.recipe import EngineValues, Recipe
+
+if TYPE_CHECKING:  # what they need takes longer to import than a command of the CLI takes
+    from openwa_manager.engines.recipe import EngineValues, Recipe
 
 OPENWA, SIMULATOR, COMMAND = "openwa", "simulator", "command"
 
@@ -25,7 +28,7 @@ _MODULES: Mapping[str, str] = {
 NAMES = tuple(_MODULES)
 
 
-def build_engines(values: EngineValues) -> dict[str, Engine]:
+def build_engines(values: "EngineValues") -> dict[str, Engine]:
     """Return one engine of each recipe, by its name."""
     return {name: _recipe(name).build(values) for name in NAMES}
 
@@ -62,6 +65,6 @@ def _fits(template: str, argument: str) -> bool:
     return re.fullmatch(pattern, argument, re.DOTALL) is not None
 
 
-def _recipe(name: str) -> Recipe:
+def _recipe(name: str) -> "Recipe":
     recipe: Recipe = import_module(_MODULES[name]).RECIPE
     return recipe

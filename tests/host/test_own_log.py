@@ -14,7 +14,7 @@ for number in range(8):
 
 def run(shell_words: str, log: Path) -> None:
     command = ["/bin/sh", "-c", f'exec "$0" -c "$1" {shell_words}', sys.executable, SCRIPT, str(log)]
-    subprocess.run(command, check=True, capture_output=True)
+    subprocess.run(command, check=True, capture_output=True, timeout=30)
 
 
 def test_the_log_of_a_service_manager_is_rotated_and_what_is_kept_is_whole(tmp_path: Path) -> None:

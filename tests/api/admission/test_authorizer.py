@@ -26,8 +26,8 @@ ROLES = {
         *("GET /metrics", "GET /openapi.json", "GET /v1/deliveries", "GET /v1/events", "GET /v1/registry"),
         *("GET /v1/sessions", "GET /v1/system", "GET /api/sessions", "GET /api/sessions/stats/overview"),
         *(f"GET /v1/sessions/{{session_id}}{rest}" for rest in ("", "/events", "/health", "/qr", "/why")),
-        *("GET /api/sessions/{id}", "GET /api/sessions/{id}/qr"),
-        *("* /api/sessions{rest:.*}", "* /api/{rest:.*}"),  # which refuse everybody
+        *("GET /api/sessions/{id}", "GET /api/sessions/{id}/qr", "GET /api/sessions/{id}/health"),
+        *("POST /api/auth/validate", "* /api/{rest:.*}"),  # the last refuses everybody
     },
     Role.ADMIN: {
         *("GET /v1/endpoints", "POST /v1/endpoints"),
