@@ -9,7 +9,7 @@ from aiohttp import web
 
 from openwa_manager.api.admission.authenticator import Authenticator
 from openwa_manager.api.admission.authorizer import Authorizer
-from openwa_manager.api.admission.body_terms import agree_on_body, leave_to_the_door
+from openwa_manager.api.admission.body_terms import agree_on_body, defer_expectation
 from openwa_manager.api.admission.host_check import HostCheck
 from openwa_manager.api.delivery.deliveries import DeliveryRoutes
 from openwa_manager.api.delivery.endpoints import EndpointRoutes
@@ -101,7 +101,7 @@ def _add_routes(router: web.UrlDispatcher, table: Sequence[Route]) -> None:
         methods = (each.method, "HEAD") if each.method == "GET" else (each.method,)
         paths = (each.path, f"{each.path}/") if each.path.startswith(GATEWAY_PREFIX) else (each.path,)
         for method, path in product(methods, paths):
-            router.add_route(method, path, each.handler, expect_handler=leave_to_the_door)
+            router.add_route(method, path, each.handler, expect_handler=defer_expectation)
     router.register_resource(Unmatched(router))
 
 

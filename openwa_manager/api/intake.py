@@ -8,7 +8,7 @@ from functools import partial
 
 from aiohttp import web
 
-from openwa_manager.api.admission.body_terms import agree_on_body, leave_to_the_door
+from openwa_manager.api.admission.body_terms import agree_on_body, defer_expectation
 from openwa_manager.api.errors import (
     BadRequestError,
     GoneError,
@@ -46,9 +46,9 @@ def intake_app(
     intake = web.Application(middlewares=middlewares, client_max_size=BODY_MAX_BYTES)
     intake.on_response_prepare.append(prepare_answer)
     receive = Intake(sessions, inbox, backpressure, body_within_s).receive
-    intake.router.add_post("/hooks/{session_id}/{launch_id}", receive, expect_handler=leave_to_the_door)
+    intake.router.add_post("/hooks/{session_id}/{launch_id}", receive, expect_handler=defer_expectation)
     pass_on = partial(relay.receive, body_within_s=body_within_s)
-    intake.router.add_post("/relay/{session_id}/{token}", pass_on, expect_handler=leave_to_the_door)
+    intake.router.add_post("/relay/{session_id}/{token}", pass_on, expect_handler=defer_expectation)
     intake.router.register_resource(Unmatched(intake.router))
     return intake
 

@@ -9,7 +9,7 @@ from aiohttp import web
 from multidict import MultiMapping
 from pydantic import BaseModel, ValidationError
 
-from openwa_manager.api.admission.body_terms import leave_to_the_door
+from openwa_manager.api.admission.body_terms import defer_expectation
 from openwa_manager.api.errors import (
     BadRequestError,
     SlowRequestError,
@@ -116,7 +116,7 @@ class Unmatched(web.DynamicResource):
     def __init__(self, router: web.UrlDispatcher) -> None:
         super().__init__("/{rest:.*}")
         self._router = router
-        self.add_route("*", _refuse_unmatched, expect_handler=leave_to_the_door)
+        self.add_route("*", _refuse_unmatched, expect_handler=defer_expectation)
 
     async def resolve(self, request: web.Request) -> tuple[web.UrlMappingMatchInfo | None, set[str]]:
         """Return the refusal: 405 with the methods that others allow at this path, or 404."""

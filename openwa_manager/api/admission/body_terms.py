@@ -8,7 +8,7 @@ from openwa_manager.api.errors import ExpectationError, UnsupportedMediaTypeErro
 _PLAIN = frozenset({"", "identity"})
 
 
-async def leave_to_the_door(request: web.Request) -> None:
+async def defer_expectation(request: web.Request) -> None:
     """Do nothing about an `Expect` header yet: routes are found, and this is called, before anything is checked."""
     del request
 

@@ -83,7 +83,7 @@ class CappedSite(web.BaseSite):
         server = self._runner.server
         if server is None:  # pragma: no cover (the runner was set up before)
             raise RuntimeError(self.name)
-        factory, loop = _Doorkeeper(server, self._connections_max).meet, asyncio.get_running_loop()
+        factory, loop = _CappedFactory(server, self._connections_max).build, asyncio.get_running_loop()
         if isinstance(self._place, Path):
             self._server = await loop.create_unix_server(factory, self._place, backlog=self._backlog)
             return
@@ -96,7 +96,7 @@ class CappedSite(web.BaseSite):
         )
 
 
-class _Doorkeeper:
+class _CappedFactory:
     """Gives each connection that was accepted its protocol: one that lets it in, or one that hangs up."""
 
     def __init__(self, server: web.Server, connections_max: int) -> None:
@@ -104,18 +104,18 @@ class _Doorkeeper:
         self._connections_max = connections_max
         self._arriving: dict[_Arrival, float] = {}
 
-    def meet(self) -> asyncio.BaseProtocol:
+    def build(self) -> asyncio.BaseProtocol:
         """Return the protocol of one more connection."""
         now_s = asyncio.get_running_loop().time()
         while self._arriving and (oldest := next(iter(self._arriving.items())))[1] <= now_s:
             del self._arriving[oldest[0]]  # its handshake came to nothing
         if len(self._server.connections) + len(self._arriving) >= self._connections_max:
             return _HangUp()
-        arrival = _Arrival(self.let_in)
+        arrival = _Arrival(self.accept)
         self._arriving[arrival] = now_s + _HANDSHAKE_S
         return arrival
 
-    def let_in(self, arrival: "_Arrival", transport: asyncio.Transport) -> None:
+    def accept(self, arrival: "_Arrival", transport: asyncio.Transport) -> None:
         """Hand the connection over to the server, which counts it from now on."""
         self._arriving.pop(arrival, None)
         handler = self._server()
@@ -126,11 +126,11 @@ class _Doorkeeper:
 class _Arrival(asyncio.Protocol):
     """A connection whose handshake is still to come, if it has one."""
 
-    def __init__(self, let_in: Callable[["_Arrival", asyncio.Transport], None]) -> None:
-        self._let_in = let_in
+    def __init__(self, accept: Callable[["_Arrival", asyncio.Transport], None]) -> None:
+        self._accept = accept
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        self._let_in(self, cast("asyncio.Transport", transport))
+        self._accept(self, cast("asyncio.Transport", transport))
 
 
 class _HangUp(asyncio.Protocol):

@@ -5,7 +5,7 @@ from urllib.parse import unquote
 
 from aiohttp import web
 
-from openwa_manager.api.admission.body_terms import leave_to_the_door
+from openwa_manager.api.admission.body_terms import defer_expectation
 from openwa_manager.api.gateway.routes import SESSION_PREFIX
 from openwa_manager.api.routing import Route
 
@@ -23,7 +23,7 @@ class SessionResource(web.DynamicResource):
         others = [each for each in routes if each.method != "*"]
         (rest,) = (each for each in routes if each.method == "*")
         super().__init__(rest.path)
-        self.add_route(rest.method, rest.handler, expect_handler=leave_to_the_door)
+        self.add_route(rest.method, rest.handler, expect_handler=defer_expectation)
         self._fixed: dict[tuple[str, _Words], web.AbstractRoute] = {}
         self._patterns: dict[tuple[str, int], list[tuple[_Words, web.AbstractRoute]]] = {}
         for each in others:
@@ -31,7 +31,7 @@ class SessionResource(web.DynamicResource):
 
     def _add(self, each: Route) -> None:
         words = tuple(each.path.removeprefix(SESSION_PREFIX).split("/"))
-        found = web.ResourceRoute(each.method, each.handler, self, expect_handler=leave_to_the_door)
+        found = web.ResourceRoute(each.method, each.handler, self, expect_handler=defer_expectation)
         if any(map(_is_parameter, words)):
             self._patterns.setdefault((each.method, len(words)), []).append((words, found))
         else:
