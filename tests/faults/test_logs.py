@@ -77,7 +77,7 @@ PARTS = [("acme", 2), ("other", 2), ("acme", 1), ("other", 1)]
 
 def test_no_key_no_secret_and_no_code_stands_in_our_own_log(serve: Serve, upstream: Upstream) -> None:
     daemon = serve(engine_env={"SIM_QR_ROTATE_S": "0.5"}, settings={**upstream.settings, "LOG_LEVEL": "debug"})
-    created = daemon.create("acme", wait_for="qr", env={"TOKEN": "the-token-of-the-user"}).body
+    created = daemon.create("acme", wait_for="qr", env={"SIM_TOKEN": "the-token-of-the-user"}).body
     daemon.steer("acme", "scan")
     daemon.until("acme", "connected")
     admin_key = (daemon.home / "admin.key").read_text().strip()
