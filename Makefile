@@ -31,7 +31,7 @@ test: .venv/.dev
 	$(BIN)/ruff check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports
-	$(BIN)/pytest -m 'not slow' --numprocesses=4 --reruns=2 --cov --cov-report=term:skip-covered --cov-fail-under=95 $(ARGS)
+	$(BIN)/pytest -m 'not slow' --numprocesses=4 --dist=worksteal --reruns=2 --cov --cov-report=term:skip-covered --cov-fail-under=95 $(ARGS)
 	@$(BIN)/coverage report --include='openwa_manager/domain/*' --fail-under=100 >/dev/null \
 		|| { $(BIN)/coverage report --include='openwa_manager/domain/*' --show-missing; exit 1; }
 

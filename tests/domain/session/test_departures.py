@@ -113,6 +113,17 @@ def test_a_session_without_an_engine_is_removed_at_once(make: Make, keep_data: b
     assert driver.session.restarts.next_at is None
 
 
+@pytest.mark.parametrize("make", [connected, stopping])
+def test_what_hinders_no_removal_is_dropped(make: Make) -> None:
+    driver = make()
+    before = driver.session
+
+    driver.send(hindered("a file is in use"))
+
+    assert isinstance(driver.answer, Dropped)
+    assert driver.session == before
+
+
 def hindered(detail: str) -> RemovalHindered:
     return RemovalHindered(code=ReasonCode.REQUESTED, facts=NotRemoved(detail=detail))
 
