@@ -259,7 +259,7 @@ def browsers(profile: Path) -> list[int]:
         ["ps", "-axww", "-o", "pid=,args="], check=True, capture_output=True, text=True, timeout=30
     ).stdout
     mark = f"--user-data-dir={profile}"
-    return [int(line.split()[0]) for line in output.splitlines() if mark in line.split()]
+    return [int(line.split()[0]) for line in output.splitlines() if f" {mark} " in f"{line} "]
 
 
 def test_its_browser_outlives_it(simulator: Simulator) -> None:

@@ -81,7 +81,7 @@ def test_systemd_understands_every_line(tmp_path: Path) -> None:
     program = tmp_path / "openwa-manager"
     program.touch(0o755)
     unit = tmp_path / UNIT.name
-    unit.write_text(UNIT.read_text("utf-8").replace("/opt/openwa-manager/bin/openwa-manager", str(program)), "utf-8")
+    unit.write_text(UNIT.read_text("utf-8").replace("/opt/openwa-manager/bin/openwa-manager", f'"{program}"'), "utf-8")
 
     done = subprocess.run(
         ("systemd-analyze", "verify", "--man=no", unit), capture_output=True, text=True, check=False, timeout=30

@@ -110,6 +110,11 @@ def api(rig: Rig) -> Iterator[Api]:
 AS_ME = ("--run-as", getpass.getuser())
 
 
+def word(text: str) -> str:
+    """Return it as systemd takes one word: quoted if there is a space in it."""
+    return f'"{text}"' if " " in text else text
+
+
 def test_install_writes_the_unit_and_starts_it(rig: Rig) -> None:
     code, _ = rig.run("install", *AS_ME)
 
@@ -118,8 +123,8 @@ def test_install_writes_the_unit_and_starts_it(rig: Rig) -> None:
     assert code == 0
     assert f'ExecStart="{PROGRAM[0]}" serve' in lines
     assert f"User={AS_ME[1]}" in lines
-    assert f"Environment=OPENWA_MANAGER_HOME={rig.home}" in lines
-    assert f"ReadWritePaths={rig.home} /tmp /var/tmp" in lines
+    assert f"Environment={word(f'OPENWA_MANAGER_HOME={rig.home}')}" in lines
+    assert f"ReadWritePaths={word(str(rig.home))} /tmp /var/tmp" in lines
     assert unit.stat().st_mode & 0o777 == 0o644
     assert (rig.root / rig.home.relative_to("/")).stat().st_mode & 0o777 == 0o700
     assert rig.ran == ["systemctl daemon-reload", "systemctl enable --now openwa-manager.service"]
@@ -150,7 +155,7 @@ def test_install_on_a_mac_writes_the_property_list_and_bootstraps_it(rig: Rig) -
 
 def test_an_upgrade_on_a_mac_tries_until_launchd_has_forgotten_the_old_job(rig: Rig) -> None:
     rig.run("install", *AS_ME, is_mac=True)
-    rig.answer("launchctl-bootstrap", f"rm {rig.place}/answers/launchctl-bootstrap; echo busy >&2; exit 5")
+    rig.answer("launchctl-bootstrap", f"rm '{rig.place}/answers/launchctl-bootstrap'; echo busy >&2; exit 5")
 
     rig.run("install", *AS_ME, is_mac=True)
 
@@ -165,7 +170,8 @@ def test_a_users_own_unit_has_no_user_and_no_sandbox(rig: Rig, monkeypatch: pyte
     unit = rig.root / (rig.place / "me/.config/systemd/user/openwa-manager.service").relative_to("/")
     text = unit.read_text()
     assert "\nKillMode=process\n" in text
-    assert f"\nEnvironment=PATH={rig.environ['PATH']}\n" in text
+    search_path = word(f"PATH={rig.environ['PATH']}")
+    assert f"\nEnvironment={search_path}\n" in text
     assert text.endswith("[Install]\nWantedBy=default.target\n")
     for key in ("User=", "ProtectSystem=", "SystemCallFilter=", "network-online"):
         assert key not in text

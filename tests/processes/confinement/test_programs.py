@@ -40,8 +40,9 @@ def test_of_a_script_for_env_the_named_program_is_executed_too(tmp_path: Path) -
     assert Path("/bin/sh") in found
 
 
-def test_scripts_that_run_each_other_have_an_end(tmp_path: Path) -> None:
-    program = script(tmp_path / "program", f"#!{tmp_path / 'program'}")
+def test_scripts_that_run_each_other_have_an_end(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    program = script(Path("program"), "#!program")
 
     assert set(executed_with(program, ENVIRON)) == {program}
 
