@@ -6,15 +6,15 @@ from hypothesis import strategies as st
 
 from openwa_manager.api.json_members import members_of
 
+WORDS = st.text(max_size=20)
 VALUES = st.recursive(
-    st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False, allow_infinity=False) | st.text(),
-    lambda inner: st.lists(inner) | st.dictionaries(st.text(), inner),
+    st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False, allow_infinity=False) | WORDS,
+    lambda inner: st.lists(inner, max_size=4) | st.dictionaries(WORDS, inner, max_size=4),
+    max_leaves=12,
 )
 
 
-@given(
-    given_=st.dictionaries(st.text(max_size=20), VALUES), indent=st.none() | st.integers(0, 3), is_ascii=st.booleans()
-)
+@given(given_=st.dictionaries(WORDS, VALUES, max_size=6), indent=st.none() | st.integers(0, 3), is_ascii=st.booleans())
 def test_the_members_are_where_a_parser_finds_them(
     given_: dict[str, object], indent: int | None, is_ascii: bool
 ) -> None:

@@ -33,6 +33,7 @@ def no_more_files(daemon: Daemon, limit: int = _TAKEN) -> Iterator[None]:
         resource.prlimit(pid, resource.RLIMIT_NOFILE, before)
 
 
+@pytest.mark.slow
 def test_a_daemon_that_may_open_no_files_lives_on_and_recovers(serve: Serve) -> None:
     daemon = serve(
         engine_env=SCANNED, settings={"PROBE_PERIOD_S": "0.3", "PROBE_TIMEOUT_S": "0.3", "HEARTBEAT_S": "0.3"}

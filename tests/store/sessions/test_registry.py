@@ -94,7 +94,7 @@ def a_step(decision: str, **evidence: int | None) -> Step:
 
 
 @given(session=sessions)
-@settings(suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=40, suppress_health_check=[HealthCheck.function_scoped_fixture])
 def test_every_field_of_a_session_comes_back(connection: sqlite3.Connection, session: Session) -> None:
     connection.execute("DELETE FROM session")
 
@@ -104,7 +104,7 @@ def test_every_field_of_a_session_comes_back(connection: sqlite3.Connection, ses
 
 
 @given(first=sessions, second=sessions)
-@settings(suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=40, suppress_health_check=[HealthCheck.function_scoped_fixture])
 def test_a_second_save_replaces_every_field(connection: sqlite3.Connection, first: Session, second: Session) -> None:
     connection.execute("DELETE FROM session")
     second = dataclasses.replace(second, session_id=first.session_id)
