@@ -9,7 +9,7 @@ from openwa_manager.domain.session.session import After, Restarts
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RestartPolicy:
-    """How patient the supervisor is with a crashing engine; all times in seconds."""
+    """How often and how soon a crashing engine is started again; all times in seconds."""
 
     backoff_first_s: float = 1.0
     backoff_max_s: float = 60.0

@@ -5,7 +5,7 @@ import os
 import secrets
 import stat
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from itertools import islice
 
@@ -63,38 +63,36 @@ def _remove_entry(folder: int, name: str, due_s: float) -> None:
 # directory that is found in a directory of `top` is moved up into `top` first. No more than three are open at a time.
 def _remove_directory(folder: int, name: str, due_s: float) -> None:
     with _unlocked(folder, name) as top:
-        while entries := _list(top):
-            for entry in entries:
-                if time.monotonic() > due_s:
-                    raise _OutOfTimeError
-                if entry.is_dir(follow_symlinks=False):
-                    _flatten(top, entry.name, due_s)
-                else:
-                    _unlink(top, entry.name)
+        _empty(top, due_s, lambda inner: _flatten(top, inner, due_s))
     os.rmdir(name, dir_fd=folder)
 
 
 def _flatten(top: int, name: str, due_s: float) -> None:
     """Remove a directory in `top`, its own directories moved up into `top`."""
     with _unlocked(top, name) as emptied:
-        while entries := _list(emptied):
-            for entry in entries:
-                if time.monotonic() > due_s:
-                    raise _OutOfTimeError
-                if entry.is_dir(follow_symlinks=False):
-                    _lift(emptied, entry.name, top)
-                else:
-                    _unlink(emptied, entry.name)
+        _empty(emptied, due_s, lambda inner: _move_up(emptied, inner, top))
     os.rmdir(name, dir_fd=top)
 
 
-def _lift(folder: int, name: str, top: int) -> None:
-    lifted = f".removed-{secrets.token_hex(8)}"
+def _empty(folder: int, due_s: float, take_away: Callable[[str], None]) -> None:
+    """Remove all files in a directory; each directory in it is taken away by its name."""
+    while entries := _list(folder):
+        for entry in entries:
+            if time.monotonic() > due_s:
+                raise _OutOfTimeError
+            if entry.is_dir(follow_symlinks=False):
+                take_away(entry.name)
+            else:
+                _unlink(folder, entry.name)
+
+
+def _move_up(folder: int, name: str, top: int) -> None:
+    moved = f".removed-{secrets.token_hex(8)}"
     try:
-        os.rename(name, lifted, src_dir_fd=folder, dst_dir_fd=top)
+        os.rename(name, moved, src_dir_fd=folder, dst_dir_fd=top)
     except PermissionError:  # a directory that is moved must be writable itself: its `..` changes
         change_mode(folder, name, _OURS)
-        os.rename(name, lifted, src_dir_fd=folder, dst_dir_fd=top)
+        os.rename(name, moved, src_dir_fd=folder, dst_dir_fd=top)
     except OSError as error:
         if error.errno != errno.EXDEV:
             raise
