@@ -21,7 +21,7 @@ from openwa_manager.api.gateway.relay import EngineAnswer
 from openwa_manager.api.uploads import Payload
 from openwa_manager.domain.delivery.events import Json
 from openwa_manager.domain.delivery.user_webhooks import UserWebhook
-from openwa_manager.domain.errors import InvalidInputError
+from openwa_manager.domain.errors import EngineError, InvalidInputError
 from openwa_manager.domain.session.session import Session, SessionId
 from openwa_manager.engines.environment import is_own_webhook, relay_token
 from openwa_manager.engines.openwa import OpenwaEngine
@@ -34,6 +34,9 @@ Hook = Mapping[str, Json]
 _WORD = "webhooks"
 _RESOLVED_WITHIN_S = 5.0
 _PAGE_MAX = 1000
+#: More webhooks of one session, or a longer record of one, no OpenWA has (WEBHOOK_MAX_PER_SESSION is 16 unless set).
+_PER_SESSION_MAX = 100
+_RECORD_MAX_BYTES = 16 * 1024
 #: OpenWA's limits for a secret, which we check in its place.
 _SECRET_MIN, _SECRET_MAX = 16, 255
 
@@ -152,6 +155,8 @@ class _EngineWebhooks:
         hooks = parsed(raw)
         if answer.status != 200 or not isinstance(hooks, list):
             return answer.with_body(raw)
+        if len(hooks) > _PER_SESSION_MAX:
+            raise EngineError(f"the engine lists {len(hooks)} webhooks, which no OpenWA has")
         await self._load()
         found = [hook for hook in hooks if isinstance(hook, dict) and not self._is_ours(hook)]
         await self._end_deleted(found)
@@ -160,7 +165,12 @@ class _EngineWebhooks:
         return answer.with_body(encoded([dict(self.shown(hook)) for hook in theirs]))
 
     async def create(self, fields: dict[str, Json]) -> web.Response:
-        """Make one. It is recorded before the engine has it, so that its first post is known."""
+        """Make one. It is recorded before the engine has it, so that its first post is known.
+
+        Raises:
+            GatewayError: there are too many.
+        """
+        await self._make_room()
         made = UserWebhook(
             token=secrets.token_hex(16),
             session_id=self._session_id,
@@ -175,6 +185,14 @@ class _EngineWebhooks:
             await self._forget([made])
             raise
         return await self._settle(answer, raw, made)
+
+    async def _make_room(self) -> None:
+        await self._load()
+        if len(self._known) < _PER_SESSION_MAX:
+            return
+        await self._forget([each for each in self._known if each.webhook_id is None])  # the engine never took them
+        if sum(each.webhook_id is not None for each in self._known) >= _PER_SESSION_MAX:
+            raise GatewayError(400, f"a session has at most {_PER_SESSION_MAX} webhooks")
 
     async def find(self, hook_id: str) -> Hook:
         """Return one as the engine has it.
@@ -226,6 +244,7 @@ class _EngineWebhooks:
                 await self._forget([webhook])
             return answer.with_body(raw)
         shown = {**hook, "url": webhook.url}
+        _require_size(shown)
         await self._save([replace(webhook, webhook_id=_id_of(hook), record=shown)])
         return answer.with_body(encoded(shown))
 
@@ -267,6 +286,8 @@ class _EngineWebhooks:
         seen = [replace(self._match(hook), webhook_id=_id_of(hook), record=self.shown(hook)) for hook in theirs]
         gone = [] if ids is None else [each.token for each in self._known if _is_gone(each, ids)]
         changed = [each for each in seen if each not in self._known]
+        for each in changed:
+            _require_size(each.record)
         if gone or changed:
             await self._database.write(partial(_record, gone=gone, changed=changed))
 
@@ -286,6 +307,16 @@ class _EngineWebhooks:
 def _record(connection: Connection, gone: Sequence[str], changed: Sequence[UserWebhook]) -> None:
     remove_webhooks(connection, gone)
     save_webhooks(connection, changed)
+
+
+def _require_size(record: Hook) -> None:
+    """Return if an engine's record of a webhook is no larger than OpenWA's are.
+
+    Raises:
+        EngineError: it is.
+    """
+    if len(encoded(dict(record))) > _RECORD_MAX_BYTES:
+        raise EngineError(f"the engine's record of a webhook is longer than {_RECORD_MAX_BYTES} bytes")
 
 
 def _is_shown(webhook: UserWebhook) -> bool:

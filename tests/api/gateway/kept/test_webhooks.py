@@ -7,8 +7,9 @@ from functools import partial
 import pytest
 from aiohttp import ClientSession, UnixConnector
 
+from openwa_manager.domain.delivery.user_webhooks import UserWebhook
 from openwa_manager.domain.session.session import Session, Status
-from openwa_manager.store.delivery.user_webhooks import webhooks_of
+from openwa_manager.store.delivery.user_webhooks import save_webhooks, webhooks_of
 from tests.api.gateway.test_sessions import error, linked
 from tests.api.world import Object, Reply, World, sign
 from tests.fakes.receiver import Received, Receiver, receiving
@@ -261,4 +262,48 @@ async def test_what_openwa_would_refuse_leaves_nothing_behind(world: World, body
     refusal = error(await world.call("POST", HOOKS, body))
 
     assert refusal[0] == status
+    assert await world.database.read(partial(webhooks_of, session_id=None)) == []
+
+
+async def known_before(world: World, count: int, webhook_id: str | None) -> None:
+    """Record so many webhooks; with `webhook_id` None the engine never answered for them."""
+    webhooks = [
+        UserWebhook(
+            token=f"{number:032x}",
+            session_id=world.sessions.get("acme").session_id,
+            url="https://user.example/",
+            webhook_id=webhook_id and f"{webhook_id}{number}",
+        )
+        for number in range(count)
+    ]
+    await world.database.write(partial(save_webhooks, webhooks=webhooks))
+
+
+async def test_a_session_has_no_more_webhooks_than_it_may(world: World, receiver: Receiver) -> None:
+    await linked(world)
+    await known_before(world, 100, "hook")
+
+    refused = error(await world.call("POST", HOOKS, {"url": receiver.url, "events": ["message.sent"]}))
+
+    assert refused == (400, "a session has at most 100 webhooks")
+
+
+async def test_webhooks_that_the_engine_never_took_keep_out_no_new_one(world: World, receiver: Receiver) -> None:
+    await linked(world)
+    await known_before(world, 100, None)
+
+    hook = await made(world, receiver)
+
+    rows = await world.database.read(partial(webhooks_of, session_id=None))
+    assert [row.webhook_id for row in rows] == [hook["id"]]
+
+
+async def test_a_record_as_long_as_no_openwa_has_is_not_kept(world: World, receiver: Receiver) -> None:
+    await linked(world)
+    long = {"url": f"{receiver.url}?{'x' * 17_000}", "events": ["message.sent"]}
+    assert (await at_engine(world, "POST", body=long)).status == 201
+
+    reply = await world.call("GET", HOOKS)
+
+    assert reply.status == 502
     assert await world.database.read(partial(webhooks_of, session_id=None)) == []
