@@ -29,6 +29,10 @@ from openwa_manager.webhooks.signing import is_signed
 
 #: OpenWA cuts media above 1 MiB out of its events; base64 and the rest fit in twice that.
 BODY_MAX_BYTES = 2 * 1024 * 1024
+#: No event has so many values (a group of 1,024 has some thousands); this many are read in some 30 ms.
+VALUES_MAX = 50_000
+#: A value takes as much time as so many bytes of a string, and counts as they do (measured).
+_BYTES_PER_VALUE = 20
 
 
 def intake_app(
@@ -83,7 +87,7 @@ class Intake:
         launch = self._current_launch(session_id, request.match_info["launch_id"])
         self._backpressure.require_patience(session_id)
         body = await read_whole(request, self._body_within_s)
-        self._backpressure.count_bytes(session_id, len(body))
+        self._backpressure.count_bytes(session_id, len(body) + _BYTES_PER_VALUE * foreign_json.count_values(body))
         if not is_signed(body, launch.secret, request.headers.get("X-OpenWA-Signature", "")):
             raise UnauthenticatedError("the signature does not fit")
         delivery = parse_delivery(body, request.headers.get("X-OpenWA-Idempotency-Key"))
@@ -141,7 +145,7 @@ def parse_delivery(body: bytes, key_header: str | None) -> EngineDelivery:
 
 def _json_object(body: bytes) -> Mapping[str, Json]:
     try:
-        value = foreign_json.parse(body, BODY_MAX_BYTES)
+        value = foreign_json.parse(body, BODY_MAX_BYTES, VALUES_MAX)
     except UnreadableJsonError as error:
         raise BadRequestError(f"the body cannot be read: {error}") from error
     if not isinstance(value, Mapping):

@@ -9,6 +9,7 @@ or too large is refused, half emojis become U+FFFD, and numbers that are not fin
 import json
 import math
 import re
+from contextlib import suppress
 from typing import TYPE_CHECKING
 
 from openwa_manager.domain.errors import UnreadableJsonError
@@ -23,8 +24,9 @@ MAX_BYTES = 48 << 20
 
 #: Half of a character beyond the first 65,536, written as an escape; the parser joins it with its other half, if any.
 _HALF = re.compile(r"\\u[dD][89a-fA-F]")
-#: What a number that is not finite has at least: the largest finite one has 309 digits.
-_ENDLESS = re.compile(r"NaN|Infinity|[0-9]{309}|[eE]\+?[0-9]{3}")
+#: One that no other half has joined.
+_LONE = re.compile("[\ud800-\udfff]")
+#: The largest finite number has 309 digits.
 _INT_MAX_DIGITS = 308
 # A string that nobody ends goes to the end of the text, so that no part of the text is looked at twice.
 _STRING = re.compile(r'"[^"\\]*+(?:\\.[^"\\]*+)*+(?:"|\\?\Z)', re.DOTALL)
@@ -32,16 +34,18 @@ _NO_BRACKETS = bytes(set(range(256)) - set(b"[]{}"))
 _ONE_KIND = bytes.maketrans(b"{}", b"[]")
 
 
-def parse(data: bytes | str, max_bytes: int = MAX_BYTES) -> "Json":
-    """Return what a JSON text says, made safe as the module says.
+def parse(data: bytes | str, max_bytes: int = MAX_BYTES, max_values: int | None = None) -> "Json":
+    """Return what a JSON text says, made safe as the module says; `max_values` None means as many as it likes.
 
     Raises:
-        UnreadableJsonError: it is no JSON, too large or nested too deeply.
+        UnreadableJsonError: it is no JSON, too large, nested too deeply or has too many values.
     """
     text = _checked(data, max_bytes)
+    if max_values is not None and count_values(text) > max_values:
+        raise UnreadableJsonError(f"it has more than {max_values} values")
     if _HALF.search(text):
         return _parsed(_whole(text), _PLAIN)
-    return _parsed(text, _FINITE if _ENDLESS.search(text) else _PLAIN)
+    return _parsed(text, _FINITE)
 
 
 def make_safe(data: bytes | str, max_bytes: int = MAX_BYTES) -> str:
@@ -51,7 +55,14 @@ def make_safe(data: bytes | str, max_bytes: int = MAX_BYTES) -> str:
         UnreadableJsonError: it is no UTF-8, too large or nested too deeply.
     """
     text = _checked(data, max_bytes)
-    return _whole(text) if _HALF.search(text) or _ENDLESS.search(text) else text
+    return _whole(text) if _HALF.search(text) or _has_endless_number(text) else text
+
+
+def count_values(data: bytes | str) -> int:
+    """Return how many values a JSON text has at most: each takes as much time as many bytes of a string do."""
+    if isinstance(data, str):
+        return data.count(",") + data.count("[") + data.count("{")
+    return data.count(b",") + data.count(b"[") + data.count(b"{")
 
 
 def _checked(data: bytes | str, max_bytes: int) -> str:
@@ -65,8 +76,26 @@ def _checked(data: bytes | str, max_bytes: int) -> str:
 
 def _whole(text: str) -> str:
     """Return the text written anew, without half characters and endless numbers."""
-    written = json.dumps(_parsed(text, _FINITE), ensure_ascii=False, separators=(",", ":"))
-    return written.encode("utf-16-le", "surrogatepass").decode("utf-16-le", "replace")
+    return _LONE.sub("\ufffd", json.dumps(_parsed(text, _FINITE), ensure_ascii=False, separators=(",", ":")))
+
+
+# A search for long runs of digits would take a second for some texts; a parser looks at each character once.
+def _has_endless_number(text: str) -> bool:
+    found: set[bool] = set()
+
+    def note(value: float | None) -> float | None:
+        if value is None:
+            found.add(True)
+        return value
+
+    decoder = json.JSONDecoder(
+        parse_constant=lambda _: note(None),
+        parse_float=lambda token: note(_finite_float(token)),
+        parse_int=lambda token: note(_finite_int(token)),
+    )
+    with suppress(ValueError):
+        decoder.decode(text)
+    return bool(found)
 
 
 def _decoded(data: bytes) -> str:
@@ -81,12 +110,12 @@ def _finite_float(token: str) -> float | None:
     return number if math.isfinite(number) else None
 
 
+def _finite_int(token: str) -> int | None:
+    return int(token) if len(token) <= _INT_MAX_DIGITS else None
+
+
 _PLAIN = json.JSONDecoder()
-_FINITE = json.JSONDecoder(
-    parse_constant=lambda _: None,
-    parse_float=_finite_float,
-    parse_int=lambda token: int(token) if len(token) <= _INT_MAX_DIGITS else None,
-)
+_FINITE = json.JSONDecoder(parse_constant=lambda _: None, parse_float=_finite_float, parse_int=_finite_int)
 
 
 def _parsed(text: str, decoder: json.JSONDecoder) -> "Json":

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from openwa_manager.api.intake import BODY_MAX_BYTES, parse_delivery
+from openwa_manager.api.intake import BODY_MAX_BYTES, VALUES_MAX, parse_delivery
 from openwa_manager.domain.session.session import Session
 from openwa_manager.webhooks.signing import is_signed
 from tests.api.world import World, sign
@@ -123,6 +123,26 @@ async def test_more_than_two_mebibytes_are_too_much(world: World) -> None:
 
     async with world.intake.post(url, data=io.BytesIO(b" " * (BODY_MAX_BYTES + 1))) as answer:
         assert answer.status == 413
+
+
+async def test_more_values_than_any_event_has_are_too_many(world: World) -> None:
+    session = await linked(world)
+    most = VALUES_MAX - RECEIVED.count(b",") - RECEIVED.count(b"{") - 1
+    bodies = [RECEIVED[:-2] + b', "x": [' + b",".join([b"1"] * count) + b"]}}" for count in (most, most + 1)]
+
+    replies = [await world.post_event(session, body, key=f"k{len(body)}") for body in bodies]
+
+    assert [reply.status for reply in replies] == [200, 400]
+    assert await received(world) == 1
+
+
+async def test_many_values_count_as_many_bytes(world: World) -> None:
+    session = await linked(world)
+    full = RECEIVED[:-2] + b', "x": [' + b",".join([b"1"] * 40_000) + b"]}}"
+
+    replies = [await world.post_event(session, full, key=f"k{number}") for number in range(30)]
+
+    assert 503 in {reply.status for reply in replies}
 
 
 async def test_an_event_we_have_no_use_for_is_answered_all_the_same(world: World) -> None:

@@ -91,6 +91,9 @@ def test_what_is_too_large_is_refused_before_it_is_looked_at() -> None:
         b"[" + rb'"\ud800",' * 100_000 + b"1]",
         b'{"a":' * 200_000,
         b"9" * 308 + b"x" + b"1" * 1_000_000,
+        b'["' + (b"9" * 308 + b"x") * 6_000 + b'"]',
+        b"[" + (b"9" * 308 + b",") * 6_000 + b"1]",
+        b'["' + rb"\ud800" * 300_000 + b'"]',
     ],
 )
 def test_no_text_takes_long(text: bytes) -> None:
