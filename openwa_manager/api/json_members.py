@@ -12,7 +12,9 @@ _SCALAR = re.compile(rb"[^\s,\]}\[{\"]+")
 _BACKSLASH = ord("\\")
 #: A longer name is none we look for.
 _NAME_MAX_BYTES = 200
-_MEMBERS_MAX = 1_000
+#: A message has fewer than 20 members, and its longest list is that of those mentioned.
+_MEMBERS_MAX = 100
+_MARKS_MAX = 2_000
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -100,7 +102,10 @@ def _value_end(raw: bytes | bytearray, at: int) -> int:
             raise ValueError(f"no value at {at}")
         return scalar.end()
     depth = 0
-    while mark := _NESTING.search(raw, at):
+    for _ in range(_MARKS_MAX):
+        mark = _NESTING.search(raw, at)
+        if mark is None:
+            break
         if mark[0] == b'"':
             at = _string_end(raw, mark.start())
             continue
@@ -108,4 +113,4 @@ def _value_end(raw: bytes | bytearray, at: int) -> int:
         depth += 1 if mark[0] in b"{[" else -1
         if depth == 0:
             return at
-    raise ValueError("a value without an end")
+    raise ValueError("a value without an end, or with too much in it")

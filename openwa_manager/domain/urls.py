@@ -5,7 +5,7 @@ from urllib.parse import urlsplit
 
 _SCHEME = re.compile(r"https?://", re.IGNORECASE)
 #: Up to the last @ before the path: a password may hold one that was not escaped.
-_CREDENTIALS = re.compile(r"(?<=://)([^\s/?#:@]*)(:?)[^\s/?#]*@")
+_CREDENTIALS = re.compile(r"(?<=://)([^\s/?#:@]*+)(:?+)[^\s/?#]*@")
 HIDDEN = "***"
 
 

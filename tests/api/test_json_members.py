@@ -47,6 +47,11 @@ def test_what_is_no_object_has_none(raw: bytes) -> None:
     assert members_of(raw) is None
 
 
+@pytest.mark.parametrize("value", [b"[" * 100_000, b"[" + b'"a",' * 100_000 + b"1]", b"{" + b"}{" * 100_000])
+def test_what_has_too_much_in_it_is_not_looked_through(value: bytes) -> None:
+    assert members_of(b'{"to": ' + value + b"}") is None
+
+
 def test_many_members_are_not_looked_through() -> None:
     assert members_of(json.dumps(dict.fromkeys(map(str, range(2000)))).encode()) is None
 
