@@ -283,3 +283,13 @@ def test_a_heartbeat_goes_to_a_healthy_endpoint_that_wants_it(wanted: tuple[str,
     for _ in range(POLICY.breaker_failures):
         streams.queue_of(EP).note(DOWN, NOW)
     assert streams.begin_heartbeats() == []
+
+
+def test_a_probe_that_is_due_needs_an_event_to_post() -> None:
+    queue = broken_down().queue_of(EP)
+    assert queue.breaker.probe_at is not None
+    assert queue.next_post(queue.breaker.probe_at) is None
+
+    queue.add(a_key())
+
+    assert queue.next_post(queue.breaker.probe_at) == Post(key=a_key(), is_probe=True)

@@ -37,7 +37,7 @@ def test_whatever_happens_in_whatever_order_a_session_stays_whole(start: Driver,
 
 
 @pytest.mark.slow
-@settings(max_examples=2000, deadline=None)
+@settings(max_examples=2000, deadline=None, derandomize=False)
 @given(start=st.sampled_from(STARTS), walk=walks)
 def test_a_session_stays_whole_on_many_walks(start: Driver, walk: Walk) -> None:
     go(start, walk)
