@@ -11,8 +11,6 @@
 # make clean                remove what the others made
 
 ARGS ?=
-# A home's path may have 78 bytes: the tests' homes lie in a directory with a short name, new for each run.
-SHORT = $$(mktemp -d /tmp/owXXXXXX)
 BIN := .venv/bin
 
 # The newest Python that will do and can make environments; `make PYTHON=…` chooses another.
@@ -33,12 +31,12 @@ test: .venv/.dev
 	$(BIN)/ruff check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports
-	$(BIN)/pytest -m 'not slow' --basetemp=$(SHORT)/t --numprocesses=4 --dist=worksteal --reruns=2 --cov --cov-report=term:skip-covered --cov-fail-under=95 $(ARGS)
+	$(BIN)/pytest -m 'not slow' --numprocesses=4 --dist=worksteal --reruns=2 --cov --cov-report=term:skip-covered --cov-fail-under=95 $(ARGS)
 	@$(BIN)/coverage report --include='openwa_manager/domain/*' --fail-under=100 >/dev/null \
 		|| { $(BIN)/coverage report --include='openwa_manager/domain/*' --show-missing; exit 1; }
 
 test-slow: .venv/.dev
-	$(BIN)/pytest -m slow --basetemp=$(SHORT)/t --numprocesses=2 --reruns=2 $(ARGS)
+	$(BIN)/pytest -m slow --numprocesses=2 --reruns=2 $(ARGS)
 
 docs: .venv/.dev
 	@$(BIN)/python -m tests.diagrams

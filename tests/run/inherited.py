@@ -9,12 +9,17 @@ nothing: the run itself stays as deaf as it was told to be, but the programs it 
 not inherited. With pytest-xdist only the workers do that. Their controller starts nothing but the workers, and these
 must be born deaf, or `nohup make test` would lose them at the hangup.
 
+Place. A home's path may have 78 bytes: TMPDIR and the names that pytest makes below it may leave too few of them.
+Unless the caller names a directory (`--basetemp`), a run has one of its own with a short name, kept if a test failed.
+
 Environment. What chooses a daemon, its settings, a language, a terminal or a proxy is removed, for us and for every
 program that is started with our environment.
 """
 
 import os
+import shutil
 import signal
+import tempfile
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 
@@ -34,6 +39,8 @@ _NAMES = {
 }
 
 _UMASK = 0o022
+#: None: there is nothing to remove.
+_PLACE = pytest.StashKey[Path | None]()
 
 
 def is_foreign(name: str) -> bool:
@@ -62,6 +69,26 @@ open_standard_streams()
 signal.pthread_sigmask(signal.SIG_SETMASK, ())
 for _name in filter(is_foreign, [*os.environ]):
     del os.environ[_name]
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_configure(config: pytest.Config) -> None:
+    """Choose the place of the run before pytest does; workers are told theirs."""
+    if config.option.basetemp is None:
+        place = Path(tempfile.mkdtemp(prefix="ow", dir="/tmp"))
+        config.stash[_PLACE], config.option.basetemp = place, place / "t"
+
+
+def pytest_sessionfinish(session: pytest.Session) -> None:
+    """Keep what is in the place if a test failed."""
+    if session.exitstatus not in (pytest.ExitCode.OK, pytest.ExitCode.NO_TESTS_COLLECTED):
+        session.config.stash[_PLACE] = None
+
+
+def pytest_unconfigure(config: pytest.Config) -> None:
+    """Remove the place."""
+    if (place := config.stash.get(_PLACE, None)) is not None:
+        shutil.rmtree(place, ignore_errors=True)
 
 
 @pytest.fixture(scope="session", autouse=True)
