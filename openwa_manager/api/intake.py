@@ -85,7 +85,7 @@ class Intake:
         """
         session_id = session_id_in(request)
         launch = self._current_launch(session_id, request.match_info["launch_id"])
-        self._backpressure.require_patience(session_id)
+        self._backpressure.count_event(session_id)
         body = await read_whole(request, self._body_within_s)
         self._backpressure.count_bytes(session_id, len(body) + _BYTES_PER_VALUE * foreign_json.count_values(body))
         if not is_signed(body, launch.secret, request.headers.get("X-OpenWA-Signature", "")):

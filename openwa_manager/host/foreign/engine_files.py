@@ -25,7 +25,7 @@ WITHIN_S = 10.0
 
 
 @dataclass(slots=True, eq=False, kw_only=True)
-class _Lane:
+class _SessionQueue:
     """One session's turn: one piece of work at a time; `is_stuck` once that took too long, until it has ended.
 
     `waiting` are the deadlines of those whose turn has not come.
@@ -90,15 +90,15 @@ class EngineFiles:
 
     def __init__(self, thread_count: int = 8) -> None:
         self._thread_count = thread_count
-        self._lanes: dict[SessionId, _Lane] = {}
+        self._queues: dict[SessionId, _SessionQueue] = {}
         self._waiting: SimpleQueue[Callable[[], bool] | None] = SimpleQueue()
         self._unfinished_count = 0
         self._shared_count = 0
 
     def is_stuck(self, session_id: SessionId) -> bool:
         """Tell whether the session's files did not answer in time and still do not."""
-        lane = self._lanes.get(session_id)
-        return lane is not None and lane.is_stuck
+        queue = self._queues.get(session_id)
+        return queue is not None and queue.is_stuck
 
     def close(self) -> None:
         """End the threads that wait for work; what is stuck does not keep the program from ending."""
@@ -121,14 +121,14 @@ class EngineFiles:
         Raises:
             FilesStuckError: it takes longer than `within_s`, or something else of this session still does.
         """
-        lane = self._lanes.setdefault(session_id, _Lane())
-        lane.user_count += 1
+        queue = self._queues.setdefault(session_id, _SessionQueue())
+        queue.user_count += 1
         try:
-            await self._take_turn(session_id, lane, within_s)
+            await self._take_turn(session_id, queue, within_s)
             work = _Work(function=function, dispose=dispose, loop=asyncio.get_running_loop())
-            self._begin(session_id, lane, work, within_s)
+            self._begin(session_id, queue, work, within_s)
         finally:
-            self._leave(session_id, lane)
+            self._leave(session_id, queue)
         try:
             async with asyncio.timeout(within_s):
                 await work.ended.wait()
@@ -142,54 +142,54 @@ class EngineFiles:
             raise work.error
         return work.results[0]
 
-    async def _take_turn(self, session_id: SessionId, lane: _Lane, within_s: float) -> None:
-        if lane.is_stuck:
+    async def _take_turn(self, session_id: SessionId, queue: _SessionQueue, within_s: float) -> None:
+        if queue.is_stuck:
             raise _stuck(session_id)
         try:
             async with asyncio.timeout(within_s) as limit:
-                lane.waiting.add(limit)
-                await lane.turn.acquire()
+                queue.waiting.add(limit)
+                await queue.turn.acquire()
         except TimeoutError:
             raise _stuck(session_id) from None
         finally:
-            lane.waiting.discard(limit)
+            queue.waiting.discard(limit)
 
-    def _begin(self, session_id: SessionId, lane: _Lane, work: _Work[T], within_s: float) -> None:
-        lane.user_count += 1
+    def _begin(self, session_id: SessionId, queue: _SessionQueue, work: _Work[T], within_s: float) -> None:
+        queue.user_count += 1
         timers = (
             work.loop.call_later(_SLOW_S, self._replace_thread, work),
-            work.loop.call_later(within_s, self._note_stuck, session_id, lane),
+            work.loop.call_later(within_s, self._note_stuck, session_id, queue),
         )
 
         def end() -> None:
             for timer in timers:
                 timer.cancel()
             self._unfinished_count -= not work.is_slow
-            self._end(session_id, lane, work)
+            self._end(session_id, queue, work)
 
         self._unfinished_count += 1
         if self._shared_count < min(self._unfinished_count, self._thread_count):
             self._add_thread()
         self._waiting.put(partial(work.carry_out, end))
 
-    def _end(self, session_id: SessionId, lane: _Lane, work: _Work[T]) -> None:
-        if lane.is_stuck:
-            lane.is_stuck = False
+    def _end(self, session_id: SessionId, queue: _SessionQueue, work: _Work[T]) -> None:
+        if queue.is_stuck:
+            queue.is_stuck = False
             _log.warning("session_files_answer_again", session_id=session_id)
-        lane.turn.release()
-        self._leave(session_id, lane)
+        queue.turn.release()
+        self._leave(session_id, queue)
         if work.is_left:
             work.drop()
         work.ended.set()
 
-    def _leave(self, session_id: SessionId, lane: _Lane) -> None:
-        lane.user_count -= 1
-        if lane.user_count == 0:
-            del self._lanes[session_id]
+    def _leave(self, session_id: SessionId, queue: _SessionQueue) -> None:
+        queue.user_count -= 1
+        if queue.user_count == 0:
+            del self._queues[session_id]
 
-    def _note_stuck(self, session_id: SessionId, lane: _Lane) -> None:
-        lane.is_stuck = True
-        for limit in lane.waiting:
+    def _note_stuck(self, session_id: SessionId, queue: _SessionQueue) -> None:
+        queue.is_stuck = True
+        for limit in queue.waiting:
             limit.reschedule(asyncio.get_running_loop().time())
         _log.error("session_files_stuck", session_id=session_id)
 

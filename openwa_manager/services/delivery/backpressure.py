@@ -60,7 +60,7 @@ class Backpressure:
         if not self._shares.has_room(session_id):
             raise BacklogFullError("too much of this session is undelivered already; post it again later")
 
-    def require_patience(self, session_id: SessionId) -> None:
+    def count_event(self, session_id: SessionId) -> None:
         """Return if this session's engine may post one more event now, and count it.
 
         Raises:

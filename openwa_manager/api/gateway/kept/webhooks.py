@@ -180,7 +180,7 @@ class _EngineWebhooks:
         )
         await self._save([made])
         try:
-            answer, raw = await self._call("POST", f"/{_WORD}", self._disguised(fields, made))
+            answer, raw = await self._call("POST", f"/{_WORD}", self._with_ours(fields, made))
         except GatewayError:  # nobody was asked
             await self._forget([made])
             raise
@@ -219,7 +219,7 @@ class _EngineWebhooks:
             changed = replace(changed, url=str(fields["url"]))
         if "secret" in fields:
             changed = replace(changed, secret=_secret_of(fields))
-        answer, raw = await self._call("PUT", f"/{_WORD}/{_id_of(hook)}", self._disguised(fields, changed))
+        answer, raw = await self._call("PUT", f"/{_WORD}/{_id_of(hook)}", self._with_ours(fields, changed))
         return await self._settle(answer, raw, changed, known)
 
     async def remove(self, request: web.Request, hook: Hook) -> web.StreamResponse:
@@ -252,7 +252,7 @@ class _EngineWebhooks:
         async with await self._ask(method, path, encoded(dict(fields))) as answer:
             return answer, await answer.read()
 
-    def _disguised(self, fields: Mapping[str, Json], webhook: UserWebhook) -> Mapping[str, Json]:
+    def _with_ours(self, fields: Mapping[str, Json], webhook: UserWebhook) -> Mapping[str, Json]:
         """Return the fields with our address and our secret in place of the user's; a new one always has a secret."""
         if webhook.relay_secret is None:
             return fields
