@@ -32,6 +32,8 @@ _KILLED_WITHIN_S = 10.0
 #: What was told to end may need so long.
 _ENDS_WITHIN_S = 3.0
 EXIT_OVERDUE = 124  # as timeout(1) says it
+#: All tests passed, but something of theirs went on. `make test` runs failed tests again; this is not mended by that.
+EXIT_LEFTOVERS = 125
 #: So long before its limit a test's coroutine is cancelled: then it cleans up in order, which a signal forbids.
 _IN_ORDER_S = 10.0
 
@@ -81,12 +83,14 @@ def pytest_sessionfinish(session: pytest.Session) -> None:
     """End what still runs, once all workers are gone; a run that left something behind has failed."""
     if is_worker(session.config):
         return
+    if _is_overdue.is_set():  # the last worker was killed; the thread that did it says what else it kills, and exits
+        time.sleep(_KILLED_WITHIN_S)
     _, left = psutil.wait_procs(find_leftovers(place_of(session.config)), timeout=_ENDS_WITHIN_S)
     for each in end_all(left):
         print(f"left running by the tests, and killed: {each}", file=_errors, flush=True)
         if session.exitstatus == pytest.ExitCode.OK:
-            session.exitstatus = pytest.ExitCode.TESTS_FAILED
-    if _is_overdue.is_set():  # the last worker was killed, and the session is faster than the thread that did it
+            session.exitstatus = EXIT_LEFTOVERS
+    if _is_overdue.is_set():
         session.exitstatus = EXIT_OVERDUE
 
 

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from tests.run.leftovers import find_leftovers
-from tests.run.limit import EXIT_OVERDUE
+from tests.run.limit import EXIT_LEFTOVERS, EXIT_OVERDUE
 from tests.run.nested import run_nested
 
 pytestmark = pytest.mark.timeout(120)
@@ -73,7 +73,7 @@ def test_a_run_that_takes_too_long_is_ended_with_all_it_started(tmp_path: Path, 
 def test_what_a_test_leaves_running_is_ended_and_fails_the_run(tmp_path: Path, workers: tuple[str, ...]) -> None:
     ended = run_nested(tmp_path, LEAVING, *workers)
 
-    assert ended.code == pytest.ExitCode.TESTS_FAILED, ended.said
+    assert ended.code == EXIT_LEFTOVERS, ended.said
     assert "1 passed" in ended.said
     assert "left running by the tests, and killed" in ended.said
     assert find_leftovers(tmp_path) == []
