@@ -105,7 +105,7 @@ class Sending:
             TimeoutError: a newer one has overtaken it.
         """
         self.seq = seq
-        if self._newest_seq > seq:
+        if self._newest_seq > seq:  # while it was read from disk
             raise TimeoutError
         try:
             async with asyncio.timeout(None) as self._timeout:
@@ -144,7 +144,7 @@ class DeliveryWorker:
     async def deliver(self, post: Post, queue: EndpointQueue, sending: Sending) -> AttemptEnd:
         """Post the first event of the stream and return once the outcome is on disk; `queue` is its endpoint's."""
         first = await self._first(post)
-        if first is None:
+        if first is None:  # it was removed meanwhile, with its endpoint or its session
             return AttemptEnd(due_at=None)
         body = self._envelope_writer.write(first.stored)
         if body is None:
@@ -155,8 +155,10 @@ class DeliveryWorker:
             async with sending.of(first.stored.seq):
                 result = await self._sender.send(endpoint, first.stored.id, body, self._clock.now().at)
         except TimeoutError:
+            # There is nothing to record: whoever stored the newer code has removed this delivery.
             _log.debug("delivery_overtaken", event_id=first.stored.id, endpoint_id=post.key.endpoint_id)
             return AttemptEnd(due_at=await self._database.read(partial(outbox.due_at, key=post.key)))
+        # A person may have given the endpoint a new address while the former one was busy with this event.
         if queue.endpoint.url == endpoint.url:
             return await self._conclude(queue, post, first, result)
         return await self._conclude_elsewhere(post, first, result)
@@ -194,6 +196,7 @@ class DeliveryWorker:
     async def _conclude(
         self, queue: EndpointQueue, post: Post, first: NextDelivery, result: AttemptResult
     ) -> AttemptEnd:
+        # In this order: the failure that opens the breaker is itself judged as one that met a healthy endpoint.
         context = queue.context(post, self._clock.now().at, self._chance())
         self._note(queue, result)
         decision = after_attempt(first.tries, result, context, self._policy)
@@ -229,6 +232,7 @@ class DeliveryWorker:
         events = _dead_letter_event(first, key, decision, attempt)
 
         def dead_letter(connection: Connection) -> float | None:
+            # One transaction: after a crash the event is either still to be delivered, or dead and said to be.
             outbox.append(connection, events)
             return outbox.record(connection, key, attempt)
 

@@ -33,6 +33,7 @@ class BackgroundTasks:
         Raises:
             DrainingError: the daemon has ended before it.
         """
+        # A future and not the task: who is cancelled while awaiting a task cancels that too.
         outcome: asyncio.Future[T] = asyncio.get_running_loop().create_future()
         self._inbox.put_nowait(partial(_finish, work, outcome))
         return await outcome
@@ -42,7 +43,7 @@ async def _finish(work: Callable[[], Awaitable[T]], outcome: asyncio.Future[T]) 
     try:
         result = await work()
     except Exception as error:  # noqa: BLE001 (whatever it is, it is the caller's)
-        if outcome.done():
+        if outcome.done():  # the caller has left, so nobody else would hear of it
             _log.error("background_work_failed", exc_info=error)
         else:
             outcome.set_exception(error)

@@ -69,7 +69,7 @@ class Backpressure:
         left = self._left(session_id)
         if left.events < 1 or left.byte_count <= 0:
             raise BacklogFullError("this engine posts too fast; post it again later")
-        left.events -= 1
+        left.events -= 1  # bytes are counted when they are here; one event may overdraw them, which the next pays for
 
     def count_bytes(self, session_id: SessionId, byte_count: int) -> None:
         """Count what an engine has posted against what it may."""

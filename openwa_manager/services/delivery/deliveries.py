@@ -45,7 +45,7 @@ class Deliveries:
             raise InvalidInputError("body", f"means {count} deliveries, more than {REPLAY_MAX} at once; ask for fewer")
         replayed, after = 0, 0
         try:
-            while True:
+            while True:  # in parts, so that no commit is long and others get their turn between them
                 part = await self._database.write(partial(replay, selection=selection, after=after))
                 replayed += part.delivery_count
                 if part.last_seq is None:

@@ -69,11 +69,11 @@ class Dispatcher:
         """Deliver until cancelled; what is on its way then is delivered again by the next daemon."""
         async with TaskGroup() as posts:
             while True:
-                self._woken.clear()
+                self._woken.clear()  # before looking: what comes while we look wakes us again
                 await self._catch_up()
                 self._begin_posts(posts)
                 if not (self._streams.is_posting or self._must_reread or self._cursor):
-                    self._idle.set()
+                    self._idle.set()  # only `drain` waits for it, and clears it first
                 await self._clock.wait(self._woken, self._streams.next_due_s())
 
     async def drain(self, timeout_s: float) -> None:
@@ -100,6 +100,7 @@ class Dispatcher:
             self._sendings[each.key].overtake(each.seq)
 
     def _begin_posts(self, tasks: TaskGroup) -> None:
+        # What `Streams` gives out counts as on its way at once, so no stream has two posts, whatever awaits what.
         for post in self._streams.begin_posts(self._clock.now()):
             sending = self._sendings[post.key] = Sending()
             tasks.create_task(self._post(post, sending))
@@ -121,6 +122,6 @@ class Dispatcher:
 
     def _follow_up(self, ended: AttemptEnd) -> None:
         self._must_reread = self._must_reread or ended.is_disabled
-        if ended.has_new_event:
+        if ended.has_new_event:  # it was stored by SQL of its own, so nobody has its seq in hand
             self._cursor.announce(())
             self._announce()

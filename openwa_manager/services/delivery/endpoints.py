@@ -201,6 +201,8 @@ class Endpoints:
 
     async def _remove(self, endpoint_id: EndpointId) -> None:
         await self._database.read(partial(_load, endpoint_id=endpoint_id))
+        # Its deliveries first and in parts: there may be a million, and others want to write meanwhile. After a crash
+        # in between the endpoint is still there, and can be removed once more.
         after: int | None = 0
         while after is not None:
             after = await self._database.write(partial(forget_deliveries, endpoint_id=endpoint_id, after=after))

@@ -47,6 +47,7 @@ class OutboxCursor:
         """Return the streams that events have come to since the last look, in the order in which they came."""
         pending: list[PendingStream] = []
         for stored in sorted(self._announced, key=attrgetter("seq")):
+            # A gap: an event between was stored by someone who has not announced it yet, or never will.
             if stored.seq > self._seen_seq + 1 or stored.endpoint_ids is None:
                 return pending + await self._look(self._seen_seq)
             if stored.seq > self._seen_seq:

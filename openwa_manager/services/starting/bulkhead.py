@@ -55,6 +55,7 @@ async def keep_running(supervisor: Supervised, dependencies: Dependencies) -> No
     is_broken = False
     while not supervisor.is_gone:
         try:
+            # Not after the first turn alone: starting over may break too, and counts as a bug like any other.
             if is_broken:
                 await _start_over(supervisor, dependencies, is_given_up=len(bugs) >= _BUGS_MAX)
             is_broken = True
@@ -86,6 +87,7 @@ async def _start_over(supervisor: Supervised, dependencies: Dependencies, *, is_
     supervisor.rebuild(session)
     if session.process is ProcessState.STOPPED:  # a stopped session must not be started by our own bug
         return
+    # A person wants it stopped, and our bug is in the way of just that: the engine may not outlive the bug.
     if is_given_up and session.process is ProcessState.STOPPING and session.launch is not None:
         supervisor.tell(await _end(session, session.launch, dependencies))
         return

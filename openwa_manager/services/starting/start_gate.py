@@ -53,6 +53,7 @@ class StartGate:
         """
         self.leave(session_id)
         place = _QueuedSession(delay=delay)
+        # A session that need not wait gets its slot here, without a turn of the loop: most restarts do.
         is_free = not self._waiting and self._has_slot() and self._next_boot_s <= self._clock.now().boot_s
         if is_free and self._find_shortage() is None:
             self._take(session_id)
@@ -95,7 +96,7 @@ class StartGate:
             for place in self._waiting.values():
                 place.delay(shortage)
             await self._clock.sleep_until(self._clock.now().boot_s + _RECHECK_S)
-        elif self._waiting and self._has_slot():
+        elif self._waiting and self._has_slot():  # asked again: they may have left, or we be held, during the pause
             session_id = next(iter(self._waiting))
             place = self._waiting.pop(session_id)
             self._take(session_id)

@@ -92,6 +92,7 @@ class StartTicket:
             delayed = await self._offer(cause, number)
             if delayed is None:
                 return
+            # The slot goes to the next in the queue, who may have what this session lacks (a port of its own, say).
             self._turn = asyncio.Event()  # lost until it is sought anew
             self._dependencies.gate.leave(self._session_id)
             self._listener.tell(delayed)
@@ -115,6 +116,7 @@ class StartTicket:
             launched_at=self._dependencies.clock.now().at,
             socket=self._dependencies.sockets.path_of(launch_id) if has_socket else None,
         )
+        # The launch is on disk before it begins: were we killed in between, the next daemon would look for its engine.
         self._offered = launch
         try:
             session = await self._listener.hear((SlotGranted(launch=launch),))
