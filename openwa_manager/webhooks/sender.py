@@ -13,6 +13,7 @@ from yarl import URL
 from openwa_manager.domain.delivery.delivery import AttemptResult, Delivered, Endpoint, Gone, Rejected, Retry
 from openwa_manager.domain.urls import without_password
 from openwa_manager.webhooks.address import AddressGuard
+from openwa_manager.webhooks.answers import AnswerConnector
 from openwa_manager.webhooks.signing import signature_headers
 
 #: Answers about this body: sending it again will hardly help. Every other refusal is about the endpoint.
@@ -47,8 +48,7 @@ class Sender:
     def _session_with(self, *, force_close: bool) -> aiohttp.ClientSession:
         """Return a session whose connections are used again, or once only."""
         return aiohttp.ClientSession(
-            # The dispatcher bounds how many run in parallel, so the pool need not.
-            connector=aiohttp.TCPConnector(limit=0, resolver=self.guard, force_close=force_close),
+            connector=AnswerConnector(self.guard, force_close=force_close),
             timeout=self._timeout,
             cookie_jar=aiohttp.DummyCookieJar(),
             headers={"User-Agent": "openwa-manager", "Content-Type": "application/json"},
@@ -69,8 +69,10 @@ class Sender:
                 return await self._post(url, headers, body, at)
         except TimeoutError:
             return Retry(reason="timeout")
+        except aiohttp.ClientResponseError as error:
+            return _outcome(error.status) if error.status else _failure(error)
         except (aiohttp.ClientError, OSError, ValueError) as error:
-            return Retry(reason=without_password(f"{type(error).__name__}: {error}")[:200])
+            return _failure(error)
 
     async def pass_on(self, url: str, headers: Mapping[str, str], body: bytes, within_s: float) -> int | None:
         """Post `body` with these headers and return the answer's status; redirects are not followed.
@@ -86,6 +88,8 @@ class Sender:
                 self._fresh.post(target, data=body, headers=headers, allow_redirects=False) as response,
             ):
                 return response.status
+        except aiohttp.ClientResponseError as error:
+            return error.status or None
         except (TimeoutError, aiohttp.ClientError, OSError, ValueError):
             return None
 
@@ -106,7 +110,7 @@ async def _post_over(
     session: aiohttp.ClientSession, url: URL, headers: dict[str, str], body: bytes, at: float
 ) -> AttemptResult:
     async with session.post(url, data=body, headers=headers, allow_redirects=False) as response:
-        outcome = _outcome(response, at)
+        outcome = _outcome(response.status, _retry_after_s(response, at))
         with suppress(aiohttp.ClientError, OSError, TimeoutError):  # whatever the body does, the outcome stands
             async with asyncio.timeout(_ANSWER_MAX_S):
                 await _read_away(response.content)
@@ -120,15 +124,18 @@ async def _read_away(answer: aiohttp.StreamReader) -> None:
         left_bytes -= len(chunk)
 
 
-def _outcome(response: aiohttp.ClientResponse, at: float) -> AttemptResult:
-    status = response.status
+def _failure(error: Exception) -> Retry:
+    return Retry(reason=without_password(f"{type(error).__name__}: {error}")[:200])
+
+
+def _outcome(status: int, retry_after_s: float | None = None) -> AttemptResult:
     if 200 <= status < 300:
         return Delivered(status=status)
     if status == 410:
         return Gone()
     if status in _REJECTIONS:
         return Rejected(status=status)
-    return Retry(reason=f"HTTP {status}", status=status, retry_after_s=_retry_after_s(response, at))
+    return Retry(reason=f"HTTP {status}", status=status, retry_after_s=retry_after_s)
 
 
 def _retry_after_s(response: aiohttp.ClientResponse, at: float) -> float | None:

@@ -42,6 +42,12 @@ async def sender() -> AsyncIterator[Sender]:
         yield one
 
 
+@pytest.fixture
+async def patient_sender() -> AsyncIterator[Sender]:
+    async with Sender(AddressGuard(allow_private=True)) as one:
+        yield one
+
+
 def an_endpoint(url: str) -> Endpoint:
     return Endpoint(endpoint_id=EndpointId("ep_1"), url=url, secret=new_secret(), created_at=0.0, updated_at=0.0)
 
@@ -225,6 +231,66 @@ async def test_a_200_counts_however_long_its_head_is(sender: Sender, headers: st
         outcome = await sender.send(endpoint, "evt_1", BODY, NOW)
 
     assert outcome == Delivered(status=200)
+
+
+@pytest.mark.parametrize(
+    "tail",
+    [
+        b"Content-Length: 2\r\n\r\nlonger than it says",
+        b"Content-Length: 2\r\nContent-Length: 3\r\n\r\nabc",
+        b"Content-Length: ten\r\n\r\n",
+        b"Transfer-Encoding: chunked\r\n\r\nzz\r\n",
+        b"X Debug: a space\r\n\r\n",
+        b"no colon\r\n\r\n",
+        b"X-Odd: a\x00b\r\n\r\n",
+    ],
+)
+@pytest.mark.parametrize(
+    ("line", "outcome"),
+    [
+        (b"HTTP/1.1 200 OK", Delivered(status=200)),
+        (b"http/1.1 204", Delivered(status=204)),
+        (b"HTTP/1.0 410 Gone", Gone()),
+        (b"HTTP/1.1 422 No", Rejected(status=422)),
+        (b"HTTP/1.1 503 Busy", Retry(reason="HTTP 503", status=503)),
+    ],
+)
+async def test_the_first_line_counts_whatever_is_wrong_behind_it(
+    patient_sender: Sender, line: bytes, outcome: AttemptResult, tail: bytes
+) -> None:
+    async def answer(writer: asyncio.StreamWriter) -> None:
+        writer.write(line + b"\r\n" + tail)
+        await writer.drain()
+
+    async with raw_receiver(answer) as endpoint:
+        first = await patient_sender.send(endpoint, "evt_1", BODY, NOW)
+        second = await patient_sender.send(endpoint, "evt_1", BODY, NOW)
+
+    assert (first, second) == (outcome, outcome)
+
+
+@pytest.mark.parametrize(
+    "raw", [b"SSH-2.0-OpenSSH_9.2\r\n\r\n", b"HTTP/1.1 2000 OK\r\n\r\n", b"200 OK\r\n\r\n", b"\x16\x03"]
+)
+async def test_what_is_no_answer_is_a_retry(patient_sender: Sender, raw: bytes) -> None:
+    async def answer(writer: asyncio.StreamWriter) -> None:
+        writer.write(raw)
+        writer.close()
+
+    async with raw_receiver(answer) as endpoint:
+        outcome = await patient_sender.send(endpoint, "evt_1", BODY, NOW)
+
+    assert isinstance(outcome, Retry)
+    assert outcome.status is None
+
+
+async def test_a_status_passed_on_is_that_of_the_first_line(patient_sender: Sender) -> None:
+    async def answer(writer: asyncio.StreamWriter) -> None:
+        writer.write(b"HTTP/1.1 204 No Content\r\nContent-Length: 2\r\n\r\nok")
+        await writer.drain()
+
+    async with raw_receiver(answer) as endpoint:
+        assert await patient_sender.pass_on(endpoint.url, {}, BODY, 5.0) == 204
 
 
 async def test_pooled_connections_that_were_reset_are_replaced_at_once(sender: Sender) -> None:
