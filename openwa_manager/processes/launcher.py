@@ -24,8 +24,9 @@ from openwa_manager.processes.exits.exit_watcher import ExitWatcher, system_sour
 from openwa_manager.processes.locks import SessionLocks
 from openwa_manager.processes.profiles import clear_stale_locks
 from openwa_manager.processes.reading.identity import boot_id, identity_of, is_alive
-from openwa_manager.processes.reading.occupants import Recognizes, find_holder, find_occupants, owned_by
-from openwa_manager.processes.reading.table import read_tagged_processes
+from openwa_manager.processes.reading.occupants import Recognizes, find_holder, occupants_among, owned_by
+from openwa_manager.processes.reading.places import find_about, read_places
+from openwa_manager.processes.reading.table import CoalescedRead, read_tagged_processes
 from openwa_manager.processes.sockets import socket_directory
 from openwa_manager.processes.tree import MembersOf, TreeTerminator
 
@@ -66,6 +67,7 @@ class HostLauncher:
         self._locks = locks
         self._recognizes = recognizes
         self._exits = ExitWatcher(clock, system_source(), sweep_s)
+        self._places = CoalescedRead(read_places)
         self._terminator = TreeTerminator(self._exits, clock, members_of, locks)
         #: Of each session the launch that we were told to end last: what is left of it may be killed.
         self._over: dict[SessionId, LaunchId] = {}
@@ -109,7 +111,8 @@ class HostLauncher:
             OwnedElsewhereError: a live process runs an engine there that is not ours to end.
         """
         over = self._over.get(session_id)
-        occupants = find_occupants(await self._terminator.read_table(), directory, self._recognizes)
+        about = find_about(await self._places.get(), directory)
+        occupants = await asyncio.to_thread(occupants_among, about, self._recognizes) if about else []
         strangers = [each for each in occupants if not each.is_left_of(over)]
         if strangers:
             raise OwnedElsewhereError(strangers[0].owned_by(self._clock.now().at))

@@ -54,10 +54,6 @@ class TreeTerminator:
         self._table = CoalescedRead(lambda: ProcessTable(read_processes()))
         self._tagged_table = CoalescedRead(read_tagged_processes)
 
-    async def read_table(self) -> TaggedProcessTable:
-        """Return the processes as they are now, in a read that is shared with all who ask at this time."""
-        return await self._tagged_table.get()
-
     async def end(self, target: Target, grace_s: float) -> Exit:
         """End the engine and every descendant; return only once all are proven dead."""
         members = self._seen_of(target)

@@ -2,7 +2,6 @@
 
 import asyncio
 import os
-import re
 import sys
 from collections import defaultdict
 from collections.abc import Callable, Collection, Iterable, Iterator
@@ -46,14 +45,12 @@ class Process(NamedTuple):
 class EngineTag(NamedTuple):
     """What tells whose a process is, as far as it may be looked at.
 
-    `launch_id` is in its environment, `user_data_dir` (a browser's profile) among its arguments; it works in
-    `working_dir`; `lock` is the file it has open under the number that is reserved for the lock. `is_ours`: it runs as
-    our own user.
+    `launch_id` is in its environment, `user_data_dir` (a browser's profile) among its arguments; `lock` is the file it
+    has open under the number that is reserved for the lock. `is_ours`: it runs as our own user.
     """
 
     launch_id: LaunchId | None = None
     user_data_dir: Path | None = None
-    working_dir: str = ""
     lock: str = ""
     command_line: bytes = b""
     is_ours: bool = True
@@ -115,12 +112,10 @@ class TaggedProcessTable(ProcessTable):
         self._of_launch: defaultdict[LaunchId, list[Process]] = defaultdict(list)
         self._browsers: list[tuple[EngineTag, Path, Process]] = []
         self._holders: list[tuple[EngineTag, Process]] = []
-        self._tagged: list[tuple[EngineTag, Process]] = []
         for process in self:
             tag = tag_of(process.pid)
             if tag is None:
                 continue
-            self._tagged.append((tag, process))
             if tag.is_ours and tag.launch_id:
                 self._of_launch[tag.launch_id].append(process)
             if tag.is_ours and tag.user_data_dir:
@@ -162,17 +157,6 @@ class TaggedProcessTable(ProcessTable):
         Those of another launch than this are left out; one that names none has cleaned its environment.
         """
         return [process for tag, process in self._holders if tag.lock in locks and tag.launch_id in (None, launch_id)]
-
-    def about(self, directory: Path) -> list[tuple[EngineTag, Process]]:
-        """Return the processes, of any user, that work in this directory or name a place in it in their arguments."""
-        places = {os.path.realpath(directory), str(directory.absolute())}
-        names = re.compile(b"|".join(rb"(?:^|[\0=:, ])%s(?:[/\0]|$)" % re.escape(os.fsencode(each)) for each in places))
-        return [
-            (tag, process)
-            for tag, process in self._tagged
-            if any(tag.working_dir == place or tag.working_dir.startswith(f"{place}/") for place in places)
-            or names.search(tag.command_line)
-        ]
 
 
 class CoalescedRead(Generic[T]):
@@ -234,7 +218,6 @@ def _tag_of_procfs(pid: int) -> EngineTag | None:
         return _tag(
             environment,
             command_line=procfs.read(f"/proc/{pid}/cmdline") or b"",
-            working_dir=procfs.read_link(f"/proc/{pid}/cwd"),
             lock=procfs.read_link(f"/proc/{pid}/fd/{reserve_lock_fd()}"),
             is_ours=is_ours,
         )
@@ -257,26 +240,23 @@ def tag_by_psutil(pid: int) -> EngineTag | None:
         process = psutil.Process(pid)
         is_ours = process.uids().effective == os.geteuid()
         environment, arguments = process.environ(), process.cmdline()
-        working_dir = process.cwd()
         locks = [file.path for file in process.open_files() if file.fd == reserve_lock_fd()]
     except psutil.Error:
         return None
     return _tag(
         (os.fsencode(f"{name}={value}") for name, value in environment.items()),
         command_line=b"\0".join(map(os.fsencode, arguments)),
-        working_dir=working_dir,
         lock="".join(locks),
         is_ours=is_ours,
     )
 
 
-def _tag(environment: Iterable[bytes], *, command_line: bytes, working_dir: str, lock: str, is_ours: bool) -> EngineTag:
+def _tag(environment: Iterable[bytes], *, command_line: bytes, lock: str, is_ours: bool) -> EngineTag:
     launch_id = _value(environment, _LAUNCH_ID_ENTRY)
     directory = _value(command_line.split(b"\0"), _BROWSER_ARGUMENT)
     return EngineTag(
         launch_id=LaunchId(launch_id) if launch_id else None,
         user_data_dir=Path(os.path.realpath(directory)) if directory and directory.startswith("/") else None,
-        working_dir=working_dir,
         lock=lock,
         command_line=command_line,
         is_ours=is_ours,

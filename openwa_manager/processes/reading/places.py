@@ -1,0 +1,55 @@
+"""Finds the processes that work in a directory or name a place in it, in one cheap pass over all of them."""
+
+import os
+import re
+import sys
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+from typing import NamedTuple
+
+import psutil
+
+from openwa_manager.processes.reading import procfs
+
+
+class ProcessPlaces(NamedTuple):
+    """What one process says of places, as far as it may be looked at: its working directory and its arguments."""
+
+    pid: int
+    working_dir: str
+    command_line: bytes
+
+
+def read_places() -> list[ProcessPlaces]:
+    """Return the places of every process but our own, of any user.
+
+    Blocks for about 15 µs per process on Linux, a seventh of what `read_tagged_processes` takes: a launch waits for it.
+    """
+    places = _places_of_procfs() if sys.platform == "linux" else places_by_psutil()
+    return [each for each in places if each.pid != os.getpid()]
+
+
+def find_about(places: Iterable[ProcessPlaces], directory: Path) -> list[int]:
+    """Return the processes that work in this directory or name a place in it in their arguments."""
+    roots = {os.path.realpath(directory), str(directory.absolute())}
+    names = re.compile(b"|".join(rb"(?:^|[\0=:, ])%s(?:[/\0]|$)" % re.escape(os.fsencode(root)) for root in roots))
+    return [
+        each.pid
+        for each in places
+        if any(each.working_dir == root or each.working_dir.startswith(f"{root}/") for root in roots)
+        or names.search(each.command_line)
+    ]
+
+
+def _places_of_procfs() -> Iterator[ProcessPlaces]:
+    for pid in procfs.pids():
+        command_line = procfs.read(f"/proc/{pid}/cmdline")
+        if command_line is not None:
+            yield ProcessPlaces(pid, procfs.read_link(f"/proc/{pid}/cwd"), command_line)
+
+
+def places_by_psutil() -> Iterator[ProcessPlaces]:
+    """Return the places as psutil sees them, for systems without /proc."""
+    for process in psutil.process_iter(["cwd", "cmdline"]):
+        arguments = process.info["cmdline"] or ()  # None: not ours to look at
+        yield ProcessPlaces(process.pid, process.info["cwd"] or "", b"\0".join(map(os.fsencode, arguments)))
