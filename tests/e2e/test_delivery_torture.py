@@ -106,7 +106,7 @@ def post_message(given: Mapping[str, str], number: int) -> int:
     body = json.dumps({"event": "message.received", "data": data}).encode()
     signature = hmac.new(given["WEBHOOK_SECRET"].encode(), body, hashlib.sha256).hexdigest()
     address = urlsplit(given["WEBHOOK_URL"])
-    intake = http.client.HTTPConnection(str(address.hostname), address.port, timeout=10)
+    intake = http.client.HTTPConnection(str(address.hostname), address.port, timeout=45)
     try:
         headers = {"X-OpenWA-Signature": f"sha256={signature}", "X-OpenWA-Idempotency-Key": data["id"]}
         intake.request("POST", address.path, body, headers)

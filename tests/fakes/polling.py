@@ -3,10 +3,12 @@
 import asyncio
 from collections.abc import Callable
 
+#: How long a test waits for what should come at once: real processes, beside strangers' load.
+PATIENCE_S = 45.0
 _LOOK_S = 0.01
 
 
-async def until(is_met: Callable[[], object], within_s: float = 20.0) -> None:
+async def until(is_met: Callable[[], object], within_s: float = PATIENCE_S) -> None:
     """Return once this is true; look a hundred times a second.
 
     Raises:

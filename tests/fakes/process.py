@@ -6,9 +6,11 @@ from collections.abc import Iterable, Iterator
 from contextlib import contextmanager, suppress
 from typing import AnyStr
 
+from tests.fakes.polling import PATIENCE_S
+
 
 @contextmanager
-def ending(process: subprocess.Popen[AnyStr], within_s: float = 20.0) -> Iterator[subprocess.Popen[AnyStr]]:
+def ending(process: subprocess.Popen[AnyStr], within_s: float = PATIENCE_S) -> Iterator[subprocess.Popen[AnyStr]]:
     """Close the program's pipes and wait for its end after the body, as `with process` does, but not for ever.
 
     A program that is late is killed; so is one whose body fails, at once.

@@ -12,7 +12,7 @@ def post(event, **data):
     body = json.dumps({"event": event, **data}).encode()
     signature = hmac.new(os.environ["WEBHOOK_SECRET"].encode(), body, hashlib.sha256).hexdigest()
     headers = {"Content-Type": "application/json", "X-OpenWA-Signature": "sha256=" + signature}
-    urllib.request.urlopen(urllib.request.Request(os.environ["WEBHOOK_URL"], body, headers), timeout=20)
+    urllib.request.urlopen(urllib.request.Request(os.environ["WEBHOOK_URL"], body, headers), timeout=45)
 def wait_for(name):
     while not pathlib.Path(name).exists():
         time.sleep(0.01)

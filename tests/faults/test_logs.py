@@ -82,7 +82,7 @@ def test_no_key_no_secret_and_no_code_stands_in_our_own_log(serve: Serve, upstre
     daemon.until("acme", "connected")
     admin_key = (daemon.home / "admin.key").read_text().strip()
     for key in (admin_key, f"{admin_key}x", "owm_none_at-all"):
-        connection = http.client.HTTPConnection("127.0.0.1", daemon.port, timeout=10)
+        connection = http.client.HTTPConnection("127.0.0.1", daemon.port, timeout=45)
         connection.request("GET", f"/v1/sessions?user_id={key}", headers={"X-API-Key": key})
         connection.getresponse().read()
         connection.close()

@@ -16,7 +16,7 @@ import os, signal, subprocess, sys
 import pytest
 
 def started(program, **how):
-    return subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, timeout=20, **how)
+    return subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, timeout=45, **how)
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP, signal.SIGUSR1])
 def test_a_program_can_be_ended(number):

@@ -18,6 +18,7 @@ from types import TracebackType
 from typing import Self, TypeVar
 
 from openwa_manager.simulator.http.wire import Json
+from tests.fakes.polling import PATIENCE_S
 from tests.fakes.ports import free_ports
 
 ROOT = Path(__file__).parents[2]
@@ -40,7 +41,7 @@ QUICK = {
 Value = TypeVar("Value")
 
 
-def eventually(ask: Callable[[], Value], *, within_s: float = 10.0) -> Value:
+def eventually(ask: Callable[[], Value], *, within_s: float = PATIENCE_S) -> Value:
     """Ask until the answer is truthy and return it; fail when it never is."""
     deadline = time.monotonic() + within_s
     while not (answer := ask()):
@@ -149,7 +150,7 @@ class Simulator:
         """Send a signal."""
         os.kill(self.pid, number)
 
-    def exit_code(self, within_s: float = 10.0) -> int:
+    def exit_code(self, within_s: float = PATIENCE_S) -> int:
         """Wait for the exit and return its status."""
         assert self.process is not None
         return self.process.wait(within_s)
@@ -202,7 +203,7 @@ class Simulator:
         """Return a session as the API shows it."""
         return self.ask("GET", f"/api/sessions/{session_id}").fields
 
-    def wait_for(self, session_id: str, status: str, *, within_s: float = 10.0) -> dict[str, Json]:
+    def wait_for(self, session_id: str, status: str, *, within_s: float = PATIENCE_S) -> dict[str, Json]:
         """Wait until a session has this status."""
         eventually(lambda: self.session(session_id)["status"] == status, within_s=within_s)
         return self.session(session_id)

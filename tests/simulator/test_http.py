@@ -57,7 +57,7 @@ def test_what_is_no_request_is_refused(raw: bytes) -> None:
 
 
 def test_a_connection_serves_many_requests(shared: Simulator) -> None:
-    with closing(http.client.HTTPConnection("127.0.0.1", shared.port, timeout=10)) as connection:
+    with closing(http.client.HTTPConnection("127.0.0.1", shared.port, timeout=45)) as connection:
         for _ in range(3):
             connection.request("GET", "/api/health")
             response = connection.getresponse()
@@ -67,7 +67,7 @@ def test_a_connection_serves_many_requests(shared: Simulator) -> None:
 
 
 def test_a_chunked_body_is_accepted(shared: Simulator) -> None:
-    with closing(http.client.HTTPConnection("127.0.0.1", shared.port, timeout=10)) as connection:
+    with closing(http.client.HTTPConnection("127.0.0.1", shared.port, timeout=45)) as connection:
         body = iter([b'{"name":', b'"chunked"}'])
         headers = {"X-API-Key": KEY, "Content-Type": "application/json"}
 
@@ -77,7 +77,7 @@ def test_a_chunked_body_is_accepted(shared: Simulator) -> None:
 
 
 def test_a_body_is_only_sent_after_100_continue_if_the_client_waits(shared: Simulator) -> None:
-    with socket.create_connection(("127.0.0.1", shared.port), timeout=10) as client:
+    with socket.create_connection(("127.0.0.1", shared.port), timeout=45) as client:
         client.sendall(b"POST /x HTTP/1.1\r\nExpect: 100-continue\r\nContent-Length: 2\r\nConnection: close\r\n\r\n")
         interim = client.recv(100)
         client.sendall(b"{}")
@@ -88,7 +88,7 @@ def test_a_body_is_only_sent_after_100_continue_if_the_client_waits(shared: Simu
 
 
 def test_a_body_over_25_mb_is_refused(shared: Simulator) -> None:
-    with socket.create_connection(("127.0.0.1", shared.port), timeout=10) as client:
+    with socket.create_connection(("127.0.0.1", shared.port), timeout=45) as client:
         client.sendall(b"POST /api/sessions HTTP/1.1\r\nContent-Length: %d\r\n\r\n" % (25 * 1024 * 1024 + 1))
         raw = client.makefile("rb").read()
 

@@ -85,7 +85,7 @@ def test_a_hung_send_holds_the_exit_until_its_client_hangs_up(simulator: Simulat
     session_id = simulator.create()
     simulator.link(session_id)
     simulator.control("fail?mode=hang")
-    with socket.create_connection(("127.0.0.1", simulator.port), timeout=10) as client:
+    with socket.create_connection(("127.0.0.1", simulator.port), timeout=45) as client:
         body = b'{"chatId":"1@c.us","text":"x"}'
         head = f"POST /api/sessions/{session_id}/messages/send-text HTTP/1.1\r\nX-API-Key: {KEY}\r\n"
         client.sendall(f"{head}Content-Type: application/json\r\nContent-Length: {len(body)}\r\n\r\n".encode() + body)

@@ -18,6 +18,7 @@ from typing import Self, TypeVar
 
 from openwa_manager.domain.delivery.events import Json
 from openwa_manager.processes.reading.identity import live_identity_of
+from tests.fakes.polling import PATIENCE_S
 from tests.fakes.ports import free_ports
 from tests.run.leftovers import end_all, find_leftovers
 
@@ -48,7 +49,7 @@ def _engine_ports() -> int:
     return 10_000 + worker * 2500 + (os.getpid() * 131 + next(_started) * 400) % 2100
 
 
-def eventually(ask: Callable[[], Value | None], *, within_s: float = 20.0, every_s: float = 0.02) -> Value:
+def eventually(ask: Callable[[], Value | None], *, within_s: float = PATIENCE_S, every_s: float = 0.02) -> Value:
     """Ask until the answer is truthy and return it; fail when it never is."""
     deadline = time.monotonic() + within_s
     while not (answer := ask()):
@@ -111,7 +112,7 @@ class Daemon:
     engine_env: Mapping[str, str] = field(default_factory=dict)
     environ: Mapping[str, str] = field(default_factory=dict)
     engine: str = "simulator"
-    ready_within_s: float = 20.0
+    ready_within_s: float = PATIENCE_S
     run_by: Sequence[str] = ()
     process: subprocess.Popen[bytes] | None = None
     port: int = 0
@@ -192,7 +193,7 @@ class Daemon:
         assert answer.status == 200, answer.raw
         return answer
 
-    def until(self, session_id: str, status: str, *, within_s: float = 20.0) -> Answer:
+    def until(self, session_id: str, status: str, *, within_s: float = PATIENCE_S) -> Answer:
         """Return the session once it has this status."""
         return eventually(
             lambda: answer if (answer := self.session(session_id)).body["status"] == status else None,

@@ -52,7 +52,7 @@ def read_natively(path: str) -> bytes:
 def read_by_loader(path: str) -> bytes:
     """Have the system's loader run a program that reads."""
     loader = next(path for place in ("/lib64", "/lib") for path in Path(place).glob("ld-linux*"))
-    return subprocess.run([loader, "/bin/cat", path], check=True, capture_output=True, timeout=20).stdout
+    return subprocess.run([loader, "/bin/cat", path], check=True, capture_output=True, timeout=45).stdout
 
 
 def write(path: str) -> None:
@@ -78,7 +78,7 @@ with socket.socket(socket.AF_UNIX) as daemon:
 
 def ask() -> None:
     """Ask as the engine's child."""
-    subprocess.run([sys.executable, "-c", ASK, f"{HOME}/run/manager.sock"], check=True, timeout=20, capture_output=True)
+    subprocess.run([sys.executable, "-c", ASK, f"{HOME}/run/manager.sock"], check=True, timeout=45, capture_output=True)
 
 
 def ask_as_orphan() -> None:
@@ -97,7 +97,7 @@ def has_answer(environ: dict[str, str]) -> bool:
     """Tell whether a process with this environment is answered at the control socket."""
     argv = [sys.executable, "-c", ASK, f"{HOME}/run/manager.sock"]
     try:
-        return subprocess.run(argv, env=environ, timeout=20, capture_output=True, check=False).returncode == 0
+        return subprocess.run(argv, env=environ, timeout=45, capture_output=True, check=False).returncode == 0
     except (OSError, subprocess.SubprocessError):
         return False
 
@@ -124,7 +124,7 @@ def tries() -> dict[str, Callable[[], object]]:
     found["connect to the API"] = partial(connect, int(os.environ["API_PORT"]))
     found["ask the control socket"] = ask
     found["ask the control socket as an orphan"] = ask_as_orphan
-    found["run a shell"] = partial(subprocess.run, ["/bin/sh", "-c", ":"], check=True, timeout=20)
+    found["run a shell"] = partial(subprocess.run, ["/bin/sh", "-c", ":"], check=True, timeout=45)
     return found
 
 

@@ -67,7 +67,7 @@ def control_port(pid: int) -> int:
 
 
 def _post(port: int, path: str) -> None:
-    connection = http.client.HTTPConnection("127.0.0.1", port, timeout=10)
+    connection = http.client.HTTPConnection("127.0.0.1", port, timeout=45)
     try:
         connection.request("POST", path)
         response = connection.getresponse()
