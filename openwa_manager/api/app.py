@@ -17,7 +17,6 @@ from openwa_manager.api.delivery.event_stream import StreamTiming
 from openwa_manager.api.delivery.events import EventRoutes
 from openwa_manager.api.errors import answer_errors
 from openwa_manager.api.gateway.app import GatewayDependencies, gateway_routes
-from openwa_manager.api.gateway.errors import PREFIX as GATEWAY_PREFIX
 from openwa_manager.api.gateway.errors import answer_as_openwa
 from openwa_manager.api.gateway.resource import SessionResource
 from openwa_manager.api.gateway.routes import SESSION_PREFIX
@@ -99,7 +98,7 @@ def _add_routes(router: web.UrlDispatcher, table: Sequence[Route]) -> None:
         if each.path.startswith(SESSION_PREFIX):
             continue
         methods = (each.method, "HEAD") if each.method == "GET" else (each.method,)
-        paths = (each.path, f"{each.path}/") if each.path.startswith(GATEWAY_PREFIX) else (each.path,)
+        paths = (each.path,) if each.path.endswith(("/", "*}")) else (each.path, f"{each.path}/")
         for method, path in product(methods, paths):
             router.add_route(method, path, each.handler, expect_handler=defer_expectation)
     router.register_resource(Unmatched(router))

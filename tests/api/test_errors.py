@@ -32,6 +32,22 @@ async def test_an_unknown_path_is_a_404_problem(world: World) -> None:
     assert (reply.status, reply.code) == (404, "not_found")
 
 
+@pytest.mark.parametrize("path", ["/v1/sessions", "/v1/sessions/acme", "/v1/registry", "/livez"])
+async def test_a_slash_at_the_end_makes_no_other_path(world: World, path: str) -> None:
+    await world.create(session_id="acme", desired="stopped")
+
+    without, with_slash = [await world.call("GET", f"{path}{end}") for end in ("", "/")]
+
+    assert (with_slash.status, with_slash.raw) == (200, without.raw)
+
+
+@pytest.mark.parametrize("path", ["/v1/sessions//stop", "//v1/sessions/stop", "/v1//sessions/stop"])
+async def test_an_id_that_was_left_out_does_not_mean_all_sessions(world: World, path: str) -> None:
+    status, _ = await world.raw(f"POST {path} HTTP/1.1\nHost: localhost\nX-API-Key: {world.key}\nContent-Length: 0")
+
+    assert status == 404
+
+
 async def test_a_wrong_method_is_a_405_that_names_the_right_ones(world: World) -> None:
     reply = await world.call("PUT", "/v1/sessions")
 

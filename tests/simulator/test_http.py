@@ -297,3 +297,51 @@ def test_odd_addresses_are_refused(shared: Simulator, name: str, url: str) -> No
     session_id = shared.create(name)
 
     assert shared.ask("POST", f"/api/sessions/{session_id}/webhooks", {"url": url}).status == 400
+
+
+def posted(shared: Simulator, body: bytes, content_type: str) -> tuple[int, object]:
+    """Return what a webhook that is made with this body is answered; the session is none, so 404 means it was read."""
+    headers = {"X-API-Key": KEY, "Content-Type": content_type}
+    with closing(http.client.HTTPConnection("127.0.0.1", shared.port, timeout=10)) as connection:
+        connection.request("POST", f"/api/sessions/{'0' * 8}-0000-4000-8000-{'0' * 12}/webhooks", body, headers)
+        answer = connection.getresponse()
+        return answer.status, json.loads(answer.read())["message"]
+
+
+READ = f"Session with id '{'0' * 8}-0000-4000-8000-{'0' * 12}' not found"
+NO_URL = ["url must be a URL address"]
+HOOK = b'{"url":"http://example.org/","events":["*"],"retryCount":3}'
+FORM = b"url=http%3A%2F%2Fexample.org%2F&events[0]=message.sent&events[]=*&headers[X-A]=b&retryCount=3&filters[a]=1"
+
+
+@pytest.mark.parametrize(
+    ("body", "content_type", "status", "message"),
+    [
+        (HOOK, "application/json", 404, READ),
+        (HOOK, 'APPLICATION/JSON; charset="UTF-8";', 404, READ),
+        (b"\xef\xbb\xbf" + HOOK, "application/json", 404, READ),
+        (HOOK.decode().encode("utf-16"), "application/json; charset=utf-16", 404, READ),
+        (FORM, "application/x-www-form-urlencoded", 404, READ),
+        (FORM.replace(b"=3", b"=three"), "application/x-www-form-urlencoded", 400, None),
+        (HOOK, "text/json", 400, NO_URL),
+        (HOOK, "application/vnd.api+json", 400, NO_URL),
+        (HOOK, "multipart/form-data; boundary=b", 400, NO_URL),
+        (HOOK, "application/json; charset=utf8", 415, 'unsupported charset "UTF8"'),
+        (FORM, "application/x-www-form-urlencoded; charset=utf-16", 415, 'unsupported charset "UTF-16"'),
+    ],
+)
+def test_a_body_is_read_as_express_reads_it(
+    shared: Simulator, body: bytes, content_type: str, status: int, message: object
+) -> None:
+    found, said = posted(shared, body, content_type)
+
+    assert found == status
+    assert message is None or said == message
+
+
+def test_head_is_answered_with_the_head_alone(shared: Simulator) -> None:
+    with closing(http.client.HTTPConnection("127.0.0.1", shared.port, timeout=10)) as connection:
+        for _ in range(2):
+            connection.request("HEAD", "/api/health/live")
+            answer = connection.getresponse()
+            assert (answer.status, answer.getheader("Content-Length"), answer.read()) == (200, "15", b"")

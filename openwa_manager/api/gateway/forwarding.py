@@ -9,6 +9,7 @@ from urllib.parse import unquote
 
 from aiohttp import web
 
+from openwa_manager.api.bodies.uploads import Payload, Pieces, Upload, payload_of
 from openwa_manager.api.errors import TooLargeError
 from openwa_manager.api.gateway import guide
 from openwa_manager.api.gateway.errors import GatewayError, not_active, not_connected
@@ -19,7 +20,6 @@ from openwa_manager.api.gateway.routes import SESSION_PREFIX, forwarded_route, o
 from openwa_manager.api.gateway.session_finder import SessionFinder
 from openwa_manager.api.gateway.session_records import is_loaded
 from openwa_manager.api.routing import Route
-from openwa_manager.api.uploads import Payload, Pieces, Upload, payload_of
 from openwa_manager.domain.access.roles import Role
 from openwa_manager.domain.errors import EngineError, OpenwaManagerError
 from openwa_manager.domain.session.session import ProcessState, Session, SessionId

@@ -4,9 +4,10 @@ import json
 from collections.abc import Container, Mapping, Sequence
 from dataclasses import dataclass
 
+from openwa_manager.api.bodies.forms import form_of
+from openwa_manager.api.bodies.json_members import Member, members_of
+from openwa_manager.api.bodies.uploads import SMALL_BYTES, Pieces
 from openwa_manager.api.gateway.errors import GatewayError
-from openwa_manager.api.json_members import Member, members_of
-from openwa_manager.api.uploads import SMALL_BYTES, Pieces, form_of
 from openwa_manager.domain import foreign_json
 from openwa_manager.domain.delivery.events import Json
 from openwa_manager.domain.errors import InvalidRecipientError
@@ -63,10 +64,14 @@ def queued(raw: bytes) -> bytes:
     return raw if answer is None else _encoded({**answer, "status": "queued"})
 
 
-def _addressed(fields: Mapping[str, str]) -> dict[str, Json]:
+def _addressed(fields: Mapping[str, Json]) -> dict[str, Json]:
     if "to" not in fields:
         return dict(fields)
-    return {"chatId": _chat_id(fields["to"]), **{name: value for name, value in fields.items() if name != "to"}}
+    to = fields["to"]
+    return {
+        "chatId": _chat_id(to if isinstance(to, str) else ""),
+        **{name: value for name, value in fields.items() if name != "to"},
+    }
 
 
 def _readdressed(raw: bytes | bytearray, members: Mapping[str, Member]) -> bytes | Pieces:

@@ -11,8 +11,8 @@ from aiohttp import web
 from multidict import CIMultiDict, CIMultiDictProxy
 from pydantic import BaseModel, Field
 
+from openwa_manager.api.bodies.uploads import SMALL_BYTES, Payload, Pieces, Upload
 from openwa_manager.api.request_keys import REQUEST_ID
-from openwa_manager.api.uploads import SMALL_BYTES, Payload, Pieces, Upload
 from openwa_manager.domain import foreign_json
 from openwa_manager.domain.errors import EngineError
 
@@ -49,6 +49,9 @@ _NOT_FOR_ENGINES = _HOP_BY_HOP | {
 }
 _NOT_FOR_CALLERS = _HOP_BY_HOP | {"content-length", "date", "server", "x-request-id"}
 
+#: How clients spell UTF-8 that OpenWA does not know (415).
+_ALSO_UTF_8 = frozenset({"utf8", "utf_8"})
+
 #: Answers that are read whole: lists of webhooks, what a send gave.
 READ_MAX_BYTES = 1024 * 1024
 _YEAR_S = 366 * 24 * 3600
@@ -60,6 +63,8 @@ def headers_for_engine(request: web.Request, body: Payload) -> CIMultiDict[str]:
     headers["X-Request-ID"] = request[REQUEST_ID]
     headers["X-Forwarded-Proto"] = request.scheme
     headers["X-Forwarded-Host"] = request.host
+    if (request.charset or "").lower() in _ALSO_UTF_8:
+        headers["Content-Type"] = f"{request.content_type}; charset=utf-8"
     if request.remote:
         headers["X-Forwarded-For"] = request.remote
     if isinstance(body, Pieces):

@@ -7,6 +7,7 @@ from typing import Annotated, Literal, TypeVar
 from aiohttp import web
 from pydantic import Field, StringConstraints, ValidationError
 
+from openwa_manager.api.bodies.forms import form_of
 from openwa_manager.api.gateway.errors import GatewayError, incomplete, json_answer, not_connected, not_started
 from openwa_manager.api.gateway.forwarding import Forwarding
 from openwa_manager.api.gateway.routes import SESSION_PREFIX, own_route
@@ -21,7 +22,6 @@ from openwa_manager.api.gateway.session_records import (
 )
 from openwa_manager.api.requests import SESSION_ID_TEXT, Body, EmptyList, object_text
 from openwa_manager.api.routing import Route
-from openwa_manager.api.uploads import form_of
 from openwa_manager.domain import foreign_json
 from openwa_manager.domain.access.roles import Role
 from openwa_manager.domain.delivery.events import Json
@@ -105,10 +105,10 @@ class GatewaySessions:
         return json_answer(201, session_record(session))
 
     async def list_all(self, request: web.Request) -> web.Response:
-        """List the sessions, newest first."""
+        """List the sessions, newest first; with `name` only the one of this name."""
         limit = min(_number(request, "limit") or _LIST_MAX, _LIST_MAX)
-        offset = _number(request, "offset")
-        sessions = self._sessions.list_sessions()[::-1]
+        offset, name = _number(request, "offset"), request.query.get("name")
+        sessions = [each for each in self._sessions.list_sessions()[::-1] if name in (None, each.session_id)]
         return json_answer(200, [session_record(session) for session in sessions[offset : offset + limit]])
 
     async def overview(self, request: web.Request) -> web.Response:

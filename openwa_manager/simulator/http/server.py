@@ -86,13 +86,14 @@ class Connection(asyncio.Protocol):
         response = await self._server.handler(request)
         self._is_busy = False
         self._start_idle_timer()
-        self._reply(response, last=request.is_last or self._server.is_closing)
+        is_last = request.is_last or self._server.is_closing
+        self._reply(response, last=is_last, is_head=request.method == "HEAD")
         self._advance()
 
-    def _reply(self, response: Response, *, last: bool) -> None:
+    def _reply(self, response: Response, *, last: bool, is_head: bool = False) -> None:
         if self._transport is None or self._transport.is_closing():
             return
-        self._transport.write(encode_response(response, is_last=last))
+        self._transport.write(encode_response(response, is_last=last, is_head=is_head))
         if last:
             self._transport.close()
 

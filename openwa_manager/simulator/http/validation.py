@@ -14,12 +14,16 @@ Check = Callable[[str, Json], str | None]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Field:
-    """A field of a body: its checks, in the order their complaints come; the last decorator speaks first."""
+    """A field of a body: its checks, in the order their complaints come; the last decorator speaks first.
+
+    `convert` reads a text that stands for something else, as every value of a form does; None: it stays text.
+    """
 
     name: str
     checks: tuple[Check, ...] = ()
     is_optional: bool = False
     nested: "tuple[Field, ...]" = ()
+    convert: Callable[[str], Json] | None = None
 
 
 def is_string(name: str, value: Json) -> str | None:
@@ -140,12 +144,12 @@ def text(name: str, length: int | None = None, *, is_optional: bool = False, may
 
 def flag(name: str, *, is_optional: bool = True) -> Field:
     """Return a boolean field."""
-    return Field(name=name, checks=(_boolean,), is_optional=is_optional)
+    return Field(name=name, checks=(_boolean,), is_optional=is_optional, convert=_flag_in)
 
 
 def integer(name: str, low: int, high: int) -> Field:
     """Return an optional whole number within limits."""
-    return Field(name=name, checks=(partial(_between, low, high), _integer), is_optional=True)
+    return Field(name=name, checks=(partial(_between, low, high), _integer), is_optional=True, convert=_number_in)
 
 
 def strings(name: str, count: int = 1024, *, at_least: int = 0, is_optional: bool = True) -> Field:
@@ -163,7 +167,7 @@ def choice(name: str, choices: tuple[str, ...], *, is_optional: bool = False) ->
 
 def number(name: str, low: float, high: float, *, is_optional: bool = False) -> Field:
     """Return a number within limits."""
-    return Field(name=name, checks=(partial(_between, low, high), _number), is_optional=is_optional)
+    return Field(name=name, checks=(partial(_between, low, high), _number), is_optional=is_optional, convert=_number_in)
 
 
 def anything(name: str) -> Field:
@@ -174,6 +178,25 @@ def anything(name: str) -> Field:
 def nested(name: str, fields: tuple[Field, ...], *, is_optional: bool = True, checks: tuple[Check, ...] = ()) -> Field:
     """Return an object (or a list of objects) with fields of its own."""
     return Field(name=name, checks=checks, is_optional=is_optional, nested=fields)
+
+
+def converted(body: dict[str, Json], fields: tuple[Field, ...]) -> dict[str, Json]:
+    """Return a body with flags and numbers in place of the texts that stand for them."""
+    by_name = {field.name: field.convert for field in fields}
+    return {
+        name: convert(value) if isinstance(value, str) and (convert := by_name.get(name)) else value
+        for name, value in body.items()
+    }
+
+
+def _flag_in(text: str) -> Json:
+    return {"true": True, "false": False}.get(text, text)
+
+
+def _number_in(text: str) -> Json:
+    if re.fullmatch(r"-?[0-9]{1,15}", text):
+        return int(text)
+    return float(text) if re.fullmatch(r"-?[0-9]{1,15}\.[0-9]{1,15}", text) else text
 
 
 def complaints(body: Json, fields: tuple[Field, ...], prefix: str = "") -> Iterable[str]:

@@ -22,6 +22,7 @@ REASONS = {
     404: "Not Found",
     409: "Conflict",
     413: "Payload Too Large",
+    415: "Unsupported Media Type",
     422: "Unprocessable Entity",
     429: "Too Many Requests",
     500: "Internal Server Error",
@@ -69,8 +70,8 @@ def encode_json(value: Json) -> bytes:
     return json.dumps(value, separators=(",", ":"), ensure_ascii=False).encode("utf-8", "replace")
 
 
-def encode_response(response: Response, *, is_last: bool) -> bytes:
-    """Return the bytes of an answer, with the connection headers that Node sends."""
+def encode_response(response: Response, *, is_last: bool, is_head: bool = False) -> bytes:
+    """Return the bytes of an answer, with the connection headers that Node sends; one to HEAD ends with its head."""
     headers = dict(response.headers)
     match response.body:
         case None:
@@ -85,7 +86,7 @@ def encode_response(response: Response, *, is_last: bool) -> bytes:
     headers["Connection"] = "close" if is_last else "keep-alive"
     lines = [f"HTTP/1.1 {response.status} {REASONS.get(response.status, 'Unknown')}"]
     lines += [f"{name}: {value}" for name, value in headers.items()]
-    return "\r\n".join(lines).encode("latin-1") + b"\r\n\r\n" + body
+    return "\r\n".join(lines).encode("latin-1") + b"\r\n\r\n" + (b"" if is_head else body)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

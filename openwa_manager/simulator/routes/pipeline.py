@@ -1,15 +1,15 @@
 """From request to answer, in the order of OpenWA's pipeline: id, body, route, throttle, key, validation, handler."""
 
-import json
 import re
 import traceback
 from collections.abc import Awaitable, Callable, Iterable
 from dataclasses import dataclass, field, replace
 from uuid import uuid4
 
+from openwa_manager.simulator.http.bodies import read_body
 from openwa_manager.simulator.http.errors import HttpError, internal_error, refusal
 from openwa_manager.simulator.http.throttle import Throttle
-from openwa_manager.simulator.http.validation import Field, bad_body, complaints
+from openwa_manager.simulator.http.validation import Field, bad_body, complaints, converted
 from openwa_manager.simulator.http.wire import Json, Request, Response, path_segments
 from openwa_manager.simulator.log import log
 from openwa_manager.simulator.state.database import Database, DatabaseLostError
@@ -77,32 +77,6 @@ class Route:
         return params
 
 
-def _json_complaint(text: str, error: json.JSONDecodeError) -> str:
-    """Say about malformed JSON what V8 says, as far as the two parsers agree on the place."""
-    if error.msg.startswith("Expecting property name"):
-        place = f"position {error.pos} (line {error.lineno} column {error.colno})"
-        return f"Expected property name or '}}' in JSON at {place}"
-    if error.pos >= len(text):
-        return "Unexpected end of JSON input"
-    return f"Unexpected token '{text[error.pos]}', \"{text[:20]}\" is not valid JSON"
-
-
-def _parse_body(request: Request) -> dict[str, Json]:
-    """Return the JSON body; anything that is not declared as JSON is ignored. Raises: HttpError."""
-    if not request.body or "json" not in request.headers.get("content-type", ""):
-        return {}
-    text = request.body.decode("utf-8", "replace")
-    try:
-        parsed: Json = json.loads(text)
-    except json.JSONDecodeError as error:
-        raise refusal(400, _json_complaint(text, error)) from None
-    if isinstance(parsed, dict):
-        return parsed
-    if isinstance(parsed, list):
-        return {str(at): item for at, item in enumerate(parsed)}
-    raise refusal(400, f"Unexpected token '{text[0]}', \"{text[:20]}\" is not valid JSON")
-
-
 class Pipeline:
     """The route table, and what a request passes on its way to a handler."""
 
@@ -131,8 +105,9 @@ class Pipeline:
         return replace(response, headers=headers | response.headers)
 
     async def _answer(self, request: Request, headers: dict[str, str]) -> Response:
-        body = _parse_body(request)
+        sent = read_body(request)
         route, params = self._find(request)
+        body = converted(sent, route.body or ())
         key: KeyRow | None = None
         if not route.is_open:
             headers |= self._throttle.admit(f"{route.method} {route.path}")
@@ -155,8 +130,9 @@ class Pipeline:
 
     def _find(self, request: Request) -> tuple[Route, dict[str, str]]:
         segments = path_segments(request.path)
+        method = "GET" if request.method == "HEAD" else request.method
         for route in self._routes:
-            params = route.match(request.method, segments)
+            params = route.match(method, segments)
             if params is not None:
                 return route, params
         raise refusal(404, f"Cannot {request.method} {request.target}")

@@ -13,7 +13,7 @@ import pytest
 from pytest_aiohttp import AiohttpClient
 from yarl import URL
 
-from openwa_manager.api.uploads import UPLOAD_MAX_BYTES
+from openwa_manager.api.bodies.uploads import UPLOAD_MAX_BYTES
 from openwa_manager.domain.delivery.events import Json
 from openwa_manager.domain.session.session import Session, Status
 from tests.api.conftest import PEER
@@ -268,3 +268,13 @@ async def test_a_session_that_restarts_is_not_connected(world: World) -> None:
 
     assert error(reply) == (409, "Session is not connected. The WhatsApp client is not ready.")
     await world.sessions.wait("acme", lambda session: session.status is Status.CONNECTED, 20)
+
+
+async def test_head_answers_as_get_does(world: World) -> None:
+    await linked(world)
+
+    running = await world.call("HEAD", "/api/sessions/acme/webhooks")
+    await world.call("POST", "/api/sessions/acme/stop")
+    stopped = await world.call("HEAD", "/api/sessions/acme/webhooks")
+
+    assert (running.status, running.raw, stopped.status, stopped.raw) == (200, b"", 200, b"")

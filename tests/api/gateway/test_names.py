@@ -8,9 +8,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from openwa_manager.api.bodies.uploads import SMALL_BYTES
 from openwa_manager.api.gateway.forwarded import FORWARDED
 from openwa_manager.api.gateway.relay import Names
-from openwa_manager.api.uploads import SMALL_BYTES
 from tests.api.gateway.test_sessions import linked
 from tests.api.world import World
 

@@ -1,5 +1,6 @@
 import asyncio
 import base64
+import json
 import os
 import re
 import signal
@@ -368,3 +369,12 @@ async def test_a_slash_at_the_end_makes_no_other_path(world: World, path: str) -
     without, with_slash = [await world.call("GET", f"/api/sessions{path}{end}") for end in ("", "/")]
 
     assert (without.status, without.raw.replace(b"/", b"")) == (with_slash.status, with_slash.raw.replace(b"/", b""))
+
+
+async def test_a_session_can_be_asked_for_by_its_name(world: World) -> None:
+    for name in ("acme", "acme-2"):
+        await world.call("POST", "/api/sessions", {"name": name})
+
+    found = [json.loads((await world.call("GET", f"/api/sessions?name={name}")).raw) for name in ("acme", "acm", "")]
+
+    assert [[each["id"] for each in listed] for listed in found] == [["acme"], [], []]

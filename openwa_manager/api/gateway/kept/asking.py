@@ -3,8 +3,8 @@
 import json
 from collections.abc import Awaitable, Callable
 
+from openwa_manager.api.bodies.uploads import Payload
 from openwa_manager.api.gateway.relay import EngineAnswer
-from openwa_manager.api.uploads import Payload
 from openwa_manager.domain import foreign_json
 from openwa_manager.domain.delivery.events import Json
 from openwa_manager.domain.errors import UnreadableJsonError

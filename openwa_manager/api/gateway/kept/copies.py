@@ -4,9 +4,9 @@ from functools import partial
 
 from aiohttp import web
 
+from openwa_manager.api.bodies.uploads import Payload
 from openwa_manager.api.gateway.errors import GatewayError, json_answer, not_active
 from openwa_manager.api.gateway.kept.asking import Ask, parsed
-from openwa_manager.api.uploads import Payload
 from openwa_manager.domain.delivery.events import Json
 from openwa_manager.domain.errors import EngineError
 from openwa_manager.domain.session.session import Session, SessionId

@@ -15,10 +15,10 @@ from urllib.parse import unquote
 from aiohttp import web
 from yarl import URL
 
+from openwa_manager.api.bodies.uploads import Payload
 from openwa_manager.api.gateway.errors import GatewayError, json_answer, not_active
 from openwa_manager.api.gateway.kept.asking import Ask, encoded, parsed
 from openwa_manager.api.gateway.relay import EngineAnswer
-from openwa_manager.api.uploads import Payload
 from openwa_manager.domain.delivery.events import Json
 from openwa_manager.domain.delivery.user_webhooks import UserWebhook
 from openwa_manager.domain.errors import EngineError, InvalidInputError
@@ -67,7 +67,7 @@ class UserWebhooks:
         """Hand a call on; `path` is its words below the session."""
         relay_url = partial(self._engines[session.spec.engine].relay_url, session)
         calls = _EngineWebhooks(self._database, session.session_id, ask, relay_url)
-        match request.method, path[1:]:
+        match _read_as(request.method), path[1:]:
             case "GET", ():
                 return await calls.list_all(is_page=bool(request.query_string))
             case "POST", ():
@@ -79,7 +79,7 @@ class UserWebhooks:
     async def _forward_one(
         self, request: web.Request, path: tuple[str, ...], body: Payload, calls: "_EngineWebhooks", hook: Hook
     ) -> web.StreamResponse:
-        match request.method, path[2:]:
+        match _read_as(request.method), path[2:]:
             case "GET", ():
                 return json_answer(200, dict(calls.shown(hook)))
             case "PUT", ():
@@ -302,6 +302,10 @@ class _EngineWebhooks:
 
     def _is_ours(self, hook: Hook) -> bool:
         return is_own_webhook(str(hook.get("url")), self._session_id)
+
+
+def _read_as(method: str) -> str:
+    return "GET" if method == "HEAD" else method
 
 
 def _record(connection: Connection, gone: Sequence[str], changed: Sequence[UserWebhook]) -> None:

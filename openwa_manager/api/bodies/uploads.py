@@ -2,7 +2,6 @@
 
 import asyncio
 from collections.abc import AsyncIterator, Sequence
-from urllib.parse import parse_qsl
 
 from aiohttp import web
 
@@ -13,9 +12,6 @@ from openwa_manager.api.routing import BODY_WITHIN_S
 SMALL_BYTES = 64 * 1024
 #: OpenWA's own limit (BODY_SIZE_LIMIT).
 UPLOAD_MAX_BYTES = 25 * 1024 * 1024
-#: How many fields of a form are read.
-_FIELDS_MAX = 100
-_FORM = "application/x-www-form-urlencoded"
 
 
 class Upload:
@@ -109,17 +105,6 @@ async def payload_of(request: web.Request) -> bytes | Upload | None:
     except TimeoutError as error:
         raise SlowRequestError(f"the body did not come within {BODY_WITHIN_S:g} s") from error
     return bytes(begun) if request.content.is_eof() else Upload(request, bytes(begun))
-
-
-def form_of(raw: bytes | bytearray, content_type: str) -> dict[str, str] | None:
-    """Return the fields of a form, of each the last value; None when the body is said to be none, or is not one."""
-    if content_type != _FORM:
-        return None
-    try:
-        fields = parse_qsl(bytes(raw).decode(), keep_blank_values=True, max_num_fields=_FIELDS_MAX)
-    except ValueError:
-        return None
-    return dict(fields)
 
 
 def _too_large() -> TooLargeError:

@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from openwa_manager.api.json_members import members_of
+from openwa_manager.api.bodies.json_members import members_of
 
 WORDS = st.text(max_size=20)
 VALUES = st.recursive(
