@@ -76,7 +76,7 @@ class CommandEngine:
             "session_id": session.session_id,
             "session_dir": str(directory),
             "port": str(launch.port),
-            "webhook_url": context.webhook_url(session.session_id, launch.launch_id),
+            "webhook_url": context.webhook_url(session.session_id, launch),
             "webhook_secret": launch.secret,
         }
         recipe = {name.upper(): value for name, value in facts.items()} | {"TMPDIR": str(directory / "tmp")}

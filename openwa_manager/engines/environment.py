@@ -1,18 +1,21 @@
 """What every engine gets from its daemon: its environment, and where it posts and logs."""
 
+import hmac
 import re
 from collections.abc import Awaitable, Callable, Collection, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
+from urllib.parse import urlsplit
 
 from openwa_manager.domain.foreign_path import ForeignPath
 from openwa_manager.domain.isolation import Confinement, IsolationRules, LaunchFacts, Needs, confinement_of
 from openwa_manager.domain.ports import ListenerProof
 from openwa_manager.domain.session.session import (
+    INTAKE_NAME_VARIABLE,
+    INTAKE_VARIABLE,
     LAUNCH_ID_VARIABLE,
     SOCKET_VARIABLE,
     Launch,
-    LaunchId,
     Session,
     SessionId,
     log_path_of,
@@ -44,10 +47,14 @@ _PROXIES = frozenset({"http_proxy", "https_proxy", "all_proxy"})
 #: Never asked through a proxy: an engine posts to us there.
 _LOOPBACK = ("127.0.0.1", "localhost", "::1")
 
-#: The address of a launch's webhook; the host part is left open, for the intake may listen elsewhere after a restart.
+#: What the name of the intake is made with; `.invalid` belongs to nobody (RFC 2606).
+_NAME_LABEL, _NAME_DOMAIN = b"name of the intake", "openwa-intake.invalid"
+
+#: The address of a launch's webhook; the host part is left open: each launch has a name of its own for the intake, and
+#: that may listen elsewhere after a restart.
 _WEBHOOK_URL = re.compile(r"http://[^/]+/hooks/([^/]+)/[0-9a-f-]{32,36}")
 
-#: The address of a user's webhook as its engine has it; the host part is left open for the same reason.
+#: The address of a user's webhook as its engine has it; the host part is left open for the same reasons.
 _RELAY_URL = re.compile(r"http://[^/]+/relay/([^/]+)/([0-9a-f]{32})")
 
 
@@ -63,18 +70,30 @@ def is_own_webhook(url: str, session_id: SessionId) -> bool:
     return match is not None and match[1] == session_id
 
 
+def intake_name(launch: Launch) -> str | None:
+    """Return the name by which the engine of this launch, and nobody else, finds the intake; None: by its address.
+
+    Our shim in the engine answers it. So OpenWA can be allowed to post to this one name, and not to all of loopback.
+    It is made from the launch's secret, and does not tell it. An engine without a socket has no such shim: a `command`,
+    or one that version 0.2 or earlier launched.
+    """
+    if launch.socket is None:
+        return None
+    return f"{hmac.digest(launch.secret.encode(), _NAME_LABEL, 'sha256').hex()[:32]}.{_NAME_DOMAIN}"
+
+
 async def none_deleted(session_id: SessionId) -> Collection[str]:
     """Tell that no webhook of the session was deleted while no engine ran."""
     del session_id
     return ()
 
 
-def _sparing_loopback(env: dict[str, str]) -> dict[str, str]:
-    """Return an environment in which a proxy, if there is one, is never asked for what is on this host."""
+def _sparing(env: dict[str, str], own: tuple[str, ...]) -> dict[str, str]:
+    """Return an environment in which a proxy, if there is one, is never asked for these hosts of our own."""
     if not any(env.get(name) for name in env if name.lower() in _PROXIES):
         return env
     named = [host.strip() for name in _NO_PROXY for host in env.get(name, "").split(",") if host.strip()]
-    spared = ",".join(dict.fromkeys([*named, *_LOOPBACK]))
+    spared = ",".join(dict.fromkeys([*named, *own]))
     return {**env, **dict.fromkeys(_NO_PROXY, spared)}
 
 
@@ -96,17 +115,34 @@ class EngineContext:
     deleted_webhooks: Callable[[SessionId], Awaitable[Collection[str]]] = none_deleted
     isolation: IsolationRules = field(default_factory=IsolationRules)
 
-    def webhook_url(self, session_id: SessionId, launch_id: LaunchId) -> str:
+    def intake_host(self, launch: Launch) -> str:
+        """Return the one host that this launch's engine must be allowed to post to."""
+        return intake_name(launch) or urlsplit(self.intake_url).hostname or _LOOPBACK[0]
+
+    def intake_of(self, launch: Launch) -> str:
+        """Return where this launch's engine finds the intake, without a path."""
+        name = intake_name(launch)
+        return self.intake_url if name is None else f"http://{name}:{self._intake_port}"
+
+    def webhook_url(self, session_id: SessionId, launch: Launch) -> str:
         """Return where this launch posts its events."""
-        return f"{self.hooks_of(session_id)}{launch_id}"
+        return f"{self.intake_of(launch)}/hooks/{session_id}/{launch.launch_id}"
 
-    def hooks_of(self, session_id: SessionId) -> str:
-        """Return what the webhook addresses of all launches of this session begin with."""
-        return f"{self.intake_url}/hooks/{session_id}/"
+    def relay_url(self, session_id: SessionId, launch: Launch, token: str) -> str:
+        """Return where this launch posts what one of the session's users wants."""
+        return f"{self.intake_of(launch)}/relay/{session_id}/{token}"
 
-    def relay_url(self, session_id: SessionId, token: str) -> str:
-        """Return where an engine posts what one of the session's users wants."""
-        return f"{self.intake_url}/relay/{session_id}/{token}"
+    @property
+    def _intake_port(self) -> int:
+        return urlsplit(self.intake_url).port or 80
+
+    def _intake_env(self, launch: Launch) -> dict[str, str]:
+        """Return what tells our shim in an engine where the intake is."""
+        name, host = intake_name(launch), urlsplit(self.intake_url).hostname
+        if name is None:
+            return {}
+        address = _LOOPBACK[0] if host in (None, "localhost") else host
+        return {INTAKE_NAME_VARIABLE: name, INTAKE_VARIABLE: f"{address} {self._intake_port}"}
 
     def log_path(self, session_id: SessionId, directory: Path) -> ForeignPath:
         """Return the file the engine's output is appended to."""
@@ -129,7 +165,9 @@ class EngineContext:
         own: dict[str, str] = {LAUNCH_ID_VARIABLE: launch.launch_id}
         if launch.socket is not None:
             own[SOCKET_VARIABLE] = str(launch.socket)
-        return _sparing_loopback({**kept, **recipe, **admin, **asked, **own})
+        own |= self._intake_env(launch)
+        hosts = (*_LOOPBACK, self.intake_host(launch))
+        return _sparing({**kept, **recipe, **admin, **asked, **own}, hosts)
 
     def confinement(
         self, session: Session, launch: Launch, directory: Path, env: Mapping[str, str], needs: Needs

@@ -9,6 +9,7 @@ from types import TracebackType
 from typing import Self
 
 from openwa_manager.domain.delivery.events import Json
+from openwa_manager.domain.errors import EngineError
 from openwa_manager.domain.foreign_path import ForeignPath, of_session
 from openwa_manager.domain.isolation import Isolation, Needs
 from openwa_manager.domain.ports import Capabilities, Clock, CredentialFindings, Instant, LaunchPlan, Report
@@ -41,7 +42,6 @@ _TMPDIR_MAX_BYTES = 103 - 48
 _FIXED_ENV: Mapping[str, str] = {
     "NODE_ENV": "production",
     "VALIDATION_ERROR_DETAIL": "true",
-    "SSRF_ALLOWED_HOSTS": "127.0.0.1",
     "RATE_LIMIT_SHORT_LIMIT": _UNLIMITED,
     "RATE_LIMIT_MEDIUM_LIMIT": _UNLIMITED,
     "RATE_LIMIT_LONG_LIMIT": _UNLIMITED,
@@ -182,6 +182,7 @@ class OpenwaEngine:
             "PORT": str(launch.port),
             "API_MASTER_KEY": session.engine_key,
             "ENGINE_TYPE": self._setup.engine_type,
+            "SSRF_ALLOWED_HOSTS": self._setup.engine_context.intake_host(launch),
         }
         tmp = str(directory / "tmp")
         if self._setup.engine_type != _CHROMIUM or len(tmp.encode()) <= _TMPDIR_MAX_BYTES:
@@ -215,8 +216,7 @@ class OpenwaEngine:
         for observation in await self._read_link(clients, row.id):
             report(observation)
         if session.process is ProcessState.RUNNING:
-            hooks = self._setup.engine_context.hooks_of(session.session_id)
-            lost = await missed_posts.recover(client, session, launch, row.id, hooks)
+            lost = await missed_posts.recover(client, session, launch, row.id)
             if lost is not None:
                 report(lost)
 
@@ -317,8 +317,14 @@ class OpenwaEngine:
             await self._clock.sleep_until(now_s + (_EAGER_PAUSE_S if now_s - began_s < _EAGER_S else _PAUSE_S))
 
     def relay_url(self, session: Session, token: str) -> str:
-        """Return where the session's engine posts what one of its users wants."""
-        return self._setup.engine_context.relay_url(session.session_id, token)
+        """Return where the session's engine posts what one of its users wants.
+
+        Raises:
+            EngineError: there is no engine.
+        """
+        if session.launch is None:
+            raise EngineError("its engine has ended")
+        return self._setup.engine_context.relay_url(session.session_id, session.launch, token)
 
     async def _read_link(self, clients: _Clients, inner_id: str) -> Sequence[Observation]:
         report = mapping.report_of(await clients.engine.session(inner_id), clients.launch_id)

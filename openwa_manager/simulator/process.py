@@ -46,6 +46,7 @@ class Process:
         self._settings = settings
         self._vices = vices
         self._storage = storage
+        self._guard = AddressGuard(settings.ssrf_allowed_hosts, settings.intake, is_online=vices.is_online)
         self._stop_asked = asyncio.Event()
         self._exit_code = 0
         self._delay_s = settings.shutdown_delay_s
@@ -56,7 +57,7 @@ class Process:
         async with asyncio.TaskGroup() as tasks:
             keys = Keys(self._storage, self._settings.release.scope_status)
             keys.seed(self._settings.master_key, self._home / "data" / ".api-key")
-            dispatcher = Dispatcher(self._storage, self._settings, tasks)
+            dispatcher = Dispatcher(self._storage, self._settings, self._guard, tasks)
             sessions = Sessions(
                 self._home, self._storage, dispatcher, self._vices, self._settings.release.lacking_fields
             )
@@ -73,7 +74,6 @@ class Process:
 
     def _pipeline(self, keys: Keys, dispatcher: Dispatcher, sessions: Sessions, tasks: asyncio.TaskGroup) -> Pipeline:
         messages = Messages(sessions, dispatcher, self._settings, self._vices, tasks)
-        guard = AddressGuard(self._settings.ssrf_allowed_hosts, is_online=self._vices.is_online)
         release = self._settings.release
         system = SystemRoutes(keys, self._stop_asked.is_set, self._restart, release.number)
         keyed = KeyedSends(self._storage) if release.keeps_idempotency_keys else None
@@ -81,8 +81,8 @@ class Process:
             *system.routes(),
             *Control(self._home, sessions, messages, self._vices, _exit).routes(),
             *SessionRoutes(sessions, messages, tasks).routes(),
-            *MessageRoutes(sessions, messages, Batches(messages, tasks), guard, keyed).routes(),
-            *WebhookRoutes(self._storage, dispatcher, guard, release).routes(),
+            *MessageRoutes(sessions, messages, Batches(messages, tasks), self._guard, keyed).routes(),
+            *WebhookRoutes(self._storage, dispatcher, self._guard, release).routes(),
         ]
         routes = [route for route in routes if (route.method, route.path) not in release.lacking_routes]
         throttle = Throttle(self._settings.rate_limits)

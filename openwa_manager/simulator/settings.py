@@ -22,12 +22,25 @@ class RateLimit:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Intake:
+    """Where its manager is: a name that only our shim in OpenWA knows, and what it leads to."""
+
+    name: str
+    address: str
+    port: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Settings:
-    """OpenWA's settings, as far as they show from outside; `socket` None means that it listens on `port`."""
+    """OpenWA's settings, as far as they show from outside, and our shim's.
+
+    `socket` None means that it listens on `port`; `intake` None, that its manager has no name of its own.
+    """
 
     release: Release
     port: int
     socket: str | None
+    intake: Intake | None
     node_env: str
     master_key: str | None
     ssrf_allowed_hosts: frozenset[str]
@@ -98,6 +111,14 @@ class _Reader:
         return value
 
 
+def _intake(read: _Reader) -> Intake | None:
+    name, place = read.text("OPENWA_MANAGER_INTAKE_NAME"), read.text("OPENWA_MANAGER_INTAKE")
+    if name is None or place is None:
+        return None
+    address, _, port = place.partition(" ")
+    return Intake(name=name.lower(), address=address, port=int(port))
+
+
 def _rate_limits(read: _Reader) -> tuple[RateLimit, ...]:
     defaults = (("short", 1_000, 10), ("medium", 60_000, 100), ("long", 3_600_000, 1000))
     return tuple(
@@ -123,6 +144,7 @@ def read_settings(environ: Mapping[str, str]) -> Settings:
         release=RELEASES.get(read.choice("SIM_VERSION", DEFAULT, tuple(RELEASES)), RELEASES[DEFAULT]),
         port=int(read.number("PORT", 2785, high=65535)),
         socket=read.text("OPENWA_MANAGER_SOCKET"),
+        intake=_intake(read),
         node_env=node_env,
         master_key=master_key,
         ssrf_allowed_hosts=frozenset(host for host in hosts if host),

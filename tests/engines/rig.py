@@ -24,7 +24,7 @@ from openwa_manager.domain.session.reasons import ReasonCode
 from openwa_manager.domain.session.session import Launch, LaunchId, Session, SessionId, Spec
 from openwa_manager.domain.session.stimuli import LinkCheckRequested, LinkReport, LinkReported, Observation, QrProduced
 from openwa_manager.engines.command import CommandEngine, CommandSetup
-from openwa_manager.engines.environment import EngineContext
+from openwa_manager.engines.environment import EngineContext, intake_name
 from openwa_manager.engines.openwa import OpenwaEngine, OpenwaSetup
 from openwa_manager.engines.program import FixedProgram, NodeProgram, Program
 from openwa_manager.host.foreign.engine_files import EngineFiles
@@ -131,6 +131,12 @@ class Rig:
     process: asyncio.subprocess.Process | None = None
     tasks: asyncio.TaskGroup | None = None
     clock: SettableClock = field(default_factory=SettableClock)
+
+    @property
+    def webhook_url(self) -> str:
+        """Return where the launch posts, by the name it has for the intake."""
+        port = self.intake.url.rpartition(":")[2]
+        return f"http://{intake_name(self.launch)}:{port}/hooks/{SESSION_ID}/{self.launch.launch_id}"
 
     async def code(self) -> QrProduced:
         """Return the code the engine shows now."""

@@ -1,3 +1,4 @@
+import re
 from dataclasses import replace
 from pathlib import Path
 
@@ -5,8 +6,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from openwa_manager.domain.session.session import LAUNCH_ID_VARIABLE, SessionId, Spec
+from openwa_manager.domain.session.session import LAUNCH_ID_VARIABLE, Launch, SessionId, Spec
 from openwa_manager.engines.command import CommandEngine, CommandSetup
+from openwa_manager.engines.environment import intake_name
 from openwa_manager.engines.openwa import OpenwaEngine, OpenwaSetup
 from openwa_manager.engines.program import FixedProgram
 from openwa_manager.engines.variables import NEEDED, is_name, refused_of_admin
@@ -113,9 +115,62 @@ async def test_logs_may_live_elsewhere(tmp_path: Path) -> None:
 def test_each_launch_posts_to_an_address_of_its_own() -> None:
     context = new_context(environ={})
 
-    url = context.webhook_url(SessionId("alice"), new_launch(1).launch_id)
+    url = context.webhook_url(SessionId("alice"), launch := new_launch(1))
 
-    assert url.startswith("http://127.0.0.1:2791/hooks/alice/")
+    assert url == f"http://127.0.0.1:2791/hooks/alice/{launch.launch_id}"
+
+
+SOCKET = Path("/run/s")
+
+
+async def test_an_engine_behind_our_shim_may_post_to_one_name_and_not_to_loopback(tmp_path: Path) -> None:
+    launch = new_launch(28100, socket=SOCKET)
+
+    env = (await engine().plan(new_session(), launch, tmp_path)).env
+
+    name = intake_name(launch)
+    assert name is not None
+    assert env["SSRF_ALLOWED_HOSTS"] == env["OPENWA_MANAGER_INTAKE_NAME"] == name
+    assert env["OPENWA_MANAGER_INTAKE"] == "127.0.0.1 2791"
+    assert name in env["NO_PROXY"].split(",")
+    context = new_context(environ={})
+    assert context.webhook_url(SESSION_ID, launch).startswith(f"http://{name}:2791/hooks/{SESSION_ID}/")
+    assert context.relay_url(SESSION_ID, launch, "t").startswith(f"http://{name}:2791/relay/{SESSION_ID}/")
+
+
+def test_the_name_of_the_intake_is_another_one_for_each_launch_and_tells_no_secret() -> None:
+    launches = [new_launch(1, socket=SOCKET) for _ in range(2)]
+
+    names = [str(intake_name(launch)) for launch in launches]
+
+    assert names[0] != names[1]
+    assert names[0] == intake_name(launches[0])
+    assert re.fullmatch(r"[0-9a-f]{32}\.openwa-intake\.invalid", names[0])
+    assert launches[0].secret not in names[0]
+
+
+@pytest.mark.parametrize("launch", [new_launch(1), new_launch(1, 2)])
+def test_what_a_former_version_launched_and_a_command_know_the_address_of_the_intake(launch: Launch) -> None:
+    assert intake_name(launch) is None
+    assert new_context(environ={}).intake_host(launch) == "127.0.0.1"
+
+
+@pytest.mark.parametrize(
+    ("intake_url", "place"),
+    [
+        ("http://localhost:2791", "127.0.0.1 2791"),
+        ("http://[::1]:2791", "::1 2791"),
+        ("http://127.0.0.9", "127.0.0.9 80"),
+    ],
+)
+async def test_the_name_leads_to_where_the_intake_listens(tmp_path: Path, intake_url: str, place: str) -> None:
+    context = new_context(intake_url, environ={})
+    setup = OpenwaSetup(program=FixedProgram(("true",)), engine_context=context)
+    planning = OpenwaEngine(setup, SystemClock(), EngineFiles())
+
+    env = (await planning.plan(new_session(), new_launch(28100, socket=SOCKET), tmp_path)).env
+
+    assert env["OPENWA_MANAGER_INTAKE"] == place
 
 
 LOADING = (

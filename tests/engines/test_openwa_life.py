@@ -102,19 +102,18 @@ async def test_a_new_launch_renews_the_one_webhook(rig: Rig) -> None:
 
     await rig.start_again()
 
-    assert await hooks(rig, inner_id) == [f"{rig.intake.url}/hooks/{SESSION_ID}/{rig.launch.launch_id}"]
+    assert await hooks(rig, inner_id) == [rig.webhook_url]
 
 
 async def test_bringing_up_twice_leaves_one_webhook_and_foreign_ones_alone(rig: Rig) -> None:
     inner_id = await paired(rig)
-    foreign, double = "http://127.0.0.1:9/elsewhere", f"http://127.0.0.1:9/hooks/{SESSION_ID}/{uuid4()}"
+    foreign, double = "http://192.0.2.1:9/elsewhere", f"http://192.0.2.1:9/hooks/{SESSION_ID}/{uuid4()}"
     for url in (foreign, double):
         await rig.call("POST", f"/api/sessions/{inner_id}/webhooks", {"url": url})
 
     await rig.bring_up()
 
-    ours = f"{rig.intake.url}/hooks/{SESSION_ID}/{rig.launch.launch_id}"
-    assert sorted(await hooks(rig, inner_id)) == sorted([foreign, ours])
+    assert sorted(await hooks(rig, inner_id)) == sorted([foreign, rig.webhook_url])
 
 
 async def test_a_ban_is_told_with_its_reason(rig: Rig) -> None:

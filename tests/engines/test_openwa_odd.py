@@ -12,6 +12,7 @@ from openwa_manager.domain.errors import EngineError, EngineTimeoutError
 from openwa_manager.domain.ports import Clock
 from openwa_manager.domain.session.session import Launch
 from openwa_manager.domain.session.stimuli import EngineReady, LinkReport, LinkReported, Observation, QrProduced
+from openwa_manager.engines.environment import intake_name
 from openwa_manager.engines.openwa import OpenwaEngine, OpenwaSetup
 from openwa_manager.engines.program import FixedProgram
 from openwa_manager.host.clock import SystemClock
@@ -96,7 +97,7 @@ async def test_one_webhook_is_made_with_the_secret_of_the_launch(engine: OpenwaE
 
     await brought_up(engine, launch, peer)
 
-    url = f"http://127.0.0.1:2791/hooks/{SESSION.session_id}/{launch.launch_id}"
+    url = f"http://{intake_name(launch)}:2791/hooks/{SESSION.session_id}/{launch.launch_id}"
     assert peer.bodies(f"POST {HOOKS}") == [{"url": url, "secret": launch.secret, "retryCount": 5, "events": ["*"]}]
 
 

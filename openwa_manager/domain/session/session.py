@@ -17,6 +17,8 @@ LaunchId = NewType("LaunchId", str)
 LAUNCH_ID_VARIABLE = "OPENWA_MANAGER_LAUNCH_ID"
 #: The variable that names the unix socket on which an engine listens.
 SOCKET_VARIABLE = "OPENWA_MANAGER_SOCKET"
+#: The variables that name our intake to an engine, and say at which address and port that name is found.
+INTAKE_NAME_VARIABLE, INTAKE_VARIABLE = "OPENWA_MANAGER_INTAKE_NAME", "OPENWA_MANAGER_INTAKE"
 
 SESSION_ID_PATTERN = r"[a-z0-9][a-z0-9_-]{0,62}"
 _SESSION_ID = re.compile(SESSION_ID_PATTERN)

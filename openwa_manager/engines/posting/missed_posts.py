@@ -7,6 +7,7 @@ import structlog
 from openwa_manager.domain.errors import EngineError
 from openwa_manager.domain.session.session import Launch, Session
 from openwa_manager.domain.session.stimuli import WebhooksLost
+from openwa_manager.engines.environment import is_own_webhook
 from openwa_manager.engines.http.client import EngineClient
 from openwa_manager.engines.mapping import MissedPost
 
@@ -15,27 +16,25 @@ _log = structlog.get_logger()
 _AT_ONCE = 500
 
 
-async def recover(
-    client: EngineClient, session: Session, launch: Launch, inner_id: str, hooks: str
-) -> WebhooksLost | None:
-    """Have posted again what was to go below the address `hooks`; return what stays lost, None when nothing does.
+async def recover(client: EngineClient, session: Session, launch: Launch, inner_id: str) -> WebhooksLost | None:
+    """Have posted again what was to go to us; return what stays lost, None when nothing does.
 
     Raises:
         EngineError: the engine does not tell what it missed.
     """
-    missed = await _missed(client, session, inner_id, hooks)
+    missed = await _missed(client, session, inner_id)
     if any(post.replayable for post in missed) and await _post_again(client, inner_id, missed):
-        missed = await _missed(client, session, inner_id, hooks)
+        missed = await _missed(client, session, inner_id)
     events = tuple(post.event for post in missed)
     return WebhooksLost(launch_id=launch.launch_id, events=events) if events else None
 
 
-async def _missed(client: EngineClient, session: Session, inner_id: str, hooks: str) -> Sequence[MissedPost]:
+async def _missed(client: EngineClient, session: Session, inner_id: str) -> Sequence[MissedPost]:
     since_at = (session.last_seen_at or 0.0) - 1  # their time is in whole seconds
     return [
         post
         for post in await client.missed_posts(inner_id)
-        if post.url.startswith(hooks) and post.created_at.timestamp() > since_at
+        if is_own_webhook(post.url, session.session_id) and post.created_at.timestamp() > since_at
     ]
 
 

@@ -23,10 +23,10 @@ async def set_up_webhooks(
         await client.delete_webhook(inner_id, duplicate.id)
     theirs = [hook for hook in hooks if hook not in ours]
     if theirs:
-        await _renew_theirs(client, inner_id, session, theirs, context)
+        await _renew_theirs(client, inner_id, session, launch, theirs, context)
     kept = ours[0].id if ours else None
     body: Body = {
-        "url": context.webhook_url(session.session_id, launch.launch_id),
+        "url": context.webhook_url(session.session_id, launch),
         "secret": launch.secret,
         "retryCount": WEBHOOK_TRIES,
     }
@@ -38,14 +38,19 @@ async def set_up_webhooks(
 
 
 async def _renew_theirs(
-    client: EngineClient, inner_id: str, session: Session, theirs: Sequence[InnerWebhook], context: EngineContext
+    client: EngineClient,
+    inner_id: str,
+    session: Session,
+    launch: Launch,
+    theirs: Sequence[InnerWebhook],
+    context: EngineContext,
 ) -> None:
-    """Take away what was deleted while no engine ran, and have the others posted to where we listen now."""
+    """Take away what was deleted while no engine ran, and have the others posted to where this launch finds us."""
     session_id = session.session_id
     deleted = await context.deleted_webhooks(session_id)
     for hook in theirs:
         token = relay_token(hook.url, session_id)
         if hook.id in deleted:
             await client.delete_webhook(inner_id, hook.id)
-        elif token is not None and hook.url != (url := context.relay_url(session_id, token)):
+        elif token is not None and hook.url != (url := context.relay_url(session_id, launch, token)):
             await client.move_webhook(inner_id, hook.id, url)

@@ -13,6 +13,7 @@ from openwa_manager.simulator.clock import iso_now, iso_now_whole
 from openwa_manager.simulator.http.wire import Json, encode_json
 from openwa_manager.simulator.log import log
 from openwa_manager.simulator.settings import Settings
+from openwa_manager.simulator.state.addresses import REFUSED, AddressGuard
 from openwa_manager.simulator.state.database import DatabaseLostError
 from openwa_manager.simulator.state.storage import DeliveryFailureRow, Storage, WebhookRow
 
@@ -113,12 +114,15 @@ def _head(delivery: Delivery, retry: int) -> bytes:
     return "\r\n".join(lines).encode("latin-1", "replace") + b"\r\n\r\n"
 
 
-async def _exchange(delivery: Delivery, retry: int) -> tuple[int, str]:
+async def _exchange(delivery: Delivery, retry: int, guard: AddressGuard) -> tuple[int, str]:
     """Send one attempt and return the status line of the answer."""
     target = urlsplit(delivery.webhook.url)
     is_tls = target.scheme == "https"
-    port = target.port or (443 if is_tls else 80)
-    reader, writer = await asyncio.open_connection(target.hostname, port, ssl=is_tls or None)
+    host, port = target.hostname or "", target.port or (443 if is_tls else 80)
+    server_hostname = host if is_tls else None
+    reader, writer = await asyncio.open_connection(
+        guard.address(host, port), port, ssl=is_tls or None, server_hostname=server_hostname
+    )
     try:
         writer.write(_head(delivery, retry) + delivery.body)
         words = (await reader.readline()).decode("latin-1").rstrip().split(" ", 2)
@@ -132,8 +136,9 @@ async def _exchange(delivery: Delivery, retry: int) -> tuple[int, str]:
 class Dispatcher:
     """Turns events into deliveries and sees each of them through."""
 
-    def __init__(self, storage: Storage, settings: Settings, tasks: asyncio.TaskGroup) -> None:
+    def __init__(self, storage: Storage, settings: Settings, guard: AddressGuard, tasks: asyncio.TaskGroup) -> None:
         self._storage = storage
+        self._guard = guard
         self._settings = settings
         self._tasks = tasks
         self._slots = asyncio.Semaphore(CONCURRENCY)
@@ -207,9 +212,11 @@ class Dispatcher:
 
     async def _post(self, delivery: Delivery, retry: int) -> int:
         """Make one attempt. Raises: DeliveryError."""
+        if not self._guard.allows(delivery.webhook.url):
+            raise DeliveryError(REFUSED)
         try:
             async with asyncio.timeout(self._settings.webhook_timeout_s):
-                status, reason = await _exchange(delivery, retry)
+                status, reason = await _exchange(delivery, retry, self._guard)
         except TimeoutError:
             raise DeliveryError("The operation was aborted due to timeout") from None
         except (OSError, ValueError):
