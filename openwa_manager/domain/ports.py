@@ -85,6 +85,17 @@ class ListenerProof(Protocol):
         ...
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FoundEngine:
+    """A live engine of ours that the registry does not know, and what it was started with."""
+
+    session_id: SessionId
+    launch_id: LaunchId
+    identity: Identity
+    environment: Mapping[str, str] = field(repr=False)
+    arguments: Sequence[str]
+
+
 class Launcher(Protocol):
     """Starts, recognises, awaits and ends engine processes."""
 
@@ -97,11 +108,13 @@ class Launcher(Protocol):
         """
         ...
 
-    async def require_free(self, session_id: SessionId, directory: Path) -> None:
-        """Return once no engine runs in this directory; what is left of a launch that is over is ended first.
+    async def find_own(self, session_id: SessionId, directory: Path) -> FoundEngine | None:
+        """Return the engine that runs in this directory and is proven ours; None once none runs there.
+
+        What is left of a launch that is over is ended first.
 
         Raises:
-            OwnedElsewhereError: a live process runs an engine there that is not ours to end.
+            OwnedElsewhereError: a live process runs an engine there that is not proven ours.
         """
         ...
 
@@ -109,8 +122,8 @@ class Launcher(Protocol):
         """Tell whether this very process lives; a zombie is dead."""
         ...
 
-    def is_locked(self, session_id: SessionId) -> bool:
-        """Tell whether some process holds the session's lock."""
+    def holds_lock(self, session_id: SessionId, launch_id: LaunchId, identity: Identity) -> bool:
+        """Tell whether somebody holds the session's lock, or this process its launch's, whose file may be gone."""
         ...
 
     async def wait(self, identity: Identity) -> Exit:
@@ -278,6 +291,15 @@ class KeepsCredentials(Protocol):
 
     async def forget_credentials(self, session: Session, directory: Path) -> None:
         """Remove the copies, once the account is unlinked."""
+        ...
+
+
+@runtime_checkable
+class ProvesKey(Protocol):
+    """An engine whose API is opened by a key that nobody else's engine takes."""
+
+    async def takes_key(self, session: Session, launch: Launch) -> bool:
+        """Tell whether the engine of this launch takes the session's key, or says nothing yet."""
         ...
 
 

@@ -5,15 +5,19 @@ is connected, restore only while no engine runs in the directory.
 """
 
 import re
+from collections.abc import Callable
 from contextlib import suppress
+from functools import partial
+from pathlib import Path
 
 from pydantic import BaseModel
 
 from openwa_manager.domain import foreign_json
-from openwa_manager.domain.foreign_path import ForeignPath
+from openwa_manager.domain.foreign_path import ForeignPath, of_session
 from openwa_manager.domain.ports import CredentialFindings
-from openwa_manager.domain.session.session import SessionId
+from openwa_manager.domain.session.session import Session, SessionId
 from openwa_manager.engines.mapping import inner_name
+from openwa_manager.host.foreign.engine_files import EngineFiles
 from openwa_manager.host.foreign.opening import names_in, plain_status_of, read_file
 from openwa_manager.host.foreign.trees import remove
 from openwa_manager.host.foreign.writing import move, write_file
@@ -127,3 +131,32 @@ def _is_whole(content: bytes) -> bool:
     except ValueError:
         return False
     return True
+
+
+class CredentialKeeper:
+    """What recipes of OpenWA do with the credentials of each session, in the pool for engines' files."""
+
+    def __init__(self, files: EngineFiles) -> None:
+        self._files = files
+
+    async def keep_credentials(self, session: Session, directory: Path) -> None:
+        """Keep a verified copy of baileys' credentials."""
+        await self._in_files(keep_credentials, session, directory)
+
+    async def examine_credentials(self, session: Session, directory: Path) -> CredentialFindings:
+        """Tell whether baileys' credentials can be restored, and where OpenWA put some that it could not read."""
+        look = partial(examine, of_session(directory), session.session_id)
+        return await self._files.run(session.session_id, look)
+
+    async def restore_credentials(self, session: Session, directory: Path) -> bool:
+        """Put the kept copy in place of broken credentials, once; tell whether that was done."""
+        return await self._in_files(restore_credentials, session, directory)
+
+    async def forget_credentials(self, session: Session, directory: Path) -> None:
+        """Remove the copies."""
+        await self._files.run(session.session_id, partial(forget_credentials, of_session(directory)))
+
+    async def _in_files(
+        self, work: Callable[[ForeignPath, SessionId], bool], session: Session, directory: Path
+    ) -> bool:
+        return await self._files.run(session.session_id, partial(work, of_session(directory), session.session_id))

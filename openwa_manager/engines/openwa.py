@@ -12,13 +12,14 @@ from openwa_manager.domain.delivery.events import Json
 from openwa_manager.domain.errors import EngineError
 from openwa_manager.domain.foreign_path import ForeignPath, of_session
 from openwa_manager.domain.isolation import Isolation, Needs
-from openwa_manager.domain.ports import Capabilities, Clock, CredentialFindings, Instant, LaunchPlan, Report
+from openwa_manager.domain.ports import Capabilities, Clock, Instant, LaunchPlan, Report
 from openwa_manager.domain.session.session import DataState, Launch, LaunchId, ProcessState, Session, SessionId
 from openwa_manager.domain.session.stimuli import EngineReady, LinkReport, Observation, QrProduced
-from openwa_manager.engines import credentials, mapping, proxy, versions
+from openwa_manager.engines import mapping, proxy, versions
+from openwa_manager.engines.credentials import CredentialKeeper
 from openwa_manager.engines.environment import EngineContext
 from openwa_manager.engines.http import inner_sessions
-from openwa_manager.engines.http.client import EngineClient
+from openwa_manager.engines.http.client import EngineClient, NotOurEngineError
 from openwa_manager.engines.http.forwarding import Forwarder
 from openwa_manager.engines.posting import missed_posts
 from openwa_manager.engines.posting.webhooks import set_up_webhooks
@@ -112,15 +113,15 @@ class _Clients:
         return replace(seen, produced_at=now.at - (now.boot_s - self.shown_boot_s))
 
 
-class OpenwaEngine:
+class OpenwaEngine(CredentialKeeper):
     """Implements `domain.ports.Engine` for OpenWA; an async context that closes its connections when it is left."""
 
     capabilities = Capabilities(answers_probes=True, reports_link=True, writes_qr_file=False, listens_on_socket=True)
 
     def __init__(self, setup: OpenwaSetup, clock: Clock, files: EngineFiles) -> None:
+        super().__init__(files)
         self._setup = setup
         self.accepts_env: Callable[[str], bool] = partial(is_any_of, patterns=setup.session_env)
-        self._files = files
         self._clock = clock
         self._clients: dict[SessionId, _Clients] = {}
 
@@ -220,6 +221,18 @@ class OpenwaEngine:
             if lost is not None:
                 report(lost)
 
+    async def takes_key(self, session: Session, launch: Launch) -> bool:
+        """Tell whether the engine of this launch takes the session's key, or says nothing yet."""
+        proof = self._setup.engine_context.proof
+        client = EngineClient(launch, session.engine_key, self._setup.answer_timeout_s, proof)
+        try:
+            await client.sessions()
+        except EngineError as error:
+            return not isinstance(error, NotOurEngineError)
+        finally:
+            await client.close()
+        return True
+
     async def observe(self, session: Session, launch: Launch) -> Sequence[Observation]:
         """Return OpenWA's own record of the link, and the code it shows if it shows one.
 
@@ -258,28 +271,6 @@ class OpenwaEngine:
     async def forwarder(self, session: Session, launch: Launch) -> Forwarder:
         """Return what hands callers' own requests to this launch, until the launch is released."""
         return (await self._clients_of(session, launch)).forwarder
-
-    async def keep_credentials(self, session: Session, directory: Path) -> None:
-        """Keep a verified copy of baileys' credentials."""
-        await self._in_files(credentials.keep_credentials, session, directory)
-
-    async def examine_credentials(self, session: Session, directory: Path) -> CredentialFindings:
-        """Tell whether baileys' credentials can be restored, and where OpenWA put some that it could not read."""
-        examine = partial(credentials.examine, of_session(directory), session.session_id)
-        return await self._files.run(session.session_id, examine)
-
-    async def restore_credentials(self, session: Session, directory: Path) -> bool:
-        """Put the kept copy in place of broken credentials, once; tell whether that was done."""
-        return await self._in_files(credentials.restore_credentials, session, directory)
-
-    async def forget_credentials(self, session: Session, directory: Path) -> None:
-        """Remove the copies."""
-        await self._files.run(session.session_id, partial(credentials.forget_credentials, of_session(directory)))
-
-    async def _in_files(
-        self, work: Callable[[ForeignPath, SessionId], bool], session: Session, directory: Path
-    ) -> bool:
-        return await self._files.run(session.session_id, partial(work, of_session(directory), session.session_id))
 
     async def inspect_data(self, session: Session, directory: Path) -> DataState:
         """Return which `data/` and which databases are in the session's directory now."""

@@ -13,7 +13,7 @@ from pathlib import Path
 from openwa_manager.domain.errors import LaunchFailedError, OwnedElsewhereError
 from openwa_manager.domain.foreign_path import of_session
 from openwa_manager.domain.isolation import Confinement
-from openwa_manager.domain.ports import Clock, LaunchPlan, Target
+from openwa_manager.domain.ports import Clock, FoundEngine, LaunchPlan, Target
 from openwa_manager.domain.session.session import Exit, Identity, LaunchId, SessionId
 from openwa_manager.host.foreign.engine_files import EngineFiles
 from openwa_manager.host.foreign.opening import opened_directory
@@ -24,7 +24,15 @@ from openwa_manager.processes.exits.exit_watcher import ExitWatcher, system_sour
 from openwa_manager.processes.locks import SessionLocks
 from openwa_manager.processes.profiles import clear_stale_locks
 from openwa_manager.processes.reading.identity import boot_id, identity_of, is_alive
-from openwa_manager.processes.reading.occupants import Recognizes, find_holder, occupants_among, owned_by
+from openwa_manager.processes.reading.occupants import (
+    Recognizes,
+    find_holder,
+    find_own,
+    occupants_among,
+    owned_by,
+    owner_of,
+)
+from openwa_manager.processes.reading.ownership import holds_lock
 from openwa_manager.processes.reading.places import find_about, read_places
 from openwa_manager.processes.reading.table import CoalescedRead, read_tagged_processes
 from openwa_manager.processes.sockets import socket_directory
@@ -100,26 +108,37 @@ class HostLauncher:
                     raise
             finally:
                 os.close(log_fd)
-            await self.require_free(plan.session_id, plan.cwd)
+            await self._require_free(plan.session_id, plan.cwd)
             await self._terminator.sweep(self._target_of_last(plan.session_id, plan.cwd), is_urgent=True)
             await self._clock.sleep_until(min(give_up_s, self._clock.now().boot_s + _OWNED_LOOK_S))
 
-    async def require_free(self, session_id: SessionId, directory: Path) -> None:
-        """Return once no engine runs in this directory; what is left of a launch that is over is ended first.
+    async def find_own(self, session_id: SessionId, directory: Path) -> FoundEngine | None:
+        """Return the engine that runs in this directory and is proven ours; None once none runs there.
+
+        What is left of a launch that is over is ended first.
 
         Raises:
-            OwnedElsewhereError: a live process runs an engine there that is not ours to end.
+            OwnedElsewhereError: a live process runs an engine there that is not proven ours.
         """
         over = self._over.get(session_id)
         about = find_about(await self._places.get(), directory)
         occupants = await asyncio.to_thread(occupants_among, about, self._recognizes) if about else []
-        strangers = [each for each in occupants if not each.is_left_of(over)]
+        left = [each for each in occupants if each.is_left_of(over)]
+        others = [each for each in occupants if each not in left]
+        own = await asyncio.to_thread(find_own, others, session_id, directory, self._locks) if others else None
+        strangers = [each for each in others if own is None or each.launch_id != own.launch_id]
         if strangers:
             raise OwnedElsewhereError(strangers[0].owned_by(self._clock.now().at))
-        for launch_id in {each.launch_id for each in occupants if each.launch_id is not None}:
+        for launch_id in {each.launch_id for each in left if each.launch_id is not None}:
             target = Target(session_id=session_id, launch_id=launch_id, directory=directory, identity=None)
             await self._terminator.sweep(target, is_urgent=True)
         self._over.pop(session_id, None)
+        return own
+
+    async def _require_free(self, session_id: SessionId, directory: Path) -> None:
+        own = await self.find_own(session_id, directory)
+        if own is not None:
+            raise OwnedElsewhereError(owner_of(own, self._clock.now().at))
 
     def _target_of_last(self, session_id: SessionId, directory: Path) -> Target:
         """Return what is left of the launch that took the session's lock last; no engine is among it."""
@@ -136,9 +155,9 @@ class HostLauncher:
         """Tell whether this very process lives; a zombie is dead."""
         return is_alive(identity)
 
-    def is_locked(self, session_id: SessionId) -> bool:
-        """Tell whether some process holds the session's lock."""
-        return self._locks.is_held(session_id)
+    def holds_lock(self, session_id: SessionId, launch_id: LaunchId, identity: Identity) -> bool:
+        """Tell whether somebody holds the session's lock, or this process its launch's, whose file may be gone."""
+        return self._locks.is_held(session_id) or holds_lock(identity.pid, session_id, launch_id, self._locks)
 
     async def wait(self, identity: Identity) -> Exit:
         """Return how the process ended, at once if it already has; works for children and adopted processes."""

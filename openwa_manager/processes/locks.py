@@ -21,6 +21,11 @@ HIGHEST_FD = 15
 _LAUNCH_ID_MAX_BYTES = 64
 
 
+def is_lock(path: Path, session_id: SessionId) -> bool:
+    """Tell whether this may be the session's lock, of any version, wherever its sessions or its home are."""
+    return path.parts[-2:] in ((".locks", session_id), ("locks", f"{session_id}.lock"))
+
+
 @cache
 def reserve_lock_fd() -> int:
     """Return the one descriptor number under which engines inherit their lock; it stays taken from the first call on.

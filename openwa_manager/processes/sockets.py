@@ -16,6 +16,11 @@ _log = structlog.get_logger()
 _NAME_DIGITS = 16
 
 
+def is_socket_of(path: Path, launch_id: LaunchId) -> bool:
+    """Tell whether this may be where the engine of this launch listens, in whichever home."""
+    return path.is_absolute() and path.parts[-2:] == (launch_id[:_NAME_DIGITS], "s")
+
+
 class EngineSockets:
     """The directories below `root`, which must be ours alone."""
 

@@ -81,15 +81,15 @@ async def test_an_engine_reads_nothing_from_its_standard_input(launcher: HostLau
 
 
 async def test_the_lock_is_held_as_long_as_the_engine_lives(launcher: HostLauncher, stage: Stage) -> None:
-    assert not launcher.is_locked(stage.session_id)
+    assert not launcher._locks.is_held(stage.session_id)
 
     identity = await launcher.launch(stage.python(SLEEPER))
 
-    assert launcher.is_locked(stage.session_id)
-    assert not launcher.is_locked(SessionId("user_2"))
+    assert launcher._locks.is_held(stage.session_id)
+    assert not launcher._locks.is_held(SessionId("user_2"))
     os.kill(identity.pid, signal.SIGKILL)
     await launcher.wait(identity)
-    assert not launcher.is_locked(stage.session_id)
+    assert not launcher._locks.is_held(stage.session_id)
 
 
 async def test_the_lock_outlives_the_launcher(tmp_path: Path, stage: Stage) -> None:
@@ -99,7 +99,7 @@ async def test_the_lock_outlives_the_launcher(tmp_path: Path, stage: Stage) -> N
 
     second = HostLauncher(SessionLocks(tmp_path / "locks"), FakeClock(), EngineFiles())
 
-    assert second.is_locked(stage.session_id)
+    assert second._locks.is_held(stage.session_id)
     second.close()
 
 
@@ -109,7 +109,7 @@ async def test_two_who_only_look_at_a_lock_do_not_disturb_each_other(launcher: H
     with (stage.directory.parent.parent / "locks" / "user_1").open() as looked_at:
         fcntl.flock(looked_at, fcntl.LOCK_SH)
 
-        assert not launcher.is_locked(stage.session_id)
+        assert not launcher._locks.is_held(stage.session_id)
 
 
 async def test_node_does_not_hand_the_lock_to_its_children(
@@ -200,7 +200,7 @@ async def test_a_missing_program_is_named(launcher: HostLauncher, stage: Stage) 
     with pytest.raises(LaunchFailedError, match="/no/such/program was not found"):
         await launcher.launch(stage.plan("/no/such/program"))
 
-    assert not launcher.is_locked(stage.session_id)
+    assert not launcher._locks.is_held(stage.session_id)
 
 
 async def test_a_missing_directory_is_not_taken_for_a_missing_program(launcher: HostLauncher, stage: Stage) -> None:

@@ -48,7 +48,7 @@ async def looking(launcher: HostLauncher) -> HostLauncher:
 async def owner_of(launcher: HostLauncher, stage: Stage) -> OwnedBy | None:
     """Return who keeps the session's directory from being free."""
     try:
-        await launcher.require_free(stage.session_id, stage.directory)
+        await launcher.find_own(stage.session_id, stage.directory)
     except OwnedElsewhereError as error:
         return error.owner if isinstance(error.owner, OwnedBy) else None
     return None
@@ -121,7 +121,7 @@ async def test_what_is_left_of_a_launch_that_is_over_is_ended(looking: HostLaunc
     async with asyncio.TaskGroup() as tasks:
         sweep = tasks.create_task(looking.sweep(stage.target(None)))
         await asyncio.sleep(0)
-        await looking.require_free(stage.session_id, stage.directory)
+        await looking.find_own(stage.session_id, stage.directory)
 
         assert not is_alive(leftover)
         sweep.cancel()
@@ -151,7 +151,7 @@ async def test_whoever_was_handed_the_lock_on_is_ended_with_its_launch(looking: 
     engine = await looking.launch(stage.python(SHELL_THAT_ENDS))
     (heir,) = await stage.told()
     await looking.wait(engine)
-    assert looking.is_locked(stage.session_id)
+    assert looking._locks.is_held(stage.session_id)
 
     stage.launch_id = LaunchId("next")
     identity = await looking.launch(stage.plan("sh", "-c", "exit 4"))
@@ -181,7 +181,7 @@ async def test_a_lock_of_an_earlier_version_keeps_a_launch_out(tmp_path: Path, s
     with (former / "user_1.lock").open("w") as held:
         fcntl.flock(held, fcntl.LOCK_EX)
 
-        assert launcher.is_locked(stage.session_id)
+        assert launcher._locks.is_held(stage.session_id)
         async with asyncio.TaskGroup() as tasks:
             launch = tasks.create_task(refusal(launcher, stage))
             while clock.now().boot_s < 1005:

@@ -26,6 +26,7 @@ from openwa_manager.domain.session.stimuli import (
     EngineEnded,
     EngineEventReceived,
     EngineFaulted,
+    EngineFound,
     EngineReady,
     Launched,
     LaunchFailed,
@@ -77,14 +78,15 @@ from openwa_manager.domain.session.stimuli import (
 #
 # Which launch is meant. Each launch has a random id, and every observation of an engine carries the id of its launch.
 # One with another id than the session's present launch is dropped, so nothing that an earlier engine left behind
-# touches this one. A launch has two parts: before its process is known and after. `Launched`, `LaunchFailed` and
-# `LaunchPostponed` are news of the first part only, `EngineReady` and `ProcessExited` of the second: taken out of
-# turn, they would lose sight of a live engine.
+# touches this one. A launch has two parts: before its process is known and after. `Launched`, `EngineFound`,
+# `LaunchFailed` and `LaunchPostponed` are news of the first part only, `EngineReady` and `ProcessExited` of the second:
+# taken out of turn, they would lose sight of a live engine.
 #
 # At most one live engine. Only `SlotGranted` makes a launch, only in `starting`, and only if there is none. A launch
-# is let go only when its end is proven: by `ProcessExited`, by `EngineEnded`, or by `LaunchFailed`, which says that it
-# never was. `stopping` always has an `Ending`: the cause, and what follows once the engine is proven dead. A request
-# that comes meanwhile changes what follows, not the way down.
+# is let go only when its end is proven: by `ProcessExited`, by `EngineEnded`, or because it never was, which
+# `LaunchFailed` says, and `EngineFound`, which brings the launch of an engine that runs already. `stopping` always has
+# an `Ending`: the cause, and what follows once the engine is proven dead. A request that comes meanwhile changes what
+# follows, not the way down.
 #
 # Deadlines. None is stored. After each decision deadlines.py derives from the session which of them apply: one that
 # applied before goes on running, the others start or stop. One that has expired comes as `DeadlinePassed` and is
@@ -245,6 +247,7 @@ ROWS: tuple[Row, ...] = (
     _Row(SlotDelayed, process.slot_delayed, _same(_STARTING)),
     _Row(LaunchPostponed, process.launch_postponed, _same(_STARTING)),
     _Row(Launched, process.launched, _same(_STARTING, _STOPPING)),
+    _Row(EngineFound, process.engine_found, {_STARTING: (_STARTING, _STOPPING), _STOPPING: (_STOPPING,)}),
     _Row(LaunchFailed, process.launch_failed, {_STARTING: (_FAILED,), _STOPPING: _AFTER_END}),
     _Row(ProgramFound, process.program_found, {_FAILED: (_STARTING,)}),
     _Row(CredentialsRestored, process.credentials_restored, _same(_STARTING)),
@@ -317,7 +320,7 @@ def begin(session: Session) -> Decided:
 
 
 #: What is news of a launch only before its process is known, and what only once it is.
-_BEFORE_THE_PROCESS = (Launched, LaunchFailed, LaunchPostponed)
+_BEFORE_THE_PROCESS = (Launched, EngineFound, LaunchFailed, LaunchPostponed)
 _OF_THE_PROCESS = (EngineReady, ProcessExited)
 
 

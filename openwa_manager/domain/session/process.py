@@ -12,6 +12,8 @@ from openwa_manager.domain.session.reasons import (
     NotUp,
     Reason,
     ReasonCode,
+    Requested,
+    RequestedAction,
     Starting,
 )
 from openwa_manager.domain.session.restart import AFTER
@@ -20,6 +22,7 @@ from openwa_manager.domain.session.session import (
     Desired,
     Ending,
     Exit,
+    Identity,
     Launch,
     LinkState,
     ProcessState,
@@ -34,6 +37,7 @@ from openwa_manager.domain.session.stimuli import (
     DirectoryRemoved,
     EngineEnded,
     EngineFaulted,
+    EngineFound,
     EngineReady,
     Launched,
     LaunchFailed,
@@ -93,6 +97,36 @@ def launched(stimulus: Launched, context: Context) -> Outcome:
         "reason": session.restarts.last_reason.value,
     }
     return outcome.with_event(Announcement(type="session.restarted", data=data))
+
+
+def engine_found(stimulus: EngineFound, context: Context) -> Outcome:
+    """Adopt an engine that runs already, in place of the launch that was to be; a restart that was asked for ends it.
+
+    So does whatever ended that launch meanwhile.
+    """
+    found = stimulus.launch
+    session = replace(
+        context.session,
+        launch=found,
+        engine_key=stimulus.engine_key,
+        started_at=found.launched_at,
+        reason=context.reason(found.cause),
+    )
+    if context.session.process is ProcessState.STOPPING:
+        session = replace(session, reason=context.session.reason)
+        outcome = Outcome(session=session, decision="end the engine that was found").then(End(launch=found))
+    elif session.restarts.last_reason is ReasonCode.REQUESTED:
+        ending = Ending(after=After.START_AGAIN, cause=ReasonCode.REQUESTED)
+        outcome = stopping(context.of(session), ending, Requested(action=RequestedAction.RESTART))
+    else:
+        watch = WatchExit(launch=found, identity=_identity_of(found))
+        outcome = Outcome(session=session, decision="adopted").then(watch, BringUp(launch=found))
+    return outcome.with_evidence(pid=session.pid)
+
+
+def _identity_of(launch: Launch) -> Identity:
+    assert launch.identity is not None  # noqa: S101 (what was found lives)
+    return launch.identity
 
 
 def _launch_of(session: Session) -> Launch:
@@ -290,9 +324,8 @@ def _adopt(context: Context, stimulus: Resumed) -> Outcome | None:
     session, at = context.session, context.moment.at
     if session.launch is None or not stimulus.is_alive:
         return None
-    identity = session.launch.identity or stimulus.identity
-    assert identity is not None  # noqa: S101 (alive means that there is a process)
-    launch = replace(session.launch, identity=identity)
+    launch = replace(session.launch, identity=session.launch.identity or stimulus.identity)
+    identity = _identity_of(launch)
     adopted = replace(
         session,
         launch=launch,

@@ -105,6 +105,17 @@ class Launched(LaunchObservation):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class EngineFound(LaunchObservation):
+    """In place of starting this launch a live engine was found that is proven ours: `launch` is the one it is of.
+
+    `engine_key` opens its API.
+    """
+
+    launch: Launch
+    engine_key: str = field(repr=False)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class LaunchFailed(LaunchObservation):
     """The engine's process could not be started."""
 

@@ -58,8 +58,8 @@ class Answer:
         return EngineError(f"OpenWA answered {self.call} with {self.status}: {self.message or 'no reason given'}")
 
 
-class _NotOurEngineError(EngineError):
-    """Something answers, or would, that is not this launch's engine."""
+class NotOurEngineError(EngineError):
+    """Something answers, or would, that is not this launch's engine, or does not know its key."""
 
 
 class EngineClient:
@@ -91,7 +91,7 @@ class EngineClient:
         """
         try:
             answer = await self._call("GET", "/api/health/ready")
-        except _NotOurEngineError:
+        except NotOurEngineError:
             raise
         except EngineError:
             return False
@@ -100,10 +100,15 @@ class EngineClient:
         return answer.status == 200
 
     async def sessions(self) -> list[InnerSession]:
-        """Return its sessions, which also proves that it is ours: only our instance knows our key."""
+        """Return its sessions, which also proves that it is ours: only our instance knows our key.
+
+        Raises:
+            NotOurEngineError: it is not, or was first used with another key.
+            EngineError: it did not answer, or wrongly.
+        """
         answer = await self._call("GET", "/api/sessions")
         if answer.status in (401, 403):
-            raise EngineError(
+            raise NotOurEngineError(
                 f"{self._place} is answered by a stranger: an OpenWA that does not know this session's key"
                 " (the data directory was first used with another API_MASTER_KEY)"
             )
@@ -193,7 +198,7 @@ class EngineClient:
         except TimeoutError as error:
             raise EngineTimeoutError(f"OpenWA did not answer {call} within {limit_s:g} s") from error
         except StrangerError as error:
-            raise _NotOurEngineError(str(error)) from error
+            raise NotOurEngineError(str(error)) from error
         except (aiohttp.ClientError, OSError, RuntimeError) as error:  # RuntimeError: we closed it meanwhile
             raise EngineError(f"OpenWA did not answer {call}: {str(error) or type(error).__name__}") from error
 

@@ -1,36 +1,24 @@
 """Finds engines nobody has on record: by their launch id, their working directory and the lock they hold."""
 
 import os
-import sys
-from collections.abc import Collection, Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Collection, Mapping
 from pathlib import Path
 
 import psutil
 
-from openwa_manager.domain.session.session import LAUNCH_ID_VARIABLE, Identity, LaunchId, SessionId, is_session_id
-from openwa_manager.processes.locks import HIGHEST_FD, SessionLocks
-from openwa_manager.processes.reading import procfs
+from openwa_manager.domain.ports import FoundEngine
+from openwa_manager.domain.session.session import LAUNCH_ID_VARIABLE, LaunchId, SessionId, is_session_id
+from openwa_manager.processes.locks import SessionLocks
 from openwa_manager.processes.reading.identity import environment_of
+from openwa_manager.processes.reading.ownership import is_proven
 from openwa_manager.processes.reading.table import Process, read_processes
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class FoundEngine:
-    """A live engine, and what it was started with."""
-
-    session_id: SessionId
-    launch_id: LaunchId
-    identity: Identity
-    environment: Mapping[str, str] = field(repr=False)
-    arguments: Sequence[str]
 
 
 def find_engines(sessions_root: Path, locks: SessionLocks, known: Collection[LaunchId] = ()) -> list[FoundEngine]:
     """Return every live engine below this root: it was launched by us, works there and holds its session's lock.
 
-    What an engine started carries its launch id and may work in the same place, but does not hold the lock. A lock in
-    which another launch is written proves nothing. Those of `known` launches are left out. Blocks.
+    What an engine started carries its launch id and may work in the same place, but does not hold the lock. Those of
+    `known` launches are left out. Blocks.
     """
     found: dict[SessionId, FoundEngine] = {}
     root = Path(os.path.realpath(sessions_root))
@@ -45,14 +33,6 @@ def find_engines(sessions_root: Path, locks: SessionLocks, known: Collection[Lau
     return list(found.values())
 
 
-def _holds(process: psutil.Process, places: Collection[str]) -> bool:
-    """Tell whether the process has one of these locks open, also one that was deleted meanwhile."""
-    if sys.platform != "linux":
-        return any(file.path in places for file in process.open_files())  # pragma: no cover (macOS and others)
-    numbers = range(HIGHEST_FD + 1)
-    return any(procfs.read_link(f"/proc/{process.pid}/fd/{number}") in places for number in numbers)
-
-
 def _engine_of(
     process: Process, launch_id: LaunchId, environment: Mapping[str, str], sessions_root: Path, locks: SessionLocks
 ) -> FoundEngine | None:
@@ -62,11 +42,9 @@ def _engine_of(
         session_id = SessionId(directory.name)
         if directory.parent != sessions_root or not is_session_id(session_id):
             return None
-        path, *former = locks.places_of(session_id)
-        proofs = [path, *former] if locks.launch_of(session_id) == launch_id else former
-        if not _holds(seen, proofs):
-            return None
     except psutil.Error:
+        return None
+    if not is_proven(process.pid, session_id, launch_id, locks):
         return None
     return FoundEngine(
         session_id=session_id,

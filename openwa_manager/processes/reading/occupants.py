@@ -9,11 +9,13 @@ from pathlib import Path
 
 import psutil
 
+from openwa_manager.domain.ports import FoundEngine
 from openwa_manager.domain.session.launch_facts import OwnedBy
 from openwa_manager.domain.session.session import Identity, LaunchId, SessionId, is_session_id
 from openwa_manager.processes.locks import SessionLocks
 from openwa_manager.processes.reading.identity import environment_of, is_alive, live_identity_of
-from openwa_manager.processes.reading.places import find_about, read_places
+from openwa_manager.processes.reading.ownership import is_proven
+from openwa_manager.processes.reading.places import find_about, read_places, working_dir_of
 from openwa_manager.processes.reading.table import EngineTag, tag_of
 
 #: Tells from arguments and environment whether a process is an engine of any kind, whoever started it.
@@ -45,7 +47,7 @@ class Occupant:
 
     def owned_by(self, at: float) -> OwnedBy:
         """Return the facts for people, at this wall time."""
-        return OwnedBy(pid=self.identity.pid, command=_shown(self.arguments), age_s=_age_s(self.identity.pid, at))
+        return _owned_by(self.identity, self.arguments, at)
 
 
 def occupants_among(pids: Iterable[int], recognizes: Recognizes) -> list[Occupant]:
@@ -70,18 +72,42 @@ def _occupant_of(pid: int, recognizes: Recognizes) -> Occupant | None:
     )
 
 
+def find_own(
+    occupants: Iterable[Occupant], session_id: SessionId, directory: Path, locks: SessionLocks
+) -> FoundEngine | None:
+    """Return the oldest of these that is proven to be the session's engine, launched by a daemon of ours. Blocks."""
+    place = os.path.realpath(directory)
+    for each in occupants:
+        if each.launch_id is None or each.is_browser or working_dir_of(each.identity.pid) != place:
+            continue
+        environment = environment_of(each.identity)
+        if environment and is_proven(each.identity.pid, session_id, each.launch_id, locks):
+            return FoundEngine(
+                session_id=session_id,
+                launch_id=each.launch_id,
+                identity=each.identity,
+                environment=environment,
+                arguments=each.arguments,
+            )
+    return None
+
+
 def find_strangers(sessions_root: Path, locks: SessionLocks, recognizes: Recognizes) -> dict[SessionId, Occupant]:
     """Return the engines in sessions' directories that were not started by the last launch there, one for a session.
 
-    One that holds a lock of an earlier version is none. Blocks, for about a millisecond per session.
+    One that is proven ours is none, nor one that holds a lock of an earlier version. Blocks, for about a millisecond
+    per session.
     """
     places, found = read_places(), dict[SessionId, Occupant]()
     for directory in sorted(each for each in sessions_root.iterdir() if is_session_id(each.name)):
         session_id = SessionId(directory.name)
+        occupants = occupants_among(find_about(places, directory), recognizes)
+        own = find_own(occupants, session_id, directory, locks)
         last = locks.launch_of(session_id)
+        ours = (last, None if own is None else own.launch_id)
         is_former = last is None and locks.is_held(session_id)
-        for occupant in occupants_among(find_about(places, directory), recognizes):
-            if occupant.launch_id is None or (occupant.launch_id != last and not is_former):
+        for occupant in occupants:
+            if occupant.launch_id is None or (occupant.launch_id not in ours and not is_former):
                 found.setdefault(session_id, occupant)
     return found
 
@@ -103,6 +129,15 @@ def find_holder(locks: Collection[str]) -> psutil.Process | None:
             if process.pid != os.getpid() and any(file.path in locks for file in process.open_files()):
                 found.append((process.create_time(), process.pid, process))
     return min(found)[2] if found else None
+
+
+def owner_of(engine: FoundEngine, at: float) -> OwnedBy:
+    """Return the facts about an engine of ours that is in somebody's way, at this wall time."""
+    return _owned_by(engine.identity, engine.arguments, at)
+
+
+def _owned_by(identity: Identity, arguments: Sequence[str], at: float) -> OwnedBy:
+    return OwnedBy(pid=identity.pid, command=_shown(arguments), age_s=_age_s(identity.pid, at))
 
 
 def owned_by(process: psutil.Process, at: float) -> OwnedBy:

@@ -4,6 +4,7 @@ import os
 import re
 import sys
 from collections.abc import Iterable, Iterator
+from contextlib import suppress
 from pathlib import Path
 from typing import NamedTuple
 
@@ -41,11 +42,21 @@ def find_about(places: Iterable[ProcessPlaces], directory: Path) -> list[int]:
     ]
 
 
+def working_dir_of(pid: int) -> str:
+    """Return where a process works, also if that was removed; empty when it is gone or hidden."""
+    if sys.platform == "linux":
+        return procfs.read_link(f"/proc/{pid}/cwd")
+    else:  # pragma: no cover (macOS and others)  # noqa: RET505 mypy understands only this form
+        with suppress(psutil.Error):
+            return psutil.Process(pid).cwd()
+        return ""
+
+
 def _places_of_procfs() -> Iterator[ProcessPlaces]:
     for pid in procfs.pids():
         command_line = procfs.read(f"/proc/{pid}/cmdline")
         if command_line is not None:
-            yield ProcessPlaces(pid, procfs.read_link(f"/proc/{pid}/cwd"), command_line)
+            yield ProcessPlaces(pid, working_dir_of(pid), command_line)
 
 
 def places_by_psutil() -> Iterator[ProcessPlaces]:

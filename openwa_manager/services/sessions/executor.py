@@ -16,7 +16,7 @@ from openwa_manager.domain.errors import (
     OwnedElsewhereError,
     ProgramMissingError,
 )
-from openwa_manager.domain.ports import KeepsCredentials, KeepsData, LaunchPlan, Target
+from openwa_manager.domain.ports import KeepsCredentials, KeepsData, Target
 from openwa_manager.domain.session.commands import (
     AwaitProgram,
     BringUp,
@@ -35,19 +35,16 @@ from openwa_manager.domain.session.commands import (
     WatchExit,
 )
 from openwa_manager.domain.session.launch_facts import ProgramMissing
-from openwa_manager.domain.session.link import is_paired
-from openwa_manager.domain.session.reasons import DataLoss, DataLost, NotRemoved, ReasonCode, Words
+from openwa_manager.domain.session.reasons import NotRemoved, ReasonCode, Words
 from openwa_manager.domain.session.session import Identity, Launch, LaunchId, ProcessState, Session
 from openwa_manager.domain.session.stimuli import (
     BringUpRefused,
-    CredentialsRestored,
     CredentialsSetAside,
     DataInspected,
     DirectoryRemoved,
     EngineEnded,
     EngineFaulted,
     EngineReady,
-    Launched,
     LaunchFailed,
     LaunchPostponed,
     Observation,
@@ -56,9 +53,8 @@ from openwa_manager.domain.session.stimuli import (
     RemovalHindered,
 )
 from openwa_manager.processes.host_limits import limit_of
-from openwa_manager.services.changes import CodeExpected
 from openwa_manager.services.starting.dependencies import Dependencies
-from openwa_manager.services.starting.directory_check import DirectoryCheck
+from openwa_manager.services.starting.launching import Launching
 from openwa_manager.services.starting.start_ticket import Listener, StartTicket
 
 _log = structlog.get_logger()
@@ -90,7 +86,7 @@ class Executor:
         self._observing = False
         self._ending: str | None = None
         self._sweeping = asyncio.Lock()
-        self._check = DirectoryCheck(dependencies, current)
+        self._launching = Launching(dependencies, current, listener.tell)
 
     def run(self, command: Command, tasks: asyncio.TaskGroup) -> None:
         """Begin to carry out a command."""
@@ -103,7 +99,7 @@ class Executor:
                 self._begin_watching(command, tasks)
             case Sweep():
                 tasks.create_task(self._do(command))
-                tasks.create_task(self._check.look_ahead())
+                tasks.create_task(self._launching.look_ahead())
             case _:
                 tasks.create_task(self._do(command))
 
@@ -215,7 +211,7 @@ class Executor:
         clock = self._dependencies.clock
         while True:
             try:
-                return self._tell(Launched(launch_id=launch.launch_id, identity=await self._launch(launch)))
+                return self._tell(await self._launching.find_or_launch(launch))
             except (LaunchFailedError, OwnedElsewhereError, FilesStuckError, OSError) as error:
                 limit = limit_of(error)
                 if limit is None or not self._is_current(launch):
@@ -223,33 +219,6 @@ class Executor:
                 self._tell(LaunchPostponed(launch_id=launch.launch_id, limit=limit))
                 _log.warning("launch_postponed", session_id=self._current().session_id, error=str(error))
             await clock.sleep_until(clock.now().boot_s + _LAUNCH_RETRY_S)
-
-    async def _launch(self, launch: Launch) -> Identity:
-        limit_s = self._dependencies.policy.link.boot_timeout_s
-        try:
-            async with asyncio.timeout(limit_s):
-                plan = await self._prepare(launch)
-        except TimeoutError:
-            raise LaunchFailedError(f"its disk, or its program's, did not answer within {limit_s:g} s") from None
-        return await self._dependencies.launcher.launch(plan)
-
-    async def _prepare(self, launch: Launch) -> LaunchPlan:
-        session = self._current()
-        engine = self._dependencies.engine_of(session)
-        await self._check.require_free_now()
-        await self._files.make()
-        expected = CodeExpected(session_id=session.session_id, launch_id=launch.launch_id)
-        self._dependencies.changes.code_expected.publish(expected)
-        if isinstance(engine, KeepsData) and is_paired(session) and launch.cause is not ReasonCode.REQUESTED:
-            await self._require_data(engine)
-        if isinstance(engine, KeepsCredentials) and await engine.restore_credentials(session, self._directory):
-            self._tell(CredentialsRestored(launch_id=launch.launch_id))
-        return await engine.plan(session, launch, self._directory)
-
-    async def _require_data(self, engine: KeepsData) -> None:
-        """Let nobody find a new code by surprise, where an account was linked when the engine ran last."""
-        if (await engine.inspect_data(self._current(), self._directory)).directory is None:
-            raise EngineDataLostError(DataLost(loss=DataLoss.DIRECTORY_REMOVED).sentence)
 
     async def _await_program(self) -> None:
         """Report once the program that was missing is there; nobody waits for it any more once the session goes on."""
@@ -368,7 +337,7 @@ class Executor:
         clock = self._dependencies.clock
         while True:
             try:
-                await self._dependencies.launcher.require_free(self._current().session_id, self._directory)
+                await self._end_unknown()
                 if not keep_data:
                     await self._files.remove_directory()
                 break
@@ -382,6 +351,18 @@ class Executor:
             self._tell(hindered)
             await clock.sleep_until(clock.now().boot_s + retry_s)
         self._tell(DirectoryRemoved())
+
+    async def _end_unknown(self) -> None:
+        """End an engine of ours in the directory that the registry does not know; nobody is there when this returns.
+
+        Raises:
+            OwnedElsewhereError: somebody else's engine runs there.
+        """
+        session_id, directory, launcher = self._current().session_id, self._directory, self._dependencies.launcher
+        while (own := await launcher.find_own(session_id, directory)) is not None:
+            _log.warning("unknown_engine_ended", session_id=session_id, pid=own.identity.pid)
+            target = Target(session_id=session_id, launch_id=own.launch_id, directory=directory, identity=own.identity)
+            await launcher.end(target, self._dependencies.stop_grace_s)
 
 
 def _process_of(session: Session) -> tuple[LaunchId, Identity | None] | None:

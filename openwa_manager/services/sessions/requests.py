@@ -19,7 +19,15 @@ from openwa_manager.domain.errors import (
 )
 from openwa_manager.domain.foreign_path import of_session
 from openwa_manager.domain.session.launch_facts import LockHeld, OwnedBy
-from openwa_manager.domain.session.session import Launch, ProcessState, Session, SessionId, Spec, is_session_id
+from openwa_manager.domain.session.session import (
+    Desired,
+    Launch,
+    ProcessState,
+    Session,
+    SessionId,
+    Spec,
+    is_session_id,
+)
 from openwa_manager.domain.session.stimuli import (
     DeleteRequested,
     LogoutRequested,
@@ -79,6 +87,7 @@ class SessionRequests:
             DrainingError: the daemon is starting or stopping.
             StorageFullError: it could not be recorded; nothing was created.
             FilesStuckError: what is left of its directory does not answer; nothing was created.
+            OwnedElsewhereError: somebody else's engine runs in what is left of its directory; nothing was created.
         """
         session_id = wanted.session_id or str(uuid.uuid4())
         if not is_session_id(session_id):
@@ -91,7 +100,9 @@ class SessionRequests:
         engine = wanted.engine or self._default_engine
         if engine not in self._dependencies.engines:
             raise InvalidInputError("engine", f"must be one of {', '.join(sorted(self._dependencies.engines))}")
-        key = await self._find_key(SessionId(session_id)) or secrets.token_hex(32)
+        key = await self._find_key(SessionId(session_id), will_run=wanted.desired is Desired.RUNNING)
+        if self._supervisors.find(session_id) is not None:  # somebody else made it meanwhile
+            return await self.create(wanted, within_s)
         session = wanted.to_session(SessionId(session_id), engine, key, self._dependencies.clock.now().at)
         return await self._runner.begin(session, wanted.desired, within_s), True
 
@@ -104,11 +115,7 @@ class SessionRequests:
         """
         supervisor = self._supervisors.get(session_id)
         await supervisor.ask(StartRequested())
-        session = await supervisor.until_launched(within_s)
-        owner = session.reason.facts if session.reason and session.process is ProcessState.FAILED else None
-        if isinstance(owner, OwnedBy | LockHeld):
-            raise OwnedElsewhereError(owner)
-        return session
+        return await _launched(supervisor, within_s)
 
     async def stop(self, session_id: str) -> Session:
         """Begin to end the session's engine and keep it down.
@@ -130,13 +137,17 @@ class SessionRequests:
             for supervisor in self._supervisors:
                 asking.create_task(stop(supervisor))
 
-    async def restart(self, session_id: str) -> Session:
-        """Begin to end the session's engine, if there is one, and start it anew.
+    async def restart(self, session_id: str, within_s: float = LAUNCH_WITHIN_S) -> Session:
+        """Begin to end the session's engine and start it anew; one that has none is started as by `start`.
 
         Raises:
             SessionNotFoundError | IllegalTransitionError | StorageFullError
+            OwnedElsewhereError: it has none, and somebody else's runs in its directory; the session is failed.
         """
-        return await self._supervisors.get(session_id).ask(RestartRequested())
+        supervisor = self._supervisors.get(session_id)
+        has_engine = supervisor.session.process not in _WITHOUT_ENGINE
+        session = await supervisor.ask(RestartRequested())
+        return session if has_engine else await _launched(supervisor, within_s)
 
     async def log_out(self, session_id: str) -> Session:
         """Unlink the device, then end the engine and keep it down.
@@ -166,7 +177,7 @@ class SessionRequests:
         session = supervisor.session
         if session.process in _WITHOUT_ENGINE:
             directory = self._dependencies.directory(session.session_id)
-            await self._dependencies.launcher.require_free(session.session_id, directory)
+            await self._dependencies.launcher.find_own(session.session_id, directory)
         if log_out:
             await self._unlink(supervisor)
         await supervisor.ask(DeleteRequested(keep_data=keep_data))
@@ -209,10 +220,17 @@ class SessionRequests:
         launch = _running_launch(session)
         return await self._dependencies.pairing_of(session).request_pairing_code(session, launch, phone_number)
 
-    async def _find_key(self, session_id: SessionId) -> str | None:
-        """Return the key that a directory that was kept wants to be opened with."""
-        read = partial(read_engine_key, of_session(self._dependencies.directory(session_id)))
-        return await self._dependencies.files.run(session_id, read)
+    async def _find_key(self, session_id: SessionId, *, will_run: bool) -> str:
+        """Return the key that a directory that was kept wants to be opened with, or a new one.
+
+        Raises:
+            OwnedElsewhereError: the session is to run, and somebody else's engine runs there.
+        """
+        dependencies, directory = self._dependencies, self._dependencies.directory(session_id)
+        if will_run and await dependencies.files_of(session_id).has_directory():
+            await dependencies.launcher.find_own(session_id, directory)
+        key = await dependencies.files.run(session_id, partial(read_engine_key, of_session(directory)))
+        return key or secrets.token_hex(32)
 
     async def _find_present(self, session_id: str, within_s: float) -> Session | None:
         """Return the session that has this id, None when there is none; one that is being deleted is waited for."""
@@ -226,6 +244,19 @@ class SessionRequests:
                 raise IllegalTransitionError(f"{session_id}: it is being deleted; try again later")
             await clock.sleep_until(now_s + _GONE_CHECK_S)
         return None
+
+
+async def _launched(supervisor: Supervisor, within_s: float) -> Session:
+    """Return the session once its engine is launched or held up, at the latest after `within_s`.
+
+    Raises:
+        OwnedElsewhereError: somebody else's runs in its directory.
+    """
+    session = await supervisor.until_launched(within_s)
+    owner = session.reason.facts if session.reason and session.process is ProcessState.FAILED else None
+    if isinstance(owner, OwnedBy | LockHeld):
+        raise OwnedElsewhereError(owner)
+    return session
 
 
 def _running_launch(session: Session) -> Launch:

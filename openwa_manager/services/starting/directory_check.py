@@ -1,9 +1,10 @@
-"""Makes sure that no engine runs in a session's directory before one is launched there."""
+"""Looks whether an engine runs in a session's directory, before one is launched there."""
 
 from collections.abc import Callable
 from contextlib import suppress
 
 from openwa_manager.domain.errors import FilesStuckError, OwnedElsewhereError
+from openwa_manager.domain.ports import FoundEngine
 from openwa_manager.domain.session.session import ProcessState, Session
 from openwa_manager.services.starting.dependencies import Dependencies
 
@@ -30,27 +31,23 @@ class DirectoryCheck:
         await clock.sleep_until(now.boot_s + max(0.0, session.restarts.next_at - now.at - _AHEAD_S))
         if self._current().process is ProcessState.BACKOFF:
             with suppress(OwnedElsewhereError, FilesStuckError, OSError):
-                await self.require_free()
-                self._free_boot_s = clock.now().boot_s
+                self._free_boot_s = clock.now().boot_s if await self._find_own() is None else None
 
-    async def require_free_now(self) -> None:
-        """Return once no engine runs there; a look that was taken ahead counts, once.
+    async def find_own_now(self) -> FoundEngine | None:
+        """Return the engine of ours that runs there; a look that was taken ahead and found none counts, once.
 
         Raises:
-            OwnedElsewhereError: one does that is not ours to end.
+            OwnedElsewhereError: one does that is not proven ours.
             FilesStuckError: the disk does not answer.
         """
         looked_boot_s, self._free_boot_s = self._free_boot_s, None
-        if looked_boot_s is None or self._dependencies.clock.now().boot_s - looked_boot_s > _VALID_S:
-            await self.require_free()
+        if looked_boot_s is not None and self._dependencies.clock.now().boot_s - looked_boot_s <= _VALID_S:
+            return None
+        return await self._find_own()
 
-    async def require_free(self) -> None:
-        """Return once no engine runs there now.
-
-        Raises:
-            OwnedElsewhereError: one does that is not ours to end.
-            FilesStuckError: the disk does not answer.
-        """
-        session_id, dependencies = self._current().session_id, self._dependencies
-        if await dependencies.files_of(session_id).has_directory():  # in one that is not there yet nobody can be
-            await dependencies.launcher.require_free(session_id, dependencies.directory(session_id))
+    async def _find_own(self) -> FoundEngine | None:
+        session, dependencies = self._current(), self._dependencies
+        is_first = session.launch_count <= 1
+        if is_first and not await dependencies.files_of(session.session_id).has_directory():
+            return None  # in one that its first launch makes nobody can be
+        return await dependencies.launcher.find_own(session.session_id, dependencies.directory(session.session_id))

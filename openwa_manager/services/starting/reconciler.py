@@ -32,7 +32,7 @@ async def _examine(session: Session, dependencies: Dependencies) -> Resumed:
         return Resumed(is_alive=False)
     if not launcher.is_alive(identity):
         return Resumed(is_alive=False, exit=await launcher.wait(identity))
-    if launcher.is_locked(session.session_id):
+    if launcher.holds_lock(session.session_id, launch.launch_id, identity):
         return Resumed(is_alive=True, identity=identity)
     target = Target(
         session_id=session.session_id,

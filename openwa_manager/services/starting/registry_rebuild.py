@@ -12,13 +12,11 @@ import structlog
 
 from openwa_manager.domain.errors import FilesStuckError, StoreDamagedError
 from openwa_manager.domain.foreign_path import ForeignPath, of_session
-from openwa_manager.domain.ports import Clock
+from openwa_manager.domain.ports import Clock, FoundEngine
 from openwa_manager.domain.session.lifecycle import Decided, begin
 from openwa_manager.domain.session.reasons import Reason, ReasonCode, Rebuilt
 from openwa_manager.domain.session.session import (
-    SOCKET_VARIABLE,
     Desired,
-    Launch,
     ProcessState,
     Session,
     SessionId,
@@ -33,7 +31,8 @@ from openwa_manager.host.foreign.engine_files import EngineFiles
 from openwa_manager.host.foreign.opening import names_in
 from openwa_manager.host.home import Home
 from openwa_manager.processes.locks import SessionLocks
-from openwa_manager.processes.reading.discovery import FoundEngine, find_engines
+from openwa_manager.processes.reading.discovery import find_engines
+from openwa_manager.services.starting.launching import key_of, launch_of
 from openwa_manager.store.backup.epochs import begin_epoch, is_copy, last_number_before
 from openwa_manager.store.backup.restore import restore_newest
 from openwa_manager.store.database import Connection, Database
@@ -142,22 +141,12 @@ class RegistryRebuild:
         """Return the session as it must be for its live engine to be adopted; one that knows its engine stays."""
         if known and known.launch and known.launch.launch_id == engine.launch_id:
             return known
-        environment = engine.environment
-        kind = name_of(engine.arguments, environment) or self._default_engine
+        kind = name_of(engine.arguments, engine.environment) or self._default_engine
         session = known or self._stopped(engine.session_id, kind, None)
-        launch = Launch(
-            launch_id=engine.launch_id,
-            number=session.launch_count + 1,
-            port=int(environment.get("PORT", "0")),
-            secret=environment.get("WEBHOOK_SECRET") or secrets.token_urlsafe(32),
-            cause=ReasonCode.ADOPTED,
-            launched_at=self._at,
-            socket=Path(environment[SOCKET_VARIABLE]) if environment.get(SOCKET_VARIABLE) else None,
-            identity=engine.identity,
-        )
+        launch = launch_of(engine, session.launch_count + 1, self._at)
         return replace(
             session,
-            engine_key=environment.get("API_MASTER_KEY") or session.engine_key,
+            engine_key=key_of(engine) or session.engine_key,
             desired=Desired.RUNNING,
             process=ProcessState.STARTING,
             launch=launch,

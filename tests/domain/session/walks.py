@@ -37,6 +37,7 @@ from openwa_manager.domain.session.stimuli import (
     EngineEnded,
     EngineEventReceived,
     EngineFaulted,
+    EngineFound,
     EngineReady,
     Launched,
     LaunchFailed,
@@ -144,6 +145,7 @@ words = st.one_of(
 )
 of_launch = words | st.one_of(
     st.builds(Launched, launch_id=HERE, identity=st.integers(1, 9).map(an_identity)),
+    st.builds(EngineFound, launch_id=HERE, launch=st.just(a_launch(1, AT)), engine_key=texts),
     st.builds(
         LaunchFailed,
         launch_id=HERE,
@@ -199,6 +201,9 @@ def placed(stimulus: Stimulus, driver: Driver) -> Stimulus:
     match stimulus:
         case SlotGranted():
             return SlotGranted(launch=a_launch(driver.session.launch_count + 1, driver.at))
+        case EngineFound() if launch is not None:
+            found = replace(a_launch(launch.number, driver.at), launch_id=LaunchId("found"), identity=an_identity(9))
+            return replace(stimulus, launch_id=launch.launch_id, launch=found)
         case QrProduced() if launch is not None:
             expires_at = None if stimulus.expires_at is None else driver.at + stimulus.expires_at
             produced_at = driver.at + stimulus.produced_at

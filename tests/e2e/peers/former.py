@@ -1,10 +1,10 @@
-"""A home as version 0.2 leaves it: its database, and engines that listen on ports."""
+"""A home as version 0.1 or 0.2 leaves it, and engines that listen on ports and were launched by another daemon."""
 
 import os
 import sqlite3
 import subprocess
 import sys
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import closing
 from pathlib import Path
 
@@ -20,6 +20,8 @@ _LOCKED = """
 import fcntl, os, sys
 lock = os.open(sys.argv[1], os.O_CREAT | os.O_RDWR)
 fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+os.truncate(lock, 0)
+os.write(lock, sys.argv[2].encode())
 os.dup2(lock, 9, inheritable=True)
 os.execv(sys.executable, [sys.executable, "-m", "openwa_manager.simulator"])
 """
@@ -41,7 +43,8 @@ def leave_running(home: Path, names: Sequence[str]) -> dict[str, int]:
 
 def _launch(connection: sqlite3.Connection, home: Path, name: str, port: int) -> int:
     launch_id, secret = os.urandom(16).hex(), os.urandom(16).hex()
-    pid = _spawn(home, name, {"PORT": str(port), "OPENWA_MANAGER_LAUNCH_ID": launch_id})
+    own = {"PORT": str(port), "OPENWA_MANAGER_LAUNCH_ID": launch_id}
+    pid = start_engine(home / "sessions" / name, home / "locks" / f"{name}.lock", own)
     identity = identity_of(pid)
     assert identity is not None
     connection.execute(
@@ -58,9 +61,11 @@ def _launch(connection: sqlite3.Connection, home: Path, name: str, port: int) ->
     return pid
 
 
-def _spawn(home: Path, name: str, own: dict[str, str]) -> int:
-    """Start a simulator as 0.2 starts it: with its session's lock, in its directory."""
-    directory, locks = home / "sessions" / name, home / "locks"
+def start_engine(directory: Path, lock: Path, own: Mapping[str, str], written: str = "") -> int:
+    """Start a simulator in a session's directory as a daemon of version 0.2 does: it holds this lock; return its PID.
+
+    `own` is added to its environment; `written` goes into the lock, as from version 0.3 on.
+    """
     (directory / "logs").mkdir(parents=True, exist_ok=True)
     environ = {
         "PATH": os.environ["PATH"],
@@ -72,7 +77,7 @@ def _spawn(home: Path, name: str, own: dict[str, str]) -> int:
     }
     with (directory / "logs" / "engine.log").open("ab") as log:
         process = subprocess.Popen(
-            [sys.executable, "-c", _LOCKED, str(locks / f"{name}.lock")],
+            [sys.executable, "-c", _LOCKED, str(lock), written],
             cwd=directory,
             env={**environ, **own, "PYTHONPATH": str(Path(__file__).parents[3])},
             stdin=subprocess.DEVNULL,

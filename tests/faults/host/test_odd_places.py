@@ -135,25 +135,24 @@ def test_an_emptied_database_forgets_no_live_engine(serve: Serve, names: tuple[s
     assert '"event": "database_lost"' in daemon.log
 
 
-def test_beside_a_live_engine_whose_lock_was_removed_none_is_started_until_it_is_ended(serve: Serve) -> None:
+def test_a_live_engine_whose_lock_was_removed_is_adopted_also_without_the_database(serve: Serve) -> None:
     daemon = serve(engine_env=SCANNED)
     daemon.create("acme")
     pid = daemon.until("acme", "connected").number("pid")
 
-    daemon.kill()
-    for file in (*daemon.home.glob("manager.db*"), *(daemon.home / "sessions" / ".locks").iterdir()):
-        file.unlink()
-    daemon.start()
-    refused = daemon.ask("POST", "/v1/sessions/acme/start?wait=0")
-    beside = engines_below(daemon.home)
-    os.kill(pid, signal.SIGKILL)
-    eventually(lambda: engines_below(daemon.home) == [])
-    daemon.ask("POST", "/v1/sessions/acme/start?wait=0")
-    daemon.until("acme", "connected")
+    for pattern in ("sessions/.locks/*", "manager.db*"):
+        daemon.kill()
+        for file in daemon.home.glob(pattern):
+            file.unlink()
+        daemon.start()
+        daemon.until("acme", "connected")
 
-    assert (refused.status, refused.body["code"]) == (409, "session_owned_elsewhere")
-    assert f"kill {pid}" in str(refused.body["detail"])
-    assert beside == [pid]
+        assert daemon.registry() == {"acme": pid}
+    assert engines_below(daemon.home) == [pid]
+    daemon.ask("POST", "/v1/sessions/acme/restart")
+    successor = eventually(lambda: found if (found := daemon.registry().get("acme")) != pid else None)
+    daemon.until("acme", "connected")
+    assert engines_below(daemon.home) == [successor]
 
 
 def test_two_homes_cannot_share_their_sessions(serve: Serve, tmp_path: Path) -> None:

@@ -255,7 +255,7 @@ async def test_a_program_that_cannot_be_confined_is_not_started(
     with pytest.raises(LaunchFailedError, match="gone"):
         await launcher.launch(replace(stage.python("tell(0)"), confinement=gone))
 
-    assert not launcher.is_locked(stage.session_id)
+    assert not launcher._locks.is_held(stage.session_id)
 
 
 async def test_the_daemon_itself_stays_as_it_was(

@@ -50,14 +50,14 @@ async def test_a_look_in_the_pause_before_a_restart_spares_the_restart_one(
     looked_ahead: DirectoryCheck, dependencies: Dependencies
 ) -> None:
     with engine_in(dependencies):
-        await looked_ahead.require_free_now()
+        await looked_ahead.find_own_now()
 
 
 async def test_a_look_counts_once(looked_ahead: DirectoryCheck, dependencies: Dependencies) -> None:
-    await looked_ahead.require_free_now()
+    await looked_ahead.find_own_now()
 
     with engine_in(dependencies), pytest.raises(OwnedElsewhereError):
-        await looked_ahead.require_free_now()
+        await looked_ahead.find_own_now()
 
 
 async def test_a_look_that_is_too_old_is_taken_again(looked_ahead: DirectoryCheck, dependencies: Dependencies) -> None:
@@ -66,4 +66,4 @@ async def test_a_look_that_is_too_old_is_taken_again(looked_ahead: DirectoryChec
     await clock.advance(0.6)
 
     with engine_in(dependencies), pytest.raises(OwnedElsewhereError):
-        await looked_ahead.require_free_now()
+        await looked_ahead.find_own_now()
