@@ -14,6 +14,7 @@ from openwa_manager.domain.session.session import (
     INTAKE_NAME_VARIABLE,
     INTAKE_VARIABLE,
     LAUNCH_ID_VARIABLE,
+    SECRET_VARIABLE,
     SOCKET_VARIABLE,
     Launch,
     Session,
@@ -164,7 +165,7 @@ class EngineContext:
         asked = {name: value for name, value in session.spec.env.items() if accepts(name)}
         own: dict[str, str] = {LAUNCH_ID_VARIABLE: launch.launch_id}
         if launch.socket is not None:
-            own[SOCKET_VARIABLE] = str(launch.socket)
+            own |= {SOCKET_VARIABLE: str(launch.socket), SECRET_VARIABLE: launch.secret}
         own |= self._intake_env(launch)
         hosts = (*_LOOPBACK, self.intake_host(launch))
         return _sparing({**kept, **recipe, **admin, **asked, **own}, hosts)

@@ -17,6 +17,8 @@ LaunchId = NewType("LaunchId", str)
 LAUNCH_ID_VARIABLE = "OPENWA_MANAGER_LAUNCH_ID"
 #: The variable that names the unix socket on which an engine listens.
 SOCKET_VARIABLE = "OPENWA_MANAGER_SOCKET"
+#: The variable with the secret of a launch, by which a daemon without its record finds how the engine speaks to us.
+SECRET_VARIABLE = "OPENWA_MANAGER_SECRET"  # noqa: S105 its name
 #: The variables that name our intake to an engine, and say at which address and port that name is found.
 INTAKE_NAME_VARIABLE, INTAKE_VARIABLE = "OPENWA_MANAGER_INTAKE_NAME", "OPENWA_MANAGER_INTAKE"
 

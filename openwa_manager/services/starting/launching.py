@@ -2,7 +2,7 @@
 
 import asyncio
 import secrets
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import replace
 from pathlib import Path
 
@@ -10,7 +10,7 @@ from openwa_manager.domain.errors import EngineDataLostError, LaunchFailedError,
 from openwa_manager.domain.ports import FoundEngine, KeepsCredentials, KeepsData, LaunchPlan, ProvesKey, Tell
 from openwa_manager.domain.session.link import is_paired
 from openwa_manager.domain.session.reasons import DataLoss, DataLost, ReasonCode
-from openwa_manager.domain.session.session import SOCKET_VARIABLE, Launch, Session
+from openwa_manager.domain.session.session import SECRET_VARIABLE, SOCKET_VARIABLE, Launch, Session
 from openwa_manager.domain.session.stimuli import CredentialsRestored, EngineFound, Launched
 from openwa_manager.engines.registry import name_of
 from openwa_manager.processes.reading.occupants import owner_of
@@ -101,12 +101,17 @@ def launch_of(engine: FoundEngine, number: int, at: float) -> Launch:
         launch_id=engine.launch_id,
         number=number,
         port=_port_of(environment.get("PORT", "")),
-        secret=environment.get("WEBHOOK_SECRET") or secrets.token_urlsafe(32),
+        secret=_secret_in(environment) or secrets.token_urlsafe(32),
         cause=ReasonCode.ADOPTED,
         launched_at=at,
         socket=socket if is_socket_of(socket, engine.launch_id) else None,  # an engine may name a neighbour's
         identity=engine.identity,
     )
+
+
+def _secret_in(environment: Mapping[str, str]) -> str | None:
+    """Return the secret of a launch; a `command` is told it under a name of its own, and 0.2 told OpenWA nothing."""
+    return environment.get(SECRET_VARIABLE) or environment.get("WEBHOOK_SECRET")
 
 
 def _port_of(text: str) -> int:
