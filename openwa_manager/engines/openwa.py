@@ -27,7 +27,8 @@ from openwa_manager.engines.program import LOOPBACK_SHIM, NodeProgram, Program, 
 from openwa_manager.engines.recipe import EngineValues, Recipe
 from openwa_manager.engines.variables import OPENWA_OF_SESSIONS, is_any_of
 from openwa_manager.host.foreign.engine_files import EngineFiles
-from openwa_manager.host.foreign.opening import identity_of
+from openwa_manager.host.foreign.opening import identity_of, plain_status_of
+from openwa_manager.host.foreign.wholeness import is_cut
 
 #: The first tries come quickly: a simulator is up after 0.1 s, OpenWA after 2 s.
 _EAGER_S, _EAGER_PAUSE_S, _PAUSE_S = 1.0, 0.04, 0.2
@@ -274,7 +275,8 @@ class OpenwaEngine(CredentialKeeper):
 
     async def inspect_data(self, session: Session, directory: Path) -> DataState:
         """Return which `data/` and which databases are in the session's directory now."""
-        look = partial(_data_state, of_session(directory).child("data"), self._setup.databases)
+        data, is_live = of_session(directory).child("data"), session.pid is not None
+        look = partial(_data_state, data, self._setup.databases, is_live=is_live)
         return await self._files.run(session.session_id, look)
 
     async def release(self, session: Session, launch: Launch) -> None:
@@ -330,9 +332,13 @@ async def _shown_image(client: EngineClient, inner_id: str) -> bytes | None:
     return mapping.image_of(shown.code) if shown is not None and shown.status == "qr_ready" else None
 
 
-def _data_state(data: ForeignPath, names: Sequence[str]) -> DataState:
-    found = ((name, identity_of(data.child(name))) for name in names)
-    return DataState(directory=identity_of(data), databases={name: file for name, file in found if file is not None})
+def _data_state(data: ForeignPath, names: Sequence[str], *, is_live: bool) -> DataState:
+    there = [name for name in names if plain_status_of(data.child(name)) is not None]
+    found = {name: identity_of(data.child(name)) for name in names}
+    whole = {name: file for name, file in found.items() if file and not is_cut(data.child(name), is_live=is_live)}
+    return DataState(
+        directory=identity_of(data), databases=whole, damaged=tuple(name for name in there if name not in whole)
+    )
 
 
 def _build(values: EngineValues) -> OpenwaEngine:

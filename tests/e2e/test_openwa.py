@@ -212,8 +212,15 @@ def empty_database(data: Path) -> None:
         os.truncate(database, 0)
 
 
+def cut_database(data: Path) -> None:
+    for database in data.glob("openwa.*"):
+        size_bytes = database.stat().st_size
+        if size_bytes:
+            os.truncate(database, size_bytes // 2)
+
+
 @in_both_worlds
-@pytest.mark.parametrize("lose", [lose_directory, empty_database])
+@pytest.mark.parametrize("lose", [lose_directory, empty_database, cut_database])
 def test_an_engine_that_lost_its_data_fails_and_shows_no_new_code(
     serve: Serve, phones: Phones, upstream: Upstream, lose: Callable[[Path], None]
 ) -> None:

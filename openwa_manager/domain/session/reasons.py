@@ -76,7 +76,7 @@ class DataLoss(StrEnum):
 
     DIRECTORY_REMOVED = "the engine's data directory is gone"
     DIRECTORY_REPLACED = "the engine's data directory is another one than it was started with"
-    DATABASE_LOST = "a database of the engine is empty, gone, or another one than it was started with"
+    DATABASE_LOST = "a database of the engine is empty, cut, gone, or another one than it was started with"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -114,11 +114,13 @@ class Identity:
 class DataState:
     """Which files an engine works on, as seen at one look: each is known by its device and inode.
 
-    `directory` None means that there is none. `databases` by name; one that is missing or empty is left out.
+    `directory` None means that there is none. `databases` by name; one that is missing, empty or cut is left out, and
+    `damaged` names those that are there but empty or cut.
     """
 
     directory: str | None
     databases: Mapping[str, str] = field(default_factory=dict)
+    damaged: tuple[str, ...] = ()
 
     def loss_since(self, earlier: "DataState") -> DataLoss | None:
         """Return what was lost since an earlier look; None: nothing. What was not there then cannot be lost."""

@@ -7,12 +7,15 @@ import structlog
 
 from openwa_manager.domain.errors import FilesStuckError
 from openwa_manager.domain.ports import Clock, KeepsData
-from openwa_manager.domain.session.session import LaunchId, SessionId
+from openwa_manager.domain.session.reasons import DataLoss
+from openwa_manager.domain.session.session import DataState, Launch, LaunchId, Session, SessionId
 from openwa_manager.domain.session.stimuli import DataInspected
 from openwa_manager.services.sessions.engine_inbox import RunningEngine
 
 _log = structlog.get_logger()
 
+#: So long after a look at which a database seemed to be lost the next one is taken.
+_AGAIN_S = 1.0
 #: So long after its last send a session's next one is preceded by a look.
 _SILENCE_S = 60.0
 
@@ -70,7 +73,7 @@ class DataInspector:
         if not isinstance(running.engine, KeepsData):
             return True
         try:
-            data = await running.engine.inspect_data(session, self._directory(session.session_id))
+            data = await self._look(running.engine, session, launch)
         except (FilesStuckError, OSError) as error:  # of what cannot be seen nothing is known to be lost
             _log.warning("engine_data_not_inspected", session_id=session.session_id, error=str(error))
             return True
@@ -78,3 +81,12 @@ class DataInspector:
             return True
         running.tell(DataInspected(launch_id=launch.launch_id, data=data))
         return launch.data is None or data.loss_since(launch.data) is None
+
+    async def _look(self, engine: KeepsData, session: Session, launch: Launch) -> DataState:
+        """Return what there is; a database that seems to be lost is looked at twice, for it may be growing just now."""
+        directory = self._directory(session.session_id)
+        data = await engine.inspect_data(session, directory)
+        if launch.data is None or data.loss_since(launch.data) is not DataLoss.DATABASE_LOST:
+            return data
+        await self._clock.sleep_until(self._clock.now().boot_s + _AGAIN_S)
+        return await engine.inspect_data(session, directory)

@@ -89,8 +89,10 @@ class Launching:
 
     async def _require_data(self, engine: KeepsData, directory: Path) -> None:
         """Let nobody find a new code by surprise, where an account was linked when the engine ran last."""
-        if (await engine.inspect_data(self._current(), directory)).directory is None:
-            raise EngineDataLostError(DataLost(loss=DataLoss.DIRECTORY_REMOVED).sentence)
+        data = await engine.inspect_data(self._current(), directory)
+        if data.directory is None or data.damaged:
+            loss = DataLoss.DIRECTORY_REMOVED if data.directory is None else DataLoss.DATABASE_LOST
+            raise EngineDataLostError(DataLost(loss=loss).sentence)
 
 
 def launch_of(engine: FoundEngine, number: int, at: float) -> Launch:

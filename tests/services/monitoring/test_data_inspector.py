@@ -1,3 +1,4 @@
+import asyncio
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
@@ -27,7 +28,7 @@ from tests.fakes.clock import FakeClock
 PERIOD_S, SILENCE_S = 52.5, 60.0
 NAME = SessionId("acme")
 WHOLE = DataState(directory="1:10", databases={"openwa.sqlite": "1:12"})
-GONE = DataState(directory=None)
+GONE, EMPTIED = DataState(directory=None), DataState(directory="1:10", damaged=("openwa.sqlite",))
 LAUNCH = Launch(
     launch_id=LaunchId("l"),
     number=1,
@@ -134,6 +135,21 @@ async def test_a_probe_that_failed_is_followed_by_a_look(inspected: Inspected) -
     await inspected.probes(2, was_answered=False)
 
     assert len(inspected.looks) == 3
+
+
+@pytest.mark.parametrize("second", [WHOLE, EMPTIED])
+async def test_a_database_that_seems_to_be_lost_is_looked_at_twice(inspected: Inspected, second: DataState) -> None:
+    assert isinstance(inspected.engine, FilingEngine)
+    inspected.engine.data = EMPTIED
+    async with asyncio.TaskGroup() as tasks:
+        tasks.create_task(inspected.inspector.after_probe(inspected.running, was_answered=False))
+        await inspected.clock.until_sleeping()
+        assert (inspected.looks, inspected.told) == ([Path("/s/acme")], [])
+        inspected.engine.data = second
+        await inspected.clock.advance(1.0)
+
+    told = [] if second == WHOLE else [DataInspected(launch_id=LAUNCH.launch_id, data=EMPTIED)]
+    assert (len(inspected.looks), inspected.told) == (2, told)
 
 
 async def test_another_launch_is_looked_at_anew(inspected: Inspected) -> None:
