@@ -74,7 +74,7 @@ from openwa_manager.services.upkeep.engine_logs import EngineLogs
 from openwa_manager.services.upkeep.housekeeping import Housekeeping
 from openwa_manager.services.upkeep.service_notifier import ServiceNotifier
 from openwa_manager.store.database import Database
-from openwa_manager.store.delivery.user_webhooks import deleted_webhook_ids
+from openwa_manager.store.delivery.kept_changes import StoredChanges
 from openwa_manager.watcher.qr import QrWatcher
 from openwa_manager.webhooks.address import AddressGuard
 from openwa_manager.webhooks.sender import Sender
@@ -241,7 +241,7 @@ def _build_engines(basis: _Basis) -> Mapping[str, Engine]:
         engine_env=settings.engine_env,
         logs_root=settings.logs_path,
         isolation=isolation_rules(settings, system_support()),
-        deleted_webhooks=lambda each: basis.database.read(partial(deleted_webhook_ids, session_id=each)),
+        changes=StoredChanges(basis.database),
     )
     values = EngineValues(
         clock=basis.clock,

@@ -2,11 +2,14 @@
 
 import hmac
 import re
-from collections.abc import Awaitable, Callable, Collection, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Protocol
 from urllib.parse import urlsplit
 
+from openwa_manager.domain.delivery.events import Json
+from openwa_manager.domain.delivery.user_webhooks import KeptChanges, UserWebhook
 from openwa_manager.domain.foreign_path import ForeignPath
 from openwa_manager.domain.isolation import Confinement, IsolationRules, LaunchFacts, Needs, confinement_of
 from openwa_manager.domain.ports import ListenerProof
@@ -83,10 +86,44 @@ def intake_name(launch: Launch) -> str | None:
     return f"{hmac.digest(launch.secret.encode(), _NAME_LABEL, 'sha256').hex()[:32]}.{_NAME_DOMAIN}"
 
 
-async def none_deleted(session_id: SessionId) -> Collection[str]:
-    """Tell that no webhook of the session was deleted while no engine ran."""
-    del session_id
-    return ()
+class Changes(Protocol):
+    """What callers changed of sessions while no engine ran."""
+
+    async def load(self, session_id: SessionId) -> KeptChanges:
+        """Return what a session's engine is to be told."""
+        ...
+
+    async def webhooks(self, session_id: SessionId) -> Sequence[UserWebhook]:
+        """Return all webhooks that are known of a session."""
+        ...
+
+    async def save_webhooks(self, webhooks: Iterable[UserWebhook]) -> None:
+        """Record webhooks as the engine has them now."""
+        ...
+
+    async def save_config(self, session_id: SessionId, whole: Json) -> None:
+        """Record the configuration as the engine has it now; nothing is pending."""
+        ...
+
+
+class NoChanges:
+    """Implements `Changes` where nothing is ever kept."""
+
+    async def load(self, session_id: SessionId) -> KeptChanges:
+        """Return nothing."""
+        del session_id
+        return KeptChanges()
+
+    async def webhooks(self, session_id: SessionId) -> Sequence[UserWebhook]:
+        """Return none."""
+        del session_id
+        return ()
+
+    async def save_webhooks(self, webhooks: Iterable[UserWebhook]) -> None:
+        """Keep nothing."""
+
+    async def save_config(self, session_id: SessionId, whole: Json) -> None:
+        """Keep nothing."""
 
 
 def _sparing(env: dict[str, str], own: tuple[str, ...]) -> dict[str, str]:
@@ -102,10 +139,10 @@ def _sparing(env: dict[str, str], own: tuple[str, ...]) -> dict[str, str]:
 class EngineContext:
     """What all engines of this daemon have in common.
 
-    `deleted_webhooks` tells which of a session's webhooks, by the engine's ids, were deleted while no engine ran.
-    `environ` is the daemon's own environment, `engine_env` what the admin adds to every engine's. `intake_url` is
-    where engines post, without a path. `proof` tells who listens where an engine should. `logs_root` None means the log
-    lies in the session's directory. `isolation` says which engines are kept apart.
+    `changes` are what callers changed while no engine ran. `environ` is the daemon's own environment, `engine_env`
+    what the admin adds to every engine's. `intake_url` is where engines post, without a path. `proof` tells who
+    listens where an engine should. `logs_root` None means the log lies in the session's directory. `isolation` says
+    which engines are kept apart.
     """
 
     environ: Mapping[str, str] = field(repr=False)
@@ -113,7 +150,7 @@ class EngineContext:
     proof: ListenerProof = field(repr=False)
     engine_env: Mapping[str, str] = field(default_factory=dict, repr=False)
     logs_root: Path | None = None
-    deleted_webhooks: Callable[[SessionId], Awaitable[Collection[str]]] = none_deleted
+    changes: Changes = field(default_factory=NoChanges)
     isolation: IsolationRules = field(default_factory=IsolationRules)
 
     def intake_host(self, launch: Launch) -> str:

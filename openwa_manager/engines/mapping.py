@@ -74,10 +74,15 @@ class InnerSession(BaseModel):
 class InnerWebhook(BaseModel):
     """A webhook registered with OpenWA; it never tells the secret."""
 
-    model_config = ConfigDict(extra="ignore")
+    model_config = ConfigDict(extra="allow")
 
     id: Annotated[str, Field(pattern=r"^[A-Za-z0-9_-]{1,64}$")]
     url: Annotated[str, Field(max_length=_URL_MAX)]
+
+    @property
+    def record(self) -> Mapping[str, Json]:
+        """Return all that OpenWA shows of it."""
+        return {"id": self.id, "url": self.url, **(self.model_extra or {})}
 
 
 class MissedPost(BaseModel):

@@ -2,7 +2,7 @@
 
 import asyncio
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from functools import partial
 from pathlib import Path
 from types import TracebackType
@@ -21,7 +21,7 @@ from openwa_manager.engines.environment import EngineContext
 from openwa_manager.engines.http import inner_sessions
 from openwa_manager.engines.http.client import EngineClient, NotOurEngineError
 from openwa_manager.engines.http.forwarding import Forwarder
-from openwa_manager.engines.posting import missed_posts
+from openwa_manager.engines.posting import kept_changes, missed_posts
 from openwa_manager.engines.posting.webhooks import set_up_webhooks
 from openwa_manager.engines.program import LOOPBACK_SHIM, NodeProgram, Program, runs_openwa
 from openwa_manager.engines.recipe import EngineValues, Recipe
@@ -101,6 +101,7 @@ class _Clients:
     forwarder: Forwarder
     shown_sha256: str = ""
     shown_boot_s: float = 0.0
+    telling: asyncio.Lock = field(default_factory=asyncio.Lock)
 
     async def close(self) -> None:
         await self.engine.close()
@@ -122,6 +123,7 @@ class OpenwaEngine(CredentialKeeper):
     def __init__(self, setup: OpenwaSetup, clock: Clock, files: EngineFiles) -> None:
         super().__init__(files)
         self._setup = setup
+        self.context = setup.engine_context
         self.accepts_env: Callable[[str], bool] = partial(is_any_of, patterns=setup.session_env)
         self._clock = clock
         self._clients: dict[SessionId, _Clients] = {}
@@ -150,7 +152,7 @@ class OpenwaEngine(CredentialKeeper):
         Raises:
             LaunchFailedError: node or the OpenWA build is missing or too old; the message says what to do.
         """
-        context = self._setup.engine_context
+        context = self.context
         log_path = context.log_path(session.session_id, directory)
         argv = await self._setup.program.argv()
         name = mapping.inner_name(session.session_id)
@@ -184,7 +186,7 @@ class OpenwaEngine(CredentialKeeper):
             "PORT": str(launch.port),
             "API_MASTER_KEY": session.engine_key,
             "ENGINE_TYPE": self._setup.engine_type,
-            "SSRF_ALLOWED_HOSTS": self._setup.engine_context.intake_host(launch),
+            "SSRF_ALLOWED_HOSTS": self.context.intake_host(launch),
         }
         tmp = str(directory / "tmp")
         if self._setup.engine_type != _CHROMIUM or len(tmp.encode()) <= _TMPDIR_MAX_BYTES:
@@ -203,7 +205,8 @@ class OpenwaEngine(CredentialKeeper):
         client = clients.engine
         await self._until_ready(client)
         row = await inner_sessions.find_or_create(client, session)
-        await set_up_webhooks(client, row.id, session, launch, self._setup.engine_context)
+        async with clients.telling:
+            await set_up_webhooks(client, row.id, session, launch, self.context)
         async with asyncio.TaskGroup() as tasks:
             starting = tasks.create_task(inner_sessions.start(client, row))
             await asyncio.wait({starting}, timeout=_START_PATIENCE_S)
@@ -224,7 +227,7 @@ class OpenwaEngine(CredentialKeeper):
 
     async def takes_key(self, session: Session, launch: Launch) -> bool:
         """Tell whether the engine of this launch takes the session's key, or says nothing yet."""
-        proof = self._setup.engine_context.proof
+        proof = self.context.proof
         client = EngineClient(launch, session.engine_key, self._setup.answer_timeout_s, proof)
         try:
             await client.sessions()
@@ -293,7 +296,7 @@ class OpenwaEngine(CredentialKeeper):
         old = self._clients.get(session.session_id)
         if old is not None and old.launch_id == launch.launch_id:
             return old
-        proof = self._setup.engine_context.proof
+        proof = self.context.proof
         clients = self._clients[session.session_id] = _Clients(
             launch_id=launch.launch_id,
             engine=EngineClient(launch, session.engine_key, self._setup.answer_timeout_s, proof),
@@ -309,15 +312,17 @@ class OpenwaEngine(CredentialKeeper):
             now_s = self._clock.now().boot_s
             await self._clock.sleep_until(now_s + (_EAGER_PAUSE_S if now_s - began_s < _EAGER_S else _PAUSE_S))
 
-    def relay_url(self, session: Session, token: str) -> str:
-        """Return where the session's engine posts what one of its users wants.
+    async def tell_changes(self, session: Session, launch: Launch) -> None:
+        """Tell this launch what callers changed while no engine ran.
 
         Raises:
-            EngineError: there is no engine.
+            EngineError: it does not answer.
         """
-        if session.launch is None:
-            raise EngineError("its engine has ended")
-        return self._setup.engine_context.relay_url(session.session_id, session.launch, token)
+        clients = await self._clients_of(session, launch)
+        async with clients.telling:  # two at once would make each webhook twice
+            inner_id = await inner_sessions.inner_id(clients.engine, session)
+            theirs = await kept_changes.theirs_at(clients.engine, inner_id, session.session_id)
+            await kept_changes.tell(clients.engine, inner_id, session, launch, self.context, theirs)
 
     async def _read_link(self, clients: _Clients, inner_id: str) -> Sequence[Observation]:
         report = mapping.report_of(await clients.engine.session(inner_id), clients.launch_id)

@@ -69,6 +69,24 @@ EVENTS_OF_ALL = (
     "call.received",
 )
 
+#: All events that 0.23 or a later version knows, as far as we heard of them (docs/openwa.md, Webhooks, Versions).
+EVENTS = frozenset(
+    {
+        *EVENTS_OF_ALL,
+        "message.sent",
+        "message.failed",
+        "session.restriction",
+        "presence.update",
+        "group.join_request",
+        "call.accepted",
+        "call.rejected",
+        "call.missed",
+        "event.response",
+        "poll.vote",
+        "message.receipt",
+    }
+)
+
 #: How often an event is posted to us in all, and for how long at least: longer than a restart of ours takes.
 WEBHOOK_TRIES, _WEBHOOK_SPAN_MS = 5, 130_000
 

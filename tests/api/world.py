@@ -60,7 +60,7 @@ from openwa_manager.services.starting.dependencies import Dependencies
 from openwa_manager.services.starting.progress import Progress
 from openwa_manager.services.starting.start_gate import StartGate
 from openwa_manager.store.database import Database
-from openwa_manager.store.delivery.user_webhooks import deleted_webhook_ids
+from openwa_manager.store.delivery.kept_changes import StoredChanges
 from tests.api.delivery.channels import PACE, Channels, channels_of
 from tests.fakes.polling import until
 
@@ -311,7 +311,7 @@ def _engine(program: Program, intake_port: int, database: Database, silence_s: f
         intake_url=f"http://127.0.0.1:{intake_port}",
         proof=EngineListeners(),
         engine_env=QUICK,
-        deleted_webhooks=lambda each: database.read(partial(deleted_webhook_ids, session_id=each)),
+        changes=StoredChanges(database),
     )
     return OpenwaEngine(
         OpenwaSetup(

@@ -6,6 +6,7 @@ from functools import partial
 
 from openwa_manager.api.gateway.forwarding import Forwarding
 from openwa_manager.api.gateway.instance import InstanceRoutes, refuse_unknown
+from openwa_manager.api.gateway.kept.asking import ChangeTeller
 from openwa_manager.api.gateway.kept.copies import EngineCopies
 from openwa_manager.api.gateway.kept.webhooks import UserWebhooks
 from openwa_manager.api.gateway.routes import own_route
@@ -55,10 +56,12 @@ def gateway_routes(dependencies: GatewayDependencies) -> tuple[Route, ...]:
     sessions = dependencies.sessions
     finder = SessionFinder(sessions)
     turn = partial(dependencies.pacing.turn, within_s=dependencies.send_hold_s)
-    webhooks = UserWebhooks(dependencies.database, dependencies.sender.guard, dependencies.engines)
-    kept = (webhooks, EngineCopies(dependencies.database))
+    teller = ChangeTeller(sessions, dependencies.engines)
+    webhooks = UserWebhooks(dependencies.database, dependencies.sender.guard, teller, dependencies.now)
+    copies = EngineCopies(dependencies.database, teller)
+    kept = (webhooks, copies)
     forwarding = Forwarding(dependencies.inbox, finder, dependencies.engines, turn, dependencies.inspector, kept)
-    own = GatewaySessions(sessions, dependencies.requests, finder, forwarding, dependencies.usage, dependencies.kill)
+    own = GatewaySessions(dependencies.requests, finder, forwarding, copies, dependencies.usage, dependencies.kill)
     return (
         *InstanceRoutes(sessions, finder, dependencies.health, dependencies.version, dependencies.now).table(),
         *own.table(),

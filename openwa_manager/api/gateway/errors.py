@@ -7,6 +7,7 @@ from http import HTTPStatus
 import structlog
 from aiohttp import web
 from aiohttp.typedefs import Handler
+from pydantic import ValidationError
 
 from openwa_manager.api.admission.refusal_log import PATH_MAX
 from openwa_manager.api.errors import RETRY_AFTER_S, STATUS_OF, UnauthenticatedError
@@ -62,6 +63,18 @@ def incomplete(session: Session, what: str, code: str) -> GatewayError:
     """Return the refusal to call an ending complete."""
     reason = session.reason.detail if session.reason else "no reason known"
     return GatewayError(502, f"{what} ({reason}). Retry it.", code=code)
+
+
+def unacceptable(error: ValidationError) -> GatewayError:
+    """Return the refusal of a body, in the words of OpenWA's validation."""
+    faults = []
+    for each in error.errors(include_url=False, include_context=False, include_input=False):
+        if each["type"] == "json_invalid":
+            return GatewayError(400, each["msg"])
+        name = ".".join(map(str, each["loc"]))
+        is_unknown = each["type"] == "extra_forbidden"
+        faults.append(f"property {name} should not exist" if is_unknown else f"{name}: {each['msg']}")
+    return GatewayError(400, faults)
 
 
 def json_answer(status: int, body: Json, headers: Mapping[str, str] | None = None) -> web.Response:

@@ -14,7 +14,7 @@ from openwa_manager.api.errors import TooLargeError
 from openwa_manager.api.gateway import guide
 from openwa_manager.api.gateway.errors import GatewayError, not_active, not_connected
 from openwa_manager.api.gateway.forwarded import FORWARDED
-from openwa_manager.api.gateway.kept.asking import Ask
+from openwa_manager.api.gateway.kept.asking import Ask, JsonBytes
 from openwa_manager.api.gateway.relay import EngineAnswer, Names, headers_for_engine
 from openwa_manager.api.gateway.routes import SESSION_PREFIX, forwarded_route, own_route
 from openwa_manager.api.gateway.session_finder import SessionFinder
@@ -115,8 +115,8 @@ class Kept(Protocol):
         """Hand a call on to the engine, and remember what came of it; `path` is its words below the session."""
         ...
 
-    async def answer_stopped(self, request: web.Request, session: Session, path: tuple[str, ...]) -> web.Response:
-        """Answer from what is remembered."""
+    async def answer_stopped(self, request: web.Request, session: Session, path: tuple[str, ...]) -> web.StreamResponse:
+        """Answer from what is remembered, and keep what is to be changed."""
         ...
 
 
@@ -268,7 +268,7 @@ class Forwarding:
         forwarder = await self._engines[session.spec.engine].forwarder(session, launch)
         body = said.body if isinstance(said, guide.Translation) else said
         headers = headers_for_engine(request, body)
-        if isinstance(said, guide.Translation):
+        if isinstance(said, guide.Translation | JsonBytes):
             headers["Content-Type"] = "application/json"
         forwarded = ForwardedRequest(
             method=method or request.method, target=where.target(inner_id), headers=headers, body=body

@@ -12,7 +12,7 @@ class SessionFinder:
     """Finds sessions by either of their ids, and remembers what it found by the engine's."""
 
     def __init__(self, sessions: SessionDirectory) -> None:
-        self._sessions = sessions
+        self.sessions = sessions
         self._known: dict[str, SessionId] = {}
 
     def find(self, name: str) -> Session:
@@ -22,7 +22,7 @@ class SessionFinder:
             GatewayError: there is none.
         """
         try:
-            return self._sessions.get(name)
+            return self.sessions.get(name)
         except SessionNotFoundError:
             session = self._remembered(name) or self._search(name)
         if session is None:
@@ -33,9 +33,9 @@ class SessionFinder:
     def _remembered(self, name: str) -> Session | None:
         """Return the session that had this inner id when it was last asked for; None when it has it no longer."""
         with suppress(KeyError, SessionNotFoundError):
-            session = self._sessions.get(self._known.pop(name))
+            session = self.sessions.get(self._known.pop(name))
             return session if session.inner_id == name else None
         return None
 
     def _search(self, name: str) -> Session | None:
-        return next((each for each in self._sessions.list_sessions() if each.inner_id == name), None)
+        return next((each for each in self.sessions.list_sessions() if each.inner_id == name), None)

@@ -8,8 +8,17 @@ from aiohttp import web
 from pydantic import Field, StringConstraints, ValidationError
 
 from openwa_manager.api.bodies.forms import form_of
-from openwa_manager.api.gateway.errors import GatewayError, incomplete, json_answer, not_connected, not_started
+from openwa_manager.api.gateway.errors import (
+    GatewayError,
+    incomplete,
+    json_answer,
+    not_connected,
+    not_started,
+    unacceptable,
+)
 from openwa_manager.api.gateway.forwarding import Forwarding
+from openwa_manager.api.gateway.kept.copies import EngineCopies
+from openwa_manager.api.gateway.kept.fields import config_of
 from openwa_manager.api.gateway.routes import SESSION_PREFIX, own_route
 from openwa_manager.api.gateway.session_finder import SessionFinder
 from openwa_manager.api.gateway.session_records import (
@@ -24,10 +33,8 @@ from openwa_manager.api.requests import SESSION_ID_TEXT, Body, EmptyList, object
 from openwa_manager.api.routing import Route
 from openwa_manager.domain import foreign_json
 from openwa_manager.domain.access.roles import Role
-from openwa_manager.domain.delivery.events import Json
 from openwa_manager.domain.errors import EngineError, EngineUnableError, IllegalTransitionError, UnreadableJsonError
 from openwa_manager.domain.session.session import Desired, ProcessState, Session, SessionId, Usage
-from openwa_manager.services.sessions.directory import SessionDirectory
 from openwa_manager.services.sessions.new_session import NewSession
 from openwa_manager.services.sessions.requests import SessionRequests
 
@@ -63,14 +70,15 @@ class GatewaySessions:
 
     def __init__(
         self,
-        sessions: SessionDirectory,
         requests: SessionRequests,
         finder: SessionFinder,
         forwarding: Forwarding,
+        copies: EngineCopies,
         usage: Callable[[SessionId], Usage | None],
         kill: Callable[[SessionId], Awaitable[None]],
     ) -> None:
-        self._sessions = sessions
+        self._sessions = finder.sessions
+        self._copies = copies
         self._requests = requests
         self._finder = finder
         self._forwarding = forwarding
@@ -96,12 +104,14 @@ class GatewaySessions:
         )
 
     async def create(self, request: web.Request) -> web.Response:
-        """Make a stopped session; `config` is the engine's to keep: PATCH `…/config` sets it once the engine runs."""
+        """Make a stopped session; its engine is told `config` when it comes up."""
         arguments = await _read(request, CreateIn)
         wanted = NewSession(session_id=arguments.name, desired=Desired.STOPPED, proxy_url=arguments.proxy_url)
         session, is_new = await self._requests.create(wanted)
         if not is_new:
             raise GatewayError(409, f"Session with name '{arguments.name}' already exists")
+        if arguments.config:
+            await self._copies.keep_config(session.session_id, config_of(arguments.config))
         return json_answer(201, session_record(session))
 
     async def list_all(self, request: web.Request) -> web.Response:
@@ -234,11 +244,4 @@ async def _read(request: web.Request, arguments: type[B]) -> B:
     except UnreadableJsonError as error:
         raise GatewayError(400, str(error)) from error
     except ValidationError as error:
-        faults: list[Json] = []
-        for each in error.errors(include_url=False, include_context=False, include_input=False):
-            if each["type"] == "json_invalid":
-                raise GatewayError(400, each["msg"]) from error
-            name = ".".join(map(str, each["loc"]))
-            is_unknown = each["type"] == "extra_forbidden"
-            faults.append(f"property {name} should not exist" if is_unknown else f"{name}: {each['msg']}")
-        raise GatewayError(400, [str(fault) for fault in faults]) from error
+        raise unacceptable(error) from error

@@ -14,7 +14,9 @@ class UserWebhook:
     `token` is in the address the engine posts to. `webhook_id` is the engine's (None: it has not answered yet).
     `secret` signs our posts (None: they are unsigned). `relay_secret` signs the engine's posts to us; None means that
     the engine posts to `url` itself, as it did before we stood between. `record` is what callers are shown.
-    `is_deleted` means that the engine still has it, for it did not run when it was deleted.
+    `is_deleted` means that the engine still has it, for it did not run when it was deleted. `pending` are the fields
+    that were given while no engine ran and that the next one is to be told (None: nothing is); one that was made so is
+    known to callers by an id of ours, before and after.
     """
 
     token: str
@@ -25,3 +27,23 @@ class UserWebhook:
     relay_secret: str | None = field(default=None, repr=False)
     record: Mapping[str, Json] = field(default_factory=dict)
     is_deleted: bool = False
+    pending: Mapping[str, Json] | None = None
+
+    @property
+    def shown_id(self) -> str | None:
+        """Return the id callers know it by; None when it is not known to them."""
+        shown = self.record.get("id", self.webhook_id)
+        return None if shown is None else str(shown)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class KeptChanges:
+    """What callers changed of a session while no engine ran.
+
+    `webhooks` are those with something pending, oldest first; `deleted_ids` the engine's ids of those to be taken away;
+    `config` what of the configuration is to be changed (None: nothing).
+    """
+
+    webhooks: tuple[UserWebhook, ...] = ()
+    deleted_ids: frozenset[str] = frozenset()
+    config: Mapping[str, Json] | None = None

@@ -10,6 +10,7 @@ import aiohttp
 from pydantic import BaseModel, TypeAdapter
 
 from openwa_manager.domain import foreign_json
+from openwa_manager.domain.delivery.events import Json
 from openwa_manager.domain.errors import EngineError, EngineTimeoutError, EngineUnableError
 from openwa_manager.domain.ports import ListenerProof
 from openwa_manager.domain.session.session import Launch
@@ -29,7 +30,7 @@ _WEBHOOKS = TypeAdapter(list[InnerWebhook])
 _MISSED_POSTS = TypeAdapter(list[MissedPost])
 _SHOWN_QR = TypeAdapter(ShownQr)
 _PAIRING_CODE = TypeAdapter(PairingCode)
-Body = Mapping[str, str | int | bool | Sequence[str]]
+Body = Mapping[str, Json]
 
 
 class _Refusal(BaseModel):
@@ -155,13 +156,11 @@ class EngineClient:
         path = f"/api/sessions/{inner_id}/webhooks"
         if webhook_id is None:
             return await self._call("POST", path, body=body)
-        return await self._call("PUT", f"{path}/{webhook_id}", body={**body, "active": True})
+        return await self._call("PUT", f"{path}/{webhook_id}", body=body)
 
-    async def move_webhook(self, inner_id: str, webhook_id: str, url: str) -> None:
-        """Have a webhook posted to another address; one that is gone already is fine."""
-        answer = await self._call("PUT", f"/api/sessions/{inner_id}/webhooks/{webhook_id}", body={"url": url})
-        if answer.status != 404:
-            _require_success(answer)
+    async def configure(self, inner_id: str, changes: Body) -> Answer:
+        """Change the configuration of a session; return the answer, whatever it is."""
+        return await self._call("PATCH", f"/api/sessions/{inner_id}/config", body=changes)
 
     async def delete_webhook(self, inner_id: str, webhook_id: str) -> None:
         """Remove a webhook; one that is gone already is fine."""
@@ -171,7 +170,7 @@ class EngineClient:
 
     async def redrive(self, inner_id: str, ids: Sequence[str]) -> None:
         """Have these missed posts posted again, at most 500; one that fails again stays among the missed."""
-        body: Body = {"sessionId": inner_id, "ids": ids, "limit": len(ids)}
+        body: Body = {"sessionId": inner_id, "ids": [*ids], "limit": len(ids)}
         path = "/api/webhooks/delivery-failures/redrive"
         _require_success(await self._call("POST", path, body=body, timeout_s=SLOW_TIMEOUT_S))
 

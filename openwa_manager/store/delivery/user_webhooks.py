@@ -1,18 +1,20 @@
 """The webhooks that users keep at their sessions' engines, and what else is known of an engine that does not run."""
 
 import sqlite3
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 
 from openwa_manager.domain.delivery.events import Json
-from openwa_manager.domain.delivery.user_webhooks import UserWebhook
+from openwa_manager.domain.delivery.user_webhooks import KeptChanges, UserWebhook
 from openwa_manager.domain.session.session import SessionId
 from openwa_manager.store.columns import Row, json_object, query, text, to_json
 
 _SAVE = """
     INSERT INTO user_webhook VALUES (:token, :session_id, :webhook_id, :url, :secret, :relay_secret, :record,
-        :is_deleted)
+        :is_deleted, :pending)
     ON CONFLICT (token) DO UPDATE SET webhook_id = excluded.webhook_id, url = excluded.url, secret = excluded.secret,
-        relay_secret = excluded.relay_secret, record = excluded.record, is_deleted = excluded.is_deleted"""
+        relay_secret = excluded.relay_secret, record = excluded.record, is_deleted = excluded.is_deleted,
+        pending = excluded.pending"""
+_CONFIG = "config"
 
 
 def save_webhooks(connection: sqlite3.Connection, webhooks: Iterable[UserWebhook]) -> None:
@@ -42,16 +44,34 @@ def webhooks_of(connection: sqlite3.Connection, session_id: SessionId | None) ->
     return [_webhook_of(row) for row in rows]
 
 
-def deleted_webhook_ids(connection: sqlite3.Connection, session_id: SessionId) -> set[str]:
-    """Return the engine's ids of the webhooks that were deleted while it did not run."""
-    deleted = "SELECT webhook_id FROM user_webhook WHERE session_id = ? AND is_deleted"
-    return {webhook_id for (webhook_id,) in connection.execute(deleted, (session_id,))}
+def load_changes(connection: sqlite3.Connection, session_id: SessionId) -> KeptChanges:
+    """Return what was changed while the session's engine did not run."""
+    known = webhooks_of(connection, session_id)[::-1]
+    row = query(
+        connection, "SELECT pending FROM engine_copy WHERE session_id = ? AND name = ?", (session_id, _CONFIG)
+    ).fetchone()
+    return KeptChanges(
+        webhooks=tuple(each for each in known if each.pending is not None and not each.is_deleted),
+        deleted_ids=frozenset(each.webhook_id for each in known if each.is_deleted and each.webhook_id is not None),
+        config=None if row is None or row["pending"] is None else json_object(row["pending"]),
+    )
+
+
+def keep_config(
+    connection: sqlite3.Connection, session_id: SessionId, whole: Json, changes: Mapping[str, Json] | None
+) -> None:
+    """Record the configuration as it is shown, and what of it the engine is yet to be told (None: nothing)."""
+    save_copy(connection, session_id, _CONFIG, whole)
+    connection.execute(
+        "UPDATE engine_copy SET pending = ? WHERE session_id = ? AND name = ?",
+        (None if changes is None else to_json(dict(changes)), session_id, _CONFIG),
+    )
 
 
 def save_copy(connection: sqlite3.Connection, session_id: SessionId, name: str, body: Json) -> None:
     """Keep what an engine answered last under this name."""
     connection.execute(
-        "INSERT INTO engine_copy SELECT session_id, ?, ? FROM session WHERE session_id = ?"
+        "INSERT INTO engine_copy (session_id, name, body) SELECT session_id, ?, ? FROM session WHERE session_id = ?"
         " ON CONFLICT (session_id, name) DO UPDATE SET body = excluded.body",
         (name, to_json({"body": body}), session_id),
     )
@@ -75,6 +95,7 @@ def _row_of(webhook: UserWebhook) -> Row:
         "relay_secret": webhook.relay_secret,
         "record": to_json(dict(webhook.record)),
         "is_deleted": webhook.is_deleted,
+        "pending": None if webhook.pending is None else to_json(dict(webhook.pending)),
     }
 
 
@@ -88,4 +109,5 @@ def _webhook_of(row: sqlite3.Row) -> UserWebhook:
         relay_secret=row["relay_secret"],
         record=json_object(row["record"]),
         is_deleted=bool(row["is_deleted"]),
+        pending=None if row["pending"] is None else json_object(row["pending"]),
     )

@@ -4,8 +4,9 @@ from dataclasses import replace
 from openwa_manager.domain.delivery.user_webhooks import UserWebhook
 from openwa_manager.domain.session.session import SessionId
 from openwa_manager.store.delivery.user_webhooks import (
-    deleted_webhook_ids,
     find_webhook,
+    keep_config,
+    load_changes,
     load_copy,
     remove_webhooks,
     save_copy,
@@ -59,9 +60,9 @@ def test_what_was_deleted_while_no_engine_ran_is_told_apart(connection: sqlite3.
     kept = replace(WEBHOOK, token="t2", webhook_id="w2", is_deleted=False)
     save_webhooks(connection, [WEBHOOK, kept])
 
-    assert deleted_webhook_ids(connection, A) == {"w1"}
+    assert load_changes(connection, A).deleted_ids == {"w1"}
     remove_webhooks(connection, ["t1", "unknown"])
-    assert deleted_webhook_ids(connection, A) == set()
+    assert load_changes(connection, A).deleted_ids == set()
 
 
 def test_a_copy_is_the_last_one(connection: sqlite3.Connection) -> None:
@@ -83,3 +84,18 @@ def test_nothing_is_kept_for_a_session_that_is_gone(connection: sqlite3.Connecti
 
     assert webhooks_of(connection, None) == []
     assert load_copy(connection, A, "config") is None
+
+
+def test_what_an_engine_is_to_be_told_comes_back_oldest_first(connection: sqlite3.Connection) -> None:
+    add_session(connection, A)
+    waiting = [replace(WEBHOOK, token=f"t{number}", is_deleted=False, pending={"active": True}) for number in (1, 2)]
+    save_webhooks(connection, [*waiting, replace(WEBHOOK, token="t3", pending={})])
+    keep_config(connection, A, {"autoRejectCalls": True}, {"autoRejectCalls": True})
+
+    changes = load_changes(connection, A)
+    keep_config(connection, A, {"autoRejectCalls": False}, None)
+
+    assert [each.token for each in changes.webhooks] == ["t1", "t2"]
+    assert changes.config == {"autoRejectCalls": True}
+    assert load_changes(connection, A).config is None
+    assert load_copy(connection, A, "config") == {"autoRejectCalls": False}

@@ -9,7 +9,6 @@ from functools import partial
 from aiohttp import web
 
 from openwa_manager.api.errors import GoneError, UnauthenticatedError
-from openwa_manager.api.gateway.relay import Names
 from openwa_manager.api.routing import read_whole, session_id_in
 from openwa_manager.domain.delivery.user_webhooks import UserWebhook
 from openwa_manager.domain.errors import BacklogFullError
@@ -89,8 +88,8 @@ class WebhookRelay:
 
 def as_user_knows(body: bytes, session: Session, webhook: UserWebhook) -> bytes:
     """Return the post with the session's and the webhook's addresses as the user knows them."""
-    if session.inner_id is not None:
-        body = _names(session, session.inner_id).translate(body)
+    for engines, ours in _names(session, webhook).items():
+        body = body.replace(engines.encode(), ours.encode())
     address = rf"http://[^/\"]+/relay/{session.session_id}/{webhook.token}".encode()
     shown = json.dumps(webhook.url)[1:-1].encode()
     return re.sub(address, lambda _: shown, body) if webhook.token.encode() in body else body
@@ -99,12 +98,14 @@ def as_user_knows(body: bytes, session: Session, webhook: UserWebhook) -> bytes:
 def _headers(given: Mapping[str, str], session: Session, webhook: UserWebhook, body: bytes) -> dict[str, str]:
     """Return the engine's headers, its user's own among them, with the signature the user can check."""
     headers = {name: value for name, value in given.items() if name.lower() not in _NOT_PASSED_ON}
-    if session.inner_id is not None:
-        headers = {name: value.replace(session.inner_id, session.session_id) for name, value in headers.items()}
+    for engines, ours in _names(session, webhook).items():
+        headers = {name: value.replace(engines, ours) for name, value in headers.items()}
     if webhook.secret is not None:
         headers[_SIGNATURE] = plain_signature(webhook.secret, body)
     return headers
 
 
-def _names(session: Session, inner_id: str) -> Names:
-    return Names(inner_id.encode(), session.session_id.encode())
+def _names(session: Session, webhook: UserWebhook) -> dict[str, str]:
+    """Return what the engine calls session and webhook, and what callers do."""
+    pairs = ((session.inner_id, session.session_id), (webhook.webhook_id, webhook.shown_id))
+    return {engines: ours for engines, ours in pairs if engines is not None and ours is not None and engines != ours}

@@ -15,16 +15,24 @@ from urllib.parse import unquote
 from aiohttp import web
 from yarl import URL
 
-from openwa_manager.api.bodies.uploads import Payload
-from openwa_manager.api.gateway.errors import GatewayError, json_answer, not_active
-from openwa_manager.api.gateway.kept.asking import Ask, encoded, parsed
+from openwa_manager.api.bodies.uploads import Payload, payload_of
+from openwa_manager.api.gateway.errors import GatewayError, json_answer
+from openwa_manager.api.gateway.kept.asking import Ask, ChangeTeller, encoded, fields_of, parsed, require
+from openwa_manager.api.gateway.kept.fields import WebhookChange, WebhookIn, not_running
+from openwa_manager.api.gateway.kept.resting_webhooks import (
+    RestingWebhooks,
+    is_shown,
+    is_untold,
+    secret_of,
+    with_address,
+)
 from openwa_manager.api.gateway.relay import EngineAnswer
 from openwa_manager.domain.delivery.events import Json
 from openwa_manager.domain.delivery.user_webhooks import UserWebhook
 from openwa_manager.domain.errors import EngineError, InvalidInputError
 from openwa_manager.domain.session.session import Session, SessionId
+from openwa_manager.domain.times import iso8601
 from openwa_manager.engines.environment import is_own_webhook, relay_token
-from openwa_manager.engines.openwa import OpenwaEngine
 from openwa_manager.store.database import Connection, Database
 from openwa_manager.store.delivery.user_webhooks import remove_webhooks, save_webhooks, webhooks_of
 from openwa_manager.webhooks.address import AddressGuard
@@ -42,12 +50,13 @@ _SECRET_MIN, _SECRET_MAX = 16, 255
 
 
 class UserWebhooks:
-    """The calls about webhooks; ours is hidden. `engines` tell where they post for a user."""
+    """The calls about webhooks; ours is hidden. `now` is wall time."""
 
-    def __init__(self, database: Database, guard: AddressGuard, engines: Mapping[str, OpenwaEngine]) -> None:
+    def __init__(self, database: Database, guard: AddressGuard, teller: ChangeTeller, now: Callable[[], float]) -> None:
         self._database = database
         self._guard = guard
-        self._engines = engines
+        self._teller = teller
+        self._now = now
 
     @staticmethod
     def has(words: Sequence[str]) -> bool:
@@ -58,20 +67,23 @@ class UserWebhooks:
         """List the webhooks of all sessions, newest first."""
         known = await self._database.read(partial(webhooks_of, session_id=None))
         limit, offset = (_number(request, name) for name in ("limit", "offset"))
-        shown: list[Json] = [dict(each.record) for each in known if _is_shown(each)]
+        shown: list[Json] = [dict(each.record) for each in known if is_shown(each)]
         return json_answer(200, shown[offset : offset + min(limit or _PAGE_MAX, _PAGE_MAX)])
 
     async def forward(
         self, request: web.Request, session: Session, path: tuple[str, ...], body: Payload, ask: Ask
     ) -> web.StreamResponse:
         """Hand a call on; `path` is its words below the session."""
-        relay_url = partial(self._engines[session.spec.engine].relay_url, session)
-        calls = _EngineWebhooks(self._database, session.session_id, ask, relay_url)
+        session_id = session.session_id
+        calls = _EngineWebhooks(self._database, session_id, ask, partial(self._teller.relay_url, session))
+        untold = await self._untold(session)
+        if path[1:] and (kept := untold.get(unquote(path[1]))) is not None:
+            return await self._answer_kept(request, session, kept, path[2:], body)
         match _read_as(request.method), path[1:]:
             case "GET", ():
-                return await calls.list_all(is_page=bool(request.query_string))
+                return await calls.list_all([*untold.values()], is_page=bool(request.query_string))
             case "POST", ():
-                return await calls.create(await self._checked(body))
+                return await calls.create(await self._checked(body, request.content_type))
             case _, (hook_id, *_):
                 return await self._forward_one(request, path, body, calls, await calls.find(hook_id))
         return await calls.pass_on(request, path, body)
@@ -83,42 +95,73 @@ class UserWebhooks:
             case "GET", ():
                 return json_answer(200, dict(calls.shown(hook)))
             case "PUT", ():
-                return await calls.change(hook, await self._checked(body))
+                return await calls.change(hook, await self._checked(body, request.content_type))
             case "DELETE", ():
                 return await calls.remove(request, hook)
-        return await calls.pass_on(request, path, body)
+        return await calls.pass_on(request, (path[0], _id_of(hook), *path[2:]), body)
 
-    async def answer_stopped(self, request: web.Request, session: Session, path: tuple[str, ...]) -> web.Response:
-        """Answer from what is known, and take a webhook away.
+    async def answer_stopped(self, request: web.Request, session: Session, path: tuple[str, ...]) -> web.StreamResponse:
+        """Answer from what is known; a webhook that is made or changed is told to the engine when it comes up.
 
         Raises:
-            GatewayError: it is another change, or there is no such webhook.
+            GatewayError: OpenWA would refuse it, or there is no such webhook.
         """
-        session_id = session.session_id
-        known = await self._database.read(partial(webhooks_of, session_id=session_id))
-        shown = {each.webhook_id: each for each in known if _is_shown(each)}
-        match request.method, path[1:]:
-            case (("GET" | "HEAD"), ()):
-                return json_answer(200, [dict(each.record) for each in shown.values()])
-            case ("GET" | "HEAD" | "DELETE") as method, (hook_id,):
-                if (found := shown.get(unquote(hook_id))) is None:
+        known = await RestingWebhooks(self._database, session).load()
+        match _read_as(request.method), path[1:]:
+            case "GET", ():
+                return json_answer(200, [dict(each.record) for each in known])
+            case "POST", ():
+                fields = await self._checked(await payload_of(request), request.content_type)
+                require(fields, WebhookIn)
+                answer = await RestingWebhooks(self._database, session).create(fields, iso8601(self._now()))
+                await self._teller.tell(session.session_id)
+                return answer
+            case _, (hook_id, *rest):
+                found = next((each for each in known if each.shown_id == unquote(hook_id)), None)
+                if found is None:
                     raise _unknown(hook_id)
-                if method != "DELETE":
-                    return json_answer(200, dict(found.record))
-                await self._database.write(partial(save_webhooks, webhooks=[replace(found, is_deleted=True)]))
-                return web.Response(status=204)
-            case _:
-                raise not_active(session_id)
+                return await self._answer_kept(request, session, found, tuple(rest), None)
+        raise GatewayError(404, f"Cannot {request.method} {request.path}")
 
-    async def _checked(self, body: Payload) -> dict[str, Json]:
+    async def _answer_kept(
+        self, request: web.Request, session: Session, webhook: UserWebhook, rest: tuple[str, ...], body: Payload
+    ) -> web.StreamResponse:
+        """Answer a call about a webhook of which the engine does not know, or not all; `body` None is still to be read.
+
+        Raises:
+            GatewayError: only the engine could do it.
+        """
+        resting = RestingWebhooks(self._database, session)
+        match _read_as(request.method), rest:
+            case "GET", ():
+                return json_answer(200, dict(webhook.record))
+            case "PUT", ():
+                sent = await payload_of(request) if body is None else body
+                fields = await self._checked(sent, request.content_type)
+                require(fields, WebhookChange)
+                answer = await resting.change(webhook, fields, iso8601(self._now()))
+                await self._teller.tell(session.session_id)
+                return answer
+            case "DELETE", ():
+                gone = await resting.remove(webhook)
+                await self._teller.tell(session.session_id)
+                return gone
+        raise not_running("A webhook can be tested")
+
+    async def _untold(self, session: Session) -> dict[str, UserWebhook]:
+        """Return, by their ids, the webhooks that the engine still does not have, after telling it once more."""
+        resting = RestingWebhooks(self._database, session)
+        if any(each.pending is not None for each in await resting.load()):
+            await self._teller.tell(session.session_id)
+        return {str(each.shown_id): each for each in await resting.load() if is_untold(each)}
+
+    async def _checked(self, body: Payload, content_type: str) -> dict[str, Json]:
         """Return the body of a call that makes or changes a webhook.
 
         Raises:
             GatewayError: it is no object, or names an address we may not post to, or a secret OpenWA would not take.
         """
-        fields = parsed(body) if isinstance(body, bytes) else None
-        if not isinstance(fields, dict):
-            raise GatewayError(400, ["the body must be a JSON object"])
+        fields = fields_of(body, content_type)
         secret, url = fields.get("secret"), fields.get("url")
         if not (secret is None or (isinstance(secret, str) and len(secret) <= _SECRET_MAX)):
             raise GatewayError(400, [f"secret must be shorter than or equal to {_SECRET_MAX} characters"])
@@ -148,8 +191,11 @@ class _EngineWebhooks:
         self._relay_url = relay_url
         self._known: list[UserWebhook] = []
 
-    async def list_all(self, *, is_page: bool) -> web.Response:
-        """List them, and remember what the engine has; `is_page` means that the engine may have more."""
+    async def list_all(self, untold: Sequence[UserWebhook], *, is_page: bool) -> web.Response:
+        """List them, and remember what the engine has; `is_page` means that the engine may have more.
+
+        Those `untold` it refused to take: they are listed, for they can be changed and taken away, but are not active.
+        """
         async with await self._ask("GET", f"/{_WORD}", None) as answer:
             raw = await answer.read()
         hooks = parsed(raw)
@@ -162,7 +208,8 @@ class _EngineWebhooks:
         await self._end_deleted(found)
         theirs = [hook for hook in found if not self._match(hook).is_deleted]
         await self._remember(theirs, None if is_page else {_id_of(hook) for hook in found})
-        return answer.with_body(encoded([dict(self.shown(hook)) for hook in theirs]))
+        refused = [] if is_page else [{**each.record, "active": False} for each in untold]
+        return answer.with_body(encoded([*refused, *(dict(self.shown(hook)) for hook in theirs)]))
 
     async def create(self, fields: dict[str, Json]) -> web.Response:
         """Make one. It is recorded before the engine has it, so that its first post is known.
@@ -175,7 +222,7 @@ class _EngineWebhooks:
             token=secrets.token_hex(16),
             session_id=self._session_id,
             url=str(fields.get("url")),
-            secret=_secret_of(fields),
+            secret=secret_of(fields),
             relay_secret=secrets.token_urlsafe(32),
         )
         await self._save([made])
@@ -190,8 +237,8 @@ class _EngineWebhooks:
         await self._load()
         if len(self._known) < _PER_SESSION_MAX:
             return
-        await self._forget([each for each in self._known if each.webhook_id is None])  # the engine never took them
-        if sum(each.webhook_id is not None for each in self._known) >= _PER_SESSION_MAX:
+        await self._forget([each for each in self._known if each.shown_id is None])  # the engine never took them
+        if sum(each.shown_id is not None for each in self._known) >= _PER_SESSION_MAX:
             raise GatewayError(400, f"a session has at most {_PER_SESSION_MAX} webhooks")
 
     async def find(self, hook_id: str) -> Hook:
@@ -201,7 +248,9 @@ class _EngineWebhooks:
             GatewayError: there is none that a user may see.
         """
         await self._load()
-        async with await self._ask("GET", f"/{_WORD}/{hook_id}", None) as answer:
+        known = next((each for each in self._known if each.shown_id == unquote(hook_id)), None)
+        engines_id = known.webhook_id if known is not None and known.webhook_id is not None else hook_id
+        async with await self._ask("GET", f"/{_WORD}/{engines_id}", None) as answer:
             hook = parsed(await answer.read())
         if answer.status != 200 or not isinstance(hook, dict) or self._is_ours(hook) or self._match(hook).is_deleted:
             raise _unknown(hook_id)
@@ -209,16 +258,13 @@ class _EngineWebhooks:
 
     def shown(self, hook: Hook) -> Hook:
         """Return one as its user knows it."""
-        return {**hook, "url": self._match(hook).url}
+        known = self._match(hook)
+        return {**hook, "id": known.shown_id, "url": known.url}
 
     async def change(self, hook: Hook, fields: dict[str, Json]) -> web.Response:
         """Change one; what an engine posts itself, it goes on posting itself until it is made anew."""
         known = self._match(hook)
-        changed = known
-        if isinstance(fields.get("url"), str):
-            changed = replace(changed, url=str(fields["url"]))
-        if "secret" in fields:
-            changed = replace(changed, secret=_secret_of(fields))
+        changed = with_address(known, fields)
         answer, raw = await self._call("PUT", f"/{_WORD}/{_id_of(hook)}", self._with_ours(fields, changed))
         return await self._settle(answer, raw, changed, known)
 
@@ -243,9 +289,9 @@ class _EngineWebhooks:
             if before is None and answer.status < 500:
                 await self._forget([webhook])
             return answer.with_body(raw)
-        shown = {**hook, "url": webhook.url}
+        shown = {**hook, "id": webhook.shown_id or _id_of(hook), "url": webhook.url}
         _require_size(shown)
-        await self._save([replace(webhook, webhook_id=_id_of(hook), record=shown)])
+        await self._save([replace(webhook, webhook_id=_id_of(hook), record=shown, pending=None)])
         return answer.with_body(encoded(shown))
 
     async def _call(self, method: str, path: str, fields: Mapping[str, Json]) -> tuple[EngineAnswer, bytes]:
@@ -323,21 +369,12 @@ def _require_size(record: Hook) -> None:
         raise EngineError(f"the engine's record of a webhook is longer than {_RECORD_MAX_BYTES} bytes")
 
 
-def _is_shown(webhook: UserWebhook) -> bool:
-    return webhook.webhook_id is not None and not webhook.is_deleted
-
-
 def _is_gone(webhook: UserWebhook, ids: Collection[str]) -> bool:
     return webhook.webhook_id is not None and webhook.webhook_id not in ids
 
 
 def _id_of(hook: Hook) -> str:
     return str(hook.get("id"))
-
-
-def _secret_of(fields: Mapping[str, Json]) -> str | None:
-    secret = fields.get("secret")
-    return secret if isinstance(secret, str) and secret else None
 
 
 def _unknown(hook_id: str) -> GatewayError:

@@ -18,7 +18,6 @@ HOOKS = "/api/sessions/acme/webhooks"
 SECRET = "a-secret-of-the-user"
 #: An address for documentation, where nobody is (RFC 5737), which OpenWA's guard lets pass.
 ELSEWHERE = "http://192.0.2.1:9"
-NOT_ACTIVE = (400, "Session 'acme' is not active. Start the session first.")
 
 
 @pytest.fixture
@@ -158,12 +157,12 @@ async def test_a_stopped_session_shows_its_webhooks(world: World, receiver: Rece
 
     one = await world.call("GET", f"{HOOKS}/{hook['id']}")
     unknown = error(await world.call("GET", f"{HOOKS}/nothing"))
-    change = error(await world.call("PUT", f"{HOOKS}/{hook['id']}", {"active": False}))
+    test = await world.call("POST", f"{HOOKS}/{hook['id']}/test")
 
     assert await listed(world) == [hook]
     assert one.json == hook
     assert unknown == (404, "Webhook with id 'nothing' not found")
-    assert change == NOT_ACTIVE
+    assert (test.status, test.json["code"]) == (409, "SESSION_NOT_STARTED")
 
 
 async def test_a_webhook_deleted_while_no_engine_runs_stays_deleted(world: World, receiver: Receiver) -> None:
