@@ -69,7 +69,7 @@ class Client:
             if not _is_ours(answer) or len(text) > _ANSWER_MAX_BYTES:
                 raise self._stranger()
         try:
-            document = foreign_json.parse(text) if text else None
+            document = foreign_json.parse(text, max_values=None) if text else None
         except UnreadableJsonError as error:
             raise self._stranger() from error
         return document

@@ -57,7 +57,7 @@ class Follower:
             elif name == "retry":
                 self._retry_s = int(value) / 1000
             elif name == "data":
-                yield cast("Mapping[str, Json]", foreign_json.parse(value))
+                yield cast("Mapping[str, Json]", foreign_json.parse(value, max_values=None))
 
 
 def _lines(chunks: Iterable[bytes]) -> Iterator[bytes]:

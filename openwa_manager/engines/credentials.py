@@ -127,7 +127,7 @@ def _read(file: ForeignPath) -> bytes:
 
 def _is_whole(content: bytes) -> bool:
     try:
-        _Credentials.model_validate(foreign_json.parse(content))
+        _Credentials.model_validate(foreign_json.parse(content, max_values=None))
     except ValueError:
         return False
     return True

@@ -164,6 +164,6 @@ def webhook_delay_ms(version: Version | None) -> int:
 def _read(path: Path, shape: type[ModelT]) -> ModelT | None:
     try:
         with path.open("rb") as file:
-            return shape.model_validate(foreign_json.parse(file.read(_FILE_MAX_BYTES)))
+            return shape.model_validate(foreign_json.parse(file.read(_FILE_MAX_BYTES), max_values=None))
     except (OSError, ValueError):
         return None

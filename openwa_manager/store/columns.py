@@ -26,7 +26,7 @@ def to_json(value: Json) -> str:
 def json_object(stored: str) -> dict[str, Json]:
     """Return the object in a JSON column; of one that nobody can read, as versions before 0.3 took them, why not."""
     try:
-        value = foreign_json.parse(stored)
+        value = foreign_json.parse(stored, max_values=None)  # what was taken once is told
     except UnreadableJsonError as error:
         return {"unreadable": str(error)}
     return value if isinstance(value, dict) else {"unreadable": "it is no object"}

@@ -7,7 +7,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from openwa_manager.api.intake import BODY_MAX_BYTES, VALUES_MAX, parse_delivery
+from openwa_manager.api.intake import BODY_MAX_BYTES, parse_delivery
+from openwa_manager.domain.foreign_json import VALUES_MAX
 from openwa_manager.domain.session.session import Session
 from openwa_manager.services.delivery.backpressure import PostingRate
 from openwa_manager.webhooks.signing import is_signed
@@ -135,6 +136,13 @@ async def test_more_values_than_any_event_has_are_too_many(world: World) -> None
 
     assert [reply.status for reply in replies] == [200, 400]
     assert await received(world) == 1
+
+
+async def test_a_text_full_of_commas_is_one_value(world: World) -> None:
+    session = await linked(world)
+    body = json.dumps({"event": "message.received", "data": {"id": "M1", "body": "," * 60_000}}).encode()
+
+    assert (await world.post_event(session, body, key="k")).status == 200
 
 
 async def test_many_values_count_as_many_bytes(world: World) -> None:

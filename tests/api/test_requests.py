@@ -7,6 +7,7 @@ from pydantic.fields import FieldInfo
 from openwa_manager.api import requests
 from openwa_manager.api.gateway.sessions import CreateIn
 from openwa_manager.api.requests import Body, EndpointIn, SessionChange, SessionIn, object_text
+from openwa_manager.api.routing import BODY_VALUES_MAX
 from tests.api.world import World
 
 BODIES = [each for each in vars(requests).values() if isinstance(each, type) and issubclass(each, Body)] + [CreateIn]
@@ -52,6 +53,15 @@ def test_an_empty_list_is_an_empty_table() -> None:
 def test_any_other_list_is_none(raw: bytes) -> None:
     with pytest.raises(ValidationError):
         SessionIn.model_validate_json(raw)
+
+
+async def test_a_body_with_more_values_than_any_has_is_refused(world: World) -> None:
+    headers = {"X-API-Key": world.key, "Content-Type": "application/json"}
+    body = b'{"session_id": "a", "labels": {"x": [' + b"0," * BODY_VALUES_MAX + b"0]}}"
+    for path in ("/v1/sessions", "/api/sessions"):
+        async with world.client.post(path, data=body, headers=headers) as answer:
+            assert answer.status == 400
+            assert b"more than 5000 values" in await answer.read()
 
 
 async def test_a_byte_order_mark_before_a_body_is_passed_over(world: World) -> None:

@@ -1,4 +1,5 @@
 import json
+from collections.abc import Callable
 from contextlib import suppress
 from time import process_time
 
@@ -7,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from openwa_manager.domain.errors import UnreadableJsonError
-from openwa_manager.domain.foreign_json import DEPTH_MAX, make_safe, parse
+from openwa_manager.domain.foreign_json import DEPTH_MAX, VALUES_MAX, make_safe, parse
 
 values = st.recursive(
     st.none()
@@ -81,6 +82,24 @@ def test_what_is_too_large_is_refused_before_it_is_looked_at() -> None:
         parse(b"x" * 11, max_bytes=10)
 
 
+@pytest.mark.parametrize("read", [parse, make_safe])
+def test_more_values_than_anything_has_are_refused(read: Callable[[bytes], object]) -> None:
+    read(b"[" + b"0," * (VALUES_MAX - 1) + b"0]")
+
+    with pytest.raises(UnreadableJsonError, match="values"):
+        read(b"[" + b"0," * VALUES_MAX + b"0]")
+
+
+def test_as_many_values_as_one_likes_are_read_of_ones_own() -> None:
+    assert len(json.dumps(parse(b"[" + b"0," * VALUES_MAX + b"0]", max_values=None))) > VALUES_MAX
+
+
+def test_commas_and_brackets_in_strings_are_no_values() -> None:
+    text = json.dumps({"body": ",[{" * VALUES_MAX})
+
+    assert parse(text) == json.loads(make_safe(text))
+
+
 @pytest.mark.parametrize(
     "text",
     [
@@ -100,6 +119,6 @@ def test_no_text_takes_long(text: bytes) -> None:
     began_s = process_time()
 
     with suppress(UnreadableJsonError):
-        parse(text)
+        parse(text, max_values=None)
 
     assert process_time() - began_s < 3.0  # what is looked at again and again takes minutes

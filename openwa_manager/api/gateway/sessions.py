@@ -30,7 +30,7 @@ from openwa_manager.api.gateway.session_records import (
     sessions_overview,
 )
 from openwa_manager.api.requests import SESSION_ID_TEXT, Body, EmptyList, object_text
-from openwa_manager.api.routing import Route
+from openwa_manager.api.routing import BODY_VALUES_MAX, Route
 from openwa_manager.domain import foreign_json
 from openwa_manager.domain.access.roles import Role
 from openwa_manager.domain.errors import EngineError, EngineUnableError, IllegalTransitionError, UnreadableJsonError
@@ -240,7 +240,7 @@ async def _read(request: web.Request, arguments: type[B]) -> B:
     try:
         if form is not None:
             return arguments.model_validate(form)
-        return arguments.model_validate_json(foreign_json.make_safe(object_text(raw)))
+        return arguments.model_validate_json(foreign_json.make_safe(object_text(raw), max_values=BODY_VALUES_MAX))
     except UnreadableJsonError as error:
         raise GatewayError(400, str(error)) from error
     except ValidationError as error:
