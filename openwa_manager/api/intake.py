@@ -23,6 +23,7 @@ from openwa_manager.domain.delivery.events import EventClass, Json, class_of
 from openwa_manager.domain.errors import InvalidInputError, UnreadableJsonError
 from openwa_manager.domain.session.session import Launch
 from openwa_manager.services.delivery.backpressure import Backpressure
+from openwa_manager.services.delivery.large_posts import LARGE_BYTES
 from openwa_manager.services.sessions.directory import SessionDirectory
 from openwa_manager.services.sessions.engine_inbox import EngineDelivery, EngineInbox
 from openwa_manager.webhooks.signing import is_signed
@@ -84,7 +85,15 @@ class Intake:
         session_id = session_id_in(request)
         launch = self._current_launch(session_id, request.match_info["launch_id"])
         self._backpressure.count_event(session_id)
-        body = await read_whole(request, self._body_within_s)
+        if request.content_length is not None and request.content_length <= LARGE_BYTES:
+            return await self._take(request, launch, await read_whole(request, self._body_within_s))
+        async with self._backpressure.large_posts.room(session_id):
+            body = await read_whole(request, self._body_within_s)
+            async with self._backpressure.large_posts.turn():
+                return await self._take(request, launch, body)
+
+    async def _take(self, request: web.Request, launch: Launch, body: bytes) -> web.Response:
+        session_id = session_id_in(request)
         self._backpressure.count_bytes(session_id, len(body) + _BYTES_PER_VALUE * foreign_json.count_values(body))
         if not is_signed(body, launch.secret, request.headers.get("X-OpenWA-Signature", "")):
             raise UnauthenticatedError("the signature does not fit")

@@ -11,6 +11,7 @@ from openwa_manager.api.intake import BODY_MAX_BYTES, parse_delivery
 from openwa_manager.domain.foreign_json import VALUES_MAX
 from openwa_manager.domain.session.session import Session
 from openwa_manager.services.delivery.backpressure import PostingRate
+from openwa_manager.services.delivery.large_posts import LARGE_BYTES
 from openwa_manager.webhooks.signing import is_signed
 from tests.api.world import World, sign
 
@@ -143,6 +144,19 @@ async def test_a_text_full_of_commas_is_one_value(world: World) -> None:
     body = json.dumps({"event": "message.received", "data": {"id": "M1", "body": "," * 60_000}}).encode()
 
     assert (await world.post_event(session, body, key="k")).status == 200
+
+
+async def test_of_large_posts_of_one_engine_two_are_under_way(world: World) -> None:
+    session = await linked(world)
+    body = RECEIVED[:-2] + b', "x": "' + b"x" * LARGE_BYTES + b'"}}'
+    posts = world.channels.room.large_posts
+    async with posts.room(session.session_id), posts.room(session.session_id):
+        refused = await world.post_event(session, body, key="large")
+        small = await world.post_event(session, RECEIVED, key="small")
+
+    taken = await world.post_event(session, body, key="large")
+
+    assert [refused.status, small.status, taken.status] == [503, 200, 200]
 
 
 async def test_many_values_count_as_many_bytes(world: World) -> None:

@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 from openwa_manager.domain.errors import BacklogFullError
 from openwa_manager.domain.ports import Clock
 from openwa_manager.domain.session.session import SessionId
+from openwa_manager.services.delivery.large_posts import LargePosts
 from openwa_manager.store.database import Database
 from openwa_manager.store.delivery.backlog import Shares, read_shares
 
@@ -43,9 +44,13 @@ class Backpressure:
     database: Database
     clock: Clock
     rate: PostingRate = field(default_factory=PostingRate)
+    large_posts: LargePosts = field(init=False)
     _shares: Shares = field(default_factory=Shares)
     _good_until_boot_s: float = 0.0
     _allowances: dict[SessionId, _Allowance] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        self.large_posts = LargePosts(self.clock)
 
     async def require_room(self, session_id: SessionId) -> None:
         """Return if another event of this session may wait to be delivered.
