@@ -6,7 +6,7 @@
 # make test-openwa          what OpenWA does to its supervisor, on a real one (OPENWA_HOME, OPENWA_MOCK; README)
 # make docs                 draw the state tables of the code into docs/design.md
 # make bench [ARGS=…]       the measured promises, as a table; `ARGS=delivery` measures only those of that name
-# make soak [ARGS=…]        random faults on many simulators, or none (`--healthy`), then a verdict: `ARGS="--minutes 30"`
+# make soak [ARGS=…]        random faults on many simulators, none (`--healthy`) or attacks (`--hostile`), then a verdict: `ARGS="--minutes 30"`
 # make lock [ARGS=…]        write systemd/requirements.lock anew; `ARGS=--upgrade` with the newest releases that will do
 # make clean                remove what the others made
 

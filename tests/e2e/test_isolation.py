@@ -2,9 +2,6 @@
 
 import json
 import os
-import shutil
-import subprocess
-import sys
 import tempfile
 from collections.abc import Iterator, Sequence
 from pathlib import Path
@@ -14,10 +11,10 @@ import pytest
 from openwa_manager.domain.delivery.events import Json
 from openwa_manager.processes.confinement import landlock, seccomp
 from tests.e2e.peers.daemon import Daemon, eventually
+from tests.e2e.peers.other_user import becoming_other, give, python_of_others
 from tests.fakes.ports import free_ports
 
 HOSTILE = Path(__file__).parent / "peers" / "hostile_node.py"
-NOBODY = 65534
 
 pytestmark = pytest.mark.skipif(
     landlock.abi() < landlock.SCOPES_SINCE or not seccomp.is_known(os.uname().machine),
@@ -27,18 +24,15 @@ pytestmark = pytest.mark.skipif(
 
 def run_by() -> Sequence[str]:
     """Return what runs the daemon as a user that is not root; skip the test where that is impossible."""
-    if os.geteuid() != 0:
-        return ()
-    becoming = ("setpriv", f"--reuid={NOBODY}", f"--regid={NOBODY}", "--clear-groups")
-    argv = (*becoming, sys.executable, "-c", "import openwa_manager.daemon")
-    if shutil.which("setpriv") is None or subprocess.run(argv, capture_output=True, check=False, timeout=60).returncode:
+    becoming = becoming_other()
+    if becoming is None:
         pytest.skip("root, and another user cannot run this Python")
     return becoming
 
 
 def python() -> str:
     """Return a Python that the engine can run."""
-    found = sys.executable if os.geteuid() != 0 else shutil.which("python3", path="/usr/bin:/bin")
+    found = python_of_others()
     if found is None:
         pytest.skip("root, and there is no Python for others")
     return found
@@ -50,13 +44,6 @@ def place() -> Iterator[Path]:
     with tempfile.TemporaryDirectory(prefix="iso", dir="/tmp") as name:
         Path(name).chmod(0o755)
         yield Path(name)
-
-
-def give(path: Path) -> None:
-    """Hand a tree to the user who runs the daemon."""
-    if os.geteuid() == 0:
-        for each in (path, *path.rglob("*")):
-            os.chown(each, NOBODY, NOBODY)
 
 
 def hostile_daemon(place: Path, isolation: str) -> Daemon:

@@ -19,9 +19,9 @@ LIBC = ctypes.CDLL(None, use_errno=True)
 
 
 def others() -> list[int]:
-    """Return the other processes of our user."""
+    """Return the other processes of our user that lived when this one began; later ones may be its own."""
     pids = [int(path.name) for path in Path("/proc").iterdir() if path.name.isdecimal()]
-    return [pid for pid in pids if pid != os.getpid() and is_ours(pid)]
+    return [pid for pid in pids if pid != os.getpid() and is_ours(pid) and began(pid) <= began(os.getpid())]
 
 
 def is_ours(pid: int) -> bool:
@@ -30,6 +30,14 @@ def is_ours(pid: int) -> bool:
         return Path(f"/proc/{pid}").stat().st_uid == os.getuid()
     except OSError:
         return False
+
+
+def began(pid: int) -> int:
+    """Return when a process began, in clock ticks since the host did; long ago when it has ended."""
+    try:
+        return int(Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[19])
+    except OSError:
+        return 0
 
 
 def read(path: str) -> bytes:
@@ -128,8 +136,8 @@ def tries() -> dict[str, Callable[[], object]]:
     return found
 
 
-def main() -> None:
-    """Try everything, write down what worked, and stay."""
+def worked() -> tuple[list[str], list[str]]:
+    """Try everything; return what worked, and what was tried."""
     done: list[str] = []
     asked = tries()
     for name, attempt in asked.items():
@@ -138,14 +146,21 @@ def main() -> None:
         except (OSError, subprocess.SubprocessError, StopIteration):
             continue
         done.append(name)
+    return done, list(asked)
+
+
+def main() -> None:
+    """Try everything, write down what worked, and stay."""
+    done, tried = worked()
     part = Path("found.part")
-    part.write_text(json.dumps({"done": done, "tried": list(asked), "uid": os.getuid()}))
+    part.write_text(json.dumps({"done": done, "tried": tried, "uid": os.getuid()}))
     part.rename("found.json")
     while True:
         signal.pause()
 
 
-if "--version" in sys.argv:
-    print("v22.20.0")
-else:
-    main()
+if __name__ == "__main__":
+    if "--version" in sys.argv:
+        print("v22.20.0")
+    else:
+        main()
