@@ -265,6 +265,7 @@ def test_a_file_that_is_a_directory_is_refused(home: Path) -> None:
 @pytest.mark.parametrize("variable", ["OPENWA_MANAGER_UPSTREAM_SECRET_FILE", "WEBHOOK_SECRET_FILE"])
 def test_a_secret_may_lie_in_a_file(home: Path, variable: str) -> None:
     (home / "secret").write_text("whsec_c2VjcmV0\n")
+    (home / "secret").chmod(0o600)
 
     loaded = load({}, in_home(home, **{variable: str(home / "secret")}))
 
@@ -276,6 +277,7 @@ def test_a_secret_may_lie_in_a_file(home: Path, variable: str) -> None:
 def test_a_secrets_file_in_the_environment_beats_the_secret_in_the_file(home: Path) -> None:
     write_toml(home, 'upstream_secret = "weak"')
     (home / "secret").write_text("strong")
+    (home / "secret").chmod(0o600)
 
     secret = load({}, in_home(home, OPENWA_MANAGER_UPSTREAM_SECRET_FILE=str(home / "secret"))).settings.upstream_secret
 
@@ -312,8 +314,8 @@ def test_an_open_listener_is_accepted_behind_tls(
     home: Path, extra: dict[str, object], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.chdir(home)
-    (home / "cert.pem").touch()
-    (home / "key.pem").touch()
+    (home / "cert.pem").touch(0o600)
+    (home / "key.pem").touch(0o600)
 
     settings = load({"listen": "0.0.0.0:2790", **extra}, in_home(home)).settings
 
@@ -322,7 +324,7 @@ def test_an_open_listener_is_accepted_behind_tls(
 
 
 def test_half_of_a_tls_pair_is_refused(home: Path) -> None:
-    (home / "cert.pem").touch()
+    (home / "cert.pem").touch(0o600)
 
     assert "belong together" in refusal({"tls_cert": str(home / "cert.pem")}, in_home(home))
 

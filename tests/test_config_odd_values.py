@@ -1,5 +1,6 @@
 """Settings of odd users: with a byte order mark, with a password in a URL, without a home directory."""
 
+import os
 import pwd
 from pathlib import Path
 
@@ -7,7 +8,7 @@ import pytest
 
 from openwa_manager.config import load, masked
 from openwa_manager.domain.errors import ConfigError
-from tests.test_config import in_home
+from tests.test_config import in_home, refusal
 
 
 @pytest.fixture
@@ -17,11 +18,32 @@ def home(tmp_path: Path) -> Path:
 
 def test_a_byte_order_mark_before_a_secret_in_a_file_is_passed_over(home: Path) -> None:
     (home / "secret").write_bytes(b"\xef\xbb\xbflong-secret\r\n")
+    (home / "secret").chmod(0o600)
 
     secret = load({}, in_home(home, WEBHOOK_SECRET_FILE=str(home / "secret"))).settings.upstream_secret
 
     assert secret is not None
     assert secret.get_secret_value() == "long-secret"
+
+
+@pytest.mark.parametrize("kind", ["link", "pipe", "directory", "open"])
+def test_a_secrets_file_that_another_could_have_made_is_refused(home: Path, kind: str) -> None:
+    place = home / "secret"
+    match kind:
+        case "link":
+            (home / "target").write_text("strong")
+            place.symlink_to(home / "target")
+        case "pipe":
+            os.mkfifo(place)
+        case "directory":
+            place.mkdir()
+        case _:
+            place.write_text("strong")
+            place.chmod(0o666)
+
+    text = refusal({}, in_home(home, WEBHOOK_SECRET_FILE=str(place)))
+
+    assert text.startswith(f"WEBHOOK_SECRET_FILE: {place} ")
 
 
 def test_passwords_in_urls_are_shown_masked(home: Path) -> None:

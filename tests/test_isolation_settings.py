@@ -43,7 +43,7 @@ def test_no_path_that_holds_secrets_or_sessions_is_opened_to_engines(home: Path,
 
 def test_secrets_and_sessions_are_hidden_from_engines(home: Path) -> None:
     for name in ("cert.pem", "key.pem"):
-        (home / name).touch()
+        (home / name).touch(0o600)
     places = {"OPENWA_SESSIONS_PATH": "/srv/sessions", "OPENWA_LOGS_PATH": "/srv/logs"}
     tls = {"tls_cert": str(home / "cert.pem"), "tls_key": str(home / "key.pem")}
 

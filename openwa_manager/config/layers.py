@@ -15,7 +15,7 @@ from pydantic import SecretStr, ValidationError
 
 from openwa_manager.config.settings import Settings
 from openwa_manager.domain.errors import ConfigError
-from openwa_manager.host.own_files import read_private
+from openwa_manager.host.own_files import read_own, read_private
 from openwa_manager.host.user_paths import expanded
 
 PREFIX = "OPENWA_MANAGER_"
@@ -142,7 +142,9 @@ def _with_secrets(layer: Layer) -> Iterator[tuple[str, SourcedValue]]:
 
 def _read_secret(given: SourcedValue) -> str:
     try:
-        text = expanded(str(given.value)).read_text("utf-8-sig").strip()
+        text = read_own(expanded(str(given.value))).decode("utf-8-sig").strip()
+    except ConfigError as error:
+        raise ConfigError(f"{given.origin}: {error}") from error
     except (OSError, UnicodeDecodeError) as error:
         raise ConfigError(f"{given.origin}: {given.value} cannot be read: {error}") from error
     if not text:

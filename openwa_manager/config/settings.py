@@ -292,7 +292,7 @@ class Settings(BaseModel):
         if not path.is_file() or not os.access(path, os.R_OK):
             raise ValueError(f"{path} cannot be read: name an existing file that this user may read")
         try:
-            require_own(path.resolve())  # certbot's are links; what counts is who can change the file itself
+            require_own(path, may_be_link=True)  # certbot's are links
         except ConfigError as error:
             raise ValueError(str(error)) from error
         return path

@@ -43,6 +43,7 @@ def test_a_port_that_is_taken_is_named(tmp_path: Path, name: str) -> None:
 def test_a_certificate_that_is_none_is_named(tmp_path: Path) -> None:
     nonsense = tmp_path / "nonsense.pem"
     nonsense.write_text("nonsense")
+    nonsense.chmod(0o600)
 
     said = complaint(tmp_path / "home", TLS_CERT=str(nonsense), TLS_KEY=str(nonsense))
 

@@ -5,7 +5,7 @@ import pytest
 
 from openwa_manager.domain.errors import ConfigError
 from openwa_manager.host.home import DaemonLock
-from openwa_manager.host.own_files import read_private, require_own, require_private
+from openwa_manager.host.own_files import read_own, read_private, require_own, require_private
 
 NEEDS_ROOT = pytest.mark.skipif(os.geteuid() != 0, reason="only root can give files away")
 
@@ -55,6 +55,58 @@ def test_what_another_user_could_change_is_refused(secret: Path, given: str) -> 
 
     with pytest.raises(ConfigError, match=r"another user .12345."):
         read_private(secret)
+
+
+def test_a_mounted_secret_may_be_readable_but_not_writable_by_others(secret: Path) -> None:
+    secret.chmod(0o444)
+    content = read_own(secret)
+    secret.chmod(0o606)
+
+    with pytest.raises(ConfigError, match="chmod o-w"):
+        read_own(secret)
+
+    assert content == b"secret"
+
+
+def test_a_file_without_an_end_is_not_read(secret: Path) -> None:
+    with secret.open("wb") as file:
+        file.truncate(1 << 40)
+
+    with pytest.raises(OSError, match="too large"):
+        read_own(secret)
+
+
+def test_where_a_link_is_allowed_its_target_is_looked_at(secret: Path, tmp_path: Path) -> None:
+    (tmp_path / "link").symlink_to("other")
+    (tmp_path / "other").symlink_to(secret)
+
+    require_own(tmp_path / "link", may_be_link=True)
+    secret.chmod(0o606)
+
+    with pytest.raises(ConfigError, match="chmod o-w"):
+        require_own(tmp_path / "link", may_be_link=True)
+
+
+@pytest.mark.parametrize("target", ["loop", "pipe"])
+def test_a_link_to_no_file_is_refused(tmp_path: Path, target: str) -> None:
+    os.mkfifo(tmp_path / "pipe", 0o600)
+    (tmp_path / "loop").symlink_to(target)
+
+    with pytest.raises((ConfigError, OSError)):
+        require_own(tmp_path / "loop", may_be_link=True)
+
+
+@NEEDS_ROOT
+@pytest.mark.parametrize("given", ["link", "target", "target/cert.pem"])
+def test_a_link_that_another_user_could_lead_elsewhere_is_refused(tmp_path: Path, given: str) -> None:
+    (tmp_path / "target").mkdir()
+    (tmp_path / "target" / "cert.pem").write_text("certificate")
+    (tmp_path / "target" / "cert.pem").chmod(0o644)
+    (tmp_path / "link").symlink_to("target/cert.pem")
+    os.chown(tmp_path / given, 12345, 12345, follow_symlinks=False)
+
+    with pytest.raises(ConfigError, match=r"another user .12345."):
+        require_own(tmp_path / "link", may_be_link=True)
 
 
 @pytest.mark.parametrize("target", ["victim", "nowhere"])
