@@ -327,7 +327,7 @@ def _build_monitoring(basis: _Basis, hosting: _Hosting, sessions: _Sessions, del
     return _Monitoring(
         usage_sampler=sampler,
         inspector=inspector,
-        prober=Prober(clock, random.random, probe_policy(settings), running, inspector),
+        prober=Prober(clock, random.random, probe_policy(settings), running, inspector, basis.files),
         host_monitor=HostMonitor(clock, detector, basis.host_state, basis.changes, delivery.announcer),
         heartbeat=Heartbeat(clock, heartbeat_s, directory.iterate, sampler.usage, dispatcher.post_heartbeat),
         metrics_collector=MetricsCollector(VERSION, directory, basis.database, dispatcher.qr_push_times, usage),

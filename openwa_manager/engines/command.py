@@ -59,7 +59,7 @@ class CommandEngine:
         Raises:
             ProgramMissingError: none is set, or it cannot be executed.
         """
-        self._program()
+        await asyncio.to_thread(self._program)
 
     def accepts_env(self, name: str) -> bool:
         """Tell whether a session may set this variable: neither is it ours or the admin's, nor does it load code."""
@@ -84,7 +84,8 @@ class CommandEngine:
             recipe |= dict.fromkeys(_PROXY_NAMES, session.spec.proxy_url)
         recipe |= {name: _filled(template, facts) for name, template in self._setup.env.items()}
         log_path = context.log_path(session.session_id, directory)
-        argv = (self._program(), *(_filled(argument, facts) for argument in self._setup.argv[1:]))
+        program = await asyncio.to_thread(self._program)
+        argv = (program, *(_filled(argument, facts) for argument in self._setup.argv[1:]))
         env = context.env(session, launch, recipe, self.accepts_env)
         return LaunchPlan(
             session_id=session.session_id,
@@ -93,13 +94,13 @@ class CommandEngine:
             env=env,
             cwd=directory,
             log_path=log_path,
-            confinement=context.confinement(session, launch, directory, env, self._needs()),
+            confinement=context.confinement(session, launch, directory, env, self._needs(program)),
         )
 
-    def _needs(self) -> Needs:
+    def _needs(self, program: str) -> Needs:
         """Return what the program needs as far as its command tells; what else it needs, only the admin knows."""
         named = [Path(word) for word in self._setup.argv if word.startswith("/")]
-        return Needs(default=_isolation(""), programs=(Path(self._program()),), readable=tuple(named))
+        return Needs(default=_isolation(""), programs=(Path(program),), readable=tuple(named))
 
     def _program(self) -> str:
         if not self._setup.argv:

@@ -4,10 +4,12 @@ It belongs to the session's directory, so every daemon that uses the directory f
 beside the directory, not in it, where the engine could remove it.
 """
 
+import errno
 import fcntl
 import os
+import stat
 from collections.abc import Iterable, Iterator
-from contextlib import ExitStack, contextmanager, suppress
+from contextlib import ExitStack, contextmanager
 from functools import cache
 from pathlib import Path
 
@@ -19,6 +21,8 @@ from openwa_manager.domain.session.session import LaunchId, SessionId
 HIGHEST_FD = 15
 #: A launch id is a UUID; whatever is longer was not written by us.
 _LAUNCH_ID_MAX_BYTES = 64
+#: Whoever may write beside the sessions may have put a link or a pipe there: neither is followed or waited for.
+_FLAGS = os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
 
 
 def is_lock(path: Path, session_id: SessionId) -> bool:
@@ -78,7 +82,7 @@ class SessionLocks:
             OwnedElsewhereError: another process holds it, or its former one.
         """
         path, *former = self.paths_of(session_id)
-        lock = os.open(path, os.O_CREAT | os.O_RDWR | os.O_CLOEXEC | os.O_NOFOLLOW, 0o600)
+        lock = os.open(path, os.O_CREAT | os.O_RDWR | _FLAGS, 0o600)
         try:
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
             _require_free(former)
@@ -101,9 +105,18 @@ class SessionLocks:
 
     def launch_of(self, session_id: SessionId) -> LaunchId | None:
         """Return the launch that took the lock last, by whichever daemon; None when none has."""
-        with suppress(FileNotFoundError), self.paths_of(session_id)[0].open("rb") as lock:
-            return LaunchId(lock.read(_LAUNCH_ID_MAX_BYTES).decode(errors="replace").strip()) or None
-        return None
+        try:
+            lock = os.open(self.paths_of(session_id)[0], os.O_RDONLY | _FLAGS)
+        except OSError as error:
+            if error.errno in (errno.ENOENT, errno.ELOOP):
+                return None
+            raise
+        try:
+            is_file = stat.S_ISREG(os.fstat(lock).st_mode)
+            written = os.read(lock, _LAUNCH_ID_MAX_BYTES) if is_file else b""
+        finally:
+            os.close(lock)
+        return LaunchId(written.decode(errors="replace").strip()) or None
 
     def paths_of(self, session_id: SessionId) -> tuple[Path, ...]:
         """Return the session's lock file, then the one that an engine of an earlier version holds."""
@@ -122,7 +135,7 @@ def _require_free(paths: Iterable[Path]) -> None:
 
 def _is_held(path: Path) -> bool:
     try:
-        lock = os.open(path, os.O_RDWR | os.O_CLOEXEC | os.O_NOFOLLOW)
+        lock = os.open(path, os.O_RDWR | _FLAGS)
     except FileNotFoundError:
         return False
     try:

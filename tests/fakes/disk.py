@@ -1,11 +1,41 @@
-"""A disk that does not answer, as a network file system whose server is gone."""
+"""Disks of two kinds: one that does not answer, as a network file system whose server is gone, and one that does."""
 
 import threading
+from collections.abc import Callable
 from contextlib import suppress
+from typing import TypeVar
 
 from openwa_manager.domain.errors import FilesStuckError
 from openwa_manager.domain.session.session import SessionId
 from openwa_manager.host.foreign.engine_files import EngineFiles
+
+T = TypeVar("T")
+
+
+class PromptFiles(EngineFiles):
+    """Files that answer at once, so that a test whose time stands still need not wait for a thread.
+
+    `asked` says of whom; with an `error` they answer with that.
+    """
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.asked: list[SessionId] = []
+        self.error: FilesStuckError | None = None
+
+    async def run(
+        self,
+        session_id: SessionId,
+        function: Callable[[], T],
+        *,
+        within_s: float = 0.0,
+        dispose: Callable[[T], None] | None = None,
+    ) -> T:
+        del within_s, dispose
+        self.asked.append(session_id)
+        if self.error is not None:
+            raise self.error
+        return function()
 
 
 class DeadDisk:

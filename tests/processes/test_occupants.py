@@ -147,6 +147,21 @@ async def test_the_lock_tells_which_launch_took_it_last(looking: HostLauncher, s
     assert locks.launch_of(SessionId("unknown")) is None
 
 
+@pytest.mark.parametrize("kind", ["pipe", "link", "directory"])
+def test_what_is_no_lock_file_tells_of_no_launch_and_is_not_waited_for(tmp_path: Path, kind: str) -> None:
+    locks, place = SessionLocks(tmp_path / "locks"), tmp_path / "locks" / "acme"
+    match kind:
+        case "pipe":
+            os.mkfifo(place)
+        case "link":
+            place.symlink_to(tmp_path / "elsewhere")
+            (tmp_path / "elsewhere").write_text("a launch")
+        case _:
+            place.mkdir()
+
+    assert locks.launch_of(SessionId("acme")) is None
+
+
 async def test_whoever_was_handed_the_lock_on_is_ended_with_its_launch(looking: HostLauncher, stage: Stage) -> None:
     engine = await looking.launch(stage.python(SHELL_THAT_ENDS))
     (heir,) = await stage.told()

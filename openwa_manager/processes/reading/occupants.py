@@ -15,7 +15,7 @@ from openwa_manager.domain.session.session import Identity, LaunchId, SessionId,
 from openwa_manager.processes.locks import SessionLocks
 from openwa_manager.processes.reading.identity import environment_of, is_alive, live_identity_of
 from openwa_manager.processes.reading.ownership import is_proven
-from openwa_manager.processes.reading.places import find_about, read_places, working_dir_of
+from openwa_manager.processes.reading.places import find_about, read_places, roots_of, working_dir_of
 from openwa_manager.processes.reading.table import EngineTag, tag_of
 
 #: Tells from arguments and environment whether a process is an engine of any kind, whoever started it.
@@ -76,9 +76,9 @@ def find_own(
     occupants: Iterable[Occupant], session_id: SessionId, directory: Path, locks: SessionLocks
 ) -> FoundEngine | None:
     """Return the oldest of these that is proven to be the session's engine, launched by a daemon of ours. Blocks."""
-    place = os.path.realpath(directory)
+    roots = roots_of(directory)
     for each in occupants:
-        if each.launch_id is None or each.is_browser or working_dir_of(each.identity.pid) != place:
+        if each.launch_id is None or each.is_browser or working_dir_of(each.identity.pid) not in roots:
             continue
         environment = environment_of(each.identity)
         if environment and is_proven(each.identity.pid, session_id, each.launch_id, locks):

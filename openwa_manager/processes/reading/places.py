@@ -32,7 +32,7 @@ def read_places() -> list[ProcessPlaces]:
 
 def find_about(places: Iterable[ProcessPlaces], directory: Path) -> list[int]:
     """Return the processes that work in this directory or name a place in it in their arguments."""
-    roots = {os.path.realpath(directory), str(directory.absolute())}
+    roots = roots_of(directory)
     names = re.compile(b"|".join(rb"(?:^|[\0=:, ])%s(?:[/\0]|$)" % re.escape(os.fsencode(root)) for root in roots))
     return [
         each.pid
@@ -40,6 +40,18 @@ def find_about(places: Iterable[ProcessPlaces], directory: Path) -> list[int]:
         if any(each.working_dir == root or each.working_dir.startswith(f"{root}/") for root in roots)
         or names.search(each.command_line)
     ]
+
+
+def roots_of(directory: Path) -> set[str]:
+    """Return by what names a session's directory goes; a link in its place is followed once.
+
+    Neither it nor what lies there is looked at, which may take for ever: an engine can mount a file system there.
+    """
+    real = Path(os.path.realpath(directory.parent), directory.name)
+    roots = {str(directory.absolute()), str(real)}
+    with suppress(OSError):  # it is no link
+        roots.add(os.path.normpath(real.parent / real.readlink()))
+    return roots
 
 
 def working_dir_of(pid: int) -> str:

@@ -16,6 +16,7 @@ from openwa_manager.processes import marks
 from openwa_manager.processes.locks import reserve_lock_fd
 from openwa_manager.processes.reading import procfs
 from openwa_manager.processes.reading.identity import boot_id, identity_of
+from openwa_manager.processes.reading.places import roots_of
 
 _LAUNCH_ID_ENTRY = f"{LAUNCH_ID_VARIABLE}=".encode()
 _BROWSER_ARGUMENT = b"--user-data-dir="
@@ -144,11 +145,12 @@ class TaggedProcessTable(ProcessTable):
 
         With `launch_id` those of another launch are left out.
         """
-        real = Path(os.path.realpath(directory))
+        roots = roots_of(directory)
         return [
             process
             for tag, user_data_dir, process in self._browsers
-            if user_data_dir.is_relative_to(real) and (launch_id is None or tag.launch_id in (None, launch_id))
+            if any(map(user_data_dir.is_relative_to, roots))
+            and (launch_id is None or tag.launch_id in (None, launch_id))
         ]
 
     def holding(self, locks: Collection[str], launch_id: LaunchId) -> list[Process]:

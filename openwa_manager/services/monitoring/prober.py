@@ -3,11 +3,11 @@
 import asyncio
 from collections.abc import Callable
 from dataclasses import dataclass, replace
+from functools import partial
 
 import structlog
 
-from openwa_manager.domain.errors import EngineError
-from openwa_manager.domain.foreign_path import ForeignPath
+from openwa_manager.domain.errors import EngineError, FilesStuckError
 from openwa_manager.domain.ports import Clock
 from openwa_manager.domain.session.deadlines import MAX_LATE_S
 from openwa_manager.domain.session.reasons import ProbesMissed, ReasonCode, Silence
@@ -15,6 +15,7 @@ from openwa_manager.domain.session.restart import ProbePolicy
 from openwa_manager.domain.session.session import LaunchId, LinkState, SessionId
 from openwa_manager.domain.session.stimuli import ActivitySeen, EngineFaulted, LinkReport, LinkReported, SilenceNoticed
 from openwa_manager.domain.texts import DETAIL_MAX
+from openwa_manager.host.foreign.engine_files import EngineFiles
 from openwa_manager.host.foreign.opening import plain_status_of
 from openwa_manager.processes.host_limits import is_host_limit
 from openwa_manager.services.monitoring.data_inspector import DataInspector
@@ -26,6 +27,8 @@ _log = structlog.get_logger()
 _TICKS = 15
 #: How much later than its timeout a probe may end, at least, before we must have been away ourselves.
 _LATE_MIN_S = 0.25
+#: A look at a log that takes longer is none: the next probe brings another.
+_LOOK_WITHIN_S = 2.0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -35,14 +38,15 @@ class ProbeRecord:
     `sign_boot_s` says when the newest sign of life was noticed (None: none yet), `quiet_boot_s` since when silence
     counts, `silent_boot_s` when the engine was last found silent (before this record: when the record began). They are
     compared with each other only: the wall clock may be set, and a log's date and a post's are not of one clock then.
-    So all that counts of the log's date is whether it is another than at the last look (`log`).
+    So all that counts of the log's date is whether it is another than at the last look (`log`, once `has_looked`).
     """
 
     launch_id: LaunchId
     due_boot_s: float
     quiet_boot_s: float
     silent_boot_s: float
-    log: "_LogState | None"
+    log: "_LogState | None" = None
+    has_looked: bool = False
     sign_boot_s: float | None = None
     misses: int = 0
     answered_at: float | None = None
@@ -67,8 +71,10 @@ class Prober:
         policy: ProbePolicy,
         running_engines: Callable[[], list[RunningEngine]],
         inspector: DataInspector,
+        files: EngineFiles,
     ) -> None:
         self._inspector = inspector
+        self._files = files
         self._clock = clock
         self._chance = chance
         self._policy = policy
@@ -119,13 +125,7 @@ class Prober:
             record = self._records.get(session_id)
             if record is None or record.launch_id != launch_id:
                 due_s = now_s + self._policy.period_s * self._chance()
-                record = ProbeRecord(
-                    launch_id=launch_id,
-                    due_boot_s=due_s,
-                    quiet_boot_s=now_s,
-                    silent_boot_s=now_s,
-                    log=_log_state(running.log_path),
-                )
+                record = ProbeRecord(launch_id=launch_id, due_boot_s=due_s, quiet_boot_s=now_s, silent_boot_s=now_s)
             records[session_id] = record
         self._records = records
 
@@ -134,13 +134,16 @@ class Prober:
         began_s, before = self._clock.now().boot_s, self._records[session_id]
         try:
             record = await self._ask(running, before)
+            has_slept = self._has_slept_since(began_s)
+            if record is not None:
+                record = await self._look_at_log(running, record)
         finally:
             self._asked.discard(session_id)
         current = self._records.get(session_id)
         if current is None or current.launch_id != before.launch_id:
             return
         next_s = began_s + self._policy.period_s
-        if record is None or (record.misses and self._has_slept_since(began_s)):
+        if record is None or (record.misses and (has_slept or began_s < self._excused_boot_s)):
             self._records[session_id] = replace(current, due_boot_s=next_s)
             return
         record = self._records[session_id] = replace(self._note_life(running, record), due_boot_s=next_s)
@@ -153,14 +156,25 @@ class Prober:
         late_s = min(MAX_LATE_S, max(_LATE_MIN_S, self._policy.timeout_s / 4))
         return began_s < self._excused_boot_s or elapsed_s > self._policy.timeout_s + late_s
 
+    async def _look_at_log(self, running: RunningEngine, record: ProbeRecord) -> ProbeRecord:
+        """Return the record with the log's state, and a sign of life if something was written since the last look."""
+        session_id = running.session.session_id
+        try:
+            status = await self._files.run(
+                session_id, partial(plain_status_of, running.log_path), within_s=_LOOK_WITHIN_S
+            )
+        except FilesStuckError:
+            return record
+        log = None if status is None else _LogState(modified_at=status.st_mtime, size_bytes=status.st_size)
+        if record.has_looked and log not in (None, record.log):
+            running.tell(ActivitySeen(launch_id=record.launch_id))
+            record = replace(record, sign_boot_s=self._clock.now().boot_s)
+        return replace(record, log=log, has_looked=True)
+
     def _note_life(self, running: RunningEngine, record: ProbeRecord) -> ProbeRecord:
         """Return the record with the newest sign of life: an answer, a post, or a line in the log."""
-        log, now_s = _log_state(running.log_path), self._clock.now().boot_s
-        has_logged = log is not None and log != record.log
-        if has_logged:
-            running.tell(ActivitySeen(launch_id=record.launch_id))
-        signs = [record.sign_boot_s, running.posted_boot_s, now_s if has_logged else None]
-        return replace(record, log=log, sign_boot_s=max((each for each in signs if each is not None), default=None))
+        signs = [each for each in (record.sign_boot_s, running.posted_boot_s) if each is not None]
+        return replace(record, sign_boot_s=max(signs, default=None))
 
     async def _ask(self, running: RunningEngine, record: ProbeRecord) -> ProbeRecord | None:
         """Return what the answer, or its absence, shows; None when we could not even ask."""
@@ -202,9 +216,3 @@ class Prober:
             and not running.engine.capabilities.reports_link
         ):
             running.tell(LinkReported(launch_id=record.launch_id, link=LinkReport.CONNECTED))
-
-
-def _log_state(log_path: ForeignPath) -> _LogState | None:
-    """Return the state of the log; None when there is none."""
-    status = plain_status_of(log_path)
-    return None if status is None else _LogState(modified_at=status.st_mtime, size_bytes=status.st_size)

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from openwa_manager.domain.errors import EngineError
+from openwa_manager.domain.errors import EngineError, FilesStuckError
 from openwa_manager.domain.foreign_path import of_session
 from openwa_manager.domain.ports import Capabilities
 from openwa_manager.domain.session.reasons import Facts, ProbesMissed, Reason, ReasonCode, Silence, Words
@@ -37,6 +37,7 @@ from openwa_manager.services.monitoring.data_inspector import DataInspector
 from openwa_manager.services.monitoring.prober import Prober
 from openwa_manager.services.sessions.engine_inbox import RunningEngine
 from tests.fakes.clock import FakeClock
+from tests.fakes.disk import PromptFiles
 
 PERIOD_S, MISSES, SILENCE_S = 15.0, 4, 120.0
 LAUNCH = Launch(
@@ -99,6 +100,7 @@ class Probed:
     told: list[Observation] = field(default_factory=list)
     posted_boot_s: float | None = None
     session: Session = SESSION
+    files: PromptFiles = field(default_factory=PromptFiles)
 
     def running_engines(self) -> list[RunningEngine]:
         return [
@@ -122,7 +124,7 @@ class Probed:
 async def probing(probed: Probed) -> AsyncIterator[Prober]:
     policy = ProbePolicy(period_s=PERIOD_S, timeout_s=5.0, misses=MISSES, silence_s=SILENCE_S)
     inspector = DataInspector(probed.clock, policy.inspection_s, probed.running_engines, Path)
-    prober = Prober(probed.clock, lambda: 0.5, policy, probed.running_engines, inspector)
+    prober = Prober(probed.clock, lambda: 0.5, policy, probed.running_engines, inspector, probed.files)
     async with asyncio.TaskGroup() as tasks:
         running = tasks.create_task(prober.run())
         yield prober
@@ -307,3 +309,28 @@ async def test_what_we_cannot_ask_is_not_held_against_the_engine(probed: Probed)
     assert record is not None
     assert record.misses == 0
     assert probed.verdicts == []
+
+
+async def test_a_log_that_cannot_be_looked_at_says_nothing(probed: Probed) -> None:
+    probed.log_path.write_text("a line")
+
+    async with probing(probed) as prober:
+        await probed.clock.advance(PERIOD_S)
+        probed.files.error = FilesStuckError("no answer")
+        await probed.clock.advance(PERIOD_S * 2)
+        probed.files.error = None
+        probed.told.clear()
+        await probed.clock.advance(PERIOD_S * 2)
+        record = prober.record(SESSION.session_id)
+
+    assert record is not None
+    assert record.misses == 0
+    assert probed.verdicts == []
+    assert probed.told == [ActivitySeen(launch_id=LAUNCH.launch_id)] * 2  # the answers; nothing was written
+
+
+async def test_a_log_is_never_looked_at_in_the_loop(probed: Probed) -> None:
+    async with probing(probed):
+        await probed.clock.advance(PERIOD_S * 2)
+
+    assert probed.files.asked == [SESSION.session_id] * 2
