@@ -170,7 +170,12 @@ async def read_whole(request: web.Request, within_s: float = BODY_WITHIN_S) -> b
 
 def json_answer(model: BaseModel, status: int = 200) -> web.Response:
     """Return a model as the JSON answer."""
-    return web.Response(status=status, body=model.model_dump_json().encode(), content_type="application/json")
+    return web.Response(status=status, body=json_of(model), content_type="application/json")
+
+
+def json_of(model: BaseModel) -> bytes:
+    """Return a model as JSON."""
+    return model.model_dump_json().encode()
 
 
 async def _read(request: web.Request, arguments: type[G]) -> G:

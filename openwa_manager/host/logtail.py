@@ -4,7 +4,7 @@ What is no plain file, or cannot be read, is an empty log: an engine may put any
 """
 
 import os
-from typing import BinaryIO
+from typing import BinaryIO, NamedTuple
 
 from openwa_manager.domain.foreign_path import ForeignPath
 from openwa_manager.host.foreign.opening import opened, plain_status_of
@@ -15,22 +15,38 @@ TAIL_MAX_BYTES = 8 << 20
 _BLOCK_BYTES = 65_536
 
 
-def tail_of(log: ForeignPath, line_count: int, max_bytes: int = TAIL_MAX_BYTES) -> tuple[bytes, int]:
+class OlderPart(NamedTuple):
+    """What of a log's tail was rotated away already: from `position` to `end` of the file that this `inode` is."""
+
+    inode: int
+    position: int
+    end: int
+
+
+def tail_of(log: ForeignPath, line_count: int, max_bytes: int = TAIL_MAX_BYTES) -> tuple[OlderPart | None, int]:
     """Return where the last lines of a log begin, and before it those of them that were rotated away already.
 
     They take `max_bytes` at most: of the line that is too long for that only the end is among them.
     """
-    position, found_count, size_bytes = _tail(log, line_count, max_bytes)
-    if position > 0 or found_count >= line_count:
-        return b"", position
-    older = rotated(log)
-    begin, _, older_bytes = _tail(older, line_count - found_count, max_bytes - size_bytes)
+    own = _tail(log, line_count, max_bytes)
+    if own.position > 0 or own.line_count >= line_count:
+        return None, own.position
+    older = _tail(rotated(log), line_count - own.line_count, max_bytes - own.end)
+    part = OlderPart(older.inode, older.position, older.end)
+    return part if part.position < part.end else None, own.position
+
+
+def read_older(log: ForeignPath, part: OlderPart) -> tuple[bytes, OlderPart]:
+    """Return the next bytes of this part, and what is left of it; none at its end, or once it has been rotated on."""
     try:
-        with opened(older) as file:
-            file.seek(begin)
-            return file.read(older_bytes - begin), position
+        with opened(rotated(log)) as file:
+            if os.fstat(file.fileno()).st_ino != part.inode:
+                return b"", part
+            file.seek(part.position)
+            chunk = file.read(min(_BLOCK_BYTES, part.end - part.position))
     except OSError:
-        return b"", position
+        return b"", part
+    return chunk, part._replace(position=part.position + len(chunk))
 
 
 def last_bytes_of(log: ForeignPath, count: int) -> bytes:
@@ -79,15 +95,23 @@ def _rest_of(log: ForeignPath, position: int) -> bytes:
         return b""
 
 
-def _tail(log: ForeignPath, line_count: int, max_bytes: int) -> tuple[int, int, int]:
-    """Return where the last lines of a log begin, how many there are up to `line_count`, and where the log ends."""
+class _Tail(NamedTuple):
+    """Where the last lines of a log begin, how many they are, where the log ends, and which file it is."""
+
+    position: int = 0
+    line_count: int = 0
+    end: int = 0
+    inode: int = 0
+
+
+def _tail(log: ForeignPath, line_count: int, max_bytes: int) -> _Tail:
     try:
         with opened(log) as file:
             end = file.seek(0, os.SEEK_END)
             position, found_count = _line_start(file, end, line_count, max(0, end - max_bytes))
-            return position, found_count, end
+            return _Tail(position, found_count, end, os.fstat(file.fileno()).st_ino)
     except OSError:
-        return 0, 0, 0
+        return _Tail()
 
 
 def _line_start(file: BinaryIO, end: int, line_count: int, first: int) -> tuple[int, int]:

@@ -39,12 +39,12 @@ def json_texts(stored: str) -> tuple[str, ...]:
     return tuple(each for each in value if isinstance(each, str)) if isinstance(value, list) else ()
 
 
-#: How much the rows of one page may hold together.
-PAGE_MAX_BYTES = 8 << 20
+#: How much the rows that are read in one go may hold together: whoever wants more reads again behind them.
+SLICE_MAX_BYTES = 64 << 10
 
 
 def within(
-    rows: Iterable[sqlite3.Row], size_of: Callable[[sqlite3.Row], int], max_bytes: int = PAGE_MAX_BYTES
+    rows: Iterable[sqlite3.Row], size_of: Callable[[sqlite3.Row], int], max_bytes: int = SLICE_MAX_BYTES
 ) -> tuple[list[sqlite3.Row], bool]:
     """Return the first rows that fit, at least one, and whether there are others; those are not read."""
     fitting: list[sqlite3.Row] = []

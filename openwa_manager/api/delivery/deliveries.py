@@ -1,13 +1,15 @@
 """Lists what became of each delivery, and delivers some once more."""
 
+from contextlib import aclosing
 from datetime import datetime
 
 from aiohttp import web
 
 from openwa_manager.api.delivery.responses import DeliveryOut, DeliveryPage, ReplayOut
+from openwa_manager.api.lists.pages import Listing, answer_list
 from openwa_manager.api.requests import DeliveriesQuery, ReplayIn
 from openwa_manager.api.responses import timestamp
-from openwa_manager.api.routing import Call, Route, json_answer, route
+from openwa_manager.api.routing import Call, Route, json_answer, json_of, route
 from openwa_manager.domain.access.roles import Role
 from openwa_manager.domain.delivery.events import EndpointId
 from openwa_manager.domain.errors import InvalidInputError
@@ -30,7 +32,7 @@ class DeliveryRoutes:
             route("POST /v1/deliveries/replay", Role.OPERATOR, self.replay, ReplayIn, {202: (ReplayOut,), 507: ()}),
         )
 
-    async def list_some(self, call: Call[DeliveriesQuery]) -> web.Response:
+    async def list_some(self, call: Call[DeliveriesQuery]) -> web.StreamResponse:
         """List the deliveries that match, newest first; those of state `dead` were given up."""
         arguments = call.arguments
         selection = Selection(
@@ -38,10 +40,14 @@ class DeliveryRoutes:
             endpoint_id=_endpoint(arguments.endpoint_id),
             state=arguments.state,
         )
-        found = await self._deliveries.list_some(selection, _place(arguments.cursor), arguments.limit + 1)
-        page = found[: arguments.limit]
-        next_cursor = f"{page[-1].seq}.{page[-1].endpoint_id}" if len(found) > len(page) else None
-        return json_answer(DeliveryPage(deliveries=[_out(each) for each in page], next_cursor=next_cursor))
+        page: Listing[Delivery] = Listing(
+            name="deliveries",
+            encode=lambda each: json_of(_out(each)),
+            ending=lambda last, has_more: {"next_cursor": _cursor(last) if last and has_more else None},
+            limit=arguments.limit,
+        )
+        async with aclosing(self._deliveries.iterate(selection, _place(arguments.cursor))) as found:
+            return await answer_list(call.request, found, page)
 
     async def replay(self, call: Call[ReplayIn]) -> web.Response:
         """Make the deliveries that match once more, each stream in its order; codes have expired and are left out."""
@@ -69,6 +75,10 @@ def _endpoint(text: str | None) -> EndpointId | None:
 
 def _at(moment: datetime | None) -> float | None:
     return None if moment is None else moment.timestamp()
+
+
+def _cursor(delivery: Delivery) -> str:
+    return f"{delivery.seq}.{delivery.endpoint_id}"
 
 
 def _place(cursor: str | None) -> Place:

@@ -5,16 +5,17 @@ from typing import assert_never
 from aiohttp import web
 
 from openwa_manager.api.delivery.responses import EndpointOut, EndpointsOut, NewEndpointOut, TrialOut
+from openwa_manager.api.lists.pages import Listing, answer_list
 from openwa_manager.api.requests import EndpointChange, EndpointIn, Nothing, RotationIn
 from openwa_manager.api.responses import timestamp
-from openwa_manager.api.routing import Call, Route, json_answer, route
+from openwa_manager.api.routing import Call, Route, json_answer, json_of, route
 from openwa_manager.domain.access.roles import Role
 from openwa_manager.domain.delivery.delivery import AttemptResult, Delivered, Endpoint, Gone, Rejected, Retry
 from openwa_manager.domain.delivery.events import EndpointId
 from openwa_manager.domain.times import iso8601
 from openwa_manager.domain.urls import without_password
 from openwa_manager.services.delivery.attempts import EndpointTest
-from openwa_manager.services.delivery.endpoints import EndpointPatch, Endpoints, EndpointStatus
+from openwa_manager.services.delivery.endpoints import ENDPOINTS_MAX, EndpointPatch, Endpoints, EndpointStatus
 
 
 class EndpointRoutes:
@@ -39,10 +40,12 @@ class EndpointRoutes:
             route(f"POST {one}/resume", Role.ADMIN, self.resume, Nothing, {200: (EndpointOut,), **refused}),
         )
 
-    async def list_all(self, call: Call[Nothing]) -> web.Response:
+    async def list_all(self, call: Call[Nothing]) -> web.StreamResponse:
         """List the endpoints, oldest first; the one from the settings is `default`."""
-        del call
-        return json_answer(EndpointsOut(endpoints=[_out(each) for each in await self._endpoints.list_all()]))
+        whole: Listing[EndpointStatus] = Listing(
+            name="endpoints", encode=lambda each: json_of(_out(each)), limit=ENDPOINTS_MAX + 1, max_bytes=None
+        )
+        return await answer_list(call.request, await self._endpoints.list_all(), whole)
 
     async def add(self, call: Call[EndpointIn]) -> web.Response:
         """Add an endpoint, which gets what happens from now on."""

@@ -1,6 +1,5 @@
 """Streams events as they happen over one long answer: server-sent events (html.spec.whatwg.org, Server-sent events)."""
 
-import asyncio
 import re
 from collections.abc import Callable, Iterable
 from contextlib import aclosing
@@ -8,7 +7,7 @@ from dataclasses import dataclass
 
 from aiohttp import web
 
-from openwa_manager.api.errors import SlowReaderError
+from openwa_manager.api.lists.pages import write_within
 from openwa_manager.domain.delivery.events import StoredEvent
 from openwa_manager.domain.errors import InvalidInputError
 from openwa_manager.services.delivery.broadcaster import Broadcaster, Interest
@@ -51,17 +50,10 @@ class EventStream:
         return response
 
     async def _send(self, response: web.StreamResponse, interest: Interest) -> None:
-        await self._write(response, _OPENING)
+        await write_within(response, _OPENING, self._timing.stall_s)
         async with aclosing(self._broadcaster.follow(interest, self._timing.comment_s)) as batches:
             async for batch in batches:
-                await self._write(response, self._frames(batch) if batch else _COMMENT)
-
-    async def _write(self, response: web.StreamResponse, chunk: bytes) -> None:
-        try:
-            async with asyncio.timeout(self._timing.stall_s):
-                await response.write(chunk)
-        except TimeoutError as error:
-            raise SlowReaderError(f"what was sent was not read for {self._timing.stall_s:g} s") from error
+                await write_within(response, self._frames(batch) if batch else _COMMENT, self._timing.stall_s)
 
     def _frames(self, batch: Iterable[StoredEvent]) -> bytes:
         return b"".join(self._frame(each) for each in batch)

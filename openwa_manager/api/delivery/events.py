@@ -1,5 +1,8 @@
 """Lists events in pages, or streams them as they happen; an event has the same bytes as at an endpoint."""
 
+from collections import deque
+from collections.abc import AsyncGenerator, Sequence
+from contextlib import aclosing
 from dataclasses import replace
 from functools import partial
 
@@ -7,6 +10,7 @@ from aiohttp import web
 
 from openwa_manager.api.delivery.event_stream import EVENT_STREAM, EventStream, StreamTiming, position_in, wants_stream
 from openwa_manager.api.delivery.responses import EventPage
+from openwa_manager.api.lists.pages import Listing, answer_list
 from openwa_manager.api.requests import EventsQuery
 from openwa_manager.api.routing import Call, Route, route
 from openwa_manager.domain.access.roles import Role
@@ -18,6 +22,9 @@ from openwa_manager.services.sessions.directory import SessionDirectory
 from openwa_manager.store.database import Database
 from openwa_manager.store.delivery.outbox import last_seq, read_events, seq_before
 from openwa_manager.webhooks.envelope import write_body
+
+#: So many events are read at once, and fewer where they are large.
+_SLICE = 100
 
 
 class EventRoutes:
@@ -66,22 +73,28 @@ class EventRoutes:
         return await self._database.read(count)
 
     async def _page(self, call: Call[EventsQuery], after: int, session_id: SessionId | None) -> web.StreamResponse:
-        """Answer with a page, an event after the other, so that it is not in memory as a whole once more."""
-        wanted = call.arguments
-        limit = wanted.tail or wanted.limit
-        read = partial(read_events, after=after, limit=limit, types=wanted.type, session_id=session_id)
-        found = (await self._database.read(read)).events
-        next_after = found[-1].seq if found else after
-        response = web.StreamResponse(headers={"Content-Type": "application/json"})
-        await response.prepare(call.request)
-        if call.request.method == "HEAD":
-            return response
-        await response.write(b'{"events":[')
-        for number, stored in enumerate(found):
-            await response.write((b"," if number else b"") + self._body(stored))
-        await response.write(b'],"next_after":%d}' % next_after)
-        await response.write_eof()
-        return response
+        page: Listing[StoredEvent] = Listing(
+            name="events",
+            encode=self._body,
+            ending=lambda last, _: {"next_after": last.seq if last else after},
+            limit=call.arguments.tail or call.arguments.limit,
+        )
+        async with aclosing(self._stored(after, call.arguments.type, session_id, page.limit or 0)) as found:
+            return await answer_list(call.request, found, page)
+
+    async def _stored(
+        self, after: int, types: Sequence[str], session_id: SessionId | None, count: int
+    ) -> AsyncGenerator[StoredEvent]:
+        """Go through `count` events behind a position, few of which are in memory at a time."""
+        is_full = True
+        while is_full and count > 0:
+            read = partial(read_events, limit=min(count, _SLICE), types=types, session_id=session_id)
+            events, is_full = await self._database.read(partial(read, after=after))
+            count -= len(events)
+            waiting = deque(events)
+            while waiting:
+                after = waiting[0].seq
+                yield waiting.popleft()
 
     def _body(self, stored: StoredEvent) -> bytes:
         """Return the event as an endpoint gets it; a code comes with its image only while it is valid."""

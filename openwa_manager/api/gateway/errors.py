@@ -81,8 +81,12 @@ def json_answer(status: int, body: Json, headers: Mapping[str, str] | None = Non
     """Return an answer as OpenWA encodes it."""
     raw = json.dumps(body, separators=(",", ":")).encode()
     answer = web.Response(status=status, body=raw, headers=headers)
-    answer.headers["Content-Type"] = "application/json; charset=utf-8"
+    answer.headers["Content-Type"] = MEDIA_TYPE
     return answer
+
+
+#: What OpenWA says its JSON is.
+MEDIA_TYPE = "application/json; charset=utf-8"
 
 
 @web.middleware

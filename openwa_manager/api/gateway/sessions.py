@@ -9,6 +9,7 @@ from pydantic import Field, StringConstraints, ValidationError
 
 from openwa_manager.api.bodies.forms import form_of
 from openwa_manager.api.gateway.errors import (
+    MEDIA_TYPE,
     GatewayError,
     incomplete,
     json_answer,
@@ -17,6 +18,7 @@ from openwa_manager.api.gateway.errors import (
     unacceptable,
 )
 from openwa_manager.api.gateway.forwarding import Forwarding
+from openwa_manager.api.gateway.kept.asking import encoded
 from openwa_manager.api.gateway.kept.copies import EngineCopies
 from openwa_manager.api.gateway.kept.fields import config_of
 from openwa_manager.api.gateway.routes import SESSION_PREFIX, own_route
@@ -29,6 +31,7 @@ from openwa_manager.api.gateway.session_records import (
     session_record,
     sessions_overview,
 )
+from openwa_manager.api.lists.pages import Listing, answer_list
 from openwa_manager.api.requests import SESSION_ID_TEXT, Body, EmptyList, object_text
 from openwa_manager.api.routing import BODY_VALUES_MAX, Route
 from openwa_manager.domain import foreign_json
@@ -114,12 +117,15 @@ class GatewaySessions:
             await self._copies.keep_config(session.session_id, config_of(arguments.config))
         return json_answer(201, session_record(session))
 
-    async def list_all(self, request: web.Request) -> web.Response:
+    async def list_all(self, request: web.Request) -> web.StreamResponse:
         """List the sessions, newest first; with `name` only the one of this name."""
         limit = min(_number(request, "limit") or _LIST_MAX, _LIST_MAX)
         offset, name = _number(request, "offset"), request.query.get("name")
         sessions = [each for each in self._sessions.list_sessions()[::-1] if name in (None, each.session_id)]
-        return json_answer(200, [session_record(session) for session in sessions[offset : offset + limit]])
+        page: Listing[Session] = Listing(
+            name=None, encode=lambda session: encoded(session_record(session)), media_type=MEDIA_TYPE
+        )
+        return await answer_list(request, sessions[offset : offset + limit], page)
 
     async def overview(self, request: web.Request) -> web.Response:
         """Count the sessions by status."""

@@ -1,12 +1,14 @@
 """Shows the end of an engine's log, and follows it."""
 
 import asyncio
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncGenerator, Callable
+from contextlib import aclosing
 from functools import partial
 from typing import TypeVar
 
 from aiohttp import web
 
+from openwa_manager.api.lists.pages import write_within
 from openwa_manager.api.requests import LogQuery
 from openwa_manager.api.routing import Call, Route, route
 from openwa_manager.domain.access.roles import Role
@@ -14,7 +16,7 @@ from openwa_manager.domain.errors import SessionNotFoundError
 from openwa_manager.domain.foreign_path import ForeignPath
 from openwa_manager.domain.session.session import SessionId
 from openwa_manager.host.foreign.engine_files import EngineFiles
-from openwa_manager.host.logtail import read_from, size_of, tail_of
+from openwa_manager.host.logtail import OlderPart, read_from, read_older, size_of, tail_of
 from openwa_manager.services.sessions.directory import SessionDirectory
 
 T = TypeVar("T")
@@ -48,13 +50,12 @@ class LogRoutes:
         await response.prepare(call.request)
         if call.request.method == "HEAD":
             return response
-        if older:
-            await response.write(older)
-        async for chunk in self._chunks(session_id, log, position, end):
-            if chunk:
-                await response.write(chunk)
-            elif not self._is_followed(call.request, session_id):
-                break
+        async with aclosing(self._chunks(session_id, log, (older, position, end))) as chunks:
+            async for chunk in chunks:
+                if chunk:
+                    await write_within(response, chunk)
+                elif not self._is_followed(call.request, session_id):
+                    break
         await response.write_eof()
         return response
 
@@ -62,9 +63,18 @@ class LogRoutes:
         return await self._files.run(session_id, read)
 
     async def _chunks(
-        self, session_id: SessionId, log: ForeignPath, position: int, end: int | None
-    ) -> AsyncIterator[bytes]:
-        """Yield the log from `position` to `end`; without an end go on for ever, with an empty chunk at every pause."""
+        self, session_id: SessionId, log: ForeignPath, stretch: tuple[OlderPart | None, int, int | None]
+    ) -> AsyncGenerator[bytes]:
+        """Yield the older part of a log, and the log from a position to an end.
+
+        Without an end go on for ever, with an empty chunk at every pause.
+        """
+        older, position, end = stretch
+        while older is not None:
+            chunk, older = await self._read(session_id, partial(read_older, log, older))
+            if not chunk:
+                break
+            yield chunk
         while True:
             chunk, position = await self._read(session_id, partial(read_from, log, position, end))
             if not chunk and end is not None:

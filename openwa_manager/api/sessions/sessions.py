@@ -7,6 +7,7 @@ from dataclasses import dataclass, replace
 
 from aiohttp import web
 
+from openwa_manager.api.lists.pages import Listing, answer_list
 from openwa_manager.api.requests import (
     DeleteQuery,
     ListQuery,
@@ -16,7 +17,7 @@ from openwa_manager.api.requests import (
     StopAllIn,
     WaitQuery,
 )
-from openwa_manager.api.routing import Call, Route, json_answer, route
+from openwa_manager.api.routing import Call, Route, json_answer, json_of, route
 from openwa_manager.api.sessions.cursor import Position
 from openwa_manager.api.sessions.qr import may_show_code
 from openwa_manager.api.sessions.responses import NewSessionOut, SessionOut, SessionPage, SessionsOut
@@ -124,14 +125,18 @@ class SessionRoutes:
             case _:
                 return None
 
-    async def list_some(self, call: Call[ListQuery]) -> web.Response:
+    async def list_some(self, call: Call[ListQuery]) -> web.StreamResponse:
         """List the sessions that match, oldest first."""
         after = Position.parse(call.arguments.cursor)
         behind = (session for session in self._sessions.list_sessions() if Position.of(session) > after)
-        found = [session for session in behind if _matches(session, call.arguments)]
-        page = found[: call.arguments.limit]
-        next_cursor = Position.of(page[-1]).cursor() if len(found) > len(page) else None
-        return json_answer(SessionPage(sessions=[self._out(session) for session in page], next_cursor=next_cursor))
+        found = (session for session in behind if _matches(session, call.arguments))
+        page: Listing[Session] = Listing(
+            name="sessions",
+            encode=self._encoded,
+            ending=lambda last, has_more: {"next_cursor": Position.of(last).cursor() if last and has_more else None},
+            limit=call.arguments.limit,
+        )
+        return await answer_list(call.request, found, page)
 
     async def show(self, call: Call[Nothing]) -> web.Response:
         """Show a session."""
@@ -170,11 +175,11 @@ class SessionRoutes:
         """Unlink the device and wipe its credentials."""
         return json_answer(self._out(await self._requests.log_out(call.session_id)), 202)
 
-    async def stop_all(self, call: Call[StopAllIn]) -> web.Response:
+    async def stop_all(self, call: Call[StopAllIn]) -> web.StreamResponse:
         """Stop every session; with `until_start` those that were to run do so again when the daemon next starts."""
         await self._requests.stop_all(until_start=call.arguments.until_start)
-        sessions = self._sessions.list_sessions()
-        return json_answer(SessionsOut(sessions=[self._out(session) for session in sessions]), 202)
+        whole: Listing[Session] = Listing(name="sessions", encode=self._encoded, max_bytes=None)
+        return await answer_list(call.request, self._sessions.list_sessions(), whole, 202)
 
     async def _awaited(
         self, call: Call[WaitQuery], session: Session, is_settled: Callable[[Session], bool]
@@ -182,6 +187,9 @@ class SessionRoutes:
         if call.arguments.wait:
             session = await self._sessions.wait(session.session_id, is_settled, call.arguments.wait)
         return json_answer(self._out(session), 202)
+
+    def _encoded(self, session: Session) -> bytes:
+        return json_of(self._out(session))
 
     def _out(self, session: Session) -> SessionOut:
         return SessionOut.of(session, self._usage(session.session_id))

@@ -1,12 +1,15 @@
 """Explains the state of a session: its timeline, and what comes next by itself."""
 
+from contextlib import aclosing
+
 from aiohttp import web
 
+from openwa_manager.api.lists.pages import PAGE_MAX_BYTES, Listing, answer_list
 from openwa_manager.api.requests import TimelineQuery
-from openwa_manager.api.routing import Call, Route, json_answer, route
+from openwa_manager.api.routing import Call, Route, json_of, route
 from openwa_manager.api.sessions.responses import NextStepOut, ReasonOut, StepOut, TimelineOut
 from openwa_manager.domain.access.roles import Role
-from openwa_manager.domain.session.session import After, ProcessState, Session
+from openwa_manager.domain.session.session import After, ProcessState, Session, Step
 from openwa_manager.domain.times import iso8601
 from openwa_manager.services.sessions.directory import SessionDirectory
 
@@ -31,18 +34,25 @@ class WhyRoutes:
             route("GET /v1/sessions/{session_id}/why", Role.VIEWER, self.explain, TimelineQuery, {200: (TimelineOut,)}),
         )
 
-    async def explain(self, call: Call[TimelineQuery]) -> web.Response:
+    async def explain(self, call: Call[TimelineQuery]) -> web.StreamResponse:
         """Tell the session's newest steps, each with its evidence, and the step to come."""
         session = self._sessions.get(call.session_id)
-        steps = await self._sessions.timeline(session.session_id, call.arguments.limit)
-        timeline = TimelineOut(
-            session_id=session.session_id,
-            status=session.status,
-            reason=ReasonOut.of(session.reason) if session.reason else None,
-            steps=[StepOut.of(step) for step in steps],
-            next_step=next_step_of(session),
+        reason, next_step = session.reason, next_step_of(session)
+        timeline: Listing[Step] = Listing(
+            name="steps",
+            head={
+                "session_id": session.session_id,
+                "status": session.status,
+                "reason": ReasonOut.of(reason).model_dump(mode="json") if reason else None,
+            },
+            encode=lambda step: json_of(StepOut.of(step)),
+            ending=lambda _, __: {"next_step": next_step.model_dump(mode="json") if next_step else None},
+            limit=call.arguments.limit,
+            max_bytes=None,  # the steps begin where they fit, so that the newest are among them
         )
-        return json_answer(timeline)
+        steps = self._sessions.timeline(session.session_id, call.arguments.limit, PAGE_MAX_BYTES)
+        async with aclosing(steps):
+            return await answer_list(call.request, steps, timeline)
 
 
 def next_step_of(session: Session) -> NextStepOut | None:

@@ -11,8 +11,8 @@ from openwa_manager.domain.session.session import SessionId
 from openwa_manager.store.database import Connection, Database
 from openwa_manager.store.delivery.outbox import EventPage, last_seq, read_events
 
-#: A reader is sent so many events at once, or so many bytes of them.
-_PAGE, _PAGE_MAX_BYTES = 200, 1 << 20
+#: A reader is sent so many events at once, and fewer where they are large.
+_PAGE = 200
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -70,5 +70,5 @@ class Broadcaster:
 
 def _read_page(connection: Connection, interest: Interest, after: int) -> tuple[EventPage, int]:
     """Return the next page and where the one after it begins: behind all that was looked at, wanted or not."""
-    page = read_events(connection, after, _PAGE, interest.types, interest.session_id, _PAGE_MAX_BYTES)
+    page = read_events(connection, after, _PAGE, interest.types, interest.session_id)
     return page, page.events[-1].seq if page.is_full else max(after, last_seq(connection))

@@ -1,5 +1,6 @@
 """What became of each delivery, and sending some once more."""
 
+from collections.abc import AsyncGenerator
 from functools import partial
 
 from openwa_manager.domain.errors import InvalidInputError
@@ -27,9 +28,12 @@ class Deliveries:
         self._dispatcher = dispatcher
         self._background = background
 
-    async def list_some(self, selection: Selection, behind: Place, limit: int) -> list[Delivery]:
-        """Return up to `limit` of the selected deliveries that stand behind a place, newest first."""
-        return await self._database.read(partial(list_deliveries, selection=selection, behind=behind, limit=limit))
+    async def iterate(self, selection: Selection, behind: Place) -> AsyncGenerator[Delivery]:
+        """Go through the selected deliveries that stand behind a place, newest first."""
+        while found := await self._database.read(partial(list_deliveries, selection=selection, behind=behind)):
+            for delivery in found:
+                behind = Place(delivery.seq, delivery.endpoint_id)
+                yield delivery
 
     async def replay(self, selection: Selection) -> int:
         """Send the selected deliveries once more, each stream in its order; return how many there are.

@@ -1,7 +1,7 @@
 """Reads the sessions: each as last recorded, its code, its log, its timeline; and waits for one to change."""
 
 import asyncio
-from collections.abc import Callable, Iterator
+from collections.abc import AsyncGenerator, Callable, Iterator
 from functools import partial
 
 from openwa_manager.domain.errors import DrainingError
@@ -112,11 +112,11 @@ class SessionDirectory:
         """Return where each session's engine writes its output."""
         return {supervisor.session.session_id: supervisor.log_path for supervisor in self._supervisors}
 
-    async def timeline(self, session_id: str, limit: int) -> list[Step]:
-        """Return the session's newest steps, oldest first.
-
-        Raises:
-            SessionNotFoundError: there is no such session.
-        """
-        read = partial(registry.read_timeline, session_id=self.get(session_id).session_id, limit=limit)
-        return await self._database.read(read)
+    async def timeline(self, session_id: SessionId, limit: int, max_bytes: int) -> AsyncGenerator[Step]:
+        """Go through the session's newest steps, oldest first: `limit`, or those whose evidence fits in `max_bytes`."""
+        begin = partial(registry.step_before, session_id=session_id, limit=limit, max_bytes=max_bytes)
+        after = await self._database.read(begin)
+        while steps := await self._database.read(partial(registry.read_steps, session_id=session_id, after=after)):
+            for number, step in steps:
+                after = number
+                yield step

@@ -8,7 +8,7 @@ from typing import NamedTuple
 from openwa_manager.domain.delivery.delivery import DeliveryState
 from openwa_manager.domain.delivery.events import EndpointId
 from openwa_manager.domain.session.session import SessionId
-from openwa_manager.store.columns import Row, query, to_json
+from openwa_manager.store.columns import Row, query, to_json, within
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -82,7 +82,10 @@ FIRST_PLACE = Place(2**62, "")
 def list_deliveries(
     connection: sqlite3.Connection, selection: Selection, behind: Place = FIRST_PLACE, limit: int = 100
 ) -> list[Delivery]:
-    """Return up to `limit` deliveries, newest first; `behind` is the place of the last one of the page before."""
+    """Return up to `limit` deliveries, newest first, and fewer where they are large; none when there are no others.
+
+    `behind` is the place of the last one of those before.
+    """
     where, values = selection.where()
     sql = f"""
         SELECT delivery.*, event.id, event.type, event.occurred_at, event.session_id AS of_session
@@ -90,7 +93,8 @@ def list_deliveries(
         WHERE {where} AND event.seq <= :seq AND (event.seq < :seq OR delivery.endpoint_id > :behind_endpoint)
         ORDER BY event.seq DESC, delivery.endpoint_id LIMIT :limit"""  # noqa: S608 (our own words)
     bound = {**values, "seq": behind.seq, "behind_endpoint": behind.endpoint_id, "limit": limit}
-    return [_delivery_of(row) for row in query(connection, sql, bound)]
+    fitting, _ = within(query(connection, sql, bound), lambda row: len(row["type"]) + len(row["last_error"] or ""))
+    return [_delivery_of(row) for row in fitting]
 
 
 #: What may be sent again: codes have expired.

@@ -10,7 +10,7 @@ from openwa_manager.domain.delivery.endpoint_queue import StreamKey
 from openwa_manager.domain.delivery.events import Event, EventClass, StoredEvent, beginning_in
 from openwa_manager.domain.delivery.streams import PendingStream
 from openwa_manager.domain.session.session import SessionId
-from openwa_manager.store.columns import PAGE_MAX_BYTES, Row, json_object, query, text, to_json, within
+from openwa_manager.store.columns import SLICE_MAX_BYTES, Row, json_object, query, text, to_json, within
 from openwa_manager.store.delivery.backlog import BACKLOG_LIMIT, BacklogLimit, drop_passing, read_backlog
 from openwa_manager.store.delivery.endpoints import load_active_endpoints
 from openwa_manager.store.delivery.enrichment import enrich
@@ -60,17 +60,17 @@ def read_events(
     limit: int = 100,
     types: Sequence[str] = (),
     session_id: SessionId | None = None,
-    max_bytes: int = PAGE_MAX_BYTES,
+    max_bytes: int = SLICE_MAX_BYTES,
 ) -> EventPage:
     """Return events later than seq `after`; `types` are patterns, none means all.
 
-    A page ends at `limit` events, or before the one whose data would make it larger than `max_bytes`; the first event
+    They end at `limit` events, or before the one whose data would make them larger than `max_bytes`; the first event
     is always among them, however large it is.
     """
     condition, wanted = _matching(types, session_id)
     sql = f"SELECT * FROM event WHERE seq > :after AND {condition} ORDER BY seq LIMIT :limit"  # noqa: S608 (our words)
     rows = query(connection, sql, {"after": after, "limit": limit, **wanted})
-    fitting, is_cut = within(rows, lambda row: len(row["data"]), max_bytes)
+    fitting, is_cut = within(rows, lambda row: len(row["data"]) + len(row["type"]), max_bytes)
     events = [stored_event(row) for row in fitting]
     return EventPage(events, is_full=is_cut or len(events) == limit)
 

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Mapping
 from openwa_manager.domain.delivery.events import Json
 from openwa_manager.domain.delivery.user_webhooks import KeptChanges, UserWebhook
 from openwa_manager.domain.session.session import SessionId
-from openwa_manager.store.columns import Row, json_object, query, text, to_json
+from openwa_manager.store.columns import Row, json_object, query, text, to_json, within
 
 _SAVE = """
     INSERT INTO user_webhook VALUES (:token, :session_id, :webhook_id, :url, :secret, :relay_secret, :record,
@@ -42,6 +42,21 @@ def webhooks_of(connection: sqlite3.Connection, session_id: SessionId | None) ->
     else:
         rows = query(connection, "SELECT * FROM user_webhook WHERE session_id = ? ORDER BY rowid DESC", (session_id,))
     return [_webhook_of(row) for row in rows]
+
+
+def list_webhooks(connection: sqlite3.Connection, before: int | None = None) -> list[tuple[int, UserWebhook]]:
+    """Return some webhooks of all sessions, newest first, the deleted ones too; none when there are no others.
+
+    Each comes with its place; `before` is that of the last one known.
+    """
+    sql = "SELECT rowid AS place, * FROM user_webhook WHERE rowid < ? ORDER BY rowid DESC LIMIT 100"
+    rows = query(connection, sql, (_LAST_PLACE if before is None else before,))
+    fitting, _ = within(rows, lambda row: len(row["record"]))
+    return [(row["place"], _webhook_of(row)) for row in fitting]
+
+
+#: SQLite's largest rowid.
+_LAST_PLACE = 2**63 - 1
 
 
 def load_changes(connection: sqlite3.Connection, session_id: SessionId) -> KeptChanges:

@@ -5,7 +5,7 @@ import os
 import sqlite3
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
-from operator import attrgetter
+from operator import attrgetter, itemgetter
 from pathlib import Path
 
 import structlog
@@ -180,11 +180,21 @@ def _any_text(connection: sqlite3.Connection) -> Iterator[None]:
         connection.text_factory = str
 
 
-def read_timeline(connection: sqlite3.Connection, session_id: SessionId, limit: int) -> list[Step]:
-    """Return the session's newest steps that fit on a page, in the order in which they happened."""
-    sql = "SELECT * FROM step WHERE session_id = ? ORDER BY number DESC LIMIT ?"
-    rows, _ = within(query(connection, sql, (session_id, limit)), lambda row: len(row["evidence"]))
-    return [_step_of(row) for row in rows][::-1]
+def step_before(connection: sqlite3.Connection, session_id: SessionId, limit: int, max_bytes: int) -> int:
+    """Return the number behind which the session's newest steps begin: `limit`, or as many as are not too large.
+
+    They begin with the newest in any case.
+    """
+    sql = "SELECT number, length(evidence) AS size FROM step WHERE session_id = ? ORDER BY number DESC LIMIT ?"
+    rows, _ = within(query(connection, sql, (session_id, limit)), itemgetter("size"), max_bytes)
+    return int(rows[-1]["number"]) - 1 if rows else 0
+
+
+def read_steps(connection: sqlite3.Connection, session_id: SessionId, after: int) -> list[tuple[int, Step]]:
+    """Return some steps with a higher number than `after`, each with its own, as they happened; none at the end."""
+    sql = "SELECT * FROM step WHERE session_id = ? AND number > ? ORDER BY number"
+    rows, _ = within(query(connection, sql, (session_id, after)), lambda row: len(row["evidence"]))
+    return [(row["number"], _step_of(row)) for row in rows]
 
 
 def _close_former_launch(connection: sqlite3.Connection, session: Session, steps: Iterable[Step]) -> None:

@@ -15,7 +15,7 @@ from yarl import URL
 
 from openwa_manager.api.bodies.uploads import UPLOAD_MAX_BYTES
 from openwa_manager.domain.delivery.events import Json
-from openwa_manager.domain.session.session import Session, Status
+from openwa_manager.domain.session.session import Session, SessionId, Status
 from tests.api.conftest import PEER
 from tests.api.gateway.test_sessions import error, linked, started
 from tests.api.world import World, world_in
@@ -206,7 +206,7 @@ async def test_a_stop_does_not_wait_for_a_hung_request(tmp_path: Path, aiohttp_c
 
         assert stop.json["engineLoaded"] is False
         assert error(hung.result())[0] == 504
-        timeline = await peers.sessions.timeline("acme", 50)
+        timeline = [each async for each in peers.sessions.timeline(SessionId("acme"), 50, 1 << 20)]
         assert timeline[-1].evidence["exit_code"] == 0
 
 

@@ -8,7 +8,7 @@ import signal
 import pytest
 
 from openwa_manager.domain.session.png import is_whole_png
-from openwa_manager.domain.session.session import Session, Status, Usage
+from openwa_manager.domain.session.session import Session, SessionId, Status, Usage
 from tests.api.world import GRACE_S, Object, Reply, World
 
 ISO = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z")
@@ -234,7 +234,7 @@ async def test_force_kill_ends_a_frozen_engine_at_once_and_keeps_its_credentials
 
     record = (await world.call("POST", "/api/sessions/acme/force-kill")).json
     again = error(await world.call("POST", "/api/sessions/acme/force-kill"))
-    *_, stopping, stopped = await world.sessions.timeline("acme", 50)
+    *_, stopping, stopped = [each async for each in world.sessions.timeline(SessionId("acme"), 50, 1 << 20)]
 
     assert (record["status"], record["engineLoaded"]) == ("disconnected", False)
     assert (stopped.decision, stopped.evidence["signal"]) == ("stopped", signal.SIGKILL)

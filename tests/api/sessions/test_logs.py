@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from openwa_manager.domain.foreign_path import of_session
 from openwa_manager.host.logfile import rotate
-from openwa_manager.host.logtail import read_from, tail_of
+from openwa_manager.host.logtail import read_from, read_older, tail_of
 from tests.api.world import World
 from tests.fakes.polling import until
 
@@ -26,12 +26,12 @@ def test_the_tail_is_the_last_lines_of_the_file(data: bytes, count: int) -> None
         older, position = tail_of(of_session(Path(file.name)), count)
 
     lines = data.splitlines(keepends=True)
-    assert older == b""
+    assert older is None
     assert data[position:] == b"".join(lines[max(0, len(lines) - count) :])
 
 
 def test_a_log_that_is_not_there_yet_is_empty(tmp_path: Path) -> None:
-    assert tail_of(of_session(tmp_path / "none"), 10) == (b"", 0)
+    assert tail_of(of_session(tmp_path / "none"), 10) == (None, 0)
     assert read_from(of_session(tmp_path / "none"), 7, None) == (b"", 0)
 
 
@@ -192,6 +192,34 @@ def test_the_tail_goes_back_over_a_rotation(tmp_path: Path) -> None:
     rotate(of_session(path), max_bytes=1, kept=2)
     path.write_bytes(b"four\n")
 
-    assert tail_of(of_session(path), 3) == (b"two\nthree\n", 0)
-    assert tail_of(of_session(path), 1) == (b"", 0)
-    assert tail_of(of_session(tmp_path / "none"), 3) == (b"", 0)
+    older, position = tail_of(of_session(path), 3)
+
+    assert older is not None
+    assert (read_older(of_session(path), older)[0], position) == (b"two\nthree\n", 0)
+    assert tail_of(of_session(path), 1) == (None, 0)
+    assert tail_of(of_session(tmp_path / "none"), 3) == (None, 0)
+
+
+async def test_a_tail_that_was_rotated_away_comes_whole_and_in_order(world: World) -> None:
+    path = await written(world, b"".join(b"%06d\n" % number for number in range(40_000)))
+    rotate(of_session(path), max_bytes=1, kept=2)
+    path.write_bytes(b"last\n")
+
+    reply = await world.call("GET", "/v1/sessions/a/logs?tail=30001")
+
+    assert reply.raw.splitlines() == [b"%06d" % number for number in range(10_000, 40_000)] + [b"last"]
+
+
+def test_an_older_part_that_is_rotated_on_meanwhile_ends(tmp_path: Path) -> None:
+    path = tmp_path / "engine.log"
+    path.write_bytes(b"x" * 100_000 + b"\n")
+    rotate(of_session(path), max_bytes=1, kept=2)
+    path.write_bytes(b"new\n")
+    older, _ = tail_of(of_session(path), 2)
+    assert older is not None
+    begun, older = read_older(of_session(path), older)
+
+    rotate(of_session(path), max_bytes=1, kept=2)
+
+    assert begun == b"x" * 65_536
+    assert read_older(of_session(path), older)[0] == b""

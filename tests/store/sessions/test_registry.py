@@ -32,9 +32,10 @@ from openwa_manager.store.sessions.registry import (
     LAUNCHES_KEPT,
     STEPS_KEPT,
     load_sessions,
-    read_timeline,
+    read_steps,
     remove_session,
     save_session,
+    step_before,
 )
 
 T = TypeVar("T")
@@ -124,7 +125,7 @@ def test_a_step_comes_back_as_it_was(
 
     save_session(connection, a_session(), [step], [])
 
-    assert read_timeline(connection, ID, 1) == [step]
+    assert timeline(connection, 1) == [step]
 
 
 def test_half_an_emoji_from_an_engine_does_not_stop_a_save(connection: sqlite3.Connection) -> None:
@@ -138,14 +139,34 @@ def test_half_an_emoji_from_an_engine_does_not_stop_a_save(connection: sqlite3.C
     assert loaded.spec.labels == {"name": "Ann ?"}
 
 
+def timeline(connection: sqlite3.Connection, limit: int, max_bytes: int = 1 << 20) -> list[Step]:
+    """Return the newest steps, read as a page is."""
+    after, steps = step_before(connection, ID, limit, max_bytes), []
+    while found := read_steps(connection, ID, after):
+        after = found[-1][0]
+        steps += [step for _, step in found]
+    return steps
+
+
+def test_steps_end_where_they_would_be_too_large_but_the_newest_is_among_them(connection: sqlite3.Connection) -> None:
+    for number in range(5):
+        save_session(
+            connection, a_session(), [dataclasses.replace(a_step(f"{number}"), evidence={"error": "x" * 100_000})], []
+        )
+
+    assert [step.decision for step in timeline(connection, 5, 250_000)] == ["3", "4"]
+    assert [step.decision for step in timeline(connection, 5, 10)] == ["4"]
+    assert len(read_steps(connection, ID, 0)) == 1
+
+
 def test_the_timeline_keeps_the_newest_steps_in_order(connection: sqlite3.Connection) -> None:
     for number in range(STEPS_KEPT + 20):
         save_session(connection, a_session(), [a_step(f"{number}")], [])
 
-    timeline = read_timeline(connection, ID, 10_000)
+    steps = timeline(connection, 10_000)
 
-    assert [step.decision for step in timeline] == [f"{number}" for number in range(20, STEPS_KEPT + 20)]
-    assert [step.decision for step in read_timeline(connection, ID, 2)] == ["518", "519"]
+    assert [step.decision for step in steps] == [f"{number}" for number in range(20, STEPS_KEPT + 20)]
+    assert [step.decision for step in timeline(connection, 2)] == ["518", "519"]
 
 
 def test_a_launch_that_is_over_keeps_how_it_ended(connection: sqlite3.Connection) -> None:
@@ -183,7 +204,7 @@ def test_removing_a_session_keeps_what_is_to_be_told(connection: sqlite3.Connect
     remove_session(connection, ID, [Event(type="session.deleted", session_id=ID, occurred_at=1.0)])
 
     assert [session.session_id for session in load_sessions(connection)] == ["other"]
-    assert read_timeline(connection, ID, 10) == []
+    assert timeline(connection, 10) == []
     assert connection.execute("SELECT count(*) FROM launch").fetchone() == (0,)
     assert [stored.event.type for stored in read_events(connection).events] == ["session.deleted"]
 

@@ -2,7 +2,7 @@
 
 import secrets
 import uuid
-from collections.abc import Mapping
+from collections.abc import AsyncGenerator, Mapping
 from dataclasses import replace
 from functools import partial
 
@@ -13,7 +13,7 @@ from openwa_manager.domain.delivery.events import Json
 from openwa_manager.domain.delivery.user_webhooks import UserWebhook
 from openwa_manager.domain.session.session import Session
 from openwa_manager.store.database import Database
-from openwa_manager.store.delivery.user_webhooks import remove_webhooks, save_webhooks, webhooks_of
+from openwa_manager.store.delivery.user_webhooks import list_webhooks, remove_webhooks, save_webhooks, webhooks_of
 
 #: OpenWA's own limit unless WEBHOOK_MAX_PER_SESSION says otherwise; one of them is ours.
 _LIMIT, _LIMIT_VARIABLE = 16, "WEBHOOK_MAX_PER_SESSION"
@@ -92,6 +92,16 @@ class RestingWebhooks:
         text = self._session.spec.env.get(_LIMIT_VARIABLE, "")
         limit = int(text) if text.isascii() and text.isdecimal() and len(text) < 10 else _LIMIT
         return min(limit, _LIMIT_MAX) or _LIMIT_MAX
+
+
+async def shown_of_all(database: Database, offset: int) -> AsyncGenerator[UserWebhook]:
+    """Go through the webhooks of all sessions that callers know of, newest first, without the first `offset`."""
+    before = None
+    while found := await database.read(partial(list_webhooks, before=before)):
+        for place, webhook in found:
+            before = place
+            if is_shown(webhook) and (offset := offset - 1) < 0:
+                yield webhook
 
 
 def is_shown(webhook: UserWebhook) -> bool:

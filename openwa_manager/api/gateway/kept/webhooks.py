@@ -8,6 +8,7 @@ user's, and a secret of ours; it keeps its filters, its retries and its memory o
 import asyncio
 import secrets
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from contextlib import aclosing
 from dataclasses import replace
 from functools import partial
 from urllib.parse import unquote
@@ -16,17 +17,18 @@ from aiohttp import web
 from yarl import URL
 
 from openwa_manager.api.bodies.uploads import Payload, payload_of
-from openwa_manager.api.gateway.errors import GatewayError, json_answer
+from openwa_manager.api.gateway.errors import MEDIA_TYPE, GatewayError, json_answer
 from openwa_manager.api.gateway.kept.asking import Ask, ChangeTeller, encoded, fields_of, parsed, require
 from openwa_manager.api.gateway.kept.fields import WebhookChange, WebhookIn, not_running
 from openwa_manager.api.gateway.kept.resting_webhooks import (
     RestingWebhooks,
-    is_shown,
     is_untold,
     secret_of,
+    shown_of_all,
     with_address,
 )
 from openwa_manager.api.gateway.relay import EngineAnswer
+from openwa_manager.api.lists.pages import Listing, answer_list
 from openwa_manager.domain.delivery.events import Json
 from openwa_manager.domain.delivery.user_webhooks import UserWebhook
 from openwa_manager.domain.errors import EngineError, InvalidInputError
@@ -63,12 +65,17 @@ class UserWebhooks:
         """Tell whether a path below a session is about what is kept here."""
         return bool(words) and words[0] == _WORD
 
-    async def list_webhooks(self, request: web.Request) -> web.Response:
+    async def list_webhooks(self, request: web.Request) -> web.StreamResponse:
         """List the webhooks of all sessions, newest first."""
-        known = await self._database.read(partial(webhooks_of, session_id=None))
         limit, offset = (_number(request, name) for name in ("limit", "offset"))
-        shown: list[Json] = [dict(each.record) for each in known if is_shown(each)]
-        return json_answer(200, shown[offset : offset + min(limit or _PAGE_MAX, _PAGE_MAX)])
+        page: Listing[UserWebhook] = Listing(
+            name=None,
+            encode=lambda each: encoded(dict(each.record)),
+            limit=min(limit or _PAGE_MAX, _PAGE_MAX),
+            media_type=MEDIA_TYPE,
+        )
+        async with aclosing(shown_of_all(self._database, offset)) as found:
+            return await answer_list(request, found, page)
 
     async def forward(
         self, request: web.Request, session: Session, path: tuple[str, ...], body: Payload, ask: Ask
