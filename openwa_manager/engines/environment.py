@@ -171,6 +171,11 @@ class EngineContext:
         return f"{self.intake_of(launch)}/relay/{session_id}/{token}"
 
     @property
+    def allowed_hosts(self) -> Sequence[str]:
+        """Return which hosts the admin lets engines fetch from and post to, whatever their address."""
+        return self.engine_env.get("SSRF_ALLOWED_HOSTS", "").split(",")
+
+    @property
     def _intake_port(self) -> int:
         return urlsplit(self.intake_url).port or 80
 

@@ -11,7 +11,7 @@ import pytest
 
 from openwa_manager.domain.delivery.events import Json
 from openwa_manager.processes.reading.identity import environment_of, live_identity_of
-from tests.e2e.peers.daemon import Answer, Daemon, UnixConnection
+from tests.e2e.peers.daemon import Answer, Daemon, UnixConnection, eventually
 from tests.e2e.peers.phones import Phones
 from tests.e2e.peers.servers import Server, serving
 from tests.e2e.peers.upstream import Upstream
@@ -92,6 +92,10 @@ def begun(serve: Serve, phones: Phones, upstream: Upstream, *servers: Server, **
     return daemon
 
 
+def ended(batch: Answer) -> dict[str, Json] | None:
+    return batch.body if batch.body["status"] in ("completed", "failed") else None
+
+
 @in_both_worlds
 def test_an_engine_neither_fetches_from_this_host_nor_posts_to_it_whoever_asks(
     serve: Serve, phones: Phones, upstream: Upstream, canary: Server
@@ -109,6 +113,17 @@ def test_an_engine_neither_fetches_from_this_host_nor_posts_to_it_whoever_asks(
             engine.ask("POST", "/webhooks", webhook),
         ]
         assert [answer.status for answer in answers] == [400] * 4, (url, answers)
+
+    large: Mapping[str, Json] = {"chatId": CHAT, "url": f"{canary.url}/a.mp4", "caption": "x" * 200_000}
+    assert daemon.ask("POST", "/api/sessions/acme/messages/send-video", large).status == 400
+    many: Mapping[str, Json] = {
+        "messages": [{"chatId": CHAT, "type": "image", "content": {"image": {"url": f"{canary.url}/a.png"}}}]
+    }
+    assert daemon.ask("POST", "/api/sessions/acme/messages/send-bulk", many).status == 400
+    if phones.engine == "openwa":
+        batch = engine.ask("POST", "/messages/send-bulk", many).text("batchId")
+        status = eventually(lambda: ended(engine.ask("GET", f"/messages/batch/{batch}")), within_s=SLOW_S)
+        assert "SEND_BLOCKED" in str(status)
 
     assert canary.asked == []
 

@@ -2,11 +2,13 @@
 
 import asyncio
 from collections.abc import AsyncIterator, Sequence
+from typing import Protocol
 
 from aiohttp import web
 
 from openwa_manager.api.errors import SlowRequestError, TooLargeError
 from openwa_manager.api.routing import BODY_WITHIN_S
+from openwa_manager.domain.errors import OpenwaManagerError
 
 #: Bodies up to this are handed on in one piece, larger ones as they come.
 SMALL_BYTES = 64 * 1024
@@ -14,8 +16,20 @@ SMALL_BYTES = 64 * 1024
 UPLOAD_MAX_BYTES = 25 * 1024 * 1024
 
 
+class Inspection(Protocol):
+    """Looks at a body as it passes."""
+
+    def feed(self, chunk: bytes) -> None:
+        """Take what comes next."""
+        ...
+
+    async def finish(self) -> None:
+        """Return if the whole body may be handed on; an error says why not."""
+        ...
+
+
 class Upload:
-    """A body that is handed on as it comes; `is_too_large` once more of it has come than OpenWA takes.
+    """A body that is handed on as it comes, its last part only once `inspection` has nothing against the whole.
 
     Its length may not have been told: `begun` is what was read already in order to find out whether it is small.
     """
@@ -23,31 +37,49 @@ class Upload:
     def __init__(self, request: web.Request, begun: bytes = b"") -> None:
         self._request = request
         self._begun = begun
-        self.is_too_large = False
+        self._refusal: OpenwaManagerError | None = None
+        self.inspection: Inspection | None = None
 
     async def __aiter__(self) -> AsyncIterator[bytes]:
         """Yield the body's parts as they come.
 
         Raises:
             TooLargeError: there is no end to it.
+            OpenwaManagerError: it must not be handed on.
         """
-        byte_count = len(self._begun)
+        byte_count, held = 0, b""
+        try:
+            async for chunk in self._chunks():
+                byte_count += len(chunk)
+                if byte_count > UPLOAD_MAX_BYTES:
+                    raise _too_large()
+                if self.inspection is not None:
+                    self.inspection.feed(chunk)
+                if held:
+                    yield held
+                held = chunk
+            if self.inspection is not None:
+                await self.inspection.finish()
+        except OpenwaManagerError as refusal:
+            self._refusal = refusal
+            raise
+        if held:
+            yield held
+
+    async def _chunks(self) -> AsyncIterator[bytes]:
         if self._begun:
             yield self._begun
         async for chunk in self._request.content.iter_any():
-            byte_count += len(chunk)
-            self.is_too_large = byte_count > UPLOAD_MAX_BYTES
-            self.require_size()
             yield chunk
 
-    def require_size(self) -> None:
-        """Return if no more than OpenWA takes has come so far.
+    def require_sound(self) -> None:
+        """Return if nothing has come yet that must not be handed on.
 
         Raises:
-            TooLargeError: more has.
+            OpenwaManagerError: something has: more than OpenWA takes, or what the inspection refuses.
         """
-        if self.is_too_large:
-            raise _too_large()
+        if self._refusal is not None:
+            raise self._refusal
 
     async def read(self) -> bytearray:
         """Return the whole body.

@@ -1,7 +1,7 @@
 """Puts `/api` together: OpenWA's own API, each session served by a process of its own."""
 
 from collections.abc import Awaitable, Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import partial
 
 from openwa_manager.api.gateway.forwarding import Forwarding
@@ -9,6 +9,7 @@ from openwa_manager.api.gateway.instance import InstanceRoutes, refuse_unknown
 from openwa_manager.api.gateway.kept.asking import ChangeTeller
 from openwa_manager.api.gateway.kept.copies import EngineCopies
 from openwa_manager.api.gateway.kept.webhooks import UserWebhooks
+from openwa_manager.api.gateway.media.guard import MediaGuard, NameService, Resolve
 from openwa_manager.api.gateway.routes import own_route
 from openwa_manager.api.gateway.session_finder import SessionFinder
 from openwa_manager.api.gateway.sessions import GatewaySessions
@@ -31,8 +32,9 @@ class GatewayDependencies:
     """The parts of the daemon that the gateway uses.
 
     `engines` are those that speak OpenWA's API, by the name sessions know them by. A send waits for its turn for
-    `send_hold_s` at most. `sender` posts to the users' webhooks. `usage` tells what a session's engine used when last
-    measured (None: not measured), `kill` kills a session's engine, `version` is this daemon's, `now` is wall time.
+    `send_hold_s` at most. `sender` posts to the users' webhooks, `resolve` finds the hosts that media are fetched from.
+    `usage` tells what a session's engine used when last measured (None: not measured), `kill` kills a session's engine,
+    `version` is this daemon's, `now` is wall time.
     """
 
     sessions: SessionDirectory
@@ -49,6 +51,7 @@ class GatewayDependencies:
     kill: Callable[[SessionId], Awaitable[None]]
     version: str
     now: Callable[[], float]
+    resolve: Resolve = field(default_factory=lambda: NameService().resolve)
 
 
 def gateway_routes(dependencies: GatewayDependencies) -> tuple[Route, ...]:
@@ -60,7 +63,16 @@ def gateway_routes(dependencies: GatewayDependencies) -> tuple[Route, ...]:
     webhooks = UserWebhooks(dependencies.database, dependencies.sender.guard, teller, dependencies.now)
     copies = EngineCopies(dependencies.database, teller)
     kept = (webhooks, copies)
-    forwarding = Forwarding(dependencies.inbox, finder, dependencies.engines, turn, dependencies.inspector, kept)
+    allowed_hosts = (host for engine in dependencies.engines.values() for host in engine.context.allowed_hosts)
+    forwarding = Forwarding(
+        inbox=dependencies.inbox,
+        finder=finder,
+        engines=dependencies.engines,
+        turn=turn,
+        inspector=dependencies.inspector,
+        kept=kept,
+        media=MediaGuard(allowed_hosts, dependencies.resolve, dependencies.sender.guard.strict()),
+    )
     own = GatewaySessions(dependencies.requests, finder, forwarding, copies, dependencies.usage, dependencies.kill)
     return (
         *InstanceRoutes(sessions, finder, dependencies.health, dependencies.version, dependencies.now).table(),

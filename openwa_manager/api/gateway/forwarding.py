@@ -3,7 +3,8 @@
 import asyncio
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager, AsyncExitStack
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
+from functools import partial
 from typing import Protocol
 from urllib.parse import unquote
 
@@ -15,6 +16,7 @@ from openwa_manager.api.gateway import guide
 from openwa_manager.api.gateway.errors import GatewayError, not_active, not_connected
 from openwa_manager.api.gateway.forwarded import FORWARDED
 from openwa_manager.api.gateway.kept.asking import Ask, JsonBytes
+from openwa_manager.api.gateway.media.guard import MediaGuard
 from openwa_manager.api.gateway.relay import EngineAnswer, Names, headers_for_engine
 from openwa_manager.api.gateway.routes import SESSION_PREFIX, forwarded_route, own_route
 from openwa_manager.api.gateway.session_finder import SessionFinder
@@ -120,28 +122,22 @@ class Kept(Protocol):
         ...
 
 
+@dataclass(frozen=True, kw_only=True)
 class Forwarding:
     """Hands requests on; `engines` are those that speak OpenWA's API, by the name sessions know them by.
 
-    A send waits for its `turn`. `kept` answers what is known while no engine runs.
+    A send waits for its `turn`. `kept` answers what is known while no engine runs; of the rest `media` may refuse what
+    an engine would fetch. `large_bodies` of the guide's are in memory.
     """
 
-    def __init__(
-        self,
-        inbox: EngineInbox,
-        finder: SessionFinder,
-        engines: Mapping[str, OpenwaEngine],
-        turn: Callable[[SessionId], AbstractAsyncContextManager[Turn]],
-        inspector: DataInspector,
-        kept: Sequence[Kept],
-    ) -> None:
-        self._inspector = inspector
-        self._inbox = inbox
-        self._finder = finder
-        self._engines = engines
-        self._turn = turn
-        self._kept = kept
-        self._large_bodies = asyncio.Semaphore(_LARGE_AT_ONCE)
+    inbox: EngineInbox
+    finder: SessionFinder
+    engines: Mapping[str, OpenwaEngine]
+    turn: Callable[[SessionId], AbstractAsyncContextManager[Turn]]
+    inspector: DataInspector
+    kept: Sequence[Kept]
+    media: MediaGuard
+    large_bodies: asyncio.Semaphore = field(init=False, default_factory=partial(asyncio.Semaphore, _LARGE_AT_ONCE))
 
     def table(self) -> tuple[Route, ...]:
         """Return the routes; the last one takes what OpenWA may have beside those we know of."""
@@ -159,42 +155,45 @@ class Forwarding:
         `read_body` is the body if it has been read already.
         """
         where = Destination.of(request)
-        kept = next((each for each in self._kept if each.has(where.words)), None)
+        kept = next((each for each in self.kept if each.has(where.words)), None)
         if kept is not None and (resting := self._resting(where.name)) is not None:
             return await kept.answer_stopped(request, resting, where.path)
         session = self._find(where)
         session_id = session.session_id
-        self._inbox.note_traffic(session_id)
+        self.inbox.note_traffic(session_id)
         body = read_body or await payload_of(request)
-        if where.is_send(request.method):
-            return await self._send(request, where, session_id, body)
         if kept is not None:
             return await kept.forward(request, session, where.path, body, self._asking(request, where))
+        if isinstance(body, Upload):
+            body.inspection = self.media.inspection(request.content_type, request.charset)
+        if where.is_send(request.method):
+            return await self._send(request, where, session_id, body)
+        await self._require_public_media(request, body)
         async with await self._ask(request, where, body) as answer:
             return await answer.relay(request)
 
     async def search(self, request: web.Request) -> web.StreamResponse:
         """Search the messages of the session that `sessionId` names."""
         where = SearchDestination.of(request)
-        self._inbox.note_traffic(self._find(where).session_id)
+        self.inbox.note_traffic(self._find(where).session_id)
         async with await self._ask(request, where, None) as answer:
             return await answer.relay(request)
 
     def _resting(self, name: str) -> Session | None:
         """Return the session if its OpenWA cannot be asked now; None when it can, or is none."""
-        session = self._finder.find(name)
-        is_asked = session.process is ProcessState.RUNNING or session.spec.engine not in self._engines
+        session = self.finder.find(name)
+        is_asked = session.process is ProcessState.RUNNING or session.spec.engine not in self.engines
         return None if is_asked else session
 
     def _find(self, where: Destination) -> Session:
         """Return the session, which must be able to answer."""
         try:
-            session = self._finder.find(where.name)
+            session = self.finder.find(where.name)
         except GatewayError as error:
             raise (not_active(where.name) if where.words[:1] == ("messages",) else error) from None
         if session.process is not ProcessState.RUNNING:
             raise not_connected() if is_loaded(session) else not_active(where.name)
-        if session.spec.engine not in self._engines:
+        if session.spec.engine not in self.engines:
             raise GatewayError(501, f"the engine {session.spec.engine!r} of this session does not speak OpenWA's API")
         return session
 
@@ -206,11 +205,11 @@ class Forwarding:
         is_guides = guide.may_be_guide(where.words)
         if is_guides and not isinstance(body, Upload):
             said = guide.translate(where.words[1], body or b"", request.content_type)
-        if not await self._inspector.before_send(session_id):
+        if not await self.inspector.before_send(session_id):
             raise not_connected()
-        async with self._turn(session_id) as turn, AsyncExitStack() as stack:
+        async with self.turn(session_id) as turn, AsyncExitStack() as stack:
             if is_guides and isinstance(body, Upload):
-                await stack.enter_async_context(self._large_bodies)
+                await stack.enter_async_context(self.large_bodies)
                 said, sent = await self._read_large(turn, request, where, body)
             answer = await stack.enter_async_context(
                 await self._ask_in_turn(turn, request, where.of_message(said) if said else where, said or sent)
@@ -236,12 +235,28 @@ class Forwarding:
     ) -> EngineAnswer:
         """Return the engine's answer to a send, to be released; one that was surely not sent gives its turn back."""
         try:
+            await self._require_public_media(request, body)
             answer = await self._ask(request, where, body)
         except (GatewayError, TooLargeError):  # nobody was asked, or not to the end
             turn.was_used = False
             raise
         turn.was_used = not answer.is_refusal
         return answer
+
+    async def _require_public_media(self, request: web.Request, said: Payload | guide.Translation) -> None:
+        """Return if the engine may fetch what a small body names; a large one is looked at as it passes.
+
+        Raises:
+            GatewayError: it may not.
+        """
+        is_guides = isinstance(said, guide.Translation)
+        body = said.body if isinstance(said, guide.Translation) else said
+        if not isinstance(body, bytes):
+            return
+        kind = ("application/json", None) if is_guides else (request.content_type, request.charset)
+        inspection = self.media.inspection(*kind)
+        inspection.feed(body)
+        await inspection.finish()
 
     def _asking(self, request: web.Request, where: Destination) -> Ask:
         """Return what asks the session's engine beside handing the request on; the query goes with the latter alone."""
@@ -265,7 +280,7 @@ class Forwarding:
         launch, inner_id = session.launch, session.inner_id
         if launch is None or inner_id is None:
             raise not_connected()
-        forwarder = await self._engines[session.spec.engine].forwarder(session, launch)
+        forwarder = await self.engines[session.spec.engine].forwarder(session, launch)
         body = said.body if isinstance(said, guide.Translation) else said
         headers = headers_for_engine(request, body)
         if isinstance(said, guide.Translation | JsonBytes):
@@ -278,5 +293,5 @@ class Forwarding:
             return EngineAnswer(await forwarder.forward(forwarded), names)
         except EngineError:
             if isinstance(body, Upload):
-                body.require_size()
+                body.require_sound()
             raise

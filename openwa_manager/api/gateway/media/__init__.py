@@ -1,0 +1,1 @@
+"""Keeps callers from having an engine fetch media from this host or its network."""
