@@ -8,6 +8,7 @@ import sys
 import time
 import traceback
 from contextlib import suppress
+from dataclasses import replace
 from pathlib import Path
 
 from openwa_manager.simulator.http.errors import HttpError
@@ -58,9 +59,7 @@ class Process:
             keys = Keys(self._storage, self._settings.release.scope_status)
             keys.seed(self._settings.master_key, self._home / "data" / ".api-key")
             dispatcher = Dispatcher(self._storage, self._settings, self._guard, tasks)
-            sessions = Sessions(
-                self._home, self._storage, dispatcher, self._vices, self._settings.release.lacking_fields
-            )
+            sessions = Sessions(self._home, self._storage, dispatcher, self._vices, self._settings.release)
             server = Server(self._pipeline(keys, dispatcher, sessions, tasks).answer, tasks)
             await server.listen(self._settings.port, self._settings.socket)
             log(f"OpenWA is running on port {self._settings.port}")
@@ -80,12 +79,16 @@ class Process:
         routes = [
             *system.routes(),
             *Control(self._home, sessions, messages, self._vices, _exit).routes(),
-            *SessionRoutes(sessions, messages, tasks).routes(),
+            *SessionRoutes(sessions, messages, tasks, release).routes(),
             *MessageRoutes(sessions, messages, Batches(messages, tasks), self._guard, keyed).routes(),
             *WebhookRoutes(self._storage, dispatcher, self._guard, release).routes(),
         ]
         routes = [route for route in routes if (route.method, route.path) not in release.lacking_routes]
-        throttle = Throttle(self._settings.rate_limits)
+        routes = [
+            replace(route, role="operator") if (route.method, route.path) in release.operator_routes else route
+            for route in routes
+        ]
+        throttle = Throttle(self._settings.rate_limits, is_plain=release.says_retry_after)
         shows_detail = self._settings.shows_validation_detail
         return Pipeline(routes, keys, throttle, self._storage.openwa, shows_detail=shows_detail)
 

@@ -1,5 +1,6 @@
 """What the simulator does differently as another version of OpenWA; as 0.23 it is compared with recordings."""
 
+import re
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -153,3 +154,51 @@ def test_what_was_given_up_can_be_posted_again_with_its_key(newest: Simulator, r
 
 def test_nothing_is_posted_again_by_a_version_before_0_25(simulator: Simulator) -> None:
     assert simulator.ask("POST", REDRIVE, {}).status == 404
+
+
+def test_what_needs_a_higher_role_since_0_24(newest: Simulator) -> None:
+    session_id = linked(newest)
+    keys: dict[str, dict[str, str]] = {}
+    for role in ("viewer", "operator"):
+        made = newest.ask("POST", "/api/auth/api-keys", {"name": role, "role": role})
+        keys[role] = {"X-API-Key": str(made.fields["apiKey"])}
+    check = f"/api/sessions/{session_id}/contacts/check/628123456789"
+    proxied: dict[str, Json] = {"name": "proxied", "proxyUrl": "http://proxy:1"}
+
+    assert [newest.ask("GET", check, headers=keys[role]).status for role in keys] == [403, 200]
+    assert newest.ask("POST", "/api/sessions", proxied, headers=keys["operator"]).status == 403
+    assert newest.ask("POST", "/api/sessions", proxied).status == 201
+
+
+def test_the_throttler_says_when_to_come_again_as_others_do(tmp_path: Path) -> None:
+    for version, has_header in (("0.23", False), ("0.25", True)):
+        (tmp_path / version).mkdir()
+        with Simulator(tmp_path / version, {"SIM_VERSION": version, "RATE_LIMIT_SHORT_LIMIT": "1"}) as simulator:
+            answers = [simulator.ask("GET", "/api/sessions") for _ in range(20)]
+
+        refused = next(answer for answer in answers if answer.status == 429)
+        assert ("Retry-After" in refused.headers) is has_header
+        assert "Retry-After-short" in refused.headers
+
+
+@pytest.mark.parametrize(("version", "status"), [("0.23", 400), ("0.25", 201)])
+def test_an_event_is_known_from_its_version_on(tmp_path: Path, version: str, status: int) -> None:
+    hook: dict[str, Json] = {"url": "http://127.0.0.1:9/", "events": ["event.response"]}
+
+    with Simulator(tmp_path, {"SIM_VERSION": version}) as simulator:
+        assert simulator.ask("POST", f"/api/sessions/{simulator.create()}/webhooks", hook).status == status
+
+
+def test_credentials_that_cannot_be_read_are_set_aside_since_0_24(newest: Simulator) -> None:
+    session_id = linked(newest)
+    directory = newest.home / "data" / "baileys" / str(newest.session(session_id)["name"])
+    newest.stop()
+    (directory / "creds.json").write_text('{"me": {"id": "62')
+    newest.start()
+    newest.start_session(session_id)
+    newest.wait_for(session_id, "qr_ready")
+
+    (aside,) = directory.glob("corrupt-*")
+
+    assert re.fullmatch(r"corrupt-[0-9]{13}-[0-9a-f]{6}", aside.name)
+    assert sorted(file.name for file in aside.iterdir()) == ["creds.json", *(f"pre-key-{n}.json" for n in (1, 2, 3))]

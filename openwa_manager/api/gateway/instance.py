@@ -104,7 +104,7 @@ class InstanceRoutes:
 
     async def validate(self, request: web.Request) -> web.Response:
         """Tell what a key may do; one that does not hold has been refused before."""
-        return json_answer(200, {"valid": True, "role": _OPENWA_ROLES[request[CALLER].role]})
+        return json_answer(200, {"valid": True, "role": _OPENWA_ROLES[request[CALLER].role], "scoped": False})
 
 
 def _is_awaited_scan(check: CheckOut, session: Session) -> bool:

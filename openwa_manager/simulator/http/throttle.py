@@ -17,10 +17,11 @@ class _Window:
 
 
 class Throttle:
-    """Counts requests in windows that start with the first one."""
+    """Counts requests in windows that start with the first one; `is_plain`: a refusal has the usual header too."""
 
-    def __init__(self, limits: tuple[RateLimit, ...]) -> None:
+    def __init__(self, limits: tuple[RateLimit, ...], *, is_plain: bool = False) -> None:
         self._limits = limits
+        self._is_plain = is_plain
         self._windows: dict[tuple[str, str], _Window] = {}
 
     def admit(self, handler: str) -> dict[str, str]:
@@ -38,7 +39,8 @@ class Throttle:
             left_s = max(1, round(window.started_at + limit.ttl_s - now))
             if window.count > limit.limit:
                 refused: dict[str, Json] = {"statusCode": 429, "message": "ThrottlerException: Too Many Requests"}
-                raise HttpError(429, refused, headers | {f"Retry-After-{limit.name}": str(left_s)})
+                plain = {"Retry-After": str(left_s)} if self._is_plain else {}
+                raise HttpError(429, refused, headers | plain | {f"Retry-After-{limit.name}": str(left_s)})
             headers[f"X-RateLimit-Limit-{limit.name}"] = str(limit.limit)
             headers[f"X-RateLimit-Remaining-{limit.name}"] = str(limit.limit - window.count)
             headers[f"X-RateLimit-Reset-{limit.name}"] = str(left_s)

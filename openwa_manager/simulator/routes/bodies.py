@@ -50,9 +50,13 @@ WEBHOOK_EVENTS = frozenset(
         "call.accepted",
         "call.rejected",
         "call.missed",
+        "event.response",
         "*",
     ]
 )
+
+#: Those among them that 0.23 does not know.
+LATER_EVENTS = frozenset({"event.response"})
 
 _NAME = Field(
     name="name",
@@ -103,7 +107,7 @@ UPDATE_WEBHOOK = (Field(name="url", checks=(is_url,), is_optional=True), *_WEBHO
 REDRIVE = (
     text("sessionId", is_optional=True),
     text("webhookId", is_optional=True),
-    strings("ids"),
+    strings("ids", 500),
     integer("limit", 1, 500),
 )
 CREATE_KEY = (

@@ -6,6 +6,7 @@ from typing import cast
 
 from openwa_manager.simulator.http.errors import not_started, refusal
 from openwa_manager.simulator.http.wire import Json, Response
+from openwa_manager.simulator.release import Release
 from openwa_manager.simulator.routes.bodies import CHAT_STATE, CREATE_SESSION, PAIRING_CODE, UPDATE_CONFIG
 from openwa_manager.simulator.routes.pipeline import Route, RouteCall
 from openwa_manager.simulator.state.messages import Messages
@@ -19,7 +20,8 @@ ONE = f"{ROOT}/:sessionId"
 class SessionRoutes:
     """Handlers of the session controller."""
 
-    def __init__(self, sessions: Sessions, messages: Messages, tasks: asyncio.TaskGroup) -> None:
+    def __init__(self, sessions: Sessions, messages: Messages, tasks: asyncio.TaskGroup, release: Release) -> None:
+        self._release = release
         self._sessions = sessions
         self._messages = messages
         self._tasks = tasks
@@ -62,6 +64,9 @@ class SessionRoutes:
         ]
 
     async def _create(self, call: RouteCall) -> Response:
+        is_admin = call.key is None or call.key.role == "admin"
+        if call.body.get("proxyUrl") and self._release.asks_admin_for_proxy and not is_admin:
+            raise refusal(403, "Setting a proxy requires an admin API key")
         config = call.body.get("config")
         row = self._sessions.create(cast("str", call.body["name"]), config if isinstance(config, dict) else {})
         return Response(status=201, body=self._sessions.view(row.id))

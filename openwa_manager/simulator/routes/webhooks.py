@@ -8,7 +8,7 @@ from openwa_manager.simulator.clock import iso_now_whole
 from openwa_manager.simulator.http.errors import refusal, session_not_found
 from openwa_manager.simulator.http.wire import Json, Response
 from openwa_manager.simulator.release import Release
-from openwa_manager.simulator.routes.bodies import CREATE_WEBHOOK, REDRIVE, UPDATE_WEBHOOK
+from openwa_manager.simulator.routes.bodies import CREATE_WEBHOOK, LATER_EVENTS, REDRIVE, UPDATE_WEBHOOK
 from openwa_manager.simulator.routes.pipeline import Route, RouteCall
 from openwa_manager.simulator.state.addresses import AddressGuard
 from openwa_manager.simulator.state.storage import DeliveryFailureRow, Storage, WebhookRow
@@ -185,7 +185,8 @@ class WebhookRoutes:
 
     def _require_known_events(self, call: RouteCall) -> None:
         events = call.body.get("events")
-        if isinstance(events, list) and self._release.lacking_events.intersection(map(str, events)):
+        unknown = self._release.lacking_events | (LATER_EVENTS - self._release.further_events)
+        if isinstance(events, list) and unknown.intersection(map(str, events)):
             raise refusal(400, ["each value in events must be one of the following values"])
 
     def _of_session(self, session_id: str) -> list[WebhookRow]:

@@ -9,6 +9,7 @@ from openwa_manager.simulator.clock import iso_now, iso_now_whole
 from openwa_manager.simulator.http.errors import not_connected, not_started, refusal, session_not_found
 from openwa_manager.simulator.http.wire import Json
 from openwa_manager.simulator.log import log
+from openwa_manager.simulator.release import Release
 from openwa_manager.simulator.settings import Vices
 from openwa_manager.simulator.state.database import DatabaseLostError
 from openwa_manager.simulator.state.storage import SessionRow, Storage
@@ -82,10 +83,8 @@ class EngineReports:
 class Sessions:
     """Creates, starts and ends sessions."""
 
-    def __init__(
-        self, home: Path, storage: Storage, dispatcher: Dispatcher, vices: Vices, lacking_fields: frozenset[str]
-    ) -> None:
-        self._lacking_fields = lacking_fields
+    def __init__(self, home: Path, storage: Storage, dispatcher: Dispatcher, vices: Vices, release: Release) -> None:
+        self._release = release
         self.database = storage.openwa
         self._home = home
         self._storage = storage
@@ -144,7 +143,7 @@ class Sessions:
             "restriction": self._restrictions.get(session_id),
             "engineLoaded": session_id in self._engines,
         }
-        return {name: value for name, value in view.items() if name not in self._lacking_fields}
+        return {name: value for name, value in view.items() if name not in self._release.lacking_fields}
 
     def create(self, name: str, config: dict[str, Json]) -> SessionRow:
         """Add a session that is not started. Raises: HttpError when the name is taken."""
@@ -238,7 +237,8 @@ class Sessions:
         )
 
     def _auth(self, row: SessionRow) -> AuthDirectory:
-        return AuthDirectory(self._home / "data" / "baileys", row.name)
+        root = self._home / "data" / "baileys"
+        return AuthDirectory(root, row.name, sets_aside=self._release.sets_aside_credentials)
 
     async def _run(self, session_id: str, engine: Engine) -> None:
         """Run an engine until it gives up; it is unloaded before anybody can see that it did."""

@@ -2,9 +2,13 @@
 
 import json
 import os
+import shutil
+import time
 from base64 import b64encode
 from dataclasses import dataclass
 from pathlib import Path
+
+from openwa_manager.simulator.log import log
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -28,9 +32,10 @@ def _random_key() -> dict[str, str]:
 
 
 class AuthDirectory:
-    """The files that keep one session linked."""
+    """The files that keep one session linked; `sets_aside`: what cannot be read is kept, as since 0.24."""
 
-    def __init__(self, root: Path, session_name: str) -> None:
+    def __init__(self, root: Path, session_name: str, *, sets_aside: bool = False) -> None:
+        self._sets_aside = sets_aside
         self._path = root / session_name
         self._phone = account_of(session_name)
 
@@ -38,10 +43,24 @@ class AuthDirectory:
         """Return the linked account; None when there is none or the file is damaged, silently, as upstream."""
         try:
             creds = json.loads((self._path / "creds.json").read_text("utf-8"))
+        except (OSError, ValueError) as error:
+            if self._sets_aside and not isinstance(error, OSError):
+                self._set_aside()
+            return None
+        try:
             me = creds["me"]
             return Account(phone=str(me["id"]).partition(":")[0], push_name=str(me.get("name", "")))
-        except (OSError, ValueError, TypeError, KeyError, AttributeError):
+        except (TypeError, KeyError, AttributeError):
             return None
+
+    def _set_aside(self) -> None:
+        """Move the files to a directory of their own."""
+        files = [file for file in self._path.iterdir() if file.is_file()]
+        aside = self._path / f"corrupt-{time.time_ns() // 1_000_000}-{os.urandom(3).hex()}"
+        aside.mkdir(mode=0o700)
+        for file in files:
+            file.rename(aside / file.name)
+        log(f"Unreadable creds.json moved to {aside}", level="ERROR")
 
     def prepare(self) -> None:
         """Create the directory, private to its owner."""
@@ -69,6 +88,4 @@ class AuthDirectory:
     def wipe(self) -> None:
         """Remove every file of the link."""
         if self._path.is_dir():
-            for file in self._path.iterdir():
-                file.unlink()
-            self._path.rmdir()
+            shutil.rmtree(self._path)

@@ -71,7 +71,7 @@ async def test_a_key_is_told_its_role_as_openwa_calls_it(world: World) -> None:
     async with world.client.post("/api/auth/validate", headers={"X-API-Key": "owm_x"}) as wrong:
         assert (wrong.status, (await wrong.json())["message"]) == (401, "Invalid API key")
 
-    assert (held.status, held.json) == (200, {"valid": True, "role": "admin"})
+    assert (held.status, held.json) == (200, {"valid": True, "role": "admin", "scoped": False})
 
 
 async def test_the_version_is_told_to_those_with_a_key(world: World) -> None:

@@ -44,7 +44,8 @@ def _known_event(name: str) -> str:
 
 _Event = Annotated[str, AfterValidator(_known_event)]
 _HeaderName = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9-]+$")]
-_HeaderValue = Annotated[str, StringConstraints(pattern=r"^[^\x00-\x1f\x7f]*$", max_length=1024)]
+#: What HTTP can carry; OpenWA refuses the rest since 0.24, and before could not post it.
+_HeaderValue = Annotated[str, StringConstraints(pattern=r"^[\x20-\x7e\x80-\xff]*$", max_length=1024)]
 _Value = Annotated[str, StringConstraints(min_length=1)]
 
 

@@ -172,6 +172,7 @@ CONDITION = {"field": "body", "operator": "contains", "value": "x"}
         {"headers": {"X A": "b"}},
         {"headers": {"X-A": "b\r\nX-B: c"}},
         {"headers": {"X-A": 1}},
+        {"headers": {"X-A": "世"}},
         {"headers": {f"X-{number}": "" for number in range(51)}},
         {"filters": {"conditions": [{**CONDITION, "field": "nothing"}]}},
         {"filters": {"conditions": [{**CONDITION, "operator": "is"}]}},
