@@ -28,7 +28,11 @@ TESTS: Mapping[str, tuple[str, str]] = {
         CONFINED,
         "test_a_confined_program_executes_itself_and_nothing_else",
     ),
-    "read the daemon's or a neighbour's environment or memory": (
+    "execute what it has put together in memory, or make system calls that no filter sees": (
+        HOSTILE,
+        "test_a_hostile_engine_reaches_no_secret_and_no_neighbour",
+    ),
+    "read the daemon's or a neighbour's environment or memory, trace it, or take its open files": (
         HOSTILE,
         "test_a_hostile_engine_reaches_no_secret_and_no_neighbour",
     ),
@@ -50,6 +54,10 @@ TESTS: Mapping[str, tuple[str, str]] = {
     "change a limit or the priority of another process": (
         CONFINED,
         "test_a_confined_program_changes_no_modes_limits_or_priorities_of_others",
+    ),
+    "share memory, queues, semaphores or keys with other programs of our user": (
+        HOSTILE,
+        "test_a_hostile_engine_reaches_no_secret_and_no_neighbour",
     ),
     "use the daemon's control socket": (
         HOSTILE,

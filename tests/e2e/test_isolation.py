@@ -88,6 +88,7 @@ def test_a_hostile_engine_reaches_no_secret_and_no_neighbour(place: Path) -> Non
     tried = found["tried"]
     assert isinstance(tried, list)
     assert len([name for name in tried if str(name).startswith("signal ")]) >= 2  # the daemon, and the first engine
+    assert {"run from memory", "open a ring", "keep a key for all programs of our user"} <= set(map(str, tried))
     assert found["done"] == []
     assert (place / "home" / "sessions" / "neighbour" / "data" / "creds.json").read_text() == '{"secret": 1}'
 

@@ -1,7 +1,8 @@
 """A filter of system calls (seccomp(2)) for what Landlock cannot see, by the numbers and flags a call is made with.
 
 Without it a confined program could shut its neighbours' directories by changing their modes, slow other processes down,
-take off the mark by which it is recognised, or go round the rules about TCP ports. It is no wall of its own: it can
+take off the mark by which it is recognised, execute what it has put together in memory, share memory and keys with our
+user's other programs, or go round the rules about TCP ports. It is no wall of its own: it can
 look at numbers only, not at paths. A thread's filter holds for whatever it starts.
 """
 
@@ -54,7 +55,10 @@ MACHINES = {
         | {"setxattr": 188, "lsetxattr": 189, "fsetxattr": 190}
         | {"removexattr": 197, "lremovexattr": 198, "fremovexattr": 199}
         | {"setpriority": 141, "sched_setparam": 142, "sched_setscheduler": 144, "sched_setaffinity": 203}
-        | {"ioprio_set": 251, "sched_setattr": 314},
+        | {"ioprio_set": 251, "sched_setattr": 314, "memfd_create": 319}
+        | {"shmget": 29, "shmat": 30, "semget": 64, "semop": 65, "semtimedop": 220}
+        | {"msgget": 68, "msgsnd": 69, "msgrcv": 70, "mq_open": 240}
+        | {"add_key": 248, "request_key": 249, "keyctl": 250},
     ),
     "aarch64": Machine(
         0xC00000B7,
@@ -63,7 +67,10 @@ MACHINES = {
         | {"fchmod": 52, "fchmodat": 53, "fchownat": 54, "fchown": 55}
         | {"setxattr": 5, "lsetxattr": 6, "fsetxattr": 7, "removexattr": 14, "lremovexattr": 15, "fremovexattr": 16}
         | {"setpriority": 140, "sched_setparam": 118, "sched_setscheduler": 119, "sched_setaffinity": 122}
-        | {"ioprio_set": 30, "sched_setattr": 274},
+        | {"ioprio_set": 30, "sched_setattr": 274, "memfd_create": 279}
+        | {"shmget": 194, "shmat": 196, "semget": 190, "semop": 193, "semtimedop": 192}
+        | {"msgget": 186, "msgsnd": 189, "msgrcv": 188, "mq_open": 180}
+        | {"add_key": 217, "request_key": 218, "keyctl": 219},
     ),
 }
 
@@ -95,7 +102,16 @@ RULES = (
         ),
         error=errno.EOPNOTSUPP,
     ),
-    Rule(calls=("io_uring_setup",), error=errno.ENOSYS),
+    # A file in memory lies in no directory, so that no rule forbids to execute it.
+    Rule(calls=("io_uring_setup", "memfd_create"), error=errno.ENOSYS),
+    # All programs of a user share these, and each is found by a number or a name that is no path.
+    Rule(
+        calls=(
+            *("shmget", "shmat", "semget", "semop", "semtimedop", "msgget", "msgsnd", "msgrcv", "mq_open"),
+            *("add_key", "request_key", "keyctl"),
+        ),
+        error=errno.ENOSYS,
+    ),
     Rule(calls=("prlimit64", "sched_setparam", "sched_setscheduler"), error=errno.EPERM, argument=0, values=(0,)),
     Rule(calls=("prlimit64",), error=errno.EPERM, argument=1, value=_MARKED_BY),
     Rule(calls=("setrlimit",), error=errno.EPERM, argument=0, value=_MARKED_BY),

@@ -4,13 +4,14 @@ The standard library only: it is copied to where a `node` is looked for.
 """
 
 import ctypes
+import errno
 import json
 import os
 import signal
 import socket
 import subprocess
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from functools import partial
 from pathlib import Path
 
@@ -136,10 +137,118 @@ def tries() -> dict[str, Callable[[], object]]:
     return found
 
 
+#: add_key(2), shmget(2), semget(2), msgget(2) and mq_open(2) by the numbers of the machine.
+SHARED = {"x86_64": (248, 29, 64, 68, 240), "aarch64": (217, 194, 190, 186, 180)}
+
+
+def checked(result: int) -> int:
+    """Return what a call of the C library's returned, which must have worked."""
+    if result < 0:
+        raise OSError(ctypes.get_errno(), "refused")
+    return result
+
+
+def copy_memory(pid: int) -> None:
+    """Read a process's memory; that there is nothing at the address shows that reading is allowed."""
+    here = (ctypes.c_size_t * 2)(ctypes.addressof(ctypes.create_string_buffer(8)), 8)
+    there = (ctypes.c_size_t * 2)(0x1000, 8)
+    try:
+        checked(LIBC.process_vm_readv(pid, here, ctypes.c_ulong(1), there, ctypes.c_ulong(1), ctypes.c_ulong(0)))
+    except OSError as error:
+        if error.errno != errno.EFAULT:
+            raise
+
+
+def in_child(attempt: Callable[[], bool]) -> None:
+    """Have a child try something, which ends with it."""
+    if (child := os.fork()) == 0:
+        os._exit(0 if attempt() else 1)
+    if os.waitpid(child, 0)[1]:
+        raise OSError(errno.EPERM, "refused")
+
+
+def seize(pid: int) -> None:
+    """Trace a process (PTRACE_SEIZE)."""
+    in_child(lambda: LIBC.ptrace(0x4206, pid, None, None) == 0)
+
+
+def take_descriptor(pid: int) -> None:
+    """Take the standard input of a process."""
+    pidfd = os.pidfd_open(pid)
+    try:
+        os.close(checked(LIBC.syscall(438, pidfd, 0, 0)))  # pidfd_getfd
+    finally:
+        os.close(pidfd)
+
+
+def signal_by_handle(pid: int) -> None:
+    """Signal a process by a descriptor."""
+    pidfd = os.pidfd_open(pid)
+    try:
+        signal.pidfd_send_signal(pidfd, signal.SIGCONT)
+    finally:
+        os.close(pidfd)
+
+
+def run_from_memory() -> None:
+    """Run a program that has no name in any directory."""
+    fd = os.memfd_create("program", 0)
+    os.write(fd, Path("/bin/true").read_bytes())
+    subprocess.run([f"/proc/self/fd/{fd}"], pass_fds=(fd,), check=True, timeout=20)
+
+
+def open_ring() -> None:
+    """Make a queue through which system calls are made that no filter sees."""
+    os.close(checked(LIBC.syscall(425, 8, ctypes.create_string_buffer(120))))  # io_uring_setup
+
+
+def be_root_somewhere() -> None:
+    """Become root in a namespace of our own, and mount the home there where everything is allowed."""
+    in_child(lambda: LIBC.unshare(0x10020000) == 0 and LIBC.mount(HOME.encode(), b"tmp", None, 4096, None) == 0)
+
+
+def native_tries() -> Iterator[tuple[str, Callable[[], object]]]:
+    """Yield what machine code can try beside what the standard library offers."""
+    for pid in others():
+        yield f"read environ natively of {pid}", partial(read_natively, f"/proc/{pid}/environ")
+        yield f"read mem natively of {pid}", partial(read_natively, f"/proc/{pid}/mem")
+        yield f"read environ of the thread {pid}", partial(read_natively, f"/proc/{pid}/task/{pid}/environ")
+        yield f"copy memory of {pid}", partial(copy_memory, pid)
+        yield f"trace {pid}", partial(seize, pid)
+        yield f"take a descriptor of {pid}", partial(take_descriptor, pid)
+        yield f"signal by a handle {pid}", partial(signal_by_handle, pid)
+    add_key, *segments, queue = SHARED.get(os.uname().machine, (-1, -1))
+    key = (add_key, b"user", b"openwa", b"x", 1, -4)  # the keyring of our user
+    yield "keep a key for all programs of our user", lambda: checked(LIBC.syscall(*key))
+    for number in segments:
+        yield f"share memory by call {number}", partial(share, number)
+    yield "open a queue", lambda: checked(LIBC.syscall(queue, b"openwa", os.O_CREAT | os.O_RDWR, 0o600, None))
+    yield "run from memory", run_from_memory
+    yield "open a ring", open_ring
+    yield "be root somewhere", be_root_somewhere
+    yield "share memory by name", partial(write, "/dev/shm/openwa")
+    for path in (f"{HOME}/admin.key", f"{HOME}/sessions/neighbour/data/creds.json"):
+        yield f"take {path}", partial(os.rename, path, "taken")
+        yield f"link {path}", partial(os.link, path, "linked")
+        yield f"replace {path}", partial(replace, path)
+
+
+def share(number: int) -> int:
+    """Make something that other programs of our user reach by its number."""
+    arguments = {29: (0, 4096, 0o600), 194: (0, 4096, 0o600), 64: (0, 1, 0o600), 190: (0, 1, 0o600)}
+    return checked(LIBC.syscall(number, *arguments.get(number, (0, 0o600))))
+
+
+def replace(path: str) -> None:
+    """Put a file of ours in the place of another."""
+    Path("own").write_text("own")
+    Path("own").rename(path)
+
+
 def worked() -> tuple[list[str], list[str]]:
     """Try everything; return what worked, and what was tried."""
     done: list[str] = []
-    asked = tries()
+    asked = tries() | dict(native_tries())
     for name, attempt in asked.items():
         try:
             attempt()

@@ -70,6 +70,13 @@ def test_the_limit_that_marks_an_engine_is_not_touched(name: str) -> None:
 
 
 @ANY_MACHINE
+def test_nothing_is_executed_from_memory_or_shared_by_numbers(name: str) -> None:
+    shared = ("shmget", "shmat", "semget", "semop", "semtimedop", "msgget", "msgsnd", "msgrcv", "mq_open")
+    for call in ("memfd_create", "io_uring_setup", *shared, "add_key", "request_key", "keyctl"):
+        assert asked(name, call, 1, 2, 3) == ERRNO | errno.ENOSYS
+
+
+@ANY_MACHINE
 @pytest.mark.parametrize("family", [1, 2, 10, 16])
 @pytest.mark.parametrize("protocol", [0, 6, 17])
 def test_ordinary_sockets_are_made(name: str, family: int, protocol: int) -> None:
