@@ -1,5 +1,6 @@
 """A home as version 0.1 or 0.2 leaves it, and engines that listen on ports and were launched by another daemon."""
 
+import json
 import os
 import sqlite3
 import subprocess
@@ -15,6 +16,19 @@ from tests.fakes.ports import free_ports, is_free
 
 _LAST_MIGRATION = 2
 _KEY = "owk_0123456789abcdef0123456789abcdef"
+#: Columns as 0.1 wrote them: a reason without facts, and every field of the restarts.
+_REASON = '{"code": "network", "detail": "no sign of life for 120 s", "at": 1700000000.0}'
+_RESTARTS = json.dumps(
+    {
+        "count": 2,
+        "streak": 0,
+        "crashed_at": [1.7e9],
+        "last_reason": "engine_exited",
+        "next_at": None,
+        "is_slow": False,
+        "link_restarted": False,
+    }
+)
 #: Takes the lock under a low descriptor, and hands it on to the engine that takes its place.
 _LOCKED = """
 import fcntl, os, sys
@@ -48,14 +62,16 @@ def _launch(connection: sqlite3.Connection, home: Path, name: str, port: int) ->
     identity = identity_of(pid)
     assert identity is not None
     connection.execute(
-        "INSERT INTO session (session_id, engine, labels, env, engine_key, desired, process, link, launch_id,"
-        " launch_count, qr_seq, qr_attempts, restarts, event_seq, created_at, updated_at)"
-        " VALUES (?, 'simulator', '{}', '{}', ?, 'running', 'running', 'unknown', ?, 1, 0, 0, '{}', 1, 1.8e9, 1.8e9)",
-        (name, _KEY, launch_id),
+        "INSERT INTO session (session_id, user_id, engine, labels, env, engine_key, desired, process, link, reason,"
+        " launch_id, launch_count, qr_seq, qr_attempts, restarts, phone_number, event_seq, created_at, updated_at,"
+        " started_at, connected_at, last_connected_at, last_seen_at)"
+        " VALUES (?, '1', 'simulator', '{\"team\": \"sales\"}', '{}', ?, 'running', 'running', 'disconnected', ?,"
+        " ?, 3, 4, 0, ?, '628111', 9, 1.7e9, 1.7e9, 1.7e9, NULL, 1.7e9, 1.7e9)",
+        (name, _KEY, _REASON, launch_id, _RESTARTS),
     )
     connection.execute(
         "INSERT INTO launch (launch_id, session_id, number, port, secret, cause, launched_at, boot_id, pid, started)"
-        " VALUES (?, ?, 1, ?, ?, 'requested', 1.8e9, ?, ?, ?)",
+        " VALUES (?, ?, 3, ?, ?, 'requested', 1.7e9, ?, ?, ?)",
         (launch_id, name, port, secret, identity.boot_id, pid, identity.started),
     )
     return pid
