@@ -4,6 +4,7 @@ import asyncio
 import faulthandler
 import gc
 import os
+import shlex
 import sys
 from contextlib import AsyncExitStack
 from functools import partial
@@ -21,9 +22,11 @@ from openwa_manager.api.gateway.kept.webhook_posts import WebhookRelay
 from openwa_manager.api.intake import intake_app
 from openwa_manager.api.listeners import ListenAddresses, listen
 from openwa_manager.config import Settings
-from openwa_manager.domain.errors import OpenwaManagerError, single_errors
+from openwa_manager.config.policies import program_values
+from openwa_manager.domain.errors import OpenwaManagerError, ProgramMissingError, single_errors
 from openwa_manager.domain.isolation import Isolation
-from openwa_manager.engines.registry import scripts_of
+from openwa_manager.engines.program import find_program
+from openwa_manager.engines.registry import program_of, scripts_of
 from openwa_manager.host.clock import SystemClock
 from openwa_manager.host.home import DaemonLock, Home, raise_file_limit
 from openwa_manager.host.notify import ServiceManager
@@ -102,7 +105,10 @@ async def _serve(settings: Settings) -> None:
         authenticator = Authenticator(admin_key, engines.includes)
         host_check = HostCheck(settings.allowed_hosts)
         control = control_app(host_check, authenticator, parts.api, parts.gateway)
-        await _work(parts, control, _listen_addresses(settings), service_manager, stop)
+        async with asyncio.TaskGroup() as beside:
+            telling = beside.create_task(_say_program(settings))
+            await _work(parts, control, _listen_addresses(settings), service_manager, stop)
+            telling.cancel()
     _log.info("daemon_stopped")
 
 
@@ -115,6 +121,19 @@ def _say_isolation(settings: Settings) -> None:
         _log.warning("engines_not_isolated", reason=support.what)
     elif support.gaps:
         _log.warning("engines_partly_isolated", by=support.what, they_can_still=support.gaps)
+
+
+async def _say_program(settings: Settings) -> None:
+    """Say which program engines will run, or what is missing, as `config check` does; a node may be slow to tell."""
+    program = program_of(settings.engine, program_values(settings, os.environ))
+    try:
+        found = await find_program(program)
+    except ProgramMissingError as error:
+        _log.warning("engine_program_missing", engine=settings.engine, detail=str(error))
+    except OSError as error:  # nothing starts either, but the daemon must: it adopts
+        _log.warning("engine_program_unknown", engine=settings.engine, error=str(error))
+    else:
+        _log.info("engine_program", engine=settings.engine, argv=shlex.join(found.argv), version=found.version)
 
 
 async def _connect(parts: Parts, stack: AsyncExitStack) -> None:

@@ -1,9 +1,12 @@
 """The policies that the services follow, made from the settings."""
 
+from collections.abc import Mapping
+
 from openwa_manager.config.settings import Settings
 from openwa_manager.domain.delivery.delivery import DeliveryPolicy
 from openwa_manager.domain.isolation import IsolationRules
 from openwa_manager.domain.session.restart import LinkPolicy, OfflinePolicy, Policy, ProbePolicy, RestartPolicy
+from openwa_manager.engines.program import ProgramValues
 from openwa_manager.host.logfile import LogPolicy
 from openwa_manager.processes.confinement.support import Support
 from openwa_manager.services.monitoring.memory_guard import MemoryLimits
@@ -77,3 +80,13 @@ def log_policy(settings: Settings) -> LogPolicy:
 def delivery_policy(settings: Settings) -> DeliveryPolicy:
     """Return when a delivery is tried again and when it is given up."""
     return DeliveryPolicy(schedule_s=settings.delivery_schedule_s)
+
+
+def program_values(settings: Settings, environ: Mapping[str, str]) -> ProgramValues:
+    """Return by what the engines' programs are found."""
+    return ProgramValues(
+        node=settings.node,
+        openwa_home=settings.openwa_home,
+        command_argv=settings.command_argv,
+        environ=environ,
+    )

@@ -25,8 +25,10 @@ from openwa_manager.domain.session.stimuli import (
 from openwa_manager.engines.environment import EngineContext
 from openwa_manager.engines.http.connectors import base_url, connector_to
 from openwa_manager.engines.mapping import Data, text_of
+from openwa_manager.engines.program import ProgramValues
 from openwa_manager.engines.recipe import EngineValues, Recipe
 from openwa_manager.engines.variables import LOADS_CODE, is_any_of, is_name
+from openwa_manager.engines.versions import Build
 
 #: What the recipe sets itself; the names of `command_env` come on top.
 ENV_NAMES = frozenset({"SESSION_ID", "SESSION_DIR", "PORT", "WEBHOOK_URL", "WEBHOOK_SECRET", "TMPDIR"})
@@ -41,6 +43,39 @@ class CommandSetup:
     engine_context: EngineContext
     env: Mapping[str, str] = field(default_factory=dict, repr=False)
     answer_timeout_s: float = 5.0
+
+
+@dataclass(frozen=True, slots=True)
+class CommandProgram:
+    """The admin's program with the templates of its arguments."""
+
+    templates: Sequence[str]
+    environ: Mapping[str, str] = field(repr=False)
+
+    async def argv(self) -> tuple[str, ...]:
+        """Return the program where it was found, and the templates.
+
+        Raises:
+            ProgramMissingError: none is set, or it cannot be executed.
+        """
+        return (_found_in(self.templates, self.environ), *self.templates[1:])
+
+    async def build(self) -> Build:
+        """Return nothing of use: it is no build of OpenWA."""
+        return Build()
+
+    def readable(self) -> tuple[Path, ...]:
+        """Return nothing: only the admin knows what it reads."""
+        return ()
+
+
+def _found_in(argv: Sequence[str], environ: Mapping[str, str]) -> str:
+    if not argv:
+        raise ProgramMissingError("the engine `command` needs a program: set `command_argv`")
+    program = shutil.which(argv[0], path=environ.get("PATH"))
+    if program is None:
+        raise ProgramMissingError(f"{argv[0]} cannot be executed: correct `command_argv`")
+    return str(Path(program).absolute())
 
 
 class CommandEngine:
@@ -103,12 +138,7 @@ class CommandEngine:
         return Needs(default=_isolation(""), programs=(Path(program),), readable=tuple(named))
 
     def _program(self) -> str:
-        if not self._setup.argv:
-            raise ProgramMissingError("the engine `command` needs a program: set `command_argv`")
-        program = shutil.which(self._setup.argv[0], path=self._setup.engine_context.environ.get("PATH"))
-        if program is None:
-            raise ProgramMissingError(f"{self._setup.argv[0]} cannot be executed: correct `command_argv`")
-        return str(Path(program).absolute())
+        return _found_in(self._setup.argv, self._setup.engine_context.environ)
 
     async def bring_up(self, session: Session, launch: Launch, report: Report) -> None:
         """Report the engine ready: it runs as soon as it was launched."""
@@ -221,6 +251,10 @@ def _build(values: EngineValues) -> CommandEngine:
     return CommandEngine(setup)
 
 
+def _program(values: ProgramValues) -> CommandProgram:
+    return CommandProgram(values.command_argv, values.environ)
+
+
 def _recognizes(arguments: Sequence[str], environment: Mapping[str, str]) -> bool:
     del arguments
     return environment.keys() >= {"SESSION_ID", "SESSION_DIR", "WEBHOOK_URL", "WEBHOOK_SECRET"}
@@ -238,4 +272,4 @@ def _scripts(openwa_home: Path, command_argv: Sequence[str]) -> tuple[str, ...]:
     return tuple(word for word in command_argv[1:] if word.startswith("/") and Path(word).is_file())
 
 
-RECIPE = Recipe(build=_build, recognizes=_recognizes, isolation=_isolation, scripts=_scripts)
+RECIPE = Recipe(build=_build, program=_program, recognizes=_recognizes, isolation=_isolation, scripts=_scripts)

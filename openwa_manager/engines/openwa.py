@@ -23,7 +23,7 @@ from openwa_manager.engines.http.client import EngineClient, NotOurEngineError
 from openwa_manager.engines.http.forwarding import Forwarder
 from openwa_manager.engines.posting import kept_changes, missed_posts
 from openwa_manager.engines.posting.webhooks import set_up_webhooks
-from openwa_manager.engines.program import LOOPBACK_SHIM, NodeProgram, Program, runs_openwa
+from openwa_manager.engines.program import LOOPBACK_SHIM, NodeProgram, Program, ProgramValues, runs_openwa
 from openwa_manager.engines.recipe import EngineValues, Recipe
 from openwa_manager.engines.variables import OPENWA_OF_SESSIONS, is_any_of
 from openwa_manager.host.foreign.engine_files import EngineFiles
@@ -347,8 +347,11 @@ def _data_state(data: ForeignPath, names: Sequence[str], *, is_live: bool) -> Da
 
 
 def _build(values: EngineValues) -> OpenwaEngine:
-    program = NodeProgram(values.node, values.openwa_home, values.context.environ)
-    return OpenwaEngine(OpenwaSetup.of(values, program), values.clock, values.files)
+    return OpenwaEngine(OpenwaSetup.of(values, _program(values.programs)), values.clock, values.files)
+
+
+def _program(values: ProgramValues) -> NodeProgram:
+    return NodeProgram(values.node, values.openwa_home, values.environ)
 
 
 def _recognizes(arguments: Sequence[str], environment: Mapping[str, str]) -> bool:
@@ -367,4 +370,4 @@ def _scripts(openwa_home: Path, command_argv: Sequence[str]) -> tuple[str, ...]:
     return (*(f"{main}{ending}" for main in mains for ending in ("", ".js")), str(LOOPBACK_SHIM))
 
 
-RECIPE = Recipe(build=_build, recognizes=_recognizes, isolation=_isolation, scripts=_scripts)
+RECIPE = Recipe(build=_build, program=_program, recognizes=_recognizes, isolation=_isolation, scripts=_scripts)

@@ -3,8 +3,8 @@
 import asyncio
 import shutil
 from asyncio.subprocess import DEVNULL, PIPE
-from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Protocol
 
@@ -22,6 +22,34 @@ def runs_openwa(arguments: Iterable[str]) -> bool:
     """Tell whether these are the arguments of an OpenWA, also of one that somebody started by hand."""
     paths = [Path(argument) for argument in arguments]
     return any(path.name == LOOPBACK_SHIM.name or path.parts[-2:] in _MAINS for path in paths)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ProgramValues:
+    """By what recipes find their programs; `environ` is the daemon's own environment."""
+
+    node: str
+    openwa_home: Path
+    command_argv: Sequence[str]
+    environ: Mapping[str, str] = field(repr=False)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FoundProgram:
+    """What would be run now, and the version that it tells (None: none that we understand)."""
+
+    argv: tuple[str, ...]
+    version: str | None
+
+
+async def find_program(program: "Program") -> FoundProgram:
+    """Return what would be run now.
+
+    Raises:
+        ProgramMissingError: a requirement is missing; the message says what to do.
+    """
+    argv, version = await program.argv(), (await program.build()).version
+    return FoundProgram(argv=argv, version=None if version is None else shown(version))
 
 
 class Program(Protocol):

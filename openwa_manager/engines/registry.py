@@ -13,6 +13,7 @@ from openwa_manager.domain.isolation import Isolation
 from openwa_manager.domain.ports import Engine
 
 if TYPE_CHECKING:  # what they need takes longer to import than a command of the CLI takes
+    from openwa_manager.engines.program import Program, ProgramValues
     from openwa_manager.engines.recipe import EngineValues, Recipe
 
 OPENWA, SIMULATOR, COMMAND = "openwa", "simulator", "command"
@@ -31,6 +32,11 @@ NAMES = tuple(_MODULES)
 def build_engines(values: "EngineValues") -> dict[str, Engine]:
     """Return one engine of each recipe, by its name."""
     return {name: _recipe(name).build(values) for name in NAMES}
+
+
+def program_of(name: str, values: "ProgramValues") -> "Program":
+    """Return what engines of a recipe run."""
+    return _recipe(name).program(values)
 
 
 def name_of(arguments: Sequence[str], environment: Mapping[str, str]) -> str | None:

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from openwa_manager.domain.isolation import Isolation
 from openwa_manager.engines.openwa import OpenwaEngine, OpenwaSetup
-from openwa_manager.engines.program import FixedProgram
+from openwa_manager.engines.program import FixedProgram, ProgramValues
 from openwa_manager.engines.recipe import EngineValues, Recipe
 from openwa_manager.engines.variables import SIMULATOR_OF_SESSIONS
 
@@ -17,14 +17,18 @@ _DATABASES = ("main.json", "openwa.json")
 
 
 def _build(values: EngineValues) -> OpenwaEngine:
-    program = FixedProgram((sys.executable, "-m", _MODULE), _code())
     setup = replace(
-        OpenwaSetup.of(values, program),
+        OpenwaSetup.of(values, _program(values.programs)),
         isolation=_isolation(""),
         databases=_DATABASES,
         session_env=SIMULATOR_OF_SESSIONS,
     )
     return OpenwaEngine(setup, values.clock, values.files)
+
+
+def _program(values: ProgramValues) -> FixedProgram:
+    del values
+    return FixedProgram((sys.executable, "-m", _MODULE), _code())
 
 
 def _code() -> tuple[Path, ...]:
@@ -50,4 +54,4 @@ def _scripts(openwa_home: Path, command_argv: Sequence[str]) -> tuple[str, ...]:
     return (_MODULE,)
 
 
-RECIPE = Recipe(build=_build, recognizes=_recognizes, isolation=_isolation, scripts=_scripts)
+RECIPE = Recipe(build=_build, program=_program, recognizes=_recognizes, isolation=_isolation, scripts=_scripts)

@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 
 from openwa_manager.cli import COMMANDS, main
+from openwa_manager.engines.program import LOOPBACK_SHIM
 from tests.cli.commands.samples import code_of, modules_on, session
 from tests.cli.conftest import Run
 from tests.fakes.api import Answer, Api
@@ -144,6 +145,36 @@ def test_config_check_is_a_table_on_a_terminal(terminal: Run) -> None:
 
     assert lines[0].split() == ["SETTING", "VALUE", "SOURCE"]
     assert ["engine", "openwa", "default"] in [line.split() for line in lines]
+
+
+def test_config_check_says_what_engines_would_run(
+    pipe: Run, terminal: Run, home: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    node, build, releases = tmp_path / "node", tmp_path / "releases" / "1", tmp_path / "current"
+    (build / "dist").mkdir(parents=True)
+    (build / "dist" / "main.js").touch()
+    (build / "package.json").write_text('{"version": "0.23.1"}')
+    node.write_text("#!/bin/sh\necho v24.1.0\n")
+    node.chmod(0o755)
+    releases.symlink_to(build)
+    monkeypatch.setenv("OPENWA_MANAGER_NODE", str(node))
+    monkeypatch.setenv("OPENWA_MANAGER_OPENWA_HOME", str(releases))
+    del home
+
+    found = pipe("config", "check").document
+    line = terminal("config", "check").out.splitlines()[-1]
+    (build / "dist" / "main.js").unlink()
+    missing = pipe("config", "check").document
+    cure = terminal("config", "check").out.splitlines()[-1]
+
+    argv = [str(node), "--require", str(LOOPBACK_SHIM), str(releases / "dist" / "main")]
+    assert isinstance(found, dict)
+    assert isinstance(missing, dict)
+    assert found["program"] == {"engine": "openwa", "argv": argv, "version": "0.23.1", "missing": None}
+    assert line == f"openwa would run: {' '.join(argv)} (version 0.23.1)"
+    assert missing["program"]["argv"] is None
+    assert "npm run build" in missing["program"]["missing"]
+    assert cure == f"openwa cannot run: {missing['program']['missing']}"
 
 
 @pytest.mark.parametrize("command", [["config", "check"], ["serve"]])

@@ -8,6 +8,7 @@ import pytest
 from openwa_manager.domain.ports import Engine
 from openwa_manager.engines import registry
 from openwa_manager.engines.openwa import OpenwaEngine
+from openwa_manager.engines.program import ProgramValues, find_program
 from openwa_manager.engines.recipe import EngineValues
 from openwa_manager.host.foreign.engine_files import EngineFiles
 from tests.engines.rig import new_context, new_launch, new_session
@@ -98,3 +99,18 @@ def test_an_engine_is_known_by_its_script_and_not_by_its_interpreter(tmp_path: P
 
     assert {f"{home}/dist/main", f"{release}/dist/main.js", "openwa_manager.simulator", str(engine)} <= scripts
     assert not scripts & {sys.executable, "node", "-m", "openwa_manager"}
+
+
+@pytest.mark.parametrize("name", registry.NAMES)
+async def test_what_would_be_run_is_what_is_launched(engines: Mapping[str, Engine], tmp_path: Path, name: str) -> None:
+    values = ProgramValues(
+        node=str(tmp_path / "node"),
+        openwa_home=tmp_path / "openwa",
+        command_argv=("sh", "-c", "sleep 1"),
+        environ=new_context().environ,
+    )
+
+    found = await find_program(registry.program_of(name, values))
+    plan = await engines[name].plan(new_session(), new_launch(28100), tmp_path)
+
+    assert tuple(plan.argv) == found.argv

@@ -6,6 +6,7 @@ import signal
 import subprocess
 import sys
 from collections.abc import Callable, Iterator, Mapping
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -108,6 +109,26 @@ def test_a_session_is_not_deleted_under_an_engine_that_was_started_by_hand(stopp
         assert directory.is_dir()
 
     assert stopped.ask("DELETE", "/v1/sessions/acme").status == 204
+
+
+def test_a_deletion_waits_for_an_engine_that_was_started_by_hand_beside_ours(serve: Serve) -> None:
+    daemon = serve(engine_env=SCANNED)
+    daemon.create("acme")
+    engine = daemon.until("acme", "connected").number("pid")
+    directory = daemon.home / "sessions" / "acme"
+    with started_by_hand(directory) as stranger, ThreadPoolExecutor(1) as callers:
+        deleting = callers.submit(daemon.ask, "DELETE", "/v1/sessions/acme")
+        eventually(lambda: reason_of(daemon).get("code") == "owned_elsewhere")
+        alive, detail = engines_below(daemon.home), str(reason_of(daemon)["detail"])
+        os.kill(stranger, signal.SIGKILL)
+        answer = deleting.result(60)
+
+    assert alive == [stranger]
+    assert engine != stranger
+    assert f"kill {stranger}" in detail
+    assert answer.status in (202, 204)  # 202 if all this took longer than a caller waits
+    eventually(lambda: daemon.ask("GET", "/v1/sessions/acme").status == 404)
+    assert not directory.exists()
 
 
 def test_an_engine_started_by_hand_after_a_crash_gets_no_second_one_beside_it(serve: Serve) -> None:

@@ -2,11 +2,16 @@
 
 import json
 import os
+import shlex
+import shutil
 import signal
 import sqlite3
+import subprocess
+import sys
 from collections.abc import Callable
 from contextlib import closing
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -140,3 +145,99 @@ def test_a_session_whose_program_was_missing_starts_once_it_is_there(serve: Serv
     program.chmod(0o755)
 
     eventually(lambda: daemon.registry().get("acme"))
+
+
+#: Stands for node: writes down which build it was told to run, and plays OpenWA.
+NODE_THAT_TELLS = """#!/bin/sh
+[ "$1" = --version ] && echo v24.1.0 && exit
+readlink -f "$3.js" > build
+exec {python} -m openwa_manager.simulator
+"""
+
+
+def make_build(home: Path) -> None:
+    (home / "dist").mkdir(parents=True)
+    (home / "dist" / "main.js").touch()
+
+
+def test_restarts_follow_a_release_link_that_moved_and_wait_for_one_that_is_missing(
+    serve: Serve, tmp_path: Path
+) -> None:
+    node, current, first, second = (tmp_path / name for name in ("node", "current", "first", "second"))
+    node.write_text(NODE_THAT_TELLS.format(python=sys.executable))
+    node.chmod(0o755)
+    make_build(first)
+    make_build(second)
+    current.symlink_to(first)
+    settings = {"NODE": str(node), "OPENWA_HOME": str(current), "ENGINE_ISOLATION": "none"}
+    daemon = serve(engine="openwa", engine_env=SCANNED, settings=settings)
+    daemon.create("acme")
+    before = daemon.until("acme", "connected").number("pid")
+    build = daemon.home / "sessions" / "acme" / "build"
+    was_run = build.read_text().strip()
+
+    current.unlink()
+    os.kill(before, signal.SIGKILL)
+    missing = daemon.until("acme", "failed").body["reason"]
+    shutil.rmtree(first)
+    current.symlink_to(second)
+
+    daemon.until("acme", "connected")
+    assert isinstance(missing, dict)
+    assert (missing["code"], f"{current}/dist/main.js is missing" in str(missing["detail"])) == ("launch_failed", True)
+    assert was_run == str(first / "dist" / "main.js")
+    assert build.read_text().strip() == str(second / "dist" / "main.js")
+
+
+def test_hosts_that_the_admin_allows_engines_come_on_top_of_ours(serve: Serve) -> None:
+    daemon = serve(engine_env={**SCANNED, "SSRF_ALLOWED_HOSTS": "media.example"})
+    daemon.create("acme")
+    daemon.until("acme", "connected")
+
+    daemon.steer("acme", "receive")
+
+    eventually(lambda: daemon.ask("GET", "/v1/events?type=message.received&limit=1").body["events"])
+
+
+@pytest.mark.parametrize("name", ["PORT", "API_MASTER_KEY", "OPENWA_MANAGER_SOCKET"])
+def test_what_every_engine_is_given_cannot_be_changed_for_all(serve: Serve, name: str) -> None:
+    with pytest.raises(AssertionError, match=f"engine_env .*: {name} is what every engine is given"):
+        serve(engine_env={name: "1"})
+
+
+def test_a_daemon_says_at_its_start_what_engines_would_run_and_config_check_the_same(
+    serve: Serve, tmp_path: Path
+) -> None:
+    node, build = tmp_path / "node", tmp_path / "openwa"
+    make_build(build)
+    (build / "package.json").write_text('{"version": "0.23.1"}')
+    node.write_text("#!/bin/sh\necho v24.1.0\n")
+    node.chmod(0o755)
+    daemon = serve(engine="openwa", settings={"NODE": str(node), "OPENWA_HOME": str(build)})
+
+    told = eventually(lambda: news_of(daemon, "engine_program"))
+    checked = checked_program(daemon)
+    daemon.terminate()
+    node.unlink()
+    daemon.start()
+    missing = eventually(lambda: news_of(daemon, "engine_program_missing"))
+
+    assert (told["argv"], told["version"]) == (shlex.join(checked["argv"]), checked["version"])
+    assert missing["detail"] == checked_program(daemon)["missing"]
+    assert "set `node` to its path" in missing["detail"]
+
+
+def news_of(daemon: Daemon, event: str) -> dict[str, str]:
+    """Return the line of this event in the daemon's log; empty when there is none."""
+    lines = (json.loads(line) for line in daemon.log.splitlines() if line.startswith("{"))
+    return next((line for line in lines if line["event"] == event), {})
+
+
+def checked_program(daemon: Daemon) -> dict[str, Any]:
+    """Return what `config check` says of the program, with the settings of this daemon."""
+    environ = {f"OPENWA_MANAGER_{name}": value for name, value in daemon._settings.items()}
+    argv = [sys.executable, "-m", "openwa_manager", "--home", str(daemon.home), "config", "check", "--json"]
+    own = {"PATH": os.environ["PATH"], "HOME": str(daemon.home)}
+    told = subprocess.run(argv, env=environ | own, capture_output=True, text=True, timeout=60, check=True).stdout
+    program: dict[str, Any] = json.loads(told)["program"]
+    return program

@@ -1,24 +1,59 @@
-"""The command that shows the settings in effect without starting the daemon."""
+"""The command that shows the settings in effect, and what engines would run, without starting the daemon."""
 
 import argparse
+import shlex
+from collections.abc import Mapping
+from typing import TYPE_CHECKING
 
 from openwa_manager.cli.command import Command, Invocation
 from openwa_manager.cli.commands.serve import declare_settings, load_settings
 from openwa_manager.cli.terminal.output import table
+from openwa_manager.domain.errors import ProgramMissingError
+
+if TYPE_CHECKING:
+    from openwa_manager.config import Settings
+    from openwa_manager.domain.delivery.events import Json
 
 
 def _check(invocation: Invocation) -> None:
     from openwa_manager.config import masked
 
     loaded = load_settings(invocation)
-    shown = masked(loaded.settings)
+    shown, program = masked(loaded.settings), _program(loaded.settings, invocation.environ)
     rows = [(name, value, loaded.origin(name)) for name, value in shown.items()]
     document = {name: {"value": value, "source": loaded.origin(name)} for name, value in shown.items()}
-    invocation.output.show(document, lambda: table(("SETTING", "VALUE", "SOURCE"), rows))
+    invocation.output.show(
+        {**document, "program": program}, lambda: f"{table(('SETTING', 'VALUE', 'SOURCE'), rows)}\n\n{_said(program)}"
+    )
+
+
+def _program(settings: "Settings", environ: Mapping[str, str]) -> "dict[str, Json]":
+    """Return what engines of the kind in the settings would run; the daemon logs the same at its start."""
+    import asyncio
+
+    from openwa_manager.config.policies import program_values
+    from openwa_manager.engines.program import find_program
+    from openwa_manager.engines.registry import program_of
+
+    program = program_of(settings.engine, program_values(settings, environ))
+    try:
+        found = asyncio.run(find_program(program))
+    except (ProgramMissingError, OSError) as error:  # OSError: the host has no process or file left
+        return {"engine": settings.engine, "argv": None, "version": None, "missing": str(error)}
+    return {"engine": settings.engine, "argv": list(found.argv), "version": found.version, "missing": None}
+
+
+def _said(program: "Mapping[str, Json]") -> str:
+    argv = program["argv"]
+    if not isinstance(argv, list):
+        return f"{program['engine']} cannot run: {program['missing']}"
+    version = f" (version {program['version']})" if program["version"] else ""
+    return f"{program['engine']} would run: {shlex.join(map(str, argv))}{version}"
 
 
 def _declare_config(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("verb", choices=("check",), help="print the settings in effect and where each comes from")
+    words = "print the settings in effect, where each comes from, and the program that engines would run"
+    parser.add_argument("verb", choices=("check",), help=words)
     declare_settings(parser)
 
 
