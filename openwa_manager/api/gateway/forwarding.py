@@ -33,6 +33,7 @@ from openwa_manager.services.sessions.engine_inbox import EngineInbox
 
 #: How many large bodies of the guide's are in memory at once; all others are handed on as they come.
 _LARGE_AT_ONCE = 2
+_JSON = "application/json"
 _SENDS = frozenset({"reply", "forward"})
 
 
@@ -165,7 +166,7 @@ class Forwarding:
         if kept is not None:
             return await kept.forward(request, session, where.path, body, self._asking(request, where))
         if isinstance(body, Upload):
-            body.inspection = self.media.inspection(request.content_type, request.charset)
+            body.inspection = self.media.inspection(request.content_type, request.headers.get("Content-Type", ""))
         if where.is_send(request.method):
             return await self._send(request, where, session_id, body)
         await self._require_public_media(request, body)
@@ -253,8 +254,8 @@ class Forwarding:
         body = said.body if isinstance(said, guide.Translation) else said
         if not isinstance(body, bytes):
             return
-        kind = ("application/json", None) if is_guides else (request.content_type, request.charset)
-        inspection = self.media.inspection(*kind)
+        header = _JSON if is_guides else request.headers.get("Content-Type", "")
+        inspection = self.media.inspection(_JSON if is_guides else request.content_type, header)
         inspection.feed(body)
         await inspection.finish()
 

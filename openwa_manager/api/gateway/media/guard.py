@@ -6,6 +6,7 @@ that may have none, or one that was told too much. A name that cannot be resolve
 
 import asyncio
 import ipaddress
+import re
 import socket
 import threading
 from collections.abc import Awaitable, Callable, Collection, Iterable, Iterator
@@ -22,6 +23,7 @@ from openwa_manager.domain.errors import InvalidInputError, UnreadableJsonError
 from openwa_manager.webhooks.address import AddressGuard, is_public
 
 _FORM, _JSON = "application/x-www-form-urlencoded", "application/json"
+_CHARSET = re.compile(r'charset\*?\s*=\s*"?([^\s;"]*)')
 _CHARSETS = frozenset({"utf-8", "utf8", "utf_8", "us-ascii", "ascii", "iso-8859-1", "latin1"})
 #: OpenWA reads as many fields of a form (`qs`: parameterLimit).
 _FIELDS_MAX = 1_000
@@ -86,14 +88,15 @@ class MediaGuard:
         self._resolve = resolve
         self._addresses = addresses
 
-    def inspection(self, content_type: str, charset: str | None) -> "Inspection":
-        """Return what looks at a body of this kind.
+    def inspection(self, content_type: str, header: str) -> "Inspection":
+        """Return what looks at a body of this kind; `header` is the whole of `Content-Type`.
 
         Raises:
             GatewayError: it is in a character set in which nothing is found.
         """
-        if charset is not None and charset.lower() not in _CHARSETS:
-            raise GatewayError(415, f'unsupported charset "{charset.upper()}"')  # OpenWA's words
+        for charset in _CHARSET.findall(header.lower()):  # of several OpenWA takes the last, others the first
+            if charset not in _CHARSETS:
+                raise GatewayError(415, f'unsupported charset "{charset.upper()}"')  # OpenWA's words
         return Inspection(self, content_type)
 
     async def require_public(self, texts: Iterable[str]) -> None:

@@ -33,9 +33,9 @@ async def resolve(host: str) -> Collection[str]:
 GUARD = MediaGuard(["files.internal", " [::1] ", "", "Media.Example"], resolve, AddressGuard())
 
 
-async def refusal_of(raw: bytes, kind: str = JSON, charset: str | None = None, part_bytes: int = 1_000) -> str | None:
+async def refusal_of(raw: bytes, kind: str = JSON, more: str = "", part_bytes: int = 1_000) -> str | None:
     """Return why a body is refused; None when it may pass."""
-    inspection = GUARD.inspection(kind, charset)
+    inspection = GUARD.inspection(kind, f"{kind}{more}")
     for at in range(0, len(raw), part_bytes):
         inspection.feed(raw[at : at + part_bytes])
     try:
@@ -178,15 +178,29 @@ async def test_what_names_no_media_is_handed_on(raw: bytes, kind: str) -> None:
     assert await refusal_of(raw, kind, part_bytes=65_536) is None
 
 
-@pytest.mark.parametrize("charset", [None, "utf-8", "UTF-8", "utf8", "iso-8859-1"])
-async def test_usual_character_sets_are_read(charset: str | None) -> None:
-    assert await refusal_of(b'{"url":"http://127.0.0.1/"}', JSON, charset) is not None
+@pytest.mark.parametrize(
+    "more", ["", ";", "; charset=utf-8", '; Charset = "UTF-8"', "; charset=utf8;x=y", "; charset=iso-8859-1"]
+)
+async def test_usual_character_sets_are_read(more: str) -> None:
+    assert await refusal_of(b'{"url":"http://127.0.0.1/"}', JSON, more) is not None
 
 
-@pytest.mark.parametrize("charset", ["utf-16le", "UTF-32", "utf-7", ""])
-def test_other_character_sets_are_refused(charset: str) -> None:
+@pytest.mark.parametrize(
+    "more",
+    [
+        "; charset=utf-16le",
+        "; CHARSET=UTF-32",
+        ';charset="utf-7"',
+        "; charset=",
+        "; charset=utf-8; charset=utf-16",
+        "; charset=utf-16; charset=utf-8",
+        '; charset="utf-\\16"',
+        "; charset*=utf-16",
+    ],
+)
+def test_other_character_sets_are_refused(more: str) -> None:
     with pytest.raises(GatewayError) as refused:
-        GUARD.inspection(JSON, charset)
+        GUARD.inspection(JSON, f"{JSON}{more}")
 
     assert refused.value.status == 415
 
