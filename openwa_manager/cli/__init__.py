@@ -5,6 +5,7 @@ import io
 import os
 import sys
 from collections.abc import Sequence
+from contextlib import suppress
 
 from openwa_manager.cli.command import Command, Invocation, declare_all, declare_everywhere
 from openwa_manager.cli.commands import config, deliveries, endpoints, events, logs, openapi, qr, serve, sessions, why
@@ -40,6 +41,13 @@ COMMANDS: tuple[Command, ...] = (
 def main(argv: Sequence[str] | None = None) -> int:
     """Run the command that `argv` (None: the process's own) names; return its exit code (README, Operations)."""
     reopen_closed_streams()
+    try:
+        return _run(argv)
+    finally:
+        _give_up_stderr()
+
+
+def _run(argv: Sequence[str] | None) -> int:
     if isinstance(sys.stdout, io.TextIOWrapper):
         sys.stdout.reconfigure(errors="replace")  # names are in all the world's scripts, terminals are not
     try:
@@ -60,9 +68,18 @@ def main(argv: Sequence[str] | None = None) -> int:
         return code
 
 
+def _give_up_stderr() -> None:
+    """Drop what cannot be written there, as on a full disk: at exit Python would fail on it, and end with 120."""
+    try:
+        sys.stderr.flush()
+    except OSError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stderr.fileno())
+
+
 def _complain(error: Exception) -> None:
     """Say what went wrong; the words may be a stranger's, and hold the password of a URL."""
-    print(f"openwa-manager: {printable(without_password(str(error)), keeps_lines=True)}", file=sys.stderr)
+    with suppress(OSError):  # the exit code still tells
+        print(f"openwa-manager: {printable(without_password(str(error)), keeps_lines=True)}", file=sys.stderr)
 
 
 class _ShowVersion(argparse.Action):

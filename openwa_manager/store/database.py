@@ -178,7 +178,7 @@ class Database:
             StoreDamagedError: the file is not a sound database.
             SchemaTooNewError: a newer version of this program wrote it; says which copy to put back.
             CopyFailedError: its tables must change, and it cannot be copied before.
-            ConfigError: others may read the file.
+            ConfigError: others may read the file, or the system lets nobody use it.
             StorageFullError: there is no room to create it.
         """
         try:
@@ -191,7 +191,10 @@ class Database:
                 self._connections = opened.pop_all()
                 self._is_open = True
         except (sqlite3.Error, OSError) as error:
-            raise _translated(error) from error
+            known = _translated(error)
+            if isinstance(known, sqlite3.Error):  # a disk that fails, a file that is locked or hindered
+                known = ConfigError(f"{self._path} cannot be used: {error}")
+            raise known from error
 
     async def close(self) -> None:
         """Finish the writes that were accepted, then close both connections."""

@@ -53,6 +53,17 @@ def test_a_full_disk_is_said_in_one_line(home: Path, api: Api, words: tuple[str,
     assert done.stderr == b"openwa-manager: [Errno 28] No space left on device\n"
 
 
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="a disk that is always full is a thing of Linux")
+@pytest.mark.parametrize(("words", "code"), [(("--version",), 0), (("list",), 5), (("nonsense",), 2)])
+def test_complaints_that_nobody_can_take_change_no_exit_code(tmp_path: Path, words: tuple[str, ...], code: int) -> None:
+    with Path("/dev/full").open("wb") as full:
+        done = subprocess.run(
+            (*PROGRAM, "--home", str(tmp_path), *words), stdout=subprocess.PIPE, stderr=full, check=False, timeout=30
+        )
+
+    assert done.returncode == code
+
+
 def test_a_closed_output_is_no_reason_to_fail(home: Path, api: Api) -> None:
     api.on("GET /v1/sessions", Answer(body={"sessions": [session()], "next_cursor": None}))
 

@@ -164,6 +164,14 @@ async def test_a_file_that_others_can_read_is_refused(tmp_path: Path) -> None:
         await Database(path).open()
 
 
+async def test_a_file_the_system_hinders_is_named(tmp_path: Path) -> None:
+    path = tmp_path / "manager.db"
+    (tmp_path / "manager.db-wal").mkdir()
+
+    with pytest.raises(ConfigError, match=r"manager\.db cannot be used: .+"):
+        await Database(path).open()
+
+
 async def test_a_closed_database_takes_no_writes(database: Database) -> None:
     await database.close()
 
