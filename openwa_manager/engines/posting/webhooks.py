@@ -19,8 +19,6 @@ async def set_up_webhooks(
     ours = [hook for hook in hooks if is_own_webhook(hook.url, session.session_id)]
     for duplicate in ours[1:]:
         await client.delete_webhook(inner_id, duplicate.id)
-    theirs = [hook for hook in hooks if hook not in ours]
-    await kept_changes.tell(client, inner_id, session, launch, context, theirs)
     kept = ours[0].id if ours else None
     body: Body = {
         "url": context.webhook_url(session.session_id, launch),
@@ -33,3 +31,6 @@ async def set_up_webhooks(
         answer = await client.put_webhook(inner_id, kept, {**body, "events": [*EVENTS_OF_ALL]})
     if answer.status >= 300:
         raise answer.refused()
+    # After ours, so that whatever callers have kept here takes the place of theirs only, should there be too many.
+    theirs = [hook for hook in hooks if hook not in ours]
+    await kept_changes.tell(client, inner_id, session, launch, context, theirs)

@@ -12,7 +12,7 @@ from openwa_manager.api.gateway.errors import GatewayError, json_answer
 from openwa_manager.domain.delivery.events import Json
 from openwa_manager.domain.delivery.user_webhooks import UserWebhook
 from openwa_manager.domain.session.session import Session
-from openwa_manager.store.database import Database
+from openwa_manager.store.database import Connection, Database
 from openwa_manager.store.delivery.user_webhooks import list_webhooks, remove_webhooks, save_webhooks, webhooks_of
 
 #: OpenWA's own limit unless WEBHOOK_MAX_PER_SESSION says otherwise; one of them is ours.
@@ -42,10 +42,6 @@ class RestingWebhooks:
         Raises:
             GatewayError: there are too many.
         """
-        known, limit = len(await self.load()) + 1, self._limit()
-        if known >= limit:
-            message = f"Webhook limit reached for this session ({known}/{limit}); delete one before registering another"
-            raise GatewayError(400, message)
         given = {name: value for name, value in fields.items() if value is not None}
         record: dict[str, Json] = {
             "id": str(uuid.uuid4()),
@@ -65,7 +61,10 @@ class RestingWebhooks:
             record=record,
             pending=_without_address(given),
         )
-        await self._save(made)
+        limit = self._limit()
+        if not await self._database.write(partial(_add, webhook=made, limit=limit)):
+            message = f"Webhook limit reached for this session ({limit}/{limit}); delete one before registering another"
+            raise GatewayError(400, message)
         return json_answer(201, record)
 
     async def change(self, webhook: UserWebhook, fields: Mapping[str, Json], at: str) -> web.Response:
@@ -102,6 +101,14 @@ async def shown_of_all(database: Database, offset: int) -> AsyncGenerator[UserWe
             before = place
             if is_shown(webhook) and (offset := offset - 1) < 0:
                 yield webhook
+
+
+def _add(connection: Connection, webhook: UserWebhook, limit: int) -> bool:
+    """Record a new webhook if there is room beside those known and ours; tell whether there was."""
+    if sum(map(is_shown, webhooks_of(connection, webhook.session_id))) + 1 >= limit:
+        return False
+    save_webhooks(connection, [webhook])
+    return True
 
 
 def is_shown(webhook: UserWebhook) -> bool:

@@ -1,11 +1,16 @@
 """A webhook that is made, changed or taken away while its session's engine does not run."""
 
+import asyncio
 import json
 from collections.abc import AsyncIterator
+from functools import partial
 
 import pytest
 
+from openwa_manager.domain.delivery.events import Json
+from openwa_manager.domain.delivery.user_webhooks import UserWebhook
 from openwa_manager.domain.session.session import Status
+from openwa_manager.store.delivery.user_webhooks import save_webhooks
 from tests.api.gateway.kept.test_webhooks import (
     ELSEWHERE,
     HOOKS,
@@ -216,11 +221,38 @@ async def test_what_openwa_takes_is_kept_and_taken(world: World, receiver: Recei
 
 
 async def test_a_session_has_no_more_webhooks_than_openwa_allows(world: World, receiver: Receiver) -> None:
-    await world.create(session_id="acme", desired="stopped", env={"WEBHOOK_MAX_PER_SESSION": "3"})
-    await made(world, receiver)
-    await made(world, receiver)
-
-    refused = error(await world.call("POST", HOOKS, {"url": receiver.url}))
+    env = {"SIM_AUTO_SCAN_S": "0.05", "WEBHOOK_MAX_PER_SESSION": "3"}
+    await world.create(session_id="acme", desired="stopped", env=env)
+    async with asyncio.TaskGroup() as group:
+        tries = [group.create_task(world.call("POST", HOOKS, {"url": receiver.url})) for _ in range(4)]
+    answers = [each.result() for each in tries]
+    refused = next(each for each in answers if each.status != 201)
 
     message = "Webhook limit reached for this session (3/3); delete one before registering another"
-    assert refused == (400, message)
+    assert sorted(each.status for each in answers) == [201, 201, 400, 400]
+    assert error(refused) == (400, message)
+
+
+async def test_webhooks_an_engine_has_no_room_for_keep_no_session_from_coming_up(
+    world: World, receiver: Receiver
+) -> None:
+    await world.create(session_id="acme", desired="stopped", env={"SIM_AUTO_SCAN_S": "0.05"})
+    acme = world.sessions.get("acme").session_id
+    record: dict[str, Json] = {"events": ["*"], "active": True, "url": receiver.url}
+    kept = [
+        UserWebhook(
+            token=f"{number:032x}",
+            session_id=acme,
+            url=receiver.url,
+            relay_secret="between-engine-and-us",
+            record={**record, "id": str(number)},
+            pending={"events": ["*"]},
+        )
+        for number in range(20)
+    ]
+    await world.database.write(partial(save_webhooks, webhooks=kept))
+
+    await started_again(world)
+
+    shown = await listed(world)
+    assert [sum(each["active"] is is_active for each in shown) for is_active in (True, False)] == [15, 5]
