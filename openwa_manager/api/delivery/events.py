@@ -20,11 +20,11 @@ from openwa_manager.domain.session.session import SessionId
 from openwa_manager.services.delivery.broadcaster import Broadcaster, Interest
 from openwa_manager.services.sessions.directory import SessionDirectory
 from openwa_manager.store.database import Database
-from openwa_manager.store.delivery.outbox import last_seq, read_events, seq_before
+from openwa_manager.store.delivery.outbox import begins_large, last_seq, read_events, seq_before
 from openwa_manager.webhooks.envelope import write_body
 
 #: So many events are read at once, and fewer where they are large.
-_SLICE = 100
+_SLICE = 50
 
 
 class EventRoutes:
@@ -36,6 +36,7 @@ class EventRoutes:
         self._sessions = sessions
         self._database = database
         self._host = host
+        self._shared_reads = broadcaster.shared_reads
         self._stream = EventStream(broadcaster, self._body, timing)
 
     def table(self) -> tuple[Route, ...]:
@@ -88,13 +89,15 @@ class EventRoutes:
         """Go through `count` events behind a position, few of which are in memory at a time."""
         is_full = True
         while is_full and count > 0:
-            read = partial(read_events, limit=min(count, _SLICE), types=types, session_id=session_id)
-            events, is_full = await self._database.read(partial(read, after=after))
-            count -= len(events)
-            waiting = deque(events)
-            while waiting:
-                after = waiting[0].seq
-                yield waiting.popleft()
+            large = partial(begins_large, after=after, types=types, session_id=session_id)
+            limit = min(count, _SLICE)
+            read = partial(read_events, after=after, limit=limit, types=types, session_id=session_id)
+            async with self._shared_reads.reading(large, read) as (events, is_full):
+                count -= len(events)
+                waiting = deque(events)
+                while waiting:
+                    after = waiting[0].seq
+                    yield waiting.popleft()
 
     def _body(self, stored: StoredEvent) -> bytes:
         """Return the event as an endpoint gets it; a code comes with its image only while it is valid."""

@@ -55,14 +55,14 @@ async def answer_list(
     async with aclosing(_parts(items, listing)) as parts:
         waiting = bytearray()
         async for part in parts:
-            if len(waiting) >= _CHUNK_BYTES:
+            waiting += part
+            if len(waiting) >= _CHUNK_BYTES:  # before the next one is asked for: only so many large ones are in memory
                 response = response or await _begun(request, status, listing.media_type)
                 if request.method == "HEAD":
                     return response
                 await write_within(response, bytes(waiting))
                 waiting.clear()
                 await asyncio.sleep(0)  # a caller that reads as fast as we write leaves the others their turn
-            waiting += part
     if response is None:
         return web.Response(status=status, body=bytes(waiting), headers={"Content-Type": listing.media_type})
     await write_within(response, bytes(waiting))

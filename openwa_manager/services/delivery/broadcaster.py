@@ -8,11 +8,12 @@ from functools import partial
 from openwa_manager.domain.delivery.events import StoredEvent
 from openwa_manager.domain.ports import Clock
 from openwa_manager.domain.session.session import SessionId
+from openwa_manager.services.delivery.shared_reads import SharedReads
 from openwa_manager.store.database import Connection, Database
-from openwa_manager.store.delivery.outbox import EventPage, last_seq, read_events
+from openwa_manager.store.delivery.outbox import EventPage, begins_large, last_seq, read_events
 
 #: A reader is sent so many events at once, and fewer where they are large.
-_PAGE = 200
+_PAGE = 50
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -27,12 +28,13 @@ class Interest:
 class Broadcaster:
     """Wakes its readers when there is something to read.
 
-    They read from the outbox, each at its own pace: a slow one costs no memory and misses nothing.
+    They read from the outbox, each at its own pace: a slow one misses nothing. Others read by `shared_reads`, too.
     """
 
     def __init__(self, database: Database, clock: Clock) -> None:
         self._database = database
         self._clock = clock
+        self.shared_reads = SharedReads(database)
         self._stored = asyncio.Event()
         self._is_closed = False
 
@@ -55,10 +57,12 @@ class Broadcaster:
         idle_boot_s = self._clock.now().boot_s + idle_s
         while True:
             stored, is_last = self._stored, self._is_closed  # taken before reading: what is stored meanwhile wakes us
-            page, cursor = await self._database.read(partial(_read_page, interest=interest, after=cursor))
-            if page.events:
-                yield page.events
-                idle_boot_s = self._clock.now().boot_s + idle_s
+            large = partial(begins_large, after=cursor, types=interest.types, session_id=interest.session_id)
+            read = partial(_read_page, interest=interest, after=cursor)
+            async with self.shared_reads.reading(large, read) as (page, cursor):
+                if page.events:
+                    yield page.events
+                    idle_boot_s = self._clock.now().boot_s + idle_s
             if page.is_full:
                 continue
             if is_last:

@@ -75,6 +75,16 @@ def read_events(
     return EventPage(events, is_full=is_cut or len(events) == limit)
 
 
+def begins_large(
+    connection: sqlite3.Connection, after: int, types: Sequence[str] = (), session_id: SessionId | None = None
+) -> bool:
+    """Tell whether the first of these events is larger than a slice that is read in one go may be."""
+    condition, wanted = _matching(types, session_id)
+    sql = f"SELECT length(data) FROM event WHERE seq > :after AND {condition} ORDER BY seq LIMIT 1"  # noqa: S608 (as above)
+    row = connection.execute(sql, {"after": after, **wanted}).fetchone()
+    return row is not None and int(row[0]) > SLICE_MAX_BYTES
+
+
 def seq_before(
     connection: sqlite3.Connection, count: int, types: Sequence[str] = (), session_id: SessionId | None = None
 ) -> int:
