@@ -17,6 +17,7 @@ from openwa_manager.domain.session.lifecycle import Decided, begin
 from openwa_manager.domain.session.reasons import Reason, ReasonCode, Rebuilt
 from openwa_manager.domain.session.session import (
     Desired,
+    LaunchId,
     ProcessState,
     Session,
     SessionId,
@@ -106,7 +107,7 @@ class RegistryRebuild:
         """Return what shows that the database is older than what runs; None when it knows every live engine."""
         sessions = await self._database.read(registry.load_sessions)
         known = {each.launch.launch_id for each in sessions if each.launch}
-        engines = await asyncio.to_thread(find_engines, self._home.sessions, self._locks, known)
+        engines = await self._find_engines(known)
         unknown = sorted(engine.session_id for engine in engines)
         if not unknown:
             return None
@@ -121,7 +122,7 @@ class RegistryRebuild:
         """
         await self._database.write(partial(begin_epoch, at=self._at))
         known = {each.session_id: each for each in await self._database.read(registry.load_sessions)}
-        engines = await asyncio.to_thread(find_engines, self._home.sessions, self._locks)
+        engines = await self._find_engines()
         adopted = [self._adopted(engine, known.get(engine.session_id)) for engine in engines]
         adopted = [session for session in adopted if session != known.get(session.session_id)]
         found = await asyncio.to_thread(_session_ids, self._home.sessions)
@@ -136,6 +137,11 @@ class RegistryRebuild:
         for session in recovered:
             _log.warning("session_recovered", session_id=session.session_id, pid=session.pid)
         return len(adopted), len(stopped)
+
+    async def _find_engines(self, known: Collection[LaunchId] = ()) -> list[FoundEngine]:
+        """Return the live engines, `known` ones aside; what is left of a launch that is over is none, but is ended."""
+        over = (await self._database.read(registry.last_launches)).values()
+        return await asyncio.to_thread(find_engines, self._home.sessions, self._locks, {*known, *over})
 
     def _adopted(self, engine: FoundEngine, known: Session | None) -> Session:
         """Return the session as it must be for its live engine to be adopted; one that knows its engine stays."""

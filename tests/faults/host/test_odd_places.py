@@ -35,7 +35,8 @@ signal.pause()
 LEAVES_A_CHILD = """
 if not pathlib.Path("orphan").exists():
     child = "import signal, time; signal.signal(signal.SIGTERM, signal.SIG_IGN); time.sleep(600)"
-    orphan = subprocess.Popen([sys.executable, "-c", child], start_new_session=True)
+    lock = [number for number in range(3, 16) if os.path.exists(f"/proc/self/fd/{number}")] * LOCKED
+    orphan = subprocess.Popen([sys.executable, "-c", child], start_new_session=True, pass_fds=lock)
     pathlib.Path("orphan").write_text(str(orphan.pid))
 signal.pause()
 """
@@ -102,9 +103,11 @@ def test_a_log_that_is_no_file_stops_nobody(serve: Serve) -> None:
     assert b"Starting Nest application" in daemon.ask("GET", "/v1/sessions/acme/logs?tail=100").raw
 
 
-def test_what_a_crashed_engine_left_behind_is_ended_also_by_the_next_daemon(serve: Serve) -> None:
+@pytest.mark.parametrize("is_locked", [False, True])
+def test_what_a_crashed_engine_left_behind_is_ended_also_by_the_next_daemon(serve: Serve, is_locked: bool) -> None:
     daemon = serve(settings={**COMMAND, "BACKOFF_FIRST_S": "600", "BACKOFF_MAX_S": "600"})
-    pid = daemon.create("own", **running(LEAVES_A_CHILD)).number("pid")
+    program = f"LOCKED = {is_locked}\n{LEAVES_A_CHILD}"
+    pid = daemon.create("own", **running(program)).number("pid")
     file = daemon.home / "sessions" / "own" / "orphan"
     orphan = eventually(lambda: int(file.read_text() or 0) if file.exists() else 0)
     os.kill(pid, signal.SIGKILL)
@@ -114,6 +117,8 @@ def test_what_a_crashed_engine_left_behind_is_ended_also_by_the_next_daemon(serv
     daemon.start()
 
     eventually(lambda: not psutil.pid_exists(orphan))
+    assert daemon.session("own").body["status"] == "restarting"
+    assert '"event": "database_lost"' not in daemon.log
 
 
 @pytest.mark.parametrize(
