@@ -1,7 +1,7 @@
 """Carries out what a supervisor decided; what comes of it goes back into its mailbox as a stimulus."""
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from contextlib import suppress
 from pathlib import Path
 from typing import assert_never
@@ -73,7 +73,7 @@ _OWNED_RETRY_S = 2.0
 class Executor:
     """Acts for one supervisor: what only watches a launch ends with that launch, everything else is finished.
 
-    `current` returns the session as it is when asked.
+    `current` returns the session as it is when asked; `ticket` is its place at the start gate.
     """
 
     def __init__(self, dependencies: Dependencies, listener: Listener, current: Callable[[], Session]) -> None:
@@ -81,7 +81,7 @@ class Executor:
         self._tell = listener.tell
         self._current = current
         self._files = dependencies.files_of(current().session_id)
-        self._ticket = StartTicket(current(), dependencies, listener)
+        self.ticket = StartTicket(current(), dependencies, listener)
         self._watches: set[asyncio.Task[None]] = set()
         self._observing = False
         self._ending: str | None = None
@@ -92,14 +92,14 @@ class Executor:
         """Begin to carry out a command."""
         match command:
             case Enqueue(cause=cause):
-                self._ticket.queue(cause, self._current().launch_count + 1, tasks)
+                self.ticket.queue(cause, self._current().launch_count + 1, tasks)
             case Dequeue():
-                self._ticket.cancel()
+                self.ticket.cancel()
             case WatchExit() | BringUp() | Observe() | CheckCredentials():
                 self._begin_watching(command, tasks)
             case Sweep():
                 tasks.create_task(self._do(command))
-                tasks.create_task(self._launching.look_ahead())
+                tasks.create_task(self._launching.look_ahead(tasks))
             case _:
                 tasks.create_task(self._do(command))
 
@@ -143,25 +143,31 @@ class Executor:
         except (FilesStuckError, OSError) as error:
             _log.warning("qr_file_not_removed", session_id=self._current().session_id, error=str(error))
 
+    def prepare(self, commands: Iterable[Command], tasks: asyncio.TaskGroup) -> None:
+        """Begin what a launch waits for and what may be done before it is recorded."""
+        for command in commands:
+            if isinstance(command, Spawn):
+                self._launching.prepare(command.launch, tasks)
+
     @property
     def is_held_up(self) -> bool:
         """Tell whether it may take long until the engine that is to start is launched."""
-        return self._ticket.is_waiting
+        return self.ticket.is_waiting
 
     def is_offering(self, launch: Launch) -> bool:
         """Tell whether this launch may begin; an offer may have been taken back since it was made."""
-        return self._ticket.is_offering(launch)
+        return self.ticket.is_offering(launch)
 
     def follow(self, before: Session, session: Session) -> None:
         """Give up what no longer matters, now that the session has changed."""
         if _process_of(before) != _process_of(session) or session.process is ProcessState.STOPPING:
             self._stop_watching()
-        self._ticket.follow(session)
+        self.ticket.follow(session)
 
     def close(self) -> None:
         """Stop watching, and leave the start gate."""
         self._stop_watching()
-        self._ticket.cancel()
+        self.ticket.cancel()
 
     def _stop_watching(self) -> None:
         """Stop watching a launch that is over."""

@@ -82,9 +82,7 @@ class Supervisor:
         self._met_boot_s = dependencies.clock.now().boot_s
         if session.inner_id is not None:
             dependencies.inner_ids.note(session.session_id, session.inner_id)
-        if session.launch is not None:
-            is_listening = session.launch.socket is None
-            dependencies.ports.hold(session.session_id, session.launch.port, listens=is_listening)
+        self._executor.ticket.hold_port(self._session)
 
     @classmethod
     def of_new_session(cls, session: Session, dependencies: Dependencies) -> Self:
@@ -185,6 +183,7 @@ class Supervisor:
         self._deadlines = {}
         self._recorder = Recorder(self._dependencies.database)
         self._executor = Executor(self._dependencies, self, lambda: self._session)
+        self._executor.ticket.hold_port(self._session)
 
     async def run(self) -> None:
         """Handle what comes in, in order of arrival, until the session is gone or this is cancelled."""
@@ -223,13 +222,17 @@ class Supervisor:
         stored: list[StoredEvent] = []
         try:
             handled = self._decide(entries, moment)
+            self._executor.ticket.launch_at_once(handled.decisions, moment)
+            self._executor.prepare(handled.decisions.commands, tasks)
             if handled.decisions.is_durable or self._recorder.has_unsaved:
                 keys = [entry.key for entry in entries if entry.key is not None]
                 stored = await self._recorder.record(handled.decisions, keys)
         except RepeatedError as error:
+            self._executor.ticket.take_back(self._session)
             await self._handle(confirm_repeats(entries, error.keys, self._session), tasks)
             return
         except StorageFullError as error:
+            self._executor.ticket.take_back(self._session)
             entries = refuse_what_can_wait(entries, error)
             handled = self._decide(entries, moment)
             self._recorder.keep_unsaved(handled.decisions)

@@ -1,17 +1,26 @@
 """Looks whether an engine runs in a session's directory, before one is launched there."""
 
+import asyncio
 from collections.abc import Callable
-from contextlib import suppress
+from typing import NamedTuple
 
 from openwa_manager.domain.errors import FilesStuckError, OwnedElsewhereError
 from openwa_manager.domain.ports import FoundEngine
 from openwa_manager.domain.session.session import ProcessState, Session
 from openwa_manager.services.starting.dependencies import Dependencies
 
-#: A look at all processes takes some 20 ms. Before a restart it is taken so long before the pause is over, and counts
-#: for so long, that it costs no time.
+#: A look at all processes takes some milliseconds. It is begun so long before the pause before a restart is over, or
+#: while a launch is being recorded, and counts for so long, that a launch does not wait for it.
 _AHEAD_S = 0.15
 _VALID_S = 0.5
+
+
+class _Look(NamedTuple):
+    """A look that was begun ahead of launch `number`; it comes to whether nobody was found."""
+
+    number: int
+    begun_boot_s: float
+    is_free: asyncio.Task[bool]
 
 
 class DirectoryCheck:
@@ -20,9 +29,9 @@ class DirectoryCheck:
     def __init__(self, dependencies: Dependencies, current: Callable[[], Session]) -> None:
         self._dependencies = dependencies
         self._current = current
-        self._free_boot_s: float | None = None
+        self._look: _Look | None = None
 
-    async def look_ahead(self) -> None:
+    async def look_ahead(self, tasks: asyncio.TaskGroup) -> None:
         """Look shortly before the pause before a restart is over; what is found then is said by the launch."""
         session, clock = self._current(), self._dependencies.clock
         if session.restarts.next_at is None:
@@ -30,24 +39,40 @@ class DirectoryCheck:
         now = clock.now()
         await clock.sleep_until(now.boot_s + max(0.0, session.restarts.next_at - now.at - _AHEAD_S))
         if self._current().process is ProcessState.BACKOFF:
-            with suppress(OwnedElsewhereError, FilesStuckError, OSError):
-                self._free_boot_s = clock.now().boot_s if await self._find_own() is None else None
+            self.begin(self._current().launch_count + 1, tasks)
 
-    async def find_own_now(self) -> FoundEngine | None:
-        """Return the engine of ours that runs there; a look that was taken ahead and found none counts, once.
+    def begin(self, number: int, tasks: asyncio.TaskGroup) -> None:
+        """Begin a look for launch `number`, unless one was begun just now."""
+        if not self._counts(self._look, number):
+            begun_boot_s = self._dependencies.clock.now().boot_s
+            self._look = _Look(number, begun_boot_s, tasks.create_task(self._is_free(number)))
+
+    async def find_own_now(self, number: int) -> FoundEngine | None:
+        """Return the engine of ours that runs there before launch `number`.
+
+        A look that was begun ahead of it counts, once, if it found nobody.
 
         Raises:
             OwnedElsewhereError: one does that is not proven ours.
             FilesStuckError: the disk does not answer.
         """
-        looked_boot_s, self._free_boot_s = self._free_boot_s, None
-        if looked_boot_s is not None and self._dependencies.clock.now().boot_s - looked_boot_s <= _VALID_S:
+        look, self._look = self._look, None
+        if look is not None and self._counts(look, number) and await look.is_free:
             return None
-        return await self._find_own()
+        return await self._find_own(number)
 
-    async def _find_own(self) -> FoundEngine | None:
-        session, dependencies = self._current(), self._dependencies
-        is_first = session.launch_count <= 1
-        if is_first and not await dependencies.files_of(session.session_id).has_directory():
+    def _counts(self, look: _Look | None, number: int) -> bool:
+        now_boot_s = self._dependencies.clock.now().boot_s
+        return look is not None and look.number == number and now_boot_s - look.begun_boot_s <= _VALID_S
+
+    async def _is_free(self, number: int) -> bool:
+        try:
+            return await self._find_own(number) is None
+        except (OwnedElsewhereError, FilesStuckError, OSError):
+            return False
+
+    async def _find_own(self, number: int) -> FoundEngine | None:
+        session_id, dependencies = self._current().session_id, self._dependencies
+        if number <= 1 and not await dependencies.files_of(session_id).has_directory():
             return None  # in one that its first launch makes nobody can be
-        return await dependencies.launcher.find_own(session.session_id, dependencies.directory(session.session_id))
+        return await dependencies.launcher.find_own(session_id, dependencies.directory(session_id))

@@ -33,9 +33,13 @@ class Launching:
         self._files = dependencies.files_of(current().session_id)
         self._check = DirectoryCheck(dependencies, current)
 
-    async def look_ahead(self) -> None:
+    async def look_ahead(self, tasks: asyncio.TaskGroup) -> None:
         """Look into the directory shortly before the pause before a restart is over."""
-        await self._check.look_ahead()
+        await self._check.look_ahead(tasks)
+
+    def prepare(self, launch: Launch, tasks: asyncio.TaskGroup) -> None:
+        """Look into the directory while this launch is being recorded."""
+        self._check.begin(launch.number, tasks)
 
     async def find_or_launch(self, launch: Launch) -> Launched | EngineFound:
         """Return which process is the session's engine now: one that was there already, or one that was started.
@@ -49,7 +53,7 @@ class Launching:
         limit_s = self._dependencies.policy.link.boot_timeout_s
         try:
             async with asyncio.timeout(limit_s):
-                own = await self._check.find_own_now()
+                own = await self._check.find_own_now(launch.number)
                 if own is not None:
                     return await self._adopt(own, launch)
                 plan = await self._prepare(launch)

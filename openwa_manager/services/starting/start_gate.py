@@ -63,6 +63,15 @@ class StartGate:
             self._changed.set()
         return place.turn
 
+    def seize(self, session_id: SessionId) -> bool:
+        """Give the session a slot if one is free at once, and tell whether it has one; it waits for none afterwards."""
+        self.leave(session_id)
+        is_free = not self._waiting and self._has_slot() and self._next_boot_s <= self._clock.now().boot_s
+        if not is_free or self._find_shortage() is not None:
+            return False
+        self._take(session_id)
+        return True
+
     def hold(self) -> None:
         """Let nobody boot until `release`: those who enter meanwhile wait."""
         self._is_held = True

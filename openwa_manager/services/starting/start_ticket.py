@@ -7,6 +7,9 @@ from collections.abc import Sequence
 from typing import Protocol
 
 from openwa_manager.domain.errors import PortInUseError, StorageFullError
+from openwa_manager.domain.session.commands import Dequeue, Enqueue
+from openwa_manager.domain.session.deadlines import Moment
+from openwa_manager.domain.session.decisions import Decisions
 from openwa_manager.domain.session.reasons import ReasonCode, Words
 from openwa_manager.domain.session.session import Launch, LaunchId, ProcessState, Session
 from openwa_manager.domain.session.stimuli import Observation, SlotDelayed, SlotGranted
@@ -47,6 +50,7 @@ class StartTicket:
         self._turn: asyncio.Event | None = None
         self._search: asyncio.Task[None] | None = None
         self._offered: Launch | None = None
+        self._has_seized = False
 
     @property
     def is_waiting(self) -> bool:
@@ -63,15 +67,54 @@ class StartTicket:
         self._enter()
         self._search = tasks.create_task(self._find(cause, number))
 
+    def launch_at_once(self, decisions: Decisions, moment: Moment) -> None:
+        """Let a launch for which a slot is free join the batch that asks for it: a commit less stands in its way.
+
+        `take_back` says that the batch could not be recorded.
+        """
+        asked = [command for command in decisions.commands if isinstance(command, Enqueue | Dequeue)]
+        if asked and isinstance(asked[-1], Enqueue):
+            launch = self.seize(asked[-1].cause, decisions.session.launch_count + 1)
+            if launch is not None:
+                decisions.commands = [command for command in decisions.commands if command not in asked]
+                decisions.consider(SlotGranted(launch=launch), moment)
+
+    def seize(self, cause: ReasonCode, number: int) -> Launch | None:
+        """Return launch `number` with a slot that is free at once; None if there is none, or one is sought already."""
+        is_seeking = self._search is not None and not self._search.done()
+        if is_seeking or not self._dependencies.gate.seize(self._session_id):
+            return None
+        try:
+            launch = self._make_launch(cause, number)
+        except PortInUseError:
+            self._dependencies.gate.leave(self._session_id)
+            return None
+        self._has_seized = True
+        return launch
+
+    def take_back(self, session: Session) -> None:
+        """Give back what was seized, for the session stays as it was; without effect when nothing was."""
+        if self._has_seized:
+            self.cancel()
+            self.hold_port(session)
+
+    def hold_port(self, session: Session) -> None:
+        """Have the port of the session's launch given to nobody else."""
+        self._dependencies.ports.give_back(self._session_id)
+        if session.launch is not None:
+            is_listening = session.launch.socket is None
+            self._dependencies.ports.hold(self._session_id, session.launch.port, listens=is_listening)
+
     def cancel(self) -> None:
         """Leave the gate, whether there is a slot already or not."""
         if self._search is not None:
             self._search.cancel()
-        self._search, self._turn, self._offered = None, None, None
+        self._search, self._turn, self._offered, self._has_seized = None, None, None, False
         self._dependencies.gate.leave(self._session_id)
 
     def follow(self, session: Session) -> None:
         """Give back the slot once the session is not starting any more, and the port once it has no launch."""
+        self._has_seized = False
         if session.process is not ProcessState.STARTING:
             self.cancel()
         if session.launch is None and self._offered is None:
@@ -101,22 +144,10 @@ class StartTicket:
 
     async def _offer(self, cause: ReasonCode, number: int) -> SlotDelayed | None:
         """Return None once a launch is on disk, or not wanted any more; else why there can be none now."""
-        has_socket = self._dependencies.engines[self._engine].capabilities.listens_on_socket
         try:
-            port = self._dependencies.ports.take(self._session_id, listens=not has_socket)
+            launch = self._make_launch(cause, number)
         except PortInUseError as error:
             return SlotDelayed(code=ReasonCode.PORT_IN_USE, facts=Words(text=str(error)))
-        launch_id = LaunchId(uuid.uuid4().hex)
-        launch = Launch(
-            launch_id=launch_id,
-            number=number,
-            port=port,
-            secret=secrets.token_urlsafe(32),
-            cause=cause,
-            launched_at=self._dependencies.clock.now().at,
-            socket=self._dependencies.sockets.path_of(launch_id) if has_socket else None,
-        )
-        # The launch is on disk before it begins: were we killed in between, the next daemon would look for its engine.
         self._offered = launch
         try:
             session = await self._listener.hear((SlotGranted(launch=launch),))
@@ -127,3 +158,21 @@ class StartTicket:
         self._offered = None
         self.follow(session)
         return None
+
+    def _make_launch(self, cause: ReasonCode, number: int) -> Launch:
+        """Return launch `number`, with an address of its own.
+
+        Raises:
+            PortInUseError: its engine needs a port, and none is free.
+        """
+        has_socket = self._dependencies.engines[self._engine].capabilities.listens_on_socket
+        launch_id = LaunchId(uuid.uuid4().hex)
+        return Launch(
+            launch_id=launch_id,
+            number=number,
+            port=self._dependencies.ports.take(self._session_id, listens=not has_socket),
+            secret=secrets.token_urlsafe(32),
+            cause=cause,
+            launched_at=self._dependencies.clock.now().at,
+            socket=self._dependencies.sockets.path_of(launch_id) if has_socket else None,
+        )

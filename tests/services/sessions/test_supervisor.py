@@ -2,15 +2,16 @@
 
 import asyncio
 from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
 
 import pytest
 
-from openwa_manager.domain.errors import DrainingError, SessionNotFoundError
+from openwa_manager.domain.errors import DrainingError, SessionNotFoundError, StorageFullError
 from openwa_manager.domain.session.reasons import ReasonCode
 from openwa_manager.domain.session.restart import Policy
-from openwa_manager.domain.session.session import LinkState, ProcessState, Session
+from openwa_manager.domain.session.session import LinkState, ProcessState, Session, SessionId
 from openwa_manager.domain.session.stimuli import (
     DeleteRequested,
     MessageAcknowledged,
@@ -18,10 +19,13 @@ from openwa_manager.domain.session.stimuli import (
     StartRequested,
     StopRequested,
 )
+from openwa_manager.engines.command import CommandEngine, CommandSetup
+from openwa_manager.engines.environment import EngineContext
 from openwa_manager.host.foreign.engine_files import EngineFiles
 from openwa_manager.processes.launcher import HostLauncher
 from openwa_manager.processes.locks import SessionLocks
 from openwa_manager.processes.ports import PortPool
+from openwa_manager.processes.reading.listeners import EngineListeners
 from openwa_manager.processes.sockets import EngineSockets
 from openwa_manager.services.changes import Changes
 from openwa_manager.services.host_state import HostState
@@ -69,22 +73,23 @@ class Bench:
         self.running = self.group.create_task(keep_running(supervisor, self.dependencies))
 
 
-@pytest.fixture
-async def bench(tmp_path: Path) -> AsyncIterator[Bench]:
+@asynccontextmanager
+async def a_bench(directory: Path, slot_count: int) -> AsyncIterator[Bench]:
     clock, dice = FakeClock(), Dice()
-    launcher = HostLauncher(SessionLocks(tmp_path / "locks"), clock, EngineFiles())
-    async with Database(tmp_path / "manager.db") as database, asyncio.TaskGroup() as group:
+    launcher = HostLauncher(SessionLocks(directory / "locks"), clock, EngineFiles())
+    context = EngineContext(environ={}, intake_url="http://localhost", proof=EngineListeners())
+    async with Database(directory / "manager.db") as database, asyncio.TaskGroup() as group:
         dependencies = Dependencies(
             clock=clock,
             chance=dice.draw,
             database=database,
             launcher=launcher,
-            engines={},
-            gate=StartGate(clock, 0, 0.0, lambda: None),
+            engines={"openwa": CommandEngine(CommandSetup(argv=("/no/such/program",), engine_context=context))},
+            gate=StartGate(clock, slot_count, 0.0, lambda: None),
             ports=PortPool(28100, 28109),
-            sockets=EngineSockets(tmp_path / "e"),
+            sockets=EngineSockets(directory / "e"),
             policy=Policy(),
-            sessions_root=tmp_path / "sessions",
+            sessions_root=directory / "sessions",
             logs_root=None,
             stop_grace_s=1.0,
             files=EngineFiles(),
@@ -95,6 +100,12 @@ async def bench(tmp_path: Path) -> AsyncIterator[Bench]:
         yield built
         built.running.cancel()
     launcher.close()
+
+
+@pytest.fixture
+async def bench(tmp_path: Path) -> AsyncIterator[Bench]:
+    async with a_bench(tmp_path, slot_count=0) as built:
+        yield built
 
 
 async def test_who_asked_a_supervisor_that_failed_over_it_is_told_so(bench: Bench) -> None:
@@ -194,3 +205,28 @@ async def test_a_file_in_a_directorys_place_does_not_keep_its_session_from_being
     await bench.supervisor.until(lambda _: False)
 
     assert not place.exists()
+
+
+async def test_a_launch_for_which_a_slot_is_free_is_recorded_with_what_asked_for_it(tmp_path: Path) -> None:
+    async with a_bench(tmp_path, slot_count=1) as bench:
+        session = await bench.supervisor.ask(StartRequested())
+
+    assert session.launch is not None
+    assert session.launch_count == 1
+
+
+async def test_a_launch_that_the_disk_has_no_room_for_is_taken_back(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async with a_bench(tmp_path, slot_count=1) as bench:
+        await bench.supervisor.hear(())
+
+        async def refuse(_: object) -> None:
+            raise StorageFullError("no room")
+
+        monkeypatch.setattr(bench.dependencies.database, "write", refuse)
+        with pytest.raises(StorageFullError):
+            await bench.supervisor.ask(StartRequested())
+
+        assert bench.supervisor.session.process is ProcessState.STOPPED
+        assert bench.dependencies.gate.seize(SessionId("other"))

@@ -40,7 +40,7 @@ async def looked_ahead(dependencies: Dependencies) -> DirectoryCheck:
     waiting = replace(a_session(), process=ProcessState.BACKOFF, restarts=restarts)
     check = DirectoryCheck(dependencies, lambda: waiting)
     async with asyncio.TaskGroup() as tasks:
-        tasks.create_task(check.look_ahead())
+        tasks.create_task(check.look_ahead(tasks))
         await clock.until_sleeping()
         await clock.advance(1.85)
     return check
@@ -50,14 +50,14 @@ async def test_a_look_in_the_pause_before_a_restart_spares_the_restart_one(
     looked_ahead: DirectoryCheck, dependencies: Dependencies
 ) -> None:
     with engine_in(dependencies):
-        await looked_ahead.find_own_now()
+        await looked_ahead.find_own_now(1)
 
 
 async def test_a_look_counts_once(looked_ahead: DirectoryCheck, dependencies: Dependencies) -> None:
-    await looked_ahead.find_own_now()
+    await looked_ahead.find_own_now(1)
 
     with engine_in(dependencies), pytest.raises(OwnedElsewhereError):
-        await looked_ahead.find_own_now()
+        await looked_ahead.find_own_now(1)
 
 
 async def test_a_look_that_is_too_old_is_taken_again(looked_ahead: DirectoryCheck, dependencies: Dependencies) -> None:
@@ -66,4 +66,38 @@ async def test_a_look_that_is_too_old_is_taken_again(looked_ahead: DirectoryChec
     await clock.advance(0.6)
 
     with engine_in(dependencies), pytest.raises(OwnedElsewhereError):
-        await looked_ahead.find_own_now()
+        await looked_ahead.find_own_now(1)
+
+
+async def test_a_look_begun_while_a_launch_is_recorded_counts_for_it(dependencies: Dependencies) -> None:
+    dependencies.directory(a_session().session_id).mkdir(parents=True)
+    check = DirectoryCheck(dependencies, a_session)
+    async with asyncio.TaskGroup() as tasks:
+        check.begin(7, tasks)
+
+    with engine_in(dependencies):
+        await check.find_own_now(7)
+
+
+async def test_a_look_for_an_earlier_launch_does_not_count(dependencies: Dependencies) -> None:
+    dependencies.directory(a_session().session_id).mkdir(parents=True)
+    check = DirectoryCheck(dependencies, a_session)
+    async with asyncio.TaskGroup() as tasks:
+        check.begin(7, tasks)
+
+    with engine_in(dependencies), pytest.raises(OwnedElsewhereError):
+        await check.find_own_now(8)
+
+
+async def test_a_look_that_found_somebody_is_taken_again(dependencies: Dependencies) -> None:
+    dependencies.directory(a_session().session_id).mkdir(parents=True)
+    check = DirectoryCheck(dependencies, a_session)
+    with engine_in(dependencies):
+        async with asyncio.TaskGroup() as tasks:
+            check.begin(7, tasks)
+        with pytest.raises(OwnedElsewhereError):
+            await check.find_own_now(7)
+        async with asyncio.TaskGroup() as tasks:
+            check.begin(7, tasks)
+
+    await check.find_own_now(7)

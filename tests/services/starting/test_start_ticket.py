@@ -263,3 +263,62 @@ async def test_a_search_that_is_taken_back_comes_to_nothing(host: Gate) -> None:
 
     assert host.owner.session.launch is None
     assert not host.ticket.is_waiting
+
+
+async def test_a_slot_that_is_free_can_be_seized_without_a_search(host: Gate) -> None:
+    launch = host.ticket.seize(ReasonCode.REQUESTED, 7)
+
+    assert launch is not None
+    assert (launch.number, launch.cause, launch.listening_port) == (7, ReasonCode.REQUESTED, 28100)
+    assert not host.gate.enter(OTHER, lambda _: None).is_set()
+
+
+async def test_nothing_is_seized_while_others_wait_or_the_host_is_short_of_something(host: Gate) -> None:
+    host.shortages.append(Shortage(code=ReasonCode.MEMORY_LOW))
+    in_shortage = host.ticket.seize(ReasonCode.REQUESTED, 1)
+    host.shortages.clear()
+    host.fill()
+    behind_others = host.ticket.seize(ReasonCode.REQUESTED, 1)
+    host.gate.leave(OTHER)
+    await settle()
+
+    assert (in_shortage, behind_others) == (None, None)
+    assert host.gate.enter(OTHER, lambda _: None).is_set()
+
+
+async def test_nothing_is_seized_without_a_free_port(host: Gate) -> None:
+    host.ports.hold(OTHER, 28100, listens=True)
+
+    assert host.ticket.seize(ReasonCode.REQUESTED, 1) is None
+    assert host.gate.enter(OTHER, lambda _: None).is_set()
+
+
+async def test_nothing_is_seized_while_a_slot_is_sought(host: Gate) -> None:
+    host.fill()
+    await host.queue()
+
+    assert host.ticket.seize(ReasonCode.REQUESTED, 1) is None
+    assert host.ticket.is_waiting
+
+
+async def test_what_was_seized_can_be_taken_back_and_the_session_keeps_its_port(host: Gate) -> None:
+    await host.queue()
+    running = replace(host.owner.session, process=ProcessState.RUNNING)
+    host.ticket.follow(running)
+    host.ticket.seize(ReasonCode.REQUESTED, 2)
+
+    host.ticket.take_back(running)
+
+    assert host.gate.enter(OTHER, lambda _: None).is_set()
+    with pytest.raises(PortInUseError):
+        host.ports.take(OTHER, listens=True)
+
+
+async def test_what_was_recorded_is_not_taken_back(host: Gate) -> None:
+    launch = host.ticket.seize(ReasonCode.REQUESTED, 1)
+    starting = replace(host.owner.session, launch=launch)
+    host.ticket.follow(starting)
+
+    host.ticket.take_back(starting)
+
+    assert not host.gate.enter(OTHER, lambda _: None).is_set()
