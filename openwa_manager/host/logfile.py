@@ -6,7 +6,7 @@ from contextlib import suppress
 from dataclasses import dataclass
 
 from openwa_manager.domain.foreign_path import ForeignPath
-from openwa_manager.host.foreign.opening import opened_to_empty, plain_status_of
+from openwa_manager.host.foreign.opening import opened_to_empty, plain_status_of, plain_statuses_in
 from openwa_manager.host.foreign.trees import remove
 from openwa_manager.host.foreign.writing import move, open_new
 
@@ -62,6 +62,11 @@ def rotated(log: ForeignPath) -> ForeignPath:
     return _numbered(log, 1)
 
 
+def has_rotated(logs: Iterable[ForeignPath], kept: int) -> bool:
+    """Tell whether any of these logs has parts that were rotated away."""
+    return any(plain_statuses_in(log.parent, _names_rotated(log, kept)) for log in logs)
+
+
 def make_room(logs: Iterable[ForeignPath], *, max_bytes: int, kept: int) -> int:
     """Remove parts that were rotated away, oldest first, until these logs take `max_bytes` in all; return how many.
 
@@ -69,11 +74,10 @@ def make_room(logs: Iterable[ForeignPath], *, max_bytes: int, kept: int) -> int:
     """
     total_bytes, parts = 0, list[tuple[float, int, ForeignPath]]()
     for log in logs:
-        for number in range(kept + 1):
-            part = _numbered(log, number) if number else log
-            if status := plain_status_of(part):  # whatever else an engine has put there is not ours
-                total_bytes += status.st_size
-                parts += [(status.st_mtime, status.st_size, part)] if number else []
+        # whatever else an engine has put there is not ours
+        for name, status in plain_statuses_in(log.parent, (log.name, *_names_rotated(log, kept))).items():
+            total_bytes += status.st_size
+            parts += [(status.st_mtime, status.st_size, log.sibling(name))] if name != log.name else []
     count = 0
     for _, size_bytes, part in sorted(parts, key=lambda each: (each[0], str(each[2]))):
         if total_bytes <= max_bytes:
@@ -108,3 +112,7 @@ def _shift(log: ForeignPath, kept: int) -> None:
 
 def _numbered(log: ForeignPath, number: int) -> ForeignPath:
     return log.sibling(f"{log.name}.{number}")
+
+
+def _names_rotated(log: ForeignPath, kept: int) -> list[str]:
+    return [f"{log.name}.{number}" for number in range(1, kept + 1)]

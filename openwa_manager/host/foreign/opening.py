@@ -11,8 +11,9 @@ import errno
 import os
 import stat
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import ExitStack, contextmanager, suppress
+from pathlib import Path
 from typing import BinaryIO
 
 from openwa_manager.domain.foreign_path import ForeignPath
@@ -35,10 +36,17 @@ def opened_directory(place: ForeignPath) -> Iterator[int]:
 
 def open_directory(place: ForeignPath) -> int:
     """Return a descriptor of a directory in whose path no part below the root is a link."""
-    if not place.parts:
-        return os.open(place.root, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
-    with opened_directory(place.parent) as folder:
-        return os.open(place.name, _DIRECTORY, dir_fd=folder)
+    return _open_directory(place.root, place.parts)
+
+
+def _open_directory(root: Path, parts: tuple[str, ...]) -> int:
+    if not parts:
+        return os.open(root, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+    folder = _open_directory(root, parts[:-1])
+    try:
+        return os.open(parts[-1], _DIRECTORY, dir_fd=folder)
+    finally:
+        os.close(folder)
 
 
 @contextmanager
@@ -109,6 +117,18 @@ def plain_status_of(place: ForeignPath) -> os.stat_result | None:
     """Return the status of a plain file; None when there is none."""
     status = status_of(place)
     return status if status is not None and stat.S_ISREG(status.st_mode) else None
+
+
+def plain_statuses_in(directory: ForeignPath, names: Iterable[str]) -> dict[str, os.stat_result]:
+    """Return the status of each of these that is a plain file in the directory, which is opened once."""
+    found: dict[str, os.stat_result] = {}
+    with suppress(OSError), opened_directory(directory) as folder:
+        for name in names:
+            with suppress(OSError):
+                status = os.stat(name, dir_fd=folder, follow_symlinks=False)
+                if stat.S_ISREG(status.st_mode):
+                    found[name] = status
+    return found
 
 
 def is_directory(place: ForeignPath) -> bool:

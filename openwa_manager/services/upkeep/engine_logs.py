@@ -11,7 +11,7 @@ from openwa_manager.domain.errors import FilesStuckError
 from openwa_manager.domain.foreign_path import ForeignPath
 from openwa_manager.domain.session.session import SessionId
 from openwa_manager.host.foreign.engine_files import EngineFiles
-from openwa_manager.host.logfile import LogPolicy, make_room, rotate
+from openwa_manager.host.logfile import LogPolicy, has_rotated, make_room, rotate
 from openwa_manager.host.logtail import size_of
 
 _log = structlog.get_logger()
@@ -55,9 +55,9 @@ class EngineLogs:
         async with asyncio.TaskGroup() as rotations:
             for session_id in due:
                 rotations.create_task(self._rotate(session_id, logs[session_id], max_bytes))
-        if due or logs.keys() != self._known:
-            self._known = logs.keys()
+        if due or await self._bring_more(logs):
             await self._make_room(logs)
+        self._known = logs.keys()
         pause_s = _pause_s(self._last, look, max_bytes)
         left = {each: 0 if each in due else size_bytes for each, size_bytes in look.sizes.items()}
         self._last = _Look(sizes=left, boot_s=boot_s)
@@ -88,6 +88,14 @@ class EngineLogs:
             return
         if is_rotated:
             _log.info("log_rotated", path=str(log))
+
+    async def _bring_more(self, logs: Mapping[SessionId, ForeignPath]) -> bool:
+        """Tell whether sessions have come that bring old logs; others need no look at all the parts there are."""
+        come = [log for session_id, log in logs.items() if session_id not in self._known]
+        try:
+            return bool(come) and await self._files.run(_ALL, partial(has_rotated, come, self._policy.copies))
+        except FilesStuckError:
+            return True
 
     async def _make_room(self, logs: Mapping[SessionId, ForeignPath]) -> None:
         max_bytes = self._policy.total_max_bytes
