@@ -52,6 +52,7 @@ def _daemon(folder: Path) -> Daemon:
     (home / "dist").mkdir(parents=True)
     (home / "dist" / "main.js").touch()
     settings = {"NODE": str(node), "OPENWA_HOME": str(home), "MESSAGE_GAP_MIN_S": "0", "MESSAGE_GAP_MAX_S": "0"}
+    settings["ENGINE_ISOLATION"] = "none"  # the peer is another program than `node`, which no isolated OpenWA may start
     return Daemon(home=folder / "home", engine="openwa", settings=settings)
 
 
