@@ -1,15 +1,17 @@
 """Keeps the logs of all engines small: looks at how much was written, and rotates those that grow too large."""
 
 import asyncio
-from collections.abc import Collection, Mapping
-from dataclasses import dataclass
+from collections.abc import Collection, Iterable, Mapping
+from dataclasses import dataclass, field, replace
 from functools import partial
+from pathlib import Path
 
 import structlog
 
 from openwa_manager.domain.errors import FilesStuckError
 from openwa_manager.domain.foreign_path import ForeignPath
 from openwa_manager.domain.session.session import SessionId
+from openwa_manager.host.capacity import free_disk_bytes
 from openwa_manager.host.foreign.engine_files import EngineFiles
 from openwa_manager.host.logfile import LogPolicy, has_rotated, make_room, rotate
 from openwa_manager.host.logtail import size_of
@@ -20,6 +22,10 @@ _log = structlog.get_logger()
 _LOG_MIN_BYTES = 65_536
 #: How soon all logs are looked at again: sooner when one of them would be full before, and never more often.
 _PAUSE_MAX_S, _PAUSE_MIN_S = 1.0, 0.05
+#: While the disk has hardly lost room they are not looked at before this: a look at 200 logs takes up to 8 ms.
+_QUIET_MAX_S = 10.0
+#: How much of a full log the disk may have lost for that.
+_QUIET_SHARE = 0.25
 #: A rotation copies what the log holds; a look is quick, unless a disk does not answer.
 _ROTATE_WITHIN_S, _LOOK_WITHIN_S = 5.0, 1.0
 #: No session's: all logs are looked at in one go, unless that hangs on one of them.
@@ -28,10 +34,15 @@ _ALL = SessionId("")
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _Look:
-    """How long the logs were, and when that was looked at (boot clock)."""
+    """How long the logs were, and when that was looked at (boot clock).
+
+    `free_bytes` is what was free before on the disks they are on, by their root; at `max_bytes` a log is full.
+    """
 
     sizes: Mapping[SessionId, int]
     boot_s: float
+    free_bytes: Mapping[Path, int] = field(default_factory=dict)
+    max_bytes: int = 0
 
 
 class EngineLogs:
@@ -43,6 +54,21 @@ class EngineLogs:
         self._last = _Look(sizes={}, boot_s=0.0)
         self._known: Collection[SessionId] = ()
 
+    async def are_quiet(self, boot_s: float) -> bool:
+        """Tell whether no log has grown by much since all were looked at: their disks have hardly lost room.
+
+        What others give back to a disk may hide a growth, for ten seconds at most.
+        """
+        last = self._last
+        if not last.free_bytes or boot_s >= last.boot_s + _QUIET_MAX_S:
+            return False
+        try:
+            free_bytes = await self._files.run(_ALL, partial(_free_bytes, last.free_bytes), within_s=_LOOK_WITHIN_S)
+        except (FilesStuckError, OSError):
+            return False
+        lost = (last.free_bytes[root] - free_bytes[root] for root in last.free_bytes)
+        return all(lost_bytes <= last.max_bytes * _QUIET_SHARE for lost_bytes in lost)
+
     async def keep_small(self, logs: Mapping[SessionId, ForeignPath], boot_s: float) -> float:
         """Rotate what has grown too large, then remove the oldest parts of all if need be.
 
@@ -50,7 +76,8 @@ class EngineLogs:
         """
         share_bytes = self._policy.total_max_bytes // (2 * max(1, len(logs)))  # the rest is for what is being written
         max_bytes = max(_LOG_MIN_BYTES, min(self._policy.log_max_bytes, share_bytes))
-        look = _Look(sizes=await self._sizes_of(logs), boot_s=boot_s)
+        free_bytes, sizes = await self._look_at_all(logs)
+        look = _Look(sizes=sizes, boot_s=boot_s, free_bytes=free_bytes, max_bytes=max_bytes)
         due = [session_id for session_id, size_bytes in look.sizes.items() if size_bytes >= max_bytes]
         async with asyncio.TaskGroup() as rotations:
             for session_id in due:
@@ -60,18 +87,21 @@ class EngineLogs:
         self._known = logs.keys()
         pause_s = _pause_s(self._last, look, max_bytes)
         left = {each: 0 if each in due else size_bytes for each, size_bytes in look.sizes.items()}
-        self._last = _Look(sizes=left, boot_s=boot_s)
+        self._last = replace(look, sizes=left)
         return pause_s
 
-    async def _sizes_of(self, logs: Mapping[SessionId, ForeignPath]) -> dict[SessionId, int]:
+    async def _look_at_all(
+        self, logs: Mapping[SessionId, ForeignPath]
+    ) -> tuple[Mapping[Path, int], Mapping[SessionId, int]]:
+        """Return what is free on the logs' disks, and how long the logs are; nothing of the first where that hangs."""
         try:
-            return await self._files.run(_ALL, partial(_sizes, logs), within_s=_LOOK_WITHIN_S)
-        except FilesStuckError:  # on one of them: the others are looked at one by one
+            return await self._files.run(_ALL, partial(_look_at_all, logs), within_s=_LOOK_WITHIN_S)
+        except (FilesStuckError, OSError):  # on one of them: the others are looked at one by one
             sizes: dict[SessionId, int] = {}
             async with asyncio.TaskGroup() as looks:
                 for session_id, log in logs.items():
                     looks.create_task(self._look_at(session_id, log, sizes))
-            return sizes
+            return {}, sizes
 
     async def _look_at(self, session_id: SessionId, log: ForeignPath, sizes: dict[SessionId, int]) -> None:
         try:
@@ -109,8 +139,13 @@ class EngineLogs:
             _log.warning("logs_removed", count=count, max_bytes=max_bytes)
 
 
-def _sizes(logs: Mapping[SessionId, ForeignPath]) -> dict[SessionId, int]:
-    return {session_id: size_of(log) for session_id, log in logs.items()}
+def _look_at_all(logs: Mapping[SessionId, ForeignPath]) -> tuple[Mapping[Path, int], Mapping[SessionId, int]]:
+    free_bytes = _free_bytes({log.root for log in logs.values()})  # first: what is written meanwhile counts as lost
+    return free_bytes, {session_id: size_of(log) for session_id, log in logs.items()}
+
+
+def _free_bytes(roots: Iterable[Path]) -> Mapping[Path, int]:
+    return {root: free_disk_bytes(root) for root in roots}
 
 
 def _pause_s(last: _Look, look: _Look, max_bytes: int) -> float:

@@ -20,7 +20,7 @@ from openwa_manager.store.sessions import engine_events
 
 _log = structlog.get_logger()
 
-_OWN_LOG_PERIOD_S = 10.0
+_LOGS_PERIOD_S, _OWN_LOG_PERIOD_S = 1.0, 10.0
 _STORE_PERIOD_S = 3600.0
 _BACKLOG_PERIOD_S = 60.0
 _COPIES_KEPT = 3
@@ -56,8 +56,9 @@ class Housekeeping:
 
     async def _keep_logs(self) -> None:
         while True:
-            began_s = self._clock.now().boot_s
-            pause_s = await self._logs.keep_small(self._log_paths(), began_s)
+            began_s, pause_s = self._clock.now().boot_s, _LOGS_PERIOD_S
+            if not await self._logs.are_quiet(began_s):
+                pause_s = await self._logs.keep_small(self._log_paths(), began_s)
             await self._clock.sleep_until(self._clock.now().boot_s + pause_s)
 
     async def _keep_own_log(self) -> None:

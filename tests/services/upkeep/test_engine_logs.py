@@ -8,6 +8,7 @@ from openwa_manager.domain.foreign_path import ForeignPath, of_session
 from openwa_manager.domain.session.session import SessionId
 from openwa_manager.host.foreign.engine_files import EngineFiles
 from openwa_manager.host.logfile import LogPolicy
+from openwa_manager.services.upkeep import engine_logs
 from openwa_manager.services.upkeep.engine_logs import EngineLogs
 from tests.fakes.disk import DeadDisk
 
@@ -153,3 +154,36 @@ async def test_a_log_on_a_dead_disk_keeps_no_other_from_being_rotated(tmp_path: 
     disk.revive()
 
     assert "b.log.1" in left(tmp_path)
+
+
+@pytest.fixture
+def free(monkeypatch: pytest.MonkeyPatch) -> list[int]:
+    """Return what is free on the disk, to be changed."""
+    free_bytes = [10_000 * KIB]
+    monkeypatch.setattr(engine_logs, "free_disk_bytes", lambda _: free_bytes[0])
+    return free_bytes
+
+
+async def test_while_the_disk_loses_no_room_the_logs_are_quiet_for_ten_seconds(two_logs: Logs, free: list[int]) -> None:
+    logs = EngineLogs(LogPolicy(log_max_bytes=1000 * KIB), FILES)
+    before = await logs.are_quiet(0.0)
+    await logs.keep_small(two_logs, 1.0)
+    free[0] -= 250 * KIB
+    after, later = await logs.are_quiet(2.0), await logs.are_quiet(11.0)
+
+    free[0] -= 1
+    after_a_loss = await logs.are_quiet(3.0)
+
+    assert (before, after, later) == (False, True, False)
+    assert not after_a_loss
+
+
+@pytest.mark.usefixtures("free")
+async def test_on_a_dead_disk_no_log_counts_as_quiet(two_logs: Logs) -> None:
+    files, disk = EngineFiles(), DeadDisk()
+    logs = EngineLogs(LogPolicy(), files)
+    await logs.keep_small(two_logs, 1.0)
+    await disk.hold_up(files, SessionId(""))
+
+    assert not await logs.are_quiet(2.0)
+    disk.revive()
