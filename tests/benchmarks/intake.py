@@ -18,6 +18,7 @@ from itertools import count
 from pathlib import Path
 from urllib.parse import urlsplit
 
+from openwa_manager.services.delivery.backpressure import PostingRate
 from tests.benchmarks.supervision import SLEEPER, Figure, running
 from tests.e2e.peers.daemon import Daemon, eventually
 from tests.e2e.peers.upstream import Upstream
@@ -27,6 +28,9 @@ from tests.fakes.process import ending
 _SETTINGS = {**SLEEPER, "PAIRING_WINDOW_S": "3600"}
 #: A disk that never stalls, on Linux: what is left is ours.
 _MEMORY = Path("/dev/shm")
+#: How many events one engine may post at once; those of many are bounded by what is measured here.
+_RATE = PostingRate()
+_BURST = int(_RATE.events_per_s * _RATE.burst_s) - 10
 _TEXT = "A message of the usual length, as people write them to a shop in the evening. " * 3
 
 
@@ -79,10 +83,10 @@ class Wire:
         self._writer.close()
 
 
-def engines_of(daemon: Daemon, sessions: int) -> list[Engine]:
+def engines_of(daemon: Daemon, sessions: int, first: int = 0) -> list[Engine]:
     """Create sessions and read from their processes what the daemon gave them."""
     engines: list[Engine] = []
-    for number in range(sessions):
+    for number in range(first, first + sessions):
         pid = daemon.create(f"s{number}").number("pid")
         given = eventually(partial(_environ_of, pid))
         engines.append(Engine(given["WEBHOOK_URL"], given["WEBHOOK_SECRET"]))
@@ -176,12 +180,12 @@ def measure_intake(share: int) -> Iterator[Figure]:
     seconds = max(2, 20 // share)
     yield Figure(name="500 writes/s, the disk alone", goal="-", times_s=_append_durably(500, seconds))
     with running(_SETTINGS) as (daemon, _):
-        engines = engines_of(daemon, 20)
+        engines, alone = engines_of(daemon, 20), engines_of(daemon, 3, first=20)
         times_s = asyncio.run(_trickle(engines, 500, seconds))
         yield Figure(name="500 events/s: posted → durable", goal="≤ 50 ms p99", times_s=times_s)
         rates = [asyncio.run(_flood(engines, 64, 20_000 // share)) for _ in range(3)]
         yield Figure(name="events taken, 20 sessions", goal="≥ 2,000/s", text=_rate(rates))
-        rates = [asyncio.run(_flood(engines[:1], 16, 10_000 // share)) for _ in range(3)]
+        rates = [asyncio.run(_flood([engine], 16, _BURST)) for engine in alone]
         yield Figure(name="events taken, 1 session", goal="-", text=_rate(rates))
     for disk, words in ((None, ""), (_MEMORY, ", in memory")):
         upstream = Upstream(free_ports(1)[0])
