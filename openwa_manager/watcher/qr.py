@@ -7,14 +7,13 @@ import stat
 from collections.abc import Callable, Iterable, Mapping
 from contextlib import aclosing, suppress
 from dataclasses import dataclass, field
-from functools import partial
 from pathlib import Path
+from typing import TypeVar
 
 import structlog
 from watchfiles import Change, awatch
 from watchfiles._rust_notify import WatchfilesRustInternalError
 
-from openwa_manager.domain.errors import FilesStuckError
 from openwa_manager.domain.foreign_path import ForeignPath, of_session
 from openwa_manager.domain.ports import Clock, Instant
 from openwa_manager.domain.session.png import PNG_MAX_BYTES, is_whole_png
@@ -37,8 +36,12 @@ _TICK_S = 0.01
 _CLOCK_STEP_S = 1.0
 #: A look that takes longer is none: the next one follows soon.
 _LOOK_WITHIN_S = 2.0
+#: No session's: the looks wait for each other, and for nothing else.
+_LOOKS = SessionId("/qr")
 
 _log = structlog.get_logger()
+
+T = TypeVar("T")
 
 _DirectoryId = tuple[int, int]
 
@@ -158,26 +161,23 @@ class QrWatcher:
         return self._known.setdefault(session_id, _DirectoryState())
 
     async def _scan(self, session_ids: Iterable[SessionId]) -> None:
-        """Look at the files of these sessions now; one whose disk does not answer keeps no other waiting."""
-        awaited = self._awaited_now()
-        async with asyncio.TaskGroup() as looks:
-            for session_id in session_ids:
-                if session_id in awaited:
-                    looks.create_task(self._look(session_id, awaited[session_id]))
-
-    async def _look(self, session_id: SessionId, launch_id: LaunchId) -> None:
-        """Look at one session's file, which its turn at the files keeps in order: no older look reports later."""
-        began_s = self._clock.now().boot_s
-        try:
-            found = await self._files.run(
-                session_id, partial(read_qr, self._place(session_id)), within_s=_LOOK_WITHIN_S
-            )
-        except FilesStuckError:
-            return
-        if self._awaited_now().get(session_id) == launch_id:
+        """Look at the files of these sessions now; what is older than another look by now is not reported."""
+        awaited, began_s = self._awaited_now(), self._clock.now().boot_s
+        wanted = [session_id for session_id in session_ids if session_id in awaited]
+        found = await self._for_each(lambda session_id: read_qr(self._place(session_id)), wanted)
+        still_awaited = self._awaited_now()
+        for session_id, image in found.items():
+            if still_awaited.get(session_id) != awaited[session_id]:
+                continue
             state = self._state_of(session_id)
-            self._note(session_id, launch_id, found)
-            state.looked_boot_s = began_s
+            if state.looked_boot_s is None or state.looked_boot_s <= began_s:
+                self._note(session_id, awaited[session_id], image)
+                state.looked_boot_s = began_s
+
+    async def _for_each(
+        self, work: Callable[[SessionId], T], session_ids: Iterable[SessionId]
+    ) -> Mapping[SessionId, T]:
+        return await self._files.run_for_each(work, session_ids, queue=_LOOKS, within_s=_LOOK_WITHIN_S)
 
     def _place(self, session_id: SessionId) -> ForeignPath:
         return of_session(self._root / session_id)
@@ -186,19 +186,13 @@ class QrWatcher:
         """Return the root and those sessions' directories, if they exist, each with what tells it from a later one."""
         found: dict[Path, _DirectoryId] = {}
 
-        async def find(session_id: SessionId) -> None:
-            with suppress(FilesStuckError):
-                look = partial(status_of, self._place(session_id))
-                status = await self._files.run(session_id, look, within_s=_LOOK_WITHIN_S)
-                if status is not None and stat.S_ISDIR(status.st_mode):  # a link may lead anywhere
-                    found[self._root / session_id] = (status.st_dev, status.st_ino)
-
         with suppress(OSError):
             status = await asyncio.to_thread(self._root.stat)
             found[self._root] = (status.st_dev, status.st_ino)
-        async with asyncio.TaskGroup() as looks:
-            for session_id in session_ids:
-                looks.create_task(find(session_id))
+        statuses = await self._for_each(lambda session_id: status_of(self._place(session_id)), session_ids)
+        for session_id, each in statuses.items():
+            if each is not None and stat.S_ISDIR(each.st_mode):  # a link may lead anywhere
+                found[self._root / session_id] = (each.st_dev, each.st_ino)
         return found
 
     async def _watch(self) -> None:

@@ -62,12 +62,9 @@ class EngineLogs:
         last = self._last
         if not last.free_bytes or boot_s >= last.boot_s + _QUIET_MAX_S:
             return False
-        try:
-            free_bytes = await self._files.run(_ALL, partial(_free_bytes, last.free_bytes), within_s=_LOOK_WITHIN_S)
-        except (FilesStuckError, OSError):
-            return False
-        lost = (last.free_bytes[root] - free_bytes[root] for root in last.free_bytes)
-        return all(lost_bytes <= last.max_bytes * _QUIET_SHARE for lost_bytes in lost)
+        free_bytes = await self._free_on(last.free_bytes)
+        lost = [last.free_bytes[root] - free_bytes[root] for root in free_bytes]
+        return bool(lost) and max(lost) <= last.max_bytes * _QUIET_SHARE
 
     async def keep_small(self, logs: Mapping[SessionId, ForeignPath], boot_s: float) -> float:
         """Rotate what has grown too large, then remove the oldest parts of all if need be.
@@ -76,7 +73,10 @@ class EngineLogs:
         """
         share_bytes = self._policy.total_max_bytes // (2 * max(1, len(logs)))  # the rest is for what is being written
         max_bytes = max(_LOG_MIN_BYTES, min(self._policy.log_max_bytes, share_bytes))
-        free_bytes, sizes = await self._look_at_all(logs)
+        free_bytes = await self._free_on({log.root for log in logs.values()})  # first: what is written then is lost
+        sizes = await self._files.run_for_each(
+            lambda session_id: size_of(logs[session_id]), logs, queue=_ALL, within_s=_LOOK_WITHIN_S
+        )
         look = _Look(sizes=sizes, boot_s=boot_s, free_bytes=free_bytes, max_bytes=max_bytes)
         due = [session_id for session_id, size_bytes in look.sizes.items() if size_bytes >= max_bytes]
         async with asyncio.TaskGroup() as rotations:
@@ -90,24 +90,13 @@ class EngineLogs:
         self._last = replace(look, sizes=left)
         return pause_s
 
-    async def _look_at_all(
-        self, logs: Mapping[SessionId, ForeignPath]
-    ) -> tuple[Mapping[Path, int], Mapping[SessionId, int]]:
-        """Return what is free on the logs' disks, and how long the logs are; nothing of the first where that hangs."""
+    async def _free_on(self, roots: Iterable[Path]) -> Mapping[Path, int]:
+        """Return how much is free on the disks of these directories; nothing when one of them does not answer."""
         try:
-            return await self._files.run(_ALL, partial(_look_at_all, logs), within_s=_LOOK_WITHIN_S)
-        except (FilesStuckError, OSError):  # on one of them: the others are looked at one by one
-            sizes: dict[SessionId, int] = {}
-            async with asyncio.TaskGroup() as looks:
-                for session_id, log in logs.items():
-                    looks.create_task(self._look_at(session_id, log, sizes))
-            return {}, sizes
-
-    async def _look_at(self, session_id: SessionId, log: ForeignPath, sizes: dict[SessionId, int]) -> None:
-        try:
-            sizes[session_id] = await self._files.run(session_id, partial(size_of, log), within_s=_LOOK_WITHIN_S)
-        except FilesStuckError:
-            sizes[session_id] = 0
+            look = partial(_free_bytes, list(roots))
+            return await self._files.run(_ALL, look, within_s=_LOOK_WITHIN_S)
+        except (FilesStuckError, OSError):
+            return {}
 
     async def _rotate(self, session_id: SessionId, log: ForeignPath, max_bytes: int) -> None:
         work = partial(rotate, log, max_bytes=max_bytes, kept=self._policy.copies)
@@ -137,11 +126,6 @@ class EngineLogs:
             return
         if count:
             _log.warning("logs_removed", count=count, max_bytes=max_bytes)
-
-
-def _look_at_all(logs: Mapping[SessionId, ForeignPath]) -> tuple[Mapping[Path, int], Mapping[SessionId, int]]:
-    free_bytes = _free_bytes({log.root for log in logs.values()})  # first: what is written meanwhile counts as lost
-    return free_bytes, {session_id: size_of(log) for session_id, log in logs.items()}
 
 
 def _free_bytes(roots: Iterable[Path]) -> Mapping[Path, int]:

@@ -116,3 +116,26 @@ async def test_threads_of_work_that_hung_are_not_kept(files: EngineFiles, disk: 
     disk.revive()
 
     await until(lambda: threading.active_count() <= before + 2)
+
+
+async def test_what_is_done_for_each_session_is_done_in_one_go(files: EngineFiles) -> None:
+    threads: set[int] = set()
+
+    def look(session_id: SessionId) -> str:
+        threads.add(threading.get_ident())
+        return session_id.upper()
+
+    found = await files.run_for_each(look, (A, B), queue=SessionId("/all"), within_s=1.0)
+
+    assert found == {A: "A", B: "B"}
+    assert len(threads) == 1
+
+
+async def test_a_session_on_which_that_hangs_is_left_out(files: EngineFiles, disk: DeadDisk) -> None:
+    def look(session_id: SessionId) -> str:
+        return disk.read() if session_id == A else session_id
+
+    found = await files.run_for_each(look, (A, B), queue=SessionId("/all"), within_s=0.05)
+
+    assert found == {B: B}
+    assert files.is_stuck(A)
