@@ -8,7 +8,8 @@ from aiohttp import web
 from pydantic import ValidationError
 
 from openwa_manager.api.bodies.forms import form_of
-from openwa_manager.api.bodies.uploads import Payload, payload_of
+from openwa_manager.api.bodies.uploads import Payload, Upload, payload_of
+from openwa_manager.api.errors import TooLargeError
 from openwa_manager.api.gateway.errors import GatewayError, unacceptable
 from openwa_manager.api.gateway.kept.fields import typed
 from openwa_manager.api.gateway.relay import EngineAnswer
@@ -48,7 +49,10 @@ def fields_of(body: Payload, content_type: str) -> dict[str, Json]:
 
     Raises:
         GatewayError: it holds none.
+        TooLargeError: it is larger than any of these is.
     """
+    if isinstance(body, Upload):
+        raise TooLargeError("request entity too large")  # OpenWA's words
     raw = body if isinstance(body, bytes) else b""
     form = form_of(raw, content_type)
     fields = parsed(raw) if form is None else form

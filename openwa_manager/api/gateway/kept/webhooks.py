@@ -47,6 +47,8 @@ _PAGE_MAX = 1000
 #: More webhooks of one session, or a longer record of one, no OpenWA has (WEBHOOK_MAX_PER_SESSION is 16 unless set).
 _PER_SESSION_MAX = 100
 _RECORD_MAX_BYTES = 16 * 1024
+#: What of it a caller gives; the rest are ids and times.
+_SHOWN_MAX_BYTES = 15 * 1024
 #: OpenWA's limits for a secret, which we check in its place.
 _SECRET_MIN, _SECRET_MAX = 16, 255
 
@@ -170,6 +172,11 @@ class UserWebhooks:
         """
         fields = fields_of(body, content_type)
         secret, url = fields.get("secret"), fields.get("url")
+        shown = {name: value for name, value in fields.items() if name not in ("secret", "headers")}
+        if len(encoded(shown)) > _SHOWN_MAX_BYTES:
+            raise GatewayError(
+                400, [f"url, events and filters must not be longer than {_SHOWN_MAX_BYTES} bytes together"]
+            )
         if not (secret is None or (isinstance(secret, str) and len(secret) <= _SECRET_MAX)):
             raise GatewayError(400, [f"secret must be shorter than or equal to {_SECRET_MAX} characters"])
         if secret and len(str(secret)) < _SECRET_MIN:

@@ -220,6 +220,18 @@ async def test_what_openwa_takes_is_kept_and_taken(world: World, receiver: Recei
     assert [(each["id"], each["active"]) for each in await listed(world)] == [(kept.json["id"], True)]
 
 
+@pytest.mark.parametrize("is_running", [False, True])
+async def test_a_webhook_too_large_to_be_shown_is_refused(world: World, receiver: Receiver, is_running: bool) -> None:
+    await (linked(world) if is_running else world.create(session_id="acme", desired="stopped"))
+    conditions = [{**CONDITION, "value": "x" * 1000}] * 16
+
+    long = await world.call("POST", HOOKS, {"url": receiver.url, "filters": {"conditions": conditions}})
+    larger = await world.call("POST", HOOKS, {"url": receiver.url, "headers": {"X-A": "x" * 70_000}})
+
+    assert (long.status, larger.status) == (400, 413)
+    assert await listed(world) == []
+
+
 async def test_a_session_has_no_more_webhooks_than_openwa_allows(world: World, receiver: Receiver) -> None:
     env = {"SIM_AUTO_SCAN_S": "0.05", "WEBHOOK_MAX_PER_SESSION": "3"}
     await world.create(session_id="acme", desired="stopped", env=env)
