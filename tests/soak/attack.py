@@ -41,10 +41,11 @@ _SETTINGS = {
 }
 #: Makes the daemon lead a session, as service managers do: Linux shares the time out by session.
 _LEADING = ("setsid",) if shutil.which("setsid") else ()
-#: How many hostile engines live at a time, and how long one of them may.
-_HOSTILE_MAX, _LIFE_S = 4, 20.0
-#: Between two messages that the neighbours receive, and for how long one may be under way at the end.
-_MESSAGE_PERIOD_S, _DELIVERED_WITHIN_S = 0.25, 60.0
+#: How long a hostile engine may live; there are as many at a time as there are neighbours.
+_LIFE_S = 20.0
+#: Between two messages that the neighbours receive, and for how long one may be under way at the end: an engine tries
+#: for more than two minutes to post one to us.
+_MESSAGE_PERIOD_S, _DELIVERED_WITHIN_S = 0.25, 240.0
 #: What part of the time is measured in peace, and how much at most.
 _PEACE_SHARE, _PEACE_MAX_S = 0.2, 60.0
 
@@ -226,7 +227,7 @@ def _play_engines(stage: Stage, vices: Sequence[str], end_s: float, dice: random
         for life in [each for each in lives if each.end_s <= time.monotonic()]:
             lives.remove(life)
             life.end(stage)
-        while len(lives) < _HOSTILE_MAX:
+        while len(lives) < len(stage.neighbours):
             pending = pending or dice.sample(vices, len(vices))
             lives.append(_Life(f"{pending.pop()}-{number}", time.monotonic() + dice.uniform(0.5, 1) * _LIFE_S))
             lives[-1].begin(stage)

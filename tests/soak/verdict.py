@@ -105,8 +105,9 @@ class Judgement:
     errors: list[str]
 
     def failures(self, *, judges_latency: bool = True) -> list[str]:
-        """Return which promises did not hold."""
-        lost, slow = self.messages.lost(), self._slow_deletions()
+        """Return which promises did not hold, those about time left out if need be."""
+        lost, limit_s = self.messages.lost(), DELETED_WITHIN_S if judges_latency else math.inf
+        slow = [each for each in self.deletions if each.status not in (202, 204) or each.took_s > limit_s]
         found = [
             (self.census.doubles, f"more than one engine in a directory: {self.census.doubles[:_SHOWN]}"),
             (self.planted, f"beside an engine planted by hand: {self.planted[:_SHOWN]}"),
@@ -124,9 +125,6 @@ class Judgement:
     def peak_rss(self) -> int:
         """Return the most memory the daemon had (bytes)."""
         return max((value for _, value in self.census.rss), default=0)
-
-    def _slow_deletions(self) -> list[Answered]:
-        return [each for each in self.deletions if each.status not in (202, 204) or each.took_s > DELETED_WITHIN_S]
 
     def _times(self, kind: str, *, hostile: bool) -> list[float]:
         return [each.ms for each in self.samples if each.kind == kind and (each.at >= self.hostile.begin) == hostile]
