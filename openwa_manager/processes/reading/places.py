@@ -33,12 +33,13 @@ def read_places() -> list[ProcessPlaces]:
 def find_about(places: Iterable[ProcessPlaces], directory: Path) -> list[int]:
     """Return the processes that work in this directory or name a place in it in their arguments."""
     roots = roots_of(directory)
-    names = re.compile(b"|".join(rb"(?:^|[\0=:, ])%s(?:[/\0]|$)" % re.escape(os.fsencode(root)) for root in roots))
+    texts = [os.fsencode(root) for root in roots]
+    names = re.compile(b"|".join(rb"(?:^|[\0=:, ])%s(?:[/\0]|$)" % re.escape(text) for text in texts))
     return [
         each.pid
         for each in places
         if any(each.working_dir == root or each.working_dir.startswith(f"{root}/") for root in roots)
-        or names.search(each.command_line)
+        or (any(text in each.command_line for text in texts) and names.search(each.command_line))  # rarely the second
     ]
 
 
