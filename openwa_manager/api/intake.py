@@ -19,9 +19,9 @@ from openwa_manager.api.gateway.kept.webhook_posts import WebhookRelay
 from openwa_manager.api.middleware import assign_request_id, prepare_answer
 from openwa_manager.api.routing import Unmatched, read_whole, session_id_in
 from openwa_manager.domain import foreign_json
-from openwa_manager.domain.delivery.events import EventClass, Json, class_of
+from openwa_manager.domain.delivery.events import HEARTBEAT, EventClass, Json, class_of
 from openwa_manager.domain.errors import InvalidInputError, UnreadableJsonError
-from openwa_manager.domain.session.session import Launch
+from openwa_manager.domain.session.session import Launch, SessionId
 from openwa_manager.services.delivery.backpressure import Backpressure
 from openwa_manager.services.delivery.large_posts import LARGE_BYTES
 from openwa_manager.services.sessions.directory import SessionDirectory
@@ -80,7 +80,7 @@ class Intake:
             BadRequestError | InvalidInputError: the body is no event.
             SlowRequestError: the body did not come in time.
             BacklogFullError: the engine posts too fast, or too much of the session is undelivered; what is said of the
-                session itself is taken all the same then.
+                session itself has some room of its own then.
         """
         session_id = session_id_in(request)
         launch = self._current_launch(session_id, request.match_info["launch_id"])
@@ -98,10 +98,18 @@ class Intake:
         if not is_signed(body, launch.secret, request.headers.get("X-OpenWA-Signature", "")):
             raise UnauthenticatedError("the signature does not fit")
         delivery = parse_delivery(body, request.headers.get("X-OpenWA-Idempotency-Key"))
-        if class_of(delivery.event) is not EventClass.STATE:
-            await self._backpressure.require_room(session_id)
+        await self._require_room(session_id, delivery.event)
         await self._inbox.receive(session_id, launch.launch_id, delivery)
         return web.Response(status=200)
+
+    async def _require_room(self, session_id: SessionId, event: str) -> None:
+        """Return if what an event makes may be kept; a heartbeat makes nothing that is."""
+        if event == HEARTBEAT:
+            return
+        if class_of(event) in (EventClass.STATE, EventClass.QR):
+            await self._backpressure.require_state_room(session_id)
+        else:
+            await self._backpressure.require_room(session_id)
 
     def _current_launch(self, session_id: str, launch_id: str) -> Launch:
         launch = self._sessions.get(session_id).launch

@@ -191,6 +191,20 @@ async def test_without_room_engines_are_asked_to_come_back_except_for_what_their
     assert await received(world) == 1
 
 
+async def test_an_engine_that_floods_with_how_its_session_is_takes_little_room(world: World) -> None:
+    session = await linked(world)
+    world.channels.room.rate = PostingRate(states_per_s=0.0, states_burst=10.0)
+    words = (b"disconnected", b"connected") * 20
+
+    replies = [await world.post_event(session, b'{"event": "session.%b", "data": {}}' % word) for word in words]
+    heartbeat = await world.post_event(session, b'{"event": "session.heartbeat", "data": {}}')
+
+    assert [reply.status for reply in replies] == [200] * 10 + [503] * 30
+    assert heartbeat.status == 200
+    steps = [each async for each in world.sessions.timeline(session.session_id, 500, 1 << 20)]
+    assert len(steps) < 60
+
+
 async def test_what_became_of_a_message_waits_for_room_too(world: World) -> None:
     session = await linked(world)
     world.channels.room.is_full = True

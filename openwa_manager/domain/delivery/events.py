@@ -21,8 +21,10 @@ class EventClass(StrEnum):
     QR = "qr"
 
 
+#: That an engine, or the daemon of a session, lives; told, never kept.
+HEARTBEAT = "session.heartbeat"
 #: Events that carry no `seq`: they may overtake others, expire and be dropped.
-UNNUMBERED = frozenset({"session.qr", "session.heartbeat"})
+UNNUMBERED = frozenset({"session.qr", HEARTBEAT})
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Iterable
 
-from openwa_manager.domain.delivery.events import Event
+from openwa_manager.domain.delivery.events import HEARTBEAT, Event
 from openwa_manager.domain.ports import Clock
 from openwa_manager.domain.session.session import LinkState, Session, SessionId, Usage
 from openwa_manager.domain.times import iso8601
@@ -37,7 +37,7 @@ class Heartbeat:
         usage = self._usage(session.session_id)
         seen_at = None if session.last_seen_at is None else iso8601(session.last_seen_at)
         return Event(
-            type="session.heartbeat",
+            type=HEARTBEAT,
             occurred_at=self._clock.now().at,
             session_id=session.session_id,
             user_id=session.spec.user_id,

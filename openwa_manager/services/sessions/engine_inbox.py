@@ -4,7 +4,7 @@ import hashlib
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from openwa_manager.domain.delivery.events import Json
+from openwa_manager.domain.delivery.events import HEARTBEAT, Json
 from openwa_manager.domain.foreign_path import ForeignPath
 from openwa_manager.domain.ports import Engine, Tell
 from openwa_manager.domain.session.session import Launch, LaunchId, LinkState, ProcessState, Session, SessionId
@@ -66,7 +66,7 @@ class EngineInbox:
         supervisor = self._supervisors.get(session_id)
         session = supervisor.session
         self._note_life(supervisor, launch_id)
-        if delivery.event == "session.heartbeat":
+        if delivery.event == HEARTBEAT:
             self._heartbeats[session.session_id] = launch_id
         if session.launch is None or session.launch.launch_id != launch_id:
             return

@@ -13,6 +13,8 @@ from dataclasses import dataclass, field
 _CHUNK = 2_000
 #: What one session may hold of the whole at most: a quarter.
 _SHARE = 4
+#: What is kept for what a session says of itself, when all other room is taken: so much of the whole for each.
+_STATE_SHARE = 200
 #: The share of the limit above which room is made before it is needed.
 _NEAR = 0.95
 
@@ -61,6 +63,12 @@ class Shares:
         return _fits(own.row_count, self.whole.row_count, limit.row_count) and _fits(
             own.byte_count, self.whole.byte_count, limit.byte_count
         )
+
+    def has_state_room(self, session_id: str, limit: BacklogLimit = BACKLOG_LIMIT) -> bool:
+        """Tell whether one more event that says how this session is may come in."""
+        own = self.of_sessions.get(session_id, _NOTHING)
+        is_small = own.row_count < limit.row_count // _STATE_SHARE and own.byte_count < limit.byte_count // _STATE_SHARE
+        return is_small or self.has_room(session_id, limit)
 
 
 def _fits(own: int, whole: int, limit: int) -> bool:

@@ -7,7 +7,7 @@ from typing import NamedTuple
 
 from openwa_manager.domain.delivery.delivery import DeliveryState, Endpoint, Lane, Tries
 from openwa_manager.domain.delivery.endpoint_queue import StreamKey
-from openwa_manager.domain.delivery.events import Event, EventClass, StoredEvent, beginning_in
+from openwa_manager.domain.delivery.events import HEARTBEAT, Event, EventClass, StoredEvent, beginning_in
 from openwa_manager.domain.delivery.streams import PendingStream
 from openwa_manager.domain.session.session import SessionId
 from openwa_manager.store.columns import SLICE_MAX_BYTES, Row, json_object, query, text, to_json, within
@@ -40,7 +40,7 @@ def append(
     Each event first gets what only the database knows. A new code makes the session's older codes pointless: their
     deliveries are dropped. At the limit what is of passing interest makes room.
     """
-    kept = [event for event in events if event.type != "session.heartbeat"]
+    kept = [event for event in events if event.type != HEARTBEAT]
     if kept and read_backlog(connection).is_full(limit):
         drop_passing(connection)
     endpoints = load_active_endpoints(connection) if kept else []
