@@ -58,7 +58,7 @@ class CommandProgram:
         Raises:
             ProgramMissingError: none is set, or it cannot be executed.
         """
-        return (_found_in(self.templates, self.environ), *self.templates[1:])
+        return (await asyncio.to_thread(_found_in, self.templates, self.environ), *self.templates[1:])
 
     async def build(self) -> Build:
         """Return nothing of use: it is no build of OpenWA."""
