@@ -175,7 +175,7 @@ def test_an_engine_that_gives_no_signs_is_never_called_silent(daemon: Daemon) ->
     time.sleep(SILENCE_S * 1.5)
 
     assert daemon.session("mute").body["status"] == "connected"
-    assert check(daemon, "mute", "probe")["detail"] == "has no way to answer"
+    eventually(lambda: check(daemon, "mute", "probe")["detail"] == "has no way to answer")
 
 
 def test_the_api_answers_at_once_while_an_engine_hangs(daemon: Daemon) -> None:

@@ -134,11 +134,12 @@ def test_acks_of_a_message_come_in_the_order_of_its_way(story: tuple[Life, Recei
     for delivery in sorted(receiver.events("message.ack"), key=lambda delivery: str(delivery.body["timestamp"])):
         acks.setdefault(delivery.data["messageId"], []).append(delivery.data["status"])
 
+    whole = ["sent", "delivered", "read"]
+    sent = [steps for steps in acks.values() if steps != ["failed"]]
+    assert len(acks) - len(sent) == 1
+    assert [steps for steps in sent if steps != whole[: len(steps)]] == []
     # The last message before the connection dropped (428) loses its acks, in the recording too.
-    *others, last = acks.values()
-    assert [steps for steps in others if steps == ["failed"]] == [["failed"]]
-    assert {tuple(steps) for steps in others} == {("sent", "delivered", "read"), ("failed",)}
-    assert last == ["sent", "delivered", "read"][: len(last)]
+    assert len([steps for steps in sent if steps != whole]) <= 1
 
 
 def replay(simulator: Simulator, part: list[int], name: str, session_id: str) -> None:
