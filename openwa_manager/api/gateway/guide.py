@@ -1,6 +1,7 @@
 """Translates the older bodies of the users' guide, `{to, text}` and `{to, url, caption}`, into OpenWA's."""
 
 import json
+import re
 from collections.abc import Container, Mapping, Sequence
 from dataclasses import dataclass
 
@@ -18,7 +19,8 @@ ANY_SEND = "send"
 _TEXT, _IMAGE = "send-text", "send-image"
 _UNDERSTOOD_AT = frozenset({ANY_SEND, _TEXT, _IMAGE})
 
-
+_BYTE_ORDER_MARK = b"\xef\xbb\xbf"
+_LOOKS_LIKE_OBJECT = re.compile(rb"(?:\xef\xbb\xbf)?[ \t\r\n]*\{")
 #: A recipient is no longer than this.
 _TO_MAX_BYTES = 1_000
 
@@ -48,6 +50,8 @@ def translate(route: str, raw: bytes | bytearray, content_type: str = "") -> Tra
     members = None if form is not None and b"{" not in raw[:8] else members_of(raw)
     names = members if members is not None else form
     is_plain = route != ANY_SEND
+    if names is None and _is_broken(raw):
+        raise GatewayError(400, ["the body must be a JSON object; this one is broken, or nested too deep"])
     if names is None or (is_plain and ("to" not in names or "chatId" in names)):
         if is_plain:
             return None
@@ -56,6 +60,13 @@ def translate(route: str, raw: bytes | bytearray, content_type: str = "") -> Tra
     if members is None:
         return Translation(route=to_route, body=_encoded(_addressed(form or {})))
     return Translation(route=to_route, body=_readdressed(raw, members))
+
+
+def _is_broken(raw: bytes | bytearray) -> bool:
+    """Tell whether it begins as an object does and is none; a large one is left to OpenWA."""
+    if len(raw) > SMALL_BYTES or not _LOOKS_LIKE_OBJECT.match(raw):
+        return False
+    return _object(bytes(raw).removeprefix(_BYTE_ORDER_MARK)) is None
 
 
 def queued(raw: bytes) -> bytes:

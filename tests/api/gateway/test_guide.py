@@ -45,8 +45,25 @@ def test_what_is_not_the_guides_goes_on_as_it_is(body: object) -> None:
     assert meaning("send-text", body) is None
 
 
-def test_what_is_no_json_goes_on_as_it_is_where_openwa_can_refuse_it() -> None:
-    assert translate("send-text", b'{"to": ') is None
+@pytest.mark.parametrize("raw", [b"", b"to=", b"[1]", b'"to"'])
+def test_what_is_no_object_goes_on_as_it_is_where_openwa_can_refuse_it(raw: bytes) -> None:
+    assert translate("send-text", raw) is None
+
+
+@pytest.mark.parametrize("mark", [b"", b"\xef\xbb\xbf"])
+def test_a_message_to_many_is_handed_on_as_it_is(mark: bytes) -> None:
+    body = {"chatId": "1@g.us", "text": "x", "mentions": [f"{number}@c.us" for number in range(3_000)]}
+
+    assert translate("send-text", mark + json.dumps(body).encode()) is None
+
+
+@pytest.mark.parametrize("route", ["send", "send-text", "send-image"])
+@pytest.mark.parametrize("value", [b"", b"[" * 20_000 + b"]" * 20_000], ids=["broken", "deep"])
+def test_an_object_that_cannot_be_read_is_refused(route: str, value: bytes) -> None:
+    with pytest.raises(GatewayError) as refusal:
+        translate(route, b'\xef\xbb\xbf {"to": "85212345678", "text": ' + value + b"}")
+
+    assert refusal.value.status == 400
 
 
 def test_a_national_number_is_refused_and_told_how_to_write_it() -> None:
