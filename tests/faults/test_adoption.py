@@ -244,3 +244,17 @@ def test_the_engine_of_a_session_that_was_moved_here_is_ours_to_end(daemon: Daem
         assert daemon.ask("DELETE", "/v1/sessions/acme").status == 204
         assert live_identity_of(pid) is None
         other.start()
+
+
+def test_an_engine_that_cannot_reach_the_intake_any_more_is_named_and_can_after_a_restart(serve: Serve) -> None:
+    daemon = serve(engine_env=SCANNED)
+    daemon.create("acme")
+    daemon.until("acme", "connected")
+    daemon.kill()
+
+    daemon.start(settings={"INTAKE_LISTEN": f"127.0.0.1:{free_ports(1)[0]}"})
+    eventually(lambda: "engine_posts_elsewhere" in daemon.log)
+    daemon.ask("POST", "/v1/sessions/acme/restart?wait=20")
+    daemon.until("acme", "connected")
+
+    assert daemon.log.count("engine_posts_elsewhere") == 1
