@@ -2,6 +2,7 @@
 
 import os
 import pty
+import shlex
 import signal
 import subprocess
 import sys
@@ -182,7 +183,7 @@ def test_config_check_says_what_engines_would_run(
     assert isinstance(found, dict)
     assert isinstance(missing, dict)
     assert found["program"] == {"engine": "openwa", "argv": argv, "version": "0.23.1", "missing": None}
-    assert line == f"openwa would run: {' '.join(argv)} (version 0.23.1)"
+    assert line == f"openwa would run: {shlex.join(argv)} (version 0.23.1)"
     assert missing["program"]["argv"] is None
     assert "npm run build" in missing["program"]["missing"]
     assert cure == f"openwa cannot run: {missing['program']['missing']}"
