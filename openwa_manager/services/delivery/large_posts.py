@@ -11,10 +11,14 @@ from openwa_manager.domain.session.session import SessionId
 
 #: A post of more bytes is large: few events without media are.
 LARGE_BYTES = 16 * 1024
-#: How many large posts of one session are under way, the others are posted again later: each is in memory as a whole.
+#: How many large posts of one session are under way, the others are posted again later: each may wait for its turn.
 _UNDER_WAY_MAX = 2
+#: How many of all sessions are in memory; the others wait before their bodies are read, 2 MB each.
+_IN_MEMORY_MAX = 24
 #: After a large post nobody's is let in for so many times as long as it took: they take a quarter of the time at most.
 _REST_SHARE = 3.0
+#: No rest is longer: a post that took so long waited for a slow disk, and engines give a post up after 10 s.
+_REST_MAX_S = 1.0
 
 
 class LargePosts:
@@ -23,6 +27,7 @@ class LargePosts:
     def __init__(self, clock: Clock) -> None:
         self._clock = clock
         self._turn = asyncio.Lock()
+        self._in_memory = asyncio.Semaphore(_IN_MEMORY_MAX)
         self._rest_until_boot_s = 0.0
         self._under_way: Counter[SessionId] = Counter()
 
@@ -37,7 +42,8 @@ class LargePosts:
             raise BacklogFullError("too many large posts of this engine are under way; post it again later")
         self._under_way[session_id] += 1
         try:
-            yield
+            async with self._in_memory:
+                yield
         finally:
             self._under_way[session_id] -= 1
             if not self._under_way[session_id]:
@@ -53,4 +59,4 @@ class LargePosts:
                 yield
             finally:
                 ended_s = self._clock.now().boot_s
-                self._rest_until_boot_s = ended_s + _REST_SHARE * (ended_s - began_s)
+                self._rest_until_boot_s = ended_s + min(_REST_MAX_S, _REST_SHARE * (ended_s - began_s))
