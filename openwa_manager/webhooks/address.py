@@ -71,7 +71,7 @@ class AddressGuard(AbstractResolver):
             raise InvalidInputError("url", "must be http:// or https:// with a host")
         if user:
             raise InvalidInputError("url", "must not carry credentials; deliveries are signed")
-        if _NUMBER.fullmatch(host.rstrip(".").rpartition(".")[2]) and not _is_literal(host):
+        if _NUMBER.fullmatch(host.rstrip(".").rpartition(".")[2]) and not is_literal(host):
             raise InvalidInputError("url", f"{host} is no address: write it as four decimal numbers")
         if (refusal := self.refusal(host, port)) is not None:
             raise InvalidInputError("url", refusal)
@@ -80,7 +80,7 @@ class AddressGuard(AbstractResolver):
         """Return why a literal address or a name that never leaves this machine is refused; None if it may pass."""
         if self._lets_pass(host, port):
             return None
-        if host.rstrip(".").endswith("localhost") or (_is_literal(host) and not is_public(host)):
+        if host.rstrip(".").endswith("localhost") or (is_literal(host) and not is_public(host)):
             return f"{host} is not a public address (allow_private_endpoints permits it)"
         return None
 
@@ -107,7 +107,8 @@ class AddressGuard(AbstractResolver):
         return self._allow_private or (host, port) in self._exempt
 
 
-def _is_literal(host: str) -> bool:
+def is_literal(host: str) -> bool:
+    """Tell whether a host is an address and no name."""
     try:
         ipaddress.ip_address(host)
     except ValueError:

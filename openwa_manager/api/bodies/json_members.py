@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 from openwa_manager.domain import foreign_json
 
-_BYTE_ORDER_MARK = b"\xef\xbb\xbf"
+BYTE_ORDER_MARK = b"\xef\xbb\xbf"
 _SPACE = re.compile(rb"[ \t\r\n]*")
 _NESTING = re.compile(rb'["{}\[\]]')
 _SCALAR = re.compile(rb"[^\s,\]}\[{\"]+")
@@ -31,7 +31,7 @@ def members_of(raw: bytes | bytearray) -> dict[str, Member] | None:
     Only as much is looked at as is needed to find them: values may be malformed inside.
     """
     try:
-        return _members(raw, len(_BYTE_ORDER_MARK) if raw.startswith(_BYTE_ORDER_MARK) else 0)
+        return _members(raw, len(BYTE_ORDER_MARK) if raw.startswith(BYTE_ORDER_MARK) else 0)
     except ValueError:
         return None
 

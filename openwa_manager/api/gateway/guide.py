@@ -6,7 +6,7 @@ from collections.abc import Container, Mapping, Sequence
 from dataclasses import dataclass
 
 from openwa_manager.api.bodies.forms import form_of
-from openwa_manager.api.bodies.json_members import Member, members_of
+from openwa_manager.api.bodies.json_members import BYTE_ORDER_MARK, Member, members_of
 from openwa_manager.api.bodies.uploads import SMALL_BYTES, Pieces
 from openwa_manager.api.gateway.errors import GatewayError
 from openwa_manager.domain import foreign_json
@@ -19,7 +19,6 @@ ANY_SEND = "send"
 _TEXT, _IMAGE = "send-text", "send-image"
 _UNDERSTOOD_AT = frozenset({ANY_SEND, _TEXT, _IMAGE})
 
-_BYTE_ORDER_MARK = b"\xef\xbb\xbf"
 _LOOKS_LIKE_OBJECT = re.compile(rb"(?:\xef\xbb\xbf)?[ \t\r\n]*\{")
 #: A recipient is no longer than this.
 _TO_MAX_BYTES = 1_000
@@ -66,7 +65,7 @@ def _is_broken(raw: bytes | bytearray) -> bool:
     """Tell whether it begins as an object does and is none; a large one is left to OpenWA."""
     if len(raw) > SMALL_BYTES or not _LOOKS_LIKE_OBJECT.match(raw):
         return False
-    return _object(bytes(raw).removeprefix(_BYTE_ORDER_MARK)) is None
+    return _object(bytes(raw).removeprefix(BYTE_ORDER_MARK)) is None
 
 
 def queued(raw: bytes) -> bytes:

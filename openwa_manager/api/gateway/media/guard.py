@@ -5,7 +5,6 @@ that may have none, or one that was told too much. A name that cannot be resolve
 """
 
 import asyncio
-import ipaddress
 import re
 import socket
 import threading
@@ -20,7 +19,7 @@ from openwa_manager.api.gateway.media.addresses import authority_of, media_in, m
 from openwa_manager.api.gateway.media.skeletons import CUT, FormSkeleton, JsonSkeleton
 from openwa_manager.domain import foreign_json
 from openwa_manager.domain.errors import InvalidInputError, UnreadableJsonError
-from openwa_manager.webhooks.address import AddressGuard, is_public
+from openwa_manager.webhooks.address import AddressGuard, is_literal, is_public
 
 _FORM, _JSON = "application/x-www-form-urlencoded", "application/json"
 _CHARSET = re.compile(r'charset\*?\s*=\s*"?([^\s;"]*)')
@@ -125,7 +124,7 @@ class MediaGuard:
             self._addresses.check_url(url)
         except (InvalidInputError, ValueError, IndexError) as error:  # a host that is no name, as in AddressGuard
             raise _refusal(f"{error}".replace(" (allow_private_endpoints permits it)", "")) from error
-        return None if _is_literal(host) else host
+        return None if is_literal(host) else host
 
     async def _private_address_of(self, host: str) -> str | None:
         try:
@@ -202,14 +201,6 @@ def _checked(text: str, authority: str) -> str:
     if "{" in authority:
         raise _refusal("an address must not have a placeholder in its host")
     return authority.lower()
-
-
-def _is_literal(host: str) -> bool:
-    try:
-        ipaddress.ip_address(host)
-    except ValueError:
-        return False
-    return True
 
 
 def _refusal(detail: str) -> GatewayError:
