@@ -28,6 +28,7 @@ from openwa_manager.domain.isolation import Isolation
 from openwa_manager.engines.program import find_program
 from openwa_manager.engines.registry import program_of, scripts_of
 from openwa_manager.host.clock import SystemClock
+from openwa_manager.host.heap import keep_compact
 from openwa_manager.host.home import DaemonLock, Home, raise_file_limit
 from openwa_manager.host.notify import ServiceManager
 from openwa_manager.parts import VERSION, Parts, build_parts
@@ -59,6 +60,7 @@ def run(settings: Settings) -> int:
     restore_inherited()
     adopt_orphans()
     reserve_lock_fd()  # before anything else takes the low numbers
+    keep_compact()
     sys.setswitchinterval(_SWITCH_S)
     faulthandler.enable()  # a service manager whose watchdog starves sends SIGABRT: say where we hung
     logs.configure(settings.log_level, settings.log_format)

@@ -19,7 +19,7 @@ from openwa_manager.config.policies import (
 from openwa_manager.domain.delivery.delivery import DeliveryPolicy
 from openwa_manager.domain.errors import ConfigError
 from openwa_manager.domain.session.restart import OfflinePolicy, Policy, ProbePolicy
-from openwa_manager.host.logfile import LogPolicy
+from openwa_manager.host.logs.logfile import LogPolicy
 
 #: The names callers rely on, and their defaults.
 DOCUMENTED: Mapping[str, object] = {

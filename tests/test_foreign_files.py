@@ -37,7 +37,7 @@ WHOSE = {
     "host/files.py": "the daemon's own",
     "host/home.py": "the daemon's own",
     "host/own_files.py": "the daemon's own",
-    "host/own_log.py": "the daemon's own",
+    "host/logs/own_log.py": "the daemon's own",
     "host/network.py": "the kernel's",
     "host/streams.py": "the null device",
     "api/listeners.py": "the daemon's own socket",

@@ -7,7 +7,7 @@ from openwa_manager.domain.delivery.delivery import DeliveryPolicy
 from openwa_manager.domain.isolation import IsolationRules
 from openwa_manager.domain.session.restart import LinkPolicy, OfflinePolicy, Policy, ProbePolicy, RestartPolicy
 from openwa_manager.engines.program import ProgramValues
-from openwa_manager.host.logfile import LogPolicy
+from openwa_manager.host.logs.logfile import LogPolicy
 from openwa_manager.processes.confinement.support import Support
 from openwa_manager.services.monitoring.memory_guard import MemoryLimits
 

@@ -27,7 +27,7 @@ from openwa_manager.domain.session.restart import LinkPolicy, OfflinePolicy, Pro
 from openwa_manager.domain.urls import url_problem, without_password
 from openwa_manager.engines import registry
 from openwa_manager.engines.variables import refused_of_admin
-from openwa_manager.host.logfile import LogPolicy
+from openwa_manager.host.logs.logfile import LogPolicy
 from openwa_manager.host.own_files import require_own
 from openwa_manager.host.user_paths import expanded
 from openwa_manager.processes.confinement.support import system_support

@@ -16,7 +16,7 @@ from openwa_manager.domain.errors import SessionNotFoundError
 from openwa_manager.domain.foreign_path import ForeignPath
 from openwa_manager.domain.session.session import SessionId
 from openwa_manager.host.foreign.engine_files import EngineFiles
-from openwa_manager.host.logtail import OlderPart, read_from, read_older, size_of, tail_of
+from openwa_manager.host.logs.logtail import OlderPart, read_from, read_older, size_of, tail_of
 from openwa_manager.services.sessions.directory import SessionDirectory
 
 T = TypeVar("T")

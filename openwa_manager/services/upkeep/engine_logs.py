@@ -13,8 +13,8 @@ from openwa_manager.domain.foreign_path import ForeignPath
 from openwa_manager.domain.session.session import SessionId
 from openwa_manager.host.capacity import free_disk_bytes
 from openwa_manager.host.foreign.engine_files import EngineFiles
-from openwa_manager.host.logfile import LogPolicy, has_rotated, make_room, rotate
-from openwa_manager.host.logtail import size_of
+from openwa_manager.host.logs.logfile import LogPolicy, has_rotated, make_room, rotate
+from openwa_manager.host.logs.logtail import size_of
 
 _log = structlog.get_logger()
 

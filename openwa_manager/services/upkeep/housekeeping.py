@@ -11,7 +11,7 @@ from openwa_manager.domain.errors import OpenwaManagerError
 from openwa_manager.domain.foreign_path import ForeignPath
 from openwa_manager.domain.ports import Clock
 from openwa_manager.domain.session.session import SessionId
-from openwa_manager.host.own_log import rotate_own_log
+from openwa_manager.host.logs.own_log import rotate_own_log
 from openwa_manager.services.upkeep.engine_logs import EngineLogs
 from openwa_manager.store.database import Database, SqliteError
 from openwa_manager.store.delivery.backlog import drop_passing, read_backlog

@@ -9,8 +9,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from openwa_manager.domain.foreign_path import of_session
-from openwa_manager.host.logfile import rotate
-from openwa_manager.host.logtail import read_from, read_older, tail_of
+from openwa_manager.host.logs.logfile import rotate
+from openwa_manager.host.logs.logtail import read_from, read_older, tail_of
 from tests.api.world import World
 from tests.fakes.polling import until
 

@@ -7,7 +7,7 @@ import pytest
 from openwa_manager.domain.foreign_path import ForeignPath, of_session
 from openwa_manager.domain.session.session import SessionId
 from openwa_manager.host.foreign.engine_files import EngineFiles
-from openwa_manager.host.logfile import LogPolicy
+from openwa_manager.host.logs.logfile import LogPolicy
 from openwa_manager.services.upkeep import engine_logs
 from openwa_manager.services.upkeep.engine_logs import EngineLogs
 from tests.fakes.disk import DeadDisk

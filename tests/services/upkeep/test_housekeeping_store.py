@@ -5,7 +5,7 @@ from pathlib import Path
 
 from openwa_manager.domain.delivery.events import Event
 from openwa_manager.host.foreign.engine_files import EngineFiles
-from openwa_manager.host.logfile import LogPolicy
+from openwa_manager.host.logs.logfile import LogPolicy
 from openwa_manager.services.upkeep.engine_logs import EngineLogs
 from openwa_manager.services.upkeep.housekeeping import Housekeeping
 from openwa_manager.store.database import Database

@@ -8,7 +8,7 @@ from typing import BinaryIO, NamedTuple
 
 from openwa_manager.domain.foreign_path import ForeignPath
 from openwa_manager.host.foreign.opening import opened, plain_status_of
-from openwa_manager.host.logfile import rotated
+from openwa_manager.host.logs.logfile import rotated
 
 #: How much the last lines may take together, however many are wanted and however long they are.
 TAIL_MAX_BYTES = 8 << 20

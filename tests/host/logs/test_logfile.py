@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from openwa_manager.domain.foreign_path import of_session
-from openwa_manager.host.logfile import rotate, rotated
+from openwa_manager.host.logs.logfile import rotate, rotated
 
 KEPT = 3
 

@@ -4,7 +4,7 @@ from pathlib import Path
 
 SCRIPT = """
 import sys
-from openwa_manager.host.own_log import rotate_own_log
+from openwa_manager.host.logs.own_log import rotate_own_log
 for number in range(8):
     print(f"line {number} " + "x" * 100, file=sys.stderr, flush=True)
     print(f"out {number}", flush=True)

@@ -1,0 +1,1 @@
+"""Log files: what engines write, what of it is kept, and our own."""
