@@ -12,7 +12,7 @@ import os
 import signal
 import sys
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 
 from openwa_manager.processes.reading import procfs
 
@@ -64,11 +64,11 @@ def reap(look_after: Callable[[int], bool]) -> int:
 
 
 def _next_dead() -> int | None:
-    try:
-        dead = os.waitid(os.P_ALL, 0, os.WEXITED | os.WNOHANG | os.WNOWAIT)
-    except ChildProcessError:
-        return None
-    return None if dead is None else dead.si_pid
+    if sys.platform == "linux":
+        with suppress(ChildProcessError):
+            dead = os.waitid(os.P_ALL, 0, os.WEXITED | os.WNOHANG | os.WNOWAIT)
+            return None if dead is None else dead.si_pid
+    return None
 
 
 def _is_orphan(pid: int) -> bool:

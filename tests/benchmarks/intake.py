@@ -157,8 +157,15 @@ async def _connect(engine: Engine) -> Wire:
     return Wire(*await asyncio.open_connection(address.hostname, address.port))
 
 
+#: What SQLite does with each commit, as near as the system offers it.
+if sys.platform == "linux":
+    _sync = os.fdatasync
+else:
+    _sync = os.fsync
+
+
 def _append_durably(per_second: int, seconds: int) -> list[float]:
-    """Do no more than append what has come to a file, one `fdatasync` for all of it; return how long each piece took.
+    """Do no more than append what has come to a file, one sync for all of it; return how long each piece took.
 
     That is what the disk leaves to any program that answers only after the data is safe.
     """
@@ -168,7 +175,7 @@ def _append_durably(per_second: int, seconds: int) -> list[float]:
         while len(times_s) < per_second * seconds:
             come = min(per_second * seconds, int((time.perf_counter() - began) * per_second))
             file.write(b"x" * 4096 * (come - len(times_s)))
-            os.fdatasync(file.fileno())
+            _sync(file.fileno())
             now = time.perf_counter()
             times_s += [now - (began + number / per_second) for number in range(len(times_s), come)]
             time.sleep(1 / per_second)

@@ -1,11 +1,14 @@
 """Programs that a test starts and that never outlive it."""
 
+import os
 import signal
 import subprocess
+import sys
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager, suppress
 from typing import AnyStr
 
+from openwa_manager.processes.reading.identity import live_identity_of
 from tests.fakes.polling import PATIENCE_S
 
 
@@ -26,6 +29,15 @@ def ending(process: subprocess.Popen[AnyStr], within_s: float = PATIENCE_S) -> I
         process.kill()
         _close_pipes(process)
         process.wait(within_s)
+
+
+def await_death(pid: int) -> None:
+    """Return once a child of ours has ended; it stays a zombie."""
+    if sys.platform == "linux":
+        os.waitid(os.P_PID, pid, os.WEXITED | os.WNOWAIT)
+    else:  # where Python has no `waitid`
+        while live_identity_of(pid) is not None:
+            os.sched_yield()
 
 
 @contextmanager

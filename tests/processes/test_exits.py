@@ -1,6 +1,5 @@
 import asyncio
 import os
-import platform
 import signal
 import subprocess
 import sys
@@ -10,17 +9,13 @@ import pytest
 
 from openwa_manager.domain.session.session import Exit, Identity
 from openwa_manager.host.clock import SystemClock
-from openwa_manager.processes.exits import pidfd
-from openwa_manager.processes.exits.exit_watcher import ExitWatcher
-from openwa_manager.processes.exits.pidfd import Pidfds
+from openwa_manager.processes.exits.exit_watcher import ExitWatcher, system_source
 from openwa_manager.processes.exits.polling import Polling
 from openwa_manager.processes.launcher import HostLauncher
 from openwa_manager.processes.reading.identity import identity_of, live_identity_of
 from tests.fakes.clock import FakeClock, settle
-from tests.fakes.process import ending
+from tests.fakes.process import await_death, ending
 from tests.processes.conftest import Stage
-
-KERNEL = tuple(int(part) for part in platform.release().split("-")[0].split(".")[:2])
 
 
 @pytest.mark.parametrize("code", [0, 1, 130, 255])
@@ -82,23 +77,6 @@ async def test_the_exit_of_an_adopted_process_is_known(
     assert end.result() == how
 
 
-@pytest.mark.skipif(KERNEL < (6, 15), reason="PIDFD_INFO_EXIT is new in Linux 6.15")
-def test_the_exit_code_of_a_process_reaped_by_its_own_parent_is_known() -> None:
-    program = "import subprocess; p = subprocess.Popen(['sleep', '1000']); print(p.pid, flush=True); print(p.wait())"
-    with ending(subprocess.Popen([sys.executable, "-uc", program], stdout=subprocess.PIPE, text=True)) as parent:
-        assert parent.stdout is not None
-        identity = live_identity_of(int(parent.stdout.readline()))
-        assert identity is not None
-        fd = pidfd.open_pidfd(identity)
-        assert fd is not None
-
-        pidfd.send(identity, signal.SIGTERM)
-        assert parent.stdout.readline() == "-15\n"  # from here on it is no zombie any more
-
-        assert pidfd.exit_of(fd, identity) == Exit(signal=signal.SIGTERM)
-        os.close(fd)
-
-
 async def test_of_a_process_that_was_dead_before_we_came_nothing_is_known(launcher: HostLauncher) -> None:
     with ending(subprocess.Popen(["sleep", "1000"])) as process:
         identity = live_identity_of(process.pid)
@@ -132,7 +110,7 @@ async def test_the_sweep_finds_an_end_that_was_not_announced() -> None:
         net = tasks.create_task(exits.run())
         end = exits.watch(identity)
         process.send_signal(signal.SIGTERM)
-        os.waitid(os.P_PID, process.pid, os.WEXITED | os.WNOWAIT)
+        await_death(process.pid)
 
         await clock.advance(0.5)
 
@@ -158,7 +136,7 @@ async def test_polling_tells_nothing_of_an_adopted_process_but_its_end() -> None
 
 
 async def test_only_the_latest_ends_are_remembered() -> None:
-    exits = ExitWatcher(SystemClock(), Pidfds())
+    exits = ExitWatcher(SystemClock(), system_source())
     gone = [Identity(boot_id="earlier", pid=1, started=number) for number in range(1025)]
 
     ends = [exits.watch(identity) for identity in gone]
@@ -169,7 +147,7 @@ async def test_only_the_latest_ends_are_remembered() -> None:
 
 
 async def test_closing_leaves_the_processes_alone() -> None:
-    exits = ExitWatcher(SystemClock(), Pidfds())
+    exits = ExitWatcher(SystemClock(), system_source())
     with ending(subprocess.Popen(["sleep", "1000"])) as process:
         identity = live_identity_of(process.pid)
         assert identity is not None
@@ -179,25 +157,6 @@ async def test_closing_leaves_the_processes_alone() -> None:
 
         assert live_identity_of(process.pid) == identity
         process.kill()
-
-
-async def test_without_a_free_descriptor_the_sweep_learns_of_the_end(monkeypatch: pytest.MonkeyPatch) -> None:
-    exits = ExitWatcher(SystemClock(), Pidfds())
-    process = subprocess.Popen(["sleep", "1000"])
-    identity = live_identity_of(process.pid)
-    assert identity is not None
-
-    def refuse(pid: int) -> int:
-        raise OSError(24, "Too many open files", str(pid))
-
-    monkeypatch.setattr(os, "pidfd_open", refuse)
-    exits.watch(identity)
-    process.send_signal(signal.SIGKILL)
-    os.waitid(os.P_PID, process.pid, os.WEXITED | os.WNOWAIT)
-
-    assert await exits.wait(identity) == Exit(signal=signal.SIGKILL)
-    process.returncode = 0
-    exits.close()
 
 
 async def test_the_launchers_net_can_be_run_and_cancelled(

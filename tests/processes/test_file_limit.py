@@ -7,15 +7,16 @@ from collections.abc import Callable
 
 import pytest
 
+if sys.platform != "linux":
+    pytest.skip("counts descriptors in /proc", allow_module_level=True)
+
 from openwa_manager.domain.errors import LaunchFailedError
 from openwa_manager.domain.session.session import Identity
-from openwa_manager.processes.exits.pidfd import Pidfds, open_pidfd
+from openwa_manager.processes.exits import pidfd
 from openwa_manager.processes.launcher import HostLauncher
 from openwa_manager.processes.reading.identity import identity_of
 from tests.fakes.file_limit import files_left, open_descriptors
 from tests.processes.conftest import Stage
-
-pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="counts descriptors in /proc")
 
 
 def myself() -> Identity:
@@ -41,14 +42,14 @@ def fails_for_want_of_files(act: Callable[[], object], left: int) -> bool:
 def test_a_process_that_cannot_be_recognised_costs_no_descriptor(left: int) -> None:
     identity, before = myself(), open_descriptors()
 
-    has_failed = fails_for_want_of_files(lambda: open_pidfd(identity), left)
+    has_failed = fails_for_want_of_files(lambda: pidfd.open_pidfd(identity), left)
 
     assert has_failed
     assert open_descriptors() == before
 
 
 async def test_watching_in_vain_costs_no_descriptor() -> None:
-    identity, pidfds, before = myself(), Pidfds(), open_descriptors()
+    identity, pidfds, before = myself(), pidfd.Pidfds(), open_descriptors()
 
     with files_left(1):
         results = [pidfds.watch(identity, lambda: None) for _ in range(3)]

@@ -6,10 +6,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+if sys.platform != "linux":
+    pytest.skip("only Linux has this limit", allow_module_level=True)
+
 from openwa_manager.domain.session.session import LaunchId
 from openwa_manager.processes.marks import is_whole, mark_of, read
-
-pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="only Linux has this limit")
 
 
 @given(launch=st.uuids(), other=st.uuids())

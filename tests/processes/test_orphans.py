@@ -12,6 +12,9 @@ from pathlib import Path
 
 import pytest
 
+if sys.platform != "linux":
+    pytest.skip("only Linux hands orphans on", allow_module_level=True)
+
 from openwa_manager.domain.session.session import Identity, SessionId
 from openwa_manager.host.clock import SystemClock
 from openwa_manager.host.foreign.engine_files import EngineFiles
@@ -20,9 +23,8 @@ from openwa_manager.processes.launcher import HostLauncher
 from openwa_manager.processes.locks import SessionLocks
 from openwa_manager.processes.reading.identity import identity_of, is_alive, live_identity_of
 from openwa_manager.processes.reading.table import ProcessTable, read_processes
+from tests.fakes.process import await_death
 from tests.processes.conftest import Stage
-
-pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="only Linux hands orphans on")
 
 #: Leaves a sleeper behind that has forked twice and cleaned its environment: in its engine's session, or in its own.
 LEAVE = """
@@ -188,11 +190,11 @@ async def test_an_orphan_is_reaped_though_a_helper_of_ours_has_not_been_yet(
     running: HostLauncher, stage: Stage
 ) -> None:
     helper = subprocess.Popen(["true"])
-    os.waitid(os.P_PID, helper.pid, os.WEXITED | os.WNOWAIT)
+    await_death(helper.pid)
     engine, left = await left_by(running, stage, "apart")
 
     os.kill(left.pid, signal.SIGKILL)
-    os.waitid(os.P_PID, left.pid, os.WEXITED | os.WNOWAIT)
+    await_death(left.pid)
     orphans.reap(lambda _: False)
 
     assert identity_of(left.pid) != left

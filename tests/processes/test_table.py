@@ -19,7 +19,7 @@ from openwa_manager.processes.reading.table import (
     read_tagged_processes,
     tag_by_psutil,
 )
-from tests.fakes.process import ending
+from tests.fakes.process import await_death, ending
 from tests.processes.conftest import Stage
 
 
@@ -85,7 +85,7 @@ def test_a_zombie_has_an_identity_but_no_life() -> None:
     child = subprocess.Popen(["sleep", "1000"])
     before = live_identity_of(child.pid)
     child.send_signal(signal.SIGKILL)
-    os.waitid(os.P_PID, child.pid, os.WEXITED | os.WNOWAIT)
+    await_death(child.pid)
 
     assert live_identity_of(child.pid) is None
     assert identity_of(child.pid) == before

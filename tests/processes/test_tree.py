@@ -15,7 +15,7 @@ from openwa_manager.processes.reading.identity import is_alive, live_identity_of
 from openwa_manager.processes.reading.table import CoalescedRead
 from openwa_manager.processes.signals import send_by_pid, send_signal
 from tests.fakes.clock import FakeClock
-from tests.fakes.process import ending
+from tests.fakes.process import await_death, ending
 from tests.processes.conftest import Stage
 
 #: Ends at SIGTERM with exit code 5, however patient the caller.
@@ -215,7 +215,7 @@ async def test_a_zombie_takes_no_signal() -> None:
     process = subprocess.Popen(["sleep", "1000"])
     identity = alive(process.pid)
     process.send_signal(signal.SIGKILL)
-    os.waitid(os.P_PID, process.pid, os.WEXITED | os.WNOWAIT)
+    await_death(process.pid)
 
     assert not send_signal(identity, signal.SIGTERM)
     process.wait(10)

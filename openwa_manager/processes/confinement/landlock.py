@@ -24,6 +24,7 @@ from pathlib import Path
 _CREATE_RULESET, _ADD_RULE, _RESTRICT_SELF = 444, 445, 446
 _MACHINES = frozenset({"x86_64", "aarch64", "riscv64", "ppc64le", "loongarch64"})
 _CREATE_RULESET_VERSION = 1
+_O_PATH = 0o10000000  # asm-generic/fcntl.h; the os module names it on Linux only
 _RULE_PATH_BENEATH, _RULE_NET_PORT = 1, 2
 #: `struct landlock_path_beneath_attr` (packed) and `struct landlock_net_port_attr` of linux/landlock.h.
 _PATH_BENEATH = struct.Struct("=Qi")
@@ -161,7 +162,7 @@ def restrict_thread(fd: int) -> None:
 
 def _allow_path(fd: int, rule: PathRule, handled: Access) -> None:
     try:
-        parent = os.open(rule.path, os.O_PATH | os.O_CLOEXEC | (os.O_NOFOLLOW if rule.is_needed else 0))
+        parent = os.open(rule.path, _O_PATH | os.O_CLOEXEC | (os.O_NOFOLLOW if rule.is_needed else 0))
     except OSError:
         if rule.is_needed:
             raise

@@ -15,6 +15,8 @@ from collections.abc import Callable, Iterator
 from functools import partial
 from pathlib import Path
 
+assert sys.platform == "linux", "what it tries is Linux's"
+
 HOME = os.environ.get("HOME", "")
 LIBC = ctypes.CDLL(None, use_errno=True)
 

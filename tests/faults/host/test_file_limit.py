@@ -3,6 +3,7 @@
 import os
 import resource
 import signal
+import sys
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -10,6 +11,9 @@ from itertools import count
 from pathlib import Path
 
 import pytest
+
+if sys.platform != "linux":
+    pytest.skip("only Linux changes the limits of another process", allow_module_level=True)
 
 from tests.e2e.peers.daemon import SCANNED, Daemon, eventually
 
