@@ -19,6 +19,7 @@ from openwa_manager.processes.launcher import HostLauncher
 from openwa_manager.processes.locks import SessionLocks, reserve_lock_fd
 from openwa_manager.processes.reading.identity import environment_of, live_identity_of
 from tests.fakes.clock import FakeClock
+from tests.fakes.platforms import linux_only
 from tests.processes.conftest import Stage
 
 SLEEPER = "tell(os.getpid()); wait_for_ever()"
@@ -112,10 +113,11 @@ async def test_two_who_only_look_at_a_lock_do_not_disturb_each_other(launcher: H
         assert not launcher._locks.is_held(stage.session_id)
 
 
+@linux_only("reads /proc")
 async def test_node_does_not_hand_the_lock_to_its_children(
     launcher: HostLauncher, stage: Stage, tmp_path: Path
 ) -> None:
-    program = "import json, os; open(os.environ['TELL'], 'w').write(json.dumps(os.listdir('/proc/self/fd')) + '\\n')"
+    program = "import json, os; open(os.environ['TELL'], 'w').write(json.dumps(os.listdir('/dev/fd')) + '\\n')"
     script = "require('child_process').spawnSync(process.argv[1], process.argv.slice(2)); setInterval(() => 0, 1e6)"
 
     identity = await launcher.launch(stage.plan("node", "-e", script, sys.executable, "-c", program))

@@ -28,7 +28,7 @@ SLEEPER = "tell(os.getpid()); wait_for_ever()"
 #: Hands everything on but its environment, as a shell does, and ends.
 SHELL_THAT_ENDS = """
 child = [sys.executable, "-c", "import time; time.sleep(1000)"]
-lock = [number for number in range(3, 16) if os.path.exists(f"/proc/self/fd/{number}")]
+lock = [number for number in range(3, 16) if os.path.exists(f"/dev/fd/{number}")]
 tell(subprocess.Popen(child, env={}, pass_fds=lock, cwd="/").pid)
 """
 

@@ -18,6 +18,7 @@ from openwa_manager.processes.launcher import HostLauncher
 from openwa_manager.processes.locks import SessionLocks
 from openwa_manager.processes.reading.discovery import find_engines
 from openwa_manager.processes.reading.ownership import holds_lock, is_proven
+from tests.fakes.platforms import linux_only
 from tests.fakes.process import ending
 from tests.processes.conftest import Stage
 
@@ -34,8 +35,6 @@ if sys.argv[2] == "locked":
 print("open", flush=True)
 signal.pause()
 """
-
-linux_only = pytest.mark.skipif(sys.platform != "linux", reason="no other system tells who holds a lock")
 
 
 @pytest.fixture
@@ -67,7 +66,7 @@ async def test_an_engine_is_proven_by_its_lock_and_launch_id(
     assert not is_proven(engine.pid, SessionId("user_2"), stage.launch_id, locks)
 
 
-@linux_only
+@linux_only("no other system tells who holds a lock")
 async def test_an_engine_whose_lock_file_was_removed_is_proven_until_another_launch_takes_a_new_one(
     launcher: HostLauncher, stage: Stage, locks: SessionLocks
 ) -> None:
@@ -83,7 +82,7 @@ async def test_an_engine_whose_lock_file_was_removed_is_proven_until_another_lau
     assert not is_proven(engine.pid, USER, stage.launch_id, locks)
 
 
-@linux_only
+@linux_only("no other system tells who holds a lock")
 @pytest.mark.parametrize(("how", "is_held"), [("locked", True), ("open", False)])
 def test_a_lock_in_another_home_of_an_earlier_version_counts_while_it_is_held(
     tmp_path: Path, locks: SessionLocks, how: str, is_held: bool
@@ -93,7 +92,7 @@ def test_a_lock_in_another_home_of_an_earlier_version_counts_while_it_is_held(
         assert not holds_lock(pid, SessionId("user_2"), LaunchId("other"), locks)
 
 
-@linux_only
+@linux_only("no other system tells who holds a lock")
 def test_a_file_that_only_has_the_name_of_a_removed_lock_proves_nothing(locks: SessionLocks) -> None:
     with holding(locks.directory / USER, "open") as pid:
         (locks.directory / USER).unlink()
@@ -101,7 +100,7 @@ def test_a_file_that_only_has_the_name_of_a_removed_lock_proves_nothing(locks: S
         assert not holds_lock(pid, USER, LaunchId("other"), locks)
 
 
-@linux_only
+@linux_only("no other system tells who holds a lock")
 def test_who_comes_from_another_launch_cannot_pass_for_an_engine(tmp_path: Path, locks: SessionLocks) -> None:
     if marks.read(os.getpid()) is not None:
         pytest.skip("processes have a limit here already, so there are no marks")
@@ -142,7 +141,7 @@ async def test_beside_a_stranger_no_engine_of_ours_is_found(
     another.close()
 
 
-@linux_only
+@linux_only("no other system tells who holds a lock")
 async def test_an_engine_whose_lock_file_was_removed_is_found_at_the_start_too(
     launcher: HostLauncher, stage: Stage, locks: SessionLocks, tmp_path: Path
 ) -> None:

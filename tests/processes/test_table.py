@@ -19,6 +19,7 @@ from openwa_manager.processes.reading.table import (
     read_tagged_processes,
     tag_by_psutil,
 )
+from tests.fakes.platforms import linux_only
 from tests.fakes.process import await_death, ending
 from tests.processes.conftest import Stage
 
@@ -55,6 +56,7 @@ def test_our_own_process_is_in_no_table() -> None:
     assert os.getpid() not in {each.pid for each in read_processes()}
 
 
+@linux_only("reads /proc")
 def test_a_name_with_spaces_and_parentheses_is_read_over(tmp_path: Path) -> None:
     program = tmp_path / "a) R 1 (b"
     program.symlink_to("/bin/sleep")
@@ -67,6 +69,7 @@ def test_a_name_with_spaces_and_parentheses_is_read_over(tmp_path: Path) -> None
     assert not stat.is_dead
 
 
+@linux_only("reads /proc")
 def test_a_file_larger_than_one_read_is_read_whole() -> None:
     with ending(subprocess.Popen(["sleep", "1000"], env={"BIG": "x" * 100_000})) as sleeper:
         while procfs.read(f"/proc/{sleeper.pid}/comm") != b"sleep\n":
@@ -77,6 +80,7 @@ def test_a_file_larger_than_one_read_is_read_whole() -> None:
     assert content == b"BIG=" + b"x" * 100_000 + b"\0"
 
 
+@linux_only("reads /proc")
 def test_a_process_that_dies_between_opening_and_reading_is_gone() -> None:
     assert procfs.read("/proc/self/task/999999999/stat") is None
 

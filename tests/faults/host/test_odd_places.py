@@ -35,7 +35,7 @@ signal.pause()
 LEAVES_A_CHILD = """
 if not pathlib.Path("orphan").exists():
     child = "import signal, time; signal.signal(signal.SIGTERM, signal.SIG_IGN); time.sleep(600)"
-    lock = [number for number in range(3, 16) if os.path.exists(f"/proc/self/fd/{number}")] * LOCKED
+    lock = [number for number in range(3, 16) if os.path.exists(f"/dev/fd/{number}")] * LOCKED
     orphan = subprocess.Popen([sys.executable, "-c", child], start_new_session=True, pass_fds=lock)
     pathlib.Path("orphan").write_text(str(orphan.pid))
 signal.pause()

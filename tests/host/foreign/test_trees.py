@@ -8,6 +8,7 @@ import pytest
 
 from openwa_manager.domain.foreign_path import of_session
 from openwa_manager.host.foreign.trees import remove, used_bytes
+from tests.fakes.platforms import linux_only
 
 DEPTH = 3000
 
@@ -79,6 +80,7 @@ import os, sys
 from pathlib import Path
 from openwa_manager.domain.foreign_path import of_session
 from openwa_manager.host.foreign.trees import remove
+from tests.fakes.platforms import linux_only
 if os.geteuid() == 0:
     os.setgid(65534)
     os.setuid(65534)
@@ -102,6 +104,7 @@ def test_what_is_closed_to_us_is_removed_too(tmp_path: Path) -> None:
     assert [*tmp_path.iterdir()] == []
 
 
+@linux_only("there is no such place elsewhere")
 def test_why_nothing_can_be_removed_is_told_with_the_place() -> None:
     with pytest.raises(OSError, match="/proc/1/status"):
         remove(of_session(Path("/proc/1/status")))
