@@ -1,6 +1,7 @@
 """What other systems than Linux run of the tests, too: nothing there reads /proc without asking where it is."""
 
 import ast
+import re
 from pathlib import Path
 
 import pytest
@@ -75,6 +76,12 @@ def uses(node: ast.AST, names: set[str]) -> bool:
 @pytest.mark.parametrize("path", MODULES, ids=lambda path: str(path.relative_to(ROOT / "tests")))
 def test_no_test_reads_proc_without_asking(path: Path) -> None:
     assert unguarded(ast.parse(path.read_text("utf-8"))) == []
+
+
+def test_these_are_the_rooms_that_are_run_there() -> None:
+    workflow = (ROOT / ".github" / "workflows" / "ci.yml").read_text("utf-8")
+
+    assert tuple(re.findall(r"pytest tests/(\w+) --basetemp", workflow)) == ROOMS
 
 
 def test_the_guard_finds_a_test_that_reads_it_by_a_constant() -> None:
