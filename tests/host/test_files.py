@@ -1,9 +1,11 @@
+import errno
 import os
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
-from openwa_manager.host.files import replacing, write_file
+from openwa_manager.host.files import F_FULLFSYNC, replacing, sync_file, write_file
 
 
 @pytest.fixture
@@ -109,3 +111,53 @@ def test_a_directory_in_its_place_stays(path: Path) -> None:
 
     assert path.is_dir()
     assert names(path.parent) == ["secret"]
+
+
+@pytest.fixture
+def pipe() -> Iterator[int]:
+    """Make an open file that refuses fsync, so that one sees whether it was asked to."""
+    read_end, write_end = os.pipe()
+    yield write_end
+    os.close(read_end)
+    os.close(write_end)
+
+
+class Drive:
+    """Answers fcntl as XNU does on one kind of volume: `refusal` is its errno for a full sync, None if it knows it."""
+
+    def __init__(self, refusal: int | None) -> None:
+        self._refusal = refusal
+        self.asked: list[int] = []
+
+    def fcntl(self, number: int, command: int) -> int:
+        os.fstat(number)
+        self.asked.append(command)
+        if self._refusal is not None:
+            raise OSError(self._refusal, os.strerror(self._refusal))
+        return 0
+
+
+def test_a_drive_that_empties_its_cache_is_asked_for_nothing_else(pipe: int) -> None:
+    drive = Drive(None)
+
+    sync_file(pipe, F_FULLFSYNC, drive.fcntl)
+
+    assert drive.asked == [F_FULLFSYNC]
+
+
+@pytest.mark.parametrize("refusal", [errno.ENOTSUP, errno.ENOTTY, errno.EINVAL])
+def test_a_volume_that_cannot_empty_the_cache_is_synced_as_well_as_it_can(pipe: int, refusal: int) -> None:
+    with pytest.raises(OSError, match=os.strerror(errno.EINVAL)):  # what a pipe says to fsync
+        sync_file(pipe, F_FULLFSYNC, Drive(refusal).fcntl)
+
+
+def test_a_drive_that_fails_is_not_taken_for_one_that_does_not_know(path: Path) -> None:
+    with path.open("wb") as file, pytest.raises(OSError, match=os.strerror(errno.EIO)):
+        sync_file(file.fileno(), F_FULLFSYNC, Drive(errno.EIO).fcntl)
+
+
+def test_where_there_is_no_such_command_the_file_is_synced_all_the_same(path: Path) -> None:
+    with path.open("wb") as file:
+        file.write(b"content")
+        sync_file(file.fileno(), F_FULLFSYNC)
+        sync_file(file.fileno())

@@ -5,6 +5,7 @@ import os
 from contextlib import suppress
 
 from openwa_manager.domain.foreign_path import ForeignPath
+from openwa_manager.host.files import sync_file
 from openwa_manager.host.foreign.opening import make_directory, open_plain, opened_directory
 from openwa_manager.host.foreign.trees import remove
 
@@ -26,7 +27,7 @@ def write_file(place: ForeignPath, content: bytes, *, is_durable: bool = True) -
                 file.write(content)
                 file.flush()
                 if is_durable:
-                    os.fsync(file.fileno())
+                    sync_file(file.fileno())
             _rename(folder, unfinished.name, folder, place)
         except BaseException:
             with suppress(FileNotFoundError):
