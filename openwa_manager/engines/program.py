@@ -10,6 +10,7 @@ from typing import Protocol
 
 from openwa_manager.domain.errors import ProgramMissingError
 from openwa_manager.engines.versions import Build, Version, build_in, parsed, shown
+from openwa_manager.host.program_errors import advice_on
 
 NODE_PLACES = (Path("/opt/homebrew/bin"), Path("/usr/local/bin"))
 LOOPBACK_SHIM = Path(__file__).with_name("loopback.cjs")
@@ -165,7 +166,8 @@ async def _output_of(node: Path) -> str:
     try:
         process = await asyncio.create_subprocess_exec(node, "--version", stdin=DEVNULL, stdout=PIPE, stderr=DEVNULL)
     except OSError as error:
-        raise ProgramMissingError(f"{node} cannot be executed ({error.strerror}): set `node`") from error
+        advice = advice_on(error.errno, str(node)) or error.strerror
+        raise ProgramMissingError(f"{node} cannot be executed: {advice}; or set `node` to another") from error
     try:
         async with asyncio.timeout(_VERSION_TIMEOUT_S):
             output, _ = await process.communicate()

@@ -18,6 +18,7 @@ from openwa_manager.domain.session.session import Exit, Identity, LaunchId, Sess
 from openwa_manager.host.foreign.engine_files import EngineFiles
 from openwa_manager.host.foreign.opening import opened_directory
 from openwa_manager.host.foreign.writing import open_for_append
+from openwa_manager.host.program_errors import advice_on
 from openwa_manager.processes import marks
 from openwa_manager.processes.exits import SWEEP_S
 from openwa_manager.processes.exits.exit_watcher import ExitWatcher, system_source
@@ -43,15 +44,6 @@ _OWNED_RETRY_S = 5.0
 _OWNED_LOOK_S = 0.25
 #: Stands for the launch where none is known: no process carries it.
 _NO_LAUNCH = LaunchId("")
-
-#: What to do about a program that does not start, by errno; `{program}` is what was to be run.
-_ADVICE = {
-    errno.ENOENT: "{program} was not found (or the interpreter in its first line); check the path and PATH",
-    errno.ENOTDIR: "{program} was not found: a part of its path is not a directory; check the path",
-    errno.EACCES: "{program} may not be executed; make it executable (chmod +x) and its directories searchable",
-    errno.ENOEXEC: "{program} is not a program for this machine; a script needs a first line like #!/bin/sh",
-    errno.E2BIG: "the arguments and environment for {program} are too long together; shorten the session's env",
-}
 
 
 class HostLauncher:
@@ -258,7 +250,8 @@ def _identity_of_child(plan: LaunchPlan, pid: int) -> Identity:
 
 
 def _explain(plan: LaunchPlan, error: OSError) -> str:
-    if error.filename in (plan.argv[0], str(plan.cwd)) and error.errno in _ADVICE:
-        return _ADVICE[error.errno].format(program=plan.argv[0])
+    advice = advice_on(error.errno, plan.argv[0])
+    if advice is not None and error.filename in (plan.argv[0], str(plan.cwd)):
+        return advice
     about = f" ({error.filename})" if error.filename else ""
     return f"{plan.argv[0]} could not be started: {os.strerror(error.errno or 0)}{about}"
