@@ -2,21 +2,44 @@
 
 import errno
 import socket
+from collections.abc import Callable
 from contextlib import closing
 
 from openwa_manager.domain.errors import PortInUseError
 from openwa_manager.domain.session.session import SessionId
+
+_LOOPBACK = "127.0.0.1"
+#: Loopback answers within microseconds, unless whoever listens has more callers than it takes.
+_ANSWER_S = 0.1
+
+
+def can_bind(port: int) -> bool:
+    """Tell whether the system lets a server have this port; SO_REUSEADDR as node sets it, so TIME_WAIT does not count.
+
+    Raises:
+        PortInUseError: no port at all can be tried.
+    """
+    try:
+        with closing(_stream()) as probe:
+            probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            probe.bind((_LOOPBACK, port))
+    except OSError as error:
+        if error.errno in (errno.EADDRINUSE, errno.EACCES):
+            return False
+        raise PortInUseError(f"no port can be tried: {error}") from error
+    return True
 
 
 class PortPool:
     """Hands out the ports of a range in turn, so that one just refused is not the next one tried.
 
     A port belongs to one session until that session takes another or gives it back. An engine on a socket has one too,
-    as its `PORT`, though it does not listen there.
+    as its `PORT`, though it does not listen there. `bind` is how the system is asked whether it would let us have one.
     """
 
-    def __init__(self, first: int, last: int) -> None:
+    def __init__(self, first: int, last: int, bind: Callable[[int], bool] = can_bind) -> None:
         self._first = first
+        self._can_bind = bind
         self._count = last - first + 1
         self._next = 0
         self._listening: dict[SessionId, int] = {}
@@ -48,8 +71,8 @@ class PortPool:
     def _find(self, *, listens: bool) -> int:
         taken, nominal = set(self._listening.values()), set(self._nominal.values())
         in_turn = [self._first + (self._next + step) % self._count for step in range(self._count)]
-        free = (port for port in in_turn if port not in taken and port not in nominal and _is_free(port))
-        shared = (port for port in in_turn if port not in taken and _is_free(port)) if listens else iter(in_turn)
+        free = (port for port in in_turn if port not in taken and port not in nominal and self._is_free(port))
+        shared = (port for port in in_turn if port not in taken and self._is_free(port)) if listens else iter(in_turn)
         port = next(free, None) or next(shared, None)
         if port is None:
             last = self._first + self._count - 1
@@ -57,15 +80,27 @@ class PortPool:
         self._next = (port - self._first + 1) % self._count
         return port
 
+    def _is_free(self, port: int) -> bool:
+        """Tell whether a server could listen here now, and nobody does.
 
-def _is_free(port: int) -> bool:
-    """Tell whether a server could listen here now; SO_REUSEADDR as node sets it, so TIME_WAIT does not count."""
+        BSD, and so macOS, lets one bind to loopback beside a listener on all addresses, if SO_REUSEADDR is set and both
+        are the same user's (XNU, bsd/netinet/in_pcb.c, in_pcbbind): its callers would then come to us, or ours to it.
+        """
+        return self._can_bind(port) and not _is_answered(port)
+
+
+def _is_answered(port: int) -> bool:
+    """Tell whether a call to this port is taken, or waits to be."""
     try:
-        with closing(socket.socket(socket.AF_INET, socket.SOCK_STREAM)) as probe:
-            probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-            probe.bind(("127.0.0.1", port))
-    except OSError as error:
-        if error.errno in (errno.EADDRINUSE, errno.EACCES):
-            return False
-        raise PortInUseError(f"no port can be tried: {error}") from error
-    return True
+        with closing(_stream()) as caller:
+            caller.settimeout(_ANSWER_S)
+            caller.connect((_LOOPBACK, port))
+            return bool(caller.getsockname() != caller.getpeername())  # where nobody listens one may meet oneself
+    except TimeoutError:
+        return True
+    except OSError:
+        return False
+
+
+def _stream() -> socket.socket:
+    return socket.socket(socket.AF_INET, socket.SOCK_STREAM)

@@ -1,6 +1,7 @@
 """Which numbers of the range engines are given."""
 
 import socket
+from contextlib import ExitStack
 
 import pytest
 
@@ -70,3 +71,23 @@ def test_a_number_given_back_is_given_again() -> None:
     pool.give_back(ONE)
 
     assert pool.take(TWO, listens=True) == first
+
+
+def test_a_number_that_could_be_bound_beside_a_listener_on_all_addresses_is_passed_over() -> None:
+    first, last = a_range()
+    with socket.create_server(("0.0.0.0", first)):  # noqa: S104 (what a stranger does)
+        pool = PortPool(first, last, bind=lambda _: True)  # as on macOS
+
+        assert pool.take(ONE, listens=True) == last
+
+
+def test_a_number_whose_listener_takes_no_more_callers_is_passed_over() -> None:
+    first, last = a_range()
+    with socket.create_server(("127.0.0.1", first), backlog=0), ExitStack() as callers:
+        for _ in range(3):
+            caller = callers.enter_context(socket.socket())
+            caller.setblocking(False)
+            caller.connect_ex(("127.0.0.1", first))
+        pool = PortPool(first, last, bind=lambda _: True)
+
+        assert pool.take(ONE, listens=True) == last
