@@ -91,7 +91,7 @@ class HostLauncher:
         await self._terminator.wait_for_sweep(plan.session_id)
         give_up_s = self._clock.now().boot_s + _OWNED_RETRY_S
         while True:
-            log_fd = await self._files.run(plan.session_id, partial(_open_files, plan), dispose=os.close)
+            log_fd = await self._files.run(plan.session_id, partial(_open_files, plan, self._locks), dispose=os.close)
             try:
                 return self._start(plan, log_fd)
             except OwnedElsewhereError:
@@ -182,7 +182,7 @@ class HostLauncher:
         return identity
 
 
-def _open_files(plan: LaunchPlan) -> int:
+def _open_files(plan: LaunchPlan, locks: SessionLocks) -> int:
     """Return a descriptor of the engine's log, once its directory is fit for a launch; blocks.
 
     Raises:
@@ -191,7 +191,8 @@ def _open_files(plan: LaunchPlan) -> int:
     directory = of_session(plan.cwd)
     try:
         with opened_directory(directory):
-            clear_stale_locks(directory)
+            if not locks.is_held(plan.session_id):  # whoever does may be out of our sight, in another container
+                clear_stale_locks(directory)
             return open_for_append(plan.log_path)
     except OSError as error:
         if error.filename == directory.name and error.errno in (errno.ENOENT, errno.ENOTDIR, errno.ELOOP):

@@ -1,15 +1,13 @@
 """Removes the locks that dead browsers left in Chromium's profiles: they would keep the next browser out."""
 
 import os
-import socket
 from contextlib import suppress
 
 import structlog
 
 from openwa_manager.domain.foreign_path import ForeignPath
 from openwa_manager.host.foreign.opening import names_in, opened_directory
-from openwa_manager.processes.reading.identity import live_identity_of
-from openwa_manager.processes.reading.table import tag_of
+from openwa_manager.processes.reading.table import read_tagged_processes
 
 _log = structlog.get_logger()
 
@@ -24,14 +22,19 @@ _SINGLETONS = (_LOCK, "SingletonSocket", "SingletonCookie")
 def clear_stale_locks(directory: ForeignPath) -> int:
     """Remove the locks of dead browsers in the profiles below a session directory; return how many those were.
 
-    A lock of another host stays, and so does one whose owner runs with that profile. Call it before a launch only; it
-    blocks.
+    A lock stays while a process of our user runs with its profile. Who it names does not count: a Mac takes the name
+    that its network gives it, and a container gets another each time, so that no browser would touch a lock that is
+    its own. Call it before a launch only, and while nobody holds the session's lock; it blocks.
 
     Raises:
         OSError: a lock cannot be removed.
     """
     profiles = directory.child(*_PROFILES)
-    stale = [profile for name in names_in(profiles) if _is_stale(profile := profiles.child(name))]
+    locked = [profile for name in names_in(profiles) if _has_lock(profile := profiles.child(name))]
+    if not locked:
+        return 0
+    processes = read_tagged_processes()
+    stale = [profile for profile in locked if not processes.in_directory(profile.path)]
     for profile in stale:
         with opened_directory(profile) as folder:
             for name in _SINGLETONS:
@@ -41,18 +44,11 @@ def clear_stale_locks(directory: ForeignPath) -> int:
     return len(stale)
 
 
-def _is_stale(profile: ForeignPath) -> bool:
+def _has_lock(profile: ForeignPath) -> bool:
+    """Tell whether there is a lock, and one of Chromium's."""
     try:
         with opened_directory(profile) as folder:
-            host, _, pid = os.readlink(_LOCK, dir_fd=folder).rpartition("-")
-    except OSError:  # no lock, or not one of Chromium's
+            _, dash, pid = os.readlink(_LOCK, dir_fd=folder).rpartition("-")
+    except OSError:
         return False
-    if host != socket.gethostname() or not pid.isdecimal():
-        return False
-    return live_identity_of(int(pid)) is None or not _runs_with(int(pid), profile)
-
-
-def _runs_with(pid: int, profile: ForeignPath) -> bool:
-    """Tell whether this process was started for this profile; the number may have passed to a stranger."""
-    tag = tag_of(pid)
-    return tag is not None and tag.user_data_dir == profile.root.resolve().joinpath(*profile.parts)
+    return bool(dash) and pid.isdecimal()
