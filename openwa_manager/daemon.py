@@ -6,8 +6,10 @@ import gc
 import os
 import shlex
 import sys
+from collections.abc import Iterable
 from contextlib import AsyncExitStack
 from functools import partial
+from typing import Final
 
 import structlog
 from aiohttp import web
@@ -23,7 +25,7 @@ from openwa_manager.api.intake import intake_app
 from openwa_manager.api.listeners import ListenAddresses, listen
 from openwa_manager.config import Settings
 from openwa_manager.config.policies import program_values
-from openwa_manager.domain.errors import OpenwaManagerError, ProgramMissingError, single_errors
+from openwa_manager.domain.errors import OpenwaManagerError, ProgramMissingError, needs_person, single_errors
 from openwa_manager.domain.isolation import Isolation
 from openwa_manager.engines.program import find_program
 from openwa_manager.engines.registry import program_of, scripts_of
@@ -45,6 +47,8 @@ from openwa_manager.webhooks.signing import new_secret
 
 _log = structlog.get_logger()
 
+#: EX_CONFIG of sysexits(3): systemd does not start the daemon again (`RestartPreventExitStatus`), and says `failed`.
+NEEDS_PERSON: Final = 78
 #: A thread that scans the process table gives way to the event loop this often; Python's default is 5 ms.
 _SWITCH_S = 0.0005
 #: How long the last posts to the endpoints may take before the daemon ends without them.
@@ -52,8 +56,9 @@ _DRAIN_S = 5.0
 
 
 def run(settings: Settings) -> int:
-    """Serve until SIGTERM or SIGINT; return the exit code: 0 when asked to stop, 1 when something stood in the way.
+    """Serve until SIGTERM or SIGINT; return the exit code.
 
+    0 when asked to stop, `NEEDS_PERSON` when what stands in the way will stand there at every start, 1 when it may go.
     SIGINT counts unless we were started to ignore it, as shells start what a script runs in the background.
     """
     os.umask(0o077)
@@ -68,15 +73,21 @@ def run(settings: Settings) -> int:
         asyncio.run(_serve(settings))
     except OpenwaManagerError as error:
         _log.error("daemon_not_started", code=error.code, detail=str(error))
-        return 1
+        return exit_code_of([error])
     except BaseExceptionGroup as errors:
         expected, bugs = errors.split(OpenwaManagerError)
         if bugs is not None:
             raise
-        for each in single_errors(expected):
+        failed = list(single_errors(expected))
+        for each in failed:
             _log.error("daemon_failed", code=each.code, detail=str(each))
-        return 1
+        return exit_code_of(failed)
     return 0
+
+
+def exit_code_of(errors: Iterable[OpenwaManagerError]) -> int:
+    """Return what the daemon exits with because of these errors."""
+    return NEEDS_PERSON if any(map(needs_person, errors)) else 1
 
 
 async def _serve(settings: Settings) -> None:

@@ -11,7 +11,7 @@ from aiohttp.http_exceptions import HttpProcessingError
 from aiohttp.web_protocol import RequestPayloadError
 
 from openwa_manager.api.admission.connection_limits import CappedSite, ConnectionLimits
-from openwa_manager.domain.errors import ConfigError
+from openwa_manager.domain.errors import ConfigError, UnavailableError
 
 _log = logging.getLogger(__name__)
 
@@ -59,7 +59,8 @@ async def listen(
     Callers on the unix socket are still let in when those on TCP have used up theirs.
 
     Raises:
-        ConfigError: an address is taken or not ours, or the TLS files cannot be used.
+        UnavailableError: an address is taken or not ours.
+        ConfigError: the TLS files cannot be used.
     """
     tls = listen_addresses.tls()
     intake_runner = await _runner(intake, stack)
@@ -74,7 +75,7 @@ async def _open(site: web.BaseSite) -> None:
     try:
         await site.start()
     except OSError as error:
-        raise ConfigError(
+        raise UnavailableError(
             f"cannot listen on {site.name} ({error.strerror}): end what does, or choose another"
         ) from error
 

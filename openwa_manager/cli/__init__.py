@@ -5,19 +5,16 @@ import io
 import os
 import sys
 from collections.abc import Sequence
-from contextlib import suppress
 
 from openwa_manager.cli.command import Command, Invocation, declare_all, declare_everywhere
 from openwa_manager.cli.commands import config, deliveries, endpoints, events, logs, openapi, qr, serve, sessions, why
 from openwa_manager.cli.demo import demo
 from openwa_manager.cli.doctor import doctor
-from openwa_manager.cli.errors import FAILED, INTERRUPTED, exit_code_of
+from openwa_manager.cli.errors import FAILED, INTERRUPTED, complain, exit_code_of
 from openwa_manager.cli.service import service
 from openwa_manager.cli.terminal import top
 from openwa_manager.cli.terminal.output import Output
 from openwa_manager.domain.errors import OpenwaManagerError
-from openwa_manager.domain.printable import printable
-from openwa_manager.domain.urls import without_password
 from openwa_manager.host.streams import reopen_closed_streams
 
 COMMANDS: tuple[Command, ...] = (
@@ -55,13 +52,13 @@ def _run(argv: Sequence[str] | None) -> int:
         code = arguments.run(Invocation(arguments, os.environ, Output(sys.stdout, as_json=arguments.json))) or 0
         sys.stdout.flush()
     except OpenwaManagerError as error:
-        _complain(error)
+        complain(error)
         return exit_code_of(error)
     except KeyboardInterrupt:
         return INTERRUPTED
     except OSError as error:
         if not isinstance(error, BrokenPipeError):  # then the reader has seen enough
-            _complain(error)
+            complain(error)
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # Python would complain once more at exit
         return FAILED
     else:
@@ -74,12 +71,6 @@ def _give_up_stderr() -> None:
         sys.stderr.flush()
     except OSError:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stderr.fileno())
-
-
-def _complain(error: Exception) -> None:
-    """Say what went wrong; the words may be a stranger's, and hold the password of a URL."""
-    with suppress(OSError):  # the exit code still tells
-        print(f"openwa-manager: {printable(without_password(str(error)), keeps_lines=True)}", file=sys.stderr)
 
 
 class _ShowVersion(argparse.Action):

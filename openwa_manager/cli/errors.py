@@ -1,9 +1,13 @@
 """What can go wrong between a command and the daemon, and the exit code of each."""
 
+import sys
 from collections.abc import Mapping
+from contextlib import suppress
 from typing import Final
 
 from openwa_manager.domain.errors import OpenwaManagerError, SessionNotFoundError
+from openwa_manager.domain.printable import printable
+from openwa_manager.domain.urls import without_password
 
 #: Anything refused or failed; argparse exits with 2 on its own.
 FAILED: Final = 1
@@ -41,3 +45,9 @@ _EXIT_CODES: Mapping[type[OpenwaManagerError], int] = {
 def exit_code_of(error: OpenwaManagerError) -> int:
     """Return what the command exits with."""
     return _EXIT_CODES.get(type(error), FAILED)
+
+
+def complain(error: Exception | str) -> None:
+    """Say what went wrong; the words may be a stranger's, and hold the password of a URL."""
+    with suppress(OSError):  # the exit code still tells
+        print(f"openwa-manager: {printable(without_password(str(error)), keeps_lines=True)}", file=sys.stderr)

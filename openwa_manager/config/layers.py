@@ -14,7 +14,7 @@ from pathlib import Path
 from pydantic import SecretStr, ValidationError
 
 from openwa_manager.config.settings import Settings
-from openwa_manager.domain.errors import ConfigError
+from openwa_manager.domain.errors import ConfigError, UnavailableError
 from openwa_manager.host.own_files import read_own, read_private
 from openwa_manager.host.user_paths import expanded
 
@@ -145,7 +145,9 @@ def _read_secret(given: SourcedValue) -> str:
         text = read_own(expanded(str(given.value))).decode("utf-8-sig").strip()
     except ConfigError as error:
         raise ConfigError(f"{given.origin}: {error}") from error
-    except (OSError, UnicodeDecodeError) as error:
+    except OSError as error:
+        raise UnavailableError(f"{given.origin}: {given.value} cannot be read: {error}") from error
+    except UnicodeDecodeError as error:
         raise ConfigError(f"{given.origin}: {given.value} cannot be read: {error}") from error
     if not text:
         raise ConfigError(f"{given.origin}: {given.value} is empty: write the secret into it")

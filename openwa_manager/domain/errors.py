@@ -177,6 +177,15 @@ class ConfigError(OpenwaManagerError):
     code = "config_invalid"
 
 
+class UnavailableError(ConfigError):
+    """What the settings name cannot be used now, but may come without anybody's help: a port, a disk, an address."""
+
+
+def needs_person(error: OpenwaManagerError) -> bool:
+    """Tell whether a new start would meet the same error until a person has put something right."""
+    return isinstance(error, ConfigError | SchemaTooNewError) and not isinstance(error, UnavailableError)
+
+
 def single_errors(errors: BaseExceptionGroup[OpenwaManagerError] | None) -> Iterator[OpenwaManagerError]:
     """Yield what went wrong in task groups, however deep; None means that nothing did."""
     for error in errors.exceptions if errors else ():

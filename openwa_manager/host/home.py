@@ -10,7 +10,7 @@ from typing import Self
 
 import structlog
 
-from openwa_manager.domain.errors import AlreadyRunningError, ConfigError
+from openwa_manager.domain.errors import AlreadyRunningError, ConfigError, UnavailableError
 from openwa_manager.host.own_files import require_private
 
 _log = structlog.get_logger()
@@ -65,7 +65,8 @@ class Home:
         """Make the directories; those open to others are closed with a warning, secrets open to others are refused.
 
         Raises:
-            ConfigError: a directory cannot be made or used, or a secret is readable by others; says what to do.
+            ConfigError: a directory is not ours, or a secret is readable by others; says what to do.
+            UnavailableError: the disk cannot be used now.
         """
         try:
             for directory in (self.root, self.run, self.copies, self.sessions, self.locks):
@@ -74,7 +75,8 @@ class Home:
             _require_writable(self.root)
             _require_writable(self.sessions)
         except OSError as error:
-            raise ConfigError(
+            kind = ConfigError if isinstance(error, PermissionError) else UnavailableError
+            raise kind(
                 f"home {self.root} cannot be used ({error}): create it and make it ours, or choose another --home"
             ) from error
         for secret in (self.admin_key, self.database):

@@ -20,6 +20,7 @@ from openwa_manager.domain.errors import (
     OpenwaManagerError,
     StorageFullError,
     StoreDamagedError,
+    UnavailableError,
 )
 from openwa_manager.metrics import COMMIT_S, Durations
 from openwa_manager.store.backup.copies import upgrade, write_copy
@@ -178,7 +179,8 @@ class Database:
             StoreDamagedError: the file is not a sound database.
             SchemaTooNewError: a newer version of this program wrote it; says which copy to put back.
             CopyFailedError: its tables must change, and it cannot be copied before.
-            ConfigError: others may read the file, or the system lets nobody use it.
+            ConfigError: others may read the file.
+            UnavailableError: the system lets nobody use it now.
             StorageFullError: there is no room to create it.
         """
         try:
@@ -193,7 +195,7 @@ class Database:
         except (sqlite3.Error, OSError) as error:
             known = _translated(error)
             if isinstance(known, sqlite3.Error):  # a disk that fails, a file that is locked or hindered
-                known = ConfigError(f"{self._path} cannot be used: {error}")
+                known = UnavailableError(f"{self._path} cannot be used: {error}")
             raise known from error
 
     async def close(self) -> None:

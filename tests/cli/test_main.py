@@ -13,6 +13,7 @@ import pytest
 
 from openwa_manager.cli import COMMANDS, main
 from openwa_manager.engines.program import LOOPBACK_SHIM
+from openwa_manager.daemon import NEEDS_PERSON
 from tests.cli.commands.samples import code_of, modules_on, session
 from tests.cli.conftest import Run
 from tests.fakes.api import Answer, Api
@@ -189,11 +190,11 @@ def test_config_check_says_what_engines_would_run(
     assert cure == f"openwa cannot run: {missing['program']['missing']}"
 
 
-@pytest.mark.parametrize("command", [["config", "check"], ["serve"]])
-def test_settings_that_cannot_be_used_are_refused(pipe: Run, command: list[str]) -> None:
+@pytest.mark.parametrize(("command", "code"), [(["config", "check"], 1), (["serve"], NEEDS_PERSON)])
+def test_settings_that_cannot_be_used_are_refused(pipe: Run, command: list[str], code: int) -> None:
     said = pipe(*command, "--listen", "0.0.0.0:2790")
 
-    assert (said.code, said.out) == (1, "")
+    assert (said.code, said.out) == (code, "")
     assert "is open to other machines" in said.err
 
 

@@ -9,12 +9,13 @@ from pathlib import Path
 
 import pytest
 
+from openwa_manager.daemon import NEEDS_PERSON
 from openwa_manager.domain.delivery.events import Json
 from tests.fakes.ports import free_ports
 
 
-def complaint(home: Path, **settings: str) -> dict[str, Json]:
-    """Start a daemon that must fail; return the last line it logs."""
+def complaint(home: Path, exit_code: int, **settings: str) -> dict[str, Json]:
+    """Start a daemon that must fail with this exit code; return the last line it logs."""
     listen, intake = free_ports(2)
     chosen = {"LISTEN": f"127.0.0.1:{listen}", "INTAKE_LISTEN": f"127.0.0.1:{intake}", **settings}
     done = subprocess.run(
@@ -24,7 +25,7 @@ def complaint(home: Path, **settings: str) -> dict[str, Json]:
         check=False,
         timeout=30,
     )
-    assert done.returncode == 1, done
+    assert done.returncode == exit_code, done
     said: dict[str, Json] = json.loads(done.stderr.splitlines()[-1])
     return said
 
@@ -34,7 +35,7 @@ def test_a_port_that_is_taken_is_named(tmp_path: Path, name: str) -> None:
     with socket.create_server(("127.0.0.1", 0)) as stranger:
         port = stranger.getsockname()[1]
 
-        said = complaint(tmp_path / "home", **{name: f"127.0.0.1:{port}"})
+        said = complaint(tmp_path / "home", 1, **{name: f"127.0.0.1:{port}"})
 
     assert said["code"] == "config_invalid"
     assert f"cannot listen on http://127.0.0.1:{port} (" in str(said["detail"])
@@ -45,7 +46,7 @@ def test_a_certificate_that_is_none_is_named(tmp_path: Path) -> None:
     nonsense.write_text("nonsense")
     nonsense.chmod(0o600)
 
-    said = complaint(tmp_path / "home", TLS_CERT=str(nonsense), TLS_KEY=str(nonsense))
+    said = complaint(tmp_path / "home", NEEDS_PERSON, TLS_CERT=str(nonsense), TLS_KEY=str(nonsense))
 
     assert said["code"] == "config_invalid"
     assert "tls_cert and tls_key cannot be used together" in str(said["detail"])

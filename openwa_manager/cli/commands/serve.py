@@ -4,6 +4,8 @@ import argparse
 from typing import TYPE_CHECKING
 
 from openwa_manager.cli.command import Command, Invocation
+from openwa_manager.cli.errors import complain
+from openwa_manager.domain.errors import ConfigError
 
 if TYPE_CHECKING:
     from openwa_manager.config import Loaded
@@ -24,9 +26,24 @@ _FLAGS = {
 
 
 def _serve(invocation: Invocation) -> int:
-    from openwa_manager.daemon import run
+    from openwa_manager.cli.service.relaunch import is_launchd_job, wait_for_person
+    from openwa_manager.daemon import NEEDS_PERSON
 
-    return run(load_settings(invocation).settings)
+    code = _run(invocation)
+    if code == NEEDS_PERSON and is_launchd_job(invocation.environ):
+        wait_for_person()
+    return code
+
+
+def _run(invocation: Invocation) -> int:
+    from openwa_manager.daemon import exit_code_of, run
+
+    try:
+        settings = load_settings(invocation).settings
+    except ConfigError as error:
+        complain(error)
+        return exit_code_of([error])
+    return run(settings)
 
 
 def load_settings(invocation: Invocation) -> "Loaded":

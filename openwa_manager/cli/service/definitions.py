@@ -57,6 +57,7 @@ def unit_of(installation: Installation) -> str:
         changes |= {
             "User=openwa": f"User={installation.run_as}",
             f"ReadWritePaths={_HOME} /tmp /var/tmp": f"ReadWritePaths={home} /tmp /var/tmp",
+            f"RequiresMountsFor={_HOME}": f"RequiresMountsFor={home}",
         }
     else:
         lines = _without_sandbox(lines)
@@ -91,7 +92,7 @@ def job_of(installation: Installation) -> bytes:
 
 
 #: What a user's own systemd cannot or need not do: other users, the network's target, the sandbox.
-_SYSTEM_ONLY = ("User=", "EnvironmentFile=", "Wants=", "After=", "# Secrets")
+_SYSTEM_ONLY = ("User=", "EnvironmentFile=", "Wants=", "After=", "RequiresMountsFor=", "# Secrets", "# Not before")
 
 
 def _without_sandbox(lines: Sequence[str]) -> list[str]:

@@ -12,6 +12,7 @@ from pathlib import Path
 import psutil
 import pytest
 
+from openwa_manager.daemon import NEEDS_PERSON
 from tests.e2e.peers.daemon import SCANNED, Daemon, engines_below, eventually
 from tests.e2e.peers.upstream import Upstream
 from tests.faults.programs import COMMAND, running
@@ -180,7 +181,7 @@ def test_a_database_of_a_newer_version_is_left_alone_and_the_log_names_the_copy_
     daemon.start(wait=False)
 
     assert daemon.process is not None
-    assert daemon.process.wait(20) == 1
+    assert daemon.process.wait(20) == NEEDS_PERSON
     assert '"code": "schema_too_new"' in daemon.log
     assert f"cp -p {copy} {database}" in daemon.log
     copy.rename(database)

@@ -1,0 +1,24 @@
+"""What a daemon does before it ends over something that only a person can put right, where launchd starts it again."""
+
+import time
+from collections.abc import Mapping
+
+from openwa_manager.cli.errors import complain
+from openwa_manager.cli.service.definitions import LABEL
+
+#: launchd starts the job again whatever its exit code is (launchd.plist(5), KeepAlive), so the pause is ours.
+_PAUSE_S = 300.0
+
+
+def is_launchd_job(environ: Mapping[str, str]) -> bool:
+    """Tell whether launchd runs us as its job; in a terminal's shell the variable says `0`."""
+    return environ.get("XPC_SERVICE_NAME") == LABEL
+
+
+def wait_for_person(pause_s: float = _PAUSE_S) -> None:
+    """Return after a pause, so that the next attempt is not made at once; SIGTERM ends this process meanwhile.
+
+    Blocks. What has to be put right was said before.
+    """
+    complain(f"the next attempt is in {pause_s:g} s, or at once after: launchctl kickstart -k (launchd/README.md)")
+    time.sleep(pause_s)
