@@ -34,7 +34,7 @@ def check_open_files(hard: int) -> Finding:
     """Check the hard limit of open files."""
     if hard == resource.RLIM_INFINITY or hard >= _FILES_WANTED:
         return Finding("open files", "ok", "unlimited" if hard == resource.RLIM_INFINITY else f"up to {hard}")
-    advice = "raise it: LimitNOFILE= in the unit, NumberOfFiles in the property list, or ulimit -Hn in the shell"
+    advice = "raise it: LimitNOFILE= in the unit, ulimit -Hn in the shell; on a Mac sudo launchctl limit maxfiles"
     return Finding("open files", "warn", f"only {hard} allowed", advice)
 
 

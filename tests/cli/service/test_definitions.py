@@ -14,6 +14,24 @@ PLIST = ROOT / "launchd" / "com.openwa.manager.plist"
 EXPOSURE_MAX = 2.5
 LANDLOCK = {"landlock_create_ruleset", "landlock_add_rule", "landlock_restrict_self"}
 
+#: Of launchd.plist(5); a key that launchd does not know, or of another type, it passes over without a word.
+LAUNCHD_KEYS = {
+    "Label": str,
+    "ProgramArguments": list,
+    "UserName": str,
+    "WorkingDirectory": str,
+    "EnvironmentVariables": dict,
+    "Umask": int,
+    "RunAtLoad": bool,
+    "KeepAlive": bool,
+    "ThrottleInterval": int,
+    "ExitTimeOut": int,
+    "AbandonProcessGroup": bool,
+    "ProcessType": str,
+    "StandardOutPath": str,
+    "StandardErrorPath": str,
+}
+
 needs_systemd = pytest.mark.skipif(shutil.which("systemd-analyze") is None, reason="systemd-analyze is not installed")
 
 
@@ -116,9 +134,20 @@ def test_the_property_list_keeps_the_daemon_alive_and_lets_engines_outlive_it() 
     assert job["ProcessType"] == "Interactive"
     assert job["Umask"] == 0o077
     assert job["UserName"] == "_openwa"
-    assert job["SoftResourceLimits"] == job["HardResourceLimits"] == {"NumberOfFiles": 24576}
     assert job["EnvironmentVariables"]["OPENWA_MANAGER_HOME"] == "/opt/openwa"
     assert job["StandardErrorPath"] == job["StandardOutPath"]
+
+
+def test_the_property_list_limits_nothing_of_the_whole_system() -> None:
+    job = plistlib.loads(PLIST.read_bytes())
+
+    assert not {"SoftResourceLimits", "HardResourceLimits"} & job.keys()
+
+
+def test_every_key_of_the_property_list_is_one_that_launchd_knows() -> None:
+    job = plistlib.loads(PLIST.read_bytes())
+
+    assert {key: type(value) for key, value in job.items()} == LAUNCHD_KEYS
 
 
 @pytest.mark.parametrize("folder", ["systemd", "launchd"])
