@@ -12,8 +12,8 @@ from pathlib import Path
 import pytest
 
 from openwa_manager.cli import COMMANDS, main
-from openwa_manager.engines.program import LOOPBACK_SHIM
 from openwa_manager.daemon import NEEDS_PERSON
+from openwa_manager.engines.program import LOOPBACK_SHIM
 from tests.cli.commands.samples import code_of, modules_on, session
 from tests.cli.conftest import Run
 from tests.fakes.api import Answer, Api

@@ -1,4 +1,9 @@
-"""Rotates the daemon's own log where nobody else does: launchd opens a file for it once, and that file only grows."""
+"""Rotates the daemon's own log where nobody else does: launchd opens a file for it, and that file only grows.
+
+launchd opens it O_APPEND, by its path, anew at each start and once for each output (launchd-842, src/core.c,
+job_setup_fd). So it is enough that our own two descriptors move on to the new file. newsyslog is no help: it would
+rename the file, and we would go on writing where nobody looks.
+"""
 
 import fcntl
 import os
