@@ -9,7 +9,6 @@ from openwa_manager.domain.session.session import Identity
 from openwa_manager.processes.exits.polling import Polling
 from openwa_manager.processes.launcher import HostLauncher
 from openwa_manager.processes.reading import procfs
-from openwa_manager.processes.reading.darwin import ProcessInfo, parse_process_info
 from openwa_manager.processes.reading.identity import boot_id, identity_of, live_identity_of, start_and_death_by_psutil
 from openwa_manager.processes.reading.table import (
     Process,
@@ -149,13 +148,3 @@ def test_polling_takes_only_the_very_process() -> None:
 
     assert Polling().watch(here, lambda: None)
     assert not Polling().watch(identity(os.getpid(), started=1), lambda: None)
-
-
-def test_the_macos_structure_is_read_as_its_header_says() -> None:
-    """136 bytes: status at 4, start seconds at 120 and microseconds at 128 (sys/proc_info.h)."""
-    bsdinfo = bytearray(136)
-    bsdinfo[4] = 5
-    bsdinfo[120:128] = (1_795_332_124).to_bytes(8, "little")
-    bsdinfo[128:136] = (123_456).to_bytes(8, "little")
-
-    assert parse_process_info(bytes(bsdinfo)) == ProcessInfo(started=1_795_332_124_123_456, is_dead=True)

@@ -10,7 +10,9 @@ from pathlib import Path
 import psutil
 
 from openwa_manager.domain.session.session import Identity
-from openwa_manager.processes.reading import darwin, procfs
+from openwa_manager.host.system_library import system_values
+from openwa_manager.processes.reading import procfs
+from openwa_manager.processes.reading.darwin.libproc import Libproc, system_libproc
 
 
 @cache
@@ -19,7 +21,7 @@ def boot_id() -> str:
     if sys.platform == "linux":
         return Path("/proc/sys/kernel/random/boot_id").read_text(encoding="ascii").strip()
     elif sys.platform == "darwin":  # pragma: no cover (macOS)  # noqa: RET505 mypy understands only this form
-        return darwin.boot_session()
+        return system_values().text("kern.bootsessionuuid")  # drawn at each boot
     else:  # pragma: no cover (other systems)
         return f"{psutil.boot_time():.0f}"
 
@@ -42,12 +44,16 @@ def is_alive(identity: Identity) -> bool:
 
 
 def environment_of(identity: Identity) -> Mapping[str, str]:
-    """Return the environment the process was started with; empty when it is dead or not ours to read."""
+    """Return the environment the process was started with; empty when it is dead or not ours to read.
+
+    macOS tells nobody the environment of its own programs (/bin/sh, /bin/sleep) and of Google Chrome.
+    """
     if sys.platform == "linux":
         content = procfs.read(f"/proc/{identity.pid}/environ") or b""
-        entries = (os.fsdecode(entry).partition("=") for entry in content.split(b"\0") if entry)
-        environment = {name: value for name, _, value in entries}
-    else:  # pragma: no cover (macOS and others)
+        environment = environment_in(content)
+    elif sys.platform == "darwin":  # pragma: no cover (macOS)
+        environment = environment_by_libproc(system_libproc(), identity.pid)
+    else:  # pragma: no cover (other systems)
         environment = {}
         with suppress(psutil.Error):
             environment = psutil.Process(identity.pid).environ()
@@ -60,9 +66,27 @@ def _start_and_death_of(pid: int) -> tuple[int, bool] | None:
         stat = procfs.read_stat(pid)
         return None if stat is None else (stat.started, stat.is_dead)
     elif sys.platform == "darwin":  # pragma: no cover (macOS)  # noqa: RET505 mypy understands only this form
-        return darwin.read_process_info(pid)
+        return start_and_death_by_libproc(system_libproc(), pid)
     else:  # pragma: no cover (other systems)
         return start_and_death_by_psutil(pid)
+
+
+def environment_in(entries: bytes) -> dict[str, str]:
+    """Return the environment that stands in these entries, each ended by a NUL."""
+    named = (os.fsdecode(entry).partition("=") for entry in entries.split(b"\0") if entry)
+    return {name: value for name, _, value in named}
+
+
+def environment_by_libproc(libproc: Libproc, pid: int) -> dict[str, str]:
+    """Return the environment that a process was started with, as macOS tells it."""
+    strings = libproc.strings(pid)
+    return {} if strings is None else environment_in(strings.environment)
+
+
+def start_and_death_by_libproc(libproc: Libproc, pid: int) -> tuple[int, bool] | None:
+    """Return start (microseconds since the epoch) and death of a process, as macOS tells it."""
+    info = libproc.bsd_info(pid)
+    return None if info is None else (info.started, info.is_dead)
 
 
 def start_and_death_by_psutil(pid: int) -> tuple[int, bool] | None:

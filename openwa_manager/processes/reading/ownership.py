@@ -18,6 +18,7 @@ from openwa_manager.domain.session.session import LaunchId, SessionId
 from openwa_manager.processes import marks
 from openwa_manager.processes.locks import HIGHEST_FD, SessionLocks, is_lock
 from openwa_manager.processes.reading import procfs
+from openwa_manager.processes.reading.darwin.libproc import Libproc, system_libproc
 
 #: How the kernel tells of a lock that is held through a descriptor (proc_pid_fdinfo(5)).
 _FLOCK = re.compile(rb"^lock:\s+\d+: FLOCK\s+ADVISORY\s+WRITE ", re.MULTILINE)
@@ -66,11 +67,30 @@ def _low_descriptors(pid: int) -> Iterator[tuple[int, str]]:
         for number in range(HIGHEST_FD + 1):
             if place := procfs.read_link(f"/proc/{pid}/fd/{number}"):
                 yield number, place
-    else:  # pragma: no cover (macOS and others)
+    elif sys.platform == "darwin":  # pragma: no cover (macOS)
+        yield from low_descriptors_by_libproc(system_libproc(), pid)
+    else:  # pragma: no cover (other systems)
         with suppress(psutil.Error):
             yield from ((file.fd, file.path) for file in psutil.Process(pid).open_files() if file.fd <= HIGHEST_FD)
 
 
 def _is_locked_through(pid: int, number: int) -> bool:
-    """Tell whether a lock is held through this descriptor; nobody tells where there is no /proc."""
-    return _FLOCK.search(procfs.read(f"/proc/{pid}/fdinfo/{number}") or b"") is not None
+    """Tell whether a lock is held through this descriptor; nobody tells on other systems than Linux and macOS."""
+    if sys.platform == "darwin":  # pragma: no cover (macOS)
+        return is_locked_through_by_libproc(system_libproc(), pid, number)
+    else:  # noqa: RET505 mypy understands only this form
+        return _FLOCK.search(procfs.read(f"/proc/{pid}/fdinfo/{number}") or b"") is not None
+
+
+def low_descriptors_by_libproc(libproc: Libproc, pid: int) -> Iterator[tuple[int, str]]:
+    """Yield the same as macOS tells it."""
+    for number in range(HIGHEST_FD + 1):
+        file = libproc.open_file(pid, number)
+        if file is not None:
+            yield number, file.path
+
+
+def is_locked_through_by_libproc(libproc: Libproc, pid: int, number: int) -> bool:
+    """Tell whether a lock was ever taken through this descriptor: macOS does not tell whether it is held yet."""
+    file = libproc.open_file(pid, number)
+    return file is not None and file.was_locked

@@ -15,6 +15,7 @@ from openwa_manager.domain.session.session import LAUNCH_ID_VARIABLE, Identity, 
 from openwa_manager.processes import marks
 from openwa_manager.processes.locks import reserve_lock_fd
 from openwa_manager.processes.reading import procfs
+from openwa_manager.processes.reading.darwin.libproc import Libproc, system_libproc
 from openwa_manager.processes.reading.identity import boot_id, identity_of
 from openwa_manager.processes.reading.places import roots_of
 
@@ -27,6 +28,7 @@ T = TypeVar("T")
 class Process(NamedTuple):
     """One live process; `cpu_s` is the processor time it used so far.
 
+    `rss_bytes` is what it holds in memory: on macOS its physical footprint, since compressed pages are not resident.
     `session` is the number of the process that began its session of processes; 0 where the system does not tell.
     """
 
@@ -189,8 +191,7 @@ def read_processes() -> list[Process]:
 
     Blocks for about 10 µs per process on Linux.
     """
-    processes = _processes_of_procfs() if sys.platform == "linux" else processes_by_psutil()
-    return [process for process in processes if process.pid != os.getpid()]
+    return [process for process in _processes() if process.pid != os.getpid()]
 
 
 def read_tagged_processes() -> TaggedProcessTable:
@@ -200,7 +201,21 @@ def read_tagged_processes() -> TaggedProcessTable:
 
 def tag_of(pid: int) -> EngineTag | None:
     """Return the tag of a process; None when it is dead or hidden from us."""
-    return _tag_of_procfs(pid) if sys.platform == "linux" else tag_by_psutil(pid)
+    if sys.platform == "linux":
+        return _tag_of_procfs(pid)
+    elif sys.platform == "darwin":  # pragma: no cover (macOS)  # noqa: RET505 mypy understands only this form
+        return tag_by_libproc(system_libproc(), pid)
+    else:  # pragma: no cover (other systems)
+        return tag_by_psutil(pid)
+
+
+def _processes() -> Iterator[Process]:
+    if sys.platform == "linux":
+        return _processes_of_procfs()
+    elif sys.platform == "darwin":  # pragma: no cover (macOS)  # noqa: RET505 mypy understands only this form
+        return processes_by_libproc(system_libproc())
+    else:  # pragma: no cover (other systems)
+        return processes_by_psutil()
 
 
 def _processes_of_procfs() -> Iterator[Process]:
@@ -226,8 +241,47 @@ def _tag_of_procfs(pid: int) -> EngineTag | None:
     return None
 
 
+def processes_by_libproc(libproc: Libproc) -> Iterator[Process]:
+    """Return the live processes that macOS tells us of: our own user's, and all if we are root."""
+    for pid in libproc.pids():
+        info = libproc.task_info(pid)
+        if info is not None:
+            footprint_bytes = libproc.footprint_bytes(pid)
+            yield Process(
+                pid,
+                info.who.ppid,
+                info.who.started,
+                libproc.cpu_s(info.cpu_time),
+                info.resident_bytes if footprint_bytes is None else footprint_bytes,
+                _session_of(pid),
+            )
+
+
+def tag_by_libproc(libproc: Libproc, pid: int) -> EngineTag | None:
+    """Return the tag of a process as macOS tells it; None also when it is another user's, and we are not root."""
+    info = libproc.bsd_info(pid)
+    strings = None if info is None or info.is_dead else libproc.strings(pid)
+    if info is None or strings is None:
+        return None
+    lock = libproc.open_file(pid, reserve_lock_fd())
+    return _tag(
+        strings.environment.split(b"\0"),
+        command_line=strings.command_line,
+        lock="" if lock is None else lock.path,
+        is_ours=info.uid == os.geteuid(),
+    )
+
+
+def _session_of(pid: int) -> int:
+    """Return the session's number, which macOS tells of everybody's processes (getsid of bsd/kern/kern_prot.c)."""
+    try:
+        return os.getsid(pid)
+    except ProcessLookupError:
+        return 0
+
+
 def processes_by_psutil() -> Iterator[Process]:
-    """Return the live processes as psutil sees them, for systems without /proc."""
+    """Return the live processes as psutil sees them, for other systems."""
     for process in psutil.process_iter(["ppid", "status", "cpu_times", "memory_info"]):
         identity, info = identity_of(process.pid), process.info
         if identity and info["status"] != psutil.STATUS_ZOMBIE:
@@ -237,7 +291,7 @@ def processes_by_psutil() -> Iterator[Process]:
 
 
 def tag_by_psutil(pid: int) -> EngineTag | None:
-    """Return the tag of a process, for systems without /proc."""
+    """Return the tag of a process as psutil sees it, for other systems."""
     try:
         process = psutil.Process(pid)
         is_ours = process.uids().effective == os.geteuid()

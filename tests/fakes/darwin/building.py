@@ -1,0 +1,32 @@
+"""Compiles what stands in for macOS: its headers' declarations, and its calls about processes."""
+
+import shutil
+import subprocess
+from pathlib import Path
+
+import pytest
+
+_HERE = Path(__file__).parent
+_FLAGS = ("-std=gnu11", "-O1", "-Wall", "-Wextra", "-Werror")
+
+
+def run_c(program: str, directory: Path) -> str:
+    """Return what a program in C prints; it sees the headers' declarations."""
+    source, binary = directory / "program.c", directory / "program"
+    source.write_text(f'#include "headers.h"\n#include <stdio.h>\n{program}')
+    _compile(source, binary, "-I", str(_HERE))
+    return subprocess.run([binary], check=True, capture_output=True, text=True, timeout=30).stdout
+
+
+def build_libproc(directory: Path) -> Path:
+    """Return a library with the calls."""
+    library = directory / "libproc.so"
+    _compile(_HERE / "libproc.c", library, "-shared", "-fPIC")
+    return library
+
+
+def _compile(source: Path, binary: Path, *flags: str) -> None:
+    compiler = next((found for name in ("cc", "gcc", "clang") if (found := shutil.which(name))), None)
+    if compiler is None:
+        pytest.skip("there is no C compiler (cc, gcc or clang) here")
+    subprocess.run([compiler, *_FLAGS, *flags, "-o", binary, source], check=True, timeout=60)
