@@ -22,7 +22,7 @@ from openwa_manager.domain.session.stimuli import (
     MessageAcknowledged,
     Observation,
 )
-from openwa_manager.engines.environment import EngineContext
+from openwa_manager.engines.environment import EngineContext, temporary_env
 from openwa_manager.engines.http.connectors import base_url, connector_to
 from openwa_manager.engines.mapping import Data, text_of
 from openwa_manager.engines.program import ProgramValues
@@ -31,7 +31,9 @@ from openwa_manager.engines.variables import LOADS_CODE, is_any_of, is_name
 from openwa_manager.engines.versions import Build
 
 #: What the recipe sets itself; the names of `command_env` come on top.
-ENV_NAMES = frozenset({"SESSION_ID", "SESSION_DIR", "PORT", "WEBHOOK_URL", "WEBHOOK_SECRET", "TMPDIR"})
+ENV_NAMES = frozenset(
+    {"SESSION_ID", "SESSION_DIR", "PORT", "WEBHOOK_URL", "WEBHOOK_SECRET", "TMPDIR", "MAC_CHROMIUM_TMPDIR"}
+)
 _PROXY_NAMES = ("HTTP_PROXY", "http_proxy", "HTTPS_PROXY", "https_proxy")
 
 
@@ -114,7 +116,7 @@ class CommandEngine:
             "webhook_url": context.webhook_url(session.session_id, launch),
             "webhook_secret": launch.secret,
         }
-        recipe = {name.upper(): value for name, value in facts.items()} | {"TMPDIR": str(directory / "tmp")}
+        recipe = {name.upper(): value for name, value in facts.items()} | temporary_env(directory / "tmp")
         if session.spec.proxy_url is not None:
             recipe |= dict.fromkeys(_PROXY_NAMES, session.spec.proxy_url)
         recipe |= {name: _filled(template, facts) for name, template in self._setup.env.items()}

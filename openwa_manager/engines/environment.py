@@ -1,6 +1,7 @@
 """What every engine gets from its daemon: its environment, and where it posts and logs."""
 
 import hmac
+import os
 import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -60,6 +61,23 @@ _WEBHOOK_URL = re.compile(r"http://[^/]+/hooks/([^/]+)/[0-9a-f-]{32,36}")
 
 #: The address of a user's webhook as its engine has it; the host part is left open for the same reasons.
 _RELAY_URL = re.compile(r"http://[^/]+/relay/([^/]+)/([0-9a-f]{32})")
+
+#: What Chromium makes below its directory for temporary files; all of it is the address of a socket, for which macOS
+#: has 103 bytes (chrome/browser/process_singleton_posix.cc, ProcessSingleton::Create; base/files/scoped_temp_dir.cc).
+_CHROMIUM_SOCKET = "/.org.chromium.Chromium.scoped_dir.XXXXXX/SingletonSocket"
+_SOCKET_PATH_MAX_BYTES = 103
+
+
+def temporary_env(tmp: Path, *, is_browsers: bool = False) -> dict[str, str]:
+    """Return what has an engine and its browser keep their temporary files in this directory, if that is possible.
+
+    On macOS Chromium heeds a variable of its own only (base/files/file_util_apple.mm, GetTempDir). Where its socket
+    would not fit it is left to itself; so is all that it starts from, where the engine `is_browsers` first of all.
+    """
+    fits = len(os.fsencode(tmp)) + len(_CHROMIUM_SOCKET) <= _SOCKET_PATH_MAX_BYTES
+    if fits:
+        return {"TMPDIR": str(tmp), "MAC_CHROMIUM_TMPDIR": str(tmp)}
+    return {} if is_browsers else {"TMPDIR": str(tmp)}
 
 
 def relay_token(url: str, session_id: SessionId) -> str | None:

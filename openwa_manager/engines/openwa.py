@@ -17,7 +17,7 @@ from openwa_manager.domain.session.session import DataState, Launch, LaunchId, P
 from openwa_manager.domain.session.stimuli import EngineReady, LinkReport, Observation, QrProduced
 from openwa_manager.engines import mapping, proxy, versions
 from openwa_manager.engines.credentials import CredentialKeeper
-from openwa_manager.engines.environment import EngineContext
+from openwa_manager.engines.environment import EngineContext, temporary_env
 from openwa_manager.engines.http import inner_sessions
 from openwa_manager.engines.http.client import EngineClient, NotOurEngineError
 from openwa_manager.engines.http.forwarding import Forwarder
@@ -36,8 +36,6 @@ _EAGER_S, _EAGER_PAUSE_S, _PAUSE_S = 1.0, 0.04, 0.2
 _START_PATIENCE_S = 2.0
 _UNLIMITED = "1000000"
 _CHROMIUM = "whatsapp-web.js"
-#: Chromium puts `.org.chromium.Chromium.XXXXXX/SingletonSocket` below TMPDIR; macOS allows a socket 103 bytes.
-_TMPDIR_MAX_BYTES = 103 - 48
 
 #: What the recipe sets beside the values of one launch; the data paths are OpenWA's own defaults, pinned so that
 #: neither a session's `env` nor a later version of OpenWA can lead it out of its directory.
@@ -181,17 +179,14 @@ class OpenwaEngine(CredentialKeeper):
         )
 
     def _recipe_env(self, session: Session, launch: Launch, directory: Path) -> dict[str, str]:
-        env = {
+        return {
             **_FIXED_ENV,
+            **temporary_env(directory / "tmp", is_browsers=self._setup.engine_type == _CHROMIUM),
             "PORT": str(launch.port),
             "API_MASTER_KEY": session.engine_key,
             "ENGINE_TYPE": self._setup.engine_type,
             "SSRF_ALLOWED_HOSTS": self.context.intake_host(launch),
         }
-        tmp = str(directory / "tmp")
-        if self._setup.engine_type != _CHROMIUM or len(tmp.encode()) <= _TMPDIR_MAX_BYTES:
-            env["TMPDIR"] = tmp
-        return env
 
     async def bring_up(self, session: Session, launch: Launch, report: Report) -> None:
         """Wait until OpenWA answers and is proven ours, start its session, then report it ready and its link.

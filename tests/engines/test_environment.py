@@ -91,14 +91,26 @@ async def test_hosts_that_the_admin_allows_stand_beside_ours(tmp_path: Path) -> 
     assert both.env["SSRF_ALLOWED_HOSTS"] == f"{alone.env['SSRF_ALLOWED_HOSTS']},media.example.com"
 
 
-async def test_temporary_files_stay_in_the_session_unless_chromiums_socket_would_not_fit(tmp_path: Path) -> None:
-    deep = tmp_path / ("d" * 60)
+async def test_temporary_files_of_engine_and_browser_stay_in_the_session() -> None:
+    directory = Path("/opt/openwa/sessions/user_1")
 
-    baileys = await engine("baileys").plan(new_session(), new_launch(28100), deep)
-    chromium = await engine("whatsapp-web.js").plan(new_session(), new_launch(28100), deep)
+    for engine_type in ("baileys", "whatsapp-web.js"):
+        plan = await engine(engine_type).plan(new_session(), new_launch(28100), directory)
 
-    assert baileys.env["TMPDIR"] == str(deep / "tmp")
-    assert "TMPDIR" not in chromium.env
+        assert plan.env["TMPDIR"] == plan.env["MAC_CHROMIUM_TMPDIR"] == "/opt/openwa/sessions/user_1/tmp"
+
+
+@pytest.mark.parametrize(("length", "fits"), [(46, True), (47, False)])
+async def test_they_do_unless_chromiums_socket_would_not_fit(length: int, fits: bool) -> None:
+    directory = Path("/" + "d" * (length - len("//tmp")))
+
+    baileys = await engine("baileys").plan(new_session(), new_launch(28100), directory)
+    chromium = await engine("whatsapp-web.js").plan(new_session(), new_launch(28100), directory)
+
+    tmp, names = str(directory / "tmp"), ("TMPDIR", "MAC_CHROMIUM_TMPDIR")
+    assert len(tmp) == length
+    assert [baileys.env.get(name) for name in names] == [tmp, tmp if fits else None]
+    assert [chromium.env.get(name) for name in names] == ([tmp, tmp] if fits else [None, None])
 
 
 async def test_logs_may_live_elsewhere(tmp_path: Path) -> None:

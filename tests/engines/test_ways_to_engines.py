@@ -17,6 +17,7 @@ ELSEWHERE = {
     ("openwa_manager/cli/client.py", "HTTPSConnection"): "the daemon",
     ("openwa_manager/cli/client.py", "connect"): "the daemon",
     ("openwa_manager/cli/doctor/daemon_checks.py", "create_connection"): "an endpoint",
+    ("openwa_manager/processes/ports.py", "connect"): "whoever has a port of our range, who is told nothing",
     ("openwa_manager/processes/confinement/rules.py", "connect"): "nobody: the field of a rule",
 }
 NAMES = """
