@@ -293,16 +293,6 @@ def test_a_secret_given_twice_or_empty_is_refused(home: Path) -> None:
     assert "remove one" in refusal({}, file | {"OPENWA_MANAGER_UPSTREAM_SECRET": "x"})
 
 
-@pytest.mark.parametrize(("length", "is_possible"), [(78, True), (79, False)])
-def test_a_home_too_deep_for_the_sockets_of_its_engines_is_refused(length: int, is_possible: bool) -> None:
-    home = "/" + "x" * (length - 1)
-
-    if is_possible:
-        assert load({"home": home}, {}).settings.home == Path(home)
-    else:
-        assert f"{home} is 1 bytes too long for the sockets in it: choose a shorter home" in refusal({"home": home}, {})
-
-
 def test_a_variable_that_an_engine_is_given_by_us_is_no_setting() -> None:
     said = refusal({"engine_env": {"LOG_LEVEL": "debug", "PORT": "2785"}}, {})
 

@@ -38,7 +38,7 @@ from openwa_manager.webhooks.signing import check_secret
 _DELIVERY, _RESTART, _LINK, _PROBE = DeliveryPolicy(), RestartPolicy(), LinkPolicy(), ProbePolicy()
 _OFFLINE, _LOGS = OfflinePolicy(), LogPolicy()
 
-#: macOS gives a socket's path 104 bytes, the last of them a zero.
+#: macOS gives a socket's path 104 bytes, the last of them a zero (sys/un.h); Linux 108 (unix(7)).
 SOCKET_PATH_MAX_BYTES = 103
 
 
@@ -256,9 +256,14 @@ class Settings(BaseModel):
     @field_validator("home")
     @classmethod
     def _socket_fits(cls, home: Path) -> Path:
-        excess = len(os.fsencode(longest_socket_path(home))) - SOCKET_PATH_MAX_BYTES
+        longest = longest_socket_path(home)
+        excess = len(os.fsencode(longest)) - SOCKET_PATH_MAX_BYTES
         if excess > 0:
-            raise ValueError(f"{home} is {excess} bytes too long for the sockets in it: choose a shorter home")
+            most = len(os.fsencode(home)) - excess
+            raise ValueError(
+                f"{home} is {excess} bytes too long for the sockets in it: choose a home of at most {most} bytes "
+                f"({longest} would be one, which may have {SOCKET_PATH_MAX_BYTES})"
+            )
         return home
 
     @field_validator("engine_env")
