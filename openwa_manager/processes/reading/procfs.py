@@ -29,8 +29,11 @@ class Stat(NamedTuple):
 def read_stat(pid: int) -> Stat | None:
     """Return the numbers of a process; None when there is no such process or it is hidden from us."""
     content = read(f"/proc/{pid}/stat")
-    if content is None:
-        return None
+    return None if content is None else parse_stat(content)
+
+
+def parse_stat(content: bytes) -> Stat:
+    """Return the numbers in the content of `/proc/<pid>/stat`."""
     fields = content[content.rindex(b")") + 2 :].split()  # the name before may hold spaces and parentheses
     return Stat(
         state=fields[0].decode(),

@@ -67,14 +67,22 @@ class Libproc:
 
     def bsd_info(self, pid: int) -> BsdInfo | None:
         """Return who a process is, also of a zombie; None when it is gone or hidden from us."""
-        raw = self._pidinfo(pid, _PROC_PIDTBSDINFO, ctypes.sizeof(ProcBsdinfo), _FIND_ZOMBIES_TOO)
+        raw = self.raw_bsdinfo(pid)
         return None if raw is None else parsing.parse_bsdinfo(raw)
+
+    def raw_bsdinfo(self, pid: int) -> bytes | None:
+        """Return a process's `struct proc_bsdinfo`, also a zombie's; None when it is gone or hidden from us."""
+        return self._pidinfo(pid, _PROC_PIDTBSDINFO, ctypes.sizeof(ProcBsdinfo), _FIND_ZOMBIES_TOO)
 
     def task_info(self, pid: int) -> TaskInfo | None:
         """Return what a live process is and uses; None when it is dead or hidden from us."""
-        raw = self._pidinfo(pid, _PROC_PIDTASKALLINFO, ctypes.sizeof(ProcTaskallinfo))
+        raw = self.raw_taskallinfo(pid)
         told = None if raw is None else parsing.parse_taskallinfo(raw)
         return None if told is None or told.who.is_dead else told
+
+    def raw_taskallinfo(self, pid: int) -> bytes | None:
+        """Return a process's `struct proc_taskallinfo`; None when it is gone or hidden from us."""
+        return self._pidinfo(pid, _PROC_PIDTASKALLINFO, ctypes.sizeof(ProcTaskallinfo))
 
     def cpu_s(self, cpu_time: int) -> float:
         """Return a time in units of the machine's clock in seconds: on Apple silicon such a unit is 125/3 ns."""
@@ -82,9 +90,14 @@ class Libproc:
 
     def footprint_bytes(self, pid: int) -> int | None:
         """Return the memory that counts as the process's own; None when it is gone or hidden from us."""
+        raw = self.raw_rusage(pid)
+        return None if raw is None else parsing.parse_footprint(raw)
+
+    def raw_rusage(self, pid: int) -> bytes | None:
+        """Return a process's `struct rusage_info_v2`; None when it is gone or hidden from us."""
         told = RusageInfoV2()
         if self._library.proc_pid_rusage(pid, _RUSAGE_INFO_V2, byref(told)) == 0:
-            return parsing.parse_footprint(bytes(told))
+            return bytes(told)
         _require_unseen(f"the memory of process {pid} cannot be read")
         return None
 
