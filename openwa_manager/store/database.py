@@ -39,7 +39,8 @@ _CHUNK = 64  # rows a cursor of aiosqlite fetches at once; we use none
 
 _FULL = frozenset({sqlite3.SQLITE_FULL, sqlite3.SQLITE_IOERR_SHMSIZE})
 _DAMAGED = frozenset({sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB})
-_PRAGMAS = (
+#: How every connection of the daemon is set up.
+PRAGMAS = (
     "PRAGMA busy_timeout = 5000",
     "PRAGMA journal_mode = WAL",
     "PRAGMA synchronous = FULL",
@@ -291,7 +292,7 @@ def _prepare_reader(connection: sqlite3.Connection) -> None:
 
 
 def _configure(connection: sqlite3.Connection) -> None:
-    for pragma in _PRAGMAS:
+    for pragma in PRAGMAS:
         connection.execute(pragma)
 
 

@@ -1,0 +1,146 @@
+"""What it costs to watch directories for codes: our own watcher, and watchfiles, which is said to hang on macOS."""
+
+import asyncio
+import struct
+import threading
+import time
+import zlib
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Self
+
+from openwa_manager.cli.selftest.facts import Facts, rounded_ms, spread_ms
+from openwa_manager.domain.foreign_path import of_session
+from openwa_manager.domain.session.reasons import ReasonCode
+from openwa_manager.domain.session.session import Identity, Launch, LaunchId, SessionId
+from openwa_manager.host.clock import SystemClock
+from openwa_manager.host.foreign.engine_files import EngineFiles
+from openwa_manager.watcher.qr import QrImage, QrWatcher, write_qr
+
+_DIRECTORY_COUNTS = (1, 20, 100)
+_IMAGES, _OPENINGS = 10, 5
+_SEEN_WITHIN_S = 5.0
+_PAUSE_S = 0.02
+#: As the watcher has them on Linux, and how long each watch is used.
+_DEBOUNCE_MS, _STEP_MS, _WATCHED_MS = 50, 10, 20
+#: The watcher's look before and after it has opened its watch.
+_SETTLED_S = 0.7
+
+
+@dataclass
+class _Seen:
+    """The images that the watcher reported, and how to wait for the next."""
+
+    images: list[bytes] = field(default_factory=list)
+    changed: asyncio.Event = field(default_factory=asyncio.Event)
+
+    def __call__(self, found: QrImage) -> None:
+        self.images.append(found.image)
+        self.changed.set()
+
+    async def until(self, image: bytes) -> None:
+        while image not in self.images:
+            self.changed.clear()
+            await self.changed.wait()
+
+
+def qr_watch(place: Path) -> Iterator[Facts]:
+    """Measure how long after it was written our own watcher reports an image, beside so many awaited sessions."""
+    for count in _DIRECTORY_COUNTS:
+        root = place / str(count)
+        sessions = [SessionId(f"session_{number}") for number in range(count)]
+        for session_id in sessions:
+            (root / session_id).mkdir(parents=True)
+        yield {str(count): asyncio.run(_seen_after(root, sessions))}
+
+
+async def _seen_after(root: Path, sessions: list[SessionId]) -> Facts:
+    awaited, seen = {session_id: _launch() for session_id in sessions}, _Seen()
+    watcher = QrWatcher(root, seen, lambda: awaited, SystemClock(), EngineFiles())
+    durations_s, missed_count = [], 0
+    async with asyncio.TaskGroup() as tasks:
+        watching = tasks.create_task(watcher.run())
+        await asyncio.sleep(_SETTLED_S)
+        for number in range(_IMAGES):
+            image, begun_s = _image(number), time.perf_counter()
+            await asyncio.to_thread(write_qr, of_session(root / sessions[number % len(sessions)]), image)
+            try:
+                async with asyncio.timeout(_SEEN_WITHIN_S):
+                    await seen.until(image)
+                durations_s.append(time.perf_counter() - begun_s)
+            except TimeoutError:
+                missed_count += 1
+            await asyncio.sleep(_PAUSE_S)
+        watching.cancel()
+    return {"seen_after": spread_ms(durations_s), "missed_count": missed_count}
+
+
+def _launch() -> Launch:
+    return Launch(
+        launch_id=LaunchId("00000000-0000-4000-8000-000000000000"),
+        number=1,
+        port=0,
+        secret="",
+        cause=ReasonCode.REQUESTED,
+        launched_at=0.0,
+        identity=Identity(boot_id="", pid=1, started=1),
+    )
+
+
+def _image(number: int) -> bytes:
+    """Return a whole image of one pixel; another number gives another one."""
+    chunks = (
+        (b"IHDR", struct.pack(">IIBBBBB", 1, 1, 8, 0, 0, 0, 0)),
+        (b"IDAT", zlib.compress(bytes((0, number)))),
+        (b"IEND", b""),
+    )
+    return b"\x89PNG\r\n\x1a\n" + b"".join(
+        struct.pack(">I", len(content)) + kind + content + struct.pack(">I", zlib.crc32(kind + content))
+        for kind, content in chunks
+    )
+
+
+class _Stalls:
+    """Notices for how long no other thread could run: one that looks at the clock all the time."""
+
+    def __init__(self) -> None:
+        self.longest_s = 0.0
+        self._is_over = threading.Event()
+        self._thread = threading.Thread(target=self._look, daemon=True)
+
+    def __enter__(self) -> Self:
+        self._thread.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._is_over.set()
+        self._thread.join(1)
+
+    def _look(self) -> None:
+        before_s = time.perf_counter()
+        while not self._is_over.wait(0.0005):
+            now_s = time.perf_counter()
+            self.longest_s, before_s = max(self.longest_s, now_s - before_s), now_s
+
+
+def watchfiles(place: Path) -> Iterator[Facts]:
+    """Open and close a watch of watchfiles again and again, as each pairing does."""
+    from watchfiles._rust_notify import RustNotify
+
+    for count in _DIRECTORY_COUNTS:
+        directories = [place / f"{count}-{number}" for number in range(count)]
+        for directory in directories:
+            directory.mkdir()
+        opened_s, closed_s = [], []
+        with _Stalls() as stalls:
+            for _ in range(_OPENINGS):
+                begun_s = time.perf_counter()
+                watch = RustNotify(list(map(str, directories)), False, False, 300, False, False)
+                opened_s.append(time.perf_counter() - begun_s)
+                watch.watch(_DEBOUNCE_MS, _STEP_MS, _WATCHED_MS, None)
+                begun_s = time.perf_counter()
+                watch.close()
+                closed_s.append(time.perf_counter() - begun_s)
+        longest_ms = rounded_ms(stalls.longest_s)
+        yield {str(count): {"open": spread_ms(opened_s), "close": spread_ms(closed_s), "longest_stall_ms": longest_ms}}
