@@ -29,6 +29,7 @@ ACQUIRING = frozenset(
         "socket.create_server",
         "socket.create_connection",
         "select.kqueue",
+        "open_kernel_queue",
         "sqlite3.connect",
         "connect_read_only",
         "fcntl.fcntl",
@@ -59,7 +60,6 @@ EXEMPT = {
     ("openwa_manager/host/streams.py", "os.open"): "in place of a closed stream, for the process's life",
     ("openwa_manager/cli/__init__.py", "os.open"): "dup2 makes it our stdout; the process ends",
     ("openwa_manager/processes/launcher.py", "subprocess.Popen"): "the child is watched by its pid from there on",
-    ("openwa_manager/processes/exits/kqueue.py", "select.kqueue"): "an object that closes itself when it is dropped",
     ("openwa_manager/cli/client.py", "socket.socket"): "http.client closes the `sock` of its connection",
 }
 

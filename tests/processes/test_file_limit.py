@@ -2,6 +2,7 @@
 
 import errno
 import os
+import subprocess
 import sys
 from collections.abc import Callable
 
@@ -11,11 +12,13 @@ if sys.platform != "linux":
     pytest.skip("counts descriptors in /proc", allow_module_level=True)
 
 from openwa_manager.domain.errors import LaunchFailedError
-from openwa_manager.domain.session.session import Identity
+from openwa_manager.domain.session.session import Exit, Identity
 from openwa_manager.processes.exits import pidfd
+from openwa_manager.processes.exits.status import reap_child
 from openwa_manager.processes.launcher import HostLauncher
 from openwa_manager.processes.reading.identity import identity_of
 from tests.fakes.file_limit import files_left, open_descriptors
+from tests.fakes.process import ending
 from tests.processes.conftest import Stage
 
 
@@ -46,6 +49,18 @@ def test_a_process_that_cannot_be_recognised_costs_no_descriptor(left: int) -> N
 
     assert has_failed
     assert open_descriptors() == before
+
+
+def test_a_child_is_reaped_also_where_it_cannot_be_recognised() -> None:
+    with ending(subprocess.Popen(["sh", "-c", "exit 7"])) as process:
+        identity = identity_of(process.pid)
+        assert identity is not None
+        os.waitid(os.P_PID, process.pid, os.WEXITED | os.WNOWAIT)
+
+        with files_left(0):
+            how = reap_child(identity)
+
+    assert how == Exit(exit_code=7)
 
 
 async def test_watching_in_vain_costs_no_descriptor() -> None:

@@ -31,11 +31,17 @@ class ExitSource(Protocol):
     period_s: float | None
 
     def watch(self, identity: Identity, ended: Callable[[], None]) -> bool:
-        """Call `ended` from the loop once the process has ended; False when it is gone already."""
+        """Call `ended` from the loop once the process has ended, or may have; False when it is gone already.
+
+        Who cannot be watched is found by the check of all; it raises nothing.
+        """
         ...
 
-    def reap(self, identity: Identity) -> Exit:
-        """Return how the dead process ended, reap it if it is ours, and watch it no more."""
+    def reap(self, identity: Identity) -> Exit | None:
+        """Return how the dead process ended, reap it if it is ours, and watch it no more.
+
+        None: it has not ended yet. A source that calls `ended` so early calls it again.
+        """
         ...
 
     def close(self) -> None:
@@ -116,16 +122,16 @@ class ExitWatcher:
             _log.warning("process_not_seen", pid=identity.pid, error=str(error))
 
     def _look_after(self, pid: int) -> bool:
-        """Note the end of a dead child if it is watched, and tell whether it was."""
+        """Note the end of a dead child if it is watched, and tell whether that was done."""
         identity = next((each for each in self.watched() if each.pid == pid), None)
         if identity is None:
             return False
         self._reap(identity)
-        return True
+        return self._exits[identity].done()
 
     def _reap(self, identity: Identity) -> None:
-        if not self._exits[identity].done():
-            self._record_exit(identity, self._source.reap(identity))
+        if not self._exits[identity].done() and (how := self._source.reap(identity)) is not None:
+            self._record_exit(identity, how)
 
     def _record_exit(self, identity: Identity, how: Exit) -> None:
         self._exits[identity].set_result(how)
@@ -151,8 +157,9 @@ def system_source() -> ExitSource:
             return Polling()
         return Pidfds()
     elif sys.platform == "darwin":  # pragma: no cover (macOS)  # noqa: RET505 mypy understands only this form
-        from openwa_manager.processes.exits.kqueue import Kqueue
+        from openwa_manager.host.kernel.queue import open_kernel_queue
+        from openwa_manager.processes.exits.kqueue import KqueueExits
 
-        return Kqueue()
+        return KqueueExits(open_kernel_queue())
     else:  # pragma: no cover (other systems)
         return Polling()

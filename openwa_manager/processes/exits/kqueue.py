@@ -1,64 +1,116 @@
-"""Learns of exits on macOS: one kqueue that the event loop reads, EVFILT_PROC for each process."""
+"""Learns of exits on macOS: one kqueue that the event loop reads, EVFILT_PROC for each process.
+
+What XNU does at the end of a process, in this order (`bsd/kern/kern_exit.c`, proc_prepareexit and proc_exit):
+
+1. It is hidden from `proc_find` (P_REF_DEAD). From here on to register for its exit fails with ESRCH, though it is no
+   zombie yet: its files are still to be closed, its memory to be freed.
+2. NOTE_EXIT is posted, with the wait status (`filt_procevent` in `bsd/kern/kern_event.c`). `waitpid` still says 0.
+3. It becomes a zombie (SZOMB): `waitpid` returns it, SIGCHLD is sent.
+
+So neither ESRCH nor NOTE_EXIT proves a death. Either only says that it comes; from then on the process is looked at
+again and again until it is reaped or, if it is not our child, dead. Who registers for NOTE_EXITSTATUS of a process that
+is neither his child nor his to signal gets EACCES (`filt_procattach`; before macOS 11 whoever is not the parent).
+"""
 
 import asyncio
-import select
-import sys
 from collections.abc import Callable
+from contextlib import suppress
 
 from openwa_manager.domain.session.session import Exit, Identity
+from openwa_manager.host.kernel.queue import EV_ONESHOT, EVFILT_PROC, NOTE_EXIT, NOTE_EXITSTATUS, KernelQueue
 from openwa_manager.processes.exits.status import exit_of_status, reap_child
-from openwa_manager.processes.reading.identity import identity_of
+from openwa_manager.processes.reading.identity import identity_of, is_alive
 
-assert sys.platform == "darwin"  # noqa: S101 what mypy goes by on other systems
+#: How often an ending process is looked at. The loop's own timer will do: what is waited for is the kernel, which does
+#: not go on while the host sleeps either.
+_LOOK_S = 0.01
 
-_NOTE_EXITSTATUS = 0x04000000  # sys/event.h; the select module does not name it
 
-
-class Kqueue:
-    """ExitWatcher announced by the kernel, with the wait status also of processes that are not our children."""
+class KqueueExits:
+    """Exits announced by the kernel, with the wait status also of processes that are not our children."""
 
     period_s: float | None = None
 
-    def __init__(self) -> None:
-        self._kqueue = select.kqueue()
-        self._watched: dict[int, tuple[Identity, Callable[[], None]]] = {}
+    def __init__(self, queue: KernelQueue) -> None:
+        self._queue = queue
+        self._watched: dict[Identity, Callable[[], None]] = {}
+        #: Whose exit the kernel will announce: it knows processes by their numbers.
+        self._registered: dict[int, Identity] = {}
+        #: Who is about to end, or has; the timer runs while there is anybody.
+        self._ending: set[Identity] = set()
+        self._timer: asyncio.TimerHandle | None = None
         self._statuses: dict[Identity, int] = {}
-        asyncio.get_running_loop().add_reader(self._kqueue.fileno(), self._read)
+        asyncio.get_running_loop().add_reader(queue.fileno(), self._read)
 
     def watch(self, identity: Identity, ended: Callable[[], None]) -> bool:
         """Call `ended` from the loop once the process has ended; False when it is gone already."""
-        try:
-            self._kqueue.control([_interest(identity.pid, select.KQ_EV_ADD | select.KQ_EV_ONESHOT)], 0)
-        except ProcessLookupError:  # gone, or a zombie that is no longer announced: our own child's has a status yet
-            asyncio.get_running_loop().call_soon(ended)
-            return identity_of(identity.pid) == identity
-        # Only compared once the kernel watches: the pid may have passed to another process before.
+        self._read()  # what waits of an earlier process with this number would be taken for this one's
         if identity_of(identity.pid) != identity:
-            self._kqueue.control([_interest(identity.pid, select.KQ_EV_DELETE)], 0)
             return False
-        self._watched[identity.pid] = (identity, ended)
+        self._forget_registration(identity.pid)
+        try:
+            self._queue.add(identity.pid, EVFILT_PROC, EV_ONESHOT, NOTE_EXIT | NOTE_EXITSTATUS)
+        except ProcessLookupError:  # its exit has begun
+            self._look_at(identity)
+        except OSError:  # not ours to watch, or no memory: the next check of all will find out
+            pass
+        else:
+            self._registered[identity.pid] = identity
+            # Compared once more now that the kernel watches: the number may have passed to another process before.
+            if identity_of(identity.pid) != identity:
+                self._forget_registration(identity.pid)
+                return False
+        self._watched[identity] = ended
         return True
 
-    def reap(self, identity: Identity) -> Exit:
-        """Return how the dead process ended, reap it if it is ours, and watch it no more."""
-        if self._watched.get(identity.pid, (None,))[0] == identity:
-            del self._watched[identity.pid]
-        reaped = reap_child(identity.pid)
+    def reap(self, identity: Identity) -> Exit | None:
+        """Return how the dead process ended, reap it if it is ours, and watch it no more.
+
+        None: it is only about to end. It is looked at again soon, and `ended` called again.
+        """
+        how = reap_child(identity)
+        if how is None or (how == Exit() and is_alive(identity)):
+            self._look_at(identity)
+            return None
+        if self._registered.get(identity.pid) == identity:
+            self._read()  # how it ended may wait there
+            self._forget_registration(identity.pid)
+        self._watched.pop(identity, None)
+        self._ending.discard(identity)
         status = self._statuses.pop(identity, None)
-        return reaped if status is None else exit_of_status(status)
+        return exit_of_status(status) if how == Exit() and status is not None else how
 
     def close(self) -> None:
         """Watch nothing any more."""
-        asyncio.get_running_loop().remove_reader(self._kqueue.fileno())
-        self._kqueue.close()
+        if self._timer is not None:
+            self._timer.cancel()
+            self._timer = None
+        asyncio.get_running_loop().remove_reader(self._queue.fileno())
+        self._queue.close()
+
+    def _forget_registration(self, pid: int) -> None:
+        if self._registered.pop(pid, None) is not None:
+            with suppress(OSError):  # it was announced, which ends it
+                self._queue.remove(pid, EVFILT_PROC)
 
     def _read(self) -> None:
-        for event in self._kqueue.control([], 64, 0):
-            if event.ident in self._watched:
-                identity, ended = self._watched.pop(event.ident)
-                self._statuses[identity] = event.data
-                ended()
+        for event in self._queue.read():
+            identity = self._registered.pop(event.ident, None)
+            if identity is not None:
+                if event.fflags & NOTE_EXITSTATUS:
+                    self._statuses[identity] = event.data
+                self._look_at(identity)
 
+    def _look_at(self, identity: Identity) -> None:
+        """Look at this process from the next turn of the loop on, until it has ended."""
+        self._ending.add(identity)
+        if self._timer is None:
+            self._timer = asyncio.get_running_loop().call_later(0, self._look)
 
-def _interest(pid: int, flags: int) -> select.kevent:
-    return select.kevent(pid, select.KQ_FILTER_PROC, flags, select.KQ_NOTE_EXIT | _NOTE_EXITSTATUS)
+    def _look(self) -> None:
+        self._timer = asyncio.get_running_loop().call_later(_LOOK_S, self._look)
+        for identity in [*self._ending]:
+            self._watched[identity]()
+        if not self._ending:
+            self._timer.cancel()
+            self._timer = None

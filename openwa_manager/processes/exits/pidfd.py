@@ -45,11 +45,11 @@ class Pidfds:
             self._fds[identity] = fd
         return True
 
-    def reap(self, identity: Identity) -> Exit:
-        """Return how the dead process ended, reap it if it is ours, and watch it no more."""
+    def reap(self, identity: Identity) -> Exit | None:
+        """Return how the dead process ended, reap it if it is ours, and watch it no more; None: it lives yet."""
         fd = self._fds.pop(identity, None)
         if fd is None:
-            return reap_child(identity.pid)
+            return reap_child(identity)
         try:
             asyncio.get_running_loop().remove_reader(fd)
             return exit_of(fd, identity)

@@ -16,9 +16,9 @@ class Polling:
         """Tell whether the process exists, be it as a zombie."""
         return identity_of(identity.pid) == identity
 
-    def reap(self, identity: Identity) -> Exit:
-        """Return how the dead process ended if it is our child, and reap it."""
-        return reap_child(identity.pid)
+    def reap(self, identity: Identity) -> Exit | None:
+        """Return how the dead process ended if it is our child, and reap it; None: it lives yet."""
+        return reap_child(identity)
 
     def close(self) -> None:
         """Nothing is held."""

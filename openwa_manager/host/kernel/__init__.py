@@ -1,0 +1,1 @@
+"""What the kernel offers on one system only, in a form that a test can supply on every other."""
