@@ -23,12 +23,14 @@ class Installation:
     """One installed service: the words that run the program, its home, whose it is.
 
     `run_as` None means a service of the caller's own, which finds programs on `search_path` and has no sandbox.
+    `numbers` are the uid and the gid of a user that is made with it.
     """
 
     program: Sequence[str]
     home: Path
     run_as: str | None
     search_path: str
+    numbers: tuple[int, int] | None = None
 
 
 def shipped(name: str) -> str:

@@ -3,7 +3,7 @@
 import os
 import pwd
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, cast
 
@@ -13,6 +13,8 @@ from openwa_manager.cli.commands.sessions import stop_all
 from openwa_manager.cli.discovery import SocketDaemon, socket_of
 from openwa_manager.cli.errors import FAILED, CommandFailedError, NotReachableError
 from openwa_manager.cli.service.definitions import Installation
+from openwa_manager.cli.service.mac_account import MAC_USER, mac_account
+from openwa_manager.cli.service.remarks import after_install, after_uninstall
 from openwa_manager.cli.service.service_managers import Host, Launchd, Systemd
 from openwa_manager.cli.service.steps import Action, below, perform
 from openwa_manager.cli.terminal.output import record
@@ -28,6 +30,7 @@ _SYSTEM_HOME = Path("/opt/openwa")
 #: What the system's service cannot see (`ProtectHome=yes` in the unit).
 _HIDDEN = (Path("/home"), Path("/root"), Path("/run/user"))
 _STOP_S = 60.0
+_END_ENGINES = "end every engine, so that none is left without its daemon"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -48,18 +51,35 @@ def run_service(invocation: Invocation, site: Site) -> int | None:
 
 def _install(invocation: Invocation, site: Site) -> None:
     given, host = invocation.arguments, _host(invocation, site)
+    run_as = _user_of(invocation, site)
     installation = Installation(
         program=site.program,
         home=_home(invocation),
-        run_as=None if given.user else given.run_as or ("_openwa" if site.is_mac else "openwa"),
+        run_as=run_as,
         search_path=invocation.environ.get("PATH", os.defpath),
     )
     _check_reach(installation, site)
     if not given.dry_run:
         _require_root(invocation, site)
-        _require_user(installation.run_as, site)
+    making: Sequence[Action] = ()
+    if site.is_mac and run_as == MAC_USER:
+        account = mac_account(installation.home, invocation.environ)
+        making = account.actions
+        installation = replace(installation, numbers=(account.uid, account.gid))
+    elif not given.dry_run:
+        _require_user(run_as, site)
     actions = host.install(installation, is_upgrade=below(site.root, host.path).exists())
-    _carry_out(invocation, site, actions)
+    _carry_out(invocation, site, [*making, *actions], after_install(is_mac=site.is_mac, is_own=given.user))
+
+
+def _user_of(invocation: Invocation, site: Site) -> str | None:
+    """Return as whom the service runs; None: as the caller."""
+    given = invocation.arguments
+    return None if given.user else given.run_as or _own_user(site)
+
+
+def _own_user(site: Site) -> str:
+    return MAC_USER if site.is_mac else "openwa"
 
 
 def _uninstall(invocation: Invocation, site: Site) -> None:
@@ -69,7 +89,10 @@ def _uninstall(invocation: Invocation, site: Site) -> None:
     if not given.dry_run:
         _require_root(invocation, site)
         _end_engines(invocation, below(site.root, _home(invocation)))
-    _carry_out(invocation, site, host.uninstall(), first="end every engine, so that none is left without its daemon")
+    user = _user_of(invocation, site)
+    made = user if user == _own_user(site) else None
+    remarks = after_uninstall(_home(invocation), made, is_mac=site.is_mac)
+    _carry_out(invocation, site, host.uninstall(), remarks, first=_END_ENGINES)
 
 
 def _status(invocation: Invocation, site: Site) -> int | None:
@@ -88,13 +111,15 @@ def _status(invocation: Invocation, site: Site) -> int | None:
     return None if state.is_running else FAILED
 
 
-def _carry_out(invocation: Invocation, site: Site, actions: Sequence[Action], first: str | None = None) -> None:
+def _carry_out(
+    invocation: Invocation, site: Site, actions: Sequence[Action], remarks: Sequence[str], first: str | None = None
+) -> None:
     is_dry = invocation.arguments.dry_run
-    if not is_dry:
-        perform(actions, site.root, invocation.environ)
+    failed = [] if is_dry else perform(actions, site.root, invocation.environ)
     lines = [*([first] if first else []), *map(str, actions)]
-    document: dict[str, Json] = {"dry_run": is_dry, "actions": cast("Json", lines)}
-    invocation.output.show(document, lambda: "\n".join(lines))
+    notes = [*failed, *remarks]
+    document: dict[str, Json] = {"dry_run": is_dry, "actions": cast("Json", lines), "notes": cast("Json", notes)}
+    invocation.output.show(document, lambda: "\n".join([*lines, *(f"Note: {note}" for note in notes)]))
 
 
 def _end_engines(invocation: Invocation, home: Path) -> None:
@@ -169,6 +194,6 @@ def _require_user(name: str | None, site: Site) -> None:
     try:
         pwd.getpwnam(name)
     except KeyError as error:
-        linux = f"useradd --system --home-dir {_SYSTEM_HOME} --shell /usr/sbin/nologin {name}"
-        mac = f"sysadminctl -addUser {name} -roleAccount -UID 399 -home {_SYSTEM_HOME} -shell /usr/bin/false"
-        raise CommandFailedError(f"there is no user {name}; make one: {mac if site.is_mac else linux}") from error
+        linux = f"make one: useradd --system --home-dir {_SYSTEM_HOME} --shell /usr/sbin/nologin {name}"
+        mac = f"without --run-as the user {MAC_USER} is made"
+        raise CommandFailedError(f"there is no user {name}; {mac if site.is_mac else linux}") from error

@@ -7,9 +7,11 @@ from pathlib import Path
 from typing import Protocol
 
 from openwa_manager.cli.service.definitions import LABEL, PLIST_NAME, UNIT_NAME, Installation, job_of, unit_of
-from openwa_manager.cli.service.steps import Action, MakeDirectory, RemoveFile, Run, WriteFile, ask
+from openwa_manager.cli.service.mac_exclusions import UNINDEXED, exclusion_of
+from openwa_manager.cli.service.steps import Action, MakeDirectory, MakeFile, Owner, RemoveFile, Run, WriteFile, ask
 
 _BOOTSTRAP_TRIES = 60
+_BACKED_UP = "Time Machine will copy the sessions' credentials; give the terminal Full Disk Access and install again"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -57,7 +59,7 @@ class Systemd:
     def install(self, installation: Installation, *, is_upgrade: bool) -> Sequence[Action]:
         """Return what installs and starts the service; an upgrade also restarts it."""
         actions: list[Action] = [
-            MakeDirectory(path=installation.home, owner=installation.run_as),
+            MakeDirectory(path=installation.home, owner=_owner_of(installation)),
             WriteFile(path=self.path, content=unit_of(installation)),
             self._run("daemon-reload"),
             self._run("enable", "--now", UNIT_NAME),
@@ -98,9 +100,8 @@ class Launchd:
 
     def install(self, installation: Installation, *, is_upgrade: bool) -> Sequence[Action]:
         """Return what installs and starts the service; an upgrade also restarts it."""
-        actions: list[Action] = [
-            MakeDirectory(path=installation.home, owner=installation.run_as),
-            MakeDirectory(path=installation.home / "logs", owner=installation.run_as),
+        actions = [
+            *_places(installation),
             WriteFile(path=self.path, content=job_of(installation).decode()),
         ]
         if is_upgrade:
@@ -119,8 +120,29 @@ class Launchd:
         state = re.search(r"^\s*state = (.+)$", said, re.MULTILINE)
         pid = re.search(r"^\s*pid = (\d+)$", said, re.MULTILINE)
         word = state[1] if state else "not loaded"
-        return State(is_running=word == "running", detail=word, pid=int(pid[1]) if pid else None)
+        failure = re.search(r"^\s*(last exit code = [1-9].*)$", said, re.MULTILINE)
+        detail = f"{word} · {failure[1]}" if failure else word
+        return State(is_running=word == "running", detail=detail, pid=int(pid[1]) if pid else None)
 
     @property
     def _job(self) -> str:
         return f"{self.domain}/{LABEL}"
+
+
+def _owner_of(installation: Installation) -> Owner | None:
+    return Owner(name=installation.run_as, numbers=installation.numbers) if installation.run_as else None
+
+
+def _places(installation: Installation) -> list[Action]:
+    """Return what makes the places that launchd, Spotlight and Time Machine look at before the daemon runs.
+
+    launchd makes the log itself, but as whose is told nowhere: the daemon rotates only its own.
+    """
+    home, owner = installation.home, _owner_of(installation)
+    sessions = home / "sessions"
+    return [
+        *(MakeDirectory(path=path, owner=owner) for path in (home, home / "logs", sessions)),
+        MakeFile(path=home / "logs" / "manager.log", owner=owner),
+        MakeFile(path=sessions / UNINDEXED, owner=owner),
+        Run(argv=exclusion_of(sessions, is_fixed=owner is not None), may_fail=True, without=_BACKED_UP),
+    ]

@@ -1,5 +1,8 @@
 """What installing a service does to a host: files and commands, first as a list to look at, then for real."""
 
+import os
+import pwd
+import shlex
 import shutil
 import subprocess
 import time
@@ -16,14 +19,49 @@ _AGAIN_S = 0.5
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Owner:
+    """A user and its group; `numbers` are the uid and the gid of one that is made now, None: looked up by the name."""
+
+    name: str
+    numbers: tuple[int, int] | None = None
+
+    def ids(self) -> tuple[int, int]:
+        """Return the uid and the gid.
+
+        Raises:
+            CommandFailedError: there is no such user.
+        """
+        if self.numbers is not None:
+            return self.numbers
+        try:
+            known = pwd.getpwnam(self.name)
+        except KeyError as error:
+            raise CommandFailedError(f"there is no user {self.name}") from error
+        return known.pw_uid, known.pw_gid
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class MakeDirectory:
-    """Make a directory that is `owner`'s alone; one that exists is left as it is. `owner` None: the caller's."""
+    """Make a directory that is `owner`'s alone; one that exists must be. `owner` None: the caller's."""
 
     path: Path
-    owner: str | None
+    owner: Owner | None
 
     def __str__(self) -> str:
-        return f"mkdir -m 700 {self.path}" + (f"; chown {self.owner} {self.path}" if self.owner else "")
+        return f"mkdir -m 700 {self.path}" + (f"; chown {self.owner.name}: {self.path}" if self.owner else "")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class MakeFile:
+    """Make an empty file that is `owner`'s alone; one that exists must be. `owner` None: the caller's."""
+
+    path: Path
+    owner: Owner | None
+
+    def __str__(self) -> str:
+        return f"touch {self.path}; chmod 600 {self.path}" + (
+            f"; chown {self.owner.name}: {self.path}" if self.owner else ""
+        )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -49,44 +87,53 @@ class RemoveFile:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Run:
-    """Run a program, several times if need be, until it succeeds; with `may_fail` it need not."""
+    """Run a program, several times if need be, until it succeeds; with `may_fail` it need not.
+
+    `without` is what to tell people when it failed; None: nothing.
+    """
 
     argv: Sequence[str]
     tries: int = 1
     may_fail: bool = False
+    without: str | None = None
 
     def __str__(self) -> str:
-        return " ".join(self.argv)
+        return shlex.join(self.argv)
 
 
-Action = MakeDirectory | WriteFile | RemoveFile | Run
+Action = MakeDirectory | MakeFile | WriteFile | RemoveFile | Run
 
 
-def perform(actions: Sequence[Action], root: Path, environ: Mapping[str, str]) -> None:
-    """Do all of it, in order; paths lie below `root`.
+def perform(actions: Sequence[Action], root: Path, environ: Mapping[str, str]) -> list[str]:
+    """Do all of it, in order; paths lie below `root`. Return what to tell people of what failed and may fail.
 
     Raises:
         CommandFailedError: something failed; what was done until then stays.
     """
+    told: list[str] = []
     for action in actions:
         try:
-            _perform(action, root, environ)
+            told += _perform(action, root, environ)
         except OSError as error:
             raise CommandFailedError(f"{str(action).partition(chr(10))[0]} failed: {error}") from error
+    return told
 
 
-def _perform(action: Action, root: Path, environ: Mapping[str, str]) -> None:
+def _perform(action: Action, root: Path, environ: Mapping[str, str]) -> list[str]:
     match action:
         case MakeDirectory():
             _make_directory(below(root, action.path), action.owner)
+        case MakeFile():
+            _make_file(below(root, action.path), action.owner)
         case WriteFile():
             _write(below(root, action.path), action.content)
         case RemoveFile():
             below(root, action.path).unlink(missing_ok=True)
         case Run():
-            _run(action, environ)
+            return _run(action, environ)
         case _:
             assert_never(action)
+    return []
 
 
 def below(root: Path, path: Path) -> Path:
@@ -94,18 +141,42 @@ def below(root: Path, path: Path) -> Path:
     return root / path.relative_to("/")
 
 
-def _make_directory(path: Path, owner: str | None) -> None:
+def _make_directory(path: Path, owner: Owner | None) -> None:
     if path.is_dir():
+        _require_owner(path, owner)
         return
     path.mkdir(mode=0o700, parents=True)
     if owner is not None:
-        shutil.chown(path, owner, _group_of(owner))
+        os.chown(path, *owner.ids())
 
 
-def _group_of(user: str) -> int:
-    import pwd
+def _make_file(path: Path, owner: Owner | None) -> None:
+    try:
+        made = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600)
+    except FileExistsError:
+        _require_owner(path, owner)
+        return
+    try:
+        if owner is not None:
+            os.fchown(made, *owner.ids())
+    finally:
+        os.close(made)
 
-    return pwd.getpwnam(user).pw_gid
+
+def _require_owner(path: Path, owner: Owner | None) -> None:
+    """Refuse what is another user's: the daemon could not use it, and would be started again and again."""
+    uid = path.lstat().st_uid
+    if owner is not None and uid != owner.ids()[0]:
+        raise CommandFailedError(
+            f"{path} is {_name_of(uid)}'s, not {owner.name}'s: chown -R {owner.name}: {path}, or move it away"
+        )
+
+
+def _name_of(uid: int) -> str:
+    try:
+        return pwd.getpwuid(uid).pw_name
+    except KeyError:
+        return f"uid {uid}"
 
 
 def _write(path: Path, content: str) -> None:
@@ -113,14 +184,17 @@ def _write(path: Path, content: str) -> None:
     write_file(path, content.encode(), 0o644)
 
 
-def _run(action: Run, environ: Mapping[str, str]) -> None:
+def _run(action: Run, environ: Mapping[str, str]) -> list[str]:
     for attempt in range(action.tries):
         if attempt:
             time.sleep(_AGAIN_S)
         done = ask(action.argv, environ)
-        if done.returncode == 0 or action.may_fail:
-            return
-    raise CommandFailedError(f"`{action}` failed ({done.returncode}): {(done.stderr or done.stdout).strip()}")
+        if done.returncode == 0:
+            return []
+    said = f"`{action}` failed ({done.returncode}): {(done.stderr or done.stdout).strip()}"
+    if not action.may_fail:
+        raise CommandFailedError(said)
+    return [f"{action.without}; {said}"] if action.without else []
 
 
 def ask(argv: Sequence[str], environ: Mapping[str, str]) -> subprocess.CompletedProcess[str]:

@@ -1,113 +1,19 @@
-"""`service` against recording stand-ins of systemctl and launchctl, below a root of the test's own."""
+"""`service` under systemd, and what is the same under both service managers."""
 
-import argparse
-import getpass
-import io
 import json
 import os
-import plistlib
 import subprocess
 import sys
-from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
 from pathlib import Path
 
 import pytest
 
-from openwa_manager.cli.command import Invocation
 from openwa_manager.cli.errors import CommandFailedError
 from openwa_manager.cli.service.definitions import Installation, shipped, unit_of
-from openwa_manager.cli.service.installation import Site, run_service
 from openwa_manager.cli.service.service_managers import Launchd, Systemd
-from openwa_manager.cli.terminal.output import Output
-from openwa_manager.domain.delivery.events import Json
-from tests.fakes.api import Answer, Api, serving
+from tests.cli.service.rig import AS_ME, PLIST, PROGRAM, UNIT, Rig
+from tests.fakes.api import Api
 from tests.fakes.process import ending
-
-UNIT = "etc/systemd/system/openwa-manager.service"
-PLIST = "Library/LaunchDaemons/com.openwa.manager.plist"
-PROGRAM = ("/srv/openwa manager/bin/openwa-manager",)
-
-#: Notes how it was called, then does what the test put into `answers/<program>-<first word that is no option>`.
-STAND_IN = """#!/bin/sh
-echo "$(basename "$0") $*" >> "$FAKE_LOG"
-[ "$1" = --user ] && shift
-answer="$FAKE_ANSWERS/$(basename "$0")-$1"
-[ -e "$answer" ] && . "$answer"
-exit 0
-"""
-
-
-@dataclass
-class Rig:
-    """One host: a root directory, the stand-ins on PATH, the service's home."""
-
-    place: Path
-    answers: dict[str, str] = field(default_factory=dict)
-
-    def __post_init__(self) -> None:
-        for folder in ("bin", "answers", "root"):
-            (self.place / folder).mkdir()
-        for name in ("systemctl", "launchctl"):
-            (self.place / "bin" / name).write_text(STAND_IN)
-            (self.place / "bin" / name).chmod(0o755)
-
-    @property
-    def root(self) -> Path:
-        return self.place / "root"
-
-    @property
-    def home(self) -> Path:
-        """The service's home, short enough for a socket; it is what the service calls it, below no root."""
-        return self.place / "h"
-
-    @property
-    def ran(self) -> list[str]:
-        log = self.place / "log"
-        return log.read_text().splitlines() if log.exists() else []
-
-    def answer(self, invocation: str, script: str) -> None:
-        """Let a program's word do more than succeed."""
-        (self.place / "answers" / invocation).write_text(script)
-
-    def run(self, *words: str, is_mac: bool = False, uid: int = 0) -> tuple[int, dict[str, Json]]:
-        """Run `service …` and return its exit code and document."""
-        out = io.StringIO()
-        invocation = Invocation(parsed(self.home, words), self.environ, Output(out, as_json=True))
-        code = run_service(invocation, Site(is_mac=is_mac, uid=uid, program=PROGRAM, root=self.root))
-        return code or 0, json.loads(out.getvalue())
-
-    @property
-    def environ(self) -> Mapping[str, str]:
-        return {
-            "PATH": f"{self.place / 'bin'}:/usr/bin:/bin",
-            "FAKE_LOG": str(self.place / "log"),
-            "FAKE_ANSWERS": str(self.place / "answers"),
-        }
-
-
-def parsed(home: Path, words: tuple[str, ...]) -> argparse.Namespace:
-    from openwa_manager.cli import _parser
-
-    return _parser().parse_args(["--home", str(home), "service", *words])
-
-
-@pytest.fixture
-def rig(tmp_path: Path) -> Rig:
-    return Rig(tmp_path)
-
-
-@pytest.fixture
-def api(rig: Rig) -> Iterator[Api]:
-    """Answer for the daemon on the socket of its home."""
-    with serving(Api(), rig.home / "run" / "manager.sock") as running:
-        running.on("POST /v1/sessions/stop", Answer(status=202, body={"sessions": []}))
-        running.on("GET /v1/registry", Answer(body={"a": 12, "b": 13}), Answer(body={}))
-        running.on("GET /v1/system", Answer(body={"version": "0.1.0"}))
-        yield running
-
-
-AS_ME = ("--run-as", getpass.getuser())
 
 
 def word(text: str) -> str:
@@ -138,30 +44,6 @@ def test_installing_again_is_an_upgrade_and_restarts_the_daemon(rig: Rig) -> Non
     assert rig.ran[-1] == "systemctl restart openwa-manager.service"
 
 
-def test_install_on_a_mac_writes_the_property_list_and_bootstraps_it(rig: Rig) -> None:
-    rig.run("install", *AS_ME, is_mac=True)
-
-    job = plistlib.loads((rig.root / PLIST).read_bytes())
-    assert job["ProgramArguments"] == [*PROGRAM, "serve"]
-    assert job["UserName"] == AS_ME[1]
-    assert job["EnvironmentVariables"]["OPENWA_MANAGER_HOME"] == str(rig.home)
-    assert Path(job["StandardErrorPath"]).parent == rig.home / "logs"
-    assert (rig.root / rig.home.relative_to("/") / "logs").is_dir()
-    assert rig.ran == [
-        "launchctl enable system/com.openwa.manager",
-        f"launchctl bootstrap system /{PLIST}",
-    ]
-
-
-def test_an_upgrade_on_a_mac_tries_until_launchd_has_forgotten_the_old_job(rig: Rig) -> None:
-    rig.run("install", *AS_ME, is_mac=True)
-    rig.answer("launchctl-bootstrap", f"rm '{rig.place}/answers/launchctl-bootstrap'; echo busy >&2; exit 5")
-
-    rig.run("install", *AS_ME, is_mac=True)
-
-    assert [line.split()[1] for line in rig.ran[2:]] == ["bootout", "enable", "bootstrap", "bootstrap"]
-
-
 def test_a_users_own_unit_has_no_user_and_no_sandbox(rig: Rig, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("HOME", str(rig.place / "me"))
 
@@ -178,16 +60,6 @@ def test_a_users_own_unit_has_no_user_and_no_sandbox(rig: Rig, monkeypatch: pyte
     assert rig.ran[0] == "systemctl --user daemon-reload"
 
 
-def test_a_users_own_agent_lies_in_his_library(rig: Rig, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("HOME", str(rig.place / "me"))
-
-    rig.run("install", "--user", uid=501, is_mac=True)
-
-    agent = rig.place / "me/Library/LaunchAgents/com.openwa.manager.plist"
-    assert "UserName" not in plistlib.loads((rig.root / agent.relative_to("/")).read_bytes())
-    assert rig.ran[-1] == f"launchctl bootstrap gui/501 {agent}"
-
-
 @pytest.mark.parametrize("is_mac", [False, True])
 def test_a_dry_run_says_all_and_does_nothing(rig: Rig, is_mac: bool) -> None:
     code, said = rig.run("install", "--dry-run", is_mac=is_mac, uid=1000)
@@ -197,7 +69,7 @@ def test_a_dry_run_says_all_and_does_nothing(rig: Rig, is_mac: bool) -> None:
     actions = said["actions"]
     assert isinstance(actions, list)
     assert any(str(action).startswith(f"write /{PLIST if is_mac else UNIT}:") for action in actions)
-    assert rig.ran == []
+    assert [line for line in rig.ran if not line.startswith(("dscl . -list", "dscl . -read"))] == []
     assert list(rig.root.iterdir()) == []
 
 
@@ -214,16 +86,6 @@ def test_uninstall_ends_the_engines_then_the_daemon_then_removes_the_unit(rig: R
     assert api.asked[0].body == {"until_start": True}
     assert rig.ran[2:] == ["systemctl disable --now openwa-manager.service", "systemctl daemon-reload"]
     assert not (rig.root / UNIT).exists()
-
-
-def test_uninstall_on_a_mac_boots_the_job_out(rig: Rig, api: Api) -> None:
-    del api
-    rig.run("install", *AS_ME, is_mac=True)
-
-    rig.run("uninstall", is_mac=True)
-
-    assert rig.ran[-1] == "launchctl bootout system/com.openwa.manager"
-    assert not (rig.root / PLIST).exists()
 
 
 def test_a_dry_uninstall_ends_no_engine(rig: Rig, api: Api) -> None:
@@ -309,23 +171,6 @@ def test_status_tells_what_systemd_and_the_daemon_say(rig: Rig, api: Api) -> Non
         "pid": 4711,
         "version": "0.1.0",
     }
-
-
-@pytest.mark.parametrize(
-    ("said", "code", "state", "pid"),
-    [
-        ("\tstate = running\n\n\tpid = 812\n", 0, "running", 812),
-        ("\tstate = not running\n", 1, "not running", None),
-        ("", 1, "not loaded", None),
-    ],
-)
-def test_status_reads_what_launchd_prints(rig: Rig, said: str, code: int, state: str, pid: int | None) -> None:
-    rig.answer("launchctl-print", f"cat <<'E'\nsystem/com.openwa.manager = {{\n{said}}}\nE\n")
-
-    exit_code, status = rig.run("status", is_mac=True)
-
-    assert exit_code == code
-    assert (status["state"], status["pid"], status["installed"], status["version"]) == (state, pid, False, None)
 
 
 def test_a_unit_survives_any_path(tmp_path: Path) -> None:
