@@ -3,7 +3,9 @@
 import fcntl
 import os
 import resource
-from contextlib import ExitStack
+import sys
+from collections.abc import Sequence
+from contextlib import ExitStack, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Self
@@ -15,7 +17,7 @@ from openwa_manager.host.own_files import require_private
 
 _log = structlog.get_logger()
 
-#: What macOS takes where its hard limit, `unlimited`, is refused as a soft one (setrlimit(2), Compatibility).
+#: What macOS takes in any case (setrlimit(2), Compatibility; sys/syslimits.h).
 _OPEN_MAX = 10_240
 
 
@@ -140,9 +142,36 @@ class DaemonLock:
 def raise_file_limit() -> None:
     """Let this process open as many files as the system allows it to."""
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
-    if soft == hard:
-        return
-    try:
-        resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
-    except (ValueError, OSError):  # pragma: no cover (macOS)
-        resource.setrlimit(resource.RLIMIT_NOFILE, (max(soft, _OPEN_MAX), hard))
+    if soft != hard:
+        set_soft_limit(file_limits(hard, files_per_process(hard)), soft, hard)
+
+
+def files_per_process(hard: int) -> int:
+    """Return how many files the system lets one process open, whose hard limit is `hard`.
+
+    XNU refuses a higher soft limit with EINVAL (bsd/kern/kern_resource.c, dosetrlimit: above `maxfilesperproc`, for
+    root above `maxfiles`, which is larger), though the hard limit that launchd leaves us is `unlimited`.
+    """
+    if sys.platform != "darwin":
+        return hard
+    else:  # noqa: RET505 mypy understands only this form
+        from openwa_manager.host.system_library import system_values  # pragma: no cover (macOS)
+
+        return system_values().number("kern.maxfilesperproc")  # pragma: no cover (macOS)
+
+
+def file_limits(hard: int, system: int) -> tuple[int, ...]:
+    """Return the soft limits to try, the highest first."""
+    bounds = [limit for limit in (hard, system) if limit != resource.RLIM_INFINITY]
+    if not bounds:
+        return (resource.RLIM_INFINITY, _OPEN_MAX)
+    return (min(bounds), min(*bounds, _OPEN_MAX))
+
+
+def set_soft_limit(wanted: Sequence[int], soft: int, hard: int) -> None:
+    """Set the first of these soft limits that the system takes; none that is below `soft`. Without one all stays."""
+    for limit in wanted:
+        if limit > soft or limit == resource.RLIM_INFINITY:
+            with suppress(ValueError, OSError):
+                resource.setrlimit(resource.RLIMIT_NOFILE, (limit, hard))
+                return
