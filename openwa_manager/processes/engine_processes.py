@@ -1,8 +1,8 @@
-"""Tells of a process whether it is an engine's: by its mark, ancestors, session, environment and arguments."""
+"""Tells of a process whether it is an engine's: by its mark, lock, ancestors, session, environment and arguments."""
 
 import os
 import sys
-from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping
 from pathlib import Path
 
 import psutil
@@ -10,7 +10,10 @@ import psutil
 from openwa_manager.domain.session.session import LAUNCH_ID_VARIABLE, Identity, SessionId
 from openwa_manager.processes import marks
 from openwa_manager.processes.reading import procfs
+from openwa_manager.processes.reading.darwin.libproc import Libproc, system_libproc
 from openwa_manager.processes.reading.identity import identity_of
+from openwa_manager.processes.reading.ownership import holds_any_lock
+from openwa_manager.processes.reading.places import working_dir_of
 
 _LAUNCH_ID_ENTRY = f"{LAUNCH_ID_VARIABLE}=".encode()
 
@@ -34,6 +37,7 @@ class EngineProcesses:
             own.is_hidden
             or own.is_marked
             or own.has_launch_id
+            or holds_any_lock(pid)
             or self._runs_script(own)
             or self._descends_from_engine(pid)
         )
@@ -64,7 +68,7 @@ class _Look:
             environment = procfs.read(f"/proc/{pid}/environ")
             self.arguments = _words(procfs.read(f"/proc/{pid}/cmdline") or b"")
         else:  # pragma: no cover (macOS)
-            environment, self.arguments = _look_by_psutil(pid)
+            environment, self.arguments = look_by_libproc(system_libproc(), pid)
         self.is_marked = marks.read(pid) is not None
         self.has_launch_id = any(entry.startswith(_LAUNCH_ID_ENTRY) for entry in (environment or b"").split(b"\0"))
         #: Root's processes show theirs to root only; one of our own user that shows none has something to hide.
@@ -74,10 +78,8 @@ class _Look:
         """Return the path that an argument names, seen from where the process works; the word where it names none."""
         if word.startswith(("-", "/")) or "/" not in word:
             return word
-        try:
-            return os.path.normpath(os.path.join(os.readlink(f"/proc/{self._pid}/cwd"), word))  # noqa: PTH115, PTH118 text
-        except OSError:
-            return word
+        directory = working_dir_of(self._pid)
+        return os.path.normpath(f"{directory}/{word}") if directory else word
 
     def _is_of_our_user(self) -> bool:
         try:
@@ -119,10 +121,10 @@ def _words(command_line: bytes) -> list[str]:
     return [os.fsdecode(word) for word in command_line.removesuffix(b"\0").split(b"\0")]
 
 
-def _look_by_psutil(pid: int) -> tuple[bytes | None, list[str]]:  # pragma: no cover (macOS)
-    try:
-        process = psutil.Process(pid)
-        entries: Iterable[str] = (f"{name}={value}" for name, value in process.environ().items())
-        return "\0".join(entries).encode(errors="surrogateescape"), process.cmdline()
-    except psutil.Error:
-        return b"", []
+def look_by_libproc(libproc: Libproc, pid: int) -> tuple[bytes, list[str]]:
+    """Return a process's environment and its arguments as macOS tells them.
+
+    Of many an admin's programs it tells no environment (/usr/bin/curl), which says nothing of them.
+    """
+    strings = libproc.strings(pid)
+    return (b"", []) if strings is None else (strings.environment, _words(strings.command_line))

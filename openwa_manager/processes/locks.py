@@ -15,10 +15,12 @@ from pathlib import Path
 
 from openwa_manager.domain.errors import LaunchFailedError, OwnedElsewhereError
 from openwa_manager.domain.session.launch_facts import LockHeld
-from openwa_manager.domain.session.session import LaunchId, SessionId
+from openwa_manager.domain.session.session import LaunchId, SessionId, is_session_id
 
 #: Node closes inherited descriptors up to this number in the programs it starts; shells hand every one on (measured).
 HIGHEST_FD = 15
+#: Beside the sessions: the folder of their locks.
+_FOLDER = ".locks"
 #: A launch id is a UUID; whatever is longer was not written by us.
 _LAUNCH_ID_MAX_BYTES = 64
 #: Whoever may write beside the sessions may have put a link or a pipe there: neither is followed or waited for.
@@ -27,7 +29,28 @@ _FLAGS = os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
 
 def is_lock(path: Path, session_id: SessionId) -> bool:
     """Tell whether this may be the session's lock, of any version, wherever its sessions or its home are."""
-    return path.parts[-2:] in ((".locks", session_id), ("locks", f"{session_id}.lock"))
+    return path.parts[-2:] in ((_FOLDER, session_id), ("locks", f"{session_id}.lock"))
+
+
+def launch_in(place: str) -> LaunchId | None:
+    """Return the launch that took this lock last, by whichever daemon; None where the file is no session's lock."""
+    folder, _, name = place.rpartition("/")
+    return _written_in(place) if folder.endswith(f"/{_FOLDER}") and is_session_id(name) else None
+
+
+def _written_in(place: str | Path) -> LaunchId | None:
+    try:
+        lock = os.open(place, os.O_RDONLY | _FLAGS)
+    except OSError as error:
+        if error.errno in (errno.ENOENT, errno.ELOOP):
+            return None
+        raise
+    try:
+        is_file = stat.S_ISREG(os.fstat(lock).st_mode)
+        written = os.read(lock, _LAUNCH_ID_MAX_BYTES) if is_file else b""
+    finally:
+        os.close(lock)
+    return LaunchId(written.decode(errors="replace").strip()) or None
 
 
 @cache
@@ -105,18 +128,7 @@ class SessionLocks:
 
     def launch_of(self, session_id: SessionId) -> LaunchId | None:
         """Return the launch that took the lock last, by whichever daemon; None when none has."""
-        try:
-            lock = os.open(self.paths_of(session_id)[0], os.O_RDONLY | _FLAGS)
-        except OSError as error:
-            if error.errno in (errno.ENOENT, errno.ELOOP):
-                return None
-            raise
-        try:
-            is_file = stat.S_ISREG(os.fstat(lock).st_mode)
-            written = os.read(lock, _LAUNCH_ID_MAX_BYTES) if is_file else b""
-        finally:
-            os.close(lock)
-        return LaunchId(written.decode(errors="replace").strip()) or None
+        return _written_in(self.paths_of(session_id)[0])
 
     def paths_of(self, session_id: SessionId) -> tuple[Path, ...]:
         """Return the session's lock file, then the one that an engine of an earlier version holds."""

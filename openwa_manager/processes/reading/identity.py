@@ -2,14 +2,14 @@
 
 import os
 import sys
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from contextlib import suppress
 from functools import cache
 from pathlib import Path
 
 import psutil
 
-from openwa_manager.domain.session.session import Identity
+from openwa_manager.domain.session.session import LAUNCH_ID_VARIABLE, Identity, LaunchId
 from openwa_manager.host.system_library import system_values
 from openwa_manager.processes.reading import procfs
 from openwa_manager.processes.reading.darwin.libproc import Libproc, system_libproc
@@ -58,6 +58,15 @@ def environment_of(identity: Identity) -> Mapping[str, str]:
         with suppress(psutil.Error):
             environment = psutil.Process(identity.pid).environ()
     return environment if is_alive(identity) else {}
+
+
+def environment_in_launch(launch_id: LaunchId, processes: Iterable[Identity]) -> Mapping[str, str]:
+    """Return the first of these processes' environments that names this launch; empty when none does.
+
+    An engine that is a shell hides its own on macOS, and hands it on to what it starts.
+    """
+    environments = map(environment_of, processes)
+    return next((each for each in environments if each.get(LAUNCH_ID_VARIABLE) == launch_id), {})
 
 
 def _start_and_death_of(pid: int) -> tuple[int, bool] | None:

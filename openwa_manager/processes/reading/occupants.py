@@ -1,9 +1,7 @@
 """Finds who runs an engine in a session's directory: by working directory, arguments and browser profile."""
 
-import os
 import shlex
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
-from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -13,10 +11,10 @@ from openwa_manager.domain.ports import FoundEngine
 from openwa_manager.domain.session.launch_facts import OwnedBy
 from openwa_manager.domain.session.session import Identity, LaunchId, SessionId, is_session_id
 from openwa_manager.processes.locks import SessionLocks
-from openwa_manager.processes.reading.identity import environment_of, is_alive, live_identity_of
+from openwa_manager.processes.reading.identity import environment_in_launch, environment_of, is_alive, live_identity_of
 from openwa_manager.processes.reading.ownership import is_proven
-from openwa_manager.processes.reading.places import find_about, read_places, roots_of, working_dir_of
-from openwa_manager.processes.reading.table import EngineTag, tag_of
+from openwa_manager.processes.reading.places import find_about, open_paths_of, read_places, roots_of, working_dir_of
+from openwa_manager.processes.reading.table import EngineTag, read_processes, tag_of
 
 #: Tells from arguments and environment whether a process is an engine of any kind, whoever started it.
 Recognizes = Callable[[Sequence[str], Mapping[str, str]], bool]
@@ -28,7 +26,8 @@ _COMMAND_MAX = 200
 class Occupant:
     """A live process that runs an engine in a session's directory, or belongs to one.
 
-    `launch_id` None: it was not started by us, or has cleaned its environment. `is_ours`: it runs as our own user;
+    `launch_id` None: it was not started by us, or has cleaned its environment and holds no lock. `is_ours`: it runs as
+    our own user;
     `is_browser`: it was found by its profile.
     """
 
@@ -76,17 +75,16 @@ def find_own(
     occupants: Iterable[Occupant], session_id: SessionId, directory: Path, locks: SessionLocks
 ) -> FoundEngine | None:
     """Return the oldest of these that is proven to be the session's engine, launched by a daemon of ours. Blocks."""
-    roots = roots_of(directory)
+    roots, occupants = roots_of(directory), list(occupants)
     for each in occupants:
         if each.launch_id is None or each.is_browser or working_dir_of(each.identity.pid) not in roots:
             continue
-        environment = environment_of(each.identity)
-        if environment and is_proven(each.identity.pid, session_id, each.launch_id, locks):
+        if is_proven(each.identity.pid, session_id, each.launch_id, locks) and is_alive(each.identity):
             return FoundEngine(
                 session_id=session_id,
                 launch_id=each.launch_id,
                 identity=each.identity,
-                environment=environment,
+                environment=environment_in_launch(each.launch_id, (own.identity for own in (each, *occupants))),
                 arguments=each.arguments,
             )
     return None
@@ -118,17 +116,14 @@ def _is_engine(tag: EngineTag, identity: Identity, recognizes: Recognizes) -> bo
     return recognizes(tag.arguments, environment_of(identity))
 
 
-def find_holder(locks: Collection[str]) -> psutil.Process | None:
+def find_holder(locks: Collection[str]) -> Identity | None:
     """Return the oldest process that has one of these files open, under whatever number; None when none is seen.
 
-    Blocks for about 0.3 ms per process.
+    Blocks for about 0.1 ms per process.
     """
-    found = []
-    for process in psutil.process_iter():
-        with suppress(psutil.Error):
-            if process.pid != os.getpid() and any(file.path in locks for file in process.open_files()):
-                found.append((process.create_time(), process.pid, process))
-    return min(found)[2] if found else None
+    by_age = sorted(read_processes(), key=lambda process: (process.started, process.pid))
+    holders = (each.identity for each in by_age if any(path in locks for path in open_paths_of(each.pid)))
+    return next(holders, None)
 
 
 def owner_of(engine: FoundEngine, at: float) -> OwnedBy:
@@ -140,13 +135,11 @@ def _owned_by(identity: Identity, arguments: Sequence[str], at: float) -> OwnedB
     return OwnedBy(pid=identity.pid, command=_shown(arguments), age_s=_age_s(identity.pid, at))
 
 
-def owned_by(process: psutil.Process, at: float) -> OwnedBy:
+def owned_by(holder: Identity, at: float) -> OwnedBy:
     """Return the facts about the process that holds a session's lock, at this wall time."""
-    try:
-        command = _shown(process.cmdline())
-    except psutil.Error:
-        command = "?"
-    return OwnedBy(pid=process.pid, command=command, age_s=_age_s(process.pid, at))
+    tag = tag_of(holder.pid)
+    command = "?" if tag is None else _shown(tag.arguments)
+    return OwnedBy(pid=holder.pid, command=command, age_s=_age_s(holder.pid, at))
 
 
 def _shown(arguments: Sequence[str]) -> str:

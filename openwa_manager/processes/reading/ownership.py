@@ -16,7 +16,7 @@ import psutil
 
 from openwa_manager.domain.session.session import LaunchId, SessionId
 from openwa_manager.processes import marks
-from openwa_manager.processes.locks import HIGHEST_FD, SessionLocks, is_lock
+from openwa_manager.processes.locks import HIGHEST_FD, SessionLocks, is_lock, launch_in
 from openwa_manager.processes.reading import procfs
 from openwa_manager.processes.reading.darwin.libproc import Libproc, system_libproc
 
@@ -47,6 +47,11 @@ def holds_lock(pid: int, session_id: SessionId, launch_id: LaunchId, locks: Sess
         if (is_removed or is_elsewhere) and _is_locked_through(pid, number):
             return True
     return False
+
+
+def holds_any_lock(pid: int) -> bool:
+    """Tell whether the process has the lock of some session open, as only engines and what they start have."""
+    return any(launch_in(place) is not None for _, place in _low_descriptors(pid))
 
 
 def _may_be_of(pid: int, launch_id: LaunchId) -> bool:

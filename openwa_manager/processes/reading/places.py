@@ -67,6 +67,18 @@ def working_dir_of(pid: int) -> str:
         return ""
 
 
+def open_paths_of(pid: int) -> Iterator[str]:
+    """Yield the files that a process has open, under whatever number; none when it is gone or hidden."""
+    if sys.platform == "linux":
+        for number in procfs.descriptors(pid):
+            yield procfs.read_link(f"/proc/{pid}/fd/{number}")
+    elif sys.platform == "darwin":  # pragma: no cover (macOS)
+        yield from (each.path for each in system_libproc().open_files(pid))
+    else:  # pragma: no cover (other systems)
+        with suppress(psutil.Error):
+            yield from (each.path for each in psutil.Process(pid).open_files())
+
+
 def _places() -> Iterator[ProcessPlaces]:
     if sys.platform == "linux":
         return _places_of_procfs()

@@ -75,3 +75,11 @@ def read_link(path: str) -> str:
 def pids() -> list[int]:
     """Return the numbers of all processes we can see."""
     return [int(name) for name in os.listdir("/proc") if name.isdigit()]  # noqa: PTH208 it wants names only
+
+
+def descriptors(pid: int) -> list[str]:
+    """Return the numbers under which a process has something open; none when it is gone or hidden from us."""
+    try:
+        return os.listdir(f"/proc/{pid}/fd")  # noqa: PTH208 it wants names only
+    except (FileNotFoundError, ProcessLookupError, PermissionError):
+        return []

@@ -13,7 +13,7 @@ import psutil
 
 from openwa_manager.domain.session.session import LAUNCH_ID_VARIABLE, Identity, LaunchId
 from openwa_manager.processes import marks
-from openwa_manager.processes.locks import reserve_lock_fd
+from openwa_manager.processes.locks import launch_in, reserve_lock_fd
 from openwa_manager.processes.reading import procfs
 from openwa_manager.processes.reading.darwin.libproc import Libproc, system_libproc
 from openwa_manager.processes.reading.identity import boot_id, identity_of
@@ -48,8 +48,9 @@ class Process(NamedTuple):
 class EngineTag(NamedTuple):
     """What tells whose a process is, as far as it may be looked at.
 
-    `launch_id` is in its environment, `user_data_dir` (a browser's profile) among its arguments; `lock` is the file it
-    has open under the number that is reserved for the lock. `is_ours`: it runs as our own user.
+    `launch_id` is in its environment, or where that names none (macOS hides it) in the lock that it holds;
+    `user_data_dir` (a browser's profile) is among its arguments; `lock` is the file it has open under the number that
+    is reserved for the lock. `is_ours`: it runs as our own user.
     """
 
     launch_id: LaunchId | None = None
@@ -127,7 +128,7 @@ class TaggedProcessTable(ProcessTable):
                 self._holders.append((tag, process))
 
     def of_launch(self, launch_id: LaunchId) -> list[Process]:
-        """Return our own user's processes that carry this launch id in their environment."""
+        """Return our own user's processes of this launch, as their environment or their lock tells."""
         return self._of_launch.get(launch_id, [])
 
     def of_mark(self, mark: int) -> list[Process]:
@@ -139,7 +140,7 @@ class TaggedProcessTable(ProcessTable):
         return self._marks.get(process.pid)
 
     def is_tagged(self, process: Process) -> bool:
-        """Tell whether the process carries a launch id."""
+        """Tell whether the process is known to be of a launch."""
         return any(process in carriers for carriers in self._of_launch.values())
 
     def in_directory(self, directory: Path, launch_id: LaunchId | None = None) -> list[Process]:
@@ -158,7 +159,8 @@ class TaggedProcessTable(ProcessTable):
     def holding(self, locks: Collection[str], launch_id: LaunchId) -> list[Process]:
         """Return our own user's processes that hold one of these locks under the reserved number.
 
-        Those of another launch than this are left out; one that names none has cleaned its environment.
+        Those of another launch than this are left out; one that names none has cleaned its environment, and the lock
+        is of an earlier version.
         """
         return [process for tag, process in self._holders if tag.lock in locks and tag.launch_id in (None, launch_id)]
 
@@ -308,7 +310,8 @@ def tag_by_psutil(pid: int) -> EngineTag | None:
 
 
 def _tag(environment: Iterable[bytes], *, command_line: bytes, lock: str, is_ours: bool) -> EngineTag:
-    launch_id = _value(environment, _LAUNCH_ID_ENTRY)
+    # What names a launch itself may have taken a lock over that a later launch has written its name into since.
+    launch_id = _value(environment, _LAUNCH_ID_ENTRY) or (is_ours and lock and launch_in(lock))
     directory = _value(command_line.split(b"\0"), _BROWSER_ARGUMENT)
     return EngineTag(
         launch_id=LaunchId(launch_id) if launch_id else None,

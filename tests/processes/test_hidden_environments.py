@@ -1,0 +1,178 @@
+"""Engines whose environment nobody is told: found, adopted and ended by the lock that they hold.
+
+macOS hides that of its own shells and small programs; here they start without one, which looks the same from outside.
+"""
+
+import os
+import shutil
+import signal
+import subprocess
+import sys
+from collections.abc import AsyncIterator, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import pytest
+
+from openwa_manager.domain.session.session import LAUNCH_ID_VARIABLE, Identity, LaunchId, SessionId
+from openwa_manager.host.clock import SystemClock
+from openwa_manager.host.foreign.engine_files import EngineFiles
+from openwa_manager.processes.engine_processes import EngineProcesses
+from openwa_manager.processes.launcher import HostLauncher
+from openwa_manager.processes.locks import SessionLocks, reserve_lock_fd
+from openwa_manager.processes.reading.discovery import find_engines
+from openwa_manager.processes.reading.identity import environment_of, is_alive, live_identity_of
+from openwa_manager.processes.reading.ownership import holds_lock
+from openwa_manager.processes.reading.table import read_tagged_processes, tag_of
+from tests.fakes.process import ending
+from tests.processes.conftest import Stage
+
+USER = SessionId("user_1")
+SHELLS = [shell for name in ("sh", "bash") if (shell := shutil.which(name))]
+#: Starts a program beside itself, says which, and waits for it. The program's own environment is given to it.
+STARTS = """
+place=$1; shift
+"$@" &
+echo "[$$, $!]" > "$place"
+wait
+"""
+SLEEPS = ("sleep", "1000")
+pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="elsewhere `env` and `sleep` are found by other names")
+
+
+@contextmanager
+def holding(file: Path) -> Iterator[int]:
+    """Run what has this file open under the reserved number, without an environment."""
+    file.touch()
+    with file.open() as opened:
+        os.dup2(opened.fileno(), reserve_lock_fd())
+    program = subprocess.Popen(SLEEPS, env={}, pass_fds=(reserve_lock_fd(),))
+    with Path(os.devnull).open() as null:
+        os.dup2(null.fileno(), reserve_lock_fd(), inheritable=False)
+    with ending(program):
+        yield program.pid
+        program.kill()
+
+
+@pytest.fixture
+def locks(tmp_path: Path) -> SessionLocks:
+    return SessionLocks(tmp_path / ".locks")
+
+
+@pytest.fixture
+async def launcher(locks: SessionLocks) -> AsyncIterator[HostLauncher]:
+    launcher = HostLauncher(locks, SystemClock(), EngineFiles())
+    yield launcher
+    launcher.close()
+
+
+async def launch_hidden(
+    launcher: HostLauncher, stage: Stage, *starts: str, shell: str = SHELLS[0]
+) -> tuple[Identity, Identity]:
+    """Launch a shell without an environment; return it and what it started."""
+    argv = (shell, "-c", STARTS, "shell", str(stage.directory / "tell"), *(starts or SLEEPS))
+    engine = await launcher.launch(stage.plan("/usr/bin/env", "-i", f"PATH={os.environ['PATH']}", *argv))
+    pid, child = await stage.told()
+    assert pid == engine.pid
+    started = live_identity_of(child)
+    assert started is not None
+    return engine, started
+
+
+@pytest.mark.parametrize("shell", SHELLS)
+async def test_a_shell_hands_its_lock_on_to_what_it_starts(
+    launcher: HostLauncher, stage: Stage, locks: SessionLocks, shell: str
+) -> None:
+    _, child = await launch_hidden(launcher, stage, shell=shell)
+
+    assert holds_lock(child.pid, USER, stage.launch_id, locks)
+
+
+@pytest.mark.parametrize("shell", SHELLS)
+async def test_a_process_without_an_environment_is_of_the_launch_whose_lock_it_holds(
+    launcher: HostLauncher, stage: Stage, shell: str
+) -> None:
+    engine, child = await launch_hidden(launcher, stage, shell=shell)
+
+    assert {each.identity for each in read_tagged_processes().of_launch(stage.launch_id)} == {engine, child}
+    assert launcher.find(stage.launch_id) == engine
+
+
+async def test_such_an_engine_is_found_at_the_daemons_start(
+    launcher: HostLauncher, stage: Stage, locks: SessionLocks, tmp_path: Path
+) -> None:
+    engine, _ = await launch_hidden(launcher, stage)
+
+    (found,) = find_engines(tmp_path / "sessions", locks)
+
+    assert (found.identity, found.launch_id, found.session_id) == (engine, stage.launch_id, USER)
+    assert found.arguments[0] == SHELLS[0]
+    assert find_engines(tmp_path / "sessions", locks, known={stage.launch_id}) == []
+
+
+async def test_such_an_engine_is_adopted_by_a_start(stage: Stage, launcher: HostLauncher, locks: SessionLocks) -> None:
+    engine, _ = await launch_hidden(launcher, stage)
+    another = HostLauncher(locks, SystemClock(), EngineFiles())
+
+    found = await another.find_own(USER, stage.directory)
+
+    assert found is not None
+    assert (found.identity, found.launch_id) == (engine, stage.launch_id)
+    another.close()
+
+
+async def test_what_such_an_engine_was_started_with_is_learnt_from_what_it_started(
+    stage: Stage, launcher: HostLauncher, locks: SessionLocks, tmp_path: Path
+) -> None:
+    environ = (f"{LAUNCH_ID_VARIABLE}={stage.launch_id}", "PORT=1234")
+    engine, child = await launch_hidden(launcher, stage, "/usr/bin/env", *environ, *SLEEPS)
+    while "PORT" not in environment_of(child):
+        pass
+
+    (at_start,) = find_engines(tmp_path / "sessions", locks)
+    by_a_start = await launcher.find_own(USER, stage.directory)
+
+    assert by_a_start is not None
+    for found in (at_start, by_a_start):
+        assert found.identity == engine
+        assert found.environment["PORT"] == "1234"
+
+
+async def test_what_such_an_engine_left_is_ended_by_the_lock_it_holds(stage: Stage, launcher: HostLauncher) -> None:
+    engine, child = await launch_hidden(launcher, stage, "setsid", *SLEEPS)
+    os.kill(engine.pid, signal.SIGKILL)
+    await launcher.wait(engine)
+
+    await launcher.sweep(stage.target(engine))
+
+    assert not is_alive(child)
+
+
+async def test_what_names_another_launch_is_not_of_the_locks(launcher: HostLauncher, stage: Stage) -> None:
+    """It took its descriptor over from an engine, and says itself where it comes from."""
+    _, child = await launch_hidden(launcher, stage, "/usr/bin/env", f"{LAUNCH_ID_VARIABLE}=another", *SLEEPS)
+    while (tag := tag_of(child.pid)) is None or tag.launch_id == stage.launch_id:
+        pass
+
+    assert tag.launch_id == "another"
+
+
+@pytest.mark.parametrize(("name", "written"), [("user_1", ""), (".no-session", "an id")])
+def test_a_file_that_is_no_lock_of_ours_names_no_launch(tmp_path: Path, name: str, written: str) -> None:
+    file = tmp_path / ".locks" / name
+    file.parent.mkdir()
+    file.write_text(written)
+    with holding(file) as pid:
+        tag = tag_of(pid)
+
+    assert tag is not None
+    assert tag.launch_id is None
+
+
+def test_whoever_holds_a_sessions_lock_is_an_engine_to_our_socket(tmp_path: Path, locks: SessionLocks) -> None:
+    engines = EngineProcesses(dict, ())
+    with locks.hold(USER, LaunchId("launch")):
+        pass
+    with holding(tmp_path / ".locks" / USER) as pid, holding(tmp_path / "else") as other:
+        assert engines.includes(pid)
+        assert not engines.includes(other)
