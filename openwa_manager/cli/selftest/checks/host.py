@@ -54,6 +54,7 @@ def system(_place: Path) -> Iterator[Facts]:
         "kernel_version": _plain_version(platform.release()),
         "machine": platform.machine(),
         "cpu_count": os.cpu_count(),
+        "is_root": os.geteuid() == 0,
         "python": platform.python_version(),
         "python_kind": _kind_of(Path(sys.executable).resolve()),
         "sqlite": ".".join(map(str, SQLITE_VERSION)),

@@ -26,12 +26,24 @@ from openwa_manager.processes.reading.table import (
 )
 
 _SCANS = 7
-_MARK = "00000000-0000-4000-8000-000000000000"
+#: What stands in the environment of each program, as a launch id.
+MARK = "00000000-0000-4000-8000-000000000000"
 #: What becomes another program says so on its output, once it waits again.
 _BECOMES = "import os, sys; sys.stdin.readline(); os.execv(sys.argv[1], sys.argv[1:])"
 _SAYS_SO = {
     "python": (sys.executable, "-I", "-S", "-c", "import sys; print('ready', flush=True); sys.stdin.read()"),
     "sh": ("/bin/sh", "-c", "echo ready; read line"),
+}
+
+
+#: Whose environment is asked for, and how it is made to wait: some are Apple's own, which keep theirs to themselves.
+PROGRAMS: Mapping[str, Sequence[str]] = {
+    "python": WAITING_PYTHON,
+    "node": ("node", "-e", "process.stdin.resume()"),
+    "sh": ("/bin/sh", "-c", "read line"),
+    "bash": ("/bin/bash", "-c", "read line"),
+    "zsh": ("/bin/zsh", "-c", "read line"),
+    "sleep": ("/bin/sleep", "5"),
 }
 
 
@@ -46,13 +58,13 @@ def process_info(_place: Path) -> Iterator[Facts]:
 
 
 def _info_of(pid: int) -> Facts:
-    identity, by_psutil = identity_of(pid), start_and_death_by_psutil(pid)
+    identity, by_psutil = identity_of(pid), start_and_death_by_psutil(pid)  # None: gone, or hidden from us
     return {
         "pid": pid,
         "ppid": 0 if pid == 1 else os.getpid(),
         **_raw(pid),
         "started": identity.started if identity else None,
-        "is_dead": live_identity_of(pid) is None,
+        "is_dead": live_identity_of(pid) is None if identity else None,
         "psutil_started_us": by_psutil[0] if by_psutil else None,
         "psutil_is_dead": by_psutil[1] if by_psutil else None,
     }
@@ -97,30 +109,19 @@ def start_across_exec(_place: Path) -> Iterator[Facts]:
 
 def visible_environments(_place: Path) -> Iterator[Facts]:
     """Find out which programs show the environment that they were started with, to the user who started them."""
-    for name, argv in _programs().items():
+    for name, argv in PROGRAMS.items():
         if shutil.which(argv[0]) is None:
             yield {name: None}
             continue
-        with running(argv, environ={"PATH": os.defpath, LAUNCH_ID_VARIABLE: _MARK}) as child:
+        with running(argv, environ={"PATH": os.defpath, LAUNCH_ID_VARIABLE: MARK}) as child:
             is_visible = until(lambda pid=child.pid: _shows_mark(pid), within_s=0.5)  # type: ignore[misc]
             tag = tag_of(child.pid)
-            yield {name: {"environment_of": is_visible, "tag_of": bool(tag and tag.launch_id == _MARK)}}
-
-
-def _programs() -> Mapping[str, Sequence[str]]:
-    return {
-        "python": WAITING_PYTHON,
-        "node": ("node", "-e", "process.stdin.resume()"),
-        "sh": ("/bin/sh", "-c", "read line"),
-        "bash": ("/bin/bash", "-c", "read line"),
-        "zsh": ("/bin/zsh", "-c", "read line"),
-        "sleep": ("/bin/sleep", "5"),
-    }
+            yield {name: {"environment_of": is_visible, "tag_of": bool(tag and tag.launch_id == MARK)}}
 
 
 def _shows_mark(pid: int) -> bool:
     identity = identity_of(pid)
-    return identity is not None and environment_of(identity).get(LAUNCH_ID_VARIABLE) == _MARK
+    return identity is not None and environment_of(identity).get(LAUNCH_ID_VARIABLE) == MARK
 
 
 def process_scan(_place: Path) -> Iterator[Facts]:
