@@ -35,7 +35,8 @@ def _settled(settings: Settings, environ: Mapping[str, str]) -> Iterator[Finding
     yield daemon_checks.check_database(settings.home / "manager.db")
     home = Home(root=settings.home, sessions=settings.sessions_root)
     yield daemon_checks.check_owners(home, settings.command_argv)
-    yield host_checks.check_memory(capacity.free_memory_bytes(), settings.min_free_memory_bytes)
+    free_bytes, pressure = capacity.free_memory_bytes(), capacity.pressure_level()
+    yield host_checks.check_memory(free_bytes, settings.min_free_memory_bytes, pressure)
     yield host_checks.check_disk(settings.sessions_root, settings.min_free_disk_bytes)
     if settings.engine == registry.OPENWA:
         yield daemon_checks.check_node(NodeProgram(settings.node, settings.openwa_home, environ))

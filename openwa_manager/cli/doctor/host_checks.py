@@ -51,8 +51,12 @@ def check_inotify(proc: Path = Path("/proc/sys/fs/inotify")) -> Finding:
     return Finding("inotify", "warn", shown, advice)
 
 
-def check_memory(free_bytes: int, wanted_bytes: int) -> Finding:
-    """Check that an engine may start."""
+def check_memory(free_bytes: int, min_free_bytes: int, pressure: int | None = None) -> Finding:
+    """Check that an engine may start; `pressure` is how short of memory the system says it is, if it does."""
+    wanted_bytes = capacity.memory_floor_bytes(min_free_bytes, pressure)
+    if wanted_bytes is None:
+        detail = f"the system says that it is short (pressure level {pressure}): no engine would start"
+        return Finding("memory", "fail", detail, "end something, or add memory")
     return _room("memory", free_bytes, wanted_bytes, "end something, add memory, or lower min_free_memory_bytes")
 
 

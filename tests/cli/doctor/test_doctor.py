@@ -42,6 +42,8 @@ def node_in(place: Path, says: str) -> NodeProgram:
         (host_checks.check_open_files(256), "warn", "only 256 allowed"),
         (host_checks.check_memory(2_000_000_000, 600_000_000), "ok", "2000 MB free, 600 MB are kept free"),
         (host_checks.check_memory(500_000_000, 600_000_000), "fail", "500 MB free"),
+        (host_checks.check_memory(200_000_000, 600_000_000, 1), "ok", "200 MB free, 150 MB are kept free"),
+        (host_checks.check_memory(2_000_000_000, 600_000_000, 2), "fail", "pressure level 2"),
         (host_checks.check_clock(0), "ok", "synchronised"),
         (host_checks.check_clock(5), "warn", "not synchronised"),
         (host_checks.check_clock(-1), "ok", "the system does not tell"),

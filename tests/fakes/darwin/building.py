@@ -20,8 +20,13 @@ def run_c(program: str, directory: Path) -> str:
 
 def build_libproc(directory: Path) -> Path:
     """Return a library with the calls."""
-    library = directory / "libproc.so"
-    _compile(_HERE / "libproc.c", library, "-shared", "-fPIC")
+    return build_library(_HERE / "libproc.c", directory)
+
+
+def build_library(source: Path, directory: Path) -> Path:
+    """Return the library that is made of this source."""
+    library = directory / "library.so"
+    _compile(source, library, "-shared", "-fPIC")
     return library
 
 
