@@ -10,6 +10,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import cast
 
+from openwa_manager.cli.selftest.checks.watches import CHANGES
 from openwa_manager.cli.selftest.facts import Facts
 from openwa_manager.processes.reading import procfs
 from openwa_manager.processes.reading.darwin import parsing
@@ -103,6 +104,7 @@ def _promises(recording: Recording) -> Mapping[str, bool]:
         "a child holds the lock it was given, until it ends": bool(lock["is_held_by_child"])
         and not lock["is_held_afterwards"],
         "whoever holds a lock is found": bool(lock["child_is_found"]) and not lock["we_are_found"],
+        "and in a scan of all": bool(lock["child_is_in_table"]),
         "a lock outlives a shell in what it started": all(
             part(lock, shell).get("is_held_by_grandchild") for shell in shells if lock[shell] is not None
         ),
@@ -123,10 +125,10 @@ def _number(value: object) -> float:
     return value if isinstance(value, int | float) else 0.0
 
 
-def rules(recording: Recording) -> Mapping[str, bool]:
+def rules(recording: Recording) -> Mapping[str, object]:
     """Return by which rules a system like macOS goes, as far as this recording tells."""
     info, shown = recording["process_info"], recording["visible_environments"]
-    told = {
+    told: dict[str, object] = {
         f"{structure} of a {name} process is told": raw(part(info, name), structure) is not None
         for name in ("live", "zombie")
         for structure in ("bsdinfo", "taskallinfo", "rusage_info_v2")
@@ -134,7 +136,12 @@ def rules(recording: Recording) -> Mapping[str, bool]:
     if not recording["system"]["is_root"]:
         told["bsdinfo of another's process is told"] = raw(part(info, "first"), "bsdinfo") is not None
     shows = {f"{name} shows its environment": bool(part(shown, name)["environment_of"]) for name in _shown(shown)}
-    return told | shows
+    exits: dict[str, object] = {
+        "an exit is announced before it can be reaped": _number(recording["exit_order"]["early_count"]) > 0,
+        "the end of an orphan": recording["orphan_exit"]["kevents"],
+    }
+    notes = {f"notes of {name}": notes for name, notes in recording["directory_notes"].items() if name in CHANGES}
+    return told | shows | exits | notes
 
 
 def _shown(shown: Facts) -> list[str]:

@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 
 from openwa_manager.cli.selftest.facts import Facts
+from openwa_manager.host.kernel.queue import NOTE_EXIT, NOTE_EXITSTATUS
 from tests.recorded.recordings import (
     FOLDERS,
     OF_MACOS,
@@ -96,7 +97,26 @@ def test_a_promise_that_did_not_hold_is_found() -> None:
 def test_the_fakes_own_answers_are_a_recording_that_our_parsers_read(of_fakes: Recording) -> None:
     assert contradictions(of_fakes) == []
     assert differences(of_fakes, of_fakes) == []
-    assert rules(of_fakes).keys() >= {"sh shows its environment", "taskallinfo of a zombie process is told"}
+
+
+def test_the_rules_that_the_fakes_go_by_are_those_of_the_sources(of_fakes: Recording) -> None:
+    told = rules(of_fakes)
+
+    assert told["taskallinfo of a zombie process is told"] is False
+    assert told["bsdinfo of another's process is told"] is False
+    assert told["sh shows its environment"] is False
+    assert told["an exit is announced before it can be reaped"] is True
+    assert told["the end of an orphan"] == [[NOTE_EXIT | NOTE_EXITSTATUS, 7 << 8]]
+    assert {name.removeprefix("notes of "): notes for name, notes in told.items() if name.startswith("notes of ")} == {
+        "create": ["write"],
+        "rewrite": [],
+        "rename_into": ["write"],
+        "rename_within": ["write"],
+        "unlink": ["write"],
+        "rename_directory": ["rename"],
+        "remove_directory": ["write", "delete"],
+        "replace_directory": ["write", "delete"],
+    }
 
 
 @pytest.mark.parametrize("facts", [{"started": 1}, {"is_dead": True}, {"ppid": 4_711}, {"psutil_started_us": 1}])

@@ -13,6 +13,7 @@ from openwa_manager.cli.selftest.facts import Facts
 from openwa_manager.domain.session.session import LaunchId, SessionId
 from openwa_manager.processes.locks import HIGHEST_FD, SessionLocks
 from openwa_manager.processes.reading.ownership import holds_lock
+from openwa_manager.processes.reading.table import Process, read_tagged_processes
 
 _SESSION, _LAUNCH = SessionId("selftest"), LaunchId("00000000-0000-4000-8000-000000000000")
 #: Low numbers, those around the last that Node closes, and one that no shell uses for itself.
@@ -39,6 +40,7 @@ def lock_through_children(place: Path) -> Iterator[Facts]:
             "is_held_by_child": locks.is_held(_SESSION),
             "launch_is_written": locks.launch_of(_SESSION) == _LAUNCH,
             "child_is_found": holds_lock(child.pid, _SESSION, _LAUNCH, locks),
+            "child_is_in_table": child.pid in {each.pid for each in _holders(locks)},
             "we_are_found": holds_lock(os.getpid(), _SESSION, _LAUNCH, locks),
         }
         end_input(child)
@@ -63,10 +65,20 @@ def _lock_through_shell(locks: SessionLocks, name: str, shell: Sequence[str]) ->
         )
     try:
         child.wait(WITHIN_S)
-        is_held = locks.is_held(_SESSION)
+        is_held, holder_count = locks.is_held(_SESSION), len(_holders(locks))
     finally:
         end_input(child)
-    return {name: {"is_held_by_grandchild": is_held, "is_free_afterwards": until(lambda: not locks.is_held(_SESSION))}}
+    return {
+        name: {
+            "is_held_by_grandchild": is_held,
+            "holder_count": holder_count,
+            "is_free_afterwards": until(lambda: not locks.is_held(_SESSION)),
+        }
+    }
+
+
+def _holders(locks: SessionLocks) -> list[Process]:
+    return read_tagged_processes().holding(locks.places_of(_SESSION), _LAUNCH)
 
 
 def handed_on(_place: Path) -> Iterator[Facts]:

@@ -15,13 +15,20 @@ from openwa_manager.cli.selftest.checks.children import WITHIN_S, end_input, rea
 from openwa_manager.cli.selftest.facts import Facts, rounded_ms, spread_ms
 from openwa_manager.domain.session.session import Identity
 from openwa_manager.host.clock import SystemClock
+from openwa_manager.host.kernel.queue import (
+    EV_ONESHOT,
+    EVFILT_PROC,
+    NOTE_EXIT,
+    NOTE_EXITSTATUS,
+    KernelQueue,
+    open_kernel_queue,
+)
 from openwa_manager.processes.exits.exit_watcher import ExitWatcher, system_source
 from openwa_manager.processes.reading.identity import identity_of
 from openwa_manager.processes.reading.table import read_processes
 
 #: How many ends are awaited, directly and by our own source.
 _RAW_COUNT, _OUR_COUNT = 300, 100
-_NOTE_EXITSTATUS = 0x04000000  # sys/event.h; the select module does not name it
 _CAT = ("/bin/cat",)
 _EXIT_CODE = 7
 _ORPHAN = f"import sys; sys.stdin.read(); sys.exit({_EXIT_CODE})"
@@ -51,7 +58,8 @@ def exit_order(_place: Path) -> Iterator[Facts]:
 def _await_end(child: subprocess.Popen[bytes]) -> None:
     """Return as soon as the system announces the end of this child, whose input ends now."""
     if sys.platform == "darwin":  # pragma: no cover (macOS)
-        _kevents_of_end(child.pid, lambda: end_input(child))
+        with closing(open_kernel_queue()) as queue:
+            kevents_of_end(queue, child.pid, lambda: end_input(child))
     elif sys.platform == "linux":
         pidfd = os.pidfd_open(child.pid)
         try:
@@ -103,19 +111,19 @@ def _end_by_our_source(
 
 def orphan_exit(_place: Path) -> Iterator[Facts]:
     """Find out whose child an orphan becomes, and what its end tells to us, who did not start it."""
-    with _orphan() as (pid, end):
+    with orphan() as (pid, end):
         adopter = next((each.ppid for each in read_processes() if each.pid == pid), None)
         yield {"adopter_is_first": adopter == 1, "adopter_is_us": adopter == os.getpid()}
         yield {"exits": _told(_end_by_our_source(identity_of(pid), end))}
-    with _orphan() as (pid, _end):
+    with orphan() as (pid, _end):
         yield {"killed": _told(_end_by_our_source(identity_of(pid), lambda: os.kill(pid, signal.SIGKILL)))}
     if sys.platform == "darwin":  # pragma: no cover (macOS)
-        with _orphan() as (pid, end):
-            yield {"kevents": [[f"{notes:#x}", status] for notes, status in _kevents_of_end(pid, end)]}
+        with orphan() as (pid, end), closing(open_kernel_queue()) as queue:
+            yield {"kevents": [list(each) for each in kevents_of_end(queue, pid, end)]}
 
 
 @contextmanager
-def _orphan() -> Iterator[tuple[int, Callable[[], None]]]:
+def orphan() -> Iterator[tuple[int, Callable[[], None]]]:
     """Yield a process whose parent has ended, and what makes it exit with 7."""
     with running((sys.executable, "-I", "-S", "-c", _PARENT)) as parent:
         pid = int(read_line(parent))
@@ -130,13 +138,9 @@ def _told(ended: tuple[int | None, int | None, float] | None) -> Facts:
     return {"is_announced": True, "exit_code": ended[0], "signal": ended[1], "after_ms": rounded_ms(ended[2])}
 
 
-def _kevents_of_end(pid: int, end: Callable[[], None]) -> list[tuple[int, int]]:  # pragma: no cover (macOS)
-    """Return what the kernel posts of this end: notes, and the wait status (NOTE_EXITSTATUS, sys/event.h)."""
-    if sys.platform == "darwin":
-        with closing(select.kqueue()) as queue:
-            flags, notes = select.KQ_EV_ADD | select.KQ_EV_ONESHOT, select.KQ_NOTE_EXIT | _NOTE_EXITSTATUS
-            queue.control([select.kevent(pid, select.KQ_FILTER_PROC, flags, notes)], 0)
-            end()
-            return [(each.fflags, each.data) for each in queue.control([], 1, WITHIN_S)]
-    else:
-        return []
+def kevents_of_end(queue: KernelQueue, pid: int, end: Callable[[], object]) -> list[tuple[int, int]]:
+    """Return what the kernel posts when this process ends, to which `end` brings it: the notes, and the wait status."""
+    queue.add(pid, EVFILT_PROC, EV_ONESHOT, NOTE_EXIT | NOTE_EXITSTATUS)
+    end()
+    select.select([queue.fileno()], [], [], WITHIN_S)
+    return [(event.fflags, event.data) for event in queue.read()]

@@ -1,11 +1,16 @@
 """What it costs to watch directories for codes: our own watcher, and watchfiles, which is said to hang on macOS."""
 
 import asyncio
+import os
+import select
+import shutil
 import struct
+import sys
 import threading
 import time
 import zlib
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import ExitStack, closing
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Self
@@ -16,6 +21,15 @@ from openwa_manager.domain.session.reasons import ReasonCode
 from openwa_manager.domain.session.session import Identity, Launch, LaunchId, SessionId
 from openwa_manager.host.clock import SystemClock
 from openwa_manager.host.foreign.engine_files import EngineFiles
+from openwa_manager.host.kernel.queue import (
+    EV_CLEAR,
+    EVFILT_VNODE,
+    NOTE_DELETE,
+    NOTE_RENAME,
+    NOTE_WRITE,
+    KernelQueue,
+    open_kernel_queue,
+)
 from openwa_manager.watcher.qr import QrImage, QrWatcher, write_qr
 
 _DIRECTORY_COUNTS = (1, 20, 100)
@@ -26,6 +40,32 @@ _PAUSE_S = 0.02
 _DEBOUNCE_MS, _STEP_MS, _WATCHED_MS = 50, 10, 20
 #: The watcher's look before and after it has opened its watch.
 _SETTLED_S = 0.7
+
+
+_NOTED_WITHIN_S = 0.2
+_NOTES = {"write": NOTE_WRITE, "delete": NOTE_DELETE, "rename": NOTE_RENAME}
+#: As the watcher opens a directory on macOS, where O_EVTONLY (sys/fcntl.h) asks for no right to read it.
+_DIRECTORY_FLAGS = os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC | getattr(os, "O_EVTONLY", os.O_RDONLY)
+
+
+def _replace_directory(directory: Path) -> None:
+    other = directory.with_name("other")
+    other.mkdir()
+    (directory / "file").unlink()
+    other.rename(directory)
+
+
+#: What may happen to a directory in which a `file` lies, and beside which there is a file of its name, `-outside`.
+CHANGES: Mapping[str, Callable[[Path], object]] = {
+    "create": lambda directory: (directory / "new").write_bytes(b"new"),
+    "rewrite": lambda directory: (directory / "file").write_bytes(b"new"),
+    "rename_into": lambda directory: directory.with_name(f"{directory.name}-outside").rename(directory / "file"),
+    "rename_within": lambda directory: (directory / "file").rename(directory / "other"),
+    "unlink": lambda directory: (directory / "file").unlink(),
+    "rename_directory": lambda directory: directory.rename(directory.with_name("renamed")),
+    "remove_directory": shutil.rmtree,
+    "replace_directory": _replace_directory,
+}
 
 
 @dataclass
@@ -74,6 +114,32 @@ async def _seen_after(root: Path, sessions: list[SessionId]) -> Facts:
             await asyncio.sleep(_PAUSE_S)
         watching.cancel()
     return {"seen_after": spread_ms(durations_s), "missed_count": missed_count}
+
+
+def directory_notes(place: Path) -> Iterator[Facts]:
+    """Find out by which notes macOS announces each change of a directory."""
+    if sys.platform == "darwin":  # pragma: no cover (macOS)
+        yield from notes_of_changes(open_kernel_queue, place)
+    else:
+        yield {}
+
+
+def notes_of_changes(open_queue: Callable[[], KernelQueue], place: Path) -> Iterator[Facts]:
+    """Make each kind of change in a new directory below `place`, and yield the notes that a new queue tells of it."""
+    for name, change in CHANGES.items():
+        directory = place / name
+        directory.mkdir()
+        (directory / "file").write_bytes(b"old")
+        (place / f"{name}-outside").write_bytes(b"new")
+        with ExitStack() as closed:
+            queue = closed.enter_context(closing(open_queue()))
+            fd = os.open(directory, _DIRECTORY_FLAGS)
+            closed.callback(os.close, fd)
+            queue.add(fd, EVFILT_VNODE, EV_CLEAR, sum(_NOTES.values()))
+            change(directory)
+            select.select([queue.fileno()], [], [], _NOTED_WITHIN_S)
+            told = [event.fflags for event in queue.read()]
+        yield {name: [note for note, bit in _NOTES.items() if any(bit & each for each in told)]}
 
 
 def _launch() -> Launch:
