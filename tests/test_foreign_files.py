@@ -40,6 +40,7 @@ WHOSE = {
     "host/logs/own_log.py": "the daemon's own",
     "host/network.py": "the kernel's",
     "host/streams.py": "the null device",
+    "host/user_paths.py": "the admin's, and browsers' profiles, of which nothing is asked but the name",
     "api/listeners.py": "the daemon's own socket",
     "api/admission/connection_limits.py": "the kernel's",
     "engines/command.py": "the admin's program",

@@ -8,6 +8,7 @@ from openwa_manager.domain.isolation import IsolationRules
 from openwa_manager.domain.session.restart import LinkPolicy, OfflinePolicy, Policy, ProbePolicy, RestartPolicy
 from openwa_manager.engines.program import ProgramValues
 from openwa_manager.host.logs.logfile import LogPolicy
+from openwa_manager.host.user_paths import spelled_on_disk
 from openwa_manager.processes.confinement.support import Support
 from openwa_manager.services.monitoring.memory_guard import MemoryLimits
 
@@ -42,7 +43,7 @@ def isolation_rules(settings: Settings, support: Support) -> IsolationRules:
         asked=settings.engine_isolation,
         is_possible=support.is_possible,
         read_paths=settings.engine_read_paths,
-        hidden=tuple(place.resolve() for place in places if place is not None),
+        hidden=tuple(spelled_on_disk(place) for place in places if place is not None),
         connect_ports=tuple(range(first, last + 1) for first, last in settings.engine_connect_ports),
         bind_ports=tuple(range(first, last + 1) for first, last in settings.engine_bind_ports),
     )

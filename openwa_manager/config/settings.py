@@ -29,7 +29,7 @@ from openwa_manager.engines import registry
 from openwa_manager.engines.variables import refused_of_admin
 from openwa_manager.host.logs.logfile import LogPolicy
 from openwa_manager.host.own_files import require_own
-from openwa_manager.host.user_paths import expanded
+from openwa_manager.host.user_paths import expanded, spelled_on_disk
 from openwa_manager.processes.confinement.support import system_support
 from openwa_manager.processes.exits import SWEEP_S
 from openwa_manager.webhooks.signing import check_secret
@@ -148,7 +148,7 @@ Ports = Annotated[PortRange, BeforeValidator(_parse_ports)]
 EngineName = Annotated[str, AfterValidator(_check_engine)]
 Url = Annotated[str, AfterValidator(_check_url)]
 AbsolutePath = Annotated[Path, AfterValidator(lambda path: _expanded(path).absolute())]
-RealPath = Annotated[Path, AfterValidator(lambda path: _expanded(path).resolve())]  # FSEvents reports real paths
+RealPath = Annotated[Path, AfterValidator(lambda path: spelled_on_disk(_expanded(path)))]
 Words = Annotated[tuple[str, ...], BeforeValidator(_parse_json)]
 Networks = Annotated[tuple[IPvAnyNetwork, ...], BeforeValidator(_parse_json)]
 PortList = Annotated[tuple[PortRange, ...], BeforeValidator(_parse_port_list)]

@@ -16,6 +16,7 @@ from pathlib import Path
 from openwa_manager.domain.errors import LaunchFailedError, OwnedElsewhereError
 from openwa_manager.domain.session.launch_facts import LockHeld
 from openwa_manager.domain.session.session import LaunchId, SessionId, is_session_id
+from openwa_manager.host.user_paths import spelled_on_disk
 
 #: Node closes inherited descriptors up to this number in the programs it starts; shells hand every one on (measured).
 HIGHEST_FD = 15
@@ -136,8 +137,8 @@ class SessionLocks:
         return (path,) if self._former is None else (path, self._former / f"{session_id}.lock")
 
     def places_of(self, session_id: SessionId) -> tuple[str, ...]:
-        """Return the same as the system tells of a process that has them open: without links."""
-        return tuple(os.path.realpath(path) for path in self.paths_of(session_id))
+        """Return the same as the system tells of a process that has them open: without links, and spelled so."""
+        return tuple(str(spelled_on_disk(path)) for path in self.paths_of(session_id))
 
 
 def _require_free(paths: Iterable[Path]) -> None:

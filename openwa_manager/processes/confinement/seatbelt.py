@@ -7,6 +7,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 
 from openwa_manager.domain.isolation import Confinement
+from openwa_manager.host.user_paths import spelled_on_disk
 from openwa_manager.processes.confinement.programs import executed_with, installed_with
 
 SANDBOX_EXEC = Path("/usr/bin/sandbox-exec")
@@ -38,7 +39,7 @@ def argv_of(confinement: Confinement, argv: Sequence[str], environ: Mapping[str,
 def profile(confinement: Confinement, environ: Mapping[str, str]) -> str:
     """Return the profile; of two rules about one thing the later one counts."""
     named = {path for each in confinement.programs for path in executed_with(each, environ)}
-    programs = sorted({path.resolve() for path in named})
+    programs = sorted({spelled_on_disk(path) for path in named})
     readable = [*map(Path, _SYSTEM), *confinement.readable, *programs, *sorted(installed_with({*named, *programs}))]
     lines = [
         _EVERY_PROGRAM,
@@ -60,17 +61,18 @@ def _rule(what: str, targets: Iterable[str]) -> str:
 
 
 def _below(paths: Iterable[Path]) -> Iterator[str]:
-    return (f"(subpath {_quoted(path.resolve())})" for path in paths)  # links are followed before rules are compared
+    """Name what lies in these; the system follows links before it compares, and then spells as the disk does."""
+    return (f"(subpath {_quoted(spelled_on_disk(path))})" for path in paths)
 
 
 def _unix(directories: Iterable[Path]) -> Iterator[str]:
-    return (f"(local unix-socket (subpath {_quoted(path.resolve())}))" for path in directories)
+    return (f"(local unix-socket (subpath {_quoted(spelled_on_disk(path))}))" for path in directories)
 
 
 def _inside(paths: Iterable[Path], hidden: Iterable[Path]) -> list[Path]:
     """Return those that lie in something hidden and are to be read nevertheless, as a build in the home is."""
-    places = tuple(hidden)
-    return [path for path in paths if any(path != each and path.is_relative_to(each) for each in places)]
+    places = tuple(map(spelled_on_disk, hidden))
+    return [path for path in map(spelled_on_disk, paths) if any(each in path.parents for each in places)]
 
 
 def _ports(side: str, ranges: Iterable[range]) -> Iterator[str]:

@@ -1,11 +1,11 @@
 """Finds engines nobody has on record: by their launch id, their working directory and the lock they hold."""
 
-import os
 from collections.abc import Collection
 from pathlib import Path
 
 from openwa_manager.domain.ports import FoundEngine
 from openwa_manager.domain.session.session import LaunchId, SessionId, is_session_id
+from openwa_manager.host.user_paths import spelled_on_disk
 from openwa_manager.processes.locks import SessionLocks
 from openwa_manager.processes.reading.identity import environment_in_launch, is_alive
 from openwa_manager.processes.reading.ownership import is_proven
@@ -20,7 +20,7 @@ def find_engines(sessions_root: Path, locks: SessionLocks, known: Collection[Lau
     the engine. Those of `known` launches are left out. Blocks.
     """
     found: dict[SessionId, FoundEngine] = {}
-    root = os.path.realpath(sessions_root)
+    root = str(spelled_on_disk(sessions_root))
     table = ProcessTable(read_processes())
     for process in sorted(table, key=lambda process: (process.started, process.pid)):
         engine = _engine_of(process, table, root, locks, known)

@@ -10,6 +10,7 @@ from typing import NamedTuple
 
 import psutil
 
+from openwa_manager.host.user_paths import spelled_on_disk
 from openwa_manager.processes.reading import procfs
 from openwa_manager.processes.reading.darwin.libproc import Libproc, system_libproc
 
@@ -48,7 +49,7 @@ def roots_of(directory: Path) -> set[str]:
 
     Neither it nor what lies there is looked at, which may take for ever: an engine can mount a file system there.
     """
-    real = Path(os.path.realpath(directory.parent), directory.name)
+    real = spelled_on_disk(directory.parent) / directory.name
     roots = {str(directory.absolute()), str(real)}
     with suppress(OSError):  # it is no link
         roots.add(os.path.normpath(real.parent / real.readlink()))

@@ -12,6 +12,7 @@ from typing import Generic, NamedTuple, TypeVar
 import psutil
 
 from openwa_manager.domain.session.session import LAUNCH_ID_VARIABLE, Identity, LaunchId
+from openwa_manager.host.user_paths import spelled_on_disk
 from openwa_manager.processes import marks
 from openwa_manager.processes.locks import launch_in, reserve_lock_fd
 from openwa_manager.processes.reading import procfs
@@ -312,14 +313,21 @@ def tag_by_psutil(pid: int) -> EngineTag | None:
 def _tag(environment: Iterable[bytes], *, command_line: bytes, lock: str, is_ours: bool) -> EngineTag:
     # What names a launch itself may have taken a lock over that a later launch has written its name into since.
     launch_id = _value(environment, _LAUNCH_ID_ENTRY) or (is_ours and lock and launch_in(lock))
-    directory = _value(command_line.split(b"\0"), _BROWSER_ARGUMENT)
     return EngineTag(
         launch_id=LaunchId(launch_id) if launch_id else None,
-        user_data_dir=Path(os.path.realpath(directory)) if directory and directory.startswith("/") else None,
+        user_data_dir=_profile_of(command_line, is_ours=is_ours),
         lock=lock,
         command_line=command_line,
         is_ours=is_ours,
     )
+
+
+def _profile_of(command_line: bytes, *, is_ours: bool) -> Path | None:
+    """Return a browser's profile; of one that is not ours it is not looked up, for its user may keep it from us."""
+    directory = _value(command_line.split(b"\0"), _BROWSER_ARGUMENT)
+    if not directory or not directory.startswith("/"):
+        return None
+    return spelled_on_disk(Path(directory)) if is_ours else Path(directory)
 
 
 def _value(entries: Iterable[bytes], prefix: bytes) -> str | None:
