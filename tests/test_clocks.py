@@ -15,6 +15,7 @@ _ORDERED = (ast.Lt, ast.LtE, ast.Gt, ast.GtE)
 #: Who measures by the wall clock nevertheless, and why a step of it does no harm there.
 BY_WALL_CLOCK = {
     "cli/selftest/checks/host.py: _ahead_of_boot_time_s": "a figure for people: how far the clocks are apart",
+    "cli/doctor/clock_checks.py: ahead_of_backend_s": "the wall clock is what is measured",
     "domain/delivery/delivery.py: _poison": "outlives the daemon; it needs five refusals as well",
     "domain/delivery/delivery.py: is_signed_twice": "people agree on a day",
     "domain/delivery/streams.py: _schedule": "outlives the daemon; capped by the longest pause there is",

@@ -122,8 +122,7 @@ def check_openwa(openwa_home: Path) -> Finding:
     """Check that OpenWA is built, and say what its version is known for."""
     main = openwa_home / "dist" / "main.js"
     if not main.is_file():
-        advice = f"npm ci && npm run build in {openwa_home}, or set openwa_home"
-        return Finding("openwa", "fail", f"{main} is missing", advice)
+        return Finding("openwa", "fail", f"{main} is missing", f"{_build(openwa_home)}, or set openwa_home")
     version, (first, last) = build_in(openwa_home).version, TESTED
     tested = f"tested with {shown(first)} to {shown(last)}"
     if version is None:
@@ -134,6 +133,15 @@ def check_openwa(openwa_home: Path) -> Finding:
     if first <= version <= last:
         return Finding("openwa", "ok", detail)
     return Finding("openwa", "warn", detail, f"it may well work; should it not, {shown(last)} does")
+
+
+def _build(openwa_home: Path) -> str:
+    """Return what builds OpenWA there: as the user whose it is to be, for npm also writes into that user's home."""
+    place = next(each for each in (openwa_home, *openwa_home.parents) if each.exists())
+    uid = place.stat().st_uid
+    if uid in (os.geteuid(), 0):
+        return f"npm ci && npm run build in {openwa_home}"
+    return f"sudo -u {_name_of(uid)} -H sh -c 'cd {openwa_home} && npm ci && npm run build'"
 
 
 def _split(name: str, message: str) -> Finding:

@@ -1,17 +1,18 @@
-"""The doctor's checks of the host: limits, memory, disk, clock, sleep."""
+"""The doctor's checks of the host: Python, limits, memory, disk, isolation."""
 
-import ctypes
 import resource
-import shutil
-import subprocess
 import sys
 from collections.abc import Iterator
 from pathlib import Path
 
+from openwa_manager.cli.doctor.clock_checks import check_clock, clock_state
 from openwa_manager.cli.doctor.findings import Finding
+from openwa_manager.cli.doctor.interpreters import python_findings
+from openwa_manager.cli.doctor.mac_checks import mac_findings
 from openwa_manager.cli.terminal.output import megabytes
 from openwa_manager.domain.isolation import Isolation
 from openwa_manager.host import capacity
+from openwa_manager.host.home import file_limits, files_per_process
 from openwa_manager.processes.confinement.support import Support
 
 _PYTHON_OLDEST = (3, 11)
@@ -19,7 +20,6 @@ _PYTHON_OLDEST = (3, 11)
 _WATCHES_WANTED = 65_536
 #: The daemon alone needs about five per session.
 _FILES_WANTED = 4096
-_TIME_ERROR = 5  # ntp_adjtime(3): the clock is not synchronised
 
 
 def check_python(version: tuple[int, ...]) -> Finding:
@@ -31,7 +31,7 @@ def check_python(version: tuple[int, ...]) -> Finding:
 
 
 def check_open_files(hard: int) -> Finding:
-    """Check the hard limit of open files."""
+    """Check the hard limit of open files, or what the system gives one process, which is less on macOS."""
     if hard == resource.RLIM_INFINITY or hard >= _FILES_WANTED:
         return Finding("open files", "ok", "unlimited" if hard == resource.RLIM_INFINITY else f"up to {hard}")
     advice = "raise it: LimitNOFILE= in the unit, ulimit -Hn in the shell; on a Mac sudo launchctl limit maxfiles"
@@ -88,50 +88,14 @@ def check_isolation(isolation: Isolation, support: Support) -> Finding:
     return Finding("isolation", "ok", support.what)
 
 
-def clock_state() -> int:
-    """Return what the kernel says of its clock: 0 to 4 synchronised, 5 not, -1 if it does not tell."""
-    return int(ctypes.CDLL(None).ntp_adjtime(ctypes.create_string_buffer(512)))
-
-
-def check_clock(state: int) -> Finding:
-    """Check that the clock is set by the network: signatures are refused when it is five minutes off."""
-    if state == _TIME_ERROR:
-        advice = "turn on time synchronisation (timedatectl set-ntp true; on macOS in Date & Time)"
-        return Finding("clock", "warn", "not synchronised; receivers refuse signatures from a wrong clock", advice)
-    return Finding("clock", "ok", "synchronised" if state >= 0 else "the system does not tell")
-
-
-def check_sleep(pmset: str) -> Finding:
-    """Check in the output of `pmset -g` that this Mac does not sleep by itself."""
-    minutes = next((line.split()[1] for line in pmset.splitlines() if line.split()[:1] == ["sleep"]), None)
-    if minutes is None:
-        return Finding("sleep", "warn", "pmset does not tell", "see that this Mac never sleeps: pmset -g")
-    if minutes == "0":
-        return Finding("sleep", "ok", "never by itself")
-    return Finding("sleep", "warn", f"after {minutes} minutes: no messages then", "sudo pmset -a sleep 0 disksleep 0")
-
-
-def check_filevault(fdesetup: str) -> Finding:
-    """Check in the output of `fdesetup status` whether this Mac comes up unattended."""
-    if "FileVault is On" not in fdesetup:
-        return Finding("filevault", "ok", "off: this Mac comes up by itself")
-    advice = "turn it off on a Mac that serves, or expect to type the password (sudo fdesetup authrestart for updates)"
-    return Finding("filevault", "warn", "on: after a power cut nothing starts until somebody logs in", advice)
-
-
 def host_findings() -> Iterator[Finding]:
     """Yield what is known without any setting."""
     yield check_python(sys.version_info[:3])
-    yield check_open_files(resource.getrlimit(resource.RLIMIT_NOFILE)[1])
-    yield check_clock(clock_state())
+    hard = resource.getrlimit(resource.RLIMIT_NOFILE)[1]
+    yield check_open_files(file_limits(hard, files_per_process(hard))[0])
+    yield from python_findings()
     if sys.platform == "linux":
+        yield check_clock(clock_state())
         yield check_inotify()
     elif sys.platform == "darwin":  # pragma: no cover (macOS)
-        yield check_sleep(_output_of("pmset", "-g"))
-        yield check_filevault(_output_of("fdesetup", "status"))
-
-
-def _output_of(*argv: str) -> str:  # pragma: no cover (macOS)
-    if shutil.which(argv[0]) is None:
-        return ""
-    return subprocess.run(argv, capture_output=True, text=True, check=False).stdout
+        yield from mac_findings()

@@ -1,5 +1,6 @@
 """Facts about what keeps an engine from being launched; `reasons` says them to people."""
 
+import sys
 from dataclasses import dataclass
 
 
@@ -19,6 +20,11 @@ class OwnedBy:
         return f"{what}; end it (kill {self.pid}), then try again"
 
 
+def finder(platform: str) -> str:
+    """Return the command that names who has a file open; the fuser of macOS knows no `-v`."""
+    return "lsof" if platform == "darwin" else "fuser -v"
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class LockHeld:
     """A live process that cannot be seen from here holds the session's lock, which is the file `path`."""
@@ -28,7 +34,9 @@ class LockHeld:
     @property
     def sentence(self) -> str:
         """Return it for people."""
-        return f"a live process holds {self.path} (`fuser -v {self.path}` names it); end it, then try again"
+        return (
+            f"a live process holds {self.path} (`{finder(sys.platform)} {self.path}` names it); end it, then try again"
+        )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

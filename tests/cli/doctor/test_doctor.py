@@ -44,18 +44,6 @@ def node_in(place: Path, says: str) -> NodeProgram:
         (host_checks.check_memory(500_000_000, 600_000_000), "fail", "500 MB free"),
         (host_checks.check_memory(200_000_000, 600_000_000, 1), "ok", "200 MB free, 150 MB are kept free"),
         (host_checks.check_memory(2_000_000_000, 600_000_000, 2), "fail", "pressure level 2"),
-        (host_checks.check_clock(0), "ok", "synchronised"),
-        (host_checks.check_clock(5), "warn", "not synchronised"),
-        (host_checks.check_clock(-1), "ok", "the system does not tell"),
-        (
-            host_checks.check_sleep(" sleep                0 (sleep prevented by screensharingd)"),
-            "ok",
-            "never by itself",
-        ),
-        (host_checks.check_sleep("Active Profiles:\n displaysleep 10\n sleep 15\n"), "warn", "after 15 minutes"),
-        (host_checks.check_sleep(""), "warn", "pmset does not tell"),
-        (host_checks.check_filevault("FileVault is Off.\n"), "ok", "off"),
-        (host_checks.check_filevault("FileVault is On.\n"), "warn", "on: after a power cut"),
         (host_checks.check_isolation(Isolation.KERNEL, landlock_support(7, "x86_64")), "ok", "Landlock ABI 7"),
         (host_checks.check_isolation(Isolation.KERNEL, landlock_support(4, "x86_64")), "warn", "signal each other"),
         (host_checks.check_isolation(Isolation.NONE, landlock_support(7, "x86_64")), "warn", "trust each other"),
@@ -74,10 +62,6 @@ def test_a_fact_is_judged(finding: Finding, level: str, said: str) -> None:
     assert finding.level == level
     assert said in finding.detail
     assert (finding.advice is None) == (level == "ok")
-
-
-def test_the_kernel_tells_about_its_clock() -> None:
-    assert -1 <= host_checks.clock_state() <= 5
 
 
 @pytest.mark.parametrize(("watches", "level"), [("524288", "ok"), ("8192", "warn")])
