@@ -69,17 +69,12 @@ def _misread(process: Facts) -> Iterator[str]:
         told += _as_noted(process, pid=task.who.pid, started=task.who.started)
         told += [("resident", True, task.resident_bytes > 0)]
     if (rusage := raw(process, "rusage_info_v2")) is not None:
-        told += [("footprint", True, _is_near(parsing.parse_footprint(rusage), process["footprint_bytes"]))]
+        told += [("footprint", True, parsing.parse_footprint(rusage) > 0 or bool(process["is_dead"]))]
     return (f"{name} is {noted!r}, and was read as {read}" for name, noted, read in told if noted != read)
 
 
 def _as_noted(process: Facts, **read: object) -> list[tuple[str, object, object]]:
     return [(name, process[name], value) for name, value in read.items()]
-
-
-def _is_near(one: int, other: object) -> bool:
-    """Tell whether two figures of one process, read one after the other, may be of the same kind."""
-    return isinstance(other, int) and one // 2 <= other <= one * 2
 
 
 def broken_promises(recording: Recording) -> list[str]:
@@ -133,7 +128,13 @@ def rules(recording: Recording) -> Mapping[str, object]:
         for name in ("live", "zombie")
         for structure in ("bsdinfo", "taskallinfo", "rusage_info_v2")
     }
+    told |= {
+        f"{structure} of a {name} process is refused": part(part(info, name), "refused").get(structure)
+        for name in ("live", "zombie")
+        for structure in ("bsdinfo", "taskallinfo", "rusage_info_v2")
+    }
     if not recording["system"]["is_root"]:
+        told["bsdinfo of another's process is refused"] = part(part(info, "first"), "refused").get("bsdinfo")
         told["bsdinfo of another's process is told"] = raw(part(info, "first"), "bsdinfo") is not None
     shows = {f"{name} shows its environment": bool(part(shown, name)["environment_of"]) for name in _shown(shown)}
     exits: dict[str, object] = {

@@ -54,7 +54,8 @@ def _lock_through_shell(locks: SessionLocks, name: str, shell: Sequence[str]) ->
     """Tell whether what a shell starts holds the lock on once the shell has ended."""
     if shutil.which(shell[0]) is None:
         return {name: None}
-    script = f"'{sys.executable}' -I -S -c 'import sys; sys.stdin.read()' <&0 & exit 0"
+    # What runs in the background gets another input, unless it is told which: a copy, for shells differ on `<&0`.
+    script = f"exec 9<&0; '{sys.executable}' -I -S -c 'import sys; sys.stdin.read()' <&9 9<&- & exit 0"
     with locks.hold(_SESSION, _LAUNCH) as fd:
         child = subprocess.Popen(
             (*shell, script),

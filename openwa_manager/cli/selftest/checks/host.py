@@ -15,10 +15,10 @@ from itertools import pairwise
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from openwa_manager.cli.selftest.facts import Facts, outcome_of
-from openwa_manager.host.capacity import free_memory_bytes
+from openwa_manager.cli.selftest.facts import Facts, error_name, outcome_of
+from openwa_manager.host.capacity import free_memory_bytes, pressure_level
 from openwa_manager.host.clock import SystemClock
-from openwa_manager.host.home import raise_file_limit
+from openwa_manager.host.home import files_per_process, raise_file_limit
 from openwa_manager.processes.reading.darwin.libproc import system_libproc
 from openwa_manager.processes.reading.table import processes_by_psutil
 from openwa_manager.store.backup.read_only import SQLITE_VERSION
@@ -120,7 +120,7 @@ def _limit(value: int) -> int | None:
 def open_files(_place: Path) -> Iterator[Facts]:
     """Find out which limits of open files can be set, what our own raise comes to, and whether they can be opened."""
     before, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
-    yield {"soft_before": _limit(before), "hard": _limit(hard)}
+    yield {"soft_before": _limit(before), "hard": _limit(hard), "files_per_process": _limit(files_per_process(hard))}
     tried = {"unlimited": resource.RLIM_INFINITY, "hard": hard, "open_max": _OPEN_MAX, "open_max_plus_1": _OPEN_MAX + 1}
     outcomes: dict[str, Json] = {}
     for name, soft in tried.items():
@@ -143,7 +143,7 @@ def _opened_beyond(count: int) -> Facts:
             try:
                 closed.callback(os.close, os.dup(null))
             except OSError as error:
-                return {"opened_count": opened, "then": type(error).__name__}
+                return {"opened_count": opened, "then": error_name(error)}
             opened += 1
     return {"opened_count": opened, "then": "ok"}
 
@@ -184,7 +184,7 @@ def _smallest_step_ns(number: int) -> int:
 
 def memory(_place: Path) -> Iterator[Facts]:
     """Note what counts our memory before and after 64 MiB were written to."""
-    yield {"free_bytes": free_memory_bytes(), "before": _own_memory()}
+    yield {"free_bytes": free_memory_bytes(), "pressure_level": pressure_level(), "before": _own_memory()}
     yield _sysctls(_SYSCTLS_OF_MEMORY)
     with mmap.mmap(-1, _TOUCHED_BYTES) as block:
         for at in range(0, _TOUCHED_BYTES, mmap.PAGESIZE):

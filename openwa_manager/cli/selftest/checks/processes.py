@@ -1,5 +1,7 @@
 """What the system tells of processes: the raw bytes, when one began, its environment, and what a scan costs."""
 
+import ctypes
+import errno
 import os
 import shutil
 import sys
@@ -7,7 +9,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 
 from openwa_manager.cli.selftest.checks.children import WAITING_PYTHON, read_line, running, until
-from openwa_manager.cli.selftest.facts import Facts, hex_of, spread_ms, took_s
+from openwa_manager.cli.selftest.facts import Facts, error_name, hex_of, spread_ms, took_s
 from openwa_manager.domain.session.session import LAUNCH_ID_VARIABLE
 from openwa_manager.processes.reading import procfs
 from openwa_manager.processes.reading.darwin.libproc import Libproc, system_libproc
@@ -79,13 +81,25 @@ def _raw(pid: int) -> Facts:
 
 
 def raw_of_macos(libproc: Libproc, pid: int) -> Facts:
-    """Return the structures in which macOS tells of a process; None for those that are kept from us."""
-    return {
-        "bsdinfo": hex_of(libproc.raw_bsdinfo(pid)),
-        "taskallinfo": hex_of(libproc.raw_taskallinfo(pid)),
-        "rusage_info_v2": hex_of(libproc.raw_rusage(pid)),
-        "footprint_bytes": libproc.footprint_bytes(pid),
+    """Return the structures in which macOS tells of a process; None for one that is refused, with the error's name."""
+    calls: Mapping[str, Callable[[int], bytes | None]] = {
+        "bsdinfo": libproc.raw_bsdinfo,
+        "taskallinfo": libproc.raw_taskallinfo,
+        "rusage_info_v2": libproc.raw_rusage,
     }
+    told, refused = {}, {}
+    for name, call in calls.items():
+        told[name], refused[name] = _answer(call, pid)
+    return {**{name: hex_of(raw) for name, raw in told.items()}, "refused": refused}
+
+
+def _answer(call: Callable[[int], bytes | None], pid: int) -> tuple[bytes | None, str | None]:
+    ctypes.set_errno(0)
+    try:
+        raw = call(pid)
+    except OSError as error:
+        return None, error_name(error)
+    return raw, None if raw is not None else errno.errorcode.get(ctypes.get_errno())
 
 
 def without_name(stat: bytes) -> bytes:
