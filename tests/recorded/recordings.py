@@ -87,7 +87,7 @@ def _promises(recording: Recording) -> Mapping[str, bool]:
     lock, shells = recording["lock_through_children"], ("sh", "bash")
     listeners = [part(recording["bind_beside_wildcard"], name) for name in ("loopback", "wildcard", "wildcard6")]
     watches = [part(recording["qr_watch"], count) for count in ("1", "20", "100")]
-    files, handed_on = recording["open_files"], recording["handed_on"]
+    files, handed_on, spellings = (recording[name] for name in ("open_files", "handed_on", "path_spelling"))
     return {
         "a start stays the same across exec": all(
             part(recording["start_across_exec"], name).get("is_same") for name in ("python", "sh")
@@ -104,6 +104,11 @@ def _promises(recording: Recording) -> Mapping[str, bool]:
             part(lock, shell).get("is_held_by_grandchild") for shell in shells if lock[shell] is not None
         ),
         "Node keeps a lock to itself": all(number > _HIGHEST_LOCK for number in _numbers(handed_on["node"])),
+        "a path that is found is spelled as on the disk": all(
+            part(spellings, name)["is_spelled_as_made"] and part(spellings, name)["is_below_the_real_path"]
+            for name in ("same", "case", "normal_form")
+            if part(spellings, name)["is_found"]
+        ),
         "no port is given out that is answered": not any(each.get("pool_says_free") for each in listeners),
         "every code is seen": all(each.get("missed_count") == 0 for each in watches),
         "the limit of open files is raised": files["raise_file_limit"] == "ok",

@@ -1,58 +1,43 @@
 """What the file system does: how it spells a path that was opened, and how long it takes to keep something."""
 
-import fcntl
 import os
-import sys
 from collections.abc import Callable, Iterator
 from functools import partial
 from pathlib import Path
 
-from openwa_manager.cli.selftest.facts import Facts, error_name, spread_ms, took_s
+from openwa_manager.cli.selftest.facts import Facts, spread_ms, took_s
 from openwa_manager.host.files import sync_file, write_file
+from openwa_manager.host.user_paths import spelled_on_disk
 from openwa_manager.store.commit_cost import commit_times_s
 
 _COMMITS, _SYNCS = 25, 25
 _CONTENT = b"x" * 4096
-#: The same letter in the two ways of Unicode: composed, and as a letter and its accent.
-_COMPOSED, _DECOMPOSED = "caf\u00e9", "cafe\u0301"
+#: How a directory is made, and how it is asked for: as it is, in other letters, with an accent of its own.
+_SPELLINGS = {
+    "same": ("CamelCase", "CamelCase"),
+    "case": ("CamelCase", "camelcase"),
+    "normal_form": ("caf\u00e9", "cafe\u0301"),
+}
 
 
 def path_spelling(place: Path) -> Iterator[Facts]:
-    """Open files by another spelling than the one they were made with, and see how the system spells them then."""
-    for name, made, asked in (
-        ("case", "CamelCase", "camelcase"),
-        ("normal_form", _COMPOSED, _DECOMPOSED),
-    ):
-        directory = place / made
-        directory.mkdir()
-        yield {name: _spelled(directory, place / asked)}
-    yield {"made": {"case": "CamelCase", "normal_form": ascii(_COMPOSED)}}
+    """Ask for directories by another spelling than the one they were made with, and how the disk spells them."""
+    for name, (made, asked) in _SPELLINGS.items():
+        (place / made).mkdir(exist_ok=True)
+        yield {name: _spelled(place / made, place / asked)}
     yield {"temporary_is_private": os.path.realpath(place).startswith("/private/")}
 
 
 def _spelled(made: Path, asked: Path) -> Facts:
-    try:
-        fd = os.open(asked, os.O_RDONLY | os.O_DIRECTORY)
-    except OSError as error:
-        return {"is_found": False, "error": error_name(error)} if asked.name == made.name else {"is_found": False}
-    try:
-        told = _path_of(fd)
-    finally:
-        os.close(fd)
+    """Return whether it is found by the other spelling, and whether what we make of that is how it was made."""
+    ours = spelled_on_disk(asked)
     return {
-        "is_found": True,
-        "spelled": ascii(told.name),
-        "realpath_spelled": ascii(Path(os.path.realpath(asked)).name),
-        "parent_is_realpath": str(told.parent) == os.path.realpath(made.parent),
+        "is_found": asked.exists(),
+        "is_spelled_as_made": ours.name == made.name,
+        "realpath_is_spelled_as_made": Path(os.path.realpath(asked)).name == made.name,
+        "is_below_the_real_path": ours.parent == spelled_on_disk(made.parent),
+        "spelled": ascii(ours.name),
     }
-
-
-def _path_of(fd: int) -> Path:
-    """Return where an open file lies, as the system spells it."""
-    if sys.platform == "darwin":  # pragma: no cover (macOS)
-        return Path(os.fsdecode(fcntl.fcntl(fd, fcntl.F_GETPATH, bytes(1024)).rstrip(b"\0")))
-    else:  # noqa: RET505 mypy understands only this form
-        return Path(f"/proc/self/fd/{fd}").readlink()
 
 
 def commits(place: Path) -> Iterator[Facts]:
