@@ -150,6 +150,38 @@ def test_every_key_of_the_property_list_is_one_that_launchd_knows() -> None:
     assert {key: type(value) for key, value in job.items()} == LAUNCHD_KEYS
 
 
+INSTALL = ROOT / "openwa_manager" / "docs" / "install.md"
+GUIDES = (ROOT / "launchd" / "README.md", ROOT / "systemd" / "README.md", INSTALL)
+AS_ITS_USER = (
+    "sudo -u _openwa -H sh -c 'cd /opt/openwa &&",
+    "runuser -u openwa -- env HOME=/opt/openwa sh -c 'cd /opt/openwa &&",
+)
+
+
+@pytest.mark.parametrize("guide", GUIDES, ids=lambda path: str(path.relative_to(ROOT)))
+def test_npm_and_git_run_as_the_services_user_with_its_own_home(guide: Path) -> None:
+    text = guide.read_text("utf-8")
+    lines = [line for line in text.splitlines() if "npm ci" in line or "git clone" in line]
+
+    assert lines
+    assert [line for line in lines if not any(words in line for words in AS_ITS_USER)] == []
+    assert "chown -R openwa" not in text
+
+
+@pytest.mark.parametrize("guide", GUIDES, ids=lambda path: str(path.relative_to(ROOT)))
+def test_no_guide_has_a_user_made_that_is_in_the_group_of_all(guide: Path) -> None:
+    blocks = re.findall(r"```sh\n(.*?)```", guide.read_text("utf-8"), re.DOTALL)
+
+    assert not [block for block in blocks if re.search(r"sysadminctl|newsyslog|fuser", block)]
+
+
+def test_the_guide_for_an_empty_machine_is_short_and_asks_for_a_self_test() -> None:
+    text = INSTALL.read_text("utf-8")
+
+    assert len(text.split()) <= 600
+    assert "openwa-manager doctor --selftest > selftest.json" in text
+
+
 @pytest.mark.parametrize("folder", ["systemd", "launchd"])
 def test_the_admin_is_told_how_to_install_upgrade_and_uninstall(folder: str) -> None:
     headings = re.findall(r"^## (\w+)", (ROOT / folder / "README.md").read_text("utf-8"), re.MULTILINE)
