@@ -1,35 +1,24 @@
-"""`qr.png` in the session directories: seen the moment it is whole, written and removed for engines that write none."""
+"""`qr.png` in the session directories: seen the moment it is whole."""
 
 import asyncio
 import hashlib
-import os
 import stat
 from collections.abc import Callable, Iterable, Mapping
-from contextlib import aclosing, suppress
+from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TypeVar
 
-import structlog
-from watchfiles import Change, awatch
-from watchfiles._rust_notify import WatchfilesRustInternalError
-
 from openwa_manager.domain.foreign_path import ForeignPath, of_session
 from openwa_manager.domain.ports import Clock, Instant
-from openwa_manager.domain.session.png import PNG_MAX_BYTES, is_whole_png
-from openwa_manager.domain.session.session import Launch, LaunchId, SessionId, is_session_id
+from openwa_manager.domain.session.png import is_whole_png
+from openwa_manager.domain.session.session import Launch, LaunchId, SessionId
 from openwa_manager.host.foreign.engine_files import EngineFiles
-from openwa_manager.host.foreign.opening import opened, status_of
-from openwa_manager.host.foreign.trees import remove
-from openwa_manager.host.foreign.writing import write_file
+from openwa_manager.host.foreign.opening import status_of
+from openwa_manager.watcher.directory_watch import ROOT, DirectoryId, DirectoryWatch, WatchSource
+from openwa_manager.watcher.qr_file import FileState, read_qr
+from openwa_manager.watcher.system_source import system_source
 
-QR_FILE = "qr.png"
-#: Every write below the root restarts the step, a filter does not help: beside an engine that writes its auth files 50
-#: times a second the defaults (1600/50) showed a code after 1.5 s, these after 23 ms.
-_STEP_MS, _DEBOUNCE_MS = 10, 50
-#: Opening the watch stops everything for 50 us per directory (measured): with many it is done less often.
-_PAUSE_PER_DIRECTORY_S = 0.005
-_SCAN_PERIOD_S, _SCAN_PERIOD_WITHOUT_WATCH_S, _WATCH_RETRY_S, _GONE_PAUSE_S = 2.0, 1.0, 30.0, 0.05
 #: By how much a file may be dated before it was written: the kernel takes the time of its last tick.
 _TICK_S = 0.01
 #: By how much NTP moves the clock in small steps that change nothing.
@@ -39,11 +28,7 @@ _LOOK_WITHIN_S = 2.0
 #: No session's: the looks wait for each other, and for nothing else.
 _LOOKS = SessionId("/qr")
 
-_log = structlog.get_logger()
-
 T = TypeVar("T")
-
-_DirectoryId = tuple[int, int]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -54,14 +39,6 @@ class QrImage:
     launch_id: LaunchId
     image: bytes = field(repr=False)
     produced_at: float
-
-
-@dataclass(frozen=True, slots=True)
-class _FileState:
-    """One state of a file: equal stamps mean nothing was written in between; `modified_at` is wall time."""
-
-    stamp: tuple[int, int, int, int]
-    modified_at: float
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -83,7 +60,7 @@ class _DirectoryState:
 
     looked_boot_s: float | None = None
     cleared_for: LaunchId | None = None
-    file: _FileState | None = None
+    file: FileState | None = None
     code: _Code | None = None
 
 
@@ -92,7 +69,8 @@ class QrWatcher:
 
     `awaited` names the sessions whose code is expected now, with their launches: only their directories are watched, so
     that nothing is done while nobody pairs, and no engine's other files are heard of. They are also looked at every
-    2 s, which catches what the watch missed and an image that was torn when it was seen.
+    2 s (where `source`, by default this system's own, does not tell of writes into a file, 0.5 s), which catches what
+    the watch missed and an image that was torn when it was seen.
 
     An image is of the launch that was awaited before it was read; so nobody may be awaited whose directory may still
     hold one of an earlier launch. That is why a launch that does not run yet counts only once `expect` was called.
@@ -105,6 +83,7 @@ class QrWatcher:
         awaited: Callable[[], Mapping[SessionId, Launch]],
         clock: Clock,
         files: EngineFiles,
+        source: WatchSource | None = None,
     ) -> None:
         self._root = root
         self._files = files
@@ -112,10 +91,8 @@ class QrWatcher:
         self._awaited = awaited
         self._clock = clock
         self._known: dict[SessionId, _DirectoryState] = {}
-        self._has_watch = True
-        self._watched: Mapping[Path, _DirectoryId] = {}
-        self._watched_changed = asyncio.Event()
         self._woken = asyncio.Event()
+        self._watch = DirectoryWatch(source or system_source(root, files), clock, self._scan, self.wake)
 
     def wake(self) -> None:
         """Find out now whose codes are awaited; call it whenever that may have changed."""
@@ -129,24 +106,20 @@ class QrWatcher:
     async def run(self) -> None:
         """Watch and scan while any code is awaited, until cancelled."""
         async with asyncio.TaskGroup() as tasks:
-            tasks.create_task(self._watch())
+            tasks.create_task(self._watch.run())
             tasks.create_task(self._keep_scanning())
 
     async def _keep_scanning(self) -> None:
         while True:
             self._woken.clear()
             awaited = self._awaited_now()
-            watched = await self._find_directories(awaited) if awaited else {}
-            if watched != self._watched:
-                self._watched = watched
-                self._watched_changed.set()
+            self._watch.follow(await self._find_directories(awaited) if awaited else {})
             if not awaited:
                 await self._woken.wait()
                 continue
             await self._scan(awaited)
-            await self._clock.sleep_until(self._clock.now().boot_s + _PAUSE_PER_DIRECTORY_S * len(awaited))
-            period_s = _SCAN_PERIOD_S if self._has_watch else _SCAN_PERIOD_WITHOUT_WATCH_S
-            await self._clock.wait(self._woken, self._clock.now().boot_s + period_s)
+            await self._clock.sleep_until(self._clock.now().boot_s + self._watch.pause_s(len(awaited)))
+            await self._clock.wait(self._woken, self._clock.now().boot_s + self._watch.scan_period_s)
 
     def _awaited_now(self) -> dict[SessionId, LaunchId]:
         awaited = self._awaited()
@@ -182,72 +155,20 @@ class QrWatcher:
     def _place(self, session_id: SessionId) -> ForeignPath:
         return of_session(self._root / session_id)
 
-    async def _find_directories(self, session_ids: Iterable[SessionId]) -> dict[Path, _DirectoryId]:
+    async def _find_directories(self, session_ids: Iterable[SessionId]) -> dict[SessionId, DirectoryId]:
         """Return the root and those sessions' directories, if they exist, each with what tells it from a later one."""
-        found: dict[Path, _DirectoryId] = {}
+        found: dict[SessionId, DirectoryId] = {}
 
         with suppress(OSError):
             status = await asyncio.to_thread(self._root.stat)
-            found[self._root] = (status.st_dev, status.st_ino)
+            found[ROOT] = (status.st_dev, status.st_ino)
         statuses = await self._for_each(lambda session_id: status_of(self._place(session_id)), session_ids)
         for session_id, each in statuses.items():
             if each is not None and stat.S_ISDIR(each.st_mode):  # a link may lead anywhere
-                found[self._root / session_id] = (each.st_dev, each.st_ino)
+                found[session_id] = (each.st_dev, each.st_ino)
         return found
 
-    async def _watch(self) -> None:
-        while True:
-            self._watched_changed.clear()
-            if not self._watched:
-                await self._watched_changed.wait()
-                continue
-            try:
-                await self._follow(tuple(self._watched))
-            except FileNotFoundError:  # one of them went away just now
-                self.wake()
-                await self._clock.sleep_until(self._clock.now().boot_s + _GONE_PAUSE_S)
-            except (OSError, UnicodeEncodeError, WatchfilesRustInternalError) as error:  # a path may be no UTF-8
-                await self._do_without_watch(error)
-            except ExceptionGroup as errors:  # pragma: no cover (a watch that breaks off; nothing makes it do so)
-                troubles, bugs = errors.split(WatchfilesRustInternalError)
-                if bugs is not None:
-                    raise bugs from errors
-                await self._do_without_watch(troubles)
-
-    async def _do_without_watch(self, error: Exception | None) -> None:
-        """Scan only, and more often, for a while."""
-        if self._has_watch:
-            _log.warning("qr_watch_unavailable", error=str(error), scan_period_s=_SCAN_PERIOD_WITHOUT_WATCH_S)
-        self._has_watch = False
-        await self._clock.sleep_until(self._clock.now().boot_s + _WATCH_RETRY_S)
-
-    async def _follow(self, directories: Iterable[Path]) -> None:
-        """Pass on what changes in these directories until others are to be watched."""
-        root = await asyncio.to_thread(self._root.resolve)  # FSEvents reports real paths
-
-        def is_qr(_: Change, path: str) -> bool:
-            if str(root) in (path, path.rpartition("/")[0]):  # a session's directory came or went, or the root itself
-                self._watched = {}
-                self._watched_changed.set()
-                self.wake()
-            return session_of(root, path) is not None
-
-        watch = awatch(
-            *(root / directory.relative_to(self._root) for directory in directories),
-            watch_filter=is_qr,
-            debounce=_DEBOUNCE_MS,
-            step=_STEP_MS,
-            stop_event=self._watched_changed,
-            recursive=False,
-            force_polling=False,
-        )
-        self.wake()  # so that it is scanned once more after the watch has been opened: nothing falls in between
-        async with aclosing(watch) as batches:
-            async for batch in batches:
-                self._has_watch = True
-                await self._scan({session_id for _, path in batch if (session_id := session_of(root, path))})
-
-    def _note(self, session_id: SessionId, launch_id: LaunchId, found: tuple[bytes, _FileState] | None) -> None:
+    def _note(self, session_id: SessionId, launch_id: LaunchId, found: tuple[bytes, FileState] | None) -> None:
         """Report what was found, if it is a whole image and another one than before."""
         state = self._state_of(session_id)
         if found is None:
@@ -265,7 +186,7 @@ class QrWatcher:
         self._on_image(QrImage(session_id=session_id, launch_id=launch_id, image=image, produced_at=now.at - age_s))
 
 
-def _age_s(now: Instant, state: _DirectoryState, file: _FileState, launch_id: LaunchId, sha256: str) -> float | None:
+def _age_s(now: Instant, state: _DirectoryState, file: FileState, launch_id: LaunchId, sha256: str) -> float | None:
     """Return how long ago the code in this file was made, also when the wall clock was set since; None: unknown.
 
     A code that was seen before is as old as it was then and what has passed since. A file that has appeared since the
@@ -279,35 +200,3 @@ def _age_s(now: Instant, state: _DirectoryState, file: _FileState, launch_id: La
     if state.looked_boot_s is None:
         return None if age_s < -_CLOCK_STEP_S else max(0.0, age_s)
     return age_s if 0 <= age_s <= now.boot_s - state.looked_boot_s + _TICK_S else 0.0
-
-
-def session_of(root: Path, path: str) -> SessionId | None:
-    """Return whose code a path below `root` is; None when it is anything else."""
-    session_id, separator, rest = path.removeprefix(f"{root}/").partition("/")
-    return SessionId(session_id) if separator and rest == QR_FILE and is_session_id(session_id) else None
-
-
-def read_qr(directory: ForeignPath) -> tuple[bytes, _FileState] | None:
-    """Return the file's bytes and state; None when there is none of a sane size, or something else. Blocks."""
-    try:
-        with opened(directory.child(QR_FILE)) as file:
-            status = os.fstat(file.fileno())
-            if status.st_size > PNG_MAX_BYTES:
-                return None
-            stamp = (status.st_dev, status.st_ino, status.st_size, status.st_mtime_ns)
-            return file.read(PNG_MAX_BYTES + 1), _FileState(stamp=stamp, modified_at=status.st_mtime)
-    except OSError:
-        return None
-
-
-def write_qr(directory: ForeignPath, image: bytes) -> None:
-    """Put an image where the directory contract promises it, whole or not at all, readable by the owner only."""
-    write_file(directory.child(QR_FILE), image, is_durable=False)  # it is of no use after a power cut
-
-
-def remove_qr(directory: ForeignPath, sha256: str | None = None) -> None:
-    """Remove the image, or whatever lies in its place; with `sha256` only if it is that one. Blocks."""
-    if sha256 is not None and (found := read_qr(directory)) and hashlib.sha256(found[0]).hexdigest() != sha256:
-        return
-    with suppress(NotADirectoryError):
-        remove(directory.child(QR_FILE))

@@ -5,14 +5,24 @@ import time
 from pathlib import Path
 from statistics import median
 
+import pytest
+
 from openwa_manager.domain.foreign_path import of_session
 from openwa_manager.host.clock import SystemClock
-from openwa_manager.watcher.qr import write_qr
+from openwa_manager.watcher.qr_file import write_qr
 from tests.watcher.images import png
-from tests.watcher.watching import ALICE, BOB, made, watching
+from tests.watcher.watching import ALICE, BOB, SOURCES, Watching, made, watching_by
 
 
-async def test_an_image_written_slowly_in_place_is_passed_on_only_when_it_is_whole(tmp_path: Path) -> None:
+@pytest.fixture(params=SOURCES)
+def watching(request: pytest.FixtureRequest) -> Watching:
+    """Watch by each source in turn."""
+    return watching_by(request.param)
+
+
+async def test_an_image_written_slowly_in_place_is_passed_on_only_when_it_is_whole(
+    tmp_path: Path, watching: Watching
+) -> None:
     image = png(b"slow", 60)
     async with watching(made(tmp_path / "sessions"), SystemClock(), ALICE) as seen:
         place = seen.place(ALICE)
@@ -27,7 +37,9 @@ async def test_an_image_written_slowly_in_place_is_passed_on_only_when_it_is_who
     assert seen.of(ALICE) == [image]
 
 
-async def test_a_code_is_seen_quickly_beside_an_engine_that_writes_all_the_time(tmp_path: Path) -> None:
+async def test_a_code_is_seen_quickly_beside_an_engine_that_writes_all_the_time(
+    tmp_path: Path, watching: Watching
+) -> None:
     delays_ms: list[float] = []
     async with watching(made(tmp_path / "sessions"), SystemClock(), ALICE) as seen:
         place = seen.place(ALICE)

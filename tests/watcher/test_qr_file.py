@@ -9,8 +9,7 @@ import pytest
 
 from openwa_manager.domain.foreign_path import of_session
 from openwa_manager.domain.session.png import PNG_MAX_BYTES, is_whole_png
-from openwa_manager.domain.session.session import SessionId
-from openwa_manager.watcher.qr import read_qr, remove_qr, session_of, write_qr
+from openwa_manager.watcher.qr_file import read_qr, remove_qr, write_qr
 from tests.watcher.images import png
 
 
@@ -91,22 +90,6 @@ def test_a_session_directory_that_is_a_link_is_not_entered(tmp_path: Path) -> No
     (tmp_path / "alice").symlink_to(tmp_path / "bob")
 
     assert read_qr(of_session(tmp_path / "alice")) is None
-
-
-@pytest.mark.parametrize(
-    ("path", "owner"),
-    [
-        ("/s/alice/qr.png", "alice"),
-        ("/s/user_1_session_550e8400/qr.png", "user_1_session_550e8400"),
-        ("/s/alice/data/qr.png", None),
-        ("/s/alice/.qr.png.new", None),
-        ("/s/qr.png", None),
-        ("/s/Not an id/qr.png", None),
-        ("/elsewhere/alice/qr.png", None),
-    ],
-)
-def test_a_path_tells_whose_code_it_is(path: str, owner: str | None) -> None:
-    assert session_of(Path("/s"), path) == (SessionId(owner) if owner else None)
 
 
 def test_an_image_is_removed_only_if_it_is_the_one_that_is_meant(tmp_path: Path) -> None:

@@ -1,4 +1,4 @@
-"""The watch against a real directory, a real inotify or FSEvents, and writers with bad manners."""
+"""The watch against a real directory, a real inotify or kqueue, and writers with bad manners."""
 
 import asyncio
 import os
@@ -16,11 +16,11 @@ import structlog
 from openwa_manager.domain.foreign_path import of_session
 from openwa_manager.domain.session.png import is_whole_png
 from openwa_manager.host.clock import SystemClock
-from openwa_manager.watcher.qr import write_qr
+from openwa_manager.watcher.qr_file import write_qr
 from tests.fakes.clock import FakeClock, settle
 from tests.fakes.polling import until
 from tests.watcher.images import png
-from tests.watcher.watching import ALICE, BOB, PROBE, a_launch, made, watching
+from tests.watcher.watching import ALICE, BOB, PROBE, Watching, a_launch, made
 
 
 def inotify_count() -> int:
@@ -32,7 +32,9 @@ def inotify_count() -> int:
     return count
 
 
-async def test_an_image_renamed_into_place_is_seen_with_the_time_it_was_written(tmp_path: Path) -> None:
+async def test_an_image_renamed_into_place_is_seen_with_the_time_it_was_written(
+    tmp_path: Path, watching: Watching
+) -> None:
     async with watching(made(tmp_path / "sessions"), SystemClock(), ALICE) as seen:
         place = seen.place(ALICE)
         await seen.until_open()
@@ -44,7 +46,7 @@ async def test_an_image_renamed_into_place_is_seen_with_the_time_it_was_written(
     assert seen.last_of(ALICE).produced_at == pytest.approx(written_at, abs=0.001)
 
 
-async def test_every_new_image_is_seen_once_although_it_is_also_scanned_for(tmp_path: Path) -> None:
+async def test_every_new_image_is_seen_once_although_it_is_also_scanned_for(tmp_path: Path, watching: Watching) -> None:
     clock = FakeClock()
     async with watching(made(tmp_path / "sessions"), clock, ALICE) as seen:
         place = seen.place(ALICE)
@@ -59,7 +61,7 @@ async def test_every_new_image_is_seen_once_although_it_is_also_scanned_for(tmp_
     assert seen.of(ALICE) == [png(b"a"), png(b"b")]
 
 
-async def test_a_torn_image_is_passed_over_and_the_next_whole_one_is_not(tmp_path: Path) -> None:
+async def test_a_torn_image_is_passed_over_and_the_next_whole_one_is_not(tmp_path: Path, watching: Watching) -> None:
     async with watching(made(tmp_path / "sessions"), SystemClock(), ALICE) as seen:
         place = seen.place(ALICE)
         await seen.until_open()
@@ -72,7 +74,7 @@ async def test_a_torn_image_is_passed_over_and_the_next_whole_one_is_not(tmp_pat
     assert all(is_whole_png(image) for image in seen.of(ALICE))
 
 
-async def test_other_files_are_none_of_its_business(tmp_path: Path) -> None:
+async def test_other_files_are_none_of_its_business(tmp_path: Path, watching: Watching) -> None:
     async with watching(made(tmp_path / "sessions"), SystemClock(), ALICE) as seen:
         nested = seen.place(ALICE) / "data"
         nested.mkdir()
@@ -88,7 +90,7 @@ async def test_other_files_are_none_of_its_business(tmp_path: Path) -> None:
     assert {found.session_id for found in seen.seen} == {PROBE}
 
 
-async def test_an_image_that_was_there_before_is_found_if_it_is_awaited(tmp_path: Path) -> None:
+async def test_an_image_that_was_there_before_is_found_if_it_is_awaited(tmp_path: Path, watching: Watching) -> None:
     root = tmp_path / "sessions"
     for session_id in (ALICE, BOB):
         (root / session_id).mkdir(parents=True)
@@ -101,7 +103,7 @@ async def test_an_image_that_was_there_before_is_found_if_it_is_awaited(tmp_path
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="only Linux tells what is watched")
-async def test_nothing_is_watched_while_no_code_is_awaited(tmp_path: Path) -> None:
+async def test_nothing_is_watched_while_no_code_is_awaited(tmp_path: Path, watching: Watching) -> None:
     async with watching(made(tmp_path / "sessions"), SystemClock(), ALICE) as seen:
         place = seen.place(ALICE)
         await seen.until_open()
@@ -119,7 +121,9 @@ async def test_nothing_is_watched_while_no_code_is_awaited(tmp_path: Path) -> No
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="only Linux tells what is watched")
-async def test_the_watch_ends_also_when_a_neighbour_leaves_as_the_last_code_is_scanned(tmp_path: Path) -> None:
+async def test_the_watch_ends_also_when_a_neighbour_leaves_as_the_last_code_is_scanned(
+    tmp_path: Path, watching: Watching
+) -> None:
     async with watching(made(tmp_path / "sessions"), SystemClock(), ALICE) as seen:
         neighbour = seen.place(BOB)
         await seen.until_open()
@@ -131,7 +135,9 @@ async def test_the_watch_ends_also_when_a_neighbour_leaves_as_the_last_code_is_s
         await until(lambda: inotify_count() != opened)
 
 
-async def test_a_directory_made_while_its_code_is_awaited_is_watched_at_once(tmp_path: Path) -> None:
+async def test_a_directory_made_while_its_code_is_awaited_is_watched_at_once(
+    tmp_path: Path, watching: Watching
+) -> None:
     async with watching(made(tmp_path / "sessions"), SystemClock(), BOB) as seen:
         await seen.until_open()
         seen.awaited[ALICE] = a_launch()
@@ -144,7 +150,7 @@ async def test_a_directory_made_while_its_code_is_awaited_is_watched_at_once(tmp
         await seen.until_seen(ALICE, png(b"b"))
 
 
-async def test_a_directory_that_is_replaced_is_watched_anew(tmp_path: Path) -> None:
+async def test_a_directory_that_is_replaced_is_watched_anew(tmp_path: Path, watching: Watching) -> None:
     async with watching(made(tmp_path / "sessions"), SystemClock(), ALICE) as seen:
         place = seen.place(ALICE)
         await seen.until_open()
@@ -155,7 +161,7 @@ async def test_a_directory_that_is_replaced_is_watched_anew(tmp_path: Path) -> N
             await seen.until_seen(ALICE, png(name))
 
 
-async def test_an_image_that_was_removed_and_comes_back_is_seen_again(tmp_path: Path) -> None:
+async def test_an_image_that_was_removed_and_comes_back_is_seen_again(tmp_path: Path, watching: Watching) -> None:
     clock, image = FakeClock(), tmp_path / "sessions" / ALICE / "qr.png"
     async with watching(made(tmp_path / "sessions"), clock, ALICE) as seen:
         place = seen.place(ALICE)
@@ -172,7 +178,7 @@ async def test_an_image_that_was_removed_and_comes_back_is_seen_again(tmp_path: 
     assert seen.of(ALICE) == [png(b"a"), png(b"a")]
 
 
-async def test_a_root_that_does_not_exist_yet_is_watched_once_it_does(tmp_path: Path) -> None:
+async def test_a_root_that_does_not_exist_yet_is_watched_once_it_does(tmp_path: Path, watching: Watching) -> None:
     clock = FakeClock()
     async with watching(tmp_path / "sessions", clock) as seen:
         await clock.until_sleeping(1)
@@ -182,7 +188,7 @@ async def test_a_root_that_does_not_exist_yet_is_watched_once_it_does(tmp_path: 
         await seen.until_open(lambda: clock.advance(2))
 
 
-async def test_a_root_that_is_lost_is_watched_again_when_it_reappears(tmp_path: Path) -> None:
+async def test_a_root_that_is_lost_is_watched_again_when_it_reappears(tmp_path: Path, watching: Watching) -> None:
     clock = FakeClock()
     async with watching(tmp_path / "sessions", clock) as seen:
         seen.root.mkdir()
@@ -218,7 +224,9 @@ def no_descriptors_left(spare: int) -> Iterator[None]:
         resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
 
 
-async def test_without_a_watch_it_warns_once_and_scans_every_second(tmp_path: Path) -> None:
+@pytest.mark.skipif(sys.platform == "darwin", reason="there it needs no more than reading does")
+@pytest.mark.parametrize("watching", ["watchfiles"], indirect=True)
+async def test_without_a_watch_it_warns_once_and_scans_every_second(tmp_path: Path, watching: Watching) -> None:
     clock, root = FakeClock(), tmp_path / "sessions"
     (root / ALICE).mkdir(parents=True)
     write_qr(of_session(root / ALICE), png(b"a"))

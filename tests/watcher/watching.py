@@ -1,12 +1,14 @@
 """A watcher at work, and what it saw."""
 
 import asyncio
+import sys
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
-from contextlib import asynccontextmanager, suppress
+from contextlib import AbstractAsyncContextManager, asynccontextmanager, suppress
 from dataclasses import dataclass, field
 from functools import partial
 from itertools import count
 from pathlib import Path
+from typing import Protocol
 
 import pytest
 
@@ -15,8 +17,12 @@ from openwa_manager.domain.ports import Clock
 from openwa_manager.domain.session.reasons import ReasonCode
 from openwa_manager.domain.session.session import Identity, Launch, LaunchId, SessionId
 from openwa_manager.host.foreign.engine_files import EngineFiles
-from openwa_manager.watcher.qr import QrImage, QrWatcher, write_qr
+from openwa_manager.watcher.directory_watch import WatchSource
+from openwa_manager.watcher.qr import QrImage, QrWatcher
+from openwa_manager.watcher.qr_file import write_qr
+from openwa_manager.watcher.vnode_watch import VnodeWatch
 from tests.fakes.clock import settle
+from tests.fakes.kqueue.queue import FakeKernel
 from tests.fakes.polling import until
 from tests.watcher.images import png
 
@@ -47,6 +53,7 @@ class Collector:
     numbers: Iterator[int] = field(default_factory=count)
     wake: Callable[[], None] = lambda: None
     expect: Callable[[SessionId, LaunchId], None] = lambda *_: None
+    kernel: FakeKernel = field(default_factory=FakeKernel)
 
     def __call__(self, found: QrImage) -> None:
         self.seen.append(found)
@@ -99,14 +106,38 @@ def made(root: Path) -> Path:
     return root
 
 
-@asynccontextmanager
-async def watching(root: Path, clock: Clock, *awaited: SessionId) -> AsyncIterator[Collector]:
-    collector = Collector(root, {session_id: a_launch() for session_id in (PROBE, *awaited)})
-    watcher = QrWatcher(root, collector, lambda: collector.awaited, clock, EngineFiles())
-    collector.wake, collector.expect = watcher.wake, watcher.expect
-    async with asyncio.TaskGroup() as tasks:
-        watch = tasks.create_task(watcher.run())
-        try:
-            yield collector
-        finally:
-            watch.cancel()
+class Watching(Protocol):
+    """Has a watcher at work while the body runs, for these sessions."""
+
+    def __call__(self, root: Path, clock: Clock, *awaited: SessionId) -> AbstractAsyncContextManager[Collector]: ...
+
+
+#: The ways to learn of changes that work here: macOS's everywhere, for on other systems a fake keeps to its rules.
+SOURCES = ("vnode",) if sys.platform == "darwin" else ("watchfiles", "vnode")
+
+
+def watching_by(source: str) -> Watching:
+    """Return what watches by this source."""
+
+    @asynccontextmanager
+    async def watching(root: Path, clock: Clock, *awaited: SessionId) -> AsyncIterator[Collector]:
+        collector, files = Collector(root, {session_id: a_launch() for session_id in (PROBE, *awaited)}), EngineFiles()
+        made_source = source_named(source, root, files, collector.kernel)
+        watcher = QrWatcher(root, collector, lambda: collector.awaited, clock, files, made_source)
+        collector.wake, collector.expect = watcher.wake, watcher.expect
+        async with asyncio.TaskGroup() as tasks:
+            watch = tasks.create_task(watcher.run())
+            try:
+                yield collector
+            finally:
+                watch.cancel()
+
+    return watching
+
+
+def source_named(name: str, root: Path, files: EngineFiles, kernel: FakeKernel) -> WatchSource:
+    if name == "vnode":
+        return VnodeWatch(root, files, kernel.open)
+    from openwa_manager.watcher.watchfiles_watch import WatchfilesWatch
+
+    return WatchfilesWatch(root)

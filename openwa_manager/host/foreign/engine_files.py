@@ -145,25 +145,43 @@ class EngineFiles:
         return work.results[0]
 
     async def run_for_each(
-        self, work: Callable[[SessionId], T], session_ids: Iterable[SessionId], *, queue: SessionId, within_s: float
+        self,
+        work: Callable[[SessionId], T],
+        session_ids: Iterable[SessionId],
+        *,
+        queue: SessionId,
+        within_s: float,
+        dispose: Callable[[T], None] = lambda _: None,
     ) -> dict[SessionId, T]:
         """Return what the function returns for each of these sessions, done for all in one go; it raises nothing.
 
         A thread for each would take ten times as long. Where it hangs, each is done in its session's own turn, and
         those on which it hangs are left out. `queue` is no session's: who gives the same one is served in order.
+        `dispose` is given each result that comes too late, or whose caller is cancelled.
         """
         wanted = list(session_ids)
+
+        def dispose_all(results: dict[SessionId, T]) -> None:
+            for each in results.values():
+                dispose(each)
+
         with suppress(FilesStuckError):
-            return await self.run(queue, lambda: {each: work(each) for each in wanted}, within_s=_TOGETHER_S)
+            together = partial(_do_for_each, work, wanted)
+            return await self.run(queue, together, within_s=_TOGETHER_S, dispose=dispose_all)
         results: dict[SessionId, T] = {}
 
         async def run_alone(session_id: SessionId) -> None:
             with suppress(FilesStuckError):
-                results[session_id] = await self.run(session_id, partial(work, session_id), within_s=within_s)
+                alone = partial(work, session_id)
+                results[session_id] = await self.run(session_id, alone, within_s=within_s, dispose=dispose)
 
-        async with asyncio.TaskGroup() as tasks:
-            for session_id in wanted:
-                tasks.create_task(run_alone(session_id))
+        try:
+            async with asyncio.TaskGroup() as tasks:
+                for session_id in wanted:
+                    tasks.create_task(run_alone(session_id))
+        except BaseException:
+            dispose_all(results)
+            raise
         return results
 
     async def _take_turn(self, session_id: SessionId, queue: _SessionQueue, within_s: float) -> None:
@@ -231,6 +249,10 @@ class EngineFiles:
         while (carry_out := self._waiting.get()) is not None:
             if carry_out():
                 return
+
+
+def _do_for_each(work: Callable[[SessionId], T], session_ids: Iterable[SessionId]) -> dict[SessionId, T]:
+    return {each: work(each) for each in session_ids}
 
 
 def _stuck(session_id: SessionId) -> FilesStuckError:

@@ -19,6 +19,11 @@ from typing import BinaryIO
 from openwa_manager.domain.foreign_path import ForeignPath
 
 _DIRECTORY = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
+#: Of a directory only what happens in it is wanted: on macOS such a descriptor keeps no disk from being ejected.
+if sys.platform == "darwin":  # pragma: no cover (macOS)
+    _WATCHED = os.O_EVTONLY
+else:
+    _WATCHED = 0
 _PLAIN = os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
 #: What we need ourselves of a directory and of a file; others need nothing.
 _OURS, _FILE_MODE = 0o700, 0o600
@@ -39,12 +44,17 @@ def open_directory(place: ForeignPath) -> int:
     return _open_directory(place.root, place.parts)
 
 
-def _open_directory(root: Path, parts: tuple[str, ...]) -> int:
+def open_to_watch(place: ForeignPath) -> int:
+    """Return such a descriptor that tells what happens in the directory, and is good for nothing else."""
+    return _open_directory(place.root, place.parts, _WATCHED)
+
+
+def _open_directory(root: Path, parts: tuple[str, ...], flags: int = 0) -> int:
     if not parts:
-        return os.open(root, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+        return os.open(root, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC | flags)
     folder = _open_directory(root, parts[:-1])
     try:
-        return os.open(parts[-1], _DIRECTORY, dir_fd=folder)
+        return os.open(parts[-1], _DIRECTORY | flags, dir_fd=folder)
     finally:
         os.close(folder)
 

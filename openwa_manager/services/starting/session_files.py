@@ -9,7 +9,7 @@ from openwa_manager.host.foreign.engine_files import EngineFiles
 from openwa_manager.host.foreign.opening import make_directory, status_of
 from openwa_manager.host.foreign.trees import remove
 from openwa_manager.host.logs.logtail import last_bytes_of
-from openwa_manager.watcher.qr import read_qr, remove_qr, write_qr
+from openwa_manager.watcher.qr_file import read_qr, remove_qr, write_qr
 
 _TAIL_BYTES = 2048
 #: The restart of an engine waits for the end of its log, and a session's code for the file of the last daemon.

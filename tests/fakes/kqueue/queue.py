@@ -1,9 +1,11 @@
 """A `select.kqueue` and `select.kevent` for Linux by the rules of XNU, over real processes and real directories."""
 
+import errno
 import os
 import select
 import sys
 from collections.abc import Iterable, Sequence
+from contextlib import ExitStack
 from dataclasses import replace
 
 from openwa_manager.host.kernel.queue import (
@@ -34,9 +36,13 @@ class FakeKqueue:
     """The queue. `processes` and `directories` are what a test may look at and tell."""
 
     def __init__(self) -> None:
-        self._poll = _open_poll()
-        self.processes = Processes(self._poll)
-        self.directories = Directories(self._poll)
+        with ExitStack() as unless_made:
+            self._poll = _open_poll()
+            unless_made.callback(self._poll.close)
+            self.processes = Processes(self._poll)
+            unless_made.callback(self.processes.close)
+            self.directories = Directories(self._poll)
+            unless_made.pop_all()
         self._filters: dict[int, Filter] = {EVFILT_PROC: self.processes, EVFILT_VNODE: self.directories}
         self._refusals: list[int] = []
         self.is_closed = False
@@ -81,15 +87,24 @@ class FakeKqueue:
 
 
 class FakeKernel:
-    """Hands out queues like `open_kernel_queue`, and keeps them for the test to look at; on macOS the real ones."""
+    """Hands out queues like `open_kernel_queue`, and keeps them for the test to look at; on macOS the real ones.
+
+    `refusals` are the errors with which each new queue refuses its first registrations; `has_queues` False: there is
+    none to be had.
+    """
 
     def __init__(self) -> None:
         self.queues: list[FakeKqueue] = []
+        self.refusals: list[int] = []
+        self.has_queues = True
 
     def open(self) -> KernelQueue:
         """Return a new queue."""
         if sys.platform == "darwin":
             return open_kernel_queue()
         else:  # noqa: RET505 mypy understands only this form
+            if not self.has_queues:
+                raise OSError(errno.ENFILE, os.strerror(errno.ENFILE))
             self.queues.append(FakeKqueue())
+            self.queues[-1].refuse_next(*self.refusals)
             return KernelQueue(self.queues[-1], kevent)

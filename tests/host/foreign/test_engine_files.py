@@ -139,3 +139,44 @@ async def test_a_session_on_which_that_hangs_is_left_out(files: EngineFiles, dis
 
     assert found == {B: B}
     assert files.is_stuck(A)
+
+
+async def test_what_comes_too_late_of_what_was_done_for_each_is_given_back(files: EngineFiles, disk: DeadDisk) -> None:
+    given_back: list[str] = []
+
+    def look(session_id: SessionId) -> str:
+        if session_id == A:
+            disk.read()
+        return session_id
+
+    every = SessionId("/all")
+    found = await files.run_for_each(look, (A, B), queue=every, within_s=0.05, dispose=given_back.append)
+    disk.revive()
+    await until(lambda: len(given_back) == 3)
+
+    assert found == {B: B}
+    assert sorted(given_back) == [A, A, B]  # of both attempts, but for what was returned
+
+
+async def test_what_is_there_already_is_given_back_when_the_caller_is_cancelled(
+    files: EngineFiles, disk: DeadDisk
+) -> None:
+    given_back: list[str] = []
+    done = threading.Event()
+
+    def look(session_id: SessionId) -> str:
+        if session_id == A:
+            disk.read()
+        done.set()
+        return session_id
+
+    every = SessionId("/all")
+    async with asyncio.TaskGroup() as tasks:
+        looking = tasks.create_task(
+            files.run_for_each(look, (A, B), queue=every, within_s=30.0, dispose=given_back.append)
+        )
+        await until(done.is_set)
+        await files.run(B, answer)  # which comes after it
+        looking.cancel()
+
+    assert given_back == [B]

@@ -7,7 +7,14 @@ from pathlib import Path
 import pytest
 
 from openwa_manager.domain.foreign_path import ForeignPath, of_session
-from openwa_manager.host.foreign.opening import is_directory, make_directory, names_in, read_file, status_of
+from openwa_manager.host.foreign.opening import (
+    is_directory,
+    make_directory,
+    names_in,
+    open_to_watch,
+    read_file,
+    status_of,
+)
 from openwa_manager.host.foreign.writing import move, open_for_append, write_file
 
 SECRET = b"root:x:0:0"
@@ -79,6 +86,8 @@ def test_a_session_directory_that_is_a_link_is_none(session: ForeignPath, tmp_pa
 
     with pytest.raises(NotADirectoryError):
         read_file(session.child("creds.json"), 1000)
+    with pytest.raises(NotADirectoryError):
+        open_to_watch(session)
     with pytest.raises(NotADirectoryError, match="remove what lies there"):
         make_directory(session.child("logs"))
     assert not (tmp_path / "elsewhere" / "logs").exists()

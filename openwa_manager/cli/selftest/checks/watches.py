@@ -30,7 +30,8 @@ from openwa_manager.host.kernel.queue import (
     KernelQueue,
     open_kernel_queue,
 )
-from openwa_manager.watcher.qr import QrImage, QrWatcher, write_qr
+from openwa_manager.watcher.qr import QrImage, QrWatcher
+from openwa_manager.watcher.qr_file import write_qr
 
 _DIRECTORY_COUNTS = (1, 20, 100)
 _IMAGES, _OPENINGS = 10, 5

@@ -1,0 +1,48 @@
+"""One session's `qr.png`: read while it is foreign, written and removed for engines that write none."""
+
+import hashlib
+import os
+from contextlib import suppress
+from dataclasses import dataclass
+
+from openwa_manager.domain.foreign_path import ForeignPath
+from openwa_manager.domain.session.png import PNG_MAX_BYTES
+from openwa_manager.host.foreign.opening import opened
+from openwa_manager.host.foreign.trees import remove
+from openwa_manager.host.foreign.writing import write_file
+
+QR_FILE = "qr.png"
+
+
+@dataclass(frozen=True, slots=True)
+class FileState:
+    """One state of a file: equal stamps mean nothing was written in between; `modified_at` is wall time."""
+
+    stamp: tuple[int, int, int, int]
+    modified_at: float
+
+
+def read_qr(directory: ForeignPath) -> tuple[bytes, FileState] | None:
+    """Return the file's bytes and state; None when there is none of a sane size, or something else. Blocks."""
+    try:
+        with opened(directory.child(QR_FILE)) as file:
+            status = os.fstat(file.fileno())
+            if status.st_size > PNG_MAX_BYTES:
+                return None
+            stamp = (status.st_dev, status.st_ino, status.st_size, status.st_mtime_ns)
+            return file.read(PNG_MAX_BYTES + 1), FileState(stamp=stamp, modified_at=status.st_mtime)
+    except OSError:
+        return None
+
+
+def write_qr(directory: ForeignPath, image: bytes) -> None:
+    """Put an image where the directory contract promises it, whole or not at all, readable by the owner only."""
+    write_file(directory.child(QR_FILE), image, is_durable=False)  # it is of no use after a power cut
+
+
+def remove_qr(directory: ForeignPath, sha256: str | None = None) -> None:
+    """Remove the image, or whatever lies in its place; with `sha256` only if it is that one. Blocks."""
+    if sha256 is not None and (found := read_qr(directory)) and hashlib.sha256(found[0]).hexdigest() != sha256:
+        return
+    with suppress(NotADirectoryError):
+        remove(directory.child(QR_FILE))
