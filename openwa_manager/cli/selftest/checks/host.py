@@ -50,26 +50,26 @@ _CLOCKS = ("CLOCK_MONOTONIC", "CLOCK_MONOTONIC_RAW", "CLOCK_UPTIME_RAW", "CLOCK_
 def system(_place: Path) -> Iterator[Facts]:
     """Note which system, Python and packages these are."""
     yield {
-        "os_version": platform.mac_ver()[0] or _plain_version(platform.release()),
-        "kernel_version": _plain_version(platform.release()),
+        "os_version": platform.mac_ver()[0] or plain_version(platform.release()),
+        "kernel_version": plain_version(platform.release()),
         "machine": platform.machine(),
         "cpu_count": os.cpu_count(),
         "is_root": os.geteuid() == 0,
         "python": platform.python_version(),
-        "python_kind": _kind_of(Path(sys.executable).resolve()),
+        "python_kind": kind_of(Path(sys.executable).resolve()),
         "sqlite": ".".join(map(str, SQLITE_VERSION)),
         "packages": {name: _version_of(name) for name in _PACKAGES},
     }
     yield _sysctls(_SYSCTLS_OF_VERSION)
 
 
-def _plain_version(release: str) -> str:
+def plain_version(release: str) -> str:
     """Return the numbers at its beginning: what follows may be a name that somebody gave to his kernel."""
     found = re.match(r"\d+(\.\d+)*", release)
     return found[0] if found else ""
 
 
-def _kind_of(python: Path) -> str:
+def kind_of(python: Path) -> str:
     """Tell by its path where Python comes from, without naming the path."""
     signs = {"Cellar": "homebrew", "Python.framework": "framework", "hostedtoolcache": "ci"}
     found = [kind for sign, kind in signs.items() if sign in python.parts]
@@ -160,20 +160,38 @@ def clocks(_place: Path) -> Iterator[Facts]:
             name: round(time.clock_gettime(number) - time.monotonic(), 3) for name, number in numbers.items()
         },
         "our_boot_clock_ahead_of_boot_time_s": _ahead_of_boot_time_s(boot_s),
+        "has_slept": _has_slept(),
     }
     yield {"smallest_step_ns": {name: _smallest_step_ns(number) for name, number in numbers.items()}}
 
 
 def _ahead_of_boot_time_s(boot_s: float) -> float | None:
     """Return how far our clock is from the time since the boot that the system notes; None where it notes none."""
-    now_at = SystemClock().now().at
-    if sys.platform == "darwin":  # pragma: no cover (macOS)
-        found = re.search(r"sec = (\d+), usec = (\d+)", _sysctl("kern.boottime") or "")
-        booted_at = int(found[1]) + int(found[2]) / 1e6 if found else None
-    else:
-        lines = Path("/proc/stat").read_text("ascii").splitlines()
-        booted_at = next((float(line.split()[1]) for line in lines if line.startswith("btime ")), None)
+    now_at, booted_at = SystemClock().now().at, _booted_at()
     return None if booted_at is None else round(boot_s - (now_at - booted_at), 1)
+
+
+def _booted_at() -> float | None:
+    """Return when this host was started, on the wall clock as it is now; None where the system does not tell."""
+    if sys.platform == "darwin":  # pragma: no cover (macOS)
+        return moment_of(_sysctl("kern.boottime"))
+    else:  # noqa: RET505 mypy understands only this form
+        lines = Path("/proc/stat").read_text("ascii").splitlines()
+        return next((float(line.split()[1]) for line in lines if line.startswith("btime ")), None)
+
+
+def _has_slept() -> bool | None:
+    """Tell whether this host has slept since it was started; None where the system does not tell."""
+    if sys.platform == "darwin":  # pragma: no cover (macOS)
+        return bool(moment_of(_sysctl("kern.sleeptime")))
+    else:  # noqa: RET505 mypy understands only this form
+        return None
+
+
+def moment_of(timeval: str | None) -> float | None:
+    """Return the moment in sysctl's `{ sec = 1, usec = 500000 } Thu Jan …`; None when it says something else."""
+    found = re.search(r"sec = (\d+), usec = (\d+)", timeval or "")
+    return int(found[1]) + int(found[2]) / 1e6 if found else None
 
 
 def _smallest_step_ns(number: int) -> int:
