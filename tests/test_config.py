@@ -58,6 +58,7 @@ DOCUMENTED: Mapping[str, object] = {
     "engine_log_copies": 5,
     "logs_max_bytes": 2_000_000_000,
     "exit_sweep_s": 30,
+    "freeze_limit_s": None,
     "offline_sessions": 3,
     "offline_window_s": 30,
     "link_initializing_s": 90,

@@ -222,6 +222,7 @@ class Settings(BaseModel):
     engine_log_max_bytes: Annotated[int, Field(ge=65_536)] = _LOGS.log_max_bytes
     engine_log_copies: Annotated[int, Field(ge=0, le=100)] = _LOGS.copies
     exit_sweep_s: Positive = SWEEP_S
+    freeze_limit_s: Seconds | None = None
     offline_sessions: Count = _OFFLINE.sessions
     offline_window_s: Positive = _OFFLINE.window_s
 

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from openwa_manager.cli.service.definitions import LABEL, UNIT_NAME, shipped
-from openwa_manager.cli.service.relaunch import is_launchd_job, wait_for_person
+from openwa_manager.cli.service.relaunch import wait_for_person
 from openwa_manager.daemon import NEEDS_PERSON
 from openwa_manager.domain.errors import (
     AlreadyRunningError,
@@ -22,6 +22,7 @@ from openwa_manager.domain.errors import (
     UnavailableError,
     needs_person,
 )
+from openwa_manager.host.notify import is_launchd_job
 from tests.e2e.peers.other_user import becoming_other, give
 from tests.fakes.ports import free_ports
 from tests.fakes.process import ending

@@ -26,8 +26,9 @@ _FLAGS = {
 
 
 def _serve(invocation: Invocation) -> int:
-    from openwa_manager.cli.service.relaunch import is_launchd_job, wait_for_person
+    from openwa_manager.cli.service.relaunch import wait_for_person
     from openwa_manager.daemon import NEEDS_PERSON
+    from openwa_manager.host.notify import is_launchd_job
 
     code = _run(invocation)
     if code == NEEDS_PERSON and is_launchd_job(invocation.environ):

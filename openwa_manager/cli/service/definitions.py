@@ -8,8 +8,10 @@ from importlib import resources
 from pathlib import Path
 from typing import Final
 
+from openwa_manager.host.notify import LAUNCHD_LABEL
+
 UNIT_NAME: Final = "openwa-manager.service"
-LABEL: Final = "com.openwa.manager"
+LABEL: Final = LAUNCHD_LABEL
 PLIST_NAME: Final = f"{LABEL}.plist"
 
 #: What stands in the files as they ship.

@@ -1,18 +1,11 @@
 """What a daemon does before it ends over something that only a person can put right, where launchd starts it again."""
 
 import time
-from collections.abc import Mapping
 
 from openwa_manager.cli.errors import complain
-from openwa_manager.cli.service.definitions import LABEL
 
 #: launchd starts the job again whatever its exit code is (launchd.plist(5), KeepAlive), so the pause is ours.
 _PAUSE_S = 300.0
-
-
-def is_launchd_job(environ: Mapping[str, str]) -> bool:
-    """Tell whether launchd runs us as its job; in a terminal's shell the variable says `0`."""
-    return environ.get("XPC_SERVICE_NAME") == LABEL
 
 
 def wait_for_person(pause_s: float = _PAUSE_S) -> None:

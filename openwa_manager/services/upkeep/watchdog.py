@@ -16,6 +16,8 @@ class Watchdog:
     """Calls `feed` every half `limit_s`, within which the service manager must hear of us, if the database answers.
 
     That this runs at all shows that the loop turns. The check only reads, so a full disk is no reason to be killed.
+    A beat that comes late by more than its period, because the host slept or we were stopped, feeds before it checks:
+    who counted the time meanwhile may be about to act (host/notify.py).
     """
 
     def __init__(self, limit_s: float, database: Database, clock: Clock, feed: Callable[[], None]) -> None:
@@ -29,6 +31,8 @@ class Watchdog:
         """Check and feed until cancelled."""
         due_s = self._clock.now().boot_s
         while True:
+            if self._clock.now().boot_s - due_s > self._period_s:
+                self._feed()
             if await self._store_answers():
                 self._feed()
             due_s = max(due_s + self._period_s, self._clock.now().boot_s)

@@ -60,3 +60,16 @@ async def test_it_starves_while_the_database_does_not_answer_and_is_fed_again_af
 
     assert starved == [100.0]
     assert fed_at == [100.0, pytest.approx(100.6)]
+
+
+async def test_a_beat_that_comes_late_feeds_it_before_the_database_is_asked(database: Database) -> None:
+    clock = FakeClock(boot_s=100.0)
+
+    async with watching(database, 0.4, clock) as fed_at:
+        with locked_out(database._path):
+            await advance(clock, 0.2)
+            await clock.sleep_host(5.0)
+            fed_meanwhile = list(fed_at)
+        await database.read(lambda _: None)
+
+    assert fed_meanwhile == [100.0, pytest.approx(105.2)]
