@@ -12,7 +12,7 @@ from openwa_manager.processes import marks
 from openwa_manager.processes.reading import procfs
 from openwa_manager.processes.reading.darwin.libproc import Libproc, system_libproc
 from openwa_manager.processes.reading.identity import identity_of
-from openwa_manager.processes.reading.ownership import holds_any_lock
+from openwa_manager.processes.reading.ownership import launch_by_lock
 from openwa_manager.processes.reading.places import working_dir_of
 
 _LAUNCH_ID_ENTRY = f"{LAUNCH_ID_VARIABLE}=".encode()
@@ -37,7 +37,7 @@ class EngineProcesses:
             own.is_hidden
             or own.is_marked
             or own.has_launch_id
-            or holds_any_lock(pid)
+            or launch_by_lock(pid) is not None
             or self._runs_script(own)
             or self._descends_from_engine(pid)
         )

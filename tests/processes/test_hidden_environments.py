@@ -36,6 +36,16 @@ place=$1; shift
 echo "[$$, $!]" > "$place"
 wait
 """
+#: Has its lock under another number than it got it.
+MOVES = """
+import os, signal, sys
+number = int(sys.argv[1])
+os.dup2(number, 15 if number < 15 else 14)
+os.close(number)
+with open(sys.argv[2], "w") as told:
+    told.write("[0]\\n")
+signal.pause()
+"""
 SLEEPS = ("sleep", "1000")
 pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="elsewhere `env` and `sleep` are found by other names")
 
@@ -108,6 +118,20 @@ async def test_such_an_engine_is_found_at_the_daemons_start(
     assert (found.identity, found.launch_id, found.session_id) == (engine, stage.launch_id, USER)
     assert found.arguments[0] == SHELLS[0]
     assert find_engines(tmp_path / "sessions", locks, known={stage.launch_id}) == []
+
+
+async def test_such_an_engine_is_found_under_whatever_number_another_daemon_handed_it_its_lock(
+    launcher: HostLauncher, stage: Stage, locks: SessionLocks, tmp_path: Path
+) -> None:
+    argv = (sys.executable, "-c", MOVES, str(reserve_lock_fd()), str(stage.directory / "tell"))
+    engine = await launcher.launch(stage.plan("/usr/bin/env", "-i", *argv))
+    await stage.told()
+
+    (at_start,) = find_engines(tmp_path / "sessions", locks)
+    by_a_start = await launcher.find_own(USER, stage.directory)
+
+    assert by_a_start is not None
+    assert (at_start.identity, by_a_start.identity) == (engine, engine)
 
 
 async def test_such_an_engine_is_adopted_by_a_start(stage: Stage, launcher: HostLauncher, locks: SessionLocks) -> None:

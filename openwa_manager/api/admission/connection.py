@@ -13,6 +13,8 @@ from aiohttp import web
 _LOCALHOST = re.compile(r"localhost(?::[0-9]*)?", re.IGNORECASE)
 #: What proxies add to a request that they hand on.
 _HANDED_ON = re.compile(r"forwarded|x-forwarded-.*|via|cf-.*", re.IGNORECASE)
+#: `struct xucred` of macOS (bsd/sys/ucred.h): version, uid, how many groups, and room for 16 of them.
+_XUCRED = struct.Struct("@2Ih16I")
 
 
 def unix_socket(request: web.Request) -> socket.socket | None:
@@ -31,6 +33,12 @@ def own_address(request: web.Request) -> str:
 def is_own_user(peer: socket.socket) -> bool:
     """Tell whether the process at the other end of a unix socket runs as our user or as root."""
     return _peer_uid(peer) in (os.geteuid(), 0)
+
+
+def uid_of_xucred(raw: bytes) -> int:
+    """Return the user that a `struct xucred` names."""
+    uid: int = _XUCRED.unpack(raw)[1]
+    return uid
 
 
 def is_direct(request: web.Request) -> bool:
@@ -74,7 +82,5 @@ else:  # pragma: no cover (macOS)
         return int(peer.getsockopt(_SOL_LOCAL, _LOCAL_PEERPID))
 
     def _peer_uid(peer: socket.socket) -> int:
-        """Return the uid of LOCAL_PEERCRED: `struct xucred` begins with version and uid (sys/ucred.h)."""
-        credentials = peer.getsockopt(_SOL_LOCAL, _LOCAL_PEERCRED, 76)
-        uid: int = struct.unpack_from("II", credentials)[1]
-        return uid
+        """Return the uid of LOCAL_PEERCRED (sys/un.h)."""
+        return uid_of_xucred(peer.getsockopt(_SOL_LOCAL, _LOCAL_PEERCRED, _XUCRED.size))

@@ -8,7 +8,7 @@ from openwa_manager.domain.session.session import LaunchId, SessionId, is_sessio
 from openwa_manager.host.user_paths import spelled_on_disk
 from openwa_manager.processes.locks import SessionLocks
 from openwa_manager.processes.reading.identity import environment_in_launch, is_alive
-from openwa_manager.processes.reading.ownership import is_proven
+from openwa_manager.processes.reading.ownership import is_proven, launch_of
 from openwa_manager.processes.reading.places import working_dir_of
 from openwa_manager.processes.reading.table import Process, ProcessTable, read_processes, tag_of
 
@@ -32,12 +32,14 @@ def find_engines(sessions_root: Path, locks: SessionLocks, known: Collection[Lau
 def _engine_of(
     process: Process, table: ProcessTable, sessions_root: str, locks: SessionLocks, known: Collection[LaunchId]
 ) -> FoundEngine | None:
-    tag = tag_of(process.pid)
-    if tag is None or tag.launch_id is None or tag.launch_id in known:
-        return None
     parent, _, name = working_dir_of(process.pid).rpartition("/")
-    session_id, launch_id = SessionId(name), tag.launch_id
-    if parent != sessions_root or not is_session_id(name) or not is_proven(process.pid, session_id, launch_id, locks):
+    if parent != sessions_root or not is_session_id(name):
+        return None
+    session_id, tag = SessionId(name), tag_of(process.pid)
+    launch_id = None if tag is None else launch_of(process.pid, tag)
+    if tag is None or launch_id is None or launch_id in known:
+        return None
+    if not is_proven(process.pid, session_id, launch_id, locks):
         return None
     started = (each.identity for each in table.descendants([process.identity]))
     environment = environment_in_launch(launch_id, (process.identity, *started))

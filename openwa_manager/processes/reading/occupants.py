@@ -12,9 +12,9 @@ from openwa_manager.domain.session.launch_facts import OwnedBy
 from openwa_manager.domain.session.session import Identity, LaunchId, SessionId, is_session_id
 from openwa_manager.processes.locks import SessionLocks
 from openwa_manager.processes.reading.identity import environment_in_launch, environment_of, is_alive, live_identity_of
-from openwa_manager.processes.reading.ownership import is_proven
+from openwa_manager.processes.reading.ownership import is_proven, launch_of
 from openwa_manager.processes.reading.places import find_about, open_paths_of, read_places, roots_of, working_dir_of
-from openwa_manager.processes.reading.table import EngineTag, read_processes, tag_of
+from openwa_manager.processes.reading.table import read_processes, tag_of
 
 #: Tells from arguments and environment whether a process is an engine of any kind, whoever started it.
 Recognizes = Callable[[Sequence[str], Mapping[str, str]], bool]
@@ -60,11 +60,15 @@ def occupants_among(pids: Iterable[int], recognizes: Recognizes) -> list[Occupan
 
 def _occupant_of(pid: int, recognizes: Recognizes) -> Occupant | None:
     identity, tag = live_identity_of(pid), tag_of(pid)
-    if identity is None or tag is None or not _is_engine(tag, identity, recognizes) or not is_alive(identity):
+    if identity is None or tag is None:
+        return None
+    launch_id = launch_of(pid, tag)
+    is_engine = launch_id is not None or tag.user_data_dir is not None
+    if not (is_engine or recognizes(tag.arguments, environment_of(identity))) or not is_alive(identity):
         return None
     return Occupant(
         identity=identity,
-        launch_id=tag.launch_id,
+        launch_id=launch_id,
         is_ours=tag.is_ours,
         is_browser=tag.user_data_dir is not None,
         arguments=tag.arguments,
@@ -108,12 +112,6 @@ def find_strangers(sessions_root: Path, locks: SessionLocks, recognizes: Recogni
             if occupant.launch_id is None or (occupant.launch_id not in ours and not is_former):
                 found.setdefault(session_id, occupant)
     return found
-
-
-def _is_engine(tag: EngineTag, identity: Identity, recognizes: Recognizes) -> bool:
-    if tag.launch_id is not None or tag.user_data_dir is not None:
-        return True
-    return recognizes(tag.arguments, environment_of(identity))
 
 
 def find_holder(locks: Collection[str]) -> Identity | None:

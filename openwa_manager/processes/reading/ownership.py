@@ -19,6 +19,7 @@ from openwa_manager.processes import marks
 from openwa_manager.processes.locks import HIGHEST_FD, SessionLocks, is_lock, launch_in
 from openwa_manager.processes.reading import procfs
 from openwa_manager.processes.reading.darwin.libproc import Libproc, system_libproc
+from openwa_manager.processes.reading.table import EngineTag
 
 #: How the kernel tells of a lock that is held through a descriptor (proc_pid_fdinfo(5)).
 _FLOCK = re.compile(rb"^lock:\s+\d+: FLOCK\s+ADVISORY\s+WRITE ", re.MULTILINE)
@@ -49,9 +50,17 @@ def holds_lock(pid: int, session_id: SessionId, launch_id: LaunchId, locks: Sess
     return False
 
 
-def holds_any_lock(pid: int) -> bool:
-    """Tell whether the process has the lock of some session open, as only engines and what they start have."""
-    return any(launch_in(place) is not None for _, place in _low_descriptors(pid))
+def launch_of(pid: int, tag: EngineTag) -> LaunchId | None:
+    """Return the launch a process is of, as its tag tells or a lock that it has open under another number."""
+    return tag.launch_id or (launch_by_lock(pid) if tag.is_ours else None)
+
+
+def launch_by_lock(pid: int) -> LaunchId | None:
+    """Return the launch that a session's lock names which the process has open; None when it has none.
+
+    Only engines and what they start have one open. Another daemon may have handed it on under another number than ours.
+    """
+    return next((launch_id for _, place in _low_descriptors(pid) if (launch_id := launch_in(place))), None)
 
 
 def _may_be_of(pid: int, launch_id: LaunchId) -> bool:

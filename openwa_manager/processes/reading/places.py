@@ -99,9 +99,9 @@ def _places_of_procfs() -> Iterator[ProcessPlaces]:
 def places_by_libproc(libproc: Libproc) -> Iterator[ProcessPlaces]:
     """Return the places as macOS tells them: of our own user's processes, and of all if we are root."""
     for pid in libproc.pids():
-        strings = libproc.strings(pid)
-        if strings is not None:
-            yield ProcessPlaces(pid, libproc.working_dir(pid), strings.command_line)
+        strings, working_dir = libproc.strings(pid), libproc.working_dir(pid)
+        if strings is not None or working_dir:
+            yield ProcessPlaces(pid, working_dir, b"" if strings is None else strings.command_line)
 
 
 def places_by_psutil() -> Iterator[ProcessPlaces]:

@@ -17,6 +17,7 @@ from openwa_manager.processes import marks
 from openwa_manager.processes.locks import launch_in, reserve_lock_fd
 from openwa_manager.processes.reading import procfs
 from openwa_manager.processes.reading.darwin.libproc import Libproc, system_libproc
+from openwa_manager.processes.reading.darwin.parsing import ProcessStrings
 from openwa_manager.processes.reading.identity import boot_id, identity_of
 from openwa_manager.processes.reading.places import roots_of
 
@@ -263,9 +264,9 @@ def processes_by_libproc(libproc: Libproc) -> Iterator[Process]:
 def tag_by_libproc(libproc: Libproc, pid: int) -> EngineTag | None:
     """Return the tag of a process as macOS tells it; None also when it is another user's, and we are not root."""
     info = libproc.bsd_info(pid)
-    strings = None if info is None or info.is_dead else libproc.strings(pid)
-    if info is None or strings is None:
+    if info is None or info.is_dead:
         return None
+    strings = libproc.strings(pid) or ProcessStrings(b"", b"")  # none while a program is put in another's place
     lock = libproc.open_file(pid, reserve_lock_fd())
     return _tag(
         strings.environment.split(b"\0"),

@@ -94,14 +94,3 @@ struct xucred {
     short cr_ngroups;
     uint32_t cr_groups[NGROUPS];
 };
-
-#pragma pack(4) /* as the header has it */
-struct kevent {
-    uintptr_t ident;
-    int16_t filter;
-    uint16_t flags;
-    uint32_t fflags;
-    intptr_t data;
-    void *udata;
-};
-#pragma pack()

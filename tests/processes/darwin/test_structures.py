@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from openwa_manager.api.admission.connection import uid_of_xucred
 from openwa_manager.processes.reading.darwin import structures
 from tests.fakes.darwin.building import run_c
 
@@ -36,6 +37,18 @@ def test_a_structure_is_laid_out_as_its_header_says(structure: type[ctypes.Struc
     for field, line in zip(fields, told[1:], strict=False):
         ours = getattr(structure, field)
         assert (field, ours.offset, ours.size) == (field, *map(int, line.split()))
+
+
+def test_the_user_behind_a_socket_is_read_where_the_header_has_it(tmp_path: Path) -> None:
+    raw = run_c(
+        """int main(void) {
+            struct xucred told = {.cr_version = 7, .cr_uid = 501, .cr_ngroups = 1, .cr_groups = {20}};
+            for (size_t at = 0; at < sizeof told; at++) printf("%02x", ((unsigned char *)&told)[at]);
+        }""",
+        tmp_path,
+    )
+
+    assert uid_of_xucred(bytes.fromhex(raw)) == 501
 
 
 def test_the_sizes_are_those_that_are_known_of_macos() -> None:

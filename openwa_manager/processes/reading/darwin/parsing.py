@@ -49,8 +49,6 @@ class OpenFile(NamedTuple):
     """
 
     path: str
-    device: int
-    inode: int
     was_locked: bool
 
 
@@ -93,13 +91,7 @@ def parse_footprint(raw: bytes) -> int:
 def parse_open_file(raw: bytes) -> OpenFile:
     """Return what a `struct vnode_fdinfowithpath` says."""
     told = VnodeFdinfowithpath.from_buffer_copy(raw)
-    stat = told.pvip.vip_vi.vi_stat
-    return OpenFile(
-        path=os.fsdecode(told.pvip.vip_path),
-        device=stat.vst_dev,
-        inode=stat.vst_ino,
-        was_locked=bool(told.pfi.fi_openflags & _FWASLOCKED),
-    )
+    return OpenFile(path=os.fsdecode(told.pvip.vip_path), was_locked=bool(told.pfi.fi_openflags & _FWASLOCKED))
 
 
 def parse_descriptors(raw: bytes) -> list[int]:
