@@ -26,6 +26,7 @@ CHECKS: tuple[Check, ...] = (
     Check("commits", "files"),
     Check("syncs", "files"),
     Check("bind_beside_wildcard", "ports"),
+    Check("directory_watch", "watches"),
     Check("directory_notes", "watches"),
     Check("qr_watch", "watches", deadline_s=15),
     Check("watchfiles", "watches"),

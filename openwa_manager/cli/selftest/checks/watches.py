@@ -30,8 +30,10 @@ from openwa_manager.host.kernel.queue import (
     KernelQueue,
     open_kernel_queue,
 )
+from openwa_manager.watcher.directory_watch import Changed, Directories
 from openwa_manager.watcher.qr import QrImage, QrWatcher
 from openwa_manager.watcher.qr_file import write_qr
+from openwa_manager.watcher.system_source import system_source
 
 _DIRECTORY_COUNTS = (1, 20, 100)
 _IMAGES, _OPENINGS = 10, 5
@@ -115,6 +117,34 @@ async def _seen_after(root: Path, sessions: list[SessionId]) -> Facts:
             await asyncio.sleep(_PAUSE_S)
         watching.cancel()
     return {"seen_after": spread_ms(durations_s), "missed_count": missed_count}
+
+
+def directory_watch(place: Path) -> Iterator[Facts]:
+    """Measure what it costs to open our own watch of so many directories, and for how long it stops everything else."""
+    for count in _DIRECTORY_COUNTS:
+        root, directories = place / str(count), {}
+        for session_id in [SessionId(f"session_{number}") for number in range(count)]:
+            (root / session_id).mkdir(parents=True)
+            status = (root / session_id).stat()
+            directories[session_id] = (status.st_dev, status.st_ino)
+        with _Stalls() as stalls:
+            opened_s = [asyncio.run(_opened_after_s(root, directories)) for _ in range(_OPENINGS)]
+        yield {str(count): {"open": spread_ms(opened_s), "longest_stall_ms": rounded_ms(stalls.longest_s)}}
+
+
+async def _opened_after_s(root: Path, directories: Directories) -> float:
+    source, until, begun_s = system_source(root, EngineFiles()), asyncio.Event(), time.perf_counter()
+    ended_s: list[float] = []
+
+    def note_opened() -> None:
+        ended_s.append(time.perf_counter())
+        asyncio.get_running_loop().call_later(_WATCHED_MS / 1e3, until.set)
+
+    async def ignore(_: Changed) -> None: ...
+
+    await source.follow(directories, until=until, opened=note_opened, changed=ignore)
+    source.close()
+    return ended_s[0] - begun_s
 
 
 def directory_notes(place: Path) -> Iterator[Facts]:
