@@ -60,7 +60,7 @@ async def listen(
 
     Raises:
         UnavailableError: an address is taken or not ours.
-        ConfigError: the TLS files cannot be used.
+        ConfigError: a port is not for ordinary users, or the TLS files cannot be used.
     """
     tls = listen_addresses.tls()
     intake_runner = await _runner(intake, stack)
@@ -75,9 +75,8 @@ async def _open(site: web.BaseSite) -> None:
     try:
         await site.start()
     except OSError as error:
-        raise UnavailableError(
-            f"cannot listen on {site.name} ({error.strerror}): end what does, or choose another"
-        ) from error
+        kind = ConfigError if isinstance(error, PermissionError) else UnavailableError
+        raise kind(f"cannot listen on {site.name} ({error.strerror}): end what does, or choose another") from error
 
 
 async def _runner(app: web.Application, stack: AsyncExitStack) -> web.AppRunner:

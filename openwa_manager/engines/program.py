@@ -149,8 +149,8 @@ class NodeProgram:
 
     def _require_build(self) -> None:
         if not self._main.with_suffix(".js").is_file():
-            message = f"{self._main}.js is missing: run `npm ci && npm run build` in {self._home}, or set `openwa_home`"
-            raise ProgramMissingError(message)
+            advice = f"run `npm ci && npm run build` in {self._home} as the user of this service, or set `openwa_home`"
+            raise ProgramMissingError(f"{self._main}.js is missing: {advice}")
 
 
 async def _version_of(node: Path, oldest: Version) -> Version:

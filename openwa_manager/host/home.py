@@ -21,6 +21,10 @@ _log = structlog.get_logger()
 _OPEN_MAX = 10_240
 
 
+#: What stands in the way of a directory until a person removes it.
+_LASTING = (PermissionError, FileExistsError, NotADirectoryError)
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Home:
     """What lies where in the home (docs/design.md, Files); `sessions` may lie outside `root`."""
@@ -77,7 +81,7 @@ class Home:
             _require_writable(self.root)
             _require_writable(self.sessions)
         except OSError as error:
-            kind = ConfigError if isinstance(error, PermissionError) else UnavailableError
+            kind = ConfigError if isinstance(error, _LASTING) else UnavailableError
             raise kind(
                 f"home {self.root} cannot be used ({error}): create it and make it ours, or choose another --home"
             ) from error

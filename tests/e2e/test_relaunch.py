@@ -2,10 +2,12 @@
 
 import os
 import signal
+import socket
 import subprocess
 import sys
 import time
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
@@ -24,6 +26,7 @@ from openwa_manager.domain.errors import (
 )
 from openwa_manager.host.notify import is_launchd_job
 from tests.e2e.peers.other_user import becoming_other, give
+from tests.fakes.polling import PATIENCE_S
 from tests.fakes.ports import free_ports
 from tests.fakes.process import ending
 
@@ -99,6 +102,38 @@ def test_under_launchd_it_says_so_once_and_waits_until_it_is_ended(tmp_path: Pat
     assert str(wrong[0]) in complaint
     assert "the next attempt is in 300 s" in waiting
     assert (code, rest) == (-signal.SIGTERM, b"")
+
+
+def starts_by_launchd(home: Path, within_s: float, **settings: str) -> int:
+    """Keep a job alive as launchd does, whatever its exit code is; return how often it was started, 3 at most."""
+    started, deadline = 0, time.monotonic() + within_s
+    while started < 3 and time.monotonic() < deadline:
+        started += 1
+        with ending(start(home, {**LAUNCHD, **settings})) as process:
+            with suppress(subprocess.TimeoutExpired):
+                process.wait(max(0.01, deadline - time.monotonic()))
+            process.terminate()
+    return started
+
+
+def test_a_job_that_launchd_keeps_alive_does_not_spin_over_what_only_a_person_can_cure(tmp_path: Path) -> None:
+    home = home_with('listen = "0.0.0.0:2790"\n', tmp_path)
+
+    assert starts_by_launchd(home, 8, OPENWA_MANAGER_LISTEN="0.0.0.0:2790") == 1
+
+
+def test_a_port_that_is_taken_is_tried_again_at_once(tmp_path: Path) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as stranger:
+        taken = f"127.0.0.1:{stranger.getsockname()[1]}"
+
+        assert starts_by_launchd(tmp_path / "home", PATIENCE_S, OPENWA_MANAGER_LISTEN=taken) == 3
+
+
+def test_a_file_in_the_place_of_the_home_is_for_a_person(tmp_path: Path) -> None:
+    (tmp_path / "home").touch()
+
+    with ending(start(tmp_path / "home" / "below", {})) as process:
+        assert process.wait(30) == NEEDS_PERSON
 
 
 def test_what_may_pass_by_itself_is_tried_again_by_the_service_manager() -> None:

@@ -134,7 +134,9 @@ def test_the_property_list_keeps_the_daemon_alive_and_lets_engines_outlive_it() 
     assert job["ProcessType"] == "Interactive"
     assert job["Umask"] == 0o077
     assert job["UserName"] == "_openwa"
-    assert job["EnvironmentVariables"]["OPENWA_MANAGER_HOME"] == "/opt/openwa"
+    assert job["EnvironmentVariables"]["OPENWA_MANAGER_HOME"] == job["EnvironmentVariables"]["HOME"] == "/opt/openwa"
+    places = job["EnvironmentVariables"]["PATH"].split(":")
+    assert places.index("/usr/local/bin") < places.index("/opt/homebrew/bin")  # what is root's, such as nodejs.org's
     assert job["StandardErrorPath"] == job["StandardOutPath"]
 
 
