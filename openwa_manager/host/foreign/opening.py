@@ -191,14 +191,14 @@ def _is_absent_or_directory(folder: int, name: str) -> bool:
 
 def change_mode(folder: int, name: str, mode: int) -> None:
     """Change the mode of what lies in a directory; a link that is put in its place meanwhile leads nowhere."""
-    if sys.platform != "linux":
+    if sys.platform == "linux":
+        fd = os.open(name, os.O_PATH | os.O_NOFOLLOW | os.O_CLOEXEC, dir_fd=folder)
+        try:
+            os.chmod(f"/proc/self/fd/{fd}", mode)  # noqa: PTH101 (Linux before 6.6 has no other way to say so)
+        finally:
+            os.close(fd)
+    else:
         os.chmod(name, mode, dir_fd=folder, follow_symlinks=False)  # pragma: no cover (macOS)
-        return
-    fd = os.open(name, os.O_PATH | os.O_NOFOLLOW | os.O_CLOEXEC, dir_fd=folder)
-    try:
-        os.chmod(f"/proc/self/fd/{fd}", mode)  # noqa: PTH101 (Linux before 6.6 has no other way to say so)
-    finally:
-        os.close(fd)
 
 
 def open_plain(folder: int, place: ForeignPath, flags: int) -> int:
