@@ -15,6 +15,8 @@ if TYPE_CHECKING:
 #: A name that is no longer than this, or that every host knows, says nothing of anybody.
 _NAME_MIN_CHARS = 2
 _COMMON_NAMES = frozenset({"root", "localhost"})
+#: An absolute path, as an error may name it, but no part of one that was replaced.
+_PATH = re.compile(r"(?<![\w<>~./-])/[\w.@+-]+(?:/[\w.@+-]*)*")
 
 
 def personal_texts() -> dict[str, str]:
@@ -27,12 +29,12 @@ def personal_texts() -> dict[str, str]:
 
 
 def without_personal(value: "Json", texts: Mapping[str, str]) -> "Json":
-    """Return the facts with these texts replaced wherever they stand as a whole word."""
+    """Return the facts with these texts replaced wherever they stand as a whole word, and all other absolute paths."""
     match value:
         case str():
             for text in sorted(texts, key=len, reverse=True):
                 value = re.sub(rf"(?<![A-Za-z0-9]){re.escape(text)}(?![A-Za-z0-9])", texts[text], value)
-            return value
+            return _PATH.sub("<path>", value)
         case Mapping():
             return {name: without_personal(each, texts) for name, each in value.items()}
         case Sequence():

@@ -119,6 +119,12 @@ def test_personal_texts_are_replaced_where_they_are_whole_words() -> None:
     assert hidden == {"a": "~/x of <user>", "b": ["jocular", 1, None], "c": {"d": "<user>"}}
 
 
+def test_a_path_of_any_place_is_left_out() -> None:
+    hidden = without_personal(["cannot open '/srv/jo-data/x.db': 1/2", "/Users/jo/a/b"], {"/Users/jo": "~"})
+
+    assert hidden == ["cannot open '<path>': 1/2", "~/a/b"]
+
+
 def test_a_home_that_is_the_root_replaces_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("HOME", "/")
 

@@ -29,7 +29,7 @@ from openwa_manager.processes.reading.table import read_processes
 
 #: How many ends are awaited, directly and by our own source.
 _RAW_COUNT, _OUR_COUNT = 300, 100
-_CAT = ("/bin/cat",)
+_CAT = ("cat",)
 _EXIT_CODE = 7
 _ORPHAN = f"import sys; sys.stdin.read(); sys.exit({_EXIT_CODE})"
 #: Starts the orphan, which keeps its input, names it and ends.

@@ -36,8 +36,6 @@ _SAYS_SO = {
     "python": (sys.executable, "-I", "-S", "-c", "import sys; print('ready', flush=True); sys.stdin.read()"),
     "sh": ("/bin/sh", "-c", "echo ready; read line"),
 }
-
-
 #: Whose environment is asked for, and how it is made to wait: some are Apple's own, which keep theirs to themselves.
 PROGRAMS: Mapping[str, Sequence[str]] = {
     "python": WAITING_PYTHON,

@@ -43,8 +43,7 @@ _PAUSE_S = 0.02
 _DEBOUNCE_MS, _STEP_MS, _WATCHED_MS = 50, 10, 20
 #: The watcher's look before and after it has opened its watch.
 _SETTLED_S = 0.7
-
-
+#: The notes of a change have come by then.
 _NOTED_WITHIN_S = 0.2
 _NOTES = {"write": NOTE_WRITE, "delete": NOTE_DELETE, "rename": NOTE_RENAME}
 #: As the watcher opens a directory on macOS, where O_EVTONLY (sys/fcntl.h) asks for no right to read it.
