@@ -123,7 +123,8 @@ class HostLauncher:
             raise OwnedElsewhereError(strangers[0].owned_by(self._clock.now().at))
         for launch_id in {each.launch_id for each in left if each.launch_id is not None}:
             target = Target(session_id=session_id, launch_id=launch_id, directory=directory, identity=None)
-            await self._terminator.sweep(target, is_urgent=True)
+            seen = {each.identity for each in left if each.launch_id == launch_id}
+            await self._terminator.sweep(target, is_urgent=True, seen=seen)
         self._over.pop(session_id, None)
         return own
 

@@ -3,7 +3,7 @@
 import asyncio
 import os
 import signal
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 
 import structlog
 
@@ -80,12 +80,13 @@ class TreeTerminator:
         log.warning("processes_not_seen", session_id=target.session_id, error=str(error), retry_in_s=_RETRY_S)
         await self._clock.sleep_until(self._clock.now().boot_s + _RETRY_S)
 
-    async def sweep(self, target: Target, *, is_urgent: bool = False) -> int:
+    async def sweep(self, target: Target, *, is_urgent: bool = False, seen: Collection[Identity] = ()) -> int:
         """Kill what is left of this launch after its engine died; return how many processes that were.
 
         Where nothing was seen to be left it waits to share a scan with others; not if somebody waits (`is_urgent`).
+        `seen` are what is known to be left.
         """
-        members = self._seen_of(target)
+        members = self._seen_of(target) | {*seen}
         if not is_urgent and not members - {target.identity}:
             await self._clock.sleep_until((self._clock.now().boot_s // _SCAN_PERIOD_S + 1) * _SCAN_PERIOD_S)
             return await self._sweep(target, members)

@@ -23,7 +23,7 @@ from openwa_manager.processes.locks import SessionLocks, reserve_lock_fd
 from openwa_manager.processes.reading.discovery import find_engines
 from openwa_manager.processes.reading.identity import environment_of, is_alive, live_identity_of
 from openwa_manager.processes.reading.ownership import holds_lock
-from openwa_manager.processes.reading.table import read_tagged_processes, tag_of
+from openwa_manager.processes.reading.table import read_processes, read_tagged_processes, tag_of
 from tests.fakes.process import ending
 from tests.processes.conftest import Stage
 
@@ -46,6 +46,8 @@ with open(sys.argv[2], "w") as told:
     told.write("[0]\\n")
 signal.pause()
 """
+#: Gets rid of its mark, which macOS has none of.
+LOWERS = "import resource; resource.setrlimit(15, (1, 1))"
 SLEEPS = ("sleep", "1000")
 pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="elsewhere `env` and `sleep` are found by other names")
 
@@ -129,6 +131,7 @@ async def test_such_an_engine_is_found_under_whatever_number_another_daemon_hand
 
     (at_start,) = find_engines(tmp_path / "sessions", locks)
     by_a_start = await launcher.find_own(USER, stage.directory)
+    await launcher.end(stage.target(engine), 0)
 
     assert by_a_start is not None
     assert (at_start.identity, by_a_start.identity) == (engine, engine)
@@ -160,6 +163,24 @@ async def test_what_such_an_engine_was_started_with_is_learnt_from_what_it_start
     for found in (at_start, by_a_start):
         assert found.identity == engine
         assert found.environment["PORT"] == "1234"
+
+
+async def test_what_is_left_with_its_lock_under_another_number_is_ended_before_a_launch(
+    launcher: HostLauncher, stage: Stage
+) -> None:
+    argv = (sys.executable, "-c", LOWERS + MOVES, str(reserve_lock_fd()), str(stage.directory / "tell"))
+    engine = await launcher.launch(stage.plan(SHELLS[0], "-c", 'env -i "$@" & wait', "shell", *argv))
+    await stage.told()
+    os.kill(engine.pid, signal.SIGKILL)
+    await launcher.wait(engine)
+    (left,) = [each.identity for each in read_processes() if each.session == engine.pid]
+    await launcher.sweep(stage.target(engine))
+    assert is_alive(left)
+
+    found = await launcher.find_own(USER, stage.directory)
+
+    assert not is_alive(left)
+    assert found is None
 
 
 async def test_what_such_an_engine_left_is_ended_by_the_lock_it_holds(stage: Stage, launcher: HostLauncher) -> None:

@@ -2,19 +2,26 @@
 
 import shutil
 import subprocess
+import sys
 from pathlib import Path
 
 import pytest
 
 _HERE = Path(__file__).parent
+#: The declarations: the SDK's own where there is one.
+_HEADERS = (
+    ("libproc.h", "mach/mach_time.h", "stddef.h", "sys/resource.h", "sys/ucred.h")
+    if sys.platform == "darwin"
+    else (f"{_HERE}/headers.h",)
+)
 _FLAGS = ("-std=gnu11", "-O1", "-Wall", "-Wextra", "-Werror")
 
 
 def run_c(program: str, directory: Path) -> str:
-    """Return what a program in C prints; it sees the headers' declarations."""
+    """Return what a program in C prints; it sees the declarations of macOS's headers."""
     source, binary = directory / "program.c", directory / "program"
-    source.write_text(f'#include "headers.h"\n#include <stdio.h>\n{program}')
-    _compile(source, binary, "-I", str(_HERE))
+    source.write_text("\n".join(f'#include "{header}"' for header in (*_HEADERS, "stdio.h")) + f"\n{program}")
+    _compile(source, binary)
     return subprocess.run([binary], check=True, capture_output=True, text=True, timeout=30).stdout
 
 

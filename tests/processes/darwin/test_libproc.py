@@ -102,7 +102,7 @@ def test_another_users_process_is_left_out(libproc: Libproc) -> None:
 
 def test_processes_that_start_while_they_are_listed_are_not_left_out(libproc: Libproc, calls: ctypes.CDLL) -> None:
     count = len(libproc.pids())
-    ctypes.c_int.in_dll(calls, "fake_started_since_count").value = count + 15
+    ctypes.c_int.in_dll(calls, "fake_started_since_count").value = count + 70
 
     numbers = libproc.pids()
 
