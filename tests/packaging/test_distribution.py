@@ -23,7 +23,7 @@ TOP = frozenset(
     }
 )
 #: Every kind of file we write; whatever else gets into the archive was left lying about.
-KINDS = frozenset({".py", ".typed", ".sql", ".cjs", ".md", ".lock", ".service", ".plist", ".json", ".php"})
+KINDS = frozenset({".py", ".typed", ".sql", ".cjs", ".md", ".lock", ".service", ".plist", ".json", ".php", ".c", ".h"})
 NO_SUFFIX = frozenset({"LICENSE", "Makefile", "PKG-INFO", "artisan", ".gitignore"})
 
 
