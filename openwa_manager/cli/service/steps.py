@@ -42,7 +42,10 @@ class Owner:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class MakeDirectory:
-    """Make a directory that is `owner`'s alone; one that exists must be. `owner` None: the caller's."""
+    """Make a directory that is `owner`'s alone; one that exists must be. `owner` None: the caller's.
+
+    A link is left as it is, and nothing is made where it leads to.
+    """
 
     path: Path
     owner: Owner | None
@@ -142,8 +145,10 @@ def below(root: Path, path: Path) -> Path:
 
 
 def _make_directory(path: Path, owner: Owner | None) -> None:
+    if path.is_symlink():
+        return
     if path.is_dir():
-        _require_owner(path, owner)
+        _require_owner(path.lstat(), path, owner)
         return
     path.mkdir(mode=0o700, parents=True)
     if owner is not None:
@@ -151,11 +156,17 @@ def _make_directory(path: Path, owner: Owner | None) -> None:
 
 
 def _make_file(path: Path, owner: Owner | None) -> None:
-    try:
-        made = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600)
-    except FileExistsError:
-        _require_owner(path, owner)
+    """Make it without following a link: its directory is another user's, who could lead root elsewhere."""
+    if path.parent.is_symlink():
         return
+    folder = os.open(path.parent, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC)
+    try:
+        made = os.open(path.name, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600, dir_fd=folder)
+    except FileExistsError:
+        _require_owner(os.stat(path.name, dir_fd=folder, follow_symlinks=False), path, owner)
+        return
+    finally:
+        os.close(folder)
     try:
         if owner is not None:
             os.fchown(made, *owner.ids())
@@ -163,12 +174,11 @@ def _make_file(path: Path, owner: Owner | None) -> None:
         os.close(made)
 
 
-def _require_owner(path: Path, owner: Owner | None) -> None:
+def _require_owner(status: os.stat_result, path: Path, owner: Owner | None) -> None:
     """Refuse what is another user's: the daemon could not use it, and would be started again and again."""
-    uid = path.lstat().st_uid
-    if owner is not None and uid != owner.ids()[0]:
+    if owner is not None and status.st_uid != owner.ids()[0]:
         raise CommandFailedError(
-            f"{path} is {_name_of(uid)}'s, not {owner.name}'s: chown -R {owner.name}: {path}, or move it away"
+            f"{path} is {_name_of(status.st_uid)}'s, not {owner.name}'s: chown -R {owner.name}: {path}, or move it away"
         )
 
 

@@ -193,3 +193,17 @@ def test_uninstall_says_what_is_left_of_the_user_and_how_to_remove_it(rig: Rig, 
     assert "sudo dscl . -delete /Users/_openwa && sudo dscl . -delete /Groups/_openwa" in str(ours["notes"])
     assert "dscl" not in str(others["notes"])
     assert f"rm -r {rig.home}" in str(others["notes"])
+
+
+def test_what_is_a_link_leads_nowhere(rig: Rig) -> None:
+    elsewhere = rig.place / "elsewhere"
+    elsewhere.mkdir()
+    home = at(rig, rig.home)
+    (home / "logs").mkdir(parents=True)
+    (home / "sessions").symlink_to(elsewhere)
+    (home / "logs" / "manager.log").symlink_to(elsewhere / "log")
+
+    code, _ = rig.run("install", *AS_ME, is_mac=True)
+
+    assert code == 0
+    assert list(elsewhere.iterdir()) == []
