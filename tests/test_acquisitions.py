@@ -56,7 +56,6 @@ TAKING_OVER = frozenset({"callback", "enter_context", "enter_async_context", "pu
 #: Why these few need not, by file and name of what is opened there.
 EXEMPT = {
     ("openwa_manager/host/streams.py", "Path(os.devnull).open"): "in place of a closed stream, for the process's life",
-    ("openwa_manager/host/logs/own_log.py", "fcntl.fcntl"): "asks for a path; nothing is opened",
     ("openwa_manager/host/streams.py", "os.open"): "in place of a closed stream, for the process's life",
     ("openwa_manager/cli/__init__.py", "os.open"): "dup2 makes it our stdout; the process ends",
     ("openwa_manager/processes/launcher.py", "subprocess.Popen"): "the child is watched by its pid from there on",

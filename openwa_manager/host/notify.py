@@ -17,9 +17,10 @@ a beat that comes late sets the limit anew before it does anything else (service
 thread waits by CLOCK_MONOTONIC, which stands still as well (sem_clockwait, glibc 2.30 and later).
 
 *We are stopped*, by SIGSTOP, Ctrl-Z or a debugger. The host's clocks go on, and once we go on the thread is ready as
-soon as the loop: after a stop longer than the limit it ends us. Nothing can be done about that from inside, and
-systemd's watchdog does the same. So unless it is asked for, this runs under launchd only, where somebody starts us
-again and nobody types Ctrl-Z. By hand nobody would, and a `breakpoint()` would end us.
+soon as the loop: after a stop longer than the limit it may end us (on Linux 4 times of 16). Nothing can be done about
+that from inside, and systemd's watchdog does not even wait for us to go on. So unless it is asked for, this runs under
+launchd only, where somebody starts us again and nobody types Ctrl-Z. By hand nobody would, and a `breakpoint()` of
+somebody who looks for a fault would end us.
 
 *The host is short of everything.* The limit is twice systemd's, and a beat comes four times in it.
 """

@@ -32,17 +32,25 @@ def expanded(path: Path | str) -> Path:
         raise ConfigError(f"this user has no home directory, so {path} means nothing: set HOME") from error
 
 
+def path_of_open(number: int, ask: Callable[[int, int, bytes], bytes] = fcntl.fcntl) -> Path:
+    """Return the path of an open file as the disk spells it, by fcntl(2) of macOS (XNU, bsd/kern/kern_descrip.c).
+
+    Raises OSError when it has none.
+    """
+    answer = ask(number, F_GETPATH, bytes(_PATH_MAX_BYTES))
+    return Path(os.fsdecode(answer.partition(b"\0")[0]))
+
+
 def spelling_of(path: Path, ask: Callable[[int, int, bytes], bytes] = fcntl.fcntl) -> Path:
-    """Return how the disk spells this path, by fcntl(2) of macOS (XNU, bsd/kern/kern_descrip.c, F_GETPATH).
+    """Return how the disk of a Mac spells this path.
 
     Raises OSError when nothing lies there, or it cannot be looked at.
     """
     number = os.open(path, _FLAGS)
     try:
-        answer = ask(number, F_GETPATH, bytes(_PATH_MAX_BYTES))
+        return path_of_open(number, ask)
     finally:
         os.close(number)
-    return Path(os.fsdecode(answer.partition(b"\0")[0]))
 
 
 #: How the disks of this system are asked; None where they take each name in one spelling only.

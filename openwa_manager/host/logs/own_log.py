@@ -5,18 +5,17 @@ job_setup_fd). So it is enough that our own two descriptors move on to the new f
 rename the file, and we would go on writing where nobody looks.
 """
 
-import fcntl
 import os
 import stat
 import sys
 from contextlib import suppress
 from pathlib import Path
 
+from openwa_manager.host.user_paths import path_of_open
+
 _STDOUT, _STDERR = 1, 2
 _MAX_BYTES = 10_000_000
 _KEPT_COUNT = 5
-#: macOS: the path of an open file (sys/fcntl.h); it takes up to 1024 bytes.
-_F_GETPATH, _PATH_MAX_BYTES = 50, 1024
 
 
 def rotate_own_log(max_bytes: int = _MAX_BYTES, kept_count: int = _KEPT_COUNT) -> Path | None:
@@ -51,8 +50,7 @@ if sys.platform == "darwin":  # pragma: no cover (macOS)
 
     def _path_of(number: int) -> Path | None:
         with suppress(OSError):
-            found = fcntl.fcntl(number, _F_GETPATH, bytes(_PATH_MAX_BYTES))
-            return Path(os.fsdecode(found.rstrip(b"\0")))
+            return path_of_open(number)
         return None
 
 else:
