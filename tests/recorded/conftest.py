@@ -68,10 +68,11 @@ def _told(libproc: Libproc, pid: int, ppid: int) -> Facts:
 
 def _environments(libproc: Libproc) -> Iterator[tuple[str, Facts | None]]:
     for name, argv in PROGRAMS.items():
-        if shutil.which(argv[0]) is None:
+        program = shutil.which(argv[0])
+        if program is None:
             yield name, None
             continue
-        with running(argv, environ={"PATH": os.defpath, LAUNCH_ID_VARIABLE: MARK}) as child:
+        with running((program, *argv[1:]), environ={"PATH": os.defpath, LAUNCH_ID_VARIABLE: MARK}) as child:
             shown = environment_by_libproc(libproc, child.pid)
         yield name, {"environment_of": shown.get(LAUNCH_ID_VARIABLE) == MARK}
 

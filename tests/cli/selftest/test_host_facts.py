@@ -1,11 +1,12 @@
 """What the self-test makes of what systems say of themselves."""
 
+import os
 from pathlib import Path
 
 import pytest
 
 from openwa_manager.cli.selftest.checks.host import kind_of, moment_of, plain_version
-from openwa_manager.cli.selftest.checks.processes import without_name
+from openwa_manager.cli.selftest.checks.processes import environments_of, without_name
 from openwa_manager.cli.selftest.facts import spread_ms
 from openwa_manager.processes.reading import procfs
 
@@ -53,3 +54,17 @@ def test_durations_are_told_by_their_middle_and_their_end() -> None:
 
     assert told == {"count": 10, "median_ms": 5.5, "p90_ms": 10.0, "max_ms": 10.0}
     assert spread_ms([])["median_ms"] is None
+
+
+def test_a_program_is_found_where_only_our_own_path_leads(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """nodejs.org's Node lies in /usr/local/bin and Homebrew's in /opt/homebrew/bin: no default path leads there."""
+    program = tmp_path / "only-here"
+    program.write_text("#!/bin/sh\nread line\n")
+    program.chmod(0o755)
+    monkeypatch.setenv("PATH", f"{tmp_path}{os.pathsep}{os.environ['PATH']}")
+
+    told = list(environments_of({"here": ("only-here",), "nowhere": ("only-elsewhere",)}))
+
+    assert [list(each) for each in told] == [["here"], ["nowhere"]]
+    assert told[0]["here"] is not None
+    assert told[1]["nowhere"] is None

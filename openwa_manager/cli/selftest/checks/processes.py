@@ -121,11 +121,17 @@ def start_across_exec(_place: Path) -> Iterator[Facts]:
 
 def visible_environments(_place: Path) -> Iterator[Facts]:
     """Find out which programs show the environment that they were started with, to the user who started them."""
-    for name, argv in PROGRAMS.items():
-        if shutil.which(argv[0]) is None:
+    yield from environments_of(PROGRAMS)
+
+
+def environments_of(programs: Mapping[str, Sequence[str]]) -> Iterator[Facts]:
+    """Yield of each program whether it shows its environment; None where it is not installed."""
+    for name, argv in programs.items():
+        program = shutil.which(argv[0])  # by our own PATH: the child's has neither nodejs.org's Node nor Homebrew's
+        if program is None:
             yield {name: None}
             continue
-        with running(argv, environ={"PATH": os.defpath, LAUNCH_ID_VARIABLE: MARK}) as child:
+        with running((program, *argv[1:]), environ={"PATH": os.defpath, LAUNCH_ID_VARIABLE: MARK}) as child:
             is_visible = until(lambda pid=child.pid: _shows_mark(pid), within_s=0.5)  # type: ignore[misc]
             tag = tag_of(child.pid)
             yield {name: {"environment_of": is_visible, "tag_of": bool(tag and tag.launch_id == MARK)}}
