@@ -72,7 +72,7 @@ class _Look:
         self.is_marked = marks.read(pid) is not None
         self.has_launch_id = any(entry.startswith(_LAUNCH_ID_ENTRY) for entry in (environment or b"").split(b"\0"))
         #: Root's processes show theirs to root only; one of our own user that shows none has something to hide.
-        self.is_hidden = environment is None and self._is_of_our_user()
+        self.is_hidden = environment is None and (sys.platform != "linux" or self._is_of_our_user())
 
     def full_path(self, word: str) -> str:
         """Return the path that an argument names, seen from where the process works; the word where it names none."""
@@ -121,10 +121,18 @@ def _words(command_line: bytes) -> list[str]:
     return [os.fsdecode(word) for word in command_line.removesuffix(b"\0").split(b"\0")]
 
 
-def look_by_libproc(libproc: Libproc, pid: int) -> tuple[bytes, list[str]]:
+def look_by_libproc(libproc: Libproc, pid: int) -> tuple[bytes | None, list[str]]:
     """Return a process's environment and its arguments as macOS tells them.
 
-    Of many an admin's programs it tells no environment (/usr/bin/curl), which says nothing of them.
+    Of many an admin's programs it tells no environment (/usr/bin/curl), which says nothing of them. None: it has ended,
+    or it is our own user's and tells nothing at all.
     """
     strings = libproc.strings(pid)
-    return (b"", []) if strings is None else (strings.environment, _words(strings.command_line))
+    if strings is None:
+        return (None if libproc.is_gone(pid) or _is_ours_by_libproc(libproc, pid) else b""), []
+    return strings.environment, _words(strings.command_line)
+
+
+def _is_ours_by_libproc(libproc: Libproc, pid: int) -> bool:
+    info = libproc.bsd_info(pid)
+    return info is not None and info.uid == os.geteuid()

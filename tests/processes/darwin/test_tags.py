@@ -1,6 +1,7 @@
 """Whose a process is, as macOS's calls tell it: its own shells keep their environment to themselves."""
 
 import os
+import subprocess
 import sys
 from collections.abc import AsyncIterator
 from functools import partial
@@ -16,6 +17,7 @@ from openwa_manager.processes.locks import SessionLocks, reserve_lock_fd
 from openwa_manager.processes.reading.darwin.libproc import Libproc
 from openwa_manager.processes.reading.ownership import is_locked_through_by_libproc, low_descriptors_by_libproc
 from openwa_manager.processes.reading.table import TaggedProcessTable, processes_by_libproc, tag_by_libproc
+from tests.fakes.process import await_death, ending
 from tests.processes.conftest import Stage
 
 pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="the library answers from /proc")
@@ -60,8 +62,8 @@ async def test_an_engine_that_shows_its_environment_is_of_the_launch_it_names(
     assert (tag.launch_id, tag.is_ours) == (stage.launch_id, True)
     assert tag.user_data_dir == stage.directory / "profile"
     assert tag.arguments == arguments
+    assert environment is not None
     assert stage.launch_id.encode() in environment
-    assert look_by_libproc(libproc, 4_194_305) == (b"", [])
 
 
 async def test_a_lock_is_seen_under_the_number_at_which_it_was_inherited(
@@ -76,3 +78,18 @@ async def test_a_lock_is_seen_under_the_number_at_which_it_was_inherited(
         assert is_locked_through_by_libproc(libproc, pid, number)
         assert not is_locked_through_by_libproc(libproc, pid, 0)
     assert os.path.realpath(place) == place
+
+
+async def test_who_has_ended_hides_its_environment_and_who_is_another_users_does_not(libproc: Libproc) -> None:
+    """An engine could have what it starts connect to our socket, and end before we look."""
+    with ending(subprocess.Popen(["true"])) as ended:
+        await_death(ended.pid)
+        zombie = look_by_libproc(libproc, ended.pid)
+
+    assert zombie == (None, [])
+    assert look_by_libproc(libproc, 4_194_305) == (None, [])
+    if os.geteuid() == 0:
+        with ending(subprocess.Popen(["sleep", "1000"], user=65_534, group=65_534)) as anothers:
+            told = look_by_libproc(libproc, anothers.pid)
+            anothers.kill()
+        assert told == (b"", [])

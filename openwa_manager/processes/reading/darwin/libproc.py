@@ -70,6 +70,11 @@ class Libproc:
         raw = self.raw_bsdinfo(pid)
         return None if raw is None else parsing.parse_bsdinfo(raw)
 
+    def is_gone(self, pid: int) -> bool:
+        """Tell whether there is no such process any more, or only its zombie; one that is hidden from us is there."""
+        info = self.bsd_info(pid)
+        return ctypes.get_errno() == errno.ESRCH if info is None else info.is_dead
+
     def raw_bsdinfo(self, pid: int) -> bytes | None:
         """Return a process's `struct proc_bsdinfo`, also a zombie's; None when it is gone or hidden from us."""
         return self._pidinfo(pid, _PROC_PIDTBSDINFO, ctypes.sizeof(ProcBsdinfo), _FIND_ZOMBIES_TOO)
