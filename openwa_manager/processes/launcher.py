@@ -118,10 +118,14 @@ class HostLauncher:
         left = [each for each in occupants if each.is_left_of(over)]
         others = [each for each in occupants if each not in left]
         own = await asyncio.to_thread(find_own, others, session_id, directory, self._locks) if others else None
+        nameless = [each for each in others if each.is_nameless]
         strangers = [each for each in others if own is None or each.launch_id != own.launch_id]
-        if strangers:
+        if strangers := [each for each in strangers if each not in nameless]:
             raise OwnedElsewhereError(strangers[0].owned_by(self._clock.now().at))
-        for launch_id in {each.launch_id for each in left if each.launch_id is not None}:
+        launches = {each.launch_id for each in left if each.launch_id is not None}
+        if nameless and own is None:  # beside a living engine it may be that engine's
+            launches.add(_NO_LAUNCH)
+        for launch_id in launches:
             target = Target(session_id=session_id, launch_id=launch_id, directory=directory, identity=None)
             seen = {each.identity for each in left if each.launch_id == launch_id}
             await self._terminator.sweep(target, is_urgent=True, seen=seen)

@@ -14,14 +14,16 @@ from pathlib import Path
 
 import pytest
 
+from openwa_manager.domain.errors import OwnedElsewhereError
 from openwa_manager.domain.session.session import LAUNCH_ID_VARIABLE, Identity, LaunchId, SessionId
 from openwa_manager.host.clock import SystemClock
 from openwa_manager.host.foreign.engine_files import EngineFiles
-from openwa_manager.processes.engine_processes import EngineProcesses
+from openwa_manager.processes.engine_processes import EngineProcesses, ancestors
 from openwa_manager.processes.launcher import HostLauncher
 from openwa_manager.processes.locks import SessionLocks, reserve_lock_fd
 from openwa_manager.processes.reading.discovery import find_engines
 from openwa_manager.processes.reading.identity import environment_of, is_alive, live_identity_of
+from openwa_manager.processes.reading.occupants import find_strangers
 from openwa_manager.processes.reading.ownership import holds_lock
 from openwa_manager.processes.reading.table import read_processes, read_tagged_processes, tag_of
 from tests.fakes.process import ending
@@ -191,6 +193,84 @@ async def test_what_such_an_engine_left_is_ended_by_the_lock_it_holds(stage: Sta
     await launcher.sweep(stage.target(engine))
 
     assert not is_alive(child)
+
+
+#: Starts a browser as Puppeteer does: in a session of its own, and without a lock. It shows no environment, as Chrome
+#: on macOS.
+STARTS_BROWSER = """
+program = [sys.executable, "-c", "import time; time.sleep(1000)", "--user-data-dir=" + os.getcwd() + "/profile"]
+tell(subprocess.Popen(program, env={}, cwd="/", start_new_session=True).pid)
+wait_for_ever()
+"""
+
+
+async def test_a_browser_that_shows_no_environment_is_its_parents(stage: Stage, launcher: HostLauncher) -> None:
+    engine = await launcher.launch(stage.python(STARTS_BROWSER))
+    (browser,) = await stage.told()
+    another = HostLauncher(launcher._locks, SystemClock(), EngineFiles())
+
+    found = await another.find_own(USER, stage.directory)
+
+    assert found is not None
+    assert found.identity == engine
+    assert find_strangers(stage.directory.parent, launcher._locks, lambda *_: False) == {}
+    os.kill(browser, signal.SIGKILL)
+    another.close()
+
+
+async def test_such_a_browser_that_an_engine_left_is_ended_by_the_next_start(
+    stage: Stage, launcher: HostLauncher
+) -> None:
+    engine = await launcher.launch(stage.python(STARTS_BROWSER))
+    browser = live_identity_of((await stage.told())[0])
+    assert browser is not None
+    os.kill(engine.pid, signal.SIGKILL)
+    await launcher.wait(engine)
+    while {parent for pid, parent, _ in ancestors(browser.pid) if pid == browser.pid} == {engine.pid}:
+        pass
+    another = HostLauncher(launcher._locks, SystemClock(), EngineFiles())
+
+    strangers = find_strangers(stage.directory.parent, launcher._locks, lambda *_: False)
+    found = await another.find_own(USER, stage.directory)
+
+    assert (strangers, found) == ({}, None)
+    assert not is_alive(browser)
+    another.close()
+
+
+async def test_a_browser_that_shows_its_environment_and_names_no_launch_is_a_strangers(
+    stage: Stage, launcher: HostLauncher
+) -> None:
+    shows = STARTS_BROWSER.replace("env={}", "env={'A': 'B'}")
+    engine = await launcher.launch(stage.python(shows))
+    browser = live_identity_of((await stage.told())[0])
+    assert browser is not None
+    os.kill(engine.pid, signal.SIGKILL)
+    await launcher.wait(engine)
+
+    with pytest.raises(OwnedElsewhereError):
+        await launcher.find_own(USER, stage.directory)
+
+    assert is_alive(browser)
+    os.kill(browser.pid, signal.SIGKILL)
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root is told of another user's engine")
+async def test_root_takes_no_engine_of_the_services_user_for_a_strangers(stage: Stage, locks: SessionLocks) -> None:
+    """`sudo openwa-manager doctor` asks so; of a shell on macOS it is told no environment."""
+    with locks.hold(USER, stage.launch_id) as fd:
+        engine, other = (
+            subprocess.Popen(
+                SLEEPS, env={}, cwd=stage.directory, pass_fds=given, user=65_534, group=65_534, extra_groups=()
+            )
+            for given in ((fd,), ())
+        )
+    with ending(engine), ending(other):
+        strangers = find_strangers(stage.directory.parent, locks, lambda arguments, _: "sleep" in arguments)
+        engine.kill()
+        other.kill()
+
+    assert {each.identity.pid for each in strangers.values()} == {other.pid}
 
 
 async def test_what_names_another_launch_is_not_of_the_locks(launcher: HostLauncher, stage: Stage) -> None:

@@ -1,8 +1,9 @@
 """Finds who runs an engine in a session's directory: by working directory, arguments and browser profile."""
 
+import os
 import shlex
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import psutil
@@ -10,9 +11,11 @@ import psutil
 from openwa_manager.domain.ports import FoundEngine
 from openwa_manager.domain.session.launch_facts import OwnedBy
 from openwa_manager.domain.session.session import Identity, LaunchId, SessionId, is_session_id
+from openwa_manager.processes import orphans
+from openwa_manager.processes.engine_processes import ancestors
 from openwa_manager.processes.locks import SessionLocks
 from openwa_manager.processes.reading.identity import environment_in_launch, environment_of, is_alive, live_identity_of
-from openwa_manager.processes.reading.ownership import is_proven, launch_of
+from openwa_manager.processes.reading.ownership import holds_lock, is_proven, launch_of
 from openwa_manager.processes.reading.places import find_about, open_paths_of, read_places, roots_of, working_dir_of
 from openwa_manager.processes.reading.table import read_processes, tag_of
 
@@ -26,9 +29,9 @@ _COMMAND_MAX = 200
 class Occupant:
     """A live process that runs an engine in a session's directory, or belongs to one.
 
-    `launch_id` None: it was not started by us, or has cleaned its environment and holds no lock. `is_ours`: it runs as
-    our own user;
-    `is_browser`: it was found by its profile.
+    `launch_id` None: it was not started by us, or shows no environment, holds no lock and descends from no other
+    occupant. `is_ours`: it runs as our own user; `is_browser`: it was found by its profile; `is_nameless`: it is a
+    browser of ours that shows no environment (as Google Chrome on macOS), and whose parent has ended.
     """
 
     identity: Identity
@@ -36,6 +39,7 @@ class Occupant:
     is_ours: bool
     is_browser: bool
     arguments: Sequence[str]
+    is_nameless: bool = False
 
     def is_left_of(self, over: LaunchId | None) -> bool:
         """Tell whether it is a remnant of this launch, which is over; a browser may be one of any launch of ours.
@@ -54,8 +58,10 @@ def occupants_among(pids: Iterable[int], recognizes: Recognizes) -> list[Occupan
 
     A shell that stands there, or whoever looks at a log, is nobody's engine. Blocks for about 0.1 ms per process.
     """
-    found = (occupant for pid in pids if (occupant := _occupant_of(pid, recognizes)) is not None)
-    return sorted(found, key=lambda each: (each.identity.started, each.identity.pid))
+    found = [occupant for pid in pids if (occupant := _occupant_of(pid, recognizes)) is not None]
+    known = {each.identity.pid: each.launch_id for each in found if each.launch_id is not None}
+    traced = (each if each.launch_id is not None else _traced(each, known) for each in found)
+    return sorted(traced, key=lambda each: (each.identity.started, each.identity.pid))
 
 
 def _occupant_of(pid: int, recognizes: Recognizes) -> Occupant | None:
@@ -73,6 +79,20 @@ def _occupant_of(pid: int, recognizes: Recognizes) -> Occupant | None:
         is_browser=tag.user_data_dir is not None,
         arguments=tag.arguments,
     )
+
+
+def _traced(occupant: Occupant, known: Mapping[int, LaunchId]) -> Occupant:
+    """Return an occupant that names no launch as one of the launch of its ancestors, or as one whose parent has ended.
+
+    macOS tells nobody the environment of Google Chrome, and Node hands no lock on.
+    """
+    parents = [parent for _, parent, _ in ancestors(occupant.identity.pid)]
+    launch_id = next((known[parent] for parent in parents if parent in known), None)
+    is_orphan = parents[:1] == [1] or (orphans.is_adopting() and parents[:1] == [os.getpid()])
+    is_nameless = occupant.is_browser and occupant.is_ours and is_orphan and not environment_of(occupant.identity)
+    if not is_alive(occupant.identity):  # its number may have been another's already
+        return occupant
+    return replace(occupant, launch_id=launch_id, is_nameless=is_nameless and launch_id is None)
 
 
 def find_own(
@@ -109,7 +129,14 @@ def find_strangers(sessions_root: Path, locks: SessionLocks, recognizes: Recogni
         ours = (last, None if own is None else own.launch_id)
         is_former = last is None and locks.is_held(session_id)
         for occupant in occupants:
-            if occupant.launch_id is None or (occupant.launch_id not in ours and not is_former):
+            if occupant.is_nameless:
+                continue  # the next launch ends it
+            if occupant.launch_id is None:
+                # Root, who asks so, sees another user's lock only if it knows which: it follows no path of his.
+                is_ours = last is not None and holds_lock(occupant.identity.pid, session_id, last, locks)
+            else:
+                is_ours = occupant.launch_id in ours or is_former
+            if not is_ours:
                 found.setdefault(session_id, occupant)
     return found
 
