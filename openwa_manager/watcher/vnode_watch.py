@@ -3,6 +3,10 @@
 Whatever comes into a directory, goes or is renamed there posts NOTE_WRITE on it; when it is itself renamed or removed,
 NOTE_RENAME or NOTE_DELETE (`bsd/vfs/kpi_vfs.c` of XNU: VNOP_CREATE, post_rename, VNOP_REMOVE, VNOP_RMDIR). What is
 written into a file that is there posts nothing on its directory, so files are looked at besides.
+
+When the disk goes away (a descriptor with O_EVTONLY does not keep it, vflush in `bsd/vfs/vfs_subr.c`), EV_EOF comes,
+whatever was asked for, and the registration ends (filt_vnode_common in `bsd/vfs/vfs_vnops.c`). What comes back in the
+same place may have the same device and inode, so the directory is opened anew then.
 """
 
 import asyncio
@@ -18,6 +22,7 @@ from openwa_manager.host.foreign.engine_files import EngineFiles
 from openwa_manager.host.foreign.opening import open_to_watch
 from openwa_manager.host.kernel.queue import (
     EV_CLEAR,
+    EV_EOF,
     EVFILT_VNODE,
     NOTE_DELETE,
     NOTE_RENAME,
@@ -141,11 +146,14 @@ class VnodeWatch:
     def _read(self, queue: KernelQueue) -> None:
         by_fd = {is_open.fd: session_id for session_id, is_open in self._opened.items()}
         for event in queue.read():
-            if event.ident in by_fd:
-                self._changed.add(by_fd[event.ident])
-                if event.fflags & (NOTE_DELETE | NOTE_RENAME):
-                    self._changed.add(ROOT)  # where another may lie in its place
-                self._has_news.set()
+            if event.ident not in by_fd:
+                continue
+            self._changed.add(by_fd[event.ident])
+            if event.flags & EV_EOF:
+                self._opened.pop(by_fd[event.ident]).close()
+            if event.flags & EV_EOF or event.fflags & (NOTE_DELETE | NOTE_RENAME):
+                self._changed.add(ROOT)  # where another may lie in its place
+            self._has_news.set()
 
 
 def _raise_if_exhausted(errors: Iterable[OSError]) -> None:

@@ -133,6 +133,25 @@ async def test_a_directory_that_moves_away_and_comes_back_is_watched_all_along(t
     assert seen.of(ALICE) == [png(b"a")]
 
 
+async def test_a_directory_whose_disk_went_away_and_came_back_is_watched_anew(tmp_path: Path) -> None:
+    """With the disk the kernel ends the registration, and what comes back in its place may have the same numbers."""
+    async with watching(made(tmp_path / "sessions"), FakeClock(), ALICE) as seen:  # so that nobody scans
+        place = seen.place(ALICE)
+        await seen.until_open()
+        before = open_descriptors()
+
+        directories = seen.kernel.queues[-1].directories
+        for fd in await until_watched(seen, 3):
+            directories.revoke(fd)
+        await until(lambda: not directories.waiting)
+        await until_watched(seen, 3)
+        await until(lambda: len(open_descriptors()) == len(before))
+        write_qr(of_session(place), png(b"a"))
+        await seen.until_seen(ALICE, png(b"a"))
+
+    assert seen.of(ALICE) == [png(b"a")]
+
+
 @pytest.mark.parametrize("number", [errno.ENOMEM, errno.EMFILE])
 async def test_without_a_watch_it_warns_once_scans_on_and_tries_again(tmp_path: Path, number: int) -> None:
     clock, root = FakeClock(), made(tmp_path / "sessions")

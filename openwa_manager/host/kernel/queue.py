@@ -21,9 +21,13 @@ _BATCH_COUNT = 64
 
 
 class KernelEvent(Protocol):
-    """What happened to whom, as `select.kevent` says it: `ident` is a pid or a descriptor, `fflags` are the notes."""
+    """What happened to whom, as `select.kevent` says it: `ident` is a pid or a descriptor, `fflags` are the notes.
+
+    EV_EOF in `flags` says that no more will come: it is watched no longer.
+    """
 
     ident: int
+    flags: int
     fflags: int
     data: int
 

@@ -1,6 +1,8 @@
 """What the parts of the queue have in common."""
 
 import os
+import select
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -36,6 +38,25 @@ class Poll(Protocol):
     def register(self, fd: int, eventmask: int, /) -> None: ...
     def unregister(self, fd: int, /) -> None: ...
     def close(self) -> None: ...
+
+
+class Flag:
+    """Keeps a queue readable while something waits to be read that no other descriptor of it shows."""
+
+    def __init__(self, poll: Poll) -> None:
+        self._shown, self._end = os.pipe()
+        os.set_blocking(self._shown, False)
+        poll.register(self._shown, select.POLLIN)
+
+    def show(self, *, is_up: bool) -> None:
+        with suppress(BlockingIOError):
+            os.read(self._shown, 4096)
+        if is_up:
+            os.write(self._end, b"!")
+
+    def close(self) -> None:
+        os.close(self._shown)
+        os.close(self._end)
 
 
 class Filter(Protocol):

@@ -14,7 +14,6 @@ import errno
 import os
 import select
 import sys
-from contextlib import suppress
 from dataclasses import dataclass
 
 from openwa_manager.domain.session.session import Identity
@@ -28,7 +27,7 @@ from openwa_manager.host.kernel.queue import (
 )
 from openwa_manager.processes.reading import procfs
 from openwa_manager.processes.reading.identity import identity_of
-from tests.fakes.kqueue.events import Kevent, Poll, RefusedError
+from tests.fakes.kqueue.events import Flag, Kevent, Poll, RefusedError
 
 if sys.platform == "linux":
 
@@ -70,9 +69,7 @@ class Processes:
         self._notes: dict[int, _ProcessNote] = {}
         self._exiting: set[Identity] = set()
         self._strangers: set[int] = set()
-        self._flag, self._raised = os.pipe()  # readable while something waits to be read
-        os.set_blocking(self._flag, False)
-        poll.register(self._flag, select.POLLIN)
+        self._flag = Flag(poll)
 
     @property
     def registered(self) -> set[int]:
@@ -134,8 +131,7 @@ class Processes:
         for note in self._notes.values():
             self._drop(note)
         self._notes.clear()
-        os.close(self._flag)
-        os.close(self._raised)
+        self._flag.close()
 
     def _may_signal(self, pid: int) -> bool:
         if pid in self._strangers:
@@ -161,10 +157,7 @@ class Processes:
         self._raise_flag()
 
     def _raise_flag(self) -> None:
-        with suppress(BlockingIOError):
-            os.read(self._flag, 4096)
-        if any(note.event is not None for note in self._notes.values()):
-            os.write(self._raised, b"!")
+        self._flag.show(is_up=any(note.event is not None for note in self._notes.values()))
 
     def _drop(self, note: _ProcessNote) -> None:
         self._poll.unregister(note.pidfd)

@@ -57,6 +57,8 @@ class FakeKqueue:
     def control(self, changelist: Iterable[Kevent], maxevents: int, timeout: float, /) -> Sequence[Kevent]:
         """Refuse by an event where there is room for one, else by OSError, as kevent(2) does."""
         assert timeout == 0, "it would hold up the loop"
+        if self.is_closed:  # kqueue_queue_err_closed in Modules/selectmodule.c
+            raise ValueError("I/O operation on closed kqueue object")
         answers: list[Kevent] = []
         for change in changelist:
             try:
