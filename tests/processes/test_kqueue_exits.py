@@ -19,6 +19,7 @@ from openwa_manager.processes.exits.exit_watcher import ExitWatcher
 from openwa_manager.processes.exits.kqueue import KqueueExits
 from openwa_manager.processes.reading.identity import identity_of, live_identity_of
 from tests.fakes.clock import FakeClock, settle
+from tests.fakes.file_limit import files_left
 from tests.fakes.kqueue.events import kevent
 from tests.fakes.kqueue.queue import FakeKqueue
 from tests.fakes.polling import until
@@ -238,6 +239,47 @@ async def test_the_sweep_finds_the_end_of_a_process_that_the_kernel_will_not_wat
     assert not is_said_early
     assert end.result() == Exit(exit_code=7)
     exits.close()
+
+
+async def test_the_sweep_finds_the_end_of_a_process_that_could_not_be_looked_at(queue: FakeKqueue) -> None:
+    clock = FakeClock()
+    exits = ExitWatcher(clock, KqueueExits(KernelQueue(queue, kevent)))
+    with doomed(Exit(exit_code=7)) as child:
+        async with asyncio.TaskGroup() as tasks:
+            sweep = tasks.create_task(exits.run())
+            await settle()
+            with files_left(0):
+                end = exits.watch(child.identity)
+            child.end()
+            await child.until_zombie()
+
+            await clock.advance(30)
+            await until(end.done)
+
+            sweep.cancel()
+
+    assert end.result() == Exit(exit_code=7)
+    exits.close()
+
+
+async def test_who_cannot_be_looked_at_for_a_while_is_looked_at_again(
+    exits: ExitWatcher, queue: FakeKqueue, stage: Stage
+) -> None:
+    troubles: list[object] = []
+    asyncio.get_running_loop().set_exception_handler(lambda _, trouble: troubles.append(trouble))
+    identity = await adopted(stage, "sys.exit(7)")
+    end = exits.watch(identity)
+
+    queue.processes.post_exit(identity.pid, 7 << 8)
+    await until(lambda: identity.pid not in queue.processes.registered)  # it was read
+    with files_left(0):
+        is_said_early = await passing_looks(end)
+    os.kill(identity.pid, signal.SIGUSR1)
+    await until(end.done)
+
+    assert troubles == []
+    assert not is_said_early
+    assert end.result() == Exit(exit_code=7)
 
 
 async def test_a_process_of_another_user_is_watched_by_the_sweep(

@@ -45,7 +45,7 @@ class KqueueExits:
     def watch(self, identity: Identity, ended: Callable[[], None]) -> bool:
         """Call `ended` from the loop once the process has ended; False when it is gone already."""
         self._read()  # what waits of an earlier process with this number would be taken for this one's
-        if identity_of(identity.pid) != identity:
+        if not _may_be_here(identity):
             return False
         self._forget_registration(identity.pid)
         try:
@@ -57,7 +57,7 @@ class KqueueExits:
         else:
             self._registered[identity.pid] = identity
             # Compared once more now that the kernel watches: the number may have passed to another process before.
-            if identity_of(identity.pid) != identity:
+            if not _may_be_here(identity):
                 self._forget_registration(identity.pid)
                 return False
         self._watched[identity] = ended
@@ -69,7 +69,7 @@ class KqueueExits:
         None: it is only about to end. It is looked at again soon, and `ended` called again.
         """
         how = reap_child(identity)
-        if how is None or (how == Exit() and is_alive(identity)):
+        if how is None or (how == Exit() and _may_live(identity)):
             self._look_at(identity)
             return None
         if self._registered.get(identity.pid) == identity:
@@ -114,3 +114,19 @@ class KqueueExits:
         if not self._ending:
             self._timer.cancel()
             self._timer = None
+
+
+def _may_be_here(identity: Identity) -> bool:
+    """Tell whether the process is there, be it as a zombie; also True while the system has no memory to tell."""
+    try:
+        return identity_of(identity.pid) == identity
+    except OSError:
+        return True
+
+
+def _may_live(identity: Identity) -> bool:
+    """Tell whether the process lives; also True while the system has no memory to tell."""
+    try:
+        return is_alive(identity)
+    except OSError:
+        return True
