@@ -75,6 +75,12 @@ class _Work(Generic[T]):
             self.is_slow = not self._is_done
         return self.is_slow
 
+    def leave(self) -> None:
+        """Have what comes of it given back, or what came of it at the very moment nobody waited any more."""
+        self.is_left = True
+        if self.ended.is_set():
+            self.drop()
+
     def drop(self) -> None:
         """Give back what came of it, which nobody waits for."""
         if self.dispose is not None:
@@ -135,10 +141,10 @@ class EngineFiles:
             async with asyncio.timeout(within_s):
                 await work.ended.wait()
         except TimeoutError:
-            work.is_left = True
+            work.leave()
             raise _stuck(session_id) from None
         except BaseException:
-            work.is_left = True
+            work.leave()
             raise
         if work.error is not None:
             raise work.error

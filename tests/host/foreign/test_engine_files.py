@@ -180,3 +180,23 @@ async def test_what_is_there_already_is_given_back_when_the_caller_is_cancelled(
         looking.cancel()
 
     assert given_back == [B]
+
+
+async def test_what_is_done_at_the_moment_the_caller_is_cancelled_is_given_back() -> None:
+    files, loop = EngineFiles(thread_count=1), asyncio.get_running_loop()
+    given_back: list[int] = []
+    is_cancelled = threading.Event()
+
+    def cancel() -> None:
+        loop.call_soon_threadsafe(first.cancel)
+        is_cancelled.set()
+
+    async with asyncio.TaskGroup() as tasks:
+        first = tasks.create_task(files.run(A, answer, dispose=given_back.append))
+        tasks.create_task(files.run(B, cancel))
+        await asyncio.sleep(0)
+        is_cancelled.wait(20)  # so that the loop hears of both at once
+    files.close()
+
+    assert first.cancelled()
+    assert given_back == [42]
