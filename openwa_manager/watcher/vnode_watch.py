@@ -13,6 +13,7 @@ import asyncio
 import errno
 import os
 from collections.abc import Awaitable, Callable, Iterable
+from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -129,12 +130,15 @@ class VnodeWatch:
 
     def _open_one(self, session_id: SessionId) -> "_Opened | OSError":
         parts = () if session_id == ROOT else (session_id,)
-        try:
-            fd = open_to_watch(ForeignPath(root=self._root, parts=parts))
-        except OSError as error:
-            return error
-        status = os.fstat(fd)
-        return _Opened(directory_id=(status.st_dev, status.st_ino), fd=fd)
+        with ExitStack() as unless_returned:
+            try:
+                fd = open_to_watch(ForeignPath(root=self._root, parts=parts))
+                unless_returned.callback(os.close, fd)
+                status = os.fstat(fd)  # which fails if its disk went away just now
+            except OSError as error:
+                return error
+            unless_returned.pop_all()
+            return _Opened(directory_id=(status.st_dev, status.st_ino), fd=fd)
 
     def _register(self, session_id: SessionId, queue: KernelQueue) -> None:
         try:
