@@ -35,11 +35,15 @@ _END_ENGINES = "end every engine, so that none is left without its daemon"
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Site:
-    """The host and the caller: `program` runs this installation, paths lie below `root`."""
+    """The host and the caller: `program` runs this installation, paths lie below `root`.
+
+    `interpreter` is the file of the Python that runs it, no link.
+    """
 
     is_mac: bool
     uid: int
     program: tuple[str, ...]
+    interpreter: Path
     root: Path = Path("/")
 
 
@@ -178,14 +182,39 @@ def _require_root(invocation: Invocation, site: Site) -> None:
 
 
 def _check_reach(installation: Installation, site: Site) -> None:
-    """Refuse what the sandbox of the system's service hides."""
+    """Refuse what the sandbox of the system's service hides, or on a Mac the home of another user.
+
+    There it would not start, and launchd try for ever without a word in the log.
+    """
+    if installation.run_as is None:
+        return
     needed = (Path(site.program[0]), installation.home)
+    if site.is_mac:
+        _check_homes((*needed, site.interpreter), installation.run_as)
+        return
     hidden = [path for path in needed if any(path.is_relative_to(place) for place in _HIDDEN)]
-    if not site.is_mac and installation.run_as is not None and hidden:
+    if hidden:
         raise CommandFailedError(
             f"{hidden[0]}: the service cannot see /home and /root; put the program into /opt/openwa-manager "
             "(systemd/README.md) and the home into /opt/openwa, or use --user"
         )
+
+
+def _check_homes(paths: Sequence[Path], run_as: str) -> None:
+    closed = next((path for path in paths if _owner_of_place(path) not in (None, run_as)), None)
+    if closed is not None:
+        raise CommandFailedError(
+            f"{closed}: {run_as} cannot enter the home of {_owner_of_place(closed)}; make the virtual environment in "
+            "/opt/openwa-manager with a Python that is everybody's (launchd/README.md), its home in /opt/openwa, "
+            "or use --user"
+        )
+
+
+def _owner_of_place(path: Path) -> str | None:
+    """Return in whose home on a Mac this path lies, which macOS closes to others (0750); None: in nobody's."""
+    parts = path.parts
+    is_in_home = parts[:2] == ("/", "Users") and len(parts) > 2
+    return parts[2] if is_in_home and parts[2] != "Shared" else None
 
 
 def _require_user(name: str | None, site: Site) -> None:

@@ -3,6 +3,7 @@
 import argparse
 import os
 import sys
+from pathlib import Path
 
 from openwa_manager.cli.command import Command, Invocation
 
@@ -11,7 +12,13 @@ def _service(invocation: Invocation) -> int | None:
     from openwa_manager.cli.service.definitions import program_here
     from openwa_manager.cli.service.installation import Site, run_service
 
-    return run_service(invocation, Site(is_mac=sys.platform == "darwin", uid=os.geteuid(), program=program_here()))
+    site = Site(
+        is_mac=sys.platform == "darwin",
+        uid=os.geteuid(),
+        program=program_here(),
+        interpreter=Path(sys.executable).resolve(),
+    )
+    return run_service(invocation, site)
 
 
 def _declare(parser: argparse.ArgumentParser) -> None:

@@ -35,6 +35,7 @@ class Rig:
 
     place: Path
     answers: dict[str, str] = field(default_factory=dict)
+    interpreter: Path = Path("/usr/local/bin/python3")
 
     def __post_init__(self) -> None:
         for folder in ("bin", "answers", "root"):
@@ -71,8 +72,11 @@ class Rig:
         """Run `service …` and return its exit code and document."""
         out = io.StringIO()
         invocation = Invocation(parsed(self.home, words), self.environ, Output(out, as_json=True))
-        code = run_service(invocation, Site(is_mac=is_mac, uid=uid, program=PROGRAM, root=self.root))
+        code = run_service(invocation, self.site(is_mac=is_mac, uid=uid))
         return code or 0, json.loads(out.getvalue())
+
+    def site(self, *, is_mac: bool, uid: int) -> Site:
+        return Site(is_mac=is_mac, uid=uid, program=PROGRAM, interpreter=self.interpreter, root=self.root)
 
     @property
     def environ(self) -> Mapping[str, str]:

@@ -207,3 +207,26 @@ def test_what_is_a_link_leads_nowhere(rig: Rig) -> None:
 
     assert code == 0
     assert list(elsewhere.iterdir()) == []
+
+
+@pytest.mark.parametrize(
+    ("interpreter", "home"),
+    [("/Users/jo/.pyenv/versions/3.13.0/bin/python3.13", None), ("/usr/local/bin/python3", "/Users/jo/openwa")],
+)
+def test_what_lies_in_a_home_that_the_services_user_cannot_enter_is_refused(
+    rig: Rig, interpreter: str, home: str | None
+) -> None:
+    rig.interpreter = Path(interpreter)
+
+    with pytest.raises(
+        CommandFailedError, match=r"/Users/jo/.*: _openwa cannot enter the home of jo; .* or use --user"
+    ):
+        rig.run(*(() if home is None else ("--home", home)), "install", is_mac=True)
+
+    assert rig.ran == []
+
+
+def test_what_lies_in_the_home_of_the_services_own_user_or_in_everybodys_is_not(rig: Rig) -> None:
+    for interpreter in (f"/Users/{AS_ME[1]}/.pyenv/bin/python3", "/Users/Shared/python/bin/python3"):
+        rig.interpreter = Path(interpreter)
+        rig.run("install", "--dry-run", *AS_ME, is_mac=True)
