@@ -17,6 +17,9 @@ ELSEWHERE = {
     ("openwa_manager/cli/client.py", "HTTPSConnection"): "the daemon",
     ("openwa_manager/cli/client.py", "connect"): "the daemon",
     ("openwa_manager/cli/doctor/daemon_checks.py", "create_connection"): "an endpoint",
+    ("openwa_manager/cli/doctor/clock_checks.py", "HTTPConnection"): "an endpoint, for its clock",
+    ("openwa_manager/cli/doctor/clock_checks.py", "HTTPSConnection"): "an endpoint, for its clock",
+    ("openwa_manager/cli/selftest/checks/ports.py", "create_connection"): "itself",
     ("openwa_manager/processes/ports.py", "connect"): "whoever has a port of our range, who is told nothing",
     ("openwa_manager/processes/confinement/rules.py", "connect"): "nobody: the field of a rule",
 }
