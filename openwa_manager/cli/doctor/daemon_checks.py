@@ -4,6 +4,7 @@ import asyncio
 import errno
 import os
 import pwd
+import shlex
 import socket
 import ssl
 from collections.abc import Mapping, Sequence
@@ -46,10 +47,13 @@ def check_home(home: Path) -> Finding:
     open_secrets = [home / name for name in _SECRETS if _is_open(home / name)]
     if open_secrets:
         shown = " ".join(map(str, open_secrets))
-        return Finding("home", "fail", f"others can read {shown}", f"chmod 600 {shown}")
+        return Finding("home", "fail", f"others can read {shown}", f"chmod 600 {shlex.join(map(str, open_secrets))}")
     if _is_open(home):
         return Finding(
-            "home", "warn", f"others can enter {home}", f"chmod 700 {home} (the daemon does it at its start)"
+            "home",
+            "warn",
+            f"others can enter {home}",
+            f"chmod 700 {shlex.quote(str(home))} (the daemon does it at its start)",
         )
     return Finding("home", "ok", f"{home}, {_name_of(owner)}'s alone")
 
@@ -141,7 +145,8 @@ def _build(openwa_home: Path) -> str:
     uid = place.stat().st_uid
     if uid in (os.geteuid(), 0):
         return f"npm ci && npm run build in {openwa_home}"
-    return f"sudo -u {_name_of(uid)} -H sh -c 'cd {openwa_home} && npm ci && npm run build'"
+    script = f"cd {shlex.quote(str(openwa_home))} && npm ci && npm run build"
+    return f"sudo -u {_name_of(uid)} -H sh -c {shlex.quote(script)}"
 
 
 def _split(name: str, message: str) -> Finding:

@@ -1,6 +1,7 @@
 """The doctor's checks of a Mac: that it stays awake and comes up by itself, and that nobody copies the sessions."""
 
 import re
+import shlex
 import shutil
 import subprocess
 from collections.abc import Iterator, Mapping
@@ -63,7 +64,9 @@ def check_index(sessions: Path) -> Finding:
     with suppress(OSError):
         if marker.exists():
             return Finding("spotlight", "ok", "passes over the sessions")
-    return Finding("spotlight", "warn", f"may index the credentials in {sessions}", f"sudo touch {marker}")
+    return Finding(
+        "spotlight", "warn", f"may index the credentials in {sessions}", f"sudo touch {shlex.quote(str(marker))}"
+    )
 
 
 def check_backup(tmutil: str, sessions: Path) -> Finding:
@@ -74,7 +77,7 @@ def check_backup(tmutil: str, sessions: Path) -> Finding:
     if "[Excluded]" in tmutil:
         return Finding("time machine", "ok", "passes over the sessions")
     detail = f"copies the sessions' credentials in {sessions}" if "[Included]" in tmutil else "tmutil does not tell"
-    return Finding("time machine", "warn", detail, f"sudo tmutil addexclusion -p {sessions}")
+    return Finding("time machine", "warn", detail, f"sudo tmutil addexclusion -p {shlex.quote(str(sessions))}")
 
 
 def mac_findings() -> Iterator[Finding]:  # pragma: no cover (macOS)

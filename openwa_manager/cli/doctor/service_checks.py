@@ -2,6 +2,7 @@
 
 import plistlib
 import pwd
+import shlex
 from collections.abc import Iterator
 from pathlib import Path
 from xml.parsers.expat import ExpatError
@@ -48,4 +49,6 @@ def check_service_home(home: Path, user: str) -> Finding:
         return Finding("service", "fail", f"there is no user {user} for it", "openwa-manager service install")
     if not home.exists() or home.stat().st_uid == uid:
         return Finding("service", "ok", f"runs as {user}")
-    return Finding("service", "fail", f"{home} is not {user}'s: it cannot start", f"sudo chown -R {user}: {home}")
+    return Finding(
+        "service", "fail", f"{home} is not {user}'s: it cannot start", f"sudo chown -R {user}: {shlex.quote(str(home))}"
+    )

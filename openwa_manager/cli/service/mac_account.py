@@ -5,6 +5,7 @@ So both records are made one by one, as macOS's own services have them: a group 
 shell, hidden from the login window. Numbers from 200 to 400 are those of services (sysadminctl(8), roleAccount).
 """
 
+import shlex
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -99,11 +100,11 @@ def _check_user(user: Mapping[str, str], gid: int, home: Path) -> None:
     path = f"/Users/{MAC_USER}"
     if user.get("PrimaryGroupID") != str(gid):
         cures = [str(each) for each in _make_group(gid)] + [f"dscl . -create {path} PrimaryGroupID {gid}"]
-        cure = " && ".join(f"sudo {each}" for each in (*cures, f"chgrp -R {gid} {home}"))
+        cure = " && ".join(f"sudo {each}" for each in (*cures, f"chgrp -R {gid} {shlex.quote(str(home))}"))
         is_of = f"the primary group {user.get('PrimaryGroupID', 'none')}, not one of its own"
         raise CommandFailedError(f"the user {MAC_USER} has {is_of}: {cure}")
     if user.get("NFSHomeDirectory") != str(home):
-        cure = f"sudo dscl . -create {path} NFSHomeDirectory {home}"
+        cure = f"sudo dscl . -create {path} NFSHomeDirectory {shlex.quote(str(home))}"
         raise CommandFailedError(f"the home of {MAC_USER} is {user.get('NFSHomeDirectory')}, not {home}: {cure}")
     if user.get("UserShell") not in _NO_SHELLS:
         cure = f"sudo dscl . -create {path} UserShell {_NO_SHELLS[0]}"

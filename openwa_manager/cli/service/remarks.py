@@ -1,5 +1,6 @@
 """What people are told once a service is installed or removed."""
 
+import shlex
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -20,10 +21,10 @@ def after_install(*, is_mac: bool, is_own: bool) -> Sequence[str]:
 
 def after_uninstall(home: Path, user: str | None, *, is_mac: bool) -> Sequence[str]:
     """Return what is left and how to remove it; `user` is the one that was made for the service, None: none was."""
-    kept = f"{home} stays, with the sessions' credentials"
+    kept, place = f"{home} stays, with the sessions' credentials", shlex.quote(str(home))
     if user is None:
-        return (f"{kept}: rm -r {home} removes it",)
+        return (f"{kept}: rm -r {place} removes it",)
     if is_mac:
         records = " && ".join(f"sudo dscl . -delete /{kind}/{user}" for kind in ("Users", "Groups"))
-        return (f"{kept}, and so do the user {user} and its group: sudo rm -r {home} && {records} removes all",)
-    return (f"{kept}, and so does the user {user}: rm -r {home} && userdel {user} removes both",)
+        return (f"{kept}, and so do the user {user} and its group: sudo rm -r {place} && {records} removes all",)
+    return (f"{kept}, and so does the user {user}: rm -r {place} && userdel {user} removes both",)

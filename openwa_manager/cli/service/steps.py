@@ -51,7 +51,8 @@ class MakeDirectory:
     owner: Owner | None
 
     def __str__(self) -> str:
-        return f"mkdir -m 700 {self.path}" + (f"; chown {self.owner.name}: {self.path}" if self.owner else "")
+        path = shlex.quote(str(self.path))
+        return f"mkdir -m 700 {path}" + (f"; chown {self.owner.name}: {path}" if self.owner else "")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -62,9 +63,8 @@ class MakeFile:
     owner: Owner | None
 
     def __str__(self) -> str:
-        return f"touch {self.path}; chmod 600 {self.path}" + (
-            f"; chown {self.owner.name}: {self.path}" if self.owner else ""
-        )
+        path = shlex.quote(str(self.path))
+        return f"touch {path}; chmod 600 {path}" + (f"; chown {self.owner.name}: {path}" if self.owner else "")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -85,7 +85,7 @@ class RemoveFile:
     path: Path
 
     def __str__(self) -> str:
-        return f"rm {self.path}"
+        return f"rm {shlex.quote(str(self.path))}"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -178,7 +178,8 @@ def _require_owner(status: os.stat_result, path: Path, owner: Owner | None) -> N
     """Refuse what is another user's: the daemon could not use it, and would be started again and again."""
     if owner is not None and status.st_uid != owner.ids()[0]:
         raise CommandFailedError(
-            f"{path} is {_name_of(status.st_uid)}'s, not {owner.name}'s: chown -R {owner.name}: {path}, or move it away"
+            f"{path} is {_name_of(status.st_uid)}'s, not {owner.name}'s: "
+            f"chown -R {owner.name}: {shlex.quote(str(path))}, or move it away"
         )
 
 

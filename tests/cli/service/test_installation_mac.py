@@ -230,3 +230,16 @@ def test_what_lies_in_the_home_of_the_services_own_user_or_in_everybodys_is_not(
     for interpreter in (f"/Users/{AS_ME[1]}/.pyenv/bin/python3", "/Users/Shared/python/bin/python3"):
         rig.interpreter = Path(interpreter)
         rig.run("install", "--dry-run", *AS_ME, is_mac=True)
+
+
+def test_commands_for_people_name_a_path_with_spaces_as_one_word(rig: Rig) -> None:
+    """`rm -r` would remove two other directories."""
+    home = rig.place / "a b" / "h"
+
+    _, installed = rig.run("--home", str(home), "install", "--dry-run", *AS_ME, is_mac=True)
+    rig.run("install", *AS_ME, is_mac=True)
+    _, removed = rig.run("--home", str(home), "uninstall", "--dry-run", is_mac=True)
+
+    commands = [line for line in cast("list[str]", installed["actions"]) if not line.startswith("write ")]
+    assert [line for line in commands if "a b" in line and f"'{rig.place}/a b/h" not in line] == []
+    assert f"sudo rm -r '{home}' && " in str(cast("list[str]", removed["notes"])[0])
