@@ -45,6 +45,9 @@ static ssize_t read_link(int pid, const char *name, char *into) {
     snprintf(path, sizeof path, "/proc/%d/%s", pid, name);
     ssize_t length = readlink(path, into, MAXPATHLEN - 1);
     if (length >= 0) into[length] = 0;
+    /* XNU tells of a file that was removed, by the name that it had as long as it knows that (pid_vnodeinfopath). */
+    char *removed = length >= 0 ? strstr(into, " (deleted)") : NULL;
+    if (removed) *removed = 0;
     return length;
 }
 
@@ -52,6 +55,10 @@ static ssize_t read_link(int pid, const char *name, char *into) {
 static int look(int pid, int is_zombie_wanted, struct stat_line *told) {
     char text[2048] = "", path[64];
     struct stat owner;
+    if (pid == 0) { /* the kernel's own process, listed with the others and told of to root */
+        *told = (struct stat_line){.state = 'R'};
+        return geteuid() ? EPERM : 0;
+    }
     if (read_file(pid, "stat", text, sizeof text - 1) <= 0) return ESRCH;
     sscanf(strrchr(text, ')') + 2, "%c %d %*s %*s %*s %*s %*s %*s %*s %*s %*s %lu %lu %*s %*s %*s %*s %*s %*s %lu",
            &told->state, &told->ppid, &told->user, &told->system, &told->started);
@@ -82,11 +89,14 @@ static void fill_bsdinfo(int pid, const struct stat_line *line, struct proc_bsdi
     told->pbi_start_tvusec = line->started % ticks * (1000000 / ticks);
 }
 
-static int fill_vnode(const char *path, struct vnode_info_path *told) {
+/* `name`: what in /proc/<pid> leads to the file, also if it was removed. */
+static int fill_vnode(int pid, const char *name, const char *path, struct vnode_info_path *told) {
     struct stat file;
+    char link[64];
     memset(told, 0, sizeof *told);
     strncpy(told->vip_path, path, MAXPATHLEN - 1);
-    if (stat(path, &file)) return ENOENT;
+    snprintf(link, sizeof link, "/proc/%d/%s", pid, name);
+    if (stat(link, &file)) return ENOENT;
     told->vip_vi.vi_stat.vst_dev = (uint32_t)file.st_dev;
     told->vip_vi.vi_stat.vst_ino = file.st_ino;
     return 0;
@@ -102,8 +112,8 @@ int proc_listallpids(void *buffer, int size) {
         count++;
     }
     closedir(all);
-    if (buffer && count < room) numbers[count] = GONE;
-    count++;
+    for (int each = 0; each < 2; each++, count++)
+        if (buffer && count < room) numbers[count] = each ? 0 : GONE;
     if (!buffer) return count + 20 - fake_started_since_count;
     return count < room ? count : room;
 }
@@ -154,7 +164,7 @@ int proc_pidinfo(int pid, int flavor, uint64_t argument, void *buffer, int size)
         if (size < (int)sizeof *told) return fail(ENOMEM);
         memset(told, 0, sizeof *told);
         if (read_link(pid, "cwd", path) < 0) return fail(ESRCH);
-        fill_vnode(path, &told->pvi_cdir);
+        fill_vnode(pid, "cwd", path, &told->pvi_cdir);
         return sizeof *told;
     }
     return fail(EINVAL);
@@ -171,7 +181,7 @@ int proc_pidfdinfo(int pid, int fd, int flavor, void *buffer, int size) {
     snprintf(name, sizeof name, "fd/%d", fd);
     if (read_link(pid, name, path) < 0 || path[0] != '/') return fail(EBADF);
     memset(told, 0, sizeof *told);
-    if (fill_vnode(path, &told->pvip)) return fail(ENOENT);
+    if (fill_vnode(pid, name, path, &told->pvip)) return fail(ENOENT);
     snprintf(name, sizeof name, "fdinfo/%d", fd);
     read_file(pid, name, text, sizeof text - 1);
     told->pfi.fi_openflags = strstr(text, "FLOCK") ? FWASLOCKED : 0;

@@ -88,6 +88,12 @@ def test_a_process_that_ended_between_two_calls_is_nobody(libproc: Libproc) -> N
     assert environment_by_libproc(libproc, GONE) == {}
 
 
+def test_the_kernels_own_process_is_nobody(libproc: Libproc) -> None:
+    """It is listed as 0, which is our own group to kill(2), and our own session to getsid(2)."""
+    assert 0 not in libproc.pids()
+    assert 0 not in {each.pid for each in processes_by_libproc(libproc)}
+
+
 def test_another_users_process_is_left_out(libproc: Libproc) -> None:
     if os.geteuid() != 0:
         pytest.skip("only root can start another user's process")
@@ -181,6 +187,17 @@ def test_open_files_are_told_with_their_paths_numbers_and_locks(libproc: Libproc
 
     locked, plain = files[str(tmp_path / "locked")], files[str(tmp_path / "open")]
     assert (locked.was_locked, plain.was_locked) == (True, False)
+
+
+def test_a_file_that_was_removed_is_told_by_the_name_that_it_had(libproc: Libproc, tmp_path: Path) -> None:
+    lock = tmp_path / "lock"
+    lock.touch()
+    with lock.open() as file:
+        lock.unlink()
+        told = libproc.open_file(os.getpid(), file.fileno())
+
+    assert told is not None
+    assert told.path == str(lock)
 
 
 def test_a_session_and_a_boot_are_named(libproc: Libproc, calls: ctypes.CDLL) -> None:

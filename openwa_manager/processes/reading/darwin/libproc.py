@@ -62,7 +62,7 @@ class Libproc:
             if count <= 0:
                 raise _error("the processes cannot be listed")
             if count < room:  # else there may be more than had room
-                return list(numbers[:count])
+                return [each for each in numbers[:count] if each]  # 0 is the kernel itself
             room *= 2
 
     def bsd_info(self, pid: int) -> BsdInfo | None:
