@@ -49,6 +49,7 @@ class WatchSource(Protocol):
 
         Raises:
             FileNotFoundError: one of them went away just now.
+            PermissionError: one of them was closed to us just now.
             WatchUnavailableError: they cannot be watched.
         """
         ...
@@ -110,7 +111,7 @@ class DirectoryWatch:
     async def _follow_on(self, directories: Directories) -> None:
         try:
             await self._source.follow(directories, until=self._others_given, opened=self._find, changed=self._pass_on)
-        except FileNotFoundError:
+        except (FileNotFoundError, PermissionError):
             self._find()
             await self._clock.sleep_until(self._clock.now().boot_s + _GONE_PAUSE_S)
         except WatchUnavailableError as error:

@@ -28,6 +28,8 @@ _LOOK_WITHIN_S = 2.0
 #: No session's: the looks wait for each other, and for nothing else.
 _LOOKS = SessionId("/qr")
 
+_READABLE = stat.S_IRUSR | stat.S_IXUSR
+
 T = TypeVar("T")
 
 
@@ -156,7 +158,7 @@ class QrWatcher:
         return of_session(self._root / session_id)
 
     async def _find_directories(self, session_ids: Iterable[SessionId]) -> dict[SessionId, DirectoryId]:
-        """Return the root and those sessions' directories, if they exist, each with what tells it from a later one."""
+        """Return the root and those sessions' directories that can be watched, each with its identity."""
         found: dict[SessionId, DirectoryId] = {}
 
         with suppress(OSError):
@@ -164,7 +166,7 @@ class QrWatcher:
             found[ROOT] = (status.st_dev, status.st_ino)
         statuses = await self._for_each(lambda session_id: status_of(self._place(session_id)), session_ids)
         for session_id, each in statuses.items():
-            if each is not None and stat.S_ISDIR(each.st_mode):  # a link may lead anywhere
+            if each is not None and _can_be_watched(each.st_mode):
                 found[session_id] = (each.st_dev, each.st_ino)
         return found
 
@@ -184,6 +186,14 @@ class QrWatcher:
             return
         state.code = _Code(launch_id=launch_id, sha256=sha256, produced_boot_s=now.boot_s - age_s)
         self._on_image(QrImage(session_id=session_id, launch_id=launch_id, image=image, produced_at=now.at - age_s))
+
+
+def _can_be_watched(mode: int) -> bool:
+    """Tell whether this is a directory, no link that may lead anywhere, and not one that its engine has closed to us.
+
+    One that is refused would end the watch of all the others.
+    """
+    return stat.S_ISDIR(mode) and stat.S_IMODE(mode) & _READABLE == _READABLE
 
 
 def _age_s(now: Instant, state: _DirectoryState, file: FileState, launch_id: LaunchId, sha256: str) -> float | None:

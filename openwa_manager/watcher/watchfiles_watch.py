@@ -42,7 +42,7 @@ class WatchfilesWatch:
         """Pass on what changes in these directories until others are to be watched."""
         try:
             await self._follow(directories, until, opened, changed)
-        except FileNotFoundError:
+        except (FileNotFoundError, PermissionError):
             raise
         except (OSError, UnicodeEncodeError, WatchfilesRustInternalError) as error:  # a path may be no UTF-8
             raise WatchUnavailableError(str(error)) from error

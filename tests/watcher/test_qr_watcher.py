@@ -242,3 +242,24 @@ async def test_without_a_watch_it_warns_once_and_scans_every_second(tmp_path: Pa
             await seen.until_seen(ALICE, png(b"b"))
 
     assert [entry["event"] for entry in logs] == ["qr_watch_unavailable"]
+
+
+@pytest.mark.skipif(os.geteuid() == 0, reason="nothing is closed to root")
+@pytest.mark.parametrize("mode", [0o000, 0o300, 0o600])
+async def test_an_engine_that_closes_its_directory_keeps_no_other_from_being_watched(
+    tmp_path: Path, watching: Watching, mode: int
+) -> None:
+    root, clock = made(tmp_path / "sessions"), FakeClock()
+    async with watching(root, clock, ALICE) as seen:
+        closed, open_one = seen.place(ALICE), seen.place(BOB)
+        await seen.until_open()
+        try:
+            closed.chmod(mode)
+            seen.awaited[BOB] = a_launch()  # for which the watch is opened anew
+            seen.wake()
+            for name in (b"a", b"b", b"c"):  # the scans before and after that find two
+                await clock.advance(0.05)  # for the pause before others are watched, too short for another scan
+                write_qr(of_session(open_one), png(name))
+                await seen.until_seen(BOB, png(name))
+        finally:
+            closed.chmod(0o700)
