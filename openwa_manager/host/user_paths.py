@@ -16,7 +16,8 @@ from openwa_manager.domain.errors import ConfigError
 #: macOS: the path of an open file as its volume spells it (sys/fcntl.h); it takes MAXPATHLEN bytes (sys/param.h).
 F_GETPATH = 50
 _PATH_MAX_BYTES = 1024
-#: macOS: opens what we need not be allowed to read, too, and keeps no volume from being ejected (sys/fcntl.h).
+#: macOS: keeps no volume from being ejected (sys/fcntl.h). We must be allowed to read it (XNU, bsd/vfs/vfs_subr.c,
+#: vn_authorize_open_existing: O_EVTONLY opens with FREAD); what we may not is spelled below its parent.
 _FLAGS = os.O_NONBLOCK | os.O_CLOEXEC | getattr(os, "O_EVTONLY", os.O_RDONLY)
 
 

@@ -1,6 +1,7 @@
 """A secret is told to an engine only once whoever listens is proven to be it."""
 
 import asyncio
+import errno
 import os
 import socket
 import subprocess
@@ -10,14 +11,16 @@ from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
 
+import aiohttp
 import pytest
 from multidict import CIMultiDict
 
 from openwa_manager.domain.errors import EngineError, EngineTimeoutError
-from openwa_manager.domain.session.session import Launch
+from openwa_manager.domain.session.session import Identity, Launch
 from openwa_manager.domain.session.stimuli import EngineReady, Observation
 from openwa_manager.engines.command import CommandEngine, CommandSetup
 from openwa_manager.engines.http.client import EngineClient
+from openwa_manager.engines.http.connectors import connector_to
 from openwa_manager.engines.http.forwarding import ForwardedRequest, Forwarder
 from openwa_manager.engines.openwa import OpenwaEngine, OpenwaSetup
 from openwa_manager.engines.program import FixedProgram
@@ -167,3 +170,30 @@ async def test_an_engine_with_a_socket_is_spoken_to_though_a_stranger_has_its_nu
 
     assert isinstance(reported[0], EngineReady)
     assert launch.identity == identity_of(os.getpid())
+
+
+class _UnknownListener(EngineListeners):
+    """Asks a system that forgets who listened once that has hung up, as macOS does."""
+
+    def has(self, pid: int, engine: Identity) -> bool:
+        raise OSError(errno.ENOTCONN, f"{pid} {engine.pid}")
+
+
+async def test_a_connection_whose_listener_cannot_be_told_is_closed(launch: Launch, tmp_path: Path) -> None:
+    if launch.socket is None:
+        pytest.skip("a port is asked in another way")
+    is_closed = asyncio.Event()
+
+    async def until_closed(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        assert await reader.read() == b""
+        is_closed.set()
+        writer.close()
+
+    async with (
+        await asyncio.start_unix_server(until_closed, tmp_path / "s"),
+        aiohttp.ClientSession(connector=connector_to(launch, _UnknownListener())) as client,
+    ):
+        with pytest.raises(aiohttp.ClientOSError):
+            await client.get("http://localhost/")
+        async with asyncio.timeout(5):
+            await is_closed.wait()

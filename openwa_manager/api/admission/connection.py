@@ -7,6 +7,7 @@ import select
 import socket
 import struct
 import sys
+from collections.abc import Callable
 
 from aiohttp import web
 
@@ -52,6 +53,16 @@ def is_direct(request: web.Request) -> bool:
     return is_for_localhost and not is_handed_on and request.raw_path.startswith("/")
 
 
+def unless_closed(ask: Callable[[], int]) -> int | None:
+    """Return what macOS tells of a peer; None once that has closed its side (ENOTCONN, XNU's uipc_ctloutput)."""
+    try:
+        return ask()
+    except OSError as error:
+        if error.errno not in (errno.ENOTCONN, errno.EINVAL):
+            raise
+        return None
+
+
 if sys.platform == "linux":
     _SO_PEERPIDFD = 77  # asm-generic/socket.h, Linux >= 6.5
 
@@ -78,8 +89,8 @@ else:  # pragma: no cover (macOS)
     _SOL_LOCAL, _LOCAL_PEERCRED, _LOCAL_PEERPID = 0, 1, 2
 
     def peer_pid(peer: socket.socket) -> int | None:
-        """Return who connected to us (LOCAL_PEERPID of sys/un.h)."""
-        return int(peer.getsockopt(_SOL_LOCAL, _LOCAL_PEERPID))
+        """Return who connected to us (LOCAL_PEERPID of sys/un.h); None when it has closed its side since."""
+        return unless_closed(lambda: peer.getsockopt(_SOL_LOCAL, _LOCAL_PEERPID))
 
     def _peer_uid(peer: socket.socket) -> int:
         """Return the uid of LOCAL_PEERCRED (sys/un.h)."""

@@ -60,8 +60,13 @@ class _SocketConnector(aiohttp.UnixConnector):
     ) -> "ResponseHandler":
         connection = await super()._create_connection(req, traces, timeout)
         connected = connection.transport.get_extra_info("socket") if connection.transport else None
-        if connected is None or not self._proof.has(_listener_of(connected), _engine_of(self._launch)):
-            connection.close()
+        is_ours = False
+        try:  # macOS tells who listened only while he has not closed his side (ENOTCONN)
+            is_ours = connected is not None and self._proof.has(_listener_of(connected), _engine_of(self._launch))
+        finally:
+            if not is_ours:
+                connection.close()
+        if not is_ours:
             raise StrangerError(f"{place_of(self._launch)} is answered by a stranger")
         return connection
 

@@ -1,4 +1,5 @@
 import asyncio
+import errno
 import os
 import socket
 import sys
@@ -8,7 +9,7 @@ from pathlib import Path
 import aiohttp
 import pytest
 
-from openwa_manager.api.admission.connection import is_own_user, peer_pid
+from openwa_manager.api.admission.connection import is_own_user, peer_pid, unless_closed
 from tests.api.world import World
 
 PATH = "/v1/registry"
@@ -142,3 +143,15 @@ def test_another_users_process_is_not_one_of_ours() -> None:
             os.seteuid(0)
         with mine, stranger:
             assert not is_own_user(mine)  # the pair was made by nobody
+
+
+def test_a_peer_that_has_closed_its_side_is_nobody_where_the_system_forgets_it() -> None:
+    """Elsewhere whoever hangs up before he is looked at would be an error of ours."""
+
+    def told(error: int) -> int:
+        raise OSError(error, "")
+
+    assert unless_closed(lambda: 7) == 7
+    assert unless_closed(lambda: told(errno.ENOTCONN)) is None
+    with pytest.raises(OSError, match="Errno"):
+        unless_closed(lambda: told(errno.ENOBUFS))

@@ -46,7 +46,7 @@ _SETTLED_S = 0.7
 #: The notes of a change have come by then.
 _NOTED_WITHIN_S = 0.2
 _NOTES = {"write": NOTE_WRITE, "delete": NOTE_DELETE, "rename": NOTE_RENAME}
-#: As the watcher opens a directory on macOS, where O_EVTONLY (sys/fcntl.h) asks for no right to read it.
+#: As the watcher opens a directory on macOS, where O_EVTONLY (sys/fcntl.h) keeps no disk from being ejected.
 _DIRECTORY_FLAGS = os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC | getattr(os, "O_EVTONLY", os.O_RDONLY)
 
 
