@@ -60,16 +60,17 @@ class FakeKqueue:
         if self.is_closed:  # kqueue_queue_err_closed in Modules/selectmodule.c
             raise ValueError("I/O operation on closed kqueue object")
         answers: list[Kevent] = []
+        taken: list[Kevent] = []
         for change in changelist:
             try:
                 self._change(change)
             except RefusedError as refusal:
                 if len(answers) == maxevents:
                     raise OSError(refusal.number, os.strerror(refusal.number)) from None
-                answers.append(replace(change, flags=EV_ERROR, data=refusal.number))
-        for each in self._filters.values():
-            answers += each.take(maxevents - len(answers))
-        return answers
+                answers.append(replace(change, flags=change.flags | EV_ERROR, data=refusal.number))
+        for each in () if answers else self._filters.values():  # kevent_internal waits for nothing more then
+            taken += each.take(maxevents - len(taken))
+        return answers or taken
 
     def close(self) -> None:
         if not self.is_closed:
