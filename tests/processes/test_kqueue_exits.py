@@ -22,7 +22,7 @@ from tests.fakes.clock import FakeClock, settle
 from tests.fakes.file_limit import files_left
 from tests.fakes.kqueue.events import kevent
 from tests.fakes.kqueue.queue import FakeKqueue
-from tests.fakes.polling import until
+from tests.fakes.polling import PATIENCE_S, until
 from tests.fakes.process import ending
 from tests.processes.conftest import Stage
 
@@ -358,3 +358,27 @@ async def test_who_has_ended_is_looked_at_no_more(exits: ExitWatcher, queue: Fak
         assert not is_said_early
         assert [end.result().exit_code for end in ends.values()] == [7, 8]
     assert queue.processes.registered == set()
+
+
+async def test_the_longer_an_exit_takes_the_seldomer_it_is_looked_at(queue: FakeKqueue) -> None:
+    """An exit that hangs on a dead disk must not keep the loop busy; one that begins then is looked at as soon."""
+    source = KqueueExits(KernelQueue(queue, kevent))
+    with doomed(Exit(exit_code=7)) as hung, doomed(Exit(exit_code=8)) as prompt:
+        loop, looks, first_look = asyncio.get_running_loop(), 0, asyncio.Event()
+
+        def look() -> None:
+            nonlocal looks
+            looks += 1
+
+        source.watch(hung.identity, look)
+        source.watch(prompt.identity, first_look.set)
+        queue.processes.post_exit(hung.pid, hung.status)
+        begun_s = loop.time()
+        await until(lambda: looks >= 25)
+        took_s = loop.time() - begun_s
+        queue.processes.post_exit(prompt.pid, prompt.status)
+        async with asyncio.timeout(PATIENCE_S):
+            await first_look.wait()
+
+    assert took_s > 0.8  # without longer pauses a quarter of a second
+    source.close()

@@ -21,9 +21,10 @@ from openwa_manager.host.kernel.queue import EV_ONESHOT, EVFILT_PROC, NOTE_EXIT,
 from openwa_manager.processes.exits.status import exit_of_status, reap_child
 from openwa_manager.processes.reading.identity import identity_of, is_alive
 
-#: How often an ending process is looked at. The loop's own timer will do: what is waited for is the kernel, which does
-#: not go on while the host sleeps either.
-_LOOK_S = 0.01
+#: How long after the first look at an ending process the second follows, by how much longer each further pause is, and
+#: the longest: an exit that closes files on a dead disk may hang for hours. The loop's own timer will do: what is
+#: waited for is the kernel, which does not go on while the host sleeps either.
+_LOOK_S, _LONGER_BY, _LOOK_MAX_S = 0.01, 1.1, 0.5
 
 
 class KqueueExits:
@@ -39,6 +40,7 @@ class KqueueExits:
         #: Who is about to end, or has; the timer runs while there is anybody.
         self._ending: set[Identity] = set()
         self._timer: asyncio.TimerHandle | None = None
+        self._pause_s = _LOOK_S
         self._statuses: dict[Identity, int] = {}
         asyncio.get_running_loop().add_reader(queue.fileno(), self._read)
 
@@ -103,15 +105,22 @@ class KqueueExits:
 
     def _look_at(self, identity: Identity) -> None:
         """Look at this process from the next turn of the loop on, until it has ended."""
-        self._ending.add(identity)
-        if self._timer is None:
-            self._timer = asyncio.get_running_loop().call_later(0, self._look)
+        if identity not in self._ending:
+            self._ending.add(identity)
+            self._pause_s = _LOOK_S
+            self._look_in(0)
+
+    def _look_in(self, pause_s: float) -> None:
+        if self._timer is not None:
+            self._timer.cancel()
+        self._timer = asyncio.get_running_loop().call_later(pause_s, self._look)
 
     def _look(self) -> None:
-        self._timer = asyncio.get_running_loop().call_later(_LOOK_S, self._look)
+        self._look_in(self._pause_s)
+        self._pause_s = min(self._pause_s * _LONGER_BY, _LOOK_MAX_S)
         for identity in [*self._ending]:
             self._watched[identity]()
-        if not self._ending:
+        if not self._ending and self._timer is not None:
             self._timer.cancel()
             self._timer = None
 
