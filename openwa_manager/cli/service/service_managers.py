@@ -11,6 +11,8 @@ from openwa_manager.cli.service.mac_exclusions import UNINDEXED, exclusion_of
 from openwa_manager.cli.service.steps import Action, MakeDirectory, MakeFile, Owner, RemoveFile, Run, WriteFile, ask
 
 _BOOTSTRAP_TRIES = 60
+#: launchd has no domain for a user who is not logged in at the screen ("Domain does not support specified action").
+_HOPELESS = {125: "log in at the screen first, and install there: a login by ssh does not do"}
 _BACKED_UP = "Time Machine will copy the sessions' credentials; give the terminal Full Disk Access and install again"
 
 
@@ -107,7 +109,8 @@ class Launchd:
         if is_upgrade:
             actions.append(Run(argv=("launchctl", "bootout", self._job), may_fail=True))
         enable = Run(argv=("launchctl", "enable", self._job))
-        bootstrap = Run(argv=("launchctl", "bootstrap", self.domain, str(self.path)), tries=_BOOTSTRAP_TRIES)
+        argv = ("launchctl", "bootstrap", self.domain, str(self.path))
+        bootstrap = Run(argv=argv, tries=_BOOTSTRAP_TRIES, hopeless=_HOPELESS)
         return [*actions, enable, bootstrap]
 
     def uninstall(self) -> Sequence[Action]:

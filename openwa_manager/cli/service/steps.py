@@ -7,7 +7,7 @@ import shutil
 import subprocess
 import time
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import assert_never
 
@@ -92,13 +92,15 @@ class RemoveFile:
 class Run:
     """Run a program, several times if need be, until it succeeds; with `may_fail` it need not.
 
-    `without` is what to tell people when it failed; None: nothing.
+    `without` is what to tell people when it failed; None: nothing. `hopeless` are exit codes at which trying again does
+    not help, and what does.
     """
 
     argv: Sequence[str]
     tries: int = 1
     may_fail: bool = False
     without: str | None = None
+    hopeless: Mapping[int, str] = field(default_factory=dict)
 
     def __str__(self) -> str:
         return shlex.join(self.argv)
@@ -202,9 +204,12 @@ def _run(action: Run, environ: Mapping[str, str]) -> list[str]:
         done = ask(action.argv, environ)
         if done.returncode == 0:
             return []
+        if done.returncode in action.hopeless:
+            break
     said = f"`{action}` failed ({done.returncode}): {(done.stderr or done.stdout).strip()}"
     if not action.may_fail:
-        raise CommandFailedError(said)
+        advice = action.hopeless.get(done.returncode)
+        raise CommandFailedError(said if advice is None else f"{said}; {advice}")
     return [f"{action.without}; {said}"] if action.without else []
 
 

@@ -49,6 +49,18 @@ def test_a_users_own_agent_lies_in_his_library(rig: Rig, monkeypatch: pytest.Mon
     assert rig.ran[-1] == f"launchctl bootstrap gui/501 {agent}"
 
 
+def test_without_a_login_at_the_screen_an_agent_is_refused_at_once(rig: Rig, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("HOME", str(rig.place / "me"))
+    rig.answer(
+        "launchctl-bootstrap", "echo 'Bootstrap failed: 125: Domain does not support specified action'; exit 125"
+    )
+
+    with pytest.raises(CommandFailedError, match=r"failed \(125\): Bootstrap failed.*; log in at the screen first"):
+        rig.run("install", "--user", uid=501, is_mac=True)
+
+    assert [line.split()[1] for line in rig.ran].count("bootstrap") == 1
+
+
 def test_uninstall_on_a_mac_boots_the_job_out(rig: Rig, api: Api) -> None:
     del api
     rig.run("install", *AS_ME, is_mac=True)
