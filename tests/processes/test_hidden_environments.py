@@ -198,15 +198,19 @@ async def test_what_such_an_engine_left_is_ended_by_the_lock_it_holds(stage: Sta
 #: Starts a browser as Puppeteer does: in a session of its own, and without a lock. It shows no environment, as Chrome
 #: on macOS.
 STARTS_BROWSER = """
-program = [sys.executable, "-c", "import time; time.sleep(1000)", "--user-data-dir=" + os.getcwd() + "/profile"]
-tell(subprocess.Popen(program, env={}, cwd="/", start_new_session=True).pid)
+profile = "--user-data-dir=" + os.getcwd() + "/profile"
+renderer = [sys.executable, "-c", "import time; time.sleep(1000)", profile]
+begins = "import subprocess, sys, time; print(subprocess.Popen(sys.argv[1:], env={}).pid, flush=True); time.sleep(1000)"
+program = [sys.executable, "-c", begins, *renderer]
+browser = subprocess.Popen(program, env={}, cwd="/", start_new_session=True, stdout=subprocess.PIPE)
+tell(browser.pid, int(browser.stdout.readline()))
 wait_for_ever()
 """
 
 
 async def test_a_browser_that_shows_no_environment_is_its_parents(stage: Stage, launcher: HostLauncher) -> None:
     engine = await launcher.launch(stage.python(STARTS_BROWSER))
-    (browser,) = await stage.told()
+    browser, renderer = await stage.told()
     another = HostLauncher(launcher._locks, SystemClock(), EngineFiles())
 
     found = await another.find_own(USER, stage.directory)
@@ -215,6 +219,7 @@ async def test_a_browser_that_shows_no_environment_is_its_parents(stage: Stage, 
     assert found.identity == engine
     assert find_strangers(stage.directory.parent, launcher._locks, lambda *_: False) == {}
     os.kill(browser, signal.SIGKILL)
+    os.kill(renderer, signal.SIGKILL)
     another.close()
 
 
@@ -222,8 +227,9 @@ async def test_such_a_browser_that_an_engine_left_is_ended_by_the_next_start(
     stage: Stage, launcher: HostLauncher
 ) -> None:
     engine = await launcher.launch(stage.python(STARTS_BROWSER))
-    browser = live_identity_of((await stage.told())[0])
+    browser, renderer = map(live_identity_of, await stage.told())
     assert browser is not None
+    assert renderer is not None
     os.kill(engine.pid, signal.SIGKILL)
     await launcher.wait(engine)
     while {parent for pid, parent, _ in ancestors(browser.pid) if pid == browser.pid} == {engine.pid}:
@@ -235,6 +241,7 @@ async def test_such_a_browser_that_an_engine_left_is_ended_by_the_next_start(
 
     assert (strangers, found) == ({}, None)
     assert not is_alive(browser)
+    assert not is_alive(renderer)
     another.close()
 
 
@@ -243,16 +250,16 @@ async def test_a_browser_that_shows_its_environment_and_names_no_launch_is_a_str
 ) -> None:
     shows = STARTS_BROWSER.replace("env={}", "env={'A': 'B'}")
     engine = await launcher.launch(stage.python(shows))
-    browser = live_identity_of((await stage.told())[0])
-    assert browser is not None
+    browser, renderer = await stage.told()
     os.kill(engine.pid, signal.SIGKILL)
     await launcher.wait(engine)
 
     with pytest.raises(OwnedElsewhereError):
         await launcher.find_own(USER, stage.directory)
 
-    assert is_alive(browser)
-    os.kill(browser.pid, signal.SIGKILL)
+    assert live_identity_of(browser) is not None
+    os.kill(browser, signal.SIGKILL)
+    os.kill(renderer, signal.SIGKILL)
 
 
 @pytest.mark.skipif(os.geteuid() != 0, reason="only root is told of another user's engine")

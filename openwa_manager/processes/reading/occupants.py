@@ -31,7 +31,8 @@ class Occupant:
 
     `launch_id` None: it was not started by us, or shows no environment, holds no lock and descends from no other
     occupant. `is_ours`: it runs as our own user; `is_browser`: it was found by its profile; `is_nameless`: it is a
-    browser of ours that shows no environment (as Google Chrome on macOS), and whose parent has ended.
+    browser of ours that shows no environment (as Google Chrome on macOS), or a process of one, and whoever started it
+    has ended.
     """
 
     identity: Identity
@@ -60,7 +61,8 @@ def occupants_among(pids: Iterable[int], recognizes: Recognizes) -> list[Occupan
     """
     found = [occupant for pid in pids if (occupant := _occupant_of(pid, recognizes)) is not None]
     known = {each.identity.pid: each.launch_id for each in found if each.launch_id is not None}
-    traced = (each if each.launch_id is not None else _traced(each, known) for each in found)
+    browsers = {each.identity.pid for each in found if each.is_browser}
+    traced = (each if each.launch_id is not None else _traced(each, known, browsers) for each in found)
     return sorted(traced, key=lambda each: (each.identity.started, each.identity.pid))
 
 
@@ -81,14 +83,15 @@ def _occupant_of(pid: int, recognizes: Recognizes) -> Occupant | None:
     )
 
 
-def _traced(occupant: Occupant, known: Mapping[int, LaunchId]) -> Occupant:
+def _traced(occupant: Occupant, known: Mapping[int, LaunchId], browsers: Collection[int]) -> Occupant:
     """Return an occupant that names no launch as one of the launch of its ancestors, or as one whose parent has ended.
 
-    macOS tells nobody the environment of Google Chrome, and Node hands no lock on.
+    macOS tells nobody the environment of Google Chrome and of what it starts, and Node hands no lock on.
     """
     parents = [parent for _, parent, _ in ancestors(occupant.identity.pid)]
     launch_id = next((known[parent] for parent in parents if parent in known), None)
-    is_orphan = parents[:1] == [1] or (orphans.is_adopting() and parents[:1] == [os.getpid()])
+    starter = next((parent for parent in parents if parent not in browsers), None)
+    is_orphan = starter == 1 or (orphans.is_adopting() and starter == os.getpid())
     is_nameless = occupant.is_browser and occupant.is_ours and is_orphan and not environment_of(occupant.identity)
     if not is_alive(occupant.identity):  # its number may have been another's already
         return occupant
