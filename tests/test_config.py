@@ -183,6 +183,8 @@ def test_an_empty_variable_is_one_that_is_not_set(home: Path) -> None:
         ("OPENWA_MANAGER_PROBE_MISSES", "0", "greater than or equal to 1"),
         ("OPENWA_MANAGER_HEARTBEAT_S", "nan", "finite number"),
         ("OPENWA_MANAGER_STOP_GRACE_S", "-1", "greater than or equal to 0"),
+        ("OPENWA_MANAGER_FREEZE_LIMIT_S", "0.0000001", "freeze_limit_s .from .*: .*less than 2 s"),
+        ("OPENWA_MANAGER_FREEZE_LIMIT_S", "1e300", "less than or equal to 86400"),
         ("OPENWA_MANAGER_LISTEN", "2790", "host:port"),
         ("OPENWA_MANAGER_LISTEN", "127.0.0.1:70000", "host:port"),
         ("OPENWA_MANAGER_LISTEN", ":2790", "host:port"),

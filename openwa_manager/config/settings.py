@@ -40,6 +40,8 @@ _OFFLINE, _LOGS = OfflinePolicy(), LogPolicy()
 
 #: macOS gives a socket's path 104 bytes, the last of them a zero (sys/un.h); Linux 108 (unix(7)).
 SOCKET_PATH_MAX_BYTES = 103
+#: A busy disk can hold a healthy daemon up for less than this.
+_FREEZE_MIN_S = 2.0
 
 
 def longest_socket_path(home: Path) -> Path:
@@ -136,6 +138,12 @@ def _check_url(value: str) -> str:
     return value
 
 
+def _check_freeze_limit(value: float) -> float:
+    if 0 < value < _FREEZE_MIN_S:
+        raise ValueError(f"is less than {_FREEZE_MIN_S:g} s, which a healthy daemon may take; write 0 for never")
+    return value
+
+
 def _expanded(path: Path) -> Path:
     try:
         return expanded(path)
@@ -156,6 +164,7 @@ Paths = Annotated[tuple[RealPath, ...], BeforeValidator(_parse_json)]
 Table = Annotated[Mapping[str, str], BeforeValidator(_parse_json)]
 Seconds = Annotated[float, Field(ge=0, allow_inf_nan=False)]
 Positive = Annotated[float, Field(gt=0, allow_inf_nan=False)]
+FreezeLimit = Annotated[float, Field(ge=0, le=86_400), AfterValidator(_check_freeze_limit)]
 Pauses = Annotated[tuple[Seconds, ...], BeforeValidator(_parse_json)]
 Count = Annotated[int, Field(ge=1)]
 Bytes = Annotated[int, Field(ge=0)]
@@ -222,7 +231,7 @@ class Settings(BaseModel):
     engine_log_max_bytes: Annotated[int, Field(ge=65_536)] = _LOGS.log_max_bytes
     engine_log_copies: Annotated[int, Field(ge=0, le=100)] = _LOGS.copies
     exit_sweep_s: Positive = SWEEP_S
-    freeze_limit_s: Seconds | None = None
+    freeze_limit_s: FreezeLimit | None = None
     offline_sessions: Count = _OFFLINE.sessions
     offline_window_s: Positive = _OFFLINE.window_s
 
