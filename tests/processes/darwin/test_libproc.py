@@ -119,7 +119,9 @@ def test_processes_that_start_while_they_are_listed_are_not_left_out(libproc: Li
 
 def test_a_process_that_got_the_number_of_another_is_seen_at_once(libproc: Libproc) -> None:
     last = Path("/proc/sys/kernel/ns_last_pid")
-    if not os.access(last, os.W_OK):
+    try:
+        last.write_text(last.read_text())
+    except OSError:  # its mode lets everybody write, the kernel not
         pytest.skip("nobody but root gives out numbers again")
     with running("sleep", "1000") as first:
         before = next(each for each in processes_by_libproc(libproc) if each.pid == first.pid)
