@@ -8,7 +8,7 @@ from pathlib import Path
 from xml.parsers.expat import ExpatError
 
 from openwa_manager.cli.doctor.findings import Finding
-from openwa_manager.cli.service.definitions import PLIST_NAME, UNIT_NAME
+from openwa_manager.cli.service.definitions import PLIST_NAME, UNIT_NAME, variable
 
 _DEFINITIONS = (Path("/etc/systemd/system") / UNIT_NAME, Path("/Library/LaunchDaemons") / PLIST_NAME)
 
@@ -37,7 +37,7 @@ def service_user(definition: str, home: Path) -> str | None:
             return None
         return job.get("UserName") if is_of_home else None
     lines = definition.splitlines()
-    is_of_home = f"Environment=OPENWA_MANAGER_HOME={home}" in lines
+    is_of_home = f"Environment={variable('OPENWA_MANAGER_HOME', home)}" in lines
     return next((line.partition("=")[2] for line in lines if line.startswith("User=") and is_of_home), None)
 
 

@@ -52,7 +52,7 @@ def program_here() -> tuple[str, ...]:
 def unit_of(installation: Installation) -> str:
     """Return the systemd unit of an installation."""
     lines = shipped(UNIT_NAME).splitlines()
-    home, own_home = _word(str(installation.home)), _variable("OPENWA_MANAGER_HOME", installation.home)
+    home, own_home = _word(str(installation.home)), variable("OPENWA_MANAGER_HOME", installation.home)
     changes = {
         f"ExecStart={_PROGRAM} serve": f"ExecStart={_command(installation.program)} serve",
         f"Environment=OPENWA_MANAGER_HOME={_HOME}": f"Environment={own_home}",
@@ -65,7 +65,7 @@ def unit_of(installation: Installation) -> str:
         }
     else:
         lines = _without_sandbox(lines)
-        search_path = _variable("PATH", installation.search_path)
+        search_path = variable("PATH", installation.search_path)
         changes |= {
             "Environment=PATH=/usr/local/bin:/usr/bin:/bin": f"Environment={search_path}",
             "WantedBy=multi-user.target": "WantedBy=default.target",
@@ -116,7 +116,8 @@ def _command(words: Sequence[str]) -> str:
     return " ".join(_word(word).replace("$", "$$") for word in words)
 
 
-def _variable(name: str, value: object) -> str:
+def variable(name: str, value: object) -> str:
+    """Return a variable as `Environment=` of a unit has it."""
     return _word(f"{name}={value}")
 
 

@@ -2,6 +2,7 @@
 
 import json
 import resource
+import shlex
 import socket
 import sqlite3
 import ssl
@@ -98,7 +99,7 @@ def test_a_home_open_to_others_is_a_warning_and_an_open_secret_a_failure(tmp_pat
     tells = daemon_checks.check_home(tmp_path)
 
     assert (is_open.level, tells.level) == ("warn", "fail")
-    assert tells.advice == f"chmod 600 {tmp_path / 'admin.key'}"
+    assert tells.advice == f"chmod 600 {shlex.quote(str(tmp_path / 'admin.key'))}"
 
 
 def test_a_database_is_checked_without_being_touched(tmp_path: Path) -> None:

@@ -1,5 +1,6 @@
 """What the doctor reads of a Mac: outputs in the shape that its programs have."""
 
+import shlex
 from pathlib import Path
 
 import pytest
@@ -84,5 +85,6 @@ def test_sessions_that_spotlight_may_index_are_found(tmp_path: Path) -> None:
     open_to_it = mac_checks.check_index(tmp_path)
     (tmp_path / ".metadata_never_index").touch()
 
-    assert (open_to_it.level, open_to_it.advice) == ("warn", f"sudo touch {tmp_path}/.metadata_never_index")
+    marker = shlex.quote(f"{tmp_path}/.metadata_never_index")
+    assert (open_to_it.level, open_to_it.advice) == ("warn", f"sudo touch {marker}")
     assert mac_checks.check_index(tmp_path).level == "ok"

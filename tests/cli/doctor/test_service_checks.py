@@ -2,6 +2,7 @@
 
 import getpass
 import os
+import shlex
 from pathlib import Path
 
 import pytest
@@ -44,7 +45,7 @@ def test_a_home_that_the_service_cannot_use_is_a_failure(tmp_path: Path) -> None
     (bad,) = service_findings(home, (unit,))
 
     assert fine.level == "ok"
-    assert (bad.level, bad.advice) == ("fail", f"sudo chown -R {getpass.getuser()}: {home}")
+    assert (bad.level, bad.advice) == ("fail", f"sudo chown -R {getpass.getuser()}: {shlex.quote(str(home))}")
 
 
 def test_a_user_that_is_gone_is_a_failure(tmp_path: Path) -> None:
