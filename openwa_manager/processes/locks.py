@@ -27,6 +27,9 @@ _LAUNCH_ID_MAX_BYTES = 64
 #: Whoever may write beside the sessions may have put a link or a pipe there: neither is followed or waited for.
 _FLAGS = os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
 
+#: The host is short of files or memory: nothing is known of the place then.
+_SHORT_OF = (errno.EMFILE, errno.ENFILE, errno.ENOMEM)
+
 
 def is_lock(path: Path, session_id: SessionId) -> bool:
     """Tell whether this may be the session's lock, of any version, wherever its sessions or its home are."""
@@ -34,9 +37,21 @@ def is_lock(path: Path, session_id: SessionId) -> bool:
 
 
 def launch_in(place: str) -> LaunchId | None:
-    """Return the launch that took this lock last, by whichever daemon; None where the file is no session's lock."""
+    """Return the launch that took this lock last, by whichever daemon; None where the file is no session's lock.
+
+    The place is what a process has open, so an engine may have named it, and put there what cannot be opened.
+
+    Raises OSError when the host, not the place, keeps us from opening it.
+    """
     folder, _, name = place.rpartition("/")
-    return _written_in(place) if folder.endswith(f"/{_FOLDER}") and is_session_id(name) else None
+    if not (folder.endswith(f"/{_FOLDER}") and is_session_id(name)):
+        return None
+    try:
+        return _written_in(place)
+    except OSError as error:
+        if error.errno in _SHORT_OF:
+            raise
+        return None
 
 
 def _written_in(place: str | Path) -> LaunchId | None:

@@ -308,3 +308,37 @@ def test_whoever_holds_a_sessions_lock_is_an_engine_to_our_socket(tmp_path: Path
     with holding(tmp_path / ".locks" / USER) as pid, holding(tmp_path / "else") as other:
         assert engines.includes(pid)
         assert not engines.includes(other)
+
+
+#: Has its lock's place lie in a folder of its own, and something else in the folder's place afterwards.
+POSES = """
+import os, pathlib, signal, sys
+folder = pathlib.Path(".locks")
+folder.mkdir()
+(folder / "user_9").touch()
+os.dup2(os.open(folder / "user_9", os.O_RDWR), int(sys.argv[1]))
+(folder / "user_9").unlink()
+folder.rmdir()
+folder.touch() if sys.argv[2] == "file" else folder.symlink_to(sys.argv[2])
+print("ready", flush=True)
+signal.pause()
+"""
+
+
+@contextmanager
+def posing(directory: Path, as_what: str) -> Iterator[int]:
+    argv = [sys.executable, "-c", POSES, str(reserve_lock_fd()), as_what]
+    with ending(subprocess.Popen(argv, cwd=directory, env={}, stdout=subprocess.PIPE, close_fds=False)) as process:
+        assert process.stdout is not None
+        process.stdout.readline()
+        yield process.pid
+        process.kill()
+
+
+def test_a_lock_that_an_engine_made_unreadable_hides_no_other_process(tmp_path: Path) -> None:
+    with posing(tmp_path, "file") as pid:
+        tag = tag_of(pid)
+
+        assert tag is not None
+        assert tag.launch_id is None
+        assert pid in {each.pid for each in read_tagged_processes()}
