@@ -18,14 +18,16 @@ from openwa_manager.domain.errors import OwnedElsewhereError
 from openwa_manager.domain.session.session import LAUNCH_ID_VARIABLE, Identity, LaunchId, SessionId
 from openwa_manager.host.clock import SystemClock
 from openwa_manager.host.foreign.engine_files import EngineFiles
+from openwa_manager.processes import marks
 from openwa_manager.processes.engine_processes import EngineProcesses, ancestors
 from openwa_manager.processes.launcher import HostLauncher
 from openwa_manager.processes.locks import SessionLocks, reserve_lock_fd
 from openwa_manager.processes.reading.discovery import find_engines
 from openwa_manager.processes.reading.identity import environment_of, is_alive, live_identity_of
 from openwa_manager.processes.reading.occupants import find_strangers
-from openwa_manager.processes.reading.ownership import holds_lock
-from openwa_manager.processes.reading.table import read_processes, read_tagged_processes, tag_of
+from openwa_manager.processes.reading.ownership import holds_lock, launch_of
+from openwa_manager.processes.reading.table import EngineTag, read_processes, read_tagged_processes, tag_of
+from tests.fakes.platforms import linux_only
 from tests.fakes.process import ending
 from tests.processes.conftest import Stage
 
@@ -342,3 +344,24 @@ def test_a_lock_that_an_engine_made_unreadable_hides_no_other_process(tmp_path: 
         assert tag is not None
         assert tag.launch_id is None
         assert pid in {each.pid for each in read_tagged_processes()}
+
+
+@linux_only("only Linux has marks")
+def test_a_lock_says_nothing_of_a_process_that_has_the_mark_of_another_launch(tmp_path: Path) -> None:
+    real, evil = tmp_path / "real" / ".locks", tmp_path / "evil"
+    real.mkdir(parents=True)
+    evil.mkdir()
+    (real / "user_9").write_text("launch-of-another\n")
+    with posing(evil, str(real)) as pid:
+        unmarked = launch_of(pid, a_tag(pid))
+        marks.put(pid, LaunchId("its-own-launch"))
+
+        assert unmarked == "launch-of-another"
+        assert a_tag(pid).launch_id is None
+        assert launch_of(pid, a_tag(pid)) is None
+
+
+def a_tag(pid: int) -> EngineTag:
+    tag = tag_of(pid)
+    assert tag is not None
+    return tag

@@ -16,10 +16,10 @@ import psutil
 
 from openwa_manager.domain.session.session import LaunchId, SessionId
 from openwa_manager.processes import marks
-from openwa_manager.processes.locks import HIGHEST_FD, SessionLocks, is_lock, launch_in
+from openwa_manager.processes.locks import HIGHEST_FD, SessionLocks, is_lock
 from openwa_manager.processes.reading import procfs
 from openwa_manager.processes.reading.darwin.libproc import Libproc, system_libproc
-from openwa_manager.processes.reading.table import EngineTag
+from openwa_manager.processes.reading.table import EngineTag, launch_by_place
 
 #: How the kernel tells of a lock that is held through a descriptor (proc_pid_fdinfo(5)).
 _FLOCK = re.compile(rb"^lock:\s+\d+: FLOCK\s+ADVISORY\s+WRITE ", re.MULTILINE)
@@ -60,7 +60,7 @@ def launch_by_lock(pid: int) -> LaunchId | None:
 
     Only engines and what they start have one open. Another daemon may have handed it on under another number than ours.
     """
-    return next((launch_id for _, place in _low_descriptors(pid) if (launch_id := launch_in(place))), None)
+    return next((launch_id for _, place in _low_descriptors(pid) if (launch_id := launch_by_place(pid, place))), None)
 
 
 def _may_be_of(pid: int, launch_id: LaunchId) -> bool:

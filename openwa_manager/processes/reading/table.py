@@ -237,6 +237,7 @@ def _tag_of_procfs(pid: int) -> EngineTag | None:
         is_ours = os.stat(f"/proc/{pid}").st_uid == os.geteuid()  # noqa: PTH116
         environment = (procfs.read(f"/proc/{pid}/environ") or b"").split(b"\0")
         return _tag(
+            pid,
             environment,
             command_line=procfs.read(f"/proc/{pid}/cmdline") or b"",
             lock=procfs.read_link(f"/proc/{pid}/fd/{reserve_lock_fd()}"),
@@ -269,6 +270,7 @@ def tag_by_libproc(libproc: Libproc, pid: int) -> EngineTag | None:
     strings = libproc.strings(pid) or ProcessStrings(b"", b"")  # none while a program is put in another's place
     lock = libproc.open_file(pid, reserve_lock_fd())
     return _tag(
+        pid,
         strings.environment.split(b"\0"),
         command_line=strings.command_line,
         lock="" if lock is None else lock.path,
@@ -304,6 +306,7 @@ def tag_by_psutil(pid: int) -> EngineTag | None:
     except psutil.Error:
         return None
     return _tag(
+        pid,
         (os.fsencode(f"{name}={value}") for name, value in environment.items()),
         command_line=b"\0".join(map(os.fsencode, arguments)),
         lock="".join(locks),
@@ -311,9 +314,9 @@ def tag_by_psutil(pid: int) -> EngineTag | None:
     )
 
 
-def _tag(environment: Iterable[bytes], *, command_line: bytes, lock: str, is_ours: bool) -> EngineTag:
+def _tag(pid: int, environment: Iterable[bytes], *, command_line: bytes, lock: str, is_ours: bool) -> EngineTag:
     # What names a launch itself may have taken a lock over that a later launch has written its name into since.
-    launch_id = _value(environment, _LAUNCH_ID_ENTRY) or (is_ours and lock and launch_in(lock))
+    launch_id = _value(environment, _LAUNCH_ID_ENTRY) or (is_ours and lock and launch_by_place(pid, lock))
     return EngineTag(
         launch_id=LaunchId(launch_id) if launch_id else None,
         user_data_dir=_profile_of(command_line, is_ours=is_ours),
@@ -321,6 +324,16 @@ def _tag(environment: Iterable[bytes], *, command_line: bytes, lock: str, is_our
         command_line=command_line,
         is_ours=is_ours,
     )
+
+
+def launch_by_place(pid: int, place: str) -> LaunchId | None:
+    """Return the launch that a session's lock names which this process has open; None if its mark is another launch's.
+
+    A lock can be opened by whoever may, and its place be feigned. A mark that was lowered says nothing.
+    """
+    launch_id, mark = launch_in(place), marks.read(pid)
+    is_of_another = launch_id and mark is not None and marks.is_whole(mark) and mark != marks.mark_of(launch_id)
+    return None if is_of_another else launch_id
 
 
 def _profile_of(command_line: bytes, *, is_ours: bool) -> Path | None:
