@@ -331,8 +331,11 @@ def launch_by_place(pid: int, place: str) -> LaunchId | None:
 
     A lock can be opened by whoever may, and its place be feigned. A mark that was lowered says nothing.
     """
-    launch_id, mark = launch_in(place), marks.read(pid)
-    is_of_another = launch_id and mark is not None and marks.is_whole(mark) and mark != marks.mark_of(launch_id)
+    launch_id = launch_in(place)
+    if launch_id is None:
+        return None
+    mark = marks.read(pid)
+    is_of_another = mark is not None and marks.is_whole(mark) and mark != marks.mark_of(launch_id)
     return None if is_of_another else launch_id
 
 
