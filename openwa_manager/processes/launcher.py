@@ -14,7 +14,7 @@ from openwa_manager.domain.errors import LaunchFailedError, OwnedElsewhereError
 from openwa_manager.domain.foreign_path import of_session
 from openwa_manager.domain.isolation import Confinement
 from openwa_manager.domain.ports import Clock, FoundEngine, LaunchPlan, Target
-from openwa_manager.domain.session.session import Exit, Identity, LaunchId, SessionId
+from openwa_manager.domain.session.session import LAUNCH_ID_VARIABLE, Exit, Identity, LaunchId, SessionId
 from openwa_manager.host.foreign.engine_files import EngineFiles
 from openwa_manager.host.foreign.opening import opened_directory
 from openwa_manager.host.foreign.writing import open_for_append
@@ -24,7 +24,7 @@ from openwa_manager.processes.exits import SWEEP_S
 from openwa_manager.processes.exits.exit_watcher import ExitWatcher, system_source
 from openwa_manager.processes.locks import SessionLocks
 from openwa_manager.processes.profiles import clear_stale_locks
-from openwa_manager.processes.reading.identity import boot_id, identity_of, is_alive
+from openwa_manager.processes.reading.identity import boot_id, environment_of, identity_of, is_alive
 from openwa_manager.processes.reading.occupants import (
     Recognizes,
     find_holder,
@@ -171,9 +171,10 @@ class HostLauncher:
         return await self._terminator.sweep(target)
 
     def find(self, launch_id: LaunchId) -> Identity | None:
-        """Return the oldest live process that carries this launch id in its environment."""
-        carriers = read_tagged_processes().of_launch(launch_id)
-        return min(carriers, key=lambda process: (process.started, process.pid)).identity if carriers else None
+        """Return the oldest live process of this launch; one whose environment names it goes before one with a lock."""
+        found = [process.identity for process in read_tagged_processes().of_launch(launch_id)]
+        named = [each for each in found if environment_of(each).get(LAUNCH_ID_VARIABLE) == launch_id]
+        return min(named or found, key=lambda each: (each.started, each.pid), default=None)
 
     def _start(self, plan: LaunchPlan, log_fd: int) -> Identity:
         try:

@@ -365,3 +365,18 @@ def a_tag(pid: int) -> EngineTag:
     tag = tag_of(pid)
     assert tag is not None
     return tag
+
+
+async def test_an_engine_that_says_its_launch_goes_before_an_older_process_with_a_lock_that_names_it(
+    launcher: HostLauncher, stage: Stage, tmp_path: Path
+) -> None:
+    real, evil = tmp_path / "real" / ".locks", tmp_path / "evil"
+    real.mkdir(parents=True)
+    evil.mkdir()
+    (real / "user_9").write_text(stage.launch_id)
+    with posing(evil, str(real)) as pid:
+        engine = await launcher.launch(stage.python("tell(); wait_for_ever()"))
+        await stage.told()
+
+        assert a_tag(pid).launch_id == stage.launch_id
+        assert launcher.find(stage.launch_id) == engine
