@@ -1,0 +1,34 @@
+"""Whom a session knows: the chats in which somebody has written through it."""
+
+import sqlite3
+from collections.abc import Iterable
+
+from openwa_manager.domain.session.session import SessionId
+from openwa_manager.store.columns import text
+
+
+def is_known(connection: sqlite3.Connection, session_id: SessionId, chat_id: str) -> bool:
+    """Tell whether somebody has written in this chat through this session."""
+    sql = "SELECT 1 FROM contact WHERE session_id = ? AND chat_id = ?"
+    return connection.execute(sql, (session_id, text(chat_id))).fetchone() is not None
+
+
+def note_known(connection: sqlite3.Connection, session_id: SessionId, chat_id: str, at: float) -> bool:
+    """Note that somebody has written in this chat; what waits for it is no first contact any more.
+
+    Return False when that was known.
+    """
+    sql = "INSERT OR IGNORE INTO contact (session_id, chat_id, known_at) VALUES (?, ?, ?)"
+    if connection.execute(sql, (session_id, text(chat_id), at)).rowcount == 0:
+        return False
+    sql = """
+        UPDATE message SET is_first_contact = 0
+        WHERE session_id = ? AND chat_id = ? AND status = 'queued' AND is_first_contact = 1"""
+    connection.execute(sql, (session_id, text(chat_id)))
+    return True
+
+
+def note_all_known(connection: sqlite3.Connection, session_id: SessionId, chat_ids: Iterable[str], at: float) -> None:
+    """Note that these chats are known, as an engine's list of chats tells."""
+    for chat_id in chat_ids:
+        note_known(connection, session_id, chat_id, at)

@@ -1,0 +1,114 @@
+"""What may be sent next: the heads of a session's sub-queues, how long they are, and when something wakes or expires.
+
+The ready messages of a session stand in sub-queues, one for each batch and for those of no batch, and in each one for
+first contacts and one for known chats: what holds one of them leaves the others alone. No query here reads more rows
+than there are sub-queues.
+"""
+
+import sqlite3
+from dataclasses import dataclass
+
+from openwa_manager.domain.messaging.messages import BatchId, Message, MessageStatus
+from openwa_manager.domain.session.session import SessionId
+from openwa_manager.store.columns import query
+from openwa_manager.store.messaging.rows import message_of
+
+#: How many sleeping messages are woken in one write.
+WOKEN_MAX = 500
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SubQueue:
+    """Messages of one session that wait in one line; `message_count` counts those that sleep too."""
+
+    batch_id: BatchId
+    is_first_contact: bool
+    message_count: int
+
+
+def wake_due(connection: sqlite3.Connection, session_id: SessionId, now: float) -> int:
+    """Let what slept until `now` be ready, at most `WOKEN_MAX`; return how many that were."""
+    sql = """
+        UPDATE message SET due_at = 0, hold_code = NULL, hold_detail = NULL, hold_until = NULL
+        WHERE seq IN (SELECT seq FROM message WHERE session_id = ? AND status = 'queued' AND due_at > 0 AND due_at <= ?
+                      ORDER BY due_at LIMIT ?)"""
+    return connection.execute(sql, (session_id, now, WOKEN_MAX)).rowcount
+
+
+def next_due_at(connection: sqlite3.Connection, session_id: SessionId) -> float | None:
+    """Return when the next sleeping message wakes (wall time); None: none sleeps."""
+    sql = """
+        SELECT due_at FROM message WHERE session_id = ? AND status = 'queued' AND due_at > 0
+        ORDER BY due_at LIMIT 1"""
+    row = connection.execute(sql, (session_id,)).fetchone()
+    return float(row[0]) if row else None
+
+
+def next_expiry_at(connection: sqlite3.Connection, session_id: SessionId) -> float | None:
+    """Return when the next waiting message expires (wall time); None: none waits."""
+    sql = "SELECT expires_at FROM message WHERE session_id = ? AND status = 'queued' ORDER BY expires_at LIMIT 1"
+    row = connection.execute(sql, (session_id,)).fetchone()
+    return float(row[0]) if row else None
+
+
+def read_expired(connection: sqlite3.Connection, session_id: SessionId, now: float, limit: int = 500) -> list[Message]:
+    """Return waiting messages whose time is over, at most `limit`."""
+    sql = """
+        SELECT * FROM message WHERE session_id = ? AND status = 'queued' AND expires_at <= ?
+            AND batch_id NOT IN (SELECT batch_id FROM batch WHERE state = 'staging')
+        ORDER BY expires_at LIMIT ?"""
+    return [message_of(row) for row in query(connection, sql, (session_id, now, limit))]
+
+
+def read_sub_queues(connection: sqlite3.Connection, session_id: SessionId) -> list[SubQueue]:
+    """Return the sub-queues in which something waits."""
+    sql = """
+        SELECT batch_id, is_first_contact, message_count FROM message_tally
+        WHERE session_id = ? AND status = 'queued' AND message_count > 0
+            AND batch_id NOT IN (SELECT batch_id FROM batch WHERE state = 'staging')"""
+    return [
+        SubQueue(batch_id=BatchId(batch_id), is_first_contact=bool(is_first), message_count=count)
+        for batch_id, is_first, count in connection.execute(sql, (session_id,))
+    ]
+
+
+def read_head(connection: sqlite3.Connection, session_id: SessionId, sub_queue: SubQueue) -> Message | None:
+    """Return the first ready message of a sub-queue; None when all of them sleep."""
+    sql = """
+        SELECT * FROM message INDEXED BY message_ready
+        WHERE session_id = ? AND batch_id = ? AND is_first_contact = ? AND status = 'queued' AND due_at = 0
+        ORDER BY priority, seq LIMIT 1"""
+    row = query(connection, sql, (session_id, sub_queue.batch_id, sub_queue.is_first_contact)).fetchone()
+    return message_of(row) if row else None
+
+
+def read_in_flight(connection: sqlite3.Connection, session_id: SessionId) -> list[Message]:
+    """Return the messages of which it is not known whether they were sent, oldest first."""
+    sql = "SELECT * FROM message WHERE session_id = ? AND status = 'sending' ORDER BY seq"
+    return [message_of(row) for row in query(connection, sql, (session_id,))]
+
+
+def sessions_with_open(connection: sqlite3.Connection) -> list[SessionId]:
+    """Return the sessions in which a message waits or is in flight."""
+    sql = """
+        SELECT DISTINCT session_id FROM message_tally
+        WHERE status IN ('queued', 'sending') AND message_count > 0"""
+    return [SessionId(session_id) for (session_id,) in connection.execute(sql)]
+
+
+def count_by_status(connection: sqlite3.Connection, session_id: SessionId) -> dict[MessageStatus, int]:
+    """Return how many messages of the session are in each state in which there are any."""
+    sql = """
+        SELECT status, sum(message_count) FROM message_tally
+        WHERE session_id = ? AND batch_id NOT IN (SELECT batch_id FROM batch WHERE state = 'staging')
+        GROUP BY status HAVING sum(message_count) > 0"""
+    return {MessageStatus(status): int(count) for status, count in connection.execute(sql, (session_id,))}
+
+
+def waiting_on_host(connection: sqlite3.Connection) -> tuple[int, int]:
+    """Return how many messages wait in all sessions, and how many bytes they take."""
+    sql = """
+        SELECT coalesce(sum(message_count), 0), coalesce(sum(size_bytes), 0) FROM message_tally
+        WHERE status = 'queued'"""
+    count, size_bytes = connection.execute(sql).fetchone()
+    return int(count), int(size_bytes)

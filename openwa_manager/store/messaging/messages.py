@@ -1,0 +1,187 @@
+"""The messages themselves: how they get in, and how they are read; only `moves` changes their state."""
+
+import hashlib
+import sqlite3
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from openwa_manager.domain.messaging.messages import (
+    Attempt,
+    BatchId,
+    Body,
+    Hold,
+    Message,
+    MessageId,
+    MessageStatus,
+    Origin,
+    Recipient,
+    Times,
+)
+from openwa_manager.domain.session.session import SessionId
+from openwa_manager.store.columns import Column, Row, query, text, to_json
+from openwa_manager.store.ids import new_id
+from openwa_manager.store.messaging.rows import VISIBLE, attempt_of, body_json, message_of
+
+#: What a message takes on disk beside its body, with its indexes, roughly.
+ROW_BYTES = 600
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class NewMessage:
+    """A message to be kept; one that is `hold` sleeps until that ends. `quota_month` None: no quota counts it."""
+
+    origin: Origin
+    recipient: Recipient
+    body: Body
+    times: Times
+    status: MessageStatus = MessageStatus.QUEUED
+    hold: Hold | None = None
+    quota_month: str | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class MessageFilter:
+    """Which messages are wanted; None: any."""
+
+    statuses: Sequence[MessageStatus] = ()
+    chat_ids: Sequence[str] | None = None
+    batch_id: BatchId | None = None
+    reference: str | None = None
+
+
+def add_message(connection: sqlite3.Connection, new: NewMessage) -> Message:
+    """Keep a message and return it as kept. What it takes of a quota has been reserved by the caller."""
+    seq = _insert(connection, new)
+    message = find_by_seq(connection, seq)
+    if message is None:
+        raise sqlite3.InternalError("an inserted message has no row")
+    return message
+
+
+def add_messages(connection: sqlite3.Connection, news: Sequence[NewMessage]) -> None:
+    """Keep many messages; a few hundred at a time, for other writes wait meanwhile."""
+    connection.executemany(_INSERT, [_row_of(new) for new in news])
+
+
+def _insert(connection: sqlite3.Connection, new: NewMessage) -> int:
+    seq = connection.execute(_INSERT, _row_of(new)).lastrowid
+    if seq is None:
+        raise sqlite3.InternalError("an inserted message has no rowid")
+    return seq
+
+
+def body_sha256(body: Body) -> str:
+    """Return the hash by which an engine's copy of a message is recognised: that of its text or caption."""
+    return hashlib.sha256(body.text.encode("utf-8", "replace")).hexdigest()
+
+
+def _row_of(new: NewMessage) -> Row:
+    origin, times, stored = new.origin, new.times, body_json(new.body)
+    due_at = new.hold.until if new.hold is not None and new.hold.until is not None else 0.0
+    return {
+        "message_id": new_id("msg", times.created_at),
+        "session_id": origin.session_id,
+        "user_id": origin.user_id,
+        "user_key": origin.user_key,
+        "batch_id": origin.batch_id,
+        "reference": None if origin.reference is None else text(origin.reference),
+        "route": origin.route,
+        "priority": origin.priority.value,
+        "replaces": origin.replaces,
+        "recipient": text(new.recipient.to),
+        "chat_id": text(new.recipient.chat_id),
+        "is_first_contact": new.recipient.is_first_contact,
+        "kind": new.body.kind,
+        "body": stored,
+        "body_sha256": body_sha256(new.body),
+        "size_bytes": len(stored) + ROW_BYTES,
+        "status": new.status,
+        "due_at": due_at,
+        "hold_code": new.hold.code if new.hold else None,
+        "hold_detail": new.hold.detail if new.hold else None,
+        "hold_until": new.hold.until if new.hold else None,
+        "quota_month": new.quota_month,
+        "created_at": times.created_at,
+        "send_after": times.send_after,
+        "expires_at": times.expires_at,
+    }
+
+
+_COLUMNS = (
+    *("message_id", "session_id", "user_id", "user_key", "batch_id", "reference", "route", "priority", "replaces"),
+    *("recipient", "chat_id", "is_first_contact", "kind", "body", "body_sha256", "size_bytes", "status", "due_at"),
+    *("hold_code", "hold_detail", "hold_until", "quota_month", "created_at", "send_after", "expires_at"),
+)
+_INSERT = f"INSERT INTO message ({', '.join(_COLUMNS)}) VALUES ({', '.join(':' + name for name in _COLUMNS)})"  # noqa: S608 (names from above)
+
+
+def find_message(connection: sqlite3.Connection, message_id: str) -> Message | None:
+    """Return the message with this id; None when there is none."""
+    sql = f"SELECT * FROM message WHERE message_id = ? AND {VISIBLE}"  # noqa: S608 (our words)
+    row = query(connection, sql, (message_id,)).fetchone()
+    return message_of(row) if row else None
+
+
+def find_by_seq(connection: sqlite3.Connection, seq: int) -> Message | None:
+    """Return the message with this place in the order of arrival; None when there is none."""
+    row = query(connection, "SELECT * FROM message WHERE seq = ?", (seq,)).fetchone()
+    return message_of(row) if row else None
+
+
+def find_by_reference(connection: sqlite3.Connection, session_id: SessionId, reference: str) -> Message | None:
+    """Return the newest message of the session with this reference; None when there is none."""
+    sql = f"SELECT * FROM message WHERE session_id = ? AND reference = ? AND {VISIBLE} ORDER BY seq DESC LIMIT 1"  # noqa: S608 (our words)
+    row = query(connection, sql, (session_id, text(reference))).fetchone()
+    return message_of(row) if row else None
+
+
+def find_by_whatsapp_id(connection: sqlite3.Connection, session_id: SessionId, whatsapp_id: str) -> Message | None:
+    """Return the session's message that WhatsApp knows by this id; None when there is none."""
+    sql = "SELECT * FROM message WHERE session_id = ? AND whatsapp_message_id = ? ORDER BY seq LIMIT 1"
+    row = query(connection, sql, (session_id, text(whatsapp_id))).fetchone()
+    return message_of(row) if row else None
+
+
+def read_attempts(connection: sqlite3.Connection, messages: Sequence[Message]) -> dict[MessageId, list[Attempt]]:
+    """Return every attempt at these messages, oldest first."""
+    seqs = {message.seq: message.message_id for message in messages if message.attempt_count}
+    sql = "SELECT * FROM attempt WHERE message_seq IN (SELECT value FROM json_each(?)) ORDER BY message_seq, number"
+    attempts: dict[MessageId, list[Attempt]] = {}
+    for row in query(connection, sql, (to_json(list(seqs)),)):
+        attempts.setdefault(seqs[row["message_seq"]], []).append(attempt_of(row))
+    return attempts
+
+
+def read_messages(
+    connection: sqlite3.Connection,
+    session_id: SessionId,
+    wanted: MessageFilter,
+    before_seq: int | None = None,
+    limit: int = 100,
+) -> list[Message]:
+    """Return the session's messages that fit, newest first, at most `limit`, older than `before_seq` (None: all)."""
+    conditions = ["session_id = :session_id", VISIBLE]
+    found: dict[str, Column] = {"session_id": session_id, "limit": limit}
+    for condition, name, value in _conditions(wanted):
+        conditions.append(condition)
+        found[name] = value
+    if before_seq is not None:
+        conditions.append("seq < :before_seq")
+        found["before_seq"] = before_seq
+    sql = f"SELECT * FROM message WHERE {' AND '.join(conditions)} ORDER BY seq DESC LIMIT :limit"  # noqa: S608 (our words)
+    return [message_of(row) for row in query(connection, sql, found)]
+
+
+def _conditions(wanted: MessageFilter) -> list[tuple[str, str, Column]]:
+    found: list[tuple[str, str, Column]] = []
+    if wanted.statuses:
+        found.append(("status IN (SELECT value FROM json_each(:statuses))", "statuses", to_json(list(wanted.statuses))))
+    if wanted.chat_ids is not None:
+        found.append(
+            ("chat_id IN (SELECT value FROM json_each(:chat_ids))", "chat_ids", to_json(list(wanted.chat_ids)))
+        )
+    if wanted.batch_id is not None:
+        found.append(("batch_id = :batch_id", "batch_id", wanted.batch_id))
+    if wanted.reference is not None:
+        found.append(("reference = :reference", "reference", text(wanted.reference)))
+    return found
