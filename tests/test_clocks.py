@@ -19,6 +19,7 @@ BY_WALL_CLOCK = {
     "domain/delivery/delivery.py: _poison": "outlives the daemon; it needs five refusals as well",
     "domain/delivery/delivery.py: is_signed_twice": "people agree on a day",
     "domain/delivery/streams.py: _schedule": "outlives the daemon; capped by the longest pause there is",
+    "domain/messaging/retries.py: after_uncertain": "outlives the daemon; the engine forgets by its wall clock too",
     "domain/session/deadlines.py: _timers": "outlives the daemon; capped by the longest pause there is",
     "domain/session/deadlines.py: _timers_of_pairing": "outlives the daemon; capped by the window",
     "domain/session/link.py: qr_produced": "both times are of this very moment",

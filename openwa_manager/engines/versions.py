@@ -11,6 +11,7 @@ from typing import TypeVar
 from pydantic import BaseModel
 
 from openwa_manager.domain import foreign_json
+from openwa_manager.domain.messaging.retries import KEYS_SINCE
 
 Version = tuple[int, int, int]
 ModelT = TypeVar("ModelT", bound=BaseModel)
@@ -46,7 +47,7 @@ class _Origin:
 CAPABILITIES: Mapping[Capability, _Origin] = {
     Capability.LOG_OUT: _Origin((0, 12, 0), "/api/sessions/{sessionId}/logout"),
     Capability.DOUBLING_RETRIES: _Origin((0, 24, 0)),
-    Capability.IDEMPOTENCY_KEYS: _Origin((0, 25, 0)),
+    Capability.IDEMPOTENCY_KEYS: _Origin((*KEYS_SINCE, 0)),
     Capability.REDRIVE: _Origin((0, 25, 0), "/api/webhooks/delivery-failures/redrive"),
 }
 
