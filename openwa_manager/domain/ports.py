@@ -9,6 +9,10 @@ from openwa_manager.domain.delivery.delivery import AttemptResult, Endpoint
 from openwa_manager.domain.delivery.events import Json
 from openwa_manager.domain.foreign_path import ForeignPath
 from openwa_manager.domain.isolation import Confinement
+from openwa_manager.domain.messaging.outcomes import Outgoing, SendAnswer
+from openwa_manager.domain.messaging.retries import EngineMemory
+from openwa_manager.domain.messaging.sightings import ContactFound, SeenMessage
+from openwa_manager.domain.session.reasons import Restriction
 from openwa_manager.domain.session.session import DataState, Exit, Identity, Launch, LaunchId, Session, SessionId
 from openwa_manager.domain.session.stimuli import Observation
 
@@ -313,6 +317,54 @@ class KeepsData(Protocol):
         Raises:
             FilesStuckError | OSError: that cannot be seen now.
         """
+        ...
+
+
+@runtime_checkable
+class CanSend(Protocol):
+    """An engine that sends messages, and can be asked what became of them."""
+
+    async def send(self, session: Session, launch: Launch, outgoing: Outgoing, key: str | None) -> SendAnswer:
+        """Ask for this once, under a key that an engine which remembers keys knows it by; return what came of it.
+
+        The request is made once, whatever becomes of it; no answer is an outcome too.
+        """
+        ...
+
+    async def check_contact(self, session: Session, launch: Launch, digits: str) -> ContactFound:
+        """Return whether a number is on WhatsApp.
+
+        Raises:
+            EngineError: it did not answer, or wrongly, or is not connected.
+        """
+        ...
+
+    async def list_chats(self, session: Session, launch: Launch) -> Sequence[str]:
+        """Return the ids of the account's chats, at most 5,000.
+
+        Raises:
+            EngineError: it did not answer, or wrongly, or is not connected.
+        """
+        ...
+
+    async def find_sent(self, session: Session, launch: Launch, chat_id: str) -> Sequence[SeenMessage]:
+        """Return what left through the account in this chat, of late, newest first.
+
+        Raises:
+            EngineError: it did not answer, or wrongly.
+        """
+        ...
+
+    async def read_restriction(self, session: Session, launch: Launch) -> Restriction | None:
+        """Return what WhatsApp took from the account, `banned` if that is all; None: nothing that is known.
+
+        Raises:
+            EngineError: it did not answer, or wrongly.
+        """
+        ...
+
+    async def memory(self, session: Session, launch: Launch, directory: Path) -> EngineMemory:
+        """Return where this launch keeps the keys of messages; a part that cannot be told is None."""
         ...
 
 
