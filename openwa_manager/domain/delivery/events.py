@@ -23,17 +23,18 @@ class EventClass(StrEnum):
 
 #: That an engine, or the daemon of a session, lives; told, never kept.
 HEARTBEAT = "session.heartbeat"
-#: Events that carry no `seq`: they may overtake others, expire and be dropped.
-UNNUMBERED = frozenset({"session.qr", HEARTBEAT})
+#: Events of a session that carry no `seq`: they may overtake others, expire and be dropped, or are about a delivery.
+UNNUMBERED = frozenset({"session.qr", HEARTBEAT, "delivery.dead_lettered"})
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Event:
     """One thing that happened, for every endpoint that wants it.
 
-    `session_id` None means the daemon itself speaks. `session_seq` numbers a session's events without gaps (None for
-    those in UNNUMBERED). `launch` is the session's launch counter. `expires_at` None means that it is of use for ever.
-    `data` holds the fields beside the common ones.
+    `session_id` None means the daemon itself speaks. `session_seq` numbers a session's events without gaps: the store
+    gives it (None until then, and for those in UNNUMBERED), and with it the `user_id` and the `launch`, the session's
+    launch counter, where they are None. `expires_at` None means that it is of use for ever. `data` holds the fields
+    beside the common ones.
     """
 
     type: str

@@ -1,36 +1,26 @@
-"""Which events tell of a change of a session, and their numbers."""
+"""Which events tell of a change of a session."""
 
 from collections.abc import Iterable, Iterator, Mapping
 
-from openwa_manager.domain.delivery.events import UNNUMBERED, Event
+from openwa_manager.domain.delivery.events import Event
 from openwa_manager.domain.session.context import Announcement, Outcome
 from openwa_manager.domain.session.session import LinkState, ProcessState, Session, Status
 
 
-def numbered(session: Session, announcements: Iterable[Announcement], at: float) -> tuple[Event, ...]:
-    """Return the announcements as the session's next events."""
-    seq = session.event_seq
-    events = []
-    for announcement in announcements:
-        is_numbered = announcement.type not in UNNUMBERED
-        seq += is_numbered
-        event = Event(
+def events_of(session: Session, announcements: Iterable[Announcement], at: float) -> tuple[Event, ...]:
+    """Return the announcements as the session's next events, which the store will number."""
+    return tuple(
+        Event(
             type=announcement.type,
             occurred_at=at,
             session_id=session.session_id,
             user_id=session.spec.user_id,
-            session_seq=seq if is_numbered else None,
             launch=session.launch_count,
             expires_at=announcement.expires_at,
             data=announcement.data,
         )
-        events.append(event)
-    return tuple(events)
-
-
-def last_number(session: Session, events: tuple[Event, ...]) -> int:
-    """Return the number of the session's last event once these are told."""
-    return max((event.session_seq for event in events if event.session_seq is not None), default=session.event_seq)
+        for announcement in announcements
+    )
 
 
 def changes_of(before: Session, outcome: Outcome) -> Iterator[Announcement]:

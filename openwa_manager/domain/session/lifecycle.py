@@ -6,7 +6,7 @@ from typing import Generic, Protocol, TypeVar
 
 from openwa_manager.domain.delivery.events import Event
 from openwa_manager.domain.session import link, process, requests
-from openwa_manager.domain.session.announcements import changes_of, last_number, numbered
+from openwa_manager.domain.session.announcements import changes_of, events_of
 from openwa_manager.domain.session.commands import Command
 from openwa_manager.domain.session.context import Announcement, Answer, Context, Dropped, Outcome, Refused
 from openwa_manager.domain.session.deadlines import Moment, applies
@@ -314,9 +314,7 @@ def begin(session: Session) -> Decided:
     """Return the first decision of a new session: that it exists."""
     announcement = Announcement(type="session.created", data={"pid": None})
     step = Step(session_id=session.session_id, at=session.created_at, stimulus="Created", decision="created")
-    events = numbered(session, [announcement], session.created_at)
-    created = replace(session, event_seq=last_number(session, events))
-    return Decided(session=created, steps=(step,), events=events)
+    return Decided(session=session, steps=(step,), events=events_of(session, [announcement], session.created_at))
 
 
 #: What is news of a launch only before its process is known, and what only once it is.
@@ -333,10 +331,10 @@ def _is_current(session: Session, stimulus: LaunchObservation) -> bool:
 def _decided(before: Session, stimulus: Stimulus, moment: Moment, outcome: Outcome) -> Decided:
     after = outcome.session
     changes = () if after is before else changes_of(before, outcome)
-    events = numbered(after, [*changes, *outcome.announcements], moment.at)
+    events = events_of(after, [*changes, *outcome.announcements], moment.at)
     is_durable = bool(outcome.decision or events or outcome.is_gone or after.launch is not before.launch)
     if is_durable:
-        after = replace(after, event_seq=last_number(after, events), updated_at=moment.at)
+        after = replace(after, updated_at=moment.at)
     steps: tuple[Step, ...] = ()
     if outcome.decision:
         step = Step(

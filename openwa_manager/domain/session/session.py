@@ -270,7 +270,7 @@ class Session:
     """All that is known of one session; owned by its supervisor and replaced, never changed.
 
     `engine_key` opens the engine's own API, `inner_id` is the engine's name for this session (None until it is known).
-    `event_seq` and `qr_seq` are the last numbers given out, `qr_attempts` counts this pairing window's codes.
+    `qr_seq` is the number of the last code, `qr_attempts` counts this pairing window's codes.
     All `…_at` are wall time, None when it never happened.
     """
 
@@ -294,7 +294,6 @@ class Session:
     inner_id: str | None = None
     phone_number: str | None = None
     push_name: str | None = None
-    event_seq: int = 0
     started_at: float | None = None
     connected_at: float | None = None
     last_connected_at: float | None = None

@@ -11,13 +11,17 @@ from openwa_manager.store.sessions import engine_events, registry
 
 
 class Recorder:
-    """Writes one session's decisions, each batch in one transaction; `is_disk_full` tells how the last try ended."""
+    """Writes one session's decisions, each batch in one transaction.
+
+    `is_on_disk` tells whether the session itself has been recorded, `is_disk_full` how the last try ended.
+    """
 
     def __init__(self, database: Database) -> None:
         self._database = database
         self._saved: Session | None = None
         self._steps: list[Step] = []
         self._events: list[Event] = []
+        self.is_on_disk = True
         self.is_disk_full = False
 
     @property
@@ -25,15 +29,15 @@ class Recorder:
         """Tell whether something is still to be recorded."""
         return bool(self._events) or self.is_disk_full
 
-    def keep(self, steps: Sequence[Step], events: Sequence[Event]) -> None:
-        """Record these with the next batch."""
-        self._steps += steps
-        self._events += events
+    def begin(self, steps: Sequence[Step], events: Sequence[Event]) -> None:
+        """Record with the next batch that the session exists."""
+        self.is_on_disk = False
+        self._keep(steps, events)
 
     def keep_unsaved(self, batch: Decisions) -> None:
         """Keep a batch for which the disk had no room."""
         self.is_disk_full = True
-        self.keep(batch.steps, batch.events)
+        self._keep(batch.steps, batch.events)
 
     async def record(self, batch: Decisions, keys: Sequence[str]) -> list[StoredEvent]:
         """Write the batch and all that was kept; return the events as stored.
@@ -44,13 +48,19 @@ class Recorder:
         """
         stored = await self._database.write(partial(self._write, batch=batch, keys=keys))
         self._saved = batch.session
-        self._steps, self._events, self.is_disk_full = [], [], False
+        self._steps, self._events = [], []
+        self.is_on_disk, self.is_disk_full = True, False
         return stored
+
+    def _keep(self, steps: Sequence[Step], events: Sequence[Event]) -> None:
+        self._steps += steps
+        self._events += events
 
     def _write(self, connection: Connection, batch: Decisions, keys: Sequence[str]) -> list[StoredEvent]:
         session = batch.session
         engine_events.remember(connection, session.session_id, keys, session.updated_at)
-        events = [*self._events, *batch.events]
+        steps, events = [*self._steps, *batch.steps], [*self._events, *batch.events]
+        stored = registry.save_session(connection, session, steps, events, self._saved)  # the row numbers the events
         if batch.is_gone:
-            return registry.remove_session(connection, session.session_id, events)
-        return registry.save_session(connection, session, [*self._steps, *batch.steps], events, self._saved)
+            registry.remove_session(connection, session.session_id)
+        return stored

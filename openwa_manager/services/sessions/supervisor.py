@@ -89,7 +89,7 @@ class Supervisor:
         """Return the supervisor of a new session; that it exists is recorded with the first thing it hears."""
         born = begin(session)
         supervisor = cls(born.session, dependencies)
-        supervisor._recorder.keep(born.steps, born.events)
+        supervisor._recorder.begin(born.steps, born.events)
         return supervisor
 
     @property
@@ -100,7 +100,7 @@ class Supervisor:
     @property
     def is_recorded(self) -> bool:
         """Tell whether the session exists on disk."""
-        return self._session.event_seq > 0 and not self._recorder.has_unsaved
+        return self._recorder.is_on_disk
 
     @property
     def is_gone(self) -> bool:

@@ -2,7 +2,7 @@
 
 import asyncio
 import secrets
-from collections.abc import Collection, Iterable, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from functools import partial
@@ -34,9 +34,10 @@ from openwa_manager.host.home import Home
 from openwa_manager.processes.locks import SessionLocks
 from openwa_manager.processes.reading.discovery import find_engines
 from openwa_manager.services.starting.launching import key_of, launch_of
-from openwa_manager.store.backup.epochs import begin_epoch, is_copy, last_number_before
+from openwa_manager.store.backup.epochs import begin_epoch, is_copy
 from openwa_manager.store.backup.restore import restore_newest
 from openwa_manager.store.database import Connection, Database
+from openwa_manager.store.delivery import outbox
 from openwa_manager.store.sessions import registry
 
 _log = structlog.get_logger()
@@ -120,7 +121,6 @@ class RegistryRebuild:
 
         From here on numbers go on above all that the lost database can have given out.
         """
-        await self._database.write(partial(begin_epoch, at=self._at))
         known = {each.session_id: each for each in await self._database.read(registry.load_sessions)}
         engines = await self._find_engines()
         adopted = [self._adopted(engine, known.get(engine.session_id)) for engine in engines]
@@ -133,7 +133,7 @@ class RegistryRebuild:
         stopped = [*unknown, *_without_directory(known, alive.union(found))]
         recovered = [*adopted, *stopped]
         decisions = [_decision_on(session, is_new=session.session_id not in known) for session in recovered]
-        await self._database.write(partial(_record, decisions=decisions))
+        await self._database.write(partial(_record, decisions=decisions, at=self._at))
         for session in recovered:
             _log.warning("session_recovered", session_id=session.session_id, pid=session.pid)
         return len(adopted), len(stopped)
@@ -183,7 +183,6 @@ class RegistryRebuild:
             session_id=session_id,
             spec=Spec(user_id=user_of(session_id), engine=engine),
             engine_key=key or secrets.token_hex(32),
-            event_seq=last_number_before(self._at),
             created_at=self._at,
             updated_at=self._at,
             reason=reason,
@@ -225,6 +224,9 @@ def _decision_on(session: Session, *, is_new: bool) -> Decided:
     return replace(first, steps=(*first.steps, step))
 
 
-def _record(connection: Connection, decisions: Iterable[Decided]) -> None:
+def _record(connection: Connection, decisions: Sequence[Decided], at: float) -> None:
+    """Record the sessions, then what is told of them: the new epoch's numbers need all rows, and come before them."""
     for each in decisions:
-        registry.save_session(connection, each.session, each.steps, each.events)
+        registry.save_session(connection, each.session, each.steps, [])
+    begin_epoch(connection, at)
+    outbox.append(connection, [event for each in decisions for event in each.events])

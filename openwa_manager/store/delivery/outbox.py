@@ -14,6 +14,7 @@ from openwa_manager.store.columns import SLICE_MAX_BYTES, Row, json_object, quer
 from openwa_manager.store.delivery.backlog import BACKLOG_LIMIT, BacklogLimit, drop_passing, read_backlog
 from openwa_manager.store.delivery.endpoints import load_active_endpoints
 from openwa_manager.store.delivery.enrichment import enrich
+from openwa_manager.store.delivery.numbering import number
 from openwa_manager.store.ids import new_id
 
 _INSERT_EVENT = """
@@ -37,14 +38,14 @@ def append(
 ) -> list[StoredEvent]:
     """Put events in the outbox, one delivery per active endpoint that asked for them; heartbeats are passed over.
 
-    Each event first gets what only the database knows. A new code makes the session's older codes pointless: their
-    deliveries are dropped. At the limit what is of passing interest makes room.
+    Each event first gets what only the database knows, and the next number of its session. A new code makes the
+    session's older codes pointless: their deliveries are dropped. At the limit what is of passing interest makes room.
     """
-    kept = [event for event in events if event.type != HEARTBEAT]
+    kept = [enrich(connection, event) for event in events if event.type != HEARTBEAT]
     if kept and read_backlog(connection).is_full(limit):
         drop_passing(connection)
     endpoints = load_active_endpoints(connection) if kept else []
-    return [_append_one(connection, enrich(connection, event), endpoints) for event in kept]
+    return [_append_one(connection, event, endpoints) for event in number(connection, kept)]
 
 
 class EventPage(NamedTuple):

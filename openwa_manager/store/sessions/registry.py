@@ -61,7 +61,6 @@ _SESSION_SCALARS = (
     "launch_count",
     "qr_seq",
     "qr_attempts",
-    "event_seq",
     "phone_number",
     "push_name",
     "pairing_started_at",
@@ -77,7 +76,6 @@ _KEPT_OF_UNREADABLE = (
     "inner_id",
     "launch_count",
     "qr_seq",
-    "event_seq",
     "phone_number",
     "push_name",
     "last_connected_at",
@@ -87,22 +85,23 @@ _SESSION_NESTED = ("labels", "env", "reason", "launch_id", "ending", "qr", "rest
 _LAUNCH_SCALARS = ("launch_id", "number", "port", "secret", "cause", "launched_at")
 
 
-def _upsert(table: str, columns: Sequence[str]) -> str:
-    values = ", ".join(f":{column}" for column in columns)
+def _upsert(table: str, columns: Sequence[str], zeros: Sequence[str] = ()) -> str:
+    """Return the SQL that writes these columns of a row; a new one has `zeros` too, which are others' to change."""
+    values = ", ".join([*(f":{column}" for column in columns), *("0" for _ in zeros)])
     changes = ", ".join(f"{column} = excluded.{column}" for column in columns[1:])
     return (
-        f"INSERT INTO {table} ({', '.join(columns)}) VALUES ({values}) "  # noqa: S608 (names from above)
+        f"INSERT INTO {table} ({', '.join([*columns, *zeros])}) VALUES ({values}) "  # noqa: S608 (names from above)
         f"ON CONFLICT ({columns[0]}) DO UPDATE SET {changes}"
     )
 
 
-_SAVE_SESSION = _upsert("session", (*_SESSION_SCALARS, *_SPEC_SCALARS, *_SESSION_NESTED))
+#: The numbers of its events are given out by store/delivery/numbering.py.
+_SAVE_SESSION = _upsert("session", (*_SESSION_SCALARS, *_SPEC_SCALARS, *_SESSION_NESTED), zeros=("event_seq",))
 _SAVE_LAUNCH = _upsert("launch", (*_LAUNCH_SCALARS, "session_id", "socket", "boot_id", "pid", "started", "data"))
 #: What every event changes.
-_PROGRESS = ("event_seq", "updated_at", "last_seen_at")
+_PROGRESS = ("updated_at", "last_seen_at")
 _SAVE_PROGRESS = """
-    UPDATE session SET event_seq = :event_seq, updated_at = :updated_at, last_seen_at = :last_seen_at
-    WHERE session_id = :session_id"""
+    UPDATE session SET updated_at = :updated_at, last_seen_at = :last_seen_at WHERE session_id = :session_id"""
 _all_but_progress = attrgetter(*(each.name for each in dataclasses.fields(Session) if each.name not in _PROGRESS))
 _LOAD = """
     SELECT session.*, launch.number, launch.port, launch.secret, launch.cause, launch.launched_at,
@@ -150,11 +149,13 @@ def _save_whole(connection: sqlite3.Connection, session: Session, steps: Sequenc
         connection.execute("DELETE FROM launch WHERE session_id = ? AND number <= ?", (session.session_id, oldest_kept))
 
 
-def remove_session(connection: sqlite3.Connection, session_id: SessionId, events: Sequence[Event]) -> list[StoredEvent]:
-    """Forget the session, its launches, timeline and engine's keys; its events stay until they are delivered."""
+def remove_session(connection: sqlite3.Connection, session_id: SessionId) -> None:
+    """Forget the session, its launches, timeline and engine's keys; its events stay until they are delivered.
+
+    With the row goes what numbers its events: all of them are to be stored before.
+    """
     connection.execute("DELETE FROM session WHERE session_id = ?", (session_id,))
     engine_events.forget_session(connection, session_id)
-    return outbox.append(connection, events)
 
 
 def load_sessions(connection: sqlite3.Connection) -> list[Session]:
@@ -340,7 +341,6 @@ def _whole_session_of(row: sqlite3.Row) -> Session:
         inner_id=row["inner_id"],
         phone_number=_name_of(row["phone_number"]),
         push_name=_name_of(row["push_name"]),
-        event_seq=row["event_seq"],
         started_at=row["started_at"],
         connected_at=row["connected_at"],
         last_connected_at=row["last_connected_at"],

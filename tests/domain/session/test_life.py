@@ -60,21 +60,6 @@ def test_a_whole_life_is_told_in_order() -> None:
     assert driver.is_gone
 
 
-def test_a_whole_life_numbers_its_events_without_gaps() -> None:
-    driver = Driver()
-
-    driver.begin()
-    driver.start()
-    driver.show_code()
-    driver.report(LinkReport.CONNECTED)
-    driver.crash()
-
-    numbers = [event.session_seq for event in driver.events if event.type != "session.qr"]
-    assert numbers == list(range(1, len(numbers) + 1))
-    assert driver.the("session.qr").session_seq is None
-    assert driver.session.event_seq == numbers[-1]
-
-
 def test_an_event_carries_its_session_user_time_and_launch() -> None:
     driver = running()
 

@@ -4,30 +4,30 @@ import sqlite3
 from contextlib import closing
 from pathlib import Path
 
+import pytest
+
 from openwa_manager.domain.delivery.events import Event
 from openwa_manager.domain.session.session import Session, SessionId, Spec
 from openwa_manager.store.backup.epochs import begin_epoch, is_copy, last_number_before
 from openwa_manager.store.database import Database
 from openwa_manager.store.delivery.outbox import append, last_seq, read_events
-from openwa_manager.store.sessions.registry import load_session, save_session
+from openwa_manager.store.sessions.registry import save_session
 
 NOW = 1_800_000_000.0
 ID = SessionId("a")
 
 
-def a_session(event_seq: int) -> Session:
-    return Session(
-        session_id=ID,
-        spec=Spec(engine="simulator"),
-        engine_key="k",
-        created_at=1.0,
-        updated_at=1.0,
-        event_seq=event_seq,
-    )
+A_SESSION = Session(session_id=ID, spec=Spec(engine="simulator"), engine_key="k", created_at=1.0, updated_at=1.0)
 
 
 def tell(connection: sqlite3.Connection, count: int) -> list[int]:
     return [each.seq for each in append(connection, [Event(type="x", occurred_at=1.0)] * count)]
+
+
+def next_number(connection: sqlite3.Connection) -> int:
+    (stored,) = save_session(connection, A_SESSION, [], [Event(type="session.status", session_id=ID, occurred_at=NOW)])
+    assert stored.event.session_seq is not None
+    return stored.event.session_seq
 
 
 def test_positions_go_on_above_all_that_can_have_been_given_out(connection: sqlite3.Connection) -> None:
@@ -53,15 +53,18 @@ def test_an_epoch_begins_in_a_database_that_is_empty_and_again_when_the_clock_wa
     assert first < told < tell(connection, 1)[0]
 
 
-def test_the_numbers_of_a_session_go_on_above_those_it_had_since_the_copy(connection: sqlite3.Connection) -> None:
-    for event_seq in (7, 2**31):
-        save_session(connection, a_session(event_seq), [], [])
+@pytest.mark.parametrize("last", [0, 7, 2**31])
+def test_the_numbers_of_a_session_go_on_above_those_it_had_since_the_copy(
+    connection: sqlite3.Connection, last: int
+) -> None:
+    save_session(connection, A_SESSION, [], [])
+    connection.execute("UPDATE session SET event_seq = ?", (last,))
 
-        begin_epoch(connection, NOW)
+    begin_epoch(connection, NOW)
 
-        session = load_session(connection, ID)
-        assert session is not None
-        assert session.event_seq >= max(event_seq + 1_000_000, last_number_before(NOW))
+    first = next_number(connection)
+    assert first > max(last + 1_000_000, last_number_before(NOW))
+    assert next_number(connection) == first + 1
 
 
 def test_the_number_of_a_session_fits_the_column_of_a_receiver() -> None:

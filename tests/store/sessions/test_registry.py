@@ -198,10 +198,11 @@ def test_the_newest_launches_are_kept(connection: sqlite3.Connection) -> None:
 
 
 def test_removing_a_session_keeps_what_is_to_be_told(connection: sqlite3.Connection) -> None:
-    save_session(connection, a_session(launch=a_launch("one")), [a_step("x")], [])
+    told = [Event(type="session.deleted", session_id=ID, occurred_at=1.0)]
+    save_session(connection, a_session(launch=a_launch("one")), [a_step("x")], told)
     save_session(connection, a_session(SessionId("other")), [], [])
 
-    remove_session(connection, ID, [Event(type="session.deleted", session_id=ID, occurred_at=1.0)])
+    remove_session(connection, ID)
 
     assert [session.session_id for session in load_sessions(connection)] == ["other"]
     assert timeline(connection, 10) == []
@@ -210,10 +211,11 @@ def test_removing_a_session_keeps_what_is_to_be_told(connection: sqlite3.Connect
 
 
 def test_no_table_but_that_of_events_knows_a_session_that_was_removed(connection: sqlite3.Connection) -> None:
-    save_session(connection, a_session(launch=a_launch("one")), [a_step("x")], [])
+    told = [Event(type="session.deleted", session_id=ID, occurred_at=1.0)]
+    save_session(connection, a_session(launch=a_launch("one")), [a_step("x")], told)
     engine_events.remember(connection, ID, ["key"], 1.0)
 
-    remove_session(connection, ID, [Event(type="session.deleted", session_id=ID, occurred_at=1.0)])
+    remove_session(connection, ID)
 
     holders = "SELECT m.name FROM sqlite_schema m JOIN pragma_table_info(m.name) c WHERE c.name = 'session_id'"
     tables = [name for (name,) in connection.execute(f"{holders} AND m.type = 'table'")]
@@ -223,12 +225,12 @@ def test_no_table_but_that_of_events_knows_a_session_that_was_removed(connection
 
 
 async def test_a_save_through_the_database_returns_the_events_with_their_numbers(database: Database) -> None:
-    event = Event(type="session.created", session_id=ID, occurred_at=1.0, session_seq=1)
-    session = a_session(process=ProcessState.STARTING, event_seq=1)
+    event = Event(type="session.created", session_id=ID, occurred_at=1.0)
+    session = a_session(process=ProcessState.STARTING, launch_count=3)
 
     stored = await database.write(partial(save_session, session=session, steps=[], events=[event]))
 
-    assert [(one.seq, one.event) for one in stored] == [(1, event)]
+    assert [(one.seq, one.event) for one in stored] == [(1, dataclasses.replace(event, session_seq=1, launch=3))]
     assert await database.read(load_sessions) == [session]
 
 
@@ -237,7 +239,7 @@ async def test_a_save_through_the_database_returns_the_events_with_their_numbers
 def test_what_is_saved_is_the_same_whether_the_former_state_is_known_or_not(
     connection: sqlite3.Connection, session: Session, later: Session
 ) -> None:
-    progressed = dataclasses.replace(session, event_seq=7, updated_at=8.0, last_seen_at=9.0)
+    progressed = dataclasses.replace(session, updated_at=8.0, last_seen_at=9.0)
     for saved, after in (
         (session, progressed),
         (progressed, dataclasses.replace(later, session_id=session.session_id)),
@@ -249,7 +251,7 @@ def test_what_is_saved_is_the_same_whether_the_former_state_is_known_or_not(
         save_session(connection, after, [], [])
 
         assert load_sessions(connection) == known
-        remove_session(connection, session.session_id, [])
+        remove_session(connection, session.session_id)
 
 
 DAMAGE = [
@@ -266,18 +268,21 @@ DAMAGE = [
 def test_a_row_that_cannot_be_read_fails_its_session_only(
     connection: sqlite3.Connection, column: str, value: str
 ) -> None:
-    for each in (a_session(), a_session(SessionId("other"), process=ProcessState.STOPPED)):
-        save_session(connection, dataclasses.replace(each, event_seq=7), [], [])
+    told = [Event(type="session.created", session_id=ID, occurred_at=1.0)]
+    save_session(connection, a_session(launch_count=7), [], told)
+    save_session(connection, a_session(SessionId("other"), process=ProcessState.STOPPED), [], [])
     connection.execute(f"UPDATE session SET {column} = {value} WHERE session_id = ?", (ID,))  # noqa: S608
 
     loaded = {each.session_id: each for each in load_sessions(connection)}
 
     assert loaded[SessionId("other")].process is ProcessState.STOPPED
-    assert (loaded[ID].process, loaded[ID].event_seq, loaded[ID].launch) == (ProcessState.FAILED, 7, None)
+    assert (loaded[ID].process, loaded[ID].launch_count, loaded[ID].launch) == (ProcessState.FAILED, 7, None)
     reason = loaded[ID].reason
     assert reason is not None
     assert reason.code is ReasonCode.INTERNAL_ERROR
     assert "cannot be read" in reason.detail
+    (next_one,) = save_session(connection, loaded[ID], [], told)
+    assert next_one.event.session_seq == 2
 
 
 def test_text_that_is_not_utf8_is_read_with_its_other_letters(connection: sqlite3.Connection) -> None:

@@ -1,0 +1,54 @@
+from dataclasses import replace
+from pathlib import Path
+
+from openwa_manager.domain.session.decisions import Decisions
+from openwa_manager.domain.session.lifecycle import begin
+from openwa_manager.domain.session.restart import Policy
+from openwa_manager.domain.session.session import Session, SessionId, Spec
+from openwa_manager.services.sessions.recorder import Recorder
+from openwa_manager.store.database import Database
+from openwa_manager.store.sessions.registry import load_sessions
+
+SESSION = Session(
+    session_id=SessionId("a"), spec=Spec(engine="simulator"), engine_key="k", created_at=1.0, updated_at=1.0
+)
+
+
+def a_batch(*, is_gone: bool = False) -> Decisions:
+    return Decisions(session=SESSION, deadlines={}, policy=Policy(), is_gone=is_gone)
+
+
+async def test_a_new_session_is_on_disk_once_its_first_batch_is(tmp_path: Path) -> None:
+    async with Database(tmp_path / "manager.db") as database:
+        recorder, born = Recorder(database), begin(SESSION)
+        recorder.begin(born.steps, born.events)
+        was_on_disk = recorder.is_on_disk
+
+        stored = await recorder.record(a_batch(), [])
+
+        assert (was_on_disk, recorder.is_on_disk, recorder.has_unsaved) == (False, True, False)
+        assert [(each.event.type, each.event.session_seq) for each in stored] == [("session.created", 1)]
+
+
+async def test_a_session_is_on_disk_although_there_was_no_room_for_what_came_later(tmp_path: Path) -> None:
+    async with Database(tmp_path / "manager.db") as database:
+        recorder = Recorder(database)
+        await recorder.record(a_batch(), [])
+
+        recorder.keep_unsaved(a_batch())
+
+        assert (recorder.is_on_disk, recorder.has_unsaved) == (True, True)
+
+
+async def test_the_events_of_a_session_are_numbered_even_if_its_first_room_on_disk_is_its_end(tmp_path: Path) -> None:
+    async with Database(tmp_path / "manager.db") as database:
+        recorder, born = Recorder(database), begin(SESSION)
+        recorder.begin(born.steps, born.events)
+        batch = a_batch(is_gone=True)
+        batch.events.append(replace(born.events[0], type="session.deleted"))
+
+        stored = await recorder.record(batch, [])
+
+        told = [(each.event.type, each.event.session_seq) for each in stored]
+        assert told == [("session.created", 1), ("session.deleted", 2)]
+        assert await database.read(load_sessions) == []
