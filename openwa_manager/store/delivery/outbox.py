@@ -1,7 +1,7 @@
 """The events not yet delivered, and those that were: how they get in, wait in streams, and come out in order."""
 
 import sqlite3
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import NamedTuple
 
@@ -13,7 +13,7 @@ from openwa_manager.domain.session.session import SessionId
 from openwa_manager.store.columns import SLICE_MAX_BYTES, Row, json_object, query, text, to_json, within
 from openwa_manager.store.delivery.backlog import BACKLOG_LIMIT, BacklogLimit, drop_passing, read_backlog
 from openwa_manager.store.delivery.endpoints import load_active_endpoints
-from openwa_manager.store.delivery.enrichment import enrich
+from openwa_manager.store.delivery.enrichment import HOOKS, Hook, enrich
 from openwa_manager.store.delivery.numbering import number
 from openwa_manager.store.ids import new_id
 
@@ -34,14 +34,17 @@ class NextDelivery:
 
 
 def append(
-    connection: sqlite3.Connection, events: Sequence[Event], limit: BacklogLimit = BACKLOG_LIMIT
+    connection: sqlite3.Connection,
+    events: Sequence[Event],
+    limit: BacklogLimit = BACKLOG_LIMIT,
+    hooks: Mapping[str, Hook] = HOOKS,
 ) -> list[StoredEvent]:
     """Put events in the outbox, one delivery per active endpoint that asked for them; heartbeats are passed over.
 
-    Each event first gets what only the database knows, and the next number of its session. A new code makes the
+    What is stored is what the `hooks` make of the events, with the next numbers of their sessions. A new code makes the
     session's older codes pointless: their deliveries are dropped. At the limit what is of passing interest makes room.
     """
-    kept = [enrich(connection, event) for event in events if event.type != HEARTBEAT]
+    kept = [each for event in events if event.type != HEARTBEAT for each in enrich(connection, event, hooks)]
     if kept and read_backlog(connection).is_full(limit):
         drop_passing(connection)
     endpoints = load_active_endpoints(connection) if kept else []

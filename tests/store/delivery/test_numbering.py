@@ -9,9 +9,10 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from openwa_manager.domain.delivery.events import UNNUMBERED, StoredEvent
+from openwa_manager.domain.delivery.events import UNNUMBERED, Event, StoredEvent
 from openwa_manager.domain.session.session import Session, SessionId, Spec
 from openwa_manager.store.database import Connection, Database
+from openwa_manager.store.delivery.enrichment import HOOKS
 from openwa_manager.store.delivery.outbox import append, read_events
 from openwa_manager.store.sessions.registry import remove_session, save_session
 from tests.store.delivery.samples import NOW, an_event
@@ -101,6 +102,38 @@ def test_a_session_that_is_made_again_begins_with_one(connection: sqlite3.Connec
     again = save_session(connection, a_session(), [], [an_event()])
 
     assert numbers([*last, *after, *again]) == [("a", 1), ("a", 2), ("a", None), ("a", 1)]
+
+
+def test_hooks_change_add_and_leave_out_events_before_they_are_numbered(connection: sqlite3.Connection) -> None:
+    add_sessions(connection)
+    hooks = {
+        "dropped": lambda _, __: (),
+        "changed": lambda _, event: (replace(event, data={"known": True}),),
+        "framed": lambda _, event: (replace(event, type="before"), event, replace(event, type="behind")),
+    }
+
+    stored = append(
+        connection, [an_event(kind) for kind in ("dropped", "changed", "framed", "dropped", "plain")], hooks=hooks
+    )
+
+    told = [(each.event.type, each.event.session_seq) for each in stored]
+    assert told == [("changed", 1), ("before", 2), ("framed", 3), ("behind", 4), ("plain", 5)]
+    assert stored[0].event.data == {"known": True}
+    assert append(connection, [an_event("dropped")], hooks=hooks) == []
+
+
+def test_what_a_hook_writes_is_seen_by_the_next(connection: sqlite3.Connection) -> None:
+    add_sessions(connection)
+
+    def once(connection: sqlite3.Connection, event: Event) -> Sequence[Event]:
+        sql = "INSERT OR IGNORE INTO engine_event VALUES (?, 'told', 0)"
+        return (event,) if connection.execute(sql, (event.session_id,)).rowcount else ()
+
+    stored = append(
+        connection, [an_event(), an_event(), an_event(session="b")], hooks={**HOOKS, "session.status": once}
+    )
+
+    assert numbers(stored) == [("a", 1), ("b", 1)]
 
 
 calls = st.lists(
