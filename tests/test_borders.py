@@ -11,7 +11,7 @@ import pytest
 from tests.source import FILES, PACKAGE, ROOT, bases, classes, imports, is_record, name_of, room_of, tree_of
 
 #: What touches the world is built by these only; whoever uses it is given it.
-BUILDERS = ("openwa_manager/parts.py", "openwa_manager/daemon.py", "openwa_manager/cli/", "openwa_manager/simulator/")
+BUILDERS = ("openwa_manager/parts/", "openwa_manager/daemon.py", "openwa_manager/cli/", "openwa_manager/simulator/")
 EDGES = frozenset({"store", "engines", "processes", "host", "watcher", "webhooks"})
 #: Who builds one nevertheless, and why.
 BUILT_ELSEWHERE = {

@@ -13,7 +13,7 @@ HOLDERS = (
     "host/own_files.py",
     "api/admission/",
     "api/listeners.py",
-    "parts.py",
+    "parts/",
     "daemon.py",
 )
 #: What opens a file, and what hands a path to something that does.

@@ -1,0 +1,116 @@
+"""The composition root: builds every part of the daemon from the settings, each after those it needs."""
+
+from dataclasses import dataclass
+from typing import Protocol
+
+from openwa_manager.api.app import ApiDependencies
+from openwa_manager.api.gateway.app import GatewayDependencies
+from openwa_manager.config import Settings
+from openwa_manager.engines.openwa import OpenwaEngine
+from openwa_manager.host.clock import SystemClock
+from openwa_manager.host.foreign.engine_files import EngineFiles
+from openwa_manager.host.home import Home
+from openwa_manager.host.notify import ServiceManager
+from openwa_manager.parts.api import build_api, build_gateway
+from openwa_manager.parts.basis import VERSION, Basis
+from openwa_manager.parts.delivery import DeliveryParts, build_delivery
+from openwa_manager.parts.hosting import build_hosting, openwa_engines
+from openwa_manager.parts.monitoring import MonitoringParts, build_monitoring
+from openwa_manager.parts.sessions import SessionParts, build_housekeeping, build_sessions
+from openwa_manager.processes.launcher import HostLauncher
+from openwa_manager.services.changes import Changes
+from openwa_manager.services.delivery.announcer import Announcer
+from openwa_manager.services.delivery.backpressure import Backpressure
+from openwa_manager.services.delivery.dispatcher import Dispatcher
+from openwa_manager.services.host_state import HostState
+from openwa_manager.services.sessions.directory import SessionDirectory
+from openwa_manager.services.sessions.engine_inbox import EngineInbox
+from openwa_manager.services.sessions.runner import SessionRunner
+from openwa_manager.services.upkeep.service_notifier import ServiceNotifier
+from openwa_manager.store.database import Database
+from openwa_manager.webhooks.sender import Sender
+
+__all__ = ["VERSION", "Parts", "build_parts"]
+
+
+class Service(Protocol):
+    """A part with a life of its own."""
+
+    async def run(self) -> None:
+        """Work until cancelled."""
+        ...
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Parts:
+    """The daemon's parts, as far as its life depends on them; `services` are in the order in which they start.
+
+    `connected` are those that hold connections while they are entered.
+    """
+
+    services: tuple[Service, ...]
+    connected: tuple[Sender | OpenwaEngine, ...]
+    home: Home
+    files: EngineFiles
+    launcher: HostLauncher
+    sessions: SessionDirectory
+    inbox: EngineInbox
+    runner: SessionRunner
+    dispatcher: Dispatcher
+    announcer: Announcer
+    backpressure: Backpressure
+    api: ApiDependencies
+    gateway: GatewayDependencies
+
+
+def build_parts(
+    settings: Settings, home: Home, clock: SystemClock, database: Database, service_manager: ServiceManager
+) -> Parts:
+    """Build everything; nothing runs yet."""
+    basis = Basis(
+        settings=settings,
+        home=home,
+        clock=clock,
+        database=database,
+        files=EngineFiles(),
+        changes=Changes(),
+        host_state=HostState(clock),
+    )
+    hosting = build_hosting(basis)
+    sessions = build_sessions(basis, hosting)
+    delivery = build_delivery(basis, sessions)
+    monitoring = build_monitoring(basis, hosting, sessions, delivery)
+    _subscribe(basis.changes, sessions, delivery, monitoring)
+    notifier = ServiceNotifier(service_manager, sessions.progress, sessions.directory.iterate, database, clock)
+    return Parts(
+        services=(
+            *(hosting.launcher, delivery.dispatcher, delivery.background, hosting.gate, sessions.runner),
+            *(monitoring.usage_sampler, sessions.watcher, monitoring.prober, monitoring.heartbeat),
+            *(monitoring.host_monitor, build_housekeeping(basis, sessions), monitoring.metrics_collector),
+            *(monitoring.disk_usage, notifier),
+        ),
+        connected=(*openwa_engines(sessions.dependencies.engines).values(), delivery.sender),
+        home=home,
+        files=basis.files,
+        launcher=hosting.launcher,
+        sessions=sessions.directory,
+        inbox=sessions.inbox,
+        runner=sessions.runner,
+        dispatcher=delivery.dispatcher,
+        announcer=delivery.announcer,
+        backpressure=Backpressure(basis.database, basis.clock),
+        api=(api := build_api(basis, hosting, sessions, delivery, monitoring)),
+        gateway=build_gateway(basis, sessions, monitoring, delivery, api),
+    )
+
+
+def _subscribe(changes: Changes, sessions: SessionParts, delivery: DeliveryParts, monitoring: MonitoringParts) -> None:
+    """Say who hears of what."""
+    changes.events_stored.subscribe(monitoring.metrics_collector.note)
+    changes.events_stored.subscribe(delivery.dispatcher.wake)
+    changes.events_stored.subscribe(lambda _: delivery.broadcaster.wake())
+    changes.status_changed.subscribe(lambda _: monitoring.usage_sampler.wake())
+    changes.status_changed.subscribe(lambda _: sessions.watcher.wake())
+    changes.code_expected.subscribe(lambda expected: sessions.watcher.expect(expected.session_id, expected.launch_id))
+    changes.network_changed.subscribe(lambda _: sessions.runner.wake())
+    changes.host_slept.subscribe(lambda _: monitoring.prober.probe_all())

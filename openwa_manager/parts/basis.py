@@ -1,0 +1,27 @@
+"""What was there first, and is handed to every builder of parts."""
+
+from dataclasses import dataclass
+from importlib import metadata
+
+from openwa_manager.config import Settings
+from openwa_manager.host.clock import SystemClock
+from openwa_manager.host.foreign.engine_files import EngineFiles
+from openwa_manager.host.home import Home
+from openwa_manager.services.changes import Changes
+from openwa_manager.services.host_state import HostState
+from openwa_manager.store.database import Database
+
+VERSION = metadata.version("openwa-manager")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Basis:
+    """What was there first; `changes` and `host_state` are shared by those who write and those who read them."""
+
+    settings: Settings
+    home: Home
+    clock: SystemClock
+    database: Database
+    files: EngineFiles
+    changes: Changes
+    host_state: HostState
