@@ -1,7 +1,6 @@
 """The numbers of a session's events: given out by its row, in the transaction that stores the events."""
 
 import sqlite3
-from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
@@ -14,14 +13,14 @@ from openwa_manager.domain.session.session import SessionId
 
 
 @dataclass(slots=True)
-class _Given:
-    """What a session gives its next events; `last` is the last number that was given out."""
+class _SessionRow:
+    """What a session's row has for its next events; `last` is the last number that was given out."""
 
     last: int
     launch: int
     user_id: str | None
 
-    def to(self, event: Event) -> Event:
+    def give_to(self, event: Event) -> Event:
         """Return the event with the next number, and with the launch and the user that it lacks."""
         self.last += 1
         launch = self.launch if event.launch is None else event.launch
@@ -35,23 +34,24 @@ def number(connection: sqlite3.Connection, events: Sequence[Event]) -> list[Even
     An event that has a number keeps it and takes none. Those in UNNUMBERED, those of the daemon, and those of a session
     that has no row stay as they are.
     """
-    counts = Counter(session_id for event in events if (session_id := _taker_of(event)) is not None)
-    given: dict[SessionId | None, _Given | None] = {}
-    for session_id, count in counts.items():
-        given[session_id] = _take(connection, session_id, count)
-    return [taken.to(event) if (taken := given.get(_taker_of(event))) else event for event in events]
+    rows: dict[SessionId, _SessionRow | None] = {}
+    numbered: list[Event] = []
+    for event in events:
+        session_id = event.session_id
+        if session_id is None or event.session_seq is not None or event.type in UNNUMBERED:
+            numbered.append(event)
+            continue
+        if session_id not in rows:
+            rows[session_id] = _read(connection, session_id)
+        row = rows[session_id]
+        numbered.append(event if row is None else row.give_to(event))
+    used = [(row.last, session_id) for session_id, row in rows.items() if row is not None]
+    connection.executemany("UPDATE session SET event_seq = ? WHERE session_id = ?", used)
+    return numbered
 
 
-def _taker_of(event: Event) -> SessionId | None:
-    """Return the session of which the event takes a number; None when it takes none."""
-    return event.session_id if event.session_seq is None and event.type not in UNNUMBERED else None
-
-
-def _take(connection: sqlite3.Connection, session_id: SessionId, count: int) -> _Given | None:
-    """Take the session's next `count` numbers; None when it has no row."""
-    row = connection.execute(_TAKE, (count, session_id)).fetchone()
-    return _Given(row[0] - count, row[1], row[2]) if row else None
-
-
-_TAKE = """
-    UPDATE session SET event_seq = event_seq + ? WHERE session_id = ? RETURNING event_seq, launch_count, user_id"""
+def _read(connection: sqlite3.Connection, session_id: SessionId) -> _SessionRow | None:
+    # Reading and then writing takes three quarters of the time of one UPDATE … RETURNING.
+    sql = "SELECT event_seq, launch_count, user_id FROM session WHERE session_id = ?"
+    row = connection.execute(sql, (session_id,)).fetchone()
+    return _SessionRow(*row) if row else None
