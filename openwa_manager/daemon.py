@@ -23,7 +23,7 @@ from openwa_manager.api.app import control_app
 from openwa_manager.api.gateway.kept.webhook_posts import WebhookRelay
 from openwa_manager.api.intake import intake_app
 from openwa_manager.api.listeners import ListenAddresses, listen
-from openwa_manager.config import Settings
+from openwa_manager.config import Settings, warnings_about
 from openwa_manager.config.policies import program_values
 from openwa_manager.domain.errors import OpenwaManagerError, ProgramMissingError, needs_person, single_errors
 from openwa_manager.domain.isolation import Isolation
@@ -99,6 +99,8 @@ async def _serve(settings: Settings) -> None:
     home.prepare()
     raise_file_limit()
     _say_isolation(settings)
+    for warning in warnings_about(settings):
+        _log.warning("settings_risky", detail=warning)
     clock = SystemClock()
     async with AsyncExitStack() as stack:
         stack.enter_context(DaemonLock(home.run / "daemon.lock"))

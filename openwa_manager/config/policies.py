@@ -5,6 +5,8 @@ from collections.abc import Mapping
 from openwa_manager.config.settings import Settings
 from openwa_manager.domain.delivery.delivery import DeliveryPolicy
 from openwa_manager.domain.isolation import IsolationRules
+from openwa_manager.domain.messaging.policy import MessageRetention, MessagingPolicy, PacePolicy
+from openwa_manager.domain.messaging.retries import RetryPolicy
 from openwa_manager.domain.session.restart import LinkPolicy, OfflinePolicy, Policy, ProbePolicy, RestartPolicy
 from openwa_manager.engines.program import ProgramValues
 from openwa_manager.host.logs.logfile import LogPolicy
@@ -81,6 +83,28 @@ def log_policy(settings: Settings) -> LogPolicy:
 def delivery_policy(settings: Settings) -> DeliveryPolicy:
     """Return when a delivery is tried again and when it is given up."""
     return DeliveryPolicy(schedule_s=settings.delivery_schedule_s)
+
+
+def messaging_policy(settings: Settings) -> MessagingPolicy:
+    """Return how messages are sent and kept."""
+    pace = PacePolicy(
+        profile=settings.pacing_profile,
+        gap_min_s=settings.message_gap_min_s,
+        gap_max_s=settings.message_gap_max_s,
+        check_gap_s=settings.contact_check_gap_s,
+        hold_s=settings.send_hold_s,
+    )
+    return MessagingPolicy(
+        pace=pace,
+        retries=RetryPolicy(pauses_s=settings.message_retry_s, retry_uncertain=settings.retry_uncertain),
+        retention=MessageRetention(body_s=settings.message_body_retention_s, message_s=settings.message_retention_s),
+        send_timeout_s=settings.send_timeout_s,
+        ttl_s=settings.message_ttl_s,
+        time_zone=settings.quota_time_zone,
+        default_region=settings.default_region,
+        opt_out_keywords=settings.opt_out_keywords,
+        batch_progress_s=settings.batch_progress_s,
+    )
 
 
 def program_values(settings: Settings, environ: Mapping[str, str]) -> ProgramValues:

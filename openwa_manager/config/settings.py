@@ -1,173 +1,64 @@
 """The settings: their names, their defaults and what makes them fit to be used."""
 
-import ipaddress
 import os
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Annotated, Literal, NamedTuple, Self
+from typing import Annotated, Literal, Self
 
-from pydantic import (
-    AfterValidator,
-    BaseModel,
-    BeforeValidator,
-    ConfigDict,
-    Field,
-    IPvAnyNetwork,
-    SecretStr,
-    field_validator,
-    model_validator,
+from pydantic import BaseModel, ConfigDict, Field, SecretStr, field_validator, model_validator
+
+from openwa_manager.config.values import (
+    AbsolutePath,
+    Address,
+    Bytes,
+    Count,
+    EngineName,
+    FreezeLimit,
+    Keywords,
+    ListenAddress,
+    LongTime,
+    Networks,
+    Paths,
+    Pauses,
+    PortList,
+    PortRange,
+    Ports,
+    Positive,
+    RealPath,
+    Region,
+    Retries,
+    Seconds,
+    Table,
+    TimeZone,
+    Url,
+    Words,
 )
-
-from openwa_manager.domain import foreign_json
 from openwa_manager.domain.delivery.delivery import DeliveryPolicy
 from openwa_manager.domain.delivery.events import Json
 from openwa_manager.domain.errors import ConfigError, InvalidInputError
 from openwa_manager.domain.isolation import Isolation
+from openwa_manager.domain.messaging.policy import MessagingPolicy, PacingProfile
 from openwa_manager.domain.session.restart import LinkPolicy, OfflinePolicy, ProbePolicy, RestartPolicy
-from openwa_manager.domain.urls import url_problem, without_password
+from openwa_manager.domain.urls import without_password
 from openwa_manager.engines import registry
 from openwa_manager.engines.variables import refused_of_admin
 from openwa_manager.host.logs.logfile import LogPolicy
 from openwa_manager.host.own_files import require_own
-from openwa_manager.host.user_paths import expanded, spelled_on_disk
 from openwa_manager.processes.confinement.support import system_support
 from openwa_manager.processes.exits import SWEEP_S
 from openwa_manager.webhooks.signing import check_secret
 
 #: Each default that a policy knows is taken from the policy.
 _DELIVERY, _RESTART, _LINK, _PROBE = DeliveryPolicy(), RestartPolicy(), LinkPolicy(), ProbePolicy()
-_OFFLINE, _LOGS = OfflinePolicy(), LogPolicy()
+_OFFLINE, _LOGS, _MESSAGES = OfflinePolicy(), LogPolicy(), MessagingPolicy()
 
 #: macOS gives a socket's path 104 bytes, the last of them a zero (sys/un.h); Linux 108 (unix(7)).
 SOCKET_PATH_MAX_BYTES = 103
-#: A busy disk can hold a healthy daemon up for less than this.
-_FREEZE_MIN_S = 2.0
 
 
 def longest_socket_path(home: Path) -> Path:
     """Return a path as long as that of the socket of any engine; the daemon's own is shorter."""
     return home / "run" / "e" / ("0" * 16) / "s"
-
-
-class Address(NamedTuple):
-    """Where a listener listens."""
-
-    host: str
-    port: int
-
-    @property
-    def is_loopback(self) -> bool:
-        """Tell whether only this machine can reach it."""
-        if self.host == "localhost":
-            return True
-        try:
-            return ipaddress.ip_address(self.host).is_loopback
-        except ValueError:
-            return False
-
-    def __str__(self) -> str:
-        return f"[{self.host}]:{self.port}" if ":" in self.host else f"{self.host}:{self.port}"
-
-
-class PortRange(NamedTuple):
-    """The ports from `first` to `last`, both included."""
-
-    first: int
-    last: int
-
-    def __str__(self) -> str:
-        return f"{self.first}-{self.last}"
-
-
-def _parse_address(value: str | Address) -> Address:
-    if isinstance(value, Address):
-        return value
-    host, colon, port = str(value).rpartition(":")
-    if not colon or not port.isdecimal() or int(port) > 65535 or not host.strip("[]"):
-        raise ValueError("write it as host:port, such as 127.0.0.1:2790 or [::1]:2790")
-    return Address(host=host.strip("[]"), port=int(port))
-
-
-def _parse_ports(value: str | PortRange) -> PortRange:
-    if isinstance(value, PortRange):
-        return value
-    first, _, last = str(value).partition("-")
-    if not (first.isdecimal() and last.isdecimal() and 1024 <= int(first) <= int(last) <= 65535):
-        raise ValueError("write it as first-last with 1024 <= first <= last <= 65535, such as 28100-29099")
-    return PortRange(first=int(first), last=int(last))
-
-
-def _parse_port_list(value: object) -> object:
-    """Read a list of ports and ranges of them, such as [5222, "8000-8010"]."""
-    parsed = _parse_json(value)
-    if not isinstance(parsed, (list, tuple)):
-        raise ValueError('write it as a list, such as [5222, "8000-8010"]')  # noqa: TRY004 pydantic reports this one
-    return tuple(_parse_port_range(item) for item in parsed)
-
-
-def _parse_port_range(item: object) -> PortRange:
-    if isinstance(item, PortRange):
-        return item
-    first, _, last = str(item).partition("-")
-    last = last or first
-    if not (first.isdecimal() and last.isdecimal() and 1 <= int(first) <= int(last) <= 65535):
-        raise ValueError(f'{item} is no port and no range of ports: write 5222 or "8000-8010"')
-    return PortRange(first=int(first), last=int(last))
-
-
-def _parse_json(value: object) -> object:
-    """Read a list or table from the environment; a file brings it ready."""
-    if not isinstance(value, str):
-        return value
-    try:
-        parsed: object = foreign_json.parse(value)
-    except ValueError as error:
-        raise ValueError(f"write it as JSON ({error})") from error
-    return parsed
-
-
-def _check_engine(value: str) -> str:
-    if value not in registry.NAMES:
-        raise ValueError(f"must be one of {', '.join(registry.NAMES)}")
-    return value
-
-
-def _check_url(value: str) -> str:
-    if problem := url_problem(value):
-        raise ValueError(problem)
-    return value
-
-
-def _check_freeze_limit(value: float) -> float:
-    if 0 < value < _FREEZE_MIN_S:
-        raise ValueError(f"is less than {_FREEZE_MIN_S:g} s, which a healthy daemon may take; write 0 for never")
-    return value
-
-
-def _expanded(path: Path) -> Path:
-    try:
-        return expanded(path)
-    except ConfigError as error:
-        raise ValueError(str(error)) from error
-
-
-ListenAddress = Annotated[Address, BeforeValidator(_parse_address)]
-Ports = Annotated[PortRange, BeforeValidator(_parse_ports)]
-EngineName = Annotated[str, AfterValidator(_check_engine)]
-Url = Annotated[str, AfterValidator(_check_url)]
-AbsolutePath = Annotated[Path, AfterValidator(lambda path: _expanded(path).absolute())]
-RealPath = Annotated[Path, AfterValidator(lambda path: spelled_on_disk(_expanded(path)))]
-Words = Annotated[tuple[str, ...], BeforeValidator(_parse_json)]
-Networks = Annotated[tuple[IPvAnyNetwork, ...], BeforeValidator(_parse_json)]
-PortList = Annotated[tuple[PortRange, ...], BeforeValidator(_parse_port_list)]
-Paths = Annotated[tuple[RealPath, ...], BeforeValidator(_parse_json)]
-Table = Annotated[Mapping[str, str], BeforeValidator(_parse_json)]
-Seconds = Annotated[float, Field(ge=0, allow_inf_nan=False)]
-Positive = Annotated[float, Field(gt=0, allow_inf_nan=False)]
-FreezeLimit = Annotated[float, Field(ge=0, le=86_400), AfterValidator(_check_freeze_limit)]
-Pauses = Annotated[tuple[Seconds, ...], BeforeValidator(_parse_json)]
-Count = Annotated[int, Field(ge=1)]
-Bytes = Annotated[int, Field(ge=0)]
 
 
 def _start_concurrency() -> int:
@@ -244,10 +135,22 @@ class Settings(BaseModel):
     qr_next_s: Positive = _LINK.qr_next_s
     heartbeat_s: Positive = 60.0
     silence_s: Positive = _PROBE.silence_s
-    message_gap_min_s: Seconds = 1.2
-    message_gap_max_s: Seconds = 1.8
-    send_hold_s: Seconds = 20.0
-    message_retry_s: Pauses = (5.0, 25.0, 125.0)  # of the contract, for the message queue; nothing reads it yet
+
+    pacing_profile: PacingProfile = _MESSAGES.pace.profile
+    message_gap_min_s: Seconds = _MESSAGES.pace.gap_min_s
+    message_gap_max_s: Seconds = _MESSAGES.pace.gap_max_s
+    contact_check_gap_s: Seconds = _MESSAGES.pace.check_gap_s
+    send_hold_s: Seconds = _MESSAGES.pace.hold_s
+    send_timeout_s: Annotated[Positive, Field(le=600)] = _MESSAGES.send_timeout_s
+    message_retry_s: Retries = tuple(_MESSAGES.retries.pauses_s)
+    retry_uncertain: bool = _MESSAGES.retries.retry_uncertain
+    message_ttl_s: LongTime = _MESSAGES.ttl_s
+    quota_time_zone: TimeZone = _MESSAGES.time_zone
+    default_region: Region | None = _MESSAGES.default_region
+    opt_out_keywords: Keywords = _MESSAGES.opt_out_keywords
+    batch_progress_s: Positive = _MESSAGES.batch_progress_s
+    message_body_retention_s: LongTime = _MESSAGES.retention.body_s
+    message_retention_s: LongTime = _MESSAGES.retention.message_s
 
     log_level: Literal["debug", "info", "warning", "error"] = "info"
     log_format: Literal["console", "json"] | None = None
@@ -343,6 +246,8 @@ class Settings(BaseModel):
             raise ValueError(f"listen and intake_listen are both {self.listen}: give one of them another port")
         if self.message_gap_min_s > self.message_gap_max_s:
             raise ValueError("message_gap_min_s is above message_gap_max_s: lower it or raise the other")
+        if self.message_body_retention_s > self.message_retention_s:
+            raise ValueError("message_body_retention_s is above message_retention_s: lower it or raise the other")
         if self.memory_soft_bytes and self.memory_hard_bytes and self.memory_soft_bytes > self.memory_hard_bytes:
             raise ValueError("memory_soft_bytes is above memory_hard_bytes: lower it or raise the other")
         if self.engine == registry.COMMAND and not self.command_argv:
@@ -368,3 +273,11 @@ def masked(settings: Settings) -> dict[str, Json]:
             case value:
                 shown[name] = value
     return shown
+
+
+def warnings_about(settings: Settings) -> list[str]:
+    """Return what somebody should know who has chosen these settings, in whole sentences."""
+    if not settings.retry_uncertain:
+        return []
+    unproven = "a message of which nobody knows whether it was sent is sent again: some people will get it twice"
+    return [f"retry_uncertain = true: {unproven}"]

@@ -160,6 +160,15 @@ def test_config_check_is_a_table_on_a_terminal(terminal: Run) -> None:
     assert ["engine", "openwa", "default"] in [line.split() for line in lines]
 
 
+def test_config_check_warns_of_what_lets_messages_be_sent_twice(
+    pipe: Run, terminal: Run, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert pipe("config", "check").document["warnings"] == []  # type: ignore[index,call-overload]
+    monkeypatch.setenv("OPENWA_MANAGER_RETRY_UNCERTAIN", "true")
+
+    assert "warning: retry_uncertain = true" in terminal("config", "check").out
+
+
 def test_config_check_says_what_engines_would_run(
     pipe: Run, terminal: Run, home: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -16,14 +16,17 @@ if TYPE_CHECKING:
 
 
 def _check(invocation: Invocation) -> None:
-    from openwa_manager.config import masked
+    from openwa_manager.config import masked, warnings_about
 
     loaded = load_settings(invocation)
+    warnings = warnings_about(loaded.settings)
     shown, program = masked(loaded.settings), _program(loaded.settings, invocation.environ)
     rows = [(name, value, loaded.origin(name)) for name, value in shown.items()]
     document = {name: {"value": value, "source": loaded.origin(name)} for name, value in shown.items()}
+    said = "".join(f"\nwarning: {each}" for each in warnings)
     invocation.output.show(
-        {**document, "program": program}, lambda: f"{table(('SETTING', 'VALUE', 'SOURCE'), rows)}\n\n{_said(program)}"
+        {**document, "program": program, "warnings": warnings},
+        lambda: f"{table(('SETTING', 'VALUE', 'SOURCE'), rows)}\n\n{_said(program)}{said}",
     )
 
 

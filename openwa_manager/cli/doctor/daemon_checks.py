@@ -17,7 +17,8 @@ from openwa_manager.cli.client import Client
 from openwa_manager.cli.discovery import SocketDaemon, socket_of
 from openwa_manager.cli.doctor.findings import Finding
 from openwa_manager.cli.errors import CommandFailedError, NotReachableError
-from openwa_manager.config.settings import SOCKET_PATH_MAX_BYTES, Address, longest_socket_path
+from openwa_manager.config import Address
+from openwa_manager.config.settings import SOCKET_PATH_MAX_BYTES, longest_socket_path
 from openwa_manager.domain.errors import LaunchFailedError, StoreDamagedError
 from openwa_manager.engines.program import NodeProgram
 from openwa_manager.engines.registry import is_engine
