@@ -23,10 +23,11 @@ from openwa_manager.simulator.routes.system import SystemRoutes
 from openwa_manager.simulator.routes.webhooks import WebhookRoutes
 from openwa_manager.simulator.settings import BadEnvironmentError, Settings, Vices, read_settings, read_vices
 from openwa_manager.simulator.state.addresses import AddressGuard
+from openwa_manager.simulator.state.batches import Batches
 from openwa_manager.simulator.state.database import CorruptDataError, DatabaseLostError
 from openwa_manager.simulator.state.keyed_sends import KeyedSends
 from openwa_manager.simulator.state.keys import Keys
-from openwa_manager.simulator.state.messages import Batches, Messages
+from openwa_manager.simulator.state.messages import Messages
 from openwa_manager.simulator.state.sessions import Sessions
 from openwa_manager.simulator.state.storage import Storage
 from openwa_manager.simulator.state.webhooks import Dispatcher

@@ -11,8 +11,10 @@ from openwa_manager.simulator.http.wire import Json, Response
 from openwa_manager.simulator.routes import bodies
 from openwa_manager.simulator.routes.pipeline import Route, RouteCall
 from openwa_manager.simulator.state.addresses import AddressGuard
+from openwa_manager.simulator.state.batches import Batch, Batches
 from openwa_manager.simulator.state.keyed_sends import KeyedSends
-from openwa_manager.simulator.state.messages import Batch, Batches, Messages, Outgoing, outgoing
+from openwa_manager.simulator.state.messages import Messages
+from openwa_manager.simulator.state.outgoing import Outgoing, outgoing
 from openwa_manager.simulator.state.sessions import Sessions
 
 ROOT = "/api/sessions/:sessionId/messages"

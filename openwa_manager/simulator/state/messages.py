@@ -1,15 +1,15 @@
-"""Sending: what leaves for WhatsApp, what comes back about it, and batches."""
+"""Sending: what leaves for WhatsApp, what comes back about it."""
 
 import asyncio
 import os
-from base64 import b64decode
 from collections import deque
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
-from openwa_manager.simulator.clock import iso_now, unix_now_s
-from openwa_manager.simulator.http.errors import HttpError, internal_error, refusal
+from openwa_manager.simulator.clock import unix_now_s
+from openwa_manager.simulator.http.errors import HttpError, internal_error
 from openwa_manager.simulator.http.wire import Json
 from openwa_manager.simulator.settings import Settings, Vices
+from openwa_manager.simulator.state.outgoing import Outgoing
 from openwa_manager.simulator.state.sessions import Sessions
 from openwa_manager.simulator.state.webhooks import Dispatcher
 from openwa_manager.simulator.whatsapp.engine import Engine
@@ -21,18 +21,6 @@ REMEMBERED = 1000
 ACKS = {0: ("failed", -1), 2: ("sent", 1), 3: ("delivered", 2), 4: ("read", 3)}
 #: Numbers containing this are not on WhatsApp.
 UNREACHABLE = "999999"
-
-SessionBody = dict[str, Json]
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Outgoing:
-    """A message about to leave."""
-
-    chat_id: str
-    kind: str
-    text: str = ""
-    media: dict[str, Json] | None = None
 
 
 @dataclass(slots=True)
@@ -48,34 +36,6 @@ class SendFault:
             return ""
         self.left -= 1
         return self.mode
-
-
-def _text(body: SessionBody, name: str) -> str:
-    value = body.get(name)
-    return value if isinstance(value, str) else ""
-
-
-def _media(body: SessionBody) -> dict[str, Json]:
-    """Return what OpenWA tells about media that it does not inline."""
-    try:
-        size = len(b64decode(_text(body, "base64")))
-    except ValueError:
-        size = 0
-    media: dict[str, Json] = {"mimetype": _text(body, "mimetype") or "application/octet-stream"}
-    if body.get("filename"):
-        media["filename"] = body["filename"]
-    return media | {"omitted": True, "sizeBytes": size}
-
-
-def outgoing(kind: str, body: SessionBody) -> Outgoing:
-    """Return the message a send route's body stands for."""
-    chat_id = _text(body, "chatId") or _text(body, "toChatId")
-    if kind == "text":
-        return Outgoing(chat_id=chat_id, kind=kind, text=_text(body, "text"))
-    if kind in {"image", "video", "audio", "document", "sticker"}:
-        kind = "voice" if body.get("ptt") is True else kind
-        return Outgoing(chat_id=chat_id, kind=kind, text=_text(body, "caption"), media=_media(body))
-    return Outgoing(chat_id=chat_id, kind=kind, text=_text(body, "name") or _text(body, "description"))
 
 
 def _kind_of_chat(chat_id: str) -> str:
@@ -203,114 +163,3 @@ class Messages:
             if status == "failed":
                 self._dispatcher.dispatch(session_id, "message.failed", data)
             self._dispatcher.dispatch(session_id, "message.ack", data)
-
-
-@dataclass(slots=True)
-class Tally:
-    """How many messages of a batch were sent, failed and cancelled."""
-
-    sent: int = 0
-    failed: int = 0
-    cancelled: int = 0
-
-
-@dataclass(slots=True, kw_only=True)
-class Batch:
-    """A bulk send and how far it got."""
-
-    batch_id: str
-    session_id: str
-    messages: list[Outgoing]
-    delay_s: float
-    stops_on_error: bool
-    status: str = "pending"
-    results: "list[Json] | None" = None
-    tally: Tally = field(default_factory=Tally)
-    started_at: str | None = None
-    completed_at: str | None = None
-
-    def view(self) -> dict[str, Json]:
-        """Return the batch as the API shows it."""
-        return {
-            "batchId": self.batch_id,
-            "status": self.status,
-            "progress": self.progress(),
-            "results": self.results or [],
-            "startedAt": self.started_at,
-            "completedAt": self.completed_at,
-        }
-
-    def progress(self) -> dict[str, Json]:
-        """Return the counts."""
-        total, tally = len(self.messages), self.tally
-        return {
-            "total": total,
-            "sent": tally.sent,
-            "failed": tally.failed,
-            "pending": total - tally.sent - tally.failed - tally.cancelled,
-            "cancelled": tally.cancelled,
-        }
-
-
-class Batches:
-    """The bulk sends of this process; OpenWA keeps them in its database, here they end with the process."""
-
-    def __init__(self, messages: Messages, tasks: asyncio.TaskGroup) -> None:
-        self._messages = messages
-        self._tasks = tasks
-        self._batches: dict[str, Batch] = {}
-
-    def start(self, batch: Batch) -> None:
-        """Take a batch on. Raises: HttpError when its id is taken."""
-        if batch.batch_id in self._batches:
-            raise refusal(400, f"Batch ID '{batch.batch_id}' already exists")
-        self._batches[batch.batch_id] = batch
-        self._tasks.create_task(self._run(batch))
-
-    def get(self, session_id: str, batch_id: str) -> Batch:
-        """Return a batch. Raises: HttpError."""
-        batch = self._batches.get(batch_id)
-        if batch is None or batch.session_id != session_id:
-            raise refusal(404, f"Batch '{batch_id}' not found")
-        return batch
-
-    def cancel(self, session_id: str, batch_id: str) -> Batch:
-        """Stop a batch before its next message. Raises: HttpError."""
-        batch = self.get(session_id, batch_id)
-        if batch.status not in {"pending", "processing"}:
-            raise refusal(400, f"Batch '{batch_id}' is already {batch.status}")
-        batch.tally.cancelled = len(batch.messages) - batch.tally.sent - batch.tally.failed
-        batch.status = "cancelled"
-        batch.completed_at = iso_now()
-        return batch
-
-    async def _run(self, batch: Batch) -> None:
-        batch.status, batch.started_at, batch.results = "processing", iso_now(), []
-        for number, message in enumerate(batch.messages):
-            if number:
-                await asyncio.sleep(batch.delay_s)
-            if batch.status == "cancelled":
-                return
-            await self._send(batch, batch.results, message)
-            if batch.tally.failed and batch.stops_on_error:
-                break
-        batch.status = "failed" if batch.tally.failed and batch.stops_on_error else "completed"
-        batch.completed_at = iso_now()
-
-    async def _send(self, batch: Batch, results: list[Json], message: Outgoing) -> None:
-        try:
-            answer = await self._messages.send(batch.session_id, message, types=False)
-        except HttpError as error:
-            batch.tally.failed += 1
-            fault: Json = {"code": "SEND_FAILED", "message": str(error.body.get("message"))}
-            results.append({"chatId": message.chat_id, "status": "failed", "error": fault})
-        else:
-            batch.tally.sent += 1
-            results.append(
-                {
-                    "chatId": message.chat_id,
-                    "status": "sent",
-                    "messageId": answer["messageId"],
-                    "sentAt": iso_now(),
-                }
-            )
