@@ -18,3 +18,8 @@ def iso_now_whole() -> str:
 def unix_now_s() -> int:
     """Return whole seconds since the epoch."""
     return time.time_ns() // 1_000_000_000
+
+
+def unix_now() -> float:
+    """Return seconds since the epoch, with their fraction."""
+    return time.time_ns() / 1_000_000_000

@@ -27,10 +27,12 @@ from openwa_manager.simulator.state.batches import Batches
 from openwa_manager.simulator.state.database import CorruptDataError, DatabaseLostError
 from openwa_manager.simulator.state.keyed_sends import KeyedSends
 from openwa_manager.simulator.state.keys import Keys
-from openwa_manager.simulator.state.messages import Messages
+from openwa_manager.simulator.state.messages import Messages, Records
+from openwa_manager.simulator.state.rows import MessageRows
 from openwa_manager.simulator.state.sessions import Sessions
 from openwa_manager.simulator.state.storage import Storage
 from openwa_manager.simulator.state.webhooks import Dispatcher
+from openwa_manager.simulator.whatsapp.books import Books
 
 #: libuv closes descriptors up to this one to its children, and leaks the others: so do we.
 LAST_PRIVATE_DESCRIPTOR = 15
@@ -44,7 +46,13 @@ class Process:
     """One OpenWA process from listening to exit."""
 
     def __init__(self, home: Path, settings: Settings, vices: Vices, storage: Storage) -> None:
+        """Open the files that grow with the messages. Raises: OSError."""
+        data = home / "data"
         self._home = home
+        self._records = Records(books=Books(data / "books.jsonl"), rows=MessageRows(data / "messages.jsonl"))
+        self._keyed: KeyedSends | None = None
+        if settings.release.keeps_idempotency_keys:
+            self._keyed = KeyedSends(data / "sends.jsonl", storage.openwa, vices.replay)
         self._settings = settings
         self._vices = vices
         self._storage = storage
@@ -73,15 +81,14 @@ class Process:
         return self._exit_code
 
     def _pipeline(self, keys: Keys, dispatcher: Dispatcher, sessions: Sessions, tasks: asyncio.TaskGroup) -> Pipeline:
-        messages = Messages(sessions, dispatcher, self._settings, self._vices, tasks)
+        messages = Messages(sessions, dispatcher, self._settings, self._vices, self._records, tasks)
         release = self._settings.release
         system = SystemRoutes(keys, self._stop_asked.is_set, self._restart, release.number)
-        keyed = KeyedSends(self._storage) if release.keeps_idempotency_keys else None
         routes = [
             *system.routes(),
             *Control(self._home, sessions, messages, self._vices, _exit).routes(),
             *SessionRoutes(sessions, messages, tasks, release).routes(),
-            *MessageRoutes(sessions, messages, Batches(messages, tasks), self._guard, keyed).routes(),
+            *MessageRoutes(sessions, messages, Batches(messages, tasks), self._guard, self._keyed).routes(),
             *WebhookRoutes(self._storage, dispatcher, self._guard, release).routes(),
         ]
         routes = [route for route in routes if (route.method, route.path) not in release.lacking_routes]

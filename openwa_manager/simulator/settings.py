@@ -57,7 +57,10 @@ class Settings:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Vices:
-    """How the imaginary WhatsApp and this process misbehave; None means never."""
+    """How the imaginary WhatsApp and this process misbehave; None means never.
+
+    `replay` is what a key brings whose send reached WhatsApp but was never answered for (docs/openwa.md, Simulator).
+    """
 
     auto_scan_s: float | None
     boot_s: float
@@ -71,6 +74,9 @@ class Vices:
     reconnect_s: float
     is_deaf: bool
     is_online: bool
+    send_s: float
+    restricted_s: float
+    replay: str
 
 
 class _Reader:
@@ -181,6 +187,9 @@ def read_vices(environ: Mapping[str, str]) -> Vices:
         reconnect_s=read.number("SIM_RECONNECT_S", 1.0),
         is_deaf=read.flag("SIM_DEAF", default=False),
         is_online=read.flag("SIM_ONLINE", default=False),
+        send_s=read.number("SIM_SEND_S", 0.0),
+        restricted_s=read.number("SIM_RESTRICTED_S", 60.0),
+        replay=read.choice("SIM_REPLAY", "unknown", ("unknown", "answer", "stuck")),
     )
     if read.faults:
         raise BadEnvironmentError("Invalid environment configuration: - " + " - ".join(read.faults))

@@ -188,6 +188,14 @@ class Simulator:
         assert answer.status == 200, answer
         return answer
 
+    def books(self, query: str = "") -> list[dict[str, Json]]:
+        """Return what WhatsApp got."""
+        answer = self.ask("GET", f"/_sim/books{query}", headers={})
+        assert answer.status == 200, answer
+        messages = answer.fields["messages"]
+        assert isinstance(messages, list)
+        return [entry for entry in messages if isinstance(entry, dict)]
+
     def create(self, name: str = "acme-01", config: dict[str, Json] | None = None) -> str:
         """Create a session and return its id."""
         answer = self.ask("POST", "/api/sessions", {"name": name} | ({"config": config} if config else {}))
@@ -215,9 +223,28 @@ class Simulator:
         self.control(f"scan?name={self.session(session_id)['name']}")
         self.wait_for(session_id, "ready")
 
-    def send_text(self, session_id: str, chat_id: str = "628123456789@c.us", text: str = "x") -> Answer:
-        """Send a text message."""
-        return self.ask("POST", f"/api/sessions/{session_id}/messages/send-text", {"chatId": chat_id, "text": text})
+    def send_text(
+        self,
+        session_id: str,
+        chat_id: str = "628123456789@c.us",
+        text: str = "x",
+        *,
+        key: str | None = None,
+        timeout_s: float = 10.0,
+    ) -> Answer:
+        """Send a text message, with an `Idempotency-Key` if one is given."""
+        headers = {"X-API-Key": KEY} | ({"Idempotency-Key": key} if key is not None else {})
+        path, body = f"/api/sessions/{session_id}/messages/send-text", {"chatId": chat_id, "text": text}
+        return self.ask("POST", path, body, headers=headers, timeout_s=timeout_s)
+
+    def linked(self, name: str = "acme-01", *, hook: str | None = None) -> str:
+        """Create and link a session, its events going to a webhook if one is given, and return its id."""
+        session_id = self.create(name)
+        if hook is not None:
+            wanted: dict[str, Json] = {"url": hook, "events": ["*"]}
+            assert self.ask("POST", f"/api/sessions/{session_id}/webhooks", wanted).status == 201
+        self.link(session_id)
+        return session_id
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -16,6 +16,23 @@ class HttpError(Exception):
         """Return the answer that says so."""
         return Response(status=self.status, body=self.body, headers=self.headers)
 
+    @property
+    def proves_nothing_was_sent(self) -> bool:
+        """Tell whether this, as the answer to a send, proves that nothing was sent (docs/openwa.md, Sending)."""
+        return self.status < 500 or self.status == 501 or "Retry-After" in self.headers
+
+
+class UnsentError(HttpError):
+    """An error of which the engine itself knows that nothing was sent, though its caller cannot see it."""
+
+
+class NoAnswerError(Exception):
+    """The connection ends before the answer, `body`, is written."""
+
+    def __init__(self, body: dict[str, Json]) -> None:
+        super().__init__("the answer is lost")
+        self.body = body
+
 
 def refusal(status: int, message: Json) -> HttpError:
     """Return the error Nest makes of an HttpException with this message."""
@@ -40,3 +57,28 @@ def session_not_found(session_id: str) -> HttpError:
 def not_connected() -> HttpError:
     """Return the refusal of an engine that is up but has no WhatsApp."""
     return refusal(409, "Session is not connected. The WhatsApp client is not ready.")
+
+
+def throttled(window: str, left_s: int, *, is_plain: bool) -> HttpError:
+    """Return the throttler's refusal for `left_s` seconds; `is_plain`: with the usual header beside its own."""
+    plain = {"Retry-After": str(left_s)} if is_plain else {}
+    body: dict[str, Json] = {"statusCode": 429, "message": "ThrottlerException: Too Many Requests"}
+    return HttpError(429, body, plain | {f"Retry-After-{window}": str(left_s)})
+
+
+def paced(left_s: int) -> HttpError:
+    """Return the refusal of OpenWA's own pacing for `left_s` seconds."""
+    body: dict[str, Json] = {
+        "statusCode": 429,
+        "error": "Too Many Requests",
+        "message": "Daily allowance of 2 new conversation(s) reached for a session 0 day(s) old",
+        "code": "SEND_PACING_LIMITED",
+        "retryAfterSeconds": left_s,
+    }
+    return HttpError(429, body)
+
+
+def unavailable(message: str, *, retry_after_s: int | None = None) -> HttpError:
+    """Return a 503: with `Retry-After` the request was not looked at, without it nobody knows."""
+    error = refusal(503, message)
+    return HttpError(503, error.body, {} if retry_after_s is None else {"Retry-After": str(retry_after_s)})

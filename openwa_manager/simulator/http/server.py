@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import Awaitable, Callable
 
+from openwa_manager.simulator.http.errors import NoAnswerError
 from openwa_manager.simulator.http.wire import (
     BodyTooLargeError,
     MalformedRequestError,
@@ -15,6 +16,7 @@ from openwa_manager.simulator.http.wire import (
 #: OpenWA's keepAliveTimeout: a client that pools connections longer must cope with their end.
 KEEP_ALIVE_S = 5.0
 
+#: Answers a request; NoAnswerError closes the connection instead.
 Handler = Callable[[Request], Awaitable[Response]]
 
 
@@ -83,7 +85,12 @@ class Connection(asyncio.Protocol):
                 self._transport.write(b"HTTP/1.1 100 Continue\r\n\r\n")
 
     async def _answer(self, request: Request) -> None:
-        response = await self._server.handler(request)
+        try:
+            response = await self._server.handler(request)
+        except NoAnswerError:
+            if self._transport is not None:
+                self._transport.close()
+            return
         self._is_busy = False
         self._start_idle_timer()
         is_last = request.is_last or self._server.is_closing

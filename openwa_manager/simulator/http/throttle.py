@@ -3,8 +3,7 @@
 import time
 from dataclasses import dataclass
 
-from openwa_manager.simulator.http.errors import HttpError
-from openwa_manager.simulator.http.wire import Json
+from openwa_manager.simulator.http.errors import HttpError, throttled
 from openwa_manager.simulator.settings import RateLimit
 
 
@@ -38,9 +37,8 @@ class Throttle:
             window.count += 1
             left_s = max(1, round(window.started_at + limit.ttl_s - now))
             if window.count > limit.limit:
-                refused: dict[str, Json] = {"statusCode": 429, "message": "ThrottlerException: Too Many Requests"}
-                plain = {"Retry-After": str(left_s)} if self._is_plain else {}
-                raise HttpError(429, refused, headers | plain | {f"Retry-After-{limit.name}": str(left_s)})
+                refused = throttled(limit.name, left_s, is_plain=self._is_plain)
+                raise HttpError(429, refused.body, headers | refused.headers)
             headers[f"X-RateLimit-Limit-{limit.name}"] = str(limit.limit)
             headers[f"X-RateLimit-Remaining-{limit.name}"] = str(limit.limit - window.count)
             headers[f"X-RateLimit-Reset-{limit.name}"] = str(left_s)

@@ -48,7 +48,7 @@ class Control:
         self._leaked: list[bytearray] = []
 
     def routes(self) -> list[Route]:
-        """Return the route table; every verb is a POST without a key."""
+        """Return the route table; all without a key, and a POST where something is done."""
         verbs = {
             "scan": self._scan,
             "close": self._close,
@@ -64,7 +64,8 @@ class Control:
             "torn-qr": self._torn_qr,
         }
         return [
-            Route(method="POST", path=f"/_sim/{verb}", handler=handler, is_open=True) for verb, handler in verbs.items()
+            Route(method="GET", path="/_sim/books", handler=self._read_books, is_open=True),
+            *(Route(method="POST", path=f"/_sim/{verb}", handler=each, is_open=True) for verb, each in verbs.items()),
         ]
 
     async def _scan(self, call: RouteCall) -> Response:
@@ -88,7 +89,10 @@ class Control:
 
     async def _restrict(self, call: RouteCall) -> Response:
         row, _ = self._engine(call)
-        self._sessions.restrict(row.id, is_active=call.request.query.get("active") != "0")
+        if call.request.query.get("active") == "0":
+            self._sessions.restrictions.lift(row.id)
+        else:
+            self._sessions.restrictions.impose(row.id)
         return _done()
 
     async def _fail(self, call: RouteCall) -> Response:
@@ -96,6 +100,12 @@ class Control:
         fault.mode = call.request.query.get("mode", "500")
         fault.left = _integer(call, "n", 1)
         return Response(status=200, body={"mode": fault.mode, "left": fault.left})
+
+    async def _read_books(self, call: RouteCall) -> Response:
+        """Answer what WhatsApp got, without the first `after` messages, at most `limit`."""
+        limit = _integer(call, "limit", 0) or None
+        books = await asyncio.to_thread(self._messages.books.read, _integer(call, "after", 0), limit)
+        return Response(status=200, body=books, headers={"Content-Type": "application/json; charset=utf-8"})
 
     async def _exit(self, call: RouteCall) -> Response:
         asyncio.get_running_loop().call_later(ACTION_DELAY_S, self._exit_now, _integer(call, "code", 1))

@@ -3,6 +3,7 @@
 import os
 from collections.abc import Callable
 from functools import partial
+from itertools import islice
 
 from openwa_manager.simulator.clock import iso_now, unix_now_s
 from openwa_manager.simulator.http.errors import refusal
@@ -13,8 +14,9 @@ from openwa_manager.simulator.routes.pipeline import Route, RouteCall
 from openwa_manager.simulator.state.addresses import AddressGuard
 from openwa_manager.simulator.state.batches import Batch, Batches
 from openwa_manager.simulator.state.keyed_sends import KeyedSends
-from openwa_manager.simulator.state.messages import Messages
+from openwa_manager.simulator.state.messages import Answer, Messages, OnSent, ignore
 from openwa_manager.simulator.state.outgoing import Outgoing, outgoing
+from openwa_manager.simulator.state.rows import Row, event_data, page, whole
 from openwa_manager.simulator.state.sessions import Sessions
 
 ROOT = "/api/sessions/:sessionId/messages"
@@ -38,6 +40,7 @@ CHANGES: dict[str, tuple[Field, ...]] = {
     "react": bodies.REACT,
     "delete": bodies.DELETE_MESSAGE,
 }
+HISTORY_LIMIT = 50
 MEDIA_KINDS = frozenset({"image", "video", "audio", "document", "sticker"})
 
 
@@ -52,11 +55,10 @@ def _bulk_message(item: Json) -> Outgoing:
     return outgoing(kind, flat)
 
 
-def _hit(session_id: str, data: dict[str, Json]) -> dict[str, Json]:
-    shown = {name: data[name] for name in ("chatId", "body", "timestamp", "type", "from")}
-    names: dict[str, Json] = {"messageId": data["id"], "waMessageId": data["id"], "sessionId": session_id}
-    direction = "outgoing" if data["fromMe"] else "incoming"
-    return {**names, **shown, "snippet": data["body"], "direction": direction}
+def _hit(row: Row) -> dict[str, Json]:
+    names: dict[str, Json] = {"messageId": row["waMessageId"], "waMessageId": row["waMessageId"]}
+    shown = {name: row[name] for name in ("sessionId", "chatId", "body", "timestamp", "type", "from")}
+    return {**names, **shown, "snippet": row["body"], "direction": row["direction"]}
 
 
 class MessageRoutes:
@@ -99,11 +101,12 @@ class MessageRoutes:
         body: dict[str, Json] = {**call.body, "kind": kind}
         return Response(status=201, body=await self._keyed.send(call.session_id, key, body, send))
 
-    async def _send_now(self, kind: str, call: RouteCall) -> dict[str, Json]:
+    async def _send_now(self, kind: str, call: RouteCall, on_sent: OnSent = ignore) -> Answer:
         self._require_engine(call)
         if kind in MEDIA_KINDS:
             self._guard_media(call)
-        return await self._messages.send(call.session_id, outgoing(kind, call.body))
+        key = call.request.headers.get("idempotency-key")
+        return await self._messages.send(call.session_id, outgoing(kind, call.body), key=key, on_sent=on_sent)
 
     async def _change(self, call: RouteCall) -> Response:
         self._require_engine(call)
@@ -144,12 +147,8 @@ class MessageRoutes:
         text = (call.request.query.get("q") or "").strip()
         if not text:
             raise refusal(400, 'Query parameter "q" is required and must be non-empty.')
-        found = [
-            (session_id, data)
-            for session_id, data in self._messages.search(text, call.request.query.get("sessionId"))
-            if call.is_in_scope(session_id)
-        ]
-        hits: list[Json] = [_hit(session_id, data) for session_id, data in found]
+        found = self._messages.search(text, call.request.query.get("sessionId"))
+        hits: list[Json] = [_hit(row) for row in found if call.is_in_scope(str(row["sessionId"]))]
         return Response(status=200, body={"hits": hits, "total": len(hits), "tookMs": 1, "provider": "builtin-fts"})
 
     async def _batch(self, call: RouteCall) -> Response:
@@ -163,11 +162,14 @@ class MessageRoutes:
 
     async def _list(self, call: RouteCall) -> Response:
         self._sessions.get(call.session_id)
-        return Response(status=200, body={"messages": [], "total": 0})
+        return Response(status=200, body=page(self._messages.rows.newest(call.session_id), call.request.query))
 
     async def _history(self, call: RouteCall) -> Response:
+        """Answer the last messages of a chat, the oldest first."""
         self._sessions.ready_engine(call.session_id)
-        return Response(status=200, body=[])
+        limit = whole(call.request.query, "limit", HISTORY_LIMIT)
+        newest = islice(self._messages.rows.known(call.session_id, call.params["chatId"]), limit)
+        return Response(status=200, body=[event_data(row) for row in reversed([*newest])])
 
     async def _media(self, call: RouteCall) -> Response:
         """Answer some bytes for any message whose id a send could have given out."""

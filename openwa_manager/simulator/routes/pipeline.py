@@ -7,7 +7,7 @@ from dataclasses import dataclass, field, replace
 from uuid import uuid4
 
 from openwa_manager.simulator.http.bodies import read_body
-from openwa_manager.simulator.http.errors import HttpError, internal_error, refusal
+from openwa_manager.simulator.http.errors import HttpError, NoAnswerError, internal_error, refusal
 from openwa_manager.simulator.http.throttle import Throttle
 from openwa_manager.simulator.http.validation import Field, bad_body, complaints, converted
 from openwa_manager.simulator.http.wire import Json, Request, Response, path_segments
@@ -90,7 +90,7 @@ class Pipeline:
         self._shows_detail = shows_detail
 
     async def answer(self, request: Request) -> Response:
-        """Answer a request; never raises for anything a client can do."""
+        """Answer a request. Raises: NoAnswerError: the caller shall get none."""
         wanted_id = request.headers.get("x-request-id", "")
         headers = {"X-Request-ID": wanted_id if _REQUEST_ID.fullmatch(wanted_id) else str(uuid4())}
         try:
@@ -122,7 +122,7 @@ class Pipeline:
                 raise bad_body(faults, shows_detail=self._shows_detail)
         try:
             return await route.handler(RouteCall(request=request, params=params, body=body, key=key))
-        except HttpError:
+        except (HttpError, NoAnswerError):
             raise
         except Exception as error:  # Nest answers 500 to whatever a handler throws
             log("".join(traceback.format_exception(error)), level="ERROR")

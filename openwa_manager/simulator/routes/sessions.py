@@ -10,11 +10,13 @@ from openwa_manager.simulator.release import Release
 from openwa_manager.simulator.routes.bodies import CHAT_STATE, CREATE_SESSION, PAIRING_CODE, UPDATE_CONFIG
 from openwa_manager.simulator.routes.pipeline import Route, RouteCall
 from openwa_manager.simulator.state.messages import Messages
+from openwa_manager.simulator.state.rows import chats, whole
 from openwa_manager.simulator.state.sessions import Sessions
 from openwa_manager.simulator.usage import rss_mb
 
 ROOT = "/api/sessions"
 ONE = f"{ROOT}/:sessionId"
+CHATS_LIMIT = 100_000
 
 
 class SessionRoutes:
@@ -56,7 +58,7 @@ class SessionRoutes:
                 body=PAIRING_CODE,
                 takes_uuid=True,
             ),
-            Route(method="GET", path=f"{ONE}/chats", handler=self._nothing_yet),
+            Route(method="GET", path=f"{ONE}/chats", handler=self._chats),
             Route(method="GET", path=f"{ONE}/groups", handler=self._nothing_yet),
             Route(method="GET", path=f"{ONE}/contacts", handler=self._nothing_yet),
             Route(method="GET", path=f"{ONE}/contacts/check/:number", handler=self._check_number),
@@ -129,6 +131,13 @@ class SessionRoutes:
 
     async def _check_number(self, call: RouteCall) -> Response:
         return Response(status=200, body=self._messages.check_number(call.session_id, call.params["number"]))
+
+    async def _chats(self, call: RouteCall) -> Response:
+        self._sessions.ready_engine(call.session_id)
+        start = whole(call.request.query, "offset", 0)
+        limit = whole(call.request.query, "limit", CHATS_LIMIT)
+        found: list[Json] = [*chats(self._messages.rows.known(call.session_id))]
+        return Response(status=200, body=found[start : start + limit])
 
     async def _nothing_yet(self, call: RouteCall) -> Response:
         self._sessions.ready_engine(call.session_id)

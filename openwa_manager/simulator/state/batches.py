@@ -4,7 +4,7 @@ import asyncio
 from dataclasses import dataclass, field
 
 from openwa_manager.simulator.clock import iso_now
-from openwa_manager.simulator.http.errors import HttpError, refusal
+from openwa_manager.simulator.http.errors import HttpError, NoAnswerError, refusal
 from openwa_manager.simulator.http.wire import Json
 from openwa_manager.simulator.state.messages import Messages
 from openwa_manager.simulator.state.outgoing import Outgoing
@@ -104,7 +104,7 @@ class Batches:
 
     async def _send(self, batch: Batch, results: list[Json], message: Outgoing) -> None:
         try:
-            answer = await self._messages.send(batch.session_id, message, types=False)
+            answer = await self._sent(batch.session_id, message)
         except HttpError as error:
             batch.tally.failed += 1
             fault: Json = {"code": "SEND_FAILED", "message": str(error.body.get("message"))}
@@ -119,3 +119,10 @@ class Batches:
                     "sentAt": iso_now(),
                 }
             )
+
+    async def _sent(self, session_id: str, message: Outgoing) -> dict[str, Json]:
+        """Return the answer to a send; here is no connection that could end before it. Raises: HttpError."""
+        try:
+            return await self._messages.send(session_id, message, types=False)
+        except NoAnswerError as lost:
+            return lost.body

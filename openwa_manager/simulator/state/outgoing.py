@@ -1,5 +1,6 @@
 """What a send route's body stands for: the message that is about to leave."""
 
+import hashlib
 from base64 import b64decode
 from dataclasses import dataclass
 
@@ -10,12 +11,19 @@ SessionBody = dict[str, Json]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Outgoing:
-    """A message about to leave."""
+    """A message about to leave; `media` is what OpenWA tells of its bytes, `media_sha256` None if it got a URL."""
 
     chat_id: str
     kind: str
     text: str = ""
     media: dict[str, Json] | None = None
+    media_sha256: str | None = None
+
+    @property
+    def fingerprint(self) -> str:
+        """Return the same for the same chat and content only."""
+        parts = (self.chat_id, self.kind, self.text, self.media_sha256 or "")
+        return hashlib.sha256("\0".join(parts).encode("utf-8", "replace")).hexdigest()
 
 
 def _text(body: SessionBody, name: str) -> str:
@@ -23,16 +31,26 @@ def _text(body: SessionBody, name: str) -> str:
     return value if isinstance(value, str) else ""
 
 
-def _media(body: SessionBody) -> dict[str, Json]:
-    """Return what OpenWA tells about media that it does not inline."""
+def _bytes(body: SessionBody) -> bytes:
     try:
-        size = len(b64decode(_text(body, "base64")))
+        return b64decode(_text(body, "base64"))
     except ValueError:
-        size = 0
+        return b""
+
+
+def _with_media(kind: str, chat_id: str, body: SessionBody) -> Outgoing:
+    """Return a message with media that OpenWA does not inline."""
+    content = _bytes(body)
     media: dict[str, Json] = {"mimetype": _text(body, "mimetype") or "application/octet-stream"}
     if body.get("filename"):
         media["filename"] = body["filename"]
-    return media | {"omitted": True, "sizeBytes": size}
+    return Outgoing(
+        chat_id=chat_id,
+        kind="voice" if body.get("ptt") is True else kind,
+        text=_text(body, "caption"),
+        media=media | {"omitted": True, "sizeBytes": len(content)},
+        media_sha256=hashlib.sha256(content).hexdigest() if content else None,
+    )
 
 
 def outgoing(kind: str, body: SessionBody) -> Outgoing:
@@ -41,6 +59,5 @@ def outgoing(kind: str, body: SessionBody) -> Outgoing:
     if kind == "text":
         return Outgoing(chat_id=chat_id, kind=kind, text=_text(body, "text"))
     if kind in {"image", "video", "audio", "document", "sticker"}:
-        kind = "voice" if body.get("ptt") is True else kind
-        return Outgoing(chat_id=chat_id, kind=kind, text=_text(body, "caption"), media=_media(body))
+        return _with_media(kind, chat_id, body)
     return Outgoing(chat_id=chat_id, kind=kind, text=_text(body, "name") or _text(body, "description"))

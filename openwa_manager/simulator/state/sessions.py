@@ -18,6 +18,7 @@ from openwa_manager.simulator.whatsapp.credentials import Account, AuthDirectory
 from openwa_manager.simulator.whatsapp.engine import Code, Engine
 
 RECONNECT_BASE_DELAY_MS = 5_000
+_TIMELOCK: dict[str, Json] = {"kind": "reachout_timelock", "code": "BIZ_QUALITY"}
 
 
 class EngineReports:
@@ -80,6 +81,40 @@ class EngineReports:
         self.status_changed(session_id, "failed")
 
 
+class Restrictions:
+    """WhatsApp's "reachout timelock" on linked accounts, which ends with their engine or by itself."""
+
+    def __init__(self, dispatcher: Dispatcher) -> None:
+        self._dispatcher = dispatcher
+        self._restrictions: dict[str, dict[str, Json]] = {}
+
+    def view(self, session_id: str) -> dict[str, Json] | None:
+        """Return a session's restriction as the API shows it; None when there is none."""
+        return self._restrictions.get(session_id)
+
+    def impose(self, session_id: str, *, lasts_s: float = 3600.0) -> str:
+        """Restrict an account, tell it, and return the time of the end."""
+        expires_at = iso_now(lasts_s)
+        self._restrictions[session_id] = {**_TIMELOCK, "expiresAt": expires_at}
+        self._tell(session_id, is_active=True, expires_at=expires_at)
+        return expires_at
+
+    def lift(self, session_id: str, expires_at: str | None = None) -> None:
+        """End a restriction and tell it; one that ends at another time than `expires_at`, if given, stays."""
+        if expires_at is not None and self._restrictions.get(session_id, {}).get("expiresAt") != expires_at:
+            return
+        self._restrictions.pop(session_id, None)
+        self._tell(session_id, is_active=False, expires_at=None)
+
+    def forget(self, session_id: str) -> None:
+        """Drop what an engine knew that is unloaded."""
+        self._restrictions.pop(session_id, None)
+
+    def _tell(self, session_id: str, *, is_active: bool, expires_at: str | None) -> None:
+        data: dict[str, Json] = {"sessionId": session_id, "active": is_active, **_TIMELOCK, "expiresAt": expires_at}
+        self._dispatcher.dispatch(session_id, "session.restriction", data)
+
+
 class Sessions:
     """Creates, starts and ends sessions."""
 
@@ -88,12 +123,11 @@ class Sessions:
         self.database = storage.openwa
         self._home = home
         self._storage = storage
-        self._dispatcher = dispatcher
         self._vices = vices
         self._reports = EngineReports(home, storage, dispatcher, vices)
         self._engines: dict[str, Engine] = {}
         self._running: dict[str, asyncio.Task[None]] = {}
-        self._restrictions: dict[str, dict[str, Json]] = {}
+        self.restrictions = Restrictions(dispatcher)
 
     def rows(self) -> list[SessionRow]:
         """Return all sessions, the newest first."""
@@ -140,7 +174,7 @@ class Sessions:
             "createdAt": row.created_at,
             "updatedAt": row.updated_at,
             "lastError": self._reports.last_errors.get(session_id),
-            "restriction": self._restrictions.get(session_id),
+            "restriction": self.restrictions.view(session_id),
             "engineLoaded": session_id in self._engines,
         }
         return {name: value for name, value in view.items() if name not in self._release.lacking_fields}
@@ -221,21 +255,6 @@ class Sessions:
         if row is not None:
             self._storage.sessions.put(replace(row, last_active=iso_now(), updated_at=iso_now_whole()))
 
-    def restrict(self, session_id: str, *, is_active: bool) -> None:
-        """Impose or lift WhatsApp's "reachout timelock" on a linked account."""
-        expires_at = iso_now(3600) if is_active else None
-        self._restrictions.pop(session_id, None)
-        if is_active:
-            self._restrictions[session_id] = {
-                "kind": "reachout_timelock",
-                "code": "BIZ_QUALITY",
-                "expiresAt": expires_at,
-            }
-        data: dict[str, Json] = {"sessionId": session_id, "active": is_active, "kind": "reachout_timelock"}
-        self._dispatcher.dispatch(
-            session_id, "session.restriction", data | {"code": "BIZ_QUALITY", "expiresAt": expires_at}
-        )
-
     def _auth(self, row: SessionRow) -> AuthDirectory:
         root = self._home / "data" / "baileys"
         return AuthDirectory(root, row.name, sets_aside=self._release.sets_aside_credentials)
@@ -248,7 +267,7 @@ class Sessions:
 
     def _unload(self, session_id: str) -> None:
         self._engines.pop(session_id, None)
-        self._restrictions.pop(session_id, None)
+        self.restrictions.forget(session_id)
         task = self._running.pop(session_id, None)
         if task is not None:
             task.cancel()

@@ -79,16 +79,7 @@ class KeyRow:
     usage_count: int = 0
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class SendRow:
-    """A send with an idempotency key; `id` is session and key, `answer` None while it is not known to be sent."""
-
-    id: str
-    fingerprint: str
-    answer: dict[str, Json] | None = None
-
-
-Row = TypeVar("Row", SessionRow, WebhookRow, DeliveryFailureRow, KeyRow, SendRow)
+Row = TypeVar("Row", SessionRow, WebhookRow, DeliveryFailureRow, KeyRow)
 
 
 class Table(dict[str, Row]):
@@ -110,7 +101,6 @@ class Storage:
         self.sessions: Table[SessionRow] = Table()
         self.webhooks: Table[WebhookRow] = Table()
         self.delivery_failures: Table[DeliveryFailureRow] = Table()
-        self.sends: Table[SendRow] = Table()
 
     def load(self) -> None:
         """Read both files; a missing or empty one is a new instance. Raises: CorruptDataError, OSError."""
@@ -121,7 +111,6 @@ class Storage:
             _fill(self.sessions, SessionRow, openwa.get("sessions", []))
             _fill(self.webhooks, WebhookRow, openwa.get("webhooks", []))
             _fill(self.delivery_failures, DeliveryFailureRow, openwa.get("webhook_delivery_failures", []))
-            _fill(self.sends, SendRow, openwa.get("message_sends", []))
         except TypeError as error:
             raise CorruptDataError(f"SQLITE_CORRUPT: database disk image is malformed ({error})") from error
 
@@ -147,7 +136,6 @@ class Storage:
             "sessions": [asdict(row) for row in self.sessions.values()],
             "webhooks": [asdict(row) for row in self.webhooks.values()],
             "webhook_delivery_failures": [asdict(row) for row in self.delivery_failures.values()],
-            "message_sends": [asdict(row) for row in self.sends.values()],
         }
         self.openwa.write(tables)
 

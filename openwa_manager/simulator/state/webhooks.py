@@ -145,10 +145,11 @@ class Dispatcher:
         self._pending = 0
         self._none_pending = asyncio.Event()
 
-    def dispatch(self, session_id: str, event: str, data: dict[str, Json]) -> None:
-        """Start the delivery of an event to every webhook of the session that wants it."""
+    def dispatch(self, session_id: str, event: str, data: dict[str, Json]) -> list[asyncio.Task[None]]:
+        """Start the delivery of an event to every webhook of the session that wants it; return what is started."""
+        deliveries: list[asyncio.Task[None]] = []
         if event in self._settings.release.lacking_events:
-            return
+            return deliveries
         occurred_at = iso_now()
         key = idempotency_key(event, session_id, data, occurred_at)
         for webhook in tuple(self._storage.webhooks.values()):
@@ -156,7 +157,9 @@ class Dispatcher:
             if webhook.session_id == session_id and wants:
                 self._pending += 1
                 self._none_pending.clear()
-                self._tasks.create_task(self._deliver(_delivery(webhook, event, f"{key}_{webhook.id}", data)))
+                delivery = _delivery(webhook, event, f"{key}_{webhook.id}", data)
+                deliveries.append(self._tasks.create_task(self._deliver(delivery)))
+        return deliveries
 
     async def test(self, webhook: WebhookRow) -> dict[str, Json]:
         """Send one test event, once, and return what the API answers about it."""
