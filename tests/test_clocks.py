@@ -19,6 +19,8 @@ BY_WALL_CLOCK = {
     "domain/delivery/delivery.py: _poison": "outlives the daemon; it needs five refusals as well",
     "domain/delivery/delivery.py: is_signed_twice": "people agree on a day",
     "domain/delivery/streams.py: _schedule": "outlives the daemon; capped by the longest pause there is",
+    "domain/messaging/opt_out.py: counted": "a step back forgets nothing, one forward a few seconds' worth",
+    "domain/messaging/pacing.py: day_number": "people agree on days",
     "domain/messaging/retries.py: after_uncertain": "outlives the daemon; the engine forgets by its wall clock too",
     "domain/messaging/windows.py: _next_span": "people agree on hours",
     "domain/messaging/windows.py: can_open": "people agree on hours",
