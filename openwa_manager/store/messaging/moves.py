@@ -42,7 +42,12 @@ def move(connection: sqlite3.Connection, message_id: MessageId, step: Move) -> M
     the events in the same transaction (`outbox.append`).
     """
     before = find_message(connection, message_id)
-    if before is None or not may_move(before.status, step.to):
+    return None if before is None else move_found(connection, before, step)
+
+
+def move_found(connection: sqlite3.Connection, before: Message, step: Move) -> Moved | None:
+    """Take a step of a message that was read in this very transaction, as `move` does."""
+    if not may_move(before.status, step.to):
         return None
     after = _moved(before, step)
     _write(connection, after, step)

@@ -132,6 +132,8 @@ CREATE INDEX batch_open ON batch (state) WHERE ended_at IS NULL;
 
 -- What is known of a session's queue beside its messages; a session without a row has never had one.
 -- `held_code` is a hold that only a person or a time ends. `day` is the day the first contacts are counted for.
+-- `overdue_count` counts the messages in a row, by their sending, of which no acknowledgement came; `acked_sent_at` is
+-- when the last message was sent of which one did.
 CREATE TABLE queue (
     session_id TEXT PRIMARY KEY,
     state TEXT NOT NULL DEFAULT 'active',
@@ -142,6 +144,7 @@ CREATE TABLE queue (
     restricted_kind TEXT,
     restricted_until REAL,
     overdue_count INTEGER NOT NULL DEFAULT 0,
+    acked_sent_at REAL,
     linked_number TEXT,
     linked_at REAL,
     chats_known_at REAL,
@@ -212,15 +215,18 @@ CREATE TABLE idempotency (
 ) WITHOUT ROWID;
 CREATE INDEX idempotency_target ON idempotency (target);
 
--- Acknowledgements of messages whose ids nobody has told us yet.
+-- Acknowledgements of messages whose ids nobody has told us yet, in the order in which they came; `data` is the event's.
 CREATE TABLE early_ack (
+    seq INTEGER PRIMARY KEY,
     session_id TEXT NOT NULL,
     whatsapp_message_id TEXT NOT NULL,
-    fate TEXT NOT NULL,
-    event TEXT NOT NULL,
+    type TEXT NOT NULL,
+    data TEXT NOT NULL,
     at REAL NOT NULL,
-    PRIMARY KEY (session_id, whatsapp_message_id, fate)
-) WITHOUT ROWID;
+    user_id TEXT,
+    launch INTEGER,
+    UNIQUE (session_id, whatsapp_message_id, type)
+);
 
 -- How often messages have changed, in which generation of the database, and when last: a copy that is put back is known
 -- by it, for `run/generation` beside the database is ahead of it.

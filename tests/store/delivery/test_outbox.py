@@ -60,7 +60,8 @@ def test_the_fate_of_a_message_is_stored_with_which_of_ours_it_is(connection: sq
 
     stored = append(connection, [told, other])
 
-    assert stored[0].event.data == {"message_id": "3EB0", "manager_message_id": None, "reference": None}
+    data = stored[0].event.data
+    assert (data["message_id"], data["manager_message_id"], data["reference"]) == ("3EB0", None, None)
     assert stored[1].event == other
 
 
