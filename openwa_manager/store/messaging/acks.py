@@ -50,7 +50,9 @@ def tell_fate(connection: sqlite3.Connection, event: Event) -> Sequence[Event]:
     return () if _keep_early(connection, event.session_id, whatsapp_id, event) else (_foreign(event),)
 
 
-_FIND = "SELECT * FROM message WHERE session_id = ? AND whatsapp_message_id = ? ORDER BY seq LIMIT 1"
+_FIND = """
+    SELECT * FROM message INDEXED BY message_by_whatsapp_id WHERE session_id = ? AND whatsapp_message_id = ?
+    ORDER BY seq LIMIT 1"""
 
 
 def note_fate(connection: sqlite3.Connection, message: Message, fate: MessageStatus, at: float) -> Sequence[Event]:
@@ -120,7 +122,7 @@ _KEEP = """
 
 
 def _is_in_flight(connection: sqlite3.Connection, session_id: SessionId) -> bool:
-    sql = "SELECT 1 FROM message WHERE session_id = ? AND status = 'sending' LIMIT 1"
+    sql = "SELECT 1 FROM message INDEXED BY message_in_flight WHERE session_id = ? AND status = 'sending' LIMIT 1"
     return connection.execute(sql, (session_id,)).fetchone() is not None
 
 
@@ -136,7 +138,7 @@ def settle_early_acks(
     if message is not None and message.whatsapp_message_id is not None:
         taken = _take(connection, _TAKE_OF_MESSAGE, (session_id, text(message.whatsapp_message_id)))
         for early in taken:
-            events += note_fate(connection, message, FATES[early.type], max(early.occurred_at, at))
+            events += note_fate(connection, message, FATES[early.type], at)
     if not _is_in_flight(connection, session_id):
         events += [_foreign(early) for early in _take(connection, _TAKE_ALL, (session_id,))]
     return events

@@ -84,7 +84,7 @@ def read_head(connection: sqlite3.Connection, session_id: SessionId, sub_queue: 
 
 def read_in_flight(connection: sqlite3.Connection, session_id: SessionId) -> list[Message]:
     """Return the messages of which it is not known whether they were sent, oldest first."""
-    sql = "SELECT * FROM message WHERE session_id = ? AND status = 'sending' ORDER BY seq"
+    sql = "SELECT * FROM message INDEXED BY message_in_flight WHERE session_id = ? AND status = 'sending' ORDER BY seq"
     return [message_of(row) for row in query(connection, sql, (session_id,))]
 
 

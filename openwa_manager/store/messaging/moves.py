@@ -50,7 +50,10 @@ def move_found(connection: sqlite3.Connection, before: Message, step: Move) -> M
     if not may_move(before.status, step.to):
         return None
     after = _moved(before, step)
-    _write(connection, after, step)
+    if before.status in PROGRESS and step.to in PROGRESS:
+        _write_progress(connection, after)
+    else:
+        _write(connection, after, step)
     if before.quota_month is not None:
         quotas.shift(connection, before.origin.user_key, before.quota_month, before.status, after.status)
     if step.to in PROGRESS and before.status not in PROGRESS:
@@ -113,6 +116,20 @@ def _write(connection: sqlite3.Connection, after: Message, step: Move) -> None:
     if after.body is None:
         wipe = "UPDATE message SET body = NULL, size_bytes = ? WHERE seq = ? AND body IS NOT NULL"
         connection.execute(wipe, (ROW_BYTES, after.seq))
+
+
+def _write_progress(connection: sqlite3.Connection, after: Message) -> None:
+    """Write a step that changes nothing but how far a message has got, as most acknowledgements do.
+
+    It leaves alone what other columns are indexed by.
+    """
+    times = after.times
+    values = (after.status, after.ack_overdue, times.acked_at, times.delivered_at, times.read_at, after.seq)
+    connection.execute(_PROGRESS, values)
+
+
+_PROGRESS = """
+    UPDATE message SET status = ?, ack_overdue = ?, acked_at = ?, delivered_at = ?, read_at = ? WHERE seq = ?"""
 
 
 def _events(before: Message, after: Message, step: Move) -> tuple[Event, ...]:
