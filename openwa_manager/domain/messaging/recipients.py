@@ -27,8 +27,8 @@ _NUMBER = re.compile(r"(\+?)([0-9]{6,20})")
 _DIGITS = re.compile(r"[1-9][0-9]{5,14}")
 #: Until 2019 mobile numbers of Mexico had a 1 after the country's code; accounts of that time keep it for WhatsApp.
 _OLD_MOBILE = re.compile(r"521[0-9]{10}")
-#: A number of WhatsApp's own, with the device that some ids name as well: `85212345678:12@s.whatsapp.net`.
-_WITH_DEVICE = re.compile(r"([0-9]{1,25})(?:[.:][0-9]{1,5}){0,2}")
+#: Digits of WhatsApp's own, with the device that some ids name as well: `85212345678:12@s.whatsapp.net`.
+_WITH_DEVICE = re.compile(r"([0-9]{1,25})(?:(?:\.[0-9]{1,3})?:[0-9]{1,5})?")
 _GROUP = re.compile(r"[0-9]{1,25}(?:-[0-9]{1,25})?")
 _NEWSLETTER = re.compile(r"[0-9]{1,25}")
 _LEADING_0 = "to begins with 0: write the number in international form, the country code first, no leading 0 or 00"
