@@ -19,7 +19,8 @@ from openwa_manager.engines import mapping, proxy, versions
 from openwa_manager.engines.credentials import CredentialKeeper
 from openwa_manager.engines.environment import EngineContext, temporary_env
 from openwa_manager.engines.http import inner_sessions
-from openwa_manager.engines.http.client import EngineClient, NotOurEngineError
+from openwa_manager.engines.http.calls import NotOurEngineError
+from openwa_manager.engines.http.client import EngineClient
 from openwa_manager.engines.http.forwarding import Forwarder
 from openwa_manager.engines.posting import kept_changes, missed_posts
 from openwa_manager.engines.posting.webhooks import set_up_webhooks

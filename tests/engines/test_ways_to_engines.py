@@ -101,7 +101,7 @@ def test_engines_are_reached_from_these_modules_only() -> None:
     using = {name_of(path) for path in OUTSIDE if proven(path)}
 
     assert using == {
-        "openwa_manager/engines/http/client.py",
+        "openwa_manager/engines/http/calls.py",
         "openwa_manager/engines/http/forwarding.py",
         "openwa_manager/engines/command.py",
     }

@@ -4,7 +4,8 @@ from openwa_manager.domain.errors import EngineError, EngineTimeoutError
 from openwa_manager.domain.session.session import Session
 from openwa_manager.domain.session.stimuli import LinkReport
 from openwa_manager.engines import mapping
-from openwa_manager.engines.http.client import Answer, EngineClient
+from openwa_manager.engines.http.calls import Answer
+from openwa_manager.engines.http.client import EngineClient
 from openwa_manager.engines.mapping import InnerSession
 
 #: A session with one of these in its record is not started by bringing its engine up: trying again makes it worse.

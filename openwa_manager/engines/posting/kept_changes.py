@@ -17,7 +17,8 @@ from openwa_manager.domain.delivery.events import Json
 from openwa_manager.domain.delivery.user_webhooks import UserWebhook
 from openwa_manager.domain.session.session import Launch, Session, SessionId
 from openwa_manager.engines.environment import EngineContext, is_own_webhook, relay_token
-from openwa_manager.engines.http.client import Answer, EngineClient
+from openwa_manager.engines.http.calls import Answer
+from openwa_manager.engines.http.client import EngineClient
 from openwa_manager.engines.mapping import InnerWebhook
 
 _log = structlog.get_logger()

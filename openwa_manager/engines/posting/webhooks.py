@@ -6,7 +6,8 @@ import structlog
 
 from openwa_manager.domain.session.session import Launch, Session
 from openwa_manager.engines.environment import EngineContext, is_own_webhook
-from openwa_manager.engines.http.client import Body, EngineClient
+from openwa_manager.engines.http.calls import Body
+from openwa_manager.engines.http.client import EngineClient
 from openwa_manager.engines.posting import kept_changes
 from openwa_manager.engines.versions import EVENTS_OF_ALL, WEBHOOK_TRIES
 
