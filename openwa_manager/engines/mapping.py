@@ -6,6 +6,7 @@ and `inner_name` are its own id and name of a session.
 
 import base64
 import hashlib
+import re
 from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime
 from typing import Annotated
@@ -13,6 +14,7 @@ from typing import Annotated
 from pydantic import BaseModel, ConfigDict, Field
 
 from openwa_manager.domain.delivery.events import Json, is_passed_through
+from openwa_manager.domain.messaging.sightings import ContactFound, ReceivedMessage, SeenMessage, body_sha256
 from openwa_manager.domain.session import reasons
 from openwa_manager.domain.session.png import is_whole_png
 from openwa_manager.domain.session.session import LaunchId, SessionId
@@ -260,3 +262,94 @@ def observations_of(event: str, data: Data, launch_id: LaunchId) -> Sequence[Obs
     if is_passed_through(event):
         return (EngineEventReceived(launch_id=launch_id, type=event, data=data),)
     return ()
+
+
+#: Ids and codes of OpenWA and WhatsApp; what is none cannot be looked up, stored or shown.
+_ID = re.compile(r"[!-~]{1,128}")
+#: Longer than any text that WhatsApp carries.
+_BODY_MAX = 65_536
+#: Later times than this in seconds are told in milliseconds (it is the year 5138).
+_SECONDS_MAX, _MS_MAX = 1e11, 1e14
+_PERSONS = ("@c.us", "@s.whatsapp.net", "@lid")
+
+
+def id_of(data: Data, name: str) -> str | None:
+    """Return a field that holds an id: at most 128 visible ASCII characters; None when it holds anything else."""
+    text = text_of(data, name)
+    return text if text is not None and _ID.fullmatch(text) else None
+
+
+def reason_of(data: Data) -> str:
+    """Return what OpenWA says went wrong, which may be a list of texts."""
+    said = data.get("message")
+    texts = said if isinstance(said, list) else [said]
+    return "; ".join(text for text in texts if isinstance(text, str))
+
+
+def chat_ids_in(rows: Sequence[Data]) -> Sequence[str]:
+    """Return the ids of the chats in a list of them."""
+    return [chat_id for row in rows if (chat_id := id_of(row, "id")) is not None]
+
+
+def contact_of(data: Data) -> ContactFound | None:
+    """Return what `contacts/check` says; None when it says nothing."""
+    exists = data.get("exists")
+    return ContactFound(exists=exists, chat_id=id_of(data, "whatsappId")) if isinstance(exists, bool) else None
+
+
+def restriction_of(row: InnerSession) -> reasons.Restriction | None:
+    """Return what WhatsApp took from the account, by OpenWA's record; `banned` where that alone is told."""
+    told = row.restriction
+    if told is not None:
+        return reasons.Restriction(kind=told.kind, code=told.code, expires_at=told.expires_at)
+    return reasons.Restriction(kind="banned") if link_of(row) is LinkReport.BANNED else None
+
+
+def read_sent(event: str, data: Data) -> SeenMessage | None:
+    """Return the message that an event says has left through the account, by whomever; None for any other event."""
+    return _seen(data, id_of(data, "id")) if event == "message.sent" and data.get("fromMe") is not False else None
+
+
+def seen_in_list(row: Data) -> SeenMessage | None:
+    """Return a message of OpenWA's list that left through the account; None for one that came in, or has no id yet."""
+    return _seen(row, id_of(row, "waMessageId")) if row.get("direction") == "outgoing" else None
+
+
+def read_received(data: Data) -> ReceivedMessage | None:
+    """Return the message that a `message.received` tells of; None for what no person wrote to this account."""
+    message_id, chat_id = id_of(data, "id"), id_of(data, "chatId") or id_of(data, "from")
+    if message_id is None or chat_id is None or data.get("fromMe") is True:
+        return None
+    is_other = data.get("isGroup") is True or data.get("isStatusBroadcast") is True
+    is_direct = not is_other and data.get("kind", "individual") == "individual" and chat_id.endswith(_PERSONS)
+    return ReceivedMessage(
+        message_id=message_id,
+        chat_id=chat_id,
+        sender=id_of(data, "author") or id_of(data, "from") or chat_id,
+        body=(text_of(data, "body") or "")[:_BODY_MAX],
+        at=_time_of(data.get("timestamp")),
+        is_direct=is_direct,
+    )
+
+
+def _seen(data: Data, message_id: str | None) -> SeenMessage | None:
+    to = id_of(data, "to")
+    chat_id = id_of(data, "chatId") or to
+    if message_id is None or chat_id is None:
+        return None
+    fate = text_of(data, "status")
+    return SeenMessage(
+        message_id=message_id,
+        chat_id=chat_id,
+        body_sha256=body_sha256((text_of(data, "body") or "")[:_BODY_MAX]),
+        at=_time_of(data.get("timestamp")),
+        fate=fate if fate in _FATES else None,
+        to=to if to != chat_id else None,
+    )
+
+
+def _time_of(value: Json) -> float | None:
+    """Return a time that OpenWA tells in seconds, or some day in milliseconds; None for what is none."""
+    if isinstance(value, bool) or not isinstance(value, int | float) or not 0 < value < _MS_MAX:
+        return None
+    return float(value) if value < _SECONDS_MAX else value / 1000
