@@ -46,6 +46,7 @@ WHOSE = {
     "engines/command.py": "the admin's program",
     "engines/versions.py": "the admin's builds",
     "engines/program.py": "the admin's builds and his Node.js",
+    "engines/http/send_bodies.py": "the daemon's own copies of media",
     "engines/proxy.py": "an engine's database, looked at before, with a deadline, and nothing stored in it may run",
     "processes/confinement/": "the kernel's, and what the admin lets engines read",
     "processes/engine_processes.py": "the kernel's",

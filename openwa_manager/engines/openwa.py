@@ -22,6 +22,8 @@ from openwa_manager.engines.http import inner_sessions
 from openwa_manager.engines.http.calls import NotOurEngineError
 from openwa_manager.engines.http.client import EngineClient
 from openwa_manager.engines.http.forwarding import Forwarder
+from openwa_manager.engines.http.messaging import MessagingClient
+from openwa_manager.engines.http.messenger import Messenger
 from openwa_manager.engines.posting import kept_changes, missed_posts
 from openwa_manager.engines.posting.webhooks import set_up_webhooks
 from openwa_manager.engines.program import LOOPBACK_SHIM, NodeProgram, Program, ProgramValues, runs_openwa
@@ -65,9 +67,9 @@ _FIXED_ENV: Mapping[str, str] = {
 class OpenwaSetup:
     """What one daemon's OpenWA engines have in common.
 
-    `databases` are files in `data/`. `answer_timeout_s` bounds each ordinary call of ours, `forward_silence_s` the
-    silence on one that is handed on. `isolation` is the one they have unless another is asked for. `session_env` names
-    the variables that a session may set.
+    `databases` are files in `data/`. `answer_timeout_s` bounds each ordinary call of ours, `send_timeout_s` one that
+    sends a message, `forward_silence_s` the silence on one that is handed on. `isolation` is the one they have unless
+    another is asked for. `session_env` names the variables that a session may set.
     """
 
     program: Program
@@ -76,6 +78,7 @@ class OpenwaSetup:
     isolation: Isolation = Isolation.KERNEL
     databases: Sequence[str] = ("main.sqlite", "openwa.sqlite")
     answer_timeout_s: float = 5.0
+    send_timeout_s: float = 60.0
     forward_silence_s: float = 60.0
     session_env: tuple[str, ...] = OPENWA_OF_SESSIONS
 
@@ -88,6 +91,7 @@ class OpenwaSetup:
             engine_type=values.engine_type,
             isolation=_isolation(values.engine_type),
             answer_timeout_s=values.answer_timeout_s,
+            send_timeout_s=values.send_timeout_s,
         )
 
 
@@ -97,6 +101,7 @@ class _Clients:
 
     launch_id: LaunchId
     engine: EngineClient
+    messaging: MessagingClient
     forwarder: Forwarder
     shown_sha256: str = ""
     shown_boot_s: float = 0.0
@@ -104,6 +109,7 @@ class _Clients:
 
     async def close(self) -> None:
         await self.engine.close()
+        await self.messaging.close()
         await self.forwarder.close()
 
     def note_code(self, image: bytes, now: Instant) -> QrProduced:
@@ -114,7 +120,7 @@ class _Clients:
         return replace(seen, produced_at=now.at - (now.boot_s - self.shown_boot_s))
 
 
-class OpenwaEngine(CredentialKeeper):
+class OpenwaEngine(CredentialKeeper, Messenger):
     """Implements `domain.ports.Engine` for OpenWA; an async context that closes its connections when it is left."""
 
     capabilities = Capabilities(answers_probes=True, reports_link=True, writes_qr_file=False, listens_on_socket=True)
@@ -292,15 +298,20 @@ class OpenwaEngine(CredentialKeeper):
         old = self._clients.get(session.session_id)
         if old is not None and old.launch_id == launch.launch_id:
             return old
-        proof = self.context.proof
+        setup, proof, key = self._setup, self.context.proof, session.engine_key
         clients = self._clients[session.session_id] = _Clients(
             launch_id=launch.launch_id,
-            engine=EngineClient(launch, session.engine_key, self._setup.answer_timeout_s, proof),
-            forwarder=Forwarder(launch, session.engine_key, self._setup.forward_silence_s, proof),
+            engine=EngineClient(launch, key, setup.answer_timeout_s, proof),
+            messaging=MessagingClient(launch, key, setup.answer_timeout_s, proof, send_timeout_s=setup.send_timeout_s),
+            forwarder=Forwarder(launch, key, setup.forward_silence_s, proof),
         )
         if old is not None:
             await old.close()
         return clients
+
+    async def _lines_of(self, session: Session, launch: Launch) -> tuple[EngineClient, MessagingClient]:
+        clients = await self._clients_of(session, launch)
+        return clients.engine, clients.messaging
 
     async def _until_ready(self, client: EngineClient) -> None:
         began_s = self._clock.now().boot_s

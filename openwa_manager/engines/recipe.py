@@ -15,7 +15,8 @@ from openwa_manager.host.foreign.engine_files import EngineFiles
 class EngineValues:
     """The values all engines of one daemon are built from; each recipe takes what it needs.
 
-    `answer_timeout_s` bounds each ordinary call to an engine; `engine_type` is how OpenWA speaks to WhatsApp.
+    `answer_timeout_s` bounds each ordinary call to an engine, `send_timeout_s` one that sends a message; `engine_type`
+    is how OpenWA speaks to WhatsApp.
     """
 
     clock: Clock
@@ -27,6 +28,7 @@ class EngineValues:
     engine_type: str
     command_argv: Sequence[str]
     command_env: Mapping[str, str] = field(repr=False)
+    send_timeout_s: float = 60.0
 
     @property
     def programs(self) -> ProgramValues:

@@ -2,7 +2,7 @@
 
 import asyncio
 import json
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 
@@ -73,3 +73,40 @@ async def serving(peer: Peer, launch: Launch) -> AsyncIterator[Peer]:
     finally:
         peer.hold.set()
         await runner.cleanup()
+
+
+@dataclass
+class RawPeer:
+    """A listener that does with each connection what `treat` does; `heard` is all it read of each."""
+
+    treat: Callable[["RawPeer", asyncio.StreamReader, asyncio.StreamWriter], Awaitable[None]]
+    heard: list[bytes] = field(default_factory=list)
+    release: asyncio.Event = field(default_factory=asyncio.Event)
+    is_reached: asyncio.Event = field(default_factory=asyncio.Event)
+
+    async def take(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        try:
+            await self.treat(self, reader, writer)
+        finally:
+            writer.close()
+
+    async def hear(self, reader: asyncio.StreamReader) -> bytes:
+        """Read one whole request and return its body."""
+        head = await reader.readuntil(b"\r\n\r\n")
+        _, _, rest = head.lower().partition(b"content-length: ")
+        body = await reader.readexactly(int(rest.split(b"\r\n")[0])) if rest else b""
+        self.heard.append(head + body)
+        self.is_reached.set()
+        return body
+
+
+@asynccontextmanager
+async def raw_serving(peer: RawPeer, launch: Launch) -> AsyncIterator[RawPeer]:
+    """Have it listen where the launch's engine should."""
+    assert launch.socket is not None
+    server = await asyncio.start_unix_server(peer.take, str(launch.socket))
+    try:
+        yield peer
+    finally:
+        peer.release.set()
+        server.close()
