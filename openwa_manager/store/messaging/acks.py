@@ -84,7 +84,6 @@ _END_STREAK = """
     INSERT INTO queue (session_id, acked_sent_at) VALUES (?, ?)
     ON CONFLICT DO UPDATE SET acked_sent_at = max(ifnull(acked_sent_at, 0), excluded.acked_sent_at), overdue_count = 0,
         held_detail = iif(held_code = 'awaiting_acks', NULL, held_detail),
-        held_until = iif(held_code = 'awaiting_acks', NULL, held_until),
         held_code = iif(held_code = 'awaiting_acks', NULL, held_code)"""
 
 

@@ -133,7 +133,7 @@ CREATE INDEX batch_open ON batch (state) WHERE ended_at IS NULL;
 -- What is known of a session's queue beside its messages; a session without a row has never had one.
 -- `held_code` is a hold that only a person or a time ends. `day` is the day the first contacts are counted for.
 -- `overdue_count` counts the messages in a row, by their sending, of which no acknowledgement came; `acked_sent_at` is
--- when the last message was sent of which one did.
+-- when the last message was sent of which one did. `opt_out_level` of the opt-outs that have come are not forgotten yet.
 CREATE TABLE queue (
     session_id TEXT PRIMARY KEY,
     state TEXT NOT NULL DEFAULT 'active',
@@ -153,7 +153,8 @@ CREATE TABLE queue (
     first_contact_at REAL,
     day TEXT,
     day_first_contacts INTEGER NOT NULL DEFAULT 0,
-    opted_out_at REAL
+    opted_out_at REAL,
+    opt_out_level REAL NOT NULL DEFAULT 0
 ) WITHOUT ROWID;
 
 -- How much a user may send in a month, and how much of it is taken; a user without a row has no limit.

@@ -1,0 +1,47 @@
+"""The names of people: a number, `@c.us` and `@lid` of one contact are one, once an engine has told that they are."""
+
+import sqlite3
+from typing import Final
+
+from openwa_manager.domain.messaging.messages import UserKey
+from openwa_manager.domain.session.session import SessionId
+from openwa_manager.store.columns import text
+
+_OF_SESSION: Final = "session:"
+_OF_USER: Final = "user:"
+
+
+def canonical(connection: sqlite3.Connection, user_key: UserKey, chat_id: str) -> str:
+    """Return the one name by which the contact of this chat is compared with others."""
+    sql = "SELECT contact FROM contact_alias WHERE user_key = ? AND name = ?"
+    row = connection.execute(sql, (user_key, text(chat_id))).fetchone()
+    return chat_id if row is None else str(row[0])
+
+
+def names_of(connection: sqlite3.Connection, user_key: UserKey, chat_id: str) -> list[str]:
+    """Return all names of the contact of this chat; the canonical one first."""
+    contact = canonical(connection, user_key, chat_id)
+    sql = "SELECT name FROM contact_alias WHERE user_key = ? AND contact = ? ORDER BY name <> contact, name"
+    names = [str(name) for (name,) in connection.execute(sql, (user_key, contact))]
+    return names or [chat_id]
+
+
+def join(connection: sqlite3.Connection, user_key: UserKey, contact: str, names: list[str]) -> None:
+    """Note that all these are names of one contact, `contact` being the canonical one."""
+    sql = "INSERT OR REPLACE INTO contact_alias (user_key, name, contact) VALUES (?, ?, ?)"
+    connection.executemany(sql, [(user_key, text(name), text(contact)) for name in names])
+
+
+def forget_names(connection: sqlite3.Connection, user_key: UserKey, chat_id: str) -> None:
+    """Forget that the names of this contact are one person's."""
+    contact = canonical(connection, user_key, chat_id)
+    connection.execute("DELETE FROM contact_alias WHERE user_key = ? AND contact = ?", (user_key, text(contact)))
+
+
+def sessions_of(connection: sqlite3.Connection, user_key: UserKey) -> list[SessionId]:
+    """Return the sessions that share this key: all of a user, or the one that has none."""
+    if user_key.startswith(_OF_SESSION):
+        return [SessionId(user_key.removeprefix(_OF_SESSION))]
+    sql = "SELECT session_id FROM session WHERE user_id = ?"
+    rows = connection.execute(sql, (user_key.removeprefix(_OF_USER),))
+    return [SessionId(session_id) for (session_id,) in rows]
