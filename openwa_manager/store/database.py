@@ -5,7 +5,7 @@ import errno
 import os
 import sqlite3
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from contextlib import AsyncExitStack, closing
 from functools import partial
 from pathlib import Path
@@ -24,6 +24,7 @@ from openwa_manager.domain.errors import (
 )
 from openwa_manager.metrics import COMMIT_S, Durations
 from openwa_manager.store.backup.copies import upgrade, write_copy
+from openwa_manager.store.delivery.enrichment import HOOKS, Hook, HookedConnection
 
 T = TypeVar("T")
 
@@ -160,18 +161,19 @@ class _Group:
 class Database:
     """One writer connection and one reader connection to the daemon's file.
 
-    `copies` is the folder for what is copied before a migration; None means the one beside the file.
+    `copies` is the folder for what is copied before a migration; None means the one beside the file. `hooks` say what
+    is made of the events that are stored (`outbox.append`).
     """
 
-    def __init__(self, path: Path, copies: Path | None = None) -> None:
+    def __init__(self, path: Path, copies: Path | None = None, hooks: Mapping[str, Hook] = HOOKS) -> None:
         self._path = path
         self._copies = copies or path.with_name("copies")
         self._group: _Group | None = None
         self._is_open = False
         self._connections = AsyncExitStack()
         self.commit_times = Durations(COMMIT_S)
-        self._writer = _ThreadConnection(partial(_connect, path), _CHUNK)
-        self._reader = _ThreadConnection(partial(_connect, path), _CHUNK)
+        self._writer = _ThreadConnection(partial(_connect, path, hooks), _CHUNK)
+        self._reader = _ThreadConnection(partial(_connect, path, hooks), _CHUNK)
 
     async def open(self) -> None:
         """Open the file, creating it if need be, check it and bring its tables up to date.
@@ -274,8 +276,12 @@ def _create(path: Path) -> None:
         raise ConfigError(f"{path} can be read by others; run: chmod 600 {path}")
 
 
-def _connect(path: Path) -> sqlite3.Connection:
-    return sqlite3.connect(path, isolation_level=None, check_same_thread=False, cached_statements=256)
+def _connect(path: Path, hooks: Mapping[str, Hook]) -> sqlite3.Connection:
+    connection = sqlite3.connect(
+        path, isolation_level=None, check_same_thread=False, cached_statements=256, factory=HookedConnection
+    )
+    connection.hooks = hooks
+    return connection
 
 
 def _prepare_writer(path: Path, copies: Path, connection: sqlite3.Connection) -> None:

@@ -19,3 +19,14 @@ def enrich(connection: sqlite3.Connection, event: Event, hooks: Mapping[str, Hoo
 
 #: The type of an event -> its hook, where nothing else is asked for. They tell what became of a message that was sent.
 HOOKS: Mapping[str, Hook] = dict.fromkeys(FATES, tell_fate)
+
+
+class HookedConnection(sqlite3.Connection):
+    """A connection that says what is made of the events that are stored through it."""
+
+    hooks: Mapping[str, Hook] = HOOKS
+
+
+def hooks_of(connection: sqlite3.Connection) -> Mapping[str, Hook]:
+    """Return the hooks of a connection; of one that has none of its own those that are always asked."""
+    return connection.hooks if isinstance(connection, HookedConnection) else HOOKS

@@ -13,7 +13,7 @@ from openwa_manager.domain.session.session import SessionId
 from openwa_manager.store.columns import SLICE_MAX_BYTES, Row, json_object, query, text, to_json, within
 from openwa_manager.store.delivery.backlog import BACKLOG_LIMIT, BacklogLimit, drop_passing, read_backlog
 from openwa_manager.store.delivery.endpoints import load_active_endpoints
-from openwa_manager.store.delivery.enrichment import HOOKS, Hook, enrich
+from openwa_manager.store.delivery.enrichment import Hook, enrich, hooks_of
 from openwa_manager.store.delivery.numbering import number
 from openwa_manager.store.ids import new_id
 
@@ -37,14 +37,16 @@ def append(
     connection: sqlite3.Connection,
     events: Sequence[Event],
     limit: BacklogLimit = BACKLOG_LIMIT,
-    hooks: Mapping[str, Hook] = HOOKS,
+    hooks: Mapping[str, Hook] | None = None,
 ) -> list[StoredEvent]:
     """Put events in the outbox, one delivery per active endpoint that asked for them; heartbeats are passed over.
 
-    What is stored is what the `hooks` make of the events, with the next numbers of their sessions. A new code makes the
-    session's older codes pointless: their deliveries are dropped. At the limit what is of passing interest makes room.
+    What is stored is what the `hooks` (None: those of the connection) make of the events, with the next numbers of
+    their sessions. A new code makes the session's older codes pointless: their deliveries are dropped. At the limit
+    what is of passing interest makes room.
     """
-    kept = [each for event in events if event.type != HEARTBEAT for each in enrich(connection, event, hooks)]
+    asked = hooks_of(connection) if hooks is None else hooks
+    kept = [each for event in events if event.type != HEARTBEAT for each in enrich(connection, event, asked)]
     if kept and read_backlog(connection).is_full(limit):
         drop_passing(connection)
     endpoints = load_active_endpoints(connection) if kept else []
