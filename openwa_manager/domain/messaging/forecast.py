@@ -89,6 +89,14 @@ def finish_times(works: Sequence[Work], outlook: Outlook) -> tuple[float, ...]:
     return tuple(math.inf if queue.has_any else queue.finished_at for queue in queues)
 
 
+def batch_finish_at(ahead: Sequence[Work], batch: Sequence[Work], outlook: Outlook) -> float:
+    """Return when the last message of a batch is answered that stands behind other work.
+
+    That need not be one of its last slice: first contacts are sent later than the known people behind them.
+    """
+    return max(finish_times((*ahead, *batch), outlook)[len(ahead) :], default=outlook.starts_at)
+
+
 class _Hours:
     """When work with one window may be sent; it is asked for later and later moments."""
 

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from openwa_manager.domain.messaging.forecast import Outlook, Work, finish_times, typing_s, works_of
+from openwa_manager.domain.messaging.forecast import Outlook, Work, batch_finish_at, finish_times, typing_s, works_of
 from openwa_manager.domain.messaging.pacing import Gap, PacingProfile, ProfileName, day_number, profile_of
 from openwa_manager.domain.messaging.windows import Window, is_open, opens_at, window_of
 from openwa_manager.domain.zones import day_of, next_day_at, zone_of
@@ -143,6 +143,29 @@ def test_a_lane_that_draws_its_gaps_agrees_within_five_percent(
 
     took_s = played(works, outlook, lambda gap: gap.drawn_s(chance.random()))[-1] - NOON
     assert forecast[-1] - NOON == pytest.approx(took_s, rel=0.05)
+
+
+@pytest.mark.parametrize(
+    "is_first_contact",
+    [
+        [False] * 300 + [True] * 40,
+        [True] * 40 + [False] * 300,
+        ([False] * 60 + [True] * 8) * 5,
+        [chance < 0.1 for chance in (Random(number).random() for number in range(350))],  # noqa: S311
+    ],
+)
+def test_a_batch_is_forecast_by_the_order_of_its_recipients(is_first_contact: list[bool]) -> None:
+    outlook = replace(OUTLOOK, profile=CAREFUL)
+    one_by_one = [Work(known=int(not each), first_contacts=int(each)) for each in is_first_contact]
+
+    finish_at = batch_finish_at([Work(known=10)], works_of(is_first_contact), outlook)
+
+    took_s = max(played([Work(known=10), *one_by_one], outlook, lambda gap: gap.mean_s)) - NOON
+    assert finish_at - NOON == pytest.approx(took_s, rel=0.02)  # forty drawn gaps alone vary by 3 %
+
+
+def test_an_empty_batch_is_finished_already() -> None:
+    assert batch_finish_at([Work(known=10)], [], OUTLOOK) == NOON
 
 
 def test_one_message_is_finished_when_it_is_answered() -> None:
