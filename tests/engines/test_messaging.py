@@ -115,8 +115,11 @@ async def test_each_kind_has_its_route(engine: OpenwaEngine, launch: Launch, tmp
     assert [call for call, _ in peer.calls] == [f"POST {ROOT}/messages/send-{kind}"]
 
 
-async def test_where_nobody_listens_nothing_was_asked(engine: OpenwaEngine, launch: Launch) -> None:
-    assert isinstance(await engine.send(SESSION, launch, TEXT, None), NotReached)
+@pytest.mark.parametrize("has_socket", [True, False])
+async def test_where_nobody_listens_nothing_was_asked(engine: OpenwaEngine, launch: Launch, has_socket: bool) -> None:
+    nowhere = launch if has_socket else new_launch(free_port())
+
+    assert isinstance(await engine.send(SESSION, nowhere, TEXT, None), NotReached)
 
 
 async def test_a_stranger_is_told_nothing(engine: OpenwaEngine, launch: Launch) -> None:
