@@ -27,6 +27,7 @@ from openwa_manager.config import Settings, warnings_about
 from openwa_manager.config.policies import program_values
 from openwa_manager.domain.errors import OpenwaManagerError, ProgramMissingError, needs_person, single_errors
 from openwa_manager.domain.isolation import Isolation
+from openwa_manager.domain.times import iso8601
 from openwa_manager.engines.program import find_program
 from openwa_manager.engines.registry import program_of, scripts_of
 from openwa_manager.host.clock import SystemClock
@@ -39,7 +40,6 @@ from openwa_manager.processes.engine_processes import EngineProcesses
 from openwa_manager.processes.locks import SessionLocks, reserve_lock_fd
 from openwa_manager.processes.orphans import adopt_orphans
 from openwa_manager.processes.signals import ending_signals, restore_inherited
-from openwa_manager.services.delivery.announcer import Announcer
 from openwa_manager.services.starting.registry_rebuild import DatabaseLoss, RegistryRebuild, open_safely
 from openwa_manager.store.database import Connection
 from openwa_manager.store.delivery.endpoints import configure_default
@@ -115,7 +115,7 @@ async def _serve(settings: Settings) -> None:
         await _connect(parts, stack)
         locks = SessionLocks(home.locks, home.former_locks)
         rebuild = RegistryRebuild(home, locks, clock, database, parts.files, settings.engine)
-        await _complete_registry(rebuild, loss, parts.announcer)
+        await _complete_registry(parts, rebuild, loss)
         await parts.runner.load()
         engines = EngineProcesses(parts.sessions.live, scripts_of(settings.openwa_home, settings.command_argv))
         authenticator = Authenticator(admin_key, engines.includes)
@@ -160,14 +160,27 @@ async def _connect(parts: Parts, stack: AsyncExitStack) -> None:
         await stack.enter_async_context(each)
 
 
-async def _complete_registry(rebuild: RegistryRebuild, loss: DatabaseLoss | None, announcer: Announcer) -> None:
-    """Record what the database does not know of what runs, and say so; nothing is done when it knows all."""
+async def _complete_registry(parts: Parts, rebuild: RegistryRebuild, loss: DatabaseLoss | None) -> None:
+    """Record what the database does not know of what runs, hold what it would send, and say so.
+
+    Nothing of that is done when it is the one that was there last.
+    """
+    finding = await parts.generations.find()
     loss = loss or await rebuild.find_loss()
-    if loss is None:
-        return
-    adopted, resting = await rebuild.run()
-    restored = str(loss.copy) if loss.copy else None
-    await announcer.announce("manager.recovered", why=loss.why, restored=restored, adopted=adopted, resting=resting)
+    if loss is None and finding.why is not None:
+        loss = DatabaseLoss(why=finding.why, copy=None)
+    if loss is not None:
+        adopted, resting = await rebuild.run()
+        await parts.generations.hold()
+        await parts.announcer.announce(
+            "manager.recovered",
+            why=loss.why,
+            restored_from=str(loss.copy) if loss.copy else None,
+            lost_since=None if finding.newest_at is None else iso8601(finding.newest_at),
+            adopted=adopted,
+            resting=resting,
+        )
+    await parts.generations.begin()
 
 
 def _listen_addresses(settings: Settings) -> ListenAddresses:

@@ -47,7 +47,7 @@ BY_WALL_CLOCK = {
     "watcher/qr.py: _age_s": "believed only where the boot clock agrees",
     "watcher/qr.py: _note": "an age measured on the boot clock, told as wall time",
     "webhooks/sender.py: _retry_after_s": "what a header says; capped",
-    "services/upkeep/housekeeping.py: _next_copy": "a name only; the names rise",
+    "services/upkeep/store_upkeep.py: _next_copy": "a name only; the names rise",
 }
 #: A lane that is played: its moments are to come, none was read from a clock.
 FORECAST = {

@@ -56,7 +56,7 @@ WHOSE = {
     "processes/profiles.py": "engines', in a directory that `host.foreign` opened",
     "processes/reading/": "the kernel's",
     "services/starting/registry_rebuild.py": "the daemon's own database",
-    "services/upkeep/housekeeping.py": "the copies of the daemon's own database",
+    "services/upkeep/store_upkeep.py": "the copies of the daemon's own database",
     "watcher/qr.py": "the directory of all sessions, which is the admin's",
 }
 

@@ -53,6 +53,11 @@ class Home:
         return self.root / "run"
 
     @property
+    def generation(self) -> Path:
+        """Return the path of what says how far the messages have come; no copy of the registry holds it."""
+        return self.run / "generation"
+
+    @property
     def sockets(self) -> Path:
         """Return the directory of the directories in which engines listen; its name is short, as a socket's path is."""
         return self.run / "e"

@@ -12,7 +12,7 @@ from openwa_manager.host.foreign.engine_files import EngineFiles
 from openwa_manager.host.home import Home
 from openwa_manager.host.notify import ServiceManager
 from openwa_manager.parts.api import build_api, build_gateway
-from openwa_manager.parts.basis import VERSION, Basis
+from openwa_manager.parts.basis import VERSION, build_basis
 from openwa_manager.parts.delivery import DeliveryParts, build_delivery
 from openwa_manager.parts.hosting import build_hosting, openwa_engines
 from openwa_manager.parts.monitoring import MonitoringParts, build_monitoring
@@ -22,7 +22,7 @@ from openwa_manager.services.changes import Changes
 from openwa_manager.services.delivery.announcer import Announcer
 from openwa_manager.services.delivery.backpressure import Backpressure
 from openwa_manager.services.delivery.dispatcher import Dispatcher
-from openwa_manager.services.host_state import HostState
+from openwa_manager.services.messaging.generations import Generations
 from openwa_manager.services.sessions.directory import SessionDirectory
 from openwa_manager.services.sessions.engine_inbox import EngineInbox
 from openwa_manager.services.sessions.runner import SessionRunner
@@ -59,6 +59,7 @@ class Parts:
     dispatcher: Dispatcher
     announcer: Announcer
     backpressure: Backpressure
+    generations: Generations
     api: ApiDependencies
     gateway: GatewayDependencies
 
@@ -67,15 +68,7 @@ def build_parts(
     settings: Settings, home: Home, clock: SystemClock, database: Database, service_manager: ServiceManager
 ) -> Parts:
     """Build everything; nothing runs yet."""
-    basis = Basis(
-        settings=settings,
-        home=home,
-        clock=clock,
-        database=database,
-        files=EngineFiles(),
-        changes=Changes(),
-        host_state=HostState(clock),
-    )
+    basis = build_basis(settings, home, clock, database)
     hosting = build_hosting(basis)
     sessions = build_sessions(basis, hosting)
     delivery = build_delivery(basis, sessions)
@@ -86,7 +79,7 @@ def build_parts(
         services=(
             *(hosting.launcher, delivery.dispatcher, delivery.background, hosting.gate, sessions.runner),
             *(monitoring.usage_sampler, sessions.watcher, monitoring.prober, monitoring.heartbeat),
-            *(monitoring.host_monitor, build_housekeeping(basis, sessions), monitoring.metrics_collector),
+            *(monitoring.host_monitor, *build_housekeeping(basis, sessions), monitoring.metrics_collector),
             *(monitoring.disk_usage, notifier),
         ),
         connected=(*openwa_engines(sessions.dependencies.engines).values(), delivery.sender),
@@ -99,6 +92,7 @@ def build_parts(
         dispatcher=delivery.dispatcher,
         announcer=delivery.announcer,
         backpressure=Backpressure(basis.database, basis.clock),
+        generations=basis.generations,
         api=(api := build_api(basis, hosting, sessions, delivery, monitoring)),
         gateway=build_gateway(basis, sessions, monitoring, delivery, api),
     )

@@ -9,6 +9,8 @@ from openwa_manager.host.foreign.engine_files import EngineFiles
 from openwa_manager.host.home import Home
 from openwa_manager.services.changes import Changes
 from openwa_manager.services.host_state import HostState
+from openwa_manager.services.messaging.generations import Generations
+from openwa_manager.store.backup.generation_file import GenerationFile
 from openwa_manager.store.database import Database
 
 VERSION = metadata.version("openwa-manager")
@@ -25,3 +27,18 @@ class Basis:
     files: EngineFiles
     changes: Changes
     host_state: HostState
+    generations: Generations
+
+
+def build_basis(settings: Settings, home: Home, clock: SystemClock, database: Database) -> Basis:
+    """Gather what is there first; nothing is done yet."""
+    return Basis(
+        settings=settings,
+        home=home,
+        clock=clock,
+        database=database,
+        files=EngineFiles(),
+        changes=Changes(),
+        host_state=HostState(clock),
+        generations=Generations(database, clock, GenerationFile(home.generation)),
+    )

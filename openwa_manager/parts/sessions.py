@@ -20,6 +20,7 @@ from openwa_manager.services.starting.dependencies import Dependencies
 from openwa_manager.services.starting.progress import Progress
 from openwa_manager.services.upkeep.engine_logs import EngineLogs
 from openwa_manager.services.upkeep.housekeeping import Housekeeping
+from openwa_manager.services.upkeep.store_upkeep import StoreUpkeep
 from openwa_manager.watcher.qr import QrWatcher
 
 
@@ -71,7 +72,8 @@ def build_sessions(basis: Basis, hosting: Hosting) -> SessionParts:
     )
 
 
-def build_housekeeping(basis: Basis, sessions: SessionParts) -> Housekeeping:
+def build_housekeeping(basis: Basis, sessions: SessionParts) -> tuple[Housekeeping, StoreUpkeep]:
     """Build what keeps the home small."""
     logs = EngineLogs(log_policy(basis.settings), basis.files)
-    return Housekeeping(basis.clock, basis.database, basis.home.copies, logs, sessions.directory.log_paths)
+    store = StoreUpkeep(basis.clock, basis.database, basis.home.copies, basis.generations)
+    return Housekeeping(basis.clock, logs, sessions.directory.log_paths), store

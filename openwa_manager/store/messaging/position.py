@@ -28,3 +28,11 @@ def read_position(connection: sqlite3.Connection) -> tuple[Position, float]:
         "SELECT generation, change_count, noted_at FROM message_clock"
     ).fetchone()
     return Position(generation, change_count), noted_at
+
+
+def close_generation(connection: sqlite3.Connection, above: Position) -> Position:
+    """Begin the next generation and return the position in it: above this one, and above `above`."""
+    sql = """
+        UPDATE message_clock SET generation = max(generation, ?) + 1, change_count = max(change_count, ?)
+        RETURNING generation, change_count"""
+    return Position(*connection.execute(sql, above).fetchone())

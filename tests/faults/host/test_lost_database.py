@@ -127,7 +127,7 @@ def test_an_older_copy_is_brought_up_to_date_by_what_lives(serve: Serve) -> None
     assert daemon.registry() == before
     assert daemon.session("relaunched").body["labels"] == {"kept": "yes"}
     assert daemon.session("deleted").body["status"] == "stopped"
-    assert str(recovered(daemon)["restored"]).endswith("manager-1.db")
+    assert str(recovered(daemon)["restored_from"]).endswith("manager-1.db")
 
 
 @pytest.mark.parametrize("fault", [damage, put_back, lose])
@@ -189,4 +189,4 @@ def test_the_copy_is_found_in_a_home_of_any_name(tmp_path: Path) -> None:
         daemon.start()
 
         daemon.until("acme", "connected")
-        assert str(recovered(daemon)["restored"]).endswith("manager-1.db")
+        assert str(recovered(daemon)["restored_from"]).endswith("manager-1.db")

@@ -4,10 +4,9 @@ from functools import partial
 from pathlib import Path
 
 from openwa_manager.domain.delivery.events import Event
-from openwa_manager.host.foreign.engine_files import EngineFiles
-from openwa_manager.host.logs.logfile import LogPolicy
-from openwa_manager.services.upkeep.engine_logs import EngineLogs
-from openwa_manager.services.upkeep.housekeeping import Housekeeping
+from openwa_manager.services.messaging.generations import Generations
+from openwa_manager.services.upkeep.store_upkeep import StoreUpkeep
+from openwa_manager.store.backup.generation_file import GenerationFile
 from openwa_manager.store.database import Database
 from openwa_manager.store.delivery.backlog import read_backlog
 from openwa_manager.store.delivery.endpoints import save_endpoint
@@ -16,7 +15,10 @@ from tests.fakes.clock import FakeClock
 from tests.services.delivery.dispatch_setup import an_endpoint, an_event
 
 DAY_S = 86_400.0
-NO_LOGS = EngineLogs(LogPolicy(total_max_bytes=1), EngineFiles())
+
+
+def upkeep(clock: FakeClock, database: Database, copies: Path) -> StoreUpkeep:
+    return StoreUpkeep(clock, database, copies, Generations(database, clock, GenerationFile(copies / "generation")))
 
 
 async def test_every_hour_old_events_are_forgotten_and_the_database_is_copied(tmp_path: Path) -> None:
@@ -27,8 +29,8 @@ async def test_every_hour_old_events_are_forgotten_and_the_database_is_copied(tm
     async with Database(tmp_path / "manager.db") as database:
         await database.write(partial(append, events=[old] * 5000 + [young]))
         async with asyncio.TaskGroup() as tasks:
-            run = tasks.create_task(Housekeeping(clock, database, copies, NO_LOGS, dict).run())
-            await clock.until_sleeping(4)
+            run = tasks.create_task(upkeep(clock, database, copies).run())
+            await clock.until_sleeping(2)
 
             await clock.advance(3600.0)
 
@@ -46,8 +48,8 @@ async def test_the_hourly_copies_are_kept_apart_from_those_made_before_a_migrati
     for name in ("before-migration-0002.db", "manager-1.db", "manager-2.db", "manager-3.db"):
         (copies / name).touch()
     async with Database(tmp_path / "manager.db") as database, asyncio.TaskGroup() as tasks:
-        run = tasks.create_task(Housekeeping(clock, database, copies, NO_LOGS, dict).run())
-        await clock.until_sleeping(4)
+        run = tasks.create_task(upkeep(clock, database, copies).run())
+        await clock.until_sleeping(2)
 
         await clock.advance(3600.0)
 
@@ -68,8 +70,8 @@ async def test_a_copy_made_after_the_wall_clock_was_set_back_is_the_newest_never
     for number in range(3):
         (copies / f"manager-{later + number}.db").touch()
     async with Database(tmp_path / "manager.db") as database, asyncio.TaskGroup() as tasks:
-        run = tasks.create_task(Housekeeping(clock, database, copies, NO_LOGS, dict).run())
-        await clock.until_sleeping(4)
+        run = tasks.create_task(upkeep(clock, database, copies).run())
+        await clock.until_sleeping(2)
 
         await clock.advance(3600.0)
 
@@ -94,8 +96,8 @@ async def test_every_minute_passing_events_make_room_in_a_backlog_that_is_nearly
         await database.write(partial(append, events=[an_event(event_type=kind) for kind in kinds]))
         await database.write(overfill)
         async with asyncio.TaskGroup() as tasks:
-            run = tasks.create_task(Housekeeping(clock, database, tmp_path, NO_LOGS, dict).run())
-            await clock.until_sleeping(4)
+            run = tasks.create_task(upkeep(clock, database, tmp_path).run())
+            await clock.until_sleeping(2)
 
             await clock.advance(60.0)
 

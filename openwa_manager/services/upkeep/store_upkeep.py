@@ -1,0 +1,83 @@
+"""Keeps the database small: forgets delivered events and old keys; and copies it every hour."""
+
+import asyncio
+from functools import partial
+from pathlib import Path
+
+import structlog
+
+from openwa_manager.domain.errors import OpenwaManagerError
+from openwa_manager.domain.ports import Clock
+from openwa_manager.services.messaging.generations import Generations
+from openwa_manager.store.database import Database, SqliteError
+from openwa_manager.store.delivery.backlog import drop_passing, read_backlog
+from openwa_manager.store.delivery.retention import Retention, prune
+from openwa_manager.store.sessions import engine_events
+
+_log = structlog.get_logger()
+
+_STORE_PERIOD_S = 3600.0
+_BACKLOG_PERIOD_S = 60.0
+_COPIES_KEPT = 3
+RETENTION = Retention()
+#: What is tried again in the next period: the disk is full, too many files are open, the copy cannot be written.
+_RETRIED = (OpenwaManagerError, OSError, SqliteError)
+
+
+class StoreUpkeep:
+    """Looks after the backlog every minute and after the database every hour; `copies` is where its copies go."""
+
+    def __init__(self, clock: Clock, database: Database, copies: Path, generations: Generations) -> None:
+        self._clock = clock
+        self._database = database
+        self._copies = copies
+        self._generations = generations
+
+    async def run(self) -> None:
+        """Work until cancelled."""
+        async with asyncio.TaskGroup() as tasks:
+            tasks.create_task(self._keep_store())
+            tasks.create_task(self._trim_backlog())
+
+    async def _keep_store(self) -> None:
+        while True:
+            await self._clock.sleep_until(self._clock.now().boot_s + _STORE_PERIOD_S)
+            now = self._clock.now().at
+            try:
+                await self._forget(now)
+                await self._database.snapshot(await asyncio.to_thread(_next_copy, self._copies, now))
+                await self._generations.close()
+                await asyncio.to_thread(_keep_newest, self._copies)
+            except _RETRIED as error:
+                _log.warning("housekeeping_postponed", error=str(error))
+
+    async def _trim_backlog(self) -> None:
+        """Drop what is of passing interest before the backlog is full and the engines are turned away."""
+        while True:
+            await self._clock.sleep_until(self._clock.now().boot_s + _BACKLOG_PERIOD_S)
+            try:
+                while (await self._database.read(read_backlog)).is_near():
+                    count = await self._database.write(drop_passing)
+                    if not count:
+                        break
+                    _log.warning("events_dropped", count=count)
+            except _RETRIED as error:
+                _log.warning("housekeeping_postponed", error=str(error))
+
+    async def _forget(self, now: float) -> None:
+        await self._database.write(partial(engine_events.forget_old, now=now))
+        while await self._database.write(partial(prune, at=now, retention=RETENTION)):
+            pass  # a bounded part each time, so that other writes get their turn
+
+
+def _next_copy(copies: Path, at: float) -> Path:
+    """Return a path whose name is the last of all copies', also when the wall clock was set back since the others."""
+    made = max(
+        (int(digits) for copy in copies.glob("manager-*.db") if (digits := copy.stem[8:]).isdecimal()), default=0
+    )
+    return copies / f"manager-{max(int(at), made + 1)}.db"
+
+
+def _keep_newest(copies: Path) -> None:
+    for old in sorted(copies.glob("manager-*.db"))[:-_COPIES_KEPT]:
+        old.unlink()

@@ -1,0 +1,53 @@
+"""What a database that has taken the place of a newer one must not do: send what that one may have sent."""
+
+import sqlite3
+
+from openwa_manager.domain.delivery.events import Event
+from openwa_manager.domain.messaging.messages import HoldCode, MessageError, MessageId, MessageStatus, Move
+from openwa_manager.store.messaging import moves
+from openwa_manager.store.messaging.moves import AttemptEnd
+
+#: How many messages are given up in one write.
+SLICE = 100
+_DETAIL = "the database was put back from a copy: what waits may have been sent since"
+
+
+def has_messages(connection: sqlite3.Connection) -> bool:
+    """Tell whether any message is kept."""
+    return connection.execute("SELECT 1 FROM message LIMIT 1").fetchone() is not None
+
+
+def newest_at(connection: sqlite3.Connection) -> float | None:
+    """Return when something was stored last (wall time); None: nothing ever was."""
+    sql = """
+        SELECT max(coalesce((SELECT noted_at FROM message_clock), 0),
+                   coalesce((SELECT occurred_at FROM event ORDER BY seq DESC LIMIT 1), 0))"""
+    return connection.execute(sql).fetchone()[0] or None
+
+
+def hold_waiting(connection: sqlite3.Connection) -> int:
+    """Hold every queue in which something waits until a person lets it go; return how many those are."""
+    sql = """
+        INSERT INTO queue (session_id, held_code, held_detail)
+        SELECT DISTINCT session_id, ?, ? FROM message_tally
+        WHERE status = 'queued' AND message_count > 0
+            AND batch_id NOT IN (SELECT batch_id FROM batch WHERE state = 'staging')
+        ON CONFLICT DO UPDATE SET held_code = excluded.held_code, held_detail = excluded.held_detail"""
+    return connection.execute(sql, (HoldCode.RESTORED, _DETAIL)).rowcount
+
+
+def give_up_asked(connection: sqlite3.Connection, at: float) -> tuple[int, list[Event]]:
+    """Let messages that an engine was asked for be `unknown`, at most `SLICE`: what came of it was told to another.
+
+    Return how many that were, and the events that tell of it, yet to be stored.
+    """
+    sql = "SELECT message_id FROM message WHERE status = 'sending' ORDER BY seq LIMIT ?"
+    asked = [MessageId(message_id) for (message_id,) in connection.execute(sql, (SLICE,))]
+    events = list[Event]()
+    for message_id in asked:
+        error = MessageError(code="database_restored", detail="whether it was sent is known to a newer database only")
+        moved = moves.move(connection, message_id, Move(to=MessageStatus.UNKNOWN, at=at, error=error))
+        if moved is not None:
+            moves.end_attempt(connection, moved.after, AttemptEnd(at=at, outcome="unknown"))
+            events.extend(moved.events)
+    return len(asked), events
