@@ -152,7 +152,10 @@ def test_it_exits_at_boot_when_told(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize(
     ("name", "value"),
-    [("ENGINE_TYPE", "icq"), ("NODE_ENV", "prod"), ("RATE_LIMIT_SHORT_LIMIT", "0"), ("PORT", "http")],
+    [
+        *(("ENGINE_TYPE", "icq"), ("NODE_ENV", "prod"), ("RATE_LIMIT_SHORT_LIMIT", "0"), ("PORT", "http")),
+        *(("SIM_REPLAY", "always"), ("SIM_SEND_S", "-1"), ("SIM_RESTRICTED_S", "soon")),
+    ],
 )
 def test_a_bad_value_ends_the_boot(tmp_path: Path, name: str, value: str) -> None:
     simulator = Simulator(tmp_path, {name: value})
