@@ -126,11 +126,19 @@ class Messages:
             await asyncio.sleep(min(5.0, 0.5 + 0.045 * len(message.text)))
             self._sessions.ready_engine(session_id)
         if self._vices.send_s:
-            await asyncio.sleep(self._vices.send_s)
-            self._sessions.ready_engine(session_id)
+            await self._take_time(session_id)
         await self._fail_if_told()
         self._sessions.ready_engine(session_id)
         self._refusals.refuse_by_whatsapp(session_id, message)
+
+    async def _take_time(self, session_id: str) -> None:
+        """Let WhatsApp take its time. Raises: HttpError: the connection that carried the message broke meanwhile."""
+        engine = self._sessions.ready_engine(session_id)
+        connection_count = engine.connection_count
+        await asyncio.sleep(self._vices.send_s)
+        is_same = self._sessions.engine(session_id) is engine and engine.connection_count == connection_count
+        if not is_same or not engine.is_ready:
+            raise internal_error()
 
     def _hand_over(self, row: Row, message: Outgoing, key: str | None) -> tuple[Sent, Answer]:
         """Let WhatsApp have the message, and tell so. Raises: OSError."""
