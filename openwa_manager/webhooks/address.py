@@ -3,6 +3,7 @@
 import ipaddress
 import re
 import socket
+from collections.abc import Iterable
 from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network
 
 from aiohttp.abc import AbstractResolver, ResolveResult
@@ -39,16 +40,33 @@ def _unwrapped(address: IPv6Address) -> IPv4Address | IPv6Address:
     return address
 
 
+class NotPublicError(OSError):
+    """A name leads to addresses, but to none that is public."""
+
+
 class AddressGuard(AbstractResolver):
     """Resolves names, and lets only public addresses pass.
 
     The connection is made to the very address that was checked, so a name that changes its answer gains nothing.
-    `exempt` are URLs an administrator chose: their host and port may be anywhere. `allow_private` lets all pass.
+    `exempt` are URLs an administrator chose: their host and port may be anywhere. So may `hosts`, with any port.
+    `allow_private` lets all pass. `permitted_by` is the setting that people are told to change, `names` what knows the
+    addresses of names.
     """
 
-    def __init__(self, *, allow_private: bool = False, exempt: tuple[str, ...] = ()) -> None:
+    def __init__(
+        self,
+        *,
+        allow_private: bool = False,
+        exempt: tuple[str, ...] = (),
+        hosts: Iterable[str] = (),
+        permitted_by: str = "allow_private_endpoints",
+        names: AbstractResolver | None = None,
+    ) -> None:
         self._allow_private = allow_private
         self._exempt = {(url.host, url.port) for url in map(URL, exempt)}
+        self._hosts = frozenset(host.strip().strip("[]").lower() for host in hosts) - {""}
+        self._permitted_by = permitted_by
+        self._names = names
 
     def strict(self) -> "AddressGuard":
         """Return one that lets nothing pass but what is public."""
@@ -81,7 +99,7 @@ class AddressGuard(AbstractResolver):
         if self._lets_pass(host, port):
             return None
         if host.rstrip(".").endswith("localhost") or (is_literal(host) and not is_public(host)):
-            return f"{host} is not a public address (allow_private_endpoints permits it)"
+            return f"{host} is not a public address ({self._permitted_by} permits it)"
         return None
 
     async def resolve(
@@ -90,21 +108,21 @@ class AddressGuard(AbstractResolver):
         """Return the permitted addresses of a name.
 
         Raises:
-            OSError: it has none (aiohttp makes a connection error of it).
+            OSError: it has none (aiohttp makes a connection error of it); a `NotPublicError` if it has others.
         """
-        found = await ThreadedResolver().resolve(host, port, family)
+        found = await (self._names or ThreadedResolver()).resolve(host, port, family)
         if self._lets_pass(host, port):
             return found
         permitted = [address for address in found if is_public(address["host"])]
         if not permitted:
-            raise OSError(None, f"{host} has no public address (allow_private_endpoints permits it)")
+            raise NotPublicError(None, f"{host} has no public address ({self._permitted_by} permits it)")
         return permitted
 
     async def close(self) -> None:
         """Do nothing; aiohttp asks its resolvers to close."""
 
     def _lets_pass(self, host: str, port: int) -> bool:
-        return self._allow_private or (host, port) in self._exempt
+        return self._allow_private or (host, port) in self._exempt or host.lower() in self._hosts
 
 
 def is_literal(host: str) -> bool:

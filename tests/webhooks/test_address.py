@@ -5,7 +5,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from openwa_manager.domain.errors import InvalidInputError
-from openwa_manager.webhooks.address import AddressGuard, is_public
+from openwa_manager.webhooks.address import AddressGuard, NotPublicError, is_public
+from openwa_manager.webhooks.names import NameResolver
 
 PRIVATE = [
     *("127.0.0.1", "127.9.9.9", "10.0.0.1", "172.16.0.1", "192.168.1.1", "0.0.0.0", "255.255.255.255"),  # noqa: S104
@@ -98,3 +99,25 @@ async def test_a_literal_public_address_passes_the_resolver() -> None:
     found = await AddressGuard().resolve("1.1.1.1", 443, socket.AF_INET)
 
     assert [address["host"] for address in found] == ["1.1.1.1"]
+
+
+async def named(host: str) -> list[str]:
+    return {"inside.example": ["10.0.0.1"], "both.example": ["93.184.216.34", "::1"]}[host]
+
+
+async def test_a_name_that_leads_inside_is_told_from_one_that_leads_nowhere() -> None:
+    guard = AddressGuard(names=NameResolver(named), permitted_by="this test")
+
+    with pytest.raises(NotPublicError, match=r"inside.example has no public address \(this test permits it\)"):
+        await guard.resolve("inside.example", 80)
+    assert [each["host"] for each in await guard.resolve("both.example", 80)] == ["93.184.216.34"]
+
+
+async def test_hosts_that_are_permitted_may_be_anywhere_with_any_port() -> None:
+    guard = AddressGuard(hosts=[" [::1] ", "", "Inside.Example"], names=NameResolver(named))
+
+    guard.check_url("http://[::1]:9000/")
+    guard.check_url("http://inside.EXAMPLE/")
+    assert [each["host"] for each in await guard.resolve("inside.example", 8080)] == ["10.0.0.1"]
+    with pytest.raises(InvalidInputError):
+        guard.check_url("http://127.0.0.1/")

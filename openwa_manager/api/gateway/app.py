@@ -9,7 +9,7 @@ from openwa_manager.api.gateway.instance import InstanceRoutes, refuse_unknown
 from openwa_manager.api.gateway.kept.asking import ChangeTeller
 from openwa_manager.api.gateway.kept.copies import EngineCopies
 from openwa_manager.api.gateway.kept.webhooks import UserWebhooks
-from openwa_manager.api.gateway.media.guard import MediaGuard, NameService, Resolve
+from openwa_manager.api.gateway.media.guard import MediaGuard
 from openwa_manager.api.gateway.routes import own_route
 from openwa_manager.api.gateway.session_finder import SessionFinder
 from openwa_manager.api.gateway.sessions import GatewaySessions
@@ -24,6 +24,7 @@ from openwa_manager.services.sessions.directory import SessionDirectory
 from openwa_manager.services.sessions.engine_inbox import EngineInbox
 from openwa_manager.services.sessions.requests import SessionRequests
 from openwa_manager.store.database import Database
+from openwa_manager.webhooks.names import NameService, Resolve
 from openwa_manager.webhooks.sender import Sender
 
 

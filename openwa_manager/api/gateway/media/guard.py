@@ -6,10 +6,7 @@ that may have none, or one that was told too much. A name that cannot be resolve
 
 import asyncio
 import re
-import socket
-import threading
-from collections.abc import Awaitable, Callable, Collection, Iterable, Iterator
-from contextlib import suppress
+from collections.abc import Iterable, Iterator
 from urllib.parse import parse_qsl
 
 from yarl import URL
@@ -20,6 +17,7 @@ from openwa_manager.api.gateway.media.skeletons import CUT, FormSkeleton, JsonSk
 from openwa_manager.domain import foreign_json
 from openwa_manager.domain.errors import InvalidInputError, UnreadableJsonError
 from openwa_manager.webhooks.address import AddressGuard, is_literal, is_public
+from openwa_manager.webhooks.names import Resolve
 
 _FORM, _JSON = "application/x-www-form-urlencoded", "application/json"
 _CHARSET = re.compile(r'charset\*?\s*=\s*"?([^\s;"]*)')
@@ -32,51 +30,6 @@ _BYTE_ORDER_MARK = b"\xef\xbb\xbf"
 _HOSTS_MAX = 200
 #: What takes longer is read beside the loop.
 _QUICK_BYTES = 64 * 1024
-_RESOLVED_WITHIN_S = 3.0
-_LOOK_UPS_MAX = 16
-
-Resolve = Callable[[str], Awaitable[Collection[str]]]
-
-
-class NameService:
-    """Asks the system for a name's addresses, in threads that nobody waits for at the end."""
-
-    def __init__(self) -> None:
-        self._under_way = 0
-
-    async def resolve(self, host: str) -> Collection[str]:
-        """Return the addresses of a name.
-
-        Raises:
-            OSError: it has none, did not answer in time, or too many others are being asked for.
-        """
-        if self._under_way >= _LOOK_UPS_MAX:
-            raise OSError("too many names are being asked for")
-        loop = asyncio.get_running_loop()
-        answer: asyncio.Future[Collection[str]] = loop.create_future()
-
-        def settle(found: Collection[str], error: Exception | None) -> None:
-            self._under_way -= 1
-            if not answer.done():
-                answer.set_result(found) if error is None else answer.set_exception(error)
-
-        def look_up() -> None:
-            found: Collection[str] = ()
-            problem: Exception | None = None
-            try:
-                found = {str(info[4][0]) for info in socket.getaddrinfo(host, None, type=socket.SOCK_STREAM)}
-            except (OSError, UnicodeError) as error:
-                problem = error if isinstance(error, OSError) else OSError(str(error))
-            with suppress(RuntimeError):  # the loop is closed
-                loop.call_soon_threadsafe(settle, found, problem)
-
-        try:
-            threading.Thread(target=look_up, name="names", daemon=True).start()
-        except RuntimeError as error:
-            raise OSError(f"no thread for it: {error}") from error
-        self._under_way += 1
-        async with asyncio.timeout(_RESOLVED_WITHIN_S):
-            return await answer
 
 
 class MediaGuard:

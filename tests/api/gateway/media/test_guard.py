@@ -8,10 +8,10 @@ from collections.abc import Collection
 import pytest
 
 from openwa_manager.api.gateway.errors import GatewayError
-from openwa_manager.api.gateway.media import guard as guarding
-from openwa_manager.api.gateway.media.guard import MediaGuard, NameService
+from openwa_manager.api.gateway.media.guard import MediaGuard
 from openwa_manager.domain.delivery.events import Json
 from openwa_manager.webhooks.address import AddressGuard
+from openwa_manager.webhooks.names import NameService
 from tests.fakes.polling import PATIENCE_S, until
 
 NAMES = {
@@ -214,29 +214,14 @@ async def test_a_body_may_not_name_hosts_without_end() -> None:
     assert "more than 200 hosts" in refusal
 
 
-async def test_the_system_is_asked_for_names() -> None:
-    assert "127.0.0.1" in await NameService().resolve("127.0.0.1")
-    with pytest.raises(OSError, match=r"encoding|label|not known|failure"):
-        await NameService().resolve("a" * 70 + ".example")
-
-
-async def test_only_so_many_names_are_asked_for_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
-    names = NameService()
-    monkeypatch.setattr(guarding, "_LOOK_UPS_MAX", 0)
-
-    with pytest.raises(OSError, match="too many"):
-        await names.resolve("127.0.0.1")
-
-
 async def test_a_name_that_is_not_answered_in_time_is_left_to_the_engine(monkeypatch: pytest.MonkeyPatch) -> None:
-    names, released = NameService(), threading.Event()
+    names, released = NameService(within_s=0.01), threading.Event()
 
     def stuck(*_: object, **__: object) -> list[object]:
         released.wait(PATIENCE_S)
         return []
 
     monkeypatch.setattr(socket, "getaddrinfo", stuck)
-    monkeypatch.setattr(guarding, "_RESOLVED_WITHIN_S", 0.01)
     try:
         await MediaGuard([], names.resolve, AddressGuard()).require_public(["http://slow.example/"])
     finally:
