@@ -27,6 +27,19 @@ class InvalidRecipientError(OpenwaManagerError):
     code = "invalid_recipient"
 
 
+class MediaUnavailableError(OpenwaManagerError):
+    """A file to be sent cannot be had, so nothing was sent; the message says why, without the address.
+
+    `is_lasting`: asking once more would hardly help.
+    """
+
+    code = "media_unavailable"
+
+    def __init__(self, message: str, *, is_lasting: bool = True) -> None:
+        super().__init__(message)
+        self.is_lasting = is_lasting
+
+
 class SessionNotFoundError(OpenwaManagerError):
     """There is no such session, or the caller may not see it."""
 

@@ -70,7 +70,11 @@ class NameResolver(AbstractResolver):
         Raises:
             OSError: it has none (of this family), or did not answer in time.
         """
-        found = [_result(host, address, port) for address in await self._resolve(host)]
+        try:
+            addresses = await self._resolve(host)
+        except TimeoutError as error:  # aiohttp would take it for one of its own
+            raise OSError(None, f"the addresses of {host} were not told in time") from error
+        found = [_result(host, address, port) for address in addresses]
         fitting = [each for each in found if family in {socket.AF_UNSPEC, each["family"]}]
         if not fitting:
             raise OSError(None, f"{host} has no address")

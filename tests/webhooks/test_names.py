@@ -48,3 +48,11 @@ async def test_connections_are_given_the_addresses_of_their_family(
 async def test_a_name_without_addresses_is_an_error() -> None:
     with pytest.raises(OSError, match="no address"):
         await NameResolver(known).resolve("none.example")
+
+
+async def test_a_name_that_is_not_answered_in_time_is_an_error() -> None:
+    async def slow(_host: str) -> Collection[str]:
+        raise TimeoutError
+
+    with pytest.raises(OSError, match="not told in time"):
+        await NameResolver(slow).resolve("slow.example")
