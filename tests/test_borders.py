@@ -15,6 +15,7 @@ BUILDERS = ("openwa_manager/parts/", "openwa_manager/daemon.py", "openwa_manager
 EDGES = frozenset({"store", "engines", "processes", "host", "watcher", "webhooks"})
 #: Who builds one nevertheless, and why.
 BUILT_ELSEWHERE = {
+    "openwa_manager/api/gateway/app.py: NameService": "the gateway's own look-ups, so that nobody else waits for them",
     "openwa_manager/services/starting/registry_rebuild.py: Database": "a damaged file is replaced and opened anew",
 }
 
