@@ -37,6 +37,7 @@ WHOSE = {
     "host/files.py": "the daemon's own",
     "host/home.py": "the daemon's own",
     "host/own_files.py": "the daemon's own",
+    "host/media/": "the daemon's own, which wait to be sent",
     "host/logs/own_log.py": "the daemon's own",
     "host/network.py": "the kernel's",
     "host/streams.py": "the null device",

@@ -48,6 +48,11 @@ class Home:
         return self.root / "copies"
 
     @property
+    def media(self) -> Path:
+        """Return the directory of the files that wait to be sent."""
+        return self.root / "media"
+
+    @property
     def run(self) -> Path:
         """Return the directory of the socket and the daemon's lock."""
         return self.root / "run"
@@ -80,7 +85,7 @@ class Home:
             UnavailableError: the disk cannot be used now.
         """
         try:
-            for directory in (self.root, self.run, self.copies, self.sessions, self.locks):
+            for directory in (self.root, self.run, self.copies, self.media, self.sessions, self.locks):
                 directory.mkdir(mode=0o700, parents=True, exist_ok=True)
                 _close_to_others(directory)
             _require_writable(self.root)
