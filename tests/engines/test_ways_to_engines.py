@@ -11,6 +11,8 @@ CONNECTORS = "openwa_manager/engines/http/connectors.py"
 ELSEWHERE = {
     ("openwa_manager/webhooks/sender.py", "ClientSession"): "endpoints",
     ("openwa_manager/webhooks/answers.py", "TCPConnector"): "endpoints",
+    ("openwa_manager/webhooks/downloads.py", "ClientSession"): "servers of files, where the guard lets it",
+    ("openwa_manager/webhooks/downloads.py", "TCPConnector"): "servers of files, where the guard lets it",
     ("openwa_manager/host/network.py", "connect"): "nobody: a datagram socket is asked for its route",
     ("openwa_manager/host/notify.py", "sendto"): "systemd",
     ("openwa_manager/cli/client.py", "HTTPConnection"): "the daemon",

