@@ -10,7 +10,14 @@ from aiohttp.typedefs import Handler
 
 from openwa_manager.api.admission.refusal_log import PATH_MAX
 from openwa_manager.api.request_keys import REQUEST_ID
-from openwa_manager.domain.errors import InvalidInputError, OpenwaManagerError
+from openwa_manager.domain.errors import (
+    FirstContactCapError,
+    InvalidInputError,
+    OpenwaManagerError,
+    QueueFullError,
+    QuotaExceededError,
+)
+from openwa_manager.domain.times import iso8601
 
 _log = structlog.get_logger()
 
@@ -28,6 +35,8 @@ STATUS_OF: Mapping[str, int] = {
     "session_exists": 409,
     "session_owned_elsewhere": 409,
     "conflict": 409,
+    "body_gone": 409,
+    "count_changed": 409,
     "gone": 410,
     "too_large": 413,
     "unsupported_media_type": 415,
@@ -35,6 +44,12 @@ STATUS_OF: Mapping[str, int] = {
     "misdirected": 421,
     "invalid": 422,
     "invalid_recipient": 422,
+    "idempotency_mismatch": 422,
+    "opted_out": 422,
+    "never_sendable": 422,
+    "queue_full": 429,
+    "quota_exceeded": 429,
+    "first_contact_cap": 429,
     "engine_error": 502,
     "backlog_full": 503,
     "draining": 503,
@@ -146,8 +161,20 @@ def _fault(request: web.Request, error: Exception) -> web.Response:
 
 
 def _problem(request: web.Request, error: OpenwaManagerError) -> web.Response:
-    members = {"field": error.field} if isinstance(error, InvalidInputError) else {}
-    return _response(request, error.code, str(error), members)
+    return _response(request, error.code, str(error), _members(error))
+
+
+def _members(error: OpenwaManagerError) -> Mapping[str, str | int]:
+    """Return what a problem says beside the common members."""
+    match error:
+        case InvalidInputError(field=field):
+            return {"field": field}
+        case QuotaExceededError(retry_after_s=retry_after_s, resets_at=resets_at):
+            return {"retry_after_s": retry_after_s, "resets_at": iso8601(resets_at)}
+        case QueueFullError(retry_after_s=retry_after_s) | FirstContactCapError(retry_after_s=retry_after_s):
+            return {"retry_after_s": retry_after_s}
+        case _:
+            return {"retry_after_s": RETRY_AFTER_S[error.code]} if error.code in RETRY_AFTER_S else {}
 
 
 def _problem_of_library(request: web.Request, error: web.HTTPException) -> web.Response:
@@ -158,7 +185,9 @@ def _problem_of_library(request: web.Request, error: web.HTTPException) -> web.R
     return response
 
 
-def _response(request: web.Request, code: str, detail: str, members: Mapping[str, str] | None = None) -> web.Response:
+def _response(
+    request: web.Request, code: str, detail: str, members: Mapping[str, str | int] | None = None
+) -> web.Response:
     status = STATUS_OF.get(code, 500)
     problem: dict[str, str | int] = {
         "title": HTTPStatus(status).phrase,
@@ -169,9 +198,8 @@ def _response(request: web.Request, code: str, detail: str, members: Mapping[str
         **(members or {}),
     }
     headers: dict[str, str] = {}
-    if code in RETRY_AFTER_S:
-        problem["retry_after_s"] = RETRY_AFTER_S[code]
-        headers["Retry-After"] = str(RETRY_AFTER_S[code])
+    if "retry_after_s" in problem:
+        headers["Retry-After"] = str(problem["retry_after_s"])
     if code == "unauthenticated":
         headers["WWW-Authenticate"] = "Bearer"
     body = json.dumps(problem).encode()

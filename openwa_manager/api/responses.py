@@ -18,7 +18,10 @@ class Out(BaseModel):
 
 
 class Problem(Out):
-    """What went wrong (RFC 9457); `field` names the part of the request that is not acceptable."""
+    """What went wrong (RFC 9457).
+
+    `field` names the part of the request that is not acceptable, `resets_at` when a used-up quota begins anew.
+    """
 
     title: str
     status: int
@@ -27,6 +30,7 @@ class Problem(Out):
     request_id: str
     field: str | None = None
     retry_after_s: int | None = None
+    resets_at: Timestamp | None = None
 
 
 class OpenwaError(Out):

@@ -52,6 +52,69 @@ class EndpointNotFoundError(OpenwaManagerError):
     code = "not_found"
 
 
+class MessageNotFoundError(OpenwaManagerError):
+    """There is no such message, or the caller may not see it."""
+
+    code = "not_found"
+
+
+class BatchNotFoundError(OpenwaManagerError):
+    """There is no such batch, or the caller may not see it."""
+
+    code = "not_found"
+
+
+class IdempotencyMismatchError(OpenwaManagerError):
+    """Something else was asked for under this key before; nothing happened."""
+
+    code = "idempotency_mismatch"
+
+
+class OptedOutError(OpenwaManagerError):
+    """Whoever the message is for wants no more messages of this user."""
+
+    code = "opted_out"
+
+
+class NeverSendableError(OpenwaManagerError):
+    """There is no moment at which the messages could be sent; the message says why."""
+
+    code = "never_sendable"
+
+
+class BodyGoneError(OpenwaManagerError):
+    """What the message said is not kept any more, so it cannot be sent again."""
+
+    code = "body_gone"
+
+
+class CountChangedError(OpenwaManagerError):
+    """More or fewer messages wait than the caller thinks; nothing happened."""
+
+    code = "count_changed"
+
+
+class QuotaExceededError(OpenwaManagerError):
+    """The user may send no more in this month; `resets_at` (wall time) is when the next one begins."""
+
+    code = "quota_exceeded"
+
+    def __init__(self, message: str, retry_after_s: int, resets_at: float) -> None:
+        super().__init__(message)
+        self.retry_after_s = retry_after_s
+        self.resets_at = resets_at
+
+
+class FirstContactCapError(OpenwaManagerError):
+    """The session may write to nobody new today; after `retry_after_s` it may."""
+
+    code = "first_contact_cap"
+
+    def __init__(self, message: str, retry_after_s: int) -> None:
+        super().__init__(message)
+        self.retry_after_s = retry_after_s
+
+
 class ConflictError(OpenwaManagerError):
     """What is asked for does not go together with what there is; nothing happened."""
 

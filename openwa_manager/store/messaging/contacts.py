@@ -1,16 +1,22 @@
 """Whom a session knows: the chats in which somebody has written through it."""
 
 import sqlite3
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 
 from openwa_manager.domain.session.session import SessionId
-from openwa_manager.store.columns import text
+from openwa_manager.store.columns import text, to_json
 
 
 def is_known(connection: sqlite3.Connection, session_id: SessionId, chat_id: str) -> bool:
     """Tell whether somebody has written in this chat through this session."""
     sql = "SELECT 1 FROM contact WHERE session_id = ? AND chat_id = ?"
     return connection.execute(sql, (session_id, text(chat_id))).fetchone() is not None
+
+
+def known_among(connection: sqlite3.Connection, session_id: SessionId, chat_ids: Sequence[str]) -> set[str]:
+    """Return those of the chats, some hundreds at most, in which somebody has written through this session."""
+    sql = "SELECT chat_id FROM contact WHERE session_id = ? AND chat_id IN (SELECT value FROM json_each(?))"
+    return {chat_id for (chat_id,) in connection.execute(sql, (session_id, to_json(list(chat_ids))))}
 
 
 def note_known(connection: sqlite3.Connection, session_id: SessionId, chat_id: str, at: float) -> bool:

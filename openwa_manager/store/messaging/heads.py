@@ -7,8 +7,10 @@ than there are sub-queues.
 
 import sqlite3
 from dataclasses import dataclass
+from heapq import merge
+from itertools import islice
 
-from openwa_manager.domain.messaging.messages import BatchId, Message, MessageStatus
+from openwa_manager.domain.messaging.messages import BatchId, Message, MessageId, MessageStatus
 from openwa_manager.domain.session.session import SessionId
 from openwa_manager.store.columns import query
 from openwa_manager.store.messaging.rows import message_of
@@ -112,3 +114,40 @@ def waiting_on_host(connection: sqlite3.Connection) -> tuple[int, int]:
         WHERE status = 'queued'"""
     count, size_bytes = connection.execute(sql).fetchone()
     return int(count), int(size_bytes)
+
+
+def waiting_in(connection: sqlite3.Connection, session_id: SessionId) -> int:
+    """Return how many messages of the session wait, those of a batch that is being taken in among them."""
+    sql = "SELECT coalesce(sum(message_count), 0) FROM message_tally WHERE session_id = ? AND status = 'queued'"
+    return int(connection.execute(sql, (session_id,)).fetchone()[0])
+
+
+def first_in_line(connection: sqlite3.Connection, session_id: SessionId, limit: int) -> list[MessageId]:
+    """Return the ready messages of the session in the order in which they go, as far as nothing holds them."""
+    sql = """
+        SELECT message_id, priority, seq FROM message INDEXED BY message_ready
+        WHERE session_id = ? AND batch_id = ? AND is_first_contact = ? AND status = 'queued' AND due_at = 0
+        ORDER BY priority, seq LIMIT ?"""
+    lines = [
+        connection.execute(sql, (session_id, each.batch_id, each.is_first_contact, limit)).fetchall()
+        for each in read_sub_queues(connection, session_id)
+    ]
+    ordered = merge(*lines, key=lambda row: (row[1], row[2]))
+    return [MessageId(message_id) for message_id, _, _ in islice(ordered, limit)]
+
+
+def count_ahead(connection: sqlite3.Connection, message: Message) -> int:
+    """Return how many ready messages of the session go before this one, as far as nothing holds them."""
+    sql = """
+        SELECT count(*) FROM message INDEXED BY message_ready
+        WHERE session_id = ? AND batch_id = ? AND is_first_contact = ? AND status = 'queued' AND due_at = 0
+            AND (priority, seq) < (?, ?)"""
+    session_id, priority = message.origin.session_id, message.origin.priority.value
+    return sum(
+        int(
+            connection.execute(
+                sql, (session_id, each.batch_id, each.is_first_contact, priority, message.seq)
+            ).fetchone()[0]
+        )
+        for each in read_sub_queues(connection, session_id)
+    )

@@ -28,7 +28,10 @@ ROW_BYTES = 600
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class NewMessage:
-    """A message to be kept; one that is `hold` sleeps until that ends. `quota_month` None: no quota counts it."""
+    """A message to be kept; one that is `hold` sleeps until that ends. `quota_month` None: no quota counts it.
+
+    `message_id` None: it gets one.
+    """
 
     origin: Origin
     recipient: Recipient
@@ -37,6 +40,7 @@ class NewMessage:
     status: MessageStatus = MessageStatus.QUEUED
     hold: Hold | None = None
     quota_month: str | None = None
+    message_id: MessageId | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -79,7 +83,7 @@ def _row_of(new: NewMessage) -> Row:
     origin, times, stored = new.origin, new.times, body_json(new.body)
     due_at = new.hold.until if new.hold is not None and new.hold.until is not None else 0.0
     return {
-        "message_id": new_id("msg", times.created_at),
+        "message_id": new.message_id or new_id("msg", times.created_at),
         "session_id": origin.session_id,
         "user_id": origin.user_id,
         "user_key": origin.user_key,
