@@ -36,6 +36,8 @@ BY_WALL_CLOCK = {
     "engines/posting/missed_posts.py: _missed": "a line for people: the engine's times are all that is known",
     "engines/openwa.py: note_code": "an age measured on the boot clock, told as wall time",
     "services/delivery/attempts.py: _conclude": "both times are of this very moment, or a figure for people",
+    "services/messaging/acceptance/rules.py: timing_of": "callers say dates",
+    "services/messaging/acceptance/singles.py: _known": "days",
     "services/monitoring/host_monitor.py: _loss_of": "clamped by what has passed on the boot clock since the last look",
     "processes/reading/occupants.py: _age_s": "a figure for people",
     "services/starting/directory_check.py: look_ahead": "saves time only: the launch looks itself when this came late",

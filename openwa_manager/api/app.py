@@ -23,8 +23,11 @@ from openwa_manager.api.gateway.routes import SESSION_PREFIX
 from openwa_manager.api.host.health import HealthRoutes
 from openwa_manager.api.host.metrics import MetricsRoutes
 from openwa_manager.api.host.system import HostFacts, SystemRoutes
+from openwa_manager.api.messaging.dependencies import MessagingDependencies
+from openwa_manager.api.messaging.messages import MessageRoutes
 from openwa_manager.api.middleware import AnswerLog, assign_request_id, cut_broken_answer, prepare_answer
 from openwa_manager.api.openapi import OpenapiRoutes
+from openwa_manager.api.requests import BODY_MAX_BYTES
 from openwa_manager.api.routing import Route, Unmatched
 from openwa_manager.api.sessions.logs import LogRoutes
 from openwa_manager.api.sessions.qr import QrRoutes
@@ -41,8 +44,6 @@ from openwa_manager.services.monitoring.health import HealthReader
 from openwa_manager.services.sessions.directory import SessionDirectory
 from openwa_manager.services.sessions.requests import SessionRequests
 from openwa_manager.store.database import Database
-
-BODY_MAX_BYTES = 1024 * 1024
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -62,6 +63,7 @@ class ApiDependencies:
     broadcaster: Broadcaster
     endpoints: Endpoints
     deliveries: Deliveries
+    messaging: MessagingDependencies
     recipes: Recipes
     facts: HostFacts
     pairing_window_s: float
@@ -120,6 +122,7 @@ def make_table(dependencies: ApiDependencies, gateway: GatewayDependencies) -> t
         EventRoutes(sessions, dependencies.database, dependencies.broadcaster, facts.host, dependencies.timing),
         EndpointRoutes(dependencies.endpoints),
         DeliveryRoutes(dependencies.deliveries),
+        MessageRoutes(sessions, dependencies.messaging),
         WhyRoutes(sessions),
         RegistryRoutes(sessions),
         SystemRoutes(sessions, facts),

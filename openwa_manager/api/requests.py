@@ -10,6 +10,8 @@ from openwa_manager.domain.delivery.delivery import DeliveryState
 from openwa_manager.domain.session.session import SESSION_ID_PATTERN, Desired, Status
 
 WAIT_MAX_S = 60.0
+#: How large a body may be unless its model says otherwise.
+BODY_MAX_BYTES = 1024 * 1024
 
 SESSION_ID_TEXT = f"^{SESSION_ID_PATTERN}$"
 
@@ -43,9 +45,14 @@ class RequestModel(BaseModel):
 
 
 class Body(RequestModel):
-    """What a request gives as a JSON body; an empty table may be written as `[]` (EmptyList)."""
+    """What a request gives as a JSON body; an empty table may be written as `[]` (EmptyList).
+
+    `max_bytes` is how large it may be.
+    """
 
     model_config = ConfigDict(extra="forbid", frozen=True, strict=True, defer_build=True)
+
+    max_bytes: ClassVar[int] = BODY_MAX_BYTES
 
 
 def object_text(raw: bytes) -> bytes:

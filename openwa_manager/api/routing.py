@@ -1,7 +1,7 @@
 """Defines a route: its path, the role it needs, what it takes and answers; the router and /openapi.json read it."""
 
 import asyncio
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Coroutine, Mapping
 from dataclasses import dataclass
 from typing import Generic, TypeVar
 
@@ -13,6 +13,7 @@ from openwa_manager.api.admission.body_terms import defer_expectation
 from openwa_manager.api.errors import (
     BadRequestError,
     SlowRequestError,
+    TooLargeError,
     UnauthenticatedError,
     UnsupportedMediaTypeError,
 )
@@ -25,6 +26,7 @@ from openwa_manager.domain.errors import InvalidInputError, SessionNotFoundError
 from openwa_manager.domain.session.session import SessionId, is_session_id
 
 G = TypeVar("G", bound=RequestModel)
+B = TypeVar("B", bound=Body)
 
 #: More values than any body of ours has; they are read in 3 ms.
 BODY_VALUES_MAX = 5_000
@@ -161,11 +163,40 @@ async def read_whole(request: web.Request, within_s: float = BODY_WITHIN_S) -> b
     """
     if request.content.is_eof():  # it came with the head, as small ones do
         return await request.read()
+    return await _within(request.read(), within_s)
+
+
+async def read_up_to(request: web.Request, max_bytes: int) -> bytes:
+    """Return the request's body, which may be larger than what the application takes elsewhere.
+
+    Raises:
+        TooLargeError: it has more bytes.
+        SlowRequestError: it was not whole in time.
+    """
+    if (request.content_length or 0) > max_bytes:
+        raise _too_large(max_bytes)
+    return await _within(_read_up_to(request, max_bytes), BODY_WITHIN_S)
+
+
+async def _within(reading: Coroutine[None, None, bytes], within_s: float) -> bytes:
     try:
         async with asyncio.timeout(within_s):
-            return await request.read()
+            return await reading
     except TimeoutError as error:
         raise SlowRequestError(f"the body was not whole within {within_s:g} s") from error
+
+
+async def _read_up_to(request: web.Request, max_bytes: int) -> bytes:
+    body = bytearray()
+    async for chunk in request.content.iter_any():
+        body += chunk
+        if len(body) > max_bytes:
+            raise _too_large(max_bytes)
+    return bytes(body)
+
+
+def _too_large(max_bytes: int) -> TooLargeError:
+    return TooLargeError(f"the body has more than {max_bytes} bytes")
 
 
 def json_answer(model: BaseModel, status: int = 200) -> web.Response:
@@ -179,9 +210,9 @@ def json_of(model: BaseModel) -> bytes:
 
 
 async def _read(request: web.Request, arguments: type[G]) -> G:
-    return (
-        await _read_body(request, arguments) if issubclass(arguments, Body) else _read_query(request.query, arguments)
-    )
+    if issubclass(arguments, Body):
+        return await _read_body(request, arguments)
+    return _read_query(request.query, arguments)
 
 
 def _read_query(query: MultiMapping[str], arguments: type[G]) -> G:
@@ -193,23 +224,33 @@ def _read_query(query: MultiMapping[str], arguments: type[G]) -> G:
     try:
         return arguments.model_validate(values)
     except ValidationError as error:
-        raise _refusal(error) from error
+        raise refusal_of(error) from error
 
 
-async def _read_body(request: web.Request, arguments: type[G]) -> G:
-    raw = await read_whole(request)
-    if raw and request.content_type != "application/json":
+def require_json(request: web.Request) -> None:
+    """Accept a request whose body, if it has one, is said to be JSON.
+
+    Raises:
+        UnsupportedMediaTypeError: it is not.
+    """
+    if request.body_exists and request.content_type != "application/json":
         raise UnsupportedMediaTypeError("the body must be JSON: Content-Type: application/json")
+
+
+async def _read_body(request: web.Request, arguments: type[B]) -> B:
+    require_json(request)
+    raw = await read_up_to(request, arguments.max_bytes)
     try:
         return arguments.model_validate_json(foreign_json.make_safe(object_text(raw), max_values=BODY_VALUES_MAX))
     except ValidationError as error:
-        raise _refusal(error) from error
+        raise refusal_of(error) from error
 
 
-def _refusal(error: ValidationError) -> BadRequestError | InvalidInputError:
+def refusal_of(error: ValidationError, prefix: str = "") -> BadRequestError | InvalidInputError:
+    """Return the refusal of what does not fit its model; `prefix` is where in the body that stands."""
     first = error.errors(include_url=False, include_context=False, include_input=False)[0]
     if first["type"] == "json_invalid":
         return BadRequestError(f"the body is not JSON: {first['msg']}")
-    field = ".".join(map(str, first["loc"])) or "body"
+    field = prefix + ".".join(map(str, first["loc"])) or "body"
     message = "is not known here" if first["type"] == "extra_forbidden" else first["msg"]
     return InvalidInputError(field[:100], message)

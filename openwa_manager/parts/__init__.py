@@ -15,6 +15,7 @@ from openwa_manager.parts.api import build_api, build_gateway
 from openwa_manager.parts.basis import VERSION, build_basis
 from openwa_manager.parts.delivery import DeliveryParts, build_delivery
 from openwa_manager.parts.hosting import build_hosting, openwa_engines
+from openwa_manager.parts.messaging import build_messaging
 from openwa_manager.parts.monitoring import MonitoringParts, build_monitoring
 from openwa_manager.parts.sessions import SessionParts, build_housekeeping, build_sessions
 from openwa_manager.processes.launcher import HostLauncher
@@ -73,6 +74,7 @@ def build_parts(
     sessions = build_sessions(basis, hosting)
     delivery = build_delivery(basis, sessions)
     monitoring = build_monitoring(basis, hosting, sessions, delivery)
+    messaging = build_messaging(basis, hosting, delivery)
     _subscribe(basis.changes, sessions, delivery, monitoring)
     notifier = ServiceNotifier(service_manager, sessions.progress, sessions.directory.iterate, database, clock)
     return Parts(
@@ -93,7 +95,7 @@ def build_parts(
         announcer=delivery.announcer,
         backpressure=Backpressure(basis.database, basis.clock),
         generations=basis.generations,
-        api=(api := build_api(basis, hosting, sessions, delivery, monitoring)),
+        api=(api := build_api(basis, hosting, sessions, delivery, monitoring, messaging)),
         gateway=build_gateway(basis, sessions, monitoring, delivery, api),
     )
 

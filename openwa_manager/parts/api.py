@@ -11,6 +11,7 @@ from openwa_manager.api.sessions.sessions import Recipes
 from openwa_manager.parts.basis import VERSION, Basis
 from openwa_manager.parts.delivery import DeliveryParts
 from openwa_manager.parts.hosting import Hosting, openwa_engines
+from openwa_manager.parts.messaging import MessagingParts
 from openwa_manager.parts.monitoring import MonitoringParts
 from openwa_manager.parts.sessions import SessionParts
 from openwa_manager.services.delivery.deliveries import Deliveries
@@ -20,7 +21,12 @@ from openwa_manager.services.sessions.force_kill import force_kill
 
 
 def build_api(
-    basis: Basis, hosting: Hosting, sessions: SessionParts, delivery: DeliveryParts, monitoring: MonitoringParts
+    basis: Basis,
+    hosting: Hosting,
+    sessions: SessionParts,
+    delivery: DeliveryParts,
+    monitoring: MonitoringParts,
+    messaging: MessagingParts,
 ) -> ApiDependencies:
     """Build what the calls under /v1 work with."""
     settings = basis.settings
@@ -40,6 +46,7 @@ def build_api(
         broadcaster=delivery.broadcaster,
         endpoints=delivery.endpoints,
         deliveries=Deliveries(basis.database, delivery.dispatcher, delivery.background),
+        messaging=messaging.api,
         recipes=Recipes(engines=hosting.engines, default=settings.engine),
         facts=HostFacts(host=platform.node(), version=VERSION, started_at=basis.clock.now().at),
         pairing_window_s=settings.pairing_window_s,

@@ -8,9 +8,9 @@ from aiohttp import web
 from pytest_aiohttp import AiohttpClient
 from structlog.testing import capture_logs
 
-from openwa_manager.api.app import BODY_MAX_BYTES
 from openwa_manager.api.errors import PROBLEM_TYPE, STATUS_OF, answer_errors
 from openwa_manager.api.middleware import AnswerLog, assign_request_id, prepare_answer
+from openwa_manager.api.requests import BODY_MAX_BYTES
 from openwa_manager.domain.errors import (
     AlreadyRunningError,
     DrainingError,

@@ -62,6 +62,7 @@ from openwa_manager.services.starting.start_gate import StartGate
 from openwa_manager.store.database import Database
 from openwa_manager.store.delivery.kept_changes import StoredChanges
 from tests.api.delivery.channels import PACE, Channels, channels_of
+from tests.api.messaging.building import Messaging, messaging_of
 from tests.fakes.polling import until
 
 USER_AND_ID = "user_1_session_550e8400"
@@ -119,6 +120,7 @@ class World:
     engines: dict[str, OpenwaEngine] = field(default_factory=dict)
     engine_pids: set[int] = field(default_factory=set)
     gateway: GatewayDependencies = field(init=False)
+    messaging: Messaging = field(init=False)
     client: Client = field(init=False)
     intake: Client = field(init=False)
 
@@ -217,11 +219,17 @@ async def world_in(
             channels=channels,
             engines={"simulator": engine},
         )
-        world.gateway = _gateway(world, dependencies, gap_s)
+        _equip(world, dependencies, gap_s)
         await _serve(world, aiohttp_client, intake_socket)
         parts = (launcher, dependencies.gate, channels.dispatcher, *((runner,) if takes_up else ()))
         async with _running(world, parts):
             yield world
+
+
+def _equip(world: World, dependencies: Dependencies, gap_s: float) -> None:
+    """Give it what sends messages."""
+    world.gateway = _gateway(world, dependencies, gap_s)
+    world.messaging = messaging_of(world.database, dependencies.clock, dependencies.changes, world.channels.background)
 
 
 @asynccontextmanager
@@ -273,6 +281,7 @@ def backing_of(world: World) -> ApiDependencies:
         broadcaster=world.channels.broadcaster,
         endpoints=world.channels.endpoints,
         deliveries=world.channels.deliveries,
+        messaging=world.messaging.api,
         usage=world.used.get,
         recipes=Recipes(engines=world.engines, default="simulator"),
         facts=HostFacts(host="mac-mini-1", version="0.1.0", started_at=1_800_000_000.0),

@@ -79,6 +79,11 @@ def body_sha256(body: Body) -> str:
     return hashlib.sha256(body.text.encode("utf-8", "replace")).hexdigest()
 
 
+def size_of(new: NewMessage) -> int:
+    """Return how many bytes a message takes on disk, roughly."""
+    return len(body_json(new.body)) + ROW_BYTES
+
+
 def _row_of(new: NewMessage) -> Row:
     origin, times, stored = new.origin, new.times, body_json(new.body)
     due_at = new.hold.until if new.hold is not None and new.hold.until is not None else 0.0
@@ -137,6 +142,18 @@ def find_by_reference(connection: sqlite3.Connection, session_id: SessionId, ref
     sql = f"SELECT * FROM message WHERE session_id = ? AND reference = ? AND {VISIBLE} ORDER BY seq DESC LIMIT 1"  # noqa: S608 (our words)
     row = query(connection, sql, (session_id, text(reference))).fetchone()
     return message_of(row) if row else None
+
+
+def find_references(
+    connection: sqlite3.Connection, session_id: SessionId, references: Sequence[str], since: float
+) -> dict[str, MessageId]:
+    """Return by reference the newest message of the session that waits or ended since then; some hundreds at most."""
+    sql = f"""
+        SELECT reference, message_id FROM message
+        WHERE session_id = ? AND reference IN (SELECT value FROM json_each(?))
+            AND (ended_at IS NULL OR ended_at > ?) AND {VISIBLE} ORDER BY seq"""  # noqa: S608 (our words)
+    rows = connection.execute(sql, (session_id, to_json([text(each) for each in references]), since))
+    return {reference: MessageId(message_id) for reference, message_id in rows}
 
 
 def find_by_whatsapp_id(connection: sqlite3.Connection, session_id: SessionId, whatsapp_id: str) -> Message | None:

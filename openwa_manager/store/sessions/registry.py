@@ -158,6 +158,11 @@ def remove_session(connection: sqlite3.Connection, session_id: SessionId) -> Non
     engine_events.forget_session(connection, session_id)
 
 
+def is_recorded(connection: sqlite3.Connection, session_id: SessionId) -> bool:
+    """Tell whether there is such a session."""
+    return connection.execute("SELECT 1 FROM session WHERE session_id = ?", (session_id,)).fetchone() is not None
+
+
 def load_sessions(connection: sqlite3.Connection) -> list[Session]:
     """Return all sessions as they were saved, oldest first; one that cannot be read comes back as failed."""
     with _any_text(connection):

@@ -52,6 +52,7 @@ class Channels:
     deliveries: Deliveries
     room: SettableRoom
     sender: Sender
+    background: BackgroundTasks
 
     def announce(self, stored: Sequence[StoredEvent]) -> None:
         """Let everybody know of new events."""
@@ -76,7 +77,6 @@ async def channels_of(
         async with asyncio.TaskGroup() as tasks:
             run = tasks.create_task(background.run())
             room = SettableRoom(database, clock)
-            yield Channels(
-                dispatcher, broadcaster, endpoints, Deliveries(database, dispatcher, background), room, sender
-            )
+            deliveries = Deliveries(database, dispatcher, background)
+            yield Channels(dispatcher, broadcaster, endpoints, deliveries, room, sender, background)
             run.cancel()

@@ -1,0 +1,24 @@
+"""What the calls about messages work with."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from openwa_manager.domain.session.session import Session
+from openwa_manager.services.delivery.background import BackgroundTasks
+from openwa_manager.services.messaging.acceptance.singles import SingleAcceptance
+from openwa_manager.services.messaging.requests import MessageRequests
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class MessagingDependencies:
+    """The parts that the calls about messages use.
+
+    `background` brings work to its end although the caller hangs up. `can_send` tells whether a session's engine sends
+    messages at all. `default_region` is the country of numbers without one (None: all are international).
+    """
+
+    background: BackgroundTasks
+    singles: SingleAcceptance
+    requests: MessageRequests
+    can_send: Callable[[Session], bool]
+    default_region: str | None = None

@@ -1,0 +1,123 @@
+"""The models of what callers give about messages and batches."""
+
+from typing import Annotated, ClassVar, Literal, Self
+
+from pydantic import AwareDatetime, Field, StringConstraints, model_validator
+
+from openwa_manager.api.requests import Body, EmptyList, Query
+from openwa_manager.domain.messaging.batches import BATCH_MAX
+from openwa_manager.domain.messaging.messages import MessageStatus
+from openwa_manager.domain.messaging.templates import VARIABLE_NAME_MAX_CHARS
+
+#: How large the body of one message may be.
+MESSAGE_MAX_BYTES = 64 << 10
+
+#: Who it is for is looked at later: one recipient that is none refuses no batch.
+_To = Annotated[str, StringConstraints(max_length=1024)]
+_Words = Annotated[str, StringConstraints(pattern=r"^[^\x00]*$")]
+_MediaUrl = Annotated[str, StringConstraints(pattern=r"^[Hh][Tt][Tt][Pp][Ss]?://[^\x00-\x20\x7f]+$", max_length=2048)]
+_Filename = Annotated[str, StringConstraints(pattern=r"^[^\x00-\x1f\x7f/\\]{1,255}$")]
+_Reference = Annotated[str, StringConstraints(pattern=r"^[^\x00-\x1f\x7f]{1,128}$")]
+_Name = Annotated[str, StringConstraints(pattern=r"^[^\x00-\x1f\x7f]{1,128}$")]
+_VariableName = Annotated[str, StringConstraints(min_length=1, max_length=VARIABLE_NAME_MAX_CHARS)]
+_Variable = _Words | int | float
+_Variables = Annotated[dict[_VariableName, _Variable], Field(max_length=100), EmptyList]
+
+
+class Content(Body):
+    """What is sent: a text, or one file by its URL, with a caption; `fallback_text` goes where the file cannot."""
+
+    max_bytes: ClassVar[int] = MESSAGE_MAX_BYTES
+
+    text: _Words | None = None
+    image_url: _MediaUrl | None = None
+    video_url: _MediaUrl | None = None
+    audio_url: _MediaUrl | None = None
+    document_url: _MediaUrl | None = None
+    caption: _Words | None = None
+    filename: _Filename | None = None
+    fallback_text: _Words | None = None
+
+    @model_validator(mode="after")
+    def _is_one(self) -> Self:
+        urls = [self.image_url, self.video_url, self.audio_url, self.document_url]
+        if sum(each is not None for each in (self.text, *urls)) != 1:
+            raise ValueError("exactly one of text, image_url, video_url, audio_url, document_url must be given")
+        if self.text is not None and (self.caption or self.filename or self.fallback_text):
+            raise ValueError("caption, filename and fallback_text go with a file only")
+        if self.audio_url is not None and self.caption:
+            raise ValueError("WhatsApp shows no caption with audio")
+        return self
+
+
+class MessageIn(Content):
+    """One message; `send_after` and `expires_at` say between which times it may be sent."""
+
+    to: _To
+    reference: _Reference | None = None
+    send_after: AwareDatetime | None = None
+    expires_at: AwareDatetime | None = None
+    priority: Literal["normal", "low"] | None = None
+
+
+class RecipientIn(Body):
+    """One recipient of a template, with the values of its variables."""
+
+    to: _To
+    variables: _Variables | None = None
+    reference: _Reference | None = None
+
+
+class WindowIn(Body):
+    """The hours in which a batch may be sent, on some days of the week (1 is Monday)."""
+
+    first: Annotated[str, Field(alias="from", max_length=5)]
+    to: Annotated[str, Field(max_length=5)]
+    time_zone: Annotated[str, Field(max_length=64)] = "UTC"
+    days: Annotated[tuple[Annotated[int, Field(ge=1, le=7)], ...], Field(min_length=1, max_length=7)] | None = None
+
+
+class BulkIn(Body):
+    """Many messages at once: whole ones, or a template and its recipients."""
+
+    messages: Annotated[tuple[MessageIn, ...], Field(max_length=BATCH_MAX)] | None = None
+    template: Content | None = None
+    recipients: Annotated[tuple[RecipientIn, ...], Field(max_length=BATCH_MAX)] | None = None
+    name: _Name | None = None
+    window: WindowIn | None = None
+    send_after: AwareDatetime | None = None
+    expires_at: AwareDatetime | None = None
+    dry_run: bool = False
+
+    @model_validator(mode="after")
+    def _has_one_form(self) -> Self:
+        is_whole = self.messages is not None and self.template is None and self.recipients is None
+        is_template = self.messages is None and self.template is not None and self.recipients is not None
+        if not (is_whole or is_template):
+            raise ValueError("give messages, or template and recipients")
+        return self
+
+
+class MessagesQuery(Query):
+    """Which messages are wanted; one of the statuses must fit. `cursor` is the `next_cursor` of the page before."""
+
+    repeated = frozenset({"status"})
+
+    status: tuple[MessageStatus, ...] = ()
+    to: Annotated[str, Field(max_length=1024)] | None = None
+    batch_id: str | None = None
+    reference: str | None = None
+    limit: Annotated[int, Field(ge=1, le=1000)] = 100
+    cursor: Annotated[str, StringConstraints(pattern=r"^[0-9]{1,18}$")] | None = None
+
+
+class SettleIn(Body):
+    """What a person found out about a message of which nothing was known."""
+
+    verdict: Annotated[Literal["sent", "failed"], Field(alias="as")]
+
+
+class BatchChange(Body):
+    """Whether a batch goes on."""
+
+    state: Literal["active", "paused"]

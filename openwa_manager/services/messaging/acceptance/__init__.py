@@ -1,0 +1,1 @@
+"""How messages are taken in: one by one, or many at once."""

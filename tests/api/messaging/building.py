@@ -1,0 +1,68 @@
+"""What takes messages in, on real parts; nothing sends them."""
+
+from collections.abc import Collection
+from dataclasses import dataclass, field
+
+from openwa_manager.api.messaging.dependencies import MessagingDependencies
+from openwa_manager.domain.messaging.messages import Message, UserKey
+from openwa_manager.domain.ports import Clock
+from openwa_manager.domain.session.session import SessionId
+from openwa_manager.services.changes import Changes
+from openwa_manager.services.delivery.background import BackgroundTasks
+from openwa_manager.services.messaging.acceptance.rules import Rules
+from openwa_manager.services.messaging.acceptance.singles import Gate, SingleAcceptance
+from openwa_manager.services.messaging.outlook import PlainOutlook
+from openwa_manager.services.messaging.records import MessageRecords
+from openwa_manager.services.messaging.requests import MessageRequests
+from openwa_manager.store.database import Connection, Database
+
+
+@dataclass
+class Outside:
+    """What a test says of the rest of the daemon, and what was told to it."""
+
+    suppressed: set[str] = field(default_factory=set)
+    woken: list[SessionId] = field(default_factory=list)
+    noted: list[Message] = field(default_factory=list)
+
+    def find_suppressed(self, connection: Connection, user_key: UserKey, chat_ids: Collection[str]) -> set[str]:
+        del connection, user_key
+        return self.suppressed.intersection(chat_ids)
+
+
+@dataclass(frozen=True)
+class Messaging:
+    """What a test may touch."""
+
+    records: MessageRecords
+    outside: Outside
+    gate: Gate
+    singles: SingleAcceptance
+    api: MessagingDependencies
+
+
+def gate_of(records: MessageRecords, clock: Clock, outside: Outside, rules: Rules | None = None) -> Gate:
+    return Gate(
+        records=records,
+        clock=clock,
+        rules=rules or Rules(),
+        find_suppressed=outside.find_suppressed,
+        check_first_contact=lambda *_: None,
+        wake=outside.woken.append,
+        note=outside.noted.append,
+    )
+
+
+def messaging_of(database: Database, clock: Clock, changes: Changes, background: BackgroundTasks) -> Messaging:
+    records, outside = MessageRecords(database, clock, changes, lambda _: None), Outside()
+    gate = gate_of(records, clock, outside)
+    singles = SingleAcceptance(gate)
+    outlook = PlainOutlook(lambda: clock.now().at, 3.5)
+    requests = MessageRequests(records, clock, singles, outlook, gate.wake)
+    api = MessagingDependencies(
+        background=background,
+        singles=singles,
+        requests=requests,
+        can_send=lambda session: session.spec.engine != "command",
+    )
+    return Messaging(records=records, outside=outside, gate=gate, singles=singles, api=api)
