@@ -35,6 +35,7 @@ from openwa_manager.host.heap import keep_compact
 from openwa_manager.host.home import DaemonLock, Home, raise_file_limit
 from openwa_manager.host.notify import ServiceManager
 from openwa_manager.parts import VERSION, Parts, build_parts
+from openwa_manager.parts.hooks import build_hooks
 from openwa_manager.processes.confinement.support import system_support
 from openwa_manager.processes.engine_processes import EngineProcesses
 from openwa_manager.processes.locks import SessionLocks, reserve_lock_fd
@@ -106,7 +107,7 @@ async def _serve(settings: Settings) -> None:
         stack.enter_context(DaemonLock(home.run / "daemon.lock"))
         stack.enter_context(DaemonLock(home.sessions / ".daemon.lock", f"the sessions in {home.sessions}"))
         admin_key = make_admin_key(home.admin_key)
-        database, loss = await open_safely(home, clock)
+        database, loss = await open_safely(home, clock, build_hooks(settings))
         stack.push_async_callback(database.close)
         await database.write(partial(_configure_default, settings=settings, at=clock.now().at))
         service_manager = ServiceManager(os.environ, settings.freeze_limit_s)

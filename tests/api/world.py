@@ -37,6 +37,7 @@ from openwa_manager.engines.variables import SIMULATOR_OF_SESSIONS
 from openwa_manager.host.clock import SystemClock
 from openwa_manager.host.foreign.engine_files import EngineFiles
 from openwa_manager.metrics import QR_PUSH_S, Durations
+from openwa_manager.parts.hooks import message_hooks
 from openwa_manager.processes.launcher import HostLauncher
 from openwa_manager.processes.locks import SessionLocks
 from openwa_manager.processes.ports import PortPool
@@ -200,7 +201,7 @@ async def world_in(
     """
     intake_socket = _reserved()
     async with AsyncExitStack() as stack:
-        database = await stack.enter_async_context(Database(home / "manager.db"))
+        database = await stack.enter_async_context(Database(home / "manager.db", hooks=message_hooks(["STOP"])))
         engine = await stack.enter_async_context(_engine(program, _port_of(intake_socket), database, silence_s))
         launcher = stack.enter_context(_launcher(home / "locks"))
         dependencies = _dependencies(home, database, engine, launcher)

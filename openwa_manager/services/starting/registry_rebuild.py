@@ -38,6 +38,7 @@ from openwa_manager.store.backup.epochs import begin_epoch, is_copy
 from openwa_manager.store.backup.restore import restore_newest
 from openwa_manager.store.database import Connection, Database
 from openwa_manager.store.delivery import outbox
+from openwa_manager.store.delivery.enrichment import HOOKS, Hook
 from openwa_manager.store.sessions import registry
 
 _log = structlog.get_logger()
@@ -51,15 +52,19 @@ class DatabaseLoss:
     copy: Path | None
 
 
-async def open_safely(home: Home, clock: Clock) -> tuple[Database, DatabaseLoss | None]:
+async def open_safely(
+    home: Home, clock: Clock, hooks: Mapping[str, Hook] = HOOKS
+) -> tuple[Database, DatabaseLoss | None]:
     """Return the open database, and what was lost if it was damaged or missing; the damaged file is put aside.
+
+    `hooks` say what it makes of the events that are stored.
 
     Raises:
         ConfigError | SchemaTooNewError | CopyFailedError | StorageFullError: as `Database.open`.
         StoreDamagedError: the copy is damaged as well.
         OSError: the damaged file cannot be put aside.
     """
-    database = Database(home.database, home.copies)
+    database = Database(home.database, home.copies, hooks)
     is_missing = not _has_content(home.database) and bool(await asyncio.to_thread(_session_ids, home.sessions))
     why = "manager.db is missing or empty"
     if not is_missing:
@@ -71,7 +76,7 @@ async def open_safely(home: Home, clock: Clock) -> tuple[Database, DatabaseLoss 
             return database, await _find_copy(database, home)
     copy = await asyncio.to_thread(restore_newest, home.database, home.copies, clock.now().at)
     _log.error("database_lost", why=why, restored=str(copy) if copy else None, database=str(home.database))
-    database = Database(home.database, home.copies)
+    database = Database(home.database, home.copies, hooks)
     await database.open()
     return database, DatabaseLoss(why=why, copy=copy)
 
