@@ -11,9 +11,9 @@ from openwa_manager.domain.messaging.messages import Attempt, Message, MessageSt
 from openwa_manager.domain.session.session import Session, SessionId
 from openwa_manager.store.database import Connection
 from openwa_manager.store.delivery.outbox import append
-from openwa_manager.store.messaging.acks import settle_early_acks
 from openwa_manager.store.messaging.messages import find_message
 from openwa_manager.store.messaging.moves import begin_attempt, move
+from openwa_manager.store.messaging.proofs.acks import settle_early_acks
 from tests.api.world import USER_AND_ID, World
 from tests.store.messaging.samples import kept, new_message
 

@@ -44,3 +44,31 @@ class ReceivedMessage:
 def body_sha256(text: str) -> str:
     """Return by what a text is known once it is gone; half characters count as one unknown one."""
     return hashlib.sha256(text.encode("utf-8", "replace")).hexdigest()
+
+
+#: When the engine is asked whether it knows a message of which nothing proves that it was sent, or not (after that
+#: became so); what is not known after the last of them is left to people.
+LOOKUPS_S = (5.0, 30.0, 120.0, 600.0, 1800.0, 4200.0)
+#: How long after its sending an acknowledgement is awaited before the engine is asked for it; after a connection it may
+#: still come by itself for a while.
+ACK_AWAITED_S, ACK_AFTER_CONNECTION_S = 600.0, 60.0
+#: So many messages in a row without one hold the queue.
+OVERDUE_MAX = 5
+#: An engine tells whole seconds and its own time; and what it was asked for it may do later than it answers.
+SEEN_BEFORE_S, SEEN_AFTER_S = 2.0, 60.0
+
+
+def lookup_at(since: float, looked_up_count: int) -> float | None:
+    """Return when the engine is asked next about a message that is unproven since then (wall times); None: no more."""
+    return since + LOOKUPS_S[looked_up_count] if looked_up_count < len(LOOKUPS_S) else None
+
+
+def past_lookups(since: float, now: float) -> int:
+    """Return how many of them are over: of those that were missed the latest is made up for, unless it is the last."""
+    past_count = sum(since + each <= now for each in LOOKUPS_S)
+    return past_count if past_count == len(LOOKUPS_S) else max(0, past_count - 1)
+
+
+def ack_due_at(sent_at: float, connected_at: float | None) -> float:
+    """Return when to ask for the acknowledgement of a message that was sent then (wall times)."""
+    return max(sent_at + ACK_AWAITED_S, (connected_at or 0.0) + ACK_AFTER_CONNECTION_S)

@@ -4,7 +4,7 @@ import sqlite3
 from collections.abc import Callable, Mapping, Sequence
 
 from openwa_manager.domain.delivery.events import Event
-from openwa_manager.store.messaging.acks import FATES, tell_fate
+from openwa_manager.store.messaging.proofs.acks import FATES, tell_fate
 
 #: Returns what is told in the place of an event: mostly the event itself, with what only the database knows; others
 #: before or behind it, if it is news of more than itself; nothing, if it is no news. It may write what it learns.

@@ -21,9 +21,9 @@ from openwa_manager.domain.messaging.messages import (
 )
 from openwa_manager.store.delivery.outbox import append
 from openwa_manager.store.messaging import quotas
-from openwa_manager.store.messaging.acks import EARLY_MAX, FATES, settle_early_acks
 from openwa_manager.store.messaging.messages import find_message
 from openwa_manager.store.messaging.moves import begin_attempt, move
+from openwa_manager.store.messaging.proofs.acks import EARLY_MAX, FATES, settle_early_acks
 from openwa_manager.store.migrations import migrate
 from tests.store.messaging.samples import MONTH, SESSION, counted, kept, new_message, tally
 

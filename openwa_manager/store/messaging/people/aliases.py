@@ -13,17 +13,22 @@ _OF_USER: Final = "user:"
 
 def canonical(connection: sqlite3.Connection, user_key: UserKey, chat_id: str) -> str:
     """Return the one name by which the contact of this chat is compared with others."""
-    sql = "SELECT contact FROM contact_alias WHERE user_key = ? AND name = ?"
-    row = connection.execute(sql, (user_key, text(chat_id))).fetchone()
-    return chat_id if row is None else str(row[0])
+    return _contact_of(connection, user_key, chat_id) or chat_id
 
 
 def names_of(connection: sqlite3.Connection, user_key: UserKey, chat_id: str) -> list[str]:
     """Return all names of the contact of this chat; the canonical one first."""
-    contact = canonical(connection, user_key, chat_id)
+    contact = _contact_of(connection, user_key, chat_id)
+    if contact is None:
+        return [chat_id]
     sql = "SELECT name FROM contact_alias WHERE user_key = ? AND contact = ? ORDER BY name <> contact, name"
-    names = [str(name) for (name,) in connection.execute(sql, (user_key, contact))]
-    return names or [chat_id]
+    return [str(name) for (name,) in connection.execute(sql, (user_key, contact))]
+
+
+def _contact_of(connection: sqlite3.Connection, user_key: UserKey, chat_id: str) -> str | None:
+    sql = "SELECT contact FROM contact_alias WHERE user_key = ? AND name = ?"
+    row = connection.execute(sql, (user_key, text(chat_id))).fetchone()
+    return None if row is None else str(row[0])
 
 
 def join(connection: sqlite3.Connection, user_key: UserKey, contact: str, names: list[str]) -> None:

@@ -72,7 +72,7 @@ _ANSWERED = """
 def _opt_out(connection: sqlite3.Connection, sender: _Sender, text: str) -> list[Event]:
     """Put the sender on the user's list, and cancel what waits for him; in a flood hold the queue instead.
 
-    What is too much for one write is left to `suppressions.cancel_waiting`.
+    What is too much for one write is left to `finish_opt_out`.
     """
     if not suppressions.add(connection, sender.user_key, sender.chat_id, suppressions.OPTED_OUT, sender.at):
         return []
@@ -81,6 +81,19 @@ def _opt_out(connection: sqlite3.Connection, sender: _Sender, text: str) -> list
     if _is_flood(connection, sender):
         return [told, *hold(connection, sender.session_id, HoldCode.OPT_OUT_FLOOD, _FLOOD, sender.at)]
     return [told, *suppressions.cancel_waiting(connection, sender.user_key, sender.chat_id, sender.at)]
+
+
+def finish_opt_out(
+    connection: sqlite3.Connection, session_id: SessionId, user_key: UserKey, chat_id: str, at: float
+) -> list[Event]:
+    """Cancel what an opt-out that came through this session has left, at most a slice; nothing left: no events.
+
+    What came in a flood cancels nothing.
+    """
+    row = connection.execute("SELECT held_code FROM queue WHERE session_id = ?", (session_id,)).fetchone()
+    if row is not None and row[0] == HoldCode.OPT_OUT_FLOOD:
+        return []
+    return suppressions.cancel_waiting(connection, user_key, chat_id, at)
 
 
 def _is_flood(connection: sqlite3.Connection, sender: _Sender) -> bool:

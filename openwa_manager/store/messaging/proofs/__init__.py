@@ -1,0 +1,1 @@
+"""What proves what became of messages: what WhatsApp acknowledges, and what engines have seen."""
