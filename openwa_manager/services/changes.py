@@ -1,10 +1,10 @@
 """What many must hear of the moment it happens; made first, handed to those who publish and those who subscribe."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Generic, TypeVar
 
-from openwa_manager.domain.delivery.events import StoredEvent
+from openwa_manager.domain.delivery.events import Json, StoredEvent
 from openwa_manager.domain.session.session import LaunchId, SessionId
 
 T = TypeVar("T")
@@ -34,6 +34,14 @@ class CodeExpected:
     launch_id: LaunchId
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class MessageLeft:
+    """An engine says that a message has left through its account, by whomever; `data` is what it says of it."""
+
+    session_id: SessionId
+    data: Mapping[str, Json]
+
+
 class Changes:
     """The topics there are.
 
@@ -45,6 +53,7 @@ class Changes:
         self.events_stored = Topic[Sequence[StoredEvent]]()
         self.status_changed = Topic[None]()
         self.code_expected = Topic[CodeExpected]()
+        self.message_left = Topic[MessageLeft]()
         self.network_changed = Topic[bool]()
         self.host_slept = Topic[float]()
         self.events_stored.subscribe(self._publish_status)

@@ -9,6 +9,7 @@ from functools import partial
 from openwa_manager.domain.delivery.events import Json
 from openwa_manager.domain.messaging.messages import Attempt, Message, MessageStatus, Move
 from openwa_manager.domain.session.session import Session, SessionId
+from openwa_manager.services.changes import MessageLeft
 from openwa_manager.store.database import Connection
 from openwa_manager.store.delivery.outbox import append
 from openwa_manager.store.messaging.messages import find_message
@@ -127,6 +128,21 @@ async def test_a_reply_that_is_a_keyword_opts_out(world: World) -> None:
     assert events[2]["manager_message_id"] == message.message_id
     assert events[2]["error_code"] == "opted_out"
     assert (await _found(world, message)).status is MessageStatus.CANCELLED
+
+
+async def test_who_wants_to_know_hears_what_left_through_the_account(world: World) -> None:
+    session = await linked(world)
+    heard = list[MessageLeft]()
+    world.changes.message_left.subscribe(heard.append)
+    body = json.dumps({"event": "message.sent", "data": {"id": "3EB0"}}).encode()
+
+    await post(world, "message.sent", {"id": "3EB0"})
+    refused = await world.post_event(session, body, signature="sha256=00")
+    old = await world.post_event(session, body, launch_id="0000")
+
+    assert heard == [MessageLeft(session_id=session.session_id, data={"id": "3EB0"})]
+    assert (refused.status, old.status) == (401, 410)
+    assert await told(world) == []
 
 
 async def _found(world: World, message: Message) -> Message:

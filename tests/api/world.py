@@ -117,6 +117,7 @@ class World:
     home: Path
     key: str
     channels: Channels
+    changes: Changes
     used: dict[SessionId, Usage] = field(default_factory=dict)
     engines: dict[str, OpenwaEngine] = field(default_factory=dict)
     engine_pids: set[int] = field(default_factory=set)
@@ -206,8 +207,7 @@ async def world_in(
         launcher = stack.enter_context(_launcher(home / "locks"))
         dependencies = _dependencies(home, database, engine, launcher)
         sessions, requests, inbox, runner = await _sessions_of(dependencies)
-        envelope_writer = EnvelopeWriter(host="mac-mini-1", qr_image=sessions.qr_image_of)
-        channels = await stack.enter_async_context(channels_of(database, envelope_writer))
+        channels = await stack.enter_async_context(channels_of(database, _writer_of(sessions)))
         dependencies.changes.events_stored.subscribe(channels.announce)
         world = World(
             sessions=sessions,
@@ -218,6 +218,7 @@ async def world_in(
             home=home,
             key=make_admin_key(home / "admin.key"),
             channels=channels,
+            changes=dependencies.changes,
             engines={"simulator": engine},
         )
         _equip(world, dependencies, gap_s)
@@ -231,6 +232,10 @@ def _equip(world: World, dependencies: Dependencies, gap_s: float) -> None:
     """Give it what sends messages."""
     world.gateway = _gateway(world, dependencies, gap_s)
     world.messaging = messaging_of(world.database, dependencies.clock, dependencies.changes, world.channels.background)
+
+
+def _writer_of(sessions: SessionDirectory) -> EnvelopeWriter:
+    return EnvelopeWriter(host="mac-mini-1", qr_image=sessions.qr_image_of)
 
 
 @asynccontextmanager

@@ -9,6 +9,7 @@ from openwa_manager.domain.foreign_path import ForeignPath
 from openwa_manager.domain.ports import Engine, Tell
 from openwa_manager.domain.session.session import Launch, LaunchId, LinkState, ProcessState, Session, SessionId
 from openwa_manager.domain.session.stimuli import ActivitySeen, QrProduced
+from openwa_manager.services.changes import MessageLeft
 from openwa_manager.services.sessions.supervisor import Supervisor
 from openwa_manager.services.sessions.supervisors import Supervisors
 from openwa_manager.services.starting.dependencies import Dependencies
@@ -70,6 +71,9 @@ class EngineInbox:
             self._heartbeats[session.session_id] = launch_id
         if session.launch is None or session.launch.launch_id != launch_id:
             return
+        if delivery.event == "message.sent":
+            left = MessageLeft(session_id=session.session_id, data=delivery.data)
+            self._dependencies.changes.message_left.publish(left)
         engine = self._dependencies.engine_of(session)
         observations = engine.read_event(session, session.launch, delivery.event, delivery.data)
         if observations:
