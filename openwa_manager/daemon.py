@@ -54,6 +54,8 @@ NEEDS_PERSON: Final = 78
 _SWITCH_S = 0.0005
 #: How long the last posts to the endpoints may take before the daemon ends without them.
 _DRAIN_S = 5.0
+#: How long messages that are being sent may take to have their outcome; OpenWA types for up to 5 s before it sends.
+_SENDS_S = 10.0
 
 
 def run(settings: Settings) -> int:
@@ -216,6 +218,7 @@ async def _work(
             service_manager.stopping()
             parts.runner.drain()
             await parts.announcer.announce("manager.stopping")
+            await parts.queues.drain(_SENDS_S)
             await parts.dispatcher.drain(_DRAIN_S)
         for task in reversed(running):
             task.cancel()

@@ -25,6 +25,7 @@ from openwa_manager.api.host.metrics import MetricsRoutes
 from openwa_manager.api.host.system import HostFacts, SystemRoutes
 from openwa_manager.api.messaging.dependencies import MessagingDependencies
 from openwa_manager.api.messaging.messages import MessageRoutes
+from openwa_manager.api.messaging.queue import QueueRoutes
 from openwa_manager.api.middleware import AnswerLog, assign_request_id, cut_broken_answer, prepare_answer
 from openwa_manager.api.openapi import OpenapiRoutes
 from openwa_manager.api.requests import BODY_MAX_BYTES
@@ -123,6 +124,7 @@ def make_table(dependencies: ApiDependencies, gateway: GatewayDependencies) -> t
         EndpointRoutes(dependencies.endpoints),
         DeliveryRoutes(dependencies.deliveries),
         MessageRoutes(sessions, dependencies.messaging),
+        QueueRoutes(sessions, dependencies.messaging),
         WhyRoutes(sessions),
         RegistryRoutes(sessions),
         SystemRoutes(sessions, facts),

@@ -37,7 +37,8 @@ from openwa_manager.domain.delivery.delivery import DeliveryPolicy
 from openwa_manager.domain.delivery.events import Json
 from openwa_manager.domain.errors import ConfigError, InvalidInputError
 from openwa_manager.domain.isolation import Isolation
-from openwa_manager.domain.messaging.policy import MessagingPolicy, PacingProfile
+from openwa_manager.domain.messaging.pacing import ProfileName
+from openwa_manager.domain.messaging.policy import MessagingPolicy
 from openwa_manager.domain.session.restart import LinkPolicy, OfflinePolicy, ProbePolicy, RestartPolicy
 from openwa_manager.domain.urls import without_password
 from openwa_manager.engines import registry
@@ -136,7 +137,7 @@ class Settings(BaseModel):
     heartbeat_s: Positive = 60.0
     silence_s: Positive = _PROBE.silence_s
 
-    pacing_profile: PacingProfile = _MESSAGES.pace.profile
+    pacing_profile: ProfileName = _MESSAGES.pace.profile
     message_gap_min_s: Seconds = _MESSAGES.pace.gap_min_s
     message_gap_max_s: Seconds = _MESSAGES.pace.gap_max_s
     contact_check_gap_s: Seconds = _MESSAGES.pace.check_gap_s

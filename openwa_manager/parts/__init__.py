@@ -24,11 +24,13 @@ from openwa_manager.services.delivery.announcer import Announcer
 from openwa_manager.services.delivery.backpressure import Backpressure
 from openwa_manager.services.delivery.dispatcher import Dispatcher
 from openwa_manager.services.messaging.generations import Generations
+from openwa_manager.services.messaging.sending.queues import Queues
 from openwa_manager.services.sessions.directory import SessionDirectory
 from openwa_manager.services.sessions.engine_inbox import EngineInbox
 from openwa_manager.services.sessions.runner import SessionRunner
 from openwa_manager.services.upkeep.service_notifier import ServiceNotifier
 from openwa_manager.store.database import Database
+from openwa_manager.webhooks.downloads import Downloader
 from openwa_manager.webhooks.sender import Sender
 
 __all__ = ["VERSION", "Parts", "build_parts"]
@@ -50,7 +52,7 @@ class Parts:
     """
 
     services: tuple[Service, ...]
-    connected: tuple[Sender | OpenwaEngine, ...]
+    connected: tuple[Sender | OpenwaEngine | Downloader, ...]
     home: Home
     files: EngineFiles
     launcher: HostLauncher
@@ -61,6 +63,7 @@ class Parts:
     announcer: Announcer
     backpressure: Backpressure
     generations: Generations
+    queues: Queues
     api: ApiDependencies
     gateway: GatewayDependencies
 
@@ -74,17 +77,18 @@ def build_parts(
     sessions = build_sessions(basis, hosting)
     delivery = build_delivery(basis, sessions)
     monitoring = build_monitoring(basis, hosting, sessions, delivery)
-    messaging = build_messaging(basis, hosting, delivery)
+    messaging = build_messaging(basis, sessions, delivery)
     _subscribe(basis.changes, sessions, delivery, monitoring)
+    basis.changes.events_stored.subscribe(messaging.queues.note)
     notifier = ServiceNotifier(service_manager, sessions.progress, sessions.directory.iterate, database, clock)
     return Parts(
         services=(
             *(hosting.launcher, delivery.dispatcher, delivery.background, hosting.gate, sessions.runner),
             *(monitoring.usage_sampler, sessions.watcher, monitoring.prober, monitoring.heartbeat),
             *(monitoring.host_monitor, *build_housekeeping(basis, sessions), monitoring.metrics_collector),
-            *(monitoring.disk_usage, notifier),
+            *(monitoring.disk_usage, messaging.queues, notifier),
         ),
-        connected=(*openwa_engines(sessions.dependencies.engines).values(), delivery.sender),
+        connected=(*openwa_engines(sessions.dependencies.engines).values(), delivery.sender, messaging.downloader),
         home=home,
         files=basis.files,
         launcher=hosting.launcher,
@@ -95,6 +99,7 @@ def build_parts(
         announcer=delivery.announcer,
         backpressure=Backpressure(basis.database, basis.clock),
         generations=basis.generations,
+        queues=messaging.queues,
         api=(api := build_api(basis, hosting, sessions, delivery, monitoring, messaging)),
         gateway=build_gateway(basis, sessions, monitoring, delivery, api),
     )

@@ -68,6 +68,7 @@ def _build_engines(basis: Basis) -> Mapping[str, Engine]:
         clock=basis.clock,
         files=basis.files,
         context=context,
+        send_timeout_s=settings.send_timeout_s,
         answer_timeout_s=max(5.0, settings.probe_timeout_s),  # never less than a probe allows it
         node=settings.node,
         openwa_home=settings.openwa_home,

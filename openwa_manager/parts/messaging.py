@@ -1,22 +1,44 @@
-"""Builds the queue of messages: what takes them in, keeps them and shows them."""
+"""Builds the queue of messages: what takes them in, keeps them, shows them and sends them."""
 
+import random
+from collections.abc import Callable
 from dataclasses import dataclass
 from zoneinfo import ZoneInfo
 
 from openwa_manager.api.messaging.dependencies import MessagingDependencies
 from openwa_manager.config.policies import messaging_policy
-from openwa_manager.domain.session.session import Session
+from openwa_manager.domain.errors import SessionNotFoundError
+from openwa_manager.domain.messaging.messages import Message
+from openwa_manager.domain.messaging.pacing import Gap, ProfileName, profile_of
+from openwa_manager.domain.messaging.policy import MessagingPolicy
+from openwa_manager.domain.ports import Clock
+from openwa_manager.domain.session.session import Session, SessionId
+from openwa_manager.host.media.owned_files import OwnedFiles
 from openwa_manager.parts.basis import Basis
 from openwa_manager.parts.delivery import DeliveryParts
-from openwa_manager.parts.hosting import Hosting, openwa_engines
+from openwa_manager.parts.hosting import openwa_engines
+from openwa_manager.parts.sessions import SessionParts
 from openwa_manager.services.messaging.acceptance.rules import Rules
 from openwa_manager.services.messaging.acceptance.singles import Gate, SingleAcceptance
-from openwa_manager.services.messaging.outlook import PlainOutlook
+from openwa_manager.services.messaging.control.first_contacts import FirstContactCap
+from openwa_manager.services.messaging.control.queue_requests import QueueRequests
+from openwa_manager.services.messaging.control.views import QueueViews
+from openwa_manager.services.messaging.media import MediaLimits, MediaStore
 from openwa_manager.services.messaging.records import MessageRecords
 from openwa_manager.services.messaging.requests import MessageRequests
+from openwa_manager.services.messaging.sending.attempts import Attempts
+from openwa_manager.services.messaging.sending.clock_guard import ClockGuard
+from openwa_manager.services.messaging.sending.queue_parts import Paces, QueueParts
+from openwa_manager.services.messaging.sending.queues import Queues
+from openwa_manager.services.messaging.sending.reach import EngineReach
+from openwa_manager.services.messaging.sending.sender import MessageSender
+from openwa_manager.store.messaging.people.suppressions import find_suppressed
+from openwa_manager.webhooks.address import AddressGuard
+from openwa_manager.webhooks.downloads import Downloader
+from openwa_manager.webhooks.names import NameResolver, NameService
 
-#: How long an engine takes to send, as long as nothing was measured.
-_SEND_S = 2.0
+#: How long a name may take that media are fetched from.
+_NAME_WITHIN_S = 10.0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -24,37 +46,110 @@ class MessagingParts:
     """The queue of messages, and what the API asks of it."""
 
     records: MessageRecords
+    reach: EngineReach
+    downloader: Downloader
+    media: MediaStore
+    paces: Paces
+    queues: Queues
     api: MessagingDependencies
 
 
-def build_messaging(basis: Basis, hosting: Hosting, delivery: DeliveryParts) -> MessagingParts:
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Ways:
+    """How messages get to the disk and out of the door."""
+
+    policy: MessagingPolicy
+    records: MessageRecords
+    reach: EngineReach
+    media: MediaStore
+    paces: Paces
+
+
+def build_messaging(basis: Basis, sessions: SessionParts, delivery: DeliveryParts) -> MessagingParts:
     """Build what handles messages; nothing runs yet."""
-    clock, policy = basis.clock, messaging_policy(basis.settings)
-    records = MessageRecords(basis.database, clock, basis.changes, lambda _: None)
+    clock, policy, dependencies = basis.clock, messaging_policy(basis.settings), sessions.dependencies
+    downloader = Downloader(_media_guard(sessions))
+    ways = _Ways(
+        policy=policy,
+        records=MessageRecords(basis.database, clock, basis.changes, basis.generations.note),
+        reach=EngineReach(_finder(sessions), dependencies.engines, dependencies.directory),
+        media=MediaStore(OwnedFiles(basis.home.media), downloader, clock, MediaLimits()),
+        paces=_paces(policy),
+    )
+    queues = _build_queues(ways, clock)
+    return MessagingParts(
+        records=ways.records,
+        reach=ways.reach,
+        downloader=downloader,
+        media=ways.media,
+        paces=ways.paces,
+        queues=queues,
+        api=_build_calls(ways, queues, clock, delivery),
+    )
+
+
+def _build_queues(ways: _Ways, clock: Clock) -> Queues:
+    attempts = Attempts(ways.records, clock, ways.policy.retries, lambda at: ways.paces.day(at).isoformat())
+    parts = QueueParts(
+        records=ways.records,
+        clock=clock,
+        chance=random.random,
+        reach=ways.reach,
+        sender=MessageSender(ways.records, attempts, clock, ways.media, _check_number),
+        paces=ways.paces,
+        clock_guard=ClockGuard(clock),
+        ttl_s=ways.policy.ttl_s,
+    )
+    return Queues(parts)
+
+
+def _build_calls(ways: _Ways, queues: Queues, clock: Clock, delivery: DeliveryParts) -> MessagingDependencies:
+    policy, records = ways.policy, ways.records
     gate = Gate(
         records=records,
         clock=clock,
         rules=Rules(ttl_s=policy.ttl_s, zone=ZoneInfo(policy.time_zone), default_region=policy.default_region),
-        find_suppressed=lambda *_: (),
-        check_first_contact=lambda *_: None,
-        wake=lambda _: None,
+        find_suppressed=find_suppressed,
+        check_first_contact=FirstContactCap(ways.paces).require,
+        wake=queues.wake,
         note=lambda _: None,
     )
     singles = SingleAcceptance(gate)
-    mean_gap_s = (policy.pace.gap_min_s + policy.pace.gap_max_s) / 2
-    outlook = PlainOutlook(lambda: clock.now().at, mean_gap_s + _SEND_S)
-    engines = openwa_engines(hosting.engines)
-
-    def can_send(session: Session) -> bool:
-        return session.spec.engine in engines
-
-    return MessagingParts(
-        records=records,
-        api=MessagingDependencies(
-            background=delivery.background,
-            singles=singles,
-            requests=MessageRequests(records, clock, singles, outlook, gate.wake),
-            can_send=can_send,
-            default_region=policy.default_region,
-        ),
+    return MessagingDependencies(
+        background=delivery.background,
+        singles=singles,
+        requests=MessageRequests(records, clock, singles, queues, gate.wake),
+        queues=QueueViews(queues, records, clock, ways.paces),
+        queue_requests=QueueRequests(queues, records, clock),
+        can_send=ways.reach.can_send,
+        default_region=policy.default_region,
     )
+
+
+def _finder(sessions: SessionParts) -> Callable[[SessionId], Session | None]:
+    def find(session_id: SessionId) -> Session | None:
+        try:
+            return sessions.directory.get(session_id)
+        except SessionNotFoundError:
+            return None
+
+    return find
+
+
+def _paces(policy: MessagingPolicy) -> Paces:
+    gap = Gap(min_s=policy.pace.gap_min_s, max_s=policy.pace.gap_max_s)
+    profiles = {name: profile_of(name, gap) for name in ProfileName}
+    return Paces(profiles=profiles, default=policy.pace.profile, zone=ZoneInfo(policy.time_zone))
+
+
+def _media_guard(sessions: SessionParts) -> AddressGuard:
+    """Return what lets media be fetched from public hosts, and from those that the admin lets engines ask too."""
+    engines = openwa_engines(sessions.dependencies.engines)
+    hosts = tuple(host for engine in engines.values() for host in engine.context.allowed_hosts)
+    names = NameResolver(NameService(within_s=_NAME_WITHIN_S).resolve)
+    return AddressGuard(hosts=hosts, permitted_by="SSRF_ALLOWED_HOSTS in engine_env", names=names)
+
+
+async def _check_number(message: Message) -> bool | None:
+    del message
+    return None

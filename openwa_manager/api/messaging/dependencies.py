@@ -6,6 +6,8 @@ from dataclasses import dataclass
 from openwa_manager.domain.session.session import Session
 from openwa_manager.services.delivery.background import BackgroundTasks
 from openwa_manager.services.messaging.acceptance.singles import SingleAcceptance
+from openwa_manager.services.messaging.control.queue_requests import QueueRequests
+from openwa_manager.services.messaging.control.views import QueueViews
 from openwa_manager.services.messaging.requests import MessageRequests
 
 
@@ -20,5 +22,7 @@ class MessagingDependencies:
     background: BackgroundTasks
     singles: SingleAcceptance
     requests: MessageRequests
+    queues: QueueViews
+    queue_requests: QueueRequests
     can_send: Callable[[Session], bool]
     default_region: str | None = None

@@ -257,6 +257,16 @@ class Message:
     attempt_count: int = 0
 
 
+class AttemptOutcome(StrEnum):
+    """What became of an attempt; `not_taken` uses none up: the engine could not, and said so."""
+
+    SENT = "sent"
+    NOT_TAKEN = "not_taken"
+    PUT_OFF = "put_off"
+    REFUSED = "refused"
+    UNCERTAIN = "uncertain"
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Attempt:
     """One time a message was asked of an engine.
@@ -268,7 +278,7 @@ class Attempt:
     number: int
     at: float
     ended_at: float | None = None
-    outcome: str | None = None
+    outcome: AttemptOutcome | None = None
     http_status: int | None = None
     code: str | None = None
     next_at: float | None = None

@@ -1,19 +1,12 @@
 """How messages are sent and kept: what the settings say about them."""
 
 from dataclasses import dataclass, field
-from enum import StrEnum
 
+from openwa_manager.domain.messaging.pacing import ProfileName
 from openwa_manager.domain.messaging.retries import RetryPolicy
 
 #: What a person writes who wants no more messages.
 OPT_OUT_KEYWORDS = ("STOP", "STOP ALL", "UNSUBSCRIBE", "OPT OUT", "\u9000\u8a02", "\u9000\u8ba2")
-
-
-class PacingProfile(StrEnum):
-    """How carefully a session's messages are spread: by the gap alone, or with caps for first contacts as well."""
-
-    GUIDE = "guide"
-    CAREFUL = "careful"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -24,7 +17,7 @@ class PacePolicy:
     about numbers are `check_gap_s` apart. `hold_s` is how long a caller of the gateway is made to wait for its turn.
     """
 
-    profile: PacingProfile = PacingProfile.GUIDE
+    profile: ProfileName = ProfileName.GUIDE
     gap_min_s: float = 1.2
     gap_max_s: float = 1.8
     check_gap_s: float = 1.0

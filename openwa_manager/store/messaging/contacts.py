@@ -38,3 +38,13 @@ def note_all_known(connection: sqlite3.Connection, session_id: SessionId, chat_i
     """Note that these chats are known, as an engine's list of chats tells."""
     for chat_id in chat_ids:
         note_known(connection, session_id, chat_id, at)
+
+
+def forget_all(connection: sqlite3.Connection, session_id: SessionId) -> None:
+    """Forget whom the session knows: its number is another one. What waits for people is for first contacts again."""
+    connection.execute("DELETE FROM contact WHERE session_id = ?", (session_id,))
+    sql = """
+        UPDATE message SET is_first_contact = 1
+        WHERE session_id = ? AND status = 'queued' AND is_first_contact = 0
+            AND (chat_id LIKE '%@c.us' OR chat_id LIKE '%@lid')"""
+    connection.execute(sql, (session_id,))

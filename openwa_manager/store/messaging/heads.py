@@ -151,3 +151,25 @@ def count_ahead(connection: sqlite3.Connection, message: Message) -> int:
         )
         for each in read_sub_queues(connection, session_id)
     )
+
+
+def count_first_contacts(connection: sqlite3.Connection, session_id: SessionId) -> int:
+    """Return how many first contacts of no batch wait in the session."""
+    sql = """
+        SELECT coalesce(sum(message_count), 0) FROM message_tally
+        WHERE session_id = ? AND batch_id = '' AND status = 'queued' AND is_first_contact = 1"""
+    return int(connection.execute(sql, (session_id,)).fetchone()[0])
+
+
+def newest_seq(connection: sqlite3.Connection) -> int:
+    """Return the place of the message that came last; 0 when there was none."""
+    return int(connection.execute("SELECT coalesce(max(seq), 0) FROM message").fetchone()[0])
+
+
+def read_waiting(connection: sqlite3.Connection, session_id: SessionId, newest_seq: int, limit: int) -> list[MessageId]:
+    """Return ids of messages of the session that wait, up to a place in the order of arrival, at most `limit`."""
+    sql = """
+        SELECT message_id FROM message WHERE session_id = ? AND status = 'queued' AND seq <= ?
+            AND batch_id NOT IN (SELECT batch_id FROM batch WHERE state = 'staging')
+        ORDER BY expires_at LIMIT ?"""
+    return [MessageId(message_id) for (message_id,) in connection.execute(sql, (session_id, newest_seq, limit))]

@@ -2,7 +2,6 @@
 
 import sqlite3
 from dataclasses import dataclass, replace
-from typing import Literal
 
 from openwa_manager.domain.delivery.events import Event, Json
 from openwa_manager.domain.messaging.messages import (
@@ -10,6 +9,7 @@ from openwa_manager.domain.messaging.messages import (
     FINAL,
     PROGRESS,
     Attempt,
+    AttemptOutcome,
     BodyUse,
     Message,
     MessageId,
@@ -180,7 +180,7 @@ class AttemptEnd:
     """What became of an attempt; `next_at` is when the message is asked again (None: it is not)."""
 
     at: float
-    outcome: Literal["sent", "not_sent", "refused", "unknown"]
+    outcome: AttemptOutcome
     http_status: int | None = None
     code: str | None = None
     next_at: float | None = None

@@ -3,7 +3,14 @@
 import sqlite3
 
 from openwa_manager.domain.delivery.events import Event
-from openwa_manager.domain.messaging.messages import HoldCode, MessageError, MessageId, MessageStatus, Move
+from openwa_manager.domain.messaging.messages import (
+    AttemptOutcome,
+    HoldCode,
+    MessageError,
+    MessageId,
+    MessageStatus,
+    Move,
+)
 from openwa_manager.store.messaging import moves
 from openwa_manager.store.messaging.moves import AttemptEnd
 
@@ -48,6 +55,6 @@ def give_up_asked(connection: sqlite3.Connection, at: float) -> tuple[int, list[
         error = MessageError(code="database_restored", detail="whether it was sent is known to a newer database only")
         moved = moves.move(connection, message_id, Move(to=MessageStatus.UNKNOWN, at=at, error=error))
         if moved is not None:
-            moves.end_attempt(connection, moved.after, AttemptEnd(at=at, outcome="unknown"))
+            moves.end_attempt(connection, moved.after, AttemptEnd(at=at, outcome=AttemptOutcome.UNCERTAIN))
             events.extend(moved.events)
     return len(asked), events

@@ -8,6 +8,7 @@ from openwa_manager.domain.delivery.events import Json
 from openwa_manager.domain.errors import UnreadableJsonError
 from openwa_manager.domain.messaging.messages import (
     Attempt,
+    AttemptOutcome,
     BatchId,
     Body,
     Hold,
@@ -121,7 +122,7 @@ def attempt_of(row: sqlite3.Row) -> Attempt:
         number=row["number"],
         at=row["at"],
         ended_at=row["ended_at"],
-        outcome=row["outcome"],
+        outcome=None if row["outcome"] is None else AttemptOutcome(row["outcome"]),
         http_status=row["http_status"],
         code=row["code"],
         next_at=row["next_at"],

@@ -58,6 +58,7 @@ CREATE INDEX message_by_whatsapp_id ON message (session_id, whatsapp_message_id)
     WHERE whatsapp_message_id IS NOT NULL;
 CREATE INDEX message_with_body ON message (ended_at) WHERE ended_at IS NOT NULL AND body IS NOT NULL;
 CREATE INDEX message_ended ON message (ended_at) WHERE ended_at IS NOT NULL;
+CREATE INDEX message_of_late ON message (session_id, ended_at) WHERE ended_at IS NOT NULL;
 
 -- How many messages are in which state, kept by the triggers below: no count is ever made by reading messages.
 CREATE TABLE message_tally (
@@ -131,7 +132,8 @@ CREATE INDEX batch_by_session ON batch (session_id, created_at);
 CREATE INDEX batch_open ON batch (state) WHERE ended_at IS NULL;
 
 -- What is known of a session's queue beside its messages; a session without a row has never had one.
--- `held_code` is a hold that only a person or a time ends. `day` is the day the first contacts are counted for.
+-- `held_code` is a hold that only a person or a proof ends. `away_since` is when its link was lost, or last known.
+-- `send_s` is how long a send takes, measured. `day` is the day for which first contacts are counted.
 -- `overdue_count` counts the messages in a row, by their sending, of which no acknowledgement came; `acked_sent_at` is
 -- when the last message was sent of which one did. `opt_out_level` of the opt-outs that have come are not forgotten yet.
 CREATE TABLE queue (
@@ -140,13 +142,13 @@ CREATE TABLE queue (
     profile TEXT,
     held_code TEXT,
     held_detail TEXT,
-    held_until REAL,
     restricted_kind TEXT,
     restricted_until REAL,
     overdue_count INTEGER NOT NULL DEFAULT 0,
     acked_sent_at REAL,
     linked_number TEXT,
     linked_at REAL,
+    away_since REAL,
     chats_known_at REAL,
     send_s REAL,
     sent_at REAL,

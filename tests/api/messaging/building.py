@@ -11,10 +11,13 @@ from openwa_manager.services.changes import Changes
 from openwa_manager.services.delivery.background import BackgroundTasks
 from openwa_manager.services.messaging.acceptance.rules import Rules
 from openwa_manager.services.messaging.acceptance.singles import Gate, SingleAcceptance
+from openwa_manager.services.messaging.control.queue_requests import QueueRequests
+from openwa_manager.services.messaging.control.views import QueueViews
 from openwa_manager.services.messaging.outlook import PlainOutlook
 from openwa_manager.services.messaging.records import MessageRecords
 from openwa_manager.services.messaging.requests import MessageRequests
 from openwa_manager.store.database import Connection, Database
+from tests.services.messaging.sending.resting import PACES, resting_queues
 
 
 @dataclass
@@ -57,12 +60,15 @@ def messaging_of(database: Database, clock: Clock, changes: Changes, background:
     records, outside = MessageRecords(database, clock, changes, lambda _: None), Outside()
     gate = gate_of(records, clock, outside)
     singles = SingleAcceptance(gate)
+    queues = resting_queues(records, clock)
     outlook = PlainOutlook(lambda: clock.now().at, 3.5)
     requests = MessageRequests(records, clock, singles, outlook, gate.wake)
     api = MessagingDependencies(
         background=background,
         singles=singles,
         requests=requests,
+        queues=QueueViews(queues, records, clock, PACES),
+        queue_requests=QueueRequests(queues, records, clock),
         can_send=lambda session: session.spec.engine != "command",
     )
     return Messaging(records=records, outside=outside, gate=gate, singles=singles, api=api)

@@ -12,7 +12,7 @@ import pytest
 
 from openwa_manager.domain.delivery.events import Event, StoredEvent
 from openwa_manager.domain.errors import EngineError
-from openwa_manager.domain.messaging.messages import Attempt, Message, MessageStatus, Move
+from openwa_manager.domain.messaging.messages import Attempt, AttemptOutcome, Message, MessageStatus, Move
 from openwa_manager.domain.messaging.sightings import LOOKUPS_S, OVERDUE_MAX, SeenMessage, body_sha256
 from openwa_manager.domain.ports import CanSend
 from openwa_manager.domain.session.reasons import ReasonCode
@@ -182,7 +182,7 @@ def unknown(connection: Connection, at: float, text: str = "hello") -> Message:
     message = kept(connection, new_message(text=text))
     begun = begin_attempt(connection, message.message_id, Attempt(number=0, at=at - 1))
     assert begun is not None
-    end_attempt(connection, begun.after, AttemptEnd(at=at, outcome="unknown"))
+    end_attempt(connection, begun.after, AttemptEnd(at=at, outcome=AttemptOutcome.UNCERTAIN))
     moved = move(connection, message.message_id, Move(to=S.UNKNOWN, at=at))
     assert moved is not None
     return moved.after

@@ -12,6 +12,7 @@ from openwa_manager.domain.messaging.messages import (
     MOVES,
     STANDINGS,
     Attempt,
+    AttemptOutcome,
     BatchId,
     BodyUse,
     Hold,
@@ -89,7 +90,9 @@ def test_attempts_are_numbered_and_keep_what_became_of_them(connection: sqlite3.
     message = kept(connection)
     first = begin_attempt(connection, message.message_id, Attempt(number=0, at=1.0, engine_version="0.25.0", key="k"))
     assert first is not None
-    end_attempt(connection, first.after, AttemptEnd(at=2.0, outcome="not_sent", http_status=503, next_at=7.0))
+    end_attempt(
+        connection, first.after, AttemptEnd(at=2.0, outcome=AttemptOutcome.PUT_OFF, http_status=503, next_at=7.0)
+    )
     move(connection, message.message_id, Move(to=S.QUEUED, at=2.0))
     second = begin_attempt(connection, message.message_id, Attempt(number=0, at=7.0))
     assert second is not None
@@ -97,7 +100,7 @@ def test_attempts_are_numbered_and_keep_what_became_of_them(connection: sqlite3.
     attempts = read_attempts(connection, [second.after])[message.message_id]
 
     assert [each.number for each in attempts] == [1, 2]
-    assert (attempts[0].outcome, attempts[0].http_status, attempts[0].next_at) == ("not_sent", 503, 7.0)
+    assert (attempts[0].outcome, attempts[0].http_status, attempts[0].next_at) == ("put_off", 503, 7.0)
     assert attempts[1].outcome is None
 
 

@@ -1,0 +1,147 @@
+"""Records the attempts at messages: each before its request leaves, then what its answer proves."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+from functools import partial
+
+from openwa_manager.domain.delivery.events import Event
+from openwa_manager.domain.messaging.following import Asked, Followed, follow
+from openwa_manager.domain.messaging.messages import Attempt, AttemptOutcome, Message, MessageId
+from openwa_manager.domain.messaging.outcomes import Sent, Verdict
+from openwa_manager.domain.messaging.restrictions import AccountRestricted
+from openwa_manager.domain.messaging.retries import AskedBefore, EngineMemory, RetryPolicy
+from openwa_manager.domain.ports import Clock
+from openwa_manager.services.messaging.records import MessageRecords
+from openwa_manager.store.database import Connection
+from openwa_manager.store.messaging import queues
+from openwa_manager.store.messaging.messages import read_attempts
+from openwa_manager.store.messaging.moves import AttemptEnd, add_attempt, begin_attempt, end_attempt, move
+from openwa_manager.store.messaging.proofs.acks import settle_early_acks
+from openwa_manager.store.messaging.queues import AccountLimit, SentNote
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Answer:
+    """What came of a request: the verdict, how long it took, and what is known of the engine now."""
+
+    verdict: Verdict
+    send_s: float
+    http_status: int | None = None
+    memory_now: EngineMemory | None = None
+    restriction: AccountRestricted | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Ended:
+    """A message once its attempt has ended, and when it is asked of an engine again (wall time; None: it is not)."""
+
+    message: Message
+    next_at: float | None
+
+
+class Attempts:
+    """Every attempt is on disk before its request leaves; `day_of` names the day that a moment counts for."""
+
+    def __init__(
+        self, records: MessageRecords, clock: Clock, policy: RetryPolicy, day_of: Callable[[float], str]
+    ) -> None:
+        self._records = records
+        self._clock = clock
+        self._policy = policy
+        self._day_of = day_of
+
+    async def begin(self, message_id: MessageId, memory: EngineMemory | None, key: str | None) -> Message | None:
+        """Return the message once it is on disk that it is being sent; None when it waits no more.
+
+        Raises:
+            StorageFullError: that could not be recorded, so nothing may be sent.
+        """
+        attempt = self._attempt(memory, key)
+        moved = await self._records.write(partial(begin_attempt, message_id=message_id, attempt=attempt))
+        return None if moved is None else moved.after
+
+    async def ask(self, message: Message, memory: EngineMemory | None, key: str) -> Message:
+        """Return the message once it is on disk that its engine is asked about it again, under the same key.
+
+        Raises:
+            StorageFullError: that could not be recorded.
+        """
+        attempt = self._attempt(memory, key)
+        number = await self._records.write(partial(add_attempt, message=message, attempt=attempt))
+        return replace(message, attempt_count=number)
+
+    async def end(self, message: Message, answer: Answer) -> Ended:
+        """Return the message once what became of its last attempt is on disk.
+
+        Raises:
+            StorageFullError: that could not be recorded; it must be, before anything else is sent.
+        """
+        write = partial(
+            _end, message=message, answer=answer, at=self._clock.now().at, policy=self._policy, day_of=self._day_of
+        )
+        return await self._records.tell(write)
+
+    def _attempt(self, memory: EngineMemory | None, key: str | None) -> Attempt:
+        return Attempt(
+            number=0,
+            at=self._clock.now().at,
+            engine_version=memory.version if memory else None,
+            inner_id=memory.inner_id if memory else None,
+            data_id=memory.data_id if memory else None,
+            key=key,
+        )
+
+
+def asked_before(attempts: Sequence[Attempt]) -> AskedBefore:
+    """Return what these attempts at one message come to; those that were not taken do not count."""
+    counted = [each for each in attempts if each.outcome is not AttemptOutcome.NOT_TAKEN]
+    unclear = [each for each in counted if each.outcome in (None, AttemptOutcome.UNCERTAIN)] or counted
+    if not unclear:
+        return AskedBefore(attempts=0, first_at=0.0, memory=None)
+    first = unclear[0]
+    memory = EngineMemory(version=first.engine_version, inner_id=first.inner_id, data_id=first.data_id)
+    return AskedBefore(attempts=len(counted), first_at=first.at, memory=memory if first.key else None)
+
+
+def _end(
+    connection: Connection,
+    message: Message,
+    answer: Answer,
+    at: float,
+    policy: RetryPolicy,
+    day_of: Callable[[float], str],
+) -> tuple[Ended, Sequence[Event]]:
+    attempts = read_attempts(connection, [message]).get(message.message_id, [])
+    asked = Asked(
+        route=message.origin.route,
+        before=asked_before(attempts),
+        memory_now=answer.memory_now,
+        restriction=answer.restriction,
+    )
+    followed = follow(answer.verdict, asked, at, policy)
+    _record_attempt(connection, message, answer, followed, at)
+    events: list[Event] = []
+    after = message
+    if followed.step is not None and (moved := move(connection, message.message_id, followed.step)) is not None:
+        after, events = moved.after, [*moved.events]
+    if answer.restriction is not None:
+        limit = AccountLimit(kind=answer.restriction.kind, until=answer.restriction.until)
+        queues.note_limit(connection, message.origin.session_id, limit)
+    if isinstance(answer.verdict, Sent):
+        note = SentNote(
+            at=at, send_s=answer.send_s, is_first_contact=message.recipient.is_first_contact, day=day_of(at)
+        )
+        queues.note_sent(connection, message.origin.session_id, note)
+    events += settle_early_acks(connection, message.origin.session_id, after, at)
+    return Ended(message=after, next_at=followed.next_at), events
+
+
+def _record_attempt(connection: Connection, message: Message, answer: Answer, followed: Followed, at: float) -> None:
+    end = AttemptEnd(
+        at=at,
+        outcome=followed.outcome,
+        http_status=answer.http_status,
+        code=followed.code,
+        next_at=followed.next_at,
+    )
+    end_attempt(connection, message, end)
