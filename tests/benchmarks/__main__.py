@@ -3,6 +3,7 @@
 import sys
 from collections.abc import Callable, Iterable, Mapping
 
+from tests.benchmarks.acks import measure_acks
 from tests.benchmarks.delivery import measure_delivery
 from tests.benchmarks.gateway import measure_gateway
 from tests.benchmarks.intake import measure_intake
@@ -14,7 +15,7 @@ from tests.benchmarks.supervision import (
     measure_scale,
 )
 
-_SESSIONS, _ROUNDS, _SENDS = 200, 100, 3000
+_SESSIONS, _ROUNDS, _SENDS, _ACKS = 200, 100, 3000, 30_000
 
 #: Each measures a `share`-th of everything.
 BENCHMARKS: Mapping[str, Callable[[int], Iterable[Figure]]] = {
@@ -24,6 +25,7 @@ BENCHMARKS: Mapping[str, Callable[[int], Iterable[Figure]]] = {
     "scale": lambda share: measure_scale(_SESSIONS // share, 60 / share),
     "gateway": lambda share: measure_gateway(_SENDS // share),
     "intake": measure_intake,
+    "acks": lambda share: measure_acks(_ACKS // share),
     "delivery": measure_delivery,
 }
 

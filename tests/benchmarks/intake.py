@@ -10,7 +10,7 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import partial
@@ -25,7 +25,7 @@ from tests.e2e.peers.upstream import Upstream
 from tests.fakes.ports import free_ports
 from tests.fakes.process import ending
 
-_SETTINGS = {**SLEEPER, "PAIRING_WINDOW_S": "3600"}
+SETTINGS = {**SLEEPER, "PAIRING_WINDOW_S": "3600"}
 #: A disk that never stalls, on Linux: what is left is ours.
 _MEMORY = Path("/dev/shm")
 #: How many events one engine may post at once; those of many are bounded by what is measured here.
@@ -53,8 +53,15 @@ class Engine:
         """Return the next message as it goes over the wire."""
         number = next(self._numbers)
         data = {"id": f"true_85212345678@c.us_{number:020}", "from": "85212345678@c.us", "body": _TEXT, "type": "chat"}
-        body = json.dumps({"event": "message.received", "timestamp": "2026-11-22T07:22:04.165Z", "data": data}).encode()
-        return self._signed(body, f"X-OpenWA-Idempotency-Key: {self.url[-36:]}_{number}\r\n")
+        return self._event("message.received", {"data": data}, str(number))
+
+    def acknowledgement(self, fate: str, whatsapp_id: str) -> bytes:
+        """Return what WhatsApp says of a message as it goes over the wire."""
+        return self._event(f"message.{fate}", {"message_id": whatsapp_id}, f"{whatsapp_id}_{fate}")
+
+    def _event(self, event: str, said: Mapping[str, object], key: str) -> bytes:
+        body = json.dumps({"event": event, "timestamp": "2026-11-22T07:22:04.165Z", **said}).encode()
+        return self._signed(body, f"X-OpenWA-Idempotency-Key: {self.url[-36:]}_{key}\r\n")
 
     def _signed(self, body: bytes, headers: str = "") -> bytes:
         signature = hmac.new(self.secret.encode(), body, hashlib.sha256).hexdigest()
@@ -110,20 +117,25 @@ def _environ_of(pid: int) -> Mapping[str, str] | None:
 
 async def _flood(engines: list[Engine], connections: int, events: int) -> float:
     """Post as fast as answers come; return how many events a second were taken."""
-    left = iter(range(events))
     requests = [engine.request() for _ in range(events // len(engines)) for engine in engines]
+    return await flood(engines[0], connections, requests)
+
+
+async def flood(engine: Engine, connections: int, requests: Sequence[bytes]) -> float:
+    """Post these to where the engine does, as fast as answers come; return how many a second were taken."""
+    left = iter(range(len(requests)))
 
     async def post_on(wire: Wire) -> None:
         for number in left:
             await wire.post(requests[number])
         wire.close()
 
-    wires = [await _connect(engines[0]) for _ in range(connections)]
+    wires = [await _connect(engine) for _ in range(connections)]
     began = time.perf_counter()
     async with asyncio.TaskGroup() as tasks:
         for wire in wires:
             tasks.create_task(post_on(wire))
-    return events / (time.perf_counter() - began)
+    return len(requests) / (time.perf_counter() - began)
 
 
 async def _trickle(engines: list[Engine], per_second: int, seconds: int) -> list[float]:
@@ -186,7 +198,7 @@ def measure_intake(share: int) -> Iterator[Figure]:
     """Post messages as engines do, without a backend and with one that takes them."""
     seconds = max(2, 20 // share)
     yield Figure(name="500 writes/s, the disk alone", goal="-", times_s=_append_durably(500, seconds))
-    with running(_SETTINGS) as (daemon, _):
+    with running(SETTINGS) as (daemon, _):
         engines, alone = engines_of(daemon, 20), engines_of(daemon, 3, first=20)
         times_s = asyncio.run(_trickle(engines, 500, seconds))
         yield Figure(name="500 events/s: posted → durable", goal="≤ 50 ms p99", times_s=times_s)
@@ -198,7 +210,7 @@ def measure_intake(share: int) -> Iterator[Figure]:
         upstream = Upstream(free_ports(1)[0])
         if disk is not None and not disk.is_dir():
             continue
-        with _elsewhere(upstream), running({**_SETTINGS, **upstream.settings}, disk=disk) as (daemon, _):
+        with _elsewhere(upstream), running({**SETTINGS, **upstream.settings}, disk=disk) as (daemon, _):
             engines = engines_of(daemon, 20)
             times_s = asyncio.run(_trickle(engines, 500, seconds))
             yield Figure(name=f"500/s while delivering{words}", goal="≤ 50 ms p99", times_s=times_s)
