@@ -2,7 +2,7 @@
 
 import asyncio
 from collections.abc import Awaitable, Callable, Coroutine, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Generic, TypeVar
 
 from aiohttp import web
@@ -95,17 +95,37 @@ def route(
     async def handler(request: web.Request) -> web.StreamResponse:
         return await handle(Call(request=request, arguments=await _read(request, arguments)))
 
+    return replace(_described(where, role, handle, arguments, answers), handler=handler)
+
+
+def unread_route(
+    where: str,
+    role: Role | None,
+    handle: Callable[[web.Request], Awaitable[web.StreamResponse]],
+    arguments: type[RequestModel],
+    answers: Mapping[int, tuple[Answer, ...]],
+) -> Route:
+    """Return the route at `where`; `handle` reads the body itself, which has the form of `arguments`."""
+    return replace(_described(where, role, handle, arguments, answers), handler=handle)
+
+
+def _described(
+    where: str,
+    role: Role | None,
+    handle: Callable[..., Awaitable[web.StreamResponse]],
+    arguments: type[RequestModel],
+    answers: Mapping[int, tuple[Answer, ...]],
+) -> Route:
+    """Return a route as its function is called and described; its handler is yet to be set."""
     method, _, path = where.partition(" ")
-    summary = (handle.__doc__ or "").partition("\n")[0]
     noun = handle.__module__.rpartition(".")[2]
-    name = f"{noun}_{handle.__name__}"
     return Route(
         method=method,
         path=path,
         role=role,
-        handler=handler,
-        name=name,
-        summary=summary,
+        handler=handle,
+        name=f"{noun}_{handle.__name__}",
+        summary=(handle.__doc__ or "").partition("\n")[0],
         arguments=arguments,
         answers=answers,
     )
@@ -251,6 +271,6 @@ def refusal_of(error: ValidationError, prefix: str = "") -> BadRequestError | In
     first = error.errors(include_url=False, include_context=False, include_input=False)[0]
     if first["type"] == "json_invalid":
         return BadRequestError(f"the body is not JSON: {first['msg']}")
-    field = prefix + ".".join(map(str, first["loc"])) or "body"
+    field = (prefix + ".".join(map(str, first["loc"]))).rstrip(".") or "body"
     message = "is not known here" if first["type"] == "extra_forbidden" else first["msg"]
     return InvalidInputError(field[:100], message)

@@ -18,6 +18,8 @@ from openwa_manager.parts.basis import Basis
 from openwa_manager.parts.delivery import DeliveryParts
 from openwa_manager.parts.hosting import openwa_engines
 from openwa_manager.parts.sessions import SessionParts
+from openwa_manager.services.messaging.acceptance.bulk import BulkAcceptance
+from openwa_manager.services.messaging.acceptance.forecasting import LaneForecast, lane_facts
 from openwa_manager.services.messaging.acceptance.rules import Rules
 from openwa_manager.services.messaging.acceptance.singles import Gate, SingleAcceptance
 from openwa_manager.services.messaging.control.first_contacts import FirstContactCap
@@ -115,9 +117,11 @@ def _build_calls(ways: _Ways, queues: Queues, clock: Clock, delivery: DeliveryPa
         note=lambda _: None,
     )
     singles = SingleAcceptance(gate)
+    forecast = LaneForecast(records, clock, gate.rules.zone, lane_facts(ways.paces))
     return MessagingDependencies(
         background=delivery.background,
         singles=singles,
+        bulk=BulkAcceptance(gate, forecast, ways.media),
         requests=MessageRequests(records, clock, singles, queues, gate.wake),
         queues=QueueViews(queues, records, clock, ways.paces),
         queue_requests=QueueRequests(queues, records, clock),

@@ -52,7 +52,8 @@ def _add_sent(path: Path, session_id: SessionId, count: int) -> None:
         connection.execute("PRAGMA busy_timeout = 5000")
         connection.execute("BEGIN IMMEDIATE")
         chats = [f"852{number:08}@c.us" for number in range(count)]
-        messages.add_messages(connection, [new_message(session_id=session_id, chat_id=each) for each in chats])
+        news = [new_message(session_id=session_id, chat_id=each) for each in chats]
+        messages.add_rows(connection, messages.rows_of(news))
         connection.execute(_SENT, (session_id,))
         connection.execute("COMMIT")
 

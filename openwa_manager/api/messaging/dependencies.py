@@ -5,6 +5,7 @@ from dataclasses import dataclass
 
 from openwa_manager.domain.session.session import Session
 from openwa_manager.services.delivery.background import BackgroundTasks
+from openwa_manager.services.messaging.acceptance.bulk import BulkAcceptance
 from openwa_manager.services.messaging.acceptance.singles import SingleAcceptance
 from openwa_manager.services.messaging.control.queue_requests import QueueRequests
 from openwa_manager.services.messaging.control.views import QueueViews
@@ -21,6 +22,7 @@ class MessagingDependencies:
 
     background: BackgroundTasks
     singles: SingleAcceptance
+    bulk: BulkAcceptance
     requests: MessageRequests
     queues: QueueViews
     queue_requests: QueueRequests

@@ -7,6 +7,7 @@ from datetime import datetime
 from aiohttp import web
 
 from openwa_manager.api.messaging.requests import Content, MessageIn
+from openwa_manager.api.requests import Body as RequestBody
 from openwa_manager.domain.errors import EngineUnableError, InvalidInputError
 from openwa_manager.domain.messaging.messages import Body, Kind, Priority
 from openwa_manager.services.messaging.acceptance.drafts import Asked, Draft
@@ -30,11 +31,11 @@ def asked_by(request: web.Request, body_sha256: str) -> Asked:
     return Asked(key=key, body_sha256=body_sha256)
 
 
-def hash_of(model: MessageIn) -> str:
+def hash_of(model: RequestBody) -> str:
     """Return a hash by which the same request is known, however its JSON was written."""
     values = model.model_dump(mode="json", by_alias=True, exclude_none=True)
     written = json.dumps(values, sort_keys=True, separators=(",", ":"))
-    return hashlib.sha256(b"message\n" + written.encode()).hexdigest()
+    return hashlib.sha256(written.encode()).hexdigest()
 
 
 def draft_of(given: MessageIn) -> Draft:

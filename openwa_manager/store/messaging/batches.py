@@ -2,16 +2,15 @@
 
 import sqlite3
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 from openwa_manager.domain.delivery.events import Json
 from openwa_manager.domain.messaging.batches import Batch, BatchOrigin, BatchState, BatchTerms
 from openwa_manager.domain.messaging.messages import BatchId, MessageStatus, SendRoute
 from openwa_manager.domain.messaging.windows import Window
 from openwa_manager.domain.session.session import SessionId
-from openwa_manager.store.columns import Column, json_object, query, text, to_json
+from openwa_manager.store.columns import Column, Row, json_object, query, text, to_json
 from openwa_manager.store.messaging import contacts, idempotency, messages, quotas
-from openwa_manager.store.messaging.messages import NewMessage
 
 #: How many messages are written, removed or cancelled at once: other writes wait meanwhile.
 SLICE = 500
@@ -26,28 +25,28 @@ def add_batch(connection: sqlite3.Connection, batch: Batch) -> None:
     connection.execute(f"INSERT INTO batch ({columns}) VALUES ({values})", row)  # noqa: S608 (our words)
 
 
-def stage(connection: sqlite3.Connection, news: Sequence[NewMessage]) -> int:
+def stage(connection: sqlite3.Connection, session_id: SessionId, rows: Sequence[Row]) -> int:
     """Keep some messages of a batch that is being taken in, and return how many of them are first contacts.
 
     Whom the session knows by now is none, whatever was thought of him before.
     """
-    session_id = news[0].origin.session_id
-    known = contacts.known_among(connection, session_id, [new.recipient.chat_id for new in news])
-    as_known = [_with_first_contact(new, is_known=new.recipient.chat_id in known) for new in news]
-    messages.add_messages(connection, as_known)
-    return sum(new.recipient.is_first_contact for new in as_known)
-
-
-def _with_first_contact(new: NewMessage, *, is_known: bool) -> NewMessage:
-    if not (is_known and new.recipient.is_first_contact):
-        return new
-    return replace(new, recipient=replace(new.recipient, is_first_contact=False))
+    known = contacts.known_among(connection, session_id, [str(row["chat_id"]) for row in rows])
+    if known:
+        rows = [{**row, "is_first_contact": row["is_first_contact"] and row["chat_id"] not in known} for row in rows]
+    messages.add_rows(connection, rows)
+    return sum(bool(row["is_first_contact"]) for row in rows)
 
 
 def publish(connection: sqlite3.Connection, batch_id: BatchId) -> bool:
     """Let everybody see a batch that was being taken in; return False when it is not there any more."""
     sql = "UPDATE batch SET state = 'active' WHERE batch_id = ? AND state = 'staging'"
     return connection.execute(sql, (batch_id,)).rowcount > 0
+
+
+def has_staging(connection: sqlite3.Connection) -> bool:
+    """Tell whether something is being taken in, or is left of what was."""
+    sql = "SELECT 1 FROM batch WHERE ended_at IS NULL AND state = 'staging' LIMIT 1"
+    return connection.execute(sql).fetchone() is not None
 
 
 def remove_staging(connection: sqlite3.Connection) -> bool:

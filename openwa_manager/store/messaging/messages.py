@@ -2,7 +2,7 @@
 
 import hashlib
 import sqlite3
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 from openwa_manager.domain.messaging.messages import (
@@ -62,9 +62,14 @@ def add_message(connection: sqlite3.Connection, new: NewMessage) -> Message:
     return message
 
 
-def add_messages(connection: sqlite3.Connection, news: Sequence[NewMessage]) -> None:
+def rows_of(news: Iterable[NewMessage]) -> list[dict[str, Column]]:
+    """Return messages as they are kept, for `add_rows`; it is made before the write, in which others wait."""
+    return [_row_of(new) for new in news]
+
+
+def add_rows(connection: sqlite3.Connection, rows: Sequence[Row]) -> None:
     """Keep many messages; a few hundred at a time, for other writes wait meanwhile."""
-    connection.executemany(_INSERT, [_row_of(new) for new in news])
+    connection.executemany(_INSERT, rows)
 
 
 def _insert(connection: sqlite3.Connection, new: NewMessage) -> int:
@@ -79,12 +84,12 @@ def body_sha256(body: Body) -> str:
     return hashlib.sha256(body.text.encode("utf-8", "replace")).hexdigest()
 
 
-def size_of(new: NewMessage) -> int:
-    """Return how many bytes a message takes on disk, roughly."""
-    return len(body_json(new.body)) + ROW_BYTES
+def size_of(body: Body) -> int:
+    """Return how many bytes a message that says this takes on disk, roughly."""
+    return len(body_json(body)) + ROW_BYTES
 
 
-def _row_of(new: NewMessage) -> Row:
+def _row_of(new: NewMessage) -> dict[str, Column]:
     origin, times, stored = new.origin, new.times, body_json(new.body)
     due_at = new.hold.until if new.hold is not None and new.hold.until is not None else 0.0
     return {

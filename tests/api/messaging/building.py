@@ -2,22 +2,52 @@
 
 from collections.abc import Collection
 from dataclasses import dataclass, field
+from zoneinfo import ZoneInfo
 
 from openwa_manager.api.messaging.dependencies import MessagingDependencies
+from openwa_manager.domain.errors import MediaUnavailableError
 from openwa_manager.domain.messaging.messages import Message, UserKey
+from openwa_manager.domain.messaging.outcomes import MediaFile
+from openwa_manager.domain.messaging.pacing import ProfileName, profile_of
 from openwa_manager.domain.ports import Clock
 from openwa_manager.domain.session.session import SessionId
 from openwa_manager.services.changes import Changes
 from openwa_manager.services.delivery.background import BackgroundTasks
+from openwa_manager.services.messaging.acceptance.bulk import BulkAcceptance
+from openwa_manager.services.messaging.acceptance.forecasting import LaneFacts, LaneForecast
 from openwa_manager.services.messaging.acceptance.rules import Rules
 from openwa_manager.services.messaging.acceptance.singles import Gate, SingleAcceptance
 from openwa_manager.services.messaging.control.queue_requests import QueueRequests
 from openwa_manager.services.messaging.control.views import QueueViews
+from openwa_manager.services.messaging.media import MediaRequest
 from openwa_manager.services.messaging.outlook import PlainOutlook
 from openwa_manager.services.messaging.records import MessageRecords
 from openwa_manager.services.messaging.requests import MessageRequests
 from openwa_manager.store.database import Connection, Database
 from tests.services.messaging.sending.resting import PACES, resting_queues
+
+
+@dataclass
+class Files:
+    """Stands for the media store: a test says what cannot be had."""
+
+    lost: set[str] = field(default_factory=set)
+    forbidden: set[str] = field(default_factory=set)
+    had: list[MediaRequest] = field(default_factory=list)
+    released: list[str] = field(default_factory=list)
+
+    def check_url(self, url: str) -> None:
+        if url in self.forbidden:
+            raise MediaUnavailableError("the file must not be had")
+
+    async def prefetch(self, request: MediaRequest) -> MediaFile | None:
+        if request.url in self.lost:
+            raise MediaUnavailableError("the file is gone")
+        self.had.append(request)
+        return None
+
+    async def release(self, owner: str) -> None:
+        self.released.append(owner)
 
 
 @dataclass
@@ -27,6 +57,7 @@ class Outside:
     suppressed: set[str] = field(default_factory=set)
     woken: list[SessionId] = field(default_factory=list)
     noted: list[Message] = field(default_factory=list)
+    media: Files = field(default_factory=Files)
 
     def find_suppressed(self, connection: Connection, user_key: UserKey, chat_ids: Collection[str]) -> set[str]:
         del connection, user_key
@@ -41,6 +72,7 @@ class Messaging:
     outside: Outside
     gate: Gate
     singles: SingleAcceptance
+    bulk: BulkAcceptance
     api: MessagingDependencies
 
 
@@ -56,19 +88,26 @@ def gate_of(records: MessageRecords, clock: Clock, outside: Outside, rules: Rule
     )
 
 
+def forecast_of(records: MessageRecords, clock: Clock) -> LaneForecast:
+    profile = profile_of(ProfileName.GUIDE)
+    return LaneForecast(records, clock, ZoneInfo("UTC"), lambda *_: LaneFacts(profile=profile, send_s=2.0))
+
+
 def messaging_of(database: Database, clock: Clock, changes: Changes, background: BackgroundTasks) -> Messaging:
     records, outside = MessageRecords(database, clock, changes, lambda _: None), Outside()
     gate = gate_of(records, clock, outside)
     singles = SingleAcceptance(gate)
     queues = resting_queues(records, clock)
+    bulk = BulkAcceptance(gate, forecast_of(records, clock), outside.media)
     outlook = PlainOutlook(lambda: clock.now().at, 3.5)
     requests = MessageRequests(records, clock, singles, outlook, gate.wake)
     api = MessagingDependencies(
         background=background,
         singles=singles,
+        bulk=bulk,
         requests=requests,
         queues=QueueViews(queues, records, clock, PACES),
         queue_requests=QueueRequests(queues, records, clock),
         can_send=lambda session: session.spec.engine != "command",
     )
-    return Messaging(records=records, outside=outside, gate=gate, singles=singles, api=api)
+    return Messaging(records=records, outside=outside, gate=gate, singles=singles, bulk=bulk, api=api)

@@ -1,6 +1,6 @@
 """What a caller hands over: a message, or many of them at once, before anybody has looked at it."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from openwa_manager.domain.errors import InvalidInputError
@@ -73,13 +73,15 @@ def require_texts(body: Body) -> None:
     Raises:
         InvalidInputError: one is empty or too long.
     """
+    for name, text, limit in texts_of(body):
+        problem = text_problem(text, limit)
+        if problem is not None:
+            raise InvalidInputError(name, problem)
+
+
+def texts_of(body: Body) -> Iterator[tuple[str, str, int]]:
+    """Go through the texts of a body: what each is called, what it says, and how long it may be."""
     if body.kind is Kind.TEXT or body.text:
-        _require("text" if body.kind is Kind.TEXT else "caption", body.text, text_limit(body.kind))
+        yield "text" if body.kind is Kind.TEXT else "caption", body.text, text_limit(body.kind)
     if body.fallback_text is not None:
-        _require("fallback_text", body.fallback_text, TEXT_MAX_CHARS)
-
-
-def _require(field_name: str, text: str, limit: int) -> None:
-    problem = text_problem(text, limit)
-    if problem is not None:
-        raise InvalidInputError(field_name, problem)
+        yield "fallback_text", body.fallback_text, TEXT_MAX_CHARS

@@ -37,6 +37,7 @@ from openwa_manager.store.messaging.idempotency import (
     remember_key,
 )
 from openwa_manager.store.messaging.messages import NewMessage, body_sha256
+from openwa_manager.store.messaging.people.aliases import canonical
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -173,6 +174,7 @@ def _is_same(message: Message, draft: Draft, chat_id: str) -> bool:
 
 def _add(connection: Connection, gate: Gate, origin: Origin, draft: Draft, chat_id: str) -> Message:
     now, rules = gate.clock.now().at, gate.rules
+    chat_id = canonical(connection, origin.user_key, chat_id)
     timing = timing_of(draft.send_after, draft.expires_at, now, rules.ttl_s)
     require_session(connection, origin.session_id)
     if gate.find_suppressed(connection, origin.user_key, [chat_id]):
@@ -186,7 +188,7 @@ def _add(connection: Connection, gate: Gate, origin: Origin, draft: Draft, chat_
         hold=timing.hold(now),
         quota_month=quota_month(origin.user_id, now, rules),
     )
-    require_room(connection, origin.session_id, 1, messages.size_of(new), rules.limits)
+    require_room(connection, origin.session_id, 1, messages.size_of(draft.body), rules.limits)
     if new.quota_month is not None and not quotas.reserve(connection, origin.user_key, new.quota_month, 1):
         raise quota_error(now, rules)
     if is_first:

@@ -1,11 +1,12 @@
 """The names of people: a number, `@c.us` and `@lid` of one contact are one, once an engine has told that they are."""
 
 import sqlite3
+from collections.abc import Sequence
 from typing import Final
 
 from openwa_manager.domain.messaging.messages import UserKey
 from openwa_manager.domain.session.session import SessionId
-from openwa_manager.store.columns import text
+from openwa_manager.store.columns import text, to_json
 
 _OF_SESSION: Final = "session:"
 _OF_USER: Final = "user:"
@@ -14,6 +15,14 @@ _OF_USER: Final = "user:"
 def canonical(connection: sqlite3.Connection, user_key: UserKey, chat_id: str) -> str:
     """Return the one name by which the contact of this chat is compared with others."""
     return _contact_of(connection, user_key, chat_id) or chat_id
+
+
+def canonical_among(connection: sqlite3.Connection, user_key: UserKey, chat_ids: Sequence[str]) -> dict[str, str]:
+    """Return by chat, of some hundreds at most, the name its contact is compared by, where that is another one."""
+    sql = """
+        SELECT name, contact FROM contact_alias
+        WHERE user_key = ? AND name IN (SELECT value FROM json_each(?)) AND name <> contact"""
+    return dict(connection.execute(sql, (user_key, to_json(list(chat_ids)))).fetchall())
 
 
 def names_of(connection: sqlite3.Connection, user_key: UserKey, chat_id: str) -> list[str]:

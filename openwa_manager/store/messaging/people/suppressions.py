@@ -70,6 +70,12 @@ def find_suppressed(connection: sqlite3.Connection, user_key: UserKey, chat_ids:
     return {chat_id for chat_id in chat_ids if is_suppressed(connection, user_key, chat_id)}
 
 
+def added_since(connection: sqlite3.Connection, user_key: UserKey, since: float) -> frozenset[str]:
+    """Return the names that came onto the list since then (wall time)."""
+    sql = "SELECT name FROM suppression WHERE user_key = ? AND created_at >= ? AND name IS NOT NULL"
+    return frozenset(name for (name,) in connection.execute(sql, (user_key, since)))
+
+
 def read_page(
     connection: sqlite3.Connection, user_key: UserKey, after: str = "", limit: int = 100
 ) -> list[Suppression]:

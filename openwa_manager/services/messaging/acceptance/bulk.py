@@ -1,0 +1,335 @@
+"""Takes many messages in at once: all of them become visible in one moment, or none.
+
+Theory. Ten thousand messages are too much for one transaction, which would hold up all others, and too much for one
+step of the event loop. So numbers are parsed and texts filled in by a thread, and the rows are written in slices that
+nobody sees, because they belong to a batch that is `staging`; one update of the batch's row shows them all. What is
+left of a batch that was cut off is removed before the next one begins, and at the daemon's start. One batch at a time
+is taken in, so whatever is `staging` while none is belongs to nobody.
+"""
+
+import asyncio
+from collections import Counter
+from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager, suppress
+from dataclasses import dataclass, replace
+from functools import partial
+from math import isinf
+from typing import Protocol
+
+from openwa_manager.domain.errors import (
+    IdempotencyMismatchError,
+    InvalidInputError,
+    MediaUnavailableError,
+    NeverSendableError,
+    StorageFullError,
+)
+from openwa_manager.domain.messaging.batches import BatchOrigin, BatchTerms, Rejection
+from openwa_manager.domain.messaging.messages import BatchId, Body, MessageId, user_key_of
+from openwa_manager.domain.messaging.outcomes import MediaFile
+from openwa_manager.domain.session.session import Session, SessionId
+from openwa_manager.services.messaging.acceptance.answers import BulkAnswer
+from openwa_manager.services.messaging.acceptance.drafts import Asked, BulkDraft
+from openwa_manager.services.messaging.acceptance.preparing import Candidate, Frame, Known, Prepared, address, prepare
+from openwa_manager.services.messaging.acceptance.rules import Timing, quota_month, require_opening, timing_of
+from openwa_manager.services.messaging.acceptance.singles import Gate
+from openwa_manager.services.messaging.acceptance.staging import (
+    Granted,
+    Plan,
+    begin,
+    finish,
+    grant,
+    new_messages,
+)
+from openwa_manager.services.messaging.media import MediaRequest
+from openwa_manager.store.database import Connection
+from openwa_manager.store.ids import new_id
+from openwa_manager.store.messaging import batches, contacts, idempotency, messages, quotas
+from openwa_manager.store.messaging.batches import SLICE
+from openwa_manager.store.messaging.idempotency import REMEMBERED_S, Key, KeyScope
+from openwa_manager.store.messaging.people.aliases import canonical_among
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Load:
+    """What a batch would add to a session's queue; `char_count` is the mean length of its texts."""
+
+    is_first_contact: Sequence[bool]
+    terms: BatchTerms
+    char_count: float
+
+
+class Forecast(Protocol):
+    """Tells when messages will have been sent."""
+
+    async def finish_at(self, session: Session, load: Load) -> float:
+        """Return when the last message of a load is sent, if nothing happens (wall time; infinity: never)."""
+        ...
+
+
+class BatchMedia(Protocol):
+    """Has the files that the messages of a batch share."""
+
+    def check_url(self, url: str) -> None:
+        """Accept a URL that may be fetched.
+
+        Raises:
+            MediaUnavailableError: it may not.
+        """
+        ...
+
+    async def prefetch(self, request: MediaRequest) -> MediaFile | None:
+        """Return the file that all messages of a batch share; None: there is no room or no time for it now.
+
+        Raises:
+            MediaUnavailableError: it cannot be had.
+            StorageFullError: the disk takes no file.
+        """
+        ...
+
+    async def release(self, owner: str) -> None:
+        """Remove the files of a batch that is not taken in."""
+        ...
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class BulkResult:
+    """The answer to a batch, as JSON; `is_new` is false when it had been handed over before."""
+
+    answer: bytes
+    is_new: bool
+
+
+class BulkAcceptance:
+    """Takes batches in, one at a time."""
+
+    def __init__(self, gate: Gate, forecast: Forecast, media: BatchMedia) -> None:
+        self._gate = gate
+        self._forecast = forecast
+        self._media = media
+        self._turns: dict[str, asyncio.Lock] = {}
+
+    @asynccontextmanager
+    async def turn(self, of: str = "") -> AsyncIterator[None]:
+        """Enter when no other batch is being taken in, of all those that share this key."""
+        async with self._turns.setdefault(of, asyncio.Lock()):
+            yield
+
+    async def clear(self) -> None:
+        """Remove what was left of batches that were cut off; nobody may be taking one in.
+
+        Raises:
+            StorageFullError: some of it is still there.
+        """
+        while await self._gate.records.read(batches.has_staging):
+            await self._gate.records.write(batches.remove_staging)
+
+    async def accept(self, session: Session, bulk: BulkDraft, asked: Asked) -> BulkResult:
+        """Take a batch in, in its turn; the same answer for the same key.
+
+        Raises:
+            InvalidInputError: a text, a time, the window or the file is none that can be used.
+            IdempotencyMismatchError: something else was handed over under this key.
+            NeverSendableError: there is no moment at which its messages could be sent.
+            QueueFullError: too many messages wait already.
+            QuotaExceededError: the user's month is used up, so nothing of it is taken.
+            SessionNotFoundError: the session has been deleted meanwhile.
+        """
+        await self.clear()
+        key = None if asked.key is None else Key(session_id=session.session_id, scope=KeyScope.API, value=asked.key)
+        known = None if key is None else await self._known(key, asked.body_sha256)
+        if known is not None:
+            return BulkResult(answer=known, is_new=False)
+        draft = await self._plan(session, bulk, asked, key)
+        finish_at = await self._finish_at(session, draft)
+        plan = await asyncio.to_thread(_with_end, draft, bulk, finish_at, self._gate.rules.ttl_s)
+        await self._fetch(plan, bulk.body)
+        try:
+            answer = await self._take_in(plan, finish_at)
+        except Exception:
+            with suppress(StorageFullError):  # what is left is removed before the next batch
+                await self.clear()
+            await self._media.release(plan.batch_id)
+            raise
+        self._gate.wake(session.session_id)
+        return BulkResult(answer=answer, is_new=True)
+
+    async def rehearse(self, session: Session, bulk: BulkDraft) -> bytes:
+        """Return the answer that a batch would get; nothing is kept.
+
+        Raises:
+            InvalidInputError, NeverSendableError: as for `accept`.
+        """
+        plan = await self._plan(session, bulk, Asked(key=None, body_sha256=""), None)
+        left = None
+        if plan.quota_month is not None:
+            read = partial(quotas.read_quota, user_key=plan.origin.user_key, month=plan.quota_month)
+            left = (await self._gate.records.read(read)).left
+        count = len(plan.prepared.taken) if left is None else min(left, len(plan.prepared.taken))
+        granted = grant(plan.prepared, count, None if left is None else left - count)
+        kept = replace(plan, prepared=Prepared(taken=granted.taken, rejected=granted.rejected))
+        finish_at = await self._finish_at(session, kept)
+        await asyncio.to_thread(_with_end, plan, bulk, finish_at, self._gate.rules.ttl_s)
+        return await asyncio.to_thread(_answer(None, granted, _first_count(granted.taken), finish_at).to_json)
+
+    async def _known(self, key: Key, body_sha256: str) -> bytes | None:
+        before = await self._gate.records.read(partial(idempotency.find_key, key=key))
+        if before is None:
+            return None
+        if before.body_sha256 != body_sha256 or before.answer is None:
+            raise IdempotencyMismatchError("something else was asked for under this key before")
+        return before.answer
+
+    async def _plan(self, session: Session, bulk: BulkDraft, asked: Asked, key: Key | None) -> Plan:
+        rules, now = self._gate.rules, self._gate.clock.now().at
+        timing = timing_of(bulk.send_after, bulk.expires_at, now, rules.ttl_s)
+        if bulk.expires_at is not None:
+            require_opening(bulk.window, timing, now)
+        self._check_urls(bulk)
+        chats = await asyncio.to_thread(address, bulk.entries, rules.default_region)
+        chats, known = await self._look_up(session, chats, [each.reference for each in bulk.entries], asked)
+        ids = await asyncio.to_thread(_new_ids, len(chats), now)
+        frame = Frame(timing=timing, now=now, ttl_s=rules.ttl_s, ids=ids)
+        return Plan(
+            batch_id=BatchId(new_id("batch", now)),
+            origin=BatchOrigin(session_id=session.session_id, user_id=session.spec.user_id, name=bulk.name),
+            terms=BatchTerms(expires_at=timing.expires_at, window=bulk.window, send_after=timing.send_after),
+            prepared=await asyncio.to_thread(prepare, bulk, chats, known, frame),
+            now=now,
+            quota_month=quota_month(session.spec.user_id, now, rules),
+            key=key,
+            body_sha256=asked.body_sha256,
+        )
+
+    def _check_urls(self, bulk: BulkDraft) -> None:
+        url = bulk.body.url if bulk.body else None
+        if url is None:
+            return
+        try:
+            self._media.check_url(url)
+        except MediaUnavailableError as error:
+            raise InvalidInputError("template", str(error)) from error
+
+    async def _look_up(
+        self,
+        session: Session,
+        chats: Sequence[str | Rejection],
+        references: Sequence[str | None],
+        asked: Asked,
+    ) -> tuple[list[str | Rejection], Known]:
+        """Return the chats by the names they are compared by, and what is known of them; slice by slice."""
+        looking = _Looking(session=session, gate=self._gate, is_keyed=asked.key is not None)
+        for start in range(0, len(chats), SLICE):
+            part = slice(start, start + SLICE)
+            await self._gate.records.read(partial(looking.look, chats=chats[part], references=references[part]))
+        return looking.result()
+
+    async def _finish_at(self, session: Session, plan: Plan) -> float | None:
+        taken = plan.prepared.taken
+        if not taken:
+            return None
+        lengths = sum(len(each.body.text) for each in taken)
+        flags = [each.is_first_contact for each in taken]
+        load = Load(is_first_contact=flags, terms=plan.terms, char_count=lengths / len(taken))
+        return await self._forecast.finish_at(session, load)
+
+    async def _fetch(self, plan: Plan, body: Body | None) -> None:
+        """Have the file of a template before anybody is promised that it is sent."""
+        if body is None or body.url is None or not plan.prepared.taken:
+            return
+        wanted = MediaRequest(kind=body.kind, url=body.url, batch_id=plan.batch_id, filename=body.filename)
+        try:
+            await self._media.prefetch(wanted)
+        except MediaUnavailableError as error:
+            if body.fallback_text is None:
+                raise InvalidInputError("template", str(error)) from error
+
+    async def _take_in(self, plan: Plan, finish_at: float | None) -> bytes:
+        records = self._gate.records
+        granted = await records.write(partial(begin, plan=plan, rules=self._gate.rules))
+        first_count = 0
+        for start in range(0, len(granted.taken), SLICE):
+            news = new_messages(plan, granted.taken[start : start + SLICE])
+            rows = await asyncio.to_thread(messages.rows_of, news)
+            stage = partial(batches.stage, session_id=plan.origin.session_id, rows=rows)
+            first_count += await records.write(stage)
+        answer = await asyncio.to_thread(_answer(plan.batch_id, granted, first_count, finish_at).to_json)
+        await records.tell(partial(finish, plan=plan, taken=granted.taken, answer=answer))
+        return answer
+
+
+class _Looking:
+    """Gathers what the database knows of those a batch is for."""
+
+    def __init__(self, *, session: Session, gate: Gate, is_keyed: bool) -> None:
+        self._session_id: SessionId = session.session_id
+        self._user_key = user_key_of(session.session_id, session.spec.user_id)
+        self._gate = gate
+        self._chats: list[str | Rejection] = []
+        self._suppressed: set[str] = set()
+        self._contacts: set[str] = set()
+        self._references: dict[str, MessageId] | None = None if is_keyed else {}
+
+    def look(self, connection: Connection, chats: Sequence[str | Rejection], references: Sequence[str | None]) -> None:
+        """Look at some hundreds of chats, and the references of the messages for them."""
+        names = [chat for chat in chats if isinstance(chat, str)]
+        other = canonical_among(connection, self._user_key, names)
+        found = [other.get(chat, chat) if isinstance(chat, str) else chat for chat in chats]
+        names = [chat for chat in found if isinstance(chat, str)]
+        self._chats += found
+        self._suppressed |= {*self._gate.find_suppressed(connection, self._user_key, names)}
+        self._contacts |= contacts.known_among(connection, self._session_id, names)
+        given = [each for each in references if each is not None]
+        if self._references is not None and given:
+            since = self._gate.clock.now().at - REMEMBERED_S
+            self._references |= messages.find_references(connection, self._session_id, given, since)
+
+    def result(self) -> tuple[list[str | Rejection], Known]:
+        """Return the chats, and what is known of them."""
+        known = Known(suppressed=self._suppressed, contacts=self._contacts, references=self._references)
+        return self._chats, known
+
+
+def _new_ids(count: int, now: float) -> list[MessageId]:
+    return [MessageId(new_id("msg", now)) for _ in range(count)]
+
+
+def _with_end(plan: Plan, bulk: BulkDraft, finish_at: float | None, ttl_s: float) -> Plan:
+    """Return the plan whose messages expire some time after they should have been sent, unless the caller said when.
+
+    Raises:
+        NeverSendableError: they will never have been sent.
+    """
+    if bulk.expires_at is not None or finish_at is None:
+        return plan
+    if isinf(finish_at):
+        raise NeverSendableError("the messages would never be sent: the window does not open, or not often enough")
+    expires_at = max(plan.terms.expires_at, finish_at + ttl_s)
+    taken = [_expiring(each, plan.terms.expires_at, expires_at) for each in plan.prepared.taken]
+    return replace(
+        plan,
+        terms=replace(plan.terms, expires_at=expires_at),
+        prepared=replace(plan.prepared, taken=taken),
+    )
+
+
+def _expiring(candidate: Candidate, before: float, expires_at: float) -> Candidate:
+    """Return the message with the batch's new end; one that has an end of its own keeps it."""
+    timing: Timing = candidate.timing
+    if timing.expires_at != before:
+        return candidate
+    return replace(candidate, timing=replace(timing, expires_at=expires_at))
+
+
+def _first_count(taken: Sequence[Candidate]) -> int:
+    return Counter(each.is_first_contact for each in taken)[True]
+
+
+def _answer(batch_id: BatchId | None, granted: Granted, first_count: int, finish_at: float | None) -> BulkAnswer:
+    return BulkAnswer(
+        batch_id=batch_id,
+        accepted_count=len(granted.taken),
+        rejected=granted.rejected,
+        first_contact_count=first_count,
+        finish_at=None if finish_at is None or isinf(finish_at) else finish_at,
+        quota_left=granted.quota_left,
+    )

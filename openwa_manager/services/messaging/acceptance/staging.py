@@ -1,0 +1,157 @@
+"""The writes by which a batch is taken in: begun, staged slice by slice, and then there for everybody at once."""
+
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
+
+from openwa_manager.domain.delivery.events import Event
+from openwa_manager.domain.errors import SessionNotFoundError
+from openwa_manager.domain.messaging.batches import (
+    Batch,
+    BatchOrigin,
+    BatchState,
+    BatchTerms,
+    Rejection,
+    RejectionCode,
+)
+from openwa_manager.domain.messaging.messages import (
+    BatchId,
+    MessageError,
+    MessageStatus,
+    Move,
+    Origin,
+    Recipient,
+    Times,
+)
+from openwa_manager.services.messaging.acceptance.preparing import Candidate, Prepared
+from openwa_manager.services.messaging.acceptance.rules import Rules, quota_error, require_room, require_session
+from openwa_manager.store.database import Connection
+from openwa_manager.store.messaging import batches, idempotency, moves, quotas
+from openwa_manager.store.messaging.idempotency import Key, Remembered
+from openwa_manager.store.messaging.messages import NewMessage
+from openwa_manager.store.messaging.people.suppressions import added_since
+
+#: The wall clock may be set back by so much while a batch is taken in, and no opt-out is missed.
+_CLOCK_MAY_STEP_S = 300.0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Plan:
+    """A batch that is about to be taken in at wall time `now`; `key` None: its caller gave none."""
+
+    batch_id: BatchId
+    origin: BatchOrigin
+    terms: BatchTerms
+    prepared: Prepared
+    now: float
+    quota_month: str | None
+    key: Key | None
+    body_sha256: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Granted:
+    """Which messages the quota has room for, which others were not taken, and what is left of it (None: no limit)."""
+
+    taken: Sequence[Candidate]
+    rejected: Sequence[Rejection]
+    quota_left: int | None
+
+
+def begin(connection: Connection, plan: Plan, rules: Rules) -> Granted:
+    """Keep a batch that nobody sees yet, with its key and what it takes of the quota.
+
+    Raises:
+        SessionNotFoundError: the session has been deleted meanwhile.
+        QueueFullError: too many messages wait already.
+        QuotaExceededError: the user's month is used up.
+    """
+    session_id, taken = plan.origin.session_id, plan.prepared.taken
+    require_session(connection, session_id)
+    require_room(connection, session_id, len(taken), plan.prepared.size_bytes, rules.limits)
+    granted_count, quota_left = len(taken), None
+    if plan.quota_month is not None:
+        granted_count = quotas.reserve(connection, plan.origin.user_key, plan.quota_month, len(taken))
+        quota_left = quotas.read_quota(connection, plan.origin.user_key, plan.quota_month).left
+    if taken and not granted_count:
+        raise quota_error(plan.now, rules)
+    granted = grant(plan.prepared, granted_count, quota_left)
+    batches.add_batch(connection, _batch_of(plan, granted))
+    if plan.key is not None:
+        asked = Remembered(body_sha256=plan.body_sha256, target=plan.batch_id)
+        idempotency.remember_key(connection, plan.key, asked, plan.now)
+    return granted
+
+
+def grant(prepared: Prepared, granted_count: int, quota_left: int | None) -> Granted:
+    """Take as many messages as there is quota for, in their order; the others are rejected."""
+    beyond = [
+        Rejection(
+            index=each.index,
+            code=RejectionCode.QUOTA_EXCEEDED,
+            detail="the user's quota of this month is used up",
+        )
+        for each in prepared.taken[granted_count:]
+    ]
+    rejected = sorted([*prepared.rejected, *beyond], key=lambda each: each.index)
+    return Granted(taken=prepared.taken[:granted_count], rejected=rejected, quota_left=quota_left)
+
+
+def _batch_of(plan: Plan, granted: Granted) -> Batch:
+    return Batch(
+        batch_id=plan.batch_id,
+        origin=plan.origin,
+        state=BatchState.STAGING,
+        terms=plan.terms,
+        accepted_count=len(granted.taken),
+        created_at=plan.now,
+        rejected=Counter(each.code.value for each in granted.rejected),
+        quota_month=plan.quota_month,
+    )
+
+
+def new_messages(plan: Plan, candidates: Sequence[Candidate]) -> Iterator[NewMessage]:
+    """Go through the messages as they are kept."""
+    origin = Origin(
+        session_id=plan.origin.session_id,
+        user_id=plan.origin.user_id,
+        batch_id=plan.batch_id,
+        route=plan.origin.route,
+    )
+    for each in candidates:
+        yield NewMessage(
+            origin=replace(origin, reference=each.reference, priority=each.priority),
+            recipient=Recipient(to=each.to, chat_id=each.chat_id, is_first_contact=each.is_first_contact),
+            body=each.body,
+            times=Times(created_at=plan.now, send_after=each.timing.send_after, expires_at=each.timing.expires_at),
+            hold=each.timing.hold(plan.now),
+            quota_month=plan.quota_month,
+            message_id=each.message_id,
+        )
+
+
+def finish(
+    connection: Connection, plan: Plan, taken: Sequence[Candidate], answer: bytes
+) -> tuple[None, Sequence[Event]]:
+    """Let everybody see the batch, and return the events of those who opted out while it was taken in.
+
+    Raises:
+        SessionNotFoundError: the session has been deleted meanwhile.
+    """
+    require_session(connection, plan.origin.session_id)
+    if not batches.publish(connection, plan.batch_id):
+        raise SessionNotFoundError("the batch was removed while it was taken in")
+    if plan.key is not None:
+        idempotency.set_answer(connection, plan.key, 202, answer)
+    late = added_since(connection, plan.origin.user_key, plan.now - _CLOCK_MAY_STEP_S)
+    events: list[Event] = []
+    for each in taken if late else ():
+        if each.chat_id in late:
+            moved = moves.move(connection, each.message_id, _opted_out(plan.now))
+            events += moved.events if moved else ()
+    return None, events
+
+
+def _opted_out(at: float) -> Move:
+    error = MessageError(code="opted_out", detail="the recipient wants no messages of this user")
+    return Move(to=MessageStatus.CANCELLED, at=at, error=error, by_us=True)
