@@ -17,6 +17,7 @@ from openwa_manager.parts.delivery import DeliveryParts, build_delivery
 from openwa_manager.parts.hosting import build_hosting, openwa_engines
 from openwa_manager.parts.messaging import build_messaging
 from openwa_manager.parts.monitoring import MonitoringParts, build_monitoring
+from openwa_manager.parts.proofs import build_proofs
 from openwa_manager.parts.sessions import SessionParts, build_housekeeping, build_sessions
 from openwa_manager.processes.launcher import HostLauncher
 from openwa_manager.services.changes import Changes
@@ -80,13 +81,14 @@ def build_parts(
     messaging = build_messaging(basis, sessions, delivery)
     _subscribe(basis.changes, sessions, delivery, monitoring)
     basis.changes.events_stored.subscribe(messaging.queues.note)
+    proofs = build_proofs(basis, sessions, messaging)
     notifier = ServiceNotifier(service_manager, sessions.progress, sessions.directory.iterate, database, clock)
     return Parts(
         services=(
             *(hosting.launcher, delivery.dispatcher, delivery.background, hosting.gate, sessions.runner),
             *(monitoring.usage_sampler, sessions.watcher, monitoring.prober, monitoring.heartbeat),
             *(monitoring.host_monitor, *build_housekeeping(basis, sessions), monitoring.metrics_collector),
-            *(monitoring.disk_usage, messaging.queues, notifier),
+            *(monitoring.disk_usage, messaging.queues, proofs.evidence, proofs.known_chats, proofs.opt_outs, notifier),
         ),
         connected=(*openwa_engines(sessions.dependencies.engines).values(), delivery.sender, messaging.downloader),
         home=home,

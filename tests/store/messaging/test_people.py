@@ -257,6 +257,16 @@ def test_sessions_without_a_user_have_a_list_of_their_own(connection: sqlite3.Co
     assert aliases.sessions_of(connection, USER) == [SESSION, OTHER]
 
 
+def test_what_is_to_be_sent_to_somebody_on_the_list_is_cancelled(connection: sqlite3.Connection) -> None:
+    message, other = kept(connection), kept(connection, new_message(chat_id=BEN))
+    suppressions.add(connection, USER, ANNA, "asked by phone", 1.0)
+
+    told = [suppressions.cancel_unwanted(connection, each, 2.0) for each in (message, other)]
+
+    assert [[event.data["error_code"] for event in events] for events in told] == [["opted_out"], []]
+    assert _statuses(connection, message.message_id, other.message_id) == [S.CANCELLED, S.QUEUED]
+
+
 def _of_stranger() -> NewMessage:
     new = new_message(session_id=STRANGER)
     return replace(new, origin=replace(new.origin, user_id="2"))

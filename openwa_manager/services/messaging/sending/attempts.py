@@ -14,8 +14,9 @@ from openwa_manager.domain.ports import Clock
 from openwa_manager.services.messaging.records import MessageRecords
 from openwa_manager.store.database import Connection
 from openwa_manager.store.messaging import queues
-from openwa_manager.store.messaging.messages import read_attempts
+from openwa_manager.store.messaging.messages import find_message, read_attempts
 from openwa_manager.store.messaging.moves import AttemptEnd, add_attempt, begin_attempt, end_attempt, move
+from openwa_manager.store.messaging.people import suppressions
 from openwa_manager.store.messaging.proofs.acks import settle_early_acks
 from openwa_manager.store.messaging.queues import AccountLimit, SentNote
 
@@ -53,12 +54,13 @@ class Attempts:
     async def begin(self, message_id: MessageId, memory: EngineMemory | None, key: str | None) -> Message | None:
         """Return the message once it is on disk that it is being sent; None when it waits no more.
 
+        One to somebody who has opted out is cancelled: that may have happened since it was accepted.
+
         Raises:
             StorageFullError: that could not be recorded, so nothing may be sent.
         """
         attempt = self._attempt(memory, key)
-        moved = await self._records.write(partial(begin_attempt, message_id=message_id, attempt=attempt))
-        return None if moved is None else moved.after
+        return await self._records.tell(partial(_begin, message_id=message_id, attempt=attempt))
 
     async def ask(self, message: Message, memory: EngineMemory | None, key: str) -> Message:
         """Return the message once it is on disk that its engine is asked about it again, under the same key.
@@ -101,6 +103,15 @@ def asked_before(attempts: Sequence[Attempt]) -> AskedBefore:
     first = unclear[0]
     memory = EngineMemory(version=first.engine_version, inner_id=first.inner_id, data_id=first.data_id)
     return AskedBefore(attempts=len(counted), first_at=first.at, memory=memory if first.key else None)
+
+
+def _begin(connection: Connection, message_id: MessageId, attempt: Attempt) -> tuple[Message | None, Sequence[Event]]:
+    message = find_message(connection, message_id)
+    if message is None:
+        return None, ()
+    cancelled = suppressions.cancel_unwanted(connection, message, attempt.at)
+    moved = None if cancelled else begin_attempt(connection, message_id, attempt)
+    return None if moved is None else moved.after, cancelled
 
 
 def _end(

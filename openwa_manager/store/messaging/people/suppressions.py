@@ -10,7 +10,8 @@ from collections.abc import Collection, Iterable
 from dataclasses import dataclass
 
 from openwa_manager.domain.delivery.events import Event
-from openwa_manager.domain.messaging.messages import MessageError, MessageId, MessageStatus, Move, UserKey
+from openwa_manager.domain.messaging.messages import Message, MessageError, MessageId, MessageStatus, Move, UserKey
+from openwa_manager.domain.messaging.recipients import is_person
 from openwa_manager.store.columns import query, text, to_json
 from openwa_manager.store.messaging.moves import move
 from openwa_manager.store.messaging.people.aliases import names_of, sessions_of
@@ -100,10 +101,21 @@ def cancel_waiting(connection: sqlite3.Connection, user_key: UserKey, chat_id: s
     for session_id in sessions_of(connection, user_key):
         rows = connection.execute(_WAITING, (session_id, names, CANCELLED_MAX - len(events))).fetchall()
         for (message_id,) in rows:
-            step = Move(to=MessageStatus.CANCELLED, at=at, error=_CANCELLED, by_us=True)
-            moved = move(connection, MessageId(message_id), step)
-            events += moved.events if moved else ()
+            events += _cancel(connection, MessageId(message_id), at)
     return events
+
+
+def cancel_unwanted(connection: sqlite3.Connection, message: Message, at: float) -> list[Event]:
+    """Cancel a message whose turn has come, if whom it is for is on the list; else no events."""
+    user_key, chat_id = message.origin.user_key, message.recipient.chat_id
+    is_unwanted = is_person(chat_id) and is_suppressed(connection, user_key, chat_id)
+    return _cancel(connection, message.message_id, at) if is_unwanted else []
+
+
+def _cancel(connection: sqlite3.Connection, message_id: MessageId, at: float) -> list[Event]:
+    step = Move(to=MessageStatus.CANCELLED, at=at, error=_CANCELLED, by_us=True)
+    moved = move(connection, message_id, step)
+    return [*moved.events] if moved else []
 
 
 _WAITING = """
