@@ -62,6 +62,7 @@ BY_WALL_CLOCK = {
     "store/backup/epochs.py: last_number_before": "numbers only rise: the last one given out counts too",
     "store/delivery/retention.py: _seq_before": "days",
     "store/delivery/retention.py: prune": "days",
+    "store/messaging/upkeep/retention.py: forget_old": "days",
     "store/ids.py: new_id": "an id needs no order",
     "watcher/qr.py: _age_s": "believed only where the boot clock agrees",
     "watcher/qr.py: _note": "an age measured on the boot clock, told as wall time",

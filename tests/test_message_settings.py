@@ -63,8 +63,8 @@ def test_the_settings_defaults_are_the_policys_own() -> None:
         ("OPENWA_MANAGER_DEFAULT_REGION", "XX", "no such country"),
         ("OPENWA_MANAGER_PACING_PROFILE", "fast", "'guide' or 'careful'"),
         ("OPENWA_MANAGER_RETRY_UNCERTAIN", "perhaps", "valid boolean"),
-        ("OPENWA_MANAGER_OPT_OUT_KEYWORDS", '["STOP", " "]', "each word has 1 to 64 characters"),
-        ("OPENWA_MANAGER_OPT_OUT_KEYWORDS", str(["S"] * 101).replace("'", '"'), "more than 100 words"),
+        ("OPENWA_MANAGER_OPT_OUT_KEYWORDS", '["STOP", " "]', "a keyword must not be empty"),
+        ("OPENWA_MANAGER_OPT_OUT_KEYWORDS", str(["S"] * 101).replace("'", '"'), "at most 100 keywords"),
     ],
 )
 def test_a_bad_value_is_refused_with_its_name_and_the_fix(

@@ -20,7 +20,6 @@ CLASS_MAX_FIELDS = 10
 #: Folders that may hold more, and why.
 LARGE_FOLDERS = {
     "openwa_manager/domain/messaging": "one message's way: whom it is for, when it may go, what came of it",
-    "openwa_manager/store/messaging": "the tables of one queue, each with the functions that read and write it",
     "openwa_manager/domain/session": "one state machine: its states, stimuli, commands and the functions between them",
 }
 #: Classes that may be larger, and why.

@@ -4,21 +4,20 @@ import ipaddress
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated, NamedTuple
-from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from pydantic import AfterValidator, BeforeValidator, Field, IPvAnyNetwork
 
 from openwa_manager.domain import foreign_json
-from openwa_manager.domain.errors import ConfigError
+from openwa_manager.domain.errors import ConfigError, InvalidInputError
+from openwa_manager.domain.messaging.opt_out import keywords_of
 from openwa_manager.domain.messaging.recipients import is_region
 from openwa_manager.domain.urls import url_problem
+from openwa_manager.domain.zones import zone_of
 from openwa_manager.engines import registry
 from openwa_manager.host.user_paths import expanded, spelled_on_disk
 
 #: A busy disk can hold a healthy daemon up for less than this.
 _FREEZE_MIN_S = 2.0
-#: Of the words that opt a person out, and of each one's length.
-_KEYWORDS_MAX, _KEYWORD_MAX_CHARS = 100, 64
 
 
 class Address(NamedTuple):
@@ -118,9 +117,9 @@ def _check_freeze_limit(value: float) -> float:
 
 def _check_time_zone(name: str) -> str:
     try:
-        ZoneInfo(name)
-    except (ZoneInfoNotFoundError, ValueError, OSError) as error:  # OSError: `America` is a folder
-        raise ValueError("there is no such time zone; write it as in Asia/Hong_Kong") from error
+        zone_of(name)
+    except InvalidInputError as error:
+        raise ValueError(str(error)) from error
     return name
 
 
@@ -131,10 +130,10 @@ def _check_region(code: str) -> str:
 
 
 def _check_keywords(words: tuple[str, ...]) -> tuple[str, ...]:
-    if len(words) > _KEYWORDS_MAX:
-        raise ValueError(f"are more than {_KEYWORDS_MAX} words")
-    if any(not 0 < len(word.strip()) <= _KEYWORD_MAX_CHARS for word in words):
-        raise ValueError(f"each word has 1 to {_KEYWORD_MAX_CHARS} characters")
+    try:
+        keywords_of(words)
+    except InvalidInputError as error:
+        raise ValueError(str(error)) from error
     return words
 
 

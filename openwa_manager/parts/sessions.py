@@ -5,6 +5,7 @@ from dataclasses import dataclass
 
 from openwa_manager.config.policies import (
     log_policy,
+    messaging_policy,
     session_policy,
 )
 from openwa_manager.parts.basis import Basis
@@ -75,5 +76,6 @@ def build_sessions(basis: Basis, hosting: Hosting) -> SessionParts:
 def build_housekeeping(basis: Basis, sessions: SessionParts) -> tuple[Housekeeping, StoreUpkeep]:
     """Build what keeps the home small."""
     logs = EngineLogs(log_policy(basis.settings), basis.files)
-    store = StoreUpkeep(basis.clock, basis.database, basis.home.copies, basis.generations)
+    messages = messaging_policy(basis.settings).retention
+    store = StoreUpkeep(basis.clock, basis.database, basis.home.copies, basis.generations, messages)
     return Housekeeping(basis.clock, logs, sessions.directory.log_paths), store

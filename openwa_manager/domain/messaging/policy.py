@@ -2,11 +2,9 @@
 
 from dataclasses import dataclass, field
 
+from openwa_manager.domain.messaging.opt_out import DEFAULT_KEYWORDS
 from openwa_manager.domain.messaging.pacing import ProfileName
 from openwa_manager.domain.messaging.retries import RetryPolicy
-
-#: What a person writes who wants no more messages.
-OPT_OUT_KEYWORDS = ("STOP", "STOP ALL", "UNSUBSCRIBE", "OPT OUT", "\u9000\u8a02", "\u9000\u8ba2")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -49,5 +47,5 @@ class MessagingPolicy:
     ttl_s: float = 86_400.0
     time_zone: str = "UTC"
     default_region: str | None = None
-    opt_out_keywords: tuple[str, ...] = OPT_OUT_KEYWORDS
+    opt_out_keywords: tuple[str, ...] = DEFAULT_KEYWORDS
     batch_progress_s: float = 10.0

@@ -21,8 +21,9 @@ from openwa_manager.domain.ports import Clock
 from openwa_manager.store.backup.generation_file import GenerationFile
 from openwa_manager.store.database import Connection, Database
 from openwa_manager.store.delivery import outbox
-from openwa_manager.store.messaging import restoring
+from openwa_manager.store.messaging import batches
 from openwa_manager.store.messaging.position import Position, advance, close_generation, read_position
+from openwa_manager.store.messaging.upkeep import restoring
 
 _log = structlog.get_logger()
 
@@ -70,12 +71,14 @@ class Generations:
         _log.warning("messages_held", held_queues=held_count, unknown_messages=unknown_count, hold="restored")
 
     async def begin(self) -> None:
-        """Close the generation and keep the file up from here on.
+        """Close the generation and keep the file up from here on; what was being taken in is removed.
 
         Raises:
             UnavailableError: the file cannot be written.
             StorageFullError: the database cannot.
         """
+        while await self._database.write(batches.remove_staging):
+            pass
         noted = await asyncio.to_thread(self._file.read)
         position = await self._database.write(partial(close_generation, above=noted or _NOWHERE))
         try:

@@ -1,4 +1,4 @@
-"""Keeps the database small: forgets delivered events and old keys; and copies it every hour."""
+"""Keeps the database small: forgets delivered events, ended messages and old keys; and copies it every hour."""
 
 import asyncio
 from functools import partial
@@ -7,11 +7,14 @@ from pathlib import Path
 import structlog
 
 from openwa_manager.domain.errors import OpenwaManagerError
+from openwa_manager.domain.messaging.policy import MessageRetention
 from openwa_manager.domain.ports import Clock
 from openwa_manager.services.messaging.generations import Generations
 from openwa_manager.store.database import Database, SqliteError
 from openwa_manager.store.delivery.backlog import drop_passing, read_backlog
 from openwa_manager.store.delivery.retention import Retention, prune
+from openwa_manager.store.messaging.idempotency import forget_keys
+from openwa_manager.store.messaging.upkeep.retention import forget_old
 from openwa_manager.store.sessions import engine_events
 
 _log = structlog.get_logger()
@@ -27,11 +30,19 @@ _RETRIED = (OpenwaManagerError, OSError, SqliteError)
 class StoreUpkeep:
     """Looks after the backlog every minute and after the database every hour; `copies` is where its copies go."""
 
-    def __init__(self, clock: Clock, database: Database, copies: Path, generations: Generations) -> None:
+    def __init__(
+        self,
+        clock: Clock,
+        database: Database,
+        copies: Path,
+        generations: Generations,
+        messages: MessageRetention,
+    ) -> None:
         self._clock = clock
         self._database = database
         self._copies = copies
         self._generations = generations
+        self._messages = messages
 
     async def run(self) -> None:
         """Work until cancelled."""
@@ -68,6 +79,11 @@ class StoreUpkeep:
         await self._database.write(partial(engine_events.forget_old, now=now))
         while await self._database.write(partial(prune, at=now, retention=RETENTION)):
             pass  # a bounded part each time, so that other writes get their turn
+        while await self._database.write(partial(forget_old, at=now, retention=self._messages)):
+            pass
+        after: str | None = ""
+        while after is not None:
+            after = await self._database.write(partial(forget_keys, now=now, after=after))
 
 
 def _next_copy(copies: Path, at: float) -> Path:

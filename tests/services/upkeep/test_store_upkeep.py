@@ -4,6 +4,7 @@ from functools import partial
 from pathlib import Path
 
 from openwa_manager.domain.delivery.events import Event
+from openwa_manager.domain.messaging.policy import MessageRetention
 from openwa_manager.services.messaging.generations import Generations
 from openwa_manager.services.upkeep.store_upkeep import StoreUpkeep
 from openwa_manager.store.backup.generation_file import GenerationFile
@@ -18,7 +19,9 @@ DAY_S = 86_400.0
 
 
 def upkeep(clock: FakeClock, database: Database, copies: Path) -> StoreUpkeep:
-    return StoreUpkeep(clock, database, copies, Generations(database, clock, GenerationFile(copies / "generation")))
+    return StoreUpkeep(
+        clock, database, copies, Generations(database, clock, GenerationFile(copies / "generation")), MessageRetention()
+    )
 
 
 async def test_every_hour_old_events_are_forgotten_and_the_database_is_copied(tmp_path: Path) -> None:

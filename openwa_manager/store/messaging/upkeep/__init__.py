@@ -1,0 +1,1 @@
+"""What is done to the messages as a whole: held after a copy was put back, forgotten after a time."""
