@@ -3,9 +3,9 @@
 import http.client
 import json
 import socket
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from typing import TYPE_CHECKING, cast
+from typing import TYPE_CHECKING, NamedTuple, cast
 from urllib.parse import urlencode, urlsplit
 
 from openwa_manager.cli.discovery import Daemon, SocketDaemon
@@ -23,7 +23,16 @@ _ANSWER_MAX_BYTES = 64 * 1024 * 1024
 _ERROR_MAX_BYTES = 65_536
 _PROBLEM = "application/problem+json"
 
-Query = Mapping[str, str | int | float | bool | None]
+Scalar = str | int | float | bool
+#: A parameter with several values is given once for each; None means that it is not given.
+Query = Mapping[str, Scalar | Sequence[str] | None]
+
+
+class Content(NamedTuple):
+    """What a request carries, and its media type."""
+
+    raw: bytes
+    kind: str
 
 
 class Client:
@@ -43,17 +52,31 @@ class Client:
         """
         return self._request("GET", path, query)
 
-    def post(self, path: str, query: Query | None = None, body: "Json" = None) -> "Json":
+    def post(
+        self,
+        path: str,
+        query: Query | None = None,
+        body: "Json" = None,
+        headers: Mapping[str, str] | None = None,
+    ) -> "Json":
         """Ask for something to be done; raises as `get`."""
-        return self._request("POST", path, query, body)
+        return self._request("POST", path, query, _written(body), headers)
+
+    def upload(self, path: str, content: Content) -> "Json":
+        """Hand over a file; raises as `get`."""
+        return self._request("POST", path, content=content)
+
+    def put(self, path: str, body: "Json") -> "Json":
+        """Ask for something to be as it is said here; raises as `get`."""
+        return self._request("PUT", path, content=_written(body))
 
     def patch(self, path: str, body: "Json") -> "Json":
         """Ask for something to be changed; raises as `get`."""
-        return self._request("PATCH", path, None, body)
+        return self._request("PATCH", path, content=_written(body))
 
-    def delete(self, path: str, query: Query | None = None) -> None:
-        """Ask for something to be removed; raises as `get`."""
-        self._request("DELETE", path, query)
+    def delete(self, path: str, query: Query | None = None) -> "Json":
+        """Ask for something to be removed, and return what is said of it, if anything; raises as `get`."""
+        return self._request("DELETE", path, query)
 
     def stream(
         self, path: str, query: Query | None = None, headers: Mapping[str, str] | None = None
@@ -63,8 +86,15 @@ class Client:
             while chunk := answer.read1(65536):
                 yield chunk
 
-    def _request(self, method: str, path: str, query: Query | None = None, body: "Json" = None) -> "Json":
-        with self._open(method, path, query, body, timeout_s=self._timeout_s) as answer:
+    def _request(
+        self,
+        method: str,
+        path: str,
+        query: Query | None = None,
+        content: Content | None = None,
+        headers: Mapping[str, str] | None = None,
+    ) -> "Json":
+        with self._open(method, path, query, content, timeout_s=self._timeout_s, headers=headers) as answer:
             text = answer.read(_ANSWER_MAX_BYTES + 1)
             if not _is_ours(answer) or len(text) > _ANSWER_MAX_BYTES:
                 raise self._stranger()
@@ -83,16 +113,15 @@ class Client:
         method: str,
         path: str,
         query: Query | None,
-        body: "Json",
+        content: Content | None,
         *,
         timeout_s: float | None,
         headers: Mapping[str, str] | None = None,
     ) -> Iterator[http.client.HTTPResponse]:
         connection = _connection(self._daemon, timeout_s)
         try:
-            connection.request(
-                method, self._target(path, query), _encoded(body), {**self._headers(body), **(headers or {})}
-            )
+            raw, own = content.raw if content else None, self._headers(content)
+            connection.request(method, self._target(path, query), raw, {**own, **(headers or {})})
             answer = connection.getresponse()
             if 300 <= answer.status < 400:
                 raise self._stranger()
@@ -115,12 +144,12 @@ class Client:
     def _target(self, path: str, query: Query | None) -> str:
         prefix = "" if isinstance(self._daemon, SocketDaemon) else urlsplit(self._daemon.url).path.rstrip("/")
         given = {name: _spelled(value) for name, value in (query or {}).items() if value is not None}
-        return f"{prefix}{path}{'?' if given else ''}{urlencode(given)}"
+        return f"{prefix}{path}{'?' if given else ''}{urlencode(given, doseq=True)}"
 
-    def _headers(self, body: "Json") -> dict[str, str]:
+    def _headers(self, content: Content | None) -> dict[str, str]:
         headers = {"Accept": "application/json"}
-        if body is not None:
-            headers["Content-Type"] = "application/json"
+        if content is not None:
+            headers["Content-Type"] = content.kind
         if not isinstance(self._daemon, SocketDaemon) and self._daemon.key:
             headers["X-API-Key"] = _checked(self._daemon.key)
         return headers
@@ -167,11 +196,15 @@ def _checked(key: str) -> str:
     return key
 
 
-def _encoded(body: "Json") -> bytes | None:
-    return None if body is None else json.dumps(body).encode()
+def _written(body: "Json") -> Content | None:
+    if body is None:
+        return None
+    return Content(json.dumps(body, ensure_ascii=False).encode("utf-8", "replace"), "application/json")
 
 
-def _spelled(value: str | float) -> str:
+def _spelled(value: Scalar | Sequence[str]) -> str | list[str]:
+    if not isinstance(value, str) and isinstance(value, Sequence):
+        return list(value)
     return str(value).lower() if isinstance(value, bool) else str(value)
 
 

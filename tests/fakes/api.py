@@ -3,7 +3,7 @@
 import json
 import socketserver
 import threading
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler
@@ -15,13 +15,14 @@ from openwa_manager.domain.delivery.events import Json
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Asked:
-    """One request as it arrived."""
+    """One request as it arrived; a body that is no JSON stays text. Of a repeated parameter `query` has the last."""
 
     method: str
     path: str
     query: Mapping[str, str]
     headers: Mapping[str, str]
     body: Json
+    pairs: Sequence[tuple[str, str]] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -88,12 +89,14 @@ def _handler_of(api: Api) -> type[BaseHTTPRequestHandler]:
         def handle_any(self) -> None:
             url = urlsplit(self.path)
             raw = self.rfile.read(int(self.headers.get("Content-Length", 0)))
+            is_json = self.headers.get_content_type() == "application/json"
             asked = Asked(
                 method=self.command,
                 path=url.path,
                 query=dict(parse_qsl(url.query)),
                 headers=dict(self.headers.items()),
-                body=json.loads(raw) if raw else None,
+                body=None if not raw else json.loads(raw) if is_json else raw.decode(),
+                pairs=parse_qsl(url.query),
             )
             answer = api.answer(asked)
             content = answer.raw if answer.raw is not None else b""
@@ -110,7 +113,7 @@ def _handler_of(api: Api) -> type[BaseHTTPRequestHandler]:
             self.end_headers()
             self.wfile.write(content)
 
-        do_GET = do_POST = do_PATCH = do_DELETE = handle_any  # noqa: N815 - the names http.server looks for
+        do_GET = do_POST = do_PUT = do_PATCH = do_DELETE = handle_any  # noqa: N815 - the names http.server looks for
 
         def address_string(self) -> str:
             return "cli"
