@@ -1,0 +1,1 @@
+"""The commands about messages, batches, queues, quotas and whom nobody writes to."""
