@@ -1,7 +1,7 @@
 """What a command consists of, and what it gets when it runs."""
 
 import argparse
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import NamedTuple
 
 from openwa_manager.cli.client import Client
@@ -53,9 +53,48 @@ class Command(NamedTuple):
     declare: Callable[[argparse.ArgumentParser], None] = lambda _: None
 
 
-def declare_all(commands: Iterable[Command], parser: argparse.ArgumentParser, *, is_required: bool) -> None:
-    """Declare these commands, of which one must or may be given."""
-    words = parser.add_subparsers(metavar="COMMAND", required=is_required)
+class _AnyWord(dict[str, argparse.ArgumentParser]):
+    """Choices that refuse nothing: argparse looks at them before the action sees the word."""
+
+    def __contains__(self, word: object) -> bool:
+        return True
+
+
+class _Words(argparse._SubParsersAction):  # type: ignore[type-arg]  # noqa: SLF001 - argparse names no other
+    """The names of commands; another first word belongs to the command `otherwise` (None: it is an error)."""
+
+    otherwise: str | None = None
+
+    def allow_others(self, otherwise: str) -> None:
+        self.otherwise, self.choices = otherwise, _AnyWord()
+
+    def __call__(
+        self,
+        parser: argparse.ArgumentParser,
+        namespace: argparse.Namespace,
+        values: str | Sequence[object] | None,
+        option_string: str | None = None,
+    ) -> None:
+        words = [str(value) for value in values or ()]
+        if self.otherwise is not None and words[0] not in self._name_parser_map:
+            words.insert(0, self.otherwise)
+        super().__call__(parser, namespace, words, option_string)
+
+
+def declare_all(
+    commands: Iterable[Command],
+    parser: argparse.ArgumentParser,
+    *,
+    is_required: bool,
+    otherwise: Command | None = None,
+) -> None:
+    """Declare these commands, of which one must or may be given.
+
+    A first word that names none of them belongs to the command `otherwise`, where there is one; else it is an error.
+    """
+    words = parser.add_subparsers(metavar="COMMAND", required=is_required, action=_Words)
+    if otherwise is not None and isinstance(words, _Words):
+        words.allow_others(otherwise.name)
     for command in commands:
         below = words.add_parser(command.name, help=command.help, description=command.help)
         below.set_defaults(run=command.run)
