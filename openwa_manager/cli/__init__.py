@@ -8,7 +8,7 @@ from collections.abc import Sequence
 
 from openwa_manager.cli.command import Command, Invocation, declare_all, declare_everywhere
 from openwa_manager.cli.commands import config, deliveries, endpoints, events, logs, openapi, qr, serve, sessions, why
-from openwa_manager.cli.commands.messaging import batch, messages, queue, send
+from openwa_manager.cli.commands.messaging import batch, messages, queue, quota, send, suppress
 from openwa_manager.cli.demo import demo
 from openwa_manager.cli.doctor import doctor
 from openwa_manager.cli.errors import FAILED, INTERRUPTED, complain, exit_code_of
@@ -33,6 +33,8 @@ COMMANDS: tuple[Command, ...] = (
     *messages.COMMANDS,
     *batch.COMMANDS,
     *queue.COMMANDS,
+    *quota.COMMANDS,
+    *suppress.COMMANDS,
     *endpoints.COMMANDS,
     *deliveries.COMMANDS,
     *doctor.COMMANDS,
