@@ -23,6 +23,7 @@ from openwa_manager.api.gateway.routes import SESSION_PREFIX
 from openwa_manager.api.host.health import HealthRoutes
 from openwa_manager.api.host.metrics import MetricsRoutes
 from openwa_manager.api.host.system import HostFacts, SystemRoutes
+from openwa_manager.api.messaging.batches import BatchRoutes
 from openwa_manager.api.messaging.bulk import BulkRoutes
 from openwa_manager.api.messaging.dependencies import MessagingDependencies
 from openwa_manager.api.messaging.messages import MessageRoutes
@@ -127,6 +128,7 @@ def make_table(dependencies: ApiDependencies, gateway: GatewayDependencies) -> t
         MessageRoutes(sessions, dependencies.messaging),
         QueueRoutes(sessions, dependencies.messaging),
         BulkRoutes(sessions, dependencies.messaging),
+        BatchRoutes(dependencies.messaging),
         WhyRoutes(sessions),
         RegistryRoutes(sessions),
         SystemRoutes(sessions, facts),

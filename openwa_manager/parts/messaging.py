@@ -18,10 +18,13 @@ from openwa_manager.parts.basis import Basis
 from openwa_manager.parts.delivery import DeliveryParts
 from openwa_manager.parts.hosting import openwa_engines
 from openwa_manager.parts.sessions import SessionParts
+from openwa_manager.services.delivery.background import BackgroundTasks
 from openwa_manager.services.messaging.acceptance.bulk import BulkAcceptance
 from openwa_manager.services.messaging.acceptance.forecasting import LaneForecast, lane_facts
 from openwa_manager.services.messaging.acceptance.rules import Rules
 from openwa_manager.services.messaging.acceptance.singles import Gate, SingleAcceptance
+from openwa_manager.services.messaging.batches import BatchProgress
+from openwa_manager.services.messaging.control.batch_requests import BatchHearers, BatchRequests
 from openwa_manager.services.messaging.control.first_contacts import FirstContactCap
 from openwa_manager.services.messaging.control.queue_requests import QueueRequests
 from openwa_manager.services.messaging.control.views import QueueViews
@@ -53,6 +56,7 @@ class MessagingParts:
     media: MediaStore
     paces: Paces
     queues: Queues
+    progress: BatchProgress
     api: MessagingDependencies
 
 
@@ -79,6 +83,12 @@ def build_messaging(basis: Basis, sessions: SessionParts, delivery: DeliveryPart
         paces=_paces(policy),
     )
     queues = _build_queues(ways, clock)
+    intake = _build_intake(ways, queues, clock)
+    progress = BatchProgress(
+        ways.records, clock, intake.bulk, intake.forecast.end_at, ways.media.release, policy.batch_progress_s
+    )
+    intake.bulk.accepted.subscribe(progress.look_again)
+    basis.changes.events_stored.subscribe(progress.note)
     return MessagingParts(
         records=ways.records,
         reach=ways.reach,
@@ -86,8 +96,33 @@ def build_messaging(basis: Basis, sessions: SessionParts, delivery: DeliveryPart
         media=ways.media,
         paces=ways.paces,
         queues=queues,
-        api=_build_calls(ways, queues, clock, delivery),
+        progress=progress,
+        api=_build_calls(ways, queues, intake, progress, clock, delivery.background),
     )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Intake:
+    """How messages are taken in."""
+
+    singles: SingleAcceptance
+    bulk: BulkAcceptance
+    forecast: LaneForecast
+
+
+def _build_intake(ways: _Ways, queues: Queues, clock: Clock) -> _Intake:
+    policy, records = ways.policy, ways.records
+    gate = Gate(
+        records=records,
+        clock=clock,
+        rules=Rules(ttl_s=policy.ttl_s, zone=ZoneInfo(policy.time_zone), default_region=policy.default_region),
+        find_suppressed=find_suppressed,
+        check_first_contact=FirstContactCap(ways.paces).require,
+        wake=queues.wake,
+        note=lambda _: None,
+    )
+    forecast = LaneForecast(records, clock, gate.rules.zone, lane_facts(ways.paces))
+    return _Intake(singles=SingleAcceptance(gate), bulk=BulkAcceptance(gate, forecast, ways.media), forecast=forecast)
 
 
 def _build_queues(ways: _Ways, clock: Clock) -> Queues:
@@ -105,28 +140,21 @@ def _build_queues(ways: _Ways, clock: Clock) -> Queues:
     return Queues(parts)
 
 
-def _build_calls(ways: _Ways, queues: Queues, clock: Clock, delivery: DeliveryParts) -> MessagingDependencies:
-    policy, records = ways.policy, ways.records
-    gate = Gate(
-        records=records,
-        clock=clock,
-        rules=Rules(ttl_s=policy.ttl_s, zone=ZoneInfo(policy.time_zone), default_region=policy.default_region),
-        find_suppressed=find_suppressed,
-        check_first_contact=FirstContactCap(ways.paces).require,
-        wake=queues.wake,
-        note=lambda _: None,
-    )
-    singles = SingleAcceptance(gate)
-    forecast = LaneForecast(records, clock, gate.rules.zone, lane_facts(ways.paces))
+def _build_calls(
+    ways: _Ways, queues: Queues, intake: _Intake, progress: BatchProgress, clock: Clock, background: BackgroundTasks
+) -> MessagingDependencies:
+    records = ways.records
+    hearers = BatchHearers(wake=queues.wake, look_again=progress.look_again)
     return MessagingDependencies(
-        background=delivery.background,
-        singles=singles,
-        bulk=BulkAcceptance(gate, forecast, ways.media),
-        requests=MessageRequests(records, clock, singles, queues, gate.wake),
+        background=background,
+        singles=intake.singles,
+        bulk=intake.bulk,
+        requests=MessageRequests(records, clock, intake.singles, queues, queues.wake),
+        batches=BatchRequests(records, clock, queues, intake.forecast.end_at, hearers),
         queues=QueueViews(queues, records, clock, ways.paces),
         queue_requests=QueueRequests(queues, records, clock),
         can_send=ways.reach.can_send,
-        default_region=policy.default_region,
+        default_region=ways.policy.default_region,
     )
 
 

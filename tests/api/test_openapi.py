@@ -96,12 +96,15 @@ async def test_every_json_answer_is_of_its_declared_shape(world: World) -> None:
     """Walk all routes that can be read without a wait, and validate what really comes."""
     await world.create(session_id="a", wait_for="qr")
     message = await world.call("POST", "/v1/sessions/a/messages", {"to": "+85212345678", "text": "hello"})
+    people = {"template": {"text": "hello"}, "recipients": [{"to": "+85212345678"}]}
+    batch = await world.call("POST", "/v1/sessions/a/messages/bulk", people)
     default = partial(configure_default, url="http://127.0.0.1:9", secret="s", fallback_secret="", at=1.0)
     await world.database.write(default)
     table = make_table(backing_of(world), world.gateway)
     read = [each for each in table if each.method == "GET" and each.documented_at is None]
 
     names = {"session_id": "a", "endpoint_id": "default", "message_id": message.json["message_id"]}
+    names["batch_id"] = batch.json["batch_id"]
     for each in read:
         reply = await world.call("GET", each.path.format(**names))
         assert reply.status in each.answers, each.path

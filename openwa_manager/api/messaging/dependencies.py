@@ -7,6 +7,7 @@ from openwa_manager.domain.session.session import Session
 from openwa_manager.services.delivery.background import BackgroundTasks
 from openwa_manager.services.messaging.acceptance.bulk import BulkAcceptance
 from openwa_manager.services.messaging.acceptance.singles import SingleAcceptance
+from openwa_manager.services.messaging.control.batch_requests import BatchRequests
 from openwa_manager.services.messaging.control.queue_requests import QueueRequests
 from openwa_manager.services.messaging.control.views import QueueViews
 from openwa_manager.services.messaging.requests import MessageRequests
@@ -24,6 +25,7 @@ class MessagingDependencies:
     singles: SingleAcceptance
     bulk: BulkAcceptance
     requests: MessageRequests
+    batches: BatchRequests
     queues: QueueViews
     queue_requests: QueueRequests
     can_send: Callable[[Session], bool]

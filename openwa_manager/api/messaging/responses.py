@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 from typing import Literal
 
 from openwa_manager.api.responses import Out, Timestamp, timestamp
-from openwa_manager.domain.messaging.batches import RejectionCode
+from openwa_manager.domain.messaging.batches import BatchState, RejectionCode
 from openwa_manager.domain.messaging.messages import (
     Attempt,
     Hold,
@@ -14,6 +14,7 @@ from openwa_manager.domain.messaging.messages import (
     SendRoute,
 )
 from openwa_manager.domain.times import iso8601
+from openwa_manager.services.messaging.control.batch_requests import BatchView
 from openwa_manager.services.messaging.outlook import MessageView
 
 
@@ -102,7 +103,7 @@ class BatchOut(Out):
     session_id: str
     user_id: str | None
     name: str | None
-    state: Literal["active", "paused", "done", "cancelled"]
+    state: BatchState
     accepted: int
     rejected: Mapping[str, int]
     counts: Mapping[MessageStatus, int]
@@ -148,6 +149,29 @@ def message_out(view: MessageView) -> MessageOut:
         delivered_at=timestamp(times.delivered_at),
         read_at=timestamp(times.read_at),
         ended_at=timestamp(times.ended_at),
+    )
+
+
+def batch_out(view: BatchView) -> BatchOut:
+    """Return a batch as callers get it."""
+    facts = view.facts
+    batch = facts.batch
+    return BatchOut(
+        batch_id=batch.batch_id,
+        session_id=batch.origin.session_id,
+        user_id=batch.origin.user_id,
+        name=batch.origin.name,
+        state=batch.state,
+        accepted=batch.accepted_count,
+        rejected=batch.rejected,
+        counts=facts.counts,
+        hold=hold_out(view.hold),
+        reply_share=facts.reply_share,
+        estimated_at=timestamp(view.estimated_at),
+        created_at=iso8601(batch.created_at),
+        send_after=timestamp(batch.terms.send_after),
+        expires_at=iso8601(batch.terms.expires_at),
+        ended_at=timestamp(batch.ended_at),
     )
 
 

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 from openwa_manager.domain.delivery.events import Json
 from openwa_manager.domain.messaging.batches import Batch, BatchOrigin, BatchState, BatchTerms
-from openwa_manager.domain.messaging.messages import BatchId, MessageStatus, SendRoute
+from openwa_manager.domain.messaging.messages import BatchId, MessageId, MessageStatus, SendRoute
 from openwa_manager.domain.messaging.windows import Window
 from openwa_manager.domain.session.session import SessionId
 from openwa_manager.store.columns import Column, Row, json_object, query, text, to_json
@@ -108,10 +108,10 @@ def set_batch_state(connection: sqlite3.Connection, batch_id: BatchId, state: Ba
     return connection.execute(sql, values).rowcount > 0
 
 
-def read_waiting(connection: sqlite3.Connection, batch_id: BatchId, limit: int = SLICE) -> list[str]:
+def read_waiting(connection: sqlite3.Connection, batch_id: BatchId, limit: int = SLICE) -> list[MessageId]:
     """Return ids of messages of the batch that wait, at most `limit`."""
     sql = "SELECT message_id FROM message WHERE batch_id = ? AND status = 'queued' ORDER BY seq LIMIT ?"
-    return [message_id for (message_id,) in connection.execute(sql, (batch_id, limit))]
+    return [MessageId(message_id) for (message_id,) in connection.execute(sql, (batch_id, limit))]
 
 
 def end_batch(connection: sqlite3.Connection, batch_id: BatchId, at: float) -> bool:

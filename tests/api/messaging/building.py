@@ -6,7 +6,7 @@ from zoneinfo import ZoneInfo
 
 from openwa_manager.api.messaging.dependencies import MessagingDependencies
 from openwa_manager.domain.errors import MediaUnavailableError
-from openwa_manager.domain.messaging.messages import Message, UserKey
+from openwa_manager.domain.messaging.messages import BatchId, Message, UserKey
 from openwa_manager.domain.messaging.outcomes import MediaFile
 from openwa_manager.domain.messaging.pacing import ProfileName, profile_of
 from openwa_manager.domain.ports import Clock
@@ -17,6 +17,7 @@ from openwa_manager.services.messaging.acceptance.bulk import BulkAcceptance
 from openwa_manager.services.messaging.acceptance.forecasting import LaneFacts, LaneForecast
 from openwa_manager.services.messaging.acceptance.rules import Rules
 from openwa_manager.services.messaging.acceptance.singles import Gate, SingleAcceptance
+from openwa_manager.services.messaging.control.batch_requests import BatchHearers, BatchRequests
 from openwa_manager.services.messaging.control.queue_requests import QueueRequests
 from openwa_manager.services.messaging.control.views import QueueViews
 from openwa_manager.services.messaging.media import MediaRequest
@@ -57,6 +58,7 @@ class Outside:
     suppressed: set[str] = field(default_factory=set)
     woken: list[SessionId] = field(default_factory=list)
     noted: list[Message] = field(default_factory=list)
+    touched: list[BatchId] = field(default_factory=list)
     media: Files = field(default_factory=Files)
 
     def find_suppressed(self, connection: Connection, user_key: UserKey, chat_ids: Collection[str]) -> set[str]:
@@ -98,7 +100,9 @@ def messaging_of(database: Database, clock: Clock, changes: Changes, background:
     gate = gate_of(records, clock, outside)
     singles = SingleAcceptance(gate)
     queues = resting_queues(records, clock)
-    bulk = BulkAcceptance(gate, forecast_of(records, clock), outside.media)
+    forecast = forecast_of(records, clock)
+    bulk = BulkAcceptance(gate, forecast, outside.media)
+    hearers = BatchHearers(wake=gate.wake, look_again=outside.touched.append)
     outlook = PlainOutlook(lambda: clock.now().at, 3.5)
     requests = MessageRequests(records, clock, singles, outlook, gate.wake)
     api = MessagingDependencies(
@@ -106,6 +110,7 @@ def messaging_of(database: Database, clock: Clock, changes: Changes, background:
         singles=singles,
         bulk=bulk,
         requests=requests,
+        batches=BatchRequests(records, clock, outlook, forecast.end_at, hearers),
         queues=QueueViews(queues, records, clock, PACES),
         queue_requests=QueueRequests(queues, records, clock),
         can_send=lambda session: session.spec.engine != "command",

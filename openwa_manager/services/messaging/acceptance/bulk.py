@@ -27,6 +27,7 @@ from openwa_manager.domain.messaging.batches import BatchOrigin, BatchTerms, Rej
 from openwa_manager.domain.messaging.messages import BatchId, Body, MessageId, user_key_of
 from openwa_manager.domain.messaging.outcomes import MediaFile
 from openwa_manager.domain.session.session import Session, SessionId
+from openwa_manager.services.changes import Topic
 from openwa_manager.services.messaging.acceptance.answers import BulkAnswer
 from openwa_manager.services.messaging.acceptance.drafts import Asked, BulkDraft
 from openwa_manager.services.messaging.acceptance.preparing import Candidate, Frame, Known, Prepared, address, prepare
@@ -100,13 +101,14 @@ class BulkResult:
 
 
 class BulkAcceptance:
-    """Takes batches in, one at a time."""
+    """Takes batches in, one at a time; `accepted` tells of each that is there."""
 
     def __init__(self, gate: Gate, forecast: Forecast, media: BatchMedia) -> None:
         self._gate = gate
         self._forecast = forecast
         self._media = media
         self._turns: dict[str, asyncio.Lock] = {}
+        self.accepted = Topic[BatchId]()
 
     @asynccontextmanager
     async def turn(self, of: str = "") -> AsyncIterator[None]:
@@ -150,6 +152,7 @@ class BulkAcceptance:
                 await self.clear()
             await self._media.release(plan.batch_id)
             raise
+        self.accepted.publish(plan.batch_id)
         self._gate.wake(session.session_id)
         return BulkResult(answer=answer, is_new=True)
 

@@ -5,6 +5,7 @@ from collections import defaultdict
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
+from math import isinf
 from zoneinfo import ZoneInfo
 
 from openwa_manager.domain.messaging.batches import Batch
@@ -20,6 +21,9 @@ from openwa_manager.store.database import Connection
 from openwa_manager.store.messaging import batches, heads
 from openwa_manager.store.messaging.heads import SubQueue
 from openwa_manager.store.messaging.queues import read_queue
+
+#: How long texts are that are not looked at.
+_CHARS_GUESSED = 60.0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -72,40 +76,60 @@ class LaneForecast:
 
     async def finish_at(self, session: Session, load: Load) -> float:
         """Return when the last message of a load is sent, if nothing happens (wall time; infinity: never)."""
-        now = self._clock.now().at
-        read = partial(_read, session_id=session.session_id, facts=self._facts, now=now)
-        facts, ahead = await self._records.read(read)
+        lane = await self._lane(session.session_id)
         own = works_of(load.is_first_contact, window=load.terms.window, not_before_at=load.terms.send_after or 0.0)
-        outlook = Outlook(
-            starts_at=now,
-            seconds_per_send=typing_s(round(load.char_count)) if facts.send_s is None else facts.send_s,
+        outlook = self._outlook(lane, load.char_count)
+        times = await asyncio.to_thread(finish_times, (*lane.works.values(), *own), outlook)
+        return max(times[len(lane.works) :], default=lane.now)
+
+    async def end_at(self, batch: Batch) -> float | None:
+        """Return when the last message that waits in a batch is sent, if nothing happens (wall time).
+
+        None: none waits, or it never is.
+        """
+        lane = await self._lane(batch.origin.session_id)
+        times = await asyncio.to_thread(finish_times, tuple(lane.works.values()), self._outlook(lane, _CHARS_GUESSED))
+        end_at = dict(zip(lane.works, times, strict=True)).get(batch.batch_id)
+        return None if end_at is None or isinf(end_at) else end_at
+
+    async def _lane(self, session_id: SessionId) -> "_Lane":
+        now = self._clock.now().at
+        return await self._records.read(partial(_read, session_id=session_id, facts=self._facts, now=now))
+
+    def _outlook(self, lane: "_Lane", char_count: float) -> Outlook:
+        facts = lane.facts
+        return Outlook(
+            starts_at=lane.now,
+            seconds_per_send=typing_s(round(char_count)) if facts.send_s is None else facts.send_s,
             profile=facts.profile,
             zone=self._zone,
-            linked_at=now if facts.linked_at is None else facts.linked_at,
+            linked_at=lane.now if facts.linked_at is None else facts.linked_at,
             first_contacts_today=facts.first_contacts_today,
         )
-        times = await asyncio.to_thread(finish_times, (*ahead, *own), outlook)
-        return max(times[len(ahead) :], default=now)
 
 
-def _read(
-    connection: Connection,
-    session_id: SessionId,
-    facts: FindLaneFacts,
-    now: float,
-) -> tuple[LaneFacts, Sequence[Work]]:
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Lane:
+    """How a session sends, and what waits in it at wall time `now`, by batch, in its order."""
+
+    facts: LaneFacts
+    works: Mapping[BatchId, Work]
+    now: float
+
+
+def _read(connection: Connection, session_id: SessionId, facts: FindLaneFacts, now: float) -> _Lane:
     waiting = heads.read_sub_queues(connection, session_id)
     found = batches.find_batches(connection, sorted({each.batch_id for each in waiting if each.batch_id}))
-    return facts(connection, session_id, now), _works_of(waiting, found)
+    return _Lane(facts=facts(connection, session_id, now), works=_works_of(waiting, found), now=now)
 
 
-def _works_of(waiting: Sequence[SubQueue], found: Mapping[BatchId, Batch]) -> Sequence[Work]:
+def _works_of(waiting: Sequence[SubQueue], found: Mapping[BatchId, Batch]) -> Mapping[BatchId, Work]:
     """Return what waits as work: singles go first, then the batches, the oldest first."""
     counts: dict[BatchId, dict[bool, int]] = defaultdict(dict)
     for each in waiting:
         counts[each.batch_id][each.is_first_contact] = each.message_count
     ordered = sorted(counts, key=lambda batch_id: found[batch_id].created_at if batch_id in found else 0.0)
-    return [_work_of(counts[batch_id], found.get(batch_id)) for batch_id in ordered]
+    return {batch_id: _work_of(counts[batch_id], found.get(batch_id)) for batch_id in ordered}
 
 
 def _work_of(counts: Mapping[bool, int], batch: Batch | None) -> Work:
