@@ -63,6 +63,7 @@ BY_WALL_CLOCK = {
     "store/delivery/retention.py: _seq_before": "days",
     "store/delivery/retention.py: prune": "days",
     "store/messaging/upkeep/retention.py: forget_old": "days",
+    "store/messaging/proofs/acks.py: _is_awaited": "a step tells some words a little sooner or later",
     "store/ids.py: new_id": "an id needs no order",
     "watcher/qr.py: _age_s": "believed only where the boot clock agrees",
     "watcher/qr.py: _note": "an age measured on the boot clock, told as wall time",

@@ -6,6 +6,7 @@ most, and only while the session is connected.
 """
 
 import asyncio
+import math
 from collections import deque
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
@@ -23,6 +24,7 @@ from openwa_manager.domain.session.session import Launch, Session, SessionId
 from openwa_manager.services.messaging.records import MessageRecords
 from openwa_manager.store.database import Connection
 from openwa_manager.store.messaging.proofs import evidence
+from openwa_manager.store.messaging.proofs.acks import settle_early_acks
 from openwa_manager.store.messaging.proofs.evidence import Outstanding
 
 _log = structlog.get_logger()
@@ -191,7 +193,7 @@ class _Watch:
             )
             self._note_hold(is_held=outstanding.is_held)
             await self._look_at_seen(has_unproven=bool(outstanding.unproven))
-            wait_s = await self._ask(outstanding)
+            wait_s = min((await self._ask(outstanding), await self._release(outstanding)), key=_or_later)
             due_s = self._seen.due_boot_s()
             if wait_s is None and due_s is None and not self.flag.is_set():
                 self.is_done = True  # nothing is awaited until the watch is forgotten
@@ -222,6 +224,16 @@ class _Watch:
         self._seen.kept.extend(taken[each.message_id] for each in left)
         for each in of_use:
             await self._tell(partial(evidence.settle_seen, session_id=self.session_id, seen=each, at=now.at))
+
+    async def _release(self, outstanding: Outstanding) -> float | None:
+        """Tell early acknowledgements of which no message is known in time; return how long they are kept yet (s)."""
+        until, now = outstanding.acks_kept_until, self._parts.clock.now().at
+        if until is None:
+            return None
+        if until > now:
+            return until - now
+        await self._tell(partial(settle_early_acks, session_id=self.session_id, message=None, at=now))
+        return _LOOK_MAX_S
 
     async def _ask(self, outstanding: Outstanding) -> float | None:
         """Ask what is due, once, and return how long nothing else is (s); None: nothing is left to ask."""
@@ -280,6 +292,10 @@ class _Watch:
             return events, events
 
         return await self._parts.records.tell(write)
+
+
+def _or_later(wait_s: float | None) -> float:
+    return math.inf if wait_s is None else wait_s
 
 
 def _overdue(connection: Connection, message: Message, at: float) -> Sequence[Event]:

@@ -2,8 +2,9 @@
 
 Theory. An engine names a message by WhatsApp's id, and says the same thing more than once, late, or in any order. The
 table of the domain decides what a word still changes; what changes nothing is told to nobody. An id that no message of
-ours has may be that of one whose answer is on its way: while a message of the session is in flight such a word is kept
-(`early_ack`), and told once its message is known, or once nothing is in flight any more: then it was sent past us.
+ours has may be that of one whose answer is on its way, or was lost: while a message of the session is in flight, and
+for a while after one has become `unknown`, such a word is kept (`early_ack`). It is told once its message is known, or
+once none is awaited any more: then it was sent past us.
 
 Nothing here advances the position of the database (position.py): a copy that lacks an acknowledgement sends nothing
 that this one would not.
@@ -32,6 +33,8 @@ FATES: Mapping[str, MessageStatus] = {
 ID_MAX_CHARS = 256
 #: How many early words are kept for one session; more are told as if they were of messages sent past us.
 EARLY_MAX = 1000
+#: How long after a message has become `unknown` its proof is likely to come: two looks at the engine's list.
+PROOF_AWAITED_S = 35.0
 NEGATIVE_ACK = "negative_ack"
 _REFUSED = MessageError(code=NEGATIVE_ACK, detail="WhatsApp says that it could not be delivered")
 
@@ -47,7 +50,9 @@ def tell_fate(connection: sqlite3.Connection, event: Event) -> Sequence[Event]:
     row = query(connection, _FIND, (event.session_id, whatsapp_id)).fetchone()
     if row is not None:
         return _apply(connection, row, FATES[event.type], event.occurred_at)
-    return () if _keep_early(connection, event.session_id, whatsapp_id, event) else (_foreign(event),)
+    if _is_awaited(connection, event.session_id, event.occurred_at) and _keep(connection, whatsapp_id, event):
+        return ()
+    return (_foreign(event),)
 
 
 _FIND = """
@@ -103,15 +108,13 @@ def _foreign(event: Event) -> Event:
     return replace(event, data=data)
 
 
-def _keep_early(connection: sqlite3.Connection, session_id: SessionId, whatsapp_id: str, event: Event) -> bool:
-    """Keep a word for the message whose id is yet to come; return False when none is in flight, or too many wait."""
-    if not _is_in_flight(connection, session_id):
-        return False
-    (count,) = connection.execute("SELECT count(*) FROM early_ack WHERE session_id = ?", (session_id,)).fetchone()
-    if count >= EARLY_MAX:
+def _keep(connection: sqlite3.Connection, whatsapp_id: str, event: Event) -> bool:
+    """Keep a word for the message whose id is yet to come; return False when too many wait."""
+    sql = "SELECT count(*) FROM early_ack WHERE session_id = ?"
+    if connection.execute(sql, (event.session_id,)).fetchone()[0] >= EARLY_MAX:
         return False
     about = (event.type, to_json(event.data), event.occurred_at, event.user_id, event.launch)
-    connection.execute(_KEEP, (session_id, whatsapp_id, *about))
+    connection.execute(_KEEP, (event.session_id, whatsapp_id, *about))
     return True
 
 
@@ -120,8 +123,20 @@ _KEEP = """
     VALUES (?, ?, ?, ?, ?, ?, ?)"""
 
 
-def _is_in_flight(connection: sqlite3.Connection, session_id: SessionId) -> bool:
-    sql = "SELECT 1 FROM message INDEXED BY message_in_flight WHERE session_id = ? AND status = 'sending' LIMIT 1"
+def _is_awaited(connection: sqlite3.Connection, session_id: SessionId, at: float) -> bool:
+    return connection.execute(_AWAITED, (session_id, session_id, at - PROOF_AWAITED_S)).fetchone() is not None
+
+
+_AWAITED = """
+    SELECT 1 FROM message INDEXED BY message_in_flight WHERE session_id = ? AND status = 'sending'
+    UNION ALL
+    SELECT 1 FROM message INDEXED BY message_unproven WHERE session_id = ? AND status = 'unknown' AND ended_at > ?
+    LIMIT 1"""
+
+
+def has_early_acks(connection: sqlite3.Connection, session_id: SessionId) -> bool:
+    """Tell whether any word is kept for a message of the session."""
+    sql = "SELECT 1 FROM early_ack WHERE session_id = ? LIMIT 1"
     return connection.execute(sql, (session_id,)).fetchone() is not None
 
 
@@ -130,15 +145,15 @@ def settle_early_acks(
 ) -> list[Event]:
     """Take in what was said of a message before its id was known; to be called whenever an attempt has ended.
 
-    `message` is the one whose attempt that was, as it is now (None: of no matter). What is left once nothing of the
-    session is in flight is told as of messages sent past us. The caller stores the events in the same transaction.
+    `message` is the one whose attempt that was, as it is now (None: of no matter). What is left once none is awaited
+    any more is told as of messages sent past us. The caller stores the events in the same transaction.
     """
     events: list[Event] = []
     if message is not None and message.whatsapp_message_id is not None:
         taken = _take(connection, _TAKE_OF_MESSAGE, (session_id, text(message.whatsapp_message_id)))
         for early in taken:
             events += note_fate(connection, message, FATES[early.type], at)
-    if not _is_in_flight(connection, session_id):
+    if not _is_awaited(connection, session_id, at):
         events += [_foreign(early) for early in _take(connection, _TAKE_ALL, (session_id,))]
     return events
 

@@ -35,7 +35,7 @@ from openwa_manager.store.messaging.messages import find_by_whatsapp_id, find_me
 from openwa_manager.store.messaging.moves import move
 from openwa_manager.store.messaging.people.aliases import names_of
 from openwa_manager.store.messaging.people.linking import link
-from openwa_manager.store.messaging.proofs.acks import note_fate, settle_early_acks
+from openwa_manager.store.messaging.proofs.acks import PROOF_AWAITED_S, has_early_acks, note_fate, settle_early_acks
 from openwa_manager.store.messaging.rows import message_of
 
 _S = MessageStatus
@@ -56,39 +56,55 @@ class Unproven:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Outstanding:
-    """What a session still lacks proof of; `unacknowledged` is the first message that waits for its acknowledgement."""
+    """What a session still lacks proof of.
+
+    `unacknowledged` is the first message that waits for its acknowledgement; `is_held` tells that the queue waits for
+    any. `acks_kept_until` is when early ones that have found no message are told (wall time; None: none may be kept).
+    """
 
     unproven: Sequence[Unproven]
     unacknowledged: Message | None
     is_held: bool
+    acks_kept_until: float | None
 
 
 def sessions_lacking_proof(connection: sqlite3.Connection, now: float) -> list[SessionId]:
     """Return the sessions of which `read_outstanding` finds anything."""
     sql = """
         SELECT session_id FROM message_tally WHERE status IN ('sending', 'unknown', 'sent') AND message_count > 0
-        UNION SELECT session_id FROM queue WHERE held_code = 'awaiting_acks'"""
+        UNION SELECT session_id FROM queue WHERE held_code = 'awaiting_acks'
+        UNION SELECT session_id FROM early_ack"""
     sessions = [SessionId(session_id) for (session_id,) in connection.execute(sql)]
     return [each for each in sessions if not is_all_proven(read_outstanding(connection, each, now))]
 
 
 def is_all_proven(outstanding: Outstanding) -> bool:
     """Tell whether nothing is lacking."""
-    return not outstanding.unproven and outstanding.unacknowledged is None and not outstanding.is_held
+    is_waiting = outstanding.is_held or outstanding.acks_kept_until is not None
+    return not outstanding.unproven and outstanding.unacknowledged is None and not is_waiting
 
 
 def read_outstanding(connection: sqlite3.Connection, session_id: SessionId, now: float) -> Outstanding:
     """Return what the session lacks proof of, as far as that may still come."""
     row = query(connection, _UNACKNOWLEDGED, (session_id,)).fetchone()
     held = connection.execute("SELECT held_code FROM queue WHERE session_id = ?", (session_id,)).fetchone()
+    unknown = _unproven(connection, _UNKNOWN, (session_id, now - LOOKUPS_S[-1] - SEEN_AFTER_S, _MAX))
     return Outstanding(
-        unproven=[
-            *_unproven(connection, _UNCERTAIN, (session_id, _MAX)),
-            *_unproven(connection, _UNKNOWN, (session_id, now - LOOKUPS_S[-1] - SEEN_AFTER_S, _MAX)),
-        ],
+        unproven=[*_unproven(connection, _UNCERTAIN, (session_id, _MAX)), *unknown],
+        acks_kept_until=_acks_kept_until(connection, session_id, now),
         unacknowledged=message_of(row) if row else None,
         is_held=held is not None and held[0] == HoldCode.AWAITING_ACKS,
     )
+
+
+def _acks_kept_until(connection: sqlite3.Connection, session_id: SessionId, now: float) -> float | None:
+    sql = """
+        SELECT max(ended_at) FROM message INDEXED BY message_unproven
+        WHERE session_id = ? AND status = 'unknown' AND ended_at > ?"""
+    since = connection.execute(sql, (session_id, now - PROOF_AWAITED_S)).fetchone()[0]
+    if since is not None:
+        return float(since) + PROOF_AWAITED_S
+    return now if has_early_acks(connection, session_id) else None
 
 
 def _unproven(connection: sqlite3.Connection, sql: str, about: Sequence[str | float]) -> list[Unproven]:
