@@ -119,6 +119,7 @@ async def _serve(settings: Settings) -> None:
         locks = SessionLocks(home.locks, home.former_locks)
         rebuild = RegistryRebuild(home, locks, clock, database, parts.files, settings.engine)
         await _complete_registry(parts, rebuild, loss)
+        await parts.prefetch.sweep()
         await parts.runner.load()
         engines = EngineProcesses(parts.sessions.live, scripts_of(settings.openwa_home, settings.command_argv))
         authenticator = Authenticator(admin_key, engines.includes)

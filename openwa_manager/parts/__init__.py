@@ -25,6 +25,7 @@ from openwa_manager.services.delivery.announcer import Announcer
 from openwa_manager.services.delivery.backpressure import Backpressure
 from openwa_manager.services.delivery.dispatcher import Dispatcher
 from openwa_manager.services.messaging.generations import Generations
+from openwa_manager.services.messaging.prefetch import Prefetch
 from openwa_manager.services.messaging.sending.queues import Queues
 from openwa_manager.services.sessions.directory import SessionDirectory
 from openwa_manager.services.sessions.engine_inbox import EngineInbox
@@ -65,6 +66,7 @@ class Parts:
     backpressure: Backpressure
     generations: Generations
     queues: Queues
+    prefetch: Prefetch
     api: ApiDependencies
     gateway: GatewayDependencies
 
@@ -88,7 +90,7 @@ def build_parts(
             *(hosting.launcher, delivery.dispatcher, delivery.background, hosting.gate, sessions.runner),
             *(monitoring.usage_sampler, sessions.watcher, monitoring.prober, monitoring.heartbeat),
             *(monitoring.host_monitor, *build_housekeeping(basis, sessions), monitoring.metrics_collector),
-            *(monitoring.disk_usage, messaging.queues, messaging.progress),
+            *(monitoring.disk_usage, *messaging.services),
             *(proofs.evidence, proofs.known_chats, proofs.opt_outs, notifier),
         ),
         connected=(*openwa_engines(sessions.dependencies.engines).values(), delivery.sender, messaging.downloader),
@@ -103,6 +105,7 @@ def build_parts(
         backpressure=Backpressure(basis.database, basis.clock),
         generations=basis.generations,
         queues=messaging.queues,
+        prefetch=messaging.prefetch,
         api=(api := build_api(basis, hosting, sessions, delivery, monitoring, messaging)),
         gateway=build_gateway(basis, sessions, monitoring, delivery, api),
     )

@@ -29,6 +29,7 @@ from openwa_manager.services.messaging.control.first_contacts import FirstContac
 from openwa_manager.services.messaging.control.queue_requests import QueueRequests
 from openwa_manager.services.messaging.control.views import QueueViews
 from openwa_manager.services.messaging.media import MediaLimits, MediaStore
+from openwa_manager.services.messaging.prefetch import Prefetch
 from openwa_manager.services.messaging.records import MessageRecords
 from openwa_manager.services.messaging.requests import MessageRequests
 from openwa_manager.services.messaging.sending.attempts import Attempts
@@ -57,7 +58,13 @@ class MessagingParts:
     paces: Paces
     queues: Queues
     progress: BatchProgress
+    prefetch: Prefetch
     api: MessagingDependencies
+
+    @property
+    def services(self) -> tuple[Queues | Prefetch | BatchProgress, ...]:
+        """Return those with a life of their own, in the order in which they start."""
+        return self.queues, self.prefetch, self.progress
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -82,8 +89,8 @@ def build_messaging(basis: Basis, sessions: SessionParts, delivery: DeliveryPart
         media=MediaStore(OwnedFiles(basis.home.media), downloader, clock, MediaLimits()),
         paces=_paces(policy),
     )
-    queues = _build_queues(ways, clock)
-    intake = _build_intake(ways, queues, clock)
+    queues, prefetch = _build_queues(ways, clock), Prefetch(ways.media, ways.records)
+    intake = _build_intake(ways, queues, prefetch, clock)
     progress = BatchProgress(
         ways.records, clock, intake.bulk, intake.forecast.end_at, ways.media.release, policy.batch_progress_s
     )
@@ -97,6 +104,7 @@ def build_messaging(basis: Basis, sessions: SessionParts, delivery: DeliveryPart
         paces=ways.paces,
         queues=queues,
         progress=progress,
+        prefetch=prefetch,
         api=_build_calls(ways, queues, intake, progress, clock, delivery.background),
     )
 
@@ -110,7 +118,7 @@ class _Intake:
     forecast: LaneForecast
 
 
-def _build_intake(ways: _Ways, queues: Queues, clock: Clock) -> _Intake:
+def _build_intake(ways: _Ways, queues: Queues, prefetch: Prefetch, clock: Clock) -> _Intake:
     policy, records = ways.policy, ways.records
     gate = Gate(
         records=records,
@@ -119,7 +127,7 @@ def _build_intake(ways: _Ways, queues: Queues, clock: Clock) -> _Intake:
         find_suppressed=find_suppressed,
         check_first_contact=FirstContactCap(ways.paces).require,
         wake=queues.wake,
-        note=lambda _: None,
+        note=prefetch.note,
     )
     forecast = LaneForecast(records, clock, gate.rules.zone, lane_facts(ways.paces))
     return _Intake(singles=SingleAcceptance(gate), bulk=BulkAcceptance(gate, forecast, ways.media), forecast=forecast)

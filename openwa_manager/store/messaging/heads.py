@@ -173,3 +173,12 @@ def read_waiting(connection: sqlite3.Connection, session_id: SessionId, newest_s
             AND batch_id NOT IN (SELECT batch_id FROM batch WHERE state = 'staging')
         ORDER BY expires_at LIMIT ?"""
     return [MessageId(message_id) for (message_id,) in connection.execute(sql, (session_id, newest_seq, limit))]
+
+
+def media_owners(connection: sqlite3.Connection) -> set[str]:
+    """Return the batches that go on, and the messages of none that wait or are in flight and have a file."""
+    batches = connection.execute("SELECT batch_id FROM batch WHERE ended_at IS NULL")
+    messages = connection.execute(
+        """SELECT message_id FROM message WHERE batch_id = '' AND status IN ('queued', 'sending') AND kind <> 'text'"""
+    )
+    return {owner for (owner,) in (*batches, *messages)}

@@ -172,7 +172,14 @@ def add_attempt(connection: sqlite3.Connection, message: Message, attempt: Attem
     values = ", ".join(f":{name}" for name in row)
     connection.execute(f"INSERT INTO attempt ({columns}) VALUES ({values})", row)  # noqa: S608 (our words)
     connection.execute("UPDATE message SET attempt_count = ? WHERE seq = ?", (number, message.seq))
+    connection.execute(_FORGET_NOT_TAKEN, (message.seq, message.attempt_count))
     return number
+
+
+#: An engine that takes nothing may be asked for a day: of those attempts in a row only the last one is kept.
+_FORGET_NOT_TAKEN = """
+    DELETE FROM attempt WHERE message_seq = ?1 AND number < ?2 AND outcome = 'not_taken'
+        AND EXISTS (SELECT 1 FROM attempt WHERE message_seq = ?1 AND number = ?2 AND outcome = 'not_taken')"""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

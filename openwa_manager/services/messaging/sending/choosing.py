@@ -143,10 +143,15 @@ def _opening(window: Window, at: float) -> Hold | None:
     return Hold(code=HoldCode.QUIET_HOURS, detail=f"the batch sends from {window.first} to {window.last}", until=until)
 
 
+#: What is due and could not be done, since the clock is not to be relied on, is looked at again after so long.
+_AGAIN_S = 1.0
+
+
 def _alarms(situation: Situation) -> Iterable[float]:
+    """Return when something wakes or expires."""
     outlook = situation.outlook
-    times = (outlook.due_at, outlook.expiry_at)
-    return [situation.boot_s_of(at) for at in times if at is not None]
+    times = [situation.boot_s_of(at) for at in (outlook.due_at, outlook.expiry_at) if at is not None]
+    return [max(time, situation.now.boot_s + _AGAIN_S) for time in times]
 
 
 def _rest(*until_boot_s: float) -> Rest:

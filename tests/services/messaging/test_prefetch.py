@@ -1,0 +1,79 @@
+import asyncio
+from collections.abc import AsyncIterator
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from openwa_manager.domain.messaging.messages import Body, Kind, Message
+from openwa_manager.host.media.owned_files import OwnedFiles
+from openwa_manager.services.changes import Changes
+from openwa_manager.services.messaging.media import MediaLimits, MediaStore
+from openwa_manager.services.messaging.prefetch import Prefetch
+from openwa_manager.services.messaging.records import MessageRecords
+from openwa_manager.store.database import Database
+from openwa_manager.webhooks.address import AddressGuard
+from openwa_manager.webhooks.downloads import Downloader
+from tests.fakes.clock import FakeClock
+from tests.fakes.file_server import FileServer, serving_files, whole
+from tests.store.messaging.samples import kept, new_message
+
+PNG = b"\x89PNG\r\n\x1a\n" + b"\0" * 64
+
+
+@pytest.fixture
+async def files() -> AsyncIterator[FileServer]:
+    async with serving_files() as server:
+        yield server
+
+
+async def kept_image(database: Database, url: str) -> Message:
+    new = replace(new_message(), body=Body(kind=Kind.IMAGE, url=url))
+    return await database.write(lambda connection: kept(connection, new))
+
+
+def owners_in(place: Path) -> set[str]:
+    return {each.name for each in place.iterdir()} if place.exists() else set()
+
+
+async def test_the_file_of_a_message_is_there_before_its_turn(files: FileServer, tmp_path: Path) -> None:
+    files.answers = {"/a": whole(PNG)}
+    place, clock = tmp_path / "media", FakeClock()
+    place.mkdir()
+    async with (
+        Database(tmp_path / "manager.db") as database,
+        Downloader(AddressGuard(exempt=(files.url,))) as downloader,
+    ):
+        records = MessageRecords(database, clock, Changes(), lambda _: None)
+        prefetch = Prefetch(MediaStore(OwnedFiles(place), downloader, clock, MediaLimits()), records)
+        image = await kept_image(database, f"{files.url}/a")
+        missing = await kept_image(database, f"{files.url}/missing")
+        text = await database.write(kept)
+
+        async with asyncio.TaskGroup() as tasks:
+            running = tasks.create_task(prefetch.run())
+            for message in (text, missing, image):
+                prefetch.note(message)
+            async with asyncio.timeout(5):
+                while image.message_id not in owners_in(place):  # noqa: ASYNC110 (the disk tells nobody)
+                    await asyncio.sleep(0.01)
+            running.cancel()
+
+        assert owners_in(place) == {image.message_id}
+
+
+async def test_files_that_nothing_needs_any_more_are_removed_at_the_start(files: FileServer, tmp_path: Path) -> None:
+    place, clock = tmp_path / "media", FakeClock()
+    async with (
+        Database(tmp_path / "manager.db") as database,
+        Downloader(AddressGuard(exempt=(files.url,))) as downloader,
+    ):
+        image = await kept_image(database, f"{files.url}/a")
+        for owner in (image.message_id, "msg_gone"):
+            (place / owner).mkdir(parents=True)
+            (place / owner / "f").write_bytes(PNG)
+        records = MessageRecords(database, clock, Changes(), lambda _: None)
+
+        await Prefetch(MediaStore(OwnedFiles(place), downloader, clock, MediaLimits()), records).sweep()
+
+        assert owners_in(place) == {image.message_id}
