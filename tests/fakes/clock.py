@@ -41,6 +41,10 @@ class FakeClock:
         """Return the moment the test has chosen."""
         return Instant(at=self._at, boot_s=self._boot_s)
 
+    def set_wall(self, seconds: float) -> None:
+        """Set the wall clock forward or back."""
+        self._at += seconds
+
     async def sleep_until(self, boot_s: float) -> None:
         """Return once the test has advanced the boot clock to `boot_s`; at least one turn of the loop passes."""
         await self.wait(asyncio.Event(), boot_s)

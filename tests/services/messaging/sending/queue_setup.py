@@ -141,6 +141,7 @@ class Rig:
     database: Database
     records: MessageRecords
     engine: ScriptedEngine
+    parts: QueueParts
     queues: Queues
     sessions: dict[SessionId, Session]
     heard: list[StoredEvent]
@@ -191,8 +192,10 @@ class Rig:
 
 
 @asynccontextmanager
-async def rig(tmp_path: Path, *, gap_s: float = 1.5, profile: ProfileName = ProfileName.GUIDE) -> AsyncIterator[Rig]:
-    """Run queues over a new database; every gap lasts `gap_s`."""
+async def rig(
+    tmp_path: Path, *, gap_s: float = 1.5, profile: ProfileName = ProfileName.GUIDE, runs: bool = True
+) -> AsyncIterator[Rig]:
+    """Run queues over a new database; every gap lasts `gap_s`. Without `runs` the test runs them itself."""
     clock, changes, heard = FakeClock(), Changes(), list[StoredEvent]()
     gap = Gap(min_s=gap_s, max_s=gap_s)
     paces = Paces(profiles={each: profile_of(each, gap) for each in ProfileName}, default=profile, zone=ZoneInfo("UTC"))
@@ -221,19 +224,23 @@ async def rig(tmp_path: Path, *, gap_s: float = 1.5, profile: ProfileName = Prof
             database=database,
             records=records,
             engine=engine,
+            parts=parts,
             queues=Queues(parts),
             sessions=sessions,
             heard=heard,
             exists=exists,
         )
-        async with running(made, changes):
+        changes.events_stored.subscribe(made.queues.note)
+        if not runs:
+            yield made
+            return
+        async with running(made):
             yield made
 
 
 @asynccontextmanager
-async def running(made: Rig, changes: Changes) -> AsyncIterator[None]:
-    """Run the queues while this is entered."""
-    changes.events_stored.subscribe(made.queues.note)
+async def running(made: Rig) -> AsyncIterator[None]:
+    """Run the queues while this is entered; leaving it is as if the daemon were killed."""
     async with asyncio.TaskGroup() as tasks:
         task = tasks.create_task(made.queues.run())
         try:
