@@ -55,8 +55,8 @@ async def test_the_file_of_a_message_is_there_before_its_turn(files: FileServer,
             for message in (text, missing, image):
                 prefetch.note(message)
             async with asyncio.timeout(5):
-                while image.message_id not in owners_in(place):  # noqa: ASYNC110 (the disk tells nobody)
-                    await asyncio.sleep(0.01)
+                while image.message_id not in owners_in(place):
+                    await database.read(lambda _: None)
             running.cancel()
 
         assert owners_in(place) == {image.message_id}

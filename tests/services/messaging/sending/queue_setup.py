@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator, Callable, Sequence
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, nullcontext
 from dataclasses import dataclass, field, replace
 from functools import partial
 from pathlib import Path
@@ -197,8 +197,7 @@ async def rig(
 ) -> AsyncIterator[Rig]:
     """Run queues over a new database; every gap lasts `gap_s`. Without `runs` the test runs them itself."""
     clock, changes, heard = FakeClock(), Changes(), list[StoredEvent]()
-    gap = Gap(min_s=gap_s, max_s=gap_s)
-    paces = Paces(profiles={each: profile_of(each, gap) for each in ProfileName}, default=profile, zone=ZoneInfo("UTC"))
+    paces = _paces(gap_s, profile)
     engine, sessions, exists = ScriptedEngine(clock=clock), {SESSION: connected()}, dict[str, bool | None]()
     changes.events_stored.subscribe(heard.extend)
 
@@ -231,11 +230,13 @@ async def rig(
             exists=exists,
         )
         changes.events_stored.subscribe(made.queues.note)
-        if not runs:
+        async with running(made) if runs else nullcontext():
             yield made
-            return
-        async with running(made):
-            yield made
+
+
+def _paces(gap_s: float, profile: ProfileName) -> Paces:
+    gap = Gap(min_s=gap_s, max_s=gap_s)
+    return Paces(profiles={each: profile_of(each, gap) for each in ProfileName}, default=profile, zone=ZoneInfo("UTC"))
 
 
 @asynccontextmanager

@@ -1,6 +1,5 @@
 """The daemon is killed at any point of a message's way, again and again: nothing is lost, nothing is sent twice."""
 
-import asyncio
 import random
 from collections import Counter
 from pathlib import Path
@@ -57,8 +56,9 @@ async def live_a_while(made: Rig, chance: random.Random) -> None:
             if chance.random() < 0.3:
                 await made.clock.advance(chance.choice((0.5, 2.0, 30.0)))
             else:
+                for _ in range(chance.randrange(3)):
+                    await made.database.read(lambda _: None)
                 await settle()
-                await asyncio.sleep(chance.choice((0, 0, 0.001)))
     await made.database.write(lambda _: None)  # the database outlives this daemon: what it was writing is written
 
 
