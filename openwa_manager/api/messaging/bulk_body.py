@@ -36,8 +36,9 @@ _LISTS = {'"messages"': "messages", '"recipients"': "recipients"}
 _NAME_MAX_CHARS = 64
 _GAP_MAX_CHARS = 4096
 _DEPTH_OF_ELEMENTS = 2
-# A string that nobody ends goes to the end of the text, so that no part of the text is looked at twice.
-_TOKEN = re.compile(r'"[^"\\]*+(?:\\.[^"\\]*+)*+(?:"|\\?\Z)|[\[\]{}]', re.DOTALL)
+#: No search goes further at a time; what has longer strings is refused.
+_STEP_CHARS = 128 << 10
+_TOKEN = re.compile(r'[^"\[\]{}]*+("[^"\\]*+(?:\\.[^"\\]*+)*+"|[\[\]{}])?+', re.DOTALL)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -92,12 +93,24 @@ class _Cut:
 def _cut(text: str) -> _Cut:
     """Cut the elements out of the lists of a text that should be an object with some."""
     cutter = _Cutter(text)
-    for token in _TOKEN.finditer(text):
-        cutter.take(token[0][0], token.start(), token.end())
+    for start, end in _tokens(text):
+        cutter.take(text[start], start, end)
     rest = [*cutter.kept, text[cutter.kept_end :]]
     if sum(map(len, rest)) > _REST_MAX_CHARS:
         raise TooLargeError(f"what stands beside the messages has more than {_REST_MAX_CHARS} characters")
     return _Cut(rest="".join(rest), lists=cutter.lists)
+
+
+def _tokens(text: str) -> Iterator[tuple[int, int]]:
+    """Go through the strings and brackets of a text: where each begins and ends."""
+    place = 0
+    while place < len(text):
+        found = _TOKEN.match(text, place, place + _STEP_CHARS)
+        if found is None or found.end() == place:
+            raise BadRequestError(f"a string has no end, or more than {_STEP_CHARS} characters")
+        place = found.end()
+        if found[1] is not None:
+            yield found.span(1)
 
 
 @dataclass(slots=True)
@@ -116,13 +129,20 @@ class _Cutter:
 
     def take(self, kind: str, start: int, end: int) -> None:
         """Take the next token: a string (told by its first character), or a bracket."""
+        if start - max(self.kept_end, self.element_end) > _STEP_CHARS:
+            raise TooLargeError(f"a message, or what stands beside them, has more than {_STEP_CHARS} characters")
         if kind == '"':
-            if self.depth == 1:
-                self.last_string = self.text[start:end] if end - start < _NAME_MAX_CHARS else ""
+            self._take_string(start, end)
         elif kind in "[{":
             self._open(kind, start)
         else:
             self._close(start)
+
+    def _take_string(self, start: int, end: int) -> None:
+        if self.depth == _DEPTH_OF_ELEMENTS - 1:
+            self.last_string = self.text[start:end] if end - start < _NAME_MAX_CHARS else ""
+        elif self.depth == _DEPTH_OF_ELEMENTS and self.name is not None:
+            raise self._no_element(self.name)
 
     def _open(self, kind: str, start: int) -> None:
         if self.depth == _DEPTH_OF_ELEMENTS - 1 and kind == "[":
@@ -136,6 +156,8 @@ class _Cutter:
 
     def _close(self, start: int) -> None:
         self.depth -= 1
+        if self.depth < 0:
+            raise BadRequestError("the body is not JSON: a bracket closes nothing")
         if self.name is None:
             return
         if self.depth == _DEPTH_OF_ELEMENTS:

@@ -5,7 +5,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 
 from openwa_manager.domain.delivery.events import Event
-from openwa_manager.domain.errors import SessionNotFoundError
+from openwa_manager.domain.errors import IdempotencyMismatchError, SessionNotFoundError
 from openwa_manager.domain.messaging.batches import (
     Batch,
     BatchOrigin,
@@ -65,7 +65,10 @@ def begin(connection: Connection, plan: Plan, rules: Rules) -> Granted:
         SessionNotFoundError: the session has been deleted meanwhile.
         QueueFullError: too many messages wait already.
         QuotaExceededError: the user's month is used up.
+        IdempotencyMismatchError: a message was handed over under the key meanwhile.
     """
+    if plan.key is not None and idempotency.find_key(connection, plan.key) is not None:
+        raise IdempotencyMismatchError("something else was asked for under this key before")
     session_id, taken = plan.origin.session_id, plan.prepared.taken
     require_session(connection, session_id)
     require_room(connection, session_id, len(taken), plan.prepared.size_bytes, rules.limits)
