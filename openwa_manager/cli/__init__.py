@@ -18,6 +18,15 @@ from openwa_manager.cli.terminal.output import Output
 from openwa_manager.domain.errors import OpenwaManagerError
 from openwa_manager.host.streams import reopen_closed_streams
 
+
+def _help(invocation: Invocation) -> None:
+    _parser().parse_args([*invocation.arguments.words, "--help"])  # prints it and exits
+
+
+def _declare_help(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("words", metavar="COMMAND", nargs="*", help="the command; none: list them all")
+
+
 COMMANDS: tuple[Command, ...] = (
     *serve.COMMANDS,
     *config.COMMANDS,
@@ -39,6 +48,7 @@ COMMANDS: tuple[Command, ...] = (
     *deliveries.COMMANDS,
     *doctor.COMMANDS,
     *service.COMMANDS,
+    Command("help", "say what a command does, and which options it has", _help, _declare_help),
 )
 
 

@@ -207,14 +207,31 @@ def test_settings_that_cannot_be_used_are_refused(pipe: Run, command: list[str],
     assert "is open to other machines" in said.err
 
 
-def test_help_lists_every_command(capsys: pytest.CaptureFixture[str]) -> None:
+@pytest.mark.parametrize("words", ["--help", "help"])
+def test_help_lists_every_command(capsys: pytest.CaptureFixture[str], words: str) -> None:
     with pytest.raises(SystemExit) as left:
-        main(["--help"])
+        main([words])
 
     out = capsys.readouterr().out
     listed = {line.split()[0] for line in out.splitlines() if line[:4].isspace() and line[4:5].isalpha()}
     assert left.value.code == 0
     assert listed == {command.name for command in COMMANDS}
+
+
+@pytest.mark.parametrize(
+    ("words", "code", "told"),
+    [
+        (["help", "batch"], 0, "usage: openwa-manager batch"),
+        (["help", "batch", "create"], 0, "usage: openwa-manager batch create"),
+        (["help", "nonsense"], 2, ""),
+    ],
+)
+def test_help_tells_of_one_command(capsys: pytest.CaptureFixture[str], words: list[str], code: int, told: str) -> None:
+    with pytest.raises(SystemExit) as left:
+        main(words)
+
+    assert left.value.code == code
+    assert capsys.readouterr().out.startswith(told)
 
 
 def test_the_version_is_the_installed_one(capsys: pytest.CaptureFixture[str]) -> None:
