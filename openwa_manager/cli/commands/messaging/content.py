@@ -47,9 +47,12 @@ def takes_wait_for_end(parser: argparse.ArgumentParser, until: str) -> None:
 
 
 def _seconds(text: str) -> float:
-    seconds = float(text)
-    if not seconds >= 0:
-        raise ValueError
+    try:
+        seconds = float(text)
+    except ValueError:
+        seconds = -1.0
+    if not seconds >= 0:  # also what is no number by its own account
+        raise argparse.ArgumentTypeError(f"{text!r} is no number of seconds; without one, write --wait at the end")
     return seconds
 
 

@@ -162,10 +162,9 @@ def _declare_list(parser: argparse.ArgumentParser) -> None:
 
 
 def _count(text: str) -> int:
-    count = int(text)
-    if count < 1:
-        raise ValueError
-    return count
+    if not (text.isascii() and text.isdigit() and int(text)):
+        raise argparse.ArgumentTypeError(f"{text!r} is no count")
+    return int(text)
 
 
 _LIST = Command("list", "list messages; the word may be left out", _list, _declare_list)
