@@ -128,7 +128,7 @@ def make_table(dependencies: ApiDependencies, gateway: GatewayDependencies) -> t
         MessageRoutes(sessions, dependencies.messaging),
         QueueRoutes(sessions, dependencies.messaging),
         BulkRoutes(sessions, dependencies.messaging),
-        BatchRoutes(dependencies.messaging),
+        BatchRoutes(sessions, dependencies.messaging),
         WhyRoutes(sessions),
         RegistryRoutes(sessions),
         SystemRoutes(sessions, facts),

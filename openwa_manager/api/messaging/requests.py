@@ -117,6 +117,13 @@ class SettleIn(Body):
     verdict: Annotated[Literal["sent", "failed"], Field(alias="as")]
 
 
+class BatchesQuery(Query):
+    """How many batches are wanted; `cursor` is the `next_cursor` of the page before."""
+
+    limit: Annotated[int, Field(ge=1, le=100)] = 20
+    cursor: Annotated[str, StringConstraints(pattern=r"^batch_[0-9A-Za-z]{1,64}$")] | None = None
+
+
 class BatchChange(Body):
     """Whether a batch goes on."""
 

@@ -116,6 +116,13 @@ class BatchOut(Out):
     ended_at: Timestamp | None
 
 
+class BatchPage(Out):
+    """Some batches, newest first; `next_cursor` is null on the last page."""
+
+    batches: Sequence[BatchOut]
+    next_cursor: str | None
+
+
 def message_out(view: MessageView) -> MessageOut:
     """Return a message as callers get it."""
     message = view.message

@@ -85,6 +85,22 @@ def find_batches(connection: sqlite3.Connection, batch_ids: Sequence[str]) -> di
     return {batch.batch_id: batch for batch in found}
 
 
+def read_page(
+    connection: sqlite3.Connection, session_id: SessionId, before_id: BatchId | None, limit: int
+) -> list[BatchId]:
+    """Return ids of a session's batches that are older than another (None: from the newest on), newest first.
+
+    Nothing is older than one that was forgotten: the oldest are forgotten first.
+    """
+    sql = """
+        SELECT batch_id FROM batch
+        WHERE session_id = :session_id AND state <> 'staging' AND (:before_id IS NULL
+            OR (created_at, batch_id) < (SELECT created_at, batch_id FROM batch WHERE batch_id = :before_id))
+        ORDER BY created_at DESC, batch_id DESC LIMIT :limit"""
+    values: dict[str, Column] = {"session_id": session_id, "before_id": before_id, "limit": limit}
+    return [BatchId(batch_id) for (batch_id,) in connection.execute(sql, values)]
+
+
 def read_open(connection: sqlite3.Connection) -> list[Batch]:
     """Return the batches of which something has not ended, or whose end was not told, oldest first."""
     sql = "SELECT * FROM batch WHERE ended_at IS NULL AND state <> 'staging' ORDER BY created_at"

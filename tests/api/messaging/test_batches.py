@@ -2,7 +2,7 @@ from functools import partial
 
 import pytest
 
-from openwa_manager.api.messaging.responses import BatchOut, MessagePage
+from openwa_manager.api.messaging.responses import BatchOut, BatchPage, MessagePage
 from openwa_manager.domain.messaging.messages import BatchId, MessageStatus, Move
 from openwa_manager.store.messaging import batches, moves
 from tests.api.world import Object, World
@@ -108,3 +108,31 @@ async def test_a_change_that_is_none_is_refused(ready: World, body: Object) -> N
     reply = await ready.call("PATCH", await a_batch(ready), body)
 
     assert (reply.status, reply.code) == (422, "invalid")
+
+
+async def list_page(world: World, **query: object) -> BatchPage:
+    asked = "&".join(f"{name}={value}" for name, value in query.items())
+    reply = await world.call("GET", f"{SESSION}/batches?{asked}")
+    assert reply.status == 200, reply.raw
+    return BatchPage.model_validate_json(reply.raw)
+
+
+async def test_batches_are_listed_newest_first_page_by_page(ready: World) -> None:
+    assert await list_page(ready) == BatchPage(batches=[], next_cursor=None)
+    paths = [await a_batch(ready, recipients=[{"to": f"+8529000{number:04}"}]) for number in range(3)]
+
+    first = await list_page(ready, limit=2)
+    second = await list_page(ready, limit=2, cursor=first.next_cursor)
+
+    assert [f"/v1/batches/{each.batch_id}" for each in (*first.batches, *second.batches)] == paths[::-1]
+    assert (first.batches[0].counts, second.next_cursor) == ({"queued": 1}, None)
+    assert await list_page(ready, cursor="batch_0") == BatchPage(batches=[], next_cursor=None)
+
+
+@pytest.mark.parametrize("query", ["limit=0", "limit=101", "cursor=1", "state=done"])
+async def test_a_page_of_batches_that_cannot_be_meant_is_refused(ready: World, query: str) -> None:
+    assert (await ready.call("GET", f"{SESSION}/batches?{query}")).status == 422
+
+
+async def test_batches_of_no_session_are_not_found(ready: World) -> None:
+    assert (await ready.call("GET", "/v1/sessions/user_2/batches")).status == 404

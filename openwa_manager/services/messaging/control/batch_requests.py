@@ -1,6 +1,7 @@
 """What people and programs ask of batches: to be shown, paused, let go on, called off."""
 
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass
 from functools import partial
 
@@ -67,6 +68,18 @@ class BatchRequests:
             return BatchView(facts=facts, hold=None, estimated_at=None)
         hold = self._hold(facts.batch)
         return BatchView(facts=facts, hold=hold, estimated_at=await self._estimate(facts.batch, hold))
+
+    async def list_some(self, session_id: SessionId, before_id: BatchId | None, limit: int) -> list[BatchView]:
+        """Return a session's batches that are older than another (None: from the newest on), newest first.
+
+        Each is read by itself: counting the replies to a large one takes some 10 ms.
+        """
+        page = partial(batches.read_page, session_id=session_id, before_id=before_id, limit=limit)
+        views: list[BatchView] = []
+        for batch_id in await self._records.read(page):
+            with suppress(BatchNotFoundError):  # forgotten meanwhile
+                views.append(await self.show(batch_id))
+        return views
 
     async def set_paused(self, batch_id: str, *, is_paused: bool) -> BatchView:
         """Pause a batch, or let it go on.
