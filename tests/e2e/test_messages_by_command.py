@@ -99,5 +99,6 @@ def test_a_file_is_sent_as_a_batch(daemon: Daemon, tmp_path: Path) -> None:
     assert rejected == [(3, "missing_variable"), (5, "duplicate")]
     batch = read(daemon, "batch", "show", str(taken["batch_id"]))
     assert (batch["state"], batch["accepted"]) == ("done", 2)
+    assert read(daemon, "batch", "list", SESSION) == {"batches": [batch], "has_more": False}
     run(daemon, "batch", "pause", str(taken["batch_id"]), code=1)
     run(daemon, "batch", "show", "batch_0", code=3)

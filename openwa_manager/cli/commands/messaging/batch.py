@@ -17,6 +17,7 @@ from openwa_manager.cli.commands.messaging.answers import (
 from openwa_manager.cli.commands.messaging.content import (
     content_of,
     key_headers,
+    positive_count,
     present,
     read_file,
     takes_file,
@@ -38,9 +39,13 @@ from openwa_manager.domain.errors import InvalidInputError
 from openwa_manager.domain.messaging.templates import template_of
 
 if TYPE_CHECKING:
+    from openwa_manager.cli.client import Query
     from openwa_manager.domain.delivery.events import Json
 
 _REJECTIONS_SHOWN = 20
+_LIMIT = 20
+#: The most that the API lists at once.
+_PAGE = 100
 _OVER = ("done", "cancelled")
 
 
@@ -73,6 +78,12 @@ class _Batch(TypedDict):
     counts: Mapping[str, int]
     hold: Hold | None
     estimated_at: str | None
+    created_at: str
+
+
+class _Page(TypedDict):
+    batches: "Sequence[Json]"
+    next_cursor: str | None
 
 
 def _create(invocation: Invocation) -> int | None:
@@ -225,6 +236,41 @@ def _show(invocation: Invocation) -> int | None:
     return None
 
 
+def _list(invocation: Invocation) -> None:
+    path, limit = f"{invocation.session_path}/batches", invocation.arguments.limit
+    found: list[Json] = []
+    cursor = None
+    while len(found) < limit:
+        query: Query = {"limit": min(_PAGE, limit - len(found)), "cursor": cursor}
+        page = cast("_Page", invocation.client.get(path, query))
+        found += page["batches"]
+        cursor = page["next_cursor"]
+        if cursor is None:
+            break
+    document: Json = {"batches": found, "has_more": cursor is not None}
+    invocation.output.show(document, lambda: _listed([_read(batch) for batch in found], has_more=cursor is not None))
+
+
+def _listed(batches: Sequence[_Batch], *, has_more: bool) -> str:
+    if not batches:
+        return "no batches"
+    rows = [
+        (
+            moment(each["created_at"]),
+            each["batch_id"],
+            each["name"],
+            each["state"],
+            f"{count_ended(each['counts']):,} of {each['accepted']:,}",
+            f"{count_lost(each['counts']):,}",
+            moment(each["estimated_at"]),
+            said_hold(each["hold"]),
+        )
+        for each in batches
+    ]
+    more = "\nthere are more: --limit N" if has_more else ""
+    return f"{table(('CREATED', 'BATCH', 'NAME', 'STATE', 'ENDED', 'NOT SENT', 'DONE AT', 'HELD'), rows)}{more}"
+
+
 def _pause(invocation: Invocation) -> None:
     _say(invocation, invocation.client.patch(batch_path(invocation.arguments.batch_id), {"state": "paused"}))
 
@@ -290,8 +336,14 @@ def _declare_show(parser: argparse.ArgumentParser) -> None:
     takes_wait_for_end(parser, "until all has ended (exit 1 unless all was sent)")
 
 
+def _declare_list(parser: argparse.ArgumentParser) -> None:
+    takes_session(parser)
+    parser.add_argument("--limit", metavar="N", type=positive_count, default=_LIMIT, help="the newest N (%(default)s)")
+
+
 _VERBS = (
     Command("create", "send one text to all recipients of a file", _create, _declare_create),
+    Command("list", "list the batches of a session", _list, _declare_list),
     Command("show", "show how far a batch is", _show, _declare_show),
     Command("pause", "send nothing more of it until it is resumed", _pause, _takes_batch),
     Command("resume", "go on with it", _resume, _takes_batch),

@@ -56,6 +56,13 @@ def _seconds(text: str) -> float:
     return seconds
 
 
+def positive_count(text: str) -> int:
+    """Return a count of the command line, of which there is at least one."""
+    if not (text.isascii() and text.isdigit() and int(text)):
+        raise argparse.ArgumentTypeError(f"{text!r} is no count")
+    return int(text)
+
+
 def content_of(given: argparse.Namespace, text: str | None, text_option: str) -> "dict[str, Json]":
     """Return what is sent as the API takes it; `text` goes with the file where there is one.
 

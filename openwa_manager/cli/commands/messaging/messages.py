@@ -13,6 +13,7 @@ from openwa_manager.cli.commands.messaging.answers import (
     said_hold,
     sentence,
 )
+from openwa_manager.cli.commands.messaging.content import positive_count
 from openwa_manager.cli.commands.sessions import list_sessions
 from openwa_manager.cli.terminal.output import moment, record, table
 
@@ -153,18 +154,12 @@ def _takes_filters(parser: argparse.ArgumentParser, absent: str | None = None) -
     parser.add_argument("--to", metavar="TO", default=absent, help="only to this number or chat id")
     parser.add_argument("--batch", metavar="ID", default=absent, help="only of this batch")
     parser.add_argument("--reference", metavar="TEXT", default=absent, help="only with this reference")
-    parser.add_argument("--limit", metavar="N", type=_count, default=absent, help=f"the newest N ({_LIMIT})")
+    parser.add_argument("--limit", metavar="N", type=positive_count, default=absent, help=f"the newest N ({_LIMIT})")
 
 
 def _declare_list(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("session_id", metavar="ID", nargs="?", help="the session; none: all of them")
     _takes_filters(parser, absent=argparse.SUPPRESS)
-
-
-def _count(text: str) -> int:
-    if not (text.isascii() and text.isdigit() and int(text)):
-        raise argparse.ArgumentTypeError(f"{text!r} is no count")
-    return int(text)
 
 
 _LIST = Command("list", "list messages; the word may be left out", _list, _declare_list)

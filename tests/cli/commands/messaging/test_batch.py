@@ -253,6 +253,40 @@ def test_a_batch_is_shown_a_fact_a_line(terminal: Run, api: Api) -> None:
     assert lines[-1] == "[############------------] 600 of 1,200 (50 %)"
 
 
+def test_batches_of_a_session_are_a_table(terminal: Run, api: Api) -> None:
+    held = batch(name=None, hold={"code": "batch_paused", "detail": "by a person", "until": None}, estimated_at=None)
+    api.on(f"GET /v1/sessions/{SESSION}/batches", Answer(body={"batches": [batch(), held], "next_cursor": BATCH_ID}))
+
+    said = terminal("batch", "list", SESSION, "--limit", "2")
+
+    head, first, second, more = (line.split("  ") for line in said.out.splitlines())
+    columns = ["CREATED", "BATCH", "NAME", "STATE", "ENDED", "NOT SENT", "DONE AT", "HELD"]
+    assert [each.strip() for each in head if each] == columns
+    assert [each.strip() for each in first if each] == [
+        *("2026-11-22 07:22:04", BATCH_ID, "autumn", "active", "600 of 1,200", "10", "2026-11-22 08:22:04", "-"),
+    ]
+    assert [each.strip() for each in second if each][-2:] == ["-", "batch_paused: by a person"]
+    assert more == ["there are more: --limit N"]
+
+
+def test_batches_are_gathered_page_by_page(pipe: Run, terminal: Run, api: Api) -> None:
+    path, whole = f"/v1/sessions/{SESSION}/batches", [batch(name=str(number)) for number in range(120)]
+    api.on(
+        f"GET {path}",
+        Answer(body={"batches": [*whole[:100]], "next_cursor": "batch_7"}),
+        Answer(body={"batches": [*whole[100:]], "next_cursor": None}),
+        Answer(body={"batches": [], "next_cursor": None}),
+    )
+
+    assert pipe("batch", "list", SESSION, "--limit", "150").document == {"batches": whole, "has_more": False}
+    assert terminal("batch", "list", SESSION).out == "no batches\n"
+    assert [each.query for each in api.asked] == [
+        {"limit": "100"},
+        {"limit": "50", "cursor": "batch_7"},
+        {"limit": "20"},
+    ]
+
+
 @pytest.mark.parametrize(
     ("verb", "line", "body"),
     [
