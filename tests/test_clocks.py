@@ -62,6 +62,7 @@ BY_WALL_CLOCK = {
     "store/backup/epochs.py: last_number_before": "numbers only rise: the last one given out counts too",
     "store/delivery/retention.py: _seq_before": "days",
     "store/delivery/retention.py: prune": "days",
+    "store/messaging/people/checks.py: find_check": "days",
     "store/messaging/upkeep/retention.py: forget_old": "days",
     "store/messaging/proofs/acks.py: _is_awaited": "a step tells some words a little sooner or later",
     "store/ids.py: new_id": "an id needs no order",

@@ -27,6 +27,9 @@ from openwa_manager.api.messaging.batches import BatchRoutes
 from openwa_manager.api.messaging.bulk import BulkRoutes
 from openwa_manager.api.messaging.dependencies import MessagingDependencies
 from openwa_manager.api.messaging.messages import MessageRoutes
+from openwa_manager.api.messaging.people.contacts import ContactRoutes
+from openwa_manager.api.messaging.people.quotas import QuotaRoutes
+from openwa_manager.api.messaging.people.suppressions import SuppressionRoutes
 from openwa_manager.api.messaging.queue import QueueRoutes
 from openwa_manager.api.middleware import AnswerLog, assign_request_id, cut_broken_answer, prepare_answer
 from openwa_manager.api.openapi import OpenapiRoutes
@@ -126,6 +129,9 @@ def make_table(dependencies: ApiDependencies, gateway: GatewayDependencies) -> t
         EndpointRoutes(dependencies.endpoints),
         DeliveryRoutes(dependencies.deliveries),
         MessageRoutes(sessions, dependencies.messaging),
+        QuotaRoutes(dependencies.messaging.people.quotas),
+        SuppressionRoutes(sessions, dependencies.messaging.people.suppressions),
+        ContactRoutes(sessions, dependencies.messaging.people),
         QueueRoutes(sessions, dependencies.messaging),
         BulkRoutes(sessions, dependencies.messaging),
         BatchRoutes(sessions, dependencies.messaging),

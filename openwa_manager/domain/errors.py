@@ -64,6 +64,12 @@ class BatchNotFoundError(OpenwaManagerError):
     code = "not_found"
 
 
+class NotOnListError(OpenwaManagerError):
+    """Whoever is named is not on the list."""
+
+    code = "not_found"
+
+
 class IdempotencyMismatchError(OpenwaManagerError):
     """Something else was asked for under this key before; nothing happened."""
 

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from zoneinfo import ZoneInfo
 
 from openwa_manager.api.messaging.dependencies import MessagingDependencies
+from openwa_manager.api.messaging.people.dependencies import PeopleDependencies
 from openwa_manager.config.policies import messaging_policy
 from openwa_manager.domain.errors import SessionNotFoundError
 from openwa_manager.domain.messaging.messages import Message
@@ -17,6 +18,7 @@ from openwa_manager.host.media.owned_files import OwnedFiles
 from openwa_manager.parts.basis import Basis
 from openwa_manager.parts.delivery import DeliveryParts
 from openwa_manager.parts.hosting import openwa_engines
+from openwa_manager.parts.people import build_people
 from openwa_manager.parts.sessions import SessionParts
 from openwa_manager.services.delivery.background import BackgroundTasks
 from openwa_manager.services.messaging.acceptance.bulk import BulkAcceptance
@@ -76,18 +78,22 @@ class _Ways:
     reach: EngineReach
     media: MediaStore
     paces: Paces
+    people: PeopleDependencies
 
 
 def build_messaging(basis: Basis, sessions: SessionParts, delivery: DeliveryParts) -> MessagingParts:
     """Build what handles messages; nothing runs yet."""
     clock, policy, dependencies = basis.clock, messaging_policy(basis.settings), sessions.dependencies
     downloader = Downloader(_media_guard(sessions))
+    records = MessageRecords(basis.database, clock, basis.changes, basis.generations.note)
+    reach = EngineReach(_finder(sessions), dependencies.engines, dependencies.directory)
     ways = _Ways(
         policy=policy,
-        records=MessageRecords(basis.database, clock, basis.changes, basis.generations.note),
-        reach=EngineReach(_finder(sessions), dependencies.engines, dependencies.directory),
+        records=records,
+        reach=reach,
         media=MediaStore(OwnedFiles(basis.home.media), downloader, clock, MediaLimits()),
         paces=_paces(policy),
+        people=build_people(records, clock, policy, reach),
     )
     queues, prefetch = _build_queues(ways, clock), Prefetch(ways.media, ways.records)
     intake = _build_intake(ways, queues, prefetch, clock)
@@ -134,13 +140,17 @@ def _build_intake(ways: _Ways, queues: Queues, prefetch: Prefetch, clock: Clock)
 
 
 def _build_queues(ways: _Ways, clock: Clock) -> Queues:
+    async def check_number(message: Message) -> bool | None:
+        checked = await ways.people.checks.check(message.origin.session_id, message.recipient.chat_id)
+        return checked.is_on_whatsapp
+
     attempts = Attempts(ways.records, clock, ways.policy.retries, lambda at: ways.paces.day(at).isoformat())
     parts = QueueParts(
         records=ways.records,
         clock=clock,
         chance=random.random,
         reach=ways.reach,
-        sender=MessageSender(ways.records, attempts, clock, ways.media, _check_number),
+        sender=MessageSender(ways.records, attempts, clock, ways.media, check_number),
         paces=ways.paces,
         clock_guard=ClockGuard(clock),
         ttl_s=ways.policy.ttl_s,
@@ -161,6 +171,7 @@ def _build_calls(
         batches=BatchRequests(records, clock, queues, intake.forecast.end_at, hearers),
         queues=QueueViews(queues, records, clock, ways.paces),
         queue_requests=QueueRequests(queues, records, clock),
+        people=ways.people,
         can_send=ways.reach.can_send,
         default_region=ways.policy.default_region,
     )
@@ -188,8 +199,3 @@ def _media_guard(sessions: SessionParts) -> AddressGuard:
     hosts = tuple(host for engine in engines.values() for host in engine.context.allowed_hosts)
     names = NameResolver(NameService(within_s=_NAME_WITHIN_S).resolve)
     return AddressGuard(hosts=hosts, permitted_by="SSRF_ALLOWED_HOSTS in engine_env", names=names)
-
-
-async def _check_number(message: Message) -> bool | None:
-    del message
-    return None

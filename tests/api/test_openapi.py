@@ -98,6 +98,8 @@ async def test_every_json_answer_is_of_its_declared_shape(world: World) -> None:
     message = await world.call("POST", "/v1/sessions/a/messages", {"to": "+85212345678", "text": "hello"})
     people = {"template": {"text": "hello"}, "recipients": [{"to": "+85212345678"}]}
     batch = await world.call("POST", "/v1/sessions/a/messages/bulk", people)
+    for owner in ("sessions/a", "users/1"):
+        await world.call("POST", f"/v1/{owner}/suppressions", {"to": "85287654321"})
     default = partial(configure_default, url="http://127.0.0.1:9", secret="s", fallback_secret="", at=1.0)
     await world.database.write(default)
     table = make_table(backing_of(world), world.gateway)
@@ -105,6 +107,7 @@ async def test_every_json_answer_is_of_its_declared_shape(world: World) -> None:
 
     names = {"session_id": "a", "endpoint_id": "default", "message_id": message.json["message_id"]}
     names["batch_id"] = batch.json["batch_id"]
+    names |= {"user_id": "1", "to": "85287654321", "number": "85287654321"}
     for each in read:
         reply = await world.call("GET", each.path.format(**names))
         assert reply.status in each.answers, each.path

@@ -3,6 +3,7 @@
 from collections.abc import Callable
 from dataclasses import dataclass
 
+from openwa_manager.api.messaging.people.dependencies import PeopleDependencies
 from openwa_manager.domain.session.session import Session
 from openwa_manager.services.delivery.background import BackgroundTasks
 from openwa_manager.services.messaging.acceptance.bulk import BulkAcceptance
@@ -28,5 +29,6 @@ class MessagingDependencies:
     batches: BatchRequests
     queues: QueueViews
     queue_requests: QueueRequests
+    people: PeopleDependencies
     can_send: Callable[[Session], bool]
     default_region: str | None = None

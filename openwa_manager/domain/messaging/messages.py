@@ -313,7 +313,12 @@ def may_move(before: MessageStatus, to: MessageStatus) -> bool:
 
 def user_key_of(session_id: SessionId, user_id: str | None) -> UserKey:
     """Return whose quota and opt-outs count for a session: its user's, or its own."""
-    return UserKey(f"session:{session_id}" if user_id is None else f"user:{user_id}")
+    return UserKey(f"session:{session_id}") if user_id is None else key_of_user(user_id)
+
+
+def key_of_user(user_id: str) -> UserKey:
+    """Return whose quota and opt-outs count for all sessions of a user."""
+    return UserKey(f"user:{user_id}")
 
 
 #: The event that tells of each state; the first three are told in this order, each once.

@@ -5,10 +5,12 @@ from dataclasses import dataclass, field
 from zoneinfo import ZoneInfo
 
 from openwa_manager.api.messaging.dependencies import MessagingDependencies
+from openwa_manager.api.messaging.people.dependencies import PeopleDependencies
 from openwa_manager.domain.errors import MediaUnavailableError
 from openwa_manager.domain.messaging.messages import BatchId, Message, UserKey
 from openwa_manager.domain.messaging.outcomes import MediaFile
 from openwa_manager.domain.messaging.pacing import ProfileName, profile_of
+from openwa_manager.domain.messaging.sightings import ContactFound
 from openwa_manager.domain.ports import Clock
 from openwa_manager.domain.session.session import SessionId
 from openwa_manager.services.changes import Changes
@@ -22,6 +24,10 @@ from openwa_manager.services.messaging.control.queue_requests import QueueReques
 from openwa_manager.services.messaging.control.views import QueueViews
 from openwa_manager.services.messaging.media import MediaRequest
 from openwa_manager.services.messaging.outlook import PlainOutlook
+from openwa_manager.services.messaging.people.checks import ContactChecks
+from openwa_manager.services.messaging.people.erasure import PersonRecords
+from openwa_manager.services.messaging.people.quotas import Quotas
+from openwa_manager.services.messaging.people.suppressions import SuppressionLists
 from openwa_manager.services.messaging.records import MessageRecords
 from openwa_manager.services.messaging.requests import MessageRequests
 from openwa_manager.store.database import Connection, Database
@@ -76,6 +82,7 @@ class Messaging:
     singles: SingleAcceptance
     bulk: BulkAcceptance
     api: MessagingDependencies
+    absent: set[str] = field(default_factory=set)
 
 
 def gate_of(records: MessageRecords, clock: Clock, outside: Outside, rules: Rules | None = None) -> Gate:
@@ -99,6 +106,7 @@ def messaging_of(database: Database, clock: Clock, changes: Changes, background:
     records, outside = MessageRecords(database, clock, changes, lambda _: None), Outside()
     gate = gate_of(records, clock, outside)
     singles = SingleAcceptance(gate)
+    absent = set[str]()
     queues = resting_queues(records, clock)
     forecast = forecast_of(records, clock)
     bulk = BulkAcceptance(gate, forecast, outside.media)
@@ -113,6 +121,23 @@ def messaging_of(database: Database, clock: Clock, changes: Changes, background:
         batches=BatchRequests(records, clock, outlook, forecast.end_at, hearers),
         queues=QueueViews(queues, records, clock, PACES),
         queue_requests=QueueRequests(queues, records, clock),
+        people=people_of(records, clock, absent),
         can_send=lambda session: session.spec.engine != "command",
     )
-    return Messaging(records=records, outside=outside, gate=gate, singles=singles, bulk=bulk, api=api)
+    return Messaging(records=records, outside=outside, gate=gate, singles=singles, bulk=bulk, api=api, absent=absent)
+
+
+def people_of(records: MessageRecords, clock: Clock, absent: Collection[str]) -> PeopleDependencies:
+    """Return what knows people, beside an engine that finds all numbers but the `absent` ones."""
+
+    async def ask(session_id: SessionId, digits: str) -> ContactFound:
+        del session_id
+        exists = digits not in absent
+        return ContactFound(exists=exists, chat_id=f"{digits}@c.us" if exists else None)
+
+    return PeopleDependencies(
+        quotas=Quotas(records, clock, ZoneInfo("UTC")),
+        suppressions=SuppressionLists(records, clock),
+        checks=ContactChecks(records, clock, ask, gap_s=0.0),
+        persons=PersonRecords(records, clock),
+    )

@@ -105,6 +105,13 @@ def cancel_waiting(connection: sqlite3.Connection, user_key: UserKey, chat_id: s
     return events
 
 
+def has_waiting(connection: sqlite3.Connection, user_key: UserKey, chat_id: str) -> bool:
+    """Tell whether something waits for a contact in any session of the user."""
+    names = to_json(names_of(connection, user_key, chat_id))
+    sessions = sessions_of(connection, user_key)
+    return any(connection.execute(_WAITING, (session_id, names, 1)).fetchone() for session_id in sessions)
+
+
 def cancel_unwanted(connection: sqlite3.Connection, message: Message, at: float) -> list[Event]:
     """Cancel a message whose turn has come, if whom it is for is on the list; else no events."""
     user_key, chat_id = message.origin.user_key, message.recipient.chat_id

@@ -6,12 +6,10 @@ from collections.abc import Sequence
 from openwa_manager.domain.messaging.policy import MessageRetention
 from openwa_manager.store.columns import to_json
 from openwa_manager.store.messaging.messages import ROW_BYTES
+from openwa_manager.store.messaging.people import checks
 
 #: How many rows of each kind one write wipes or removes at most: other writes wait meanwhile.
 SLICE = 500
-#: How long an answer to the question whether a number is on WhatsApp holds: a yes, and a no.
-CHECK_YES_S = 7 * 86_400.0
-CHECK_NO_S = 86_400.0
 #: An acknowledgement that no answer has claimed for so long belongs to no message of ours.
 _EARLY_ACK_S = 3600.0
 
@@ -21,9 +19,9 @@ def forget_old(connection: sqlite3.Connection, at: float, retention: MessageRete
     wiped = connection.execute(_WIPE, (ROW_BYTES, at - retention.body_s, SLICE)).rowcount
     removed = remove_messages(connection, _ended_before(connection, at - retention.message_s))
     batches = _remove_batches(connection, at - retention.message_s)
-    checks = connection.execute(_CHECKS, (at - CHECK_YES_S, at - CHECK_NO_S, SLICE)).rowcount
+    old_checks = connection.execute(_CHECKS, (at - checks.YES_S, at - checks.NO_S, SLICE)).rowcount
     acks = connection.execute(_EARLY_ACKS, (at - _EARLY_ACK_S, SLICE)).rowcount
-    return wiped + removed + batches + checks + acks
+    return wiped + removed + batches + old_checks + acks
 
 
 _WIPE = """

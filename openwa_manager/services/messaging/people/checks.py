@@ -1,0 +1,131 @@
+"""Asks engines whether numbers are on WhatsApp, not too fast, and remembers what they said."""
+
+import asyncio
+from collections.abc import Awaitable, Callable, Sequence
+from contextlib import suppress
+from dataclasses import dataclass, field
+from functools import partial
+
+from openwa_manager.domain.errors import EngineError, StorageFullError
+from openwa_manager.domain.messaging.recipients import digits_of
+from openwa_manager.domain.messaging.sightings import ContactFound
+from openwa_manager.domain.ports import Clock
+from openwa_manager.domain.session.session import SessionId
+from openwa_manager.services.messaging.records import MessageRecords
+from openwa_manager.store.messaging.people import checks
+from openwa_manager.store.messaging.people.checks import NumberCheck
+
+#: Asks the engine of a session about a number; EngineError: it says nothing now.
+Ask = Callable[[SessionId, str], Awaitable[ContactFound]]
+#: How long the numbers of one call are asked about.
+WITHIN_S = 20.0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Checked:
+    """What is known of a chat: whether it is on WhatsApp and under which id, and when that was said (wall time).
+
+    `is_on_whatsapp` None: nobody could be asked.
+    """
+
+    chat_id: str | None
+    is_on_whatsapp: bool | None
+    checked_at: float | None
+
+
+NOT_KNOWN = Checked(chat_id=None, is_on_whatsapp=None, checked_at=None)
+
+
+@dataclass(slots=True)
+class _Line:
+    """The questions to one session's engine: one at a time, and when the next may be asked."""
+
+    lock: asyncio.Lock = field(default_factory=asyncio.Lock)
+    free_boot_s: float = 0.0
+    waiting_count: int = 0
+
+
+class ContactChecks:
+    """Knows who is on WhatsApp; what is not remembered is asked of a session's engine, `gap_s` after the last one."""
+
+    def __init__(self, records: MessageRecords, clock: Clock, ask: Ask, gap_s: float) -> None:
+        self._records = records
+        self._clock = clock
+        self._ask = ask
+        self._gap_s = gap_s
+        self._lines: dict[SessionId, _Line] = {}
+
+    async def check(self, session_id: SessionId, chat_id: str, within_s: float = WITHIN_S) -> Checked:
+        """Return what is known of a chat, within about this time; chats that tell no number are not asked about."""
+        digits = digits_of(chat_id)
+        if digits is None:
+            return NOT_KNOWN
+        known = await self._known(digits)
+        return known or await self._asked(session_id, digits, self._clock.now().boot_s + within_s)
+
+    async def check_all(
+        self, session_id: SessionId, chat_ids: Sequence[str], within_s: float = WITHIN_S
+    ) -> list[Checked]:
+        """Return what is known of each chat, in their order; once the engine says nothing it is asked no more."""
+        until_boot_s = self._clock.now().boot_s + within_s
+        found: dict[str, Checked] = {}
+        is_mute = False
+        for chat_id in chat_ids:
+            digits = digits_of(chat_id)
+            if digits is None or digits in found:
+                continue
+            found[digits] = await self._known(digits) or NOT_KNOWN
+            if found[digits].is_on_whatsapp is None and not is_mute:
+                found[digits] = await self._asked(session_id, digits, until_boot_s)
+                is_mute = found[digits].is_on_whatsapp is None
+        return [found.get(digits_of(chat_id) or "", NOT_KNOWN) for chat_id in chat_ids]
+
+    async def _known(self, digits: str) -> Checked | None:
+        at = self._clock.now().at
+        check = await self._records.read(partial(checks.find_check, digits=digits, at=at))
+        return None if check is None else _checked(check)
+
+    async def _asked(self, session_id: SessionId, digits: str, until_boot_s: float) -> Checked:
+        """Ask in turn; nothing is known when the turn comes too late, or no answer in time."""
+        self._forget_idle()
+        line = self._lines.setdefault(session_id, _Line())
+        line.waiting_count += 1
+        try:
+            async with asyncio.timeout(max(0.0, until_boot_s - self._clock.now().boot_s)), line.lock:
+                return await self._known(digits) or await self._ask_now(line, session_id, digits, until_boot_s)
+        except (TimeoutError, EngineError):
+            return NOT_KNOWN
+        finally:
+            line.waiting_count -= 1
+
+    async def _ask_now(self, line: _Line, session_id: SessionId, digits: str, until_boot_s: float) -> Checked:
+        if line.free_boot_s > until_boot_s:
+            return NOT_KNOWN
+        if line.free_boot_s > self._clock.now().boot_s:
+            await self._clock.sleep_until(line.free_boot_s)
+        try:
+            found = await self._ask(session_id, digits)
+        finally:
+            line.free_boot_s = self._clock.now().boot_s + self._gap_s
+        check = NumberCheck(digits=digits, chat_id=_chat_id(found, digits), checked_at=self._clock.now().at)
+        with suppress(StorageFullError):  # it is known all the same, and asked again the next time
+            await self._records.write(partial(checks.note_check, check=check))
+        return _checked(check)
+
+    def _forget_idle(self) -> None:
+        now_s = self._clock.now().boot_s
+        self._lines = {
+            name: line for name, line in self._lines.items() if line.waiting_count or line.free_boot_s > now_s
+        }
+
+
+def _checked(check: NumberCheck) -> Checked:
+    return Checked(chat_id=check.chat_id, is_on_whatsapp=check.chat_id is not None, checked_at=check.checked_at)
+
+
+def _chat_id(found: ContactFound, digits: str) -> str | None:
+    match found:
+        case ContactFound(exists=True, chat_id=chat_id):
+            return chat_id or f"{digits}@c.us"
+        case _:
+            return None
