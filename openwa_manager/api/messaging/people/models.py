@@ -61,7 +61,7 @@ class SuppressionPage(Out):
     next_cursor: str | None
 
 
-class RefusedRowOut(Out):
+class RejectedRowOut(Out):
     """A line of a file that names nobody."""
 
     line: int
@@ -70,12 +70,12 @@ class RefusedRowOut(Out):
 
 
 class ImportOut(Out):
-    """What came of a file: how many were put on the list, were on it, and name nobody, with the first of these."""
+    """What came of a file: how many were put on the list, were on it, and name nobody; `rejected` are the first."""
 
     added: int
     already: int
-    refused: int
-    first_refused: Sequence[RefusedRowOut]
+    rejected_count: int
+    rejected: Sequence[RejectedRowOut]
 
 
 class CheckIn(Body):

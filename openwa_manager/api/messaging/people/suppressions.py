@@ -10,7 +10,7 @@ from openwa_manager.api.lists.pages import write_within
 from openwa_manager.api.messaging.people.models import (
     REASON_MAX_CHARS,
     ImportOut,
-    RefusedRowOut,
+    RejectedRowOut,
     SuppressionIn,
     SuppressionOut,
     SuppressionPage,
@@ -36,7 +36,7 @@ IMPORTED = "imported"
 
 _BODY_MAX_BYTES = 16 << 10
 #: How many lines that name nobody are told of one by one.
-_REFUSED_MAX = 100
+_REJECTED_MAX = 100
 #: So many lines are looked at in one go: numbers take their time.
 _LOOKED_AT = 200
 
@@ -134,22 +134,22 @@ class SuppressionRoutes:
 
     async def _import(self, user_key: UserKey, body: bytes) -> ImportOut:
         rows = await asyncio.to_thread(lambda: list(read_rows(body)))
-        added, refused = 0, list[RefusedRowOut]()
+        added, rejected = 0, list[RejectedRowOut]()
         for first in range(0, len(rows), _LOOKED_AT):
             chats, bad = await asyncio.to_thread(self._chats_of, rows[first : first + _LOOKED_AT])
             added += await self._lists.add_many(user_key, chats)
-            refused += bad
-        already = len(rows) - len(refused) - added
-        return ImportOut(added=added, already=already, refused=len(refused), first_refused=refused[:_REFUSED_MAX])
+            rejected += bad
+        already = len(rows) - len(rejected) - added
+        return ImportOut(added=added, already=already, rejected_count=len(rejected), rejected=rejected[:_REJECTED_MAX])
 
-    def _chats_of(self, rows: Iterable[Row]) -> tuple[list[tuple[str, str]], list[RefusedRowOut]]:
-        chats, refused = list[tuple[str, str]](), list[RefusedRowOut]()
+    def _chats_of(self, rows: Iterable[Row]) -> tuple[list[tuple[str, str]], list[RejectedRowOut]]:
+        chats, rejected = list[tuple[str, str]](), list[RejectedRowOut]()
         for row in rows:
             try:
                 chats.append((self._lists.chat_id(row.to), _reason(row.reason)))
             except (InvalidRecipientError, InvalidInputError) as error:
-                refused.append(RefusedRowOut(line=row.line, code=error.code, detail=str(error)))
-        return chats, refused
+                rejected.append(RejectedRowOut(line=row.line, code=error.code, detail=str(error)))
+        return chats, rejected
 
 
 def out(found: Suppression) -> SuppressionOut:

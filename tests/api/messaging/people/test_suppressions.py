@@ -89,7 +89,7 @@ async def test_a_session_without_user_has_its_own_list_and_one_with_a_user_has_n
 async def test_a_file_of_any_spreadsheet_is_taken_in(ready: World, body: bytes) -> None:
     reply = await import_csv(ready, body)
 
-    assert reply.json == {"added": 2, "already": 0, "refused": 0, "first_refused": []}
+    assert reply.json == {"added": 2, "already": 0, "rejected_count": 0, "rejected": []}
     rows = await export(ready)
     assert sorted((to, reason) for to, reason, _ in rows[1:]) == [
         ("85212345678@c.us", "imported"),
@@ -106,16 +106,16 @@ async def test_a_file_that_was_exported_adds_nobody(ready: World) -> None:
 
     again = await import_csv(ready, exported.raw)
 
-    assert again.json == {"added": 0, "already": 250, "refused": 0, "first_refused": []}
+    assert again.json == {"added": 0, "already": 250, "rejected_count": 0, "rejected": []}
 
 
 async def test_lines_that_name_nobody_are_told_and_the_others_count(ready: World) -> None:
     reply = await import_csv(ready, b"to,reason\n0123,x\n85212345678,y\ngroup@g.us,z\n")
 
-    assert (reply.json["added"], reply.json["refused"]) == (1, 2)
-    refused = reply.json["first_refused"]
-    assert isinstance(refused, list)
-    assert [(each["line"], each["code"]) for each in refused if isinstance(each, dict)] == [
+    assert (reply.json["added"], reply.json["rejected_count"]) == (1, 2)
+    rejected = reply.json["rejected"]
+    assert isinstance(rejected, list)
+    assert [(each["line"], each["code"]) for each in rejected if isinstance(each, dict)] == [
         (2, "invalid_recipient"),
         (4, "invalid_recipient"),
     ]
