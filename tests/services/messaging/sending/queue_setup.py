@@ -11,7 +11,7 @@ from pathlib import Path
 from zoneinfo import ZoneInfo
 
 from openwa_manager.domain.delivery.events import StoredEvent
-from openwa_manager.domain.messaging.messages import Message, MessageId, MessageStatus
+from openwa_manager.domain.messaging.messages import Hold, Message, MessageId, MessageStatus
 from openwa_manager.domain.messaging.outcomes import Answered, Outgoing, SendAnswer
 from openwa_manager.domain.messaging.pacing import Gap, ProfileName, profile_of
 from openwa_manager.domain.messaging.retries import EngineMemory, RetryPolicy
@@ -153,6 +153,11 @@ class Rig:
         self.queues.wake(new.origin.session_id)
         await self.idle()
         return message
+
+    async def hand_over(self, new: NewMessage, hold: Hold | None = None) -> None:
+        """Keep a message, which may be held, and let its queue hear of it when it does."""
+        await self.records.write(lambda connection: kept(connection, replace(new, hold=hold)))
+        self.queues.wake(new.origin.session_id)
 
     async def find(self, message_id: MessageId) -> Message:
         """Return a message as it is on disk."""
