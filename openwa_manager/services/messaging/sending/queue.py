@@ -73,10 +73,19 @@ class MessageQueue:
         self._obstacles.forget_refusal()
         self.wake()
 
-    async def drain(self) -> None:
-        """Begin nothing new, and return once what is being sent has its outcome."""
+    @property
+    def is_closed(self) -> bool:
+        """Tell whether it begins nothing new any more."""
+        return self._is_draining
+
+    def close(self) -> None:
+        """Begin nothing new."""
         self._is_draining = True
         self.wake()
+
+    async def drain(self) -> None:
+        """Begin nothing new, and return once what is being sent has its outcome."""
+        self.close()
         async with self._working:
             return
 
