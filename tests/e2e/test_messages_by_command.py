@@ -86,6 +86,29 @@ def test_a_queue_is_paused_and_emptied(daemon: Daemon) -> None:
     assert read(daemon, "queue", SESSION, "--resume")["state"] == "active"
 
 
+def test_quotas_and_opt_outs_stop_messages(daemon: Daemon, tmp_path: Path) -> None:
+    assert read(daemon, "quota", "1")["messages_limit"] is None
+    assert read(daemon, "quota", "1", "--limit", "1")["messages_limit"] == 1
+    run(daemon, "send", SESSION, REACHED, "Hello", "--wait", "30")
+    run(daemon, "send", SESSION, REACHED, "Hello", code=1)
+    read(daemon, "quota", "1", "--limit", "none")
+
+    file = tmp_path / "out.csv"
+    imported = read(daemon, "suppress", "1", "import", "-", stdin=f"to,reason\n{REACHED},a letter\nnobody,\n", code=1)
+    run(daemon, "suppress", "1", "export", "--output", str(file))
+
+    assert (imported["added"], imported["rejected_count"]) == (1, 1)
+    assert "a letter" in file.read_text("utf-8")
+    run(daemon, "send", SESSION, REACHED, "Hello", code=1)
+    assert read(daemon, "suppress", "1", "import", str(file))["already"] == 1
+    read(daemon, "suppress", "1", "remove", REACHED)
+    run(daemon, "suppress", "1", "remove", REACHED, code=3)
+    assert read(daemon, "suppress", "1") == {"suppressions": []}
+    read(daemon, "suppress", "1", "add", REACHED, "--reason", "a call")
+    assert [each["reason"] for each in read(daemon, "suppress", "1", "list")["suppressions"]] == ["a call"]  # type: ignore[union-attr,index,call-overload]
+    run(daemon, "suppress", f"session:{SESSION}", "list", code=1)
+
+
 def test_a_file_is_sent_as_a_batch(daemon: Daemon, tmp_path: Path) -> None:
     file = tmp_path / "people.csv"
     file.write_text(f"\ufeffto;name\r\n{REACHED};Ann\r\n+85212340101;\r\n+85212340102;李\r\n{REACHED};Bob\r\n", "utf-8")
