@@ -7,6 +7,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from openwa_manager.domain.delivery.streams import PLACES
+from openwa_manager.domain.messaging.messages import BODY_USES, MOVES, STANDINGS, MessageStatus
 from openwa_manager.domain.session.lifecycle import DEADLINES, ROWS, Row
 from openwa_manager.domain.session.link import FINAL_REPORTS, LINKS, LinkCause
 from openwa_manager.domain.session.session import (
@@ -32,8 +33,13 @@ def diagram(edges: Iterable[tuple[str, str, str]]) -> str:
     for before, label, after in edges:
         if before != after:
             labels.setdefault((before, after), []).append(label)
-    lines = [f"    {before} --> {after} : {', '.join(names)}" for (before, after), names in labels.items()]
+    lines = [f"    {before} --> {after}{_label(names)}" for (before, after), names in labels.items()]
     return "\n".join(["```mermaid", "stateDiagram-v2", *lines, "```"])
+
+
+def _label(names: Iterable[str]) -> str:
+    said = ", ".join(name for name in names if name)
+    return f" : {said}" if said else ""
 
 
 def table(head: Iterable[str], rows: Iterable[Iterable[str]]) -> str:
@@ -121,7 +127,20 @@ def stream_places() -> str:
     return diagram((before, stimulus, after) for stimulus, places in PLACES.items() for before, after in places.items())
 
 
+def message_states() -> str:
+    """Return the states of a message as a diagram; a state that is kept for a later proof leads on from there."""
+    return diagram((before, "", after) for before, nexts in MOVES.items() for after in MessageStatus if after in nexts)
+
+
+def message_table() -> str:
+    """Return what each state of a message is to its quota and to its text."""
+    rows = ([status, STANDINGS[status], BODY_USES[status].replace("_", " ")] for status in MessageStatus)
+    return table(["state", "to the quota", "its text is kept"], rows)
+
+
 BLOCKS: Mapping[str, Callable[[], str]] = {
+    "message-states": message_states,
+    "message-table": message_table,
     "status-words": status_words,
     "process-states": process_states,
     "process-table": process_table,
