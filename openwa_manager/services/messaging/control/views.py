@@ -90,7 +90,7 @@ class QueueViews:
             first_contacts_today=row.day_first_contacts if row.day == self._paces.day(now).isoformat() else 0,
             first_contacts_left=self._paces.first_contacts_left(row, now),
             throughput=_throughput(counts),
-            estimated_at=self._queues.estimate_at(session_id, waiting_count - 1) if waiting_count else None,
+            estimated_at=_last_at(situation, counts, self._queues.estimate_at(session_id, waiting_count - 1)),
         )
 
 
@@ -123,6 +123,18 @@ def _by_hold(situation: Situation, counts: _Counts) -> Mapping[HoldCode | None, 
         hold = holds.get(line)
         by_hold[hold.code if hold else None] += each.message_count - asleep[line]
     return {code: count for code, count in by_hold.items() if count > 0}
+
+
+def _last_at(situation: Situation, counts: _Counts, estimated_at: float | None) -> float | None:
+    """Return when the last message leaves: not before first contacts may, if any wait (None: nobody can tell)."""
+    if not counts.sub_queues or estimated_at is None:
+        return None
+    if not any(each.is_first_contact for each in counts.sub_queues):
+        return estimated_at
+    hold = hold_of(situation, is_first_contact=True)
+    if hold is None:
+        return estimated_at
+    return None if hold.until is None else hold.until + (estimated_at - situation.now.at)
 
 
 def _throughput(counts: _Counts) -> Throughput:
