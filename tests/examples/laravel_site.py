@@ -8,16 +8,23 @@ import subprocess
 from collections.abc import Iterator, Mapping
 from contextlib import closing, contextmanager
 from dataclasses import dataclass
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
+from threading import Thread
 from typing import NamedTuple
 
 from openwa_manager.domain.delivery.events import Json
-from tests.e2e.peers.daemon import Daemon
+from tests.e2e.peers.daemon import Daemon, UnixConnection, eventually
 from tests.examples.backend import EXAMPLES, SECRET, Backend
+from tests.fakes.file_server import PNG
 from tests.fakes.ports import free_ports
 
 LIBRARIES = [Path("/usr/share/php") / name / "autoload.php" for name in ("Illuminate", "GuzzleHttp")]
 HAS_LARAVEL = shutil.which("php") is not None and all(library.exists() for library in LIBRARIES)
+
+
+#: Quick sends, and files that lie on this machine may be sent.
+ENGINE_ENV = {"SIMULATE_TYPING": "false", "SSRF_ALLOWED_HOSTS": "127.0.0.1"}
 
 
 class Reply(NamedTuple):
@@ -37,9 +44,13 @@ class Site:
 
     def ask(self, method: str, path: str, body: Mapping[str, Json] | None = None, user: str = "7") -> Reply:
         """Do something as a logged-in user."""
+        return self.ask_app(method, f"/openwa/sessions{path}", body, user)
+
+    def ask_app(self, method: str, path: str, body: Mapping[str, Json] | None = None, user: str = "7") -> Reply:
+        """Call any page of the app as a logged-in user."""
         headers = {"X-Test-User": user, "Accept": "application/json"}
         raw = None if body is None else json.dumps(body).encode()
-        status, answer = self.backend.ask(method, f"/openwa/sessions{path}", raw, headers)
+        status, answer = self.backend.ask(method, path, raw, headers)
         return Reply(status, json.loads(answer or b"{}"))
 
     def rows(self, sql: str, *values: str) -> list[tuple[object, ...]]:
@@ -58,27 +69,47 @@ class Site:
             session_id,
         )
 
-    def check_health(self) -> None:
+    def run_cron(self) -> None:
         """Do what cron does every minute."""
         artisan(self.folder, "schedule:run")
 
+    def connect(self) -> str:
+        """Return a new session of user 7 once the app knows that it is connected."""
+        name = str(self.ask("POST", "", {}).body["session_id"])
+        self.daemon.steer(name, "scan")
+        eventually(lambda: self.has_status(name, "connected"))
+        return name
+
 
 @contextmanager
-def serving(tmp_path: Path, **settings: str) -> Iterator[Site]:
-    """Run app and daemon until left."""
-    folder, port = tmp_path / "app", free_ports(1)[0]
-    build_app(folder)
-    backend = Backend(["php", "-S", f"127.0.0.1:{port}", "public/index.php"], port, folder)
-    with Daemon(home=tmp_path / "home", settings={**backend.settings, **settings}) as daemon:
+def serving(tmp_path: Path, settings: Mapping[str, str], *, example: Path = EXAMPLES / "laravel") -> Iterator[Site]:
+    """Run app and daemon, with these settings, until left."""
+    folder, backend = _build(tmp_path, example)
+    with Daemon(home=tmp_path / "home", settings={**backend.settings, **settings}, engine_env=ENGINE_ENV) as daemon:
         configure(folder, daemon)
         with backend:
             yield Site(folder, backend, daemon)
 
 
-def build_app(folder: Path) -> None:
-    """Lay the example over a bare Laravel, as a reader does, and make its tables."""
+@contextmanager
+def serving_alone(tmp_path: Path) -> Iterator[Site]:
+    """Run the app until left, with a daemon that is never started: what it would post is posted by the test."""
+    folder, backend = _build(tmp_path, EXAMPLES / "laravel")
+    (folder / ".env").write_text(f"OPENWA_WEBHOOK_SECRET={SECRET}\n")
+    with backend:
+        yield Site(folder, backend, Daemon(home=tmp_path / "home"))
+
+
+def _build(tmp_path: Path, example: Path) -> tuple[Path, Backend]:
+    folder, port = tmp_path / "app", free_ports(1)[0]
+    build_app(folder, example)
+    return folder, Backend(["php", "-S", f"127.0.0.1:{port}", "public/index.php"], port, folder)
+
+
+def build_app(folder: Path, example: Path) -> None:
+    """Lay an example over a bare Laravel, as a reader does, and make its tables."""
     shutil.copytree(Path(__file__).parent / "laravel", folder)
-    shutil.copytree(EXAMPLES / "laravel", folder, dirs_exist_ok=True)
+    shutil.copytree(example, folder, dirs_exist_ok=True)
     for name in ("storage/logs", "storage/framework/cache/data", "storage/framework/views", "bootstrap/cache"):
         (folder / name).mkdir(parents=True)
     (folder / "database" / "database.sqlite").touch()
@@ -92,9 +123,37 @@ def configure(folder: Path, daemon: Daemon) -> None:
     (folder / ".env").write_text(f"OPENWA_BASE_URL={url}\nOPENWA_API_KEY={key}\nOPENWA_WEBHOOK_SECRET={SECRET}\n")
 
 
-def artisan(folder: Path, *words: str) -> str:
-    """Run one of Laravel's commands and return what it printed."""
+def artisan(folder: Path, *words: str, code: int = 0) -> str:
+    """Run one of Laravel's commands, which must end with this code, and return what it printed."""
     argv, environ = ["php", "artisan", *words], {"PATH": os.environ["PATH"]}
     run = subprocess.run(argv, cwd=folder, env=environ, capture_output=True, text=True, timeout=50, check=False)
-    assert run.returncode == 0, run.stdout + run.stderr
+    assert run.returncode == code, run.stdout + run.stderr
     return run.stdout
+
+
+def read_books(daemon: Daemon, session_id: str) -> list[dict[str, str]]:
+    """Return what the imaginary WhatsApp really got from a session, in order."""
+    connection = UnixConnection(Path(daemon.session(session_id).text("socket")))
+    with closing(connection):
+        connection.request("GET", "/_sim/books")
+        messages: list[dict[str, str]] = json.loads(connection.getresponse().read())["messages"]
+    return messages
+
+
+@contextmanager
+def one_picture() -> Iterator[str]:
+    """Serve a picture until left, and return its address."""
+    with ThreadingHTTPServer(("127.0.0.1", 0), _Picture) as server:
+        Thread(target=server.serve_forever, daemon=True).start()
+        yield f"http://127.0.0.1:{server.server_port}/picture.png"
+        server.shutdown()
+
+
+class _Picture(BaseHTTPRequestHandler):
+    def do_GET(self) -> None:
+        self.send_response(200 if self.path == "/picture.png" else 404)
+        self.end_headers()
+        self.wfile.write(PNG)
+
+    def log_message(self, *_: object) -> None:
+        """Log nothing."""

@@ -21,7 +21,7 @@ pytestmark = pytest.mark.skipif(
 
 @pytest.fixture
 def site(tmp_path: Path) -> Iterator[Site]:
-    with serving(tmp_path, HEARTBEAT_S="1000") as running:
+    with serving(tmp_path, {"HEARTBEAT_S": "1000"}) as running:
         yield running
 
 
@@ -49,7 +49,7 @@ def test_a_users_session_goes_through_code_scan_message_crash_and_ban(site: Site
     eventually(lambda: site.has_status(name, "connected"))
     scanned = eventually(lambda: answer if "qr_base64" not in (answer := site.ask("GET", f"/{name}/qr")).body else None)
     sent = site.ask("POST", f"/{name}/messages", {"to": "+85212345678", "text": "Hello"})
-    eventually(lambda: site.rows("SELECT 1 FROM openwa_messages WHERE message_id = ?", str(sent.body["messageId"])))
+    eventually(lambda: site.rows("SELECT 1 FROM openwa_messages WHERE status = 'delivered'"))
     former = site.daemon.registry()[name]
     os.kill(former, signal.SIGKILL)
     eventually(lambda: len(site.rows("SELECT 1 FROM openwa_processed_events WHERE type = 'session.connected'")) == 2)
@@ -57,6 +57,7 @@ def test_a_users_session_goes_through_code_scan_message_crash_and_ban(site: Site
     eventually(lambda: site.has_status(name, "banned"))
 
     assert (created.status, sent.status) == (201, 202)
+    assert site.rows("SELECT message_id FROM openwa_messages") == [(sent.body["message_id"],)]
     assert name.startswith("user_7_session_")
     assert created.body["qr_base64"] == shown.body["qr_base64"]
     assert scanned.body == {"status": "connected"}
@@ -124,20 +125,18 @@ def test_cron_restarts_a_silent_session_that_is_not_well(site: Site) -> None:
     former = site.daemon.registry()[name]
     site.fall_silent(name)
 
-    site.check_health()
+    site.run_cron()
 
     eventually(lambda: site.daemon.registry().get(name, former) != former)
     eventually(lambda: site.has_status(name, "qr_ready"))
 
 
 def test_cron_leaves_alone_a_silent_session_that_is_well(site: Site) -> None:
-    name = str(site.ask("POST", "", {}).body["session_id"])
-    site.daemon.steer(name, "scan")
-    eventually(lambda: site.has_status(name, "connected"))
+    name = site.connect()
     former = site.daemon.registry()[name]
     site.fall_silent(name)
 
-    site.check_health()
+    site.run_cron()
 
     assert site.has_status(name, "connected")
     assert site.rows("SELECT 1 FROM openwa_sessions WHERE last_heartbeat_at > '2026'") == [(1,)]
@@ -145,21 +144,19 @@ def test_cron_leaves_alone_a_silent_session_that_is_well(site: Site) -> None:
 
 
 def test_cron_never_restarts_a_banned_session(site: Site) -> None:
-    name = str(site.ask("POST", "", {}).body["session_id"])
-    site.daemon.steer(name, "scan")
-    eventually(lambda: site.has_status(name, "connected"))
+    name = site.connect()
     site.daemon.steer(name, "close?code=403")
     eventually(lambda: site.has_status(name, "banned"))
     site.fall_silent(name)
 
-    site.check_health()
+    site.run_cron()
 
     assert site.has_status(name, "banned")
     assert site.daemon.registry() == {}
 
 
 def test_a_heartbeat_is_noted_and_ends_staleness(tmp_path: Path) -> None:
-    with serving(tmp_path, HEARTBEAT_S="0.3") as site:
+    with serving(tmp_path, {"HEARTBEAT_S": "0.3"}) as site:
         name = str(site.ask("POST", "", {}).body["session_id"])
         site.daemon.steer(name, "scan")
         eventually(lambda: site.has_status(name, "connected"))

@@ -16,4 +16,7 @@ return [
 
     // Heartbeats come every 60 s per connected session; without one for so long a session is looked at.
     'stale_after_s' => (int) env('OPENWA_STALE_AFTER_S', 150),
+
+    // For so long a campaign is tried to be handed over while the manager cannot be reached.
+    'give_up_after_s' => (int) env('OPENWA_GIVE_UP_AFTER_S', 86400),
 ];

@@ -1,5 +1,6 @@
 <?php
 
+use App\Http\Controllers\OpenWaCampaignController;
 use App\Http\Controllers\OpenWaSessionController;
 use App\Http\Controllers\OpenWaWebhookController;
 use App\Http\Middleware\VerifyOpenWaSignature;
@@ -14,4 +15,11 @@ Route::middleware(config('openwa.middleware'))->prefix('openwa/sessions')->group
     Route::get('/{sessionId}/qr', [OpenWaSessionController::class, 'qr']);
     Route::post('/{sessionId}/messages', [OpenWaSessionController::class, 'send']);
     Route::delete('/{sessionId}', [OpenWaSessionController::class, 'destroy']);
+});
+
+Route::middleware(config('openwa.middleware'))->prefix('openwa/campaigns')->group(function () {
+    Route::post('/', [OpenWaCampaignController::class, 'store']);
+    Route::get('/{id}', [OpenWaCampaignController::class, 'show']);
+    Route::patch('/{id}', [OpenWaCampaignController::class, 'update']);
+    Route::delete('/{id}', [OpenWaCampaignController::class, 'destroy']);
 });

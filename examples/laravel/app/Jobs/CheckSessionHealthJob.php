@@ -3,7 +3,7 @@
 namespace App\Jobs;
 
 use App\Models\OpenWaSession;
-use App\Services\OpenWaService;
+use App\Services\SessionManager;
 use Illuminate\Bus\Queueable;
 use Illuminate\Contracts\Queue\ShouldQueue;
 use Illuminate\Foundation\Bus\Dispatchable;
@@ -18,32 +18,24 @@ class CheckSessionHealthJob implements ShouldQueue
 {
     use Dispatchable, Queueable;
 
-    public function handle(OpenWaService $openWa): void
+    public function handle(SessionManager $sessions): void
     {
         $silentSince = now()->subSeconds(config('openwa.stale_after_s'));
         OpenWaSession::where('status', 'connected')->where('last_heartbeat_at', '<', $silentSince)
             ->update(['status' => 'stale']);
         foreach (OpenWaSession::where('status', 'stale')->get() as $session) {
-            rescue(fn () => $this->check($session, $openWa)); // one session's trouble stays its own; it is reported
+            rescue(fn () => $this->check($session, $sessions)); // one session's trouble stays its own; it is reported
         }
         // The manager replays a dead letter for 30 days at the most: older ids cannot come again.
         DB::table('openwa_processed_events')->where('created_at', '<', now()->subDays(60))->delete();
     }
 
-    private function check(OpenWaSession $session, OpenWaService $openWa): void
+    private function check(OpenWaSession $session, SessionManager $sessions): void
     {
-        if ($openWa->health($session->session_id)['healthy']) {
+        if ($sessions->checkHealth($session)) {
             $session->update(['status' => 'connected', 'last_heartbeat_at' => now()]);
-
-            return;
+        } else {
+            $sessions->recover($session);
         }
-        $known = $openWa->get($session->session_id);
-        if ($known['desired'] !== 'running') { // banned, logged out or stopped: never start such a session unasked
-            $session->update(['status' => $known['status'], 'reason' => $known['reason']['code'] ?? null]);
-
-            return;
-        }
-        $openWa->restart($session->session_id);
-        $session->update(['status' => 'restarting', 'reason' => 'no heartbeat']);
     }
 }

@@ -2,7 +2,9 @@
 
 namespace App\Providers;
 
+use App\Console\Commands\TestSession;
 use App\Jobs\CheckSessionHealthJob;
+use App\Services\CampaignScheduler;
 use Illuminate\Console\Scheduling\Schedule;
 use Illuminate\Support\ServiceProvider;
 
@@ -13,7 +15,10 @@ class OpenWaServiceProvider extends ServiceProvider
     {
         $this->loadRoutesFrom(base_path('routes/openwa.php'));
         $this->callAfterResolving(Schedule::class, function (Schedule $schedule) {
-            $schedule->job(new CheckSessionHealthJob)->everyMinute()->withoutOverlapping();
+            // A lock of ten minutes: a check that is killed while it holds it must not stop the others for a day.
+            $schedule->job(new CheckSessionHealthJob)->everyMinute()->withoutOverlapping(10);
+            $schedule->call(fn (CampaignScheduler $campaigns) => $campaigns->run())->everyMinute();
         });
+        $this->commands([TestSession::class]);
     }
 }

@@ -3,10 +3,12 @@
 namespace App\Services;
 
 use App\Events\OpenWaQrReady;
+use App\Models\CampaignBatch;
 use App\Models\OpenWaSession;
 use Illuminate\Support\Carbon;
 use Illuminate\Support\Facades\Cache;
 use Illuminate\Support\Facades\DB;
+use Illuminate\Support\Facades\Log;
 
 /**
  * What this app does about each event, once, however often it is sent.
@@ -28,10 +30,15 @@ class OpenWaEvents
         'message.delivered' => 'onMessage',
         'message.read' => 'onMessage',
         'message.failed' => 'onMessage',
+        'batch.progress' => 'onBatch',
+        'batch.completed' => 'onBatch',
+        'contact.opted_out' => 'onOptedOut',
+        'queue.held' => 'onHeld',
     ];
 
-    /** In which order a message's fates are believed: WhatsApp may tell of `read` before it tells of `delivered`. */
-    private const FATES = ['sent' => 1, 'delivered' => 2, 'read' => 3, 'failed' => 4];
+    public function __construct(private MessageFates $fates)
+    {
+    }
 
     public function handle(array $event): void
     {
@@ -128,17 +135,41 @@ class OpenWaEvents
 
     private function onMessage(array $event): void
     {
-        $fate = substr($event['type'], strlen('message.'));
-        $known = DB::table('openwa_messages')->where('message_id', $event['message_id'])->value('status');
-        if ($event['message_id'] === null || (self::FATES[$known] ?? 0) >= self::FATES[$fate]) {
-            return;
+        $this->fates->takeEvent($event);
+    }
+
+    /** How far a batch is; its name tells which it is, so this may come before the answer that tells its id. */
+    private function onBatch(array $event): void
+    {
+        $batch = CampaignBatch::where('batch_id', $event['batch_id'])->lockForUpdate()->first()
+            ?? CampaignBatch::where('name', $event['name'])->whereNull('batch_id')->lockForUpdate()->first();
+        if ($batch === null || $batch->told_at >= $event['timestamp']) {
+            return; // not of a campaign, or older than what was told already
         }
-        DB::table('openwa_messages')->updateOrInsert(['message_id' => $event['message_id']], [
-            'session_id' => $event['session_id'],
-            'status' => $fate,
-            'error_code' => $event['error_code'] ?? null,
-            'updated_at' => now(),
+        $batch->update([
+            'counts' => $event['counts'],
+            'estimated_at' => $event['estimated_at'] === null ? null : MessageFates::moment($event['estimated_at']),
+            'told_at' => $event['timestamp'],
+            'completed_at' => $event['type'] === 'batch.completed' ? MessageFates::moment($event['timestamp']) : null,
         ]);
+        $batch->campaign->settle();
+    }
+
+    /** Somebody wrote STOP: the manager has called off what waited for him, and writes to him no more. */
+    private function onOptedOut(array $event): void
+    {
+        DB::table('openwa_opt_outs')->insertOrIgnore([
+            'user_id' => $event['user_id'] ?? $event['session_id'],
+            'contact' => $event['from'],
+            'keyword' => $event['keyword'],
+            'created_at' => MessageFates::moment($event['timestamp']),
+        ]);
+    }
+
+    /** A queue stops for a reason that a person should know: show it, mail it; until then it is in the log. */
+    private function onHeld(array $event): void
+    {
+        Log::warning('The messages of '.$event['session_id'].' wait', ['hold' => $event['hold'], 'waiting' => $event['waiting']]);
     }
 
     public static function codeKey(string $sessionId): string

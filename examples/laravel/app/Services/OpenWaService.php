@@ -2,10 +2,18 @@
 
 namespace App\Services;
 
-use Illuminate\Http\Client\PendingRequest;
+use App\Exceptions\OpenWaException;
+use GuzzleHttp\Exception\GuzzleException;
+use Illuminate\Http\Client\ConnectionException;
+use Illuminate\Http\Client\Response;
 use Illuminate\Support\Facades\Http;
 
-/** Asks the manager. What it refuses is thrown as Illuminate\Http\Client\RequestException, its reason in `code`. */
+/**
+ * Asks the manager. What it refuses is thrown as OpenWaTransientException or OpenWaPermanentException.
+ *
+ * Messages go two ways. `queue…` and `sendBulk` hand over and return at once: the manager sends, paces, asks again and
+ * tells by events. `sendText` and `sendImage` wait for WhatsApp's answer, as an OpenWA of your own would.
+ */
 class OpenWaService
 {
     /** Create a session and wait for its first code; for a session that exists this only asks how it is. */
@@ -13,71 +21,192 @@ class OpenWaService
     {
         $wanted = ['session_id' => $sessionId, 'user_id' => $userId, 'wait_for' => 'qr', 'timeout_s' => $waitS];
 
-        return $this->request($waitS + 10)->post('/v1/sessions', array_filter($wanted))->throw()->json();
+        return $this->ask('POST', '/v1/sessions', array_filter($wanted), $waitS + 10)->json();
     }
 
     public function get(string $sessionId): array
     {
-        return $this->request()->get("/v1/sessions/$sessionId")->throw()->json();
+        return $this->ask('GET', "/v1/sessions/$sessionId")->json();
     }
 
     /** The code that is valid now, waiting so long for one; null if none came, or none can come (connected, stopped …). */
     public function qr(string $sessionId, int $waitS = 0): ?array
     {
-        $answer = $this->request($waitS + 10)->get("/v1/sessions/$sessionId/qr", ['wait' => $waitS]);
+        $answer = $this->ask('GET', "/v1/sessions/$sessionId/qr?wait=$waitS", null, $waitS + 10, [409]);
 
-        return in_array($answer->status(), [204, 409], true) ? null : $answer->throw()->json();
+        return $answer->status() === 200 ? $answer->json() : null;
     }
 
     /** Whether the session can send and receive now, with every check and its evidence. */
     public function health(string $sessionId): array
     {
-        $answer = $this->request()->get("/v1/sessions/$sessionId/health");
-
-        return $answer->status() === 503 ? $answer->json() : $answer->throw()->json();
+        return $this->ask('GET', "/v1/sessions/$sessionId/health", accepted: [503])->json();
     }
 
     public function restart(string $sessionId): array
     {
-        return $this->request()->post("/v1/sessions/$sessionId/restart")->throw()->json();
+        return $this->ask('POST', "/v1/sessions/$sessionId/restart")->json();
     }
 
     public function stop(string $sessionId): array
     {
-        return $this->request()->post("/v1/sessions/$sessionId/stop")->throw()->json();
+        return $this->ask('POST', "/v1/sessions/$sessionId/stop")->json();
     }
 
     /** Unlink the phone and remove everything; a session that is gone already is as good. */
     public function delete(string $sessionId): void
     {
-        $answer = $this->request(60)->delete("/v1/sessions/$sessionId?logout=true");
-        if ($answer->status() !== 404) {
-            $answer->throw();
-        }
+        $this->ask('DELETE', "/v1/sessions/$sessionId?logout=true", null, 60, [404]);
     }
 
-    /** Send a text to a number such as +85212345678; its fate comes as message.sent, .delivered, .read or .failed. */
+    /** Send a text to a number such as +85212345678 and wait for the answer `{messageId, timestamp, status}`. */
     public function sendText(string $sessionId, string $to, string $text): array
     {
         return $this->send($sessionId, 'send-text', ['to' => $to, 'text' => $text]);
     }
 
-    public function sendImage(string $sessionId, string $to, string $url, string $caption = ''): array
+    /** Send the image that lies at an address anybody can read, and wait for the answer. */
+    public function sendImage(string $sessionId, string $to, string $caption, string $mediaUrl): array
     {
-        return $this->send($sessionId, 'send-image', ['to' => $to, 'url' => $url, 'caption' => $caption]);
+        return $this->send($sessionId, 'send-image', ['to' => $to, 'url' => $mediaUrl, 'caption' => $caption]);
     }
 
+    /**
+     * Hand a text over to the session's queue; returns the message, its `message_id` is `msg_…`.
+     *
+     * `$reference` is a name of your own for it: a second call with the same name and text returns the same message.
+     */
+    public function queueText(string $sessionId, string $to, string $text, string $reference): array
+    {
+        return $this->queueMessage($sessionId, ['to' => $to, 'text' => $text, 'reference' => $reference]);
+    }
+
+    /** Hand an image over; the manager fetches it, and sends the fallback text (if there is one) where it cannot. */
+    public function queueImage(
+        string $sessionId,
+        string $to,
+        string $caption,
+        string $mediaUrl,
+        string $reference,
+        ?string $fallbackText = null,
+    ): array {
+        return $this->queueMessage($sessionId, array_filter([
+            'to' => $to,
+            'image_url' => $mediaUrl,
+            'caption' => $caption,
+            'reference' => $reference,
+            'fallback_text' => $fallbackText,
+        ], fn ($value) => $value !== null));
+    }
+
+    /** Hand any message over, with `send_after`, `expires_at`, `priority` …; with a `reference` it is safe to do it twice. */
+    public function queueMessage(string $sessionId, array $message): array
+    {
+        $isRepeatable = isset($message['reference']);
+
+        return $this->ask('POST', "/v1/sessions/$sessionId/messages", $message, isRepeatable: $isRepeatable)->json();
+    }
+
+    /** Hand up to 10,000 messages over at once; a second call with the same key and body returns the first answer. */
+    public function sendBulk(string $sessionId, array $bulk, string $key): array
+    {
+        return $this->ask('POST', "/v1/sessions/$sessionId/messages/bulk", $bulk, 120, key: $key)->json();
+    }
+
+    /** A message of the queue with its status, why it waits (`hold`), and every attempt. */
+    public function message(string $messageId): array
+    {
+        return $this->ask('GET', "/v1/messages/$messageId")->json();
+    }
+
+    /** Messages of a session, newest first: `{messages, next_cursor}`; the query may be status, to, batch_id, reference … */
+    public function messages(string $sessionId, array $query): array
+    {
+        return $this->ask('GET', "/v1/sessions/$sessionId/messages?".http_build_query($query))->json();
+    }
+
+    /** Call a message off that still waits; one that is being sent already is refused as permanent. */
+    public function cancelMessage(string $messageId): array
+    {
+        return $this->ask('DELETE', "/v1/messages/$messageId")->json();
+    }
+
+    public function batch(string $batchId): array
+    {
+        return $this->ask('GET', "/v1/batches/$batchId")->json();
+    }
+
+    /** `paused` or `active`. */
+    public function setBatchState(string $batchId, string $state): array
+    {
+        return $this->ask('PATCH', "/v1/batches/$batchId", ['state' => $state])->json();
+    }
+
+    /** Call off all of a batch that still waits. */
+    public function cancelBatch(string $batchId): void
+    {
+        $this->ask('DELETE', "/v1/batches/$batchId", null, 60, [404]);
+    }
+
+    /** How much waits in a session and why, how fast it goes, and when the last one will be sent. */
+    public function queue(string $sessionId): array
+    {
+        return $this->ask('GET', "/v1/sessions/$sessionId/queue")->json();
+    }
+
+    /** `paused`, or `active`: the latter also ends the holds that a person must end. */
+    public function setQueueState(string $sessionId, string $state): array
+    {
+        return $this->ask('PATCH', "/v1/sessions/$sessionId/queue", ['state' => $state])->json();
+    }
+
+    /** What the user may send this month: `messages_limit`, `messages_used_this_month`, `messages_reserved`, `resets_at`. */
+    public function quota(string $userId): array
+    {
+        return $this->ask('GET', "/v1/users/$userId/quota")->json();
+    }
+
+    /** Let a user send so many messages in a month; null: any number. */
+    public function setQuota(string $userId, ?int $limit): array
+    {
+        return $this->ask('PUT', "/v1/users/$userId/quota", ['messages_limit' => $limit])->json();
+    }
+
+    /** Send with the answer awaited: no key, so a call whose answer is lost must not be made again. */
     private function send(string $sessionId, string $route, array $message): array
     {
         // The manager may hold a message back up to 30 s: people do not write faster than one in 1.5 s.
-        return $this->request(60)->post("/api/sessions/$sessionId/messages/$route", $message)->throw()->json();
+        return $this->ask('POST', "/api/sessions/$sessionId/messages/$route", $message, 60, isRepeatable: false)->json();
     }
 
-    private function request(int $timeoutS = 15): PendingRequest
-    {
-        return Http::baseUrl(config('openwa.base_url'))
-            ->withHeaders(['X-API-Key' => config('openwa.api_key')])
+    /**
+     * Make one call. An answer that is neither 2xx nor accepted is thrown.
+     *
+     * @param  int[]  $accepted
+     *
+     * @throws OpenWaException
+     */
+    private function ask(
+        string $method,
+        string $path,
+        ?array $body = null,
+        int $timeoutS = 15,
+        array $accepted = [],
+        bool $isRepeatable = true,
+        ?string $key = null,
+    ): Response {
+        $request = Http::baseUrl(config('openwa.base_url'))
+            ->withHeaders(['X-API-Key' => config('openwa.api_key')] + ($key === null ? [] : ['Idempotency-Key' => $key]))
             ->acceptJson()
             ->timeout($timeoutS);
+        try {
+            $answer = $request->send($method, $path, $body === null ? [] : ['json' => $body]);
+        } catch (ConnectionException|GuzzleException $trouble) { // the latter: a line that broke within the answer
+            throw OpenWaException::ofSilence($trouble, $isRepeatable);
+        }
+        if ($answer->successful() || in_array($answer->status(), $accepted, true)) {
+            return $answer;
+        }
+        throw OpenWaException::of($answer, $isRepeatable);
     }
 }

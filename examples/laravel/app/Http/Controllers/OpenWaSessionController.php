@@ -4,29 +4,25 @@ namespace App\Http\Controllers;
 
 use App\Models\OpenWaSession;
 use App\Services\OpenWaEvents;
-use App\Services\OpenWaService;
+use App\Services\SessionManager;
 use Illuminate\Http\JsonResponse;
 use Illuminate\Http\Request;
 use Illuminate\Http\Response;
 use Illuminate\Support\Facades\Cache;
-use Illuminate\Support\Str;
 
 /** What a logged-in user does with a session of their own. */
 class OpenWaSessionController
 {
-    public function __construct(private OpenWaService $openWa)
+    public function __construct(private SessionManager $sessions)
     {
     }
 
     /** Start a session; the code comes with the answer if it is there in time, and later with GET …/qr. */
     public function store(Request $request): JsonResponse
     {
-        $userId = (string) $request->user()->getAuthIdentifier();
-        $sessionId = "user_{$userId}_session_".Str::uuid();
-        OpenWaSession::create(['session_id' => $sessionId, 'user_id' => $userId]);
-        $created = $this->openWa->create($sessionId, $userId);
+        $created = $this->sessions->create((string) $request->user()->getAuthIdentifier());
 
-        return response()->json(['session_id' => $sessionId, 'qr_base64' => $created['qr_base64']], 201);
+        return response()->json(['session_id' => $created['session_id'], 'qr_base64' => $created['qr_base64']], 201);
     }
 
     public function show(Request $request, string $sessionId): JsonResponse
@@ -42,18 +38,18 @@ class OpenWaSessionController
         return response()->json(['status' => $session->status] + (Cache::get(OpenWaEvents::codeKey($sessionId)) ?? []));
     }
 
+    /** Hand a text over; what becomes of it is in openwa_messages. */
     public function send(Request $request, string $sessionId): JsonResponse
     {
-        $this->own($request, $sessionId);
-        $sent = $this->openWa->sendText($sessionId, (string) $request->input('to'), (string) $request->input('text'));
+        $session = $this->own($request, $sessionId);
+        $message = $this->sessions->send($session, (string) $request->input('to'), (string) $request->input('text'));
 
-        return response()->json($sent, 202);
+        return response()->json(['message_id' => $message['message_id'], 'status' => $message['status']], 202);
     }
 
     public function destroy(Request $request, string $sessionId): Response
     {
-        $this->own($request, $sessionId);
-        $this->openWa->delete($sessionId);
+        $this->sessions->delete($this->own($request, $sessionId));
 
         return response()->noContent();
     }

@@ -1,0 +1,8 @@
+<?php
+
+namespace App\Exceptions;
+
+/** Do not ask again by yourself: `errorCode` says why. */
+class OpenWaPermanentException extends OpenWaException
+{
+}

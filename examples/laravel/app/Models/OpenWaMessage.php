@@ -1,0 +1,19 @@
+<?php
+
+namespace App\Models;
+
+use Illuminate\Database\Eloquent\Model;
+
+/** A message that is no part of a campaign; `message_id` is the manager's, or WhatsApp's if it was written elsewhere. */
+class OpenWaMessage extends Model
+{
+    protected $table = 'openwa_messages';
+
+    protected $primaryKey = 'message_id';
+
+    protected $keyType = 'string';
+
+    public $incrementing = false;
+
+    protected $guarded = [];
+}

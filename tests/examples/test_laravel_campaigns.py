@@ -1,0 +1,301 @@
+"""Campaigns of the Laravel example against a real daemon: the tables at the end agree with what WhatsApp got."""
+
+import json
+import os
+import signal
+import subprocess
+import time
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+
+import pytest
+
+from openwa_manager.domain.delivery.events import Json
+from tests.e2e.peers.daemon import eventually
+from tests.examples.backend import standard_headers
+from tests.examples.laravel_site import HAS_LARAVEL, Site, artisan, one_picture, read_books, serving, serving_alone
+
+pytestmark = pytest.mark.skipif(not HAS_LARAVEL, reason="needs the packages that test_laravel.py names")
+
+#: As quick as it goes: what is looked at here is not the pace.
+PACE = {
+    "MESSAGE_GAP_MIN_S": "0.01",
+    "MESSAGE_GAP_MAX_S": "0.03",
+    "MESSAGE_RETRY_S": "[0.2, 0.4, 0.8]",
+    "CONTACT_CHECK_GAP_S": "0.01",
+    "BATCH_PROGRESS_S": "0.5",
+    "HEARTBEAT_S": "1000",
+}
+#: The last four digits of recipients, and what their messages end as (docs/openwa.md, Simulator).
+USUAL = [f"{number:04}" for number in range(1000, 1040)]
+NOT_THERE, BLOCKED, WRONG = ["0001"] * 3, ["0002"] * 3, ["nobody", "+85212", "00 852 1234"]
+UNSURE = ["0006", "0007", "0009", "0011"]
+ODD = ["0008", "0012", "0013", "0014", "0016", "0017"]
+REFUSED_LATE = ["0015"]
+WAITED_FOR = ("waiting", "queued")
+
+
+@pytest.fixture
+def site(tmp_path: Path) -> Iterator[Site]:
+    with serving(tmp_path, PACE) as running:
+        yield running
+
+
+@pytest.fixture
+def app(tmp_path: Path) -> Iterator[Site]:
+    with serving_alone(tmp_path) as running:
+        running.rows("INSERT INTO openwa_sessions (session_id, user_id) VALUES ('acme', '7')")
+        yield running
+
+
+def recipients(endings: Sequence[str]) -> list[dict[str, Json]]:
+    """Return people whose numbers end so, each with a number of their own."""
+    return [
+        {"to": f"+852{6000 + place}{ending}" if ending.isdecimal() else ending, "variables": {"name": f"No. {place}"}}
+        for place, ending in enumerate(endings)
+    ]
+
+
+def start(site: Site, session_id: str, people: Sequence[Json], **more: Json) -> int:
+    """Write a campaign down, as a user does, and return its number."""
+    body = {"session_id": session_id, "name": "Autumn", "text": "Hello {{name}}", "recipients": [*people], **more}
+    body = {name: value for name, value in body.items() if value is not None}
+    reply = site.ask_app("POST", "/openwa/campaigns", body)
+    assert reply.status == 202, reply.body
+    number = reply.body["id"]
+    assert isinstance(number, int)
+    return number
+
+
+def statuses(site: Site) -> dict[str, str]:
+    """Return what the app's table says, by the recipient."""
+    return {str(to): str(status) for to, status in site.rows('SELECT "to", status FROM campaign_messages')}
+
+
+def is_settled(site: Site) -> bool:
+    """Tell whether no message waits, and none that was sent lacks its acknowledgement without being meant to."""
+    told = statuses(site)
+    late = [to for to, status in told.items() if status == "sent" and to[-4:] != "0012"]
+    return not late and not [status for status in told.values() if status in WAITED_FOR]
+
+
+def test_at_the_end_the_tables_agree_with_what_whatsapp_got(site: Site) -> None:
+    name = site.connect()
+    people = recipients([*USUAL, *NOT_THERE, *BLOCKED, *WRONG, *UNSURE, *ODD, *REFUSED_LATE])
+    number = start(site, name, people)
+
+    site.run_cron()
+    eventually(lambda: site.ask_app("GET", f"/openwa/campaigns/{number}").body["status"] == "completed", within_s=60)
+    eventually(lambda: is_settled(site), within_s=20)
+
+    told = statuses(site)
+    books = Counter(f"+{entry['chat_id'].removesuffix('@c.us')}" for entry in read_books(site.daemon, name))
+    by_ending = {to[-4:]: status for to, status in told.items()}
+    assert len(people) == 60
+    assert max(books.values()) == 1
+    assert set(books) <= set(told)
+    assert {to for to, status in told.items() if status in ("sent", "delivered", "read")} <= set(books)
+    assert {status for to, status in told.items() if to in books} <= {"sent", "delivered", "read", "failed", "unknown"}
+    assert {by_ending[ending] for ending in USUAL} == {"read"}
+    assert (by_ending["0001"], by_ending["0002"], by_ending["0015"]) == ("bounced", "bounced", "failed")
+    assert [to for to, status in told.items() if status == "rejected"] == WRONG
+    assert by_ending["0007"] == "unknown"
+    assert site.rows("SELECT contact, keyword FROM openwa_opt_outs")[0][1] == "STOP"
+    assert site.rows("SELECT accepted FROM campaign_batches") == [(57,)]
+    shown = site.ask_app("GET", f"/openwa/campaigns/{number}").body
+    assert shown["counts"] == dict(Counter(told.values()))
+
+
+def test_pictures_are_fetched_once_and_a_text_goes_where_there_is_none(site: Site) -> None:
+    name = site.connect()
+    with one_picture() as url:
+        start(site, name, recipients(USUAL[:4]), image_url=url, caption="For {{name}}", text=None)
+        site.run_cron()
+        eventually(lambda: set(statuses(site).values()) == {"read"})
+    start(site, name, recipients(["2000"]), image_url=f"{url}.gone", fallback_text="See our page", text=None)
+    site.run_cron()
+    eventually(lambda: set(statuses(site).values()) == {"read"})
+
+    books = read_books(site.daemon, name)
+    assert [(entry["kind"], entry["text"]) for entry in books] == [
+        *(("image", f"For No. {place}") for place in range(4)),
+        ("text", "See our page"),
+    ]
+
+
+def test_a_job_that_is_killed_anywhere_and_run_again_sends_nothing_twice(site: Site) -> None:
+    name = site.connect()
+    start(site, name, recipients(USUAL))
+
+    for pause_s in (0.15, 0.25, 0.35, 0.5):
+        argv = ["php", "artisan", "schedule:run"]
+        job = subprocess.Popen(argv, cwd=site.folder, start_new_session=True, stdout=subprocess.DEVNULL)
+        time.sleep(pause_s)
+        os.killpg(job.pid, signal.SIGKILL)
+        job.wait(10)
+        site.rows("UPDATE campaigns SET next_try_at = '2026-01-01' WHERE status IN ('scheduled', 'handing_over')")
+    artisan(site.folder, "schedule:run")
+    eventually(lambda: site.rows("SELECT 1 FROM campaigns WHERE status = 'completed'"), within_s=60)
+    eventually(lambda: set(statuses(site).values()) == {"read"})
+
+    books = Counter(entry["chat_id"] for entry in read_books(site.daemon, name))
+    assert len(books) == len(USUAL)
+    assert set(books.values()) == {1}
+
+
+def test_a_call_whose_answer_was_not_stored_is_made_again_and_changes_nothing(site: Site) -> None:
+    name = site.connect()
+    start(site, name, recipients(USUAL[:5]))
+    site.run_cron()
+    eventually(lambda: set(statuses(site).values()) == {"read"})
+    former = site.rows("SELECT batch_id FROM campaign_batches")
+
+    site.rows("UPDATE campaigns SET status = 'handing_over', next_try_at = '2026-01-01'")
+    site.rows("UPDATE campaign_batches SET batch_id = NULL, handed_over_at = NULL")
+    site.run_cron()
+
+    assert site.rows("SELECT batch_id FROM campaign_batches") == former
+    assert set(statuses(site).values()) == {"read"}
+    assert len(read_books(site.daemon, name)) == 5
+
+
+def test_while_the_manager_is_away_the_campaign_waits(site: Site) -> None:
+    name = site.connect()
+    start(site, name, recipients(USUAL[:3]))
+    site.daemon.kill()
+
+    site.run_cron()
+    waiting = site.rows("SELECT status, attempts, error_code, next_try_at > datetime('now') FROM campaigns")
+    site.daemon.start()
+    site.daemon.until(name, "connected")
+    site.rows("UPDATE campaigns SET next_try_at = '2026-01-01'")
+    site.run_cron()
+
+    assert waiting == [("handing_over", 1, "no_answer", 1)]
+    eventually(lambda: set(statuses(site).values()) == {"read"})
+    assert site.rows("SELECT error_code FROM campaigns") == [(None,)]
+
+
+def test_a_campaign_that_can_never_be_taken_says_why(site: Site) -> None:
+    name = site.connect()
+    start(site, name, recipients(USUAL[:3]), window={"from": "09:00", "to": "20:00", "time_zone": "Mars/Olympus"})
+
+    site.run_cron()
+
+    assert site.rows("SELECT status, error_code FROM campaigns") == [("failed", "invalid")]
+    assert set(statuses(site).values()) == {"failed"}
+
+
+def test_a_campaign_is_stopped_goes_on_and_is_called_off(tmp_path: Path) -> None:
+    with serving(tmp_path, PACE | {"MESSAGE_GAP_MIN_S": "0.5", "MESSAGE_GAP_MAX_S": "0.6"}) as site:
+        name = site.connect()
+        number = start(site, name, recipients(USUAL[:30]))
+        site.run_cron()
+        eventually(lambda: "read" in statuses(site).values())
+
+        paused = site.ask_app("PATCH", f"/openwa/campaigns/{number}", {"state": "paused"}).status
+        batch = str(site.rows("SELECT batch_id FROM campaign_batches")[0][0])
+        state = site.daemon.ask("GET", f"/v1/batches/{batch}").body["state"]
+        going_on = site.ask_app("PATCH", f"/openwa/campaigns/{number}", {"state": "active"}).status
+        strangers = site.ask_app("DELETE", f"/openwa/campaigns/{number}", user="8").status
+        shown = site.ask_app("DELETE", f"/openwa/campaigns/{number}")
+        eventually(lambda: not {*statuses(site).values()} - {"read", "cancelled"})
+
+        assert (paused, state, going_on, strangers, shown.status) == (200, "paused", 200, 404, 200)
+        assert shown.body["status"] == "cancelled"
+        sent = [to for to, status in statuses(site).items() if status == "read"]
+        assert 1 <= len(sent) == len(read_books(site.daemon, name)) < 30
+
+
+def fate(number: int, kind: str, **more: Json) -> dict[str, Json]:
+    """Return an event about the first message of the first campaign."""
+    return {
+        "id": f"evt_{number}",
+        "type": f"message.{kind}",
+        "timestamp": f"2026-11-22T07:22:{number:02}.165Z",
+        "session_id": "acme",
+        "user_id": "7",
+        "message_id": "3EB0",
+        "manager_message_id": "msg_01A",
+        "batch_id": "batch_1",
+        "reference": "campaign-1-0-0",
+        "to": "+85260001000",
+        "error_code": None,
+        "error_detail": None,
+        "status": kind,
+        **more,
+    }
+
+
+def post(site: Site, *events: dict[str, Json]) -> list[int]:
+    """Post events as the manager does."""
+    return [site.backend.post(event, **standard_headers(event, time.time_ns() / 1e9)) for event in events]
+
+
+def test_events_that_come_early_late_twice_or_in_any_order_leave_the_furthest_state(app: Site) -> None:
+    start(app, "acme", recipients(["1000", "1001", "1002"]))
+    second = {"reference": "campaign-1-0-1", "manager_message_id": "msg_01B", "message_id": None}
+    third = {"reference": "campaign-1-0-2", "manager_message_id": "msg_01C", "message_id": "3EB2"}
+
+    answers = post(
+        app,
+        fate(1, "read"),
+        fate(2, "sent"),
+        fate(3, "delivered"),
+        fate(1, "read"),
+        fate(4, "failed", status="unknown", error_code="no_answer", **second),
+        fate(5, "sent", **second),
+        fate(6, "failed", status="bounced", error_code="blocked", **third),
+        fate(7, "sent", **third),
+    )
+
+    assert answers == [204] * 8
+    assert app.rows(
+        "SELECT status, error_code, manager_message_id, whatsapp_message_id, sent_at, delivered_at, read_at"
+        " FROM campaign_messages WHERE position < 2"
+    ) == [
+        ("read", None, "msg_01A", "3EB0", "2026-11-22 07:22:01", "2026-11-22 07:22:03", "2026-11-22 07:22:01"),
+        ("sent", None, "msg_01B", None, "2026-11-22 07:22:05", None, None),
+    ]
+    assert app.rows("SELECT status, error_code FROM campaign_messages WHERE position = 2") == [("bounced", "blocked")]
+
+
+def test_a_message_that_a_person_sends_again_is_followed_from_then_on(app: Site) -> None:
+    start(app, "acme", recipients(["1000"]))
+
+    post(app, fate(1, "failed", error_code="media_unavailable", message_id=None))
+    post(app, fate(2, "sent", manager_message_id="msg_02A", message_id="3EB9"))
+    post(app, fate(3, "failed", status="unknown"))  # of the former one, late
+
+    assert app.rows("SELECT status, error_code, whatsapp_message_id FROM campaign_messages") == [("sent", None, "3EB9")]
+
+
+def test_the_progress_of_a_batch_counts_before_its_id_is_known_and_never_goes_back(app: Site) -> None:
+    start(app, "acme", recipients(["1000"]))
+
+    def progress(number: int, kind: str, sent: int) -> dict[str, Json]:
+        about = {"name": "campaign-1-0", "counts": {"sent": sent}, "reply_share": None, "estimated_at": None}
+        return {**fate(number, "sent"), "type": f"batch.{kind}", **about}
+
+    answers = post(app, progress(2, "progress", 2), progress(1, "progress", 1), progress(4, "completed", 4))
+    answers += post(app, progress(3, "progress", 3))
+
+    assert answers == [204] * 4
+    [(counts, completed_at)] = app.rows("SELECT counts, completed_at FROM campaign_batches")
+    assert json.loads(str(counts)) == {"sent": 4}
+    assert completed_at == "2026-11-22 07:22:04"
+
+
+def test_a_session_is_tried_by_hand_up_to_the_delivery_of_a_message(tmp_path: Path) -> None:
+    with serving(tmp_path, PACE) as site:
+        site.daemon.ask("POST", "/v1/sessions", {"session_id": "trial", "env": {"SIM_AUTO_SCAN_S": "1"}})
+
+        good = artisan(site.folder, "wa:test-session", "trial", "--to=+85260001000", "--timeout=30")
+        bad = artisan(site.folder, "wa:test-session", "trial", "--to=+85260000002", "--timeout=30", code=1)
+        nobody = artisan(site.folder, "wa:test-session", "trial", "--to=nobody", code=1)
+
+    assert "trial is connected as " in good
+    assert good.rstrip().endswith(("delivered", "read"))
+    assert "bounced (blocked" in bad
+    assert "422 invalid_recipient" in nobody
