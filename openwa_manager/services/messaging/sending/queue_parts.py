@@ -1,12 +1,11 @@
 """What all queues work with."""
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import date
 from zoneinfo import ZoneInfo
 
 from openwa_manager.domain.messaging.holds import Until
-from openwa_manager.domain.messaging.messages import MessageId
 from openwa_manager.domain.messaging.pacing import Gap, PacingProfile, ProfileName, day_number, first_contacts_left
 from openwa_manager.domain.ports import Clock
 from openwa_manager.domain.zones import day_of, next_day_at
@@ -56,10 +55,7 @@ class Paces:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class QueueParts:
-    """Shared by all queues; `chance` draws from [0, 1), `ttl_s` is how long a message may wait.
-
-    `in_flight` are the messages that requests of the gateway are sending now.
-    """
+    """Shared by all queues; `chance` draws from [0, 1), `ttl_s` is how long a message may wait."""
 
     records: MessageRecords
     clock: Clock
@@ -69,4 +65,3 @@ class QueueParts:
     paces: Paces
     clock_guard: ClockGuard
     ttl_s: float
-    in_flight: set[MessageId] = field(default_factory=set)
