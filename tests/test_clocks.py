@@ -49,6 +49,7 @@ BY_WALL_CLOCK = {
     "services/messaging/sending/queue.py: _ask": "outlives the daemon; the engine forgets by its wall clock too",
     "services/messaging/sending/queue.py: estimate_at": "a figure for people",
     "services/messaging/sending/queue.py: free": "outlives the daemon; a gap is a minute at most",
+    "services/messaging/sending/queue.py: _refusal": "a figure for callers",
     "services/messaging/sending/queue.py: _resumed": "outlives the daemon; a gap is a minute at most",
     "services/messaging/acceptance/bulk.py: _with_end": "the later of two dates that are told",
     "services/messaging/acceptance/bulk.py: look": "days",

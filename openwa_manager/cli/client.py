@@ -4,7 +4,7 @@ import http.client
 import json
 import socket
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from typing import TYPE_CHECKING, NamedTuple, cast
 from urllib.parse import urlencode, urlsplit
 
@@ -121,7 +121,8 @@ class Client:
         connection = _connection(self._daemon, timeout_s)
         try:
             raw, own = content.raw if content else None, self._headers(content)
-            connection.request(method, self._target(path, query), raw, {**own, **(headers or {})})
+            with suppress(BrokenPipeError, ConnectionResetError):  # who refuses a large body may not read it all
+                connection.request(method, self._target(path, query), raw, {**own, **(headers or {})})
             answer = connection.getresponse()
             if 300 <= answer.status < 400:
                 raise self._stranger()

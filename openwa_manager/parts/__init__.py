@@ -107,7 +107,7 @@ def build_parts(
         queues=messaging.queues,
         prefetch=messaging.prefetch,
         api=(api := build_api(basis, hosting, sessions, delivery, monitoring, messaging)),
-        gateway=build_gateway(basis, sessions, monitoring, delivery, api),
+        gateway=build_gateway(basis, sessions, monitoring, delivery, messaging, api),
     )
 
 

@@ -1,7 +1,6 @@
 """Builds what the HTTP API and the gateway work with."""
 
 import platform
-import random
 from functools import partial
 
 from openwa_manager.api.app import ApiDependencies
@@ -15,7 +14,6 @@ from openwa_manager.parts.messaging import MessagingParts
 from openwa_manager.parts.monitoring import MonitoringParts
 from openwa_manager.parts.sessions import SessionParts
 from openwa_manager.services.delivery.deliveries import Deliveries
-from openwa_manager.services.messaging.pacing import Pacing
 from openwa_manager.services.monitoring.health import HealthReader, HealthSources
 from openwa_manager.services.sessions.force_kill import force_kill
 
@@ -55,7 +53,12 @@ def build_api(
 
 
 def build_gateway(
-    basis: Basis, sessions: SessionParts, monitoring: MonitoringParts, delivery: DeliveryParts, api: ApiDependencies
+    basis: Basis,
+    sessions: SessionParts,
+    monitoring: MonitoringParts,
+    delivery: DeliveryParts,
+    messaging: MessagingParts,
+    api: ApiDependencies,
 ) -> GatewayDependencies:
     """Build what the calls under /api work with."""
     return GatewayDependencies(
@@ -63,7 +66,7 @@ def build_gateway(
         requests=sessions.requests,
         inbox=sessions.inbox,
         engines=openwa_engines(sessions.dependencies.engines),
-        pacing=Pacing(basis.clock, random.random, basis.settings.message_gap_min_s, basis.settings.message_gap_max_s),
+        queues=messaging.queues,
         send_hold_s=basis.settings.send_hold_s,
         database=api.database,
         sender=delivery.sender,

@@ -29,6 +29,7 @@ from openwa_manager.services.messaging.batches import BatchProgress
 from openwa_manager.services.messaging.control.batch_requests import BatchHearers, BatchRequests
 from openwa_manager.services.messaging.control.first_contacts import FirstContactCap
 from openwa_manager.services.messaging.control.queue_requests import QueueRequests
+from openwa_manager.services.messaging.control.session_endings import SessionEndings
 from openwa_manager.services.messaging.control.views import QueueViews
 from openwa_manager.services.messaging.media import MediaLimits, MediaStore
 from openwa_manager.services.messaging.prefetch import Prefetch
@@ -102,6 +103,9 @@ def build_messaging(basis: Basis, sessions: SessionParts, delivery: DeliveryPart
     )
     intake.bulk.accepted.subscribe(progress.look_again)
     basis.changes.events_stored.subscribe(progress.note)
+    api = _build_calls(ways, queues, intake, progress, clock, delivery.background)
+    endings = SessionEndings(queues, api.queue_requests, ways.records, clock, ways.media.release)
+    basis.changes.session_ending.subscribe(endings.settle)
     return MessagingParts(
         records=ways.records,
         reach=ways.reach,
@@ -111,7 +115,7 @@ def build_messaging(basis: Basis, sessions: SessionParts, delivery: DeliveryPart
         queues=queues,
         progress=progress,
         prefetch=prefetch,
-        api=_build_calls(ways, queues, intake, progress, clock, delivery.background),
+        api=api,
     )
 
 
@@ -170,7 +174,7 @@ def _build_calls(
         requests=MessageRequests(records, clock, intake.singles, queues, queues.wake),
         batches=BatchRequests(records, clock, queues, intake.forecast.end_at, hearers),
         queues=QueueViews(queues, records, clock, ways.paces),
-        queue_requests=QueueRequests(queues, records, clock),
+        queue_requests=QueueRequests(queues, records, clock, ways.media.release),
         people=ways.people,
         can_send=ways.reach.can_send,
         default_region=ways.policy.default_region,

@@ -1,6 +1,6 @@
 """What many must hear of the moment it happens; made first, handed to those who publish and those who subscribe."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Generic, TypeVar
 
@@ -26,6 +26,22 @@ class Topic(Generic[T]):
             subscriber(change)
 
 
+class Ahead(Generic[T]):
+    """A change that waits until all who have subscribed have done what is theirs to do before it."""
+
+    def __init__(self) -> None:
+        self._subscribers: list[Callable[[T], Awaitable[None]]] = []
+
+    def subscribe(self, subscriber: Callable[[T], Awaitable[None]]) -> None:
+        """Have this awaited before every change from now on; after a kill it is asked again, and does what is left."""
+        self._subscribers.append(subscriber)
+
+    async def prepare(self, change: T) -> None:
+        """Return once all who have subscribed are ready, one after the other; what one raises is raised."""
+        for subscriber in self._subscribers:
+            await subscriber(change)
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CodeExpected:
     """A launch is about to begin, the image of an earlier code is gone from its directory: it may show one soon."""
@@ -47,6 +63,7 @@ class Changes:
 
     `events_stored`: these events are on disk. `status_changed`: one of them tells of another status of a session.
     `network_changed`: the host went offline (True) or came back. `host_slept`: it slept for so many seconds.
+    `session_ending`: this session, which has no engine any more, is about to be forgotten.
     """
 
     def __init__(self) -> None:
@@ -56,6 +73,7 @@ class Changes:
         self.message_left = Topic[MessageLeft]()
         self.network_changed = Topic[bool]()
         self.host_slept = Topic[float]()
+        self.session_ending = Ahead[SessionId]()
         self.events_stored.subscribe(self._publish_status)
 
     def _publish_status(self, stored: Sequence[StoredEvent]) -> None:

@@ -4,11 +4,10 @@ import asyncio
 import hashlib
 import hmac
 import json
-import os
 import socket
 import sys
-from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
-from contextlib import AsyncExitStack, asynccontextmanager, contextmanager, suppress
+from collections.abc import AsyncIterator, Mapping, Sequence
+from contextlib import AsyncExitStack, asynccontextmanager, suppress
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
@@ -28,26 +27,18 @@ from openwa_manager.api.intake import intake_app
 from openwa_manager.api.sessions.sessions import Recipes
 from openwa_manager.domain.delivery.events import Json
 from openwa_manager.domain.errors import DrainingError, SessionNotFoundError
-from openwa_manager.domain.session.restart import Policy
 from openwa_manager.domain.session.session import LaunchId, Session, SessionId, Usage
-from openwa_manager.engines.environment import EngineContext
-from openwa_manager.engines.openwa import OpenwaEngine, OpenwaSetup
+from openwa_manager.engines.openwa import OpenwaEngine
 from openwa_manager.engines.program import FixedProgram, Program
-from openwa_manager.engines.variables import SIMULATOR_OF_SESSIONS
-from openwa_manager.host.clock import SystemClock
-from openwa_manager.host.foreign.engine_files import EngineFiles
 from openwa_manager.metrics import QR_PUSH_S, Durations
 from openwa_manager.parts.hooks import message_hooks
 from openwa_manager.processes.launcher import HostLauncher
-from openwa_manager.processes.locks import SessionLocks
-from openwa_manager.processes.ports import PortPool
-from openwa_manager.processes.reading.listeners import EngineListeners
-from openwa_manager.processes.sockets import EngineSockets
 from openwa_manager.services.changes import Changes
 from openwa_manager.services.delivery.attempts import EnvelopeWriter
 from openwa_manager.services.delivery.dispatcher import Dispatcher
-from openwa_manager.services.host_state import HostState
-from openwa_manager.services.messaging.pacing import Pacing
+from openwa_manager.services.messaging.records import MessageRecords
+from openwa_manager.services.messaging.sending.queues import Queues
+from openwa_manager.services.messaging.sending.reach import EngineReach
 from openwa_manager.services.monitoring.data_inspector import DataInspector
 from openwa_manager.services.monitoring.health import HealthReader, HealthSources
 from openwa_manager.services.monitoring.metrics_collector import MetricsCollector
@@ -61,23 +52,20 @@ from openwa_manager.services.starting.dependencies import Dependencies
 from openwa_manager.services.starting.progress import Progress
 from openwa_manager.services.starting.start_gate import StartGate
 from openwa_manager.store.database import Database
-from openwa_manager.store.delivery.kept_changes import StoredChanges
 from tests.api.delivery.channels import PACE, Channels, channels_of
+from tests.api.foundations import FILES, dependencies_of, engine_of, launcher_in
 from tests.api.messaging.building import Messaging, messaging_of
+from tests.api.messaging.lanes import QueueLane, queue_lane
 from tests.fakes.polling import until
 
 USER_AND_ID = "user_1_session_550e8400"
 SIMULATOR = FixedProgram((sys.executable, "-m", "openwa_manager.simulator"))
-QUICK = {"SIM_QR_DELAY_S": "0.05", "SIM_OPEN_S": "0.05", "SIM_RECONNECT_S": "0.05"}
 #: How long a send waits for its turn.
 HOLD_S = 20.0
 #: Nobody measures anything here.
 UNWATCHED = HealthSources(record=lambda _: None, usage=lambda _: None, open_files=lambda _: None, disk=lambda _: None)
 ALLOWED_HOST = "wa.example.com"
-GRACE_S = 2.0
 DELETE_WITHIN_S = 5.0
-#: Its threads are shared by all worlds, and end with the program.
-FILES = EngineFiles()
 
 Object = dict[str, Json]
 Client = TestClient[web.Request, web.Application]
@@ -121,6 +109,7 @@ class World:
     used: dict[SessionId, Usage] = field(default_factory=dict)
     engines: dict[str, OpenwaEngine] = field(default_factory=dict)
     engine_pids: set[int] = field(default_factory=set)
+    queues: Queues = field(init=False)
     gateway: GatewayDependencies = field(init=False)
     messaging: Messaging = field(init=False)
     client: Client = field(init=False)
@@ -131,6 +120,13 @@ class World:
         """The API's port, for what no client would say."""
         assert self.client.port is not None
         return self.client.port
+
+    def find(self, session_id: SessionId) -> Session | None:
+        """Return a session; None when there is none."""
+        try:
+            return self.sessions.get(session_id)
+        except SessionNotFoundError:
+            return None
 
     async def call(
         self, method: str, path: str, body: object = None, *, headers: Mapping[str, str] | None = None
@@ -203,9 +199,9 @@ async def world_in(
     intake_socket = _reserved()
     async with AsyncExitStack() as stack:
         database = await stack.enter_async_context(Database(home / "manager.db", hooks=message_hooks(["STOP"])))
-        engine = await stack.enter_async_context(_engine(program, _port_of(intake_socket), database, silence_s))
-        launcher = stack.enter_context(_launcher(home / "locks"))
-        dependencies = _dependencies(home, database, engine, launcher)
+        engine = await stack.enter_async_context(engine_of(program, _port_of(intake_socket), database, silence_s))
+        launcher = stack.enter_context(launcher_in(home / "locks"))
+        dependencies = dependencies_of(home, database, engine, launcher)
         sessions, requests, inbox, runner = await _sessions_of(dependencies)
         channels = await stack.enter_async_context(channels_of(database, _writer_of(sessions)))
         dependencies.changes.events_stored.subscribe(channels.announce)
@@ -223,15 +219,23 @@ async def world_in(
         )
         _equip(world, dependencies, gap_s)
         await _serve(world, aiohttp_client, intake_socket)
-        parts = (launcher, dependencies.gate, channels.dispatcher, *((runner,) if takes_up else ()))
+        parts = (launcher, dependencies.gate, channels.dispatcher, world.queues, *((runner,) if takes_up else ()))
         async with _running(world, parts):
             yield world
 
 
 def _equip(world: World, dependencies: Dependencies, gap_s: float) -> None:
     """Give it what sends messages."""
-    world.gateway = _gateway(world, dependencies, gap_s)
+    world.queues = lane_of(world, dependencies, gap_s).queues
+    world.gateway = _gateway(world, dependencies)
     world.messaging = messaging_of(world.database, dependencies.clock, dependencies.changes, world.channels.background)
+
+
+def lane_of(world: World, dependencies: Dependencies, gap_s: float) -> QueueLane:
+    """Return queues that send through the sessions' engines."""
+    records = MessageRecords(world.database, dependencies.clock, dependencies.changes, lambda _: None)
+    reach = EngineReach(world.find, world.engines, dependencies.directory)
+    return queue_lane(records, dependencies.clock, reach, gap_s)
 
 
 def _writer_of(sessions: SessionDirectory) -> EnvelopeWriter:
@@ -240,7 +244,7 @@ def _writer_of(sessions: SessionDirectory) -> EnvelopeWriter:
 
 @asynccontextmanager
 async def _running(
-    world: World, parts: Sequence[HostLauncher | StartGate | Dispatcher | SessionRunner]
+    world: World, parts: Sequence[HostLauncher | StartGate | Dispatcher | Queues | SessionRunner]
 ) -> AsyncIterator[None]:
     """Run the parts; end all engines before they stop."""
     async with asyncio.TaskGroup() as tasks:
@@ -310,40 +314,13 @@ def _control(world: World) -> web.Application:
     )
 
 
-@contextmanager
-def _launcher(locks: Path) -> Iterator[HostLauncher]:
-    locks.mkdir()
-    launcher = HostLauncher(SessionLocks(locks), SystemClock(), FILES)
-    try:
-        yield launcher
-    finally:
-        launcher.close()
-
-
-def _engine(program: Program, intake_port: int, database: Database, silence_s: float) -> OpenwaEngine:
-    context = EngineContext(
-        environ=dict(os.environ),
-        intake_url=f"http://127.0.0.1:{intake_port}",
-        proof=EngineListeners(),
-        engine_env=QUICK,
-        changes=StoredChanges(database),
-    )
-    return OpenwaEngine(
-        OpenwaSetup(
-            program=program, engine_context=context, forward_silence_s=silence_s, session_env=SIMULATOR_OF_SESSIONS
-        ),
-        SystemClock(),
-        FILES,
-    )
-
-
-def _gateway(world: World, dependencies: Dependencies, gap_s: float) -> GatewayDependencies:
+def _gateway(world: World, dependencies: Dependencies) -> GatewayDependencies:
     return GatewayDependencies(
         sessions=world.sessions,
         requests=world.requests,
         inbox=world.inbox,
         engines=world.engines,
-        pacing=Pacing(dependencies.clock, lambda: 0.5, gap_s, gap_s),
+        queues=world.queues,
         send_hold_s=HOLD_S,
         database=world.database,
         sender=world.channels.sender,
@@ -353,32 +330,6 @@ def _gateway(world: World, dependencies: Dependencies, gap_s: float) -> GatewayD
         kill=partial(force_kill, world.requests, dependencies),
         version="0.1.0",
         now=lambda: dependencies.clock.now().at,
-    )
-
-
-def _dependencies(
-    home: Path,
-    database: Database,
-    engine: OpenwaEngine,
-    launcher: HostLauncher,
-) -> Dependencies:
-    first_port = 20_000 + os.getpid() % 70 * 100  # away from those of other test runs on this machine
-    return Dependencies(
-        clock=SystemClock(),
-        chance=lambda: 0.5,
-        database=database,
-        launcher=launcher,
-        engines={"simulator": engine},
-        gate=StartGate(SystemClock(), 8, 0.0, lambda: None),
-        ports=PortPool(first_port, first_port + 99),
-        sockets=EngineSockets(home / "e"),
-        policy=Policy(),
-        sessions_root=home / "sessions",
-        logs_root=None,
-        stop_grace_s=GRACE_S,
-        files=FILES,
-        changes=Changes(),
-        host_state=HostState(SystemClock()),
     )
 
 

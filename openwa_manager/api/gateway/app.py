@@ -17,7 +17,7 @@ from openwa_manager.api.routing import Route
 from openwa_manager.domain.access.roles import Role
 from openwa_manager.domain.session.session import SessionId, Usage
 from openwa_manager.engines.openwa import OpenwaEngine
-from openwa_manager.services.messaging.pacing import Pacing
+from openwa_manager.services.messaging.sending.queues import Queues
 from openwa_manager.services.monitoring.data_inspector import DataInspector
 from openwa_manager.services.monitoring.health import HealthReader
 from openwa_manager.services.sessions.directory import SessionDirectory
@@ -42,7 +42,7 @@ class GatewayDependencies:
     requests: SessionRequests
     inbox: EngineInbox
     engines: Mapping[str, OpenwaEngine]
-    pacing: Pacing
+    queues: Queues
     send_hold_s: float
     database: Database
     sender: Sender
@@ -59,7 +59,7 @@ def gateway_routes(dependencies: GatewayDependencies) -> tuple[Route, ...]:
     """Return every route below `/api`."""
     sessions = dependencies.sessions
     finder = SessionFinder(sessions)
-    turn = partial(dependencies.pacing.turn, within_s=dependencies.send_hold_s)
+    turn = partial(dependencies.queues.turn, within_s=dependencies.send_hold_s)
     teller = ChangeTeller(sessions, dependencies.engines)
     webhooks = UserWebhooks(dependencies.database, dependencies.sender.guard, teller, dependencies.now)
     copies = EngineCopies(dependencies.database, teller)

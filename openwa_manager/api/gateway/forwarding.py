@@ -27,7 +27,7 @@ from openwa_manager.domain.errors import EngineError, OpenwaManagerError
 from openwa_manager.domain.session.session import ProcessState, Session, SessionId
 from openwa_manager.engines.http.forwarding import ForwardedRequest
 from openwa_manager.engines.openwa import OpenwaEngine
-from openwa_manager.services.messaging.pacing import Turn
+from openwa_manager.services.messaging.sending.turns import Turn
 from openwa_manager.services.monitoring.data_inspector import DataInspector
 from openwa_manager.services.sessions.engine_inbox import EngineInbox
 

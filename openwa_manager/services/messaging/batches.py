@@ -159,7 +159,7 @@ class BatchProgress:
             self.look_again(batch_id)
             return
         if facts.has_ended:
-            await self._records.tell(partial(_end, batch_id=batch_id, at=self._clock.now().at))
+            await self._records.tell(partial(end_if_over, batch_id=batch_id, at=self._clock.now().at))
             self._told.pop(batch_id, None)
             await self._release(batch_id)
         elif self._told.get(batch_id) != facts.counts:
@@ -169,8 +169,8 @@ class BatchProgress:
             self._told[batch_id] = facts.counts
 
 
-def _end(connection: Connection, batch_id: BatchId, at: float) -> tuple[None, Sequence[Event]]:
-    """Write that a batch has ended and tell so, unless it was told."""
+def end_if_over(connection: Connection, batch_id: BatchId, at: float) -> tuple[None, Sequence[Event]]:
+    """Write that a batch has ended and return the event that tells so; none when it has not, or that was told."""
     facts = read_facts(connection, batch_id)
     if facts is None or not facts.has_ended or not batches.end_batch(connection, batch_id, at):
         return None, ()

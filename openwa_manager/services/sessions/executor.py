@@ -15,6 +15,7 @@ from openwa_manager.domain.errors import (
     LaunchFailedError,
     OwnedElsewhereError,
     ProgramMissingError,
+    StorageFullError,
 )
 from openwa_manager.domain.ports import KeepsCredentials, KeepsData, Target
 from openwa_manager.domain.session.commands import (
@@ -339,17 +340,21 @@ class Executor:
             await asyncio.to_thread(self._dependencies.sockets.remove, launch.socket)
 
     async def _forget(self, *, keep_data: bool) -> None:
-        """Remove the directory; while that is impossible a person must act, and the log says so every time."""
-        clock = self._dependencies.clock
+        """Remove the directory; while that is impossible a person must act, and the log says so every time.
+
+        Before that, with the engine dead, whatever waits for the session is settled.
+        """
+        clock, changes = self._dependencies.clock, self._dependencies.changes
         while True:
             try:
                 await self._end_unknown()
+                await changes.session_ending.prepare(self._current().session_id)
                 if not keep_data:
                     await self._files.remove_directory()
                 break
             except OwnedElsewhereError as error:
                 hindered = RemovalHindered(code=ReasonCode.OWNED_ELSEWHERE, facts=error.owner)
-            except (FilesStuckError, OSError) as error:
+            except (FilesStuckError, StorageFullError, OSError) as error:
                 hindered = RemovalHindered(code=ReasonCode.REQUESTED, facts=NotRemoved(detail=str(error)))
             retry_s = _OWNED_RETRY_S if hindered.code is ReasonCode.OWNED_ELSEWHERE else _RETRY_MAX_S
             refusal = hindered.facts.sentence

@@ -7,6 +7,7 @@ from openwa_manager.domain.delivery.events import Event, StoredEvent
 from openwa_manager.domain.session.decisions import Decisions
 from openwa_manager.domain.session.session import Session, Step
 from openwa_manager.store.database import Connection, Database
+from openwa_manager.store.messaging.queues import begin_queue, forget_queue
 from openwa_manager.store.sessions import engine_events, registry
 
 
@@ -58,9 +59,12 @@ class Recorder:
 
     def _write(self, connection: Connection, batch: Decisions, keys: Sequence[str]) -> list[StoredEvent]:
         session = batch.session
+        if not self.is_on_disk:
+            begin_queue(connection, session.session_id)
         engine_events.remember(connection, session.session_id, keys, session.updated_at)
         steps, events = [*self._steps, *batch.steps], [*self._events, *batch.events]
         stored = registry.save_session(connection, session, steps, events, self._saved)  # the row numbers the events
         if batch.is_gone:
             registry.remove_session(connection, session.session_id)
+            forget_queue(connection, session.session_id)
         return stored

@@ -142,9 +142,15 @@ def find_by_seq(connection: sqlite3.Connection, seq: int) -> Message | None:
     return message_of(row) if row else None
 
 
+#: Messages of a session that had the same id before are not among these.
+_OWN = "seq > ifnull((SELECT since_seq FROM queue WHERE queue.session_id = message.session_id), 0)"
+
+
 def find_by_reference(connection: sqlite3.Connection, session_id: SessionId, reference: str) -> Message | None:
     """Return the newest message of the session with this reference; None when there is none."""
-    sql = f"SELECT * FROM message WHERE session_id = ? AND reference = ? AND {VISIBLE} ORDER BY seq DESC LIMIT 1"  # noqa: S608 (our words)
+    sql = f"""
+        SELECT * FROM message WHERE session_id = ? AND reference = ? AND {_OWN} AND {VISIBLE}
+        ORDER BY seq DESC LIMIT 1"""  # noqa: S608 (our words)
     row = query(connection, sql, (session_id, text(reference))).fetchone()
     return message_of(row) if row else None
 
@@ -156,7 +162,7 @@ def find_references(
     sql = f"""
         SELECT reference, message_id FROM message
         WHERE session_id = ? AND reference IN (SELECT value FROM json_each(?))
-            AND (ended_at IS NULL OR ended_at > ?) AND {VISIBLE} ORDER BY seq"""  # noqa: S608 (our words)
+            AND (ended_at IS NULL OR ended_at > ?) AND {_OWN} AND {VISIBLE} ORDER BY seq"""  # noqa: S608 (our words)
     rows = connection.execute(sql, (session_id, to_json([text(each) for each in references]), since))
     return {reference: MessageId(message_id) for reference, message_id in rows}
 

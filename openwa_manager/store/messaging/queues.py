@@ -145,6 +145,17 @@ def forget_queue(connection: sqlite3.Connection, session_id: SessionId) -> None:
         connection.execute(f"DELETE FROM {table} WHERE session_id = ?", (session_id,))  # noqa: S608 (our words)
 
 
+def begin_queue(connection: sqlite3.Connection, session_id: SessionId) -> None:
+    """Begin the queue of a new session: the messages of one that had its id before are no answers to its callers."""
+    forget_queue(connection, session_id)
+    connection.execute(_BEGIN, (session_id,))
+
+
+_BEGIN = """
+    INSERT INTO queue (session_id, since_seq)
+    SELECT session_id, seq FROM message WHERE session_id = ? ORDER BY seq DESC LIMIT 1"""
+
+
 def pause_batches(connection: sqlite3.Connection, session_id: SessionId, detail: str) -> Sequence[str]:
     """Pause all batches of the session that go on, and return which those were."""
     sql = """

@@ -136,6 +136,7 @@ CREATE INDEX batch_open ON batch (state) WHERE ended_at IS NULL;
 -- `send_s` is how long a send takes, measured. `day` is the day for which first contacts are counted.
 -- `overdue_count` counts the messages in a row, by their sending, of which no acknowledgement came; `acked_sent_at` is
 -- when the last message was sent of which one did. `opt_out_level` of the opt-outs that have come are not forgotten yet.
+-- Messages up to `since_seq` are those of a session that had this id before.
 CREATE TABLE queue (
     session_id TEXT PRIMARY KEY,
     state TEXT NOT NULL DEFAULT 'active',
@@ -156,7 +157,8 @@ CREATE TABLE queue (
     day TEXT,
     day_first_contacts INTEGER NOT NULL DEFAULT 0,
     opted_out_at REAL,
-    opt_out_level REAL NOT NULL DEFAULT 0
+    opt_out_level REAL NOT NULL DEFAULT 0,
+    since_seq INTEGER NOT NULL DEFAULT 0
 ) WITHOUT ROWID;
 
 -- How much a user may send in a month, and how much of it is taken; a user without a row has no limit.

@@ -15,6 +15,7 @@ from openwa_manager.domain.delivery.events import Event, StoredEvent
 from openwa_manager.domain.foreign_json import make_safe
 from openwa_manager.domain.session.reasons import Reason, ReasonCode, RowUnreadable
 from openwa_manager.domain.session.session import (
+    After,
     DataState,
     Desired,
     Ending,
@@ -158,9 +159,14 @@ def remove_session(connection: sqlite3.Connection, session_id: SessionId) -> Non
     engine_events.forget_session(connection, session_id)
 
 
-def is_recorded(connection: sqlite3.Connection, session_id: SessionId) -> bool:
-    """Tell whether there is such a session."""
-    return connection.execute("SELECT 1 FROM session WHERE session_id = ?", (session_id,)).fetchone() is not None
+def is_to_stay(connection: sqlite3.Connection, session_id: SessionId) -> bool:
+    """Tell whether there is such a session, and nobody has asked for its deletion."""
+    return connection.execute(_IS_TO_STAY, (session_id, After.DELETE.value)).fetchone() is not None
+
+
+_IS_TO_STAY = """
+    SELECT 1 FROM session WHERE session_id = ?
+        AND ifnull(iif(json_valid(ending), json_extract(ending, '$.after'), NULL), '') <> ?"""
 
 
 def load_sessions(connection: sqlite3.Connection) -> list[Session]:

@@ -9,7 +9,8 @@ import pytest
 
 from openwa_manager.domain.session.png import is_whole_png
 from openwa_manager.domain.session.session import Session, SessionId, Status, Usage
-from tests.api.world import GRACE_S, Object, Reply, World
+from tests.api.foundations import GRACE_S
+from tests.api.world import Object, Reply, World
 
 ISO = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z")
 

@@ -5,7 +5,8 @@ import pytest
 
 from openwa_manager.api.sessions.responses import SessionOut
 from openwa_manager.domain.session.session import ProcessState, SessionId, Usage
-from tests.api.world import FILES, USER_AND_ID, Object, World
+from tests.api.foundations import FILES
+from tests.api.world import USER_AND_ID, Object, World
 from tests.fakes.disk import DeadDisk
 
 SESSION_FIELDS = {

@@ -1,4 +1,5 @@
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 
 from openwa_manager.domain.session.decisions import Decisions
@@ -7,6 +8,7 @@ from openwa_manager.domain.session.restart import Policy
 from openwa_manager.domain.session.session import Session, SessionId, Spec
 from openwa_manager.services.sessions.recorder import Recorder
 from openwa_manager.store.database import Database
+from openwa_manager.store.messaging import queues
 from openwa_manager.store.sessions.registry import load_sessions
 
 SESSION = Session(
@@ -52,3 +54,25 @@ async def test_the_events_of_a_session_are_numbered_even_if_its_first_room_on_di
         told = [(each.event.type, each.event.session_seq) for each in stored]
         assert told == [("session.created", 1), ("session.deleted", 2)]
         assert await database.read(load_sessions) == []
+
+
+async def test_with_a_session_goes_what_was_known_of_its_queue(tmp_path: Path) -> None:
+    async with Database(tmp_path / "manager.db") as database:
+        recorder = Recorder(database)
+        await recorder.record(a_batch(), [])
+        await database.write(partial(queues.set_paused, session_id=SESSION.session_id, is_paused=True))
+
+        await recorder.record(a_batch(is_gone=True), [])
+
+        assert not (await database.read(partial(queues.read_queue, session_id=SESSION.session_id))).is_paused
+
+
+async def test_a_new_session_does_not_take_over_the_queue_of_a_former_one(tmp_path: Path) -> None:
+    async with Database(tmp_path / "manager.db") as database:
+        await database.write(partial(queues.set_paused, session_id=SESSION.session_id, is_paused=True))
+        recorder, born = Recorder(database), begin(SESSION)
+        recorder.begin(born.steps, born.events)
+
+        await recorder.record(a_batch(), [])
+
+        assert not (await database.read(partial(queues.read_queue, session_id=SESSION.session_id))).is_paused

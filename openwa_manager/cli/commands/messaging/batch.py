@@ -199,17 +199,22 @@ def _wait(invocation: Invocation, batch_id: str | None) -> int | None:
     path = batch_path(batch_id)
     answer = wait_until(
         lambda: invocation.client.get(path),
-        lambda answer: _read(answer)["state"] in _OVER,
+        lambda answer: _is_over(_read(answer)),
         lambda answer: _progress(_read(answer)),
         within_s,
     )
     batch = _read(answer)
     if invocation.output.is_for_people:
         invocation.output.write(_progress(batch))
-    if batch["state"] == "done" and not count_lost(batch["counts"]):
+    if _is_over(batch) and not count_lost(batch["counts"]):
         return None
     complain(f"{batch_id} is {batch['state']}: {counts_said(batch['counts'])}")
     return FAILED
+
+
+def _is_over(batch: _Batch) -> bool:
+    """Tell whether all has ended; the daemon says so some seconds after the last message."""
+    return batch["state"] in _OVER or count_ended(batch["counts"]) >= batch["accepted"]
 
 
 def _progress(batch: _Batch) -> str:

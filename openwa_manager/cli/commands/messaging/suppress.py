@@ -10,7 +10,7 @@ from openwa_manager.cli.client import Content
 from openwa_manager.cli.command import Command, Invocation, declare_all
 from openwa_manager.cli.commands.messaging.addresses import suppressions_path
 from openwa_manager.cli.commands.messaging.content import present, read_file
-from openwa_manager.cli.errors import CommandFailedError
+from openwa_manager.cli.errors import FAILED, CommandFailedError, complain
 from openwa_manager.cli.terminal.output import moment, table
 from openwa_manager.host.files import write_file
 
@@ -29,6 +29,21 @@ class _Suppression(TypedDict):
     to: str | None
     reason: str | None
     created_at: str
+
+
+class _Rejected(TypedDict):
+    line: int
+    code: str
+    detail: str
+
+
+class _Imported(TypedDict):
+    """What is read here of the API's answer to a file; `rejected` has the first of those that name nobody."""
+
+    added: int
+    already: int
+    rejected_count: int
+    rejected: Sequence[_Rejected]
 
 
 def _list(invocation: Invocation) -> None:
@@ -64,19 +79,28 @@ def _remove(invocation: Invocation) -> None:
     invocation.output.show({"to": given.to, "removed": True}, lambda: f"{given.to} may be written to again")
 
 
-def _import(invocation: Invocation) -> None:
+def _import(invocation: Invocation) -> int | None:
+    """Return 1 if a line names nobody: somebody is not on the list who should be."""
     given = invocation.arguments
     raw = read_file(given.file, _FILE_MAX_BYTES)
     answer = invocation.client.upload(suppressions_path(given.whose), Content(raw, _CSV))
-    invocation.output.show(answer, lambda: _imported(cast("Mapping[str, Json]", answer)))
+    imported = cast("_Imported", answer)
+    invocation.output.show(answer, lambda: _drawn_import(imported))
+    if not imported["rejected_count"]:
+        return None
+    complain(f"{imported['rejected_count']:,} lines of {given.file} name nobody")
+    return FAILED
 
 
-def _imported(answer: "Mapping[str, Json]") -> str:
-    rejected = cast("Sequence[Mapping[str, Json]]", answer["rejected"])
-    said = f"{answer['added']} are new on the list, {len(rejected)} lines were not understood"
+def _drawn_import(imported: _Imported) -> str:
+    said = f"{imported['added']:,} are new on the list, {imported['already']:,} were on it"
+    rejected = imported["rejected"]
     if not rejected:
         return said
-    return f"{said}\n{table(('LINE', 'WHY'), [(each['line'], each['detail']) for each in rejected])}"
+    rows = [(each["line"], each["code"], each["detail"]) for each in rejected]
+    hidden = imported["rejected_count"] - len(rows)
+    more = f"\nand {hidden:,} more" if hidden else ""
+    return f"{said}\n{table(('LINE', 'REJECTED', 'WHY'), rows)}{more}"
 
 
 def _export(invocation: Invocation) -> None:
@@ -105,7 +129,10 @@ def _declare_add(parser: argparse.ArgumentParser) -> None:
 
 def _declare_import(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
-        "file", metavar="FILE", type=Path, help="CSV with a column `to` and perhaps `reason`; - is stdin"
+        "file",
+        metavar="FILE",
+        type=Path,
+        help="CSV with a column `to`, or numbers in the first, and perhaps `reason`; - is stdin",
     )
 
 
@@ -117,7 +144,9 @@ _VERBS = (
     Command("list", "show who is on the list", _list),
     Command("add", "write to somebody no more; what waits for them is cancelled", _add, _declare_add),
     Command("remove", "allow writing to somebody again", _remove, _takes_contact),
-    Command("import", "put everybody on the list whom a file names", _import, _declare_import),
+    Command(
+        "import", "put all on the list whom a file names (exit 1 if a line names nobody)", _import, _declare_import
+    ),
     Command("export", "print the list as CSV", _export, _declare_export),
 )
 

@@ -19,7 +19,7 @@ from openwa_manager.domain.session.session import SessionId
 from openwa_manager.services.messaging.acceptance.drafts import AHEAD_MAX_S
 from openwa_manager.store.database import Connection
 from openwa_manager.store.messaging import heads
-from openwa_manager.store.sessions.registry import is_recorded
+from openwa_manager.store.sessions.registry import is_to_stay
 
 #: Tells which of these chats a user's sessions must not write to.
 FindSuppressed = Callable[[Connection, UserKey, Sequence[str]], Collection[str]]
@@ -97,13 +97,13 @@ def require_opening(window: Window | None, timing: Timing, now: float) -> None:
 
 
 def require_session(connection: Connection, session_id: SessionId) -> None:
-    """Accept a session that has not been deleted meanwhile.
+    """Accept a session that has not been deleted meanwhile, and is not about to be.
 
     Raises:
-        SessionNotFoundError: it has.
+        SessionNotFoundError: it has, or is.
     """
-    if not is_recorded(connection, session_id):
-        raise SessionNotFoundError("there is no such session")
+    if not is_to_stay(connection, session_id):
+        raise SessionNotFoundError("there is no such session, or it is being deleted")
 
 
 def require_room(connection: Connection, session_id: SessionId, count: int, size_bytes: int, limits: Limits) -> None:

@@ -4,7 +4,7 @@ A pure function of what stands on disk, what holds the queue and when its lane i
 """
 
 import math
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
 from openwa_manager.domain.messaging.batches import BatchState
@@ -49,21 +49,33 @@ class Rest:
 Choice = Send | Grant | Ask | Rest
 
 
+#: What holds no request of the gateway: its caller hears from the engine itself, or from the disk.
+_LETS_CALLERS_PASS = frozenset({HoldCode.NOT_CONNECTED, HoldCode.ENGINE_LIMITED, HoldCode.STORAGE_FULL, HoldCode.CLOCK})
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Situation:
-    """All that a choice depends on; `cap` is when more first contacts are allowed (None: now)."""
+    """All that a choice depends on.
+
+    `turns` are those that requests of the gateway wait for, in order of arrival. `cap` is when more first contacts are
+    allowed (None: now).
+    """
 
     now: Instant
     row: QueueRow
     facts: QueueFacts
     outlook: Outlook
     lane: Lane
-    turn: Turn | None = None
+    turns: Sequence[Turn] = ()
     cap: Until | None = None
 
     def boot_s_of(self, at: float) -> float:
         """Return the time of the boot clock at this wall time."""
         return self.now.boot_s + (at - self.now.at)
+
+    def boot_s_until(self, hold: Hold | None) -> float:
+        """Return until when a hold lasts by the boot clock; infinity: until something changes."""
+        return math.inf if hold is None or hold.until is None else self.boot_s_of(hold.until)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -79,14 +91,24 @@ def choose(situation: Situation) -> Choice:
     """Return what to do now: of what may be done at once the best in rank, else the rest until something may."""
     now_s = situation.now.boot_s
     held = session_hold(situation.facts)
-    if held is not None:
-        until_s = math.inf if held.until is None else situation.boot_s_of(held.until)
-        return _rest(until_s, *_alarms(situation))
-    options = list(_options(situation))
+    if held is None:
+        options = list(_options(situation))
+    elif held.code in _LETS_CALLERS_PASS:
+        options = list(_grants(situation))
+    else:
+        options = []
     ready = [option for option in options if option.from_boot_s <= now_s]
     if ready:
         return min(ready, key=lambda option: option.rank).choice
-    return _rest(*(option.from_boot_s for option in options), *_alarms(situation))
+    return _rest(situation.boot_s_until(held), *(option.from_boot_s for option in options), *_alarms(situation))
+
+
+def turn_hold(situation: Situation, *, is_first_contact: bool) -> Hold | None:
+    """Return what holds a request of the gateway; None: nothing does."""
+    held = session_hold(situation.facts)
+    if held is not None and held.code not in _LETS_CALLERS_PASS:
+        return held
+    return _first_contact_hold(situation) if is_first_contact else None
 
 
 def _options(situation: Situation) -> Iterator[_Option]:
@@ -95,17 +117,22 @@ def _options(situation: Situation) -> Iterator[_Option]:
         at, message = situation.outlook.question
         from_s = max(lane.may_send_boot_s(is_first_contact=False), situation.boot_s_of(at))
         yield _Option(rank=(-1.0,), from_boot_s=from_s, choice=Ask(message=message))
-    if (turn := situation.turn) is not None:
-        hold = _first_contact_hold(situation) if turn.is_first_contact else None
-        yield _Option(
-            rank=turn.rank, from_boot_s=_from(situation, hold, turn.is_first_contact), choice=Grant(turn=turn)
-        )
+    yield from _grants(situation)
     for candidate in situation.outlook.candidates:
         message = candidate.message
         hold = sub_hold(candidate, situation)
         rank = (message.origin.priority, message.times.created_at, message.seq)
         from_s = _from(situation, hold, message.recipient.is_first_contact)
         yield _Option(rank=rank, from_boot_s=from_s, choice=Send(candidate=candidate))
+
+
+def _grants(situation: Situation) -> Iterator[_Option]:
+    """Yield the first turn of those who write to somebody new, and of those who do not: these overtake the others."""
+    for is_first in (False, True):
+        turn = next((each for each in situation.turns if each.is_first_contact is is_first), None)
+        if turn is not None:
+            hold = _first_contact_hold(situation) if is_first else None
+            yield _Option(rank=turn.rank, from_boot_s=_from(situation, hold, is_first), choice=Grant(turn=turn))
 
 
 def _from(situation: Situation, hold: Hold | None, is_first_contact: bool) -> float:

@@ -8,9 +8,8 @@ the engine's own limits, and which requests of the gateway wait for a turn.
 
 import asyncio
 import math
-from collections import deque
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager, suppress
+from contextlib import asynccontextmanager
 from functools import partial
 
 from openwa_manager.domain.errors import QueueFullError, StorageFullError
@@ -30,6 +29,7 @@ from openwa_manager.services.messaging.sending.choosing import (
     Situation,
     choose,
     hold_of,
+    turn_hold,
 )
 from openwa_manager.services.messaging.sending.expiry import settle_due
 from openwa_manager.services.messaging.sending.link_watch import LinkWatch
@@ -37,7 +37,7 @@ from openwa_manager.services.messaging.sending.obstacles import Obstacles
 from openwa_manager.services.messaging.sending.queue_parts import QueueParts
 from openwa_manager.services.messaging.sending.reach import Reached
 from openwa_manager.services.messaging.sending.sender import SendResult
-from openwa_manager.services.messaging.sending.turns import Turn
+from openwa_manager.services.messaging.sending.turns import Turn, TurnLine
 from openwa_manager.store.messaging import queues
 from openwa_manager.store.messaging.messages import read_attempts
 from openwa_manager.store.messaging.outlook import Outlook, read_interrupted, read_outlook
@@ -58,7 +58,7 @@ class MessageQueue:
         self._lane = Lane()
         self._obstacles = Obstacles(parts.clock)
         self._link = LinkWatch(session_id, parts.records, parts.clock, parts.reach.find, parts.ttl_s)
-        self._turns: deque[Turn] = deque()
+        self._turns = TurnLine()
         self._seen: Situation | None = None
         self._woken = asyncio.Event()
         self._is_draining = False
@@ -73,10 +73,19 @@ class MessageQueue:
         self._obstacles.forget_refusal()
         self.wake()
 
-    async def drain(self) -> None:
-        """Begin nothing new, and return once what is being sent has its outcome."""
+    @property
+    def is_closed(self) -> bool:
+        """Tell whether it begins nothing new any more."""
+        return self._is_draining
+
+    def close(self) -> None:
+        """Begin nothing new."""
         self._is_draining = True
         self.wake()
+
+    async def drain(self) -> None:
+        """Begin nothing new, and return once what is being sent has its outcome."""
+        self.close()
         async with self._working:
             return
 
@@ -127,7 +136,7 @@ class MessageQueue:
             facts=self._obstacles.facts(row, session, parts.clock_guard.odd(), is_linked=is_linked),
             outlook=outlook,
             lane=self._lane,
-            turn=self._turns[0] if self._turns else None,
+            turns=self._turns.waiting,
             cap=parts.paces.cap(row, now.at),
         )
 
@@ -139,35 +148,58 @@ class MessageQueue:
             QueueFullError: it is not its turn within `within_s`, or cannot become so.
         """
         now = self._parts.clock.now()
-        turn = Turn(arrived_at=now.at, is_first_contact=is_first_contact)
-        if self._soonest_s(now) > within_s:
-            raise self._refusal()
-        self._turns.append(turn)
+        turn = Turn(arrived_at=now.at, is_first_contact=is_first_contact, until_boot_s=now.boot_s + within_s)
+        if self._soonest_s(turn, now) > within_s:
+            raise self._refusal(turn)
+        self._turns.join(turn)
         self.wake()
         try:
-            await self._parts.clock.wait(turn.granted, now.boot_s + within_s)
-            if not turn.granted.is_set():
-                raise self._refusal()
+            await self._wait_for(turn)
+        except BaseException:
+            self._leave(turn, was_used=False)
+            raise
+        try:
             yield turn
         finally:
-            turn.ended.set()
-            with suppress(ValueError):
-                self._turns.remove(turn)
+            self._leave(turn, was_used=turn.was_used)
 
-    def _soonest_s(self, now: Instant) -> float:
-        """Return how long a request that comes now waits at least."""
-        free_s = max(0.0, self._lane.free_boot_s - now.boot_s)
-        return free_s + len(self._turns) * self._parts.paces.gap.min_s
+    async def _wait_for(self, turn: Turn) -> None:
+        await self._parts.clock.wait(turn.granted, turn.until_boot_s)
+        if not turn.granted.is_set() or turn.refusal is not None:
+            raise self._refusal(turn)
 
-    def _refusal(self) -> QueueFullError:
-        retry_after_s = max(1, math.ceil(self._soonest_s(self._parts.clock.now())))
+    def _leave(self, turn: Turn, *, was_used: bool) -> None:
+        """End a turn, or the wait for it."""
+        self._turns.leave(turn, was_used=was_used)
+        self.wake()
+
+    def _soonest_s(self, turn: Turn, now: Instant) -> float:
+        """Return how long a request like this one waits at least if it comes now."""
+        free_s = max(0.0, self._lane.may_send_boot_s(is_first_contact=turn.is_first_contact) - now.boot_s)
+        return free_s + self._turns.count_ahead(turn) * self._parts.paces.gap.min_s
+
+    def _refusal(self, turn: Turn) -> QueueFullError:
+        now = self._parts.clock.now()
+        if turn.refusal is not None:
+            left_s = _LOOK_S if turn.refusal.until is None else turn.refusal.until - now.at
+            return QueueFullError(f"nothing is sent now: {turn.refusal.detail}", max(1, math.ceil(left_s)))
+        retry_after_s = max(1, math.ceil(self._soonest_s(turn, now)))
         detail = f"too many messages wait on this session; its next turn comes in about {retry_after_s} s"
         return QueueFullError(detail, retry_after_s)
+
+    def _refuse_turns(self, situation: Situation) -> None:
+        """Tell the requests of the gateway that wait in vain."""
+        for turn in self._turns.waiting:
+            hold = turn_hold(situation, is_first_contact=turn.is_first_contact)
+            if hold is not None and situation.boot_s_until(hold) > turn.until_boot_s:
+                self._turns.refuse(turn, hold)
 
     async def _recover(self) -> None:
         """Take up what a former daemon was sending: how that ended is not known. Begin the gap it may have been in."""
         parts = self._parts
         for message in await parts.records.read(partial(read_interrupted, session_id=self.session_id)):
+            if message.message_id in parts.in_flight:
+                continue
             verdict = Uncertain(code=SendCode.NO_ANSWER, detail="the daemon ended while the message was being sent")
             await parts.sender.record(message, Answer(verdict=verdict, send_s=0.0))
         row = await parts.records.read(partial(queues.read_queue, session_id=self.session_id))
@@ -183,32 +215,32 @@ class MessageQueue:
         if await settle_due(self.session_id, parts, outlook, now.at):
             return now.boot_s
         self._seen = self._situation(row, outlook, now)
+        self._refuse_turns(self._seen)
         choice = choose(self._seen)
-        if isinstance(choice, Rest) or reached is None:
+        if isinstance(choice, Grant):
+            await self._grant(choice.turn, parts.paces.of(row))
+        elif isinstance(choice, Rest) or reached is None:
             return _rest_until(choice, now)
-        await self._carry_out(choice, reached, parts.paces.of(row))
+        else:
+            await self._carry_out(choice, reached, parts.paces.of(row))
         return parts.clock.now().boot_s
 
-    async def _carry_out(self, choice: Choice, reached: Reached, profile: PacingProfile) -> None:
+    async def _carry_out(self, choice: Send | Ask, reached: Reached, profile: PacingProfile) -> None:
         match choice:
-            case Grant(turn=turn):
-                await self._grant(turn, profile)
             case Send(candidate=candidate):
                 result = await self._parts.sender.send(candidate.message, reached)
                 gap_min_s = candidate.batch.terms.gap_min_s if candidate.batch else 0.0
                 await self._note(result, candidate.message, profile, gap_min_s)
             case Ask(message=message):
                 await self._note(await self._ask(message, reached), message, profile)
-            case Rest():
-                return
 
     async def _grant(self, turn: Turn, profile: PacingProfile) -> None:
         """Let a request of the gateway send, and wait until it has."""
-        self._turns.remove(turn)
-        turn.granted.set()
-        await turn.ended.wait()
+        await self._turns.grant(turn)
         if turn.was_used:
             self._begin_gap(profile, is_first_contact=turn.is_first_contact)
+        if turn.verdict is not None:
+            self._obstacles.note(turn.verdict, profile)
 
     async def _ask(self, message: Message, reached: Reached) -> SendResult:
         """Ask about a message in flight, or give it up: only the memory that took its key can answer."""

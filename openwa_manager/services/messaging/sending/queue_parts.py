@@ -1,11 +1,12 @@
 """What all queues work with."""
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import date
 from zoneinfo import ZoneInfo
 
 from openwa_manager.domain.messaging.holds import Until
+from openwa_manager.domain.messaging.messages import MessageId
 from openwa_manager.domain.messaging.pacing import Gap, PacingProfile, ProfileName, day_number, first_contacts_left
 from openwa_manager.domain.ports import Clock
 from openwa_manager.domain.zones import day_of, next_day_at
@@ -55,7 +56,10 @@ class Paces:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class QueueParts:
-    """Shared by all queues; `chance` draws from [0, 1), `ttl_s` is how long a message may wait."""
+    """Shared by all queues; `chance` draws from [0, 1), `ttl_s` is how long a message may wait.
+
+    `in_flight` are the messages that requests of the gateway are sending now.
+    """
 
     records: MessageRecords
     clock: Clock
@@ -65,3 +69,4 @@ class QueueParts:
     paces: Paces
     clock_guard: ClockGuard
     ttl_s: float
+    in_flight: set[MessageId] = field(default_factory=set)

@@ -21,6 +21,9 @@ _log = structlog.get_logger()
 _AFTER_BUG_S = 5.0
 #: The events after which a session's queue looks again, though nobody wakes it.
 _LINK_EVENTS = frozenset({"session.status", "session.connected", "session.restricted"})
+_GONE = "session.deleted"
+#: How long a queue that is closed may take to end what it is doing: its engine is dead by then.
+_CLOSE_WITHIN_S = 10.0
 
 
 class Queues:
@@ -40,7 +43,12 @@ class Queues:
         """Have those queues look again whose sessions' links have changed."""
         for each in stored:
             session_id = each.event.session_id
-            if session_id is None or each.event.type not in _LINK_EVENTS:
+            if session_id is None:
+                continue
+            if each.event.type == _GONE:
+                self._forget(session_id)
+                continue
+            if each.event.type not in _LINK_EVENTS:
                 continue
             if session_id in self._queues or each.event.type == "session.connected":
                 self._queue_of(session_id).note_status()
@@ -72,6 +80,27 @@ class Queues:
         async with self._queue_of(session_id).turn(within_s, is_first_contact=is_first_contact) as turn:
             yield turn
 
+    async def close(self, session_id: SessionId) -> None:
+        """Begin nothing new for a session that is about to be gone, and wait for what is being sent, but not for long.
+
+        To be called when its engine is dead; what looks at its queue later finds one that has nothing to send through.
+        """
+        queue = self._forget(session_id)
+        if queue is None:
+            return
+        try:
+            async with asyncio.timeout(_CLOSE_WITHIN_S):
+                await queue.drain()
+        except TimeoutError:
+            _log.warning("send_cut_off", session_id=session_id, within_s=_CLOSE_WITHIN_S)
+
+    def _forget(self, session_id: SessionId) -> MessageQueue | None:
+        """Let a queue end, and begin anew if there is one to come."""
+        queue = self._queues.pop(session_id, None)
+        if queue is not None:
+            queue.close()
+        return queue
+
     async def drain(self, within_s: float) -> None:
         """Begin nothing new, and wait for the outcomes of what is being sent, at most `within_s`."""
         self._is_draining = True
@@ -91,14 +120,17 @@ class Queues:
                 tasks.create_task(self._keep(await self._new.get()))
 
     async def _keep(self, queue: MessageQueue) -> None:
-        while True:
+        while not self._is_over(queue):
             try:
                 await queue.run()
             except Exception:  # noqa: BLE001 (the bulkhead: one session's trouble stays its own)
                 _log.exception("queue_failed", session_id=queue.session_id)
-            if self._is_draining:
+            if self._is_over(queue):
                 return
             await self._parts.clock.sleep_until(self._parts.clock.now().boot_s + _AFTER_BUG_S)
+
+    def _is_over(self, queue: MessageQueue) -> bool:
+        return self._is_draining or queue.is_closed
 
     def _queue_of(self, session_id: SessionId) -> MessageQueue:
         queue = self._queues.get(session_id)

@@ -9,7 +9,7 @@ from openwa_manager.store.messaging.messages import ROW_BYTES
 from openwa_manager.store.messaging.people import checks
 
 #: How many rows of each kind one write wipes or removes at most: other writes wait meanwhile.
-SLICE = 500
+SLICE = 200
 #: An acknowledgement that no answer has claimed for so long belongs to no message of ours.
 _EARLY_ACK_S = 3600.0
 

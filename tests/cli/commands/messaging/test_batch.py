@@ -204,7 +204,7 @@ def test_a_file_that_cannot_be_read_sends_nothing(pipe: Run, api: Api, tmp_path:
 
 
 def test_what_was_handed_over_can_be_waited_for(pipe: Run, api: Api, file: Path, watched: Watch) -> None:
-    over = batch(state="done", accepted=2, counts={"sent": 1, "read": 1}, estimated_at=None)
+    over = batch(state="active", accepted=2, counts={"sent": 1, "read": 1}, estimated_at=None)
     api.on(CREATE, taken())
     api.on(f"GET {PATH}", Answer(body=batch(accepted=2, counts={"queued": 1, "sent": 1})), Answer(body=over))
 

@@ -109,7 +109,7 @@ def test_somebody_is_put_on_the_list_and_taken_off(pipe: Run, terminal: Run, api
 
 
 def test_a_file_is_imported_as_it_is(pipe: Run, api: Api, tmp_path: Path, typed: Callable[[str], None]) -> None:
-    answer: Json = {"added": 1, "rejected": []}
+    answer: Json = {"added": 1, "already": 0, "rejected_count": 0, "rejected": []}
     api.on(f"POST {LIST}", Answer(body=answer))
     file = tmp_path / "f.csv"
     file.write_text("to,reason\n+85212345678,a\n")
@@ -120,6 +120,23 @@ def test_a_file_is_imported_as_it_is(pipe: Run, api: Api, tmp_path: Path, typed:
 
     assert api.asked[0].headers["Content-Type"] == "text/csv"
     assert [each.body for each in api.asked] == ["to,reason\n+85212345678,a\n", "to\n1\n"]
+
+
+def test_lines_of_a_file_that_name_nobody_are_told(terminal: Run, api: Api, tmp_path: Path) -> None:
+    rejected: Json = {"line": 3, "code": "invalid_recipient", "detail": "no number"}
+    api.on(
+        f"POST {LIST}", Answer(body={"added": 1200, "already": 4, "rejected_count": 101, "rejected": [rejected] * 100})
+    )
+    file = tmp_path / "f.csv"
+    file.write_text("to\n")
+
+    said = terminal("suppress", "1", "import", str(file))
+
+    assert (said.code, said.err) == (1, f"openwa-manager: 101 lines of {file} name nobody\n")
+    lines = said.out.splitlines()
+    assert lines[0] == "1,200 are new on the list, 4 were on it"
+    assert lines[2].split("  ")[-1] == "no number"
+    assert lines[-1] == "and 1 more"
 
 
 def test_the_list_is_exported(pipe: Run, api: Api, tmp_path: Path) -> None:

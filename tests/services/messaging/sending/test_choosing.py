@@ -131,10 +131,10 @@ def test_a_request_of_the_gateway_stands_in_line_by_when_it_came() -> None:
     older, newer = Candidate(message=message(1)), Candidate(message=message(99))
     turn = Turn(arrived_at=NOON - 50)
 
-    assert choose(with_(older, turn=turn)) == Send(candidate=older)
-    assert choose(with_(newer, turn=turn)) == Grant(turn=turn)
+    assert choose(with_(older, turns=(turn,))) == Send(candidate=older)
+    assert choose(with_(newer, turns=(turn,))) == Grant(turn=turn)
     stranger = Turn(arrived_at=NOON - 50, is_first_contact=True)
-    assert choose(replace(FREE, turn=stranger, cap=Until(at=None, detail=""))) == Rest(until_boot_s=None)
+    assert choose(replace(FREE, turns=(stranger,), cap=Until(at=None, detail=""))) == Rest(until_boot_s=None)
 
 
 def test_a_question_that_is_due_goes_before_all_else() -> None:
