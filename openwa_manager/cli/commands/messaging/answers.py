@@ -5,6 +5,8 @@ from typing import TypedDict
 
 from openwa_manager.cli.terminal.output import moment
 
+#: Where a message may be, in the order in which it gets there.
+STATUSES = ("queued", "sending", "sent", "delivered", "read", "failed", "bounced", "expired", "unknown", "cancelled")
 #: In these a message waits for its turn or its answer.
 _OPEN = ("queued", "sending")
 #: In these it has left.
@@ -106,5 +108,6 @@ def sentence(message: Message) -> str:
 
 
 def counts_said(counts: Mapping[str, int]) -> str:
-    """Return counts by name, those that are none left out."""
-    return ", ".join(f"{count:,} {name}" for name, count in counts.items() if count)
+    """Return counts by name, those that are none left out; statuses stand in the order in which messages take them."""
+    names = [*filter(counts.__contains__, STATUSES), *(name for name in counts if name not in STATUSES)]
+    return ", ".join(f"{counts[name]:,} {name}" for name in names if counts[name])

@@ -208,7 +208,9 @@ def _wait(invocation: Invocation, batch_id: str | None) -> int | None:
         invocation.output.write(_progress(batch))
     if _is_over(batch) and not count_lost(batch["counts"]):
         return None
-    complain(f"{batch_id} is {batch['state']}: {counts_said(batch['counts'])}")
+    lost_count = count_lost(batch["counts"])
+    told = f"{lost_count:,} messages were not sent" if _is_over(batch) else "not all messages have ended"
+    complain(f"{batch_id}: {told}: {counts_said(batch['counts'])}")
     return FAILED
 
 

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, NamedTuple, cast
 from openwa_manager.cli.command import Command, Invocation, declare_all
 from openwa_manager.cli.commands.messaging.addresses import message_path, session_path
 from openwa_manager.cli.commands.messaging.answers import (
+    STATUSES,
     Message,
     MessagePage,
     said_error,
@@ -24,7 +25,6 @@ if TYPE_CHECKING:
 _LIMIT = 100
 #: The most that the API lists at once.
 _PAGE = 1000
-_STATUSES = ("queued", "sending", "sent", "delivered", "read", "failed", "bounced", "expired", "unknown", "cancelled")
 
 
 class _Listed(NamedTuple):
@@ -149,7 +149,7 @@ def _declare_settle(parser: argparse.ArgumentParser) -> None:
 
 def _takes_filters(parser: argparse.ArgumentParser, absent: str | None = None) -> None:
     parser.add_argument(
-        "--status", choices=_STATUSES, action="append", default=absent, help="only in this status; may be repeated"
+        "--status", choices=STATUSES, action="append", default=absent, help="only in this status; may be repeated"
     )
     parser.add_argument("--to", metavar="TO", default=absent, help="only to this number or chat id")
     parser.add_argument("--batch", metavar="ID", default=absent, help="only of this batch")

@@ -70,7 +70,9 @@ def _add(invocation: Invocation) -> None:
     answer = invocation.client.post(
         suppressions_path(given.whose), body=present({"to": given.to, "reason": given.reason})
     )
-    invocation.output.show(answer, lambda: f"{given.to} is on the list: {given.whose} writes to them no more")
+    invocation.output.show(
+        answer, lambda: f"{given.to} is on the list of {given.whose}: nobody writes to them any more"
+    )
 
 
 def _remove(invocation: Invocation) -> None:

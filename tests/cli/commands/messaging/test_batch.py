@@ -216,20 +216,28 @@ def test_what_was_handed_over_can_be_waited_for(pipe: Run, api: Api, file: Path,
 
 
 @pytest.mark.parametrize(
-    "ended",
+    ("ended", "told"),
     [
-        batch(state="done", counts={"sent": 1190, "bounced": 10}),
-        batch(state="cancelled", counts={"sent": 1190, "cancelled": 10}),
-        batch(hold={"code": "quiet_hours", "detail": "", "until": AT}),
+        (
+            batch(state="done", counts={"bounced": 10, "sent": 1190}),
+            "10 messages were not sent: 1,190 sent, 10 bounced",
+        ),
+        (
+            batch(state="cancelled", counts={"sent": 1190, "cancelled": 10}),
+            "10 messages were not sent: 1,190 sent, 10 cancelled",
+        ),
+        (batch(counts={"sent": 1190, "queued": 10}), "not all messages have ended: 10 queued, 1,190 sent"),
     ],
 )
-def test_waiting_for_one_that_was_not_sent_whole_exits_with_1(pipe: Run, api: Api, ended: dict[str, Json]) -> None:
+def test_waiting_for_one_that_was_not_sent_whole_exits_with_1(
+    pipe: Run, api: Api, ended: dict[str, Json], told: str
+) -> None:
     api.on(f"GET {PATH}", Answer(body=ended))
 
     said = pipe("batch", "show", BATCH_ID, "--wait", "0")
 
     assert (said.code, said.document) == (1, ended)
-    assert said.err.startswith(f"openwa-manager: {BATCH_ID} is {ended['state']}: ")
+    assert said.err == f"openwa-manager: {BATCH_ID}: {told}\n"
 
 
 def test_on_a_terminal_waiting_leaves_the_last_line(terminal: Run, api: Api) -> None:

@@ -101,10 +101,12 @@ def test_somebody_is_put_on_the_list_and_taken_off(pipe: Run, terminal: Run, api
     api.on(f"DELETE {LIST}/%2B85212345678", Answer(status=204))
 
     added = pipe("suppress", "1", "add", "+85212345678", "--reason", "wrote a letter")
+    again = terminal("suppress", "1", "add", "+85212345678")
     removed = terminal("suppress", "1", "remove", "+85212345678")
 
     assert added.document == entry()
     assert api.asked[0].body == {"to": "+85212345678", "reason": "wrote a letter"}
+    assert again.out == "+85212345678 is on the list of 1: nobody writes to them any more\n"
     assert removed.out == "+85212345678 may be written to again\n"
 
 
