@@ -65,12 +65,18 @@ class StoredEvent:
     endpoint_ids: tuple[EndpointId, ...] | None = field(default=None, compare=False)
 
 
+#: How far a batch is: of passing interest, for the next one says it better.
+BATCH_PROGRESS = "batch.progress"
+#: What we say ourselves begins with one of these words, or is about a message; no engine says such things.
+_OWN_FAMILIES = frozenset({"session", "manager", "delivery", "host", "batch", "contact", "queue"})
+
+
 def class_of(event_type: str) -> EventClass:
     """Return the class of an event type, also for types passed through from an engine."""
     if event_type == "session.qr":
         return EventClass.QR
     family = event_type.partition(".")[0]
-    if family in ("session", "manager", "delivery", "host"):
+    if family in _OWN_FAMILIES and event_type != BATCH_PROGRESS:
         return EventClass.STATE
     return EventClass.MESSAGE if family == "message" else EventClass.PASSING
 

@@ -1,9 +1,13 @@
 """Which class an event is of, which engine events are handed on, and which patterns fit."""
 
+import re
+from pathlib import Path
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from openwa_manager.domain.delivery import events
 from openwa_manager.domain.delivery.events import Event, EventClass, class_of, is_passed_through, matches_any
 
 
@@ -72,3 +76,29 @@ def test_a_pattern_does_not_fit_a_longer_family() -> None:
 def test_one_pattern_that_fits_is_enough(patterns: list[str], text: str) -> None:
     assert matches_any([*patterns, text], text)
     assert not matches_any([], text)
+
+
+@pytest.mark.parametrize("event_type", ["batch.completed", "contact.opted_out", "queue.held"])
+def test_what_we_say_ourselves_is_never_dropped(event_type: str) -> None:
+    assert class_of(event_type) is EventClass.STATE
+
+
+def test_how_far_a_batch_is_may_be_dropped_for_the_next_one_says_it_better() -> None:
+    assert class_of("batch.progress") is EventClass.PASSING
+
+
+OWN_TYPES = sorted(
+    {
+        found
+        for path in Path(events.__file__).parents[2].rglob("*.py")
+        for found in re.findall(r'(?:type=|Event\(|announce\()"([a-z]+\.[a-z_]+)"', path.read_text("utf-8"))
+        if "simulator" not in path.parts
+    }
+)
+
+
+@pytest.mark.parametrize("event_type", OWN_TYPES)
+def test_no_event_of_ours_is_forgotten_when_room_runs_short(event_type: str) -> None:
+    passing = {"batch.progress", "endpoint.test"}
+
+    assert (class_of(event_type) is EventClass.PASSING) == (event_type in passing)
