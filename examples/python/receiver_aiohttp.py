@@ -59,7 +59,9 @@ def on_trouble(_: Database, event: Event) -> None:
 
 def on_message(database: Database, event: Event) -> None:
     """Store what came in, and what became of what went out: sent, delivered, read or failed."""
-    values = (event.get("message_id") or event["data"]["id"], event["type"], json.dumps(event))
+    # What never left has no id of WhatsApp's, and what was not sent by us none of the manager's.
+    message_id = event.get("manager_message_id") or event.get("message_id") or event["data"]["id"]
+    values = (message_id, event["type"], json.dumps(event))
     database.execute("INSERT INTO message VALUES (?, ?, ?)", values)
 
 

@@ -24,10 +24,12 @@ SCHEMA = """
         qr_base64 TEXT, qr_expires_at TEXT, qr_launch INTEGER DEFAULT 0, paired_launch INTEGER DEFAULT 0);
     CREATE TABLE IF NOT EXISTS message (message_id TEXT PRIMARY KEY, fate TEXT, sender TEXT, body TEXT);
 """
-#: A message's fate only goes forward: WhatsApp may tell of `read` before it tells of `delivered`.
-ON_FATE = """INSERT INTO message (message_id, fate) VALUES (:message_id, substr(:type, 9))
-    ON CONFLICT (message_id) DO UPDATE SET fate = excluded.fate WHERE
-    instr('sent delivered read failed', excluded.fate) > instr('sent delivered read failed', coalesce(fate, ''))"""
+#: A message's fate only goes forward: an event may be repeated when others have come. `failed` says in `status` how.
+ON_FATE = """INSERT INTO message (message_id, fate) VALUES (coalesce(:manager_message_id, :message_id),
+        iif(:type = 'message.failed', coalesce(:status, 'failed'), substr(:type, 9)))
+    ON CONFLICT (message_id) DO UPDATE SET fate = excluded.fate
+    WHERE instr('unknown sent delivered read failed bounced expired cancelled', excluded.fate)
+        > instr('unknown sent delivered read failed bounced expired cancelled', fate)"""
 #: What to do about which event: one statement each here, anything that belongs into the same transaction in your app.
 HANDLERS = {
     # Codes travel in a lane of their own: one may come when its launch is paired already, and is of no use then.

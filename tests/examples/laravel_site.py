@@ -14,7 +14,7 @@ from threading import Thread
 from typing import NamedTuple
 
 from openwa_manager.domain.delivery.events import Json
-from tests.e2e.peers.daemon import Daemon, UnixConnection, eventually
+from tests.e2e.peers.daemon import Daemon, eventually
 from tests.examples.backend import EXAMPLES, SECRET, Backend
 from tests.fakes.file_server import PNG
 from tests.fakes.ports import free_ports
@@ -129,15 +129,6 @@ def artisan(folder: Path, *words: str, code: int = 0) -> str:
     run = subprocess.run(argv, cwd=folder, env=environ, capture_output=True, text=True, timeout=50, check=False)
     assert run.returncode == code, run.stdout + run.stderr
     return run.stdout
-
-
-def read_books(daemon: Daemon, session_id: str) -> list[dict[str, str]]:
-    """Return what the imaginary WhatsApp really got from a session, in order."""
-    connection = UnixConnection(Path(daemon.session(session_id).text("socket")))
-    with closing(connection):
-        connection.request("GET", "/_sim/books")
-        messages: list[dict[str, str]] = json.loads(connection.getresponse().read())["messages"]
-    return messages
 
 
 @contextmanager

@@ -13,7 +13,8 @@ import pytest
 
 from openwa_manager.domain.delivery.events import Json
 from tests.e2e.peers.daemon import eventually
-from tests.examples.laravel_site import HAS_LARAVEL, Site, artisan, one_picture, read_books, serving
+from tests.examples.books import read_books
+from tests.examples.laravel_site import HAS_LARAVEL, Site, artisan, one_picture, serving
 
 pytestmark = pytest.mark.skipif(not HAS_LARAVEL, reason="needs the packages that test_laravel.py names")
 

@@ -14,7 +14,8 @@ import pytest
 from openwa_manager.domain.delivery.events import Json
 from tests.e2e.peers.daemon import eventually
 from tests.examples.backend import standard_headers
-from tests.examples.laravel_site import HAS_LARAVEL, Site, artisan, one_picture, read_books, serving, serving_alone
+from tests.examples.books import read_books
+from tests.examples.laravel_site import HAS_LARAVEL, Site, artisan, one_picture, serving, serving_alone
 
 pytestmark = pytest.mark.skipif(not HAS_LARAVEL, reason="needs the packages that test_laravel.py names")
 
