@@ -1,6 +1,7 @@
 """The Prometheus names in one place: what is counted as it happens, and how all of it is written at a scrape."""
 
 from bisect import bisect_left
+from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from itertools import accumulate
@@ -13,10 +14,12 @@ if TYPE_CHECKING:
 
 _PREFIX = "openwa_manager"
 
-#: The upper bounds of the buckets, in seconds: of one commit, of a code's way to the backend, of the loop's lateness.
+#: The upper bounds of the buckets, in seconds: of one commit, of a code's way to the backend, of the loop's lateness;
+#: of how long messages wait.
 COMMIT_S = (0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 1.0)
 QR_PUSH_S = (0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.0, 5.0, 10.0, 20.0)
 LOOP_LAG_S = (0.001, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 5.0)
+SEND_HOLD_S = (0.1, 0.5, 1.0, 2.0, 5.0, 15.0, 60.0, 300.0, 1800.0, 7200.0, 43200.0)
 
 
 class Durations:
@@ -40,6 +43,32 @@ class Durations:
         return list(zip([*map(str, self._bounds_s), "+Inf"], map(float, accumulate(self._counts)), strict=True))
 
 
+class SendTally:
+    """What is counted of sends as they happen, since the daemon's start.
+
+    `hold` is how long messages waited for their first attempt, `lateness` how long a send came after its gap was over.
+    """
+
+    def __init__(self) -> None:
+        self.statuses: Counter[str] = Counter()
+        self.hold = Durations(SEND_HOLD_S)
+        self.lateness = Durations(LOOP_LAG_S)
+
+    def note_answer(self, http_status: int | None) -> None:
+        """Count an answer of an engine; None: there was none."""
+        self.statuses["none" if http_status is None else str(http_status)] += 1
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class MessageNumbers:
+    """The messages at one moment: `totals` by route and outcome, `waiting` by hold (`none`: only for its turn)."""
+
+    totals: Mapping[tuple[str, str], int]
+    waiting: Mapping[str, int]
+    acks_overdue: int
+    sends: SendTally
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Scrape:
     """The daemon at one moment.
@@ -59,6 +88,7 @@ class Scrape:
     commit: Durations
     qr_push: Durations
     loop_lag: Durations
+    messages: MessageNumbers
 
 
 def expose(scrape: Scrape, accept: str = "") -> tuple[bytes, str]:
@@ -86,6 +116,7 @@ class _Collected:
         yield from _states(self._scrape)
         yield from _numbers(self._scrape)
         yield from _durations(self._scrape)
+        yield from _messages(self._scrape.messages)
         if self._scrape.usage:
             yield from _usages(self._scrape.usage)
 
@@ -114,6 +145,10 @@ def _numbers(scrape: Scrape) -> "Iterator[Metric]":
         "deliveries_pending": ("Deliveries to endpoints not yet made.", scrape.deliveries_pending),
         "deliveries_dead": ("Deliveries given up and kept for replay.", scrape.deliveries_dead),
         "adoption_seconds": ("How long this start took to take up all sessions.", scrape.adoption_s),
+        "acks_overdue": (
+            "Messages in a row that were not acknowledged in time, over all sessions.",
+            scrape.messages.acks_overdue,
+        ),
     }
     for name, (help_text, value) in numbers.items():
         if value is not None:
@@ -127,9 +162,30 @@ def _durations(scrape: Scrape) -> "Iterator[Metric]":
         "commit_seconds": ("How long a commit to the database took.", scrape.commit),
         "qr_push_seconds": ("From a code's record until an endpoint had accepted it.", scrape.qr_push),
         "loop_lag_seconds": ("How late the event loop was.", scrape.loop_lag),
+        "send_hold_seconds": ("From a message's acceptance until it was first sent.", scrape.messages.sends.hold),
+        "send_lateness_seconds": ("How long a send came after its gap was over.", scrape.messages.sends.lateness),
     }
     for name, (help_text, each) in durations.items():
         yield HistogramMetricFamily(f"{_PREFIX}_{name}", help_text, buckets=each.buckets(), sum_value=each.total_s)
+
+
+def _messages(messages: MessageNumbers) -> "Iterator[Metric]":
+    from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily
+
+    totals = CounterMetricFamily(
+        f"{_PREFIX}_messages", "Messages sent, or ended otherwise, by how they came in.", labels=["route", "outcome"]
+    )
+    for (route, outcome), count in messages.totals.items():
+        totals.add_metric([route, outcome], count)
+    yield totals
+    sends = CounterMetricFamily(f"{_PREFIX}_sends", "Sends by the engine's HTTP status.", labels=["status"])
+    for status, count in messages.sends.statuses.items():
+        sends.add_metric([status], count)
+    yield sends
+    waiting = GaugeMetricFamily(f"{_PREFIX}_messages_waiting", "Messages that wait, by why.", labels=["hold"])
+    for hold, count in messages.waiting.items():
+        waiting.add_metric([hold], count)
+    yield waiting
 
 
 def _usages(usage: Mapping[SessionId, Usage]) -> "Iterator[Metric]":

@@ -40,6 +40,7 @@ BY_WALL_CLOCK = {
     "services/messaging/control/first_contacts.py: require": "people agree on days",
     "services/messaging/control/views.py: _last_at": "a figure for people",
     "services/messaging/sending/choosing.py: boot_s_of": "both times are of this very moment",
+    "services/messaging/sending/attempts.py: begin": "a figure for people",
     "services/messaging/sending/clock_guard.py: __init__": "compares both clocks: that is how it sees that one was set",
     "services/messaging/sending/choosing.py: _opening": "people agree on hours",
     "services/messaging/sending/clock_guard.py: odd": "compares both clocks: that is how it sees that one was set",

@@ -11,7 +11,22 @@ from prometheus_client.parser import text_string_to_metric_families as read_text
 from prometheus_client.samples import Sample
 
 from openwa_manager.domain.session.session import SessionId, Status, Usage
-from openwa_manager.metrics import COMMIT_S, LOOP_LAG_S, QR_PUSH_S, Durations, Scrape, expose
+from openwa_manager.metrics import COMMIT_S, LOOP_LAG_S, QR_PUSH_S, Durations, MessageNumbers, Scrape, SendTally, expose
+
+
+def some_messages() -> MessageNumbers:
+    sends = SendTally()
+    for status in (201, 201, 429, None):
+        sends.note_answer(status)
+    for hold_s in (0.2, 90.0, 100_000.0):
+        sends.hold.note(hold_s)
+    sends.lateness.note(0.002)
+    return MessageNumbers(
+        totals={("api", "sent"): 40, ("gateway", "failed"): 2},
+        waiting={"none": 5, "quiet_hours": 9_000},
+        acks_overdue=3,
+        sends=sends,
+    )
 
 
 def scrape(**changed: object) -> Scrape:
@@ -27,6 +42,7 @@ def scrape(**changed: object) -> Scrape:
         "commit": Durations(COMMIT_S),
         "qr_push": Durations(QR_PUSH_S),
         "loop_lag": Durations(LOOP_LAG_S),
+        "messages": some_messages(),
     }
     return Scrape(**{**facts, **changed})  # type: ignore[arg-type]  # the test names real fields
 
@@ -35,7 +51,7 @@ def samples_of(scraped: Scrape) -> dict[tuple[str, str], Sample]:
     """Return the samples by name and the value of their label."""
     text = expose(scraped)[0].decode()
     samples = [sample for family in read_text(text) for sample in family.samples]
-    return {(sample.name, next(iter(sample.labels.values()), "")): sample for sample in samples}
+    return {(sample.name, " ".join(sample.labels.values())): sample for sample in samples}
 
 
 @pytest.mark.parametrize(
@@ -50,6 +66,16 @@ def samples_of(scraped: Scrape) -> dict[tuple[str, str], Sample]:
         ("openwa_manager_deliveries_pending", "", 12),
         ("openwa_manager_deliveries_dead", "", 1),
         ("openwa_manager_adoption_seconds", "", 0.25),
+        ("openwa_manager_messages_total", "sent api", 40),
+        ("openwa_manager_messages_total", "failed gateway", 2),
+        ("openwa_manager_messages_waiting", "quiet_hours", 9_000),
+        ("openwa_manager_messages_waiting", "none", 5),
+        ("openwa_manager_sends_total", "201", 2),
+        ("openwa_manager_sends_total", "none", 1),
+        ("openwa_manager_acks_overdue", "", 3),
+        ("openwa_manager_send_hold_seconds_bucket", "300.0", 2),
+        ("openwa_manager_send_hold_seconds_bucket", "+Inf", 3),
+        ("openwa_manager_send_lateness_seconds_count", "", 1),
     ],
 )
 def test_every_number_has_its_name(name: str, label: str, value: float) -> None:

@@ -15,6 +15,7 @@ from openwa_manager.domain.messaging.policy import MessagingPolicy
 from openwa_manager.domain.ports import Clock
 from openwa_manager.domain.session.session import Session, SessionId
 from openwa_manager.host.media.owned_files import OwnedFiles
+from openwa_manager.metrics import SendTally
 from openwa_manager.parts.basis import Basis
 from openwa_manager.parts.delivery import DeliveryParts
 from openwa_manager.parts.hosting import openwa_engines
@@ -28,6 +29,7 @@ from openwa_manager.services.messaging.acceptance.singles import Gate, SingleAcc
 from openwa_manager.services.messaging.batches import BatchProgress
 from openwa_manager.services.messaging.control.batch_requests import BatchHearers, BatchRequests
 from openwa_manager.services.messaging.control.first_contacts import FirstContactCap
+from openwa_manager.services.messaging.control.numbers import MessageMeter
 from openwa_manager.services.messaging.control.queue_requests import QueueRequests
 from openwa_manager.services.messaging.control.session_endings import SessionEndings
 from openwa_manager.services.messaging.control.views import QueueViews
@@ -62,6 +64,7 @@ class MessagingParts:
     queues: Queues
     progress: BatchProgress
     prefetch: Prefetch
+    meter: MessageMeter
     api: MessagingDependencies
 
     @property
@@ -80,6 +83,7 @@ class _Ways:
     media: MediaStore
     paces: Paces
     people: PeopleDependencies
+    tally: SendTally
 
 
 def build_messaging(basis: Basis, sessions: SessionParts, delivery: DeliveryParts) -> MessagingParts:
@@ -95,6 +99,7 @@ def build_messaging(basis: Basis, sessions: SessionParts, delivery: DeliveryPart
         media=MediaStore(OwnedFiles(basis.home.media), downloader, clock, MediaLimits()),
         paces=_paces(policy),
         people=build_people(records, clock, policy, reach),
+        tally=SendTally(),
     )
     queues, prefetch = _build_queues(ways, clock), Prefetch(ways.media, ways.records)
     intake = _build_intake(ways, queues, prefetch, clock)
@@ -115,6 +120,7 @@ def build_messaging(basis: Basis, sessions: SessionParts, delivery: DeliveryPart
         queues=queues,
         progress=progress,
         prefetch=prefetch,
+        meter=MessageMeter(records, queues, ways.tally),
         api=api,
     )
 
@@ -148,7 +154,7 @@ def _build_queues(ways: _Ways, clock: Clock) -> Queues:
         checked = await ways.people.checks.check(message.origin.session_id, message.recipient.chat_id)
         return checked.is_on_whatsapp
 
-    attempts = Attempts(ways.records, clock, ways.policy.retries, lambda at: ways.paces.day(at).isoformat())
+    attempts = Attempts(ways.records, clock, ways.policy.retries, lambda at: ways.paces.day(at).isoformat(), ways.tally)
     parts = QueueParts(
         records=ways.records,
         clock=clock,
@@ -158,6 +164,7 @@ def _build_queues(ways: _Ways, clock: Clock) -> Queues:
         paces=ways.paces,
         clock_guard=ClockGuard(clock),
         ttl_s=ways.policy.ttl_s,
+        tally=ways.tally,
     )
     return Queues(parts)
 

@@ -12,6 +12,7 @@ from openwa_manager.host.network import has_default_route
 from openwa_manager.parts.basis import VERSION, Basis
 from openwa_manager.parts.delivery import DeliveryParts
 from openwa_manager.parts.hosting import Hosting
+from openwa_manager.parts.messaging import MessagingParts
 from openwa_manager.parts.sessions import SessionParts
 from openwa_manager.services.monitoring.data_inspector import DataInspector
 from openwa_manager.services.monitoring.disk_usage import DiskUsage
@@ -37,7 +38,7 @@ class MonitoringParts:
 
 
 def build_monitoring(
-    basis: Basis, hosting: Hosting, sessions: SessionParts, delivery: DeliveryParts
+    basis: Basis, hosting: Hosting, sessions: SessionParts, delivery: DeliveryParts, messaging: MessagingParts
 ) -> MonitoringParts:
     """Build what watches; nothing runs yet."""
     settings, clock, directory = basis.settings, basis.clock, sessions.directory
@@ -54,6 +55,8 @@ def build_monitoring(
         prober=Prober(clock, random.random, probe_policy(settings), running, inspector, basis.files),
         host_monitor=HostMonitor(clock, detector, basis.host_state, basis.changes, delivery.announcer),
         heartbeat=Heartbeat(clock, heartbeat_s, directory.iterate, sampler.usage, dispatcher.post_heartbeat),
-        metrics_collector=MetricsCollector(VERSION, directory, basis.database, dispatcher.qr_push_times, usage),
+        metrics_collector=MetricsCollector(
+            VERSION, directory, basis.database, dispatcher.qr_push_times, usage, messaging.meter.read
+        ),
         disk_usage=DiskUsage(clock, directory.iterate, basis.home.sessions, basis.files),
     )

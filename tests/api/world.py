@@ -278,7 +278,9 @@ def _port_of(reserved: socket.socket) -> int:
 
 
 def measurements_of(world: World) -> MetricsCollector:
-    return MetricsCollector("0.1.0", world.sessions, world.database, Durations(QR_PUSH_S), world.used.get)
+    return MetricsCollector(
+        "0.1.0", world.sessions, world.database, Durations(QR_PUSH_S), world.used.get, world.messaging.meter.read
+    )
 
 
 def backing_of(world: World) -> ApiDependencies:

@@ -38,6 +38,8 @@ def test_a_scrape_tells_of_restarts_codes_and_engines(tmp_path: Path, upstream: 
         eventually(lambda: upstream.of("a", "session.restarted"))
         daemon.until("a", "connected")
 
+        daemon.ask("POST", "/v1/sessions/a/messages", {"to": "+85212345678", "text": "hello"})
+        eventually(lambda: upstream.of("a", "message.sent"))
         scraped = eventually(
             lambda: found if ("openwa_manager_session_rss_bytes", "a") in (found := numbers(daemon)) else None
         )
@@ -48,5 +50,9 @@ def test_a_scrape_tells_of_restarts_codes_and_engines(tmp_path: Path, upstream: 
     assert scraped["openwa_manager_qr_push_seconds_count",] >= 1
     assert scraped["openwa_manager_commit_seconds_count",] >= 10
     assert scraped["openwa_manager_session_rss_bytes", "a"] > 0
+    assert scraped["openwa_manager_messages_total", "sent", "api"] == 1
+    assert scraped["openwa_manager_sends_total", "201"] == 1
+    assert scraped["openwa_manager_send_hold_seconds_count",] == 1
+    assert scraped["openwa_manager_acks_overdue",] == 0
     assert scraped["process_resident_memory_bytes",] > 0
     assert progress["sessions"] == {"total": 1, "adopted": 0, "queued": 0, "booting": 0, "running": 1}

@@ -3,11 +3,11 @@
 import asyncio
 import platform
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Awaitable, Callable, Sequence
 
 from openwa_manager.domain.delivery.events import StoredEvent
 from openwa_manager.domain.session.session import SessionId, Usage
-from openwa_manager.metrics import LOOP_LAG_S, Durations, Scrape
+from openwa_manager.metrics import LOOP_LAG_S, Durations, MessageNumbers, Scrape
 from openwa_manager.services.sessions.directory import SessionDirectory
 from openwa_manager.store.database import Database
 from openwa_manager.store.delivery import outbox
@@ -17,7 +17,10 @@ _PERIOD_S = 1.0
 
 
 class MetricsCollector:
-    """Counts restarts, measures the loop, and asks others for the rest; `usage` None leaves sessions out."""
+    """Counts restarts, measures the loop, and asks others for the rest; `usage` None leaves sessions out.
+
+    `messages` counts the messages.
+    """
 
     def __init__(
         self,
@@ -26,12 +29,14 @@ class MetricsCollector:
         database: Database,
         qr_push: Durations,
         usage: Callable[[SessionId], Usage | None] | None,
+        messages: Callable[[], Awaitable[MessageNumbers]],
     ) -> None:
         self._version = version
         self._sessions = sessions
         self._database = database
         self._qr_push = qr_push
         self._usage = usage
+        self._messages = messages
         self._restarts: Counter[str] = Counter()
         self._loop_lag = Durations(LOOP_LAG_S)
 
@@ -66,4 +71,5 @@ class MetricsCollector:
             commit=self._database.commit_times,
             qr_push=self._qr_push,
             loop_lag=self._loop_lag,
+            messages=await self._messages(),
         )

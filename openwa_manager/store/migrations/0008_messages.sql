@@ -89,6 +89,24 @@ CREATE TRIGGER message_removed AFTER DELETE ON message BEGIN
             AND is_first_contact = OLD.is_first_contact;
 END;
 
+-- How many messages have been sent, or ended otherwise, by the way they came in; what is forgotten still counts.
+CREATE TABLE message_total (
+    route TEXT NOT NULL,
+    outcome TEXT NOT NULL,
+    message_count INTEGER NOT NULL,
+    PRIMARY KEY (route, outcome)
+) WITHOUT ROWID;
+CREATE TRIGGER message_proven AFTER UPDATE OF sent_at ON message WHEN OLD.sent_at IS NULL AND NEW.sent_at IS NOT NULL
+BEGIN
+    INSERT INTO message_total VALUES (NEW.route, 'sent', 1) ON CONFLICT DO UPDATE SET message_count = message_count + 1;
+END;
+CREATE TRIGGER message_over AFTER UPDATE OF status ON message
+WHEN NEW.status <> OLD.status AND NEW.status IN ('failed', 'bounced', 'expired', 'unknown', 'cancelled')
+BEGIN
+    INSERT INTO message_total VALUES (NEW.route, NEW.status, 1)
+        ON CONFLICT DO UPDATE SET message_count = message_count + 1;
+END;
+
 -- One time a message was asked of an engine; `outcome` NULL: no answer is known.
 CREATE TABLE attempt (
     message_seq INTEGER NOT NULL REFERENCES message (seq) ON DELETE CASCADE,

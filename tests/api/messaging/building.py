@@ -13,6 +13,7 @@ from openwa_manager.domain.messaging.pacing import ProfileName, profile_of
 from openwa_manager.domain.messaging.sightings import ContactFound
 from openwa_manager.domain.ports import Clock
 from openwa_manager.domain.session.session import SessionId
+from openwa_manager.metrics import SendTally
 from openwa_manager.services.changes import Changes
 from openwa_manager.services.delivery.background import BackgroundTasks
 from openwa_manager.services.messaging.acceptance.bulk import BulkAcceptance
@@ -20,6 +21,7 @@ from openwa_manager.services.messaging.acceptance.forecasting import LaneFacts, 
 from openwa_manager.services.messaging.acceptance.rules import Rules
 from openwa_manager.services.messaging.acceptance.singles import Gate, SingleAcceptance
 from openwa_manager.services.messaging.control.batch_requests import BatchHearers, BatchRequests
+from openwa_manager.services.messaging.control.numbers import MessageMeter
 from openwa_manager.services.messaging.control.queue_requests import QueueRequests
 from openwa_manager.services.messaging.control.views import QueueViews
 from openwa_manager.services.messaging.media import MediaRequest
@@ -82,6 +84,7 @@ class Messaging:
     singles: SingleAcceptance
     bulk: BulkAcceptance
     api: MessagingDependencies
+    meter: MessageMeter
     absent: set[str] = field(default_factory=set)
 
 
@@ -124,7 +127,16 @@ def messaging_of(database: Database, clock: Clock, changes: Changes, background:
         people=people_of(records, clock, absent),
         can_send=lambda session: session.spec.engine != "command",
     )
-    return Messaging(records=records, outside=outside, gate=gate, singles=singles, bulk=bulk, api=api, absent=absent)
+    return Messaging(
+        records=records,
+        outside=outside,
+        gate=gate,
+        singles=singles,
+        bulk=bulk,
+        api=api,
+        meter=MessageMeter(records, queues, SendTally()),
+        absent=absent,
+    )
 
 
 def people_of(records: MessageRecords, clock: Clock, absent: Collection[str]) -> PeopleDependencies:

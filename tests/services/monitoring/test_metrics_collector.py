@@ -13,7 +13,9 @@ from tests.fakes.clock import settle
 
 
 def measurements_of(world: World) -> MetricsCollector:
-    return MetricsCollector("0.1.0", world.sessions, world.database, Durations(QR_PUSH_S), None)
+    return MetricsCollector(
+        "0.1.0", world.sessions, world.database, Durations(QR_PUSH_S), None, world.messaging.meter.read
+    )
 
 
 def stored(event_type: str, reason: str) -> StoredEvent:

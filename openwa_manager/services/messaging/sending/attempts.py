@@ -11,6 +11,7 @@ from openwa_manager.domain.messaging.outcomes import Sent, Verdict
 from openwa_manager.domain.messaging.restrictions import AccountRestricted
 from openwa_manager.domain.messaging.retries import AskedBefore, EngineMemory, RetryPolicy
 from openwa_manager.domain.ports import Clock
+from openwa_manager.metrics import SendTally
 from openwa_manager.services.messaging.records import MessageRecords
 from openwa_manager.store.database import Connection
 from openwa_manager.store.messaging import queues
@@ -44,12 +45,18 @@ class Attempts:
     """Every attempt is on disk before its request leaves; `day_of` names the day that a moment counts for."""
 
     def __init__(
-        self, records: MessageRecords, clock: Clock, policy: RetryPolicy, day_of: Callable[[float], str]
+        self,
+        records: MessageRecords,
+        clock: Clock,
+        policy: RetryPolicy,
+        day_of: Callable[[float], str],
+        tally: SendTally | None = None,
     ) -> None:
         self._records = records
         self._clock = clock
         self._policy = policy
         self._day_of = day_of
+        self._tally = tally or SendTally()
 
     async def begin(self, message_id: MessageId, memory: EngineMemory | None, key: str | None) -> Message | None:
         """Return the message once it is on disk that it is being sent; None when it waits no more.
@@ -60,7 +67,10 @@ class Attempts:
             StorageFullError: that could not be recorded, so nothing may be sent.
         """
         attempt = self._attempt(memory, key)
-        return await self._records.tell(partial(_begin, message_id=message_id, attempt=attempt))
+        begun = await self._records.tell(partial(_begin, message_id=message_id, attempt=attempt))
+        if begun is not None and begun.attempt_count == 1:
+            self._tally.hold.note(max(0.0, attempt.at - begun.times.created_at))
+        return begun
 
     async def ask(self, message: Message, memory: EngineMemory | None, key: str) -> Message:
         """Return the message once it is on disk that its engine is asked about it again, under the same key.
@@ -81,7 +91,9 @@ class Attempts:
         write = partial(
             _end, message=message, answer=answer, at=self._clock.now().at, policy=self._policy, day_of=self._day_of
         )
-        return await self._records.tell(write)
+        ended = await self._records.tell(write)
+        self._tally.note_answer(answer.http_status)
+        return ended
 
     def _attempt(self, memory: EngineMemory | None, key: str | None) -> Attempt:
         return Attempt(

@@ -50,7 +50,10 @@ SEND_S = 2.75
 
 
 class MessageQueue:
-    """The messages of one session; `run` sends them until it is cancelled or drained."""
+    """The messages of one session; `run` sends them until it is cancelled or drained.
+
+    `seen` is what it chose from when it looked last (None: it has not).
+    """
 
     def __init__(self, session_id: SessionId, parts: QueueParts) -> None:
         self.session_id = session_id
@@ -59,7 +62,7 @@ class MessageQueue:
         self._obstacles = Obstacles(parts.clock)
         self._link = LinkWatch(session_id, parts.records, parts.clock, parts.reach.find, parts.ttl_s)
         self._turns = TurnLine()
-        self._seen: Situation | None = None
+        self.seen: Situation | None = None
         self._woken = asyncio.Event()
         self._is_draining = False
         self._working = asyncio.Lock()
@@ -92,15 +95,17 @@ class MessageQueue:
     async def run(self) -> None:
         """Send what may be sent until cancelled or drained."""
         await self._recover()
+        due_boot_s: float | None = None
         while not self._is_draining:
             self._woken.clear()
             try:
                 async with self._working:
-                    rest_until_boot_s = await self._step()
+                    rest_until_boot_s = await self._step(due_boot_s)
             except StorageFullError as error:
                 self._obstacles.note_full_disk(str(error), _DISK_RETRY_S)
                 rest_until_boot_s = self._parts.clock.now().boot_s + _DISK_RETRY_S
             await self._parts.clock.wait(self._woken, rest_until_boot_s)
+            due_boot_s = None if self._woken.is_set() else rest_until_boot_s
 
     async def situation(self) -> Situation:
         """Return what the queue would choose from now."""
@@ -111,18 +116,18 @@ class MessageQueue:
 
     def hold(self, *, is_first_contact: bool) -> Hold | None:
         """Return what held all its messages, or its first contacts, when it looked last; None: nothing did."""
-        return None if self._seen is None else hold_of(self._seen, is_first_contact=is_first_contact)
+        return None if self.seen is None else hold_of(self.seen, is_first_contact=is_first_contact)
 
     def estimate_at(self, ahead_count: int) -> float | None:
         """Return when a message goes that so many go before (wall time); None: nobody can tell."""
-        if self._seen is None:
+        if self.seen is None:
             return None
-        held = hold_of(self._seen, is_first_contact=False)
+        held = hold_of(self.seen, is_first_contact=False)
         if held is not None and held.until is None:
             return None
         now = self._parts.clock.now()
         free_at = now.at + max(0.0, self._lane.free_boot_s - now.boot_s)
-        row = self._seen.row
+        row = self.seen.row
         pause_s = self._parts.paces.of(row).gap.mean_s + (row.send_s or SEND_S)
         return max(free_at, held.until if held and held.until else now.at) + ahead_count * pause_s
 
@@ -205,8 +210,11 @@ class MessageQueue:
         row = await parts.records.read(partial(queues.read_queue, session_id=self.session_id))
         self._lane = _resumed(parts.paces.of(row), row, parts.clock.now())
 
-    async def _step(self) -> float | None:
-        """Do the next thing; return until when nothing else is to be done (boot clock; None: until woken)."""
+    async def _step(self, due_boot_s: float | None) -> float | None:
+        """Do the next thing; return until when nothing else is to be done (boot clock; None: until woken).
+
+        `due_boot_s` is when it was to be done (None: nothing was, before it was woken).
+        """
         parts, now = self._parts, self._parts.clock.now()
         row = await parts.records.read(partial(queues.read_queue, session_id=self.session_id))
         reached = parts.reach.reach(self.session_id)
@@ -214,9 +222,11 @@ class MessageQueue:
         outlook = await parts.records.read(partial(read_outlook, session_id=self.session_id))
         if await settle_due(self.session_id, parts, outlook, now.at):
             return now.boot_s
-        self._seen = self._situation(row, outlook, now)
-        self._refuse_turns(self._seen)
-        choice = choose(self._seen)
+        self.seen = self._situation(row, outlook, now)
+        self._refuse_turns(self.seen)
+        choice = choose(self.seen)
+        if isinstance(choice, Send) and due_boot_s is not None:
+            parts.tally.lateness.note(max(0.0, now.boot_s - due_boot_s))
         if isinstance(choice, Grant):
             await self._grant(choice.turn, parts.paces.of(row))
         elif isinstance(choice, Rest) or reached is None:

@@ -61,6 +61,11 @@ class Queues:
         """Return when a message goes that so many go before (wall time); None: nobody can tell."""
         return self._queue_of(session_id).estimate_at(ahead_count)
 
+    def seen(self, session_id: SessionId) -> Situation | None:
+        """Return what the session's queue chose from when it looked last; None: it has not."""
+        queue = self._queues.get(session_id)
+        return queue.seen if queue else None
+
     async def situation(self, session_id: SessionId) -> Situation:
         """Return what the session's queue would choose from now."""
         return await self._queue_of(session_id).situation()

@@ -27,6 +27,7 @@ from openwa_manager.domain.session.session import (
     SessionId,
     Spec,
 )
+from openwa_manager.metrics import SendTally
 from openwa_manager.services.changes import Changes
 from openwa_manager.services.messaging.records import MessageRecords
 from openwa_manager.services.messaging.sending.attempts import Attempts
@@ -34,7 +35,7 @@ from openwa_manager.services.messaging.sending.clock_guard import ClockGuard
 from openwa_manager.services.messaging.sending.queue_parts import Paces, QueueParts
 from openwa_manager.services.messaging.sending.queues import Queues
 from openwa_manager.services.messaging.sending.reach import EngineReach
-from openwa_manager.services.messaging.sending.sender import MessageSender
+from openwa_manager.services.messaging.sending.sender import CheckNumber, MessageSender
 from openwa_manager.store.database import Database
 from openwa_manager.store.messaging.messages import NewMessage, find_message
 from openwa_manager.store.sessions.registry import save_session
@@ -146,6 +147,7 @@ class Rig:
     sessions: dict[SessionId, Session]
     heard: list[StoredEvent]
     exists: dict[str, bool | None] = field(default_factory=dict)
+    tally: SendTally = field(default_factory=SendTally)
 
     async def keep(self, new: NewMessage) -> Message:
         """Keep a message and wake its queue."""
@@ -196,6 +198,13 @@ class Rig:
         self.sessions[SESSION] = replace(self.sessions[SESSION], **changes)  # type: ignore[arg-type]
 
 
+def _checking(exists: dict[str, bool | None]) -> CheckNumber:
+    async def check(message: Message) -> bool | None:
+        return exists.get(message.recipient.chat_id, True)
+
+    return check
+
+
 @asynccontextmanager
 async def rig(
     tmp_path: Path, *, gap_s: float = 1.5, profile: ProfileName = ProfileName.GUIDE, runs: bool = True
@@ -204,24 +213,23 @@ async def rig(
     clock, changes, heard = FakeClock(), Changes(), list[StoredEvent]()
     paces = _paces(gap_s, profile)
     engine, sessions, exists = ScriptedEngine(clock=clock), {SESSION: connected()}, dict[str, bool | None]()
+    tally = SendTally()
     changes.events_stored.subscribe(heard.extend)
-
-    async def check(message: Message) -> bool | None:
-        return exists.get(message.recipient.chat_id, True)
 
     async with Database(tmp_path / "manager.db") as database:
         await database.write(partial(save_session, session=connected(), steps=(), events=()))
         records = MessageRecords(database, clock, changes, lambda _: None)
-        attempts = Attempts(records, clock, RetryPolicy(), lambda at: paces.day(at).isoformat())
+        attempts = Attempts(records, clock, RetryPolicy(), lambda at: paces.day(at).isoformat(), tally)
         parts = QueueParts(
             records=records,
             clock=clock,
             chance=lambda: 0.5,
             reach=EngineReach(sessions.get, {"scripted": engine}, lambda _: Path("/nowhere")),
-            sender=MessageSender(records, attempts, clock, no_media(tmp_path / "media", clock), check),
+            sender=MessageSender(records, attempts, clock, no_media(tmp_path / "media", clock), _checking(exists)),
             paces=paces,
             clock_guard=ClockGuard(clock),
             ttl_s=86_400.0,
+            tally=tally,
         )
         made = Rig(
             clock=clock,
@@ -233,6 +241,7 @@ async def rig(
             sessions=sessions,
             heard=heard,
             exists=exists,
+            tally=tally,
         )
         changes.events_stored.subscribe(made.queues.note)
         async with running(made) if runs else nullcontext():
