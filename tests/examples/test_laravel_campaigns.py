@@ -12,6 +12,7 @@ from pathlib import Path
 import pytest
 
 from openwa_manager.domain.delivery.events import Json
+from openwa_manager.domain.times import iso8601
 from tests.e2e.peers.daemon import eventually
 from tests.examples.backend import standard_headers
 from tests.examples.books import read_books
@@ -74,6 +75,16 @@ def statuses(site: Site) -> dict[str, str]:
     return {str(to): str(status) for to, status in site.rows('SELECT "to", status FROM campaign_messages')}
 
 
+def run_cron_and_kill_it(site: Site, pause_s: float) -> None:
+    """Let cron begin, end all it started after a while, and wait (in its table) until a dead one has lost its claim."""
+    argv = ["php", "artisan", "schedule:run"]
+    job = subprocess.Popen(argv, cwd=site.folder, start_new_session=True, stdout=subprocess.DEVNULL)
+    time.sleep(pause_s)
+    os.killpg(job.pid, signal.SIGKILL)
+    job.wait(10)
+    site.rows("UPDATE campaigns SET next_try_at = '2026-01-01' WHERE status IN ('scheduled', 'handing_over')")
+
+
 def is_settled(site: Site) -> bool:
     """Tell whether no message waits, and none that was sent lacks its acknowledgement without being meant to."""
     told = statuses(site)
@@ -107,6 +118,13 @@ def test_at_the_end_the_tables_agree_with_what_whatsapp_got(site: Site) -> None:
     shown = site.ask_app("GET", f"/openwa/campaigns/{number}").body
     assert shown["counts"] == dict(Counter(told.values()))
 
+    stopped = next(to for to in told if to.endswith("0016"))
+    start(site, name, [{"to": stopped, "variables": {"name": "nobody"}}])
+    site.run_cron()
+    assert site.rows("SELECT status, error_code FROM campaign_messages ORDER BY id DESC LIMIT 1") == [
+        ("rejected", "opted_out")
+    ]
+
 
 def test_pictures_are_fetched_once_and_a_text_goes_where_there_is_none(site: Site) -> None:
     name = site.connect()
@@ -130,19 +148,32 @@ def test_a_job_that_is_killed_anywhere_and_run_again_sends_nothing_twice(site: S
     start(site, name, recipients(USUAL))
 
     for pause_s in (0.15, 0.25, 0.35, 0.5):
-        argv = ["php", "artisan", "schedule:run"]
-        job = subprocess.Popen(argv, cwd=site.folder, start_new_session=True, stdout=subprocess.DEVNULL)
-        time.sleep(pause_s)
-        os.killpg(job.pid, signal.SIGKILL)
-        job.wait(10)
-        site.rows("UPDATE campaigns SET next_try_at = '2026-01-01' WHERE status IN ('scheduled', 'handing_over')")
-    artisan(site.folder, "schedule:run")
+        run_cron_and_kill_it(site, pause_s)
+    site.run_cron()
     eventually(lambda: site.rows("SELECT 1 FROM campaigns WHERE status = 'completed'"), within_s=60)
     eventually(lambda: set(statuses(site).values()) == {"read"})
 
     books = Counter(entry["chat_id"] for entry in read_books(site.daemon, name))
     assert len(books) == len(USUAL)
     assert set(books.values()) == {1}
+
+
+def test_a_long_list_goes_in_two_calls_and_survives_kills_within_them(site: Site) -> None:
+    name = site.connect()
+    tomorrow = iso8601(time.time_ns() / 1e9 + 86_400)
+    people: list[Json] = [{"to": f"+8526{place:07}", "variables": {"name": f"No. {place}"}} for place in range(10_020)]
+    start(site, name, people, send_after=tomorrow)
+
+    for pause_s in (0.4, 0.8, 1.2, 1.6, 2.4):
+        run_cron_and_kill_it(site, pause_s)
+    site.run_cron()
+
+    queue = site.daemon.ask("GET", f"/v1/sessions/{name}/queue").body
+    batches = site.daemon.ask("GET", f"/v1/sessions/{name}/batches").body["batches"]
+    assert isinstance(batches, list)
+    assert (queue["length"], len(batches)) == (10_020, 2)
+    assert site.rows("SELECT name, accepted FROM campaign_batches") == [("campaign-1-0", 10_000), ("campaign-1-1", 20)]
+    assert set(statuses(site).values()) == {"queued"}
 
 
 def test_a_call_whose_answer_was_not_stored_is_made_again_and_changes_nothing(site: Site) -> None:
@@ -186,6 +217,16 @@ def test_a_campaign_that_can_never_be_taken_says_why(site: Site) -> None:
 
     assert site.rows("SELECT status, error_code FROM campaigns") == [("failed", "invalid")]
     assert set(statuses(site).values()) == {"failed"}
+
+
+def test_a_list_with_somebody_who_has_no_number_is_refused_by_the_page(app: Site) -> None:
+    body: dict[str, Json] = {"session_id": "acme", "name": "A", "text": "Hello", "recipients": [{"to": "+1"}, {}]}
+
+    reply = app.ask_app("POST", "/openwa/campaigns", body)
+
+    assert reply.status == 422
+    assert "Recipient 1" in json.dumps(reply.body)
+    assert not app.rows("SELECT 1 FROM campaigns")
 
 
 def test_a_campaign_is_stopped_goes_on_and_is_called_off(tmp_path: Path) -> None:
