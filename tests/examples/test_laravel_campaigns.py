@@ -219,6 +219,24 @@ def test_a_campaign_that_can_never_be_taken_says_why(site: Site) -> None:
     assert set(statuses(site).values()) == {"failed"}
 
 
+def test_what_no_event_told_is_asked_for(site: Site) -> None:
+    name = site.connect()
+    start(site, name, recipients([*USUAL[:3], "0002"]))
+    site.run_cron()
+    eventually(lambda: Counter(statuses(site).values()) == {"read": 3, "bounced": 1})
+    eventually(lambda: site.rows("SELECT 1 FROM campaigns WHERE status = 'completed'"))
+    before = site.rows("SELECT * FROM campaign_messages")
+
+    site.rows("UPDATE campaign_messages SET status = 'queued', error_code = NULL, read_at = NULL, sent_at = NULL")
+    site.rows("UPDATE campaign_batches SET completed_at = NULL")
+    site.rows("UPDATE campaigns SET status = 'handed_over'")
+    printed = artisan(site.folder, "wa:reconcile", "1")
+
+    assert sorted(printed.split()) == sorted(["1", "bounced", "3", "read"])
+    assert [row[:12] for row in site.rows("SELECT * FROM campaign_messages")] == [row[:12] for row in before]
+    assert site.rows("SELECT status FROM campaigns") == [("completed",)]
+
+
 def test_a_list_with_somebody_who_has_no_number_is_refused_by_the_page(app: Site) -> None:
     body: dict[str, Json] = {"session_id": "acme", "name": "A", "text": "Hello", "recipients": [{"to": "+1"}, {}]}
 

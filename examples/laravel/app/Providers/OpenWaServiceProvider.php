@@ -2,6 +2,7 @@
 
 namespace App\Providers;
 
+use App\Console\Commands\ReconcileCampaign;
 use App\Console\Commands\TestSession;
 use App\Jobs\CheckSessionHealthJob;
 use App\Services\CampaignScheduler;
@@ -19,6 +20,6 @@ class OpenWaServiceProvider extends ServiceProvider
             $schedule->job(new CheckSessionHealthJob)->everyMinute()->withoutOverlapping(10);
             $schedule->call(fn (CampaignScheduler $campaigns) => $campaigns->run())->everyMinute();
         });
-        $this->commands([TestSession::class]);
+        $this->commands([ReconcileCampaign::class, TestSession::class]);
     }
 }

@@ -74,12 +74,23 @@ class CampaignScheduler
         $campaign->messages()->where('status', 'waiting')->update(['status' => 'cancelled']);
         foreach ($campaign->batches()->whereNotNull('batch_id')->get() as $batch) {
             $this->openWa->cancelBatch($batch->batch_id);
-            $this->reconcile($batch, ['status' => 'cancelled']); // what the caller cancels, no event tells
+            $this->compare($batch, ['status' => 'cancelled']); // what the caller cancels, no event tells
         }
     }
 
-    /** Compare with the manager's own list: for what no event told, and after a time in which none came through. */
-    public function reconcile(CampaignBatch $batch, array $query = []): void
+    /** Ask the manager for all that it has of a campaign: after a time in which no events came through. */
+    public function reconcile(Campaign $campaign): void
+    {
+        foreach ($campaign->batches()->whereNotNull('batch_id')->get() as $batch) {
+            $this->compare($batch);
+            if ($batch->completed_at === null && ($ended = $this->openWa->batch($batch->batch_id)['ended_at']) !== null) {
+                $batch->update(['completed_at' => MessageFates::moment($ended)]);
+            }
+        }
+        $campaign->settle();
+    }
+
+    private function compare(CampaignBatch $batch, array $query = []): void
     {
         $cursor = null;
         do {
