@@ -25,7 +25,8 @@ class AccountLimit:
 class QueueRow:
     """One session's queue; `profile` None: the daemon's default. `held` is what a person or a proof must end.
 
-    `send_s` is the mean time of a send so far (None: none was measured).
+    `send_s` is the mean time of a send so far (None: none was measured). `sent_at` is when a message left last, or may
+    have, `first_contact_at` when one to somebody new did; gaps are counted from there.
     """
 
     session_id: SessionId
@@ -121,6 +122,13 @@ def note_sent(connection: sqlite3.Connection, session_id: SessionId, sent: SentN
         day_first_contacts=counted + sent.is_first_contact,
         first_contact_at=sent.at if sent.is_first_contact else row.first_contact_at,
     )
+
+
+def note_maybe_sent(
+    connection: sqlite3.Connection, session_id: SessionId, at: float, *, is_first_contact: bool
+) -> None:
+    """Note that a message may have left at wall time `at`: it counts as nothing, but a gap follows it."""
+    _set(connection, session_id, sent_at=at, **({"first_contact_at": at} if is_first_contact else {}))
 
 
 def _set(connection: sqlite3.Connection, session_id: SessionId, **values: Column) -> None:

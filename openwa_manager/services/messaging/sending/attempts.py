@@ -7,7 +7,7 @@ from functools import partial
 from openwa_manager.domain.delivery.events import Event
 from openwa_manager.domain.messaging.following import Asked, Followed, follow
 from openwa_manager.domain.messaging.messages import Attempt, AttemptOutcome, Message, MessageId
-from openwa_manager.domain.messaging.outcomes import Sent, Verdict
+from openwa_manager.domain.messaging.outcomes import Sent, Uncertain, Verdict
 from openwa_manager.domain.messaging.restrictions import AccountRestricted
 from openwa_manager.domain.messaging.retries import AskedBefore, EngineMemory, RetryPolicy
 from openwa_manager.domain.ports import Clock
@@ -150,13 +150,24 @@ def _end(
     if answer.restriction is not None:
         limit = AccountLimit(kind=answer.restriction.kind, until=answer.restriction.until)
         queues.note_limit(connection, message.origin.session_id, limit)
-    if isinstance(answer.verdict, Sent):
-        note = SentNote(
-            at=at, send_s=answer.send_s, is_first_contact=message.recipient.is_first_contact, day=day_of(at)
-        )
-        queues.note_sent(connection, message.origin.session_id, note)
+    _note_gap(connection, message, answer, at, day_of)
     events += settle_early_acks(connection, message.origin.session_id, after, at)
     return Ended(message=after, next_at=followed.next_at), events
+
+
+def _note_gap(
+    connection: Connection, message: Message, answer: Answer, at: float, day_of: Callable[[float], str]
+) -> None:
+    """Note what another daemon would count the gap from; to this one an attempt that it finds cut off ends now."""
+    session_id, is_first_contact = message.origin.session_id, message.recipient.is_first_contact
+    match answer.verdict:
+        case Sent():
+            note = SentNote(at=at, send_s=answer.send_s, is_first_contact=is_first_contact, day=day_of(at))
+            queues.note_sent(connection, session_id, note)
+        case Uncertain():
+            queues.note_maybe_sent(connection, session_id, at, is_first_contact=is_first_contact)
+        case _:
+            return
 
 
 def _record_attempt(connection: Connection, message: Message, answer: Answer, followed: Followed, at: float) -> None:
