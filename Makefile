@@ -7,6 +7,7 @@
 # make docs                 draw the state tables of the code into docs/design.md
 # make bench [ARGS=…]       the measured promises, as a table; `ARGS=delivery` measures only those of that name
 # make soak [ARGS=…]        random faults on many simulators, none (`--healthy`) or attacks (`--hostile`), then a verdict: `ARGS="--minutes 30"`
+# make torture [ARGS=…]     a campaign while daemon and engines are killed, judged by what WhatsApp got: `ARGS="--seed 7 --messages 5000"`
 # make lock [ARGS=…]        write systemd/requirements.lock anew; `ARGS=--upgrade` with the newest releases that will do
 # make clean                remove what the others made
 
@@ -17,7 +18,7 @@ BIN := .venv/bin
 PYTHON ?= $(firstword $(foreach python,python3.14 python3.13 python3.12 python3.11 python3,$(shell \
 	$(python) -c 'import ensurepip, sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null && echo $(python))))
 
-.PHONY: demo serve docs test test-slow test-environments test-openwa bench soak lock clean
+.PHONY: demo serve docs test test-slow test-environments test-openwa bench soak torture lock clean
 
 demo: .venv/.run
 	@$(BIN)/openwa-manager demo $(ARGS)
@@ -59,6 +60,9 @@ bench: .venv/.dev
 
 soak: .venv/.dev
 	@$(BIN)/python -m tests.soak $(ARGS)
+
+torture: .venv/.dev
+	@$(BIN)/python -m tests.messages $(ARGS)
 
 # For every platform and Python, whichever it runs on; releases that are in the file and still will do stay.
 lock:

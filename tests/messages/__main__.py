@@ -7,6 +7,7 @@ import time
 from pathlib import Path
 
 from tests.messages.campaign import Scale, campaign
+from tests.messages.naive import run_naive
 from tests.messages.plan import USUAL, WAYS, Manners, WayIn, plan_of
 
 
@@ -31,6 +32,8 @@ def main() -> None:
         verdict = running.verdict()
         for line in (*verdict.lines(), *running.refusals()[:10]):
             print(line)
+    for line in run_naive(folder, plan, given.kills, given.spread, given.seed).lines() if given.naive else ():
+        print(line)
     print(f"{took_s:.0f} s, seed {given.seed}, files in {folder}")
     sys.exit(0 if verdict.is_clean else 1)
 
@@ -45,6 +48,7 @@ def _arguments() -> argparse.Namespace:
     parser.add_argument("--gap", type=float, nargs=2, default=(0.02, 0.05))
     parser.add_argument("--ways", type=WayIn, nargs="+", default=[*WayIn])
     parser.add_argument("--send", type=float, nargs="+", default=USUAL.send_s)
+    parser.add_argument("--naive", action="store_true", help="let a plain loop send the same, too")
     return parser.parse_args()
 
 

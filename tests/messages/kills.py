@@ -15,6 +15,8 @@ from tests.messages.truth import Break, books_of
 
 #: How many of the daemon's kills wait for the most awkward moment, and for how long.
 _AIMED, _AIM_S = 0.6, 3.0
+#: A host that is slow has less time between the kills, but some.
+_PAUSE_MIN_S = 0.3
 
 
 @dataclass
@@ -33,9 +35,9 @@ class Killer:
         """Kill until all is done; the daemon lives at the end."""
         todo = ["daemon"] * self.daemon_kills + ["engine"] * self.engine_kills
         self.chance.shuffle(todo)
-        pause_s = self.spread_s / max(1, len(todo))
-        for victim in todo:
-            time.sleep(self.chance.uniform(0, 2 * pause_s))
+        began_s = time.monotonic()
+        for victim, after_s in zip(todo, sorted(self.chance.uniform(0, self.spread_s) for _ in todo), strict=True):
+            time.sleep(max(_PAUSE_MIN_S, began_s + after_s - time.monotonic()))
             if victim == "daemon":
                 self.kill_daemon()
             else:

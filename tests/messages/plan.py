@@ -1,7 +1,7 @@
 """What a campaign hands over: who is written to, through which session, by which way in; the seed decides all of it."""
 
 import random
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
 
@@ -82,10 +82,14 @@ WAYS: Mapping[WayIn, int] = {WayIn.SINGLE: 6, WayIn.BATCH: 2, WayIn.GATEWAY: 4}
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Manners:
-    """What a plan is like beside its size: how often each way in is used, and how long engines take for a message."""
+    """What a plan is like beside its size: how often each way in is used, and how long engines take for a message.
+
+    `is_plain`: everybody is written to once, and nobody has a magic number.
+    """
 
     ways: Mapping[WayIn, int] = field(default_factory=lambda: WAYS)
     send_s: Sequence[float] = (0.0, 0.02, 0.1)
+    is_plain: bool = False
 
 
 USUAL = Manners()
@@ -105,8 +109,9 @@ def plan_of(
 def _session(chance: random.Random, number: int, message_count: int, name: str, manners: Manners) -> SessionPlan:
     session_id = f"user_{name}{number}_session_{name}"
     numbers = iter(chance.sample(range(999), k=999))
-    messages = [_message(chance, session_id, index, next(numbers)) for index in range(message_count)]
-    for index in range(1, message_count):
+    ending = _plain_ending if manners.is_plain else _ending
+    messages = [_message(chance, session_id, index, next(numbers), ending) for index in range(message_count)]
+    for index in range(1, 0 if manners.is_plain else message_count):
         if chance.randrange(1000) < _TWINS_PER_MILLE and messages[index - 1].ending > "0100":
             former = messages[index - 1]  # the same text to the same person again: both are wanted
             messages[index] = Planned(
@@ -129,8 +134,10 @@ def _engine_env(chance: random.Random, number: int, manners: Manners) -> dict[st
     return {"SIM_VERSION": version, "SIM_REPLAY": replay, "SIM_SEND_S": str(chance.choice(manners.send_s))}
 
 
-def _message(chance: random.Random, session_id: str, index: int, block: int) -> Planned:
-    ending = _ending(chance)
+def _message(
+    chance: random.Random, session_id: str, index: int, block: int, ending_of: Callable[[random.Random], str]
+) -> Planned:
+    ending = ending_of(chance)
     return Planned(
         session_id=session_id,
         number=f"8529{block:03}{ending}",
@@ -145,6 +152,10 @@ def _ending(chance: random.Random) -> str:
         if drawn < share:
             return ending
         drawn -= share
+    return _plain_ending(chance)
+
+
+def _plain_ending(chance: random.Random) -> str:
     return str(chance.randrange(1000, 9999))
 
 
