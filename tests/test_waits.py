@@ -15,7 +15,7 @@ TESTS = Path(__file__).parent
 FILES = sorted(TESTS.rglob("*.py"))
 
 #: Where real processes take their real time; everywhere else a fake clock moves, or something is waited for.
-IN_REAL_TIME = ("benchmarks", "e2e", "examples", "faults", "packaging", "run", "simulator", "soak")
+IN_REAL_TIME = ("benchmarks", "e2e", "examples", "faults", "messages", "packaging", "run", "simulator", "soak")
 #: Looks again and again at what cannot announce itself.
 POLLING = TESTS / "fakes" / "polling.py"
 UNIT_TESTS = [path for path in FILES if path.relative_to(TESTS).parts[0] not in IN_REAL_TIME and path != POLLING]
@@ -47,6 +47,7 @@ ENDED_BY_THEIR_OWNER = {
     ("fakes/clock.py", "_wait_within"),
     ("services/starting/test_start_ticket.py", "hear"),
     ("fakes/receiver.py", "hang"),
+    ("messages/lives.py", "at"),
 }
 
 

@@ -49,7 +49,7 @@ class Scale:
     spread_s: float = 20.0
     gap_min_s: float = 0.02
     gap_max_s: float = 0.05
-    done_within_s: float = 120.0
+    done_within_s: float = 150.0
 
 
 @dataclass
@@ -77,11 +77,14 @@ class Campaign:
         """Hand everything over, kill meanwhile, and return once nothing waits any more."""
         killer = self._killer()
         self.callers = [self._caller(session) for session in self.plan]
-        threads = [threading.Thread(target=run) for run in (*(each.run for each in self.callers), killer.run)]
+        runs = (*(each.run for each in self.callers), killer.run)
+        threads = [threading.Thread(target=run, daemon=True) for run in runs]
         for thread in threads:
             thread.start()
+        deadline = time.monotonic() + self.scale.spread_s + self.scale.done_within_s
         for thread in threads:
-            thread.join()
+            thread.join(max(0.0, deadline - time.monotonic()))
+        assert not any(thread.is_alive() for thread in threads), "it took too long to hand over, or to kill"
         self.breaks += killer.breaks
         self.wait_until_done()
 

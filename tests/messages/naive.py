@@ -10,7 +10,6 @@ import os
 import random
 import subprocess
 import sys
-import threading
 import time
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
@@ -25,6 +24,7 @@ from tests.simulator.harness import KEY, ROOT, Simulator
 
 TIMEOUT_S = 2.0
 ATTEMPTS_MAX = 3
+_DONE_WITHIN_S = 120.0
 _PAUSES_S = (0.3, 1.0, 3.0)
 
 
@@ -83,7 +83,7 @@ class Loop:
         """Kill the program and run it again."""
         assert self.process is not None
         self.process.kill()
-        self.process.wait()
+        self.process.wait(10)
         self.kills += 1
         self.go_on()
 
@@ -100,7 +100,7 @@ class Loop:
         with suppress(subprocess.TimeoutExpired):
             self.process.wait(within_s)
         self.process.kill()
-        self.process.wait()
+        self.process.wait(10)
 
     def compare(self) -> Counter[str]:
         """Return how often what happened."""
@@ -134,11 +134,8 @@ def run_naive(folder: Path, plan: Sequence[SessionPlan], kill_count: int, spread
         for kill in todo:
             time.sleep(chance.uniform(0, 2 * spread_s / len(todo)))
             kill(chance.choice(loops))
-        waiting = [threading.Thread(target=loop.finish, args=(120.0,)) for loop in loops]
-        for each in waiting:
-            each.start()
-        for each in waiting:
-            each.join()
+        for loop in loops:
+            loop.finish(_DONE_WITHIN_S)
         counts = sum((loop.compare() for loop in loops), Counter[str]())
         return Outcome(
             wanted=sum(len(session.messages) for session in plan),
