@@ -7,6 +7,13 @@ from tests.benchmarks.acks import measure_acks
 from tests.benchmarks.delivery import measure_delivery
 from tests.benchmarks.gateway import measure_gateway
 from tests.benchmarks.intake import measure_intake
+from tests.benchmarks.messages import (
+    measure_acceptance,
+    measure_gaps,
+    measure_idle_queues,
+    measure_sends,
+    measure_waiting,
+)
 from tests.benchmarks.supervision import (
     Figure,
     measure_creation,
@@ -16,6 +23,7 @@ from tests.benchmarks.supervision import (
 )
 
 _SESSIONS, _ROUNDS, _SENDS, _ACKS = 200, 100, 3000, 30_000
+_RECIPIENTS, _WAITING = 10_000, 200_000
 
 #: Each measures a `share`-th of everything.
 BENCHMARKS: Mapping[str, Callable[[int], Iterable[Figure]]] = {
@@ -27,6 +35,11 @@ BENCHMARKS: Mapping[str, Callable[[int], Iterable[Figure]]] = {
     "intake": measure_intake,
     "acks": lambda share: measure_acks(_ACKS // share),
     "delivery": measure_delivery,
+    "acceptance": lambda share: measure_acceptance(_RECIPIENTS // share),
+    "sends": lambda share: measure_sends(_ROUNDS * 5 // share),
+    "gaps": lambda share: measure_gaps(_ROUNDS * 2 // share),
+    "waiting": lambda share: measure_waiting(_WAITING // share),
+    "idle_queues": lambda share: measure_idle_queues(50, 60 / share),
 }
 
 
