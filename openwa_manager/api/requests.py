@@ -14,13 +14,24 @@ WAIT_MAX_S = 60.0
 BODY_MAX_BYTES = 1024 * 1024
 
 SESSION_ID_TEXT = f"^{SESSION_ID_PATTERN}$"
+#: Text that a C string can hold, as environments and URLs must.
+NO_ZERO_TEXT = r"^[^\x00]*$"
+#: A name that somebody gave.
+NAME_TEXT = r"^[^\x00-\x1f\x7f]{1,128}$"
+WEB_URL_TEXT = r"^[Hh][Tt][Tt][Pp][Ss]?://[^\x00-\x20\x7f]+$"
+#: What a refusal says instead of a pattern.
+PATTERN_WORDS = {
+    SESSION_ID_TEXT: "must have 1 to 63 characters: a to z, 0 to 9, _ and -, the first a letter or digit",
+    NO_ZERO_TEXT: "must not have a character zero",
+    NAME_TEXT: "must have 1 to 128 characters, no control characters",
+    WEB_URL_TEXT: "must begin with http:// or https:// and have no spaces",
+}
 
 _SessionId = Annotated[str, StringConstraints(pattern=SESSION_ID_TEXT)]
-#: Text that a C string can hold, as environments and URLs must.
-_Text = Annotated[str, StringConstraints(pattern=r"^[^\x00]*$", max_length=8192)]
-_UserId = Annotated[str, StringConstraints(pattern=r"^[^\x00-\x1f\x7f]{1,128}$")]
+_Text = Annotated[str, StringConstraints(pattern=NO_ZERO_TEXT, max_length=8192)]
+_UserId = Annotated[str, StringConstraints(pattern=NAME_TEXT)]
 _LabelName = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9][A-Za-z0-9._/-]{0,62}$")]
-_LabelValue = Annotated[str, StringConstraints(pattern=r"^[^\x00]*$", max_length=256)]
+_LabelValue = Annotated[str, StringConstraints(pattern=NO_ZERO_TEXT, max_length=256)]
 #: PHP knows no other way to write an empty table; every table of a body takes it.
 EmptyList = BeforeValidator(lambda value: {} if value == [] else value)
 _Labels = Annotated[dict[_LabelName, _LabelValue], Field(max_length=64), EmptyList]

@@ -8,6 +8,7 @@ from typing import Generic, TypeVar
 from aiohttp import web
 from multidict import MultiMapping
 from pydantic import BaseModel, ValidationError
+from pydantic_core import ErrorDetails
 
 from openwa_manager.api.admission.body_terms import defer_expectation
 from openwa_manager.api.errors import (
@@ -18,7 +19,7 @@ from openwa_manager.api.errors import (
     UnsupportedMediaTypeError,
 )
 from openwa_manager.api.request_keys import CALLER
-from openwa_manager.api.requests import Body, Query, RequestModel, object_text
+from openwa_manager.api.requests import PATTERN_WORDS, Body, Query, RequestModel, object_text
 from openwa_manager.domain import foreign_json
 from openwa_manager.domain.access.callers import Caller
 from openwa_manager.domain.access.roles import Role
@@ -268,9 +269,40 @@ async def _read_body(request: web.Request, arguments: type[B]) -> B:
 
 def refusal_of(error: ValidationError, prefix: str = "") -> BadRequestError | InvalidInputError:
     """Return the refusal of what does not fit its model; `prefix` is where in the body that stands."""
-    first = error.errors(include_url=False, include_context=False, include_input=False)[0]
+    first = error.errors(include_url=False, include_input=False)[0]
     if first["type"] == "json_invalid":
         return BadRequestError(f"the body is not JSON: {first['msg']}")
-    field = (prefix + ".".join(map(str, first["loc"]))).rstrip(".") or "body"
-    message = "is not known here" if first["type"] == "extra_forbidden" else first["msg"]
-    return InvalidInputError(field[:100], message)
+    loc = (str(each) for each in first["loc"] if each != _UNION_TAG)
+    field = (prefix + ".".join(loc)).rstrip(".") or "body"
+    return InvalidInputError(field[:100], _complaint_of(first))
+
+
+#: How pydantic names one of the types that a value may have; it is no part of the body.
+_UNION_TAG = "constrained-str"
+#: What is said instead of pydantic's own words, which are for programmers.
+_COMPLAINTS = {
+    "extra_forbidden": "is not known here",
+    "missing": "is missing",
+    "too_short": "must have at least {min_length}",
+    "too_long": "must have at most {max_length}",
+    "string_too_short": "must have at least {min_length} characters",
+    "string_too_long": "must have at most {max_length} characters",
+    "greater_than_equal": "must be at least {ge}",
+    "less_than_equal": "must be at most {le}",
+    "string_type": "must be a string",
+    "int_type": "must be a whole number",
+    "int_parsing": "must be a whole number",
+    "timezone_aware": "must have a time zone, as in 2026-11-22T07:00:00Z",
+}
+
+
+def _complaint_of(details: ErrorDetails) -> str:
+    context = details.get("ctx", {})
+    kind = details["type"]
+    if kind == "string_pattern_mismatch":
+        return PATTERN_WORDS.get(context["pattern"], f"must fit the pattern {context['pattern']}")
+    if kind.startswith("datetime_"):
+        return "must be a time, as in 2026-11-22T07:00:00Z"
+    if kind in _COMPLAINTS:
+        return _COMPLAINTS[kind].format_map(context)
+    return details["msg"].removeprefix("Value error, ").replace("Input should", "must", 1)

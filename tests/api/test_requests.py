@@ -6,8 +6,9 @@ from pydantic.fields import FieldInfo
 
 from openwa_manager.api import requests
 from openwa_manager.api.gateway.sessions import CreateIn
+from openwa_manager.api.messaging.requests import BulkIn, MessageIn, RecipientIn
 from openwa_manager.api.requests import Body, EndpointIn, SessionChange, SessionIn, object_text
-from openwa_manager.api.routing import BODY_VALUES_MAX
+from openwa_manager.api.routing import BODY_VALUES_MAX, refusal_of
 from tests.api.world import World
 
 BODIES = [each for each in vars(requests).values() if isinstance(each, type) and issubclass(each, Body)] + [CreateIn]
@@ -69,3 +70,53 @@ async def test_a_byte_order_mark_before_a_body_is_passed_over(world: World) -> N
     body = b'\xef\xbb\xbf{"session_id": "a", "desired": "stopped"}'
     async with world.client.post("/v1/sessions", data=body, headers=headers) as answer:
         assert answer.status == 201
+
+
+@pytest.mark.parametrize(
+    ("model", "given", "words"),
+    [
+        (MessageIn, {}, "to: is missing"),
+        (MessageIn, {"to": "1", "text": 5}, "text: must be a string"),
+        (MessageIn, {"to": "1", "text": "a", "x": 1}, "x: is not known here"),
+        (
+            MessageIn,
+            {"to": "1"},
+            "body: exactly one of text, image_url, video_url",
+        ),
+        (MessageIn, {"to": "1", "text": "a\0"}, "text: must not have a character zero"),
+        (
+            MessageIn,
+            {"to": "1", "text": "a", "reference": ""},
+            "reference: must have 1 to 128 characters, no control characters",
+        ),
+        (
+            MessageIn,
+            {"to": "1", "image_url": "ftp://a"},
+            "image_url: must begin with http:// or https:// and have no spaces",
+        ),
+        (
+            MessageIn,
+            {"to": "1", "text": "a", "send_after": "soon"},
+            "send_after: must be a time, as in 2026-11-22T07:00:00Z",
+        ),
+        (
+            MessageIn,
+            {"to": "1", "text": "a", "send_after": "2026-11-22T07:00:00"},
+            "send_after: must have a time zone, as in 2026-11-22T07:00:00Z",
+        ),
+        (MessageIn, {"to": "1", "text": "a", "priority": "high"}, "priority: must be 'normal' or 'low'"),
+        (RecipientIn, {"to": "1", "variables": {"n": [1]}}, "variables.n: must be a string"),
+        (
+            BulkIn,
+            {"template": {"text": "a"}, "recipients": [], "window": {"from": "1", "to": "2", "days": []}},
+            "window.days: must have at least 1",
+        ),
+        (SessionIn, {"session_id": "A b"}, "session_id: must have 1 to 63 characters: a to z, 0 to 9, _ and -"),
+        (SessionIn, {"labels": {"!": "x"}}, "labels.!.[key]: must fit the pattern ^"),
+    ],
+)
+def test_a_refusal_says_in_plain_words_what_is_wrong(model: type[Body], given: dict[str, object], words: str) -> None:
+    with pytest.raises(ValidationError) as refused:
+        model.model_validate_json(json.dumps(given))
+
+    assert str(refusal_of(refused.value)).startswith(words)

@@ -4,7 +4,7 @@ from typing import Annotated, ClassVar, Literal, Self
 
 from pydantic import AwareDatetime, Field, StringConstraints, model_validator
 
-from openwa_manager.api.requests import Body, EmptyList, Query
+from openwa_manager.api.requests import NAME_TEXT, NO_ZERO_TEXT, WEB_URL_TEXT, Body, EmptyList, Query
 from openwa_manager.domain.messaging.batches import BATCH_MAX
 from openwa_manager.domain.messaging.messages import MessageStatus
 from openwa_manager.domain.messaging.templates import VARIABLE_NAME_MAX_CHARS
@@ -14,11 +14,11 @@ MESSAGE_MAX_BYTES = 64 << 10
 
 #: Who it is for is looked at later: one recipient that is none refuses no batch.
 _To = Annotated[str, StringConstraints(max_length=1024)]
-_Words = Annotated[str, StringConstraints(pattern=r"^[^\x00]*$")]
-_MediaUrl = Annotated[str, StringConstraints(pattern=r"^[Hh][Tt][Tt][Pp][Ss]?://[^\x00-\x20\x7f]+$", max_length=2048)]
+_Words = Annotated[str, StringConstraints(pattern=NO_ZERO_TEXT)]
+_MediaUrl = Annotated[str, StringConstraints(pattern=WEB_URL_TEXT, max_length=2048)]
 _Filename = Annotated[str, StringConstraints(pattern=r"^[^\x00-\x1f\x7f/\\]{1,255}$")]
-_Reference = Annotated[str, StringConstraints(pattern=r"^[^\x00-\x1f\x7f]{1,128}$")]
-_Name = Annotated[str, StringConstraints(pattern=r"^[^\x00-\x1f\x7f]{1,128}$")]
+_Reference = Annotated[str, StringConstraints(pattern=NAME_TEXT)]
+_Name = Annotated[str, StringConstraints(pattern=NAME_TEXT)]
 _VariableName = Annotated[str, StringConstraints(min_length=1, max_length=VARIABLE_NAME_MAX_CHARS)]
 _Variable = _Words | int | float
 _Variables = Annotated[dict[_VariableName, _Variable], Field(max_length=100), EmptyList]
