@@ -228,5 +228,5 @@ def _window_of(given: WindowIn) -> Window:
 
 
 def _addressee_of(given: RecipientIn) -> Addressee:
-    variables = {name: str(value) for name, value in (given.variables or {}).items()}
+    variables = {name: str(value) for name, value in (given.variables or {}).items() if value is not None}
     return Addressee(to=given.to, variables=variables, reference=given.reference)

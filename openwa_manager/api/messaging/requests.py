@@ -20,7 +20,8 @@ _Filename = Annotated[str, StringConstraints(pattern=r"^[^\x00-\x1f\x7f/\\]{1,25
 _Reference = Annotated[str, StringConstraints(pattern=NAME_TEXT)]
 _Name = Annotated[str, StringConstraints(pattern=NAME_TEXT)]
 _VariableName = Annotated[str, StringConstraints(min_length=1, max_length=VARIABLE_NAME_MAX_CHARS)]
-_Variable = _Words | int | float
+#: Null is a variable that is missing, as a database says it.
+_Variable = _Words | int | float | None
 _Variables = Annotated[dict[_VariableName, _Variable], Field(max_length=100), EmptyList]
 
 

@@ -178,7 +178,7 @@ async def test_a_file_is_had_before_anybody_is_promised_it(ready: World) -> None
         ({"template": {"text": ""}, "recipients": to(1)}, "invalid", "template.text"),
         ({"template": {"text": "{{a b}}"}, "recipients": to(1)}, "invalid", "template.text"),
         ({"template": TEMPLATE, "recipients": [{"to": 1}]}, "invalid", "recipients.0.to"),
-        ({"template": TEMPLATE, "recipients": [{"to": "x", "variables": {"name": None}}]}, "invalid", None),
+        ({"template": TEMPLATE, "recipients": [{"to": "x", "variables": {"name": []}}]}, "invalid", None),
         ({"template": TEMPLATE, "recipients": to(1), "expires_at": "2020-01-01T00:00:00Z"}, "invalid", "expires_at"),
         ({"template": TEMPLATE, "recipients": to(1), "window": {"from": "9", "to": "20:00"}}, "invalid", "window.from"),
         (

@@ -97,3 +97,11 @@ def test_half_an_emoji_is_replaced(half: str) -> None:
 def test_what_is_large_and_no_batch_is_refused_soon(begin: str, piece: str) -> None:
     with pytest.raises(OpenwaManagerError):
         read_bulk((begin + piece * 300_000).encode())
+
+
+def test_a_variable_that_is_null_is_one_that_is_missing() -> None:
+    body = {"template": {"text": "{{a}}"}, "recipients": [{"to": "1", "variables": {"a": None, "b": 2}}]}
+
+    draft = read_bulk(json.dumps(body).encode()).draft
+
+    assert draft.addressees == [Addressee(to="1", variables={"b": "2"})]
