@@ -180,7 +180,7 @@ def _build_calls(
         bulk=intake.bulk,
         requests=MessageRequests(records, clock, intake.singles, queues, queues.wake),
         batches=BatchRequests(records, clock, queues, intake.forecast.end_at, hearers),
-        queues=QueueViews(queues, records, clock, ways.paces),
+        queues=QueueViews(queues, records, clock, ways.paces, intake.forecast),
         queue_requests=QueueRequests(queues, records, clock, ways.media.release),
         people=ways.people,
         can_send=ways.reach.can_send,

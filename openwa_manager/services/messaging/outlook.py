@@ -32,7 +32,7 @@ class QueueOutlook(Protocol):
         """Return what holds the session's messages, or its first contacts; None: nothing does."""
         ...
 
-    def estimate_at(self, session_id: SessionId, ahead_count: int) -> float | None:
+    def estimate_at(self, session_id: SessionId, ahead_count: int, *, is_first_contact: bool) -> float | None:
         """Return when a message goes (wall time) that so many go before; None: nobody can tell."""
         ...
 
@@ -93,21 +93,31 @@ def _view_of(message: Message, read: _Read, outlook: QueueOutlook, now: float) -
         return MessageView(message=message, attempts=attempts)
     session_id = message.origin.session_id
     ahead_count = read.ahead_counts.get(message.message_id)
+    is_first = message.recipient.is_first_contact
     estimated_at = message.hold.until if message.hold else None
     if ahead_count is not None:
-        estimated_at = outlook.estimate_at(session_id, ahead_count)
+        estimated_at = outlook.estimate_at(session_id, ahead_count, is_first_contact=is_first)
     holds = (
         message.hold,
         batch_hold(read.batches.get(message.origin.batch_id), now),
-        outlook.hold(session_id, is_first_contact=message.recipient.is_first_contact),
+        outlook.hold(session_id, is_first_contact=is_first),
     )
     return MessageView(
         message=message,
         attempts=attempts,
         hold=strongest(holds),
         position=None if ahead_count is None else ahead_count + 1,
-        estimated_at=estimated_at,
+        estimated_at=_after_holds(estimated_at, holds),
     )
+
+
+def _after_holds(at: float | None, holds: Iterable[Hold | None]) -> float | None:
+    """Return when a message goes that would go at a wall time if nothing held it; None: nobody can tell."""
+    for hold in holds:
+        if at is None or hold is None or hold.code is HoldCode.CHECKING:
+            continue
+        at = None if hold.until is None else max(at, hold.until)
+    return at
 
 
 def batch_hold(batch: Batch | None, now: float) -> Hold | None:
@@ -139,7 +149,7 @@ class PlainOutlook:
         del session_id, is_first_contact
         return None
 
-    def estimate_at(self, session_id: SessionId, ahead_count: int) -> float | None:
+    def estimate_at(self, session_id: SessionId, ahead_count: int, *, is_first_contact: bool) -> float | None:
         """Return when a message goes that so many go before."""
-        del session_id
+        del session_id, is_first_contact
         return self._now() + ahead_count * self._send_s

@@ -122,7 +122,7 @@ def messaging_of(database: Database, clock: Clock, changes: Changes, background:
         bulk=bulk,
         requests=requests,
         batches=BatchRequests(records, clock, outlook, forecast.end_at, hearers),
-        queues=QueueViews(queues, records, clock, PACES),
+        queues=QueueViews(queues, records, clock, PACES, forecast),
         queue_requests=QueueRequests(queues, records, clock, outside.media.release),
         people=people_of(records, clock, absent),
         can_send=lambda session: session.spec.engine != "command",

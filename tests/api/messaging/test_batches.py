@@ -59,6 +59,7 @@ async def test_a_paused_batch_says_so_and_goes_on(ready: World) -> None:
 
     paused = await ready.call("PATCH", path, {"state": "paused"})
     page = await ready.call("GET", f"{SESSION}/messages?limit=1")
+    queue = await ready.call("GET", f"{SESSION}/queue")
     resumed = await ready.call("PATCH", path, {"state": "active"})
 
     shown = BatchOut.model_validate_json(paused.raw)
@@ -66,7 +67,7 @@ async def test_a_paused_batch_says_so_and_goes_on(ready: World) -> None:
     assert message.hold is not None
     assert shown.hold is not None
     assert (shown.state, shown.hold.code, shown.estimated_at) == ("paused", "batch_paused", None)
-    assert message.hold.code == "batch_paused"
+    assert (message.hold.code, message.estimated_at, queue.json["estimated_at"]) == ("batch_paused", None, None)
     assert (resumed.json["state"], resumed.json["hold"]) == ("active", None)
 
 
@@ -74,9 +75,12 @@ async def test_a_batch_outside_its_window_waits_for_it(ready: World) -> None:
     path = await a_batch(ready, send_after="2027-06-01T10:00:00Z")
 
     batch = await show(ready, path)
+    page = await ready.call("GET", f"{SESSION}/messages?limit=1")
 
     assert batch.hold is not None
     assert (batch.hold.code, batch.hold.until) == ("send_after", "2027-06-01T10:00:00.000Z")
+    (message,) = MessagePage.model_validate_json(page.raw).messages
+    assert message.estimated_at == "2027-06-01T10:00:00.000Z"
     assert batch.estimated_at is not None
     assert batch.estimated_at > "2027-06-01T10:00:00.000Z"
 

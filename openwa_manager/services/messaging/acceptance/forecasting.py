@@ -3,7 +3,7 @@
 import asyncio
 from collections import defaultdict
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from math import isinf
 from zoneinfo import ZoneInfo
@@ -91,6 +91,21 @@ class LaneForecast:
         times = await asyncio.to_thread(finish_times, tuple(lane.works.values()), self._outlook(lane, _CHARS_GUESSED))
         end_at = dict(zip(lane.works, times, strict=True)).get(batch.batch_id)
         return None if end_at is None or isinf(end_at) else end_at
+
+    async def empty_at(self, session_id: SessionId, starts_at: float, first_contact_free_at: float) -> float | None:
+        """Return when the last message that waits in a session is sent, if nothing happens (wall time).
+
+        `starts_at` is when its lane is free, `first_contact_free_at` when first contacts may be sent. None: none waits,
+        or the last never is sent.
+        """
+        lane = await self._lane(session_id)
+        outlook = replace(
+            self._outlook(lane, _CHARS_GUESSED),
+            starts_at=max(lane.now, starts_at),
+            first_contact_free_at=first_contact_free_at,
+        )
+        times = await asyncio.to_thread(finish_times, tuple(lane.works.values()), outlook)
+        return None if not times or isinf(max(times)) else max(times)
 
     async def _lane(self, session_id: SessionId) -> "_Lane":
         now = self._clock.now().at

@@ -9,6 +9,7 @@ from openwa_manager.domain.messaging.messages import BatchId, Hold, HoldCode, Me
 from openwa_manager.domain.messaging.pacing import PacingProfile
 from openwa_manager.domain.ports import Clock
 from openwa_manager.domain.session.session import SessionId
+from openwa_manager.services.messaging.acceptance.forecasting import LaneForecast
 from openwa_manager.services.messaging.records import MessageRecords
 from openwa_manager.services.messaging.sending.choosing import Send, Situation, choose, hold_of, sub_hold
 from openwa_manager.services.messaging.sending.queue_parts import Paces
@@ -65,8 +66,11 @@ class _Counts:
 class QueueViews:
     """Shows queues; nothing here changes one."""
 
-    def __init__(self, queues: Queues, records: MessageRecords, clock: Clock, paces: Paces) -> None:
+    def __init__(
+        self, queues: Queues, records: MessageRecords, clock: Clock, paces: Paces, forecast: LaneForecast
+    ) -> None:
         self._queues = queues
+        self._forecast = forecast
         self._records = records
         self._clock = clock
         self._paces = paces
@@ -76,7 +80,6 @@ class QueueViews:
         situation = await self._queues.situation(session_id)
         row, now = situation.row, self._clock.now().at
         counts = await self._records.read(partial(_read, session_id=session_id, now=now))
-        waiting_count = sum(each.message_count for each in counts.sub_queues)
         choice = choose(situation)
         free_s = max(0.0, situation.lane.free_boot_s - situation.now.boot_s)
         return QueueView(
@@ -90,7 +93,22 @@ class QueueViews:
             first_contacts_today=row.day_first_contacts if row.day == self._paces.day(now).isoformat() else 0,
             first_contacts_left=self._paces.first_contacts_left(row, now),
             throughput=_throughput(counts),
-            estimated_at=_last_at(situation, counts, self._queues.estimate_at(session_id, waiting_count - 1)),
+            estimated_at=await self._empty_at(situation) if counts.sub_queues else None,
+        )
+
+    async def _empty_at(self, situation: Situation) -> float | None:
+        """Return when the last message leaves (wall time); None: nobody can tell when what holds some of them ends."""
+        now, lane = situation.now, situation.lane
+        held, firsts_held = (hold_of(situation, is_first_contact=is_first) for is_first in (False, True))
+        lines = (sub_hold(each, situation) for each in situation.outlook.candidates)
+        if any(hold is not None and hold.until is None for hold in (held, *lines)):
+            return None
+        starts_at = now.at + max(0.0, lane.free_boot_s - now.boot_s)
+        first_free_at = now.at + max(0.0, lane.first_contact_free_boot_s - now.boot_s)
+        return await self._forecast.empty_at(
+            situation.row.session_id,
+            starts_at=max(starts_at, (held and held.until) or 0.0),
+            first_contact_free_at=max(first_free_at, (firsts_held and firsts_held.until) or 0.0),
         )
 
 
@@ -123,18 +141,6 @@ def _by_hold(situation: Situation, counts: _Counts) -> Mapping[HoldCode | None, 
         hold = holds.get(line)
         by_hold[hold.code if hold else None] += each.message_count - asleep[line]
     return {code: count for code, count in by_hold.items() if count > 0}
-
-
-def _last_at(situation: Situation, counts: _Counts, estimated_at: float | None) -> float | None:
-    """Return when the last message leaves: not before first contacts may, if any wait (None: nobody can tell)."""
-    if not counts.sub_queues or estimated_at is None:
-        return None
-    if not any(each.is_first_contact for each in counts.sub_queues):
-        return estimated_at
-    hold = hold_of(situation, is_first_contact=True)
-    if hold is None:
-        return estimated_at
-    return None if hold.until is None else hold.until + (estimated_at - situation.now.at)
 
 
 def _throughput(counts: _Counts) -> Throughput:

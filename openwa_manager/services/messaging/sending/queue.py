@@ -118,18 +118,25 @@ class MessageQueue:
         """Return what held all its messages, or its first contacts, when it looked last; None: nothing did."""
         return None if self.seen is None else hold_of(self.seen, is_first_contact=is_first_contact)
 
-    def estimate_at(self, ahead_count: int) -> float | None:
-        """Return when a message goes that so many go before (wall time); None: nobody can tell."""
+    def estimate_at(self, ahead_count: int, *, is_first_contact: bool) -> float | None:
+        """Return when a message goes that so many go before (wall time); None: nobody can tell.
+
+        Where first contacts have a gap of their own, all before one are taken to be first contacts too.
+        """
         if self.seen is None:
             return None
         held = hold_of(self.seen, is_first_contact=False)
         if held is not None and held.until is None:
             return None
-        now = self._parts.clock.now()
-        free_at = now.at + max(0.0, self._lane.free_boot_s - now.boot_s)
-        row = self.seen.row
-        pause_s = self._parts.paces.of(row).gap.mean_s + (row.send_s or SEND_S)
-        return max(free_at, held.until if held and held.until else now.at) + ahead_count * pause_s
+        now, row = self._parts.clock.now(), self.seen.row
+        left = self._parts.paces.first_contacts_left(row, now.at) if is_first_contact else None
+        if left and left <= ahead_count:
+            return None
+        free_at = now.at + max(0.0, self._lane.may_send_boot_s(is_first_contact=is_first_contact) - now.boot_s)
+        profile = self._parts.paces.of(row)
+        gap = (profile.first_contact_gap if is_first_contact else None) or profile.gap
+        begins_at = max(free_at, held.until if held and held.until else now.at)
+        return begins_at + ahead_count * (gap.mean_s + (row.send_s or SEND_S))
 
     def _situation(self, row: queues.QueueRow, outlook: Outlook, now: Instant) -> Situation:
         parts = self._parts

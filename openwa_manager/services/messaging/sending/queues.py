@@ -57,9 +57,9 @@ class Queues:
         """Return what held the session's messages, or its first contacts, when its queue looked last; None: nothing."""
         return self._queue_of(session_id).hold(is_first_contact=is_first_contact)
 
-    def estimate_at(self, session_id: SessionId, ahead_count: int) -> float | None:
+    def estimate_at(self, session_id: SessionId, ahead_count: int, *, is_first_contact: bool) -> float | None:
         """Return when a message goes that so many go before (wall time); None: nobody can tell."""
-        return self._queue_of(session_id).estimate_at(ahead_count)
+        return self._queue_of(session_id).estimate_at(ahead_count, is_first_contact=is_first_contact)
 
     def seen(self, session_id: SessionId) -> Situation | None:
         """Return what the session's queue chose from when it looked last; None: it has not."""

@@ -2,11 +2,15 @@ import asyncio
 from itertools import pairwise
 from pathlib import Path
 
+import pytest
+
 from openwa_manager.domain.messaging.messages import BatchId, Hold, HoldCode, MessageStatus, Priority
 from openwa_manager.domain.messaging.outcomes import Answered, NoAnswer, NotReached
 from openwa_manager.domain.messaging.pacing import ProfileName
 from openwa_manager.domain.session.reasons import Restriction
 from openwa_manager.domain.session.session import LinkState, ProcessState
+from openwa_manager.services.messaging.acceptance.forecasting import LaneForecast, lane_facts
+from openwa_manager.services.messaging.control.views import QueueViews
 from openwa_manager.services.messaging.sending.choosing import Rest, choose
 from openwa_manager.store.messaging import queues
 from openwa_manager.store.messaging.messages import read_attempts
@@ -279,6 +283,31 @@ async def test_careful_sessions_space_strangers_widely(tmp_path: Path) -> None:
         strangers = [each.at for each in made.engine.asked]
         assert len(strangers) == 5  # the first day's cap
         assert all(later - earlier >= 45.0 for earlier, later in pairwise(strangers))
+
+
+async def test_what_is_told_of_strangers_counts_their_gap_and_their_cap(tmp_path: Path) -> None:
+    async with rig(tmp_path, profile=ProfileName.CAREFUL) as made:
+        paces = made.parts.paces
+        forecast = LaneForecast(made.records, made.clock, paces.zone, lane_facts(paces))
+        views = QueueViews(made.queues, made.records, made.clock, paces, forecast)
+        for number in range(7):
+            chat_id = f"4917012345{number:02}@c.us"
+            await made.keep(new_message(chat_id=chat_id, is_first_contact=True, at=NOW, expires_at=NOW + 9e5))
+
+        view = await views.view(SESSION)
+        told = [made.queues.estimate_at(SESSION, ahead, is_first_contact=True) for ahead in range(6)]
+
+        assert view.first_contacts_left == 4
+        assert told[0] == pytest.approx(NOW + 45.0, abs=1.0)
+        assert told[3] == pytest.approx(NOW + 4 * 45.0, abs=20.0)
+        assert told[4:] == [None, None]  # the cap of today is reached before
+        assert made.queues.estimate_at(SESSION, 0, is_first_contact=False) == pytest.approx(NOW + 1.5, abs=0.1)
+        tomorrow = NOW - NOW % 86_400.0 + 86_400.0
+        assert view.estimated_at is not None
+        assert tomorrow < view.estimated_at < tomorrow + 100.0
+        await made.pass_s(tomorrow - NOW, step_s=1_200.0)
+        await made.pass_s(150.0, step_s=5.0)
+        assert made.engine.asked[-1].at == pytest.approx(view.estimated_at, abs=60.0)
 
 
 async def test_an_idle_queue_rests_until_it_is_woken(tmp_path: Path) -> None:
