@@ -42,6 +42,7 @@ BY_WALL_CLOCK = {
     "services/messaging/control/views.py: _empty_at": "a figure for people",
     "services/messaging/outlook.py: _after_holds": "a figure for people",
     "services/messaging/sending/choosing.py: boot_s_of": "both times are of this very moment",
+    "services/messaging/sending/attempts.py: _note_limit": "both are times of WhatsApp's words",
     "services/messaging/sending/attempts.py: begin": "a figure for people",
     "services/messaging/sending/clock_guard.py: __init__": "compares both clocks: that is how it sees that one was set",
     "services/messaging/sending/choosing.py: _opening": "people agree on hours",
@@ -75,6 +76,7 @@ BY_WALL_CLOCK = {
     "watcher/qr.py: _note": "an age measured on the boot clock, told as wall time",
     "webhooks/sender.py: _retry_after_s": "what a header says; capped",
     "services/upkeep/store_upkeep.py: _next_copy": "a name only; the names rise",
+    "store/messaging/holding.py: restrict": "WhatsApp tells until when",
 }
 #: A lane that is played: its moments are to come, none was read from a clock.
 FORECAST = {

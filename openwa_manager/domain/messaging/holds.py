@@ -4,10 +4,8 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
 from openwa_manager.domain.messaging.messages import Hold, HoldCode
+from openwa_manager.domain.messaging.restrictions import stops_all
 from openwa_manager.domain.session.session import Status
-
-#: What WhatsApp took from the account that stops everything; of another kind only first contacts wait.
-_STOPS_ALL = frozenset({"tos_block", "proxy_block", "banned"})
 
 _NOT_CONNECTED: Mapping[Status, str] = {
     Status.STOPPED: "the session is stopped; start it",
@@ -62,7 +60,7 @@ def _holds(facts: QueueFacts) -> Iterator[Hold]:
         yield Hold(code=HoldCode.QUEUE_PAUSED, detail="the queue is paused; resume it")
     if facts.held is not None:
         yield facts.held
-    if facts.limit_kind in _STOPS_ALL:
+    if facts.limit_kind is not None and stops_all(facts.limit_kind):
         detail = f"WhatsApp lets the account write to nobody ({facts.limit_kind})"
         yield Hold(code=HoldCode.RESTRICTED, detail=detail, until=facts.limit_until)
     if not facts.is_linked:
@@ -82,7 +80,7 @@ def _holds(facts: QueueFacts) -> Iterator[Hold]:
 
 def first_contact_hold(facts: QueueFacts, cap: Until | None) -> Hold | None:
     """Return what holds first contacts beside that; `cap` is when more of them are allowed (None: now)."""
-    if facts.limit_kind is not None and facts.limit_kind not in _STOPS_ALL:
+    if facts.limit_kind is not None and not stops_all(facts.limit_kind):
         detail = f"WhatsApp lets the account write to nobody new ({facts.limit_kind})"
         return Hold(code=HoldCode.RESTRICTED, detail=detail, until=facts.limit_until)
     if cap is not None:

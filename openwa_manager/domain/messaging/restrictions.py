@@ -1,7 +1,7 @@
 """What WhatsApp took from an account, and what that means for its messages."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 
 from openwa_manager.domain.session.reasons import Restriction
@@ -24,6 +24,20 @@ class AccountRestricted:
 _HOLDS_ALL: Mapping[str, bool] = {"reachout_timelock": False, "tos_block": True, "proxy_block": True, "banned": True}
 
 
+def in_force(restriction: Restriction, now: float) -> AccountRestricted | None:
+    """Return what a restriction takes from the account at wall time `now`; None: nothing that stops messages."""
+    holds_all = _HOLDS_ALL.get(restriction.kind)
+    until = _time_of(restriction.expires_at)
+    if holds_all is None or (until is not None and until <= now):
+        return None
+    return AccountRestricted(kind=restriction.kind, holds_all=holds_all, until=until, is_proof=False)
+
+
+def stops_all(kind: str) -> bool:
+    """Tell whether an account that this was taken from can write to nobody, not even to those it knows."""
+    return _HOLDS_ALL.get(kind, False)
+
+
 def judge_restriction(
     restriction: Restriction | None, *, is_first_contact: bool, now: float
 ) -> AccountRestricted | None:
@@ -31,13 +45,10 @@ def judge_restriction(
 
     One whose end has passed means nothing: the engine has not noticed yet.
     """
-    holds_all = None if restriction is None else _HOLDS_ALL.get(restriction.kind)
-    if restriction is None or holds_all is None or not (holds_all or is_first_contact):
+    found = None if restriction is None else in_force(restriction, now)
+    if found is None or not (found.holds_all or is_first_contact):
         return None
-    until = _time_of(restriction.expires_at)
-    if until is not None and until <= now:
-        return None
-    return AccountRestricted(kind=restriction.kind, holds_all=holds_all, until=until, is_proof=is_first_contact)
+    return replace(found, is_proof=is_first_contact)
 
 
 def _time_of(text: str | None) -> float | None:

@@ -236,23 +236,32 @@ def _announcement(qr: Qr) -> Announcement:
 
 
 def restricted(stimulus: Restricted, context: Context) -> Outcome | Dropped:
-    """Tell of a restriction; the link goes on as it is, and why it is down matters more."""
+    """Tell of a restriction, or that it was lifted; the link goes on as it is, and why it is down matters more."""
     before = context.session
     if before.link is LinkState.DISCONNECTED:
-        return _announced(stimulus, context) if stimulus.is_active else Dropped(why="the link is down anyway")
+        return _announced(stimulus, context)
     is_known = before.reason is not None and before.reason.code is ReasonCode.RESTRICTED
-    if stimulus.is_active == is_known:
-        return Dropped(why="already known")
     if not stimulus.is_active:
-        return Outcome(session=replace(before, reason=None), decision="restriction lifted")
+        lifted = replace(before, reason=None) if is_known else before
+        return _announced(stimulus, context.of(lifted))
     reason = context.reason(ReasonCode.RESTRICTED, stimulus.restriction)
+    if is_known and before.reason is not None and before.reason.facts == stimulus.restriction:
+        return Dropped(why="already known")
     return _announced(stimulus, context.of(replace(before, reason=reason)))
 
 
 def _announced(stimulus: Restricted, context: Context) -> Outcome:
+    """Return what tells of it; for the messages (store/messaging/holding.py) it says more than is told."""
     kind = stimulus.restriction.kind
-    data = {"pid": context.session.pid, "reason": ReasonCode.RESTRICTED.value, "reason_detail": kind}
-    outcome = Outcome(session=context.session, decision="restricted by WhatsApp").with_evidence(kind=kind)
+    data: dict[str, Json] = {
+        "pid": context.session.pid,
+        "reason": ReasonCode.RESTRICTED.value,
+        "reason_detail": kind,
+        "is_active": stimulus.is_active,
+        "expires_at": stimulus.restriction.expires_at,
+    }
+    decision = "restricted by WhatsApp" if stimulus.is_active else "restriction lifted"
+    outcome = Outcome(session=context.session, decision=decision).with_evidence(kind=kind)
     return outcome.with_event(Announcement(type="session.restricted", data=data))
 
 

@@ -4,6 +4,7 @@ import sqlite3
 from collections.abc import Callable, Mapping, Sequence
 
 from openwa_manager.domain.delivery.events import Event
+from openwa_manager.store.messaging.holding import tell_restriction
 from openwa_manager.store.messaging.proofs.acks import FATES, tell_fate
 
 #: Returns what is told in the place of an event: mostly the event itself, with what only the database knows; others
@@ -17,8 +18,9 @@ def enrich(connection: sqlite3.Connection, event: Event, hooks: Mapping[str, Hoo
     return (event,) if hook is None else hook(connection, event)
 
 
-#: The type of an event -> its hook, where nothing else is asked for. They tell what became of a message that was sent.
-HOOKS: Mapping[str, Hook] = dict.fromkeys(FATES, tell_fate)
+#: The type of an event -> its hook, where nothing else is asked for. They tell what became of a message that was sent,
+#: and what WhatsApp lets an account do.
+HOOKS: Mapping[str, Hook] = {**dict.fromkeys(FATES, tell_fate), "session.restricted": tell_restriction}
 
 
 class HookedConnection(sqlite3.Connection):

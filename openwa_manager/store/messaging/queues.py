@@ -26,7 +26,8 @@ class QueueRow:
     """One session's queue; `profile` None: the daemon's default. `held` is what a person or a proof must end.
 
     `send_s` is the mean time of a send so far (None: none was measured). `sent_at` is when a message left last, or may
-    have, `first_contact_at` when one to somebody new did; gaps are counted from there.
+    have, `first_contact_at` when one to somebody new did; gaps are counted from there. `restricted_at` is when `limit`
+    was set, or lifted, last.
     """
 
     session_id: SessionId
@@ -34,6 +35,7 @@ class QueueRow:
     profile: str | None = None
     held: Hold | None = None
     limit: AccountLimit | None = None
+    restricted_at: float | None = None
     overdue_count: int = 0
     linked_number: str | None = None
     linked_at: float | None = None
@@ -92,10 +94,10 @@ def set_profile(connection: sqlite3.Connection, session_id: SessionId, profile: 
     _set(connection, session_id, profile=profile)
 
 
-def note_limit(connection: sqlite3.Connection, session_id: SessionId, limit: AccountLimit | None) -> None:
-    """Note what WhatsApp took from the account; None: nothing."""
+def note_limit(connection: sqlite3.Connection, session_id: SessionId, limit: AccountLimit | None, at: float) -> None:
+    """Note what WhatsApp took from the account, as is told at wall time `at`; None: nothing."""
     kind, until = (limit.kind, limit.until) if limit else (None, None)
-    _set(connection, session_id, restricted_kind=kind, restricted_until=until)
+    _set(connection, session_id, restricted_kind=kind, restricted_until=until, restricted_at=at)
 
 
 def note_link(connection: sqlite3.Connection, session_id: SessionId, number: str, at: float) -> None:

@@ -163,6 +163,7 @@ CREATE TABLE queue (
     held_detail TEXT,
     restricted_kind TEXT,
     restricted_until REAL,
+    restricted_at REAL,
     overdue_count INTEGER NOT NULL DEFAULT 0,
     acked_sent_at REAL,
     linked_number TEXT,

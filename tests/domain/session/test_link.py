@@ -4,11 +4,12 @@ import pytest
 
 from openwa_manager.domain.session.commands import End, Observe
 from openwa_manager.domain.session.context import Dropped
-from openwa_manager.domain.session.reasons import Reason, ReasonCode, Silence
+from openwa_manager.domain.session.reasons import Reason, ReasonCode, Restriction, Silence
 from openwa_manager.domain.session.session import Desired, ProcessState, Status
 from openwa_manager.domain.session.stimuli import (
     LinkReport,
     LinkReported,
+    Restricted,
     SilenceNoticed,
 )
 from tests.domain.session.driver import (
@@ -344,3 +345,43 @@ def test_a_code_after_the_link_was_down_opens_a_new_window() -> None:
 
     assert driver.session.status is Status.QR_READY
     assert driver.session.pairing_started_at == driver.at
+
+
+def restrict(driver: Driver, kind: str, *, is_active: bool = True, expires_at: str | None = None) -> None:
+    restriction = Restriction(kind=kind, expires_at=expires_at)
+    driver.send(Restricted(launch_id=driver.launch_id, is_active=is_active, restriction=restriction))
+
+
+def test_a_restriction_is_told_once_and_another_one_anew() -> None:
+    driver = connected()
+    driver.forget_so_far()
+
+    for kind in ("reachout_timelock", "reachout_timelock", "tos_block"):
+        restrict(driver, kind)
+
+    assert [event.data["reason_detail"] for event in driver.events] == ["reachout_timelock", "tos_block"]
+    assert driver.reason is ReasonCode.RESTRICTED
+
+
+@pytest.mark.parametrize("is_known", [True, False])
+def test_that_a_restriction_was_lifted_is_said_to_those_who_hold_messages(is_known: bool) -> None:
+    driver = connected()
+    if is_known:
+        restrict(driver, "tos_block")
+    driver.forget_so_far()
+
+    restrict(driver, "tos_block", is_active=False)
+
+    assert driver.the("session.restricted").data["is_active"] is False
+    assert driver.reason is None
+
+
+def test_a_restriction_is_told_although_the_link_is_down() -> None:
+    driver = connected()
+    driver.report(LinkReport.DISCONNECTED)
+    driver.forget_so_far()
+
+    restrict(driver, "tos_block", expires_at="2027-01-01T00:00:00Z")
+
+    assert driver.the("session.restricted").data["expires_at"] == "2027-01-01T00:00:00Z"
+    assert driver.reason is ReasonCode.NETWORK

@@ -14,12 +14,12 @@ from openwa_manager.domain.ports import Clock
 from openwa_manager.metrics import SendTally
 from openwa_manager.services.messaging.records import MessageRecords
 from openwa_manager.store.database import Connection
-from openwa_manager.store.messaging import queues
+from openwa_manager.store.messaging import holding, queues
 from openwa_manager.store.messaging.messages import find_message, read_attempts
 from openwa_manager.store.messaging.moves import AttemptEnd, add_attempt, begin_attempt, end_attempt, move
 from openwa_manager.store.messaging.people import suppressions
 from openwa_manager.store.messaging.proofs.acks import settle_early_acks
-from openwa_manager.store.messaging.queues import AccountLimit, SentNote
+from openwa_manager.store.messaging.queues import SentNote
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -147,9 +147,8 @@ def _end(
     after = message
     if followed.step is not None and (moved := move(connection, message.message_id, followed.step)) is not None:
         after, events = moved.after, [*moved.events]
-    if answer.restriction is not None:
-        limit = AccountLimit(kind=answer.restriction.kind, until=answer.restriction.until)
-        queues.note_limit(connection, message.origin.session_id, limit)
+    began_at = attempts[-1].at if attempts else at
+    events += _note_limit(connection, message, answer, began_at, at)
     _note_gap(connection, message, answer, at, day_of)
     events += settle_early_acks(connection, message.origin.session_id, after, at)
     return Ended(message=after, next_at=followed.next_at), events
@@ -168,6 +167,24 @@ def _note_gap(
             queues.note_maybe_sent(connection, session_id, at, is_first_contact=is_first_contact)
         case _:
             return
+
+
+def _note_limit(
+    connection: Connection, message: Message, answer: Answer, began_at: float, at: float
+) -> Sequence[Event]:
+    """Take in what an attempt that began at `began_at` says of a restriction, unless the engine has told of it since.
+
+    A first contact that was sent proves that there is none any more.
+    """
+    session_id = message.origin.session_id
+    row = queues.read_queue(connection, session_id)
+    if (row.restricted_at or 0.0) > began_at:
+        return ()
+    if answer.restriction is not None:
+        return holding.restrict(connection, session_id, answer.restriction, at)
+    if isinstance(answer.verdict, Sent) and message.recipient.is_first_contact and row.limit is not None:
+        queues.note_limit(connection, session_id, None, at)
+    return ()
 
 
 def _record_attempt(connection: Connection, message: Message, answer: Answer, followed: Followed, at: float) -> None:

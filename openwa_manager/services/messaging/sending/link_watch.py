@@ -66,6 +66,7 @@ def _note_number(
     if row.linked_number is None:
         return None, ()
     contacts.forget_all(connection, session_id)
+    queues.note_limit(connection, session_id, None, at)  # that was taken from another account
     if not heads.read_sub_queues(connection, session_id):
         return None, ()
     detail = "the session is linked with another number than before; resume the queue if its messages may leave"

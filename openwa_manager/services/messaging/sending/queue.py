@@ -237,7 +237,7 @@ class MessageQueue:
         if isinstance(choice, Grant):
             await self._grant(choice.turn, parts.paces.of(row))
         elif isinstance(choice, Rest) or reached is None:
-            return _rest_until(choice, now)
+            return _rest_until(choice, now, may_change_untold=row.limit is not None)
         else:
             await self._carry_out(choice, reached, parts.paces.of(row))
         return parts.clock.now().boot_s
@@ -291,9 +291,12 @@ class MessageQueue:
         )
 
 
-def _rest_until(choice: Choice, now: Instant) -> float | None:
+def _rest_until(choice: Choice, now: Instant, *, may_change_untold: bool) -> float | None:
+    """Return when to look again; that a restriction was lifted is written, and told to nobody."""
     until_boot_s = choice.until_boot_s if isinstance(choice, Rest) else None
-    return None if until_boot_s is None else min(until_boot_s, now.boot_s + _LOOK_S)
+    if until_boot_s is None:
+        return now.boot_s + _LOOK_S if may_change_untold else None
+    return min(until_boot_s, now.boot_s + _LOOK_S)
 
 
 def _resumed(profile: PacingProfile, row: queues.QueueRow, now: Instant) -> Lane:
