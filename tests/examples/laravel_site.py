@@ -95,7 +95,8 @@ def serving(tmp_path: Path, settings: Mapping[str, str], *, example: Path = EXAM
 def serving_alone(tmp_path: Path) -> Iterator[Site]:
     """Run the app until left, with a daemon that is never started: what it would post is posted by the test."""
     folder, backend = _build(tmp_path, EXAMPLES / "laravel")
-    (folder / ".env").write_text(f"OPENWA_WEBHOOK_SECRET={SECRET}\n")
+    nobody = f"http://127.0.0.1:{free_ports(1)[0]}"
+    (folder / ".env").write_text(f"OPENWA_BASE_URL={nobody}\nOPENWA_WEBHOOK_SECRET={SECRET}\n")
     with backend:
         yield Site(folder, backend, Daemon(home=tmp_path / "home"))
 

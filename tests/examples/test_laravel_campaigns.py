@@ -237,6 +237,37 @@ def test_what_no_event_told_is_asked_for(site: Site) -> None:
     assert site.rows("SELECT status FROM campaigns") == [("completed",)]
 
 
+def test_one_campaigns_trouble_stays_its_own(app: Site) -> None:
+    start(app, "acme", recipients(["1000"]))
+    start(app, "acme", recipients(["1001"]))
+    app.rows("UPDATE campaigns SET created_at = NULL, next_try_at = '2026-01-01' WHERE id = 1")  # as a bug would
+
+    app.run_cron()
+
+    assert app.rows("SELECT attempts, error_code FROM campaigns") == [(0, None), (1, "no_answer")]
+
+
+def test_a_campaign_that_is_called_off_in_time_is_handed_over_to_nobody(app: Site) -> None:
+    number = start(app, "acme", recipients(["1000"]))
+
+    shown = app.ask_app("DELETE", f"/openwa/campaigns/{number}").body
+    app.run_cron()
+
+    assert (shown["status"], shown["counts"]) == ("cancelled", {"cancelled": 1})
+    assert app.rows("SELECT status, attempts FROM campaigns") == [("cancelled", 0)]
+
+
+def test_an_event_of_another_session_changes_nothing_whatever_names_it_uses(app: Site) -> None:
+    start(app, "acme", recipients(["1000"]))
+    about: dict[str, Json] = {"name": "campaign-1-0", "counts": {}, "reply_share": None, "estimated_at": None}
+
+    post(app, fate(1, "read", session_id="other"))
+    post(app, {**fate(2, "sent", session_id="other"), "type": "batch.completed", **about})
+
+    assert set(statuses(app).values()) == {"waiting"}
+    assert app.rows("SELECT told_at FROM campaign_batches") == [(None,)]
+
+
 def test_a_list_with_somebody_who_has_no_number_is_refused_by_the_page(app: Site) -> None:
     body: dict[str, Json] = {"session_id": "acme", "name": "A", "text": "Hello", "recipients": [{"to": "+1"}, {}]}
 

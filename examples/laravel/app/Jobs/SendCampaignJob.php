@@ -42,7 +42,9 @@ class SendCampaignJob implements ShouldQueue
         }
         try {
             foreach ($campaign->batches()->whereNull('handed_over_at')->orderBy('chunk')->get() as $batch) {
-                Campaign::whereKey($campaign->id)->update(['next_try_at' => now()->addSeconds(self::CALL_S)]);
+                if (! $campaign->keep(self::CALL_S)) {
+                    return;
+                }
                 $this->handOver($campaign, $batch, $openWa);
             }
             $campaign->update(['error_code' => null, 'error_detail' => null]);
@@ -115,7 +117,8 @@ class SendCampaignJob implements ShouldQueue
     /** What was not handed over is not sent; what was goes on. */
     private function giveUp(Campaign $campaign, string $code, string $detail): void
     {
-        $campaign->update(['status' => 'failed', 'error_code' => $code, 'error_detail' => $detail]);
+        Campaign::whereKey($campaign->id)->where('status', 'handing_over')
+            ->update(['status' => 'failed', 'error_code' => $code, 'error_detail' => $detail]);
         foreach ($campaign->batches()->whereNull('handed_over_at')->get() as $batch) {
             $batch->messages()->where('status', 'waiting')->update(['status' => 'failed', 'error_code' => $code]);
         }

@@ -39,6 +39,15 @@ class Campaign extends Model
         return $claimed === 1;
     }
 
+    /** Keep the campaign for so many seconds more; false if it was called off meanwhile. */
+    public function keep(int $seconds): bool
+    {
+        $mine = self::whereKey($this->id)->where('status', 'handing_over');
+        $mine->clone()->update(['next_try_at' => now()->addSeconds($seconds)]);
+
+        return $mine->exists(); // not how many rows changed: within one second MySQL says none
+    }
+
     /** Say how far the campaign is, after one of its batches was handed over or has ended. */
     public function settle(): void
     {

@@ -3,6 +3,7 @@
 namespace App\Models;
 
 use Illuminate\Database\Eloquent\Model;
+use Illuminate\Database\Eloquent\Relations\BelongsTo;
 
 /** What one person is sent, and what became of it; MessageFates is the only one that changes its status by an event. */
 class CampaignMessage extends Model
@@ -10,4 +11,9 @@ class CampaignMessage extends Model
     protected $guarded = [];
 
     protected $casts = ['variables' => 'array'];
+
+    public function campaign(): BelongsTo
+    {
+        return $this->belongsTo(Campaign::class);
+    }
 }

@@ -55,7 +55,9 @@ class CampaignScheduler
     {
         $due = Campaign::whereIn('status', Campaign::UNFINISHED)->where('next_try_at', '<=', now())->orderBy('next_try_at');
         foreach ($due->pluck('id') as $id) {
-            rescue(fn () => SendCampaignJob::dispatch($id)); // one campaign's trouble stays its own; it is reported
+            rescue(function () use ($id) { // one campaign's trouble stays its own; it is reported
+                SendCampaignJob::dispatch($id); // as a statement: what would be returned is run only outside of here
+            });
         }
     }
 

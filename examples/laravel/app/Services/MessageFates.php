@@ -82,7 +82,9 @@ class MessageFates
     private function ofCampaign(array $fate): ?CampaignMessage
     {
         foreach (['manager_message_id', 'reference'] as $name) {
-            $row = $fate[$name] === null ? null : CampaignMessage::where($name, $fate[$name])->lockForUpdate()->first();
+            $row = $fate[$name] === null ? null : CampaignMessage::where($name, $fate[$name])
+                ->whereHas('campaign', fn ($query) => $query->where('session_id', $fate['session_id'])) // names are the callers'
+                ->lockForUpdate()->first();
             if ($row !== null) {
                 return $this->isOf($row, $fate) ? $row : null;
             }

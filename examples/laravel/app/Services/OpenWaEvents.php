@@ -143,7 +143,8 @@ class OpenWaEvents
     {
         $batch = CampaignBatch::where('batch_id', $event['batch_id'])->lockForUpdate()->first()
             ?? CampaignBatch::where('name', $event['name'])->whereNull('batch_id')->lockForUpdate()->first();
-        if ($batch === null || $batch->told_at >= $event['timestamp']) {
+        $isOurs = $batch !== null && $batch->campaign->session_id === $event['session_id'];
+        if (! $isOurs || $batch->told_at >= $event['timestamp']) {
             return; // not of a campaign, or older than what was told already
         }
         $batch->update([
