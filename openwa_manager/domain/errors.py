@@ -76,6 +76,18 @@ class IdempotencyMismatchError(OpenwaManagerError):
     code = "idempotency_mismatch"
 
 
+class KeyInProgressError(OpenwaManagerError):
+    """What was asked for under this key is being done now."""
+
+    code = "conflict"
+
+
+class KeyOutcomeUnknownError(OpenwaManagerError):
+    """What was asked for under this key may have been done; nobody knows."""
+
+    code = "conflict"
+
+
 class OptedOutError(OpenwaManagerError):
     """Whoever the message is for wants no more messages of this user."""
 
@@ -191,6 +203,10 @@ class EngineError(OpenwaManagerError):
     """The engine answered, but not with what was asked of it."""
 
     code = "engine_error"
+
+
+class EngineNotReachedError(EngineError):
+    """No engine of ours has taken the request: nobody listens, or somebody else does."""
 
 
 class EngineUnableError(EngineError):

@@ -7,7 +7,7 @@ import aiohttp
 from multidict import CIMultiDict
 from yarl import URL
 
-from openwa_manager.domain.errors import EngineError, EngineTimeoutError
+from openwa_manager.domain.errors import EngineError, EngineNotReachedError, EngineTimeoutError
 from openwa_manager.domain.ports import ListenerProof
 from openwa_manager.domain.session.session import Launch
 from openwa_manager.engines.http.connectors import StrangerError, base_url, connector_to
@@ -58,7 +58,8 @@ class Forwarder:
 
         Raises:
             EngineTimeoutError: no answer came, or the connection was lost: what the engine did is unknown.
-            EngineError: nobody listens, or somebody else does, or what came is not HTTP.
+            EngineNotReachedError: nobody listens, or somebody else does.
+            EngineError: what came is not HTTP.
         """
         url = URL(self._base + forwarded.target, encoded=True)
         try:
@@ -66,9 +67,9 @@ class Forwarder:
                 forwarded.method, url, data=forwarded.body, headers=forwarded.headers, allow_redirects=False
             )
         except StrangerError as error:
-            raise EngineError(str(error)) from error
+            raise EngineNotReachedError(str(error)) from error
         except aiohttp.ClientConnectorError as error:
-            raise EngineError(f"the engine does not listen: {error}") from error
+            raise EngineNotReachedError(f"the engine does not listen: {error}") from error
         except (aiohttp.ClientResponseError, aiohttp.ClientPayloadError) as error:
             raise EngineError(f"the engine answered with something that is not HTTP: {error}") from error
         except TimeoutError as error:

@@ -39,7 +39,7 @@ CHATS_MAX, _CHATS_PAGE = 5000, 1000
 #: A list of 1,000 chats with the text of each one's last message, or of 100 messages, has some hundred kB.
 _LIST_MAX_BYTES = 8 << 20
 #: OpenWA's answer to a send is an id and a time, or a reason.
-_ANSWER_MAX_BYTES = 64 << 10
+ANSWER_MAX_BYTES = 64 << 10
 #: OpenWA gives 100 of a chat's messages at most, the newest first.
 _MESSAGES_MAX = 100
 
@@ -164,10 +164,18 @@ def _unanswered(departure: Departure, why: str) -> SendAnswer:
 
 
 async def _answered(response: aiohttp.ClientResponse) -> Answered:
+    try:
+        return answer_of(response, await read_answer(response, ANSWER_MAX_BYTES))
+    except (EngineError, aiohttp.ClientError, OSError):
+        return answer_of(response, None)
+
+
+def answer_of(response: aiohttp.ClientResponse, body: bytes | None) -> Answered:
+    """Return what an answer to a send says; `body` None: it broke off, or is longer than any."""
     pause_s = _told_pause_s(response)
     try:
-        said = foreign_json.parse(await read_answer(response, _ANSWER_MAX_BYTES))
-    except (EngineError, ValueError, aiohttp.ClientError, OSError):
+        said = None if body is None else foreign_json.parse(body)
+    except ValueError:
         said = None
     if not isinstance(said, dict):
         return Answered(http_status=response.status, retry_after_s=pause_s, is_whole=False)

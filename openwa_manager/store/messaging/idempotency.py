@@ -74,6 +74,12 @@ def set_answer(connection: sqlite3.Connection, key: Key, http_status: int, answe
     connection.execute(sql, (http_status, answer, key.session_id, key.scope, text(key.value)))
 
 
+def forget_key(connection: sqlite3.Connection, key: Key) -> None:
+    """Forget a key under which nothing was done after all."""
+    sql = "DELETE FROM idempotency WHERE session_id = ? AND scope = ? AND key = ?"
+    connection.execute(sql, (key.session_id, key.scope, text(key.value)))
+
+
 def forget_target(connection: sqlite3.Connection, target: str) -> None:
     """Forget the keys under which this message or batch was asked for."""
     connection.execute("DELETE FROM idempotency WHERE target = ?", (target,))

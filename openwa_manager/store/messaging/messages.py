@@ -30,7 +30,7 @@ ROW_BYTES = 600
 class NewMessage:
     """A message to be kept; one that is `hold` sleeps until that ends. `quota_month` None: no quota counts it.
 
-    `message_id` None: it gets one.
+    `message_id` None: it gets one. Without `is_body_kept` its text is not, only its hash: it cannot be sent again.
     """
 
     origin: Origin
@@ -41,6 +41,7 @@ class NewMessage:
     hold: Hold | None = None
     quota_month: str | None = None
     message_id: MessageId | None = None
+    is_body_kept: bool = True
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -90,7 +91,7 @@ def size_of(body: Body) -> int:
 
 
 def _row_of(new: NewMessage) -> dict[str, Column]:
-    origin, times, stored = new.origin, new.times, body_json(new.body)
+    origin, times, stored = new.origin, new.times, body_json(new.body) if new.is_body_kept else None
     due_at = new.hold.until if new.hold is not None and new.hold.until is not None else 0.0
     return {
         "message_id": new.message_id or new_id("msg", times.created_at),
@@ -108,7 +109,7 @@ def _row_of(new: NewMessage) -> dict[str, Column]:
         "kind": new.body.kind,
         "body": stored,
         "body_sha256": body_sha256(new.body),
-        "size_bytes": len(stored) + ROW_BYTES,
+        "size_bytes": len(stored or "") + ROW_BYTES,
         "status": new.status,
         "due_at": due_at,
         "hold_code": new.hold.code if new.hold else None,

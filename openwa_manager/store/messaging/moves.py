@@ -20,7 +20,7 @@ from openwa_manager.domain.messaging.messages import (
 )
 from openwa_manager.store.columns import Column, text
 from openwa_manager.store.messaging import contacts, quotas
-from openwa_manager.store.messaging.messages import ROW_BYTES, find_message
+from openwa_manager.store.messaging.messages import ROW_BYTES, NewMessage, add_message, find_message
 from openwa_manager.store.messaging.rows import attempt_row
 
 _S = MessageStatus
@@ -162,6 +162,12 @@ def begin_attempt(connection: sqlite3.Connection, message_id: MessageId, attempt
         return None
     number = add_attempt(connection, moved.after, attempt)
     return replace(moved, after=replace(moved.after, attempt_count=number))
+
+
+def add_sending(connection: sqlite3.Connection, new: NewMessage, attempt: Attempt) -> Message:
+    """Keep a message that is about to be asked of an engine, with its first attempt, and return it."""
+    message = add_message(connection, replace(new, status=_S.SENDING))
+    return replace(message, attempt_count=add_attempt(connection, message, attempt))
 
 
 def add_attempt(connection: sqlite3.Connection, message: Message, attempt: Attempt) -> int:

@@ -12,7 +12,7 @@ from openwa_manager.domain.messaging.restrictions import AccountRestricted
 from openwa_manager.domain.messaging.retries import AskedBefore, EngineMemory, RetryPolicy
 from openwa_manager.domain.ports import Clock
 from openwa_manager.metrics import SendTally
-from openwa_manager.services.messaging.records import MessageRecords
+from openwa_manager.services.messaging.records import MessageRecords, Telling
 from openwa_manager.store.database import Connection
 from openwa_manager.store.messaging import holding, queues
 from openwa_manager.store.messaging.messages import find_message, read_attempts
@@ -39,6 +39,15 @@ class Ended:
 
     message: Message
     next_at: float | None
+
+
+#: Writes more in the transaction in which an attempt ends; it is given the message as it is then.
+Also = Callable[[Connection, Message], None]
+
+
+def nothing_else(connection: Connection, message: Message) -> None:
+    """Write nothing more."""
+    del connection, message
 
 
 class Attempts:
@@ -82,8 +91,8 @@ class Attempts:
         number = await self._records.write(partial(add_attempt, message=message, attempt=attempt))
         return replace(message, attempt_count=number)
 
-    async def end(self, message: Message, answer: Answer) -> Ended:
-        """Return the message once what became of its last attempt is on disk.
+    async def end(self, message: Message, answer: Answer, also: Also = nothing_else) -> Ended:
+        """Return the message once what became of its last attempt is on disk, with what is `also` to be written.
 
         Raises:
             StorageFullError: that could not be recorded; it must be, before anything else is sent.
@@ -91,7 +100,7 @@ class Attempts:
         write = partial(
             _end, message=message, answer=answer, at=self._clock.now().at, policy=self._policy, day_of=self._day_of
         )
-        ended = await self._records.tell(write)
+        ended = await self._records.tell(partial(_with, write=write, also=also))
         self._tally.note_answer(answer.http_status)
         return ended
 
@@ -104,6 +113,12 @@ class Attempts:
             data_id=memory.data_id if memory else None,
             key=key,
         )
+
+
+def _with(connection: Connection, write: Telling[Ended], also: Also) -> tuple[Ended, Sequence[Event]]:
+    ended, events = write(connection)
+    also(connection, ended.message)
+    return ended, events
 
 
 def asked_before(attempts: Sequence[Attempt]) -> AskedBefore:

@@ -27,7 +27,7 @@ from openwa_manager.domain.messaging.retries import EngineMemory
 from openwa_manager.domain.ports import Clock
 from openwa_manager.services.messaging.media import MediaRequest, MediaStore
 from openwa_manager.services.messaging.records import MessageRecords
-from openwa_manager.services.messaging.sending.attempts import Answer, Attempts, Ended
+from openwa_manager.services.messaging.sending.attempts import Also, Answer, Attempts, Ended, nothing_else
 from openwa_manager.services.messaging.sending.reach import Reached
 from openwa_manager.store.database import Connection
 from openwa_manager.store.messaging.moves import move
@@ -107,7 +107,7 @@ class MessageSender:
         answer = await reached.engine.send(reached.session, reached.launch, outgoing, key)
         send_s = self._clock.now().boot_s - began_s
         verdict = judge(answer, is_question=is_question)
-        restriction = await self._restriction(verdict, message, reached)
+        restriction = await self.restriction(verdict, message, reached)
         status = answer.http_status if isinstance(answer, Answered) else None
         memory_now = await _memory(reached) if isinstance(verdict, Uncertain) else None
         ended = await self.record(
@@ -124,16 +124,16 @@ class MessageSender:
             verdict=verdict, ended=ended, was_used=isinstance(verdict, Sent | Uncertain), restriction=restriction
         )
 
-    async def record(self, message: Message, answer: Answer) -> Ended:
+    async def record(self, message: Message, answer: Answer, also: Also = nothing_else) -> Ended:
         """Return once the outcome is on disk, however long that takes: it must not be forgotten."""
         while True:
             try:
-                return await self._attempts.end(message, answer)
+                return await self._attempts.end(message, answer, also)
             except StorageFullError as error:
                 _log.warning("outcome_not_recorded", message_id=message.message_id, error=str(error))
             await asyncio.sleep(_RETRY_S)
 
-    async def _restriction(self, verdict: Verdict, message: Message, reached: Reached) -> AccountRestricted | None:
+    async def restriction(self, verdict: Verdict, message: Message, reached: Reached) -> AccountRestricted | None:
         """Return what WhatsApp took from the account, if that may be why the engine failed."""
         if not isinstance(verdict, Uncertain) or not verdict.may_be_restricted:
             return None
