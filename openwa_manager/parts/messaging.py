@@ -33,6 +33,7 @@ from openwa_manager.services.messaging.control.numbers import MessageMeter
 from openwa_manager.services.messaging.control.queue_requests import QueueRequests
 from openwa_manager.services.messaging.control.session_endings import SessionEndings
 from openwa_manager.services.messaging.control.views import QueueViews
+from openwa_manager.services.messaging.gateway.sends import GatewaySends
 from openwa_manager.services.messaging.media import MediaLimits, MediaStore
 from openwa_manager.services.messaging.prefetch import Prefetch
 from openwa_manager.services.messaging.records import MessageRecords
@@ -65,12 +66,13 @@ class MessagingParts:
     progress: BatchProgress
     prefetch: Prefetch
     meter: MessageMeter
+    gateway: GatewaySends
     api: MessagingDependencies
 
     @property
-    def services(self) -> tuple[Queues | Prefetch | BatchProgress, ...]:
+    def services(self) -> tuple[Queues | Prefetch | BatchProgress | GatewaySends, ...]:
         """Return those with a life of their own, in the order in which they start."""
-        return self.queues, self.prefetch, self.progress
+        return self.queues, self.prefetch, self.progress, self.gateway
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -101,7 +103,8 @@ def build_messaging(basis: Basis, sessions: SessionParts, delivery: DeliveryPart
         people=build_people(records, clock, policy, reach),
         tally=SendTally(),
     )
-    queues, prefetch = _build_queues(ways, clock), Prefetch(ways.media, ways.records)
+    lanes, prefetch = _build_queues(ways, clock), Prefetch(ways.media, ways.records)
+    queues = lanes.queues
     intake = _build_intake(ways, queues, prefetch, clock)
     progress = BatchProgress(
         ways.records, clock, intake.bulk, intake.forecast.end_at, ways.media.release, policy.batch_progress_s
@@ -121,6 +124,7 @@ def build_messaging(basis: Basis, sessions: SessionParts, delivery: DeliveryPart
         progress=progress,
         prefetch=prefetch,
         meter=MessageMeter(records, queues, ways.tally),
+        gateway=GatewaySends(intake.gate, lanes.parts, lanes.attempts, queues, basis.settings.send_hold_s),
         api=api,
     )
 
@@ -129,6 +133,7 @@ def build_messaging(basis: Basis, sessions: SessionParts, delivery: DeliveryPart
 class _Intake:
     """How messages are taken in."""
 
+    gate: Gate
     singles: SingleAcceptance
     bulk: BulkAcceptance
     forecast: LaneForecast
@@ -146,10 +151,20 @@ def _build_intake(ways: _Ways, queues: Queues, prefetch: Prefetch, clock: Clock)
         note=prefetch.note,
     )
     forecast = LaneForecast(records, clock, gate.rules.zone, lane_facts(ways.paces))
-    return _Intake(singles=SingleAcceptance(gate), bulk=BulkAcceptance(gate, forecast, ways.media), forecast=forecast)
+    bulk = BulkAcceptance(gate, forecast, ways.media)
+    return _Intake(gate=gate, singles=SingleAcceptance(gate), bulk=bulk, forecast=forecast)
 
 
-def _build_queues(ways: _Ways, clock: Clock) -> Queues:
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Lanes:
+    """The queues, and what they are made of."""
+
+    parts: QueueParts
+    attempts: Attempts
+    queues: Queues
+
+
+def _build_queues(ways: _Ways, clock: Clock) -> _Lanes:
     async def check_number(message: Message) -> bool | None:
         checked = await ways.people.checks.check(message.origin.session_id, message.recipient.chat_id)
         return checked.is_on_whatsapp
@@ -166,7 +181,7 @@ def _build_queues(ways: _Ways, clock: Clock) -> Queues:
         ttl_s=ways.policy.ttl_s,
         tally=ways.tally,
     )
-    return Queues(parts)
+    return _Lanes(parts=parts, attempts=attempts, queues=Queues(parts))
 
 
 def _build_calls(

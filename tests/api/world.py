@@ -36,8 +36,6 @@ from openwa_manager.processes.launcher import HostLauncher
 from openwa_manager.services.changes import Changes
 from openwa_manager.services.delivery.attempts import EnvelopeWriter
 from openwa_manager.services.delivery.dispatcher import Dispatcher
-from openwa_manager.services.messaging.records import MessageRecords
-from openwa_manager.services.messaging.sending.queues import Queues
 from openwa_manager.services.messaging.sending.reach import EngineReach
 from openwa_manager.services.monitoring.data_inspector import DataInspector
 from openwa_manager.services.monitoring.health import HealthReader, HealthSources
@@ -60,8 +58,6 @@ from tests.fakes.polling import until
 
 USER_AND_ID = "user_1_session_550e8400"
 SIMULATOR = FixedProgram((sys.executable, "-m", "openwa_manager.simulator"))
-#: How long a send waits for its turn.
-HOLD_S = 20.0
 #: Nobody measures anything here.
 UNWATCHED = HealthSources(record=lambda _: None, usage=lambda _: None, open_files=lambda _: None, disk=lambda _: None)
 ALLOWED_HOST = "wa.example.com"
@@ -109,7 +105,7 @@ class World:
     used: dict[SessionId, Usage] = field(default_factory=dict)
     engines: dict[str, OpenwaEngine] = field(default_factory=dict)
     engine_pids: set[int] = field(default_factory=set)
-    queues: Queues = field(init=False)
+    lane: QueueLane = field(init=False)
     gateway: GatewayDependencies = field(init=False)
     messaging: Messaging = field(init=False)
     client: Client = field(init=False)
@@ -219,23 +215,17 @@ async def world_in(
         )
         _equip(world, dependencies, gap_s)
         await _serve(world, aiohttp_client, intake_socket)
-        parts = (launcher, dependencies.gate, channels.dispatcher, world.queues, *((runner,) if takes_up else ()))
+        parts = (launcher, dependencies.gate, channels.dispatcher, *((runner,) if takes_up else ()))
         async with _running(world, parts):
             yield world
 
 
 def _equip(world: World, dependencies: Dependencies, gap_s: float) -> None:
     """Give it what sends messages."""
-    world.queues = lane_of(world, dependencies, gap_s).queues
-    world.gateway = _gateway(world, dependencies)
     world.messaging = messaging_of(world.database, dependencies.clock, dependencies.changes, world.channels.background)
-
-
-def lane_of(world: World, dependencies: Dependencies, gap_s: float) -> QueueLane:
-    """Return queues that send through the sessions' engines."""
-    records = MessageRecords(world.database, dependencies.clock, dependencies.changes, lambda _: None)
     reach = EngineReach(world.find, world.engines, dependencies.directory)
-    return queue_lane(records, dependencies.clock, reach, gap_s)
+    world.lane = queue_lane(world.messaging.gate, reach, gap_s)
+    world.gateway = _gateway(world, dependencies)
 
 
 def _writer_of(sessions: SessionDirectory) -> EnvelopeWriter:
@@ -244,11 +234,11 @@ def _writer_of(sessions: SessionDirectory) -> EnvelopeWriter:
 
 @asynccontextmanager
 async def _running(
-    world: World, parts: Sequence[HostLauncher | StartGate | Dispatcher | Queues | SessionRunner]
+    world: World, parts: Sequence[HostLauncher | StartGate | Dispatcher | SessionRunner]
 ) -> AsyncIterator[None]:
     """Run the parts; end all engines before they stop."""
     async with asyncio.TaskGroup() as tasks:
-        running = [tasks.create_task(part.run()) for part in parts]
+        running = [tasks.create_task(part.run()) for part in (*parts, world.lane.queues, world.lane.sends)]
         try:
             yield
         finally:
@@ -322,8 +312,8 @@ def _gateway(world: World, dependencies: Dependencies) -> GatewayDependencies:
         requests=world.requests,
         inbox=world.inbox,
         engines=world.engines,
-        queues=world.queues,
-        send_hold_s=HOLD_S,
+        sends=world.lane.sends,
+        background=world.channels.background,
         database=world.database,
         sender=world.channels.sender,
         health=_health_of(world),

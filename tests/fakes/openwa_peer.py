@@ -22,6 +22,8 @@ _SENT = b'{"messageId":"3EB0FEB47E02BB80BCD713","timestamp":1795333492}'
 _LENGTH = re.compile(rb"content-length: *(\d+)", re.IGNORECASE)
 _CHUNKED = re.compile(rb"transfer-encoding: *chunked", re.IGNORECASE)
 
+#: For so long at most.
+_HELD_S = 20.0
 #: It ends by itself after so long, should whoever started it be gone.
 _LIVES_S = 3600.0
 #: What is written for a vice, and that the connection ends there.
@@ -47,6 +49,7 @@ class Peer:
     sends_s: list[tuple[float, float]] = field(default_factory=list)
     connected: set[asyncio.StreamWriter] = field(default_factory=set)
     all_gone: asyncio.Event = field(default_factory=asyncio.Event)
+    released: asyncio.Event = field(default_factory=asyncio.Event)
 
     async def serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         """Answer the requests of one connection until either side hangs up."""
@@ -68,10 +71,7 @@ class Peer:
         method, target, _ = head.split(b"\r\n", 1)[0].decode().split(" ")
         path = target.partition("?")[0]
         if "/messages/" in path:
-            begun_s = time.monotonic()
-            await _body(reader, head)
-            writer.write(_answered(201, _SENT))
-            self.sends_s.append((begun_s, time.monotonic()))
+            await self._send(reader, writer, head, path)
         elif method == "HEAD":
             writer.write(b"HTTP/1.1 200 OK\r\nContent-Length: 1234\r\n\r\n")
         elif target.endswith("?odd"):
@@ -85,6 +85,17 @@ class Peer:
         else:
             writer.write(self._set_up(method, path, await _body(reader, head)))
         return True
+
+    async def _send(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter, head: bytes, path: str) -> None:
+        """Answer a send; one that is to be held only once `…/messages/release` was called."""
+        begun_s = time.monotonic()
+        if path.endswith("/release"):
+            self.released.set()
+        if b'"is_held"' in await _body(reader, head):
+            async with asyncio.timeout(_HELD_S):
+                await self.released.wait()
+        writer.write(_answered(201, _SENT))
+        self.sends_s.append((begun_s, time.monotonic()))
 
     def _set_up(self, method: str, path: str, body: bytes) -> bytes:
         is_new = method == "POST"

@@ -2,22 +2,24 @@
 
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
-from functools import partial
 
 from openwa_manager.api.gateway.forwarding import Forwarding
 from openwa_manager.api.gateway.instance import InstanceRoutes, refuse_unknown
 from openwa_manager.api.gateway.kept.asking import ChangeTeller
 from openwa_manager.api.gateway.kept.copies import EngineCopies
 from openwa_manager.api.gateway.kept.webhooks import UserWebhooks
+from openwa_manager.api.gateway.lines import EngineLines
 from openwa_manager.api.gateway.media.guard import MediaGuard
 from openwa_manager.api.gateway.routes import own_route
+from openwa_manager.api.gateway.sends.sending import Sending
 from openwa_manager.api.gateway.session_finder import SessionFinder
 from openwa_manager.api.gateway.sessions import GatewaySessions
 from openwa_manager.api.routing import Route
 from openwa_manager.domain.access.roles import Role
 from openwa_manager.domain.session.session import SessionId, Usage
 from openwa_manager.engines.openwa import OpenwaEngine
-from openwa_manager.services.messaging.sending.queues import Queues
+from openwa_manager.services.delivery.background import BackgroundTasks
+from openwa_manager.services.messaging.gateway.sends import GatewaySends
 from openwa_manager.services.monitoring.data_inspector import DataInspector
 from openwa_manager.services.monitoring.health import HealthReader
 from openwa_manager.services.sessions.directory import SessionDirectory
@@ -32,18 +34,17 @@ from openwa_manager.webhooks.sender import Sender
 class GatewayDependencies:
     """The parts of the daemon that the gateway uses.
 
-    `engines` are those that speak OpenWA's API, by the name sessions know them by. A send waits for its turn for
-    `send_hold_s` at most. `sender` posts to the users' webhooks, `resolve` finds the hosts that media are fetched from.
-    `usage` tells what a session's engine used when last measured (None: not measured), `kill` kills a session's engine,
-    `version` is this daemon's, `now` is wall time.
+    `engines` are those that speak OpenWA's API, by the name sessions know them by. `sender` posts to the users'
+    webhooks, `resolve` finds the hosts that media are fetched from. `usage` tells what a session's engine used when
+    last measured (None: not measured), `kill` kills a session's engine, `version` is this daemon's, `now` is wall time.
     """
 
     sessions: SessionDirectory
     requests: SessionRequests
     inbox: EngineInbox
     engines: Mapping[str, OpenwaEngine]
-    queues: Queues
-    send_hold_s: float
+    sends: GatewaySends
+    background: BackgroundTasks
     database: Database
     sender: Sender
     health: HealthReader
@@ -59,21 +60,22 @@ def gateway_routes(dependencies: GatewayDependencies) -> tuple[Route, ...]:
     """Return every route below `/api`."""
     sessions = dependencies.sessions
     finder = SessionFinder(sessions)
-    turn = partial(dependencies.queues.turn, within_s=dependencies.send_hold_s)
     teller = ChangeTeller(sessions, dependencies.engines)
     webhooks = UserWebhooks(dependencies.database, dependencies.sender.guard, teller, dependencies.now)
     copies = EngineCopies(dependencies.database, teller)
     kept = (webhooks, copies)
     allowed_hosts = (host for engine in dependencies.engines.values() for host in engine.context.allowed_hosts)
-    forwarding = Forwarding(
-        inbox=dependencies.inbox,
-        finder=finder,
-        engines=dependencies.engines,
-        turn=turn,
+    media = MediaGuard(allowed_hosts, dependencies.resolve, dependencies.sender.guard.strict())
+    lines = EngineLines(finder=finder, engines=dependencies.engines)
+    sending = Sending(
+        sends=dependencies.sends,
         inspector=dependencies.inspector,
-        kept=kept,
-        media=MediaGuard(allowed_hosts, dependencies.resolve, dependencies.sender.guard.strict()),
+        media=media,
+        background=dependencies.background,
+        find=lines.find,
+        leave=lines.ask,
     )
+    forwarding = Forwarding(inbox=dependencies.inbox, lines=lines, sending=sending, kept=kept, media=media)
     own = GatewaySessions(dependencies.requests, finder, forwarding, copies, dependencies.usage, dependencies.kill)
     return (
         *InstanceRoutes(sessions, finder, dependencies.health, dependencies.version, dependencies.now).table(),

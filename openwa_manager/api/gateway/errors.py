@@ -13,7 +13,17 @@ from openwa_manager.api.admission.refusal_log import PATH_MAX
 from openwa_manager.api.errors import RETRY_AFTER_S, STATUS_OF, UnauthenticatedError
 from openwa_manager.api.request_keys import REQUEST_ID
 from openwa_manager.domain.delivery.events import Json
-from openwa_manager.domain.errors import InvalidInputError, OpenwaManagerError, QueueFullError
+from openwa_manager.domain.errors import (
+    FirstContactCapError,
+    IdempotencyMismatchError,
+    InvalidInputError,
+    KeyInProgressError,
+    KeyOutcomeUnknownError,
+    OpenwaManagerError,
+    OptedOutError,
+    QueueFullError,
+    QuotaExceededError,
+)
 from openwa_manager.domain.session.session import Session
 
 _log = structlog.get_logger()
@@ -21,8 +31,16 @@ _log = structlog.get_logger()
 PREFIX = "/api/"
 _NOT_STARTED = "Session is not started. Call POST /sessions/:sessionId/start first."
 _NOT_CONNECTED = "Session is not connected. The WhatsApp client is not ready."
-#: Tells our own full queue from a refusal by OpenWA's pacing, which is `SEND_PACING_LIMITED`.
-_QUEUE_FULL = "SEND_QUEUE_FULL"
+#: How the gateway words refusals of ours: the codes of keys are OpenWA's own.
+_WORDS: Mapping[type[OpenwaManagerError], tuple[int, str]] = {
+    QueueFullError: (429, "SEND_QUEUE_FULL"),
+    QuotaExceededError: (429, "QUOTA_EXCEEDED"),
+    FirstContactCapError: (429, "FIRST_CONTACT_CAP"),
+    OptedOutError: (400, "RECIPIENT_OPTED_OUT"),
+    IdempotencyMismatchError: (422, "IDEMPOTENCY_KEY_MISMATCH"),
+    KeyInProgressError: (409, "IDEMPOTENCY_KEY_IN_PROGRESS"),
+    KeyOutcomeUnknownError: (409, "IDEMPOTENCY_OUTCOME_UNKNOWN"),
+}
 #: Statuses for which Nest's body has no `error`, with its words.
 _WITHOUT_ERROR: Mapping[int, str] = {413: "request entity too large", 500: "Internal server error"}
 
@@ -114,9 +132,8 @@ def _expected(request: web.Request, error: OpenwaManagerError) -> web.Response:
         case UnauthenticatedError():
             has_key = "X-API-Key" in request.headers or "Authorization" in request.headers
             return _error(401, "Invalid API key" if has_key else "API key is required")
-        case QueueFullError():
-            fields: dict[str, Json] = {"code": _QUEUE_FULL, "retryAfterSeconds": error.retry_after_s}
-            return _error(429, str(error), fields, {"Retry-After": str(error.retry_after_s)})
+        case _ if type(error) in _WORDS:
+            return _worded(error)
         case InvalidInputError():
             return _error(400, str(error))
         case _ if error.code in STATUS_OF:
@@ -124,6 +141,14 @@ def _expected(request: web.Request, error: OpenwaManagerError) -> web.Response:
             return _error(STATUS_OF[error.code], str(error), headers=wait)
         case _:
             return _fault(request, error)
+
+
+def _worded(error: OpenwaManagerError) -> web.Response:
+    status, code = _WORDS[type(error)]
+    if not isinstance(error, QueueFullError | QuotaExceededError | FirstContactCapError):
+        return _error(status, str(error), {"code": code})
+    fields: dict[str, Json] = {"code": code, "retryAfterSeconds": error.retry_after_s}
+    return _error(status, str(error), fields, {"Retry-After": str(error.retry_after_s)})
 
 
 def _fault(request: web.Request, error: Exception) -> web.Response:

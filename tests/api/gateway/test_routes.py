@@ -13,7 +13,7 @@ from yarl import URL
 
 from openwa_manager.api.gateway.app import gateway_routes
 from openwa_manager.api.gateway.forwarded import FORWARDED
-from openwa_manager.api.gateway.forwarding import Destination
+from openwa_manager.api.gateway.lines import Destination
 from openwa_manager.api.gateway.resource import SessionResource
 from openwa_manager.api.gateway.routes import SESSION_PREFIX
 from openwa_manager.api.routing import Route

@@ -7,8 +7,8 @@ from zoneinfo import ZoneInfo
 from openwa_manager.domain.messaging.messages import Message
 from openwa_manager.domain.messaging.pacing import Gap, ProfileName, profile_of
 from openwa_manager.domain.messaging.retries import RetryPolicy
-from openwa_manager.domain.ports import Clock
-from openwa_manager.services.messaging.records import MessageRecords
+from openwa_manager.services.messaging.acceptance.singles import Gate
+from openwa_manager.services.messaging.gateway.sends import GatewaySends
 from openwa_manager.services.messaging.sending.attempts import Attempts
 from openwa_manager.services.messaging.sending.clock_guard import ClockGuard
 from openwa_manager.services.messaging.sending.queue_parts import Paces, QueueParts
@@ -17,18 +17,22 @@ from openwa_manager.services.messaging.sending.reach import EngineReach
 from openwa_manager.services.messaging.sending.sender import MessageSender
 from tests.services.messaging.sending.resting import no_media
 
+#: How long a send of the gateway waits for its turn.
+HOLD_S = 20.0
+
 
 @dataclass(frozen=True)
 class QueueLane:
-    """The queues, and what they are made of."""
+    """The queues, what they are made of, and what sends through them for callers."""
 
     parts: QueueParts
-    attempts: Attempts
     queues: Queues
+    sends: GatewaySends
 
 
-def queue_lane(records: MessageRecords, clock: Clock, reach: EngineReach, gap_s: float) -> QueueLane:
+def queue_lane(gate: Gate, reach: EngineReach, gap_s: float) -> QueueLane:
     """Return queues in which every gap lasts `gap_s`."""
+    records, clock = gate.records, gate.clock
     gap = Gap(min_s=gap_s, max_s=gap_s)
     zone = ZoneInfo("UTC")
     profiles = {each: profile_of(each, gap) for each in ProfileName}
@@ -44,7 +48,8 @@ def queue_lane(records: MessageRecords, clock: Clock, reach: EngineReach, gap_s:
         clock_guard=ClockGuard(clock),
         ttl_s=86_400.0,
     )
-    return QueueLane(parts, attempts, Queues(parts))
+    queues = Queues(parts)
+    return QueueLane(parts, queues, GatewaySends(gate, parts, attempts, queues, HOLD_S))
 
 
 async def _unchecked(message: Message) -> bool | None:

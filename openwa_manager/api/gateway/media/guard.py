@@ -6,15 +6,17 @@ that may have none, or one that was told too much. A name that cannot be resolve
 
 import asyncio
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from urllib.parse import parse_qsl
 
 from yarl import URL
 
+from openwa_manager.api.bodies.forms import form_of
 from openwa_manager.api.gateway.errors import GatewayError
 from openwa_manager.api.gateway.media.addresses import authority_of, media_in, media_in_form
 from openwa_manager.api.gateway.media.skeletons import CUT, FormSkeleton, JsonSkeleton
 from openwa_manager.domain import foreign_json
+from openwa_manager.domain.delivery.events import Json
 from openwa_manager.domain.errors import InvalidInputError, UnreadableJsonError
 from openwa_manager.webhooks.address import AddressGuard, is_literal, is_public
 from openwa_manager.webhooks.names import Resolve
@@ -111,6 +113,21 @@ class Inspection:
         is_quick = len(self._as_json.kept) <= _QUICK_BYTES
         texts = self._texts() if is_quick else await asyncio.to_thread(self._texts)
         await self._guard.require_public(texts)
+
+    async def fields(self) -> Mapping[str, Json]:
+        """Return the members of the body that has passed, long texts cut; empty when it is nothing that has any."""
+        is_quick = len(self._as_json.kept) <= _QUICK_BYTES
+        return self._fields() if is_quick else await asyncio.to_thread(self._fields)
+
+    def _fields(self) -> Mapping[str, Json]:
+        raw = bytes(self._as_json.kept).removeprefix(_BYTE_ORDER_MARK)
+        if self._as_form is not None and not raw.lstrip().startswith(b"{"):
+            return form_of(bytes(self._as_form.kept), _FORM) or {}
+        try:
+            parsed = foreign_json.parse(raw.decode("utf-8", "replace"), max_values=_VALUES_MAX)
+        except UnreadableJsonError:
+            return {}
+        return parsed if isinstance(parsed, dict) else {}
 
     def _texts(self) -> list[str]:
         # What is said to be a form may be JSON all the same, as PHP sends it (guide.py).

@@ -7,7 +7,8 @@ from pytest_aiohttp import AiohttpClient
 
 from tests.api.conftest import PEER
 from tests.api.gateway.test_sessions import error, linked
-from tests.api.world import HOLD_S, World, world_in
+from tests.api.messaging.lanes import HOLD_S
+from tests.api.world import World, world_in
 
 GAP_S = 0.05
 TEXT = {"chatId": "628123456789@c.us", "text": "Hello"}

@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 
 from openwa_manager.api.bodies.uploads import Pieces
 from openwa_manager.api.gateway.errors import GatewayError
-from openwa_manager.api.gateway.guide import may_be_guide, queued, translate
+from openwa_manager.api.gateway.sends.guide import may_be_guide, queued, translate
 from tests.api.gateway.test_sessions import error, linked
 from tests.api.world import World
 

@@ -1,0 +1,1 @@
+"""What requests of the gateway send, and what became of it."""
