@@ -135,7 +135,7 @@ def make_table(dependencies: ApiDependencies, gateway: GatewayDependencies) -> t
         QueueRoutes(sessions, dependencies.messaging),
         BulkRoutes(sessions, dependencies.messaging),
         BatchRoutes(sessions, dependencies.messaging),
-        WhyRoutes(sessions),
+        WhyRoutes(sessions, dependencies.messaging.queues),
         RegistryRoutes(sessions),
         SystemRoutes(sessions, facts),
         MetricsRoutes(dependencies.measure),

@@ -33,6 +33,7 @@ def build_api(
         usage=monitoring.usage_sampler.usage,
         open_files=hosting.meter.open_files_of,
         disk=monitoring.disk_usage.used_bytes,
+        messages=messaging.api.queues.brief,
     )
     return ApiDependencies(
         sessions=sessions.directory,

@@ -7,6 +7,7 @@ from openwa_manager.api.host.responses import Alive, CheckOut, HealthOut, Progre
 from openwa_manager.api.requests import Nothing, ReadyQuery
 from openwa_manager.api.routing import Call, Route, json_answer, route
 from openwa_manager.domain.access.roles import OPEN, Role
+from openwa_manager.domain.messaging.holds import SERIOUS
 from openwa_manager.domain.session.session import LinkState, ProcessState
 from openwa_manager.domain.times import iso8601
 from openwa_manager.services.monitoring.health import HealthFacts, HealthReader
@@ -63,7 +64,9 @@ def health_of(facts: HealthFacts) -> HealthOut:
     """Return the health of a session; it is healthy only when its process lives, answers and is linked to WhatsApp."""
     session = facts.session
     is_running = session.process is ProcessState.RUNNING
-    checks = tuple(check(facts) for check in (_process, _engine, _probe, _link, _log, _heartbeat, _qr, _directory))
+    checks = tuple(
+        check(facts) for check in (_process, _engine, _probe, _link, _log, _heartbeat, _qr, _directory, _messages)
+    )
     return HealthOut(
         healthy=all(check.is_ok for check in checks),
         process=session.process,
@@ -152,6 +155,27 @@ def _directory(facts: HealthFacts) -> CheckOut:
     if facts.lost_directory is None:
         return CheckOut(name="directory", is_ok=True, detail="in place")
     return CheckOut(name="directory", is_ok=False, detail="is gone", evidence={"path": str(facts.lost_directory)})
+
+
+def _messages(facts: HealthFacts) -> CheckOut:
+    """Show whether messages leave: one that fails tells of a queue that has stopped, or of sends that fail."""
+    brief = facts.messages
+    if brief is None:
+        return CheckOut(name="messages", is_ok=True, detail="none wait")
+    hold = brief.hold
+    evidence = {
+        "waiting": brief.waiting_count,
+        "hold": hold.code.value if hold else None,
+        "until": _moment(hold.until) if hold else None,
+        "overdue_acks": brief.overdue_count,
+        **{f"{status.value}_last_hour": count for status, count in brief.last_hour.items()},
+    }
+    if hold is not None and hold.code in SERIOUS:
+        return CheckOut(name="messages", is_ok=False, detail=f"held: {hold.detail}", evidence=evidence)
+    if brief.is_failing:
+        return CheckOut(name="messages", is_ok=False, detail="more fail than are sent", evidence=evidence)
+    detail = f"{brief.waiting_count} wait" if brief.waiting_count else "none wait"
+    return CheckOut(name="messages", is_ok=True, detail=detail, evidence=evidence)
 
 
 def _moment(at: float | None) -> str | None:

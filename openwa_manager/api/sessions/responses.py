@@ -19,6 +19,7 @@ from openwa_manager.domain.session.session import (
     Usage,
 )
 from openwa_manager.domain.times import iso8601
+from openwa_manager.services.messaging.control.views import QueueBrief
 
 
 class ReasonOut(Out):
@@ -194,11 +195,35 @@ class NextStepOut(Out):
     at: Timestamp | None
 
 
+class QueueHoldOut(Out):
+    """How many messages wait, and what holds all of them until when (null: nothing does, or nobody can tell)."""
+
+    waiting: int
+    hold: str | None
+    detail: str | None
+    until: Timestamp | None
+
+    @classmethod
+    def of(cls, brief: QueueBrief) -> "QueueHoldOut":
+        """Return what holds a session's messages as it is shown."""
+        hold = brief.hold
+        return cls(
+            waiting=brief.waiting_count,
+            hold=hold.code.value if hold else None,
+            detail=hold.detail if hold else None,
+            until=timestamp(hold.until) if hold else None,
+        )
+
+
 class TimelineOut(Out):
-    """Why a session is what it is: its newest steps, oldest first, and the step to come (null when none is)."""
+    """Why a session is what it is: its newest steps, oldest first, and the step to come (null when none is).
+
+    `messages` says why its messages wait, if any do.
+    """
 
     session_id: str
     status: Status
     reason: ReasonOut | None
+    messages: QueueHoldOut
     steps: Sequence[StepOut]
     next_step: NextStepOut | None

@@ -16,6 +16,20 @@ _NOT_CONNECTED: Mapping[Status, str] = {
 }
 
 
+#: The holds that a person should know of: they do not end with what else is told of the session.
+SERIOUS = frozenset(
+    {
+        HoldCode.RESTORED,
+        HoldCode.NUMBER_CHANGED,
+        HoldCode.OPT_OUT_FLOOD,
+        HoldCode.AWAITING_ACKS,
+        HoldCode.RESTRICTED,
+        HoldCode.STORAGE_FULL,
+        HoldCode.BREAKER_OPEN,
+    }
+)
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Until:
     """A time in the future (wall time; None: not known) and words for people."""

@@ -1,6 +1,6 @@
 """Gathers what is measured of one session and its engine."""
 
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -10,6 +10,7 @@ from openwa_manager.domain.foreign_path import ForeignPath, of_session
 from openwa_manager.domain.session.session import Identity, Session, SessionId, Usage
 from openwa_manager.host.foreign.engine_files import EngineFiles
 from openwa_manager.host.foreign.opening import is_directory, plain_status_of
+from openwa_manager.services.messaging.control.views import QueueBrief
 from openwa_manager.services.monitoring.prober import ProbeRecord
 from openwa_manager.services.sessions.directory import SessionDirectory
 from openwa_manager.services.sessions.engine_inbox import EngineInbox
@@ -36,6 +37,12 @@ class HealthFacts:
     has_heartbeat: bool = False
     lost_directory: Path | None = None
     are_files_stuck: bool = False
+    messages: QueueBrief | None = None
+
+
+async def _no_messages(session_id: SessionId) -> QueueBrief | None:
+    del session_id
+    return None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -46,6 +53,7 @@ class HealthSources:
     usage: Callable[[SessionId], Usage | None]
     open_files: Callable[[Identity], int | None]
     disk: Callable[[SessionId], int | None]
+    messages: Callable[[SessionId], Awaitable[QueueBrief | None]] = _no_messages
 
 
 class HealthReader:
@@ -91,6 +99,7 @@ class HealthReader:
             has_heartbeat=self._inbox.has_heartbeat(session),
             lost_directory=directory if identity and not is_there else None,
             are_files_stuck=is_stuck,
+            messages=await self._sources.messages(session.session_id),
         )
 
 

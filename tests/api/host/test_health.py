@@ -6,6 +6,7 @@ from pytest_aiohttp import AiohttpClient
 
 from openwa_manager.api.host.health import health_of
 from openwa_manager.api.sessions.why import next_step_of
+from openwa_manager.domain.messaging.messages import Hold, HoldCode, MessageStatus
 from openwa_manager.domain.session.reasons import ReasonCode
 from openwa_manager.domain.session.session import (
     After,
@@ -20,6 +21,7 @@ from openwa_manager.domain.session.session import (
     SessionId,
     Spec,
 )
+from openwa_manager.services.messaging.control.views import QueueBrief
 from openwa_manager.services.monitoring.health import HealthFacts
 from tests.api.world import World, world_in
 
@@ -135,3 +137,47 @@ async def test_the_system_tells_host_versions_and_counts(world: World) -> None:
 
     assert (reply.json["host"], reply.json["version"]) == ("mac-mini-1", "0.1.0")
     assert reply.json["sessions"] == {"total": 1, "by_status": {"stopped": 1}}
+
+
+LINKED = HealthFacts(session=replace(SESSION, process=ProcessState.RUNNING, link=LinkState.CONNECTED))
+NOTHING_WAITS = QueueBrief(waiting_count=0, hold=None, overdue_count=0, last_hour={})
+
+
+@pytest.mark.parametrize(
+    ("brief", "is_ok"),
+    [
+        (None, True),
+        (NOTHING_WAITS, True),
+        (replace(NOTHING_WAITS, waiting_count=3), True),
+        (replace(NOTHING_WAITS, hold=Hold(code=HoldCode.AWAITING_ACKS, detail="5 in a row")), False),
+        (replace(NOTHING_WAITS, hold=Hold(code=HoldCode.RESTRICTED, until=SOON_AT)), False),
+        (replace(NOTHING_WAITS, hold=Hold(code=HoldCode.QUEUE_PAUSED)), True),
+        (replace(NOTHING_WAITS, hold=Hold(code=HoldCode.NOT_CONNECTED)), True),
+        (replace(NOTHING_WAITS, last_hour={MessageStatus.FAILED: 6, MessageStatus.SENT: 5}), False),
+        (replace(NOTHING_WAITS, last_hour={MessageStatus.FAILED: 5, MessageStatus.READ: 60}), True),
+        (replace(NOTHING_WAITS, last_hour={MessageStatus.FAILED: 4}), True),
+        (replace(NOTHING_WAITS, last_hour={MessageStatus.BOUNCED: 40}), True),
+    ],
+)
+def test_a_queue_that_has_stopped_or_sends_that_fail_show(brief: QueueBrief | None, *, is_ok: bool) -> None:
+    health = health_of(replace(LINKED, messages=brief))
+
+    (check,) = [each for each in health.checks if each.name == "messages"]
+    assert check.is_ok is is_ok
+
+
+async def test_why_says_what_holds_the_messages(world: World) -> None:
+    await world.create(session_id="a", desired="stopped")
+    await world.call("POST", "/v1/sessions/a/messages", {"to": "+85212345678", "text": "hello"})
+
+    waiting = await world.call("GET", "/v1/sessions/a/why")
+    await world.create(session_id="b", desired="stopped")
+    empty = await world.call("GET", "/v1/sessions/b/why")
+
+    assert waiting.json["messages"] == {
+        "waiting": 1,
+        "hold": "not_connected",
+        "detail": "the session is stopped; start it",
+        "until": None,
+    }
+    assert empty.json["messages"] == {"waiting": 0, "hold": None, "detail": None, "until": None}

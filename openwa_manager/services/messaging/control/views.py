@@ -2,7 +2,7 @@
 
 from collections import Counter
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 
 from openwa_manager.domain.messaging.messages import BatchId, Hold, HoldCode, Message, MessageStatus
@@ -20,6 +20,8 @@ from openwa_manager.store.messaging.heads import SubQueue
 from openwa_manager.store.messaging.queues import QueueRow
 
 _MINUTE_S, _HOUR_S = 60.0, 3600.0
+#: So many failures in an hour may mean more than that some messages were wrong.
+_FAILING_COUNT = 5
 _SENT = frozenset({MessageStatus.SENT, MessageStatus.DELIVERED, MessageStatus.READ})
 _FAILED = frozenset({MessageStatus.FAILED, MessageStatus.BOUNCED, MessageStatus.UNKNOWN})
 
@@ -63,6 +65,27 @@ class _Counts:
     last_hour: Counter[MessageStatus]
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class QueueBrief:
+    """What matters of a session's queue to those who watch the session.
+
+    `hold` is what holds all that waits (None: nothing does, or nothing waits). `last_hour` counts what ended in that
+    time by the state it is in now.
+    """
+
+    waiting_count: int
+    hold: Hold | None
+    overdue_count: int
+    last_hour: Mapping[MessageStatus, int]
+
+    @property
+    def is_failing(self) -> bool:
+        """Tell whether most of what was sent in the last hour did not get through, whoever it was for."""
+        failed = self.last_hour.get(MessageStatus.FAILED, 0) + self.last_hour.get(MessageStatus.UNKNOWN, 0)
+        sent = sum(self.last_hour.get(status, 0) for status in _SENT)
+        return failed >= _FAILING_COUNT and failed > sent
+
+
 class QueueViews:
     """Shows queues; nothing here changes one."""
 
@@ -74,6 +97,15 @@ class QueueViews:
         self._records = records
         self._clock = clock
         self._paces = paces
+
+    async def brief(self, session_id: SessionId) -> QueueBrief:
+        """Return what matters to those who watch the session; a session without messages costs next to nothing."""
+        read = partial(_read_brief, session_id=session_id, now=self._clock.now().at)
+        brief = await self._records.read(read)
+        if not brief.waiting_count:
+            return brief
+        situation = await self._queues.situation(session_id)
+        return replace(brief, hold=hold_of(situation, is_first_contact=False))
 
     async def view(self, session_id: SessionId) -> QueueView:
         """Return the session's queue as it is now."""
@@ -110,6 +142,16 @@ class QueueViews:
             starts_at=max(starts_at, (held and held.until) or 0.0),
             first_contact_free_at=max(first_free_at, (firsts_held and firsts_held.until) or 0.0),
         )
+
+
+def _read_brief(connection: Connection, session_id: SessionId, now: float) -> QueueBrief:
+    row = queues.read_queue(connection, session_id)
+    return QueueBrief(
+        waiting_count=sum(each.message_count for each in heads.read_sub_queues(connection, session_id)),
+        hold=row.held,
+        overdue_count=row.overdue_count,
+        last_hour=queues.count_ended(connection, session_id, now - _HOUR_S),
+    )
 
 
 def _read(connection: Connection, session_id: SessionId, now: float) -> _Counts:

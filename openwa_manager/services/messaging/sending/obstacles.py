@@ -37,9 +37,10 @@ class Obstacles:
         self._disk_full = _Timed()
         self._breaker = Breaker()
 
-    def note(self, verdict: Verdict, profile: PacingProfile) -> None:
-        """Remember what a send said of the engine."""
+    def note(self, verdict: Verdict, profile: PacingProfile) -> bool:
+        """Remember what a send said of the engine; tell whether it has opened the breaker."""
         now_s = self._clock.now().boot_s
+        was_open = self._breaker.is_open(now_s)
         match verdict:
             case NotConnected(detail=detail):
                 self._refusal_s = min(_REFUSED_MAX_S, max(_REFUSED_FIRST_S, self._refusal_s * 2))
@@ -51,6 +52,7 @@ class Obstacles:
                 self._breaker = self._breaker.after_success()
             case _:
                 self._breaker = self._breaker.after_failure(profile, now_s)
+        return self._breaker.is_open(now_s) and not was_open
 
     def note_full_disk(self, detail: str, for_s: float) -> None:
         """Remember that nothing can be recorded now."""

@@ -8,13 +8,14 @@ the engine's own limits, and which requests of the gateway wait for a turn.
 
 import asyncio
 import math
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from functools import partial
 
+from openwa_manager.domain.delivery.events import Event
 from openwa_manager.domain.errors import QueueFullError, StorageFullError
-from openwa_manager.domain.messaging.messages import FINAL, NO_BATCH, Hold, Message
-from openwa_manager.domain.messaging.outcomes import SendCode, Uncertain
+from openwa_manager.domain.messaging.messages import FINAL, NO_BATCH, Hold, HoldCode, Message
+from openwa_manager.domain.messaging.outcomes import SendCode, Uncertain, Verdict
 from openwa_manager.domain.messaging.pacing import Lane, PacingProfile
 from openwa_manager.domain.messaging.retries import KEY_LIFE_S, is_same_memory
 from openwa_manager.domain.ports import Instant
@@ -38,7 +39,8 @@ from openwa_manager.services.messaging.sending.queue_parts import QueueParts
 from openwa_manager.services.messaging.sending.reach import Reached
 from openwa_manager.services.messaging.sending.sender import SendResult
 from openwa_manager.services.messaging.sending.turns import Turn, TurnLine
-from openwa_manager.store.messaging import queues
+from openwa_manager.store.database import Connection
+from openwa_manager.store.messaging import holding, queues
 from openwa_manager.store.messaging.messages import read_attempts
 from openwa_manager.store.messaging.outlook import Outlook, read_interrupted, read_outlook
 
@@ -257,7 +259,7 @@ class MessageQueue:
         if turn.was_used:
             self._begin_gap(profile, is_first_contact=turn.is_first_contact)
         if turn.verdict is not None:
-            self._obstacles.note(turn.verdict, profile)
+            await self._note_verdict(turn.verdict, profile)
 
     async def _ask(self, message: Message, reached: Reached) -> SendResult:
         """Ask about a message in flight, or give it up: only the memory that took its key can answer."""
@@ -276,10 +278,16 @@ class MessageQueue:
         if result.was_used:
             self._begin_gap(profile, is_first_contact=message.recipient.is_first_contact, gap_min_s=gap_min_s)
         if result.verdict is not None:
-            self._obstacles.note(result.verdict, profile)
+            await self._note_verdict(result.verdict, profile)
         ended = result.ended.message if result.ended else None
         if ended is not None and ended.status in FINAL and ended.origin.batch_id == NO_BATCH:
             await self._parts.sender.release_media(ended)
+
+    async def _note_verdict(self, verdict: Verdict, profile: PacingProfile) -> None:
+        """Remember what a send said of the engine; a person is told when the queue stops for that."""
+        if self._obstacles.note(verdict, profile):
+            opened_at = self._parts.clock.now().at
+            await self._parts.records.tell(partial(_tell_breaker, session_id=self.session_id, at=opened_at))
 
     def _begin_gap(self, profile: PacingProfile, *, is_first_contact: bool, gap_min_s: float = 0.0) -> None:
         parts, now_s = self._parts, self._parts.clock.now().boot_s
@@ -289,6 +297,10 @@ class MessageQueue:
             free_boot_s=max(lane.free_boot_s, now_s + gap_min_s),
             first_contact_free_boot_s=lane.first_contact_free_boot_s,
         )
+
+
+def _tell_breaker(connection: Connection, session_id: SessionId, at: float) -> tuple[None, Sequence[Event]]:
+    return None, [holding.held_event(connection, session_id, HoldCode.BREAKER_OPEN, at)]
 
 
 def _rest_until(choice: Choice, now: Instant, *, may_change_untold: bool) -> float | None:

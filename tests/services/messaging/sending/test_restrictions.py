@@ -5,6 +5,7 @@ from pathlib import Path
 
 from openwa_manager.domain.messaging.messages import MessageStatus as S
 from openwa_manager.domain.messaging.outcomes import Answered
+from openwa_manager.domain.messaging.pacing import ProfileName
 from openwa_manager.store.messaging import queues
 from openwa_manager.store.messaging.queues import AccountLimit
 from tests.services.messaging.sending.queue_setup import NOW, Asked, Rig, rig
@@ -76,3 +77,16 @@ async def test_what_was_taken_from_another_account_holds_nothing(tmp_path: Path)
         await made.idle()
 
         assert (await made.records.read(partial(queues.read_queue, session_id=SESSION))).limit is None
+
+
+async def test_that_the_breaker_opens_is_told_once(tmp_path: Path) -> None:
+    async with rig(tmp_path, profile=ProfileName.CAREFUL) as made:
+        made.engine.answer = lambda _: Answered(http_status=400, code="bad", text="bad")
+        for _ in range(7):
+            await made.keep(new_message(at=NOW, expires_at=NOW + 90_000))
+
+        await made.pass_s(30.0, step_s=2.0)
+
+        held = [each.event.data for each in made.heard if each.event.type == "queue.held"]
+
+    assert held == [{"hold": "breaker_open", "waiting": 0}]
