@@ -96,7 +96,9 @@ class MessageSender:
         """
         outgoing = await self._prepare(message)
         if outgoing is None:
-            return SendResult()
+            detail = "its file cannot be had any more, so that its engine cannot be asked about it"
+            verdict = Uncertain(code=SendCode.ASKED_IN_VAIN, detail=detail, is_lasting=True)
+            return SendResult(ended=await self.record(message, Answer(verdict=verdict, send_s=0.0)))
         asked = await self._attempts.ask(message, await reached.memory(), key)
         return await self._ask(asked, reached, outgoing, key, is_question=True)
 
@@ -166,7 +168,7 @@ class MessageSender:
         try:
             media = await self._file_of(message, body)
         except MediaUnavailableError as error:
-            if body.fallback_text is not None and message.attempt_count == 0:
+            if body.fallback_text is not None:  # that of a question too: under its key one thing is sent at most
                 return Outgoing(chat_id=chat_id, kind=Kind.TEXT, text=body.fallback_text)
             failure = MessageError(code=SendCode.MEDIA_UNAVAILABLE, detail=str(error))
             await self._give_up(message, MessageStatus.FAILED, failure)

@@ -1,0 +1,90 @@
+"""An engine, a disk or a host of files that fails: a queue neither spins nor stops without saying why."""
+
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from openwa_manager.domain.errors import MediaUnavailableError
+from openwa_manager.domain.messaging.messages import Body, Kind, MessageStatus
+from openwa_manager.domain.messaging.outcomes import Answered, MediaFile, NoAnswer, NotReached, SendAnswer
+from openwa_manager.services.messaging.media import MediaRequest, MediaStore
+from tests.services.messaging.sending.queue_setup import NOW, rig
+from tests.store.messaging.samples import new_message
+
+S = MessageStatus
+IMAGE = Body(kind=Kind.IMAGE, url="https://example.com/a.png", text="look", fallback_text="no picture")
+
+
+async def test_a_message_in_flight_is_asked_about_though_its_file_is_gone(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    fetched = list[MediaRequest]()
+
+    async def fetch(_: MediaStore, request: MediaRequest) -> MediaFile:
+        fetched.append(request)
+        raise MediaUnavailableError("it is gone")
+
+    monkeypatch.setattr(MediaStore, "fetch", fetch)
+    async with rig(tmp_path) as made:
+        made.engine.version = "0.25.0"
+        made.engine.answer = lambda _: NoAnswer(detail="the line broke")
+        message = await made.keep(replace(new_message(at=NOW, expires_at=NOW + 900), body=IMAGE))
+
+        await made.pass_s(300.0, step_s=30.0)
+        ended = await made.find(message.message_id)
+
+    assert len(fetched) <= 4
+    assert len(made.engine.asked) > 1
+    assert {each.text for each in made.engine.asked} == {"no picture"}
+    assert len({each.key for each in made.engine.asked}) == 1
+    assert ended.status is S.UNKNOWN
+
+
+async def test_a_message_in_flight_whose_file_is_gone_is_unknown(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    had = [MediaFile(path=tmp_path, mimetype="image/png", filename=None, size_bytes=1)]
+
+    async def fetch(_: MediaStore, request: MediaRequest) -> MediaFile:
+        if not had:
+            raise MediaUnavailableError(f"{request.url} is gone")
+        return had.pop()
+
+    monkeypatch.setattr(MediaStore, "fetch", fetch)
+    async with rig(tmp_path) as made:
+        made.engine.version = "0.25.0"
+        made.engine.answer = lambda _: NoAnswer(detail="the line broke")
+        body = replace(IMAGE, fallback_text=None)
+        message = await made.keep(replace(new_message(at=NOW, expires_at=NOW + 900), body=body))
+
+        await made.pass_s(10.0, step_s=5.0)
+        ended = await made.find(message.message_id)
+
+    assert ended.status is S.UNKNOWN
+    assert ended.error is not None
+    assert "file" in ended.error.detail
+    assert len(made.engine.asked) == 1
+
+
+async def test_what_was_not_taken_goes_with_its_fallback_once_its_file_is_gone(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    had = [MediaFile(path=tmp_path, mimetype="image/png", filename=None, size_bytes=1)]
+    answers: list[SendAnswer] = [NotReached(detail="nobody listens"), Answered(http_status=201, message_id="3EB0")]
+
+    async def fetch(_: MediaStore, request: MediaRequest) -> MediaFile:
+        if not had:
+            raise MediaUnavailableError(f"{request.url} is gone")
+        return had.pop()
+
+    monkeypatch.setattr(MediaStore, "fetch", fetch)
+    async with rig(tmp_path) as made:
+        made.engine.answer = lambda _: answers.pop(0)
+        message = await made.keep(replace(new_message(at=NOW, expires_at=NOW + 900), body=IMAGE))
+
+        await made.pass_s(10.0, step_s=5.0)
+        ended = await made.find(message.message_id)
+
+    assert ended.status is S.SENT
+    assert [each.text for each in made.engine.asked] == ["look", "no picture"]
