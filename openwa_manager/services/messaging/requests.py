@@ -61,8 +61,18 @@ class MessageRequests:
         self, session_id: SessionId, wanted: MessageFilter, before_seq: int | None, limit: int
     ) -> Sequence[MessageView]:
         """Return messages of a session that fit, newest first, older than `before_seq` (None: all)."""
-        read = partial(messages.read_messages, session_id=session_id, wanted=wanted, before_seq=before_seq, limit=limit)
-        return await self._views(await self._records.read(read))
+        found: list[Message] = []
+        while before_seq != 0 and len(found) < limit:
+            read = partial(
+                messages.read_some,
+                session_id=session_id,
+                wanted=wanted,
+                before_seq=before_seq,
+                limit=limit - len(found),
+            )
+            some, before_seq = await self._records.read(read)
+            found += some
+        return await self._views(found)
 
     async def cancel(self, message: Message) -> MessageView:
         """Call a message off and return it; one that was called off before stays so.

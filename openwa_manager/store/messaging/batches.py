@@ -58,7 +58,10 @@ def remove_staging(connection: sqlite3.Connection) -> bool:
     row = query(connection, sql).fetchone()
     if row is None:
         return False
-    sql = "DELETE FROM message WHERE seq IN (SELECT seq FROM message WHERE batch_id = ? ORDER BY seq LIMIT ?)"
+    sql = """
+        DELETE FROM message WHERE seq IN (
+            SELECT seq FROM message INDEXED BY message_by_batch
+            WHERE batch_id = ? AND batch_id <> '' ORDER BY seq LIMIT ?)"""
     if connection.execute(sql, (row["batch_id"], SLICE)).rowcount < SLICE:
         _forget(connection, _batch_of(row))
     return True
@@ -126,7 +129,9 @@ def set_batch_state(connection: sqlite3.Connection, batch_id: BatchId, state: Ba
 
 def read_waiting(connection: sqlite3.Connection, batch_id: BatchId, limit: int = SLICE) -> list[MessageId]:
     """Return ids of messages of the batch that wait, at most `limit`."""
-    sql = "SELECT message_id FROM message WHERE batch_id = ? AND status = 'queued' ORDER BY seq LIMIT ?"
+    sql = """
+        SELECT message_id FROM message INDEXED BY message_by_batch
+        WHERE batch_id = ? AND batch_id <> '' AND status = 'queued' ORDER BY seq LIMIT ?"""
     return [MessageId(message_id) for (message_id,) in connection.execute(sql, (batch_id, limit))]
 
 

@@ -32,23 +32,26 @@ def wake_due(connection: sqlite3.Connection, session_id: SessionId, now: float) 
     """Let what slept until `now` be ready, at most `WOKEN_MAX`; return how many that were."""
     sql = """
         UPDATE message SET due_at = 0, hold_code = NULL, hold_detail = NULL, hold_until = NULL
-        WHERE seq IN (SELECT seq FROM message WHERE session_id = ? AND status = 'queued' AND due_at > 0 AND due_at <= ?
-                      ORDER BY due_at LIMIT ?)"""
+        WHERE seq IN (
+            SELECT seq FROM message INDEXED BY message_asleep
+            WHERE session_id = ? AND status = 'queued' AND due_at > 0 AND due_at <= ? ORDER BY due_at LIMIT ?)"""
     return connection.execute(sql, (session_id, now, WOKEN_MAX)).rowcount
 
 
 def next_due_at(connection: sqlite3.Connection, session_id: SessionId) -> float | None:
     """Return when the next sleeping message wakes (wall time); None: none sleeps."""
     sql = """
-        SELECT due_at FROM message WHERE session_id = ? AND status = 'queued' AND due_at > 0
-        ORDER BY due_at LIMIT 1"""
+        SELECT due_at FROM message INDEXED BY message_asleep
+        WHERE session_id = ? AND status = 'queued' AND due_at > 0 ORDER BY due_at LIMIT 1"""
     row = connection.execute(sql, (session_id,)).fetchone()
     return float(row[0]) if row else None
 
 
 def next_expiry_at(connection: sqlite3.Connection, session_id: SessionId) -> float | None:
     """Return when the next waiting message expires (wall time); None: none waits."""
-    sql = "SELECT expires_at FROM message WHERE session_id = ? AND status = 'queued' ORDER BY expires_at LIMIT 1"
+    sql = """
+        SELECT expires_at FROM message INDEXED BY message_expiring
+        WHERE session_id = ? AND status = 'queued' ORDER BY expires_at LIMIT 1"""
     row = connection.execute(sql, (session_id,)).fetchone()
     return float(row[0]) if row else None
 
@@ -56,8 +59,9 @@ def next_expiry_at(connection: sqlite3.Connection, session_id: SessionId) -> flo
 def read_expired(connection: sqlite3.Connection, session_id: SessionId, now: float, limit: int = 500) -> list[Message]:
     """Return waiting messages whose time is over, at most `limit`."""
     sql = """
-        SELECT * FROM message WHERE session_id = ? AND status = 'queued' AND expires_at <= ?
-            AND batch_id NOT IN (SELECT batch_id FROM batch WHERE state = 'staging')
+        SELECT * FROM message INDEXED BY message_expiring
+        WHERE session_id = ? AND status = 'queued' AND expires_at <= ?
+            AND batch_id NOT IN (SELECT batch_id FROM batch WHERE ended_at IS NULL AND state = 'staging')
         ORDER BY expires_at LIMIT ?"""
     return [message_of(row) for row in query(connection, sql, (session_id, now, limit))]
 
@@ -65,9 +69,9 @@ def read_expired(connection: sqlite3.Connection, session_id: SessionId, now: flo
 def read_sub_queues(connection: sqlite3.Connection, session_id: SessionId) -> list[SubQueue]:
     """Return the sub-queues in which something waits."""
     sql = """
-        SELECT batch_id, is_first_contact, message_count FROM message_tally
+        SELECT batch_id, is_first_contact, message_count FROM message_tally INDEXED BY message_tally_waiting
         WHERE session_id = ? AND status = 'queued' AND message_count > 0
-            AND batch_id NOT IN (SELECT batch_id FROM batch WHERE state = 'staging')"""
+            AND batch_id NOT IN (SELECT batch_id FROM batch WHERE ended_at IS NULL AND state = 'staging')"""
     return [
         SubQueue(batch_id=BatchId(batch_id), is_first_contact=bool(is_first), message_count=count)
         for batch_id, is_first, count in connection.execute(sql, (session_id,))
@@ -102,7 +106,8 @@ def count_by_status(connection: sqlite3.Connection, session_id: SessionId) -> di
     """Return how many messages of the session are in each state in which there are any."""
     sql = """
         SELECT status, sum(message_count) FROM message_tally
-        WHERE session_id = ? AND batch_id NOT IN (SELECT batch_id FROM batch WHERE state = 'staging')
+        WHERE session_id = ?
+            AND batch_id NOT IN (SELECT batch_id FROM batch WHERE ended_at IS NULL AND state = 'staging')
         GROUP BY status HAVING sum(message_count) > 0"""
     return {MessageStatus(status): int(count) for status, count in connection.execute(sql, (session_id,))}
 
@@ -110,15 +115,18 @@ def count_by_status(connection: sqlite3.Connection, session_id: SessionId) -> di
 def waiting_on_host(connection: sqlite3.Connection) -> tuple[int, int]:
     """Return how many messages wait in all sessions, and how many bytes they take."""
     sql = """
-        SELECT coalesce(sum(message_count), 0), coalesce(sum(size_bytes), 0) FROM message_tally
-        WHERE status = 'queued'"""
+        SELECT coalesce(sum(message_count), 0), coalesce(sum(size_bytes), 0)
+        FROM message_tally INDEXED BY message_tally_waiting
+        WHERE status = 'queued' AND message_count > 0"""
     count, size_bytes = connection.execute(sql).fetchone()
     return int(count), int(size_bytes)
 
 
 def waiting_in(connection: sqlite3.Connection, session_id: SessionId) -> int:
     """Return how many messages of the session wait, those of a batch that is being taken in among them."""
-    sql = "SELECT coalesce(sum(message_count), 0) FROM message_tally WHERE session_id = ? AND status = 'queued'"
+    sql = """
+        SELECT coalesce(sum(message_count), 0) FROM message_tally INDEXED BY message_tally_waiting
+        WHERE session_id = ? AND status = 'queued' AND message_count > 0"""
     return int(connection.execute(sql, (session_id,)).fetchone()[0])
 
 
@@ -169,8 +177,9 @@ def newest_seq(connection: sqlite3.Connection) -> int:
 def read_waiting(connection: sqlite3.Connection, session_id: SessionId, newest_seq: int, limit: int) -> list[MessageId]:
     """Return ids of messages of the session that wait, up to a place in the order of arrival, at most `limit`."""
     sql = """
-        SELECT message_id FROM message WHERE session_id = ? AND status = 'queued' AND seq <= ?
-            AND batch_id NOT IN (SELECT batch_id FROM batch WHERE state = 'staging')
+        SELECT message_id FROM message INDEXED BY message_expiring
+        WHERE session_id = ? AND status = 'queued' AND seq <= ?
+            AND batch_id NOT IN (SELECT batch_id FROM batch WHERE ended_at IS NULL AND state = 'staging')
         ORDER BY expires_at LIMIT ?"""
     return [MessageId(message_id) for (message_id,) in connection.execute(sql, (session_id, newest_seq, limit))]
 

@@ -39,7 +39,7 @@ _HOLD = """
     ON CONFLICT DO UPDATE SET held_code = excluded.held_code, held_detail = excluded.held_detail"""
 _COUNT = """
     SELECT ifnull(sum(message_count), 0) FROM message_tally WHERE session_id = ? AND status = 'queued'
-        AND batch_id NOT IN (SELECT batch_id FROM batch WHERE state = 'staging')"""
+        AND batch_id NOT IN (SELECT batch_id FROM batch WHERE ended_at IS NULL AND state = 'staging')"""
 
 
 def restrict(connection: sqlite3.Connection, session_id: SessionId, found: AccountRestricted, at: float) -> list[Event]:

@@ -24,6 +24,8 @@ from openwa_manager.store.messaging.rows import VISIBLE, attempt_of, body_json, 
 
 #: What a message takes on disk beside its body, with its indexes, roughly.
 ROW_BYTES = 600
+#: How many messages one read looks at for those that are wanted.
+LOOKED_THROUGH = 5000
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -161,8 +163,8 @@ def find_references(
 ) -> dict[str, MessageId]:
     """Return by reference the newest message of the session that waits or ended since then; some hundreds at most."""
     sql = f"""
-        SELECT reference, message_id FROM message
-        WHERE session_id = ? AND reference IN (SELECT value FROM json_each(?))
+        SELECT reference, message_id FROM message INDEXED BY message_by_reference
+        WHERE session_id = ? AND reference IS NOT NULL AND reference IN (SELECT value FROM json_each(?))
             AND (ended_at IS NULL OR ended_at > ?) AND {_OWN} AND {VISIBLE} ORDER BY seq"""  # noqa: S608 (our words)
     rows = connection.execute(sql, (session_id, to_json([text(each) for each in references]), since))
     return {reference: MessageId(message_id) for reference, message_id in rows}
@@ -193,16 +195,63 @@ def read_messages(
     limit: int = 100,
 ) -> list[Message]:
     """Return the session's messages that fit, newest first, at most `limit`, older than `before_seq` (None: all)."""
-    conditions = ["session_id = :session_id", VISIBLE]
-    found: dict[str, Column] = {"session_id": session_id, "limit": limit}
+    found: list[Message] = []
+    while before_seq != 0 and len(found) < limit:
+        some, before_seq = read_some(connection, session_id, wanted, before_seq, limit - len(found))
+        found += some
+    return found
+
+
+def read_some(
+    connection: sqlite3.Connection,
+    session_id: SessionId,
+    wanted: MessageFilter,
+    before_seq: int | None,
+    limit: int,
+    at_most: int = LOOKED_THROUGH,
+) -> tuple[list[Message], int]:
+    """Return as `read_messages` what is found among `at_most` messages, and where to go on (0: there are no more).
+
+    Other reads wait meanwhile.
+    """
+    index = _index(wanted)
+    before_seq = _LAST if before_seq is None else before_seq
+    from_seq = 0 if index != _BY_SESSION else _from_seq(connection, session_id, before_seq, at_most)
+    conditions = ["session_id = :session_id", VISIBLE, "seq < :before_seq", "seq >= :from_seq"]
+    values: dict[str, Column] = {
+        "session_id": session_id,
+        "limit": limit,
+        "before_seq": before_seq,
+        "from_seq": from_seq,
+    }
     for condition, name, value in _conditions(wanted):
         conditions.append(condition)
-        found[name] = value
-    if before_seq is not None:
-        conditions.append("seq < :before_seq")
-        found["before_seq"] = before_seq
-    sql = f"SELECT * FROM message WHERE {' AND '.join(conditions)} ORDER BY seq DESC LIMIT :limit"  # noqa: S608 (our words)
-    return [message_of(row) for row in query(connection, sql, found)]
+        values[name] = value
+    sql = f"""
+        SELECT * FROM message INDEXED BY {index} WHERE {" AND ".join(conditions)}
+        ORDER BY seq DESC LIMIT :limit"""  # noqa: S608 (our words)
+    return [message_of(row) for row in query(connection, sql, values)], from_seq
+
+
+_BY_SESSION = "message_by_session"
+#: More than any message has.
+_LAST = 2**63 - 1
+
+
+def _index(wanted: MessageFilter) -> str:
+    if wanted.chat_ids is not None:
+        return "message_by_chat"
+    if wanted.reference is not None:
+        return "message_by_reference"
+    return _BY_SESSION if wanted.batch_id is None else "message_by_batch"
+
+
+def _from_seq(connection: sqlite3.Connection, session_id: SessionId, before_seq: int, at_most: int) -> int:
+    sql = """
+        SELECT seq FROM message INDEXED BY message_by_session
+        WHERE session_id = ? AND seq < ? ORDER BY seq DESC LIMIT 1 OFFSET ?"""
+    row = connection.execute(sql, (session_id, before_seq, at_most - 1)).fetchone()
+    return row[0] if row else 0
 
 
 def _conditions(wanted: MessageFilter) -> list[tuple[str, str, Column]]:
@@ -214,7 +263,7 @@ def _conditions(wanted: MessageFilter) -> list[tuple[str, str, Column]]:
             ("chat_id IN (SELECT value FROM json_each(:chat_ids))", "chat_ids", to_json(list(wanted.chat_ids)))
         )
     if wanted.batch_id is not None:
-        found.append(("batch_id = :batch_id", "batch_id", wanted.batch_id))
+        found.append(("batch_id = :batch_id AND batch_id <> ''", "batch_id", wanted.batch_id))
     if wanted.reference is not None:
         found.append(("reference = :reference", "reference", text(wanted.reference)))
     return found

@@ -33,7 +33,7 @@ def read_candidates(connection: sqlite3.Connection, session_id: SessionId) -> li
 def read_interrupted(connection: sqlite3.Connection, session_id: SessionId) -> list[Message]:
     """Return the messages whose last attempt has no end: a daemon ended while they were being sent."""
     sql = """
-        SELECT message.* FROM message JOIN attempt
+        SELECT message.* FROM message INDEXED BY message_in_flight JOIN attempt
             ON attempt.message_seq = message.seq AND attempt.number = message.attempt_count
         WHERE session_id = ? AND status = 'sending' AND attempt.ended_at IS NULL ORDER BY seq"""
     return [message_of(row) for row in query(connection, sql, (session_id,))]
@@ -42,7 +42,7 @@ def read_interrupted(connection: sqlite3.Connection, session_id: SessionId) -> l
 def next_question_at(connection: sqlite3.Connection, session_id: SessionId) -> tuple[float, Message] | None:
     """Return the message in flight that is asked about first, and when (wall time); None: none is."""
     sql = """
-        SELECT message.*, attempt.next_at AS asked_at FROM message JOIN attempt
+        SELECT message.*, attempt.next_at AS asked_at FROM message INDEXED BY message_in_flight JOIN attempt
             ON attempt.message_seq = message.seq AND attempt.number = message.attempt_count
         WHERE session_id = ? AND status = 'sending' AND attempt.next_at IS NOT NULL
         ORDER BY attempt.next_at LIMIT 1"""
@@ -75,7 +75,7 @@ def read_outlook(connection: sqlite3.Connection, session_id: SessionId) -> Outlo
 def count_asleep(connection: sqlite3.Connection, session_id: SessionId) -> Counter[tuple[BatchId, bool, HoldCode]]:
     """Return how many messages of the session sleep, by their sub-queue and by what they wait for."""
     sql = """
-        SELECT batch_id, is_first_contact, hold_code, count(*) FROM message
+        SELECT batch_id, is_first_contact, hold_code, count(*) FROM message INDEXED BY message_asleep
         WHERE session_id = ? AND status = 'queued' AND due_at > 0 AND hold_code IS NOT NULL
         GROUP BY batch_id, is_first_contact, hold_code"""
     rows = connection.execute(sql, (session_id,))

@@ -41,10 +41,11 @@ CREATE TABLE message (
     ended_at REAL
 );
 
--- The heads of the sub-queues, what sleeps, and what expires.
+-- The heads of the sub-queues, what sleeps, what waits for a chat, and what expires.
 CREATE INDEX message_ready ON message (session_id, batch_id, is_first_contact, priority, seq)
     WHERE status = 'queued' AND due_at = 0;
 CREATE INDEX message_asleep ON message (session_id, due_at) WHERE status = 'queued' AND due_at > 0;
+CREATE INDEX message_waiting_for ON message (session_id, chat_id, is_first_contact) WHERE status = 'queued';
 CREATE INDEX message_expiring ON message (session_id, expires_at) WHERE status = 'queued';
 CREATE INDEX message_in_flight ON message (session_id) WHERE status = 'sending';
 CREATE INDEX message_unproven ON message (session_id, ended_at) WHERE status = 'unknown';
@@ -70,6 +71,8 @@ CREATE TABLE message_tally (
     size_bytes INTEGER NOT NULL,
     PRIMARY KEY (session_id, batch_id, status, is_first_contact)
 ) WITHOUT ROWID;
+CREATE INDEX message_tally_waiting ON message_tally (session_id, batch_id, is_first_contact, message_count, size_bytes)
+    WHERE status = 'queued' AND message_count > 0;
 CREATE INDEX message_tally_by_batch ON message_tally (batch_id) WHERE batch_id <> '';
 
 CREATE TRIGGER message_added AFTER INSERT ON message BEGIN

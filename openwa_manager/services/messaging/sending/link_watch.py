@@ -62,10 +62,11 @@ def _note_number(
 ) -> tuple[None, Sequence[Event]]:
     """Begin anew with another number: whom that one has written with is not known, and what waits was not for it."""
     session_id = session.session_id
+    if row.linked_number is not None and contacts.forget_some(connection, session_id):
+        return None, ()  # it is asked again, for the number is not noted
     queues.note_link(connection, session_id, number, at)
     if row.linked_number is None:
         return None, ()
-    contacts.forget_all(connection, session_id)
     queues.note_limit(connection, session_id, None, at)  # that was taken from another account
     if not heads.read_sub_queues(connection, session_id):
         return None, ()

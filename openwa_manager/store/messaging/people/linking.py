@@ -53,7 +53,7 @@ def _share_first_contacts(connection: sqlite3.Connection, user_key: UserKey, nam
 def _rename_waiting(connection: sqlite3.Connection, user_key: UserKey, chosen: str, names: list[str]) -> None:
     sql = """
         UPDATE message SET chat_id = ? WHERE seq IN (
-            SELECT seq FROM message INDEXED BY message_by_chat
+            SELECT seq FROM message INDEXED BY message_waiting_for
             WHERE session_id = ? AND chat_id IN (SELECT value FROM json_each(?)) AND status = 'queued' LIMIT ?)"""
     former = to_json([name for name in names if name != chosen])
     for session_id in aliases.sessions_of(connection, user_key):

@@ -126,9 +126,9 @@ def _cancel(connection: sqlite3.Connection, message_id: MessageId, at: float) ->
 
 
 _WAITING = """
-    SELECT message_id FROM message INDEXED BY message_by_chat
+    SELECT message_id FROM message INDEXED BY message_waiting_for
     WHERE session_id = ? AND chat_id IN (SELECT value FROM json_each(?)) AND status = 'queued'
-        AND batch_id NOT IN (SELECT batch_id FROM batch WHERE state = 'staging')
+        AND batch_id NOT IN (SELECT batch_id FROM batch WHERE ended_at IS NULL AND state = 'staging')
     LIMIT ?"""
 
 

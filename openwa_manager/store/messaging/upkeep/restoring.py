@@ -38,7 +38,7 @@ def hold_waiting(connection: sqlite3.Connection) -> int:
         INSERT INTO queue (session_id, held_code, held_detail)
         SELECT DISTINCT session_id, ?, ? FROM message_tally
         WHERE status = 'queued' AND message_count > 0
-            AND batch_id NOT IN (SELECT batch_id FROM batch WHERE state = 'staging')
+            AND batch_id NOT IN (SELECT batch_id FROM batch WHERE ended_at IS NULL AND state = 'staging')
         ON CONFLICT DO UPDATE SET held_code = excluded.held_code, held_detail = excluded.held_detail"""
     return connection.execute(sql, (HoldCode.RESTORED, _DETAIL)).rowcount
 
@@ -48,7 +48,7 @@ def give_up_asked(connection: sqlite3.Connection, at: float) -> tuple[int, list[
 
     Return how many that were, and the events that tell of it, yet to be stored.
     """
-    sql = "SELECT message_id FROM message WHERE status = 'sending' ORDER BY seq LIMIT ?"
+    sql = "SELECT message_id FROM message INDEXED BY message_in_flight WHERE status = 'sending' LIMIT ?"
     asked = [MessageId(message_id) for (message_id,) in connection.execute(sql, (SLICE,))]
     events = list[Event]()
     for message_id in asked:
