@@ -8,6 +8,7 @@ from openwa_manager.domain.messaging.messages import HoldCode
 from openwa_manager.domain.ports import Clock
 from openwa_manager.domain.session.session import Session, SessionId
 from openwa_manager.services.messaging.records import MessageRecords, Telling
+from openwa_manager.store.columns import text
 from openwa_manager.store.database import Connection
 from openwa_manager.store.messaging import contacts, heads, holding, queues
 from openwa_manager.store.messaging.queues import QueueRow
@@ -45,8 +46,9 @@ class LinkWatch:
         if not is_linked:
             since = min(session.last_seen_at or now, now)
             return partial(_note_away, session=session, since=since) if row.away_since is None else None
-        if session.phone_number is not None and row.linked_number != session.phone_number:
-            return partial(_note_number, session=session, number=session.phone_number, row=row, at=now)
+        number = None if session.phone_number is None else text(session.phone_number)  # as it is on disk
+        if number is not None and row.linked_number != number:
+            return partial(_note_number, session=session, number=number, row=row, at=now)
         if row.away_since is not None:
             return partial(_note_back, session=session, away_s=now - row.away_since, ttl_s=self._ttl_s)
         return None

@@ -6,6 +6,7 @@ from collections.abc import Iterable
 from openwa_manager.domain.messaging.messages import user_key_of
 from openwa_manager.domain.messaging.recipients import is_person, seen_chat_id
 from openwa_manager.domain.session.session import SessionId
+from openwa_manager.store.columns import text
 from openwa_manager.store.messaging import contacts
 from openwa_manager.store.messaging.people.aliases import names_of
 
@@ -19,7 +20,9 @@ def is_list_known(connection: sqlite3.Connection, session_id: SessionId) -> bool
 def is_linked_as(connection: sqlite3.Connection, session_id: SessionId, phone_number: str | None) -> bool:
     """Tell whether it is noted that this is the session's number; what was known of another one is forgotten then."""
     sql = "SELECT 1 FROM queue WHERE session_id = ? AND linked_number = ?"
-    return phone_number is not None and connection.execute(sql, (session_id, phone_number)).fetchone() is not None
+    if phone_number is None:
+        return False
+    return connection.execute(sql, (session_id, text(phone_number))).fetchone() is not None
 
 
 def note_listed(

@@ -88,3 +88,11 @@ async def test_what_was_not_taken_goes_with_its_fallback_once_its_file_is_gone(
 
     assert ended.status is S.SENT
     assert [each.text for each in made.engine.asked] == ["look", "no picture"]
+
+
+async def test_a_number_with_half_a_character_is_a_number(tmp_path: Path) -> None:
+    async with rig(tmp_path) as made:
+        made.change(phone_number="852\ud800")
+        message = await made.keep(new_message(at=NOW, expires_at=NOW + 900))
+
+        await made.until(message.message_id, S.SENT)
