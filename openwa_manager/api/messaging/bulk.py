@@ -5,7 +5,7 @@ from functools import partial
 
 from aiohttp import web
 
-from openwa_manager.api.messaging.bulk_body import BULK_MAX_BYTES, BulkRequest, read_bulk
+from openwa_manager.api.messaging.bulk_body import BULK_MAX_BYTES, read_bulk
 from openwa_manager.api.messaging.dependencies import MessagingDependencies
 from openwa_manager.api.messaging.drafts import asked_by, refuse_unable
 from openwa_manager.api.messaging.requests import BulkIn
@@ -54,12 +54,21 @@ class BulkRoutes:
         return web.Response(status=status, body=answer, content_type="application/json")
 
     async def _take(self, request: web.Request, session: Session, raw: bytes) -> tuple[int, bytes]:
-        async with self._messaging.bulk.turn():
+        """Take a batch in; one with a file is read once more when that is there, and not kept meanwhile."""
+        bulk = self._messaging.bulk
+        async with bulk.turn():
             given = await asyncio.to_thread(read_bulk, raw)
             if given.is_dry_run:
-                return 200, await self._messaging.bulk.rehearse(session, given.draft)
-            result = await self._accept(request, session, given)
-            return 202 if result.is_new else 200, result.answer
+                return 200, await bulk.rehearse(session, given.draft)
+            asked, body = asked_by(request, given.body_sha256), given.draft.body
+            if body is None or body.url is None:
+                return _answer(await bulk.accept(session, given.draft, asked))
+        del given
+        fetched_for = await bulk.fetch_ahead(session, body, asked)
+        async with bulk.turn():
+            given = await asyncio.to_thread(read_bulk, raw)
+            return _answer(await bulk.accept(session, given.draft, asked, fetched_for))
 
-    async def _accept(self, request: web.Request, session: Session, given: BulkRequest) -> BulkResult:
-        return await self._messaging.bulk.accept(session, given.draft, asked_by(request, given.body_sha256))
+
+def _answer(result: BulkResult) -> tuple[int, bytes]:
+    return 202 if result.is_new else 200, result.answer

@@ -1,3 +1,4 @@
+import asyncio
 import io
 import json
 from collections.abc import Mapping
@@ -8,6 +9,7 @@ import pytest
 from openwa_manager.api.messaging.bulk_body import BULK_MAX_BYTES
 from openwa_manager.api.messaging.responses import BulkOut, MessagePage
 from openwa_manager.domain.messaging.messages import UserKey
+from openwa_manager.services.messaging.media import MediaRequest
 from openwa_manager.store.messaging import quotas
 from openwa_manager.store.messaging.people import suppressions
 from tests.api.world import Object, Reply, World
@@ -266,3 +268,27 @@ async def test_an_unknown_session_has_no_batch(ready: World) -> None:
     reply = await ready.call("POST", "/v1/sessions/nobody/messages/bulk", {"template": TEMPLATE, "recipients": to(1)})
 
     assert (reply.status, reply.code) == (404, "not_found")
+
+
+async def test_a_host_of_files_that_is_slow_holds_up_no_other_batch(
+    ready: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked, answered = asyncio.Event(), asyncio.Event()
+
+    async def prefetch(request: MediaRequest) -> None:
+        assert request.batch_id
+        asked.set()
+        await answered.wait()
+
+    monkeypatch.setattr(ready.messaging.outside.media, "prefetch", prefetch)
+    slow = {"template": {"image_url": "https://example.com/a.png"}, "recipients": to(1)}
+    async with asyncio.TaskGroup() as tasks:
+        waiting = tasks.create_task(taken(ready, slow, "k"))
+        await asked.wait()
+
+        other = await taken(ready, {"template": TEMPLATE, "recipients": to(2)})
+        answered.set()
+    again = await post(ready, slow, "k")
+
+    assert (other.accepted, waiting.result().accepted, again.status) == (1, 1, 200)
+    assert BulkOut.model_validate_json(again.raw) == waiting.result()

@@ -125,8 +125,28 @@ class BulkAcceptance:
         while await self._gate.records.read(batches.has_staging):
             await self._gate.records.write(batches.remove_staging)
 
-    async def accept(self, session: Session, bulk: BulkDraft, asked: Asked) -> BulkResult:
-        """Take a batch in, in its turn; the same answer for the same key.
+    async def fetch_ahead(self, session: Session, body: Body, asked: Asked) -> BatchId | None:
+        """Have the file of a template before the batch has its turn, and return the id it is then accepted under.
+
+        None: the batch has been taken in. Nobody else should wait for a host that is slow.
+
+        Raises:
+            InvalidInputError: the file cannot be had.
+            IdempotencyMismatchError: something else was handed over under this key.
+        """
+        key = _key_of(session, asked)
+        if key is not None and await self._known(key, asked.body_sha256) is not None:
+            return None
+        self._check_url(body)
+        batch_id = BatchId(new_id("batch", self._gate.clock.now().at))
+        async with self._released(batch_id):
+            await self._fetch(batch_id, body)
+        return batch_id
+
+    async def accept(
+        self, session: Session, bulk: BulkDraft, asked: Asked, fetched_for: BatchId | None = None
+    ) -> BulkResult:
+        """Take a batch in, in its turn; the same answer for the same key. `fetched_for` is what `fetch_ahead` returned.
 
         Raises:
             InvalidInputError: a text, a time, the window or the file is none that can be used.
@@ -137,24 +157,40 @@ class BulkAcceptance:
             SessionNotFoundError: the session has been deleted meanwhile.
         """
         await self.clear()
-        key = None if asked.key is None else Key(session_id=session.session_id, scope=KeyScope.API, value=asked.key)
-        known = None if key is None else await self._known(key, asked.body_sha256)
+        batch_id = fetched_for or BatchId(new_id("batch", self._gate.clock.now().at))
+        async with self._released(batch_id):
+            key = _key_of(session, asked)
+            known = None if key is None else await self._known(key, asked.body_sha256)
+            if known is None:
+                plan = await self._plan(session, bulk, asked, key, batch_id)
+                answer = await self._accept(session, bulk, plan, is_fetched=fetched_for is not None)
         if known is not None:
+            await self._media.release(batch_id)
             return BulkResult(answer=known, is_new=False)
-        draft = await self._plan(session, bulk, asked, key)
+        self.accepted.publish(batch_id)
+        self._gate.wake(session.session_id)
+        return BulkResult(answer=answer, is_new=True)
+
+    @asynccontextmanager
+    async def _released(self, batch_id: BatchId) -> AsyncIterator[None]:
+        """Let go of the files of a batch that is not taken in after all."""
+        try:
+            yield
+        except Exception:
+            await self._media.release(batch_id)
+            raise
+
+    async def _accept(self, session: Session, bulk: BulkDraft, draft: Plan, *, is_fetched: bool) -> bytes:
         finish_at = await self._finish_at(session, draft)
         plan = await asyncio.to_thread(_with_end, draft, bulk, finish_at, self._gate.rules.ttl_s)
-        await self._fetch(plan, bulk.body)
+        if bulk.body is not None and plan.prepared.taken and not is_fetched:
+            await self._fetch(plan.batch_id, bulk.body)
         try:
-            answer = await self._take_in(plan, finish_at)
+            return await self._take_in(plan, finish_at)
         except Exception:
             with suppress(StorageFullError):  # what is left is removed before the next batch
                 await self.clear()
-            await self._media.release(plan.batch_id)
             raise
-        self.accepted.publish(plan.batch_id)
-        self._gate.wake(session.session_id)
-        return BulkResult(answer=answer, is_new=True)
 
     async def rehearse(self, session: Session, bulk: BulkDraft) -> bytes:
         """Return the answer that a batch would get; nothing is kept.
@@ -162,7 +198,8 @@ class BulkAcceptance:
         Raises:
             InvalidInputError, NeverSendableError: as for `accept`.
         """
-        plan = await self._plan(session, bulk, Asked(key=None, body_sha256=""), None)
+        batch_id = BatchId(new_id("batch", self._gate.clock.now().at))
+        plan = await self._plan(session, bulk, Asked(key=None, body_sha256=""), None, batch_id)
         left = None
         if plan.quota_month is not None:
             read = partial(quotas.read_quota, user_key=plan.origin.user_key, month=plan.quota_month)
@@ -182,18 +219,18 @@ class BulkAcceptance:
             raise IdempotencyMismatchError("something else was asked for under this key before")
         return before.answer
 
-    async def _plan(self, session: Session, bulk: BulkDraft, asked: Asked, key: Key | None) -> Plan:
+    async def _plan(self, session: Session, bulk: BulkDraft, asked: Asked, key: Key | None, batch_id: BatchId) -> Plan:
         rules, now = self._gate.rules, self._gate.clock.now().at
         timing = timing_of(bulk.send_after, bulk.expires_at, now, rules.ttl_s)
         if bulk.expires_at is not None:
             require_opening(bulk.window, timing, now)
-        self._check_urls(bulk)
+        self._check_url(bulk.body)
         chats = await asyncio.to_thread(address, bulk.entries, rules.default_region)
         chats, known = await self._look_up(session, chats, [each.reference for each in bulk.entries], asked)
         ids = await asyncio.to_thread(_new_ids, len(chats), now)
         frame = Frame(timing=timing, now=now, ttl_s=rules.ttl_s, ids=ids)
         return Plan(
-            batch_id=BatchId(new_id("batch", now)),
+            batch_id=batch_id,
             origin=BatchOrigin(session_id=session.session_id, user_id=session.spec.user_id, name=bulk.name),
             terms=BatchTerms(expires_at=timing.expires_at, window=bulk.window, send_after=timing.send_after),
             prepared=await asyncio.to_thread(prepare, bulk, chats, known, frame),
@@ -203,12 +240,11 @@ class BulkAcceptance:
             body_sha256=asked.body_sha256,
         )
 
-    def _check_urls(self, bulk: BulkDraft) -> None:
-        url = bulk.body.url if bulk.body else None
-        if url is None:
+    def _check_url(self, body: Body | None) -> None:
+        if body is None or body.url is None:
             return
         try:
-            self._media.check_url(url)
+            self._media.check_url(body.url)
         except MediaUnavailableError as error:
             raise InvalidInputError("template", str(error)) from error
 
@@ -235,11 +271,11 @@ class BulkAcceptance:
         load = Load(is_first_contact=flags, terms=plan.terms, char_count=lengths / len(taken))
         return await self._forecast.finish_at(session, load)
 
-    async def _fetch(self, plan: Plan, body: Body | None) -> None:
+    async def _fetch(self, batch_id: BatchId, body: Body) -> None:
         """Have the file of a template before anybody is promised that it is sent."""
-        if body is None or body.url is None or not plan.prepared.taken:
+        if body.url is None:
             return
-        wanted = MediaRequest(kind=body.kind, url=body.url, batch_id=plan.batch_id, filename=body.filename)
+        wanted = MediaRequest(kind=body.kind, url=body.url, batch_id=batch_id, filename=body.filename)
         try:
             await self._media.prefetch(wanted)
         except MediaUnavailableError as error:
@@ -258,6 +294,10 @@ class BulkAcceptance:
         answer = await asyncio.to_thread(_answer(plan.batch_id, granted, first_count, finish_at).to_json)
         await records.tell(partial(finish, plan=plan, taken=granted.taken, answer=answer))
         return answer
+
+
+def _key_of(session: Session, asked: Asked) -> Key | None:
+    return None if asked.key is None else Key(session_id=session.session_id, scope=KeyScope.API, value=asked.key)
 
 
 class _Looking:
