@@ -3,6 +3,7 @@
 import sqlite3
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 
 from openwa_manager.domain.delivery.events import Json
 from openwa_manager.domain.messaging.batches import Batch, BatchOrigin, BatchState, BatchTerms
@@ -228,6 +229,7 @@ def _window_json(window: Window) -> str:
     return to_json(values)
 
 
+@lru_cache(maxsize=256)
 def _window_of(stored: str) -> Window:
     values = json_object(stored)
     first, last, zone, days = (values[name] for name in ("from", "to", "zone", "days"))

@@ -130,6 +130,14 @@ def waiting_in(connection: sqlite3.Connection, session_id: SessionId) -> int:
     return int(connection.execute(sql, (session_id,)).fetchone()[0])
 
 
+def waiting_batches(connection: sqlite3.Connection, session_id: SessionId) -> int:
+    """Return of how many batches something waits in the session, of one that is being taken in too."""
+    sql = """
+        SELECT count(DISTINCT batch_id) FROM message_tally INDEXED BY message_tally_waiting
+        WHERE session_id = ? AND batch_id <> '' AND status = 'queued' AND message_count > 0"""
+    return int(connection.execute(sql, (session_id,)).fetchone()[0])
+
+
 def first_in_line(connection: sqlite3.Connection, session_id: SessionId, limit: int) -> list[MessageId]:
     """Return the ready messages of the session in the order in which they go, as far as nothing holds them."""
     sql = """

@@ -9,7 +9,7 @@ from openwa_manager.domain.messaging.messages import NO_BATCH, BatchId, HoldCode
 from openwa_manager.domain.session.session import SessionId
 from openwa_manager.store.columns import query
 from openwa_manager.store.messaging.batches import find_batches
-from openwa_manager.store.messaging.heads import next_due_at, next_expiry_at, read_head, read_sub_queues
+from openwa_manager.store.messaging.heads import next_due_at, next_expiry_at, read_sub_queues
 from openwa_manager.store.messaging.rows import message_of
 
 
@@ -23,11 +23,22 @@ class Candidate:
 
 def read_candidates(connection: sqlite3.Connection, session_id: SessionId) -> list[Candidate]:
     """Return what may be sent next, the best first: by priority, then by arrival."""
-    heads = [read_head(connection, session_id, each) for each in read_sub_queues(connection, session_id)]
-    ready = sorted((each for each in heads if each), key=lambda each: (each.origin.priority, each.seq))
+    heads = [message_of(row) for row in query(connection, _HEADS, (session_id,))]
+    ready = sorted(heads, key=lambda each: (each.origin.priority, each.seq))
     in_batches = list({each.origin.batch_id for each in ready} - {NO_BATCH})
     batches = find_batches(connection, in_batches) if in_batches else {}
     return [Candidate(message=each, batch=batches.get(each.origin.batch_id)) for each in ready]
+
+
+_HEADS = """
+    SELECT message.* FROM message_tally AS line INDEXED BY message_tally_waiting
+    CROSS JOIN message ON message.seq = (
+        SELECT head.seq FROM message AS head INDEXED BY message_ready
+        WHERE head.session_id = line.session_id AND head.batch_id = line.batch_id
+            AND head.is_first_contact = line.is_first_contact AND head.status = 'queued' AND head.due_at = 0
+        ORDER BY head.priority, head.seq LIMIT 1)
+    WHERE line.session_id = ? AND line.status = 'queued' AND line.message_count > 0
+        AND line.batch_id NOT IN (SELECT batch_id FROM batch WHERE ended_at IS NULL AND state = 'staging')"""
 
 
 def read_interrupted(connection: sqlite3.Connection, session_id: SessionId) -> list[Message]:

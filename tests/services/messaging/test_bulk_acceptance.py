@@ -182,6 +182,10 @@ async def test_a_queue_that_is_full_takes_nothing(database: Database) -> None:
     with pytest.raises(QueueFullError, match="on this host"):
         await small.bulk.accept(SESSION, draft_to(1, first=100), UNKEYED)
 
+    few = bench_of(database, Limits(session_batches=1))
+    with pytest.raises(QueueFullError, match="1 batches may wait"):
+        await few.bulk.accept(SESSION, draft_to(1, first=100), UNKEYED)
+
     assert len(await bench.visible()) == await bench.reserved() == 8
 
 

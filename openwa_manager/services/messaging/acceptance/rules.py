@@ -31,9 +31,13 @@ _ROOM_WITHIN_S = 60
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Limits:
-    """How many messages may wait, in one session and on the whole host, and how many bytes those may take."""
+    """How many messages may wait, in one session and on the whole host, and how many bytes those may take.
+
+    Before each send one message of each batch that waits is looked at: hence the limit of batches.
+    """
 
     session_count: int = 200_000
+    session_batches: int = 500
     host_count: int = 2_000_000
     host_bytes: int = 2 << 30
 
@@ -117,6 +121,16 @@ def require_room(connection: Connection, session_id: SessionId, count: int, size
     host_count, host_bytes = heads.waiting_on_host(connection)
     if host_count + count > limits.host_count or host_bytes + size_bytes > limits.host_bytes:
         raise QueueFullError("too many messages wait on this host", _ROOM_WITHIN_S)
+
+
+def require_room_for_batch(connection: Connection, session_id: SessionId, limits: Limits) -> None:
+    """Accept one more batch.
+
+    Raises:
+        QueueFullError: too many wait already.
+    """
+    if heads.waiting_batches(connection, session_id) >= limits.session_batches:
+        raise QueueFullError(f"{limits.session_batches} batches may wait in a session", _ROOM_WITHIN_S)
 
 
 def quota_month(user_id: str | None, now: float, rules: Rules) -> str | None:

@@ -24,7 +24,13 @@ from openwa_manager.domain.messaging.messages import (
     Times,
 )
 from openwa_manager.services.messaging.acceptance.preparing import Candidate, Prepared
-from openwa_manager.services.messaging.acceptance.rules import Rules, quota_error, require_room, require_session
+from openwa_manager.services.messaging.acceptance.rules import (
+    Rules,
+    quota_error,
+    require_room,
+    require_room_for_batch,
+    require_session,
+)
 from openwa_manager.store.database import Connection
 from openwa_manager.store.messaging import batches, idempotency, moves, quotas
 from openwa_manager.store.messaging.idempotency import Key, Remembered
@@ -71,6 +77,7 @@ def begin(connection: Connection, plan: Plan, rules: Rules) -> Granted:
         raise IdempotencyMismatchError("something else was asked for under this key before")
     session_id, taken = plan.origin.session_id, plan.prepared.taken
     require_session(connection, session_id)
+    require_room_for_batch(connection, session_id, rules.limits)
     require_room(connection, session_id, len(taken), plan.prepared.size_bytes, rules.limits)
     granted_count, quota_left = len(taken), None
     if plan.quota_month is not None:

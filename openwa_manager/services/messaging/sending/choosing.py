@@ -6,6 +6,7 @@ A pure function of what stands on disk, what holds the queue and when its lane i
 import math
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 
 from openwa_manager.domain.messaging.batches import BatchState
 from openwa_manager.domain.messaging.holds import QueueFacts, Until, first_contact_hold, session_hold
@@ -162,6 +163,7 @@ def _first_contact_hold(situation: Situation) -> Hold | None:
     return first_contact_hold(situation.facts, situation.cap)
 
 
+@lru_cache(maxsize=64)  # of the batches that wait many may have the same window
 def _opening(window: Window, at: float) -> Hold | None:
     opens = opens_at(window, at)
     if opens <= at:
