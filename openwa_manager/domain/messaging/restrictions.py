@@ -54,6 +54,6 @@ def judge_restriction(
 def _time_of(text: str | None) -> float | None:
     try:
         at = datetime.fromisoformat(text or "")
-        return (at if at.tzinfo else at.replace(tzinfo=UTC)).timestamp()
+        return (at if at.tzinfo else at.replace(tzinfo=UTC)).astimezone(UTC).timestamp()
     except (ValueError, OverflowError):
         return None

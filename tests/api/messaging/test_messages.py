@@ -278,3 +278,12 @@ async def test_messages_are_found_by_what_they_have(ready: World) -> None:
     assert await found("batch_id=batch_1") == []
     for wrong in ("status=lost", "to=0123", "cursor=x", "limit=0", "colour=red"):
         assert (await ready.call("GET", f"{PATH}?{wrong}")).status == 422
+
+
+@pytest.mark.parametrize("send_after", ["0001-01-01T00:00:00+14:00", "1970-01-01T00:00:00Z"])
+async def test_a_time_that_nobody_can_mean_is_refused(ready: World, send_after: str) -> None:
+    reply = await send(ready, send_after=send_after)
+
+    assert reply.status == 422, reply.raw
+    page = await ready.call("GET", PATH)
+    assert (page.status, page.json["messages"]) == (200, [])

@@ -39,7 +39,7 @@ def test_one_that_has_ended_is_no_proof() -> None:
     assert judge_restriction(taken("reachout_timelock"), is_first_contact=True, now=UNTIL) is None
 
 
-@pytest.mark.parametrize("expires_at", [None, "", "soon", "2026-13-01"])
+@pytest.mark.parametrize("expires_at", [None, "", "soon", "2026-13-01", "9999-12-31T23:59:59-14:00"])
 def test_an_end_that_cannot_be_read_is_not_told(expires_at: str | None) -> None:
     restricted = judge_restriction(taken("tos_block", expires_at), is_first_contact=False, now=NOW)
 

@@ -74,11 +74,13 @@ def timing_of(send_after: float | None, expires_at: float | None, now: float, tt
     """Return when something may be sent that was handed over now.
 
     Raises:
-        InvalidInputError: a time is over, or too far ahead.
+        InvalidInputError: a time is over, too long ago, or too far ahead.
         NeverSendableError: it expires before it may be sent.
     """
     if send_after is not None and send_after > now + AHEAD_MAX_S:
         raise InvalidInputError("send_after", "is more than a year ahead")
+    if send_after is not None and send_after < now - AHEAD_MAX_S:
+        raise InvalidInputError("send_after", "is more than a year ago")
     if expires_at is None:
         return Timing(send_after=send_after, expires_at=max(now, send_after or now) + ttl_s)
     if expires_at <= now:
