@@ -9,7 +9,6 @@ from openwa_manager.api.messaging.dependencies import MessagingDependencies
 from openwa_manager.api.messaging.people.dependencies import PeopleDependencies
 from openwa_manager.config.policies import messaging_policy
 from openwa_manager.domain.errors import SessionNotFoundError
-from openwa_manager.domain.messaging.messages import Message
 from openwa_manager.domain.messaging.pacing import Gap, ProfileName, profile_of
 from openwa_manager.domain.messaging.policy import MessagingPolicy
 from openwa_manager.domain.ports import Clock
@@ -165,17 +164,13 @@ class _Lanes:
 
 
 def _build_queues(ways: _Ways, clock: Clock) -> _Lanes:
-    async def check_number(message: Message) -> bool | None:
-        checked = await ways.people.checks.check(message.origin.session_id, message.recipient.chat_id)
-        return checked.is_on_whatsapp
-
     attempts = Attempts(ways.records, clock, ways.policy.retries, lambda at: ways.paces.day(at).isoformat(), ways.tally)
     parts = QueueParts(
         records=ways.records,
         clock=clock,
         chance=random.random,
         reach=ways.reach,
-        sender=MessageSender(ways.records, attempts, clock, ways.media, check_number),
+        sender=MessageSender(ways.records, attempts, clock, ways.media, ways.people.checks.is_on_whatsapp),
         paces=ways.paces,
         clock_guard=ClockGuard(clock),
         ttl_s=ways.policy.ttl_s,

@@ -25,7 +25,7 @@ from openwa_manager.domain.messaging.messages import (
     Times,
 )
 from openwa_manager.domain.session.session import SessionId
-from openwa_manager.store.columns import Column, to_json
+from openwa_manager.store.columns import Column, text, to_json
 
 #: Rows of a batch that is still being taken in are nobody's yet: every query of `message` says so.
 VISIBLE = "NOT EXISTS (SELECT 1 FROM batch WHERE batch.batch_id = message.batch_id AND batch.state = 'staging')"
@@ -144,8 +144,8 @@ def attempt_row(seq: int, attempt: Attempt) -> dict[str, Column]:
         "http_status": attempt.http_status,
         "code": attempt.code,
         "next_at": attempt.next_at,
-        "engine_version": attempt.engine_version,
-        "inner_id": attempt.inner_id,
-        "data_id": attempt.data_id,
+        "engine_version": None if attempt.engine_version is None else text(attempt.engine_version),
+        "inner_id": None if attempt.inner_id is None else text(attempt.inner_id),
+        "data_id": None if attempt.data_id is None else text(attempt.data_id),
         "key": attempt.key,
     }

@@ -6,14 +6,18 @@ from contextlib import suppress
 from dataclasses import dataclass, field
 from functools import partial
 
+from openwa_manager.domain.delivery.events import Event
 from openwa_manager.domain.errors import EngineError, StorageFullError
-from openwa_manager.domain.messaging.recipients import digits_of
+from openwa_manager.domain.messaging.messages import Message
+from openwa_manager.domain.messaging.recipients import digits_of, seen_chat_id
 from openwa_manager.domain.messaging.sightings import ContactFound
 from openwa_manager.domain.ports import Clock
 from openwa_manager.domain.session.session import SessionId
 from openwa_manager.services.messaging.records import MessageRecords
+from openwa_manager.store.database import Connection
 from openwa_manager.store.messaging.people import checks
 from openwa_manager.store.messaging.people.checks import NumberCheck
+from openwa_manager.store.messaging.people.linking import link
 
 #: Asks the engine of a session about a number; EngineError: it says nothing now.
 Ask = Callable[[SessionId, str], Awaitable[ContactFound]]
@@ -62,6 +66,22 @@ class ContactChecks:
             return NOT_KNOWN
         known = await self._known(digits)
         return known or await self._asked(session_id, digits, self._clock.now().boot_s + within_s)
+
+    async def is_on_whatsapp(self, message: Message) -> bool | None:
+        """Tell whether whom a message is for is on WhatsApp; None: nobody could be asked.
+
+        If he has another name there, that is noted: he may have opted out under it, and then waits for nothing.
+
+        Raises:
+            StorageFullError: it could not be noted.
+        """
+        chat_id = message.recipient.chat_id
+        checked = await self.check(message.origin.session_id, chat_id)
+        name = None if checked.chat_id is None else seen_chat_id(checked.chat_id)
+        if name is not None and name != chat_id:
+            note = partial(_note_name, message=message, name=name, at=self._clock.now().at)
+            await self._records.tell(note)
+        return checked.is_on_whatsapp
 
     async def check_all(
         self, session_id: SessionId, chat_ids: Sequence[str], within_s: float = WITHIN_S
@@ -117,6 +137,10 @@ class ContactChecks:
         self._lines = {
             name: line for name, line in self._lines.items() if line.waiting_count or line.free_boot_s > now_s
         }
+
+
+def _note_name(connection: Connection, message: Message, name: str, at: float) -> tuple[None, Sequence[Event]]:
+    return None, link(connection, message.origin.user_key, message.recipient.chat_id, name, at)
 
 
 def _checked(check: NumberCheck) -> Checked:

@@ -2,18 +2,25 @@
 
 import asyncio
 from collections.abc import AsyncIterator
+from functools import partial
 from pathlib import Path
 
 import pytest
 
 from openwa_manager.domain.errors import EngineError
+from openwa_manager.domain.messaging.messages import MessageStatus
 from openwa_manager.domain.messaging.sightings import ContactFound
 from openwa_manager.domain.session.session import SessionId
 from openwa_manager.services.changes import Changes
 from openwa_manager.services.messaging.people.checks import NOT_KNOWN, Checked, ContactChecks
 from openwa_manager.services.messaging.records import MessageRecords
 from openwa_manager.store.database import Database
+from openwa_manager.store.messaging.messages import find_message
+from openwa_manager.store.messaging.people import suppressions
+from openwa_manager.store.sessions.registry import save_session
 from tests.fakes.clock import FakeClock
+from tests.services.messaging.sending.queue_setup import connected
+from tests.store.messaging.samples import kept, new_message
 
 SESSION, OTHER = SessionId("a"), SessionId("b")
 ONE, TWO, THREE = "85211111111@c.us", "85222222222@c.us", "85233333333@c.us"
@@ -28,6 +35,7 @@ class Peer:
         self.absent: set[str] = set()
         self.is_mute = False
         self.takes_s = 0.0
+        self.names: dict[str, str] = {}
         self.asked: list[tuple[str, float]] = []
 
     async def ask(self, session_id: SessionId, digits: str) -> ContactFound:
@@ -38,7 +46,7 @@ class Peer:
         if self.takes_s:
             await self.clock.sleep_until(self.clock.now().boot_s + self.takes_s)
         exists = digits not in self.absent
-        return ContactFound(exists=exists, chat_id=f"{digits}@c.us" if exists else None)
+        return ContactFound(exists=exists, chat_id=self.names.get(digits, f"{digits}@c.us") if exists else None)
 
 
 @pytest.fixture
@@ -120,3 +128,21 @@ async def test_two_who_ask_about_one_number_at_once_cost_one_question(checks: Co
 
     assert [each.result().is_on_whatsapp for each in both] == [True, True]
     assert len(peer.asked) == 1
+
+
+async def test_who_opted_out_under_the_name_that_an_engine_tells_is_not_written_to(tmp_path: Path, peer: Peer) -> None:
+    peer.names["85211111111"] = "99887766554433@lid"
+    async with Database(tmp_path / "other.db") as database:
+        await database.write(partial(save_session, session=connected(), steps=(), events=()))
+        records = MessageRecords(database, peer.clock, Changes(), lambda _: None)
+        new = new_message(chat_id=ONE, is_first_contact=True)
+        message = await records.write(lambda connection: kept(connection, new))
+        opt_out = partial(suppressions.add, user_key=new.origin.user_key, reason="opted_out", at=1.0)
+        await records.write(partial(opt_out, chat_id="99887766554433@lid"))
+
+        is_there = await ContactChecks(records, peer.clock, peer.ask, gap_s=0.0).is_on_whatsapp(message)
+
+        found = await records.read(partial(find_message, message_id=message.message_id))
+    assert is_there
+    assert found is not None
+    assert found.status is MessageStatus.CANCELLED

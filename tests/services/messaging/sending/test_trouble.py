@@ -8,8 +8,9 @@ import pytest
 from openwa_manager.domain.errors import MediaUnavailableError
 from openwa_manager.domain.messaging.messages import Body, Kind, MessageStatus
 from openwa_manager.domain.messaging.outcomes import Answered, MediaFile, NoAnswer, NotReached, SendAnswer
+from openwa_manager.domain.messaging.retries import EngineMemory
 from openwa_manager.services.messaging.media import MediaRequest, MediaStore
-from tests.services.messaging.sending.queue_setup import NOW, rig
+from tests.services.messaging.sending.queue_setup import NOW, ScriptedEngine, rig
 from tests.store.messaging.samples import new_message
 
 S = MessageStatus
@@ -93,6 +94,17 @@ async def test_what_was_not_taken_goes_with_its_fallback_once_its_file_is_gone(
 async def test_a_number_with_half_a_character_is_a_number(tmp_path: Path) -> None:
     async with rig(tmp_path) as made:
         made.change(phone_number="852\ud800")
+        message = await made.keep(new_message(at=NOW, expires_at=NOW + 900))
+
+        await made.until(message.message_id, S.SENT)
+
+
+async def test_an_engine_with_an_odd_id_of_its_own_is_sent_to(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    async def memory(*_: object) -> EngineMemory:
+        return EngineMemory(version="0.25.0", inner_id="\ud800", data_id="\ud800")
+
+    monkeypatch.setattr(ScriptedEngine, "memory", memory)
+    async with rig(tmp_path) as made:
         message = await made.keep(new_message(at=NOW, expires_at=NOW + 900))
 
         await made.until(message.message_id, S.SENT)
