@@ -64,7 +64,7 @@ class Generations:
         Raises:
             StorageFullError: some of it may be held.
         """
-        held_count = await self._database.write(restoring.hold_waiting)
+        held_count = await self._database.write(partial(_hold, at=self._clock.now().at))
         unknown_count = 0
         while count := await self._database.write(partial(_give_up, at=self._clock.now().at)):
             unknown_count += count
@@ -110,6 +110,12 @@ def _why(position: Position, noted: Position | None, *, has_messages: bool) -> s
     if noted > position:
         return f"run/generation is ahead of it: generation {noted.generation}, change {noted.change_count}"
     return None
+
+
+def _hold(connection: Connection, at: float) -> int:
+    events = restoring.hold_waiting(connection, at)
+    outbox.append(connection, events)
+    return len(events)
 
 
 def _give_up(connection: Connection, at: float) -> int:

@@ -150,6 +150,9 @@ async def test_a_copy_made_while_it_ran_is_known_by_what_happened_since(
         assert restored.finding.why is not None
         assert restored.finding.newest_at is not None
         assert await restored.held() == {SESSION: "restored"}
+        told = (await restored.database.read(partial(read_events, limit=1000))).events
+        (held,) = [each.event for each in told if each.event.type == "queue.held"]
+        assert (held.session_id, held.data["hold"]) == (SESSION, "restored")
         assert await restored.status(waiting.message_id) is MessageStatus.QUEUED
 
 

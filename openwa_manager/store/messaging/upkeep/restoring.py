@@ -11,7 +11,9 @@ from openwa_manager.domain.messaging.messages import (
     MessageStatus,
     Move,
 )
+from openwa_manager.domain.session.session import SessionId
 from openwa_manager.store.messaging import moves
+from openwa_manager.store.messaging.holding import hold
 from openwa_manager.store.messaging.moves import AttemptEnd
 
 #: How many messages are given up in one write.
@@ -32,15 +34,16 @@ def newest_at(connection: sqlite3.Connection) -> float | None:
     return connection.execute(sql).fetchone()[0] or None
 
 
-def hold_waiting(connection: sqlite3.Connection) -> int:
-    """Hold every queue in which something waits until a person lets it go; return how many those are."""
+def hold_waiting(connection: sqlite3.Connection, at: float) -> list[Event]:
+    """Hold every queue in which something waits until a person lets it go; return the events that tell of it."""
     sql = """
-        INSERT INTO queue (session_id, held_code, held_detail)
-        SELECT DISTINCT session_id, ?, ? FROM message_tally
+        SELECT DISTINCT session_id FROM message_tally
         WHERE status = 'queued' AND message_count > 0
             AND batch_id NOT IN (SELECT batch_id FROM batch WHERE ended_at IS NULL AND state = 'staging')
-        ON CONFLICT DO UPDATE SET held_code = excluded.held_code, held_detail = excluded.held_detail"""
-    return connection.execute(sql, (HoldCode.RESTORED, _DETAIL)).rowcount
+        ORDER BY session_id"""
+    session_ids = [SessionId(session_id) for (session_id,) in connection.execute(sql)]
+    held = (hold(connection, session_id, HoldCode.RESTORED, _DETAIL, at) for session_id in session_ids)
+    return [event for events in held for event in events]
 
 
 def give_up_asked(connection: sqlite3.Connection, at: float) -> tuple[int, list[Event]]:
