@@ -103,7 +103,7 @@ class MessageRequests:
             OptedOutError, QueueFullError, QuotaExceededError, FirstContactCapError: as for any new message.
         """
         if message.status not in RESENDABLE:
-            raise IllegalTransitionError(f"the message is {message.status}; only one that did not get through")
+            raise IllegalTransitionError(f"the message is {message.status}; only one that did not get through can be sent again")
         if message.body is None:
             raise BodyGoneError("what the message said is not kept any more")
         return await self.show(await self._singles.resend(session, message, message.body))

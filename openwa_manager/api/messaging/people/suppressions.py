@@ -93,7 +93,7 @@ class SuppressionRoutes:
         """Take somebody off the list; he may be written to again."""
         user_key = user_key_in(call.request, self._sessions)
         if not await self._lists.remove(user_key, call.request.match_info["to"]):
-            raise NotOnListError("he is not on the list")
+            raise NotOnListError("this number is not on the list")
         return web.Response(status=204)
 
     async def list_own(self, call: Call[SuppressionsQuery]) -> web.StreamResponse:
@@ -115,7 +115,7 @@ class SuppressionRoutes:
     async def _find(self, user_key: UserKey, to: str) -> Suppression:
         found = await self._lists.find(user_key, to)
         if found is None:
-            raise NotOnListError("he is not on the list")
+            raise NotOnListError("this number is not on the list")
         return found
 
     async def _export(self, request: web.Request, user_key: UserKey) -> web.StreamResponse:

@@ -216,7 +216,7 @@ class BulkAcceptance:
         if before is None:
             return None
         if before.body_sha256 != body_sha256 or before.answer is None:
-            raise IdempotencyMismatchError("something else was asked for under this key before")
+            raise IdempotencyMismatchError("this Idempotency-Key stood with another body before: take a new one")
         return before.answer
 
     async def _plan(self, session: Session, bulk: BulkDraft, asked: Asked, key: Key | None, batch_id: BatchId) -> Plan:

@@ -126,6 +126,14 @@ class SingleAcceptance:
             self._gate.wake(accepted.message.origin.session_id)
 
 
+#: What callers call that by which the same message is known.
+_NAMES = {
+    KeyScope.API: "Idempotency-Key",
+    KeyScope.GATEWAY: "Idempotency-Key",
+    KeyScope.REFERENCE: "reference",
+}
+
+
 def _take_in(connection: Connection, gate: Gate, origin: Origin, draft: Draft, chat_id: str, asked: Asked) -> Accepted:
     key = _key_of(origin, asked)
     known = None if key is None else _known(connection, gate, key, draft, chat_id, asked)
@@ -151,7 +159,7 @@ def _known(connection: Connection, gate: Gate, key: Key, draft: Draft, chat_id: 
     before = find_key(connection, key)
     if before is not None:
         if before.body_sha256 != asked.body_sha256:
-            raise IdempotencyMismatchError("something else was asked for under this key before")
+            raise IdempotencyMismatchError(f"this {_NAMES[key.scope]} stood with another body before: take a new one")
         message = messages.find_message(connection, before.target)
         if message is None:
             raise MessageNotFoundError("the message that was handed over under this key has been erased")

@@ -74,7 +74,7 @@ def begin(connection: Connection, plan: Plan, rules: Rules) -> Granted:
         IdempotencyMismatchError: a message was handed over under the key meanwhile.
     """
     if plan.key is not None and idempotency.find_key(connection, plan.key) is not None:
-        raise IdempotencyMismatchError("something else was asked for under this key before")
+        raise IdempotencyMismatchError("this Idempotency-Key stood with another body before: take a new one")
     session_id, taken = plan.origin.session_id, plan.prepared.taken
     require_session(connection, session_id)
     require_room_for_batch(connection, session_id, rules.limits)

@@ -43,7 +43,7 @@ class SuppressionLists:
         """
         chat_id = chat_id_of(to, self._default_region)
         if not is_person(chat_id):
-            raise InvalidRecipientError("to is no person: groups and newsletters cannot opt out")
+            raise InvalidRecipientError("to is no person, but a group or a newsletter")
         return chat_id
 
     async def page(self, user_key: UserKey, after: str, limit: int) -> Sequence[Suppression]:
