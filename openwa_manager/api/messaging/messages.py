@@ -32,7 +32,7 @@ class MessageRoutes:
         """Return the routes."""
         of_session, one = "/v1/sessions/{session_id}/messages", "/v1/messages/{message_id}"
         taken = {200: (MessageOut,), 202: (MessageOut,), 409: (), 429: ()}
-        resent = {202: (MessageOut,), 409: (), 422: (), 429: ()}
+        resent = {200: (MessageOut,), 202: (MessageOut,), 409: (), 422: (), 429: ()}
         return (
             route(f"POST {of_session}", Role.SENDER, self.send, MessageIn, taken),
             route(f"GET {of_session}", Role.VIEWER, self.list_some, MessagesQuery, {200: (MessagePage,)}),
@@ -77,11 +77,12 @@ class MessageRoutes:
         return json_answer(message_out(await self._requests.cancel(await self._find(call.request))))
 
     async def resend(self, call: Call[Nothing]) -> web.Response:
-        """Send a message that did not get through once more, as a new one that `replaces` it."""
+        """Send a message that did not get through once more, as a new one that `replaces` it; asked again, the same."""
         message = await self._find(call.request)
         session = self._sessions.get(message.origin.session_id)
         resend = partial(self._requests.resend, session, message)
-        return json_answer(message_out(await self._messaging.background.finish(resend)), 202)
+        view, is_new = await self._messaging.background.finish(resend)
+        return json_answer(message_out(view), 202 if is_new else 200)
 
     async def settle(self, call: Call[SettleIn]) -> web.Response:
         """Say what became of a message of which nothing is known."""

@@ -94,8 +94,10 @@ class MessageRequests:
         after = await self._records.tell(partial(_settle, message=message, step=step))
         return await self.show(after)
 
-    async def resend(self, session: Session, message: Message) -> MessageView:
-        """Send a message that did not get through once more, as a new one, and return that.
+    async def resend(self, session: Session, message: Message) -> tuple[MessageView, bool]:
+        """Send a message that did not get through once more, as a new one, and return that, and whether it is new.
+
+        It is not where an earlier call has made one that waits or was sent: the same call twice sends once.
 
         Raises:
             IllegalTransitionError: it is on its way, or was sent, or called off.
@@ -103,10 +105,13 @@ class MessageRequests:
             OptedOutError, QueueFullError, QuotaExceededError, FirstContactCapError: as for any new message.
         """
         if message.status not in RESENDABLE:
-            raise IllegalTransitionError(f"the message is {message.status}; only one that did not get through can be sent again")
+            raise IllegalTransitionError(
+                f"the message is {message.status}; only one that did not get through can be sent again"
+            )
         if message.body is None:
             raise BodyGoneError("what the message said is not kept any more")
-        return await self.show(await self._singles.resend(session, message, message.body))
+        accepted = await self._singles.resend(session, message, message.body)
+        return await self.show(accepted.message), accepted.is_new
 
     async def _views(self, found: Sequence[Message]) -> list[MessageView]:
         read = await self._records.read(partial(read_about, found=found))

@@ -170,6 +170,13 @@ def find_references(
     return {reference: MessageId(message_id) for reference, message_id in rows}
 
 
+def find_replacement(connection: sqlite3.Connection, message_id: MessageId) -> Message | None:
+    """Return the newest message that was sent in the place of another; None when there is none."""
+    sql = "SELECT * FROM message WHERE replaces = ? ORDER BY seq DESC LIMIT 1"
+    row = query(connection, sql, (message_id,)).fetchone()
+    return message_of(row) if row else None
+
+
 def find_by_whatsapp_id(connection: sqlite3.Connection, session_id: SessionId, whatsapp_id: str) -> Message | None:
     """Return the session's message that WhatsApp knows by this id; None when there is none."""
     sql = "SELECT * FROM message WHERE session_id = ? AND whatsapp_message_id = ? ORDER BY seq LIMIT 1"

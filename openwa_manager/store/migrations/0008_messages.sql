@@ -55,6 +55,7 @@ CREATE INDEX message_by_session ON message (session_id, seq);
 CREATE INDEX message_by_chat ON message (session_id, chat_id, seq);
 CREATE INDEX message_by_batch ON message (batch_id, seq) WHERE batch_id <> '';
 CREATE INDEX message_by_reference ON message (session_id, reference) WHERE reference IS NOT NULL;
+CREATE INDEX message_replacing ON message (replaces) WHERE replaces IS NOT NULL;
 CREATE INDEX message_by_whatsapp_id ON message (session_id, whatsapp_message_id)
     WHERE whatsapp_message_id IS NOT NULL;
 CREATE INDEX message_with_body ON message (ended_at) WHERE ended_at IS NOT NULL AND body IS NOT NULL;

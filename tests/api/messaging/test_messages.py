@@ -240,6 +240,19 @@ async def test_what_did_not_get_through_is_sent_again_as_a_new_message(ready: Wo
     assert (resent.json["reference"], resent.json["chat_id"]) == ("r", first["chat_id"])
 
 
+async def test_the_same_call_twice_sends_a_message_again_only_once(ready: World) -> None:
+    message_id = (await sent(ready))["message_id"]
+    await move(ready, message_id, MessageStatus.FAILED)
+    path = f"/v1/messages/{message_id}/resend"
+
+    first, again = await ready.call("POST", path), await ready.call("POST", path)
+    await move(ready, first.json["message_id"], MessageStatus.FAILED)
+    anew = await ready.call("POST", path)
+
+    assert (first.status, again.status, anew.status) == (202, 200, 202)
+    assert first.json["message_id"] == again.json["message_id"] != anew.json["message_id"]
+
+
 async def test_what_is_not_kept_is_not_sent_again(ready: World) -> None:
     message_id = (await sent(ready))["message_id"]
     await move(ready, message_id, MessageStatus.FAILED)

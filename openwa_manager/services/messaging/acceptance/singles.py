@@ -7,10 +7,11 @@ from functools import partial
 
 from openwa_manager.domain.errors import (
     IdempotencyMismatchError,
+    IllegalTransitionError,
     MessageNotFoundError,
     OptedOutError,
 )
-from openwa_manager.domain.messaging.messages import Body, Message, Origin, Recipient, Times
+from openwa_manager.domain.messaging.messages import RESENDABLE, Body, Message, MessageStatus, Origin, Recipient, Times
 from openwa_manager.domain.messaging.recipients import chat_id_of, is_person
 from openwa_manager.domain.ports import Clock
 from openwa_manager.domain.session.session import Session, SessionId
@@ -98,10 +99,13 @@ class SingleAcceptance:
         self._tell(accepted)
         return accepted
 
-    async def resend(self, session: Session, message: Message, body: Body) -> Message:
+    async def resend(self, session: Session, message: Message, body: Body) -> Accepted:
         """Return a new message that says the same to the same chat, once it is on disk.
 
+        It is the one of an earlier call if that waits or was sent.
+
         Raises:
+            IllegalTransitionError: meanwhile it was found out that the message was sent.
             OptedOutError: the recipient wants no messages any more.
             QueueFullError: too many wait already.
             QuotaExceededError: the user's month is used up.
@@ -115,10 +119,10 @@ class SingleAcceptance:
             replaces=message.message_id,
         )
         draft = Draft(to=message.recipient.to, body=body, reference=message.origin.reference)
-        add = partial(_add, gate=self._gate, origin=origin, draft=draft, chat_id=message.recipient.chat_id)
-        accepted = Accepted(message=await self._gate.records.write(add), is_new=True)
+        add = partial(_replace, gate=self._gate, origin=origin, draft=draft, message=message)
+        accepted = await self._gate.records.write(add)
         self._tell(accepted)
-        return accepted.message
+        return accepted
 
     def _tell(self, accepted: Accepted) -> None:
         if accepted.is_new:
@@ -144,6 +148,18 @@ def _take_in(connection: Connection, gate: Gate, origin: Origin, draft: Draft, c
         asked_before = Remembered(body_sha256=asked.body_sha256, target=message.message_id)
         remember_key(connection, key, asked_before, message.times.created_at)
     return Accepted(message=message, is_new=True)
+
+
+def _replace(connection: Connection, gate: Gate, origin: Origin, draft: Draft, message: Message) -> Accepted:
+    before = messages.find_replacement(connection, message.message_id)
+    if before is not None and before.status not in RESENDABLE | {MessageStatus.CANCELLED}:
+        return Accepted(message=before, is_new=False)
+    now = messages.find_message(connection, message.message_id)
+    if now is not None and now.status not in RESENDABLE:
+        raise IllegalTransitionError(
+            f"the message is {now.status}; only one that did not get through can be sent again"
+        )
+    return Accepted(message=_add(connection, gate, origin, draft, message.recipient.chat_id), is_new=True)
 
 
 def _key_of(origin: Origin, asked: Asked) -> Key | None:
