@@ -111,7 +111,7 @@ def _uncertain(verdict: Uncertain, asked: Asked, now: float, policy: RetryPolicy
         return _ended(_S.UNKNOWN, AttemptOutcome.UNCERTAIN, verdict.code, verdict.detail, now)
     next_ = after_uncertain(verdict, asked.before, asked.memory_now, now, policy)
     if not isinstance(next_, AskAgain):
-        detail = f"{verdict.detail} ({next_.detail})"
+        detail = verdict.detail if next_.detail == verdict.detail else f"{verdict.detail} ({next_.detail})"
         return _ended(_S.UNKNOWN, AttemptOutcome.UNCERTAIN, verdict.code, detail, now)
     if not next_.with_key:
         return _waiting(AttemptOutcome.UNCERTAIN, verdict.code, verdict.detail, now, next_.at)

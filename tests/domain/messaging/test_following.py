@@ -117,3 +117,14 @@ def test_every_step_is_one_of_the_table(verdict: Verdict, attempts: int, *, retr
 
     assert found.step is None or found.step.to in MOVES[S.SENDING]
     assert (found.step is None) <= (found.next_at is not None and keyed)
+
+
+def test_an_engine_that_says_itself_that_nobody_knows_is_quoted_once() -> None:
+    verdict = Uncertain(code=SendCode.KEY_OUTCOME_UNKNOWN, detail="it says so", is_lasting=True)
+
+    to, found = followed(verdict, of_api(KEYED, KEEPS))
+
+    assert to is S.UNKNOWN
+    assert found.step is not None
+    assert found.step.error is not None
+    assert found.step.error.detail == "it says so"
