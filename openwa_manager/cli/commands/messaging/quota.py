@@ -35,7 +35,7 @@ def _drawn(quota: _Quota) -> str:
         {
             "limit a month": "no limit" if limit is None else f"{limit:,}",
             "sent this month": f"{used:,}",
-            "waiting": f"{reserved:,}",
+            "reserved": f"{reserved:,}",
             "left": "no limit" if limit is None else f"{max(0, limit - used - reserved):,}",
             "begins anew at": f"{moment(quota['resets_at'])} UTC",
         }

@@ -30,7 +30,7 @@ def test_a_quota_is_shown(pipe: Run, terminal: Run, api: Api) -> None:
     assert terminal("quota", "1").out.splitlines() == [
         "limit a month    50",
         "sent this month  45",
-        "waiting          3",
+        "reserved         3",
         "left             2",
         "begins anew at   2026-12-01 00:00:00 UTC",
     ]
