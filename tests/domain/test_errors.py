@@ -3,11 +3,17 @@
 import pytest
 
 from openwa_manager.domain.errors import (
+    ConfigError,
+    FirstContactCapError,
     IllegalTransitionError,
     InvalidInputError,
+    MediaUnavailableError,
     OpenwaManagerError,
     PortInUseError,
     QueueFullError,
+    QuotaExceededError,
+    UnavailableError,
+    needs_person,
     single_errors,
 )
 
@@ -38,3 +44,18 @@ def test_what_went_wrong_in_nested_groups_is_found_one_by_one() -> None:
 
     assert list(single_errors(errors)) == [first, second]
     assert list(single_errors(None)) == []
+
+
+def test_what_is_used_up_says_when_it_goes_on() -> None:
+    quota, cap = QuotaExceededError("used up", 60, 1000.0), FirstContactCapError("enough", 7)
+
+    assert (quota.retry_after_s, quota.resets_at, cap.retry_after_s) == (60, 1000.0, 7)
+    assert (MediaUnavailableError("gone").is_lasting, MediaUnavailableError("slow", is_lasting=False).is_lasting) == (
+        True,
+        False,
+    )
+
+
+def test_only_what_cannot_come_by_itself_needs_a_person() -> None:
+    assert needs_person(ConfigError("wrong"))
+    assert not needs_person(UnavailableError("the port is taken"))

@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from openwa_manager.domain.errors import UnreadableJsonError
-from openwa_manager.domain.foreign_json import DEPTH_MAX, VALUES_MAX, make_safe, parse
+from openwa_manager.domain.foreign_json import DEPTH_MAX, VALUES_MAX, count_values, make_safe, parse
 
 values = st.recursive(
     st.none()
@@ -122,3 +122,9 @@ def test_no_text_takes_long(text: bytes) -> None:
         parse(text, max_values=None)
 
     assert process_time() - began_s < 3.0  # what is looked at again and again takes minutes
+
+
+def test_values_are_counted_alike_in_text_and_bytes() -> None:
+    text = '{"a": [1, 2], "b": {}}'
+
+    assert count_values(text) == count_values(text.encode()) == 5

@@ -166,9 +166,13 @@ def test_a_probe_that_succeeds_lets_all_go() -> None:
     assert streams.is_down(EP)
     (probe,) = streams.begin_posts(later(30.0))
 
+    before = streams.queue_of(EP).context(probe, at=later(30.0).at, chance=0.5)
     streams.queue_of(EP).note(Delivered(status=200), later(30.0))
     streams.end(probe, 1, None, later(30.0))
 
+    assert (before.is_open, before.is_probe, before.last_success_at) == (True, True, None)
+    after = streams.queue_of(EP).context(probe, at=later(30.0).at, chance=0.5)
+    assert (after.is_open, after.last_success_at) == (False, later(30.0).at)
     assert not streams.is_down(EP)
     assert len(streams.begin_posts(later(30.0))) == 4
 

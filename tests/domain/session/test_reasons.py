@@ -23,6 +23,7 @@ from openwa_manager.domain.session.reasons import (
     RequestedAction,
     Resource,
     Restriction,
+    RowUnreadable,
     Silence,
     Starting,
     Words,
@@ -56,6 +57,10 @@ TOLD: list[tuple[Facts, str]] = [
     (Restriction(kind="reachout_timelock", code="BIZ", expires_at="T"), "reachout_timelock BIZ until T"),
     (Rebuilt(has_engine=True), "found alive after the database was lost"),
     (Rebuilt(has_engine=False), "its directory outlived the database"),
+    (
+        RowUnreadable(error="no JSON"),
+        "its row in the registry cannot be read (no JSON): check env and labels, then start or delete it",
+    ),
 ]
 
 

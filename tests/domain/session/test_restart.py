@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from openwa_manager.domain.session.reasons import ReasonCode
-from openwa_manager.domain.session.restart import AFTER, LinkPolicy, RestartPolicy, after_crash
+from openwa_manager.domain.session.restart import AFTER, LinkPolicy, ProbePolicy, RestartPolicy, after_crash
 from openwa_manager.domain.session.session import After, Restarts
 
 CRASH = ReasonCode.ENGINE_EXITED
@@ -113,3 +113,9 @@ def test_later_codes_live_shorter_than_the_first(attempt: int) -> None:
 
     assert policy.qr_life_s(1) == 60
     assert policy.qr_life_s(attempt) == 20
+
+
+def test_files_are_looked_at_with_every_fourth_probe() -> None:
+    policy = ProbePolicy(period_s=10.0)
+
+    assert 3 * policy.period_s < policy.inspection_s < 4 * policy.period_s
