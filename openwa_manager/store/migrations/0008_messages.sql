@@ -228,6 +228,7 @@ CREATE TABLE suppression (
     created_at REAL NOT NULL,
     PRIMARY KEY (user_key, name_sha256)
 ) WITHOUT ROWID;
+CREATE INDEX suppression_of_late ON suppression (user_key, created_at, name) WHERE name IS NOT NULL;
 
 -- What was asked for under a key of the caller's; `target` is the message or batch that came of it.
 CREATE TABLE idempotency (

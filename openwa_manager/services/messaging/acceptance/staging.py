@@ -35,7 +35,7 @@ from openwa_manager.store.database import Connection
 from openwa_manager.store.messaging import batches, idempotency, moves, quotas
 from openwa_manager.store.messaging.idempotency import Key, Remembered
 from openwa_manager.store.messaging.messages import NewMessage
-from openwa_manager.store.messaging.people.suppressions import added_since
+from openwa_manager.store.messaging.people.suppressions import CANCELLED_MAX, added_since
 
 #: The wall clock may be set back by so much while a batch is taken in, and no opt-out is missed.
 _CLOCK_MAY_STEP_S = 300.0
@@ -155,10 +155,10 @@ def finish(
         idempotency.set_answer(connection, plan.key, 202, answer)
     late = added_since(connection, plan.origin.user_key, plan.now - _CLOCK_MAY_STEP_S)
     events: list[Event] = []
-    for each in taken if late else ():
-        if each.chat_id in late:
-            moved = moves.move(connection, each.message_id, _opted_out(plan.now))
-            events += moved.events if moved else ()
+    unwanted = [each.message_id for each in taken if each.chat_id in late] if late else []
+    for message_id in unwanted[:CANCELLED_MAX]:  # the others are called off when their turns come
+        moved = moves.move(connection, message_id, _opted_out(plan.now))
+        events += moved.events if moved else ()
     return None, events
 
 
