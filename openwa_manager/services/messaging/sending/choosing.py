@@ -148,6 +148,8 @@ def sub_hold(candidate: Candidate, situation: Situation) -> Hold | None:
     batch = candidate.batch
     if batch is not None and batch.state is BatchState.PAUSED:
         return Hold(code=HoldCode.BATCH_PAUSED, detail=batch.paused_detail or "the batch is paused; resume it")
+    if batch is not None and batch.state is BatchState.CANCELLED:
+        return Hold(code=HoldCode.BATCH_PAUSED, detail="the batch is being called off")
     window = batch.terms.window if batch else None
     if window is not None and (opening := _opening(window, situation.now.at)) is not None:
         return opening

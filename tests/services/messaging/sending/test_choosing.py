@@ -116,6 +116,12 @@ def test_a_paused_batch_holds_nobody_else() -> None:
     assert hold.code is HoldCode.BATCH_PAUSED
 
 
+def test_nothing_of_a_batch_that_is_called_off_is_sent_any_more() -> None:
+    cancelled = Candidate(message=message(1), batch=batch(BatchState.CANCELLED))
+
+    assert choose(with_(cancelled)) == Rest(until_boot_s=None)
+
+
 def test_a_window_that_is_closed_holds_its_batch_until_it_opens() -> None:
     asleep = Candidate(message=message(1), batch=batch(window=("13:00", "20:00")))
     awake = Candidate(message=message(2), batch=batch(window=("09:00", "20:00")))
