@@ -102,7 +102,7 @@ def build_messaging(basis: Basis, sessions: SessionParts, delivery: DeliveryPart
         people=build_people(records, clock, policy, reach),
         tally=SendTally(),
     )
-    lanes, prefetch = _build_queues(ways, clock), Prefetch(ways.media, ways.records)
+    lanes, prefetch = _build_queues(ways, clock), Prefetch(ways.media, ways.records, clock)
     queues = lanes.queues
     intake = _build_intake(ways, queues, prefetch, clock)
     progress = BatchProgress(

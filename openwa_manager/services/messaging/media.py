@@ -4,7 +4,7 @@ import asyncio
 import hashlib
 import secrets
 from collections import Counter
-from collections.abc import AsyncIterator, Collection, Iterable
+from collections.abc import AsyncIterator, Collection, Iterable, Sequence
 from contextlib import asynccontextmanager, suppress
 from copy import copy
 from dataclasses import dataclass, field
@@ -190,6 +190,10 @@ class MediaStore:
         if stored is None:
             raise MediaUnavailableError("its file is no longer there")
         return _as_media(stored, request)
+
+    def owners(self) -> Sequence[str]:
+        """Return whose files are kept."""
+        return [*self._sizes]
 
     async def release(self, owner: str) -> None:
         """Remove the files of a batch or a message that needs them no more; what comes for it later goes too."""

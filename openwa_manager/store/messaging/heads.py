@@ -6,13 +6,14 @@ than there are sub-queues.
 """
 
 import sqlite3
+from collections.abc import Sequence
 from dataclasses import dataclass
 from heapq import merge
 from itertools import islice
 
 from openwa_manager.domain.messaging.messages import BatchId, Message, MessageId, MessageStatus
 from openwa_manager.domain.session.session import SessionId
-from openwa_manager.store.columns import query
+from openwa_manager.store.columns import query, to_json
 from openwa_manager.store.messaging.rows import message_of
 
 #: How many sleeping messages are woken in one write.
@@ -199,3 +200,11 @@ def media_owners(connection: sqlite3.Connection) -> set[str]:
         """SELECT message_id FROM message WHERE batch_id = '' AND status IN ('queued', 'sending') AND kind <> 'text'"""
     )
     return {owner for (owner,) in (*batches, *messages)}
+
+
+def ended_among(connection: sqlite3.Connection, message_ids: Sequence[str]) -> list[MessageId]:
+    """Return those of some hundred messages that have ended."""
+    sql = """
+        SELECT message_id FROM message
+        WHERE message_id IN (SELECT value FROM json_each(?)) AND ended_at IS NOT NULL"""
+    return [MessageId(message_id) for (message_id,) in connection.execute(sql, (to_json(list(message_ids)),))]

@@ -5,13 +5,14 @@ from pathlib import Path
 
 import pytest
 
-from openwa_manager.domain.messaging.messages import Body, Kind, Message
+from openwa_manager.domain.messaging.messages import Body, Kind, Message, MessageStatus, Move
 from openwa_manager.host.media.owned_files import OwnedFiles
 from openwa_manager.services.changes import Changes
-from openwa_manager.services.messaging.media import MediaLimits, MediaStore
+from openwa_manager.services.messaging.media import MediaLimits, MediaRequest, MediaStore
 from openwa_manager.services.messaging.prefetch import Prefetch
 from openwa_manager.services.messaging.records import MessageRecords
 from openwa_manager.store.database import Database
+from openwa_manager.store.messaging.moves import move
 from openwa_manager.webhooks.address import AddressGuard
 from openwa_manager.webhooks.downloads import Downloader
 from tests.fakes.clock import FakeClock
@@ -45,7 +46,7 @@ async def test_the_file_of_a_message_is_there_before_its_turn(files: FileServer,
         Downloader(AddressGuard(exempt=(files.url,))) as downloader,
     ):
         records = MessageRecords(database, clock, Changes(), lambda _: None)
-        prefetch = Prefetch(MediaStore(OwnedFiles(place), downloader, clock, MediaLimits()), records)
+        prefetch = Prefetch(MediaStore(OwnedFiles(place), downloader, clock, MediaLimits()), records, clock)
         image = await kept_image(database, f"{files.url}/a")
         missing = await kept_image(database, f"{files.url}/missing")
         text = await database.write(kept)
@@ -74,6 +75,29 @@ async def test_files_that_nothing_needs_any_more_are_removed_at_the_start(files:
             (place / owner / "f").write_bytes(PNG)
         records = MessageRecords(database, clock, Changes(), lambda _: None)
 
-        await Prefetch(MediaStore(OwnedFiles(place), downloader, clock, MediaLimits()), records).sweep()
+        await Prefetch(MediaStore(OwnedFiles(place), downloader, clock, MediaLimits()), records, clock).sweep()
 
         assert owners_in(place) == {image.message_id}
+
+
+async def test_files_of_messages_that_have_ended_are_removed(files: FileServer, tmp_path: Path) -> None:
+    files.answers = {"/a": whole(PNG)}
+    place, clock = tmp_path / "media", FakeClock()
+    place.mkdir()
+    async with (
+        Database(tmp_path / "manager.db") as database,
+        Downloader(AddressGuard(exempt=(files.url,))) as downloader,
+    ):
+        records = MessageRecords(database, clock, Changes(), lambda _: None)
+        media = MediaStore(OwnedFiles(place), downloader, clock, MediaLimits())
+        prefetch = Prefetch(media, records, clock)
+        over, waiting = [await kept_image(database, f"{files.url}/a") for _ in range(2)]
+        for message in (over, waiting):
+            await media.prefetch(MediaRequest(kind=Kind.IMAGE, url=f"{files.url}/a", message_id=message.message_id))
+        expired = Move(to=MessageStatus.EXPIRED, at=2000.0)
+        await database.write(lambda connection: move(connection, over.message_id, expired))
+
+        await prefetch.release_ended()
+
+        assert owners_in(place) == {waiting.message_id}
+        assert media.owners() == [waiting.message_id]
