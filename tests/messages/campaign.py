@@ -82,8 +82,11 @@ class Campaign:
         for thread in threads:
             thread.start()
         deadline = time.monotonic() + self.scale.spread_s + self.scale.done_within_s
-        for thread in threads:
-            thread.join(max(0.0, deadline - time.monotonic()))
+        while any(thread.is_alive() for thread in threads) and time.monotonic() < deadline:
+            time.sleep(1.0)
+            for session in self.plan:
+                self._play_person(f"/v1/sessions/{session.session_id}")
+        self._is_over = True
         assert not any(thread.is_alive() for thread in threads), "it took too long to hand over, or to kill"
         self.breaks += killer.breaks
         self.wait_until_done()

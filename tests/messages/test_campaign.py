@@ -11,11 +11,10 @@ import pytest
 from tests.messages.campaign import Scale, campaign
 from tests.messages.judge import Verdict
 from tests.messages.naive import run_naive
-from tests.messages.plan import Manners, SessionPlan, WayIn, plan_of
+from tests.messages.plan import Manners, SessionPlan, plan_of
 
 SEED = 12
-LANDED = Manners(ways={WayIn.SINGLE: 6, WayIn.BATCH: 2})
-SLOW = Manners(ways=LANDED.ways, send_s=(0.6,))
+SLOW = Manners(send_s=(0.6,))
 TRUE_GAP = {"gap_min_s": 1.2, "gap_max_s": 1.8}
 
 
@@ -30,7 +29,7 @@ def verdict_on(home: Path, plan: list[SessionPlan], scale: Scale) -> tuple[Verdi
 def test_every_message_is_sent_at_most_once_and_accounted_for_whatever_is_killed(tmp_path: Path) -> None:
     scale = Scale(daemon_kills=4, engine_kills=4, spread_s=12)
 
-    verdict, refusals = verdict_on(tmp_path / "home", plan_of(SEED, 3, 150, manners=LANDED), scale)
+    verdict, refusals = verdict_on(tmp_path / "home", plan_of(SEED, 3, 150), scale)
 
     assert verdict.is_clean, "\n".join(verdict.lines())
     assert refusals == []
@@ -39,7 +38,7 @@ def test_every_message_is_sent_at_most_once_and_accounted_for_whatever_is_killed
 @pytest.mark.slow
 @pytest.mark.timeout(1200)
 def test_twenty_sessions_send_five_thousand_messages_under_a_hundred_kills(tmp_path: Path) -> None:
-    quick, true = plan_of(SEED, 19, 4880, "q", LANDED), plan_of(SEED, 1, 120, "g", SLOW)
+    quick, true = plan_of(SEED, 19, 4880, "q"), plan_of(SEED, 1, 120, "g", SLOW)
     scale = Scale(daemon_kills=42, engine_kills=42, spread_s=270, done_within_s=400)
     at_true_gap = Scale(daemon_kills=8, engine_kills=8, spread_s=200, done_within_s=400, **TRUE_GAP)
 
