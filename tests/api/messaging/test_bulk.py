@@ -141,6 +141,7 @@ async def test_a_dry_run_says_the_same_and_keeps_nothing(ready: World) -> None:
         real.quota_left,
     )
     assert [(each.index, each.code) for each in said.rejected] == [(each.index, each.code) for each in real.rejected]
+    assert [each.message_id for each in said.rejected] == [None] * len(said.rejected)  # no such message is kept
 
 
 async def test_a_file_is_had_before_anybody_is_promised_it(ready: World) -> None:

@@ -205,7 +205,7 @@ class BulkAcceptance:
             read = partial(quotas.read_quota, user_key=plan.origin.user_key, month=plan.quota_month)
             left = (await self._gate.records.read(read)).left
         count = len(plan.prepared.taken) if left is None else min(left, len(plan.prepared.taken))
-        granted = grant(plan.prepared, count, None if left is None else left - count)
+        granted = grant(_unnamed(plan.prepared), count, None if left is None else left - count)
         kept = replace(plan, prepared=Prepared(taken=granted.taken, rejected=granted.rejected))
         finish_at = await self._finish_at(session, kept)
         await asyncio.to_thread(_with_end, plan, bulk, finish_at, self._gate.rules.ttl_s)
@@ -334,6 +334,13 @@ class _Looking:
 
 def _new_ids(count: int, now: float) -> list[MessageId]:
     return [MessageId(new_id("msg", now)) for _ in range(count)]
+
+
+def _unnamed(prepared: Prepared) -> Prepared:
+    """Return what was decided without the ids of messages that will not be kept."""
+    made = {each.message_id for each in prepared.taken}
+    rejected = [replace(each, message_id=None) if each.message_id in made else each for each in prepared.rejected]
+    return replace(prepared, rejected=rejected)
 
 
 def _with_end(plan: Plan, bulk: BulkDraft, finish_at: float | None, ttl_s: float) -> Plan:
