@@ -232,7 +232,8 @@ class _Watch:
             return None
         if until > now:
             return until - now
-        await self._tell(partial(settle_early_acks, session_id=self.session_id, message=None, at=now))
+        while await self._tell(partial(settle_early_acks, session_id=self.session_id, message=None, at=now)):
+            pass
         return _LOOK_MAX_S
 
     async def _ask(self, outstanding: Outstanding) -> float | None:

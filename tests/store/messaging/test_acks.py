@@ -23,7 +23,7 @@ from openwa_manager.store.delivery.outbox import append
 from openwa_manager.store.messaging import quotas
 from openwa_manager.store.messaging.messages import find_message
 from openwa_manager.store.messaging.moves import begin_attempt, move
-from openwa_manager.store.messaging.proofs.acks import EARLY_MAX, FATES, settle_early_acks
+from openwa_manager.store.messaging.proofs.acks import EARLY_MAX, FATES, TOLD_MAX, settle_early_acks
 from openwa_manager.store.migrations import migrate
 from tests.store.messaging.samples import MONTH, SESSION, counted, kept, new_message, tally
 
@@ -150,6 +150,18 @@ def test_only_so_many_are_kept(connection: sqlite3.Connection) -> None:
     events = told(connection, *(ack("sent", f"TYPED{number}") for number in range(EARLY_MAX + 3)))
 
     assert len(events) == 3
+
+
+def test_those_of_nobody_are_told_some_at_a_time(connection: sqlite3.Connection) -> None:
+    message = begun(connection)
+    told(connection, *(ack("sent", f"TYPED{number}") for number in range(TOLD_MAX + 1)))
+    assert move(connection, message.message_id, Move(to=S.FAILED, at=1001.0)) is not None
+
+    some, rest = (settle_early_acks(connection, SESSION, None, 1002.0) for _ in range(2))
+
+    assert [event.data["message_id"] for event in some] == [f"TYPED{number}" for number in range(TOLD_MAX)]
+    assert [event.data["message_id"] for event in rest] == [f"TYPED{TOLD_MAX}"]
+    assert settle_early_acks(connection, SESSION, None, 1002.0) == []
 
 
 @pytest.mark.parametrize("whatsapp_id", ["x" * 300, None, 7, "", "\ud83d"])

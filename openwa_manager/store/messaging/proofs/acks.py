@@ -33,6 +33,8 @@ FATES: Mapping[str, MessageStatus] = {
 ID_MAX_CHARS = 256
 #: How many early words are kept for one session; more are told as if they were of messages sent past us.
 EARLY_MAX = 1000
+#: How many of them are told in one write; other writes wait meanwhile.
+TOLD_MAX = 200
 #: How long after a message has become `unknown` its proof is likely to come: two looks at the engine's list.
 PROOF_AWAITED_S = 35.0
 NEGATIVE_ACK = "negative_ack"
@@ -146,7 +148,8 @@ def settle_early_acks(
     """Take in what was said of a message before its id was known; to be called whenever an attempt has ended.
 
     `message` is the one whose attempt that was, as it is now (None: of no matter). What is left once none is awaited
-    any more is told as of messages sent past us. The caller stores the events in the same transaction.
+    any more is told as of messages sent past us, at most `TOLD_MAX` of it. The caller stores the events in the same
+    transaction.
     """
     events: list[Event] = []
     if message is not None and message.whatsapp_message_id is not None:
@@ -154,12 +157,14 @@ def settle_early_acks(
         for early in taken:
             events += note_fate(connection, message, FATES[early.type], at)
     if not _is_awaited(connection, session_id, at):
-        events += [_foreign(early) for early in _take(connection, _TAKE_ALL, (session_id,))]
+        events += [_foreign(early) for early in _take(connection, _TAKE_SOME, (session_id,))]
     return events
 
 
 _TAKE_OF_MESSAGE = "DELETE FROM early_ack WHERE session_id = ? AND whatsapp_message_id = ? RETURNING *"
-_TAKE_ALL = "DELETE FROM early_ack WHERE session_id = ? RETURNING *"
+_TAKE_SOME = f"""
+    DELETE FROM early_ack WHERE seq IN (SELECT seq FROM early_ack WHERE session_id = ? ORDER BY seq LIMIT {TOLD_MAX})
+    RETURNING *"""  # noqa: S608 (our number)
 
 
 def _take(connection: sqlite3.Connection, sql: str, about: Sequence[str]) -> Iterable[Event]:
