@@ -38,6 +38,11 @@ class Durations:
         self._counts[bisect_left(self._bounds_s, seconds)] += 1
         self.total_s += seconds
 
+    @property
+    def count(self) -> int:
+        """Return how many were noted."""
+        return sum(self._counts)
+
     def buckets(self) -> list[tuple[str, float]]:
         """Return upper bound and count of all durations up to it, the last one without bound."""
         return list(zip([*map(str, self._bounds_s), "+Inf"], map(float, accumulate(self._counts)), strict=True))

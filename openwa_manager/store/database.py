@@ -258,6 +258,19 @@ class Database:
         """
         await self.read(_read_schema)
 
+    async def empty_log(self) -> bool:
+        """Bring the write-ahead log into the database and empty it; return False when a reader is in the way.
+
+        What was overwritten in the database lies in the log until then, texts of messages among it.
+
+        Raises:
+            StorageFullError: there is no room for that.
+        """
+        try:
+            return await self._writer.run(_empty_log)
+        except sqlite3.Error as error:
+            raise _translated(error) from error
+
     async def snapshot(self, path: Path) -> None:
         """Copy the database to `path`, whole and consistent, mode 0600; a file in its place is replaced.
 
@@ -308,6 +321,15 @@ def _read(function: Callable[[sqlite3.Connection], T], connection: sqlite3.Conne
         return function(connection)
     finally:
         connection.execute("ROLLBACK")
+
+
+def _empty_log(connection: sqlite3.Connection) -> bool:
+    connection.execute("PRAGMA busy_timeout = 0")  # writes would wait with us
+    try:
+        (is_busy, _, _) = connection.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()
+        return not is_busy
+    finally:
+        connection.execute(PRAGMAS[0])
 
 
 def _read_schema(connection: sqlite3.Connection) -> None:

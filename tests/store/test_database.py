@@ -218,3 +218,17 @@ async def test_a_cancelled_first_writer_holds_up_nobody(database: Database) -> N
         first.cancel()
 
     assert await database.read(keys) == ["first", "second"]
+
+
+async def test_what_was_overwritten_does_not_stay_in_the_log(tmp_path: Path) -> None:
+    path = tmp_path / "manager.db"
+    async with Database(path) as database:
+        await database.write(lambda c: c.execute("CREATE TABLE said (text)"))
+        await database.write(lambda c: c.execute("INSERT INTO said VALUES ('CANARY-TEXT')"))
+        await database.write(lambda c: c.execute("UPDATE said SET text = NULL"))
+        assert b"CANARY-TEXT" in b"".join(each.read_bytes() for each in tmp_path.glob("manager.db*"))
+
+        assert await database.empty_log()
+
+        assert b"CANARY-TEXT" not in b"".join(each.read_bytes() for each in tmp_path.glob("manager.db*"))
+        await database.write(lambda c: c.execute("INSERT INTO said VALUES ('again')"))

@@ -21,6 +21,7 @@ _log = structlog.get_logger()
 
 _STORE_PERIOD_S = 3600.0
 _BACKLOG_PERIOD_S = 60.0
+_LOG_PERIOD_S = 60.0
 _COPIES_KEPT = 3
 RETENTION = Retention()
 #: What is tried again in the next period: the disk is full, too many files are open, the copy cannot be written.
@@ -49,6 +50,7 @@ class StoreUpkeep:
         async with asyncio.TaskGroup() as tasks:
             tasks.create_task(self._keep_store())
             tasks.create_task(self._trim_backlog())
+            tasks.create_task(self._empty_log())
 
     async def _keep_store(self) -> None:
         while True:
@@ -72,6 +74,19 @@ class StoreUpkeep:
                     if not count:
                         break
                     _log.warning("events_dropped", count=count)
+            except _RETRIED as error:
+                _log.warning("housekeeping_postponed", error=str(error))
+
+    async def _empty_log(self) -> None:
+        """Let what was wiped not lie in the write-ahead log for long; nothing is done while nothing is written."""
+        emptied_at = 0
+        while True:
+            await self._clock.sleep_until(self._clock.now().boot_s + _LOG_PERIOD_S)
+            if self._database.commit_times.count == emptied_at:
+                continue
+            try:
+                if await self._database.empty_log():
+                    emptied_at = self._database.commit_times.count
             except _RETRIED as error:
                 _log.warning("housekeeping_postponed", error=str(error))
 
