@@ -9,6 +9,7 @@ from openwa_manager.domain.errors import (
     InvalidInputError,
     MediaUnavailableError,
     OpenwaManagerError,
+    OwnedElsewhereError,
     PortInUseError,
     QueueFullError,
     QuotaExceededError,
@@ -16,6 +17,7 @@ from openwa_manager.domain.errors import (
     needs_person,
     single_errors,
 )
+from openwa_manager.domain.session.launch_facts import LockHeld
 
 
 def test_an_invalid_value_names_its_field() -> None:
@@ -59,3 +61,11 @@ def test_what_is_used_up_says_when_it_goes_on() -> None:
 def test_only_what_cannot_come_by_itself_needs_a_person() -> None:
     assert needs_person(ConfigError("wrong"))
     assert not needs_person(UnavailableError("the port is taken"))
+
+
+def test_who_owns_a_session_is_said_in_the_owners_words() -> None:
+    held = LockHeld(path="/data/a.lock")
+
+    error = OwnedElsewhereError(held)
+
+    assert (error.owner, str(error)) == (held, held.sentence)
