@@ -10,7 +10,6 @@ from openwa_manager.domain.messaging.messages import (
     MessageError,
     MessageStatus,
     Move,
-    SendRoute,
 )
 from openwa_manager.domain.messaging.outcomes import (
     Bounced,
@@ -38,15 +37,16 @@ _S = MessageStatus
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Asked:
-    """An attempt that has ended: by which route its message came, what was asked before, and the memory there is now.
+    """An attempt that has ended: what was asked before, and the memory there is now.
 
-    `memory_now` None: no engine can say. `restriction` is what WhatsApp was found to have taken from the account.
+    `caller_waits` tells that a caller holds the answer. `memory_now` None: no engine can say.
+    `restriction` is what WhatsApp was found to have taken from the account.
     """
 
-    route: SendRoute
     before: AskedBefore
     memory_now: EngineMemory | None = None
     restriction: AccountRestricted | None = None
+    caller_waits: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -67,7 +67,7 @@ def follow(  # noqa: PLR0911 (a table: one row for each verdict)
 ) -> Followed:
     """Return what follows a verdict at wall time `now`.
 
-    A message of the gateway is never asked again: its caller holds the answer, and decides.
+    A message whose caller waits is never asked again: he holds the answer, and decides.
     """
     match verdict:
         case Sent(message_id=message_id):
@@ -91,14 +91,14 @@ def follow(  # noqa: PLR0911 (a table: one row for each verdict)
 
 def _not_taken(code: HoldCode, detail: str, asked: Asked, now: float) -> Followed:
     """Put the message back in its place: nothing was tried."""
-    if asked.route is SendRoute.GATEWAY:
+    if asked.caller_waits:
         error = MessageError(code=code, detail=detail)
         return Followed(step=Move(to=_S.FAILED, at=now, error=error), outcome=AttemptOutcome.NOT_TAKEN, code=code)
     return Followed(step=Move(to=_S.QUEUED, at=now), outcome=AttemptOutcome.NOT_TAKEN, code=code)
 
 
 def _put_off(verdict: TryAgain, asked: Asked, now: float, policy: RetryPolicy) -> Followed:
-    at = None if asked.route is SendRoute.GATEWAY else after_try_again(verdict, asked.before.attempts, now, policy)
+    at = None if asked.caller_waits else after_try_again(verdict, asked.before.attempts, now, policy)
     if at is None:
         return _ended(_S.FAILED, AttemptOutcome.PUT_OFF, SendCode.ENGINE_BUSY, verdict.detail, now)
     return _waiting(AttemptOutcome.PUT_OFF, SendCode.ENGINE_BUSY, verdict.detail, now, at)
@@ -107,7 +107,7 @@ def _put_off(verdict: TryAgain, asked: Asked, now: float, policy: RetryPolicy) -
 def _uncertain(verdict: Uncertain, asked: Asked, now: float, policy: RetryPolicy) -> Followed:
     if asked.restriction is not None and asked.restriction.is_proof:
         return _not_taken(HoldCode.RESTRICTED, f"{asked.restriction.kind}: {verdict.detail}", asked, now)
-    if asked.route is SendRoute.GATEWAY:
+    if asked.caller_waits:
         return _ended(_S.UNKNOWN, AttemptOutcome.UNCERTAIN, verdict.code, verdict.detail, now)
     next_ = after_uncertain(verdict, asked.before, asked.memory_now, now, policy)
     if not isinstance(next_, AskAgain):

@@ -204,6 +204,11 @@ class Origin:
     replaces: MessageId | None = None
 
     @property
+    def caller_waits(self) -> bool:
+        """Tell whether a caller holds the answer to the send, and decides what follows."""
+        return self.route is SendRoute.GATEWAY and self.batch_id == NO_BATCH
+
+    @property
     def user_key(self) -> UserKey:
         """Return whose quota and opt-outs count."""
         return user_key_of(self.session_id, self.user_id)

@@ -151,10 +151,10 @@ def _end(
 ) -> tuple[Ended, Sequence[Event]]:
     attempts = read_attempts(connection, [message]).get(message.message_id, [])
     asked = Asked(
-        route=message.origin.route,
         before=asked_before(attempts),
         memory_now=answer.memory_now,
         restriction=answer.restriction,
+        caller_waits=message.origin.caller_waits,
     )
     followed = follow(answer.verdict, asked, at, policy)
     _record_attempt(connection, message, answer, followed, at)

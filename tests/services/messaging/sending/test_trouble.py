@@ -1,17 +1,20 @@
 """An engine, a disk or a host of files that fails: a queue neither spins nor stops without saying why."""
 
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 
 import pytest
 
 from openwa_manager.domain.errors import MediaUnavailableError
-from openwa_manager.domain.messaging.messages import Body, Kind, MessageStatus
+from openwa_manager.domain.messaging.batches import Batch, BatchOrigin, BatchState, BatchTerms
+from openwa_manager.domain.messaging.messages import BatchId, Body, Kind, MessageStatus, SendRoute
 from openwa_manager.domain.messaging.outcomes import Answered, MediaFile, NoAnswer, NotReached, SendAnswer
 from openwa_manager.domain.messaging.retries import EngineMemory
 from openwa_manager.services.messaging.media import MediaRequest, MediaStore
+from openwa_manager.store.messaging.batches import add_batch
 from tests.services.messaging.sending.queue_setup import NOW, ScriptedEngine, rig
-from tests.store.messaging.samples import new_message
+from tests.store.messaging.samples import SESSION, new_message
 
 S = MessageStatus
 IMAGE = Body(kind=Kind.IMAGE, url="https://example.com/a.png", text="look", fallback_text="no picture")
@@ -108,3 +111,26 @@ async def test_an_engine_with_an_odd_id_of_its_own_is_sent_to(tmp_path: Path, mo
         message = await made.keep(new_message(at=NOW, expires_at=NOW + 900))
 
         await made.until(message.message_id, S.SENT)
+
+
+async def test_a_batch_of_the_gateway_s_waits_for_its_engine_as_others_do(tmp_path: Path) -> None:
+    """Only the caller of a single send holds its answer."""
+    batch = Batch(
+        batch_id=BatchId("batch_1"),
+        origin=BatchOrigin(session_id=SESSION, route=SendRoute.GATEWAY),
+        state=BatchState.ACTIVE,
+        terms=BatchTerms(expires_at=NOW + 900),
+        accepted_count=1,
+        created_at=NOW,
+    )
+    new = new_message(at=NOW, expires_at=NOW + 900, batch_id=batch.batch_id)
+    async with rig(tmp_path) as made:
+        await made.records.write(partial(add_batch, batch=batch))
+        made.engine.answer = lambda _: Answered(http_status=429)
+        message = await made.keep(replace(new, origin=replace(new.origin, route=SendRoute.GATEWAY)))
+        waiting = await made.find(message.message_id)
+        made.engine.answer = lambda _: Answered(http_status=201, message_id="ID")
+        await made.pass_s(300.0, step_s=30.0)
+
+        assert waiting.status is S.QUEUED
+        assert (await made.find(message.message_id)).status is S.SENT
