@@ -71,7 +71,8 @@ class BatchOrigin:
 class BatchTerms:
     """When the messages of a batch may be sent (wall time): in its window, not before, not after.
 
-    `stops_on_error` cancels the rest after the first failure; `gap_min_s` lies at least between two of them.
+    `stops_on_error` calls off what waits behind one that did not get through, and is for some hundred messages at most;
+    `gap_min_s` lies at least between two of them.
     """
 
     expires_at: float

@@ -136,6 +136,20 @@ def read_waiting(connection: sqlite3.Connection, batch_id: BatchId, limit: int =
     return [MessageId(message_id) for (message_id,) in connection.execute(sql, (batch_id, limit))]
 
 
+def read_called_off(connection: sqlite3.Connection, batch_id: BatchId, after_seq: int) -> list[MessageId]:
+    """Return ids of the messages that are called off because one did not get through: those behind it that wait.
+
+    None are unless the batch stops on errors.
+    """
+    sql = "SELECT 1 FROM batch WHERE batch_id = ? AND stops_on_error = 1"
+    if connection.execute(sql, (batch_id,)).fetchone() is None:
+        return []
+    sql = """
+        SELECT message_id FROM message INDEXED BY message_by_batch
+        WHERE batch_id = ? AND batch_id <> '' AND seq > ? AND status = 'queued' ORDER BY seq"""
+    return [MessageId(message_id) for (message_id,) in connection.execute(sql, (batch_id, after_seq))]
+
+
 def end_batch(connection: sqlite3.Connection, batch_id: BatchId, at: float) -> bool:
     """Note that the last message of a batch has ended and that this was told; return False when it was noted before."""
     sql = """

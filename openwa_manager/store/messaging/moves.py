@@ -7,7 +7,10 @@ from openwa_manager.domain.delivery.events import Event, Json
 from openwa_manager.domain.messaging.messages import (
     BODY_USES,
     FINAL,
+    NO_BATCH,
+    OPEN,
     PROGRESS,
+    RESENDABLE,
     Attempt,
     AttemptOutcome,
     BodyUse,
@@ -19,7 +22,7 @@ from openwa_manager.domain.messaging.messages import (
     told_of,
 )
 from openwa_manager.store.columns import Column, text
-from openwa_manager.store.messaging import contacts, quotas
+from openwa_manager.store.messaging import batches, contacts, quotas
 from openwa_manager.store.messaging.messages import ROW_BYTES, NewMessage, add_message, find_message
 from openwa_manager.store.messaging.rows import attempt_row
 
@@ -38,7 +41,8 @@ class Moved:
 def move(connection: sqlite3.Connection, message_id: MessageId, step: Move) -> Moved | None:
     """Take the step and return what came of it; None when the message is in no state that allows it, or is gone.
 
-    Its quota is booked or given back, its body wiped, its chat known once something was sent there. The caller stores
+    Its quota is booked or given back, its body wiped, its chat known once something was sent there. What did not get
+    through calls off what waits behind it in a batch that stops on errors (at most some hundred). The caller stores
     the events in the same transaction (`outbox.append`).
     """
     before = find_message(connection, message_id)
@@ -56,6 +60,9 @@ def move_found(connection: sqlite3.Connection, before: Message, step: Move) -> M
         _write(connection, after, step)
     if before.quota_month is not None:
         quotas.shift(connection, before.origin.user_key, before.quota_month, before.status, after.status)
+    if before.status in OPEN and step.to in RESENDABLE and before.origin.batch_id != NO_BATCH:
+        for message_id in batches.read_called_off(connection, before.origin.batch_id, before.seq):
+            move(connection, message_id, Move(to=_S.CANCELLED, at=step.at))  # that tells nothing
     if step.to in PROGRESS and before.status not in PROGRESS:
         contacts.note_known(connection, before.origin.session_id, before.recipient.chat_id, step.at)
     return Moved(before=before, after=after, events=_events(before, after, step))

@@ -6,6 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from openwa_manager.domain.messaging.batches import Batch, BatchOrigin, BatchState, BatchTerms
 from openwa_manager.domain.messaging.messages import (
     BODY_USES,
     FINAL,
@@ -17,13 +18,14 @@ from openwa_manager.domain.messaging.messages import (
     BodyUse,
     Hold,
     HoldCode,
+    Message,
     MessageError,
     MessageStatus,
     Move,
     Standing,
     UserKey,
 )
-from openwa_manager.store.messaging import contacts, heads, quotas
+from openwa_manager.store.messaging import batches, contacts, heads, quotas
 from openwa_manager.store.messaging.messages import find_message, read_attempts
 from openwa_manager.store.messaging.moves import AttemptEnd, begin_attempt, end_attempt, move
 from openwa_manager.store.migrations import migrate
@@ -115,6 +117,39 @@ def test_what_is_sent_makes_its_chat_known_to_all_that_waits_for_it(connection: 
     assert contacts.is_known(connection, SESSION, "85212345678@c.us")
     firsts = [find_message(connection, each.message_id) for each in (first, other, elsewhere)]
     assert [each.recipient.is_first_contact for each in firsts if each] == [True, False, True]
+    assert tally(connection) == counted(connection)
+
+
+@pytest.mark.parametrize("failed", [S.FAILED, S.BOUNCED, S.UNKNOWN])
+@pytest.mark.parametrize("stops", [True, False])
+def test_what_did_not_get_through_calls_off_what_waits_behind_it_in_a_batch_that_stops(
+    connection: sqlite3.Connection, failed: MessageStatus, *, stops: bool
+) -> None:
+    batch = Batch(
+        batch_id=BatchId("batch_1"),
+        origin=BatchOrigin(session_id=SESSION),
+        state=BatchState.ACTIVE,
+        terms=BatchTerms(expires_at=9000.0, stops_on_error=stops),
+        accepted_count=4,
+        created_at=1000.0,
+    )
+    batches.add_batch(connection, batch)
+    before, sent, ended, behind = (kept(connection, new_message(batch_id=batch.batch_id)) for _ in range(4))
+    alone = kept(connection)
+    for message in (sent, ended):
+        move(connection, message.message_id, Move(to=S.SENDING, at=2.0))
+    move(connection, sent.message_id, Move(to=S.SENT, at=3.0))
+    moved = move(connection, ended.message_id, Move(to=failed, at=3.0))
+    move(connection, sent.message_id, Move(to=S.FAILED, at=4.0))
+
+    def status(message: Message) -> MessageStatus | None:
+        found = find_message(connection, message.message_id)
+        return found.status if found else None
+
+    assert moved is not None
+    assert [status(each) for each in (before, alone)] == [S.QUEUED, S.QUEUED]
+    assert status(behind) is (S.CANCELLED if stops else S.QUEUED)
+    assert [each.type for each in moved.events] == ["message.failed"]
     assert tally(connection) == counted(connection)
 
 
