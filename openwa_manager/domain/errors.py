@@ -21,6 +21,14 @@ class InvalidInputError(OpenwaManagerError):
         self.field = field
 
 
+class BatchNameTakenError(InvalidInputError):
+    """Another batch of the session has the id, `name`, that a caller of the gateway gave this one."""
+
+    def __init__(self, name: str) -> None:
+        super().__init__("batchId", "another batch of this session has it")
+        self.name = name
+
+
 class InvalidRecipientError(OpenwaManagerError):
     """Nobody can be written to under this name; the message says what is wrong with it."""
 

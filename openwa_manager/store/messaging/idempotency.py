@@ -14,11 +14,15 @@ _SLICE = 500
 
 
 class KeyScope(StrEnum):
-    """Which keys are told apart: those of the header of our own calls, references, those of the gateway's calls."""
+    """Which keys are told apart: those of the header of our own calls, references, those of the gateway's calls.
+
+    A GATEWAY_BATCH is the id that a caller of the gateway gave a batch.
+    """
 
     API = "api"
     REFERENCE = "reference"
     GATEWAY = "gateway"
+    GATEWAY_BATCH = "gateway_batch"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

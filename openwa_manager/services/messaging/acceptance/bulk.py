@@ -9,7 +9,7 @@ is taken in, so whatever is `staging` while none is belongs to nobody.
 
 import asyncio
 from collections import Counter
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass, replace
 from functools import partial
@@ -39,6 +39,7 @@ from openwa_manager.services.messaging.acceptance.staging import (
     begin,
     finish,
     grant,
+    kept_of,
     new_messages,
 )
 from openwa_manager.services.messaging.media import MediaRequest
@@ -46,7 +47,7 @@ from openwa_manager.store.database import Connection
 from openwa_manager.store.ids import new_id
 from openwa_manager.store.messaging import batches, contacts, idempotency, messages, quotas
 from openwa_manager.store.messaging.batches import SLICE
-from openwa_manager.store.messaging.idempotency import REMEMBERED_S, Key, KeyScope
+from openwa_manager.store.messaging.idempotency import REMEMBERED_S, Key
 from openwa_manager.store.messaging.people.aliases import canonical_among
 
 
@@ -163,7 +164,7 @@ class BulkAcceptance:
             known = None if key is None else await self._known(key, asked.body_sha256)
             if known is None:
                 plan = await self._plan(session, bulk, asked, key, batch_id)
-                answer = await self._accept(session, bulk, plan, is_fetched=fetched_for is not None)
+                answer = await self._accept(session, bulk, plan, asked, is_fetched=fetched_for is not None)
         if known is not None:
             await self._media.release(batch_id)
             return BulkResult(answer=known, is_new=False)
@@ -180,13 +181,13 @@ class BulkAcceptance:
             await self._media.release(batch_id)
             raise
 
-    async def _accept(self, session: Session, bulk: BulkDraft, draft: Plan, *, is_fetched: bool) -> bytes:
+    async def _accept(self, session: Session, bulk: BulkDraft, draft: Plan, asked: Asked, *, is_fetched: bool) -> bytes:
         finish_at = await self._finish_at(session, draft)
         plan = await asyncio.to_thread(_with_end, draft, bulk, finish_at, self._gate.rules.ttl_s)
         if bulk.body is not None and plan.prepared.taken and not is_fetched:
             await self._fetch(plan.batch_id, bulk.body)
         try:
-            return await self._take_in(plan, finish_at)
+            return await self._take_in(plan, bulk, finish_at, asked.write)
         except Exception:
             with suppress(StorageFullError):  # what is left is removed before the next batch
                 await self.clear()
@@ -231,8 +232,16 @@ class BulkAcceptance:
         frame = Frame(timing=timing, now=now, ttl_s=rules.ttl_s, ids=ids)
         return Plan(
             batch_id=batch_id,
-            origin=BatchOrigin(session_id=session.session_id, user_id=session.spec.user_id, name=bulk.name),
-            terms=BatchTerms(expires_at=timing.expires_at, window=bulk.window, send_after=timing.send_after),
+            origin=BatchOrigin(
+                session_id=session.session_id, user_id=session.spec.user_id, name=bulk.name, route=bulk.route
+            ),
+            terms=BatchTerms(
+                expires_at=timing.expires_at,
+                window=bulk.window,
+                send_after=timing.send_after,
+                stops_on_error=bulk.stops_on_error,
+                gap_min_s=bulk.gap_min_s,
+            ),
             prepared=await asyncio.to_thread(prepare, bulk, chats, known, frame),
             now=now,
             quota_month=quota_month(session.spec.user_id, now, rules),
@@ -269,7 +278,8 @@ class BulkAcceptance:
         lengths = sum(len(each.body.text) for each in taken)
         flags = [each.is_first_contact for each in taken]
         load = Load(is_first_contact=flags, terms=plan.terms, char_count=lengths / len(taken))
-        return await self._forecast.finish_at(session, load)
+        finish_at = await self._forecast.finish_at(session, load)
+        return max(finish_at, plan.now + plan.terms.gap_min_s * (len(taken) - 1))
 
     async def _fetch(self, batch_id: BatchId, body: Body) -> None:
         """Have the file of a template before anybody is promised that it is sent."""
@@ -282,22 +292,24 @@ class BulkAcceptance:
             if body.fallback_text is None:
                 raise InvalidInputError("template", str(error)) from error
 
-    async def _take_in(self, plan: Plan, finish_at: float | None) -> bytes:
+    async def _take_in(
+        self, plan: Plan, bulk: BulkDraft, finish_at: float | None, write: Callable[[BulkAnswer], bytes]
+    ) -> bytes:
         records = self._gate.records
         granted = await records.write(partial(begin, plan=plan, rules=self._gate.rules))
-        first_count = 0
-        for start in range(0, len(granted.taken), SLICE):
-            news = new_messages(plan, granted.taken[start : start + SLICE])
+        first_count, kept = 0, kept_of(plan, bulk, granted)
+        for start in range(0, len(kept), SLICE):
+            news = new_messages(plan, kept[start : start + SLICE])
             rows = await asyncio.to_thread(messages.rows_of, news)
             stage = partial(batches.stage, session_id=plan.origin.session_id, rows=rows)
             first_count += await records.write(stage)
-        answer = await asyncio.to_thread(_answer(plan.batch_id, granted, first_count, finish_at).to_json)
-        await records.tell(partial(finish, plan=plan, taken=granted.taken, answer=answer))
+        answer = await asyncio.to_thread(write, _answer(plan.batch_id, granted, first_count, finish_at))
+        await records.tell(partial(finish, plan=plan, kept=kept, answer=answer))
         return answer
 
 
 def _key_of(session: Session, asked: Asked) -> Key | None:
-    return None if asked.key is None else Key(session_id=session.session_id, scope=KeyScope.API, value=asked.key)
+    return None if asked.key is None else Key(session_id=session.session_id, scope=asked.scope, value=asked.key)
 
 
 class _Looking:

@@ -1,12 +1,14 @@
 """What a caller hands over: a message, or many of them at once, before anybody has looked at it."""
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from openwa_manager.domain.errors import InvalidInputError
-from openwa_manager.domain.messaging.messages import Body, Kind, Priority
+from openwa_manager.domain.messaging.messages import Body, Kind, Priority, SendRoute
 from openwa_manager.domain.messaging.templates import CAPTION_MAX_CHARS, TEXT_MAX_CHARS, text_problem
 from openwa_manager.domain.messaging.windows import Window
+from openwa_manager.services.messaging.acceptance.answers import BulkAnswer
+from openwa_manager.store.messaging.idempotency import KeyScope
 
 #: How far ahead a message may be planned: a year, and a day for leap years.
 AHEAD_MAX_S = 367 * 86_400.0
@@ -37,7 +39,9 @@ class Addressee:
 class BulkDraft:
     """Many messages at once: either whole ones, or one body for all `addressees`, whose texts have variables.
 
-    `window`, `send_after` and `expires_at` are for all of them; a message may say its own times.
+    `window`, `send_after`, `expires_at`, `stops_on_error` and `gap_min_s` are for all of them (BatchTerms); a message
+    may say its own times. By the route of the gateway the batch belongs to OpenWA's callers: what is not taken of it is
+    a message that has failed, and `name` is one that no other batch of the session has.
     """
 
     drafts: Sequence[Draft] = ()
@@ -47,6 +51,9 @@ class BulkDraft:
     window: Window | None = None
     send_after: float | None = None
     expires_at: float | None = None
+    route: SendRoute = SendRoute.API
+    stops_on_error: bool = False
+    gap_min_s: float = 0.0
 
     @property
     def entries(self) -> "Sequence[Draft | Addressee]":
@@ -56,10 +63,15 @@ class BulkDraft:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Asked:
-    """What makes a call the same as one before: the caller's key (None: it gave none), and the hash of its body."""
+    """What makes a call the same as one before: the caller's key (None: it gave none), and the hash of its body.
+
+    `scope` tells keys of different callers apart; `write` makes the answer to a batch, as it is kept with the key.
+    """
 
     key: str | None
     body_sha256: str
+    scope: KeyScope = KeyScope.API
+    write: Callable[[BulkAnswer], bytes] = BulkAnswer.to_json
 
 
 def text_limit(kind: Kind) -> int:

@@ -38,7 +38,7 @@ class Known:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Candidate:
-    """A message of a batch that is taken, if the quota allows."""
+    """A message of a batch that is taken, if the quota allows; one with a `refusal` is kept as one that has failed."""
 
     index: int
     message_id: MessageId
@@ -49,6 +49,7 @@ class Candidate:
     is_first_contact: bool
     reference: str | None = None
     priority: Priority = Priority.LOW
+    refusal: Rejection | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

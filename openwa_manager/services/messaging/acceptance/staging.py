@@ -5,7 +5,12 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 
 from openwa_manager.domain.delivery.events import Event
-from openwa_manager.domain.errors import IdempotencyMismatchError, SessionNotFoundError
+from openwa_manager.domain.errors import (
+    BatchNameTakenError,
+    IdempotencyMismatchError,
+    InvalidRecipientError,
+    SessionNotFoundError,
+)
 from openwa_manager.domain.messaging.batches import (
     Batch,
     BatchOrigin,
@@ -17,23 +22,29 @@ from openwa_manager.domain.messaging.batches import (
 from openwa_manager.domain.messaging.messages import (
     BatchId,
     MessageError,
+    MessageId,
     MessageStatus,
     Move,
     Origin,
     Recipient,
+    SendRoute,
     Times,
 )
+from openwa_manager.domain.messaging.recipients import chat_id_of
+from openwa_manager.services.messaging.acceptance.drafts import BulkDraft, Draft
 from openwa_manager.services.messaging.acceptance.preparing import Candidate, Prepared
 from openwa_manager.services.messaging.acceptance.rules import (
     Rules,
+    Timing,
     quota_error,
     require_room,
     require_room_for_batch,
     require_session,
 )
 from openwa_manager.store.database import Connection
+from openwa_manager.store.ids import new_id
 from openwa_manager.store.messaging import batches, idempotency, moves, quotas
-from openwa_manager.store.messaging.idempotency import Key, Remembered
+from openwa_manager.store.messaging.idempotency import Key, KeyScope, Remembered
 from openwa_manager.store.messaging.messages import NewMessage
 from openwa_manager.store.messaging.people.suppressions import CANCELLED_MAX, added_since
 
@@ -72,6 +83,7 @@ def begin(connection: Connection, plan: Plan, rules: Rules) -> Granted:
         QueueFullError: too many messages wait already.
         QuotaExceededError: the user's month is used up.
         IdempotencyMismatchError: a message was handed over under the key meanwhile.
+        BatchNameTakenError: another batch of the gateway's has its name.
     """
     if plan.key is not None and idempotency.find_key(connection, plan.key) is not None:
         raise IdempotencyMismatchError("this Idempotency-Key stood with another body before: take a new one")
@@ -90,7 +102,18 @@ def begin(connection: Connection, plan: Plan, rules: Rules) -> Granted:
     if plan.key is not None:
         asked = Remembered(body_sha256=plan.body_sha256, target=plan.batch_id)
         idempotency.remember_key(connection, plan.key, asked, plan.now)
+    if plan.origin.route is SendRoute.GATEWAY and plan.origin.name is not None:
+        _remember_name(connection, plan, plan.origin.name)
     return granted
+
+
+def _remember_name(connection: Connection, plan: Plan, name: str) -> None:
+    """Remember a batch by the id that its caller gave it."""
+    key = Key(session_id=plan.origin.session_id, scope=KeyScope.GATEWAY_BATCH, value=name)
+    if idempotency.find_key(connection, key) is not None:
+        raise BatchNameTakenError(name)
+    named = Remembered(body_sha256=plan.body_sha256, target=plan.batch_id)
+    idempotency.remember_key(connection, key, named, plan.now)
 
 
 def grant(prepared: Prepared, granted_count: int, quota_left: int | None) -> Granted:
@@ -108,6 +131,7 @@ def grant(prepared: Prepared, granted_count: int, quota_left: int | None) -> Gra
 
 
 def _batch_of(plan: Plan, granted: Granted) -> Batch:
+    is_gateways = plan.origin.route is SendRoute.GATEWAY  # it keeps them as messages
     return Batch(
         batch_id=plan.batch_id,
         origin=plan.origin,
@@ -115,9 +139,37 @@ def _batch_of(plan: Plan, granted: Granted) -> Batch:
         terms=plan.terms,
         accepted_count=len(granted.taken),
         created_at=plan.now,
-        rejected=Counter(each.code.value for each in granted.rejected),
+        rejected=Counter() if is_gateways else Counter(each.code.value for each in granted.rejected),
         quota_month=plan.quota_month,
     )
+
+
+def kept_of(plan: Plan, bulk: BulkDraft, granted: Granted) -> Sequence[Candidate]:
+    """Return the messages that are kept: those that are taken, in a batch of the gateway's also those that are not."""
+    if plan.origin.route is not SendRoute.GATEWAY:
+        return granted.taken
+    refused = (_refused(plan, bulk.drafts[each.index], each) for each in granted.rejected)
+    return sorted([*granted.taken, *refused], key=lambda each: each.index)
+
+
+def _refused(plan: Plan, draft: Draft, refusal: Rejection) -> Candidate:
+    return Candidate(
+        index=refusal.index,
+        message_id=MessageId(new_id("msg", plan.now)),
+        to=draft.to,
+        chat_id=_chat_of(draft.to),
+        body=draft.body,
+        timing=Timing(send_after=None, expires_at=plan.terms.expires_at),
+        is_first_contact=False,
+        refusal=refusal,
+    )
+
+
+def _chat_of(to: str) -> str:
+    try:
+        return chat_id_of(to)
+    except InvalidRecipientError:
+        return to
 
 
 def new_messages(plan: Plan, candidates: Sequence[Candidate]) -> Iterator[NewMessage]:
@@ -135,15 +187,18 @@ def new_messages(plan: Plan, candidates: Sequence[Candidate]) -> Iterator[NewMes
             body=each.body,
             times=Times(created_at=plan.now, send_after=each.timing.send_after, expires_at=each.timing.expires_at),
             hold=each.timing.hold(plan.now),
-            quota_month=plan.quota_month,
+            quota_month=plan.quota_month if each.refusal is None else None,
             message_id=each.message_id,
+            is_body_kept=each.refusal is None,
         )
 
 
 def finish(
-    connection: Connection, plan: Plan, taken: Sequence[Candidate], answer: bytes
+    connection: Connection, plan: Plan, kept: Sequence[Candidate], answer: bytes
 ) -> tuple[None, Sequence[Event]]:
     """Let everybody see the batch, and return the events of those who opted out while it was taken in.
+
+    What was refused has failed, in the order of the batch: it may stop at the first of them.
 
     Raises:
         SessionNotFoundError: the session has been deleted meanwhile.
@@ -155,11 +210,17 @@ def finish(
         idempotency.set_answer(connection, plan.key, 202, answer)
     late = added_since(connection, plan.origin.user_key, plan.now - _CLOCK_MAY_STEP_S)
     events: list[Event] = []
-    unwanted = [each.message_id for each in taken if each.chat_id in late] if late else []
-    for message_id in unwanted[:CANCELLED_MAX]:  # the others are called off when their turns come
-        moved = moves.move(connection, message_id, _opted_out(plan.now))
+    refused = [(each.message_id, _failed(each.refusal, plan.now)) for each in kept if each.refusal]
+    unwanted = [each.message_id for each in kept if each.chat_id in late] if late else []
+    called_off = [(each, _opted_out(plan.now)) for each in unwanted[:CANCELLED_MAX]]  # the others when their turns come
+    for message_id, step in (*refused, *called_off):
+        moved = moves.move(connection, message_id, step)
         events += moved.events if moved else ()
     return None, events
+
+
+def _failed(refusal: Rejection, at: float) -> Move:
+    return Move(to=MessageStatus.FAILED, at=at, error=MessageError(code=refusal.code, detail=refusal.detail))
 
 
 def _opted_out(at: float) -> Move:
