@@ -55,6 +55,7 @@ BY_WALL_CLOCK = {
     "services/messaging/sending/queue.py: free": "outlives the daemon; a gap is a minute at most",
     "services/messaging/sending/queue.py: _refusal": "a figure for callers",
     "services/messaging/sending/queue.py: _resumed": "outlives the daemon; a gap is a minute at most",
+    "services/messaging/acceptance/bulk.py: _finish_at": "the later of two dates that are told",
     "services/messaging/acceptance/bulk.py: _with_end": "the later of two dates that are told",
     "services/messaging/acceptance/bulk.py: look": "days",
     "services/messaging/acceptance/preparing.py: _timing": "the later of two dates that are told",

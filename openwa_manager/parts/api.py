@@ -68,6 +68,7 @@ def build_gateway(
         inbox=sessions.inbox,
         engines=openwa_engines(sessions.dependencies.engines),
         sends=messaging.gateway,
+        batches=messaging.gateway_batches,
         background=delivery.background,
         database=api.database,
         sender=delivery.sender,

@@ -32,6 +32,7 @@ from openwa_manager.services.messaging.control.numbers import MessageMeter
 from openwa_manager.services.messaging.control.queue_requests import QueueRequests
 from openwa_manager.services.messaging.control.session_endings import SessionEndings
 from openwa_manager.services.messaging.control.views import QueueViews
+from openwa_manager.services.messaging.gateway.batches import GatewayBatches
 from openwa_manager.services.messaging.gateway.sends import GatewaySends
 from openwa_manager.services.messaging.media import MediaLimits, MediaStore
 from openwa_manager.services.messaging.prefetch import Prefetch
@@ -66,6 +67,7 @@ class MessagingParts:
     prefetch: Prefetch
     meter: MessageMeter
     gateway: GatewaySends
+    gateway_batches: GatewayBatches
     api: MessagingDependencies
 
     @property
@@ -124,6 +126,7 @@ def build_messaging(basis: Basis, sessions: SessionParts, delivery: DeliveryPart
         prefetch=prefetch,
         meter=MessageMeter(records, queues, ways.tally),
         gateway=GatewaySends(intake.gate, lanes.parts, lanes.attempts, queues, basis.settings.send_hold_s),
+        gateway_batches=GatewayBatches(records, clock, intake.bulk, api.batches, ways.media),
         api=api,
     )
 

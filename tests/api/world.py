@@ -36,6 +36,7 @@ from openwa_manager.processes.launcher import HostLauncher
 from openwa_manager.services.changes import Changes
 from openwa_manager.services.delivery.attempts import EnvelopeWriter
 from openwa_manager.services.delivery.dispatcher import Dispatcher
+from openwa_manager.services.messaging.gateway.batches import GatewayBatches
 from openwa_manager.services.messaging.sending.reach import EngineReach
 from openwa_manager.services.monitoring.data_inspector import DataInspector
 from openwa_manager.services.monitoring.health import HealthReader, HealthSources
@@ -55,6 +56,7 @@ from tests.api.foundations import FILES, dependencies_of, engine_of, launcher_in
 from tests.api.messaging.building import Messaging, messaging_of
 from tests.api.messaging.lanes import QueueLane, queue_lane
 from tests.fakes.polling import until
+from tests.services.messaging.sending.resting import no_media
 
 USER_AND_ID = "user_1_session_550e8400"
 SIMULATOR = FixedProgram((sys.executable, "-m", "openwa_manager.simulator"))
@@ -106,6 +108,7 @@ class World:
     engines: dict[str, OpenwaEngine] = field(default_factory=dict)
     engine_pids: set[int] = field(default_factory=set)
     lane: QueueLane = field(init=False)
+    batches: GatewayBatches = field(init=False)
     gateway: GatewayDependencies = field(init=False)
     messaging: Messaging = field(init=False)
     client: Client = field(init=False)
@@ -224,7 +227,12 @@ def _equip(world: World, dependencies: Dependencies, gap_s: float) -> None:
     """Give it what sends messages."""
     world.messaging = messaging_of(world.database, dependencies.clock, dependencies.changes, world.channels.background)
     reach = EngineReach(world.find, world.engines, dependencies.directory)
-    world.lane = queue_lane(world.messaging.gate, reach, gap_s)
+    (world.home / "media").mkdir(exist_ok=True)
+    media = no_media(world.home / "media", dependencies.clock)
+    world.lane = queue_lane(world.messaging.gate, reach, gap_s, media)
+    world.batches = GatewayBatches(
+        world.messaging.records, dependencies.clock, world.messaging.bulk, world.messaging.api.batches, media
+    )
     world.gateway = _gateway(world, dependencies)
 
 
@@ -313,6 +321,7 @@ def _gateway(world: World, dependencies: Dependencies) -> GatewayDependencies:
         inbox=world.inbox,
         engines=world.engines,
         sends=world.lane.sends,
+        batches=world.batches,
         background=world.channels.background,
         database=world.database,
         sender=world.channels.sender,

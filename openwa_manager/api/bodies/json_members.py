@@ -42,7 +42,7 @@ def _members(raw: bytes | bytearray, at: int) -> dict[str, Member]:
     if raw[at : at + 1] == b"}":
         return _ended(raw, at, found)
     for _ in range(_MEMBERS_MAX):
-        name = slice(at, _string_end(raw, at))
+        name = slice(at, string_end(raw, at))
         begin = _after(raw, name.stop, b":")
         value = slice(begin, _value_end(raw, begin))
         found[_name(raw, name)] = Member(name=name, value=value)
@@ -78,8 +78,12 @@ def _after(raw: bytes | bytearray, at: int, mark: bytes) -> int:
     return _skip(raw, at + 1)
 
 
-def _string_end(raw: bytes | bytearray, at: int) -> int:
-    """Return where the string that begins at `at` ends; a quote behind an odd number of backslashes does not end it."""
+def string_end(raw: bytes | bytearray, at: int) -> int:
+    """Return where the string that begins at `at` ends; a quote behind an odd number of backslashes does not end it.
+
+    Raises:
+        ValueError: there is none, or it has no end.
+    """
     if raw[at : at + 1] != b'"':
         raise ValueError(f"no string at {at}")
     end = at
@@ -95,7 +99,7 @@ def _string_end(raw: bytes | bytearray, at: int) -> int:
 def _value_end(raw: bytes | bytearray, at: int) -> int:
     kind = raw[at : at + 1]
     if kind == b'"':
-        return _string_end(raw, at)
+        return string_end(raw, at)
     if kind not in (b"{", b"["):
         scalar = _SCALAR.match(raw, at)
         if scalar is None:
@@ -107,7 +111,7 @@ def _value_end(raw: bytes | bytearray, at: int) -> int:
         if mark is None:
             break
         if mark[0] == b'"':
-            at = _string_end(raw, mark.start())
+            at = string_end(raw, mark.start())
             continue
         at = mark.end()
         depth += 1 if mark[0] in b"{[" else -1

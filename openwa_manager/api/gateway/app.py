@@ -11,6 +11,7 @@ from openwa_manager.api.gateway.kept.webhooks import UserWebhooks
 from openwa_manager.api.gateway.lines import EngineLines
 from openwa_manager.api.gateway.media.guard import MediaGuard
 from openwa_manager.api.gateway.routes import own_route
+from openwa_manager.api.gateway.sends.bulk import BulkSends
 from openwa_manager.api.gateway.sends.sending import Sending
 from openwa_manager.api.gateway.session_finder import SessionFinder
 from openwa_manager.api.gateway.sessions import GatewaySessions
@@ -19,6 +20,7 @@ from openwa_manager.domain.access.roles import Role
 from openwa_manager.domain.session.session import SessionId, Usage
 from openwa_manager.engines.openwa import OpenwaEngine
 from openwa_manager.services.delivery.background import BackgroundTasks
+from openwa_manager.services.messaging.gateway.batches import GatewayBatches
 from openwa_manager.services.messaging.gateway.sends import GatewaySends
 from openwa_manager.services.monitoring.data_inspector import DataInspector
 from openwa_manager.services.monitoring.health import HealthReader
@@ -44,6 +46,7 @@ class GatewayDependencies:
     inbox: EngineInbox
     engines: Mapping[str, OpenwaEngine]
     sends: GatewaySends
+    batches: GatewayBatches
     background: BackgroundTasks
     database: Database
     sender: Sender
@@ -75,7 +78,8 @@ def gateway_routes(dependencies: GatewayDependencies) -> tuple[Route, ...]:
         find=lines.find,
         leave=lines.ask,
     )
-    forwarding = Forwarding(inbox=dependencies.inbox, lines=lines, sending=sending, kept=kept, media=media)
+    bulk = BulkSends(batches=dependencies.batches, lines=lines, media=media, background=dependencies.background)
+    forwarding = Forwarding(inbox=dependencies.inbox, lines=lines, sending=sending, bulk=bulk, kept=kept, media=media)
     own = GatewaySessions(dependencies.requests, finder, forwarding, copies, dependencies.usage, dependencies.kill)
     return (
         *InstanceRoutes(sessions, finder, dependencies.health, dependencies.version, dependencies.now).table(),

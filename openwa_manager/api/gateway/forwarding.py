@@ -14,6 +14,7 @@ from openwa_manager.api.gateway.media.guard import MediaGuard
 from openwa_manager.api.gateway.relay import EngineAnswer
 from openwa_manager.api.gateway.routes import SESSION_PREFIX, forwarded_route, own_route
 from openwa_manager.api.gateway.sends import guide
+from openwa_manager.api.gateway.sends.bulk import BulkSends
 from openwa_manager.api.gateway.sends.sending import Sending
 from openwa_manager.api.routing import Route
 from openwa_manager.domain.access.roles import Role
@@ -41,7 +42,7 @@ class Kept(Protocol):
 
 @dataclass(frozen=True, kw_only=True)
 class Forwarding:
-    """Hands requests on; sends go through `sending`.
+    """Hands requests on; sends go through `sending`, and those in `bulk` become batches of ours.
 
     `kept` answers what is known while no engine runs; of the rest `media` may refuse what an engine would fetch.
     """
@@ -49,6 +50,7 @@ class Forwarding:
     inbox: EngineInbox
     lines: EngineLines
     sending: Sending
+    bulk: BulkSends
     kept: Sequence[Kept]
     media: MediaGuard
 
@@ -68,6 +70,8 @@ class Forwarding:
         `read_body` is the body if it has been read already.
         """
         where = Destination.of(request)
+        if (answered := await self.bulk.answer(request, where)) is not None:
+            return answered
         kept = next((each for each in self.kept if each.has(where.words)), None)
         if kept is not None and (resting := self.lines.resting(where.name)) is not None:
             return await kept.answer_stopped(request, resting, where.path)

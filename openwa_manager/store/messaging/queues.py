@@ -168,6 +168,12 @@ _BEGIN = """
     SELECT session_id, seq FROM message WHERE session_id = ? ORDER BY seq DESC LIMIT 1"""
 
 
+def read_since(connection: sqlite3.Connection, session_id: SessionId) -> int:
+    """Return behind which `seq` the session's messages begin; those up to it are of one that had its id before."""
+    row = connection.execute("SELECT since_seq FROM queue WHERE session_id = ?", (session_id,)).fetchone()
+    return int(row[0] or 0) if row else 0
+
+
 def pause_batches(connection: sqlite3.Connection, session_id: SessionId, detail: str) -> Sequence[str]:
     """Pause all batches of the session that go on, and return which those were."""
     sql = """

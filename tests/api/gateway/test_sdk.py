@@ -19,7 +19,7 @@ from openwa.errors import (
     OpenWANotImplementedError,
     OpenWARateLimitError,
 )
-from openwa.types import QrCodeResponse
+from openwa.types import BatchStatusResponse, BulkMessageItem, QrCodeResponse
 
 from openwa_manager.domain.delivery.events import Json
 from openwa_manager.domain.session.png import is_whole_png
@@ -213,3 +213,31 @@ def test_a_send_that_comes_too_soon_tells_the_sdk_when_to_come_again(tmp_path: P
 
     assert limited.value.code == "SEND_QUEUE_FULL"
     assert limited.value.retry_after_seconds == 40
+
+
+def test_the_sdks_bulk_send_is_a_batch_that_it_can_follow(tmp_path: Path) -> None:
+    with Daemon(home=tmp_path / "home", settings=NO_GAP, engine_env={**QUICK, "SIM_AUTO_SCAN_S": "0.1"}) as daemon:
+        daemon.create(NAME)
+        daemon.until(NAME, "connected")
+        key = (daemon.home / "admin.key").read_text().strip()
+        with OpenWAClient(base_url=f"http://127.0.0.1:{daemon.port}", api_key=key) as client:
+            text: BulkMessageItem = {"chatId": "628123456789@c.us", "type": "text", "content": {"text": "x"}}
+            image: BulkMessageItem = {
+                "chatId": "628123456788@c.us",
+                "type": "image",
+                "content": {"image": {"base64": PIXEL, "mimetype": "image/png"}, "caption": "Look"},
+            }
+            accepted = client.messages.send_bulk(NAME, {"messages": [text, image], "batchId": "spring"})
+
+            def shown() -> BatchStatusResponse | None:
+                found = client.messages.batch_status(NAME, "spring")
+                return found if found["status"] == "completed" else None
+
+            ended = eventually(shown, within_s=SLOW_S)
+            with pytest.raises(OpenWAApiError) as refused:
+                client.messages.cancel_batch(NAME, "spring")
+
+    assert (accepted["batchId"], accepted["totalMessages"]) == ("spring", 2)
+    assert ended["progress"] == {"total": 2, "sent": 2, "failed": 0, "pending": 0, "cancelled": 0}
+    assert [each["status"] for each in ended["results"]] == ["sent", "sent"]
+    assert refused.value.status == 400

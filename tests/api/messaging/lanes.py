@@ -1,7 +1,6 @@
 """Queues that send through real engines."""
 
 from dataclasses import dataclass
-from pathlib import Path
 from zoneinfo import ZoneInfo
 
 from openwa_manager.domain.messaging.messages import Message
@@ -9,13 +8,13 @@ from openwa_manager.domain.messaging.pacing import Gap, ProfileName, profile_of
 from openwa_manager.domain.messaging.retries import RetryPolicy
 from openwa_manager.services.messaging.acceptance.singles import Gate
 from openwa_manager.services.messaging.gateway.sends import GatewaySends
+from openwa_manager.services.messaging.media import MediaStore
 from openwa_manager.services.messaging.sending.attempts import Attempts
 from openwa_manager.services.messaging.sending.clock_guard import ClockGuard
 from openwa_manager.services.messaging.sending.queue_parts import Paces, QueueParts
 from openwa_manager.services.messaging.sending.queues import Queues
 from openwa_manager.services.messaging.sending.reach import EngineReach
 from openwa_manager.services.messaging.sending.sender import MessageSender
-from tests.services.messaging.sending.resting import no_media
 
 #: How long a send of the gateway waits for its turn.
 HOLD_S = 20.0
@@ -30,7 +29,7 @@ class QueueLane:
     sends: GatewaySends
 
 
-def queue_lane(gate: Gate, reach: EngineReach, gap_s: float) -> QueueLane:
+def queue_lane(gate: Gate, reach: EngineReach, gap_s: float, media: MediaStore) -> QueueLane:
     """Return queues in which every gap lasts `gap_s`."""
     records, clock = gate.records, gate.clock
     gap = Gap(min_s=gap_s, max_s=gap_s)
@@ -43,7 +42,7 @@ def queue_lane(gate: Gate, reach: EngineReach, gap_s: float) -> QueueLane:
         clock=clock,
         chance=lambda: 0.5,
         reach=reach,
-        sender=MessageSender(records, attempts, clock, no_media(Path("/nowhere"), clock), _unchecked),
+        sender=MessageSender(records, attempts, clock, media, _unchecked),
         paces=paces,
         clock_guard=ClockGuard(clock),
         ttl_s=86_400.0,

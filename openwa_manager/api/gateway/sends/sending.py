@@ -43,8 +43,6 @@ from openwa_manager.store.messaging.idempotency import Key, KeyScope
 #: How many large bodies of the guide's are in memory at once; all others are handed on as they come.
 _LARGE_AT_ONCE = 2
 _JSON = "application/json"
-#: It sends more than one message, and tells of none.
-_BULK = "send-bulk"
 
 
 class Leave(Protocol):
@@ -198,13 +196,10 @@ class _Send:
             await self._require_public_media()
         session = means.find(self._where)
         route = self._where.words[1]
-        if route != _BULK:
-            self._planned = await means.sends.prepare(session, keyed=takes_key(route))
+        self._planned = planned = await means.sends.prepare(session, keyed=takes_key(route))
         if not isinstance(body, Upload):
             await self._begin()
-        return await means.leave(
-            self._request, self._where, self._body, key=self._planned.attempt.key if self._planned else None
-        )
+        return await means.leave(self._request, self._where, self._body, key=planned.attempt.key)
 
     async def _conclude(self, turn: Turn, answer: EngineAnswer) -> web.StreamResponse:
         """Record what the answer proves, and return it as the caller gets it."""

@@ -18,7 +18,7 @@ async def test_sends_take_turns(tmp_path: Path, aiohttp_client: AiohttpClient) -
     async with world_in(tmp_path, aiohttp_client, program=PEER, gap_s=GAP_S) as world:
         await world.create(session_id="acme", wait_for="connected")
         async with asyncio.TaskGroup() as group:
-            for route in ("send-text", "reply", "Forward", "send-bulk"):
+            for route in ("send-text", "reply", "Forward", "send-product"):
                 group.create_task(send_one(world, route))
         reply = await world.call("GET", "/api/sessions/acme/vice/sends")
 
