@@ -14,7 +14,7 @@ from functools import partial
 
 from openwa_manager.domain.delivery.events import Event
 from openwa_manager.domain.errors import QueueFullError, StorageFullError
-from openwa_manager.domain.messaging.messages import FINAL, NO_BATCH, Hold, HoldCode, Message
+from openwa_manager.domain.messaging.messages import FINAL, NO_BATCH, Hold, HoldCode, Kind, Message
 from openwa_manager.domain.messaging.outcomes import SendCode, Uncertain, Verdict
 from openwa_manager.domain.messaging.pacing import Lane, PacingProfile
 from openwa_manager.domain.messaging.retries import KEY_LIFE_S, is_same_memory
@@ -47,6 +47,7 @@ from openwa_manager.store.messaging.outlook import Outlook, read_interrupted, re
 #: The wall clock may be set while a queue waits for a time of day: it looks again after so long.
 _LOOK_S = 60.0
 _DISK_RETRY_S = 5.0
+_LINK_CHANGED_S = 0.1
 #: How long a send takes, as long as none was measured: OpenWA types a text of 50 characters for that long.
 SEND_S = 2.75
 
@@ -238,8 +239,10 @@ class MessageQueue:
             parts.tally.lateness.note(max(0.0, now.boot_s - due_boot_s))
         if isinstance(choice, Grant):
             await self._grant(choice.turn, parts.paces.of(row))
-        elif isinstance(choice, Rest) or reached is None:
+        elif isinstance(choice, Rest):
             return _rest_until(choice, now, may_change_untold=row.limit is not None)
+        elif reached is None:  # its link has come since this step began
+            return now.boot_s + _LINK_CHANGED_S
         else:
             await self._carry_out(choice, reached, parts.paces.of(row))
         return parts.clock.now().boot_s
@@ -280,7 +283,7 @@ class MessageQueue:
         if result.verdict is not None:
             await self._note_verdict(result.verdict, profile)
         ended = result.ended.message if result.ended else None
-        if ended is not None and ended.status in FINAL and ended.origin.batch_id == NO_BATCH:
+        if ended is not None and ended.status in FINAL and _has_own_file(ended):
             await self._parts.sender.release_media(ended)
 
     async def _note_verdict(self, verdict: Verdict, profile: PacingProfile) -> None:
@@ -297,6 +300,10 @@ class MessageQueue:
             free_boot_s=max(lane.free_boot_s, now_s + gap_min_s),
             first_contact_free_boot_s=lane.first_contact_free_boot_s,
         )
+
+
+def _has_own_file(message: Message) -> bool:
+    return message.kind is not Kind.TEXT and message.origin.batch_id == NO_BATCH
 
 
 def _tell_breaker(connection: Connection, session_id: SessionId, at: float) -> tuple[None, Sequence[Event]]:

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Callable, Sequence
-from contextlib import asynccontextmanager, nullcontext
+from collections.abc import AsyncIterator, Callable, Iterator, Sequence
+from contextlib import asynccontextmanager, contextmanager, nullcontext
 from dataclasses import dataclass, field, replace
 from functools import partial
 from pathlib import Path
+from typing import TypeVar
 from zoneinfo import ZoneInfo
 
 from openwa_manager.domain.delivery.events import StoredEvent
@@ -29,20 +30,21 @@ from openwa_manager.domain.session.session import (
 )
 from openwa_manager.metrics import SendTally
 from openwa_manager.services.changes import Changes
-from openwa_manager.services.messaging.records import MessageRecords
+from openwa_manager.services.messaging.records import MessageRecords, Telling
 from openwa_manager.services.messaging.sending.attempts import Attempts
 from openwa_manager.services.messaging.sending.clock_guard import ClockGuard
 from openwa_manager.services.messaging.sending.queue_parts import Paces, QueueParts
 from openwa_manager.services.messaging.sending.queues import Queues
 from openwa_manager.services.messaging.sending.reach import EngineReach
 from openwa_manager.services.messaging.sending.sender import CheckNumber, MessageSender
-from openwa_manager.store.database import Database
+from openwa_manager.store.database import Connection, Database
 from openwa_manager.store.messaging.messages import NewMessage, find_message
 from openwa_manager.store.sessions.registry import save_session
 from tests.fakes.clock import FakeClock, settle
 from tests.services.messaging.sending.resting import no_media
 from tests.store.messaging.samples import SESSION, kept
 
+T = TypeVar("T")
 NOW = 1_800_000_000.0  # where FakeClock begins
 LAUNCH = Launch(
     launch_id=LaunchId("l"),
@@ -134,13 +136,41 @@ class ScriptedEngine:
         return EngineMemory(version=self.version, inner_id="inner", data_id="data")
 
 
+#: So many turns of the database without a question mean that nobody is about to ask one.
+QUIET_TURNS = 4
+
+
+class CountingRecords(MessageRecords):
+    """Counts what is asked of the database, and what of it has no answer yet."""
+
+    asked_count = 0
+    in_flight_count = 0
+
+    async def tell(self, function: Telling[T]) -> T:
+        with self._counted():
+            return await super().tell(function)
+
+    async def read(self, function: Callable[[Connection], T]) -> T:
+        with self._counted():
+            return await super().read(function)
+
+    @contextmanager
+    def _counted(self) -> Iterator[None]:
+        self.asked_count += 1
+        self.in_flight_count += 1
+        try:
+            yield
+        finally:
+            self.in_flight_count -= 1
+
+
 @dataclass(slots=True, kw_only=True)
 class Rig:
     """Queues that run, and what they work with."""
 
     clock: FakeClock
     database: Database
-    records: MessageRecords
+    records: CountingRecords
     engine: ScriptedEngine
     parts: QueueParts
     queues: Queues
@@ -177,11 +207,15 @@ class Rig:
         raise AssertionError(found)
 
     async def idle(self) -> None:
-        """Return once no queue has anything to do at this moment: each thing takes some turns of the database."""
-        for _ in range(30):
+        """Return once no queue has anything to do at this moment: none has asked the database for a while."""
+        quiet_count = 0
+        while quiet_count < QUIET_TURNS:
+            asked_before = self.records.asked_count
             await self.database.write(lambda _: None)
             await self.database.read(lambda _: None)
             await settle()
+            is_quiet = self.records.asked_count == asked_before and not self.records.in_flight_count
+            quiet_count = quiet_count + 1 if is_quiet else 0
 
     async def pass_s(self, seconds: float, step_s: float = 0.5) -> None:
         """Let time pass in small steps, each with all that follows from it."""
@@ -218,7 +252,7 @@ async def rig(
 
     async with Database(tmp_path / "manager.db") as database:
         await database.write(partial(save_session, session=connected(), steps=(), events=()))
-        records = MessageRecords(database, clock, changes, lambda _: None)
+        records = CountingRecords(database, clock, changes, lambda _: None)
         attempts = Attempts(records, clock, RetryPolicy(), lambda at: paces.day(at).isoformat(), tally)
         parts = QueueParts(
             records=records,
