@@ -30,6 +30,23 @@ LISTS: Mapping[str, str] = {
     "GET /v1/endpoints": LISTED,
     "GET /v1/deliveries": LISTED,
     "GET /v1/sessions/{session_id}/why": LISTED,
+    "GET /v1/sessions/{session_id}/messages": LISTED,
+    "GET /v1/users/{user_id}/contacts/{number}": LISTED,
+    **dict.fromkeys(
+        (
+            *("GET /v1/messages/{message_id}", "DELETE /v1/messages/{message_id}"),
+            *("POST /v1/messages/{message_id}/resend", "POST /v1/messages/{message_id}/settle"),
+            "POST /v1/sessions/{session_id}/messages",
+        ),
+        "one message; of attempts that were not taken in a row one is kept",
+    ),
+    "GET /v1/sessions/{session_id}/batches": "100 batches at most",
+    "POST /v1/sessions/{session_id}/messages/bulk": "a line for each message that was not taken, 10,000 at most",
+    "POST /v1/sessions/{session_id}/contacts/check": "100 numbers at most",
+    "GET /v1/sessions/{session_id}/suppressions": "1,000 at most, or CSV sent in parts",
+    "GET /v1/users/{user_id}/suppressions": "1,000 at most, or CSV sent in parts",
+    "POST /v1/sessions/{session_id}/suppressions": "the first lines that were not taken",
+    "POST /v1/users/{user_id}/suppressions": "the first lines that were not taken",
     "GET /v1/registry": "an id and a number for each session",
     "GET /v1/sessions/{session_id}/health": "one check of each kind",
 }
@@ -117,7 +134,7 @@ async def test_whoever_lists_does_so_item_by_item(table: tuple[Route, ...]) -> N
 
     names = {name.partition(".")[2] for name in listing}
     assert {each.name for each in lists if not any(each.name.endswith(f"_{name}") for name in names)} == set()
-    assert len(lists) == 9
+    assert len(lists) == 11
 
 
 @dataclass(slots=True, kw_only=True)

@@ -135,7 +135,7 @@ def test_health_lists_every_check_with_its_evidence(daemon: Daemon) -> None:
 
     listed = checks(daemon, "health")
 
-    assert set(listed) == {"process", "engine", "probe", "link", "log", "heartbeat", "qr", "directory"}
+    assert set(listed) == {"process", "engine", "probe", "link", "log", "heartbeat", "qr", "directory", "messages"}
     assert all(each["is_ok"] for each in listed.values())
     assert evidence(listed["process"])["pid"] == pid
     assert all(evidence(listed["process"])[name] for name in ("process_count", "open_file_count"))

@@ -4,15 +4,17 @@ from functools import partial
 
 from aiohttp import web
 
+from openwa_manager.api.lists.pages import Listing, answer_list
 from openwa_manager.api.messaging.dependencies import MessagingDependencies
 from openwa_manager.api.messaging.drafts import asked_by, draft_of, hash_of, refuse_unable
 from openwa_manager.api.messaging.requests import MessageIn, MessagesQuery, SettleIn
 from openwa_manager.api.messaging.responses import MessageOut, MessagePage, message_out
 from openwa_manager.api.requests import Nothing
-from openwa_manager.api.routing import Call, Route, json_answer, route
+from openwa_manager.api.routing import Call, Route, json_answer, json_of, route
 from openwa_manager.domain.access.roles import Role
 from openwa_manager.domain.messaging.messages import BatchId, Message
 from openwa_manager.domain.messaging.recipients import chat_id_of
+from openwa_manager.services.messaging.outlook import MessageView
 from openwa_manager.services.sessions.directory import SessionDirectory
 from openwa_manager.store.messaging.messages import MessageFilter
 
@@ -53,7 +55,7 @@ class MessageRoutes:
         view = await self._requests.show(accepted.message)
         return json_answer(message_out(view), 202 if accepted.is_new else 200)
 
-    async def list_some(self, call: Call[MessagesQuery]) -> web.Response:
+    async def list_some(self, call: Call[MessagesQuery]) -> web.StreamResponse:
         """List messages of a session that match, newest first."""
         session, given = self._sessions.get(call.session_id), call.arguments
         wanted = MessageFilter(
@@ -64,9 +66,13 @@ class MessageRoutes:
         )
         before_seq = None if given.cursor is None else int(given.cursor)
         found = await self._requests.list_some(session.session_id, wanted, before_seq, given.limit + 1)
-        page, has_more = found[: given.limit], len(found) > given.limit
-        cursor = str(page[-1].message.seq) if has_more else None
-        return json_answer(MessagePage(messages=[message_out(view) for view in page], next_cursor=cursor))
+        page: Listing[MessageView] = Listing(
+            name="messages",
+            encode=lambda view: json_of(message_out(view)),
+            ending=lambda last, has_more: {"next_cursor": str(last.message.seq) if last and has_more else None},
+            limit=given.limit,
+        )
+        return await answer_list(call.request, found, page)
 
     async def show(self, call: Call[Nothing]) -> web.Response:
         """Show a message, with every attempt at it."""

@@ -26,6 +26,8 @@ ROLES = {
         *("GET /metrics", "GET /openapi.json", "GET /v1/deliveries", "GET /v1/events", "GET /v1/registry"),
         *("GET /v1/sessions", "GET /v1/system", "GET /api/sessions", "GET /api/sessions/stats/overview"),
         *(f"GET /v1/sessions/{{session_id}}{rest}" for rest in ("", "/events", "/health", "/qr", "/why")),
+        *(f"GET /v1/sessions/{{session_id}}{rest}" for rest in ("/messages", "/batches", "/queue")),
+        *("GET /v1/messages/{message_id}", "GET /v1/batches/{batch_id}"),
         *("GET /api/sessions/{id}", "GET /api/sessions/{id}/qr", "GET /api/sessions/{id}/health"),
         *("POST /api/auth/validate", "* /api/{rest:.*}"),  # the last refuses everybody
     },
