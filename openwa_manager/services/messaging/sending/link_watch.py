@@ -31,12 +31,12 @@ class LinkWatch:
         self._find = find
         self._ttl_s = ttl_s
 
-    async def note(self, row: QueueRow, *, is_linked: bool) -> QueueRow:
-        """Return the row once what the link tells is recorded."""
-        while (change := self._change(row, is_linked=is_linked)) is not None:
+    async def note(self, row: QueueRow, *, is_linked: bool) -> bool:
+        """Record what the link tells, or a part of it; tell whether there was anything: then the row is another."""
+        change = self._change(row, is_linked=is_linked)
+        if change is not None:
             await self._records.tell(change)
-            row = await self._records.read(partial(queues.read_queue, session_id=self._session_id))
-        return row
+        return change is not None
 
     def _change(self, row: QueueRow, *, is_linked: bool) -> Telling[None] | None:
         """Return what is to be recorded next; None: nothing."""

@@ -113,8 +113,7 @@ class MessageQueue:
     async def situation(self) -> Situation:
         """Return what the queue would choose from now."""
         parts, now = self._parts, self._parts.clock.now()
-        row = await parts.records.read(partial(queues.read_queue, session_id=self.session_id))
-        outlook = await parts.records.read(partial(read_outlook, session_id=self.session_id))
+        row, outlook = await parts.records.read(partial(_look, session_id=self.session_id))
         return self._situation(row, outlook, now)
 
     def hold(self, *, is_first_contact: bool) -> Hold | None:
@@ -226,10 +225,10 @@ class MessageQueue:
         `due_boot_s` is when it was to be done (None: nothing was, before it was woken).
         """
         parts, now = self._parts, self._parts.clock.now()
-        row = await parts.records.read(partial(queues.read_queue, session_id=self.session_id))
+        row, outlook = await parts.records.read(partial(_look, session_id=self.session_id))
         reached = parts.reach.reach(self.session_id)
-        row = await self._link.note(row, is_linked=reached is not None)
-        outlook = await parts.records.read(partial(read_outlook, session_id=self.session_id))
+        if await self._link.note(row, is_linked=reached is not None):
+            return now.boot_s
         if await settle_due(self.session_id, parts, outlook, now.at):
             return now.boot_s
         self.seen = self._situation(row, outlook, now)
@@ -300,6 +299,10 @@ class MessageQueue:
             free_boot_s=max(lane.free_boot_s, now_s + gap_min_s),
             first_contact_free_boot_s=lane.first_contact_free_boot_s,
         )
+
+
+def _look(connection: Connection, session_id: SessionId) -> tuple[queues.QueueRow, Outlook]:
+    return queues.read_queue(connection, session_id), read_outlook(connection, session_id)
 
 
 def _has_own_file(message: Message) -> bool:
