@@ -112,6 +112,7 @@ def test_pictures_are_fetched_once_and_a_text_goes_where_there_is_none(site: Sit
     ]
 
 
+@pytest.mark.slow
 def test_a_job_that_is_killed_anywhere_and_run_again_sends_nothing_twice(site: Site) -> None:
     name = site.connect()
     start(site, name, recipients(USUAL))
@@ -127,6 +128,7 @@ def test_a_job_that_is_killed_anywhere_and_run_again_sends_nothing_twice(site: S
     assert set(books.values()) == {1}
 
 
+@pytest.mark.slow
 def test_a_long_list_goes_in_two_calls_and_survives_kills_within_them(site: Site) -> None:
     name = site.connect()
     tomorrow = iso8601(time.time_ns() / 1e9 + 86_400)
