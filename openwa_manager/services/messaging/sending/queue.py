@@ -225,10 +225,7 @@ class MessageQueue:
         `due_boot_s` is when it was to be done (None: nothing was, before it was woken).
         """
         parts, now = self._parts, self._parts.clock.now()
-        row, outlook = await parts.records.read(partial(_look, session_id=self.session_id))
-        reached = parts.reach.reach(self.session_id)
-        if await self._link.note(row, is_linked=reached is not None):
-            return now.boot_s
+        row, outlook, reached = await self._look()
         if await settle_due(self.session_id, parts, outlook, now.at):
             return now.boot_s
         self.seen = self._situation(row, outlook, now)
@@ -245,6 +242,14 @@ class MessageQueue:
         else:
             await self._carry_out(choice, reached, parts.paces.of(row))
         return parts.clock.now().boot_s
+
+    async def _look(self) -> tuple[queues.QueueRow, Outlook, Reached | None]:
+        """Return what stands on disk, once what the link tells is there too, and the engine if it is linked."""
+        while True:
+            row, outlook = await self._parts.records.read(partial(_look, session_id=self.session_id))
+            reached = self._parts.reach.reach(self.session_id)
+            if not await self._link.note(row, is_linked=reached is not None):
+                return row, outlook, reached
 
     async def _carry_out(self, choice: Send | Ask, reached: Reached, profile: PacingProfile) -> None:
         match choice:
