@@ -56,6 +56,7 @@ def test_twenty_sessions_send_five_thousand_messages_under_a_hundred_kills(tmp_p
     assert results[0][0].counts["sessions at work at once, at most"] == 19
 
 
+@pytest.mark.slow
 def test_a_plain_loop_sends_some_of_the_same_twice(tmp_path: Path) -> None:
     outcome = run_naive(tmp_path, plan_of(SEED, 2, 160), kill_count=2, spread_s=3, seed=SEED)
 
