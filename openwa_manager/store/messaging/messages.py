@@ -1,10 +1,10 @@
 """The messages themselves: how they get in, and how they are read; only `moves` changes their state."""
 
-import hashlib
 import sqlite3
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
+from openwa_manager.domain.messaging import sightings
 from openwa_manager.domain.messaging.messages import (
     Attempt,
     BatchId,
@@ -84,7 +84,7 @@ def _insert(connection: sqlite3.Connection, new: NewMessage) -> int:
 
 def body_sha256(body: Body) -> str:
     """Return the hash by which an engine's copy of a message is recognised: that of its text or caption."""
-    return hashlib.sha256(body.text.encode("utf-8", "replace")).hexdigest()
+    return sightings.body_sha256(body.text)
 
 
 def size_of(body: Body) -> int:
