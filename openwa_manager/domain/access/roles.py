@@ -13,7 +13,7 @@ class Role(StrEnum):
     SENDER = "sender"
     #: Also creates, starts, stops and deletes sessions, reads logs, and has the whole gateway.
     OPERATOR = "operator"
-    #: Also says where events go.
+    #: Also says where events go, what engines are told, and who may do what.
     ADMIN = "admin"
 
     def includes(self, needed: "Role") -> bool:
@@ -23,5 +23,5 @@ class Role(StrEnum):
 
 _RANKS: Final = {role: rank for rank, role in enumerate(Role)}
 
-#: In place of a role: no key is needed.
+#: In place of an action or a role: no key is needed.
 OPEN: Final = None
