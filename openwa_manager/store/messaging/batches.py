@@ -94,12 +94,13 @@ def read_page(
 ) -> list[BatchId]:
     """Return ids of a session's batches that are older than another (None: from the newest on), newest first.
 
-    Nothing is older than one that was forgotten: the oldest are forgotten first.
+    Nothing is older than one that was forgotten, for the oldest are forgotten first, or than one of another session.
     """
     sql = """
         SELECT batch_id FROM batch
         WHERE session_id = :session_id AND state <> 'staging' AND (:before_id IS NULL
-            OR (created_at, batch_id) < (SELECT created_at, batch_id FROM batch WHERE batch_id = :before_id))
+            OR (created_at, batch_id) < (
+                SELECT created_at, batch_id FROM batch WHERE batch_id = :before_id AND session_id = :session_id))
         ORDER BY created_at DESC, batch_id DESC LIMIT :limit"""
     values: dict[str, Column] = {"session_id": session_id, "before_id": before_id, "limit": limit}
     return [BatchId(batch_id) for (batch_id,) in connection.execute(sql, values)]

@@ -5,6 +5,7 @@ from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, fields
 
+from openwa_manager.domain.diagnosis.session_rules import Ending
 from openwa_manager.domain.messaging.messages import Hold, HoldCode, MessageStatus
 from openwa_manager.domain.session.session import SessionId
 from openwa_manager.store.columns import Column, query, text
@@ -149,6 +150,24 @@ def count_ended(connection: sqlite3.Connection, session_id: SessionId, since: fl
         WHERE session_id = ? AND ended_at >= ? GROUP BY status"""
     rows = connection.execute(sql, (session_id, since))
     return Counter({MessageStatus(status): count for status, count in rows})
+
+
+#: So many reasons of one session are told apart; there are some twenty codes, each with a few details.
+_ENDINGS_MAX = 100
+
+
+def group_bad_endings(connection: sqlite3.Connection, session_id: SessionId, since: float) -> list[Ending]:
+    """Return why messages of the session did not get through since then, the most frequent first."""
+    sql = """
+        SELECT status, coalesce(error_code, '') AS code, coalesce(error_detail, '') AS detail, count(*) AS count
+        FROM message INDEXED BY message_of_late
+        WHERE session_id = :session_id AND ended_at >= :since AND status IN ('failed', 'bounced', 'expired', 'unknown')
+        GROUP BY status, code, detail ORDER BY count DESC LIMIT :limit"""
+    rows = query(connection, sql, {"session_id": session_id, "since": since, "limit": _ENDINGS_MAX})
+    return [
+        Ending(status=MessageStatus(row["status"]), code=row["code"], detail=row["detail"], count=row["count"])
+        for row in rows
+    ]
 
 
 def forget_queue(connection: sqlite3.Connection, session_id: SessionId) -> None:

@@ -1,9 +1,11 @@
-"""Whether numbers are on WhatsApp, as engines have said."""
+"""Whether numbers are on WhatsApp, as engines have said: of each session apart, for it tells whom one asks about."""
 
 import sqlite3
+from collections.abc import Sequence
 from dataclasses import dataclass
 
-from openwa_manager.store.columns import text
+from openwa_manager.domain.session.session import SessionId
+from openwa_manager.store.columns import text, to_json
 
 #: How long an answer holds: a yes, and a no.
 YES_S = 7 * 86_400.0
@@ -12,28 +14,36 @@ NO_S = 86_400.0
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class NumberCheck:
-    """What an engine said of a number at wall time `checked_at`; `chat_id` None: it is not on WhatsApp."""
+    """What a session's engine said of a number at wall time `checked_at`; `chat_id` None: it is not on WhatsApp."""
 
+    session_id: SessionId
     digits: str
     chat_id: str | None
     checked_at: float
 
 
-def find_check(connection: sqlite3.Connection, digits: str, at: float) -> NumberCheck | None:
-    """Return what was said of a number, if that still holds at wall time `at`."""
+def find_check(
+    connection: sqlite3.Connection, sessions: Sequence[SessionId], digits: str, at: float
+) -> NumberCheck | None:
+    """Return what was last said of a number to one of these sessions, if that still holds at wall time `at`."""
     sql = """
-        SELECT chat_id, checked_at FROM number_check
-        WHERE digits = ? AND checked_at <= ? AND checked_at > CASE WHEN chat_id IS NULL THEN ? ELSE ? END"""
-    row = connection.execute(sql, (digits, at, at - NO_S, at - YES_S)).fetchone()
-    return None if row is None else NumberCheck(digits=digits, chat_id=row[0], checked_at=row[1])
+        SELECT session_id, chat_id, checked_at FROM number_check
+        WHERE session_id IN (SELECT value FROM json_each(?)) AND digits = ?
+            AND checked_at <= ? AND checked_at > CASE WHEN chat_id IS NULL THEN ? ELSE ? END
+        ORDER BY checked_at DESC LIMIT 1"""
+    row = connection.execute(sql, (to_json(list(sessions)), digits, at, at - NO_S, at - YES_S)).fetchone()
+    if row is None:
+        return None
+    return NumberCheck(session_id=SessionId(row[0]), digits=digits, chat_id=row[1], checked_at=row[2])
 
 
 def note_check(connection: sqlite3.Connection, check: NumberCheck) -> None:
     """Note what an engine has said."""
-    sql = "INSERT OR REPLACE INTO number_check (digits, chat_id, checked_at) VALUES (?, ?, ?)"
-    connection.execute(sql, (check.digits, None if check.chat_id is None else text(check.chat_id), check.checked_at))
+    sql = "INSERT OR REPLACE INTO number_check (session_id, digits, chat_id, checked_at) VALUES (?, ?, ?, ?)"
+    chat_id = None if check.chat_id is None else text(check.chat_id)
+    connection.execute(sql, (check.session_id, check.digits, chat_id, check.checked_at))
 
 
-def forget_check(connection: sqlite3.Connection, digits: str) -> None:
-    """Forget what was said of a number."""
-    connection.execute("DELETE FROM number_check WHERE digits = ?", (digits,))
+def forget_check(connection: sqlite3.Connection, session_id: SessionId, digits: str) -> None:
+    """Forget what was said of a number to a session."""
+    connection.execute("DELETE FROM number_check WHERE session_id = ? AND digits = ?", (session_id, digits))

@@ -97,8 +97,8 @@ def forget_person(connection: sqlite3.Connection, user_key: UserKey, chat_id: st
     sql = "DELETE FROM contact WHERE session_id = ? AND chat_id IN (SELECT value FROM json_each(?))"
     for session_id in aliases.sessions_of(connection, user_key):
         connection.execute(sql, (session_id, to_json(names)))
-    for digits in _numbers(names):
-        checks.forget_check(connection, digits)
+        for digits in _numbers(names):
+            checks.forget_check(connection, session_id, digits)
     suppressions.erase_name(connection, user_key, chat_id)
     aliases.forget_names(connection, user_key, chat_id)
 

@@ -48,10 +48,11 @@ def next_open_batch(connection: sqlite3.Connection, session_id: SessionId) -> Ba
 
 
 def forget_some(connection: sqlite3.Connection, session_id: SessionId) -> bool:
-    """Forget some of the callers' keys of the session, and of the chats it knows; return False at the end."""
+    """Forget some of the callers' keys of the session, and of the chats it knows or asked about; False at the end."""
     keys = connection.execute(_FORGET_KEYS, (session_id, session_id, _FORGOTTEN_SLICE)).rowcount
     chats = connection.execute(_FORGET_CHATS, (session_id, session_id, _FORGOTTEN_SLICE)).rowcount
-    return keys + chats > 0
+    asked = connection.execute(_FORGET_CHECKS, (session_id, session_id, _FORGOTTEN_SLICE)).rowcount
+    return keys + chats + asked > 0
 
 
 _FORGET_KEYS = """
@@ -60,3 +61,6 @@ _FORGET_KEYS = """
 _FORGET_CHATS = """
     DELETE FROM contact WHERE session_id = ?
         AND chat_id IN (SELECT chat_id FROM contact WHERE session_id = ? LIMIT ?)"""
+_FORGET_CHECKS = """
+    DELETE FROM number_check WHERE session_id = ?
+        AND digits IN (SELECT digits FROM number_check WHERE session_id = ? LIMIT ?)"""

@@ -31,6 +31,7 @@ _WAITING = """
         AND batch_id NOT IN (SELECT batch_id FROM batch WHERE state = 'staging')"""
 
 
-def count_overdue_acks(connection: sqlite3.Connection) -> int:
-    """Return how many messages in a row were not acknowledged in time, in all sessions together."""
-    return int(connection.execute("SELECT ifnull(sum(overdue_count), 0) FROM queue").fetchone()[0])
+def count_overdue_acks(connection: sqlite3.Connection) -> dict[SessionId, int]:
+    """Return how many messages in a row were not acknowledged in time, of each session in which there are any."""
+    rows = connection.execute("SELECT session_id, overdue_count FROM queue WHERE overdue_count > 0")
+    return {SessionId(session_id): count for session_id, count in rows}

@@ -29,8 +29,9 @@ _WIPE = """
     WHERE seq IN (SELECT seq FROM message INDEXED BY message_with_body
                   WHERE ended_at IS NOT NULL AND body IS NOT NULL AND ended_at < ? ORDER BY ended_at LIMIT ?)"""
 _CHECKS = """
-    DELETE FROM number_check WHERE digits IN (
-        SELECT digits FROM number_check WHERE checked_at < ? OR (chat_id IS NULL AND checked_at < ?) LIMIT ?)"""
+    DELETE FROM number_check WHERE (session_id, digits) IN (
+        SELECT session_id, digits FROM number_check
+        WHERE checked_at < ? OR (chat_id IS NULL AND checked_at < ?) LIMIT ?)"""
 _EARLY_ACKS = """
     DELETE FROM early_ack WHERE seq IN (SELECT seq FROM early_ack WHERE at < ? LIMIT ?)"""
 

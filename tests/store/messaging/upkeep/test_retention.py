@@ -101,8 +101,8 @@ def test_checks_and_early_acknowledgements_have_their_times(connection: sqlite3.
     day_s = 86_400.0
     now = 100 * day_s
     checks = [("1", "1@c.us", 8), ("2", "2@c.us", 6), ("3", None, 2), ("4", None, 0.5)]
-    rows = [(digits, chat, now - days * day_s) for digits, chat, days in checks]
-    connection.executemany("INSERT INTO number_check VALUES (?, ?, ?)", rows)
+    rows = [("s", digits, chat, now - days * day_s) for digits, chat, days in checks]
+    connection.executemany("INSERT INTO number_check VALUES (?, ?, ?, ?)", rows)
     acks = [("a", now - 3601), ("b", now - 3599)]
     sql = "INSERT INTO early_ack (session_id, whatsapp_message_id, type, data, at) VALUES ('s', ?, 'sent', '{}', ?)"
     connection.executemany(sql, acks)

@@ -1,0 +1,1 @@
+"""Keys, the audit and pairing links on disk."""
