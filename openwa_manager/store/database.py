@@ -22,9 +22,11 @@ from openwa_manager.domain.errors import (
     StoreDamagedError,
     UnavailableError,
 )
-from openwa_manager.metrics import COMMIT_S, Durations
+from openwa_manager.metrics.durations import COMMIT_S, Durations
 from openwa_manager.store.backup.copies import upgrade, write_copy
 from openwa_manager.store.delivery.enrichment import HOOKS, Hook, HookedConnection
+from openwa_manager.store.preamble import Nothing, Preamble
+from openwa_manager.store.reserve import Reserve
 
 T = TypeVar("T")
 
@@ -95,10 +97,15 @@ class _Write(Generic[T]):
         self._results.clear()
         self._error = self._error or error
 
+    @property
+    def error(self) -> Exception | None:
+        """Return in our words why nothing is on disk; None: it is."""
+        return None if self._error is None else _translated(self._error)
+
     def outcome(self) -> T:
         """Return what the function returned, or raise what it raised."""
-        if self._error is not None:
-            raise _translated(self._error)
+        if (error := self.error) is not None:
+            raise error
         return self._results[0]
 
 
@@ -109,9 +116,10 @@ class _Group:
     go on in the order in which they came; if the first was cancelled meanwhile they go on once the thread is done.
     """
 
-    def __init__(self, commit_times: Durations) -> None:
+    def __init__(self, commit_times: Durations, preamble: Preamble) -> None:
         self._loop = asyncio.get_running_loop()
         self._commit_times = commit_times
+        self._preamble = preamble
         self._writes: list[_Write[object]] = []
         self._has_begun = False
         self._has_run = False
@@ -131,6 +139,9 @@ class _Group:
         """Run all writes in one transaction; on the database's thread."""
         with self._adding:
             self._has_begun = True
+        first = _Write(self._preamble.write) if self._preamble.has_rows() else None
+        if first is not None:
+            self._writes.insert(0, first)  # type: ignore[arg-type]  # as in `add`
         try:
             connection.execute("BEGIN IMMEDIATE")
             for write in self._writes:
@@ -144,6 +155,8 @@ class _Group:
             if connection.in_transaction:
                 connection.execute("ROLLBACK")
         finally:
+            if first is not None:
+                self._preamble.settle(first.error)
             self._loop.call_soon_threadsafe(self._note_end)
 
     def release(self) -> None:
@@ -162,13 +175,15 @@ class Database:
     """One writer connection and one reader connection to the daemon's file.
 
     `copies` is the folder for what is copied before a migration; None means the one beside the file. `hooks` say what
-    is made of the events that are stored (`outbox.append`).
+    is made of the events that are stored (`outbox.append`). Beside the file lies a `reserve` of room on the disk.
     """
 
     def __init__(self, path: Path, copies: Path | None = None, hooks: Mapping[str, Hook] = HOOKS) -> None:
         self._path = path
         self._copies = copies or path.with_name("copies")
+        self.reserve = Reserve(path.with_name("reserve"))
         self._group: _Group | None = None
+        self._preamble: Preamble = Nothing()
         self._is_open = False
         self._connections = AsyncExitStack()
         self.commit_times = Durations(COMMIT_S)
@@ -213,25 +228,40 @@ class Database:
     async def __aexit__(self, *_: object) -> None:
         await self.close()
 
-    async def write(self, function: Callable[[sqlite3.Connection], T]) -> T:
+    def precede(self, preamble: Preamble) -> None:
+        """Write this before all else in every group from now on: what is asked for after it has rows follows them."""
+        self._preamble = preamble
+
+    async def write(self, function: Callable[[sqlite3.Connection], T], *, is_urgent: bool = False) -> T:
         """Return what `function` returned, once its changes are on disk; whatever it raised is raised here.
 
         It shares a commit with the writes that queued up meanwhile, yet fails alone. It must neither commit nor
         roll back, and it runs even if the caller is cancelled. Those who share a commit go on in the order in which
-        they came.
+        they came. An urgent one is tried again, alone, with the room of the reserve.
 
         Raises:
             StorageFullError: the disk is full and nothing was written; later writes may succeed.
             StoreDamagedError: the file is damaged.
             DrainingError: the database is closed.
         """
+        try:
+            return await self._write(function)
+        except StorageFullError:
+            if not is_urgent:
+                raise
+        group, write = _Group(self.commit_times, self._preamble), _Write(function)
+        group.add(write)
+        await self._writer.run(partial(_run_in_reserve, self.reserve, group))
+        return write.outcome()
+
+    async def _write(self, function: Callable[[sqlite3.Connection], T]) -> T:
         if not self._is_open:
             raise DrainingError("the database is closed")
         write = _Write(function)
         if self._group is not None and self._group.add(write):
             await self._group.is_done.wait()
         else:  # the first of a new group takes it to the thread, where it waits behind the one being written
-            group = self._group = _Group(self.commit_times)
+            group = self._group = _Group(self.commit_times, self._preamble)
             group.add(write)
             try:
                 await self._writer.run(group.run)
@@ -313,6 +343,12 @@ def _prepare_reader(connection: sqlite3.Connection) -> None:
 def _configure(connection: sqlite3.Connection) -> None:
     for pragma in PRAGMAS:
         connection.execute(pragma)
+
+
+def _run_in_reserve(reserve: Reserve, group: _Group, connection: sqlite3.Connection) -> None:
+    """Have the room of the reserve, and use it at once; where there is none any more, this is one more try."""
+    reserve.make_way()
+    group.run(connection)
 
 
 def _read(function: Callable[[sqlite3.Connection], T], connection: sqlite3.Connection) -> T:
