@@ -5,10 +5,12 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
 
+from openwa_manager.domain.access.scopes import EVERY_SESSION, SessionScope
 from openwa_manager.domain.delivery.delivery import DeliveryState
 from openwa_manager.domain.delivery.events import EndpointId
 from openwa_manager.domain.session.session import SessionId
-from openwa_manager.store.columns import Row, query, to_json, within
+from openwa_manager.store.columns import Column, Row, query, to_json, within
+from openwa_manager.store.patterns import fits
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -36,8 +38,12 @@ class Delivery:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Selection:
-    """Which deliveries are meant: all that fit every given field. `ids` are event ids, times are when it happened."""
+    """Which deliveries are meant: all that fit every given field. `ids` are event ids, times are when it happened.
 
+    Those of events of no session are meant only where the scope is unlimited.
+    """
+
+    scope: SessionScope = EVERY_SESSION
     ids: Sequence[str] = ()
     session_id: SessionId | None = None
     endpoint_id: EndpointId | None = None
@@ -57,7 +63,7 @@ class Selection:
             is DeliveryState.DEAD,  # as a literal it may use the index of the dead
             "delivery.state = :state": self.state not in (None, DeliveryState.DEAD),
         }
-        values: Row = {
+        values: dict[str, Column] = {
             "ids": to_json(list(self.ids)),
             "session_id": self.session_id,
             "endpoint_id": self.endpoint_id,
@@ -65,6 +71,8 @@ class Selection:
             "until": self.until,
             "state": self.state,
         }
+        if not self.scope.is_unlimited:
+            conditions[fits("event.session_id", self.scope.patterns, "scope", values)] = True
         return " AND ".join(["TRUE", *(condition for condition, is_asked in conditions.items() if is_asked)]), values
 
 
@@ -95,6 +103,17 @@ def list_deliveries(
     bound = {**values, "seq": behind.seq, "behind_endpoint": behind.endpoint_id, "limit": limit}
     fitting, _ = within(query(connection, sql, bound), lambda row: len(row["type"]) + len(row["last_error"] or ""))
     return [_delivery_of(row) for row in fitting]
+
+
+def find_last_tried(connection: sqlite3.Connection, endpoint_id: EndpointId) -> Delivery | None:
+    """Return what was tried last of what waits for an endpoint; None when nothing was. It reads all that waits."""
+    sql = """
+        SELECT delivery.*, event.id, event.type, event.occurred_at, event.session_id AS of_session
+        FROM delivery JOIN event ON event.seq = delivery.event_seq
+        WHERE delivery.endpoint_id = :endpoint_id AND delivery.state = 'pending' AND delivery.last_tried_at IS NOT NULL
+        ORDER BY delivery.last_tried_at DESC LIMIT 1"""
+    rows = query(connection, sql, {"endpoint_id": endpoint_id})
+    return next((_delivery_of(row) for row in rows), None)
 
 
 #: What may be sent again: codes have expired.

@@ -1,9 +1,9 @@
 """The endpoints on disk: where events are posted, which ones, and signed with which secret."""
 
 import sqlite3
-from dataclasses import replace
+from dataclasses import dataclass, field, replace
 
-from openwa_manager.domain.delivery.delivery import DEFAULT_ENDPOINT, Endpoint
+from openwa_manager.domain.delivery.delivery import DEFAULT_ENDPOINT, EVERY_TYPE, Endpoint
 from openwa_manager.domain.delivery.events import EndpointId
 from openwa_manager.store.columns import json_texts, query, text, to_json
 from openwa_manager.store.ids import new_id
@@ -71,6 +71,30 @@ def forget_deliveries(connection: sqlite3.Connection, endpoint_id: EndpointId, a
     return int(seqs[-1])
 
 
+def drop_unwanted(connection: sqlite3.Connection, endpoint: Endpoint, after: int = 0) -> int | None:
+    """Drop some of an endpoint's undelivered events that it does not ask for, oldest first; return as above.
+
+    They were stored when it asked for more, and are not for whoever may change it now.
+    """
+    (first,) = connection.execute("SELECT min(event_seq) FROM delivery WHERE event_seq > ?", (after,)).fetchone()
+    if first is None:
+        return None
+    last = int(first) + _CHUNK - 1
+    # By the table itself, which is in this order; the `+` keeps SQLite from the index of what waits, which is not.
+    pick = """SELECT event.seq, event.type, event.session_id FROM delivery JOIN event ON event.seq = event_seq
+        WHERE event_seq BETWEEN ? AND ? AND endpoint_id = ? AND +state = 'pending'"""
+    rows = connection.execute(pick, (first, last, endpoint.endpoint_id)).fetchall()
+    unwanted = [(endpoint.endpoint_id, row[0]) for row in rows if not endpoint.asks_for(row[1], row[2])]
+    connection.executemany("DELETE FROM delivery WHERE endpoint_id = ? AND event_seq = ?", unwanted)
+    return last
+
+
+def drop_all_unwanted(connection: sqlite3.Connection, endpoint: Endpoint, after: int = 0) -> None:
+    """Drop at once what has come behind `after` and is not asked for: for little, or when nobody else waits."""
+    while (seen := drop_unwanted(connection, endpoint, after)) is not None:
+        after = seen
+
+
 def remove_endpoint(connection: sqlite3.Connection, endpoint_id: EndpointId) -> bool:
     """Forget an endpoint and all its deliveries; False when there is none of this id."""
     return connection.execute("DELETE FROM endpoint WHERE endpoint_id = ?", (endpoint_id,)).rowcount > 0
@@ -84,41 +108,53 @@ def disable_endpoint(connection: sqlite3.Connection, endpoint_id: EndpointId, re
     )
 
 
-def rotate_secret(connection: sqlite3.Connection, endpoint_id: EndpointId, secret: str, at: float) -> Endpoint | None:
-    """Give an endpoint a new secret, which signs beside the old one for a day; None when there is none of this id."""
-    endpoint = load_endpoint(connection, endpoint_id)
-    if endpoint is None:
-        return None
+def rotate_secret(connection: sqlite3.Connection, endpoint: Endpoint, secret: str, at: float) -> Endpoint:
+    """Give an endpoint a new secret, which signs beside the old one for a day."""
     rotated = replace(endpoint, secret=secret, previous_secret=endpoint.secret, rotated_at=at, updated_at=at)
     save_endpoint(connection, rotated)
     return rotated
 
 
-def configure_default(
-    connection: sqlite3.Connection, url: str | None, secret: str | None, fallback_secret: str, at: float
-) -> None:
-    """Make the settings' endpoint what the settings say; `url` None means they name none.
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DefaultEndpoint:
+    """What the settings say of their endpoint; None: nothing.
 
-    Without a `secret` the endpoint keeps its own, and a new one gets `fallback_secret`.
+    `secret` None lets it keep its own, `events` None lets it ask for what it did; a new one asks for everything.
+    """
+
+    url: str | None
+    secret: str | None = field(default=None, repr=False)
+    events: tuple[str, ...] | None = None
+
+
+def configure_default(
+    connection: sqlite3.Connection, settings: DefaultEndpoint, fallback_secret: str, at: float
+) -> None:
+    """Make the settings' endpoint what the settings say; a new one without a secret gets `fallback_secret`.
+
     What was switched off stays off, except that a new URL is a new beginning. A changed secret signs alone: the
     settings are changed on both sides at once. Without a URL the endpoint is paused, and what is undelivered waits.
+    Where the settings ask for other events, what waits and is not among them is dropped.
     """
-    present = load_endpoint(connection, DEFAULT_ENDPOINT)
+    present, url = load_endpoint(connection, DEFAULT_ENDPOINT), settings.url
     if url is None:
         if present is not None and present.is_active:
             disable_endpoint(connection, DEFAULT_ENDPOINT, "not_in_settings", at)
         return
     if present is None:
+        secret, events = settings.secret or fallback_secret, settings.events or EVERY_TYPE
         first = Endpoint(
-            endpoint_id=DEFAULT_ENDPOINT, url=url, secret=secret or fallback_secret, created_at=at, updated_at=at
+            endpoint_id=DEFAULT_ENDPOINT, url=url, secret=secret, events=events, created_at=at, updated_at=at
         )
         save_endpoint(connection, first)
         return
-    changed = replace(present, url=url)
-    if secret is not None and present.secret != secret:
-        changed = replace(changed, secret=secret, previous_secret=None, rotated_at=None)
+    changed = replace(present, url=url, events=settings.events or present.events)
+    if settings.secret is not None and present.secret != settings.secret:
+        changed = replace(changed, secret=settings.secret, previous_secret=None, rotated_at=None)
     if present.url != url or present.disabled_reason == "not_in_settings":
         changed = replace(changed, is_active=True, disabled_reason=None)
+    if changed.events != present.events:
+        drop_all_unwanted(connection, changed)
     if changed != present:
         save_endpoint(connection, replace(changed, updated_at=at))
 

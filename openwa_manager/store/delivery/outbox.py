@@ -1,21 +1,23 @@
 """The events not yet delivered, and those that were: how they get in, wait in streams, and come out in order."""
 
 import sqlite3
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import NamedTuple
 
 from openwa_manager.domain.delivery.delivery import DeliveryState, Endpoint, Lane, Tries
 from openwa_manager.domain.delivery.endpoint_queue import StreamKey
-from openwa_manager.domain.delivery.events import HEARTBEAT, Event, EventClass, StoredEvent, beginning_in
+from openwa_manager.domain.delivery.event_filter import EVERY_EVENT, EventFilter
+from openwa_manager.domain.delivery.events import HEARTBEAT, Event, EventClass, StoredEvent
 from openwa_manager.domain.delivery.streams import PendingStream
 from openwa_manager.domain.session.session import SessionId
-from openwa_manager.store.columns import SLICE_MAX_BYTES, Row, json_object, query, text, to_json, within
+from openwa_manager.store.columns import SLICE_MAX_BYTES, Column, Row, json_object, query, text, to_json, within
 from openwa_manager.store.delivery.backlog import BACKLOG_LIMIT, BacklogLimit, drop_passing, read_backlog
 from openwa_manager.store.delivery.endpoints import load_active_endpoints
 from openwa_manager.store.delivery.enrichment import Hook, enrich, hooks_of
 from openwa_manager.store.delivery.numbering import number
 from openwa_manager.store.ids import new_id
+from openwa_manager.store.patterns import fits
 
 _INSERT_EVENT = """
     INSERT INTO event (id, session_id, user_id, session_seq, launch, type, class, occurred_at, expires_at, data)
@@ -54,72 +56,107 @@ def append(
 
 
 class EventPage(NamedTuple):
-    """Some events, oldest first; `is_full` tells that more may follow behind the last of them."""
+    """Some events, oldest first; `is_full` tells that more may follow behind the seq `end`."""
 
     events: list[StoredEvent]
     is_full: bool
+    end: int
+
+
+#: So many events are looked at in one go, wanted or not: a reader of few kinds must not keep the others waiting.
+LOOKED_AT_MAX = 20_000
 
 
 def read_events(
     connection: sqlite3.Connection,
     after: int = 0,
     limit: int = 100,
-    types: Sequence[str] = (),
-    session_id: SessionId | None = None,
+    wanted: EventFilter = EVERY_EVENT,
     max_bytes: int = SLICE_MAX_BYTES,
 ) -> EventPage:
-    """Return events later than seq `after`; `types` are patterns, none means all.
+    """Return events later than seq `after` that are wanted.
 
     They end at `limit` events, or before the one whose data would make them larger than `max_bytes`; the first event
-    is always among them, however large it is.
+    is always among them, however large it is. They also end, however few they are, where enough was looked at.
     """
-    condition, wanted = _matching(types, session_id)
-    sql = f"SELECT * FROM event WHERE seq > :after AND {condition} ORDER BY seq LIMIT :limit"  # noqa: S608 (our words)
-    rows = query(connection, sql, {"after": after, "limit": limit, **wanted})
+    until, condition, values = _stretch(connection, after, wanted)
+    sql = f"SELECT * FROM event WHERE {condition} ORDER BY seq LIMIT :limit"  # noqa: S608 (our words)
+    rows = query(connection, sql, {"limit": limit, **values})
     fitting, is_cut = within(rows, lambda row: len(row["data"]) + len(row["type"]), max_bytes)
     events = [stored_event(row) for row in fitting]
-    return EventPage(events, is_full=is_cut or len(events) == limit)
+    if is_cut or len(events) == limit:
+        return EventPage(events, is_full=True, end=events[-1].seq)
+    return EventPage(events, is_full=_next_seq(connection, until) is not None, end=until)
 
 
-def begins_large(
-    connection: sqlite3.Connection, after: int, types: Sequence[str] = (), session_id: SessionId | None = None
-) -> bool:
-    """Tell whether the first of these events is larger than a slice that is read in one go may be."""
-    condition, wanted = _matching(types, session_id)
-    sql = f"SELECT length(data) FROM event WHERE seq > :after AND {condition} ORDER BY seq LIMIT 1"  # noqa: S608 (as above)
-    row = connection.execute(sql, {"after": after, **wanted}).fetchone()
+def begins_large(connection: sqlite3.Connection, after: int, wanted: EventFilter = EVERY_EVENT) -> bool:
+    """Tell whether the first event that `read_events` would return is larger than what is read in one go may be."""
+    _, condition, values = _stretch(connection, after, wanted)
+    sql = f"SELECT length(data) FROM event WHERE {condition} ORDER BY seq LIMIT 1"  # noqa: S608 (our words)
+    row = connection.execute(sql, values).fetchone()
     return row is not None and int(row[0]) > SLICE_MAX_BYTES
 
 
-def seq_before(
-    connection: sqlite3.Connection, count: int, types: Sequence[str] = (), session_id: SessionId | None = None
-) -> int:
-    """Return the seq behind which the newest `count` of these events begin; 0 when there are no more than those."""
-    condition, wanted = _matching(types, session_id)
-    sql = f"SELECT seq FROM event WHERE {condition} ORDER BY seq DESC LIMIT 1 OFFSET :count"  # noqa: S608 (our words)
-    row = connection.execute(sql, {"count": count, **wanted}).fetchone()
-    return int(row[0]) if row else 0
+class LookBack(NamedTuple):
+    """A seq, and how many of the events that are looked for are not behind it; 0: all that there are, are."""
+
+    seq: int
+    missing_count: int
 
 
-def _matching(types: Sequence[str], session_id: SessionId | None) -> tuple[str, Row]:
-    beginnings = [beginning for each in types if (beginning := beginning_in(each)) is not None]
-    names = [each for each in types if beginning_in(each) is None]
-    conditions = ["true"]
-    if beginnings:
-        conditions.append(f"({_HAS_NAME} OR {_HAS_BEGINNING})")
-    elif names:
-        conditions.append(_HAS_NAME)
-    if session_id is not None:
+def look_back(
+    connection: sqlite3.Connection, count: int, wanted: EventFilter = EVERY_EVENT, until: int | None = None
+) -> LookBack:
+    """Return the seq behind which the newest `count` of these events begin; those later than `until` do not count.
+
+    Where some are missing, go on with their number and that seq as `until`: one call looks at `LOOKED_AT_MAX` events.
+    """
+    limit = _LAST if until is None else until
+    (until,) = connection.execute("SELECT max(seq) FROM event WHERE seq <= ?", (limit,)).fetchone()
+    if until is None:
+        return LookBack(0, 0)
+    after = max(0, until - LOOKED_AT_MAX)
+    condition, values = _matching(wanted)
+    sql = f"""
+        SELECT seq FROM event WHERE seq > :after AND seq <= :until AND {condition}
+        ORDER BY seq DESC LIMIT :count"""  # noqa: S608 (our words)
+    found = connection.execute(sql, {"after": after, "until": until, "count": count, **values}).fetchall()
+    if len(found) == count:
+        return LookBack(int(found[-1][0]) - 1, 0)
+    return LookBack(after, count - len(found) if after else 0)
+
+
+#: Later than any event.
+_LAST = 2**63 - 1
+
+
+def _stretch(connection: sqlite3.Connection, after: int, wanted: EventFilter) -> tuple[int, str, Row]:
+    """Return where what is looked at next ends, the condition of what is wanted in it, and the condition's values."""
+    first = _next_seq(connection, after) or after  # the numbers may leap by millions
+    until = _LAST if wanted == EVERY_EVENT else min(_LAST, first + LOOKED_AT_MAX - 1)
+    condition, values = _matching(wanted)
+    return until, f"seq > :after AND seq <= :until AND {condition}", {"after": after, "until": until, **values}
+
+
+def _next_seq(connection: sqlite3.Connection, after: int) -> int | None:
+    """Return the seq of the first event behind a place; None when there is none."""
+    (seq,) = connection.execute("SELECT min(seq) FROM event WHERE seq > ?", (after,)).fetchone()
+    return None if seq is None else int(seq)
+
+
+def _matching(wanted: EventFilter) -> tuple[str, Row]:
+    """Return the condition that wanted events meet, and its values."""
+    conditions, values = ["true"], dict[str, Column]()
+    if wanted.types:
+        conditions.append(fits("event.type", wanted.types, "types", values))
+    if wanted.left_out:
+        conditions.append(f"NOT {fits('event.type', wanted.left_out, 'left_out', values)}")
+    if wanted.session_id is not None:
         conditions.append("session_id = :session_id")
-    return " AND ".join(conditions), {
-        "names": to_json(names),
-        "beginnings": to_json(beginnings),
-        "session_id": session_id,
-    }
-
-
-_HAS_NAME = "event.type IN (SELECT value FROM json_each(:names))"
-_HAS_BEGINNING = "EXISTS (SELECT 1 FROM json_each(:beginnings) WHERE substr(event.type, 1, length(value)) = value)"
+        values["session_id"] = wanted.session_id
+    if not wanted.scope.is_unlimited:
+        conditions.append(fits("event.session_id", wanted.scope.patterns, "scope", values))
+    return " AND ".join(conditions), values
 
 
 def count_undelivered(connection: sqlite3.Connection) -> tuple[int, int]:
@@ -127,6 +164,39 @@ def count_undelivered(connection: sqlite3.Connection) -> tuple[int, int]:
     (pending,) = connection.execute("SELECT row_count FROM backlog").fetchone()
     (dead,) = connection.execute("SELECT count(*) FROM delivery WHERE state = 'dead'").fetchone()
     return pending, dead
+
+
+def oldest_undelivered_at(connection: sqlite3.Connection) -> float | None:
+    """Return when the oldest event happened that waits for an active endpoint (wall time); None when none waits.
+
+    It looks at the first event of each stream, from one stream to the next: a backlog of any length costs no more.
+    """
+    endpoints = connection.execute("SELECT endpoint_id FROM endpoint WHERE is_active").fetchall()
+    seqs = [seq for (each,) in endpoints for lane in Lane for seq in _first_seqs(connection, each, lane)]
+    if not seqs:
+        return None
+    (at,) = connection.execute("SELECT occurred_at FROM event WHERE seq = ?", (min(seqs),)).fetchone()
+    return float(at)
+
+
+def _first_seqs(connection: sqlite3.Connection, endpoint_id: str, lane: Lane) -> Iterator[int]:
+    """Yield the seq of the first undelivered event of each stream to an endpoint."""
+    of_daemon = connection.execute(_FIRST_OF_STREAM, (endpoint_id, lane, "")).fetchone()
+    if of_daemon is not None:
+        yield of_daemon[0]
+    session_id = ""
+    while found := connection.execute(_NEXT_STREAM, (endpoint_id, lane, session_id)).fetchone():
+        session_id, seq = found
+        yield seq
+
+
+_FIRST_OF_STREAM = """
+    SELECT event_seq FROM delivery INDEXED BY delivery_pending
+    WHERE state = 'pending' AND endpoint_id = ? AND lane = ? AND session_id = ? ORDER BY event_seq LIMIT 1"""
+_NEXT_STREAM = """
+    SELECT session_id, event_seq FROM delivery INDEXED BY delivery_pending
+    WHERE state = 'pending' AND endpoint_id = ? AND lane = ? AND session_id > ?
+    ORDER BY session_id, event_seq LIMIT 1"""
 
 
 def last_seq(connection: sqlite3.Connection) -> int:

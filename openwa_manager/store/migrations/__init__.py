@@ -74,7 +74,7 @@ def _applied(connection: sqlite3.Connection) -> dict[int, str]:
 
 
 def _apply(connection: sqlite3.Connection, migration: Migration) -> None:
-    record = f"INSERT INTO migration VALUES ({migration.number}, '{migration.name}', '{migration.checksum}');"  # noqa: S608
+    record = f"INSERT INTO migration VALUES ({migration.number}, '{migration.name}', '{migration.checksum}');"  # noqa: S608 (our files)
     try:
         connection.executescript(f"BEGIN IMMEDIATE;\n{migration.sql}\n{record}\nCOMMIT;")
     except sqlite3.Error:

@@ -31,7 +31,7 @@ from openwa_manager.domain.session.session import (
     Spec,
     Step,
 )
-from openwa_manager.domain.texts import NAME_MAX
+from openwa_manager.domain.texts import NAME_MAX, plain
 from openwa_manager.store.columns import Column, query, text, to_json, within
 from openwa_manager.store.delivery import outbox
 from openwa_manager.store.sessions import engine_events
@@ -51,7 +51,7 @@ _RESTARTS = TypeAdapter(Restarts)
 _STRINGS = TypeAdapter(dict[str, str])
 _EVIDENCE = TypeAdapter(dict[str, str | int | float | bool | None])
 
-_SPEC_SCALARS = ("user_id", "engine", "proxy_url", "memory_limit_bytes")
+_SPEC_SCALARS = ("user_id", "engine", "proxy_url", "memory_limit_bytes", "build")
 _SESSION_SCALARS = (
     "session_id",
     "engine_key",
@@ -65,6 +65,7 @@ _SESSION_SCALARS = (
     "phone_number",
     "push_name",
     "pairing_started_at",
+    "wanted_number",
     "created_at",
     "updated_at",
     "started_at",
@@ -79,11 +80,12 @@ _KEPT_OF_UNREADABLE = (
     "qr_seq",
     "phone_number",
     "push_name",
+    "wanted_number",
     "last_connected_at",
     "last_seen_at",
 )
 _SESSION_NESTED = ("labels", "env", "reason", "launch_id", "ending", "qr", "restarts")
-_LAUNCH_SCALARS = ("launch_id", "number", "port", "secret", "cause", "launched_at")
+_LAUNCH_SCALARS = ("launch_id", "number", "port", "secret", "cause", "launched_at", "build")
 
 
 def _upsert(table: str, columns: Sequence[str], zeros: Sequence[str] = ()) -> str:
@@ -106,7 +108,7 @@ _SAVE_PROGRESS = """
 _all_but_progress = attrgetter(*(each.name for each in dataclasses.fields(Session) if each.name not in _PROGRESS))
 _LOAD = """
     SELECT session.*, launch.number, launch.port, launch.secret, launch.cause, launch.launched_at,
-           launch.socket, launch.boot_id, launch.pid, launch.started, launch.data
+           launch.socket, launch.boot_id, launch.pid, launch.started, launch.data, launch.build AS launch_build
     FROM session LEFT JOIN launch USING (launch_id)"""
 _LOAD_SESSIONS = f"{_LOAD} ORDER BY session.created_at, session.session_id"
 _LOAD_SESSION = f"{_LOAD} WHERE session.session_id = ?"
@@ -277,7 +279,8 @@ def _session_of(row: sqlite3.Row) -> Session:
     try:
         return _whole_session_of(row)
     except ValueError as error:  # pydantic's too
-        why = str(error).partition("\n")[0]  # what follows may quote the row, with what is secret in it
+        # What follows may quote the row, with what is secret in it, or name one of our classes.
+        why = plain(str(error).partition("\n")[0].partition(" for ")[0])
         _log.error("session_row_unreadable", session_id=row["session_id"], error=why)
         return _failed_session_of(row, why)
 
@@ -297,6 +300,7 @@ def _failed_session_of(row: sqlite3.Row, why: str) -> Session:
             env=_strings_or_empty(row["env"]),
             proxy_url=row["proxy_url"],
             memory_limit_bytes=row["memory_limit_bytes"],
+            build=row["build"],
         ),
         engine_key=row["engine_key"],
         created_at=row["created_at"],
@@ -333,6 +337,7 @@ def _whole_session_of(row: sqlite3.Row) -> Session:
             env=_STRINGS.validate_json(make_safe(row["env"])),
             proxy_url=row["proxy_url"],
             memory_limit_bytes=row["memory_limit_bytes"],
+            build=row["build"],
         ),
         engine_key=row["engine_key"],
         created_at=row["created_at"],
@@ -348,6 +353,7 @@ def _whole_session_of(row: sqlite3.Row) -> Session:
         qr_seq=row["qr_seq"],
         qr_attempts=row["qr_attempts"],
         pairing_started_at=row["pairing_started_at"],
+        wanted_number=row["wanted_number"],
         restarts=_RESTARTS.validate_json(make_safe(row["restarts"])),
         inner_id=row["inner_id"],
         phone_number=_name_of(row["phone_number"]),
@@ -370,6 +376,7 @@ def _launch_of(row: sqlite3.Row) -> Launch:
         socket=Path(os.fsdecode(row["socket"])) if row["socket"] else None,
         identity=_identity_of(row),
         data=_DATA.validate_json(make_safe(row["data"] or "null")),
+        build=row["launch_build"],
     )
 
 

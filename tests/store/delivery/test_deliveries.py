@@ -1,11 +1,13 @@
 import sqlite3
+from dataclasses import replace
 
 import pytest
 
 from openwa_manager.domain.delivery.delivery import DeliveryState, Tries
+from openwa_manager.domain.delivery.events import EndpointId
 from openwa_manager.domain.session.session import SessionId
 from openwa_manager.store.delivery.backlog import read_backlog
-from openwa_manager.store.delivery.deliveries import Place, Selection, list_deliveries, replay
+from openwa_manager.store.delivery.deliveries import Place, Selection, find_last_tried, list_deliveries, replay
 from openwa_manager.store.delivery.endpoints import save_endpoint
 from openwa_manager.store.delivery.outbox import (
     append,
@@ -31,6 +33,19 @@ def test_deliveries_are_listed_newest_first_in_pages(connection: sqlite3.Connect
     assert first_page[0].next_at is None
     (delivered,) = list_deliveries(connection, Selection(state=DeliveryState.DELIVERED))
     assert (delivered.seq, delivered.settled_at, delivered.last_status, delivered.attempts) == (1, NOW, 200, 1)
+
+
+def test_what_was_tried_last_is_found_behind_any_backlog(connection: sqlite3.Connection) -> None:
+    assert find_last_tried(connection, EndpointId("ep_1")) is None
+    append(connection, [an_event(at=NOW + number) for number in range(300)])
+    assert find_last_tried(connection, EndpointId("ep_1")) is None
+
+    for seq, at in ((1, NOW + 400), (2, NOW + 500)):
+        record(connection, MAIN, replace(an_attempt(seq, DeliveryState.PENDING, at), status=503, next_at=at + 60))
+
+    tried = find_last_tried(connection, EndpointId("ep_1"))
+    assert tried is not None
+    assert (tried.seq, tried.last_status) == (2, 503)
 
 
 @pytest.mark.parametrize(

@@ -5,8 +5,10 @@ from openwa_manager.domain.delivery.delivery import DEFAULT_ENDPOINT, Endpoint
 from openwa_manager.domain.delivery.events import EndpointId, Event
 from openwa_manager.store.delivery.deliveries import count_pending
 from openwa_manager.store.delivery.endpoints import (
+    DefaultEndpoint,
     configure_default,
     disable_endpoint,
+    drop_unwanted,
     forget_deliveries,
     load_endpoint,
     load_endpoints,
@@ -34,7 +36,7 @@ ENDPOINT = Endpoint(
 
 
 def configure(connection: sqlite3.Connection, url: str | None, secret: str | None = ONE, at: float = 10.0) -> None:
-    configure_default(connection, url, secret, fallback_secret="made up", at=at)
+    configure_default(connection, DefaultEndpoint(url=url, secret=secret), fallback_secret="made up", at=at)
 
 
 def default(connection: sqlite3.Connection) -> Endpoint:
@@ -91,11 +93,10 @@ def test_deliveries_are_forgotten_a_part_at_a_time_and_those_of_others_stay(conn
 def test_a_rotated_secret_keeps_the_one_before(connection: sqlite3.Connection) -> None:
     save_endpoint(connection, ENDPOINT)
 
-    rotated = rotate_secret(connection, ENDPOINT.endpoint_id, "new", at=8.0)
+    rotated = rotate_secret(connection, ENDPOINT, "new", at=8.0)
 
     assert rotated == replace(ENDPOINT, secret="new", previous_secret="whsec_b25l", rotated_at=8.0, updated_at=8.0)
     assert load_endpoint(connection, ENDPOINT.endpoint_id) == rotated
-    assert rotate_secret(connection, EndpointId("ep_unknown"), "new", at=8.0) is None
 
 
 def test_the_settings_make_the_default_endpoint(connection: sqlite3.Connection) -> None:
@@ -118,7 +119,7 @@ def test_settings_that_did_not_change_change_nothing(connection: sqlite3.Connect
 
 def test_a_secret_the_settings_leave_out_is_made_once(connection: sqlite3.Connection) -> None:
     configure(connection, "http://x", secret=None)
-    configure_default(connection, "http://y", None, fallback_secret="another", at=12.0)
+    configure_default(connection, DefaultEndpoint(url="http://y"), fallback_secret="another", at=12.0)
 
     assert default(connection).secret == "made up"
     assert default(connection).url == "http://y"
@@ -136,7 +137,7 @@ def test_a_new_url_is_a_new_beginning(connection: sqlite3.Connection) -> None:
 
 def test_a_new_secret_of_the_settings_signs_alone(connection: sqlite3.Connection) -> None:
     configure(connection, "http://x")
-    rotate_secret(connection, DEFAULT_ENDPOINT, "two", at=11.0)
+    rotate_secret(connection, default(connection), "two", at=11.0)
 
     configure(connection, "http://x", secret="three", at=12.0)
 
@@ -154,3 +155,52 @@ def test_settings_without_a_url_pause_the_default_endpoint_until_they_name_one(c
 
     configure(connection, "http://x")
     assert default(connection).is_active
+
+
+def test_what_waits_and_is_unwanted_is_found_in_the_order_of_the_table(connection: sqlite3.Connection) -> None:
+    statements = list[str]()
+    save_endpoint(connection, replace(ENDPOINT, is_active=True, events=("*",), sessions=("*",)))
+    append(connection, [Event(type="session.stopped", occurred_at=1.0, data={})])
+    connection.set_trace_callback(statements.append)
+
+    drop_unwanted(connection, replace(ENDPOINT, events=("message.received",)))
+
+    connection.set_trace_callback(None)
+    plans = [
+        str(row[3])
+        for statement in statements
+        if statement.lstrip().startswith("SELECT")
+        for row in connection.execute(f"EXPLAIN QUERY PLAN {statement}")
+    ]
+    by_the_table = "SEARCH delivery USING PRIMARY KEY (event_seq>? AND event_seq<?)"
+    assert any(plan.startswith(by_the_table) for plan in plans), plans
+    assert not any(plan.startswith("SCAN") for plan in plans), plans
+    assert count_pending(connection) == {}
+
+
+def asking_for(*events: str) -> DefaultEndpoint:
+    return DefaultEndpoint(url="http://x", secret=ONE, events=events or None)
+
+
+def test_the_settings_say_which_events_their_endpoint_asks_for(connection: sqlite3.Connection) -> None:
+    configure_default(connection, asking_for("session.*"), fallback_secret="", at=1.0)
+    first = default(connection).events
+
+    configure_default(connection, asking_for("session.connected", "message.*"), fallback_secret="", at=2.0)
+    then = default(connection).events
+    configure_default(connection, asking_for(), fallback_secret="", at=3.0)
+
+    assert first == ("session.*",)
+    assert then == ("session.connected", "message.*")
+    assert default(connection).events == then
+
+
+def test_what_waits_and_is_not_asked_for_any_more_is_dropped(connection: sqlite3.Connection) -> None:
+    configure(connection, "http://x")
+    types = ("session.connected", "session.status", "message.sent")
+    append(connection, [Event(type=each, occurred_at=1.0) for each in types])
+
+    configure_default(connection, asking_for("session.connected", "message.*"), fallback_secret="", at=2.0)
+
+    waiting = "SELECT type FROM delivery JOIN event ON event.seq = event_seq ORDER BY event_seq"
+    assert [row[0] for row in connection.execute(waiting)] == ["session.connected", "message.sent"]

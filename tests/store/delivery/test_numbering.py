@@ -9,6 +9,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from openwa_manager.domain.delivery.event_filter import EventFilter
 from openwa_manager.domain.delivery.events import UNNUMBERED, Event, StoredEvent
 from openwa_manager.domain.session.session import Session, SessionId, Spec
 from openwa_manager.store.database import Connection, Database
@@ -164,7 +165,7 @@ def test_there_is_no_gap_whatever_is_taken_back(
     for name in "ab":
         given = [
             each.event.session_seq
-            for each in read_events(connection, limit=1000, session_id=SessionId(name)).events
+            for each in read_events(connection, limit=1000, wanted=EventFilter(session_id=SessionId(name))).events
             if each.event.type == "session.status"
         ]
         assert given == list(range(1, len(given) + 1))

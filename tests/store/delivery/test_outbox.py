@@ -6,19 +6,25 @@ from functools import partial
 
 import pytest
 
+from openwa_manager.domain.access.scopes import scope_of
 from openwa_manager.domain.delivery.delivery import DeliveryState, Tries
-from openwa_manager.domain.delivery.events import Event, Json, matches_any
+from openwa_manager.domain.delivery.event_filter import EventFilter
+from openwa_manager.domain.delivery.events import EndpointId, Event, Json, matches_any
 from openwa_manager.domain.delivery.streams import PendingStream
 from openwa_manager.domain.session.session import SessionId
 from openwa_manager.store.delivery.backlog import read_backlog
 from openwa_manager.store.delivery.deliveries import Selection, list_deliveries
 from openwa_manager.store.delivery.endpoints import save_endpoint
 from openwa_manager.store.delivery.outbox import (
+    LOOKED_AT_MAX,
     Attempt,
     append,
+    begins_large,
     drop,
     due_at,
     last_seq,
+    look_back,
+    oldest_undelivered_at,
     read_events,
     read_next,
     read_streams,
@@ -89,11 +95,19 @@ def test_a_seq_is_never_given_twice(connection: sqlite3.Connection) -> None:
 def test_pages_follow_each_other_and_are_filtered(connection: sqlite3.Connection) -> None:
     append(connection, [an_event(kind, session) for session in ("a", "b") for kind in ("x", "y", "z")])
 
+    of_b = EventFilter(session_id=SessionId("b"), types=("y",))
+    of_two_types = EventFilter(types=("x", "z"))
+
     page = read_events(connection, after=1, limit=2).events
 
     assert [stored.seq for stored in page] == [2, 3]
-    assert [stored.seq for stored in read_events(connection, types=("x", "z")).events] == [1, 3, 4, 6]
-    assert [stored.seq for stored in read_events(connection, session_id=SessionId("b"), types=("y",)).events] == [5]
+    assert [stored.seq for stored in read_events(connection, wanted=of_two_types).events] == [
+        1,
+        3,
+        4,
+        6,
+    ]
+    assert [stored.seq for stored in read_events(connection, wanted=of_b).events] == [5]
 
 
 @pytest.mark.parametrize(
@@ -107,7 +121,7 @@ def test_a_page_holds_the_types_an_endpoint_with_these_patterns_would_get(
         connection, [an_event(each) for each in ("session.status", "session.qr", "message.sent", "sessionless", "*")]
     )
 
-    page = read_events(connection, types=types).events
+    page = read_events(connection, wanted=EventFilter(types=types)).events
 
     assert page == [stored for stored in read_events(connection).events if matches_any(types, stored.event.type)]
 
@@ -248,3 +262,108 @@ def test_a_page_ends_before_it_is_too_large_but_holds_one_event_at_least(connect
     assert [each.seq for each in second.events] == [2]
     assert [each.seq for each in rest.events] == [3, 4]
     assert [first.is_full, second.is_full, rest.is_full] == [True, True, False]
+
+
+def test_a_reader_with_limits_finds_the_sessions_of_his_patterns_and_nothing_of_the_daemon(
+    connection: sqlite3.Connection,
+) -> None:
+    append(connection, [an_event("x", session) for session in ("a", "a_1", "a_2", "ab_1", None, "b")])
+
+    def found(*patterns: str) -> list[int]:
+        wanted = EventFilter(scope=scope_of(patterns))
+        return [stored.seq for stored in read_events(connection, wanted=wanted).events]
+
+    assert found("a_*") == [2, 3]
+    assert found("a", "b") == [1, 6]
+    assert found("a_*", "b") == [2, 3, 6]
+    assert found("c_*") == []
+    assert found("*") == [1, 2, 3, 4, 5, 6]
+    assert found() == []
+
+
+def test_what_is_left_out_is_not_found_whatever_is_asked_for(connection: sqlite3.Connection) -> None:
+    append(connection, [an_event(each) for each in ("session.status", "session.qr", "group.left", "message.sent")])
+    wanted = EventFilter(types=("session.*", "group.*"), left_out=("session.qr", "group.*"))
+
+    assert [stored.seq for stored in read_events(connection, wanted=wanted).events] == [1]
+    assert look_back(connection, 5, wanted) == (0, 0)
+
+
+def test_a_reader_of_few_kinds_looks_at_so_many_events_at_once_and_misses_none(
+    connection: sqlite3.Connection,
+) -> None:
+    append(connection, [an_event("rare")])
+    sql = """
+        INSERT INTO event (id, type, class, occurred_at, data)
+        WITH RECURSIVE number(n) AS (SELECT 1 UNION ALL SELECT n + 1 FROM number WHERE n < ?)
+        SELECT 'evt_' || n, 'common', 'passing', 0, '{}' FROM number"""
+    connection.execute(sql, (2 * LOOKED_AT_MAX,))
+    connection.execute("UPDATE sqlite_sequence SET seq = seq + 5000000 WHERE name = 'event'")
+    (newest,) = append(connection, [an_event("rare")])
+    wanted = EventFilter(types=("rare",))
+
+    seqs, reads, after, is_full = list[int](), 0, 0, True
+    while is_full:
+        events, is_full, after = read_events(connection, after, wanted=wanted)
+        seqs += [each.seq for each in events]
+        reads += 1
+    back, looks = look_back(connection, 2, wanted), 1
+    while back.missing_count:
+        back, looks = look_back(connection, back.missing_count, wanted, back.seq), looks + 1
+
+    assert seqs == [1, newest.seq]
+    assert back.seq == 0
+    assert reads == 4
+    assert looks == 4
+    assert not begins_large(connection, 2**63 - 2, wanted)
+
+
+@pytest.mark.parametrize("count", [1, 2, 3])
+def test_the_newest_events_begin_behind_a_seq(connection: sqlite3.Connection, count: int) -> None:
+    append(connection, [an_event(each) for each in "xyxyx"])
+    wanted = EventFilter(types=("x",))
+
+    back = look_back(connection, count, wanted)
+
+    assert back.missing_count == 0
+    assert len(read_events(connection, back.seq, wanted=wanted).events) == count
+
+
+def test_nothing_is_missing_where_there_is_nothing(connection: sqlite3.Connection) -> None:
+    assert look_back(connection, 3) == (0, 0)
+
+
+def test_the_oldest_event_that_waits_is_found_among_many_streams(connection: sqlite3.Connection) -> None:
+    save_endpoint(connection, an_endpoint("ep_2"))
+    save_endpoint(connection, an_endpoint("ep_3", is_active=False))
+    append(connection, [an_event(session=None, at=NOW)])
+    later = [an_event(session=f"s{number}", at=NOW + 1 + number) for number in range(5)]
+    append(connection, later)
+    for endpoint_id in ("ep_1", "ep_2"):
+        record(connection, MAIN._replace(endpoint_id=EndpointId(endpoint_id), session_id=""), an_attempt(1))
+
+    assert oldest_undelivered_at(connection) == NOW + 1
+
+
+def test_nothing_waits_where_all_is_delivered_or_for_a_paused_endpoint(connection: sqlite3.Connection) -> None:
+    append(connection, [an_event()])
+    save_endpoint(connection, an_endpoint(is_active=False))
+
+    assert oldest_undelivered_at(connection) is None
+
+
+def test_finding_the_oldest_event_costs_the_same_however_many_wait_behind_it(connection: sqlite3.Connection) -> None:
+    steps: list[int] = []
+    for _ in range(2):
+        append(connection, [an_event(session=f"s{number % 10}", at=NOW + number) for number in range(500)])
+        steps.append(0)
+
+        def note() -> None:
+            steps[-1] += 1
+
+        connection.set_progress_handler(note, 1)  # called at each step of SQLite's machine
+        oldest_undelivered_at(connection)
+        connection.set_progress_handler(None, 1)
+
+    assert steps[0] > 0
+    assert steps[1] <= steps[0] + 10

@@ -1,0 +1,1 @@
+"""The builds on disk, which of them is the default, and the roll-outs."""
