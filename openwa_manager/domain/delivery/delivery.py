@@ -1,14 +1,17 @@
 """How events reach endpoints: what an answer means, when to try again, and when to stop trying."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from enum import StrEnum
+from http import HTTPStatus
 from typing import assert_never
 
 from openwa_manager.domain.delivery.events import EndpointId, Event, matches_any
 
 #: The endpoint that the settings name (`upstream_url`).
 DEFAULT_ENDPOINT = EndpointId("default")
+#: What an endpoint is sent unless it is said otherwise.
+EVERY_TYPE = ("*",)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -24,7 +27,7 @@ class Endpoint:
     secret: str = field(repr=False)
     previous_secret: str | None = field(default=None, repr=False)
     rotated_at: float | None = None
-    events: tuple[str, ...] = ("*",)
+    events: tuple[str, ...] = EVERY_TYPE
     sessions: tuple[str, ...] = ("*",)
     is_active: bool = True
     disabled_reason: str | None = None
@@ -33,7 +36,11 @@ class Endpoint:
 
     def wants(self, event: Event) -> bool:
         """Tell whether it asked for this event; what the daemon says of itself is of no session, so only `*` fits."""
-        return matches_any(self.events, event.type) and matches_any(self.sessions, event.session_id or "")
+        return self.asks_for(event.type, event.session_id)
+
+    def asks_for(self, event_type: str, session_id: str | None) -> bool:
+        """Tell the same of an event of this type and session."""
+        return matches_any(self.events, event_type) and matches_any(self.sessions, session_id or "")
 
     def is_signed_twice(self, at: float) -> bool:
         """Tell whether the previous secret still signs beside the new one."""
@@ -105,7 +112,8 @@ class DeliveryPolicy:
     """When a delivery is tried again and when it is given up (docs/design.md, Delivery).
 
     `schedule_s` holds the pause before each try, the first included; `retry_after_max_s` caps what an endpoint may
-    ask for. The breaker opens after `breaker_failures` in a row and then probes every `probe_s`.
+    ask for. The breaker opens after `breaker_failures` in a row and then probes every `probe_s`. An endpoint that asks
+    us to wait (429) is left alone for as long, `throttle_min_s` at least.
     """
 
     schedule_s: tuple[float, ...] = (
@@ -116,6 +124,7 @@ class DeliveryPolicy:
     retry_after_max_s: float = 3600.0
     breaker_failures: int = 5
     probe_s: float = 30.0
+    throttle_min_s: float = 1.0
     rejected_max: int = 5
     rejected_for_s: float = 900.0
     errored_max: int = 10
@@ -126,6 +135,13 @@ class DeliveryPolicy:
     def pause_max_s(self) -> float:
         """Return how long nothing waits longer than, whatever it was told by a wall clock that was set since."""
         return max(self.retry_after_max_s, max(self.schedule_s) * (1 + self.jitter))
+
+    def throttle_s(self, result: AttemptResult) -> float | None:
+        """Return how long (s) the endpoint is to be left alone as it asked for (429); None: it did not."""
+        if not isinstance(result, Retry) or result.status != HTTPStatus.TOO_MANY_REQUESTS:
+            return None
+        asked_s = self.probe_s if result.retry_after_s is None else result.retry_after_s
+        return min(max(asked_s, self.throttle_min_s), self.retry_after_max_s)
 
     def pause_s(self, attempts: int, chance: float) -> float | None:
         """Return the pause after so many attempts, varied by `chance` in [0, 1); None means that was the last."""
@@ -138,11 +154,13 @@ class DeliveryPolicy:
 class Breaker:
     """Whether an endpoint is worth asking: `probe_at` is None while closed, else when the next probe is due.
 
-    Times are on the boot clock, since this lives in memory only.
+    `is_throttled`: it is well, and asked us to wait until then. Times are on the boot clock, since this lives in memory
+    only.
     """
 
     failures: int = 0
     probe_at: float | None = None
+    is_throttled: bool = False
 
     @property
     def is_open(self) -> bool:
@@ -150,14 +168,76 @@ class Breaker:
         return self.probe_at is not None
 
     def after(self, result: AttemptResult, boot_s: float, policy: DeliveryPolicy) -> "Breaker":
-        """Return the breaker once an attempt has ended so; any answer but a failure proves the endpoint well."""
+        """Return the breaker once an attempt has ended so; any answer but a failure proves the endpoint well.
+
+        What was on its way when the endpoint asked us to wait neither ends nor shortens that wait.
+        """
+        is_waiting = self.is_throttled and self.probe_at is not None and boot_s < self.probe_at
+        wait_s = policy.throttle_s(result)
+        if wait_s is not None:
+            until_s = max(boot_s + wait_s, (self.probe_at or 0.0) if is_waiting else 0.0)
+            return Breaker(probe_at=until_s, is_throttled=True)
+        if is_waiting:
+            return self
         if not isinstance(result, Retry):
             return Breaker()
         failures = self.failures + 1
         if failures < policy.breaker_failures:
-            return replace(self, failures=failures)
+            return Breaker(failures=failures)
         wait_s = max(policy.probe_s, min(result.retry_after_s or 0.0, policy.retry_after_max_s))
         return Breaker(failures=failures, probe_at=boot_s + wait_s)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LastAnswer:
+    """What became of the last attempt at an endpoint since the daemon began, of whichever event.
+
+    `status` None: no answer came. `error` is a short sentence, None after a success; `failing_since` (wall time) when
+    the first of the failures in a row was.
+    """
+
+    status: int | None = None
+    error: str | None = None
+    failing_since: float | None = None
+
+    def then(self, result: AttemptResult, at: float) -> "LastAnswer":
+        """Return it once another attempt has ended at wall time `at`."""
+        match result:
+            case Delivered(status=status):
+                return LastAnswer(status=status)
+            case Rejected(status=status):
+                return LastAnswer(status=status, error=f"it refused an event: {phrase_of(status)}")
+            case Gone():
+                gone = int(HTTPStatus.GONE)
+                return LastAnswer(status=gone, error=f"it wants nothing any more: {phrase_of(gone)}")
+            case Retry(status=status, reason=reason):
+                error = reason if status is None else f"it answered {phrase_of(status)}"
+                is_well = status == HTTPStatus.TOO_MANY_REQUESTS  # and only asked us to wait
+                return LastAnswer(
+                    status=status, error=error, failing_since=None if is_well else self.failing_since or at
+                )
+            case _:
+                assert_never(result)
+
+
+def phrase_of(status: int) -> str:
+    """Return an HTTP status with its name, if it has one."""
+    known = {each.value: each.phrase for each in HTTPStatus}
+    return f"{status} {known.get(status, '')}".rstrip()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class EndpointHealth:
+    """How an endpoint is, as far as was seen since the daemon began; times are wall time.
+
+    `down_since` None: it is not down. `next_probe_at` is when the next event is posted to one that is down or has asked
+    us to wait; None: at once, or when there is one.
+    """
+
+    last: LastAnswer = field(default_factory=LastAnswer)
+    is_throttled: bool = False
+    down_since: float | None = None
+    next_probe_at: float | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -212,6 +292,8 @@ def after_attempt(
             return Succeeded()
         case Gone():
             return Disabled()
+        case Retry() if (wait_s := policy.throttle_s(result)) is not None:
+            return RetryAt(tries=tries, next_at=context.at + wait_s)  # it is well, and the event has no part in it
         case Retry(status=status) if context.is_open and not (context.is_probe and status == 500):
             return RetryAt(tries=tries, next_at=context.at)  # the endpoint is down: this event has no part in it
         case Retry() | Rejected():

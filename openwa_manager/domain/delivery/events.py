@@ -68,7 +68,7 @@ class StoredEvent:
 #: How far a batch is: of passing interest, for the next one says it better.
 BATCH_PROGRESS = "batch.progress"
 #: What we say ourselves begins with one of these words, or is about a message; no engine says such things.
-_OWN_FAMILIES = frozenset({"session", "manager", "delivery", "host", "batch", "contact", "queue"})
+_OWN_FAMILIES = frozenset({"session", "manager", "delivery", "host", "batch", "contact", "queue", "audit"})
 
 
 def class_of(event_type: str) -> EventClass:
@@ -99,6 +99,11 @@ def is_passed_through(event_type: str) -> bool:
     return matches_any(PASSED_THROUGH, event_type)
 
 
+#: What asks for events: the name of a type, or its beginning and a `*`; and how many of them an endpoint may have.
+EVENT_PATTERN = r"^([A-Za-z0-9_.:-]{1,128}\*?|\*)$"
+EVENT_PATTERNS_MAX = 100
+
+
 def beginning_in(pattern: str) -> str | None:
     """Return what a text must begin with to match a pattern that ends with `*`; None: it must be equal to it.
 
@@ -114,3 +119,18 @@ def matches_any(patterns: Iterable[str], text: str) -> bool:
         if text == pattern if beginning is None else text.startswith(beginning):
             return True
     return False
+
+
+def matches_some(patterns: Iterable[str], others: Iterable[str]) -> bool:
+    """Tell whether there may be a text that matches one of the patterns and one of the others."""
+    asked = tuple(others)
+    return any(_overlap(pattern, other) for pattern in patterns for other in asked)
+
+
+def _overlap(pattern: str, other: str) -> bool:
+    beginning, other_beginning = beginning_in(pattern), beginning_in(other)
+    if beginning is None:
+        return matches_any((other,), pattern)
+    if other_beginning is None:
+        return other.startswith(beginning)
+    return beginning.startswith(other_beginning) or other_beginning.startswith(beginning)

@@ -7,8 +7,8 @@ from enum import StrEnum, auto
 from itertools import count
 from typing import NamedTuple
 
-from openwa_manager.domain.delivery.delivery import DeliveryPolicy, Endpoint, Lane
-from openwa_manager.domain.delivery.endpoint_queue import EndpointQueue, Post, StreamKey
+from openwa_manager.domain.delivery.delivery import DeliveryPolicy, Endpoint, EndpointHealth, Lane
+from openwa_manager.domain.delivery.endpoint_queue import EndpointQueue, HeartbeatPost, Post, StreamKey
 from openwa_manager.domain.delivery.events import EndpointId, Event, StoredEvent
 from openwa_manager.domain.ports import Instant
 
@@ -117,13 +117,6 @@ class PendingStream(NamedTuple):
     stored: StoredEvent | None = None
 
 
-class HeartbeatPost(NamedTuple):
-    """A heartbeat that may be posted now."""
-
-    endpoint_id: EndpointId
-    event: Event
-
-
 class Streams:
     """All streams, and the queues of the endpoints they go to; its caller posts what `begin_posts` returns.
 
@@ -162,7 +155,12 @@ class Streams:
     def is_down(self, endpoint_id: EndpointId) -> bool:
         """Tell whether an endpoint has failed so often in a row that only probes go there."""
         queue = self._queues.get(endpoint_id)
-        return queue is not None and queue.breaker.is_open
+        return queue is not None and queue.breaker.is_open and not queue.breaker.is_throttled
+
+    def health_of(self, endpoint_id: EndpointId, now: Instant) -> EndpointHealth:
+        """Return how an endpoint is; nothing is known of one that nothing is posted to."""
+        queue = self._queues.get(endpoint_id)
+        return EndpointHealth() if queue is None else queue.health(now)
 
     def begin_anew(
         self, endpoints: Iterable[Endpoint], pending: Iterable[PendingStream], now: Instant
@@ -242,6 +240,7 @@ class Streams:
         self._is_draining = True
         for queue in self._queues.values():
             queue.clear()
+            queue.drop_heartbeats()
         for key, place in tuple(self._places.items()):
             if not self._is_taken(key):
                 self._move(key, StreamStimulus.DRAINED)
@@ -251,16 +250,16 @@ class Streams:
         heapq.heapify(self._due)
 
     def add_heartbeat(self, event: Event) -> None:
-        """Let a heartbeat wait for its turn at every endpoint that wants it."""
-        for queue in self._queues.values():
+        """Let a heartbeat wait for its turn at every endpoint that wants it; none while the daemon ends."""
+        for queue in () if self._is_draining else self._queues.values():
             queue.add_heartbeat(event)
 
-    def begin_heartbeats(self) -> list[HeartbeatPost]:
+    def begin_heartbeats(self, boot_s: float) -> list[HeartbeatPost]:
         """Return the heartbeats whose posts begin now; each is to be ended at its endpoint's queue."""
         heartbeats: list[HeartbeatPost] = []
-        for endpoint_id, queue in self._queues.items():
-            while not self._is_draining and (event := queue.next_heartbeat()):
-                heartbeats.append(HeartbeatPost(endpoint_id, event))
+        for queue in self._queues.values():
+            while heartbeat := queue.next_heartbeat(boot_s):
+                heartbeats.append(heartbeat)
         return heartbeats
 
     def next_due_s(self) -> float | None:

@@ -3,6 +3,7 @@
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
+from openwa_manager.domain.session.launch_facts import Starting
 from openwa_manager.domain.session.reasons import ReasonCode
 from openwa_manager.domain.session.restart import Policy
 from openwa_manager.domain.session.session import LinkState, ProcessState, Session
@@ -34,10 +35,11 @@ class Armed:
 
 Deadlines = Mapping[Deadline, Armed]
 
-#: Deadlines that blame an engine or a link. One that is seen to expire more than MAX_LATE_S late means that we were
-#: asleep, not that it was missed.
+#: Deadlines that blame an engine or a link, if only for being slow. One that is seen to expire more than MAX_LATE_S
+#: late means that we were asleep, not that it was missed.
 FAULT_DEADLINES = frozenset(
     {
+        Deadline.SLOW,
         Deadline.LAUNCH,
         Deadline.BOOT,
         Deadline.INITIALIZING,
@@ -47,6 +49,8 @@ FAULT_DEADLINES = frozenset(
     }
 )
 MAX_LATE_S = 5.0
+#: After how long a session that is coming up, and of which nothing is heard, says what it waits for.
+SLOW_S = 10.0
 
 
 def rearm(running: Deadlines, session: Session, moment: Moment, policy: Policy) -> Deadlines:
@@ -93,6 +97,7 @@ def _timers(session: Session, moment: Moment, policy: Policy) -> Iterator[_Timer
     at = moment.at
     match session.process:
         case ProcessState.STARTING:
+            yield from _timers_of_silence(session)
             if session.pid is not None:
                 yield Deadline.BOOT, f"{session.launch_count}", policy.link.boot_timeout_s
             elif session.launch and session.reason and session.reason.code is ReasonCode.HOST_LIMIT:
@@ -104,12 +109,26 @@ def _timers(session: Session, moment: Moment, policy: Policy) -> Iterator[_Timer
             limit_s = restart.pause_max_s if deadline is Deadline.BACKOFF else restart.slow_retry_s
             yield deadline, f"{session.restarts.next_at}", min(left_s, limit_s)
         case ProcessState.RUNNING:
+            yield from _timers_of_silence(session)
             if not moment.is_offline:
                 yield from _timers_of_link(session, policy)
             yield from _timers_of_pairing(session, moment, policy)
             yield from _timers_of_restarts(session, policy)
         case _:
             return
+
+
+def _timers_of_silence(session: Session) -> Iterator[_Timer]:
+    """Yield when to say what the session waits for; it says so already while it has another reason than its start."""
+    reason = session.reason
+    if session.launch is None:
+        return
+    if session.process is ProcessState.RUNNING:
+        has_news = session.link is not LinkState.UNKNOWN or reason is not None
+    else:
+        has_news = reason is None or reason.code is not session.launch.cause or reason.facts not in (None, Starting())
+    if not has_news:
+        yield Deadline.SLOW, f"{session.launch_count} {session.process} {session.pid}", SLOW_S
 
 
 def _timers_of_restarts(session: Session, policy: Policy) -> Iterator[_Timer]:

@@ -1,6 +1,7 @@
 """Decisions taken together: what several stimuli make of a session before anything of it is recorded or done."""
 
 from dataclasses import dataclass, field
+from typing import NamedTuple
 
 from openwa_manager.domain.delivery.events import Event
 from openwa_manager.domain.session.commands import Command
@@ -12,11 +13,19 @@ from openwa_manager.domain.session.session import Session, Step
 from openwa_manager.domain.session.stimuli import Deadline, DeadlinePassed, Stimulus
 
 
+class Moved(NamedTuple):
+    """A session before and after one decision."""
+
+    before: Session
+    after: Session
+
+
 @dataclass(slots=True, kw_only=True)
 class Decisions:
     """A session on its way from its last recorded state to the next, with all that is to be recorded and done.
 
-    `dropped` are the observations that changed nothing, each with why: for the debug log.
+    `moves` are its states in between. `dropped` are the observations that changed nothing, each with why: for the
+    debug log.
     """
 
     session: Session
@@ -25,6 +34,7 @@ class Decisions:
     steps: list[Step] = field(default_factory=list)
     events: list[Event] = field(default_factory=list)
     commands: list[Command] = field(default_factory=list)
+    moves: list[Moved] = field(default_factory=list)
     dropped: list[tuple[Stimulus, Dropped]] = field(default_factory=list)
     is_durable: bool = False
     is_gone: bool = False
@@ -57,6 +67,7 @@ class Decisions:
         return None
 
     def _take_over(self, decided: Decided, moment: Moment) -> None:
+        self.moves.append(Moved(self.session, decided.session))
         self.session = decided.session
         self.deadlines = rearm(self.deadlines, decided.session, moment, self.policy)
         self.steps += decided.steps

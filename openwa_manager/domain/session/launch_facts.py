@@ -1,7 +1,8 @@
-"""Facts about what keeps an engine from being launched; `reasons` says them to people."""
+"""Facts about what a launch waits for and what keeps an engine from coming up; `reasons` says them to people."""
 
 import sys
 from dataclasses import dataclass
+from enum import StrEnum
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -52,3 +53,51 @@ class ProgramMissing:
     def sentence(self) -> str:
         """Return it for people."""
         return self.text
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Starting:
+    """The engine comes up; `refusal` is what it said last instead of serving us, None while it said nothing."""
+
+    refusal: str | None = None
+
+    @property
+    def sentence(self) -> str:
+        """Return it for people."""
+        return self.refusal or "starting"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class NotUp:
+    """The engine did not come up within `limit_s`; `refusal` as in `Starting`."""
+
+    limit_s: float
+    refusal: str | None = None
+
+    @property
+    def sentence(self) -> str:
+        """Return it for people."""
+        late = f"not up within {self.limit_s:.0f} s"
+        return f"{late}: {self.refusal}" if self.refusal else late
+
+
+class WaitsFor(StrEnum):
+    """What a session that is coming up waits for; the values are read by people."""
+
+    PROCESS = "the engine's process to be started"
+    ANSWER = "an answer of the engine: its process runs, but does not serve us yet"
+    CODE = "the engine's first code: it answers, but has shown none yet"
+    CONNECTION = "the link to WhatsApp: the engine answers and is connecting"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StillWaiting:
+    """A session that is coming up has waited for one thing for `waited_s` and heard nothing of it."""
+
+    what: WaitsFor
+    waited_s: float
+
+    @property
+    def sentence(self) -> str:
+        """Return it for people."""
+        return f"waiting for {self.what} (for more than {self.waited_s:.0f} s now)"

@@ -5,7 +5,7 @@ from dataclasses import dataclass, replace
 from typing import Generic, Protocol, TypeVar
 
 from openwa_manager.domain.delivery.events import Event
-from openwa_manager.domain.session import link, process, requests
+from openwa_manager.domain.session import link, pairing, process, requests
 from openwa_manager.domain.session.announcements import changes_of, events_of
 from openwa_manager.domain.session.commands import Command
 from openwa_manager.domain.session.context import Announcement, Answer, Context, Dropped, Outcome, Refused
@@ -13,6 +13,7 @@ from openwa_manager.domain.session.deadlines import Moment, applies
 from openwa_manager.domain.session.restart import Policy
 from openwa_manager.domain.session.session import ProcessState, Session, Step
 from openwa_manager.domain.session.stimuli import (
+    AccountUnlinked,
     ActivitySeen,
     BringUpRefused,
     ChangeRequested,
@@ -36,6 +37,7 @@ from openwa_manager.domain.session.stimuli import (
     LinkReported,
     LogoutRequested,
     MessageAcknowledged,
+    PairingRequested,
     ProcessExited,
     ProgramFound,
     QrProduced,
@@ -147,6 +149,7 @@ class _Row(Generic[StimulusT]):
 
 #: Deadline -> what follows when it expires.
 DEADLINES: Mapping[Deadline, Callable[[Context], Outcome]] = {
+    Deadline.SLOW: link.still_waiting,
     Deadline.LAUNCH: process.launch_timed_out,
     Deadline.BOOT: process.boot_timed_out,
     Deadline.BACKOFF: process.restart_due,
@@ -180,6 +183,18 @@ ROWS: tuple[Row, ...] = (
     _Row(
         StartRequested,
         requests.start,
+        {
+            _STOPPED: (_STARTING,),
+            _STARTING: (_STARTING,),
+            _RUNNING: (_RUNNING,),
+            _STOPPING: (_STOPPING,),
+            _BACKOFF: (_STARTING,),
+            _FAILED: (_STARTING,),
+        },
+    ),
+    _Row(
+        PairingRequested,
+        requests.pair,
         {
             _STOPPED: (_STARTING,),
             _STARTING: (_STARTING,),
@@ -257,6 +272,7 @@ ROWS: tuple[Row, ...] = (
     _Row(EngineFaulted, process.engine_faulted, {_STARTING: (_STOPPING,), _RUNNING: (_STOPPING,)}),
     _Row(DataInspected, process.data_inspected, {_RUNNING: (_RUNNING, _STOPPING)}),
     _Row(ProcessExited, process.process_exited, {_STARTING: (_BACKOFF, _FAILED), _RUNNING: (_BACKOFF, _FAILED)}),
+    _Row(AccountUnlinked, pairing.account_unlinked, _same(_STOPPING)),
     _Row(EngineEnded, process.engine_ended, {_STOPPING: _AFTER_END}),
     _Row(RemovalHindered, process.removal_hindered, _same(_STOPPING)),
     _Row(DirectoryRemoved, process.directory_removed, _same(_STOPPING)),

@@ -6,6 +6,9 @@ from dataclasses import replace
 from openwa_manager.domain.delivery.events import Json
 from openwa_manager.domain.session.commands import CheckCredentials, KeepCredentials, Observe, RemoveQr
 from openwa_manager.domain.session.context import Announcement, Context, Dropped, Outcome
+from openwa_manager.domain.session.deadlines import SLOW_S
+from openwa_manager.domain.session.launch_facts import StillWaiting, WaitsFor
+from openwa_manager.domain.session.pairing import other_account
 from openwa_manager.domain.session.reasons import (
     Facts,
     LinkStayedDown,
@@ -22,6 +25,7 @@ from openwa_manager.domain.session.session import (
     After,
     Ending,
     LinkState,
+    ProcessState,
     Qr,
     Restarts,
     Session,
@@ -103,7 +107,7 @@ def link_reported(stimulus: LinkReported, context: Context) -> Outcome | Dropped
     if link is None:
         return Dropped(why="nothing new")
     if link is LinkState.CONNECTED:
-        return _connected(stimulus, context)
+        return other_account(stimulus, context) or _connected(stimulus, context)
     return _follow_report(stimulus, context, link)
 
 
@@ -136,6 +140,7 @@ def _connected(stimulus: LinkReported, context: Context) -> Outcome | Dropped:
         reason=None,
         qr=None,
         pairing_started_at=None,
+        wanted_number=None,
         qr_attempts=0,
         restarts=_restarts_once_connected(before.restarts),
         connected_at=at,
@@ -204,7 +209,9 @@ def qr_produced(stimulus: QrProduced, context: Context) -> Outcome | Dropped:
     attempt = session.qr_attempts + 1
     expires_at = stimulus.expires_at
     if expires_at is None:
-        expires_at = stimulus.produced_at + context.policy.link.qr_life_s(attempt)
+        expires_at = stimulus.produced_at + context.policy.link.qr_life_s(
+            is_first=session.link is not LinkState.QR_READY
+        )
     if expires_at <= at:
         return Dropped(why="already expired")
     qr = Qr(
@@ -309,6 +316,24 @@ def _restart_once(context: Context, code: ReasonCode, facts: Facts | None = None
     restarts = replace(session.restarts, link_restarted=True)
     ending = Ending(after=After.START_AGAIN, cause=code)
     return stopping(context.of(replace(session, restarts=restarts)), ending, facts)
+
+
+def still_waiting(context: Context) -> Outcome:
+    """Say what a session that is coming up waits for."""
+    code, what = _awaited(context)
+    reason = context.reason(code, StillWaiting(what=what, waited_s=SLOW_S))
+    return Outcome(session=replace(context.session, reason=reason), decision=reason.detail)
+
+
+def _awaited(context: Context) -> tuple[ReasonCode, WaitsFor]:
+    """Return what is awaited, and the reason beside it: why it was launched, or what it will be ended for."""
+    session = context.session
+    if session.process is ProcessState.STARTING:
+        cause = session.launch.cause if session.launch else ReasonCode.REQUESTED
+        return cause, WaitsFor.PROCESS if session.pid is None else WaitsFor.ANSWER
+    if is_paired(session):
+        return _down_because(LinkReport.DISCONNECTED, context), WaitsFor.CONNECTION
+    return ReasonCode.QR_NOT_PRODUCED, WaitsFor.CODE
 
 
 def initializing_timed_out(context: Context) -> Outcome:

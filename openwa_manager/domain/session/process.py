@@ -5,16 +5,14 @@ from typing import assert_never
 
 from openwa_manager.domain.session.commands import AwaitProgram, BringUp, Dequeue, End, Forget, Spawn, Sweep, WatchExit
 from openwa_manager.domain.session.context import Announcement, Context, Dropped, Outcome
-from openwa_manager.domain.session.launch_facts import ProgramMissing
+from openwa_manager.domain.session.launch_facts import NotUp, ProgramMissing, Starting
 from openwa_manager.domain.session.reasons import (
     DataLost,
     HostLimitReached,
-    NotUp,
     Reason,
     ReasonCode,
     Requested,
     RequestedAction,
-    Starting,
 )
 from openwa_manager.domain.session.restart import AFTER
 from openwa_manager.domain.session.session import (
@@ -65,6 +63,8 @@ def slot_granted(stimulus: SlotGranted, context: Context) -> Outcome | Dropped:
         reason=context.reason(launch.cause, Starting()),
     )
     evidence = {"launch": launch.number, "port": launch.listening_port, "cause": launch.cause.value}
+    if launch.build is not None:
+        evidence["build"] = launch.build
     return Outcome(session=session, decision="launch", commands=(Spawn(launch=launch),), evidence=evidence)
 
 

@@ -1,14 +1,13 @@
 """Why a session is in the state it is in: a public code, the facts of the case, and the sentence made of both.
 
-Programs read the code and the facts. The sentence is for people: nothing compares or takes it apart. It is made in this
-module only, by each kind of fact for itself and from SENTENCES where there are no facts.
+Programs read code and facts. The sentence is for people, and nothing takes it apart; only this module makes it.
 """
 
 from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import StrEnum
 
-from openwa_manager.domain.session.launch_facts import LockHeld, OwnedBy, ProgramMissing
+from openwa_manager.domain.session.launch_facts import LockHeld, NotUp, OwnedBy, ProgramMissing, Starting, StillWaiting
 from openwa_manager.domain.texts import NAME_MAX, cut
 
 
@@ -38,6 +37,7 @@ class ReasonCode(StrEnum):
     ACTION_REQUIRED = "action_required"
     BANNED = "banned"
     LOGGED_OUT = "logged_out"
+    WRONG_NUMBER = "wrong_number"
     CREDENTIALS_RESTORED = "credentials_restored"
     ADOPTED = "adopted"
     DISK_FULL = "disk_full"
@@ -151,32 +151,6 @@ class HostLimitReached:
     def sentence(self) -> str:
         """Return it for people."""
         return f"the host has run out of {self.limit}"
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Starting:
-    """The engine comes up; `refusal` is what it said last instead of serving us, None while it said nothing."""
-
-    refusal: str | None = None
-
-    @property
-    def sentence(self) -> str:
-        """Return it for people."""
-        return self.refusal or "starting"
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class NotUp:
-    """The engine did not come up within `limit_s`; `refusal` as in `Starting`."""
-
-    limit_s: float
-    refusal: str | None = None
-
-    @property
-    def sentence(self) -> str:
-        """Return it for people."""
-        late = f"not up within {self.limit_s:.0f} s"
-        return f"{late}: {self.refusal}" if self.refusal else late
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -337,6 +311,7 @@ Facts = (
     | HostLimitReached
     | Starting
     | NotUp
+    | StillWaiting
     | Exited
     | ProbesMissed
     | DataLost
@@ -378,6 +353,7 @@ SENTENCES: Mapping[ReasonCode, str] = {
     ReasonCode.ACTION_REQUIRED: "WhatsApp wants something done on the phone",
     ReasonCode.BANNED: "WhatsApp banned the account",
     ReasonCode.LOGGED_OUT: "the device was unlinked",
+    ReasonCode.WRONG_NUMBER: "another number was linked than the wanted one, and is unlinked again",
     ReasonCode.CREDENTIALS_RESTORED: "the credentials were broken; the kept copy takes their place",
     ReasonCode.ADOPTED: "a live engine was taken over",
     ReasonCode.DISK_FULL: "the disk is full, so a launch cannot be recorded",

@@ -4,6 +4,8 @@ from dataclasses import replace
 
 from openwa_manager.domain.session.commands import Dequeue, Forget
 from openwa_manager.domain.session.context import Context, Outcome, Refused
+from openwa_manager.domain.session.link import is_paired
+from openwa_manager.domain.session.numbers import is_same_number
 from openwa_manager.domain.session.reasons import ReasonCode, Requested, RequestedAction
 from openwa_manager.domain.session.session import (
     STICKY_LINKS,
@@ -19,6 +21,7 @@ from openwa_manager.domain.session.stimuli import (
     ChangeRequested,
     DeleteRequested,
     LogoutRequested,
+    PairingRequested,
     RestartRequested,
     StartRequested,
     StopRequested,
@@ -33,7 +36,9 @@ def start(stimulus: StartRequested, context: Context) -> Outcome | Refused:
     del stimulus
     session = replace(context.session, desired=Desired.RUNNING)
     if session.process in _IDLE:
-        return queued(context, replace(session, restarts=Restarts()), ReasonCode.REQUESTED)
+        is_linked_wrong = session.reason is not None and session.reason.code is ReasonCode.WRONG_NUMBER
+        wanted = session.wanted_number if is_linked_wrong else None  # it may have been impossible to unlink
+        return queued(context, replace(session, restarts=Restarts(), wanted_number=wanted), ReasonCode.REQUESTED)
     if session.ending is None or session.ending.after is After.START_AGAIN:
         return Outcome(session=session)
     return _start_after_end(session, session.ending, Restarts())
@@ -45,6 +50,25 @@ def _start_after_end(session: Session, ending: Ending, restarts: Restarts) -> Ou
     ending = Ending(after=After.START_AGAIN, cause=ReasonCode.REQUESTED)
     coming = replace(session, ending=ending, restarts=restarts)
     return Outcome(session=coming, decision="start again once the engine has ended")
+
+
+def pair(stimulus: PairingRequested, context: Context) -> Outcome | Refused:
+    """Start the engine so that it shows codes, and keep in mind who may be linked by them.
+
+    Whoever asks has the whole time for it, also if the engine shows codes already.
+    """
+    session = context.session
+    if session.link is LinkState.CONNECTED:
+        return Refused(detail="it is linked already")
+    wanted, known = stimulus.phone_number, session.phone_number if is_paired(session) else None
+    if wanted is not None and known is not None and not is_same_number(wanted, known):
+        return Refused(detail="it is linked to another number: log it out first")
+    outcome = start(StartRequested(), context)
+    if isinstance(outcome, Refused):
+        return outcome
+    began_at = None if session.pairing_started_at is None else context.moment.at
+    pairing = replace(outcome.session, wanted_number=wanted, pairing_started_at=began_at)
+    return replace(outcome, session=pairing, decision=outcome.decision or "show codes")
 
 
 def stop(stimulus: StopRequested, context: Context) -> Outcome:

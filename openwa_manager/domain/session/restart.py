@@ -44,9 +44,9 @@ class LinkPolicy:
     qr_first_s: float = 60.0
     qr_next_s: float = 20.0
 
-    def qr_life_s(self, attempt: int) -> float:
-        """Return how long code number `attempt` of a pairing window lives when the engine does not say."""
-        return self.qr_first_s if attempt == 1 else self.qr_next_s
+    def qr_life_s(self, *, is_first: bool) -> float:
+        """Return how long (s) a code lives when the engine does not say; `is_first`: of a series, about six of them."""
+        return self.qr_first_s if is_first else self.qr_next_s
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -104,6 +104,7 @@ AFTER: Mapping[ReasonCode, After] = {
     ReasonCode.QR_EXPIRED: After.STAY_STOPPED,
     ReasonCode.BANNED: After.STAY_STOPPED,
     ReasonCode.LOGGED_OUT: After.STAY_STOPPED,
+    ReasonCode.WRONG_NUMBER: After.STAY_STOPPED,
 }
 
 

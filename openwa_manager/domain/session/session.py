@@ -19,6 +19,8 @@ LAUNCH_ID_VARIABLE = "OPENWA_MANAGER_LAUNCH_ID"
 SOCKET_VARIABLE = "OPENWA_MANAGER_SOCKET"
 #: The variable with the secret of a launch, by which a daemon without its record finds how the engine speaks to us.
 SECRET_VARIABLE = "OPENWA_MANAGER_SECRET"  # noqa: S105 its name
+#: The variable that names the build which an engine runs.
+BUILD_VARIABLE = "OPENWA_MANAGER_BUILD"
 #: The variables that name our intake to an engine, and say at which address and port that name is found.
 INTAKE_NAME_VARIABLE, INTAKE_VARIABLE = "OPENWA_MANAGER_INTAKE_NAME", "OPENWA_MANAGER_INTAKE"
 
@@ -138,7 +140,8 @@ class Launch:
     `secret` signs the engine's webhooks to our intake; `cause` says why this launch was made. `socket` is where the
     engine listens: `port` is then a number of its own, but nothing listens there. Without a socket (a `command`, or a
     launch by version 0.2 or earlier) it listens on `port`, if at all. `data` is what its
-    files were once it was up (None: not looked at yet).
+    files were once it was up (None: not looked at yet). `build` is the OpenWA that it runs (None: it is no OpenWA, or
+    was launched before there were builds).
     """
 
     launch_id: LaunchId
@@ -150,6 +153,7 @@ class Launch:
     socket: Path | None = None
     identity: Identity | None = None
     data: DataState | None = None
+    build: str | None = None
 
     @property
     def listening_port(self) -> int | None:
@@ -167,11 +171,15 @@ class Exit:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Usage:
-    """What an engine and all its descendants use: summed RSS, and 100 % for each processor kept busy."""
+    """What an engine and all its descendants use: summed RSS, and 100 % for each processor kept busy.
+
+    `cpu_s` is the processor time since the measurement before, in seconds; the first one of an engine counts none.
+    """
 
     rss_bytes: int
     cpu_percent: float
     process_count: int
+    cpu_s: float = 0.0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -243,7 +251,8 @@ class Ending:
 class Spec:
     """What the caller chose for a session; a change takes effect at the next launch.
 
-    `env` is added to the engine's environment; `memory_limit_bytes` None means no limit of its own.
+    `env` is added to the engine's environment; `memory_limit_bytes` None means no limit of its own, `build` None
+    whichever build is the default.
     """
 
     user_id: str | None = None
@@ -252,6 +261,7 @@ class Spec:
     env: Mapping[str, str] = field(default_factory=dict, repr=False)
     proxy_url: str | None = field(default=None, repr=False)
     memory_limit_bytes: int | None = None
+    build: str | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -270,7 +280,8 @@ class Session:
     """All that is known of one session; owned by its supervisor and replaced, never changed.
 
     `engine_key` opens the engine's own API, `inner_id` is the engine's name for this session (None until it is known).
-    `qr_seq` is the number of the last code, `qr_attempts` counts this pairing window's codes.
+    `qr_seq` is the number of the last code, `qr_attempts` counts this pairing window's codes. `wanted_number`: no other
+    account may be linked (None: any may); it holds until that account is, or somebody starts the session.
     All `…_at` are wall time, None when it never happened.
     """
 
@@ -290,6 +301,7 @@ class Session:
     qr_seq: int = 0
     qr_attempts: int = 0
     pairing_started_at: float | None = None
+    wanted_number: str | None = None
     restarts: Restarts = field(default_factory=Restarts)
     inner_id: str | None = None
     phone_number: str | None = None

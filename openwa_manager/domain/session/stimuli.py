@@ -21,6 +21,13 @@ class StartRequested(Request):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class PairingRequested(Request):
+    """Run the engine and let it show codes; with `phone_number` (digits) no other account stays linked by them."""
+
+    phone_number: str | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class StopRequested(Request):
     """End the engine and keep it down; with `until_start` only until it is started or the daemon starts again."""
 
@@ -183,6 +190,11 @@ class DataInspected(LaunchObservation):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class AccountUnlinked(LaunchObservation):
+    """The engine has unlinked the account that was not wanted."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class ProcessExited(LaunchObservation):
     """The engine's process ended by itself; `log_tail` holds the end of its log, for people.
 
@@ -317,6 +329,7 @@ class Deadline(Enum):
     No text enum: one of those equals a LinkReport of the same word, which may stand beside it in a table.
     """
 
+    SLOW = "slow"
     LAUNCH = "launch"
     BOOT = "boot"
     BACKOFF = "backoff"

@@ -18,7 +18,11 @@ from openwa_manager.domain.session.session import (
 )
 
 #: The sticky link that a cause leaves behind.
-_LINK_AFTER = {ReasonCode.BANNED: LinkState.BANNED, ReasonCode.LOGGED_OUT: LinkState.LOGGED_OUT}
+_LINK_AFTER = {
+    ReasonCode.BANNED: LinkState.BANNED,
+    ReasonCode.LOGGED_OUT: LinkState.LOGGED_OUT,
+    ReasonCode.WRONG_NUMBER: LinkState.LOGGED_OUT,
+}
 
 
 def unlaunched(session: Session) -> Session:
@@ -62,8 +66,8 @@ def restarted(context: Context, cause: ReasonCode) -> Outcome:
 
 def stopping(context: Context, ending: Ending, facts: Facts | None = None) -> Outcome:
     """Return the session on its way down for the ending's cause; an engine not yet spawned is ended once it is."""
-    session = unlinked(context.session) if ending.cause is ReasonCode.LOGGED_OUT else context.session
     link = _LINK_AFTER.get(ending.cause, LinkState.UNKNOWN)
+    session = unlinked(context.session) if link is LinkState.LOGGED_OUT else context.session
     stays_down = AFTER[ending.cause] is After.STAY_STOPPED and ending.cause is not ReasonCode.REQUESTED
     going = replace(
         session,
@@ -78,7 +82,7 @@ def stopping(context: Context, ending: Ending, facts: Facts | None = None) -> Ou
         connected_at=None,
     )
     outcome = Outcome(session=going, decision=f"end the engine: {ending.cause}", commands=(RemoveQr(),))
-    if ending.cause is ReasonCode.LOGGED_OUT:
+    if link is LinkState.LOGGED_OUT:
         outcome = outcome.then(ForgetCredentials())
     return outcome.then(End(launch=session.launch)) if session.launch and session.launch.identity else outcome
 

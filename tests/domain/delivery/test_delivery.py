@@ -14,6 +14,7 @@ from openwa_manager.domain.delivery.delivery import (
     Disabled,
     Endpoint,
     Gone,
+    LastAnswer,
     Rejected,
     Retry,
     RetryAt,
@@ -153,6 +154,71 @@ def test_an_endpoint_may_put_the_probe_off_up_to_an_hour() -> None:
 
     assert breaker.after(Retry(reason="", retry_after_s=300.0), 0.0, POLICY).probe_at == 300.0
     assert breaker.after(Retry(reason="", retry_after_s=1e9), 0.0, POLICY).probe_at == 3600.0
+
+
+def throttled(retry_after_s: float | None = None) -> Retry:
+    return Retry(reason="HTTP 429", status=429, retry_after_s=retry_after_s)
+
+
+@pytest.mark.parametrize(("asked_s", "wait_s"), [(None, 30.0), (0.0, 1.0), (5.0, 5.0), (1e9, 3600.0)])
+def test_an_endpoint_that_asks_us_to_wait_is_left_alone_for_as_long(asked_s: float | None, wait_s: float) -> None:
+    breaker = Breaker(failures=3).after(throttled(asked_s), 100.0, POLICY)
+
+    assert breaker == Breaker(probe_at=100.0 + wait_s, is_throttled=True)
+
+
+def test_what_was_on_its_way_does_not_end_a_wait_and_what_comes_after_it_does() -> None:
+    breaker = Breaker().after(throttled(10.0), 100.0, POLICY)
+
+    assert breaker.after(Delivered(status=200), 105.0, POLICY) == breaker
+    assert breaker.after(TIMEOUT, 105.0, POLICY) == breaker
+    assert breaker.after(Delivered(status=200), 110.0, POLICY) == Breaker()
+    assert breaker.after(TIMEOUT, 110.0, POLICY) == Breaker(failures=1)
+    assert breaker.after(throttled(20.0), 110.0, POLICY).probe_at == 130.0
+
+
+def test_a_shorter_wait_does_not_end_a_longer_one() -> None:
+    breaker = Breaker().after(throttled(3600.0), 100.0, POLICY)
+
+    assert breaker.after(throttled(0.0), 101.0, POLICY) == breaker
+    assert breaker.after(throttled(3600.0), 101.0, POLICY).probe_at == 3701.0
+    assert breaker.after(throttled(0.0), 3700.0, POLICY).probe_at == 3701.0
+
+
+def test_an_event_is_not_blamed_for_the_wait_of_its_endpoint() -> None:
+    tries = Tries(attempts=len(POLICY.schedule_s))
+
+    for is_open in (False, True):
+        context = AttemptContext(at=NOW, chance=0.5, is_open=is_open, is_probe=is_open)
+        assert after_attempt(tries, throttled(50.0), context, POLICY) == RetryAt(tries=tries, next_at=NOW + 50.0)
+
+
+@pytest.mark.parametrize(
+    ("result", "status", "error", "failing_since"),
+    [
+        (Delivered(status=204), 204, None, None),
+        (TIMEOUT, None, "timeout", NOW),
+        (ERROR, 500, "it answered 500 Internal Server Error", NOW),
+        (Retry(reason="HTTP 419", status=419), 419, "it answered 419", NOW),
+        (throttled(), 429, "it answered 429 Too Many Requests", None),
+        (REJECTED, 422, "it refused an event: 422 Unprocessable", None),
+        (Gone(), 410, "it wants nothing any more: 410 Gone", None),
+    ],
+)
+def test_the_last_answer_is_told_in_a_short_sentence(
+    result: AttemptResult, status: int | None, error: str | None, failing_since: float | None
+) -> None:
+    last = LastAnswer().then(result, NOW)
+
+    assert (last.status, last.failing_since) == (status, failing_since)
+    assert last.error == error or (error is not None and str(last.error).startswith(error))
+
+
+def test_failures_in_a_row_are_counted_from_the_first() -> None:
+    last = LastAnswer().then(TIMEOUT, 1.0).then(ERROR, 2.0)
+
+    assert last.failing_since == 1.0
+    assert last.then(Delivered(status=200), 3.0).then(TIMEOUT, 4.0).failing_since == 4.0
 
 
 def test_both_secrets_sign_for_a_day_after_a_rotation() -> None:

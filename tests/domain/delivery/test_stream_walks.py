@@ -106,7 +106,7 @@ class Walk:
         self.on_their_way.remove((post, seq))
         rows = self.pending[post.key]
         if result is not None:
-            self.streams.queue_of(post.key.endpoint_id).note(result, self.now)
+            self.streams.queue_of(post.key.endpoint_id).note(result, self.now, post.key)
         if isinstance(result, Delivered):
             self.delivered[post.key].append(seq)
             rows[:] = [row for row in rows if row.seq != seq]

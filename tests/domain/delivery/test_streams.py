@@ -40,7 +40,7 @@ def streams_of(*pending: PendingStream, endpoints: Iterable[Endpoint] = (an_endp
 
 def fail(streams: Streams, post: Post, now: Instant) -> None:
     """End a post that failed and is due again at once."""
-    streams.queue_of(post.key.endpoint_id).note(DOWN, now)
+    streams.queue_of(post.key.endpoint_id).note(DOWN, now, post.key)
     streams.end(post, 1, 0.0, now)
 
 
@@ -48,7 +48,7 @@ def broken_down(*keys: StreamKey) -> Streams:
     """Return streams that wait for an endpoint whose breaker opened at NOW."""
     streams = streams_of()
     for _ in range(POLICY.breaker_failures):
-        streams.queue_of(EP).note(DOWN, NOW)
+        streams.queue_of(EP).note(DOWN, NOW, a_key())
     streams.arrive([PendingStream(key, 1) for key in keys], NOW)
     return streams
 
@@ -167,7 +167,7 @@ def test_a_probe_that_succeeds_lets_all_go() -> None:
     (probe,) = streams.begin_posts(later(30.0))
 
     before = streams.queue_of(EP).context(probe, at=later(30.0).at, chance=0.5)
-    streams.queue_of(EP).note(Delivered(status=200), later(30.0))
+    streams.queue_of(EP).note(Delivered(status=200), later(30.0), a_key())
     streams.end(probe, 1, None, later(30.0))
 
     assert (before.is_open, before.is_probe, before.last_success_at) == (True, True, None)
@@ -180,7 +180,7 @@ def test_a_probe_that_succeeds_lets_all_go() -> None:
 def test_an_endpoint_that_is_down_does_not_hold_up_another() -> None:
     streams = streams_of(endpoints=(an_endpoint(), an_endpoint("ep_2")))
     for _ in range(POLICY.breaker_failures):
-        streams.queue_of(EP).note(DOWN, NOW)
+        streams.queue_of(EP).note(DOWN, NOW, a_key())
 
     streams.arrive([PendingStream(a_key(endpoint=name), 1) for name in ("ep_1", "ep_2")], NOW)
 
@@ -190,7 +190,7 @@ def test_an_endpoint_that_is_down_does_not_hold_up_another() -> None:
 def test_an_endpoint_that_leaves_and_returns_keeps_its_posts_and_its_failures() -> None:
     streams = streams_of(PendingStream(a_key(), 1), PendingStream(a_key("b"), 1, NOW.at + 9.0))
     (post,) = streams.begin_posts(NOW)
-    streams.queue_of(EP).note(DOWN, NOW)
+    streams.queue_of(EP).note(DOWN, NOW, a_key())
 
     streams.begin_anew([], [], NOW)
     assert streams.place_of(a_key()) is StreamPlace.POSTING
@@ -266,15 +266,16 @@ def test_only_the_newest_heartbeat_of_a_session_is_posted_and_none_by_a_daemon_t
     for number in (1, 2):
         streams.add_heartbeat(a_heartbeat(number=number))
 
-    (begun,) = streams.begin_heartbeats()
+    (begun,) = streams.begin_heartbeats(NOW.boot_s)
     assert begun.event.data == {"number": 2}
     was_posting = streams.is_posting
-    streams.queue_of(EP).end_heartbeat()
+    streams.queue_of(EP).end_heartbeat(begun)
     assert (was_posting, streams.is_posting) == (True, False)
     streams.add_heartbeat(a_heartbeat())
     streams.drain()
+    streams.add_heartbeat(a_heartbeat("b"))
 
-    assert streams.begin_heartbeats() == []
+    assert streams.begin_heartbeats(NOW.boot_s) == []
 
 
 @pytest.mark.parametrize("wanted", [("session.qr",), ("*",)])
@@ -282,11 +283,11 @@ def test_a_heartbeat_goes_to_a_healthy_endpoint_that_wants_it(wanted: tuple[str,
     streams = streams_of(endpoints=(replace(an_endpoint(), events=wanted),))
     streams.add_heartbeat(a_heartbeat())
 
-    assert bool(streams.begin_heartbeats()) is (wanted == ("*",))
+    assert bool(streams.begin_heartbeats(NOW.boot_s)) is (wanted == ("*",))
     streams.add_heartbeat(a_heartbeat())
     for _ in range(POLICY.breaker_failures):
-        streams.queue_of(EP).note(DOWN, NOW)
-    assert streams.begin_heartbeats() == []
+        streams.queue_of(EP).note(DOWN, NOW, a_key())
+    assert streams.begin_heartbeats(NOW.boot_s) == []
 
 
 def test_a_probe_that_is_due_needs_an_event_to_post() -> None:

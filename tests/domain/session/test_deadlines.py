@@ -47,9 +47,9 @@ def held(driver: Driver) -> dict[Deadline, float]:
 def test_every_state_holds_the_deadlines_of_the_design() -> None:
     assert held(Driver()) == {}
     assert held(queued()) == {}
-    assert held(spawning()) == {}
-    assert held(booting()) == {Deadline.BOOT: 45}
-    assert held(running()) == {Deadline.INITIALIZING: 90}
+    assert held(spawning()) == {Deadline.SLOW: 10}
+    assert held(booting()) == {Deadline.SLOW: 10, Deadline.BOOT: 45}
+    assert held(running()) == {Deadline.SLOW: 10, Deadline.INITIALIZING: 90}
     assert held(showing_code()) == {Deadline.QR_EXPIRY: 60, Deadline.PAIRING_WINDOW: 180}
     assert held(authenticating()) == {Deadline.AUTHENTICATING: 120}
     assert held(connected()) == {}
@@ -190,7 +190,7 @@ def test_no_link_is_judged_while_the_host_is_offline() -> None:
     driver.is_offline = True
     driver.wait(0)
 
-    assert held(driver) == {}
+    assert held(driver) == {Deadline.SLOW: 10}
 
 
 def test_holding_a_deadline_is_what_arms_it() -> None:

@@ -91,7 +91,7 @@ def test_a_step_of_a_deadline_names_the_deadline() -> None:
 
     driver.wait(45)
 
-    assert [step.stimulus for step in driver.steps] == ["DeadlinePassed(boot)"]
+    assert [step.stimulus for step in driver.steps] == ["DeadlinePassed(slow)", "DeadlinePassed(boot)"]
 
 
 def test_a_start_asks_for_a_slot_first() -> None:

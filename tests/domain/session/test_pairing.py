@@ -224,6 +224,8 @@ def test_a_new_series_of_codes_goes_on_in_the_same_window() -> None:
 
     driver.wait(2)
     driver.show_code("b")
+    assert driver.session.qr is not None
+    assert driver.session.qr.expires_at == driver.at + 60  # it is the first of its series
     driver.wait(118)
 
     assert (driver.session.process, driver.reason) == (ProcessState.STOPPING, ReasonCode.QR_EXPIRED)

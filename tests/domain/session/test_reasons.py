@@ -2,6 +2,7 @@
 
 import pytest
 
+from openwa_manager.domain.session.launch_facts import NotUp, Starting, StillWaiting, WaitsFor
 from openwa_manager.domain.session.reasons import (
     SENTENCES,
     Exited,
@@ -13,7 +14,6 @@ from openwa_manager.domain.session.reasons import (
     NotConnected,
     NotEnoughFree,
     NotScanned,
-    NotUp,
     ProbesMissed,
     Queued,
     Reason,
@@ -25,7 +25,6 @@ from openwa_manager.domain.session.reasons import (
     Restriction,
     RowUnreadable,
     Silence,
-    Starting,
     Words,
 )
 
@@ -41,6 +40,10 @@ TOLD: list[tuple[Facts, str]] = [
     (HostLimitReached(limit=HostLimit.OPEN_FILES), "the host has run out of open files"),
     (Starting(), "starting"),
     (Starting(refusal="404"), "404"),
+    (
+        StillWaiting(what=WaitsFor.CODE, waited_s=10.0),
+        "waiting for the engine's first code: it answers, but has shown none yet (for more than 10 s now)",
+    ),
     (NotUp(limit_s=45.0), "not up within 45 s"),
     (NotUp(limit_s=45.0, refusal="404"), "not up within 45 s: 404"),
     (Exited(exit_code=None, signal=9), "killed by signal 9"),

@@ -19,6 +19,10 @@ def test_every_stimulus_has_exactly_one_row() -> None:
     assert set(TRANSITIONS) == {row.stimulus for row in ROWS}
 
 
+def leaves_of_stimuli() -> set[str]:
+    return _leaves(Request) | _leaves(Observation)
+
+
 def _leaves(kind: type[object]) -> set[str]:
     """Return the names of the last classes below one; a class with slots is made twice, so only its name counts."""
     below = _below(kind)

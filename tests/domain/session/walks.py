@@ -23,6 +23,7 @@ from openwa_manager.domain.session.session import (
     Status,
 )
 from openwa_manager.domain.session.stimuli import (
+    AccountUnlinked,
     ActivitySeen,
     BringUpRefused,
     ChangeRequested,
@@ -48,6 +49,7 @@ from openwa_manager.domain.session.stimuli import (
     LogoutRequested,
     MessageAcknowledged,
     Observation,
+    PairingRequested,
     ProcessExited,
     ProgramFound,
     QrProduced,
@@ -87,11 +89,12 @@ from tests.domain.session.driver import (
 )
 
 P, L = ProcessState, LinkState
-GONE_FOR_GOOD = (ReasonCode.QR_EXPIRED, ReasonCode.BANNED, ReasonCode.LOGGED_OUT)
+GONE_FOR_GOOD = (ReasonCode.QR_EXPIRED, ReasonCode.BANNED, ReasonCode.LOGGED_OUT, ReasonCode.WRONG_NUMBER)
 
 exits = st.builds(Exit, exit_code=st.none() | st.integers(0, 255), signal=st.none() | st.integers(1, 31))
 requests = st.one_of(
     st.just(StartRequested()),
+    st.builds(PairingRequested, phone_number=st.sampled_from([None, "x", "y"])),
     st.builds(StopRequested, until_start=st.booleans()),
     st.just(RestartRequested()),
     st.just(LogoutRequested()),
@@ -141,6 +144,7 @@ words = st.one_of(
         DataInspected, launch_id=HERE, data=st.builds(DataState, directory=st.sampled_from([None, "1:1", "1:2"]))
     ),
     st.builds(BringUpRefused, launch_id=HERE, detail=texts),
+    st.builds(AccountUnlinked, launch_id=HERE),
 )
 of_launch = words | st.one_of(
     st.builds(Launched, launch_id=HERE, identity=st.integers(1, 9).map(an_identity)),
