@@ -1,8 +1,10 @@
 """Our errors: one hierarchy, each with the stable code a caller may rely on."""
 
 from collections.abc import Iterator
+from typing import TYPE_CHECKING
 
-from openwa_manager.domain.session.launch_facts import LockHeld, OwnedBy
+if TYPE_CHECKING:  # for the command line, which starts without all that this would bring along
+    from openwa_manager.domain.session.launch_facts import LockHeld, OwnedBy
 
 
 class OpenwaManagerError(Exception):
@@ -54,6 +56,18 @@ class SessionNotFoundError(OpenwaManagerError):
     code = "not_found"
 
 
+class BuildNotFoundError(OpenwaManagerError):
+    """There is no such build, or no such roll-out."""
+
+    code = "not_found"
+
+
+class InstallFailedError(OpenwaManagerError):
+    """A build could not be made; the message says at which step, and what was said there."""
+
+    code = "install_failed"
+
+
 class EndpointNotFoundError(OpenwaManagerError):
     """There is no such endpoint."""
 
@@ -70,6 +84,30 @@ class BatchNotFoundError(OpenwaManagerError):
     """There is no such batch, or the caller may not see it."""
 
     code = "not_found"
+
+
+class UserNotFoundError(OpenwaManagerError):
+    """There is no such user, or the caller may not see all of his sessions."""
+
+    code = "not_found"
+
+
+class KeyNotFoundError(OpenwaManagerError):
+    """There is no such key, or it may do more than the caller."""
+
+    code = "not_found"
+
+
+class BeyondOwnRightsError(OpenwaManagerError):
+    """Somebody would hand out more than he has; the message says what."""
+
+    code = "forbidden"
+
+
+class LastAdminError(OpenwaManagerError):
+    """Nobody could give out keys any more; nothing happened."""
+
+    code = "last_admin"
 
 
 class NotOnListError(OpenwaManagerError):
@@ -141,6 +179,16 @@ class FirstContactCapError(OpenwaManagerError):
         self.retry_after_s = retry_after_s
 
 
+class RateLimitedError(OpenwaManagerError):
+    """The caller asks too often; after `retry_after_s` he may again."""
+
+    code = "rate_limited"
+
+    def __init__(self, message: str, retry_after_s: int) -> None:
+        super().__init__(message)
+        self.retry_after_s = retry_after_s
+
+
 class ConflictError(OpenwaManagerError):
     """What is asked for does not go together with what there is; nothing happened."""
 
@@ -170,7 +218,7 @@ class OwnedElsewhereError(OpenwaManagerError):
 
     code = "session_owned_elsewhere"
 
-    def __init__(self, owner: OwnedBy | LockHeld) -> None:
+    def __init__(self, owner: "OwnedBy | LockHeld") -> None:
         super().__init__(owner.sentence)
         self.owner = owner
 
@@ -299,3 +347,21 @@ def single_errors(errors: BaseExceptionGroup[OpenwaManagerError] | None) -> Iter
             yield from single_errors(error)
         else:
             yield error
+
+
+class LinkOverError(OpenwaManagerError):
+    """There is no such pairing link, or it has ended; which of both is never said."""
+
+    code = "not_found"
+
+
+class BoundElsewhereError(OpenwaManagerError):
+    """The pairing link belongs to another browser."""
+
+    code = "forbidden"
+
+
+class PublicUrlMissingError(OpenwaManagerError):
+    """Nobody has said under which address this daemon is reached from outside."""
+
+    code = "public_url_missing"

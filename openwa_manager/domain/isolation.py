@@ -92,7 +92,7 @@ def confinement_of(rules: IsolationRules, needs: Needs, facts: LaunchFacts) -> C
         readable=(*needs.readable, *rules.read_paths, *_named_paths(facts.admin_env)),
         writable=(facts.directory, *((facts.launch.socket.parent,) if facts.launch.socket is not None else ())),
         hidden=rules.hidden,
-        connect_ports=(*WEB_PORTS, *_ports_of(_addresses(facts)), *rules.connect_ports),
+        connect_ports=(*WEB_PORTS, *ports_of(_addresses(facts)), *rules.connect_ports),
         bind_ports=(*_listening_ports(facts.launch), *rules.bind_ports),
     )
 
@@ -112,7 +112,8 @@ def _addresses(facts: LaunchFacts) -> Iterator[str]:
         yield facts.session.spec.proxy_url
 
 
-def _ports_of(urls: Iterable[str]) -> Iterator[range]:
+def ports_of(urls: Iterable[str]) -> Iterator[range]:
+    """Go through the ports at which these are reached; of what is no URL there is none."""
     for url in urls:
         try:
             parts = urlsplit(url)

@@ -197,8 +197,8 @@ class Engine(Protocol):
         """Tell whether a session may set this variable of its engine."""
         ...
 
-    async def require_program(self) -> None:
-        """Return if what this kind runs is there.
+    async def require_program(self, build: str | None) -> None:
+        """Return if what this kind runs is there; `build` names the OpenWA (None: this kind has no builds).
 
         Raises:
             ProgramMissingError: it is not; the message says what to do.

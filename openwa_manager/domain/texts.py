@@ -1,4 +1,6 @@
-"""How long texts may be that come from outside: the types that carry one cut it when they are made."""
+"""How long texts may be that come from outside (the types that carry one cut it when made), and our names in words."""
+
+import re
 
 #: Of a name, a number, a code or an id; WhatsApp's own names end at 25 characters.
 NAME_MAX = 256
@@ -12,3 +14,17 @@ def cut(record: object, **limits: int) -> None:
         value = getattr(record, name)
         if value is not None and len(value) > max_chars:
             object.__setattr__(record, name, value[:max_chars])
+
+
+_HUMP = re.compile(r"(?<=[a-z0-9])(?=[A-Z])")
+
+
+def plain(name: str) -> str:
+    """Return the name of a class as people would say it: `ServerDisconnectedError` is `server disconnected`."""
+    return _HUMP.sub(" ", name.removesuffix("Error")).lower()
+
+
+def in_words(error: Exception) -> str:
+    """Return what an error says, without the class and the number in front of it; one that says nothing is named."""
+    said = error.strerror if isinstance(error, OSError) and error.strerror else str(error)
+    return said or plain(type(error).__name__)

@@ -6,7 +6,10 @@ from urllib.parse import urlsplit
 _SCHEME = re.compile(r"https?://", re.IGNORECASE)
 #: Up to the last @ before the path: a password may hold one that was not escaped.
 _CREDENTIALS = re.compile(r"(?<=://)([^\s/?#:@]*+)(:?+)[^\s/?#]*@")
+_URL = re.compile(r"https?://\S+", re.IGNORECASE)
 HIDDEN = "***"
+#: By these names nobody reaches this host from outside.
+_OWN_NAMES = frozenset({"localhost", "127.0.0.1", "::1"})
 
 
 def url_problem(text: str) -> str | None:
@@ -26,6 +29,23 @@ def url_problem(text: str) -> str | None:
     return None
 
 
+def public_url_problem(text: str) -> str | None:
+    """Return what is wrong with the URL under which people reach this daemon; None when it may be used."""
+    if problem := url_problem(text):
+        return problem
+    url = urlsplit(text)
+    if url.username is not None or "?" in text or "#" in text or "\\" in text:
+        return "write it without a name, a password, ? and #: https://wa.example.com, or with a path behind it"
+    if url.scheme != "https" and url.hostname not in _OWN_NAMES:
+        return "write it as https://…: who reads along what goes to a phone could link it himself"
+    return None
+
+
 def without_password(text: str) -> str:
     """Return a text with the credentials hidden of every URL in it: the password, or a name that stands alone."""
     return _CREDENTIALS.sub(lambda found: f"{found[1]}:{HIDDEN}@" if found[2] else f"{HIDDEN}@", text)
+
+
+def without_urls(text: str) -> str:
+    """Return a text with every URL in it hidden: its path or its query may be what lets people in."""
+    return _URL.sub(HIDDEN, text)

@@ -1,8 +1,7 @@
-from time import process_time
-
 import pytest
 
-from openwa_manager.domain.urls import url_problem, without_password
+from openwa_manager.domain.urls import public_url_problem, url_problem, without_password, without_urls
+from tests.run.growth import is_linear
 
 
 @pytest.mark.parametrize(
@@ -39,11 +38,38 @@ def test_one_url_is_enough(text: str) -> None:
     assert url_problem(text) is None
 
 
-def test_a_long_text_without_a_password_takes_no_time() -> None:
-    text = "://" + "a" * 200_000
+@pytest.mark.parametrize(
+    "text",
+    [
+        *("https://wa.example.com", "https://wa.example.com:8443/pair", "http://localhost:2785", "http://[::1]:2785"),
+        "http://127.0.0.1:2785/",
+    ],
+)
+def test_people_reach_the_daemon_there(text: str) -> None:
+    assert public_url_problem(text) is None
 
-    began_s = process_time()
-    shown = without_password(text)
 
-    assert shown == text
-    assert process_time() - began_s < 3.0  # minutes, if every split of the name were tried
+@pytest.mark.parametrize(
+    ("text", "problem"),
+    [
+        ("wa.example.com", "write it as http://… or https://…"),
+        ("https://u:p@wa.example.com", "without a name, a password"),
+        ("https://wa.example.com/?", "without a name, a password"),
+        (r"https://wa.example.com\@evil.example", "without a name, a password"),
+        ("http://wa.example.com", "write it as https://…"),
+        ("http://localhost.example.com", "write it as https://…"),
+    ],
+)
+def test_people_are_not_sent_there(text: str, problem: str) -> None:
+    assert problem in str(public_url_problem(text))
+
+
+def test_a_long_text_without_a_password_is_looked_at_once() -> None:
+    assert without_password("://" + "a" * 1000) == "://" + "a" * 1000
+    assert is_linear(lambda size: without_password("://" + "a" * size), 200_000)
+
+
+def test_a_url_is_hidden_whole() -> None:
+    said = "Can not write request body for https://example.com/hook?token=confidential: broken"
+
+    assert without_urls(said) == "Can not write request body for *** broken"
