@@ -90,12 +90,13 @@ class CommandEngine:
         self._own_names = ENV_NAMES.union(setup.env)
         self._answered: dict[SessionId, LaunchId] = {}
 
-    async def require_program(self) -> None:
+    async def require_program(self, build: str | None) -> None:
         """Return if the program is there.
 
         Raises:
             ProgramMissingError: none is set, or it cannot be executed.
         """
+        del build
         await asyncio.to_thread(self._program)
 
     def accepts_env(self, name: str) -> bool:

@@ -15,6 +15,7 @@ from openwa_manager.domain.foreign_path import ForeignPath
 from openwa_manager.domain.isolation import Confinement, IsolationRules, LaunchFacts, Needs, confinement_of
 from openwa_manager.domain.ports import ListenerProof
 from openwa_manager.domain.session.session import (
+    BUILD_VARIABLE,
     INTAKE_NAME_VARIABLE,
     INTAKE_VARIABLE,
     LAUNCH_ID_VARIABLE,
@@ -226,6 +227,8 @@ class EngineContext:
         own: dict[str, str] = {LAUNCH_ID_VARIABLE: launch.launch_id}
         if launch.socket is not None:
             own |= {SOCKET_VARIABLE: str(launch.socket), SECRET_VARIABLE: launch.secret}
+        if launch.build is not None:
+            own[BUILD_VARIABLE] = launch.build
         own |= self._intake_env(launch)
         hosts = (*_LOOPBACK, self.intake_host(launch))
         return _sparing({**kept, **recipe, **admin, **asked, **own}, hosts)

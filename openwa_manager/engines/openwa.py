@@ -3,11 +3,12 @@
 import asyncio
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from functools import partial
+from functools import cache, partial
 from pathlib import Path
 from types import TracebackType
 from typing import Self
 
+from openwa_manager.domain.builds.builds import HOME_BUILD
 from openwa_manager.domain.delivery.events import Json
 from openwa_manager.domain.errors import EngineError
 from openwa_manager.domain.foreign_path import ForeignPath, of_session
@@ -69,7 +70,8 @@ class OpenwaSetup:
 
     `databases` are files in `data/`. `answer_timeout_s` bounds each ordinary call of ours, `send_timeout_s` one that
     sends a message, `forward_silence_s` the silence on one that is handed on. `isolation` is the one they have unless
-    another is asked for. `session_env` names the variables that a session may set.
+    another is asked for. `session_env` names the variables that a session may set. `program_in` returns what
+    runs a build that we installed, by its name (None: there are none).
     """
 
     program: Program
@@ -81,6 +83,13 @@ class OpenwaSetup:
     send_timeout_s: float = 60.0
     forward_silence_s: float = 60.0
     session_env: tuple[str, ...] = OPENWA_OF_SESSIONS
+    program_in: Callable[[str], Program] | None = None
+
+    def program_of(self, build: str | None) -> Program:
+        """Return what engines run of a build; `program` is the one of the setting `openwa_home`."""
+        if self.program_in is None or build is None or build == HOME_BUILD:
+            return self.program
+        return self.program_in(build)
 
     @classmethod
     def of(cls, values: EngineValues, program: Program) -> Self:
@@ -143,13 +152,13 @@ class OpenwaEngine(CredentialKeeper, Messenger):
             _, clients = self._clients.popitem()
             await clients.close()
 
-    async def require_program(self) -> None:
+    async def require_program(self, build: str | None) -> None:
         """Return if node and the OpenWA build are there.
 
         Raises:
             ProgramMissingError: one is missing or too old; the message says what to do.
         """
-        await self._setup.program.argv()
+        await self._setup.program_of(build).argv()
 
     async def plan(self, session: Session, launch: Launch, directory: Path) -> LaunchPlan:
         """Return how to start this launch; hands a changed proxy on.
@@ -159,11 +168,12 @@ class OpenwaEngine(CredentialKeeper, Messenger):
         """
         context = self.context
         log_path = context.log_path(session.session_id, directory)
-        argv = await self._setup.program.argv()
+        program = self._setup.program_of(launch.build)
+        argv = await program.argv()
         name = mapping.inner_name(session.session_id)
         change_proxy = partial(proxy.change_proxy, of_session(directory), name, session.spec.proxy_url)
         await self._files.run(session.session_id, change_proxy)
-        delay_ms = versions.webhook_delay_ms((await self._setup.program.build()).version)
+        delay_ms = versions.webhook_delay_ms((await program.build()).version)
         recipe = {**self._recipe_env(session, launch, directory), "WEBHOOK_RETRY_DELAY": str(delay_ms)}
         env = context.env(session, launch, recipe, self.accepts_env)
         return LaunchPlan(
@@ -174,15 +184,15 @@ class OpenwaEngine(CredentialKeeper, Messenger):
             cwd=directory,
             log_path=log_path,
             socket=launch.socket,
-            confinement=context.confinement(session, launch, directory, env, self._needs(argv, env)),
+            confinement=context.confinement(session, launch, directory, env, self._needs(program, argv, env)),
         )
 
-    def _needs(self, argv: tuple[str, ...], env: Mapping[str, str]) -> Needs:
+    def _needs(self, program: Program, argv: tuple[str, ...], env: Mapping[str, str]) -> Needs:
         browser = env.get("PUPPETEER_EXECUTABLE_PATH", "") if self._setup.engine_type == _CHROMIUM else ""
         return Needs(
             default=self._setup.isolation,
             programs=(Path(argv[0]), *((Path(browser),) if browser else ())),
-            readable=self._setup.program.readable(),
+            readable=program.readable(),
         )
 
     def _recipe_env(self, session: Session, launch: Launch, directory: Path) -> dict[str, str]:
@@ -354,7 +364,14 @@ def _data_state(data: ForeignPath, names: Sequence[str], *, is_live: bool) -> Da
 
 
 def _build(values: EngineValues) -> OpenwaEngine:
-    return OpenwaEngine(OpenwaSetup.of(values, _program(values.programs)), values.clock, values.files)
+    own = values.programs
+    installed = cache(partial(_installed_program, own))  # each remembers what it asked its node
+    setup = replace(OpenwaSetup.of(values, _program(own)), program_in=installed)
+    return OpenwaEngine(setup, values.clock, values.files)
+
+
+def _installed_program(values: ProgramValues, build: str) -> NodeProgram:
+    return _program(values.of_build(build))
 
 
 def _program(values: ProgramValues) -> NodeProgram:

@@ -4,10 +4,11 @@ import asyncio
 import shutil
 from asyncio.subprocess import DEVNULL, PIPE
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Protocol
 
+from openwa_manager.domain.builds.builds import HOME_BUILD
 from openwa_manager.domain.errors import ProgramMissingError
 from openwa_manager.engines.versions import Build, Version, build_in, parsed, shown
 from openwa_manager.host.program_errors import advice_on
@@ -27,12 +28,20 @@ def runs_openwa(arguments: Iterable[str]) -> bool:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ProgramValues:
-    """By what recipes find their programs; `environ` is the daemon's own environment."""
+    """By what recipes find their programs; `environ` is the daemon's own environment.
+
+    `builds` is where the builds lie that the daemon installed, each in a folder of its name.
+    """
 
     node: str
     openwa_home: Path
+    builds: Path
     command_argv: Sequence[str]
     environ: Mapping[str, str] = field(repr=False)
+
+    def of_build(self, name: str) -> "ProgramValues":
+        """Return what finds the programs of a build; that of `openwa_home` is where the setting says."""
+        return self if name == HOME_BUILD else replace(self, openwa_home=self.builds / name)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -25,6 +25,7 @@ class EngineValues:
     answer_timeout_s: float
     node: str
     openwa_home: Path
+    builds: Path
     engine_type: str
     command_argv: Sequence[str]
     command_env: Mapping[str, str] = field(repr=False)
@@ -36,6 +37,7 @@ class EngineValues:
         return ProgramValues(
             node=self.node,
             openwa_home=self.openwa_home,
+            builds=self.builds,
             command_argv=self.command_argv,
             environ=self.context.environ,
         )

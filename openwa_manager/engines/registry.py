@@ -9,10 +9,9 @@ from importlib import import_module
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from openwa_manager.domain.isolation import Isolation
-from openwa_manager.domain.ports import Engine
-
 if TYPE_CHECKING:  # what they need takes longer to import than a command of the CLI takes
+    from openwa_manager.domain.isolation import Isolation
+    from openwa_manager.domain.ports import Engine
     from openwa_manager.engines.program import Program, ProgramValues
     from openwa_manager.engines.recipe import EngineValues, Recipe
 
@@ -29,7 +28,7 @@ _MODULES: Mapping[str, str] = {
 NAMES = tuple(_MODULES)
 
 
-def build_engines(values: "EngineValues") -> dict[str, Engine]:
+def build_engines(values: "EngineValues") -> dict[str, "Engine"]:
     """Return one engine of each recipe, by its name."""
     return {name: _recipe(name).build(values) for name in NAMES}
 
@@ -49,7 +48,7 @@ def scripts_of(openwa_home: Path, command_argv: Sequence[str]) -> frozenset[str]
     return frozenset(word for name in NAMES for word in _recipe(name).scripts(openwa_home, command_argv))
 
 
-def isolation_of(name: str, engine_type: str) -> Isolation:
+def isolation_of(name: str, engine_type: str) -> "Isolation":
     """Return the isolation that engines of a recipe have unless another is asked for."""
     return _recipe(name).isolation(engine_type)
 

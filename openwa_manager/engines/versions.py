@@ -1,8 +1,12 @@
 """What which OpenWA can: the version that brought it, and what a build says of itself (docs/openwa.md, Versions)."""
 
+import errno
+import os
 import re
+import stat
 from collections.abc import Mapping
 from collections.abc import Set as AbstractSet
+from contextlib import ExitStack
 from dataclasses import dataclass
 from enum import Enum
 from pathlib import Path
@@ -164,7 +168,18 @@ def webhook_delay_ms(version: Version | None) -> int:
 
 def _read(path: Path, shape: type[ModelT]) -> ModelT | None:
     try:
-        with path.open("rb") as file:
+        with open(path, "rb", opener=_open_plain) as file:
             return shape.model_validate(foreign_json.parse(file.read(_FILE_MAX_BYTES), max_values=None))
     except (OSError, ValueError):
         return None
+
+
+def _open_plain(path: str, flags: int) -> int:
+    """Open a plain file, and nothing whose other end would be waited for."""
+    number = os.open(path, flags | os.O_NONBLOCK | os.O_NOCTTY)
+    with ExitStack() as unless_returned:
+        unless_returned.callback(os.close, number)
+        if not stat.S_ISREG(os.fstat(number).st_mode):
+            raise OSError(errno.EINVAL, "Not a plain file", path)
+        unless_returned.pop_all()
+    return number

@@ -35,6 +35,29 @@ def sync_file(number: int, full_sync: int | None = _FULL_SYNC, ask: Callable[[in
     os.fsync(number)  # noqa: TID251 the one place
 
 
+def sync_all(folder: Path) -> None:
+    """Return once all that was written, to any file of this host, would outlast a power cut; blocks, maybe for minutes.
+
+    It is for many files at once, each of which would cost a write of its own; `folder` is one on their disk.
+
+    Raises OSError when it cannot be written.
+    """
+    os.sync()
+    sync_folder(folder)  # macOS only begins with sync(2), and then empties the drive's cache with this
+
+
+def sync_folder(folder: Path) -> None:
+    """Return once what was put into this folder, or renamed there, would be found there after a power cut; blocks.
+
+    Raises OSError when it cannot be written.
+    """
+    number = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+    try:
+        sync_file(number)
+    finally:
+        os.close(number)
+
+
 @contextmanager
 def replacing(path: Path, mode: int = 0o600, *, is_durable: bool = True) -> Iterator[BinaryIO]:
     """Yield a new, empty file beside `path`, which takes the place of `path` once the body has written it.

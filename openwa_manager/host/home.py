@@ -48,6 +48,11 @@ class Home:
         return self.root / "copies"
 
     @property
+    def builds(self) -> Path:
+        """Return the directory of the builds of OpenWA that the daemon installed."""
+        return self.root / "builds"
+
+    @property
     def media(self) -> Path:
         """Return the directory of the files that wait to be sent."""
         return self.root / "media"
@@ -61,6 +66,11 @@ class Home:
     def generation(self) -> Path:
         """Return the path of what says how far the messages have come; no copy of the registry holds it."""
         return self.run / "generation"
+
+    @property
+    def revoked_keys(self) -> Path:
+        """Return the path of what keys were revoked; no copy of the registry holds it."""
+        return self.run / "revoked"
 
     @property
     def sockets(self) -> Path:
@@ -85,7 +95,7 @@ class Home:
             UnavailableError: the disk cannot be used now.
         """
         try:
-            for directory in (self.root, self.run, self.copies, self.media, self.sessions, self.locks):
+            for directory in (self.root, self.run, self.copies, self.media, self.builds, self.sessions, self.locks):
                 directory.mkdir(mode=0o700, parents=True, exist_ok=True)
                 _close_to_others(directory)
             _require_writable(self.root)

@@ -4,15 +4,11 @@ import asyncio
 import errno
 import os
 import signal
-import subprocess
-import sys
-from collections.abc import Callable, Sequence
 from functools import partial
 from pathlib import Path
 
 from openwa_manager.domain.errors import LaunchFailedError, OwnedElsewhereError
 from openwa_manager.domain.foreign_path import of_session
-from openwa_manager.domain.isolation import Confinement
 from openwa_manager.domain.ports import Clock, FoundEngine, LaunchPlan, Target
 from openwa_manager.domain.session.session import LAUNCH_ID_VARIABLE, Exit, Identity, LaunchId, SessionId
 from openwa_manager.host.foreign.engine_files import EngineFiles
@@ -37,6 +33,8 @@ from openwa_manager.processes.reading.ownership import holds_lock
 from openwa_manager.processes.reading.places import find_about, read_places
 from openwa_manager.processes.reading.table import CoalescedRead, read_tagged_processes
 from openwa_manager.processes.sockets import socket_directory
+from openwa_manager.processes.tools.runner import ToolRunner
+from openwa_manager.processes.tools.spawning import spawn
 from openwa_manager.processes.tree import MembersOf, TreeTerminator
 
 #: How long a launch waits for a lock that the leftovers of an earlier one may still hold, and how often it looks.
@@ -71,6 +69,11 @@ class HostLauncher:
         self._terminator = TreeTerminator(self._exits, clock, members_of, locks)
         #: Of each session the launch that we were told to end last: what is left of it may be killed.
         self._over: dict[SessionId, LaunchId] = {}
+
+    @property
+    def tools(self) -> ToolRunner:
+        """Return what runs programs that are no engines, beside these."""
+        return ToolRunner(self._exits, self._terminator, self._clock)
 
     async def run(self) -> None:
         """Check the watched processes now and then, should the system fail to announce an exit, until cancelled."""
@@ -179,7 +182,7 @@ class HostLauncher:
     def _start(self, plan: LaunchPlan, log_fd: int) -> Identity:
         try:
             with self._locks.hold(plan.session_id, plan.launch_id) as lock_fd, socket_directory(plan.socket):
-                pid = _spawn(plan, lock_fd, log_fd)
+                pid = spawn(plan, log_fd, (lock_fd,))
         except OSError as error:
             raise LaunchFailedError(_explain(plan, error)) from error
         marks.put(pid, plan.launch_id)
@@ -205,44 +208,6 @@ def _open_files(plan: LaunchPlan, locks: SessionLocks) -> int:
             detail = f"the session's directory {plan.cwd} is missing or a link; restore or create it"
             raise LaunchFailedError(detail) from error
         raise LaunchFailedError(_explain(plan, error)) from error
-
-
-def _spawn(plan: LaunchPlan, lock_fd: int, log_fd: int) -> int:
-    null_fd = os.open(os.devnull, os.O_RDONLY | os.O_CLOEXEC)
-    try:
-        start = partial(_start_program, plan, (null_fd, log_fd, lock_fd))
-        return start(plan.argv) if plan.confinement is None else _start_confined(plan, plan.confinement, start)
-    finally:
-        os.close(null_fd)
-
-
-def _start_confined(plan: LaunchPlan, confinement: Confinement, start: Callable[[Sequence[str]], int]) -> int:
-    if sys.platform == "darwin":  # pragma: no cover (macOS)
-        from openwa_manager.processes.confinement import seatbelt
-
-        return start(seatbelt.argv_of(confinement, plan.argv, plan.env))
-    from openwa_manager.processes.confinement.linux import run_confined
-
-    return run_confined(confinement, plan.env, partial(start, plan.argv))
-
-
-def _start_program(plan: LaunchPlan, fds: tuple[int, int, int], argv: Sequence[str]) -> int:
-    """Start it; `fds`, its input, its output and the lock, are open already, since a confined thread opens little."""
-    null_fd, log_fd, lock_fd = fds
-    process = subprocess.Popen(
-        list(argv),
-        cwd=plan.cwd,
-        env=dict(plan.env),
-        stdin=null_fd,
-        stdout=log_fd,
-        stderr=log_fd,
-        pass_fds=(lock_fd,),
-        start_new_session=True,
-        umask=0o077,
-    )
-    # The exit watcher reaps it. With a return code Popen neither waits for it nor warns that it runs.
-    process.returncode = 0
-    return process.pid
 
 
 def _identity_of_child(plan: LaunchPlan, pid: int) -> Identity:

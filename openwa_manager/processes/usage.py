@@ -69,7 +69,7 @@ def _open_file_count(identity: Identity) -> int | None:
 
 
 def _usage(members: Sequence[Process], before: _Sample | None, now: _Sample) -> Usage:
-    cpu_percent = 0.0
+    used_s = cpu_percent = 0.0
     if before is not None and now.boot_s > before.boot_s:
         # A process that is new since then has done all its work since then.
         used_s = sum(cpu_s - before.cpu_s.get(identity, 0.0) for identity, cpu_s in now.cpu_s.items())
@@ -78,4 +78,5 @@ def _usage(members: Sequence[Process], before: _Sample | None, now: _Sample) -> 
         rss_bytes=sum(process.rss_bytes for process in members),
         cpu_percent=cpu_percent,
         process_count=len(members),
+        cpu_s=used_s,
     )

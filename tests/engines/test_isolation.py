@@ -40,6 +40,7 @@ def values(tmp_path: Path) -> EngineValues:
         answer_timeout_s=5.0,
         node=str(node),
         openwa_home=home,
+        builds=home / "builds",
         engine_type="baileys",
         command_argv=("sh", "/opt/engine.sh", "{session_id}"),
         command_env={},

@@ -30,6 +30,7 @@ def engines(tmp_path: Path) -> Mapping[str, Engine]:
         answer_timeout_s=5.0,
         node=str(node),
         openwa_home=home,
+        builds=home / "builds",
         engine_type="baileys",
         command_argv=("sh", "-c", "sleep 1"),
         command_env={"LEVEL": "1"},
@@ -106,6 +107,7 @@ async def test_what_would_be_run_is_what_is_launched(engines: Mapping[str, Engin
     values = ProgramValues(
         node=str(tmp_path / "node"),
         openwa_home=tmp_path / "openwa",
+        builds=tmp_path / "builds",
         command_argv=("sh", "-c", "sleep 1"),
         environ=new_context().environ,
     )

@@ -1,6 +1,8 @@
 import os
 import signal
 
+import pytest
+
 from openwa_manager.domain.session.session import SessionId
 from openwa_manager.processes.launcher import HostLauncher
 from openwa_manager.processes.reading.identity import live_identity_of
@@ -42,12 +44,13 @@ async def test_processor_time_is_counted_between_samples(
     meter.sample({SESSION: identity})
     await stage.told()  # it has worked for 0.3 s of processor time in all, of which start-up was a part
     await clock.advance(1)
-    busy = meter.sample({SESSION: identity})[SESSION].cpu_percent
+    busy = meter.sample({SESSION: identity})[SESSION]
     await clock.advance(1)
-    idle = meter.sample({SESSION: identity})[SESSION].cpu_percent
+    idle = meter.sample({SESSION: identity})[SESSION]
 
-    assert 1 < busy <= 40
-    assert idle <= 2
+    assert 1 < busy.cpu_percent <= 40
+    assert busy.cpu_s == pytest.approx(busy.cpu_percent / 100)
+    assert idle.cpu_percent <= 2
 
 
 async def test_without_time_between_samples_nothing_is_counted(

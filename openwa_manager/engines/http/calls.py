@@ -14,6 +14,7 @@ from openwa_manager.domain.delivery.events import Json
 from openwa_manager.domain.errors import EngineError, EngineTimeoutError
 from openwa_manager.domain.ports import ListenerProof
 from openwa_manager.domain.session.session import Launch
+from openwa_manager.domain.texts import in_words
 from openwa_manager.engines.http.connectors import StrangerError, base_url, connector_to, place_of
 from openwa_manager.engines.http.reading import ANSWER_MAX_BYTES, read_answer
 
@@ -110,7 +111,7 @@ class EngineCalls:
         except StrangerError as error:
             raise NotOurEngineError(str(error)) from error
         except (aiohttp.ClientError, OSError, RuntimeError) as error:  # RuntimeError: we closed it meanwhile
-            raise EngineError(f"OpenWA did not answer {call}: {str(error) or type(error).__name__}") from error
+            raise EngineError(f"OpenWA did not answer {call}: {in_words(error)}") from error
 
 
 def require_success(answer: Answer) -> Answer:

@@ -26,6 +26,7 @@ from openwa_manager.domain.messaging.outcomes import (
 from openwa_manager.domain.messaging.sightings import ContactFound, SeenMessage
 from openwa_manager.domain.ports import ListenerProof
 from openwa_manager.domain.session.session import Launch
+from openwa_manager.domain.texts import in_words
 from openwa_manager.engines import mapping, versions
 from openwa_manager.engines.http.calls import SLOW_TIMEOUT_S, Answer, EngineCalls, require_success
 from openwa_manager.engines.http.reading import read_answer
@@ -91,7 +92,7 @@ class MessagingClient(EngineCalls):
         except TimeoutError:
             return _unanswered(departure, f"no answer within {self._send_timeout_s:g} s")
         except (aiohttp.ClientError, OSError, RuntimeError) as error:  # RuntimeError: we closed it meanwhile
-            return _unanswered(departure, str(error) or type(error).__name__)
+            return _unanswered(departure, in_words(error))
 
     async def version(self) -> str | None:
         """Return its version, asked once; None when it does not tell.

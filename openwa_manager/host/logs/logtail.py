@@ -49,11 +49,12 @@ def read_older(log: ForeignPath, part: OlderPart) -> tuple[bytes, OlderPart]:
     return chunk, part._replace(position=part.position + len(chunk))
 
 
-def last_bytes_of(log: ForeignPath, count: int) -> bytes:
-    """Return the last bytes of a log."""
+def last_bytes_of(log: ForeignPath, count: int, begin: int = 0) -> bytes:
+    """Return the last bytes of a log, none of them before `begin`; in one that is shorter, all have come since."""
     try:
         with opened(log) as file:
-            file.seek(max(0, file.seek(0, os.SEEK_END) - count))
+            end = file.seek(0, os.SEEK_END)
+            file.seek(max(begin if begin <= end else 0, end - count))
             return file.read(count)
     except OSError:
         return b""

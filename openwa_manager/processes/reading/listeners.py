@@ -1,7 +1,6 @@
 """Tells to which process a listener belongs: whoever took an engine's address first would be told its secrets."""
 
 import asyncio
-import os
 import socket
 import sys
 from collections.abc import Iterable, Mapping
@@ -12,6 +11,7 @@ import psutil
 
 from openwa_manager.domain.session.session import Identity
 from openwa_manager.processes.engine_processes import ancestors
+from openwa_manager.processes.reading import procfs
 from openwa_manager.processes.reading.identity import is_alive
 from openwa_manager.processes.reading.table import CoalescedRead, ProcessTable, read_processes
 
@@ -52,11 +52,11 @@ class EngineListeners:
 
 
 def _is_opened_by_tree(inodes: frozenset[bytes], engine: Identity) -> bool:
-    left = inodes - _open_sockets(engine.pid)
+    left = inodes - procfs.sockets(engine.pid)
     if not left:
         return True
     return not left.difference(
-        *(_open_sockets(each.pid) for each in ProcessTable(read_processes()).descendants([engine]))
+        *(procfs.sockets(each.pid) for each in ProcessTable(read_processes()).descendants([engine]))
     )
 
 
@@ -75,18 +75,6 @@ def _read_listening() -> Mapping[int, frozenset[bytes]]:
                     found.setdefault(int(port, 16), {}).setdefault(address, set()).add(inode)
     closest = ((port, next((by[each] for each in _ADDRESSES if each in by), None)) for port, by in found.items())
     return {port: frozenset(inodes) for port, inodes in closest if inodes}
-
-
-def _open_sockets(pid: int) -> set[bytes]:
-    """Return the inodes of the sockets that a process has open; none when it is gone."""
-    inodes: set[bytes] = set()
-    with suppress(OSError), os.scandir(f"/proc/{pid}/fd") as entries:
-        for entry in entries:
-            with suppress(OSError):
-                target = os.readlink(entry.path)  # noqa: PTH115 a Path per descriptor would double the time
-                if target.startswith("socket:["):
-                    inodes.add(target[len("socket:[") : -1].encode())
-    return inodes
 
 
 def _in_proc(address: bytes) -> bytes:

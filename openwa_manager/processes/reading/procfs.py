@@ -1,6 +1,7 @@
 """Reads Linux's /proc directly: a process's numbers in one read of 10 µs."""
 
 import os
+from contextlib import suppress
 from typing import NamedTuple
 
 _CHUNK_BYTES = 16_384
@@ -83,3 +84,15 @@ def descriptors(pid: int) -> list[str]:
         return os.listdir(f"/proc/{pid}/fd")  # noqa: PTH208 it wants names only
     except (FileNotFoundError, ProcessLookupError, PermissionError):
         return []
+
+
+def sockets(pid: int) -> set[bytes]:
+    """Return the inodes of the sockets that a process has open; none when it is gone or hidden from us."""
+    inodes: set[bytes] = set()
+    with suppress(OSError), os.scandir(f"/proc/{pid}/fd") as entries:
+        for entry in entries:
+            with suppress(OSError):
+                target = os.readlink(entry.path)  # noqa: PTH115 a Path per descriptor would double the time
+                if target.startswith("socket:["):
+                    inodes.add(target[len("socket:[") : -1].encode())
+    return inodes

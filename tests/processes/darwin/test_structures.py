@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from openwa_manager.api.admission.connection import uid_of_xucred
+from openwa_manager.api.admission.peers.connection import uid_of_xucred
 from openwa_manager.processes.reading.darwin import structures
 from tests.fakes.darwin.building import run_c
 

@@ -1,0 +1,1 @@
+"""The folders of builds: copied, measured, closed to writers, removed."""
