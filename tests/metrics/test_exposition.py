@@ -10,41 +10,11 @@ from prometheus_client.openmetrics.parser import text_string_to_metric_families 
 from prometheus_client.parser import text_string_to_metric_families as read_text
 from prometheus_client.samples import Sample
 
-from openwa_manager.domain.session.session import SessionId, Status, Usage
-from openwa_manager.metrics import COMMIT_S, LOOP_LAG_S, QR_PUSH_S, Durations, MessageNumbers, Scrape, SendTally, expose
-
-
-def some_messages() -> MessageNumbers:
-    sends = SendTally()
-    for status in (201, 201, 429, None):
-        sends.note_answer(status)
-    for hold_s in (0.2, 90.0, 100_000.0):
-        sends.hold.note(hold_s)
-    sends.lateness.note(0.002)
-    return MessageNumbers(
-        totals={("api", "sent"): 40, ("gateway", "failed"): 2},
-        waiting={"none": 5, "quiet_hours": 9_000},
-        acks_overdue=3,
-        sends=sends,
-    )
-
-
-def scrape(**changed: object) -> Scrape:
-    facts: dict[str, object] = {
-        "version": "0.1.0",
-        "python": "3.11.7",
-        "sessions": {Status.CONNECTED: 180, Status.FAILED: 2},
-        "restarts": {"engine_exited": 7, "memory_limit": 1},
-        "adoption_s": 0.25,
-        "queue_length": 3,
-        "deliveries_pending": 12,
-        "deliveries_dead": 1,
-        "commit": Durations(COMMIT_S),
-        "qr_push": Durations(QR_PUSH_S),
-        "loop_lag": Durations(LOOP_LAG_S),
-        "messages": some_messages(),
-    }
-    return Scrape(**{**facts, **changed})  # type: ignore[arg-type]  # the test names real fields
+from openwa_manager.domain.session.session import SessionId, Status
+from openwa_manager.metrics.durations import QR_PUSH_S, Durations
+from openwa_manager.metrics.exposition import expose
+from openwa_manager.metrics.scrape import HostNumbers, Scrape, SessionNumbers
+from tests.metrics.samples import one_session, scrape
 
 
 def samples_of(scraped: Scrape) -> dict[tuple[str, str], Sample]:
@@ -76,6 +46,30 @@ def samples_of(scraped: Scrape) -> dict[tuple[str, str], Sample]:
         ("openwa_manager_send_hold_seconds_bucket", "300.0", 2),
         ("openwa_manager_send_hold_seconds_bucket", "+Inf", 3),
         ("openwa_manager_send_lateness_seconds_count", "", 1),
+        ("openwa_manager_link_drops_total", "network", 4),
+        ("openwa_manager_link_drops_total", "logged_out", 0),
+        ("openwa_manager_restarts_total", "boot_timeout", 0),
+        ("openwa_manager_messages_total", "failed api", 0),
+        ("openwa_manager_qr_shown_total", "", 9),
+        ("openwa_manager_paired_total", "", 2),
+        ("openwa_manager_pair_seconds_bucket", "10.0", 1),
+        ("openwa_manager_engine_start_seconds_bucket", "10.0", 1),
+        ("openwa_manager_engines_rss_bytes", "", 900_000_000),
+        ("openwa_manager_engines_cpu_seconds_total", "", 1234.5),
+        ("openwa_manager_probe_misses_total", "", 6),
+        ("openwa_manager_host_memory_available_bytes", "", 2_000_000_000),
+        ("openwa_manager_home_disk_free_bytes", "", 50_000_000_000),
+        ("openwa_manager_endpoint_up", "default", 1),
+        ("openwa_manager_endpoint_up", "ep_2", 0),
+        ("openwa_manager_deliveries_oldest_seconds", "", 90.5),
+        ("openwa_manager_deliveries_total", "delivered", 2),
+        ("openwa_manager_deliveries_total", "failed", 3),
+        ("openwa_manager_deliveries_total", "gone", 0),
+        ("openwa_manager_delivery_seconds_bucket", "0.25", 1),
+        ("openwa_manager_delivery_seconds_count", "", 2),
+        ("openwa_manager_qr_push_seconds_count", "", 1),
+        ("openwa_manager_http_requests_total", "GET /v1/sessions/{session_id} 200", 2),
+        ("openwa_manager_http_requests_total", "GET /v1/sessions/{session_id} other", 1),
     ],
 )
 def test_every_number_has_its_name(name: str, label: str, value: float) -> None:
@@ -88,7 +82,7 @@ def test_the_build_is_told_in_labels() -> None:
     assert (build.labels, build.value) == ({"version": "0.1.0", "python": "3.11.7"}, 1)
 
 
-@pytest.mark.parametrize("name", ["commit", "qr_push", "loop_lag"])
+@pytest.mark.parametrize("name", ["commit", "loop_lag"])
 def test_durations_are_histograms(name: str) -> None:
     durations = Durations((0.1, 1.0))
     for seconds in (0.05, 0.1, 0.5, 30.0):
@@ -103,13 +97,29 @@ def test_durations_are_histograms(name: str) -> None:
 
 
 def test_single_sessions_are_there_only_when_wanted() -> None:
-    used = {SessionId("acme"): Usage(rss_bytes=180_000_000, cpu_percent=12.5, process_count=2)}
-
-    with_them, without = samples_of(scrape(usage=used)), samples_of(scrape())
+    with_them, without = samples_of(scrape(each=[one_session()])), samples_of(scrape())
 
     assert with_them["openwa_manager_session_rss_bytes", "acme"].value == 180_000_000
     assert with_them["openwa_manager_session_cpu_percent", "acme"].value == 12.5
+    assert with_them["openwa_manager_session_cpu_seconds_total", "acme"].value == 61.5
+    assert with_them["openwa_manager_session_status", "acme connected"].value == 1
     assert not any(name.startswith("openwa_manager_session_") for name, _ in without)
+
+
+def test_a_session_that_was_not_measured_has_a_status_but_no_memory() -> None:
+    resting = SessionNumbers(session_id=SessionId("acme"), status=Status.STOPPED, usage=None, cpu_s=61.5)
+
+    samples = samples_of(scrape(each=[resting]))
+
+    assert samples["openwa_manager_session_status", "acme stopped"].value == 1
+    assert samples["openwa_manager_session_cpu_seconds_total", "acme"].value == 61.5
+    assert ("openwa_manager_session_rss_bytes", "acme") not in samples
+
+
+def test_what_cannot_be_measured_of_the_host_is_not_made_up() -> None:
+    samples = samples_of(scrape(host=HostNumbers(memory_available_bytes=None, disk_free_bytes=None)))
+
+    assert not any(name.startswith(("openwa_manager_host_", "openwa_manager_home_")) for name, _ in samples)
 
 
 def test_before_adoption_is_over_its_time_is_not_made_up() -> None:
