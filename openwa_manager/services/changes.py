@@ -4,7 +4,9 @@ from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Generic, TypeVar
 
+from openwa_manager.domain.access.keys import KeyRevoked
 from openwa_manager.domain.delivery.events import Json, StoredEvent
+from openwa_manager.domain.session.decisions import Moved
 from openwa_manager.domain.session.session import LaunchId, SessionId
 
 T = TypeVar("T")
@@ -61,18 +63,21 @@ class MessageLeft:
 class Changes:
     """The topics there are.
 
-    `events_stored`: these events are on disk. `status_changed`: one of them tells of another status of a session.
-    `network_changed`: the host went offline (True) or came back. `host_slept`: it slept for so many seconds.
+    `events_stored`: these events are on disk. `session_moved`: so was decided of a session. `status_changed`: one of
+    these events tells of another status of a session. `network_changed`: the host went offline (True) or came back.
+    `host_slept`: it slept for so many seconds. `key_revoked`: a key lets in no more, or to less, also by time.
     `session_ending`: this session, which has no engine any more, is about to be forgotten.
     """
 
     def __init__(self) -> None:
         self.events_stored = Topic[Sequence[StoredEvent]]()
+        self.session_moved = Topic[Sequence[Moved]]()
         self.status_changed = Topic[None]()
         self.code_expected = Topic[CodeExpected]()
         self.message_left = Topic[MessageLeft]()
         self.network_changed = Topic[bool]()
         self.host_slept = Topic[float]()
+        self.key_revoked = Topic[KeyRevoked]()
         self.session_ending = Ahead[SessionId]()
         self.events_stored.subscribe(self._publish_status)
 

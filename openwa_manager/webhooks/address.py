@@ -11,6 +11,7 @@ from aiohttp.resolver import ThreadedResolver
 from yarl import URL
 
 from openwa_manager.domain.errors import InvalidInputError
+from openwa_manager.domain.messaging.media_problems import NONE_PUBLIC, NOT_PUBLIC
 from openwa_manager.domain.urls import url_problem
 
 #: The last label of a name is never a number (WHATWG URL); the system would take it for an address all the same.
@@ -99,7 +100,7 @@ class AddressGuard(AbstractResolver):
         if self._lets_pass(host, port):
             return None
         if host.rstrip(".").endswith("localhost") or (is_literal(host) and not is_public(host)):
-            return f"{host} is not a public address ({self._permitted_by} permits it)"
+            return f"{host} {NOT_PUBLIC} ({self._permitted_by} permits it)"
         return None
 
     async def resolve(
@@ -115,7 +116,7 @@ class AddressGuard(AbstractResolver):
             return found
         permitted = [address for address in found if is_public(address["host"])]
         if not permitted:
-            raise NotPublicError(None, f"{host} has no public address ({self._permitted_by} permits it)")
+            raise NotPublicError(None, f"{host} {NONE_PUBLIC} ({self._permitted_by} permits it)")
         return permitted
 
     async def close(self) -> None:

@@ -11,6 +11,7 @@ import aiohttp
 from yarl import URL
 
 from openwa_manager.domain.errors import InvalidInputError, MediaUnavailableError
+from openwa_manager.domain.messaging.media_problems import ANSWERED, TOO_LARGE, UNKNOWN_NAME
 from openwa_manager.webhooks.address import AddressGuard, NotPublicError
 
 FILE_MAX_BYTES = 16 * 1024 * 1024
@@ -108,7 +109,7 @@ class Downloader:
         status = response.status
         if status != 200:
             is_lasting = status < 500 and status not in _PASSING
-            raise MediaUnavailableError(f"its server answered with status {status}", is_lasting=is_lasting)
+            raise MediaUnavailableError(f"{ANSWERED} {status}", is_lasting=is_lasting)
         encoding = response.headers.get("Content-Encoding", "").strip().lower()
         if encoding not in _PLAIN:
             raise MediaUnavailableError("its server sent it compressed, though it was asked not to")
@@ -116,7 +117,7 @@ class Downloader:
             raise self._too_large()
 
     def _too_large(self) -> MediaUnavailableError:
-        return MediaUnavailableError(f"it is larger than {self._max_bytes // (1024 * 1024)} MiB")
+        return MediaUnavailableError(f"{TOO_LARGE} {self._max_bytes // (1024 * 1024)} MiB")
 
     def _target(self, text: str) -> URL:
         """Return what to connect to, path and query as they are written: a signature may cover them."""
@@ -183,7 +184,7 @@ def _unavailable(error: Exception) -> MediaUnavailableError:
     if isinstance(error, aiohttp.ClientConnectorCertificateError | aiohttp.ClientSSLError | ssl.SSLError):
         return MediaUnavailableError("its server has no certificate that can be trusted", is_lasting=False)
     if isinstance(error, aiohttp.ClientConnectorDNSError):
-        return MediaUnavailableError("the name of its server is not known", is_lasting=False)
+        return MediaUnavailableError(UNKNOWN_NAME, is_lasting=False)
     if isinstance(error, aiohttp.ClientConnectorError):
         return MediaUnavailableError("its server cannot be reached", is_lasting=False)
     if isinstance(error, aiohttp.ClientResponseError):

@@ -2,6 +2,7 @@
 
 import asyncio
 import errno
+import os
 from collections.abc import Mapping
 from contextlib import suppress
 from email.utils import parsedate_to_datetime
@@ -11,7 +12,8 @@ import aiohttp
 from yarl import URL
 
 from openwa_manager.domain.delivery.delivery import AttemptResult, Delivered, Endpoint, Gone, Rejected, Retry
-from openwa_manager.domain.urls import without_password
+from openwa_manager.domain.texts import in_words
+from openwa_manager.domain.urls import without_password, without_urls
 from openwa_manager.webhooks.address import AddressGuard
 from openwa_manager.webhooks.answers import AnswerConnector
 from openwa_manager.webhooks.signing import signature_headers
@@ -70,7 +72,7 @@ class Sender:
         except TimeoutError:
             return Retry(reason="timeout")
         except aiohttp.ClientResponseError as error:
-            return _outcome(error.status) if error.status else _failure(error)
+            return _outcome(error.status) if error.status else Retry(reason="its answer is not HTTP")
         except (aiohttp.ClientError, OSError, ValueError) as error:
             return _failure(error)
 
@@ -125,7 +127,25 @@ async def _read_away(answer: aiohttp.StreamReader) -> None:
 
 
 def _failure(error: Exception) -> Retry:
-    return Retry(reason=without_password(f"{type(error).__name__}: {error}")[:200])
+    return Retry(reason=without_password(_words_of(error))[:200])
+
+
+def _words_of(error: Exception) -> str:
+    """Return what went wrong before there was an answer, as a short sentence."""
+    match error:
+        case aiohttp.ClientConnectorCertificateError():
+            return f"the certificate of {error.host} is not trusted: {error.certificate_error}"
+        case aiohttp.ClientConnectorDNSError():
+            return f"the name {error.host} leads nowhere: {in_words(error.os_error)}"
+        case aiohttp.ClientConnectorError():
+            number = error.os_error.errno
+            return f"no connection to {error.host}: {os.strerror(number) if number else in_words(error.os_error)}"
+        case aiohttp.ServerDisconnectedError():
+            return "it closed the connection without an answer"
+        case aiohttp.ClientOSError() if error.errno:
+            return os.strerror(error.errno)  # what the library says of it may name the URL, with its token
+        case _:
+            return without_urls(in_words(error))
 
 
 def _outcome(status: int, retry_after_s: float | None = None) -> AttemptResult:

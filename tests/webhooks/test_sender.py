@@ -128,7 +128,7 @@ async def test_a_receiver_that_is_down_is_a_retry(sender: Sender) -> None:
     outcome = await sender.send(an_endpoint(url), "evt_1", BODY, NOW)
 
     assert isinstance(outcome, Retry)
-    assert outcome.reason.startswith("ClientConnectorError")
+    assert outcome.reason == "no connection to 127.0.0.1: Connection refused"
 
 
 async def test_a_receiver_that_accepts_nothing_is_a_timeout(sender: Sender) -> None:
@@ -154,7 +154,7 @@ async def test_a_receiver_that_always_hangs_up_is_a_retry(sender: Sender, receiv
     outcome = await post(sender, receiver)
 
     assert isinstance(outcome, Retry)
-    assert outcome.reason.startswith("ServerDisconnectedError")
+    assert outcome.reason == "it closed the connection without an answer"
 
 
 async def test_a_200_counts_even_if_its_body_never_comes(sender: Sender, receiver: Receiver) -> None:
@@ -280,8 +280,22 @@ async def test_what_is_no_answer_is_a_retry(patient_sender: Sender, raw: bytes) 
     async with raw_receiver(answer) as endpoint:
         outcome = await patient_sender.send(endpoint, "evt_1", BODY, NOW)
 
-    assert isinstance(outcome, Retry)
-    assert outcome.status is None
+    assert outcome == Retry(reason="its answer is not HTTP")
+
+
+async def test_a_failure_does_not_name_the_url_with_its_token(patient_sender: Sender) -> None:
+    async def reset(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await reader.readuntil(b"\r\n\r\n")
+        writer.get_extra_info("socket").setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+        writer.transport.abort()
+
+    async with await asyncio.start_server(reset, "127.0.0.1", 0) as server:
+        url = f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}/hook?token=confidential"
+        outcomes = [await patient_sender.send(an_endpoint(url), "evt_1", b"x" * size, NOW) for size in (14, 900_000)]
+    outcomes.append(await patient_sender.send(an_endpoint("http://:/hook?token=confidential"), "evt_1", BODY, NOW))
+
+    assert all(isinstance(each, Retry) and each.reason for each in outcomes)
+    assert "confidential" not in repr(outcomes)
 
 
 async def test_a_status_passed_on_is_that_of_the_first_line(patient_sender: Sender) -> None:

@@ -30,7 +30,7 @@ from openwa_manager.domain.delivery.events import Event, StoredEvent
 from openwa_manager.domain.errors import StorageFullError
 from openwa_manager.domain.ports import Clock, WebhookSender
 from openwa_manager.domain.session.session import SessionId
-from openwa_manager.metrics import QR_PUSH_S, Durations
+from openwa_manager.metrics.tallies import DeliveryResult, DeliveryTally
 from openwa_manager.store.database import Connection, Database
 from openwa_manager.store.delivery import outbox
 from openwa_manager.store.delivery.endpoints import disable_endpoint, load_endpoint
@@ -139,7 +139,7 @@ class DeliveryWorker:
         self._envelope_writer = envelope_writer
         self._policy = policy
         self._chance = chance
-        self.qr_push_times = Durations(QR_PUSH_S)
+        self.tally = DeliveryTally()
 
     async def deliver(self, post: Post, queue: EndpointQueue, sending: Sending) -> AttemptEnd:
         """Post the first event of the stream and return once the outcome is on disk; `queue` is its endpoint's."""
@@ -148,6 +148,7 @@ class DeliveryWorker:
             return AttemptEnd(due_at=None)
         body = self._envelope_writer.write(first.stored)
         if body is None:
+            self.tally.results[DeliveryResult.EXPIRED] += 1
             _log.debug("delivery_expired", event_id=first.stored.id, endpoint_id=post.key.endpoint_id)
             return AttemptEnd(due_at=await self._persist(partial(outbox.drop, key=post.key, seq=first.stored.seq)))
         endpoint = queue.endpoint
@@ -170,9 +171,15 @@ class DeliveryWorker:
 
     async def _conclude_elsewhere(self, post: Post, first: NextDelivery, result: AttemptResult) -> AttemptEnd:
         """Hold nothing that the former address of an endpoint answered against its present one."""
-        is_delivered = isinstance(result, Delivered)
-        state = DeliveryState.DELIVERED if is_delivered else DeliveryState.PENDING
-        return await self._record(post.key, _attempt(first, result, self._clock.now().at, state=state))
+        at = self._clock.now().at
+        if isinstance(result, Delivered):
+            self._note_delivered(post, first, at)
+            return await self._record(post.key, _attempt(first, result, at, state=DeliveryState.DELIVERED))
+        self.tally.results[DeliveryResult.FAILED] += 1
+        return await self._record(post.key, _attempt(first, result, at))
+
+    def _note_delivered(self, post: Post, first: NextDelivery, at: float) -> None:
+        self.tally.note_delivered(at - first.stored.event.occurred_at, is_code=post.key.lane is Lane.QR)
 
     async def deliver_once(self, queue: EndpointQueue, event: Event) -> None:
         """Post an event that is neither stored nor retried."""
@@ -182,7 +189,8 @@ class DeliveryWorker:
         endpoint = queue.endpoint
         result = await self._sender.send(endpoint, event_id, body, at)
         if queue.endpoint.url == endpoint.url:
-            self._note(queue, result)
+            key = StreamKey(endpoint.endpoint_id, Lane.MAIN, event.session_id or "")
+            self._note(queue, key, result)
 
     async def test(self, endpoint: Endpoint) -> EndpointTest:
         """Post an `endpoint.test`, signed as every event is; the dispatcher learns nothing from what comes back."""
@@ -198,26 +206,28 @@ class DeliveryWorker:
     ) -> AttemptEnd:
         # In this order: the failure that opens the breaker is itself judged as one that met a healthy endpoint.
         context = queue.context(post, self._clock.now().at, self._chance())
-        self._note(queue, result)
+        self._note(queue, post.key, result)
         decision = after_attempt(first.tries, result, context, self._policy)
         facts = {"event_id": first.stored.id, "endpoint_id": post.key.endpoint_id, **_facts(result)}
         attempt = partial(_attempt, first, result, context.at)
         match decision:
             case Succeeded():
                 _log.debug("delivery_made", **facts)
-                if post.key.lane is Lane.QR:
-                    self.qr_push_times.note(context.at - first.stored.event.occurred_at)
+                self._note_delivered(post, first, context.at)
                 tries = replace(first.tries, attempts=first.tries.attempts + 1)
                 return await self._record(post.key, attempt(tries=tries, state=DeliveryState.DELIVERED))
             case RetryAt(next_at=next_at):
+                self.tally.results[DeliveryResult.FAILED] += 1
                 _log.warning("delivery_failed", retry_in_s=round(next_at - context.at, 1), **facts)
                 return await self._record(post.key, attempt(tries=decision.tries, next_at=next_at))
             case DeadLettered():
+                self.tally.results[DeliveryResult.DEAD] += 1
                 _log.error("delivery_dead", reason=decision.reason, **facts)
                 return await self._dead_letter(
                     post.key, attempt(tries=decision.tries, state=DeliveryState.DEAD), first, decision
                 )
             case Disabled():
+                self.tally.results[DeliveryResult.GONE] += 1
                 _log.error("endpoint_disabled", **facts)
                 return await self._disable(queue.endpoint, post.key, attempt())
             case _:
@@ -248,14 +258,20 @@ class DeliveryWorker:
         await self._persist(disable)
         return AttemptEnd(due_at=None, is_disabled=True)
 
-    def _note(self, queue: EndpointQueue, result: AttemptResult) -> None:
-        was_open = queue.breaker.is_open
+    def _note(self, queue: EndpointQueue, key: StreamKey, result: AttemptResult) -> None:
+        was_throttled = queue.breaker.is_throttled
+        was_down = queue.breaker.is_open and not was_throttled
         now = self._clock.now()
-        queue.note(result, now)
-        if queue.breaker.is_open and not was_open:
-            _log.error("endpoint_down", endpoint_id=queue.endpoint.endpoint_id, **_facts(result))
-        if was_open and not queue.breaker.is_open:
+        queue.note(result, now, key)
+        is_down = queue.breaker.is_open and not queue.breaker.is_throttled
+        if was_down and not is_down:
             _log.info("endpoint_recovered", endpoint_id=queue.endpoint.endpoint_id)
+        if queue.breaker.is_throttled:
+            if not was_throttled:
+                wait_s = self._policy.throttle_s(result)
+                _log.warning("endpoint_throttled", endpoint_id=queue.endpoint.endpoint_id, wait_s=wait_s)
+        elif is_down and not was_down:
+            _log.error("endpoint_down", endpoint_id=queue.endpoint.endpoint_id, **_facts(result))
 
     async def _persist(self, function: Callable[[Connection], T]) -> T:
         """Write, and on a full disk keep trying: forgetting an outcome would send the event a second time."""

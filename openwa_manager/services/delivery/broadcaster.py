@@ -1,13 +1,13 @@
 """Lets readers follow the events live: first those they missed, then each as it is stored."""
 
 import asyncio
-from collections.abc import AsyncGenerator, Sequence
+from collections.abc import AsyncGenerator
 from dataclasses import dataclass
 from functools import partial
 
+from openwa_manager.domain.delivery.event_filter import EVERY_EVENT, EventFilter
 from openwa_manager.domain.delivery.events import StoredEvent
 from openwa_manager.domain.ports import Clock
-from openwa_manager.domain.session.session import SessionId
 from openwa_manager.services.delivery.shared_reads import SharedReads
 from openwa_manager.store.database import Connection, Database
 from openwa_manager.store.delivery.outbox import EventPage, begins_large, last_seq, read_events
@@ -18,11 +18,10 @@ _PAGE = 50
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Interest:
-    """What a reader wants: events later than seq `after` (None: later than now), of these types (none: of all)."""
+    """What a reader wants: events later than seq `after` (None: later than now), and which of them."""
 
     after: int | None = None
-    types: Sequence[str] = ()
-    session_id: SessionId | None = None
+    events: EventFilter = EVERY_EVENT
 
 
 class Broadcaster:
@@ -57,8 +56,8 @@ class Broadcaster:
         idle_boot_s = self._clock.now().boot_s + idle_s
         while True:
             stored, is_last = self._stored, self._is_closed  # taken before reading: what is stored meanwhile wakes us
-            large = partial(begins_large, after=cursor, types=interest.types, session_id=interest.session_id)
-            read = partial(_read_page, interest=interest, after=cursor)
+            large = partial(begins_large, after=cursor, wanted=interest.events)
+            read = partial(_read_page, wanted=interest.events, after=cursor)
             async with self.shared_reads.reading(large, read) as (page, cursor):
                 if page.events:
                     yield page.events
@@ -72,7 +71,7 @@ class Broadcaster:
                 idle_boot_s = self._clock.now().boot_s + idle_s
 
 
-def _read_page(connection: Connection, interest: Interest, after: int) -> tuple[EventPage, int]:
+def _read_page(connection: Connection, wanted: EventFilter, after: int) -> tuple[EventPage, int]:
     """Return the next page and where the one after it begins: behind all that was looked at, wanted or not."""
-    page = read_events(connection, after, _PAGE, interest.types, interest.session_id)
-    return page, page.events[-1].seq if page.is_full else max(after, last_seq(connection))
+    page = read_events(connection, after, _PAGE, wanted)
+    return page, page.end if page.is_full else max(after, last_seq(connection))

@@ -35,6 +35,17 @@ class Deliveries:
                 behind = Place(delivery.seq, delivery.endpoint_id)
                 yield delivery
 
+    async def count(self, selection: Selection) -> int:
+        """Return how many deliveries `replay` would send once more.
+
+        Raises:
+            InvalidInputError: there are too many.
+        """
+        count = await self._database.read(partial(count_replayable, selection=selection))
+        if count > REPLAY_MAX:
+            raise InvalidInputError("body", f"means {count} deliveries, more than {REPLAY_MAX} at once; ask for fewer")
+        return count
+
     async def replay(self, selection: Selection) -> int:
         """Send the selected deliveries once more, each stream in its order; return how many there are.
 
@@ -44,9 +55,7 @@ class Deliveries:
         return await self._background.finish(partial(self._replay, selection))
 
     async def _replay(self, selection: Selection) -> int:
-        count = await self._database.read(partial(count_replayable, selection=selection))
-        if count > REPLAY_MAX:
-            raise InvalidInputError("body", f"means {count} deliveries, more than {REPLAY_MAX} at once; ask for fewer")
+        await self.count(selection)
         replayed, after = 0, 0
         try:
             while True:  # in parts, so that no commit is long and others get their turn between them

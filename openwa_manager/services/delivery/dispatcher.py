@@ -4,12 +4,12 @@ import asyncio
 from asyncio import TaskGroup
 from collections.abc import Callable, Iterable, Sequence
 
-from openwa_manager.domain.delivery.delivery import DeliveryPolicy
-from openwa_manager.domain.delivery.endpoint_queue import Post, StreamKey
+from openwa_manager.domain.delivery.delivery import DeliveryPolicy, EndpointHealth
+from openwa_manager.domain.delivery.endpoint_queue import HeartbeatPost, Post, StreamKey
 from openwa_manager.domain.delivery.events import EndpointId, Event, StoredEvent
-from openwa_manager.domain.delivery.streams import HeartbeatPost, PendingStream, Streams
+from openwa_manager.domain.delivery.streams import PendingStream, Streams
 from openwa_manager.domain.ports import Clock
-from openwa_manager.metrics import Durations
+from openwa_manager.metrics.tallies import DeliveryTally
 from openwa_manager.services.delivery.attempts import AttemptEnd, DeliveryWorker, Sending
 from openwa_manager.services.delivery.outbox_cursor import OutboxCursor
 from openwa_manager.store.database import Database
@@ -42,9 +42,9 @@ class Dispatcher:
         self._idle = asyncio.Event()
 
     @property
-    def qr_push_times(self) -> Durations:
-        """Return how long codes took until an endpoint had accepted them."""
-        return self._worker.qr_push_times
+    def tally(self) -> DeliveryTally:
+        """Return what is counted of deliveries."""
+        return self._worker.tally
 
     def wake(self, stored: Sequence[StoredEvent] = ()) -> None:
         """Look at what is new in the outbox; call it after every save that put something there, if possible with it."""
@@ -60,8 +60,15 @@ class Dispatcher:
         """Tell whether an endpoint has failed so often in a row that only probes go there."""
         return self._streams.is_down(endpoint_id)
 
+    def health_of(self, endpoint_id: EndpointId) -> EndpointHealth:
+        """Return how an endpoint is, as far as was seen since the daemon began."""
+        return self._streams.health_of(endpoint_id, self._clock.now())
+
     def post_heartbeat(self, event: Event) -> None:
-        """Post a heartbeat once to every healthy endpoint that wants it; one that is still queued is replaced."""
+        """Post a heartbeat once to every endpoint that wants it; one that still waits is replaced.
+
+        An endpoint that is down or asked us to wait gets one when a probe is due and no event waits.
+        """
         self._streams.add_heartbeat(event)
         self._woken.set()
 
@@ -104,7 +111,7 @@ class Dispatcher:
         for post in self._streams.begin_posts(self._clock.now()):
             sending = self._sendings[post.key] = Sending()
             tasks.create_task(self._post(post, sending))
-        for heartbeat in self._streams.begin_heartbeats():
+        for heartbeat in self._streams.begin_heartbeats(self._clock.now().boot_s):
             tasks.create_task(self._post_heartbeat(heartbeat))
 
     async def _post(self, post: Post, sending: Sending) -> None:
@@ -117,7 +124,7 @@ class Dispatcher:
     async def _post_heartbeat(self, heartbeat: HeartbeatPost) -> None:
         queue = self._streams.queue_of(heartbeat.endpoint_id)
         await self._worker.deliver_once(queue, heartbeat.event)
-        queue.end_heartbeat()
+        queue.end_heartbeat(heartbeat)
         self._woken.set()
 
     def _follow_up(self, ended: AttemptEnd) -> None:

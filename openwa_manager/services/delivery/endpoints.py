@@ -5,7 +5,8 @@ from dataclasses import dataclass, replace
 from functools import partial
 from typing import Literal, TypeVar
 
-from openwa_manager.domain.delivery.delivery import DEFAULT_ENDPOINT, Endpoint
+from openwa_manager.domain.access.scopes import EVERY_SESSION, SessionScope
+from openwa_manager.domain.delivery.delivery import DEFAULT_ENDPOINT, Endpoint, EndpointHealth
 from openwa_manager.domain.delivery.events import EndpointId
 from openwa_manager.domain.errors import ConflictError, EndpointNotFoundError
 from openwa_manager.domain.ports import Clock
@@ -15,6 +16,8 @@ from openwa_manager.services.delivery.dispatcher import Dispatcher
 from openwa_manager.store.database import Connection, Database
 from openwa_manager.store.delivery.deliveries import count_pending, make_due
 from openwa_manager.store.delivery.endpoints import (
+    drop_all_unwanted,
+    drop_unwanted,
     forget_deliveries,
     load_endpoint,
     load_endpoints,
@@ -26,9 +29,12 @@ from openwa_manager.store.delivery.endpoints import (
 from openwa_manager.webhooks.signing import check_secret, new_secret
 
 T = TypeVar("T")
+#: Raises what a caller is told who may not do something with an endpoint as it is now.
+Permit = Callable[[Endpoint], None]
 
 #: Every event is looked at once per endpoint.
 ENDPOINTS_MAX = 100
+ENDPOINT_NOT_FOUND = "there is no such endpoint"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -44,35 +50,45 @@ class EndpointPatch:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class EndpointStatus:
-    """How an endpoint is: how much waits for it, and whether it has stopped answering."""
+    """How an endpoint is: how much waits for it, and how it answers."""
 
     endpoint: Endpoint
     pending_count: int
-    is_down: bool
+    health: EndpointHealth
 
     @property
-    def word(self) -> Literal["ok", "down", "paused", "disabled"]:
+    def word(self) -> Literal["ok", "throttled", "down", "paused", "disabled"]:
         """Return it in one word; `disabled` is what we stopped by ourselves, `paused` what a person did."""
         if not self.endpoint.is_active:
             return "paused" if self.endpoint.disabled_reason is None else "disabled"
-        return "down" if self.is_down else "ok"
+        if self.health.is_throttled:
+            return "throttled"
+        return "ok" if self.health.down_since is None else "down"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class EndpointRules:
     """What callers may do with endpoints.
 
-    `check_url` raises InvalidInputError for a URL we may not post to. `has_url` and `has_secret` tell what of the
-    endpoint `default` the settings name, so that callers cannot change it.
+    `check_url` raises InvalidInputError for a URL we may not post to. `has_url`, `has_secret` and `has_events` tell
+    what of the endpoint `default` the settings name, so that callers cannot change it.
     """
 
     check_url: Callable[[str], None]
     has_url: bool = False
     has_secret: bool = False
+    has_events: bool = False
+
+
+def anybody(_endpoint: Endpoint) -> None:
+    """Permit it whoever asks."""
 
 
 class Endpoints:
-    """Reads and changes the endpoints, and lets the dispatcher know of every change."""
+    """Reads and changes the endpoints, and lets the dispatcher know of every change.
+
+    A `permit` is asked about the endpoint as it is when it is read or written, and raises what the caller is told.
+    """
 
     def __init__(
         self,
@@ -90,18 +106,29 @@ class Endpoints:
         self._clock = clock
         self._rules = rules
 
-    async def list_all(self) -> list[EndpointStatus]:
-        """Return all endpoints, oldest first."""
+    async def list_all(self, scope: SessionScope = EVERY_SESSION) -> list[EndpointStatus]:
+        """Return the endpoints that are for sessions in a scope only, oldest first."""
         pending = await self._database.read(count_pending)
-        return [self._status(each, pending) for each in await self._database.read(load_endpoints)]
+        found = await self._database.read(load_endpoints)
+        return [self._status(each, pending) for each in found if scope.covers_all(each.sessions)]
 
-    async def get(self, endpoint_id: EndpointId) -> EndpointStatus:
+    async def which_are_up(self, scope: SessionScope = EVERY_SESSION) -> dict[EndpointId, bool]:
+        """Tell of each endpoint that is for sessions in a scope only whether it takes events; paused ones are left out.
+
+        One that has stopped answering, or that asked for nothing more, is not up; one that asked us to wait is.
+        """
+        found = await self._database.read(load_endpoints)
+        shown = [each for each in found if scope.covers_all(each.sessions)]
+        words = {each.endpoint_id: self._status(each, {}).word for each in shown}
+        return {endpoint_id: word in ("ok", "throttled") for endpoint_id, word in words.items() if word != "paused"}
+
+    async def get(self, endpoint_id: EndpointId, permit: Permit) -> EndpointStatus:
         """Return one endpoint.
 
         Raises:
             EndpointNotFoundError: there is none of this id.
         """
-        endpoint = await self._database.read(partial(_load, endpoint_id=endpoint_id))
+        endpoint = await self._database.read(partial(_load, endpoint_id=endpoint_id, permit=permit))
         return self._status(endpoint, await self._database.read(count_pending))
 
     async def add(self, url: str, patch: EndpointPatch) -> Endpoint:
@@ -117,7 +144,7 @@ class Endpoints:
         await self._write(partial(_add, endpoint=endpoint))
         return endpoint
 
-    async def change(self, endpoint_id: EndpointId, patch: EndpointPatch) -> EndpointStatus:
+    async def change(self, endpoint_id: EndpointId, patch: EndpointPatch, permit: Permit) -> EndpointStatus:
         """Change an endpoint; a new secret signs alone from then on.
 
         Raises:
@@ -128,13 +155,10 @@ class Endpoints:
         if endpoint_id == DEFAULT_ENDPOINT:
             self._check_default(patch)
 
-        def change(connection: Connection) -> None:
-            save_endpoint(connection, self._changed(_load(connection, endpoint_id), patch))
+        await self._background.finish(partial(self._change, endpoint_id, patch, permit))
+        return await self.get(endpoint_id, anybody)
 
-        await self._write(change)
-        return await self.get(endpoint_id)
-
-    async def resume(self, endpoint_id: EndpointId) -> EndpointStatus:
+    async def resume(self, endpoint_id: EndpointId, permit: Permit) -> EndpointStatus:
         """Send an endpoint again, and at once what waits for it: after a pause, a 410 or a long outage.
 
         Raises:
@@ -146,13 +170,13 @@ class Endpoints:
             self._check_default(patch)
 
         def resume(connection: Connection) -> None:
-            save_endpoint(connection, self._changed(_load(connection, endpoint_id), patch))
+            save_endpoint(connection, self._changed(_load(connection, endpoint_id, permit), patch))
             make_due(connection, endpoint_id)
 
         await self._write(resume)
-        return await self.get(endpoint_id)
+        return await self.get(endpoint_id, anybody)
 
-    async def remove(self, endpoint_id: EndpointId) -> None:
+    async def remove(self, endpoint_id: EndpointId, permit: Permit) -> None:
         """Remove an endpoint and what waits for it.
 
         Raises:
@@ -161,9 +185,9 @@ class Endpoints:
         """
         if endpoint_id == DEFAULT_ENDPOINT and self._rules.has_url:
             raise ConflictError("the settings name this endpoint (upstream_url); pause it, or change them")
-        await self._background.finish(partial(self._remove, endpoint_id))
+        await self._background.finish(partial(self._remove, endpoint_id, permit))
 
-    async def rotate(self, endpoint_id: EndpointId, secret: str | None) -> Endpoint:
+    async def rotate(self, endpoint_id: EndpointId, secret: str | None, permit: Permit) -> Endpoint:
         """Give an endpoint a new secret, made up if None; for a day the old one signs beside it.
 
         Raises:
@@ -176,19 +200,20 @@ class Endpoints:
         fresh = new_secret() if secret is None else secret
         check_secret(fresh)
         now = self._clock.now().at
-        rotate = partial(rotate_secret, endpoint_id=endpoint_id, secret=fresh, at=now)
-        endpoint = await self._write(rotate)
-        if endpoint is None:
-            raise EndpointNotFoundError("there is no such endpoint")
-        return endpoint
 
-    async def test(self, endpoint_id: EndpointId) -> EndpointTest:
+        def rotate(connection: Connection) -> Endpoint:
+            return rotate_secret(connection, _load(connection, endpoint_id, permit), fresh, now)
+
+        return await self._write(rotate)
+
+    async def test(self, endpoint_id: EndpointId, permit: Permit) -> EndpointTest:
         """Post an `endpoint.test` now, signed as every event is, and return what came of it.
 
         Raises:
             EndpointNotFoundError: there is none of this id.
         """
-        return await self._worker.test(await self._database.read(partial(_load, endpoint_id=endpoint_id)))
+        load = partial(_load, endpoint_id=endpoint_id, permit=permit)
+        return await self._worker.test(await self._database.read(load))
 
     async def _write(self, change: Callable[[Connection], T]) -> T:
         """Return what a change returned, once the dispatcher knows of it too, even if the caller hangs up meanwhile."""
@@ -199,8 +224,28 @@ class Endpoints:
         self._dispatcher.reread()
         return changed
 
-    async def _remove(self, endpoint_id: EndpointId) -> None:
-        await self._database.read(partial(_load, endpoint_id=endpoint_id))
+    async def _change(self, endpoint_id: EndpointId, patch: EndpointPatch, permit: Permit) -> None:
+        def change(connection: Connection) -> None:
+            changed = self._changed(_load(connection, endpoint_id, permit), patch)
+            if is_narrowing:
+                drop_all_unwanted(connection, changed, after)
+            save_endpoint(connection, changed)
+
+        is_narrowing, after = patch.events is not None or patch.sessions is not None, 0
+        if is_narrowing:
+            # What waits and is not asked for any more goes first, in parts: whoever may change the endpoint from then
+            # on need not be one who may read it.
+            coming = self._changed(
+                await self._database.read(partial(_load, endpoint_id=endpoint_id, permit=permit)), patch
+            )
+            while (
+                seen := await self._database.write(partial(drop_unwanted, endpoint=coming, after=after))
+            ) is not None:
+                after = seen
+        await self._write_and_reread(change)
+
+    async def _remove(self, endpoint_id: EndpointId, permit: Permit) -> None:
+        await self._database.read(partial(_load, endpoint_id=endpoint_id, permit=permit))
         # Its deliveries first and in parts: there may be a million, and others want to write meanwhile. After a crash
         # in between the endpoint is still there, and can be removed once more.
         after: int | None = 0
@@ -211,6 +256,8 @@ class Endpoints:
     def _check_default(self, patch: EndpointPatch) -> None:
         if patch.url is not None or patch.secret is not None:
             raise ConflictError("URL and secret of this endpoint belong to the settings; change them there")
+        if patch.events is not None and self._rules.has_events:
+            raise ConflictError("the settings name this endpoint's events (upstream_events); change them there")
         if patch.is_active and not self._rules.has_url:
             raise ConflictError("the settings name no endpoint any more (upstream_url)")
 
@@ -233,14 +280,15 @@ class Endpoints:
 
     def _status(self, endpoint: Endpoint, pending: Mapping[EndpointId, int]) -> EndpointStatus:
         endpoint_id = endpoint.endpoint_id
-        is_down = self._dispatcher.is_down(endpoint_id)
-        return EndpointStatus(endpoint=endpoint, pending_count=pending.get(endpoint_id, 0), is_down=is_down)
+        health = self._dispatcher.health_of(endpoint_id)
+        return EndpointStatus(endpoint=endpoint, pending_count=pending.get(endpoint_id, 0), health=health)
 
 
-def _load(connection: Connection, endpoint_id: EndpointId) -> Endpoint:
+def _load(connection: Connection, endpoint_id: EndpointId, permit: Permit) -> Endpoint:
     endpoint = load_endpoint(connection, endpoint_id)
     if endpoint is None:
-        raise EndpointNotFoundError("there is no such endpoint")
+        raise EndpointNotFoundError(ENDPOINT_NOT_FOUND)
+    permit(endpoint)
     return endpoint
 
 

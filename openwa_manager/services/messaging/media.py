@@ -14,6 +14,7 @@ from urllib.parse import unquote, urlsplit
 import structlog
 
 from openwa_manager.domain.errors import MediaUnavailableError, QueueFullError, StorageFullError
+from openwa_manager.domain.messaging.media_problems import EMPTY, TOO_LARGE, WRONG_TYPE
 from openwa_manager.domain.messaging.messages import NO_BATCH, BatchId, MessageId
 from openwa_manager.domain.messaging.outcomes import MediaFile
 from openwa_manager.domain.ports import Clock
@@ -252,7 +253,7 @@ class MediaStore:
             await self._downloader.download(request.url, write)
             stored = await asyncio.to_thread(spool.finish)
             if not stored.size_bytes:
-                raise MediaUnavailableError("it is empty")
+                raise MediaUnavailableError(EMPTY)
             if fetching.is_released:
                 raise MediaUnavailableError("it is no longer needed", is_lasting=False)
         self._sizes[request.owner] += stored.size_bytes
@@ -318,10 +319,10 @@ def _write_all(spool: Spool, pieces: Iterable[bytes]) -> StoredFile:
     for piece in pieces:
         left_bytes -= len(piece)
         if left_bytes < 0:
-            raise MediaUnavailableError(f"it is larger than {FILE_MAX_BYTES // (1024 * 1024)} MiB")
+            raise MediaUnavailableError(f"{TOO_LARGE} {FILE_MAX_BYTES // (1024 * 1024)} MiB")
         spool.write(piece)
     if left_bytes == FILE_MAX_BYTES:
-        raise MediaUnavailableError("it is empty")
+        raise MediaUnavailableError(EMPTY)
     return spool.finish()
 
 
@@ -335,7 +336,7 @@ def _as_media(stored: StoredFile, request: MediaRequest) -> MediaFile:
     mimetype = mimetype_as(request.kind, stored.head, filename)
     if mimetype is None:
         found = mimetype_of(stored.head, filename)
-        raise MediaUnavailableError(f"the file is {found}, which cannot be sent as {request.kind}")
+        raise MediaUnavailableError(f"{WRONG_TYPE}{found}, which cannot be sent as {request.kind}")
     return MediaFile(path=stored.path, mimetype=mimetype, filename=filename, size_bytes=stored.size_bytes)
 
 

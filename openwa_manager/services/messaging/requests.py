@@ -4,6 +4,7 @@ from collections.abc import Callable, Sequence
 from functools import partial
 from typing import Literal
 
+from openwa_manager.domain.access.scopes import EVERY_SESSION, SessionScope
 from openwa_manager.domain.delivery.events import Event
 from openwa_manager.domain.errors import BodyGoneError, IllegalTransitionError, MessageNotFoundError
 from openwa_manager.domain.messaging.messages import (
@@ -42,14 +43,14 @@ class MessageRequests:
         self._outlook = outlook
         self._wake = wake
 
-    async def find(self, message_id: str) -> Message:
-        """Return a message.
+    async def find(self, message_id: str, scope: SessionScope = EVERY_SESSION) -> Message:
+        """Return a message of a session in a scope.
 
         Raises:
-            MessageNotFoundError: there is none with this id.
+            MessageNotFoundError: there is none with this id there.
         """
         message = await self._records.read(partial(messages.find_message, message_id=message_id))
-        if message is None:
+        if message is None or not scope.names(message.origin.session_id):
             raise MessageNotFoundError("there is no such message")
         return message
 

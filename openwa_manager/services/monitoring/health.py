@@ -11,7 +11,7 @@ from openwa_manager.domain.session.session import Identity, Session, SessionId, 
 from openwa_manager.host.foreign.engine_files import EngineFiles
 from openwa_manager.host.foreign.opening import is_directory, plain_status_of
 from openwa_manager.services.messaging.control.views import QueueBrief
-from openwa_manager.services.monitoring.prober import ProbeRecord
+from openwa_manager.services.monitoring.probe_records import ProbeRecord
 from openwa_manager.services.sessions.directory import SessionDirectory
 from openwa_manager.services.sessions.engine_inbox import EngineInbox
 

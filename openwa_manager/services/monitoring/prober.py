@@ -2,7 +2,7 @@
 
 import asyncio
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from functools import partial
 
 import structlog
@@ -12,13 +12,14 @@ from openwa_manager.domain.ports import Clock
 from openwa_manager.domain.session.deadlines import MAX_LATE_S
 from openwa_manager.domain.session.reasons import ProbesMissed, ReasonCode, Silence
 from openwa_manager.domain.session.restart import ProbePolicy
-from openwa_manager.domain.session.session import LaunchId, LinkState, SessionId
+from openwa_manager.domain.session.session import LinkState, SessionId
 from openwa_manager.domain.session.stimuli import ActivitySeen, EngineFaulted, LinkReport, LinkReported, SilenceNoticed
 from openwa_manager.domain.texts import DETAIL_MAX
 from openwa_manager.host.foreign.engine_files import EngineFiles
 from openwa_manager.host.foreign.opening import plain_status_of
 from openwa_manager.processes.host_limits import is_host_limit
 from openwa_manager.services.monitoring.data_inspector import DataInspector
+from openwa_manager.services.monitoring.probe_records import LogState, ProbeRecord, ProbeRecords
 from openwa_manager.services.sessions.engine_inbox import RunningEngine
 
 _log = structlog.get_logger()
@@ -29,36 +30,6 @@ _TICKS = 15
 _LATE_MIN_S = 0.25
 #: A look at a log that takes longer is none: the next probe brings another.
 _LOOK_WITHIN_S = 2.0
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class ProbeRecord:
-    """What the probes of one launch have shown; `answered_at` is wall time, None while it never answered.
-
-    `sign_boot_s` says when the newest sign of life was noticed (None: none yet), `quiet_boot_s` since when silence
-    counts, `silent_boot_s` when the engine was last found silent (before this record: when the record began). They are
-    compared with each other only: the wall clock may be set, and a log's date and a post's are not of one clock then.
-    So all that counts of the log's date is whether it is another than at the last look (`log`, once `has_looked`).
-    """
-
-    launch_id: LaunchId
-    due_boot_s: float
-    quiet_boot_s: float
-    silent_boot_s: float
-    log: "_LogState | None" = None
-    has_looked: bool = False
-    sign_boot_s: float | None = None
-    misses: int = 0
-    answered_at: float | None = None
-    detail: str = "not asked yet"
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class _LogState:
-    """One state of an engine's log: equal ones mean that nothing was written in between; `modified_at` is wall time."""
-
-    modified_at: float
-    size_bytes: int
 
 
 class Prober:
@@ -79,22 +50,19 @@ class Prober:
         self._chance = chance
         self._policy = policy
         self._running_engines = running_engines
-        self._records: dict[SessionId, ProbeRecord] = {}
+        self.records = ProbeRecords()
         self._asked: set[SessionId] = set()
         self._excused_boot_s = clock.now().boot_s
         self._woken = asyncio.Event()
 
     def record(self, session_id: SessionId) -> ProbeRecord | None:
         """Return what the probes have shown of the session's running engine; None when it does not run."""
-        return self._records.get(session_id)
+        return self.records.find(session_id)
 
     def probe_all(self) -> None:
         """Forget all misses and all silence and ask every engine soon: the daemon was not there to hear the answers."""
         now_s = self._excused_boot_s = self._clock.now().boot_s
-        self._records = {
-            session_id: replace(record, misses=0, due_boot_s=now_s, quiet_boot_s=now_s)
-            for session_id, record in self._records.items()
-        }
+        self.records.excuse(now_s)
         self._woken.set()
 
     async def run(self) -> None:
@@ -107,31 +75,22 @@ class Prober:
                 if now_s - due_s > MAX_LATE_S:
                     self.probe_all()
                 engines = self._running_engines()
-                self._keep_records(engines, now_s)
+                self.records.keep_only(engines, now_s, self._first_pause_s)
                 for running in engines:
                     session_id = running.session.session_id
-                    if self._records[session_id].due_boot_s <= now_s and session_id not in self._asked:
+                    if self.records.of(session_id).due_boot_s <= now_s and session_id not in self._asked:
                         self._asked.add(session_id)
                         probes.create_task(self._probe(running))
                 due_s = now_s + tick_s
                 self._woken.clear()
                 await self._clock.wait(self._woken, due_s)
 
-    def _keep_records(self, engines: list[RunningEngine], now_s: float) -> None:
-        """Have one record for each running launch, and none for any other."""
-        records: dict[SessionId, ProbeRecord] = {}
-        for running in engines:
-            session_id, launch_id = running.session.session_id, running.launch.launch_id
-            record = self._records.get(session_id)
-            if record is None or record.launch_id != launch_id:
-                due_s = now_s + self._policy.period_s * self._chance()
-                record = ProbeRecord(launch_id=launch_id, due_boot_s=due_s, quiet_boot_s=now_s, silent_boot_s=now_s)
-            records[session_id] = record
-        self._records = records
+    def _first_pause_s(self) -> float:
+        return self._policy.period_s * self._chance()
 
     async def _probe(self, running: RunningEngine) -> None:
         session_id = running.session.session_id
-        began_s, before = self._clock.now().boot_s, self._records[session_id]
+        began_s, before = self._clock.now().boot_s, self.records.of(session_id)
         try:
             record = await self._ask(running, before)
             has_slept = self._has_slept_since(began_s)
@@ -139,14 +98,15 @@ class Prober:
                 record = await self._look_at_log(running, record)
         finally:
             self._asked.discard(session_id)
-        current = self._records.get(session_id)
+        current = self.records.find(session_id)
         if current is None or current.launch_id != before.launch_id:
             return
         next_s = began_s + self._policy.period_s
         if record is None or (record.misses and (has_slept or began_s < self._excused_boot_s)):
-            self._records[session_id] = replace(current, due_boot_s=next_s)
+            self.records.put(session_id, replace(current, due_boot_s=next_s))
             return
-        record = self._records[session_id] = replace(self._note_life(running, record), due_boot_s=next_s)
+        record = replace(self._note_life(running, record), due_boot_s=next_s)
+        self.records.conclude(session_id, record)
         self._judge(running, record)
         await self._inspector.after_probe(running, was_answered=not record.misses)
 
@@ -165,7 +125,7 @@ class Prober:
             )
         except FilesStuckError:
             return record
-        log = None if status is None else _LogState(modified_at=status.st_mtime, size_bytes=status.st_size)
+        log = None if status is None else LogState(modified_at=status.st_mtime, size_bytes=status.st_size)
         if record.has_looked and log not in (None, record.log):
             running.tell(ActivitySeen(launch_id=record.launch_id))
             record = replace(record, sign_boot_s=self._clock.now().boot_s)
@@ -205,7 +165,7 @@ class Prober:
         gives_signs = running.has_heartbeat or must_answer
         reason = running.session.reason
         if is_silent and gives_signs and running.session.link is LinkState.CONNECTED:
-            self._records[running.session.session_id] = replace(record, silent_boot_s=now_s)
+            self.records.put(running.session.session_id, replace(record, silent_boot_s=now_s))
             running.tell(SilenceNoticed(launch_id=record.launch_id, limit_s=self._policy.silence_s))
         if reason is None or not isinstance(reason.facts, Silence):
             return

@@ -7,6 +7,7 @@ import structlog
 
 from openwa_manager.domain.ports import Clock
 from openwa_manager.domain.session.session import Identity, SessionId, Usage
+from openwa_manager.metrics.tallies import EngineCpu
 
 _log = structlog.get_logger()
 
@@ -17,7 +18,10 @@ Measure = Callable[[Mapping[SessionId, Identity]], Mapping[SessionId, Usage]]
 
 
 class UsageSampler:
-    """Knows what each live engine used when last measured; `check` sees every measurement."""
+    """Knows what each live engine used when last measured; `check` sees every measurement.
+
+    `cpu` is what all engines have used together so far. What one uses after its last measurement is not in it.
+    """
 
     def __init__(
         self,
@@ -34,6 +38,7 @@ class UsageSampler:
         self._measure = measure
         self._live = live
         self._usage: Mapping[SessionId, Usage] = {}
+        self.cpu = EngineCpu()
 
     def usage(self, session_id: SessionId) -> Usage | None:
         """Return the last measurement of the session's tree; None when it has none yet, or none any more."""
@@ -49,6 +54,7 @@ class UsageSampler:
             except OSError as error:  # too many open files, as a rule
                 _log.warning("usage_not_measured", error=str(error))
             else:
+                self.cpu.add(self._usage)
                 self._check(self._usage)
             await self._clock.sleep_until(self._clock.now().boot_s + _SOON_S)
             await self._clock.wait(self._woken, self._clock.now().boot_s + self._period_s - _SOON_S)

@@ -4,8 +4,10 @@ import asyncio
 from collections.abc import AsyncGenerator, Callable, Iterator
 from functools import partial
 
+from openwa_manager.domain.access.scopes import EVERY_SESSION, SessionScope
 from openwa_manager.domain.errors import DrainingError
 from openwa_manager.domain.foreign_path import ForeignPath
+from openwa_manager.domain.session.coming import Coming
 from openwa_manager.domain.session.session import Identity, Launch, Session, SessionId, Step
 from openwa_manager.services.sessions.supervisors import Supervisors
 from openwa_manager.services.starting.progress import Progress, StartCounts
@@ -39,26 +41,30 @@ class SessionDirectory:
         """
         return self._supervisors.get(session_id).session
 
+    def coming(self, session_id: str) -> list[Coming]:
+        """Return what happens to a session by itself, the next first.
+
+        Raises:
+            SessionNotFoundError: there is none with this id.
+        """
+        return self._supervisors.get(session_id).coming()
+
     def iterate(self) -> Iterator[Session]:
         """Go through all sessions, in no particular order."""
         return (supervisor.session for supervisor in self._supervisors)
 
-    def list_sessions(self) -> list[Session]:
-        """Return all sessions, oldest first."""
-        return sorted(self.iterate(), key=lambda session: (session.created_at, session.session_id))
+    def list_sessions(self, scope: SessionScope = EVERY_SESSION) -> list[Session]:
+        """Return all sessions in a scope, oldest first."""
+        return sorted(self._within(scope), key=lambda session: (session.created_at, session.session_id))
 
     def live(self) -> dict[SessionId, Identity]:
         """Return the process of every live engine by session."""
         launches = ((each.session_id, each.launch) for each in self.iterate())
         return {session_id: launch.identity for session_id, launch in launches if launch and launch.identity}
 
-    def registry(self) -> dict[str, int]:
-        """Return the pid of every live engine by session."""
-        return {session_id: identity.pid for session_id, identity in self.live().items()}
-
-    def start_counts(self) -> StartCounts:
-        """Return how far the starts of all sessions are."""
-        return self._progress.counts_of(self.iterate())
+    def start_counts(self, scope: SessionScope = EVERY_SESSION) -> StartCounts:
+        """Return how far the starts of all sessions in a scope are."""
+        return self._progress.counts_of(self._within(scope))
 
     def awaiting_qr(self) -> dict[SessionId, Launch]:
         """Return the launches that may show a code now, by session."""
@@ -67,6 +73,9 @@ class SessionDirectory:
             for session in self.iterate()
             if session.launch is not None and session.awaits_code
         }
+
+    def _within(self, scope: SessionScope) -> Iterator[Session]:
+        return (each for each in self.iterate() if scope.names(each.session_id))
 
     async def wait(self, session_id: str, is_met: Callable[[Session], bool], timeout_s: float) -> Session:
         """Return the session as soon as it meets the condition, at the latest after `timeout_s`.

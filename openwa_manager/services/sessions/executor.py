@@ -1,8 +1,9 @@
 """Carries out what a supervisor decided; what comes of it goes back into its mailbox as a stimulus."""
 
 import asyncio
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Coroutine, Iterable
 from contextlib import suppress
+from functools import partial
 from pathlib import Path
 from typing import assert_never
 
@@ -15,6 +16,7 @@ from openwa_manager.domain.errors import (
     LaunchFailedError,
     OwnedElsewhereError,
     ProgramMissingError,
+    SessionNotFoundError,
     StorageFullError,
 )
 from openwa_manager.domain.ports import KeepsCredentials, KeepsData, Target
@@ -39,6 +41,7 @@ from openwa_manager.domain.session.launch_facts import ProgramMissing
 from openwa_manager.domain.session.reasons import NotRemoved, ReasonCode, Words
 from openwa_manager.domain.session.session import Identity, Launch, LaunchId, ProcessState, Session
 from openwa_manager.domain.session.stimuli import (
+    AccountUnlinked,
     BringUpRefused,
     CredentialsSetAside,
     DataInspected,
@@ -55,6 +58,7 @@ from openwa_manager.domain.session.stimuli import (
 )
 from openwa_manager.processes.host_limits import limit_of
 from openwa_manager.services.starting.dependencies import Dependencies
+from openwa_manager.services.starting.directory_check import end_unknown
 from openwa_manager.services.starting.launching import Launching
 from openwa_manager.services.starting.start_ticket import Listener, StartTicket
 
@@ -79,15 +83,15 @@ class Executor:
 
     def __init__(self, dependencies: Dependencies, listener: Listener, current: Callable[[], Session]) -> None:
         self._dependencies = dependencies
-        self._tell = listener.tell
+        self._listener = listener
         self._current = current
         self._files = dependencies.files_of(current().session_id)
-        self.ticket = StartTicket(current(), dependencies, listener)
+        self.ticket = StartTicket(current, dependencies, listener)
         self._watches: set[asyncio.Task[None]] = set()
         self._observing = False
         self._ending: str | None = None
         self._sweeping = asyncio.Lock()
-        self._launching = Launching(dependencies, current, listener.tell)
+        self._launching = Launching(dependencies, current, listener.tell, self._files)
 
     def run(self, command: Command, tasks: asyncio.TaskGroup) -> None:
         """Begin to carry out a command."""
@@ -98,15 +102,15 @@ class Executor:
                 self.ticket.cancel()
             case WatchExit() | BringUp() | Observe() | CheckCredentials():
                 self._begin_watching(command, tasks)
+            case AwaitProgram():
+                self._watch(self._await_program(), tasks)
             case Sweep():
                 tasks.create_task(self._do(command))
-                tasks.create_task(self._launching.look_ahead(tasks))
+                self._watch(self._launching.look_ahead(tasks), tasks)
             case _:
                 tasks.create_task(self._do(command))
 
-    async def _do(
-        self, command: AwaitProgram | Spawn | End | Sweep | Forget | RemoveQr | KeepCredentials | ForgetCredentials
-    ) -> None:
+    async def _do(self, command: Spawn | End | Sweep | Forget | RemoveQr | KeepCredentials | ForgetCredentials) -> None:
         match command:
             case RemoveQr(sha256=sha256):
                 await self._remove_qr(sha256)
@@ -120,8 +124,6 @@ class Executor:
             case Forget(keep_data=keep_data):
                 async with self._sweeping:
                     await self._forget(keep_data=keep_data)
-            case AwaitProgram():
-                await self._await_program()
             case KeepCredentials() | ForgetCredentials():
                 await self._update_credentials(command)
             case _:
@@ -196,6 +198,10 @@ class Executor:
             case Observe(launch=launch):
                 self._observing = True
                 watch = self._observe(launch)
+        self._watch(watch, tasks)
+
+    def _watch(self, watch: Coroutine[None, None, None], tasks: asyncio.TaskGroup) -> None:
+        """Let this go on until the launch, the pause before the next one or the session is over."""
         task = tasks.create_task(watch)
         self._watches.add(task)
         task.add_done_callback(self._watches.discard)
@@ -218,12 +224,15 @@ class Executor:
         clock = self._dependencies.clock
         while True:
             try:
-                return self._tell(await self._launching.find_or_launch(launch))
+                return self._listener.tell(await self._launching.find_or_launch(launch))
             except (LaunchFailedError, OwnedElsewhereError, FilesStuckError, OSError) as error:
+                if isinstance(error, OwnedElsewhereError) and self._sweeping.locked():
+                    async with self._sweeping:  # what was found may be what is being ended now
+                        continue
                 limit = limit_of(error)
                 if limit is None or not self._is_current(launch):
-                    return self._tell(_launch_failed(launch, error))
-                self._tell(LaunchPostponed(launch_id=launch.launch_id, limit=limit))
+                    return self._listener.tell(_launch_failed(launch, error))
+                self._listener.tell(LaunchPostponed(launch_id=launch.launch_id, limit=limit))
                 _log.warning("launch_postponed", session_id=self._current().session_id, error=str(error))
             await clock.sleep_until(clock.now().boot_s + _LAUNCH_RETRY_S)
 
@@ -236,8 +245,8 @@ class Executor:
             if session.process is not ProcessState.FAILED or session.launch_count != count:
                 return None
             with suppress(LaunchFailedError):
-                await self._dependencies.engine_of(session).require_program()
-                return self._tell(ProgramFound())
+                await self._dependencies.require_program_of(session)
+                return self._listener.tell(ProgramFound())
 
     async def _update_credentials(self, command: KeepCredentials | ForgetCredentials) -> None:
         session = self._current()
@@ -261,17 +270,15 @@ class Executor:
             _log.warning("credentials_not_checked", session_id=session.session_id, error=str(error))
             return
         if findings.can_be_restored:
-            self._tell(EngineFaulted(launch_id=launch.launch_id, code=ReasonCode.CREDENTIALS_RESTORED))
+            self._listener.tell(EngineFaulted(launch_id=launch.launch_id, code=ReasonCode.CREDENTIALS_RESTORED))
         elif findings.set_aside is not None:
-            self._tell(CredentialsSetAside(launch_id=launch.launch_id, directory=findings.set_aside))
+            self._listener.tell(CredentialsSetAside(launch_id=launch.launch_id, directory=findings.set_aside))
 
     async def _watch_exit(self, command: WatchExit) -> None:
+        await self._files.watch_log()
         ended = await self._dependencies.launcher.wait(command.identity)
-        try:
-            tail = await self._files.read_log_end()
-        except FilesStuckError:
-            tail = ""
-        self._tell(
+        tail = await self._files.read_log_end()
+        self._listener.tell(
             ProcessExited(
                 launch_id=command.launch.launch_id, exit=ended, log_tail=tail, port_was_taken=_PORT_TAKEN in tail
             )
@@ -286,7 +293,7 @@ class Executor:
                 return await self._inspect_data(launch)
             except EngineError as error:
                 _log.warning("bring_up_failed", session_id=session.session_id, error=str(error), retry_in_s=pause_s)
-                self._tell(BringUpRefused(launch_id=launch.launch_id, detail=str(error)))
+                self._listener.tell(BringUpRefused(launch_id=launch.launch_id, detail=str(error)))
             await clock.sleep_until(clock.now().boot_s + pause_s)
             pause_s = min(_RETRY_MAX_S, pause_s * 2)
 
@@ -295,7 +302,7 @@ class Executor:
         if isinstance(engine, KeepsData):
             with suppress(FilesStuckError, OSError):  # the probes look again
                 data = await engine.inspect_data(self._current(), self._directory)
-                self._tell(DataInspected(launch_id=launch.launch_id, data=data))
+                self._listener.tell(DataInspected(launch_id=launch.launch_id, data=data))
 
     def _hear(self, observation: Observation) -> None:
         """Hand on what a bring-up reports.
@@ -305,7 +312,7 @@ class Executor:
         """
         if isinstance(observation, EngineReady) and observation.inner_id is not None:
             self._dependencies.inner_ids.claim(self._current().session_id, observation.inner_id)
-        self._tell(observation)
+        self._listener.tell(observation)
 
     async def _observe(self, launch: Launch) -> None:
         """Ask the engine how its link is; for hints that arrive meanwhile it is asked once more."""
@@ -313,7 +320,7 @@ class Executor:
         self._observing = False
         try:
             for observation in await self._dependencies.engine_of(session).observe(session, launch):
-                self._tell(observation)
+                self._listener.tell(observation)
         except EngineError as error:
             _log.warning("engine_not_observed", session_id=session.session_id, error=str(error))
 
@@ -322,10 +329,13 @@ class Executor:
             return
         self._ending = launch.launch_id
         session = self._current()
+        is_unwanted = session.ending is not None and session.ending.cause is ReasonCode.WRONG_NUMBER
+        if is_unwanted and await self._dependencies.unlink_device(session, launch):
+            self._listener.tell(AccountUnlinked(launch_id=launch.launch_id))
         await self._dependencies.engine_of(session).release(session, launch)
         ended = await self._dependencies.launcher.end(self._target(launch), self._dependencies.stop_grace_s)
         await self._remove_socket(launch)
-        self._tell(EngineEnded(launch_id=launch.launch_id, exit=ended))
+        self._listener.tell(EngineEnded(launch_id=launch.launch_id, exit=ended))
 
     async def _sweep(self, launch: Launch) -> None:
         session = self._current()
@@ -344,13 +354,13 @@ class Executor:
 
         Before that, with the engine dead, whatever waits for the session is settled.
         """
-        clock, changes = self._dependencies.clock, self._dependencies.changes
+        clock = self._dependencies.clock
         while True:
             try:
-                await self._end_unknown()
-                await changes.session_ending.prepare(self._current().session_id)
-                if not keep_data:
-                    await self._files.remove_directory()
+                await end_unknown(self._dependencies, self._current().session_id)
+                await self._settle_and_remove(keep_data=keep_data)
+                with suppress(SessionNotFoundError):  # as it then is
+                    await self._listener.hear((DirectoryRemoved(),))
                 break
             except OwnedElsewhereError as error:
                 hindered = RemovalHindered(code=ReasonCode.OWNED_ELSEWHERE, facts=error.owner)
@@ -359,21 +369,20 @@ class Executor:
             retry_s = _OWNED_RETRY_S if hindered.code is ReasonCode.OWNED_ELSEWHERE else _RETRY_MAX_S
             refusal = hindered.facts.sentence
             _log.error("directory_not_removed", path=str(self._directory), error=refusal, retry_in_s=retry_s)
-            self._tell(hindered)
+            self._listener.tell(hindered)
             await clock.sleep_until(clock.now().boot_s + retry_s)
-        self._tell(DirectoryRemoved())
 
-    async def _end_unknown(self) -> None:
-        """End an engine of ours in the directory that the registry does not know; nobody is there when this returns.
-
-        Raises:
-            OwnedElsewhereError: somebody else's engine runs there.
-        """
-        session_id, directory, launcher = self._current().session_id, self._directory, self._dependencies.launcher
-        while (own := await launcher.find_own(session_id, directory)) is not None:
-            _log.warning("unknown_engine_ended", session_id=session_id, pid=own.identity.pid)
-            target = Target(session_id=session_id, launch_id=own.launch_id, directory=directory, identity=own.identity)
-            await launcher.end(target, self._dependencies.stop_grace_s)
+    async def _settle_and_remove(self, *, keep_data: bool) -> None:
+        settle = partial(self._dependencies.changes.session_ending.prepare, self._current().session_id)
+        try:
+            await settle()
+        except StorageFullError:
+            if keep_data:
+                raise
+            await self._files.remove_directory()  # what it takes up may be what is missing
+            await settle()
+        if not keep_data:
+            await self._files.remove_directory()
 
 
 def _process_of(session: Session) -> tuple[LaunchId, Identity | None] | None:

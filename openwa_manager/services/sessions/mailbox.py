@@ -10,7 +10,7 @@ import structlog
 from openwa_manager.domain.errors import DrainingError, OpenwaManagerError, SessionNotFoundError
 from openwa_manager.domain.ports import Clock
 from openwa_manager.domain.session.session import Session, SessionId
-from openwa_manager.domain.session.stimuli import Observation, Resumed, Stimulus, StopRequested
+from openwa_manager.domain.session.stimuli import DeleteRequested, Observation, Resumed, Stimulus, StopRequested
 
 #: How many entries share one commit at most.
 _BATCH = 64
@@ -35,8 +35,8 @@ class Entry:
 
     @property
     def cannot_wait(self) -> bool:
-        """Tell whether this counts even while nothing can be recorded: what has happened, and stops."""
-        is_stop = any(isinstance(each, StopRequested) for each in self.stimuli)
+        """Tell whether this counts even while nothing can be recorded: what has happened, stops and deletes."""
+        is_stop = any(isinstance(each, StopRequested | DeleteRequested) for each in self.stimuli)
         return self.answer is None or is_stop or self.is_takeover
 
     def refuse(self, error: OpenwaManagerError) -> None:

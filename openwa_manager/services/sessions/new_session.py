@@ -11,7 +11,7 @@ from openwa_manager.domain.session.session import Desired, Session, SessionId, S
 class NewSession:
     """What a caller asks for; `given` names the fields of the spec in the request, the others are not compared."""
 
-    session_id: str | None = None
+    session_id: str
     user_id: str | None = None
     engine: str | None = None
     desired: Desired = Desired.RUNNING

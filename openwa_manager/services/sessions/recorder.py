@@ -5,7 +5,7 @@ from functools import partial
 
 from openwa_manager.domain.delivery.events import Event, StoredEvent
 from openwa_manager.domain.session.decisions import Decisions
-from openwa_manager.domain.session.session import Session, Step
+from openwa_manager.domain.session.session import Desired, Session, Step
 from openwa_manager.store.database import Connection, Database
 from openwa_manager.store.messaging.queues import begin_queue, forget_queue
 from openwa_manager.store.sessions import engine_events, registry
@@ -47,7 +47,8 @@ class Recorder:
             RepeatedError: some of the `keys` have been recorded before; nothing was written.
             StorageFullError: nothing was written.
         """
-        stored = await self._database.write(partial(self._write, batch=batch, keys=keys))
+        is_end = batch.session.desired is not Desired.RUNNING  # a stop and a delete must outlast the daemon
+        stored = await self._database.write(partial(self._write, batch=batch, keys=keys), is_urgent=is_end)
         self._saved = batch.session
         self._steps, self._events = [], []
         self.is_on_disk, self.is_disk_full = True, False

@@ -2,16 +2,15 @@
 
 import asyncio
 import secrets
-import uuid
 from collections.abc import Callable
 from contextlib import suppress
 from functools import partial
 
 import structlog
 
+from openwa_manager.domain.access.scopes import EVERY_SESSION, SessionScope
 from openwa_manager.domain.errors import (
     DrainingError,
-    EngineError,
     IllegalTransitionError,
     InvalidInputError,
     OwnedElsewhereError,
@@ -31,6 +30,7 @@ from openwa_manager.domain.session.session import (
 from openwa_manager.domain.session.stimuli import (
     DeleteRequested,
     LogoutRequested,
+    PairingRequested,
     RestartRequested,
     StartRequested,
     StopRequested,
@@ -46,9 +46,8 @@ _log = structlog.get_logger()
 
 #: How long a caller waits for a launch at most, unless he says less; the launch goes on.
 LAUNCH_WITHIN_S = 10.0
-#: How long the caller of a deletion waits for its end, and how much of that the device's unlinking may take.
+#: How long the caller of a deletion waits for its end.
 _DELETE_WITHIN_S = 28.0
-_UNLINK_WITHIN_S = 12.0
 #: Where no process of ours is: whoever runs an engine in the directory then is somebody else.
 _WITHOUT_ENGINE = (ProcessState.STOPPED, ProcessState.BACKOFF, ProcessState.FAILED)
 #: How often it is looked whether a session that is being deleted is gone.
@@ -89,7 +88,7 @@ class SessionRequests:
             FilesStuckError: what is left of its directory does not answer; nothing was created.
             OwnedElsewhereError: somebody else's engine runs in what is left of its directory; nothing was created.
         """
-        session_id = wanted.session_id or str(uuid.uuid4())
+        session_id = wanted.session_id
         if not is_session_id(session_id):
             raise InvalidInputError("session_id", "must match ^[a-z0-9][a-z0-9_-]{0,62}$")
         present = await self._find_present(session_id, within_s)
@@ -117,6 +116,15 @@ class SessionRequests:
         await supervisor.ask(StartRequested())
         return await _launched(supervisor, within_s)
 
+    async def pair(self, session_id: str, phone_number: str | None) -> Session:
+        """Run the session's engine so that it shows codes; with a number (digits) no other account stays linked.
+
+        Raises:
+            SessionNotFoundError | StorageFullError
+            IllegalTransitionError: it is linked already, or to another number, or is being deleted.
+        """
+        return await self._supervisors.get(session_id).ask(PairingRequested(phone_number=phone_number))
+
     async def stop(self, session_id: str) -> Session:
         """Begin to end the session's engine and keep it down.
 
@@ -125,8 +133,8 @@ class SessionRequests:
         """
         return await self._supervisors.get(session_id).ask(StopRequested())
 
-    async def stop_all(self, *, until_start: bool) -> None:
-        """Begin to end every engine; with `until_start` they come back when the daemon starts again."""
+    async def stop_all(self, scope: SessionScope = EVERY_SESSION, *, until_start: bool) -> None:
+        """Begin to end every engine in a scope; with `until_start` they come back when the daemon starts again."""
         request = StopRequested(until_start=until_start)
 
         async def stop(supervisor: Supervisor) -> None:
@@ -135,7 +143,8 @@ class SessionRequests:
 
         async with asyncio.TaskGroup() as asking:
             for supervisor in self._supervisors:
-                asking.create_task(stop(supervisor))
+                if scope.names(supervisor.session.session_id):
+                    asking.create_task(stop(supervisor))
 
     async def restart(self, session_id: str, within_s: float = LAUNCH_WITHIN_S) -> Session:
         """Begin to end the session's engine and start it anew; one that has none is started as by `start`.
@@ -195,11 +204,10 @@ class SessionRequests:
         session = supervisor.session
         try:
             launch = _running_launch(session)
-            async with asyncio.timeout(_UNLINK_WITHIN_S):
-                await self._dependencies.log_out_of(session).log_out(session, launch)
-        except (EngineError, IllegalTransitionError, TimeoutError) as error:
-            detail = str(error) or f"not within {_UNLINK_WITHIN_S:.0f} s"
-            _log.warning("not_unlinked_before_delete", session_id=session.session_id, error=detail)
+        except IllegalTransitionError as error:
+            _log.warning("not_unlinked_before_end", session_id=session.session_id, error=str(error))
+        else:
+            await self._dependencies.unlink_device(session, launch)
 
     async def change(self, session_id: str, update: Callable[[Spec], Spec]) -> Session:
         """Keep new choices for the session's next launch; changes made at the same time follow each other.

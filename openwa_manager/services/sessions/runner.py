@@ -78,7 +78,7 @@ class SessionRunner:
     def wake(self) -> None:
         """Have every supervisor look at its session now, since something about the host itself has changed."""
         for supervisor in self._supervisors:
-            supervisor.wake()
+            supervisor.tell()
 
     def require_open(self) -> None:
         """Accept new sessions.
@@ -140,7 +140,7 @@ class SessionRunner:
         resumed = await examine_at_start(supervisor.session, self._dependencies)
         with suppress(OpenwaManagerError):  # a supervisor that fails meanwhile is taken up again by its bulkhead
             await supervisor.hear((resumed,))
-        self._progress.count_adopted()
+        self._progress.note_adopted(supervisor.session.session_id)
 
     async def _keep(self, supervisor: Supervisor) -> None:
         structlog.contextvars.clear_contextvars()  # whoever created the session did not ask for all it does from now on

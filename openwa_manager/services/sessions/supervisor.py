@@ -11,6 +11,7 @@ import structlog
 from openwa_manager.domain.delivery.events import StoredEvent
 from openwa_manager.domain.errors import FilesStuckError, IllegalTransitionError, StorageFullError
 from openwa_manager.domain.foreign_path import ForeignPath
+from openwa_manager.domain.session.coming import Coming, Due, coming_to, kill_time
 from openwa_manager.domain.session.context import Refused
 from openwa_manager.domain.session.deadlines import Deadlines, Moment
 from openwa_manager.domain.session.decisions import Decisions
@@ -121,13 +122,17 @@ class Supervisor:
             return None
         return self._images.find(qr)
 
-    def tell(self, *observations: Observation) -> None:
-        """Take note of what was observed, together."""
-        self._mailbox.put(observations)
+    def coming(self) -> list[Coming]:
+        """Return what happens to the session by itself, the next first."""
+        session, now = self._session, self._dependencies.clock.now()
+        due = (Due(deadline=kind, at=now.at + each.due_boot_s - now.boot_s) for kind, each in self._deadlines.items())
+        ahead = self._dependencies.gate.ahead_of(session.session_id)
+        kill_at = kill_time(session, self._dependencies.stop_grace_s, now.at)
+        return coming_to(session, due, kill_at, ahead)
 
-    def wake(self) -> None:
-        """Look at the session's deadlines now: something they depend on has changed."""
-        self._mailbox.put(())
+    def tell(self, *observations: Observation) -> None:
+        """Take note of what was observed, together; of nothing: what the deadlines depend on may have changed."""
+        self._mailbox.put(observations)
 
     async def ask(self, request: Request) -> Session:
         """Return the session once the request is recorded.
@@ -237,6 +242,7 @@ class Supervisor:
             handled = self._decide(entries, moment)
             self._recorder.keep_unsaved(handled.decisions)
         self._apply(handled.decisions, moment, tasks)
+        self._dependencies.changes.session_moved.publish(handled.decisions.moves)
         if stored:
             self._dependencies.changes.events_stored.publish(stored)
         for change in handled.changes:

@@ -1,13 +1,17 @@
-"""Looks whether an engine runs in a session's directory, before one is launched there."""
+"""Looks whether an engine runs in a session's directory, before one is launched there or the directory is removed."""
 
 import asyncio
 from collections.abc import Callable
 from typing import NamedTuple
 
+import structlog
+
 from openwa_manager.domain.errors import FilesStuckError, OwnedElsewhereError
-from openwa_manager.domain.ports import FoundEngine
-from openwa_manager.domain.session.session import ProcessState, Session
+from openwa_manager.domain.ports import FoundEngine, Target
+from openwa_manager.domain.session.session import ProcessState, Session, SessionId
 from openwa_manager.services.starting.dependencies import Dependencies
+
+_log = structlog.get_logger()
 
 #: A look at all processes takes some milliseconds. It is begun so long before the pause before a restart is over, or
 #: while a launch is being recorded, and counts for so long, that a launch does not wait for it.
@@ -76,3 +80,17 @@ class DirectoryCheck:
         if number <= 1 and not await dependencies.files_of(session_id).has_directory():
             return None  # in one that its first launch makes nobody can be
         return await dependencies.launcher.find_own(session_id, dependencies.directory(session_id))
+
+
+async def end_unknown(dependencies: Dependencies, session_id: SessionId) -> None:
+    """End an engine of ours in the directory that the registry does not know; nobody is there when this returns.
+
+    Raises:
+        OwnedElsewhereError: somebody else's engine runs there.
+        FilesStuckError: the disk does not answer.
+    """
+    directory, launcher = dependencies.directory(session_id), dependencies.launcher
+    while (own := await launcher.find_own(session_id, directory)) is not None:
+        _log.warning("unknown_engine_ended", session_id=session_id, pid=own.identity.pid)
+        target = Target(session_id=session_id, launch_id=own.launch_id, directory=directory, identity=own.identity)
+        await launcher.end(target, dependencies.stop_grace_s)

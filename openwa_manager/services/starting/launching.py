@@ -6,11 +6,12 @@ from collections.abc import Callable, Mapping
 from dataclasses import replace
 from pathlib import Path
 
+from openwa_manager.domain.builds.builds import is_build
 from openwa_manager.domain.errors import EngineDataLostError, LaunchFailedError, OwnedElsewhereError
 from openwa_manager.domain.ports import FoundEngine, KeepsCredentials, KeepsData, LaunchPlan, ProvesKey, Tell
 from openwa_manager.domain.session.link import is_paired
 from openwa_manager.domain.session.reasons import DataLoss, DataLost, ReasonCode
-from openwa_manager.domain.session.session import SECRET_VARIABLE, SOCKET_VARIABLE, Launch, Session
+from openwa_manager.domain.session.session import BUILD_VARIABLE, SECRET_VARIABLE, SOCKET_VARIABLE, Launch, Session
 from openwa_manager.domain.session.stimuli import CredentialsRestored, EngineFound, Launched
 from openwa_manager.engines.registry import name_of
 from openwa_manager.processes.reading.occupants import owner_of
@@ -18,19 +19,22 @@ from openwa_manager.processes.sockets import is_socket_of
 from openwa_manager.services.changes import CodeExpected
 from openwa_manager.services.starting.dependencies import Dependencies
 from openwa_manager.services.starting.directory_check import DirectoryCheck
+from openwa_manager.services.starting.session_files import SessionFiles
 
 #: A port has so many digits at most.
 _PORT_DIGITS = 5
 
 
 class Launching:
-    """The launches of one session; `current` returns the session as it is when asked."""
+    """The launches of one session; `current` returns the session as it is when asked, `files` are its own."""
 
-    def __init__(self, dependencies: Dependencies, current: Callable[[], Session], tell: Tell) -> None:
+    def __init__(
+        self, dependencies: Dependencies, current: Callable[[], Session], tell: Tell, files: SessionFiles
+    ) -> None:
         self._dependencies = dependencies
         self._current = current
         self._tell = tell
-        self._files = dependencies.files_of(current().session_id)
+        self._files = files
         self._check = DirectoryCheck(dependencies, current)
 
     async def look_ahead(self, tasks: asyncio.TaskGroup) -> None:
@@ -112,6 +116,7 @@ def launch_of(engine: FoundEngine, number: int, at: float) -> Launch:
         launched_at=at,
         socket=socket if is_socket_of(socket, engine.launch_id) else None,  # an engine may name a neighbour's
         identity=engine.identity,
+        build=build if is_build(build := environment.get(BUILD_VARIABLE, "")) else None,
     )
 
 

@@ -6,7 +6,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 
 from openwa_manager.domain.ports import Clock
-from openwa_manager.domain.session.session import ProcessState, Session
+from openwa_manager.domain.session.session import ProcessState, Session, SessionId
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -35,7 +35,7 @@ class Progress:
         self._clock = clock
         self._began_boot_s = clock.now().boot_s
         self._ready = asyncio.Event()
-        self._adopted_count = 0
+        self._adopted: set[SessionId] = set()
         self._adoption_s: float | None = None
         self.is_draining = False
 
@@ -48,9 +48,9 @@ class Progress:
         """Note that sessions are being taken up from now on."""
         self._began_boot_s = self._clock.now().boot_s
 
-    def count_adopted(self) -> None:
-        """Note that one more session is taken up."""
-        self._adopted_count += 1
+    def note_adopted(self, session_id: SessionId) -> None:
+        """Note that this session, known at the start, is taken up."""
+        self._adopted.add(session_id)
 
     def finish(self) -> None:
         """Note that all are taken up."""
@@ -63,10 +63,14 @@ class Progress:
 
     def counts_of(self, sessions: Iterable[Session]) -> StartCounts:
         """Return how far the starts of these sessions are."""
-        counts = Counter(map(_phase_of, sessions))
+        counts: Counter[str] = Counter()
+        adopted_count = 0
+        for each in sessions:
+            counts[_phase_of(each)] += 1
+            adopted_count += each.session_id in self._adopted
         return StartCounts(
             total=counts.total(),
-            adopted=self._adopted_count,
+            adopted=adopted_count,
             queued=counts["queued"],
             booting=counts["booting"],
             running=counts["running"],

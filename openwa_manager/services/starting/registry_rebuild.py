@@ -65,6 +65,7 @@ async def open_safely(
         OSError: the damaged file cannot be put aside.
     """
     database = Database(home.database, home.copies, hooks)
+    await asyncio.to_thread(database.reserve.make_way_for_start)
     is_missing = not _has_content(home.database) and bool(await asyncio.to_thread(_session_ids, home.sessions))
     why = "manager.db is missing or empty"
     if not is_missing:

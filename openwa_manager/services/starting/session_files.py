@@ -1,12 +1,14 @@
 """What the daemon itself does in one session's directory: make it, show a code, read the log's end, remove it."""
 
 import hashlib
+from contextlib import suppress
 from functools import partial
 
+from openwa_manager.domain.errors import FilesStuckError
 from openwa_manager.domain.foreign_path import ForeignPath
 from openwa_manager.domain.session.session import SessionId
 from openwa_manager.host.foreign.engine_files import EngineFiles
-from openwa_manager.host.foreign.opening import make_directory, status_of
+from openwa_manager.host.foreign.opening import make_directory, plain_status_of, status_of
 from openwa_manager.host.foreign.trees import remove
 from openwa_manager.host.logs.logtail import last_bytes_of
 from openwa_manager.watcher.qr_file import read_qr, remove_qr, write_qr
@@ -19,7 +21,7 @@ _SHORT_S = 2.0
 class SessionFiles:
     """One session's directory and log; what is asked for is done in that order.
 
-    All methods raise FilesStuckError when the disk does not answer, and OSError when it refuses.
+    All methods but those of the log raise FilesStuckError when the disk does not answer, and OSError when it refuses.
     """
 
     def __init__(self, files: EngineFiles, session_id: SessionId, directory: ForeignPath, log: ForeignPath) -> None:
@@ -27,19 +29,31 @@ class SessionFiles:
         self._session_id = session_id
         self._directory = directory
         self._log = log
+        self._log_begin: int | None = None
 
     async def has_directory(self) -> bool:
         """Tell whether anything lies in the directory's place."""
         return await self._files.run(self._session_id, lambda: status_of(self._directory)) is not None
 
     async def make(self) -> None:
-        """Make the directory with what an engine finds in it, and remove the code of an earlier launch."""
+        """Make the directory for a launch, remove the code of an earlier one, and note where the log of this begins."""
         await self._files.run(self._session_id, self._make)
 
     def _make(self) -> None:
         for name in ("logs", "tmp"):
             make_directory(self._directory.child(name))
         remove_qr(self._directory)
+        self._note_log()
+
+    async def watch_log(self) -> None:
+        """Note where the log of the present launch begins: where it was made, or for one that ran already, here."""
+        if self._log_begin is None:
+            with suppress(FilesStuckError):
+                await self._files.run(self._session_id, self._note_log, within_s=_SHORT_S)
+
+    def _note_log(self) -> None:
+        status = plain_status_of(self._log)
+        self._log_begin = status.st_size if status else 0
 
     async def write_qr(self, image: bytes) -> None:
         """Write a code to `qr.png`."""
@@ -55,9 +69,13 @@ class SessionFiles:
         return found[0] if found and hashlib.sha256(found[0]).hexdigest() == sha256 else None
 
     async def read_log_end(self) -> str:
-        """Return the last lines of the log; nothing when there is no log."""
-        tail = partial(last_bytes_of, self._log, _TAIL_BYTES)
-        return (await self._files.run(self._session_id, tail, within_s=_SHORT_S)).decode(errors="replace")
+        """Return the last lines the present launch has written to the log; none when there are none to be had."""
+        begin, self._log_begin = self._log_begin or 0, None
+        tail = partial(last_bytes_of, self._log, _TAIL_BYTES, begin)
+        try:
+            return (await self._files.run(self._session_id, tail, within_s=_SHORT_S)).decode(errors="replace")
+        except FilesStuckError:
+            return ""
 
     async def remove_directory(self) -> None:
         """Return once the directory is gone with all it held; it is removed in parts, each with the time it needs."""

@@ -72,6 +72,10 @@ class StartGate:
         self._take(session_id)
         return True
 
+    def ahead_of(self, session_id: SessionId) -> int | None:
+        """Return how many wait in front of this session; None when it does not wait itself."""
+        return next((count for count, each in enumerate(self._waiting) if each == session_id), None)
+
     def hold(self) -> None:
         """Let nobody boot until `release`: those who enter meanwhile wait."""
         self._is_held = True

@@ -3,7 +3,7 @@
 import asyncio
 import secrets
 import uuid
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Protocol
 
 from openwa_manager.domain.errors import PortInUseError, StorageFullError
@@ -39,12 +39,14 @@ class Listener(Protocol):
 class StartTicket:
     """One session's place at the start gate, and the port of the launch it is offered there.
 
-    It holds a slot until its session is no longer starting, and a port until its session has no launch.
+    It holds a slot until its session is no longer starting, and a port until its session has no launch. `current`
+    returns the session as it is when asked.
     """
 
-    def __init__(self, session: Session, dependencies: Dependencies, listener: Listener) -> None:
-        self._session_id = session.session_id
-        self._engine = session.spec.engine
+    def __init__(self, current: Callable[[], Session], dependencies: Dependencies, listener: Listener) -> None:
+        self._current = current
+        self._session_id = current().session_id
+        self._engine = current().spec.engine
         self._dependencies = dependencies
         self._listener = listener
         self._turn: asyncio.Event | None = None
@@ -175,4 +177,5 @@ class StartTicket:
             cause=cause,
             launched_at=self._dependencies.clock.now().at,
             socket=self._dependencies.sockets.path_of(launch_id) if has_socket else None,
+            build=self._dependencies.builds.of(self._current()),
         )

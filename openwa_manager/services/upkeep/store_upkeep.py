@@ -10,6 +10,7 @@ from openwa_manager.domain.errors import OpenwaManagerError
 from openwa_manager.domain.messaging.policy import MessageRetention
 from openwa_manager.domain.ports import Clock
 from openwa_manager.services.messaging.generations import Generations
+from openwa_manager.store.access import audit
 from openwa_manager.store.database import Database, SqliteError
 from openwa_manager.store.delivery.backlog import drop_passing, read_backlog
 from openwa_manager.store.delivery.retention import Retention, prune
@@ -22,8 +23,11 @@ _log = structlog.get_logger()
 _STORE_PERIOD_S = 3600.0
 _BACKLOG_PERIOD_S = 60.0
 _LOG_PERIOD_S = 60.0
+_RESERVE_PERIOD_S = 60.0
 _COPIES_KEPT = 3
 RETENTION = Retention()
+#: A year: for so long auditors ask back.
+AUDIT_KEPT_S = 365 * 86_400.0
 #: What is tried again in the next period: the disk is full, too many files are open, the copy cannot be written.
 _RETRIED = (OpenwaManagerError, OSError, SqliteError)
 
@@ -51,6 +55,7 @@ class StoreUpkeep:
             tasks.create_task(self._keep_store())
             tasks.create_task(self._trim_backlog())
             tasks.create_task(self._empty_log())
+            tasks.create_task(self._keep_reserve())
 
     async def _keep_store(self) -> None:
         while True:
@@ -90,8 +95,16 @@ class StoreUpkeep:
             except _RETRIED as error:
                 _log.warning("housekeeping_postponed", error=str(error))
 
+    async def _keep_reserve(self) -> None:
+        """Have room set aside, anew once the disk has some again."""
+        while True:
+            await asyncio.to_thread(self._database.reserve.set_aside)
+            await self._clock.sleep_until(self._clock.now().boot_s + _RESERVE_PERIOD_S)
+
     async def _forget(self, now: float) -> None:
         await self._database.write(partial(engine_events.forget_old, now=now))
+        while await self._database.write(partial(audit.forget_old, before_at=now - AUDIT_KEPT_S, now=now)):
+            pass
         while await self._database.write(partial(prune, at=now, retention=RETENTION)):
             pass  # a bounded part each time, so that other writes get their turn
         while await self._database.write(partial(forget_old, at=now, retention=self._messages)):

@@ -1,3 +1,4 @@
+import re
 import sqlite3
 from collections.abc import AsyncIterator
 from dataclasses import replace
@@ -5,9 +6,10 @@ from pathlib import Path
 
 import pytest
 
-from openwa_manager.domain.delivery.delivery import Delivered, Retry
+from openwa_manager.domain.delivery.delivery import AttemptResult, Delivered, Gone, Retry
 from openwa_manager.domain.delivery.events import Event
 from openwa_manager.domain.session.session import SessionId
+from tests.fakes.clock import settle
 from tests.services.delivery.dispatch_setup import NOW, DispatchSetup, a_code, an_endpoint, an_event, running
 
 
@@ -106,6 +108,38 @@ async def test_an_endpoint_that_is_down_gets_no_heartbeat(scene: DispatchSetup) 
     assert all(post.body["type"] == "session.connected" for post in posts)
 
 
+async def test_heartbeats_go_on_after_one_was_answered_with_429(scene: DispatchSetup) -> None:
+    scene.sender.answer = lambda _: Retry(reason="HTTP 429", status=429, retry_after_s=60.0)
+    await scene.until_reloaded()
+    scene.dispatcher.post_heartbeat(a_heartbeat())
+    await scene.sender.until(1)
+    await settle()
+    scene.sender.answer = lambda _: Delivered(status=200)
+
+    scene.dispatcher.post_heartbeat(a_heartbeat(rss_bytes=2))
+    await scene.pass_retry()
+
+    posts = await scene.sender.until(2)
+    assert [(post.at - NOW, post.body["rss_bytes"]) for post in posts] == [(0.0, 1), (60.0, 2)]
+
+
+async def test_an_endpoint_that_was_down_and_asks_us_to_wait_is_said_to_be_back(
+    scene: DispatchSetup, capsys: pytest.CaptureFixture[str]
+) -> None:
+    answers: list[AttemptResult] = [Retry(reason="timeout")] * 5
+    answers += [Retry(reason="HTTP 429", status=429), Delivered(status=200)]
+    scene.sender.answer = lambda _: answers.pop(0) if answers else Delivered(status=200)
+    await scene.tell(*(an_event(1, f"s{number}") for number in range(5)))
+    await scene.until_rows([("pending", 1)] * 5, "state, attempts")
+
+    for _ in ("the retries", "the probe", "the wait"):
+        await scene.pass_retry()
+    await scene.sender.until(7)
+
+    told = re.findall(r"endpoint_(?:down|throttled|recovered)", capsys.readouterr().out)
+    assert told == ["endpoint_down", "endpoint_recovered", "endpoint_throttled"]
+
+
 async def test_a_heartbeat_goes_to_those_who_asked_for_it(tmp_path: Path) -> None:
     others = (an_endpoint("no_type", events=("session.qr",)), an_endpoint("no_session", sessions=("b",)))
     async with running(tmp_path / "manager.db", an_endpoint("yes"), *others) as scene:
@@ -159,3 +193,23 @@ async def test_an_unchanged_endpoint_stays_open_over_a_reload_and_a_changed_one_
 
     await scene.add_endpoint(replace(an_endpoint(), updated_at=NOW))
     await scene.until_rows([("delivered",)] * 5)
+
+
+async def test_each_attempt_is_counted_by_what_became_of_it(scene: DispatchSetup) -> None:
+    outcomes: list[AttemptResult] = [Retry(reason="timeout"), Delivered(status=200), Gone()]
+    answers = iter(outcomes)
+    scene.sender.answer = lambda _: next(answers)
+    await scene.tell(an_event(at=NOW - 30.0))
+    await scene.sender.until(1)
+    await scene.pass_retry()
+    await scene.until_rows([("delivered",)])
+
+    await scene.tell(replace(a_code(), session_id=None))
+    await scene.until_rows([("delivered",)])
+    await scene.tell(an_event(2))
+    await scene.until_rows([("delivered", 200), ("pending", 410)], "state, last_status")
+
+    tally = scene.dispatcher.tally
+    assert tally.results == {"failed": 1, "delivered": 1, "expired": 1, "gone": 1}
+    assert (tally.delay.count, tally.qr_push.count) == (1, 0)
+    assert tally.delay.total_s >= 30.0

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from openwa_manager.domain.delivery.event_filter import EventFilter
 from openwa_manager.domain.delivery.events import StoredEvent
 from openwa_manager.domain.session.session import SessionId
 from openwa_manager.services.delivery.broadcaster import Broadcaster, Interest
@@ -59,8 +60,8 @@ async def test_a_reader_gets_only_what_it_asked_for(database: Database) -> None:
     await tell(database, broadcaster, *"abcab")
 
     async with (
-        aclosing(broadcaster.follow(Interest(after=0, session_id=SessionId("a")), IDLE_S)) as of_a,
-        aclosing(broadcaster.follow(Interest(after=0, types=("of.b", "of.c")), IDLE_S)) as of_types,
+        aclosing(broadcaster.follow(Interest(after=0, events=EventFilter(session_id=SessionId("a"))), IDLE_S)) as of_a,
+        aclosing(broadcaster.follow(Interest(after=0, events=EventFilter(types=("of.b", "of.c"))), IDLE_S)) as of_types,
     ):
         assert [stored.seq for stored in await anext(of_a)] == [1, 4]
         assert [stored.seq for stored in await anext(of_types)] == [2, 3, 5]
@@ -97,7 +98,7 @@ async def test_a_reader_without_news_gets_an_empty_batch_now_and_then(database: 
     broadcaster = Broadcaster(database, clock)
     silence: list[list[StoredEvent]] = []
 
-    async with aclosing(broadcaster.follow(Interest(types=("of.a",)), IDLE_S)) as batches:
+    async with aclosing(broadcaster.follow(Interest(events=EventFilter(types=("of.a",))), IDLE_S)) as batches:
         for _ in range(3):
             async with asyncio.TaskGroup() as tasks:
                 batch = tasks.create_task(anext(batches))

@@ -1,16 +1,23 @@
 """Endpoints that are paused, moved and taken up again while something is on its way to them."""
 
 import asyncio
-from collections.abc import AsyncIterator, Awaitable
+from collections.abc import AsyncIterator, Awaitable, Callable
 from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
-from openwa_manager.domain.delivery.delivery import AttemptResult, Delivered, DeliveryState, Gone, Lane, Retry
+from openwa_manager.domain.delivery.delivery import AttemptResult, Delivered, DeliveryState, Endpoint, Gone, Lane, Retry
 from openwa_manager.domain.delivery.events import EndpointId
+from openwa_manager.domain.errors import EndpointNotFoundError
 from openwa_manager.services.delivery.deliveries import Deliveries
-from openwa_manager.services.delivery.endpoints import EndpointPatch, EndpointRules, Endpoints
+from openwa_manager.services.delivery.endpoints import (
+    ENDPOINT_NOT_FOUND,
+    EndpointPatch,
+    EndpointRules,
+    Endpoints,
+    anybody,
+)
 from openwa_manager.store.delivery.deliveries import Selection
 from openwa_manager.store.delivery.endpoints import load_endpoints
 from tests.services.delivery.dispatch_setup import POLICY, DispatchSetup, an_endpoint, an_event, running
@@ -48,11 +55,11 @@ async def test_a_resumed_endpoint_is_told_even_if_the_caller_hangs_up(scene: Dis
     scene.sender.answer = lambda _: Gone()
     await scene.tell(an_event())
     await scene.until_rows([("pending",)])
-    while (await endpoints.get(ID)).word != "disabled":
+    while (await endpoints.get(ID, anybody)).word != "disabled":
         pass
     scene.sender.answer = lambda _: Delivered(status=200)
 
-    await hang_up_during(endpoints.resume(ID))
+    await hang_up_during(endpoints.resume(ID, anybody))
 
     await scene.until_rows([("delivered",)])
 
@@ -72,7 +79,7 @@ async def test_an_endpoint_is_removed_as_a_whole_even_if_the_caller_hangs_up(sce
     await scene.tell(an_event(1), an_event(2))
     await scene.sender.until(1)
 
-    await hang_up_during(endpoints_of(scene).remove(ID))
+    await hang_up_during(endpoints_of(scene).remove(ID, anybody))
 
     while await scene.database.read(load_endpoints):
         pass
@@ -86,7 +93,7 @@ async def test_no_more_than_sixteen_are_on_their_way_after_a_pause(scene: Dispat
     await scene.sender.until(16)
 
     for is_active in (False, True):
-        await endpoints.change(ID, EndpointPatch(is_active=is_active))
+        await endpoints.change(ID, EndpointPatch(is_active=is_active), anybody)
         await scene.until_reloaded()
     scene.sender.gate.set()
 
@@ -104,7 +111,7 @@ async def test_what_a_former_address_answers_is_not_held_against_the_new_one(
     await scene.tell(*(an_event(1, name) for name in names))
     await scene.sender.until(8)
 
-    await endpoints_of(scene).change(ID, EndpointPatch(url="http://moved"))
+    await endpoints_of(scene).change(ID, EndpointPatch(url="http://moved"), anybody)
     await scene.until_reloaded()
     scene.sender.answer = lambda _: Delivered(status=200)
     scene.sender.gate.set()
@@ -113,3 +120,47 @@ async def test_what_a_former_address_answers_is_not_held_against_the_new_one(
     assert not scene.dispatcher.is_down(ID)
     (endpoint,) = await scene.database.read(load_endpoints)
     assert endpoint == replace(an_endpoint(url="http://moved"), updated_at=endpoint.updated_at)
+
+
+@pytest.mark.parametrize("name", ["change", "rotate", "resume", "remove", "test"])
+async def test_an_endpoint_is_judged_as_it_is_when_it_is_written(scene: DispatchSetup, name: str) -> None:
+    """Whoever may change it while it is for one session may not once somebody else has widened it."""
+    endpoints = endpoints_of(scene)
+    await endpoints.change(ID, EndpointPatch(sessions=("a_1",)), anybody)
+
+    def permit(endpoint: Endpoint) -> None:
+        if endpoint.sessions != ("a_1",):
+            raise EndpointNotFoundError(ENDPOINT_NOT_FOUND)
+
+    await endpoints.get(ID, permit)
+    await endpoints.change(ID, EndpointPatch(sessions=("*",)), anybody)
+    before = await scene.database.read(load_endpoints)
+    calls: dict[str, Callable[[], Awaitable[object]]] = {
+        "change": lambda: endpoints.change(ID, EndpointPatch(url="http://elsewhere"), permit),
+        "rotate": lambda: endpoints.rotate(ID, None, permit),
+        "resume": lambda: endpoints.resume(ID, permit),
+        "remove": lambda: endpoints.remove(ID, permit),
+        "test": lambda: endpoints.test(ID, permit),
+    }
+
+    with pytest.raises(EndpointNotFoundError):
+        await calls[name]()
+    assert await scene.database.read(load_endpoints) == before
+
+
+@pytest.mark.parametrize(
+    "patch", [EndpointPatch(sessions=("a_1",)), EndpointPatch(events=("session.qr",)), EndpointPatch(sessions=("b_*",))]
+)
+async def test_what_waits_and_is_not_asked_for_any_more_is_never_sent(
+    scene: DispatchSetup, patch: EndpointPatch
+) -> None:
+    endpoints = endpoints_of(scene)
+    scene.sender.answer = lambda _: Retry(reason="HTTP 503", status=503)
+    for number in range(3):
+        await scene.tell(an_event(number + 1, "a_1"), an_event(number + 1, "a_2"))
+    await scene.sender.until(2)
+
+    await endpoints.change(ID, patch, anybody)
+
+    wanted = [("a_1",)] * 3 if patch.sessions == ("a_1",) else []
+    assert await scene.rows("session_id") == wanted

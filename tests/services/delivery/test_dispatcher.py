@@ -7,6 +7,7 @@ import pytest
 
 from openwa_manager.domain.delivery.delivery import AttemptResult, Delivered, Gone, Rejected, Retry
 from openwa_manager.domain.delivery.events import Event
+from openwa_manager.metrics.tallies import DeliveryResult
 from openwa_manager.store.delivery.endpoints import load_endpoints
 from tests.fakes.clock import settle
 from tests.services.delivery.dispatch_setup import NOW, DispatchSetup, a_code, an_endpoint, an_event, running
@@ -304,6 +305,7 @@ async def test_news_of_a_dead_letter_that_dies_itself_is_not_told(scene: Dispatc
         await scene.pass_retry()
 
     await scene.until_rows([("dead",), ("dead",)])
+    assert scene.dispatcher.tally.results[DeliveryResult.DEAD] == 2
     await scene.clock.advance(86_400.0)
     assert len(scene.sender.posts) == 14
 

@@ -165,6 +165,16 @@ async def test_an_answer_makes_up_for_all_misses(probed: Probed) -> None:
     assert probed.verdicts == []
 
 
+async def test_each_unanswered_probe_counts_for_ever(probed: Probed) -> None:
+    async with probing(probed) as prober:
+        probed.engine.error = EngineError("silent")
+        await probed.clock.advance(PERIOD_S * 2)
+        probed.engine.error = None
+        await probed.clock.advance(PERIOD_S * 2)
+
+        assert prober.records.miss_count == 2
+
+
 async def test_misses_before_a_sleep_of_the_host_do_not_count_after_it(probed: Probed) -> None:
     probed.engine.error = EngineError("silent")
 

@@ -8,7 +8,7 @@ from tests.fakes.clock import FakeClock
 
 ACME = SessionId("acme")
 ALIVE = {ACME: Identity(boot_id="b", pid=1, started=1)}
-USED = Usage(rss_bytes=1, cpu_percent=2.0, process_count=3)
+USED = Usage(rss_bytes=1, cpu_percent=2.0, process_count=3, cpu_s=0.5)
 PERIOD_S = 15.0
 
 
@@ -57,3 +57,17 @@ async def test_without_news_engines_are_measured_once_a_period() -> None:
         await clock.advance(0.1)
 
         assert (still, usage_sampler.usage(ACME)) == (USED, None)
+
+
+async def test_what_an_ended_engine_has_used_stays_counted() -> None:
+    host, clock = Host(), FakeClock()
+    async with sampling(host, clock) as usage_sampler:
+        host.measured.clear()
+        await clock.advance(PERIOD_S)
+        await host.measured.wait()
+        await clock.until_sleeping()
+        host.live = {}
+        await clock.advance(PERIOD_S)
+
+        assert usage_sampler.usage(ACME) is None
+        assert (usage_sampler.cpu.total_s, usage_sampler.cpu.of(ACME)) == (1.0, 1.0)

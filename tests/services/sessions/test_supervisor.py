@@ -34,6 +34,7 @@ from openwa_manager.services.starting.bulkhead import keep_running
 from openwa_manager.services.starting.dependencies import Dependencies
 from openwa_manager.services.starting.start_gate import StartGate
 from openwa_manager.store.database import Database
+from openwa_manager.store.sessions import registry
 from tests.domain.session.driver import AT, a_launch, a_session, an_identity
 from tests.fakes.clock import FakeClock
 
@@ -221,7 +222,7 @@ async def test_a_launch_that_the_disk_has_no_room_for_is_taken_back(
     async with a_bench(tmp_path, slot_count=1) as bench:
         await bench.supervisor.hear(())
 
-        async def refuse(_: object) -> None:
+        async def refuse(*_: object, **__: object) -> None:
             raise StorageFullError("no room")
 
         monkeypatch.setattr(bench.dependencies.database, "write", refuse)
@@ -230,3 +231,27 @@ async def test_a_launch_that_the_disk_has_no_room_for_is_taken_back(
 
         assert bench.supervisor.session.process is ProcessState.STOPPED
         assert bench.dependencies.gate.seize(SessionId("other"))
+
+
+async def test_a_deleted_session_is_gone_once_that_is_on_disk_and_not_before(
+    bench: Bench, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    await bench.supervisor.hear(())
+    database, tries = bench.dependencies.database, asyncio.Semaphore(0)
+
+    async def refuse(*_: object, **__: object) -> None:
+        tries.release()
+        raise StorageFullError("no room")
+
+    with monkeypatch.context() as full:
+        full.setattr(database, "write", refuse)
+        await bench.supervisor.ask(DeleteRequested(keep_data=False))
+        for _ in range(2):  # of the request, and of the end
+            await tries.acquire()
+        await bench.clock.until_sleeping(1)
+        assert not bench.supervisor.is_gone
+
+    await bench.clock.advance(20.0)
+
+    await bench.supervisor.until(lambda _: False)
+    assert await database.read(registry.load_sessions) == []

@@ -88,7 +88,7 @@ class Gate:
         """Make it the session of another kind of engine, with a new ticket."""
         self.ticket.cancel()
         self.owner.session = replace(self.owner.session, spec=Spec(engine=engine))
-        self.ticket = StartTicket(self.owner.session, self.dependencies, self.owner)
+        self.ticket = StartTicket(lambda: self.owner.session, self.dependencies, self.owner)
 
     def fill(self) -> None:
         """Let another session take the only slot."""
@@ -131,7 +131,7 @@ async def host(tmp_path: Path) -> AsyncIterator[Gate]:
         changes=Changes(),
         host_state=HostState(clock),
     )
-    ticket = StartTicket(owner.session, dependencies, owner)
+    ticket = StartTicket(lambda: owner.session, dependencies, owner)
     async with asyncio.TaskGroup() as tasks:
         running = tasks.create_task(gate.run())
         stage = Gate(clock, gate, ports, owner, ticket, dependencies, tasks, shortages)

@@ -3,10 +3,12 @@ import sqlite3
 from functools import partial
 from pathlib import Path
 
+from openwa_manager.domain.access.audit import TRIMMED, NewEntry
 from openwa_manager.domain.delivery.events import Event
 from openwa_manager.domain.messaging.policy import MessageRetention
 from openwa_manager.services.messaging.generations import Generations
 from openwa_manager.services.upkeep.store_upkeep import StoreUpkeep
+from openwa_manager.store.access import audit
 from openwa_manager.store.backup.generation_file import GenerationFile
 from openwa_manager.store.database import Database
 from openwa_manager.store.delivery.backlog import read_backlog
@@ -42,6 +44,26 @@ async def test_every_hour_old_events_are_forgotten_and_the_database_is_copied(tm
             run.cancel()
 
         assert [stored.event for stored in (await database.read(read_events)).events] == [young]
+
+
+async def test_rows_of_the_audit_are_kept_for_a_year(tmp_path: Path) -> None:
+    clock = FakeClock()
+    now, entry = clock.now().at, NewEntry(actor="shop", action="session.stop")
+    copies = tmp_path / "copies"
+    copies.mkdir()
+    async with Database(tmp_path / "manager.db") as database, asyncio.TaskGroup() as tasks:
+        for days in (366, 365.5, 364):
+            await database.write(partial(audit.append, entries=[(now - days * DAY_S, entry)]))
+        run = tasks.create_task(upkeep(clock, database, copies).run())
+        await clock.until_sleeping(2)
+
+        await clock.advance(3600.0)
+
+        while not list(copies.glob("manager-*.db")):
+            await database.read(read_events)
+        left = await database.read(partial(audit.window_after, after=0, limit=9, selection=audit.AuditSelection()))
+        run.cancel()
+    assert [(each.seq, each.entry.action) for each in left.rows] == [(3, entry.action), (4, TRIMMED)]
 
 
 async def test_the_hourly_copies_are_kept_apart_from_those_made_before_a_migration(tmp_path: Path) -> None:

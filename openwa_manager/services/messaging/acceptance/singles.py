@@ -9,6 +9,7 @@ from openwa_manager.domain.errors import (
     IdempotencyMismatchError,
     IllegalTransitionError,
     MessageNotFoundError,
+    OpenwaManagerError,
     OptedOutError,
 )
 from openwa_manager.domain.messaging.messages import RESENDABLE, Body, Message, MessageStatus, Origin, Recipient, Times
@@ -16,6 +17,7 @@ from openwa_manager.domain.messaging.recipients import chat_id_of, is_person
 from openwa_manager.domain.ports import Clock
 from openwa_manager.domain.session.session import Session, SessionId
 from openwa_manager.services.messaging.acceptance.drafts import Asked, Draft, require_texts
+from openwa_manager.services.messaging.acceptance.refusals import Refusals
 from openwa_manager.services.messaging.acceptance.rules import (
     CheckFirstContact,
     FindSuppressed,
@@ -53,7 +55,8 @@ class Accepted:
 class Gate:
     """What decides whether a message is taken in, and who is told of one that was.
 
-    `wake` has a session's queue look again; `note` hears of each single message that is new.
+    `wake` has a session's queue look again; `note` hears of each single message that is new, `refusals` of each that is
+    not taken in.
     """
 
     records: MessageRecords
@@ -63,6 +66,7 @@ class Gate:
     check_first_contact: CheckFirstContact
     wake: Callable[[SessionId], None]
     note: Callable[[Message], None]
+    refusals: Refusals
 
 
 class SingleAcceptance:
@@ -85,6 +89,15 @@ class SingleAcceptance:
             FirstContactCapError: the session has written to enough new people today.
             SessionNotFoundError: the session has been deleted meanwhile.
         """
+        try:
+            accepted = await self._accept(session, draft, asked)
+        except OpenwaManagerError as error:
+            self._gate.refusals.note(session.session_id, error.code)
+            raise
+        self._tell(accepted)
+        return accepted
+
+    async def _accept(self, session: Session, draft: Draft, asked: Asked) -> Accepted:
         gate = self._gate
         require_texts(draft.body)
         chat_id = await asyncio.to_thread(chat_id_of, draft.to, gate.rules.default_region)
@@ -95,9 +108,7 @@ class SingleAcceptance:
             priority=draft.priority,
         )
         take = partial(_take_in, gate=gate, origin=origin, draft=draft, chat_id=chat_id, asked=asked)
-        accepted = await gate.records.write(take)
-        self._tell(accepted)
-        return accepted
+        return await gate.records.write(take)
 
     async def resend(self, session: Session, message: Message, body: Body) -> Accepted:
         """Return a new message that says the same to the same chat, once it is on disk.

@@ -5,6 +5,7 @@ from contextlib import suppress
 from dataclasses import dataclass
 from functools import partial
 
+from openwa_manager.domain.access.scopes import EVERY_SESSION, SessionScope
 from openwa_manager.domain.errors import BatchNotFoundError, IllegalTransitionError
 from openwa_manager.domain.messaging.batches import Batch, BatchState
 from openwa_manager.domain.messaging.messages import BatchId, Hold
@@ -19,6 +20,8 @@ from openwa_manager.services.messaging.batches import (
 from openwa_manager.services.messaging.outlook import QueueOutlook, batch_hold, strongest
 from openwa_manager.services.messaging.records import MessageRecords
 from openwa_manager.store.messaging import batches
+
+_NOT_FOUND = "there is no such batch"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -55,6 +58,17 @@ class BatchRequests:
         self._estimate_end = estimate_end
         self._hearers = hearers
 
+    async def find(self, batch_id: str, scope: SessionScope = EVERY_SESSION) -> BatchId:
+        """Return the id of a batch of a session in a scope.
+
+        Raises:
+            BatchNotFoundError: there is none with this id there.
+        """
+        batch = await self._records.read(partial(batches.find_batch, batch_id=batch_id))
+        if batch is None or not scope.names(batch.origin.session_id):
+            raise BatchNotFoundError(_NOT_FOUND)
+        return batch.batch_id
+
     async def show(self, batch_id: str) -> BatchView:
         """Return a batch as it is shown.
 
@@ -63,7 +77,7 @@ class BatchRequests:
         """
         facts = await self._records.read(partial(read_facts, batch_id=BatchId(batch_id)))
         if facts is None:
-            raise BatchNotFoundError("there is no such batch")
+            raise BatchNotFoundError(_NOT_FOUND)
         if not facts.waiting_count:
             return BatchView(facts=facts, hold=None, estimated_at=None)
         hold = self._hold(facts.batch)

@@ -12,7 +12,7 @@ from functools import partial
 
 import structlog
 
-from openwa_manager.domain.errors import OptedOutError, StorageFullError
+from openwa_manager.domain.errors import OpenwaManagerError, OptedOutError, StorageFullError
 from openwa_manager.domain.messaging.messages import (
     Attempt,
     Body,
@@ -120,7 +120,11 @@ class GatewaySends:
 
     async def look_ahead(self, wanted: SendRequest) -> bool:
         """Tell whether the chat is a new one for the session; raises what `begin` would raise now."""
-        return await self._gate.records.read(partial(_look, gate=self._gate, wanted=wanted))
+        try:
+            return await self._gate.records.read(partial(_look, gate=self._gate, wanted=wanted))
+        except OpenwaManagerError as error:
+            self._gate.refusals.note(wanted.session.session_id, error.code)
+            raise
 
     def turn(self, session: Session, *, is_first_contact: bool) -> AbstractAsyncContextManager[Turn]:
         """Enter when the request may leave, leave once it was answered.

@@ -50,7 +50,10 @@ class _Line:
 
 
 class ContactChecks:
-    """Knows who is on WhatsApp; what is not remembered is asked of a session's engine, `gap_s` after the last one."""
+    """Knows who is on WhatsApp; what a session does not remember its engine is asked, `gap_s` after the last question.
+
+    What one session was told no other is: when it asked tells to whom it writes.
+    """
 
     def __init__(self, records: MessageRecords, clock: Clock, ask: Ask, gap_s: float) -> None:
         self._records = records
@@ -64,7 +67,7 @@ class ContactChecks:
         digits = digits_of(chat_id)
         if digits is None:
             return NOT_KNOWN
-        known = await self._known(digits)
+        known = await self._known(session_id, digits)
         return known or await self._asked(session_id, digits, self._clock.now().boot_s + within_s)
 
     async def is_on_whatsapp(self, message: Message) -> bool | None:
@@ -94,15 +97,15 @@ class ContactChecks:
             digits = digits_of(chat_id)
             if digits is None or digits in found:
                 continue
-            found[digits] = await self._known(digits) or NOT_KNOWN
+            found[digits] = await self._known(session_id, digits) or NOT_KNOWN
             if found[digits].is_on_whatsapp is None and not is_mute:
                 found[digits] = await self._asked(session_id, digits, until_boot_s)
                 is_mute = found[digits].is_on_whatsapp is None
         return [found.get(digits_of(chat_id) or "", NOT_KNOWN) for chat_id in chat_ids]
 
-    async def _known(self, digits: str) -> Checked | None:
+    async def _known(self, session_id: SessionId, digits: str) -> Checked | None:
         at = self._clock.now().at
-        check = await self._records.read(partial(checks.find_check, digits=digits, at=at))
+        check = await self._records.read(partial(checks.find_check, sessions=[session_id], digits=digits, at=at))
         return None if check is None else _checked(check)
 
     async def _asked(self, session_id: SessionId, digits: str, until_boot_s: float) -> Checked:
@@ -112,7 +115,9 @@ class ContactChecks:
         line.waiting_count += 1
         try:
             async with asyncio.timeout(max(0.0, until_boot_s - self._clock.now().boot_s)), line.lock:
-                return await self._known(digits) or await self._ask_now(line, session_id, digits, until_boot_s)
+                return await self._known(session_id, digits) or await self._ask_now(
+                    line, session_id, digits, until_boot_s
+                )
         except (TimeoutError, EngineError):
             return NOT_KNOWN
         finally:
@@ -127,7 +132,8 @@ class ContactChecks:
             found = await self._ask(session_id, digits)
         finally:
             line.free_boot_s = self._clock.now().boot_s + self._gap_s
-        check = NumberCheck(digits=digits, chat_id=_chat_id(found, digits), checked_at=self._clock.now().at)
+        told_at = self._clock.now().at
+        check = NumberCheck(session_id=session_id, digits=digits, chat_id=_chat_id(found, digits), checked_at=told_at)
         with suppress(StorageFullError):  # it is known all the same, and asked again the next time
             await self._records.write(partial(checks.note_check, check=check))
         return _checked(check)

@@ -76,7 +76,8 @@ class PersonRecords:
 def _read(connection: Connection, user_key: UserKey, chat_id: str, at: float) -> Person:
     names = aliases.names_of(connection, user_key, chat_id)
     numbers = [digits for name in names if (digits := digits_of(name)) is not None]
-    found = [check for digits in numbers if (check := checks.find_check(connection, digits, at)) is not None]
+    sessions = aliases.sessions_of(connection, user_key)
+    found = [check for digits in numbers if (check := checks.find_check(connection, sessions, digits, at)) is not None]
     return Person(
         names=names,
         known_in=erasure.known_in(connection, user_key, chat_id),

@@ -11,7 +11,7 @@ from openwa_manager.domain.messaging.outcomes import Sent, Uncertain, Verdict
 from openwa_manager.domain.messaging.restrictions import AccountRestricted
 from openwa_manager.domain.messaging.retries import AskedBefore, EngineMemory, RetryPolicy
 from openwa_manager.domain.ports import Clock
-from openwa_manager.metrics import SendTally
+from openwa_manager.metrics.tallies import SendTally
 from openwa_manager.services.messaging.records import MessageRecords, Telling
 from openwa_manager.store.database import Connection
 from openwa_manager.store.messaging import holding, queues

@@ -10,7 +10,7 @@ from openwa_manager.domain.messaging.messages import MessageId
 from openwa_manager.domain.messaging.pacing import Gap, PacingProfile, ProfileName, day_number, first_contacts_left
 from openwa_manager.domain.ports import Clock
 from openwa_manager.domain.zones import day_of, next_day_at
-from openwa_manager.metrics import SendTally
+from openwa_manager.metrics.tallies import SendTally
 from openwa_manager.services.messaging.records import MessageRecords
 from openwa_manager.services.messaging.sending.clock_guard import ClockGuard
 from openwa_manager.services.messaging.sending.reach import EngineReach

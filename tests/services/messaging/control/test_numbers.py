@@ -8,7 +8,8 @@ import pytest
 
 from openwa_manager.domain.messaging.messages import Hold, HoldCode, MessageId, MessageStatus, Move
 from openwa_manager.domain.messaging.outcomes import Answered
-from openwa_manager.metrics import MessageNumbers, SendTally
+from openwa_manager.metrics.scrape import MessageNumbers
+from openwa_manager.metrics.tallies import SendTally
 from openwa_manager.services.messaging.control.numbers import MessageMeter
 from openwa_manager.store.database import Connection
 from openwa_manager.store.messaging import queues

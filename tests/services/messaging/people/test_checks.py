@@ -70,12 +70,23 @@ async def test_a_yes_is_remembered_for_a_week_and_a_no_for_a_day(checks: Contact
     assert yes == Checked(chat_id=ONE, is_on_whatsapp=True, checked_at=at)
     assert no == Checked(chat_id=None, is_on_whatsapp=False, checked_at=at)
     await peer.clock.advance(DAY_S + 1)
-    assert await checks.check(OTHER, ONE) == yes
+    assert await checks.check(SESSION, ONE) == yes
     assert (await checks.check(OTHER, TWO)).checked_at != at
     assert [digits for digits, _ in peer.asked] == ["85211111111", "85222222222", "85222222222"]
     await peer.clock.advance(6 * DAY_S)
-    await checks.check(OTHER, ONE)
+    await checks.check(SESSION, ONE)
     assert len(peer.asked) == 4
+
+
+async def test_what_one_session_was_told_no_other_is(checks: ContactChecks, peer: Peer) -> None:
+    first = await checks.check(SESSION, ONE)
+    await peer.clock.advance(60.0)
+
+    second = await checks.check(OTHER, ONE)
+
+    assert second.is_on_whatsapp
+    assert second.checked_at == peer.clock.now().at != first.checked_at  # else he would know that somebody asked
+    assert len(peer.asked) == 2
 
 
 async def test_questions_to_one_session_are_a_gap_apart_and_others_do_not_wait(

@@ -28,7 +28,7 @@ from openwa_manager.domain.session.session import (
     SessionId,
     Spec,
 )
-from openwa_manager.metrics import SendTally
+from openwa_manager.metrics.tallies import SendTally
 from openwa_manager.services.changes import Changes
 from openwa_manager.services.messaging.records import MessageRecords, Telling
 from openwa_manager.services.messaging.sending.attempts import Attempts

@@ -1,0 +1,1 @@
+"""Installs builds of OpenWA, moves sessions from one to another, and removes what nobody runs."""
