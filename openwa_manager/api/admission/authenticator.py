@@ -1,35 +1,28 @@
 """Finds out who calls: by the API key that was given, or by the user behind the unix socket."""
 
-import asyncio
-import hashlib
-import hmac
 from collections.abc import Callable
-from weakref import WeakKeyDictionary
 
 from aiohttp import web
 from aiohttp.typedefs import Handler
 
-from openwa_manager.api.admission.connection import is_direct, is_own_user, peer_pid, unix_socket
+from openwa_manager.api.admission.peers.connection import is_direct
+from openwa_manager.api.admission.peers.socket_peers import Peer, SocketPeers
 from openwa_manager.api.errors import ForbiddenError
-from openwa_manager.api.request_keys import CALLER
-from openwa_manager.domain.access.callers import Caller
-from openwa_manager.domain.access.roles import Role
+from openwa_manager.api.request_keys import CALLER, CLIENT, LOGIN
+from openwa_manager.domain.access.addresses import ClientAddress
+from openwa_manager.domain.access.callers import UNIX_SOCKET, Caller
+from openwa_manager.domain.access.keys import Known, Refused
 
-_ADMIN_KEY = Caller(name="admin.key", role=Role.ADMIN)
-_UNIX_SOCKET = Caller(name="unix socket", role=Role.ADMIN)
+#: Tells whose key this is, given where it comes from as far as anybody knows.
+Identify = Callable[[str, ClientAddress | None], Known | Refused]
 
 
 class Authenticator:
-    """Knows the holder of the admin's key, and the daemon's own user behind the unix socket.
+    """Knows who holds which key, and the daemon's own user behind the unix socket."""
 
-    `is_engine` tells of a process by its number whether it is an engine's: engines run as our user too.
-    """
-
-    def __init__(self, admin_key: str, is_engine: Callable[[int], bool]) -> None:
-        self._admin_hash = _hash(admin_key)
-        self._is_engine = is_engine
-        #: What was found out of who is at the other end, as long as the connection lasts.
-        self._is_refused: WeakKeyDictionary[asyncio.BaseTransport, bool] = WeakKeyDictionary()
+    def __init__(self, identify: Identify, peers: SocketPeers) -> None:
+        self._identify = identify
+        self._peers = peers
 
     @web.middleware
     async def check(self, request: web.Request, handler: Handler) -> web.StreamResponse:
@@ -38,38 +31,25 @@ class Authenticator:
         Raises:
             ForbiddenError: an engine asks through the unix socket.
         """
-        if self._is_from_engine(request):
+        peer = await self._peers.peer_of(request)
+        if peer is Peer.ENGINE:
             raise ForbiddenError("engines, and what they start, do not use this socket")
-        caller = self._caller_of(request)
+        caller = UNIX_SOCKET if peer is Peer.OWN and is_direct(request) else self._holder(request)
         if caller is not None:
             request[CALLER] = caller
         return await handler(request)
 
-    def _caller_of(self, request: web.Request) -> Caller | None:
-        peer = unix_socket(request)
-        if peer is not None and is_own_user(peer) and is_direct(request):
-            return _UNIX_SOCKET
-        # Both sides are hashed first, so that the time it takes tells neither content nor length.
-        is_admin = hmac.compare_digest(_hash(_given_key(request)), self._admin_hash)
-        return _ADMIN_KEY if is_admin else None
-
-    def _is_from_engine(self, request: web.Request) -> bool:
-        peer, transport = unix_socket(request), request.transport
-        if peer is None or transport is None:
-            return False
-        if transport not in self._is_refused:
-            pid = peer_pid(peer)
-            self._is_refused[transport] = pid is None or (pid != 0 and self._is_engine(pid))
-        return self._is_refused[transport]
+    def _holder(self, request: web.Request) -> Caller | None:
+        given = _given_key(request)
+        if not given:
+            return None
+        login = request[LOGIN] = self._identify(given, request.get(CLIENT))
+        return login.caller if isinstance(login, Known) else None
 
 
 def _given_key(request: web.Request) -> str:
-    key = request.headers.get("X-API-Key")
-    if key is not None:
-        return key
+    keys = request.headers.getall("X-API-Key", [])
+    if keys:
+        return keys[0] if len(set(keys)) == 1 else ""  # proxies do not agree on which of several counts
     scheme, _, credentials = request.headers.get("Authorization", "").partition(" ")
     return credentials.strip() if scheme.lower() == "bearer" else ""
-
-
-def _hash(key: str) -> bytes:
-    return hashlib.sha256(key.encode("utf-8", "surrogateescape")).digest()

@@ -5,20 +5,22 @@ from collections.abc import Iterable
 from aiohttp import web
 from aiohttp.typedefs import Handler
 
-from openwa_manager.api.errors import ForbiddenError, UnauthenticatedError
-from openwa_manager.api.request_keys import CALLER
+from openwa_manager.api.admission.rights import caller_of, require
 from openwa_manager.api.routing import Route
-from openwa_manager.domain.access.roles import OPEN, Role
+from openwa_manager.domain.access.actions import Action
+from openwa_manager.domain.access.roles import OPEN
 
 
 class Authorizer:
-    """Lets a caller reach the routes its role includes, and everybody those that are open.
+    """Lets a caller reach the routes whose action it may do, and everybody those that are open.
 
-    Which routes exist is told to known callers only: a path that is none of ours needs a key, but no certain role.
+    Which routes exist is told to known callers only: a path that is none of ours needs a key, but no certain right.
     """
 
     def __init__(self, routes: Iterable[Route]) -> None:
-        self._roles = {each.handler: each.role for each in routes}
+        table = tuple(routes)
+        self._actions = {each.handler: each.action for each in table}
+        self._pages = {each.handler for each in table if each.answers.get(200) == ("text/html",)}
 
     @web.middleware
     async def check(self, request: web.Request, handler: Handler) -> web.StreamResponse:
@@ -26,18 +28,14 @@ class Authorizer:
 
         Raises:
             UnauthenticatedError: a key is needed, and none or a wrong one was given.
-            ForbiddenError: the caller's role does not include the one needed.
+            ForbiddenError: the caller lacks a role or a right that is needed.
         """
-        needed = self._roles.get(request.match_info.handler, Role.VIEWER)
-        is_detail = bool(request.query_string)  # what is open tells more only to those with a key
-        if needed is not OPEN or is_detail:
-            _require(request, needed or Role.VIEWER)
+        action = self._actions.get(request.match_info.handler, Action.READ_SESSIONS)
+        # What is open tells more only to those with a key. A page has no more to tell: what stands behind its address
+        # was put there by whoever sent it on.
+        is_detail = bool(request.query_string) and request.match_info.handler not in self._pages
+        if action is not OPEN:
+            require(caller_of(request), action)
+        elif is_detail:
+            caller_of(request)
         return await handler(request)
-
-
-def _require(request: web.Request, needed: Role) -> None:
-    caller = request.get(CALLER)
-    if caller is None:
-        raise UnauthenticatedError("a valid API key is needed: X-API-Key, or Authorization: Bearer")
-    if not caller.role.includes(needed):
-        raise ForbiddenError(f"this needs the role {needed}; the key has the role {caller.role}")

@@ -7,7 +7,7 @@ from ipaddress import ip_address
 from aiohttp import web
 from aiohttp.typedefs import Handler
 
-from openwa_manager.api.admission.connection import own_address, unix_socket
+from openwa_manager.api.admission.peers.connection import own_address, unix_socket
 from openwa_manager.api.errors import MisdirectedError
 
 _LOOPBACK_NAMES = frozenset({"localhost", "127.0.0.1", "::1"})

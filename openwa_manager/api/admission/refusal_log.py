@@ -5,12 +5,13 @@ import asyncio
 import structlog
 from aiohttp import web
 
+from openwa_manager.api.admission.shown import shown_path
+from openwa_manager.api.request_keys import CLIENT
+
 _log = structlog.get_logger()
 
 #: At most one line in this time.
 _PERIOD_S = 60.0
-#: How much of a path is told; a caller may send 8 kB of it.
-PATH_MAX = 200
 
 
 class RefusalLog:
@@ -26,9 +27,9 @@ class RefusalLog:
         self._count += 1
         self._last = {
             "method": request.method[:20],
-            "path": request.path[:PATH_MAX],
+            "path": shown_path(request),
             "status": status,
-            "peer": request.remote,
+            "peer": str(client) if (client := request.get(CLIENT)) else request.remote,
         }
         if not self._is_waiting:
             self._tell()

@@ -8,8 +8,9 @@ from pathlib import Path
 
 import aiohttp
 import pytest
+from multidict import CIMultiDict
 
-from openwa_manager.api.admission.connection import is_own_user, peer_pid, unless_closed
+from openwa_manager.api.admission.peers.connection import is_own_user, peer_pid, unless_closed
 from tests.api.world import World
 
 PATH = "/v1/registry"
@@ -46,7 +47,6 @@ async def test_nobody_without_a_key_learns_which_routes_exist(world: World) -> N
         ("GET", "/nope"),
         ("PUT", "/v1/sessions"),
         ("GET", "/v1/sessions/unknown"),
-        ("GET", "/openapi.json"),
     ):
         reply = await world.call(method, path, headers={"X-API-Key": "owm_wrong"})
 
@@ -155,3 +155,11 @@ def test_a_peer_that_has_closed_its_side_is_nobody_where_the_system_forgets_it()
     assert unless_closed(lambda: told(errno.ENOTCONN)) is None
     with pytest.raises(OSError, match="Errno"):
         unless_closed(lambda: told(errno.ENOBUFS))
+
+
+@pytest.mark.parametrize("others", ["owm_other_0", ""])
+async def test_of_two_different_keys_none_counts(world: World, others: str) -> None:
+    for keys in ([world.key, others], [others, world.key]):
+        headers = CIMultiDict([("X-API-Key", each) for each in keys])
+        async with world.client.get(PATH, headers=headers) as answer:
+            assert answer.status == 401

@@ -13,17 +13,20 @@ from openwa_manager.api.middleware import assign_request_id
 from openwa_manager.api.request_keys import CALLER
 from openwa_manager.api.requests import Nothing
 from openwa_manager.api.routing import Call, Route, route
+from openwa_manager.domain.access.actions import Action
 from openwa_manager.domain.access.callers import Caller
 from openwa_manager.domain.access.roles import OPEN, Role
 from tests.api.world import World, backing_of
 
 Ask = Callable[[str, Role | None], Awaitable[ClientResponse]]
 
-OPEN_ROUTES = {"/livez", "/readyz", "/api/health", "/api/health/live", "/api/health/ready"}
+#: What people use who have a link and no key.
+PAGES = {"/pair/{token}", "/pair/{token}/events", "/pair/{token}/code"}
+OPEN_ROUTES = {"/livez", "/readyz", "/api/health", "/api/health/live", "/api/health/ready", "/openapi.json", *PAGES}
 #: What each role may beside what the one before it may.
 ROLES = {
     Role.VIEWER: {
-        *("GET /metrics", "GET /openapi.json", "GET /v1/deliveries", "GET /v1/events", "GET /v1/registry"),
+        *("GET /metrics", "GET /v1/deliveries", "GET /v1/events", "GET /v1/registry"),
         *("GET /v1/sessions", "GET /v1/system", "GET /api/sessions", "GET /api/sessions/stats/overview"),
         *(f"GET /v1/sessions/{{session_id}}{rest}" for rest in ("", "/events", "/health", "/qr", "/why")),
         *(f"GET /v1/sessions/{{session_id}}{rest}" for rest in ("/messages", "/batches", "/queue")),
@@ -32,9 +35,15 @@ ROLES = {
         *("POST /api/auth/validate", "* /api/{rest:.*}"),  # the last refuses everybody
     },
     Role.ADMIN: {
-        *("GET /v1/endpoints", "POST /v1/endpoints"),
+        *("GET /v1/endpoints", "POST /v1/endpoints", "GET /v1/audit", "GET /v1/audit/verify"),
         *(f"{method} /v1/endpoints/{{endpoint_id}}" for method in ("GET", "PATCH", "DELETE")),
         *(f"POST /v1/endpoints/{{endpoint_id}}/{verb}" for verb in ("resume", "rotate-secret", "test")),
+        *("GET /v1/keys", "POST /v1/keys", "POST /v1/keys/{key_id}/rotate"),
+        *(f"{method} /v1/keys/{{key_id}}" for method in ("GET", "PATCH", "DELETE")),
+        *("GET /v1/doctor", "GET /v1/builds", "POST /v1/builds", "POST /v1/builds/rollouts"),
+        *("GET /v1/builds/{build}", "DELETE /v1/builds/{build}"),
+        *("GET /v1/builds/rollouts/{rollout_id}", "DELETE /v1/builds/rollouts/{rollout_id}"),
+        *("GET /api/sessions/{id}/proxy", "PATCH /api/sessions/{id}/proxy", "* /api/sessions/{id}/{rest:.+}"),
     },
 }
 
@@ -46,9 +55,9 @@ async def whoami(call: Call[Nothing]) -> web.Response:
 
 TABLE = (
     route("GET /open", OPEN, whoami, Nothing, {200: ()}),
-    route("GET /v1/read", Role.VIEWER, whoami, Nothing, {200: ()}),
-    route("GET /v1/send", Role.SENDER, whoami, Nothing, {200: ()}),
-    route("GET /api/own", Role.OPERATOR, whoami, Nothing, {200: ()}),
+    route("GET /v1/read", Action.READ_SESSIONS, whoami, Nothing, {200: ()}),
+    route("GET /v1/send", Action.CHECK_CONTACTS, whoami, Nothing, {200: ()}),
+    route("GET /api/own", Action.CHANGE_SESSION, whoami, Nothing, {200: ()}),
 )
 
 
@@ -111,7 +120,10 @@ async def test_without_a_caller_only_what_is_open_is_reached(ask: Ask) -> None:
 async def test_an_open_route_has_no_caller_to_ask_for(ask: Ask) -> None:
     answer = await ask("/open", None)
 
-    assert (answer.status, (await answer.json())["detail"]) == (401, "it is not known who asks")
+    assert (answer.status, (await answer.json())["detail"]) == (
+        401,
+        "a valid API key is needed: X-API-Key, or Authorization: Bearer",
+    )
 
 
 async def test_a_path_that_is_none_of_ours_is_not_found_by_any_caller(ask: Ask) -> None:

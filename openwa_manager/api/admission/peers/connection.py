@@ -9,7 +9,7 @@ import struct
 import sys
 from collections.abc import Callable
 
-from aiohttp import web
+from aiohttp import HttpVersion11, web
 
 _LOCALHOST = re.compile(r"localhost(?::[0-9]*)?", re.IGNORECASE)
 #: What proxies add to a request that they hand on.
@@ -45,12 +45,14 @@ def uid_of_xucred(raw: bytes) -> int:
 def is_direct(request: web.Request) -> bool:
     """Tell whether a request came from a program on this host for itself: through no proxy, to `localhost`.
 
-    A proxy that runs as root, or as our user, is not the admin whose requests it hands on.
+    A proxy that runs as root, or as our user, is not the admin whose requests it hands on. Nor is whoever speaks the
+    HTTP of 1996: nginx does unless told otherwise, with `localhost` as the name of every host, and no command does.
     """
     hosts = request.headers.getall("Host", [])
     is_for_localhost = len(hosts) == 1 and _LOCALHOST.fullmatch(hosts[0]) is not None
     is_handed_on = any(_HANDED_ON.fullmatch(name) for name in request.headers)
-    return is_for_localhost and not is_handed_on and request.raw_path.startswith("/")
+    is_of_today = request.version >= HttpVersion11
+    return is_of_today and is_for_localhost and not is_handed_on and request.raw_path.startswith("/")
 
 
 def unless_closed(ask: Callable[[], int]) -> int | None:

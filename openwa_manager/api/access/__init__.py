@@ -1,0 +1,1 @@
+"""The calls about who may do what, and who did."""

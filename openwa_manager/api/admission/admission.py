@@ -1,0 +1,27 @@
+"""What decides whether a request is let in, gathered for those who build the application."""
+
+from dataclasses import dataclass, field
+
+from openwa_manager.api.admission.authenticator import Authenticator
+from openwa_manager.api.admission.host_check import HostCheck
+from openwa_manager.api.admission.limits import HOLD_S
+from openwa_manager.api.admission.open_calls import OpenCalls
+from openwa_manager.api.admission.peers.client_address import ClientAddresses
+from openwa_manager.api.browsers.cors import Cors
+from openwa_manager.services.access.rate_limits import RateLimits
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Admission:
+    """What is asked about each request before a route sees it, in this order.
+
+    `hold_s` is how long whoever tries too many keys waits for each answer.
+    """
+
+    addresses: ClientAddresses
+    host_check: HostCheck
+    authenticator: Authenticator
+    open_calls: OpenCalls
+    limits: RateLimits
+    hold_s: float = HOLD_S
+    cors: Cors = field(default_factory=Cors)

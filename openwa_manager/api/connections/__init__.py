@@ -1,0 +1,1 @@
+"""Decides who may hold a connection to us, for how long, and who makes room for others."""
