@@ -7,10 +7,18 @@ from itertools import product
 
 from aiohttp import web
 
-from openwa_manager.api.admission.authenticator import Authenticator
+from openwa_manager.api.access.audit import AuditRoutes
+from openwa_manager.api.access.dependencies import AccessDependencies
+from openwa_manager.api.access.keys import KeyRoutes
+from openwa_manager.api.access.recorder import Recorder
+from openwa_manager.api.admission.admission import Admission
 from openwa_manager.api.admission.authorizer import Authorizer
 from openwa_manager.api.admission.body_terms import agree_on_body, defer_expectation
-from openwa_manager.api.admission.host_check import HostCheck
+from openwa_manager.api.admission.limits import CallLimits, StartLimits
+from openwa_manager.api.admission.turns import StrangerTurns
+from openwa_manager.api.builds.builds import BuildDependencies, BuildRoutes
+from openwa_manager.api.connections.holders import note_holder
+from openwa_manager.api.deadline import Deadline
 from openwa_manager.api.delivery.deliveries import DeliveryRoutes
 from openwa_manager.api.delivery.endpoints import EndpointRoutes
 from openwa_manager.api.delivery.event_stream import StreamTiming
@@ -20,6 +28,8 @@ from openwa_manager.api.gateway.app import GatewayDependencies, gateway_routes
 from openwa_manager.api.gateway.errors import answer_as_openwa
 from openwa_manager.api.gateway.resource import SessionResource
 from openwa_manager.api.gateway.routes import SESSION_PREFIX
+from openwa_manager.api.gateway.session_finder import SessionFinder
+from openwa_manager.api.host.doctor import DoctorRoutes
 from openwa_manager.api.host.health import HealthRoutes
 from openwa_manager.api.host.metrics import MetricsRoutes
 from openwa_manager.api.host.system import HostFacts, SystemRoutes
@@ -31,8 +41,10 @@ from openwa_manager.api.messaging.people.contacts import ContactRoutes
 from openwa_manager.api.messaging.people.quotas import QuotaRoutes
 from openwa_manager.api.messaging.people.suppressions import SuppressionRoutes
 from openwa_manager.api.messaging.queue import QueueRoutes
-from openwa_manager.api.middleware import AnswerLog, assign_request_id, cut_broken_answer, prepare_answer
+from openwa_manager.api.middleware import AnswerLog, RequestCount, assign_request_id, cut_broken_answer, prepare_answer
 from openwa_manager.api.openapi import OpenapiRoutes
+from openwa_manager.api.pairing.links import PairingDependencies, PairingLinkRoutes
+from openwa_manager.api.pairing.pages import PairingPageRoutes
 from openwa_manager.api.requests import BODY_MAX_BYTES
 from openwa_manager.api.routing import Route, Unmatched
 from openwa_manager.api.sessions.logs import LogRoutes
@@ -40,12 +52,17 @@ from openwa_manager.api.sessions.qr import QrRoutes
 from openwa_manager.api.sessions.registry import RegistryRoutes
 from openwa_manager.api.sessions.sessions import Recipes, SessionRoutes
 from openwa_manager.api.sessions.why import WhyRoutes
+from openwa_manager.domain.access.scopes import SessionScope
 from openwa_manager.domain.session.session import SessionId, Usage
 from openwa_manager.host.foreign.engine_files import EngineFiles
-from openwa_manager.metrics import Scrape
+from openwa_manager.metrics.scrape import PartialScrape, Scrape
+from openwa_manager.metrics.tallies import RequestTally
+from openwa_manager.services.access.audit import Audit
+from openwa_manager.services.access.audit_trail import AuditTrail
 from openwa_manager.services.delivery.broadcaster import Broadcaster
 from openwa_manager.services.delivery.deliveries import Deliveries
 from openwa_manager.services.delivery.endpoints import Endpoints
+from openwa_manager.services.diagnosis.doctor import Doctor
 from openwa_manager.services.monitoring.health import HealthReader
 from openwa_manager.services.sessions.directory import SessionDirectory
 from openwa_manager.services.sessions.requests import SessionRequests
@@ -63,39 +80,65 @@ class ApiDependencies:
     sessions: SessionDirectory
     requests: SessionRequests
     health: HealthReader
+    doctor: Doctor
     usage: Callable[[SessionId], Usage | None]
     database: Database
+    audit: Audit
     files: EngineFiles
     broadcaster: Broadcaster
     endpoints: Endpoints
     deliveries: Deliveries
     messaging: MessagingDependencies
+    access: AccessDependencies
+    pairing: PairingDependencies
+    builds: BuildDependencies
     recipes: Recipes
     facts: HostFacts
     pairing_window_s: float
-    measure: Callable[[], Awaitable[Scrape]]
+    measure: Callable[[SessionScope], Awaitable[Scrape | PartialScrape]]
+    request_tally: RequestTally
     timing: StreamTiming = field(default_factory=StreamTiming)
 
 
-def control_app(
-    host_check: HostCheck, authenticator: Authenticator, dependencies: ApiDependencies, gateway: GatewayDependencies
-) -> web.Application:
+#: What describes the API; the daemon has it written before anybody asks.
+DESCRIPTION = web.AppKey("description", OpenapiRoutes)
+
+
+def control_app(admission: Admission, dependencies: ApiDependencies, gateway: GatewayDependencies) -> web.Application:
     """Return the application that answers all calls but those of the engines."""
-    table = make_table(dependencies, gateway)
-    admission = (host_check.check, authenticator.check, Authorizer(table).check, agree_on_body)
+    calls = make_calls(dependencies, gateway)
+    description = OpenapiRoutes(calls, dependencies.facts.version)
+    table = (*calls, *description.table())
+    finder = SessionFinder(dependencies.sessions)
+    recorder = Recorder(dependencies.audit, table, finder.find)
     app = web.Application(
         middlewares=[
             assign_request_id,
+            RequestCount(dependencies.request_tally, table).count,
             AnswerLog().log,
             answer_errors,
             answer_as_openwa,
             cut_broken_answer,
-            *admission,
+            admission.addresses.note,
+            admission.host_check.check,
+            admission.cors.answer_preflight,
+            recorder.note_refusals,
+            admission.authenticator.check,
+            note_holder,
+            StrangerTurns().check,
+            admission.open_calls.check,
+            CallLimits(admission.limits, admission.hold_s).check,
+            Authorizer(table).check,
+            StartLimits(admission.limits, table, finder.find).check,
+            recorder.check,
+            agree_on_body,
+            Deadline([each.handler for each in table if each.may_take_long]).keep,
         ],
         client_max_size=BODY_MAX_BYTES,
     )
-    app.on_response_prepare.append(prepare_answer)
-    app.on_shutdown.append(partial(_end_streams, dependencies.broadcaster))
+    app[DESCRIPTION] = description
+    app.on_response_prepare.extend((prepare_answer, admission.cors.mark))
+    app.on_shutdown.append(partial(_end_streams, dependencies))
     _add_routes(app.router, table)
     return app
 
@@ -112,33 +155,45 @@ def _add_routes(router: web.UrlDispatcher, table: Sequence[Route]) -> None:
     router.register_resource(Unmatched(router))
 
 
-async def _end_streams(broadcaster: Broadcaster, _: web.Application) -> None:
+async def _end_streams(dependencies: ApiDependencies, _: web.Application) -> None:
     """End the event streams, which would else keep the server waiting until its time-out."""
-    broadcaster.close()
+    dependencies.broadcaster.close()
+    dependencies.pairing.links.close()
 
 
 def make_table(dependencies: ApiDependencies, gateway: GatewayDependencies) -> tuple[Route, ...]:
     """Return every route there is."""
-    sessions, facts = dependencies.sessions, dependencies.facts
+    calls = make_calls(dependencies, gateway)
+    return (*calls, *OpenapiRoutes(calls, dependencies.facts.version).table())
+
+
+def make_calls(dependencies: ApiDependencies, gateway: GatewayDependencies) -> tuple[Route, ...]:
+    """Return every route but the one that describes them."""
+    sessions, facts, people = dependencies.sessions, dependencies.facts, dependencies.messaging.people
     nouns = (
         HealthRoutes(sessions, dependencies.health),
-        SessionRoutes(sessions, dependencies.requests, dependencies.recipes, dependencies.usage),
+        SessionRoutes(sessions, dependencies.requests, dependencies.recipes, dependencies.usage, people.users),
         QrRoutes(sessions, dependencies.requests, dependencies.pairing_window_s),
+        PairingLinkRoutes(dependencies.pairing),
+        PairingPageRoutes(dependencies.pairing, dependencies.timing),
         LogRoutes(sessions, dependencies.files),
         EventRoutes(sessions, dependencies.database, dependencies.broadcaster, facts.host, dependencies.timing),
         EndpointRoutes(dependencies.endpoints),
         DeliveryRoutes(dependencies.deliveries),
         MessageRoutes(sessions, dependencies.messaging),
-        QuotaRoutes(dependencies.messaging.people.quotas),
-        SuppressionRoutes(sessions, dependencies.messaging.people.suppressions),
-        ContactRoutes(sessions, dependencies.messaging.people),
+        QuotaRoutes(people.quotas, people.users),
+        SuppressionRoutes(sessions, people),
+        ContactRoutes(sessions, people),
         QueueRoutes(sessions, dependencies.messaging),
         BulkRoutes(sessions, dependencies.messaging),
         BatchRoutes(sessions, dependencies.messaging),
         WhyRoutes(sessions, dependencies.messaging.queues),
+        KeyRoutes(dependencies.access.keys),
         RegistryRoutes(sessions),
         SystemRoutes(sessions, facts),
+        DoctorRoutes(dependencies.doctor),
         MetricsRoutes(dependencies.measure),
+        AuditRoutes(AuditTrail(dependencies.database)),
+        BuildRoutes(dependencies.builds, sessions),
     )
-    table = (*(each for noun in nouns for each in noun.table()), *gateway_routes(gateway))
-    return (*table, *OpenapiRoutes(table, facts.version).table())
+    return (*(each for noun in nouns for each in noun.table()), *gateway_routes(gateway))

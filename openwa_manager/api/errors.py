@@ -8,7 +8,7 @@ import structlog
 from aiohttp import web
 from aiohttp.typedefs import Handler
 
-from openwa_manager.api.admission.refusal_log import PATH_MAX
+from openwa_manager.api.admission.shown import shown_path
 from openwa_manager.api.request_keys import REQUEST_ID
 from openwa_manager.domain.errors import (
     FirstContactCapError,
@@ -16,6 +16,7 @@ from openwa_manager.domain.errors import (
     OpenwaManagerError,
     QueueFullError,
     QuotaExceededError,
+    RateLimitedError,
 )
 from openwa_manager.domain.times import iso8601
 
@@ -37,6 +38,8 @@ STATUS_OF: Mapping[str, int] = {
     "conflict": 409,
     "body_gone": 409,
     "count_changed": 409,
+    "last_admin": 409,
+    "public_url_missing": 409,
     "gone": 410,
     "too_large": 413,
     "unsupported_media_type": 415,
@@ -47,14 +50,17 @@ STATUS_OF: Mapping[str, int] = {
     "idempotency_mismatch": 422,
     "opted_out": 422,
     "never_sendable": 422,
+    "head_too_large": 431,
     "queue_full": 429,
     "quota_exceeded": 429,
+    "rate_limited": 429,
     "first_contact_cap": 429,
     "engine_error": 502,
     "backlog_full": 503,
     "draining": 503,
     "not_ready": 503,
     "engine_timeout": 504,
+    "unfinished": 504,
     "storage_full": 507,
 }
 CODE_OF: Mapping[int, str] = {
@@ -123,6 +129,12 @@ class SlowRequestError(OpenwaManagerError):
     code = "timeout"
 
 
+class UnfinishedError(OpenwaManagerError):
+    """A request took too long; whether what it asked for was done nobody can tell."""
+
+    code = "unfinished"
+
+
 class SlowReaderError(OpenwaManagerError):
     """The caller does not read what is sent to it."""
 
@@ -155,7 +167,7 @@ async def answer_errors(request: web.Request, handler: Handler) -> web.StreamRes
 
 
 def _fault(request: web.Request, error: Exception) -> web.Response:
-    _log.error("request_failed", request_id=request[REQUEST_ID], path=request.path[:PATH_MAX], exc_info=error)
+    _log.error("request_failed", request_id=request[REQUEST_ID], path=shown_path(request), exc_info=error)
     detail = "this is a fault of ours; the log has more under the request id"
     return _response(request, "internal_error", detail)
 
@@ -171,8 +183,8 @@ def _members(error: OpenwaManagerError) -> Mapping[str, str | int]:
             return {"field": field}
         case QuotaExceededError(retry_after_s=retry_after_s, resets_at=resets_at):
             return {"retry_after_s": retry_after_s, "resets_at": iso8601(resets_at)}
-        case QueueFullError(retry_after_s=retry_after_s) | FirstContactCapError(retry_after_s=retry_after_s):
-            return {"retry_after_s": retry_after_s}
+        case QueueFullError() | FirstContactCapError() | RateLimitedError():
+            return {"retry_after_s": error.retry_after_s}
         case _:
             return {"retry_after_s": RETRY_AFTER_S[error.code]} if error.code in RETRY_AFTER_S else {}
 

@@ -9,6 +9,8 @@ from functools import partial
 from aiohttp import web
 
 from openwa_manager.api.admission.body_terms import agree_on_body, defer_expectation
+from openwa_manager.api.admission.rights import named_session
+from openwa_manager.api.deadline import Deadline
 from openwa_manager.api.errors import (
     BadRequestError,
     GoneError,
@@ -17,7 +19,7 @@ from openwa_manager.api.errors import (
 )
 from openwa_manager.api.gateway.kept.webhook_posts import WebhookRelay
 from openwa_manager.api.middleware import assign_request_id, prepare_answer
-from openwa_manager.api.routing import Unmatched, read_whole, session_id_in
+from openwa_manager.api.routing import Unmatched, read_whole
 from openwa_manager.domain import foreign_json
 from openwa_manager.domain.delivery.events import HEARTBEAT, EventClass, Json, class_of
 from openwa_manager.domain.errors import InvalidInputError, UnreadableJsonError
@@ -45,7 +47,7 @@ def intake_app(
 
     `body_within_s` is how long a body may take.
     """
-    middlewares = [assign_request_id, answer_errors, agree_on_body]
+    middlewares = [assign_request_id, answer_errors, agree_on_body, Deadline().keep]
     intake = web.Application(middlewares=middlewares, client_max_size=BODY_MAX_BYTES)
     intake.on_response_prepare.append(prepare_answer)
     receive = Intake(sessions, inbox, backpressure, body_within_s).receive
@@ -82,7 +84,7 @@ class Intake:
             BacklogFullError: the engine posts too fast, or too much of the session is undelivered; what is said of the
                 session itself has some room of its own then.
         """
-        session_id = session_id_in(request)
+        session_id = named_session(request)
         launch = self._current_launch(session_id, request.match_info["launch_id"])
         self._backpressure.count_event(session_id)
         if request.content_length is not None and request.content_length <= LARGE_BYTES:
@@ -93,7 +95,7 @@ class Intake:
                 return await self._take(request, launch, body)
 
     async def _take(self, request: web.Request, launch: Launch, body: bytes) -> web.Response:
-        session_id = session_id_in(request)
+        session_id = named_session(request)
         self._backpressure.count_bytes(session_id, len(body) + _BYTES_PER_VALUE * foreign_json.count_values(body))
         if not is_signed(body, launch.secret, request.headers.get("X-OpenWA-Signature", "")):
             raise UnauthenticatedError("the signature does not fit")

@@ -1,50 +1,63 @@
 """Opens the listeners: the intake and the control plane, on TCP and on a unix socket."""
 
-import logging
-import ssl
+from collections.abc import Callable
 from contextlib import AsyncExitStack
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from functools import partial
+from ipaddress import IPv4Network, IPv6Network, ip_address
 from pathlib import Path
 
 from aiohttp import web
-from aiohttp.http_exceptions import HttpProcessingError
-from aiohttp.web_protocol import RequestPayloadError
 
-from openwa_manager.api.admission.connection_limits import CappedSite, ConnectionLimits
+from openwa_manager.api.connections.connection import Terms
+from openwa_manager.api.connections.limits import ConnectionLimits, Timeouts
+from openwa_manager.api.connections.places import Places
+from openwa_manager.api.connections.site import Site
+from openwa_manager.api.connections.tls import TlsFiles
+from openwa_manager.domain.access.addresses import ClientAddress
 from openwa_manager.domain.errors import ConfigError, UnavailableError
-
-_log = logging.getLogger(__name__)
 
 #: How long requests under way may still take once we stop.
 _SHUTDOWN_TIMEOUT_S = 2.0
-#: How long a connection may be idle: longer than a proxy in front of us keeps one (nginx: 60 s).
-_IDLE_S = 120.0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Peers:
+    """Who connects to the control plane, as far as the settings tell.
+
+    From a network in `shared` (None: from all) come connections of many who do not belong together, as from a proxy:
+    their number is not limited by address. `has_proxy` says that there is one.
+    """
+
+    shared: tuple[IPv4Network | IPv6Network, ...] | None = ()
+    has_proxy: bool = False
+
+    def group_of(self, peer: str) -> str | None:
+        """Return the name under which limits count a peer's address; None when under none.
+
+        Everybody behind a tunnel has a loopback address.
+        """
+        try:
+            ip = ip_address(peer.partition("%")[0])
+        except ValueError:
+            return None
+        if self.shared is None or ip.is_loopback or any(ip in network for network in self.shared):
+            return None
+        return ClientAddress(ip).group
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ListenAddresses:
-    """Host and port of both TCP listeners, the path of the socket, and the files that make the control plane TLS."""
+    """Host and port of both TCP listeners, the path of the socket, and who connects there.
+
+    `tls` is what makes the control plane's TCP listener TLS; None for plain HTTP.
+    """
 
     control: tuple[str, int]
     intake: tuple[str, int]
     socket: Path
-    tls_cert: Path | None = None
-    tls_key: Path | None = None
-
-    def tls(self) -> ssl.SSLContext | None:
-        """Return the TLS context of the control plane's TCP listener; None for plain HTTP.
-
-        Raises:
-            ConfigError: the two files do not fit together.
-        """
-        if self.tls_cert is None or self.tls_key is None:
-            return None
-        context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
-        try:
-            context.load_cert_chain(self.tls_cert, self.tls_key)
-        except (OSError, ssl.SSLError) as error:
-            raise ConfigError(f"tls_cert and tls_key cannot be used together: {error}") from error
-        return context
+    tls: TlsFiles | None = None
+    peers: Peers = field(default_factory=Peers)
 
 
 async def listen(
@@ -62,42 +75,35 @@ async def listen(
         UnavailableError: an address is taken or not ours.
         ConfigError: a port is not for ordinary users, or the TLS files cannot be used.
     """
-    tls = listen_addresses.tls()
+    tls, peers = listen_addresses.tls, listen_addresses.peers
+    if tls is not None:
+        tls.load()
+    timeouts = Timeouts.behind_proxy() if peers.has_proxy else Timeouts()
+    terms = partial(_terms, timeouts=timeouts, group_of=peers.group_of, per_group=limits.strangers_per_address)
     intake_runner = await _runner(intake, stack)
     control_runner = await _runner(control, stack)
     listen_addresses.socket.unlink(missing_ok=True)
-    await _open(CappedSite(intake_runner, listen_addresses.intake, limits.intake))
-    await _open(CappedSite(control_runner, listen_addresses.socket, limits.control_and_socket))
-    await _open(CappedSite(control_runner, listen_addresses.control, limits.control, tls))
+    await _open(Site(intake_runner, listen_addresses.intake, terms(limits.intake)), "intake_listen")
+    await _open(Site(control_runner, listen_addresses.socket, terms(limits.socket)), "home")
+    site = Site(control_runner, listen_addresses.control, terms(limits.control), tls.context if tls else None)
+    await _open(site, "listen")
 
 
-async def _open(site: web.BaseSite) -> None:
+def _terms(count: int, timeouts: Timeouts, group_of: Callable[[str], str | None], per_group: int) -> Terms:
+    return Terms(places=Places(count, per_group), timeouts=timeouts, group_of=group_of)
+
+
+async def _open(site: web.BaseSite, setting: str) -> None:
     try:
         await site.start()
     except OSError as error:
         kind = ConfigError if isinstance(error, PermissionError) else UnavailableError
-        raise kind(f"cannot listen on {site.name} ({error.strerror}): end what does, or choose another") from error
+        cure = f"end what does, or choose another by --{setting.replace('_', '-')}"
+        raise kind(f"{setting}: cannot listen on {site.name} ({error.strerror}): {cure}") from error
 
 
 async def _runner(app: web.Application, stack: AsyncExitStack) -> web.AppRunner:
-    runner = web.AppRunner(
-        app,
-        access_log=None,
-        logger=_log,
-        shutdown_timeout=_SHUTDOWN_TIMEOUT_S,
-        handler_cancellation=True,
-        keepalive_timeout=_IDLE_S,
-        auto_decompress=False,  # a body is refused that says it is compressed
-    )
+    runner = web.AppRunner(app, shutdown_timeout=_SHUTDOWN_TIMEOUT_S, handler_cancellation=True)
     stack.push_async_callback(runner.cleanup)  # also when it cannot be set up
     await runner.setup()
     return runner
-
-
-def _is_our_fault(record: logging.LogRecord) -> bool:
-    """Tell whether a line of the server's log concerns us: not a caller's malformed HTTP, nor that it hung up."""
-    error = record.exc_info[1] if record.exc_info else None
-    return not isinstance(error, (HttpProcessingError, RequestPayloadError, ConnectionError))
-
-
-_log.addFilter(_is_our_fault)

@@ -3,30 +3,37 @@
 import asyncio
 import random
 import re
+from collections.abc import Iterable
 
 import structlog
-from aiohttp import web
+from aiohttp import hdrs, web
 from aiohttp.typedefs import Handler
 
-from openwa_manager.api.admission.refusal_log import PATH_MAX, RefusalLog
+from openwa_manager.api.admission.refusal_log import RefusalLog
+from openwa_manager.api.admission.shown import is_request_id, shown_path
+from openwa_manager.api.browsers.headers import secure
+from openwa_manager.api.deadline import begin_to_answer
 from openwa_manager.api.request_keys import BEGUN_ANSWER, CALLER, REQUEST_ID
+from openwa_manager.api.routing import Route
 from openwa_manager.domain.errors import OpenwaManagerError
+from openwa_manager.metrics.tallies import RequestTally
 
 _log = structlog.get_logger()
 
 #: Requests to engines come by the thousand; what they change in sessions, the sessions log themselves.
 _FORWARDED = "/api/sessions/"
+#: What a parameter of a path must be like; it is no part of the route's name.
+_PATTERN = re.compile(r":[^{}]*}")
 #: From this status on a request was not served.
 _REFUSED = 400
-_ACCEPTABLE_REQUEST_ID = re.compile(r"[A-Za-z0-9._:-]{1,128}")
 
 
 @web.middleware
 async def assign_request_id(request: web.Request, handler: Handler) -> web.StreamResponse:
-    """Give the request an id, the caller's own if it is short and plain; every log line of the request carries it."""
+    """Give the request an id, the caller's own if it is fit for the log; every log line of the request carries it."""
     proposed = request.headers.get("X-Request-ID", "")
     # A name, no secret: what the system gives for secrets takes far longer.
-    request[REQUEST_ID] = proposed if _ACCEPTABLE_REQUEST_ID.fullmatch(proposed) else f"{random.getrandbits(128):032x}"
+    request[REQUEST_ID] = proposed if is_request_id(proposed) else f"{random.getrandbits(128):032x}"
     with structlog.contextvars.bound_contextvars(request_id=request[REQUEST_ID]):
         return await handler(request)
 
@@ -52,11 +59,29 @@ class AnswerLog:
         log(
             "request_answered",
             method=request.method,
-            path=request.path[:PATH_MAX],
+            path=shown_path(request),
             status=response.status,
             caller=caller.name if caller else None,
             elapsed_ms=round((clock_s() - begun_s) * 1000, 3),
         )
+        return response
+
+
+class RequestCount:
+    """Counts the answers by route and status.
+
+    A route is called as `/openapi.json` writes it, whatever the path had in its place: nobody can make up a name.
+    """
+
+    def __init__(self, tally: RequestTally, table: Iterable[Route]) -> None:
+        self._tally = tally
+        self._names = {each.handler: f"{each.method} {_PATTERN.sub('}', each.path)}" for each in table}
+
+    @web.middleware
+    async def count(self, request: web.Request, handler: Handler) -> web.StreamResponse:
+        """Pass the request on, and count its answer."""
+        response = await handler(request)
+        self._tally.note(self._names.get(request.match_info.handler, "none"), response.status)
         return response
 
 
@@ -84,15 +109,16 @@ def _note_broken(request: web.Request, error: Exception) -> None:
         case ConnectionError():
             pass  # the caller has hung up
         case OpenwaManagerError():
-            _log.warning("answer_broke_off", path=request.path[:PATH_MAX], error=str(error))
+            _log.warning("answer_broke_off", path=shown_path(request), error=str(error))
         case _:
-            _log.error("answer_broke_off", path=request.path[:PATH_MAX], exc_info=error)
+            _log.error("answer_broke_off", path=shown_path(request), exc_info=error)
 
 
 async def prepare_answer(request: web.Request, response: web.StreamResponse) -> None:
-    """Give every answer, also a streaming one, its request id, and keep it out of caches: many hold secrets."""
+    """Give every answer, also a streaming one, its request id and what browsers are told."""
     request[BEGUN_ANSWER] = response
+    begin_to_answer(request)
+    if "Upgrade" in request.headers or request.method == hdrs.METH_CONNECT:
+        response.force_close()  # what follows may be in the other protocol, or not: it is not looked at
     response.headers["X-Request-ID"] = request[REQUEST_ID]
-    response.headers["X-Content-Type-Options"] = "nosniff"
-    response.headers["Cache-Control"] = "no-store"
-    response.headers["Server"] = "openwa-manager"
+    secure(request, response)

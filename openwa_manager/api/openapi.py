@@ -1,29 +1,50 @@
 """The whole API as OpenAPI 3.1, read off the table that answers the requests."""
 
+import asyncio
 import json
 import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from http import HTTPStatus
-from typing import Literal
+from typing import Final, Literal
 
 from aiohttp import web
 from pydantic import BaseModel
 from pydantic.json_schema import models_json_schema
 
-from openwa_manager.api.errors import PROBLEM_TYPE
+from openwa_manager.api.bodies.large_answers import large_answer
+from openwa_manager.api.errors import PROBLEM_TYPE, STATUS_OF
 from openwa_manager.api.gateway.errors import PREFIX
 from openwa_manager.api.requests import SESSION_ID_TEXT, Body, Nothing, RequestModel
 from openwa_manager.api.responses import OpenwaError, Problem
 from openwa_manager.api.routing import Answer, Call, Route, route
-from openwa_manager.domain.access.roles import OPEN, Role
+from openwa_manager.api.tags import TAGS, tag_of
+from openwa_manager.domain.access.actions import NEEDS
+from openwa_manager.domain.access.roles import OPEN
 from openwa_manager.domain.delivery.events import Json
 
 _REF = "#/components/schemas/{model}"
 _PATH_PARAMETER = re.compile(r"\{(\w+)\}")
-#: What any call with a key may answer beside what its route says.
-_ALWAYS = (401, 403, 421, 500, 503)
-_CHANGING = (507,)
-_WITH_BODY = (400, 413, 415, 422)
+_JSON = "application/json"
+#: The head was too long to be read, so nothing is known of the path either, and it is answered in our own form.
+_UNREAD: Final = 431
+#: What any call may answer beside what its route says: it is broken, or for another host, or there are too many.
+_EVERY: Final = (400, 401, 417, 421, 422, 429, _UNREAD, 500, 503)
+_WITH_KEY: Final = (403,)
+_CHANGING: Final = (408, 413, 507)
+_WITH_BODY: Final = (408, 413, 415)
+_RETRIED: Final = frozenset({429, 503})
+#: What the session's OpenWA answers is its own affair: no single statuses are named.
+_OF_OPENWA: Final = ("2XX", "4XX", "5XX")
+
+_INTRODUCTION = """Runs one OpenWA for each WhatsApp session, and answers for all of them.
+
+Every call but those without a key takes `X-API-Key: owm_…` or `Authorization: Bearer owm_…`. A key has a role, and
+each role may all that the ones before it may: `viewer`, `sender`, `operator`, `admin`. Apart from it stand `qr` (codes,
+which are logins) and `chats` (what people write, and to whom). A key may be for some sessions only; for it there are no
+others.
+
+Errors are `application/problem+json` with a stable `code`; below `/api` they have OpenWA's own form. Times are ISO 8601
+in UTC. Members of a body and parameters that are not known are refused with 422."""
 
 
 class OpenapiRoutes:
@@ -33,40 +54,65 @@ class OpenapiRoutes:
         self._others = others
         self._version = version
         self._body = b""
+        self._turn = asyncio.Lock()
 
     def table(self) -> tuple[Route, ...]:
         """Return the routes."""
-        return (route("GET /openapi.json", Role.VIEWER, self.show, Nothing, {200: ("application/json",)}),)
+        return (route("GET /openapi.json", OPEN, self.show, Nothing, {200: (_JSON,)}),)
 
     async def show(self, call: Call[Nothing]) -> web.Response:
         """Describe this API."""
-        del call
-        self._body = self._body or json.dumps(describe((*self._others, *self.table()), self._version)).encode()
-        return web.Response(body=self._body, content_type="application/json")
+        await self.prepare()
+        return large_answer(call.request, self._body, _JSON)
+
+    async def prepare(self) -> None:
+        """Write the description, once; anybody may ask for it, so a thread does it, and as early as may be."""
+        async with self._turn:
+            self._body = self._body or await asyncio.to_thread(self._written)
+
+    def _written(self) -> bytes:
+        return json.dumps(describe((*self._others, *self.table()), self._version)).encode()
 
 
 def describe(routes: Sequence[Route], version: str) -> dict[str, Json]:
     """Return the OpenAPI document of these routes."""
     schemas = _schemas(routes)
+    parameters = _parameters_of(routes)
     paths: dict[str, dict[str, Json]] = {}
     for each in routes:
         if each.method != "*":  # that stands for what we know nothing of
             paths.setdefault(each.path, {})[each.method.lower()] = _operation(each, schemas)
     return {
         "openapi": "3.1.0",
-        "info": {"title": "openwa-manager", "version": version, "license": {"name": "MIT", "identifier": "MIT"}},
+        "info": {
+            "title": "openwa-manager",
+            "summary": "Many WhatsApp sessions behind one API.",
+            "description": _INTRODUCTION,
+            "version": version,
+            "contact": {"name": "Whoever runs this daemon"},
+            "license": {"name": "MIT", "identifier": "MIT"},
+        },
+        "servers": [{"url": "/", "description": "The daemon that serves this document."}],
+        "tags": [{"name": tag.name, "description": tag.description} for tag in TAGS],
         "paths": paths,
         "components": {
-            "schemas": schemas,
+            "schemas": {name: schema for name, schema in schemas.items() if name not in parameters},
             "securitySchemes": {
-                "key": {"type": "apiKey", "in": "header", "name": "X-API-Key"},
-                "bearer": {"type": "http", "scheme": "bearer"},
+                "key": {"type": "apiKey", "in": "header", "name": "X-API-Key", "description": "A key of ours."},
+                "bearer": {"type": "http", "scheme": "bearer", "description": "The same key."},
             },
         },
         "security": [{"key": []}, {"bearer": []}],
     }
 
 
+#: What is known of the names in paths.
+_NAMED: Final[Mapping[str, Mapping[str, Json]]] = {
+    "session_id": {"pattern": SESSION_ID_TEXT},
+    "user_id": {"minLength": 1, "maxLength": 128},
+    "to": {"description": "A phone number in international form, or a chat id."},
+    "number": {"description": "A phone number in international form, or a chat id."},
+}
 _Schemas = Mapping[str, Mapping[str, Json]]
 
 
@@ -76,33 +122,57 @@ def _schemas(routes: Iterable[Route]) -> _Schemas:
         (OpenwaError, "serialization"): None,
     }
     for each in routes:
-        wanted[each.arguments, "validation"] = None
-        answers = [answer for kinds in each.answers.values() for answer in kinds]
-        wanted |= {(answer, "serialization"): None for answer in answers if isinstance(answer, type)}
+        wanted |= {(model, "validation"): None for model in (each.arguments, *_models(each.takes))}
+        wanted |= {(answer, "serialization"): None for kinds in each.answers.values() for answer in _models(kinds)}
     _, document = models_json_schema(list(wanted), ref_template=_REF)
     schemas: _Schemas = document["$defs"]
     return schemas
 
 
+def _parameters_of(routes: Iterable[Route]) -> set[str]:
+    """Return the models whose members are described one by one, as parameters."""
+    return {each.arguments.__name__ for each in routes if not issubclass(each.arguments, Body)}
+
+
+def _models(kinds: Iterable[Answer]) -> Iterator[type[BaseModel]]:
+    return (kind for kind in kinds if isinstance(kind, type))
+
+
 def _operation(each: Route, schemas: _Schemas) -> Json:
     operation: dict[str, Json] = {
         "operationId": each.name,
+        "tags": [tag_of(each)],
         "summary": each.summary,
+        "description": _needed(each),
         "parameters": [*_path_parameters(each.path), *_query_parameters(each.arguments, schemas)],
         "responses": {str(status): _response(each, status, kinds) for status, kinds in _responses(each)},
         "security": [{"key": [each.role]}, {"bearer": [each.role]}] if each.role is not OPEN else [],
     }
-    if issubclass(each.arguments, Body):
-        operation["requestBody"] = {"content": {"application/json": {"schema": {"$ref": _ref(each.arguments)}}}}
+    if taken := _taken(each):
+        operation["requestBody"] = {"content": taken}
     if each.documented_at is not None:
         operation["externalDocs"] = {"url": each.documented_at}
     return operation
 
 
+def _needed(each: Route) -> str:
+    """Say what a caller needs."""
+    if each.action is OPEN:
+        return "Needs no key."
+    need = NEEDS[each.action]
+    rights = [name for name, is_needed in (("`qr`", need.qr), ("`chats`", need.chats)) if is_needed]
+    return f"Needs a key of the role `{need.role}` or above{', with ' if rights else ''}{' and '.join(rights)}."
+
+
+def _taken(each: Route) -> dict[str, Json]:
+    """Return the kinds of body a call takes."""
+    kinds: tuple[Answer, ...] = (each.arguments,) if issubclass(each.arguments, Body) else each.takes
+    return _content(kinds)
+
+
 def _path_parameters(path: str) -> Iterator[Json]:
     for name in _PATH_PARAMETER.findall(path):
-        pattern = {"pattern": SESSION_ID_TEXT} if name == "session_id" else {}
-        yield {"name": name, "in": "path", "required": True, "schema": {"type": "string", **pattern}}
+        yield {"name": name, "in": "path", "required": True, "schema": {"type": "string", **_NAMED.get(name, {})}}
 
 
 def _query_parameters(arguments: type[RequestModel], schemas: _Schemas) -> Iterator[Json]:
@@ -114,29 +184,59 @@ def _query_parameters(arguments: type[RequestModel], schemas: _Schemas) -> Itera
         yield {"name": name, "in": "query", "required": False, "schema": schema}
 
 
-def _responses(each: Route) -> Iterator[tuple[int, tuple[Answer, ...]]]:
-    others = set() if each.role is OPEN else {*_ALWAYS}
-    others |= {*_WITH_BODY} if issubclass(each.arguments, Body) else set() if each.arguments is Nothing else {422}
+def _responses(each: Route) -> Iterator[tuple[int | str, tuple[Answer, ...]]]:
+    others = {*_EVERY}
+    others |= set() if each.role is OPEN else {*_WITH_KEY}
+    others |= {*_WITH_BODY} if _taken(each) else set()
     others |= {404} if "{" in each.path else set()
+    others |= set() if each.may_take_long else {504}
     others |= {*_CHANGING} if each.method != "GET" else set()
     yield from sorted({**dict.fromkeys(others, ()), **each.answers}.items())
+    if not each.answers:  # it is handed on
+        yield from dict.fromkeys(_OF_OPENWA, ("*/*",)).items()
 
 
-def _response(each: Route, status: int, kinds: tuple[Answer, ...]) -> Json:
+def _response(each: Route, status: int | str, kinds: tuple[Answer, ...]) -> Json:
+    if isinstance(status, str):
+        return {"description": "What the session's OpenWA answers.", "content": _content(kinds)}
+    content = _content(kinds) if kinds else _error(each, status)
+    headers: dict[str, Json] = {"headers": {"Retry-After": _RETRY_AFTER}} if status in _RETRIED else {}
+    return {"description": _said(each, status, kinds), **headers, **({"content": content} if content else {})}
+
+
+_RETRY_AFTER: Final[Json] = {"description": "After how many seconds to ask again.", "schema": {"type": "integer"}}
+
+
+def _said(each: Route, status: int, kinds: tuple[Answer, ...]) -> str:
+    """Say what a status means: for an error of ours also the codes that it comes with."""
+    codes = sorted(code for code, of in STATUS_OF.items() if of == status)
+    said = HTTPStatus(status).phrase
+    return (
+        said
+        if kinds or _is_openwas(each, status) or not codes
+        else f"{said}: {', '.join(f'`{code}`' for code in codes)}"
+    )
+
+
+def _content(kinds: Iterable[Answer]) -> dict[str, Json]:
     content: dict[str, Json] = {}
     for kind in kinds:
         if isinstance(kind, str):
             content[kind] = {}
         elif kind is not None:
-            content["application/json"] = {"schema": {"$ref": _ref(kind)}}
-    if not kinds:
-        media_type, error = ("application/json", OpenwaError) if _is_gateway(each) else (PROBLEM_TYPE, Problem)
-        content[media_type] = {"schema": {"$ref": _ref(error)}}
-    return {"description": HTTPStatus(status).phrase, **({"content": content} if content else {})}
+            content[_JSON] = {"schema": {"$ref": _ref(kind)}}
+    return content
 
 
-def _is_gateway(each: Route) -> bool:
-    return each.path.startswith(PREFIX)
+def _error(each: Route, status: int) -> dict[str, Json]:
+    if _is_openwas(each, status):
+        return {_JSON: {"schema": {"$ref": _ref(OpenwaError)}}}
+    return {PROBLEM_TYPE: {"schema": {"$ref": _ref(Problem)}}}
+
+
+def _is_openwas(each: Route, status: int) -> bool:
+    """Tell whether an error has OpenWA's form."""
+    return each.path.startswith(PREFIX) and status != _UNREAD
 
 
 def _ref(model: type[BaseModel]) -> str:

@@ -2,16 +2,20 @@
 
 import codecs
 import re
+from collections.abc import Sequence
 from typing import Annotated, ClassVar, Literal
 
-from pydantic import AwareDatetime, BaseModel, BeforeValidator, ConfigDict, Field, StringConstraints
+from pydantic import AwareDatetime, BaseModel, BeforeValidator, ConfigDict, Field, JsonValue, StringConstraints
 
+from openwa_manager.domain.access.scopes import PATTERN_TEXT
+from openwa_manager.domain.builds.builds import BUILD_NAME_PATTERN
 from openwa_manager.domain.delivery.delivery import DeliveryState
+from openwa_manager.domain.delivery.events import EVENT_PATTERN, EVENT_PATTERNS_MAX
 from openwa_manager.domain.session.session import SESSION_ID_PATTERN, Desired, Status
 
 WAIT_MAX_S = 60.0
 #: How large a body may be unless its model says otherwise.
-BODY_MAX_BYTES = 1024 * 1024
+BODY_MAX_BYTES = 64 * 1024
 
 SESSION_ID_TEXT = f"^{SESSION_ID_PATTERN}$"
 #: Text that a C string can hold, as environments and URLs must.
@@ -19,12 +23,19 @@ NO_ZERO_TEXT = r"^[^\x00]*$"
 #: A name that somebody gave.
 NAME_TEXT = r"^[^\x00-\x1f\x7f]{1,128}$"
 WEB_URL_TEXT = r"^[Hh][Tt][Tt][Pp][Ss]?://[^\x00-\x20\x7f]+$"
+#: The sessions that an endpoint is for.
+SESSION_PATTERN_TEXT = f"^{PATTERN_TEXT}$"
+PHONE_TEXT = r"^\+?[0-9][0-9 -]{4,24}[0-9]$"
+BUILD_NAME_TEXT = f"^{BUILD_NAME_PATTERN}$"
 #: What a refusal says instead of a pattern.
 PATTERN_WORDS = {
     SESSION_ID_TEXT: "must have 1 to 63 characters: a to z, 0 to 9, _ and -, the first a letter or digit",
     NO_ZERO_TEXT: "must not have a character zero",
     NAME_TEXT: "must have 1 to 128 characters, no control characters",
+    SESSION_PATTERN_TEXT: "must be a session's id, or its beginning up to a _ or - and a *, or * alone",
     WEB_URL_TEXT: "must begin with http:// or https:// and have no spaces",
+    BUILD_NAME_TEXT: "must have 1 to 63 characters: a to z, 0 to 9, . _ -, the first a letter or digit",
+    PHONE_TEXT: "must be a phone number in international form, the country code first, such as +85251234567",
 }
 
 _SessionId = Annotated[str, StringConstraints(pattern=SESSION_ID_TEXT)]
@@ -35,23 +46,37 @@ _LabelValue = Annotated[str, StringConstraints(pattern=NO_ZERO_TEXT, max_length=
 #: PHP knows no other way to write an empty table; every table of a body takes it.
 EmptyList = BeforeValidator(lambda value: {} if value == [] else value)
 _Labels = Annotated[dict[_LabelName, _LabelValue], Field(max_length=64), EmptyList]
-_Env = Annotated[dict[str, _Text], Field(max_length=128), EmptyList]
+_Env = Annotated[
+    dict[str, _Text],
+    Field(max_length=128, description="Variables that the engine lets a session set, by their names."),
+    EmptyList,
+]
 _ProxyUrl = Annotated[_Text, StringConstraints(pattern=r"^(https?|socks[45]h?)://[^\s/]+/?$")]
 _MemoryLimit = Annotated[int, Field(gt=0, lt=2**63)]
+_BuildName = Annotated[str, StringConstraints(pattern=BUILD_NAME_TEXT)]
 _Wait = Annotated[float, Field(ge=0, le=WAIT_MAX_S, allow_inf_nan=False)]
 
 #: A name, or its beginning and a `*`.
-_EventPattern = Annotated[str, StringConstraints(pattern=r"^([A-Za-z0-9_.:-]{1,128}\*?|\*)$")]
-_SessionPattern = Annotated[str, StringConstraints(pattern=r"^([a-z0-9][a-z0-9_-]{0,62}\*?|\*)$")]
-_EventPatterns = Annotated[tuple[_EventPattern, ...], Field(min_length=1, max_length=100)]
-_SessionPatterns = Annotated[tuple[_SessionPattern, ...], Field(min_length=1, max_length=1000)]
-_Url = Annotated[str, StringConstraints(pattern=r"^[^\x00-\x20\x7f]+$", max_length=2048)]
-_Secret = Annotated[str, StringConstraints(pattern=r"^[^\x00-\x1f\x7f]+$", max_length=512)]
+_EventPattern = Annotated[str, StringConstraints(pattern=EVENT_PATTERN)]
+SessionPattern = Annotated[str, StringConstraints(pattern=SESSION_PATTERN_TEXT)]
+_EventPatterns = Annotated[tuple[_EventPattern, ...], Field(min_length=1, max_length=EVENT_PATTERNS_MAX)]
+_SessionPatterns = Annotated[tuple[SessionPattern, ...], Field(min_length=1, max_length=1000)]
+_Url = Annotated[
+    str,
+    StringConstraints(pattern=r"^[^\x00-\x20\x7f]+$", max_length=2048),
+    Field(description="`http://…` or `https://…`, without name and password, and no address of a private network."),
+]
+_Secret = Annotated[
+    str,
+    StringConstraints(pattern=r"^[^\x00-\x1f\x7f]+$", max_length=512),
+    Field(description="Base64 behind `whsec_`, or any text without invisible characters that is not blank."),
+]
 
 
 class RequestModel(BaseModel):
-    """What a request gives."""
+    """What a request gives; with `reads_much` its answer may take longer than others are allowed."""
 
+    reads_much: ClassVar[bool] = False
     model_config = ConfigDict(extra="forbid", frozen=True, defer_build=True)
 
 
@@ -64,6 +89,20 @@ class Body(RequestModel):
     model_config = ConfigDict(extra="forbid", frozen=True, strict=True, defer_build=True)
 
     max_bytes: ClassVar[int] = BODY_MAX_BYTES
+
+
+def one_of(*groups: Sequence[str]) -> dict[str, JsonValue]:
+    """Return what says in JSON Schema that all members of exactly one of these groups are given; null gives none."""
+    return {"oneOf": [_given(group) for group in groups]}
+
+
+def any_of(*names: str) -> dict[str, JsonValue]:
+    """Return what says in JSON Schema that at least one of these members is given; null gives none."""
+    return {"anyOf": [_given((name,)) for name in names]}
+
+
+def _given(names: Sequence[str]) -> JsonValue:
+    return {"required": list(names), "properties": {name: {"not": {"type": "null"}} for name in names}}
 
 
 def object_text(raw: bytes) -> bytes:
@@ -107,12 +146,16 @@ class SessionIn(Body):
 
 
 class SessionChange(Body):
-    """What is to change; `labels` and `env` replace what was there, null takes a proxy or limit away."""
+    """What is to change; `labels` and `env` replace what was there, null takes a proxy, a limit or a pin away.
+
+    `build` pins one that is installed; without it a session runs whichever is the default.
+    """
 
     labels: _Labels = Field(default_factory=dict)
     env: _Env = Field(default_factory=dict)
     proxy_url: _ProxyUrl | None = None
     memory_limit_bytes: _MemoryLimit | None = None
+    build: _BuildName | None = None
 
 
 class StopAllIn(Body):
@@ -124,7 +167,7 @@ class StopAllIn(Body):
 class PairingCodeIn(Body):
     """The phone that is to be linked, in international form."""
 
-    phone_number: Annotated[str, StringConstraints(pattern=r"^\+?[0-9][0-9 -]{4,24}[0-9]$")]
+    phone_number: Annotated[str, StringConstraints(pattern=PHONE_TEXT)]
 
 
 class ListQuery(Query):
@@ -136,7 +179,7 @@ class ListQuery(Query):
     user_id: str | None = None
     label: tuple[Annotated[str, StringConstraints(pattern=r"^[^:]+:")], ...] = ()
     limit: Annotated[int, Field(ge=1, le=1000)] = 100
-    cursor: str | None = None
+    cursor: Annotated[str, Field(description="The `next_cursor` of the page before.")] | None = None
 
 
 class WaitQuery(Query):
@@ -181,7 +224,7 @@ class EventsQuery(Query):
     repeated = frozenset({"type"})
 
     after: Annotated[int, Field(ge=0, lt=2**63)] | None = None
-    tail: Annotated[int, Field(ge=1, le=1000)] | None = None
+    tail: Annotated[int, Field(ge=1, le=1000, description="Not together with `after`.")] | None = None
     limit: Annotated[int, Field(ge=1, le=1000)] = 100
     type: tuple[str, ...] = ()
 
@@ -212,6 +255,12 @@ class RotationIn(Body):
     secret: _Secret | None = None
 
 
+class DoctorQuery(Query):
+    """Which sessions to look at, also those that are well; without it the daemon and all that is wrong anywhere."""
+
+    session_id: SessionPattern | None = None
+
+
 class DeliveriesQuery(Query):
     """Which deliveries are wanted; `cursor` is the `next_cursor` of the page before."""
 
@@ -223,11 +272,21 @@ class DeliveriesQuery(Query):
 
 
 class ReplayIn(Body):
-    """Which deliveries to make once more: those that fit all that is given. `ids` are those of events."""
+    """Which deliveries to make once more: those that fit all that is given. `ids` are those of events.
 
-    ids: Annotated[tuple[str, ...], Field(min_length=1, max_length=10_000)] | None = None
+    With `dry_run` they are only counted.
+    """
+
+    model_config = ConfigDict(json_schema_extra=any_of("ids", "session_id", "endpoint_id", "since", "until", "state"))
+
+    ids: Annotated[tuple[str, ...], Field(min_length=1, max_length=1_000)] | None = None
     session_id: str | None = None
     endpoint_id: str | None = None
     since: AwareDatetime | None = None
     until: AwareDatetime | None = None
     state: DeliveryState | None = None
+    dry_run: bool = False
+
+
+#: What is asked for with these has limits of its own: it waits for a session, as long as the caller says or it takes.
+WAITS_FOR_SESSIONS: frozenset[type[RequestModel]] = frozenset({SessionIn, WaitQuery, DeleteQuery, QrQuery})

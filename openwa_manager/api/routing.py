@@ -10,21 +10,23 @@ from multidict import MultiMapping
 from pydantic import BaseModel, ValidationError
 from pydantic_core import ErrorDetails
 
+from openwa_manager.api.access.records import begin_record
 from openwa_manager.api.admission.body_terms import defer_expectation
+from openwa_manager.api.admission.rights import caller_of, session_id_in
+from openwa_manager.api.deadline import receiving
 from openwa_manager.api.errors import (
     BadRequestError,
     SlowRequestError,
     TooLargeError,
-    UnauthenticatedError,
     UnsupportedMediaTypeError,
 )
-from openwa_manager.api.request_keys import CALLER
-from openwa_manager.api.requests import PATTERN_WORDS, Body, Query, RequestModel, object_text
+from openwa_manager.api.requests import PATTERN_WORDS, WAITS_FOR_SESSIONS, Body, Query, RequestModel, object_text
 from openwa_manager.domain import foreign_json
+from openwa_manager.domain.access.actions import NEEDS, Action
 from openwa_manager.domain.access.callers import Caller
 from openwa_manager.domain.access.roles import Role
-from openwa_manager.domain.errors import InvalidInputError, SessionNotFoundError
-from openwa_manager.domain.session.session import SessionId, is_session_id
+from openwa_manager.domain.errors import InvalidInputError
+from openwa_manager.domain.session.session import SessionId
 
 G = TypeVar("G", bound=RequestModel)
 B = TypeVar("B", bound=Body)
@@ -44,10 +46,10 @@ class Call(Generic[G]):
 
     @property
     def session_id(self) -> SessionId:
-        """Return the session the path names.
+        """Return the session the path names; whether there is one is not asked.
 
         Raises:
-            SessionNotFoundError: no session can have that id.
+            SessionNotFoundError: no session can have that id, or the caller may not know of it.
         """
         return session_id_in(self.request)
 
@@ -58,35 +60,47 @@ class Call(Generic[G]):
         Raises:
             UnauthenticatedError: nobody knows, as it may be at a route that needs no key.
         """
-        caller: Caller | None = self.request.get(CALLER)
-        if caller is None:
-            raise UnauthenticatedError("it is not known who asks")
-        return caller
+        return caller_of(self.request)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Route:
     """One route of the API.
 
-    `method` is `*` for any. `role` is the one needed; None (`OPEN`) means that no key is needed. `answers` lists the
-    successes and the statuses that belong to this call alone. `documented_at` is the address where the call is
+    `method` is `*` for any. `action` says what it is that is asked for, and so which rights are needed; None (`OPEN`)
+    means that no key is. `reads_first`: it tells the audit itself that a request is accepted, once its body or query is
+    read. `answers` lists the successes and the statuses that belong to this call alone; none: that is up to OpenWA.
+    `takes` are the kinds of body that `handler` reads itself. `documented_at` is the address where the call is
     described; None means here.
     """
 
     method: str
     path: str
-    role: Role | None
+    action: Action | None
     handler: Callable[[web.Request], Awaitable[web.StreamResponse]]
     name: str
     summary: str
     arguments: type[RequestModel]
     answers: Mapping[int, tuple[Answer, ...]]
+    takes: tuple[Answer, ...] = ()
     documented_at: str | None = None
+    reads_first: bool = False
+
+    @property
+    def role(self) -> Role | None:
+        """Return the role that is needed at least; None: no key is."""
+        return None if self.action is None else NEEDS[self.action].role
+
+    @property
+    def may_take_long(self) -> bool:
+        """Tell whether the route has limits of its own: it waits for a session, reads a lot, or an engine answers."""
+        is_long = self.arguments in WAITS_FOR_SESSIONS or self.arguments.reads_much
+        return is_long or self.documented_at is not None
 
 
 def route(
     where: str,
-    role: Role | None,
+    action: Action | None,
     handle: Callable[[Call[G]], Awaitable[web.StreamResponse]],
     arguments: type[G],
     answers: Mapping[int, tuple[Answer, ...]],
@@ -94,25 +108,27 @@ def route(
     """Return the route at `where` (`GET /v1/…`); `handle` gets the body or query parameters, checked."""
 
     async def handler(request: web.Request) -> web.StreamResponse:
-        return await handle(Call(request=request, arguments=await _read(request, arguments)))
+        read = await _read(request, arguments)
+        await begin_record(request)
+        return await handle(Call(request=request, arguments=read))
 
-    return replace(_described(where, role, handle, arguments, answers), handler=handler)
+    return replace(_described(where, action, handle, arguments, answers), handler=handler, reads_first=True)
 
 
 def unread_route(
     where: str,
-    role: Role | None,
+    action: Action | None,
     handle: Callable[[web.Request], Awaitable[web.StreamResponse]],
     arguments: type[RequestModel],
     answers: Mapping[int, tuple[Answer, ...]],
 ) -> Route:
     """Return the route at `where`; `handle` reads the body itself, which has the form of `arguments`."""
-    return replace(_described(where, role, handle, arguments, answers), handler=handle)
+    return replace(_described(where, action, handle, arguments, answers), handler=handle)
 
 
 def _described(
     where: str,
-    role: Role | None,
+    action: Action | None,
     handle: Callable[..., Awaitable[web.StreamResponse]],
     arguments: type[RequestModel],
     answers: Mapping[int, tuple[Answer, ...]],
@@ -123,7 +139,7 @@ def _described(
     return Route(
         method=method,
         path=path,
-        role=role,
+        action=action,
         handler=handle,
         name=f"{noun}_{handle.__name__}",
         summary=(handle.__doc__ or "").partition("\n")[0],
@@ -160,18 +176,6 @@ async def _refuse_unmatched(request: web.Request) -> web.StreamResponse:
     raise web.HTTPMethodNotAllowed(request.method, allowed.split(",")) if allowed else web.HTTPNotFound
 
 
-def session_id_in(request: web.Request) -> SessionId:
-    """Return the session the path names.
-
-    Raises:
-        SessionNotFoundError: no session can have that id.
-    """
-    text = request.match_info["session_id"]
-    if not is_session_id(text):
-        raise SessionNotFoundError("there is no such session")
-    return SessionId(text)
-
-
 #: How long a body may take, so that one that never ends does not stay with us for ever.
 BODY_WITHIN_S = 30.0
 
@@ -184,7 +188,7 @@ async def read_whole(request: web.Request, within_s: float = BODY_WITHIN_S) -> b
     """
     if request.content.is_eof():  # it came with the head, as small ones do
         return await request.read()
-    return await _within(request.read(), within_s)
+    return await _within(request, request.read(), within_s)
 
 
 async def read_up_to(request: web.Request, max_bytes: int) -> bytes:
@@ -196,13 +200,14 @@ async def read_up_to(request: web.Request, max_bytes: int) -> bytes:
     """
     if (request.content_length or 0) > max_bytes:
         raise _too_large(max_bytes)
-    return await _within(_read_up_to(request, max_bytes), BODY_WITHIN_S)
+    return await _within(request, _read_up_to(request, max_bytes), BODY_WITHIN_S)
 
 
-async def _within(reading: Coroutine[None, None, bytes], within_s: float) -> bytes:
+async def _within(request: web.Request, reading: Coroutine[None, None, bytes], within_s: float) -> bytes:
     try:
-        async with asyncio.timeout(within_s):
-            return await reading
+        with receiving(request):
+            async with asyncio.timeout(within_s):
+                return await reading
     except TimeoutError as error:
         raise SlowRequestError(f"the body was not whole within {within_s:g} s") from error
 

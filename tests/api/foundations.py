@@ -9,6 +9,7 @@ from openwa_manager.domain.session.restart import Policy
 from openwa_manager.engines.environment import EngineContext
 from openwa_manager.engines.openwa import OpenwaEngine, OpenwaSetup
 from openwa_manager.engines.program import Program
+from openwa_manager.engines.registry import OPENWA
 from openwa_manager.engines.variables import SIMULATOR_OF_SESSIONS
 from openwa_manager.host.clock import SystemClock
 from openwa_manager.host.foreign.engine_files import EngineFiles
@@ -69,7 +70,7 @@ def dependencies_of(
         chance=lambda: 0.5,
         database=database,
         launcher=launcher,
-        engines={"simulator": engine},
+        engines={"simulator": engine, OPENWA: engine},
         gate=StartGate(SystemClock(), 8, 0.0, lambda: None),
         ports=PortPool(first_port, first_port + 99),
         sockets=EngineSockets(home / "e"),

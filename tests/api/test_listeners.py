@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 from aiohttp import web
 
-from openwa_manager.api.admission.connection_limits import ConnectionLimits
+from openwa_manager.api.connections.limits import ConnectionLimits
 from openwa_manager.api.listeners import ListenAddresses, listen
 
 LOOPBACK = ("127.0.0.1", 0)

@@ -28,6 +28,7 @@ LISTS: Mapping[str, str] = {
     "GET /v1/events": LISTED,
     "GET /v1/sessions/{session_id}/events": LISTED,
     "GET /v1/endpoints": LISTED,
+    "GET /v1/keys": LISTED,
     "GET /v1/deliveries": LISTED,
     "GET /v1/sessions/{session_id}/why": LISTED,
     "GET /v1/sessions/{session_id}/messages": LISTED,
@@ -47,6 +48,8 @@ LISTS: Mapping[str, str] = {
     "GET /v1/users/{user_id}/suppressions": "1,000 at most, or CSV sent in parts",
     "POST /v1/sessions/{session_id}/suppressions": "the first lines that were not taken",
     "POST /v1/users/{user_id}/suppressions": "the first lines that were not taken",
+    "GET /v1/audit": LISTED,
+    "GET /v1/audit/verify": "the first 100 faults",
     "GET /v1/registry": "an id and a number for each session",
     "GET /v1/sessions/{session_id}/health": "one check of each kind",
 }
@@ -63,6 +66,8 @@ TEXTS: Mapping[str, str] = {
     "GET /api/health/live": "constants",
     "GET /api/health/ready": "constants",
     "GET /metrics": "some numbers for each session",
+    "GET /pair/{token}": "one page of ours",
+    "GET /pair/{token}/events": "one code at a time, two streams for each link",
 }
 
 
@@ -134,7 +139,7 @@ async def test_whoever_lists_does_so_item_by_item(table: tuple[Route, ...]) -> N
 
     names = {name.partition(".")[2] for name in listing}
     assert {each.name for each in lists if not any(each.name.endswith(f"_{name}") for name in names)} == set()
-    assert len(lists) == 11
+    assert len(lists) == 13
 
 
 @dataclass(slots=True, kw_only=True)

@@ -1,12 +1,15 @@
+import asyncio
 from collections.abc import Iterator
 from functools import partial
 
 from pydantic import BaseModel
 
-from openwa_manager.api.app import make_table
+from openwa_manager.api.app import DESCRIPTION, make_table
 from openwa_manager.api.openapi import describe
+from openwa_manager.domain.access.roles import Role
+from openwa_manager.domain.builds.builds import HOME_BUILD
 from openwa_manager.domain.delivery.events import Json
-from openwa_manager.store.delivery.endpoints import configure_default
+from openwa_manager.store.delivery.endpoints import DefaultEndpoint, configure_default
 from tests.api.world import World, backing_of
 
 
@@ -83,6 +86,61 @@ async def test_the_role_a_call_needs_is_named(world: World) -> None:
     assert at(document, "paths", "/api/health", "get", "security") == []
 
 
+async def test_the_rights_a_call_needs_are_told_in_words(world: World) -> None:
+    document = describe(make_table(backing_of(world), world.gateway), "0.1.0")
+
+    for method, path, needed in (
+        ("get", "/livez", "Needs no key."),
+        ("get", "/v1/sessions", "Needs a key of the role `viewer` or above."),
+        ("get", "/v1/sessions/{session_id}/qr", "Needs a key of the role `viewer` or above, with `qr`."),
+        ("get", "/api/sessions/{id}/chats", "Needs a key of the role `operator` or above, with `chats`."),
+    ):
+        assert at(document, "paths", path, method, "description") == needed
+
+
+async def test_every_call_stands_in_a_chapter_that_is_described(world: World) -> None:
+    document = describe(make_table(backing_of(world), world.gateway), "0.1.0")
+
+    chapters = at(document, "tags")
+    assert isinstance(chapters, list)
+    described = {at(chapter, "name") for chapter in chapters if at(chapter, "description")}
+    paths = at(document, "paths")
+    assert isinstance(paths, dict)
+    used = [at(each, "tags") for methods in paths.values() for each in at(methods).values()]  # type: ignore[union-attr]
+    assert all(isinstance(tags, list) and len(tags) == 1 and tags[0] in described for tags in used)
+
+
+async def test_every_call_says_how_it_may_fail(world: World) -> None:
+    document = describe(make_table(backing_of(world), world.gateway), "0.1.0")
+
+    live = at(document, "paths", "/livez", "get", "responses")
+    text = at(document, "paths", "/v1/sessions/{session_id}/messages", "post", "responses")
+    assert {"400", "417", "421", "429", "431"} <= set(live)  # type: ignore[arg-type]
+    assert {"403", "404", "408", "413", "415", "422", "507"} <= set(text)  # type: ignore[arg-type]
+    assert at(text, "401", "description") == "Unauthorized: `unauthenticated`"
+    assert at(text, "429", "headers", "Retry-After", "schema") == {"type": "integer"}
+
+
+async def test_a_file_that_a_call_takes_beside_json_is_told(world: World) -> None:
+    document = describe(make_table(backing_of(world), world.gateway), "0.1.0")
+
+    taken = at(document, "paths", "/v1/users/{user_id}/suppressions", "post", "requestBody", "content")
+    assert set(taken) == {"application/json", "text/csv"}  # type: ignore[arg-type]
+    assert at(document, "paths", "/api/sessions/{id}/groups", "post", "requestBody", "content") == {"*/*": {}}
+
+
+async def test_the_description_is_written_once_however_many_ask(world: World) -> None:
+    description = world.client.server.app[DESCRIPTION]  # type: ignore[attr-defined]
+
+    async with asyncio.TaskGroup() as asking:
+        replies = [asking.create_task(world.call("GET", "/openapi.json")) for _ in range(5)]
+
+    assert len({each.result().raw for each in replies}) == 1
+    first = description._body
+    await description.prepare()
+    assert description._body is first
+
+
 async def test_what_openwa_answers_is_described_by_openwa(world: World) -> None:
     document = describe(make_table(backing_of(world), world.gateway), "0.1.0")
 
@@ -90,6 +148,9 @@ async def test_what_openwa_answers_is_described_by_openwa(world: World) -> None:
         assert at(document, "paths", path, method, "externalDocs", "url") == "https://github.com/rmyndharis/OpenWA"
     refused = at(document, "paths", "/api/sessions/{id}/chats", "get", "responses", "401", "content")
     assert refused == {"application/json": {"schema": {"$ref": "#/components/schemas/OpenwaError"}}}
+    unread = at(document, "paths", "/api/sessions/{id}/chats", "get", "responses", "431", "content")
+    assert unread == {"application/problem+json": {"schema": {"$ref": "#/components/schemas/Problem"}}}
+    assert "409" in at(document, "paths", "/api/sessions", "post", "responses")  # type: ignore[operator]
 
 
 async def test_every_json_answer_is_of_its_declared_shape(world: World) -> None:
@@ -100,14 +161,18 @@ async def test_every_json_answer_is_of_its_declared_shape(world: World) -> None:
     batch = await world.call("POST", "/v1/sessions/a/messages/bulk", people)
     for owner in ("sessions/a", "users/1"):
         await world.call("POST", f"/v1/{owner}/suppressions", {"to": "85287654321"})
-    default = partial(configure_default, url="http://127.0.0.1:9", secret="s", fallback_secret="", at=1.0)
+    settings = DefaultEndpoint(url="http://127.0.0.1:9", secret="s")
+    default = partial(configure_default, settings=settings, fallback_secret="", at=1.0)
     await world.database.write(default)
     table = make_table(backing_of(world), world.gateway)
     read = [each for each in table if each.method == "GET" and each.documented_at is None]
 
     names = {"session_id": "a", "endpoint_id": "default", "message_id": message.json["message_id"]}
-    names["batch_id"] = batch.json["batch_id"]
+    names |= {"batch_id": batch.json["batch_id"], "token": "none"}
     names |= {"user_id": "1", "to": "85287654321", "number": "85287654321"}
+    names["build"] = HOME_BUILD
+    names["rollout_id"] = (await world.builds.rollouts.start(HOME_BUILD, None, 1)).rollout_id
+    names["key_id"] = (await world.key_of(Role.VIEWER)).split("_")[1]
     for each in read:
         reply = await world.call("GET", each.path.format(**names))
         assert reply.status in each.answers, each.path

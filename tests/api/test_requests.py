@@ -3,13 +3,15 @@ import json
 import pytest
 from pydantic import ValidationError
 from pydantic.fields import FieldInfo
+from pydantic.json_schema import models_json_schema
 
 from openwa_manager.api import requests
+from openwa_manager.api.app import make_table
 from openwa_manager.api.gateway.sessions import CreateIn
 from openwa_manager.api.messaging.requests import BulkIn, MessageIn, RecipientIn
 from openwa_manager.api.requests import Body, EndpointIn, SessionChange, SessionIn, object_text
 from openwa_manager.api.routing import BODY_VALUES_MAX, refusal_of
-from tests.api.world import World
+from tests.api.world import World, backing_of
 
 BODIES = [each for each in vars(requests).values() if isinstance(each, type) and issubclass(each, Body)] + [CreateIn]
 
@@ -120,3 +122,12 @@ def test_a_refusal_says_in_plain_words_what_is_wrong(model: type[Body], given: d
         model.model_validate_json(json.dumps(given))
 
     assert str(refusal_of(refused.value)).startswith(words)
+
+
+async def test_no_call_takes_what_it_does_not_know(world: World) -> None:
+    models = {each.arguments for each in make_table(backing_of(world), world.gateway)}
+
+    _, document = models_json_schema([(each, "validation") for each in models])
+
+    objects = {name: schema for name, schema in document["$defs"].items() if schema["type"] == "object"}
+    assert [name for name, schema in objects.items() if schema.get("additionalProperties") is not False] == []

@@ -10,7 +10,7 @@ from openwa_manager.api.lists.pages import Listing, answer_list
 from openwa_manager.api.requests import DeliveriesQuery, ReplayIn
 from openwa_manager.api.responses import timestamp
 from openwa_manager.api.routing import Call, Route, json_answer, json_of, route
-from openwa_manager.domain.access.roles import Role
+from openwa_manager.domain.access.actions import Action
 from openwa_manager.domain.delivery.events import EndpointId
 from openwa_manager.domain.errors import InvalidInputError
 from openwa_manager.domain.session.session import SessionId
@@ -27,15 +27,19 @@ class DeliveryRoutes:
 
     def table(self) -> tuple[Route, ...]:
         """Return the routes."""
+        replayed = {200: (ReplayOut,), 202: (ReplayOut,), 507: ()}
         return (
-            route("GET /v1/deliveries", Role.VIEWER, self.list_some, DeliveriesQuery, {200: (DeliveryPage,)}),
-            route("POST /v1/deliveries/replay", Role.OPERATOR, self.replay, ReplayIn, {202: (ReplayOut,), 507: ()}),
+            route(
+                "GET /v1/deliveries", Action.READ_DELIVERIES, self.list_some, DeliveriesQuery, {200: (DeliveryPage,)}
+            ),
+            route("POST /v1/deliveries/replay", Action.REPLAY, self.replay, ReplayIn, replayed),
         )
 
     async def list_some(self, call: Call[DeliveriesQuery]) -> web.StreamResponse:
         """List the deliveries that match, newest first; those of state `dead` were given up."""
         arguments = call.arguments
         selection = Selection(
+            scope=call.caller.scope,
             session_id=_session(arguments.session_id),
             endpoint_id=_endpoint(arguments.endpoint_id),
             state=arguments.state,
@@ -50,11 +54,15 @@ class DeliveryRoutes:
             return await answer_list(call.request, found, page)
 
     async def replay(self, call: Call[ReplayIn]) -> web.Response:
-        """Make the deliveries that match once more, each stream in its order; codes have expired and are left out."""
+        """Make the deliveries that match once more, each stream in its order; codes have expired and are left out.
+
+        With `dry_run` they are only counted.
+        """
         arguments = call.arguments
-        if not arguments.model_dump(exclude_none=True):
+        if not arguments.model_dump(exclude_none=True, exclude={"dry_run"}):
             raise InvalidInputError("body", "must say which deliveries: ids, session_id, since, until or state")
         selection = Selection(
+            scope=call.caller.scope,
             ids=arguments.ids or (),
             session_id=_session(arguments.session_id),
             endpoint_id=_endpoint(arguments.endpoint_id),
@@ -62,7 +70,9 @@ class DeliveryRoutes:
             until=_at(arguments.until),
             state=arguments.state,
         )
-        return json_answer(ReplayOut(replayed=await self._deliveries.replay(selection)), 202)
+        if arguments.dry_run:
+            return json_answer(ReplayOut(count=await self._deliveries.count(selection)), 200)
+        return json_answer(ReplayOut(count=await self._deliveries.replay(selection)), 202)
 
 
 def _session(text: str | None) -> SessionId | None:

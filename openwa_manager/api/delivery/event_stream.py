@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 from aiohttp import web
 
+from openwa_manager.api.access.records import record_shown_code
 from openwa_manager.api.lists.pages import write_within
 from openwa_manager.domain.delivery.events import StoredEvent
 from openwa_manager.domain.errors import InvalidInputError
@@ -30,9 +31,16 @@ class StreamTiming:
 class EventStream:
     """Answers with events until the caller leaves, reads too slowly, or the daemon ends."""
 
-    def __init__(self, broadcaster: Broadcaster, body: Callable[[StoredEvent], bytes], timing: StreamTiming) -> None:
+    def __init__(
+        self,
+        broadcaster: Broadcaster,
+        body: Callable[[StoredEvent], bytes],
+        shows_code: Callable[[StoredEvent], bool],
+        timing: StreamTiming,
+    ) -> None:
         self._broadcaster = broadcaster
         self._body = body
+        self._shows_code = shows_code
         self._timing = timing
 
     async def answer(self, request: web.Request, interest: Interest) -> web.StreamResponse:
@@ -45,14 +53,18 @@ class EventStream:
         await response.prepare(request)
         if request.method == "HEAD":
             return response
-        await self._send(response, interest)
+        await self._send(request, response, interest)
         await response.write_eof()
         return response
 
-    async def _send(self, response: web.StreamResponse, interest: Interest) -> None:
+    async def _send(self, request: web.Request, response: web.StreamResponse, interest: Interest) -> None:
+        is_told = False
         await write_within(response, _OPENING, self._timing.stall_s)
         async with aclosing(self._broadcaster.follow(interest, self._timing.comment_s)) as batches:
             async for batch in batches:
+                if not is_told and (code := next(filter(self._shows_code, batch or ()), None)) is not None:
+                    is_told = True  # once for all that this stream shows
+                    await record_shown_code(request, code.event.session_id)
                 await write_within(response, self._frames(batch) if batch else _COMMENT, self._timing.stall_s)
 
     def _frames(self, batch: Iterable[StoredEvent]) -> bytes:

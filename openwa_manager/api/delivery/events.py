@@ -1,26 +1,28 @@
 """Lists events in pages, or streams them as they happen; an event has the same bytes as at an endpoint."""
 
 from collections import deque
-from collections.abc import AsyncGenerator, Sequence
+from collections.abc import AsyncGenerator
 from contextlib import aclosing
 from dataclasses import replace
 from functools import partial
 
 from aiohttp import web
 
+from openwa_manager.api.access.records import record_shown_code
 from openwa_manager.api.delivery.event_stream import EVENT_STREAM, EventStream, StreamTiming, position_in, wants_stream
 from openwa_manager.api.delivery.responses import EventPage
 from openwa_manager.api.lists.pages import Listing, answer_list
 from openwa_manager.api.requests import EventsQuery
 from openwa_manager.api.routing import Call, Route, route
-from openwa_manager.domain.access.roles import Role
+from openwa_manager.domain.access.actions import Action
+from openwa_manager.domain.delivery.event_filter import EventFilter, readable_by
 from openwa_manager.domain.delivery.events import StoredEvent
 from openwa_manager.domain.errors import InvalidInputError
 from openwa_manager.domain.session.session import SessionId
 from openwa_manager.services.delivery.broadcaster import Broadcaster, Interest
 from openwa_manager.services.sessions.directory import SessionDirectory
 from openwa_manager.store.database import Database
-from openwa_manager.store.delivery.outbox import begins_large, last_seq, read_events, seq_before
+from openwa_manager.store.delivery.outbox import begins_large, last_seq, look_back, read_events
 from openwa_manager.webhooks.envelope import write_body
 
 #: So many events are read at once, and fewer where they are large.
@@ -37,14 +39,16 @@ class EventRoutes:
         self._database = database
         self._host = host
         self._shared_reads = broadcaster.shared_reads
-        self._stream = EventStream(broadcaster, self._body, timing)
+        self._stream = EventStream(broadcaster, self._body, self._shows_code, timing)
 
     def table(self) -> tuple[Route, ...]:
         """Return the routes."""
         answers = {200: (EventPage, EVENT_STREAM)}
         return (
-            route("GET /v1/events", Role.VIEWER, self.list_all, EventsQuery, answers),
-            route("GET /v1/sessions/{session_id}/events", Role.VIEWER, self.list_of_session, EventsQuery, answers),
+            route("GET /v1/events", Action.READ_EVENTS, self.list_all, EventsQuery, answers),
+            route(
+                "GET /v1/sessions/{session_id}/events", Action.READ_EVENTS, self.list_of_session, EventsQuery, answers
+            ),
         )
 
     async def list_all(self, call: Call[EventsQuery]) -> web.StreamResponse:
@@ -56,48 +60,68 @@ class EventRoutes:
         return await self._answer(call, self._sessions.get(call.session_id).session_id)
 
     async def _answer(self, call: Call[EventsQuery], session_id: SessionId | None) -> web.StreamResponse:
-        wanted, after = call.arguments, await self._beginning(call.arguments, session_id)
+        wanted = readable_by(call.caller, call.arguments.type, session_id)
+        after = await self._beginning(call.arguments, wanted)
         if not wants_stream(call.request):
-            return await self._page(call, after or 0, session_id)
+            return await self._page(call, after or 0, wanted)
         position = position_in(call.request, after)
         if position is None:  # before the answer begins: whoever sees that it has begun misses nothing from then on
             position = await self._database.read(last_seq)
-        interest = Interest(after=position, types=wanted.type, session_id=session_id)
-        return await self._stream.answer(call.request, interest)
+        return await self._stream.answer(call.request, Interest(after=position, events=wanted))
 
-    async def _beginning(self, wanted: EventsQuery, session_id: SessionId | None) -> int | None:
-        if wanted.tail is None:
-            return wanted.after
-        if wanted.after is not None:
+    async def _beginning(self, given: EventsQuery, wanted: EventFilter) -> int | None:
+        if given.tail is None:
+            return given.after
+        if given.after is not None:
             raise InvalidInputError("tail", "cannot be combined with after")
-        count = partial(seq_before, count=wanted.tail, types=wanted.type, session_id=session_id)
-        return await self._database.read(count)
+        found = await self._database.read(partial(look_back, count=given.tail, wanted=wanted))
+        while found.missing_count:
+            go_on = partial(look_back, count=found.missing_count, wanted=wanted, until=found.seq)
+            found = await self._database.read(go_on)
+        return found.seq
 
-    async def _page(self, call: Call[EventsQuery], after: int, session_id: SessionId | None) -> web.StreamResponse:
+    async def _page(self, call: Call[EventsQuery], after: int, wanted: EventFilter) -> web.StreamResponse:
         page: Listing[StoredEvent] = Listing(
             name="events",
             encode=self._body,
             ending=lambda last, _: {"next_after": last.seq if last else after},
             limit=call.arguments.tail or call.arguments.limit,
         )
-        async with aclosing(self._stored(after, call.arguments.type, session_id, page.limit or 0)) as found:
-            return await answer_list(call.request, found, page)
+        async with (
+            aclosing(self._stored(after, wanted, page.limit or 0)) as found,
+            aclosing(self._recorded(call.request, found)) as told,
+        ):
+            return await answer_list(call.request, told, page)
 
-    async def _stored(
-        self, after: int, types: Sequence[str], session_id: SessionId | None, count: int
-    ) -> AsyncGenerator[StoredEvent]:
+    async def _recorded(self, request: web.Request, found: AsyncGenerator[StoredEvent]) -> AsyncGenerator[StoredEvent]:
+        """Go through the events, and have the audit tell of the first code among them before it is shown."""
+        is_told = False
+        async for stored in found:
+            if not is_told and self._shows_code(stored):
+                is_told = True
+                await record_shown_code(request, stored.event.session_id)
+            yield stored
+
+    async def _stored(self, after: int, wanted: EventFilter, count: int) -> AsyncGenerator[StoredEvent]:
         """Go through `count` events behind a position, few of which are in memory at a time."""
         is_full = True
         while is_full and count > 0:
-            large = partial(begins_large, after=after, types=types, session_id=session_id)
-            limit = min(count, _SLICE)
-            read = partial(read_events, after=after, limit=limit, types=types, session_id=session_id)
-            async with self._shared_reads.reading(large, read) as (events, is_full):
-                count -= len(events)
-                waiting = deque(events)
+            large = partial(begins_large, after=after, wanted=wanted)
+            read = partial(read_events, after=after, limit=min(count, _SLICE), wanted=wanted)
+            async with self._shared_reads.reading(large, read) as page:
+                is_full, after = page.is_full, page.end
+                count -= len(page.events)
+                waiting = deque(page.events)
                 while waiting:
-                    after = waiting[0].seq
                     yield waiting.popleft()
+
+    def _shows_code(self, stored: StoredEvent) -> bool:
+        """Tell whether the event comes with the image of a code."""
+        event = stored.event
+        if event.type != "session.qr":
+            return False
+        sha256 = str(event.data.get("sha256", ""))
+        return self._sessions.qr_image_of(event.session_id or SessionId(""), sha256) is not None
 
     def _body(self, stored: StoredEvent) -> bytes:
         """Return the event as an endpoint gets it; a code comes with its image only while it is valid."""

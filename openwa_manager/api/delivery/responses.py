@@ -35,7 +35,9 @@ class EventPage(Out):
 class EndpointOut(Out):
     """An endpoint; `down` means that only probes go there, `disabled` that we stopped by ourselves.
 
-    `rotated_at`: until a day later the secret before that moment signs too.
+    `throttled`: it asked us to wait (429), and is left alone until `next_probe_at`. `last_status` and `last_error` tell
+    of the last attempt since the daemon began; no status: no answer came. `rotated_at`: until a day later the secret
+    before that moment signs too.
     """
 
     endpoint_id: str
@@ -43,8 +45,12 @@ class EndpointOut(Out):
     events: Sequence[str]
     sessions: Sequence[str]
     active: bool
-    status: Literal["ok", "down", "paused", "disabled"]
+    status: Literal["ok", "throttled", "down", "paused", "disabled"]
     disabled_reason: str | None
+    last_status: int | None
+    last_error: str | None
+    down_since: Timestamp | None
+    next_probe_at: Timestamp | None
     pending_count: int
     rotated_at: Timestamp | None
     created_at: Timestamp
@@ -98,6 +104,6 @@ class DeliveryPage(Out):
 
 
 class ReplayOut(Out):
-    """How many deliveries are made once more."""
+    """How many deliveries are made once more, or would be."""
 
-    replayed: int
+    count: int

@@ -16,7 +16,7 @@ from openwa_manager.api.gateway.sends.sending import Sending
 from openwa_manager.api.gateway.session_finder import SessionFinder
 from openwa_manager.api.gateway.sessions import GatewaySessions
 from openwa_manager.api.routing import Route
-from openwa_manager.domain.access.roles import Role
+from openwa_manager.domain.access.actions import Action
 from openwa_manager.domain.session.session import SessionId, Usage
 from openwa_manager.engines.openwa import OpenwaEngine
 from openwa_manager.services.delivery.background import BackgroundTasks
@@ -85,7 +85,7 @@ def gateway_routes(dependencies: GatewayDependencies) -> tuple[Route, ...]:
         *InstanceRoutes(sessions, finder, dependencies.health, dependencies.version, dependencies.now).table(),
         *own.table(),
         *forwarding.table(),
-        own_route("GET /api/webhooks", Role.OPERATOR, webhooks.list_webhooks, {200: ("application/json",)}),
-        own_route("GET /api/search", Role.OPERATOR, forwarding.search, {}),
-        own_route("* /api/{rest:.*}", Role.VIEWER, refuse_unknown, {}),
+        own_route("GET /api/webhooks", Action.READ_ENGINE, webhooks.list_webhooks, {200: ("application/json",)}),
+        own_route("GET /api/search", Action.READ_CHATS, forwarding.search, {}),
+        own_route("* /api/{rest:.*}", Action.ASK_GATEWAY, refuse_unknown, {}),
     )

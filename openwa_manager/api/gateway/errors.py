@@ -9,7 +9,7 @@ from aiohttp import web
 from aiohttp.typedefs import Handler
 from pydantic import ValidationError
 
-from openwa_manager.api.admission.refusal_log import PATH_MAX
+from openwa_manager.api.admission.shown import shown_path
 from openwa_manager.api.errors import RETRY_AFTER_S, STATUS_OF, UnauthenticatedError
 from openwa_manager.api.request_keys import REQUEST_ID
 from openwa_manager.domain.delivery.events import Json
@@ -23,6 +23,7 @@ from openwa_manager.domain.errors import (
     OptedOutError,
     QueueFullError,
     QuotaExceededError,
+    RateLimitedError,
 )
 from openwa_manager.domain.session.session import Session
 
@@ -114,6 +115,8 @@ async def answer_as_openwa(request: web.Request, handler: Handler) -> web.Stream
         return await handler(request)
     try:
         return await handler(request)
+    except RateLimitedError as error:
+        return _throttled(error)
     except OpenwaManagerError as error:
         return _expected(request, error)
     except web.HTTPException as error:
@@ -143,6 +146,12 @@ def _expected(request: web.Request, error: OpenwaManagerError) -> web.Response:
             return _fault(request, error)
 
 
+def _throttled(error: RateLimitedError) -> web.Response:
+    """Answer as OpenWA's throttler does since 0.23.1, whose body has no `error`."""
+    body: dict[str, Json] = {"statusCode": 429, "message": "ThrottlerException: Too Many Requests"}
+    return json_answer(429, body, {"Retry-After": str(error.retry_after_s)})
+
+
 def _worded(error: OpenwaManagerError) -> web.Response:
     status, code = _WORDS[type(error)]
     if not isinstance(error, QueueFullError | QuotaExceededError | FirstContactCapError):
@@ -152,7 +161,7 @@ def _worded(error: OpenwaManagerError) -> web.Response:
 
 
 def _fault(request: web.Request, error: Exception) -> web.Response:
-    _log.error("request_failed", request_id=request[REQUEST_ID], path=request.path[:PATH_MAX], exc_info=error)
+    _log.error("request_failed", request_id=request[REQUEST_ID], path=shown_path(request), exc_info=error)
     return _error(500, _WITHOUT_ERROR[500])
 
 

@@ -12,12 +12,12 @@ from openwa_manager.api.gateway.kept.asking import Ask
 from openwa_manager.api.gateway.lines import Destination, EngineLines, SearchDestination
 from openwa_manager.api.gateway.media.guard import MediaGuard
 from openwa_manager.api.gateway.relay import EngineAnswer
-from openwa_manager.api.gateway.routes import SESSION_PREFIX, forwarded_route, own_route
+from openwa_manager.api.gateway.routes import ANY_BODY, SESSION_PREFIX, forwarded_route, own_route
 from openwa_manager.api.gateway.sends import guide
 from openwa_manager.api.gateway.sends.bulk import BulkSends
 from openwa_manager.api.gateway.sends.sending import Sending
 from openwa_manager.api.routing import Route
-from openwa_manager.domain.access.roles import Role
+from openwa_manager.domain.access.actions import Action
 from openwa_manager.domain.session.session import Session
 from openwa_manager.services.sessions.engine_inbox import EngineInbox
 
@@ -56,9 +56,12 @@ class Forwarding:
 
     def table(self) -> tuple[Route, ...]:
         """Return the routes; the last one takes what OpenWA may have beside those we know of."""
-        guide_send = own_route(f"POST {SESSION_PREFIX}messages/{guide.ANY_SEND}", Role.SENDER, self.send_of_guide, {})
-        known = [forwarded_route(where, role, self.forward) for role, lines in FORWARDED.items() for where in lines]
-        return (guide_send, *known, forwarded_route("* {rest:.+}", Role.OPERATOR, self.forward))
+        guide_send = own_route(
+            f"POST {SESSION_PREFIX}messages/{guide.ANY_SEND}", Action.SEND_BY_GATEWAY, self.send_of_guide, {}
+        )
+        known = [forwarded_route(where, action, self.forward) for action, lines in FORWARDED.items() for where in lines]
+        rest = forwarded_route("* {rest:.+}", Action.FORWARD_UNKNOWN, self.forward)
+        return (replace(guide_send, takes=(ANY_BODY,)), *known, rest)
 
     async def send_of_guide(self, request: web.Request) -> web.StreamResponse:
         """Send a text `{to, text}` or an image `{to, url, caption}`, as the users' guide words them."""
@@ -73,7 +76,7 @@ class Forwarding:
         if (answered := await self.bulk.answer(request, where)) is not None:
             return answered
         kept = next((each for each in self.kept if each.has(where.words)), None)
-        if kept is not None and (resting := self.lines.resting(where.name)) is not None:
+        if kept is not None and (resting := self.lines.resting(where)) is not None:
             return await kept.answer_stopped(request, resting, where.path)
         session = self.lines.find(where)
         session_id = session.session_id

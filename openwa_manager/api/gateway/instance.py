@@ -4,6 +4,7 @@ from collections.abc import Callable, Mapping
 
 from aiohttp import web
 
+from openwa_manager.api.admission.rights import caller_of
 from openwa_manager.api.gateway.errors import GatewayError, json_answer
 from openwa_manager.api.gateway.routes import SESSION_PREFIX, own_route
 from openwa_manager.api.gateway.session_finder import SessionFinder
@@ -12,6 +13,7 @@ from openwa_manager.api.host.health import health_of
 from openwa_manager.api.host.responses import CheckOut
 from openwa_manager.api.request_keys import CALLER
 from openwa_manager.api.routing import Route
+from openwa_manager.domain.access.actions import Action
 from openwa_manager.domain.access.roles import OPEN, Role
 from openwa_manager.domain.delivery.events import Json
 from openwa_manager.domain.session.session import LinkState, Session
@@ -70,8 +72,8 @@ class InstanceRoutes:
             own_route("GET /api/health", OPEN, self.check, {200: (_JSON,)}),
             own_route("GET /api/health/live", OPEN, self.live, {200: (_JSON,)}),
             own_route("GET /api/health/ready", OPEN, self.ready, {200: (_JSON,), 503: (_JSON,)}),
-            own_route(f"GET {SESSION_PREFIX}health", Role.VIEWER, self.session, {200: (_JSON,), 503: (_JSON,)}),
-            own_route("POST /api/auth/validate", Role.VIEWER, self.validate, {200: (_JSON,)}),
+            own_route(f"GET {SESSION_PREFIX}health", Action.ASK_GATEWAY, self.session, {200: (_JSON,), 503: (_JSON,)}),
+            own_route("POST /api/auth/validate", Action.ASK_GATEWAY, self.validate, {200: (_JSON,)}),
         )
 
     async def check(self, request: web.Request) -> web.Response:
@@ -95,7 +97,7 @@ class InstanceRoutes:
 
     async def session(self, request: web.Request) -> web.Response:
         """Tell whether a session is connected, or shows a code that can be scanned; 503 when it is neither."""
-        session = self._finder.find(request.match_info["id"])
+        session = self._finder.find(request.match_info["id"], caller_of(request))
         health = health_of(await self._health.of(session.session_id))
         is_well = all(check.is_ok or _is_awaited_scan(check, session) for check in health.checks)
         own: dict[str, Json] = {"sessionId": session.session_id, "status": openwa_status(session)}
@@ -103,8 +105,10 @@ class InstanceRoutes:
         return json_answer(200 if is_well else 503, {**own, **shown, "healthy": is_well})
 
     async def validate(self, request: web.Request) -> web.Response:
-        """Tell what a key may do; one that does not hold has been refused before."""
-        return json_answer(200, {"valid": True, "role": _OPENWA_ROLES[request[CALLER].role], "scoped": False})
+        """Tell what a key may do, and whether only for some sessions; one that does not hold was refused before."""
+        caller = caller_of(request)
+        is_scoped = not caller.scope.is_unlimited
+        return json_answer(200, {"valid": True, "role": _OPENWA_ROLES[caller.role], "scoped": is_scoped})
 
 
 def _is_awaited_scan(check: CheckOut, session: Session) -> bool:

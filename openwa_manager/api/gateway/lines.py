@@ -6,15 +6,18 @@ from urllib.parse import unquote
 
 from aiohttp import web
 
+from openwa_manager.api.access.records import secure_record
+from openwa_manager.api.admission.rights import caller_of
 from openwa_manager.api.bodies.uploads import Payload, Upload
-from openwa_manager.api.gateway.errors import GatewayError, not_active, not_connected
+from openwa_manager.api.gateway.errors import GatewayError, not_active, not_connected, not_found
 from openwa_manager.api.gateway.kept.asking import JsonBytes
 from openwa_manager.api.gateway.relay import EngineAnswer, Names, headers_for_engine
 from openwa_manager.api.gateway.sends import guide
 from openwa_manager.api.gateway.session_finder import SessionFinder
 from openwa_manager.api.gateway.session_records import is_loaded
+from openwa_manager.domain.access.callers import Caller
 from openwa_manager.domain.errors import EngineError
-from openwa_manager.domain.session.session import ProcessState, Session
+from openwa_manager.domain.session.session import ProcessState, Session, SessionId
 from openwa_manager.engines.http.forwarding import ForwardedRequest
 from openwa_manager.engines.openwa import OpenwaEngine
 
@@ -23,7 +26,7 @@ _SENDS = frozenset({"reply", "forward"})
 
 @dataclass(frozen=True, slots=True)
 class Destination:
-    """A path below a session: its raw text from the slash on, its words as OpenWA's router reads them, its query.
+    """A path below a session: its raw text from the slash on, its words as OpenWA's router reads them, and who asks.
 
     OpenWA's router ignores case and a slash at the end, and so do `words`.
     """
@@ -32,6 +35,7 @@ class Destination:
     tail: str
     words: tuple[str, ...]
     query: str
+    caller: Caller
 
     @classmethod
     def of(cls, request: web.Request) -> "Destination":
@@ -44,7 +48,7 @@ class Destination:
         words = tuple(unquote(part).lower() for part in tail.split("/") if part)
         if "." in words or ".." in words:
             raise GatewayError(404, f"Cannot {request.method} {request.path}")
-        return cls(unquote(name), f"/{tail}", words, request.rel_url.raw_query_string)
+        return cls(unquote(name), f"/{tail}", words, request.rel_url.raw_query_string, caller_of(request))
 
     def is_send(self, method: str) -> bool:
         """Tell whether this sends messages."""
@@ -59,7 +63,7 @@ class Destination:
 
     def of_message(self, said: guide.Translation) -> "Destination":
         """Return where a message of the guide's goes instead."""
-        return Destination(self.name, f"/messages/{said.route}", ("messages", said.route), self.query)
+        return Destination(self.name, f"/messages/{said.route}", ("messages", said.route), self.query, self.caller)
 
     @property
     def path(self) -> tuple[str, ...]:
@@ -81,12 +85,23 @@ class SearchDestination(Destination):
         if not name:
             raise GatewayError(400, ["sessionId should not be empty: every session here has an OpenWA of its own"])
         rest = request.rel_url.without_query_params("sessionId").raw_query_string
-        return cls(name, "/search", ("search",), rest)
+        return cls(name, "/search", ("search",), rest, caller_of(request))
 
     def target(self, inner_id: str) -> str:
         """Return path and query at an OpenWA that knows the session by this id."""
         rest = f"&{self.query}" if self.query else ""
         return f"/api/search?sessionId={inner_id}{rest}"
+
+
+def unknown(where: Destination) -> GatewayError:
+    """Return the refusal of a path below a session that is not there, or not for this caller.
+
+    Of messages OpenWA says that such a session is not active. That is said of ids a caller is for; of all others he is
+    told that there is no such session.
+    """
+    if where.words[:1] == ("messages",) and where.caller.scope.names(SessionId(where.name)):
+        return not_active(where.name)
+    return not_found(where.name)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -96,18 +111,18 @@ class EngineLines:
     finder: SessionFinder
     engines: Mapping[str, OpenwaEngine]
 
-    def resting(self, name: str) -> Session | None:
+    def resting(self, where: Destination) -> Session | None:
         """Return the session if its OpenWA cannot be asked now; None when it can, or is none."""
-        session = self.finder.find(name)
+        session = self.finder.find(where.name, where.caller)
         is_asked = session.process is ProcessState.RUNNING or session.spec.engine not in self.engines
         return None if is_asked else session
 
     def find(self, where: Destination) -> Session:
         """Return the session, which must be able to answer."""
         try:
-            session = self.finder.find(where.name)
-        except GatewayError as error:
-            raise (not_active(where.name) if where.words[:1] == ("messages",) else error) from None
+            session = self.finder.find(where.name, where.caller)
+        except GatewayError:
+            raise unknown(where) from None
         if session.process is not ProcessState.RUNNING:
             raise not_connected() if is_loaded(session) else not_active(where.name)
         if session.spec.engine not in self.engines:
@@ -124,6 +139,7 @@ class EngineLines:
     ) -> EngineAnswer:
         """Return the engine's answer, to be released; it is looked up only now whether there still is an engine."""
         session = self.find(where)
+        await secure_record(request)
         launch, inner_id = session.launch, session.inner_id
         if launch is None or inner_id is None:
             raise not_connected()

@@ -12,7 +12,7 @@ from multidict import CIMultiDict, CIMultiDictProxy
 from pydantic import BaseModel, Field
 
 from openwa_manager.api.bodies.uploads import SMALL_BYTES, Payload, Pieces, Upload
-from openwa_manager.api.request_keys import REQUEST_ID
+from openwa_manager.api.request_keys import CLIENT, REQUEST_ID
 from openwa_manager.domain import foreign_json
 from openwa_manager.domain.errors import EngineError
 
@@ -40,14 +40,41 @@ _NOT_FOR_ENGINES = _HOP_BY_HOP | {
     "expect",
     "forwarded",
     "host",
+    "origin",  # which pages may ask is settled here
     "x-api-key",
     "x-forwarded-for",
     "x-forwarded-host",
     "x-forwarded-proto",
     "x-real-ip",
     "x-request-id",
+    # Rights go by method and path as they stand in the request: no header makes them others.
+    "x-http-method",
+    "x-http-method-override",
+    "x-method-override",
+    "x-original-url",
+    "x-rewrite-url",
 }
-_NOT_FOR_CALLERS = _HOP_BY_HOP | {"content-length", "date", "server", "x-request-id"}
+#: What is ours to say: our own length, and what a browser is to do with an answer of this host.
+_NOT_FOR_CALLERS = _HOP_BY_HOP | {
+    "alt-svc",
+    "clear-site-data",
+    "content-length",
+    "content-security-policy-report-only",
+    "date",
+    "link",
+    "nel",
+    "refresh",
+    "report-to",
+    "reporting-endpoints",
+    "server",
+    "service-worker-allowed",
+    "set-cookie",
+    "sourcemap",
+    "strict-transport-security",
+    "x-request-id",
+}
+#: Which pages may read an answer is ours to say.
+_CORS = "access-control-"
 
 #: How clients spell UTF-8 that OpenWA does not know (415).
 _ALSO_UTF_8 = frozenset({"utf8", "utf_8"})
@@ -65,8 +92,8 @@ def headers_for_engine(request: web.Request, body: Payload) -> CIMultiDict[str]:
     headers["X-Forwarded-Host"] = request.host
     if (request.charset or "").lower() in _ALSO_UTF_8:
         headers["Content-Type"] = f"{request.content_type}; charset=utf-8"
-    if request.remote:
-        headers["X-Forwarded-For"] = request.remote
+    if (client := request.get(CLIENT)) is not None:
+        headers["X-Forwarded-For"] = str(client)
     if isinstance(body, Pieces):
         headers["Content-Length"] = str(body.byte_count)
     elif isinstance(body, Upload) and request.content_length is not None:
@@ -208,5 +235,7 @@ async def _chunks_of(answer: aiohttp.ClientResponse) -> AsyncGenerator[bytes]:
 def _kept(headers: CIMultiDict[str] | CIMultiDictProxy[str], dropped: frozenset[str]) -> CIMultiDict[str]:
     named = {word.strip().lower() for word in headers.get("Connection", "").split(",")}
     return CIMultiDict(
-        (name, value) for name, value in headers.items() if (low := name.lower()) not in dropped and low not in named
+        (name, value)
+        for name, value in headers.items()
+        if (low := name.lower()) not in dropped and low not in named and not low.startswith(_CORS)
     )

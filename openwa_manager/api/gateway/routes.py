@@ -6,11 +6,14 @@ from aiohttp import web
 
 from openwa_manager.api.requests import Nothing, RequestModel
 from openwa_manager.api.routing import Answer, Route
-from openwa_manager.domain.access.roles import Role
+from openwa_manager.domain.access.actions import Action
 
 SESSION_PREFIX = "/api/sessions/{id}/"
 #: Where OpenWA describes its calls.
 OPENWA_DOCS = "https://github.com/rmyndharis/OpenWA"
+
+#: What OpenWA reads is its own affair.
+ANY_BODY = "*/*"
 
 Handle = Callable[[web.Request], Awaitable[web.StreamResponse]]
 
@@ -19,7 +22,7 @@ _FORWARDED = "Answered by the session's OpenWA, as its own documentation says; n
 
 def own_route(
     where: str,
-    role: Role | None,
+    action: Action | None,
     handle: Handle,
     answers: Mapping[int, tuple[Answer, ...]],
     arguments: type[RequestModel] = Nothing,
@@ -29,7 +32,7 @@ def own_route(
     return Route(
         method=method,
         path=path,
-        role=role,
+        action=action,
         handler=handle,
         name=f"gateway_{handle.__name__}",
         summary=(handle.__doc__ or "").partition("\n")[0],
@@ -39,7 +42,7 @@ def own_route(
     )
 
 
-def forwarded_route(where: str, role: Role, forward: Handle) -> Route:
+def forwarded_route(where: str, action: Action, forward: Handle) -> Route:
     """Return the route at `where` below a session (`GET chats`) that OpenWA answers; `forward` hands requests on."""
 
     async def handler(
@@ -51,12 +54,13 @@ def forwarded_route(where: str, role: Role, forward: Handle) -> Route:
     return Route(
         method=method,
         path=SESSION_PREFIX + tail,
-        role=role,
+        action=action,
         handler=handler,
         name=f"openwa_{method.lower()}_{_identifier(tail)}",
         summary=_FORWARDED,
         arguments=Nothing,
         answers={},
+        takes=() if method == "GET" else (ANY_BODY,),
         documented_at=OPENWA_DOCS,
     )
 

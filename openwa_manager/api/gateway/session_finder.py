@@ -3,6 +3,7 @@
 from contextlib import suppress
 
 from openwa_manager.api.gateway.errors import not_found
+from openwa_manager.domain.access.callers import Caller
 from openwa_manager.domain.errors import SessionNotFoundError
 from openwa_manager.domain.session.session import Session, SessionId
 from openwa_manager.services.sessions.directory import SessionDirectory
@@ -15,19 +16,25 @@ class SessionFinder:
         self.sessions = sessions
         self._known: dict[str, SessionId] = {}
 
-    def find(self, name: str) -> Session:
+    def find(self, name: str, caller: Caller) -> Session:
         """Return the session with this id; ours are looked for first.
 
         Raises:
-            GatewayError: there is none.
+            GatewayError: there is none, or the caller may not know of it.
         """
-        try:
-            return self.sessions.get(name)
-        except SessionNotFoundError:
-            session = self._remembered(name) or self._search(name)
-        if session is None:
+        session = self._find(name, caller)
+        if session is None or not caller.scope.names(session.session_id):
             raise not_found(name)
-        self._known[name] = session.session_id
+        return session
+
+    def _find(self, name: str, caller: Caller) -> Session | None:
+        # An id that the caller may not know of is looked for as one that nobody has: in the same time.
+        if caller.scope.names(SessionId(name)):
+            with suppress(SessionNotFoundError):
+                return self.sessions.get(name)
+        session = self._remembered(name) or self._search(name)
+        if session is not None:
+            self._known[name] = session.session_id
         return session
 
     def _remembered(self, name: str) -> Session | None:

@@ -1,12 +1,14 @@
 """The routes that make, list, start, pair, stop and delete sessions, in OpenWA's words."""
 
 import base64
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from typing import Annotated, Literal, TypeVar
 
 from aiohttp import web
 from pydantic import Field, StringConstraints, ValidationError
 
+from openwa_manager.api.access.records import name_in_record
+from openwa_manager.api.admission.rights import caller_of, require
 from openwa_manager.api.bodies.forms import form_of
 from openwa_manager.api.gateway.errors import (
     MEDIA_TYPE,
@@ -14,6 +16,7 @@ from openwa_manager.api.gateway.errors import (
     incomplete,
     json_answer,
     not_connected,
+    not_found,
     not_started,
     unacceptable,
 )
@@ -33,9 +36,9 @@ from openwa_manager.api.gateway.session_records import (
 )
 from openwa_manager.api.lists.pages import Listing, answer_list
 from openwa_manager.api.requests import SESSION_ID_TEXT, Body, EmptyList, object_text
-from openwa_manager.api.routing import BODY_VALUES_MAX, Route
+from openwa_manager.api.routing import BODY_VALUES_MAX, Answer, Route, read_whole
 from openwa_manager.domain import foreign_json
-from openwa_manager.domain.access.roles import Role
+from openwa_manager.domain.access.actions import Action
 from openwa_manager.domain.errors import EngineError, EngineUnableError, IllegalTransitionError, UnreadableJsonError
 from openwa_manager.domain.session.session import Desired, ProcessState, Session, SessionId, Usage
 from openwa_manager.services.sessions.new_session import NewSession
@@ -92,23 +95,30 @@ class GatewaySessions:
     def table(self) -> tuple[Route, ...]:
         """Return the routes."""
         record, all_of = {200: (JSON,)}, "/api/sessions"
+        unable: dict[int, tuple[Answer, ...]] = {409: (), 501: (), 502: (), 504: ()}
+        ended, paired = {**record, 502: ()}, {**unable, 201: (JSON,)}
         return (
-            own_route(f"GET {all_of}", Role.VIEWER, self.list_all, record),
-            own_route(f"POST {all_of}", Role.OPERATOR, self.create, {201: (JSON,)}, CreateIn),
-            own_route(f"GET {all_of}/stats/overview", Role.VIEWER, self.overview, record),
-            own_route(f"GET {all_of}/{{id}}", Role.VIEWER, self.show, record),
-            own_route(f"DELETE {all_of}/{{id}}", Role.OPERATOR, self.delete, {204: (None,)}),
-            own_route(f"GET {SESSION_PREFIX}qr", Role.VIEWER, self.show_qr, record),
-            own_route(f"POST {SESSION_PREFIX}pairing-code", Role.OPERATOR, self.pair, {201: (JSON,)}, PairIn),
-            own_route(f"POST {SESSION_PREFIX}start", Role.OPERATOR, self.start, record),
-            own_route(f"POST {SESSION_PREFIX}stop", Role.OPERATOR, self.stop, record),
-            own_route(f"POST {SESSION_PREFIX}logout", Role.OPERATOR, self.log_out, record),
-            own_route(f"POST {SESSION_PREFIX}force-kill", Role.OPERATOR, self.kill, record),
+            own_route(f"GET {all_of}", Action.ASK_GATEWAY, self.list_all, record),
+            own_route(f"POST {all_of}", Action.CREATE_SESSION, self.create, {201: (JSON,), 409: ()}, CreateIn),
+            own_route(f"GET {all_of}/stats/overview", Action.ASK_GATEWAY, self.overview, record),
+            own_route(f"GET {all_of}/{{id}}", Action.ASK_GATEWAY, self.show, record),
+            own_route(f"DELETE {all_of}/{{id}}", Action.DELETE_SESSION, self.delete, {202: (JSON,), 204: (None,)}),
+            own_route(f"GET {SESSION_PREFIX}qr", Action.READ_QR, self.show_qr, record),
+            own_route(f"POST {SESSION_PREFIX}pairing-code", Action.PAIR_SESSION, self.pair, paired, PairIn),
+            own_route(f"POST {SESSION_PREFIX}start", Action.START_SESSION, self.start, record),
+            own_route(f"POST {SESSION_PREFIX}stop", Action.STOP_SESSION, self.stop, ended),
+            own_route(f"POST {SESSION_PREFIX}logout", Action.LOG_OUT_SESSION, self.log_out, {**record, **unable}),
+            own_route(f"POST {SESSION_PREFIX}force-kill", Action.KILL_SESSION, self.kill, ended),
         )
 
     async def create(self, request: web.Request) -> web.Response:
         """Make a stopped session; its engine is told `config` when it comes up."""
-        arguments = await _read(request, CreateIn)
+        caller, arguments = caller_of(request), await _read(request, CreateIn)
+        name_in_record(request, session_id=SessionId(arguments.name))
+        if arguments.proxy_url is not None or arguments.proxy_type is not None:
+            require(caller, Action.CONFIGURE_SESSION)
+        if not caller.scope.names(SessionId(arguments.name)):
+            raise not_found(arguments.name)  # whether there is one or not
         wanted = NewSession(session_id=arguments.name, desired=Desired.STOPPED, proxy_url=arguments.proxy_url)
         session, is_new = await self._requests.create(wanted)
         if not is_new:
@@ -118,19 +128,18 @@ class GatewaySessions:
         return json_answer(201, session_record(session))
 
     async def list_all(self, request: web.Request) -> web.StreamResponse:
-        """List the sessions, newest first; with `name` only the one of this name."""
+        """List the caller's sessions, newest first; with `name` only the one of this name."""
         limit = min(_number(request, "limit") or _LIST_MAX, _LIST_MAX)
         offset, name = _number(request, "offset"), request.query.get("name")
-        sessions = [each for each in self._sessions.list_sessions()[::-1] if name in (None, each.session_id)]
+        sessions = [each for each in self._sessions_of(request)[::-1] if name in (None, each.session_id)]
         page: Listing[Session] = Listing(
             name=None, encode=lambda session: encoded(session_record(session)), media_type=MEDIA_TYPE
         )
         return await answer_list(request, sessions[offset : offset + limit], page)
 
     async def overview(self, request: web.Request) -> web.Response:
-        """Count the sessions by status."""
-        del request
-        sessions = self._sessions.list_sessions()
+        """Count the caller's sessions by status."""
+        sessions = self._sessions_of(request)
         used = [usage.rss_bytes for session in sessions if (usage := self._usage(session.session_id)) is not None]
         return json_answer(200, sessions_overview(sessions, sum(used)))
 
@@ -215,10 +224,14 @@ class GatewaySessions:
             raise GatewayError(400, "Session is already authenticated, no pairing needed")
         if session.process is not ProcessState.RUNNING:
             raise GatewayError(409, "Cannot request a pairing code before the engine is initialized.")
-        return await self._forwarding.forward(request, await request.read())
+        return await self._forwarding.forward(request, await read_whole(request))
+
+    def _sessions_of(self, request: web.Request) -> Sequence[Session]:
+        scope = caller_of(request).scope
+        return [each for each in self._sessions.list_sessions() if scope.names(each.session_id)]
 
     def _session(self, request: web.Request) -> Session:
-        return self._finder.find(request.match_info["id"])
+        return self._finder.find(request.match_info["id"], caller_of(request))
 
     async def _once_stopped(self, session_id: SessionId) -> web.Response:
         session = await self._sessions.wait(
@@ -241,7 +254,7 @@ async def _read(request: web.Request, arguments: type[B]) -> B:
     Raises:
         GatewayError: it is not acceptable; said in the words of OpenWA's validation.
     """
-    raw = await request.read()
+    raw = await read_whole(request)
     form = form_of(raw, request.content_type)
     try:
         if form is not None:

@@ -6,7 +6,9 @@ from openwa_manager.api.errors import NotReadyError
 from openwa_manager.api.host.responses import Alive, CheckOut, HealthOut, ProgressOut, Readiness
 from openwa_manager.api.requests import Nothing, ReadyQuery
 from openwa_manager.api.routing import Call, Route, json_answer, route
-from openwa_manager.domain.access.roles import OPEN, Role
+from openwa_manager.domain.access.actions import Action
+from openwa_manager.domain.access.roles import OPEN
+from openwa_manager.domain.access.scopes import SessionScope
 from openwa_manager.domain.messaging.holds import SERIOUS
 from openwa_manager.domain.session.session import LinkState, ProcessState
 from openwa_manager.domain.times import iso8601
@@ -28,7 +30,7 @@ class HealthRoutes:
             route("GET /readyz", OPEN, self.ready, ReadyQuery, {200: (Readiness,), 401: (), 503: (Readiness,)}),
             route(
                 "GET /v1/sessions/{session_id}/health",
-                Role.VIEWER,
+                Action.READ_SESSIONS,
                 self.session,
                 Nothing,
                 {200: (HealthOut,), 503: (HealthOut,)},
@@ -43,13 +45,13 @@ class HealthRoutes:
     async def ready(self, call: Call[ReadyQuery]) -> web.Response:
         """Tell whether every session has been taken up; with `?verbose`, which needs a key, how far the start is."""
         if call.arguments.verbose is not None:
-            return self._progress()
+            return self._progress(call.caller.scope)
         if not self._sessions.is_ready:
             raise NotReadyError("not ready")
         return json_answer(Alive(status="ok"))
 
-    def _progress(self) -> web.Response:
-        is_ready, progress = self._sessions.is_ready, self._sessions.start_counts()
+    def _progress(self, scope: SessionScope) -> web.Response:
+        is_ready, progress = self._sessions.is_ready, self._sessions.start_counts(scope)
         sessions = ProgressOut.model_validate(progress, from_attributes=True)
         answer = Readiness(status="ok" if is_ready else "starting", sessions=sessions)
         return json_answer(answer, 200 if is_ready else 503)

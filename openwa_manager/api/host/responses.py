@@ -6,6 +6,7 @@ from typing import Literal
 from pydantic import Field
 
 from openwa_manager.api.responses import Out, Timestamp
+from openwa_manager.domain.diagnosis.findings import Level
 from openwa_manager.domain.session.session import (
     LinkState,
     ProcessState,
@@ -63,10 +64,34 @@ class SessionCounts(Out):
     by_status: Mapping[Status, int]
 
 
+class FindingOut(Out):
+    """One thing that was looked at; `code` is stable, `cure` null means that nothing is to be done.
+
+    `subject` is a session's id, `endpoint <id>`, or `host`.
+    """
+
+    code: str
+    level: Level
+    subject: str
+    detail: str
+    cure: str | None
+
+
+class DoctorOut(Out):
+    """What the doctor found."""
+
+    findings: Sequence[FindingOut]
+
+
 class SystemOut(Out):
-    """This daemon and its host."""
+    """This daemon and its host; `url` is where the API listens, as callers on this host reach it.
+
+    `engine` is what sessions get that are created without one.
+    """
 
     host: str
+    url: str
+    engine: str
     version: str
     python: str
     platform: str

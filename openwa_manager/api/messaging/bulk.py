@@ -5,13 +5,14 @@ from functools import partial
 
 from aiohttp import web
 
+from openwa_manager.api.admission.rights import session_id_in
 from openwa_manager.api.messaging.bulk_body import BULK_MAX_BYTES, read_bulk
 from openwa_manager.api.messaging.dependencies import MessagingDependencies
 from openwa_manager.api.messaging.drafts import asked_by, refuse_unable
 from openwa_manager.api.messaging.requests import BulkIn
 from openwa_manager.api.messaging.responses import BulkOut
-from openwa_manager.api.routing import Route, read_up_to, require_json, session_id_in, unread_route
-from openwa_manager.domain.access.roles import Role
+from openwa_manager.api.routing import Route, read_up_to, require_json, unread_route
+from openwa_manager.domain.access.actions import Action
 from openwa_manager.domain.errors import QueueFullError
 from openwa_manager.domain.session.session import Session
 from openwa_manager.services.messaging.acceptance.bulk import BulkResult
@@ -34,7 +35,7 @@ class BulkRoutes:
         """Return the routes."""
         path = "POST /v1/sessions/{session_id}/messages/bulk"
         answers = {200: (BulkOut,), 202: (BulkOut,), 409: (), 429: ()}
-        return (unread_route(path, Role.SENDER, self.send, BulkIn, answers),)
+        return (unread_route(path, Action.SEND_BULK, self.send, BulkIn, answers),)
 
     async def send(self, request: web.Request) -> web.Response:
         """Take up to 10,000 messages in at once, or tell by `dry_run` what would become of them."""

@@ -1,6 +1,7 @@
 """Takes messages in, shows them, calls them off, sends them again and settles them."""
 
 from functools import partial
+from typing import TypeVar
 
 from aiohttp import web
 
@@ -9,14 +10,16 @@ from openwa_manager.api.messaging.dependencies import MessagingDependencies
 from openwa_manager.api.messaging.drafts import asked_by, draft_of, hash_of, refuse_unable
 from openwa_manager.api.messaging.requests import MessageIn, MessagesQuery, SettleIn
 from openwa_manager.api.messaging.responses import MessageOut, MessagePage, message_out
-from openwa_manager.api.requests import Nothing
+from openwa_manager.api.requests import Nothing, RequestModel
 from openwa_manager.api.routing import Call, Route, json_answer, json_of, route
-from openwa_manager.domain.access.roles import Role
+from openwa_manager.domain.access.actions import Action
 from openwa_manager.domain.messaging.messages import BatchId, Message
 from openwa_manager.domain.messaging.recipients import chat_id_of
 from openwa_manager.services.messaging.outlook import MessageView
 from openwa_manager.services.sessions.directory import SessionDirectory
 from openwa_manager.store.messaging.messages import MessageFilter
+
+G = TypeVar("G", bound=RequestModel)
 
 _ONE = {200: (MessageOut,)}
 _CHANGED = {200: (MessageOut,), 409: ()}
@@ -36,12 +39,12 @@ class MessageRoutes:
         taken = {200: (MessageOut,), 202: (MessageOut,), 409: (), 429: ()}
         resent = {200: (MessageOut,), 202: (MessageOut,), 409: (), 422: (), 429: ()}
         return (
-            route(f"POST {of_session}", Role.SENDER, self.send, MessageIn, taken),
-            route(f"GET {of_session}", Role.VIEWER, self.list_some, MessagesQuery, {200: (MessagePage,)}),
-            route(f"GET {one}", Role.VIEWER, self.show, Nothing, _ONE),
-            route(f"DELETE {one}", Role.SENDER, self.cancel, Nothing, _CHANGED),
-            route(f"POST {one}/resend", Role.SENDER, self.resend, Nothing, resent),
-            route(f"POST {one}/settle", Role.SENDER, self.settle, SettleIn, _CHANGED),
+            route(f"POST {of_session}", Action.SEND, self.send, MessageIn, taken),
+            route(f"GET {of_session}", Action.READ_MESSAGES, self.list_some, MessagesQuery, {200: (MessagePage,)}),
+            route(f"GET {one}", Action.READ_MESSAGES, self.show, Nothing, _ONE),
+            route(f"DELETE {one}", Action.CHANGE_MESSAGE, self.cancel, Nothing, _CHANGED),
+            route(f"POST {one}/resend", Action.SEND, self.resend, Nothing, resent),
+            route(f"POST {one}/settle", Action.CHANGE_MESSAGE, self.settle, SettleIn, _CHANGED),
         )
 
     async def send(self, call: Call[MessageIn]) -> web.Response:
@@ -76,15 +79,15 @@ class MessageRoutes:
 
     async def show(self, call: Call[Nothing]) -> web.Response:
         """Show a message, with every attempt at it."""
-        return json_answer(message_out(await self._requests.show(await self._find(call.request))))
+        return json_answer(message_out(await self._requests.show(await self._find(call))))
 
     async def cancel(self, call: Call[Nothing]) -> web.Response:
         """Call a message off that waits; once it is being sent that is too late."""
-        return json_answer(message_out(await self._requests.cancel(await self._find(call.request))))
+        return json_answer(message_out(await self._requests.cancel(await self._find(call))))
 
     async def resend(self, call: Call[Nothing]) -> web.Response:
         """Send a message that did not get through once more, as a new one that `replaces` it; asked again, the same."""
-        message = await self._find(call.request)
+        message = await self._find(call)
         session = self._sessions.get(message.origin.session_id)
         resend = partial(self._requests.resend, session, message)
         view, is_new = await self._messaging.background.finish(resend)
@@ -92,9 +95,9 @@ class MessageRoutes:
 
     async def settle(self, call: Call[SettleIn]) -> web.Response:
         """Say what became of a message of which nothing is known."""
-        message = await self._find(call.request)
+        message = await self._find(call)
         return json_answer(message_out(await self._requests.settle(message, call.arguments.verdict)))
 
-    async def _find(self, request: web.Request) -> Message:
+    async def _find(self, call: Call[G]) -> Message:
         """Return the message the path names; those of a session that is gone are kept for a while."""
-        return await self._requests.find(request.match_info["message_id"])
+        return await self._requests.find(call.request.match_info["message_id"], call.caller.scope)

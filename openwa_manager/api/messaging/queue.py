@@ -9,7 +9,7 @@ from openwa_manager.api.messaging.dependencies import MessagingDependencies
 from openwa_manager.api.messaging.queue_responses import QueueOut, queue_out
 from openwa_manager.api.requests import Body, Nothing, Query
 from openwa_manager.api.routing import Call, Route, json_answer, route
-from openwa_manager.domain.access.roles import Role
+from openwa_manager.domain.access.actions import Action
 from openwa_manager.domain.messaging.pacing import ProfileName
 from openwa_manager.services.sessions.directory import SessionDirectory
 
@@ -38,9 +38,9 @@ class QueueRoutes:
         """Return the routes."""
         path, shown = "/v1/sessions/{session_id}/queue", {200: (QueueOut,)}
         return (
-            route(f"GET {path}", Role.VIEWER, self.show, Nothing, shown),
-            route(f"PATCH {path}", Role.SENDER, self.change, QueueChange, shown),
-            route(f"DELETE {path}", Role.SENDER, self.clear, ClearQuery, {200: (QueueOut,), 409: ()}),
+            route(f"GET {path}", Action.READ_MESSAGES, self.show, Nothing, shown),
+            route(f"PATCH {path}", Action.CHANGE_QUEUE, self.change, QueueChange, shown),
+            route(f"DELETE {path}", Action.CHANGE_QUEUE, self.clear, ClearQuery, {200: (QueueOut,), 409: ()}),
         )
 
     async def show(self, call: Call[Nothing]) -> web.Response:

@@ -2,18 +2,23 @@
 
 from typing import Annotated, ClassVar, Literal, Self
 
-from pydantic import AwareDatetime, Field, StringConstraints, model_validator
+from pydantic import AwareDatetime, ConfigDict, Field, StringConstraints, model_validator
 
-from openwa_manager.api.requests import NAME_TEXT, NO_ZERO_TEXT, WEB_URL_TEXT, Body, EmptyList, Query
+from openwa_manager.api.requests import NAME_TEXT, NO_ZERO_TEXT, WEB_URL_TEXT, Body, EmptyList, Query, one_of
 from openwa_manager.domain.messaging.batches import BATCH_MAX
 from openwa_manager.domain.messaging.messages import MessageStatus
+from openwa_manager.domain.messaging.recipients import TO_MAX_CHARS
 from openwa_manager.domain.messaging.templates import VARIABLE_NAME_MAX_CHARS
 
 #: How large the body of one message may be.
 MESSAGE_MAX_BYTES = 64 << 10
 
 #: Who it is for is looked at later: one recipient that is none refuses no batch.
-_To = Annotated[str, StringConstraints(max_length=1024)]
+To = Annotated[
+    str,
+    StringConstraints(max_length=1024),
+    Field(description=f"A phone number in international form, or a chat id; at most {TO_MAX_CHARS} characters."),
+]
 _Words = Annotated[str, StringConstraints(pattern=NO_ZERO_TEXT)]
 _MediaUrl = Annotated[str, StringConstraints(pattern=WEB_URL_TEXT, max_length=2048)]
 _Filename = Annotated[str, StringConstraints(pattern=r"^[^\x00-\x1f\x7f/\\]{1,255}$")]
@@ -23,14 +28,20 @@ _VariableName = Annotated[str, StringConstraints(min_length=1, max_length=VARIAB
 #: Null is a variable that is missing, as a database says it.
 _Variable = _Words | int | float | None
 _Variables = Annotated[dict[_VariableName, _Variable], Field(max_length=100), EmptyList]
+#: One of these is what is sent.
+_CONTENTS = ("text", "image_url", "video_url", "audio_url", "document_url")
 
 
 class Content(Body):
-    """What is sent: a text, or one file by its URL, with a caption; `fallback_text` goes where the file cannot."""
+    """What is sent: a text, or one file by its URL; `fallback_text` goes where the file cannot.
 
+    A file may have a `caption`, unless it is audio, and a `filename`.
+    """
+
+    model_config = ConfigDict(json_schema_extra=one_of(*((name,) for name in _CONTENTS)))
     max_bytes: ClassVar[int] = MESSAGE_MAX_BYTES
 
-    text: _Words | None = None
+    text: Annotated[_Words, Field(description="Not of spaces alone.")] | None = None
     image_url: _MediaUrl | None = None
     video_url: _MediaUrl | None = None
     audio_url: _MediaUrl | None = None
@@ -41,9 +52,8 @@ class Content(Body):
 
     @model_validator(mode="after")
     def _is_one(self) -> Self:
-        urls = [self.image_url, self.video_url, self.audio_url, self.document_url]
-        if sum(each is not None for each in (self.text, *urls)) != 1:
-            raise ValueError("exactly one of text, image_url, video_url, audio_url, document_url must be given")
+        if sum(getattr(self, name) is not None for name in _CONTENTS) != 1:
+            raise ValueError(f"exactly one of {', '.join(_CONTENTS)} must be given")
         if self.text is not None and (self.caption or self.filename or self.fallback_text):
             raise ValueError("caption, filename and fallback_text go with a file only")
         if self.audio_url is not None and self.caption:
@@ -54,7 +64,7 @@ class Content(Body):
 class MessageIn(Content):
     """One message; `send_after` and `expires_at` say between which times it may be sent."""
 
-    to: _To
+    to: To
     reference: _Reference | None = None
     send_after: AwareDatetime | None = None
     expires_at: AwareDatetime | None = None
@@ -64,7 +74,7 @@ class MessageIn(Content):
 class RecipientIn(Body):
     """One recipient of a template, with the values of its variables."""
 
-    to: _To
+    to: To
     variables: _Variables | None = None
     reference: _Reference | None = None
 
@@ -80,6 +90,8 @@ class WindowIn(Body):
 
 class BulkIn(Body):
     """Many messages at once: whole ones, or a template and its recipients."""
+
+    model_config = ConfigDict(json_schema_extra=one_of(("messages",), ("template", "recipients")))
 
     messages: Annotated[tuple[MessageIn, ...], Field(max_length=BATCH_MAX)] | None = None
     template: Content | None = None

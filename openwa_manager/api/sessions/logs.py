@@ -11,7 +11,7 @@ from aiohttp import web
 from openwa_manager.api.lists.pages import write_within
 from openwa_manager.api.requests import LogQuery
 from openwa_manager.api.routing import Call, Route, route
-from openwa_manager.domain.access.roles import Role
+from openwa_manager.domain.access.actions import Action
 from openwa_manager.domain.errors import SessionNotFoundError
 from openwa_manager.domain.foreign_path import ForeignPath
 from openwa_manager.domain.session.session import SessionId
@@ -35,7 +35,7 @@ class LogRoutes:
 
     def table(self) -> tuple[Route, ...]:
         """Return the routes."""
-        return (route("GET /v1/sessions/{session_id}/logs", Role.OPERATOR, self.show, LogQuery, {200: (TEXT,)}),)
+        return (route("GET /v1/sessions/{session_id}/logs", Action.READ_LOGS, self.show, LogQuery, {200: (TEXT,)}),)
 
     async def show(self, call: Call[LogQuery]) -> web.StreamResponse:
         """Return the last lines of the engine's log; with `follow` those to come too, until the caller or we leave.

@@ -7,7 +7,7 @@ from aiohttp import web
 from openwa_manager.api.requests import PairingCodeIn, QrQuery
 from openwa_manager.api.routing import Call, Route, json_answer, route
 from openwa_manager.api.sessions.responses import PairingCodeOut, QrOut
-from openwa_manager.domain.access.roles import Role
+from openwa_manager.domain.access.actions import Action
 from openwa_manager.domain.errors import IllegalTransitionError
 from openwa_manager.domain.session.session import After, Qr, Session, Status
 from openwa_manager.domain.times import iso8601
@@ -33,14 +33,14 @@ class QrRoutes:
         return (
             route(
                 "GET /v1/sessions/{session_id}/qr",
-                Role.VIEWER,
+                Action.READ_QR,
                 self.show,
                 QrQuery,
                 {200: (QrOut, PNG), 204: (None,), 409: ()},
             ),
             route(
                 "POST /v1/sessions/{session_id}/pairing-code",
-                Role.OPERATOR,
+                Action.PAIR_SESSION,
                 self.request_pairing_code,
                 PairingCodeIn,
                 {201: (PairingCodeOut,), 409: (), 502: ()},

@@ -8,6 +8,7 @@ from typing import Literal
 from pydantic import RootModel
 
 from openwa_manager.api.responses import Out, Timestamp, timestamp
+from openwa_manager.domain.session.coming import Coming
 from openwa_manager.domain.session.reasons import Reason, ReasonCode
 from openwa_manager.domain.session.session import (
     Desired,
@@ -18,6 +19,7 @@ from openwa_manager.domain.session.session import (
     Step,
     Usage,
 )
+from openwa_manager.domain.session.words import words_of_stimulus
 from openwa_manager.domain.times import iso8601
 from openwa_manager.services.messaging.control.views import QueueBrief
 
@@ -88,7 +90,10 @@ class UsageOut(Out):
 
 
 class SessionOut(Out):
-    """A session; its engine listens on `port` or on `socket`, and both are null when it has none."""
+    """A session; its engine listens on `port` or on `socket`, and both are null when it has none.
+
+    `build` is the OpenWA that it runs, or that it pins while it has no engine; null: none, or the default.
+    """
 
     session_id: str
     user_id: str | None
@@ -103,6 +108,7 @@ class SessionOut(Out):
     push_name: str | None
     qr: QrInfo | None
     restarts: RestartsOut
+    build: str | None
     usage: UsageOut | None
     labels: Mapping[str, str]
     created_at: Timestamp
@@ -129,6 +135,7 @@ class SessionOut(Out):
             push_name=session.push_name,
             qr=QrInfo.of(session.qr) if session.qr else None,
             restarts=RestartsOut.of(session.restarts),
+            build=session.launch.build if session.launch else session.spec.build,
             usage=UsageOut.of(usage) if usage and session.pid is not None else None,
             labels=session.spec.labels,
             created_at=iso8601(session.created_at),
@@ -185,7 +192,8 @@ class StepOut(Out):
     @classmethod
     def of(cls, step: Step) -> "StepOut":
         """Return a step as it is shown."""
-        return cls(at=iso8601(step.at), stimulus=step.stimulus, decision=step.decision, evidence=step.evidence)
+        happened = words_of_stimulus(step.stimulus)
+        return cls(at=iso8601(step.at), stimulus=happened, decision=step.decision, evidence=step.evidence)
 
 
 class NextStepOut(Out):
@@ -193,6 +201,11 @@ class NextStepOut(Out):
 
     decision: str
     at: Timestamp | None
+
+    @classmethod
+    def of(cls, coming: Coming) -> "NextStepOut":
+        """Return what comes as it is shown."""
+        return cls(decision=coming.words, at=timestamp(coming.at))
 
 
 class QueueHoldOut(Out):
@@ -218,7 +231,7 @@ class QueueHoldOut(Out):
 class TimelineOut(Out):
     """Why a session is what it is: its newest steps, oldest first, and the step to come (null when none is).
 
-    `messages` says why its messages wait, if any do.
+    `messages` says why its messages wait, if any do; `coming` is all that comes by itself, the next first.
     """
 
     session_id: str
@@ -227,3 +240,4 @@ class TimelineOut(Out):
     messages: QueueHoldOut
     steps: Sequence[StepOut]
     next_step: NextStepOut | None
+    coming: Sequence[NextStepOut]

@@ -2,11 +2,15 @@
 
 import asyncio
 import base64
-from collections.abc import Callable, Mapping
+import uuid
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, replace
 
 from aiohttp import web
 
+from openwa_manager.api.access.records import name_in_record, record_shown_code
+from openwa_manager.api.admission.rights import require, require_session
 from openwa_manager.api.lists.pages import Listing, answer_list
 from openwa_manager.api.requests import (
     DeleteQuery,
@@ -21,10 +25,15 @@ from openwa_manager.api.routing import Call, Route, json_answer, json_of, route
 from openwa_manager.api.sessions.cursor import Position
 from openwa_manager.api.sessions.qr import may_show_code
 from openwa_manager.api.sessions.responses import NewSessionOut, SessionOut, SessionPage, SessionsOut
-from openwa_manager.domain.access.roles import Role
-from openwa_manager.domain.errors import InvalidInputError
+from openwa_manager.domain.access.actions import Action
+from openwa_manager.domain.access.callers import Caller
+from openwa_manager.domain.builds.builds import BuildName
+from openwa_manager.domain.errors import InvalidInputError, SessionNotFoundError
 from openwa_manager.domain.ports import Engine
 from openwa_manager.domain.session.session import Desired, ProcessState, Session, SessionId, Status, Usage
+from openwa_manager.engines.registry import OPENWA
+from openwa_manager.services.builds.catalog import BuildCatalog
+from openwa_manager.services.messaging.people.user_sessions import UserSessions
 from openwa_manager.services.sessions.directory import SessionDirectory
 from openwa_manager.services.sessions.new_session import NewSession
 from openwa_manager.services.sessions.requests import LAUNCH_WITHIN_S, SessionRequests
@@ -32,6 +41,8 @@ from openwa_manager.services.sessions.requests import LAUNCH_WITHIN_S, SessionRe
 _WAIT_DEFAULT_S = 30.0
 #: Fields of a request to create that describe the session and are compared when it exists already.
 _SPEC_FIELDS = ("user_id", "engine", "labels", "env", "proxy_url", "memory_limit_bytes")
+#: Fields that say what an engine is told, and whom it speaks through.
+_CONFIGURING = frozenset({"env", "proxy_url"})
 #: A start is still under way in these.
 _UNSETTLED = frozenset({Status.CREATING, Status.RESTARTING, Status.STOPPING})
 #: No connection comes from these by itself.
@@ -40,10 +51,11 @@ _NOT_CONNECTING = frozenset({Status.STOPPED, Status.FAILED, Status.BANNED, Statu
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Recipes:
-    """The engines there are, and which one serves new sessions."""
+    """The engines there are, and which one serves new sessions; `builds` are those that can be pinned."""
 
     engines: Mapping[str, Engine]
     default: str
+    builds: BuildCatalog | None = None
 
     def check_env(self, engine: str, env: Mapping[str, str]) -> None:
         """Accept the variables a session adds for its engine.
@@ -59,6 +71,23 @@ class Recipes:
                 f"env.{refused[0]}", f"may not be set for a session with the engine {engine}; see `engine_env`"
             )
 
+    @contextmanager
+    def pinning(self, engine: str, build: str | None) -> Iterator[None]:
+        """Keep the build there that a session pins (None: none) while that is recorded.
+
+        Raises:
+            InvalidInputError: the session's engine has no builds, or there is none of this name that is ready.
+        """
+        if build is None:
+            yield
+            return
+        if engine != OPENWA:
+            raise InvalidInputError("build", f"the engine {engine} has no builds")
+        if self.builds is None or not self.builds.is_usable(build):
+            raise InvalidInputError("build", f"there is no build {build} that is ready; GET /v1/builds lists them")
+        with self.builds.chosen(BuildName(build)):
+            yield
+
 
 class SessionRoutes:
     """`/v1/sessions…`, without the parts of a session that have a module of their own."""
@@ -69,11 +98,13 @@ class SessionRoutes:
         requests: SessionRequests,
         recipes: Recipes,
         usage: Callable[[SessionId], Usage | None],
+        users: UserSessions,
     ) -> None:
         self._sessions = sessions
         self._requests = requests
         self._recipes = recipes
         self._usage = usage
+        self._users = users
 
     def table(self) -> tuple[Route, ...]:
         """Return the routes."""
@@ -81,38 +112,75 @@ class SessionRoutes:
         return (
             route(
                 "POST /v1/sessions",
-                Role.OPERATOR,
+                Action.CREATE_SESSION,
                 self.create,
                 SessionIn,
                 {201: (NewSessionOut,), 200: (NewSessionOut,), 409: ()},
             ),
-            route("GET /v1/sessions", Role.VIEWER, self.list_some, ListQuery, {200: (SessionPage,)}),
-            route("POST /v1/sessions/stop", Role.OPERATOR, self.stop_all, StopAllIn, {202: (SessionsOut,)}),
-            route(f"GET {one}", Role.VIEWER, self.show, Nothing, {200: (SessionOut,)}),
-            route(f"PATCH {one}", Role.OPERATOR, self.change, SessionChange, {200: (SessionOut,), 507: ()}),
-            route(f"DELETE {one}", Role.OPERATOR, self.delete, DeleteQuery, {204: (None,), 202: (SessionOut,)}),
-            route(f"POST {one}/start", Role.OPERATOR, self.start, WaitQuery, started),
-            route(f"POST {one}/stop", Role.OPERATOR, self.stop, WaitQuery, started),
-            route(f"POST {one}/restart", Role.OPERATOR, self.restart, WaitQuery, started),
-            route(f"POST {one}/logout", Role.OPERATOR, self.log_out, Nothing, {202: (SessionOut,), 409: (), 502: ()}),
+            route("GET /v1/sessions", Action.READ_SESSIONS, self.list_some, ListQuery, {200: (SessionPage,)}),
+            route("POST /v1/sessions/stop", Action.STOP_SESSION, self.stop_all, StopAllIn, {202: (SessionsOut,)}),
+            route(f"GET {one}", Action.READ_SESSIONS, self.show, Nothing, {200: (SessionOut,)}),
+            route(f"PATCH {one}", Action.CHANGE_SESSION, self.change, SessionChange, {200: (SessionOut,), 507: ()}),
+            route(f"DELETE {one}", Action.DELETE_SESSION, self.delete, DeleteQuery, {204: (None,), 202: (SessionOut,)}),
+            route(f"POST {one}/start", Action.START_SESSION, self.start, WaitQuery, started),
+            route(f"POST {one}/stop", Action.STOP_SESSION, self.stop, WaitQuery, started),
+            route(f"POST {one}/restart", Action.RESTART_SESSION, self.restart, WaitQuery, started),
+            route(
+                f"POST {one}/logout",
+                Action.LOG_OUT_SESSION,
+                self.log_out,
+                Nothing,
+                {202: (SessionOut,), 409: (), 502: ()},
+            ),
         )
 
     async def create(self, call: Call[SessionIn]) -> web.Response:
         """Make a session; one that exists already and agrees is returned as it is."""
         arguments = call.arguments
+        await self._require_rights(call.caller, arguments)
         self._recipes.check_env(arguments.engine or self._recipes.default, arguments.env or {})
         timeout_s = _WAIT_DEFAULT_S if arguments.timeout_s is None else arguments.timeout_s
         clock_s = asyncio.get_running_loop().time
         due_s = clock_s() + timeout_s
-        session, is_new = await self._requests.create(_new_session(arguments), min(LAUNCH_WITHIN_S, timeout_s))
+        wanted = _new_session(arguments)
+        name_in_record(call.request, session_id=SessionId(wanted.session_id))
+        session, is_new = await self._requests.create(wanted, min(LAUNCH_WITHIN_S, timeout_s))
         outcome = self._outcome_of(arguments)
         if outcome is not None:
             session = await self._sessions.wait(session.session_id, outcome, max(0.0, due_s - clock_s()))
-        image = self._sessions.qr_image(session.session_id)
+        image = self._sessions.qr_image(session.session_id) if call.caller.has_qr else None
+        if image is not None:
+            await record_shown_code(call.request, session.session_id)
         answer = NewSessionOut(
             **dict(self._out(session)), qr_base64=base64.b64encode(image).decode("ascii") if image else None
         )
         return json_answer(answer, 201 if is_new else 200)
+
+    async def _require_rights(self, caller: Caller, wanted: SessionIn) -> None:
+        """Return if the caller may make this session; of others it is not asked whether there are any.
+
+        Raises:
+            ForbiddenError: he may not say what engines are told, or whom they speak through.
+            InvalidInputError: he is limited to certain sessions, and names none.
+            SessionNotFoundError: it is none of those.
+            UserNotFoundError: it is for a user of whose sessions he may not know.
+        """
+        if wanted.env or wanted.proxy_url:
+            require(caller, Action.CONFIGURE_SESSION)
+        if caller.scope.is_unlimited:
+            return
+        if wanted.session_id is None:
+            raise InvalidInputError("session_id", "must be named by a key that is limited to certain sessions")
+        session_id = SessionId(wanted.session_id)
+        require_session(caller, session_id)
+        if wanted.user_id is not None:
+            await self._users.require_joinable(wanted.user_id, session_id, self._user_of(session_id), caller.scope)
+
+    def _user_of(self, session_id: SessionId) -> str | None:
+        """Return whose a session is; None where it is nobody's, or there is none."""
+        with suppress(SessionNotFoundError):
+            return self._sessions.get(session_id).spec.user_id
+        return None
 
     def _outcome_of(self, arguments: SessionIn) -> Callable[[Session], bool] | None:
         match arguments.wait_for:
@@ -128,7 +196,8 @@ class SessionRoutes:
     async def list_some(self, call: Call[ListQuery]) -> web.StreamResponse:
         """List the sessions that match, oldest first."""
         after = Position.parse(call.arguments.cursor)
-        behind = (session for session in self._sessions.list_sessions() if Position.of(session) > after)
+        own = self._sessions.list_sessions(call.caller.scope)
+        behind = (session for session in own if Position.of(session) > after)
         found = (session for session in behind if _matches(session, call.arguments))
         page: Listing[Session] = Listing(
             name="sessions",
@@ -144,10 +213,16 @@ class SessionRoutes:
 
     async def change(self, call: Call[SessionChange]) -> web.Response:
         """Change what is given; it takes effect at the next launch."""
+        if _CONFIGURING & call.arguments.model_fields_set:
+            require(call.caller, Action.CONFIGURE_SESSION)
+        if "build" in call.arguments.model_fields_set:
+            require(call.caller, Action.USE_BUILD)
         changes = {name: getattr(call.arguments, name) for name in call.arguments.model_fields_set}
         if "env" in changes:
             self._recipes.check_env(self._sessions.get(call.session_id).spec.engine, changes["env"])
-        changed = await self._requests.change(call.session_id, lambda spec: replace(spec, **changes))
+        engine = self._sessions.get(call.session_id).spec.engine
+        with self._recipes.pinning(engine, changes.get("build")):
+            changed = await self._requests.change(call.session_id, lambda spec: replace(spec, **changes))
         return json_answer(self._out(changed))
 
     async def delete(self, call: Call[DeleteQuery]) -> web.Response:
@@ -177,9 +252,10 @@ class SessionRoutes:
 
     async def stop_all(self, call: Call[StopAllIn]) -> web.StreamResponse:
         """Stop every session; with `until_start` those that were to run do so again when the daemon next starts."""
-        await self._requests.stop_all(until_start=call.arguments.until_start)
+        scope = call.caller.scope
+        await self._requests.stop_all(scope, until_start=call.arguments.until_start)
         whole: Listing[Session] = Listing(name="sessions", encode=self._encoded, max_bytes=None)
-        return await answer_list(call.request, self._sessions.list_sessions(), whole, 202)
+        return await answer_list(call.request, self._sessions.list_sessions(scope), whole, 202)
 
     async def _awaited(
         self, call: Call[WaitQuery], session: Session, is_settled: Callable[[Session], bool]
@@ -197,7 +273,7 @@ class SessionRoutes:
 
 def _new_session(arguments: SessionIn) -> NewSession:
     return NewSession(
-        session_id=arguments.session_id,
+        session_id=arguments.session_id or str(uuid.uuid4()),
         engine=arguments.engine,
         desired=arguments.desired or Desired.RUNNING,
         user_id=arguments.user_id,

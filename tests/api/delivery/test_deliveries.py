@@ -39,7 +39,7 @@ async def settled(world: World, count: int, state: str = "delivered") -> list[Ob
 async def replay(world: World, **selection: Json) -> Json:
     reply = await world.call("POST", f"{PATH}/replay", selection)
     assert reply.status == 202, reply.raw
-    return reply.json["replayed"]
+    return reply.json["count"]
 
 
 async def test_a_delivery_tells_what_became_of_an_event(world: World, receiver: Receiver) -> None:
@@ -51,6 +51,19 @@ async def test_a_delivery_tells_what_became_of_an_event(world: World, receiver: 
     assert (made["event_type"], made["session_id"], made["state"]) == ("session.created", "a", "delivered")
     assert (made["attempts"], made["last_status"], made["last_error"], made["next_at"]) == (2, 200, None, None)
     assert made["event_id"] == receiver.received[0].json["id"]
+
+
+async def test_a_dry_run_counts_and_sends_nothing(world: World, receiver: Receiver) -> None:
+    await world.create(session_id="a", desired="stopped")
+    await settled(world, 1)
+
+    counted = await world.call("POST", f"{PATH}/replay", {"session_id": "a", "dry_run": True})
+    alone = await world.call("POST", f"{PATH}/replay", {"dry_run": True})
+
+    assert (counted.status, counted.json) == (200, {"count": 1})
+    assert alone.status == 422
+    assert [each["state"] for each in await deliveries(world, "session_id=a")] == ["delivered"]
+    assert len(receiver.received) == 1
 
 
 async def test_what_was_given_up_is_listed_as_dead_and_can_be_sent_again(world: World, receiver: Receiver) -> None:

@@ -8,11 +8,12 @@ from standardwebhooks import Webhook
 
 from openwa_manager.api.delivery.responses import EndpointOut, NewEndpointOut, TrialOut
 from openwa_manager.services.delivery.endpoints import ENDPOINTS_MAX
-from openwa_manager.store.delivery.endpoints import configure_default, load_endpoints
+from openwa_manager.store.delivery.endpoints import DefaultEndpoint, configure_default, load_endpoints
 from tests.api.world import Object, World
-from tests.fakes.receiver import Received, Receiver, hang_up, receiving
+from tests.fakes.receiver import Received, Receiver, ask_to_wait, hang_up, receiving, talk_no_http
 
 PATH = "/v1/endpoints"
+HEALTH = ("last_status", "last_error", "down_since", "next_probe_at")
 SECRET = "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw"
 
 
@@ -31,8 +32,8 @@ async def add(world: World, url: str, **fields: object) -> Object:
 
 async def name_default(world: World, url: str) -> None:
     """Do what the daemon does with the endpoint of its settings."""
-    default = partial(configure_default, url=url, secret="from the settings", fallback_secret="", at=1.0)
-    await world.database.write(default)
+    settings = DefaultEndpoint(url=url, secret="from the settings")
+    await world.database.write(partial(configure_default, settings=settings, fallback_secret="", at=1.0))
     world.channels.dispatcher.reread()
 
 
@@ -130,15 +131,67 @@ async def test_an_endpoint_that_says_gone_is_disabled_until_it_is_resumed(world:
     assert posts[0].body == posts[1].body
 
 
-async def test_an_endpoint_that_keeps_failing_is_shown_as_down(world: World, receiver: Receiver) -> None:
+async def test_an_endpoint_that_keeps_failing_is_shown_as_down_with_all_that_is_known(
+    world: World, receiver: Receiver
+) -> None:
     receiver.answers = [503] * 20
     path = f"{PATH}/{(await add(world, receiver.url))['endpoint_id']}"
+    fresh = (await world.call("GET", path)).json
     for number in range(5):
         await world.create(session_id=f"s{number}", desired="stopped")
     await receiver.until(5)
 
-    while (await world.call("GET", path)).json["status"] != "down":
+    while (shown := (await world.call("GET", path)).json)["status"] != "down":
         pass
+
+    assert [fresh[name] for name in HEALTH] == [None] * 4
+    assert (shown["last_status"], shown["last_error"]) == (503, "it answered 503 Service Unavailable")
+    assert str(shown["created_at"]) < str(shown["down_since"]) < str(shown["next_probe_at"])
+    assert (await world.call("GET", PATH)).json["endpoints"] == [shown]
+
+
+async def test_an_endpoint_that_asks_us_to_wait_is_throttled_and_not_down(world: World, receiver: Receiver) -> None:
+    receiver.answers = [ask_to_wait(429, "600")]
+    path = f"{PATH}/{(await add(world, receiver.url))['endpoint_id']}"
+    await world.create(session_id="a", desired="stopped")
+    while (shown := (await world.call("GET", path)).json)["status"] != "throttled":
+        pass
+    await world.create(session_id="b", desired="stopped")
+
+    assert (shown["last_status"], shown["last_error"]) == (429, "it answered 429 Too Many Requests")
+    assert shown["down_since"] is None
+    assert shown["next_probe_at"] is not None
+    assert (await world.call("GET", path)).json["pending_count"] == 2
+    assert len(receiver.received) == 1
+    up = f'openwa_manager_endpoint_up{{endpoint_id="{shown["endpoint_id"]}"}} 1.0'
+    assert up.encode() in (await world.call("GET", "/metrics")).raw
+    assert b'"webhook_throttled"' in (await world.call("GET", "/v1/doctor")).raw
+
+    await world.call("PATCH", path, {"sessions": ["*"]})
+    while (again := (await world.call("GET", path)).json)["last_status"] != 200:
+        pass
+    assert [again[name] for name in ("status", "last_error", "next_probe_at")] == ["ok", None, None]
+
+
+async def test_neither_error_nor_log_names_an_endpoint_s_url(
+    world: World, receiver: Receiver, capsys: pytest.CaptureFixture[str]
+) -> None:
+    receiver.answers = [talk_no_http] * 100
+    path = f"{PATH}/{(await add(world, receiver.url + '?token=confidential'))['endpoint_id']}"
+    await world.create(session_id="a", desired="stopped")
+
+    while (shown := (await world.call("GET", path)).json)["last_error"] is None:
+        pass
+    tested = (await world.call("POST", f"{path}/test")).json
+    read = "SELECT last_error FROM delivery"
+    while None in (deliveries := await world.database.read(lambda connection: connection.execute(read).fetchone())):
+        pass
+
+    said = "its answer is not HTTP"
+    assert (shown["last_error"], tested["error"], deliveries) == (said, said, (said,))
+    logged = capsys.readouterr().out
+    assert said in logged
+    assert "confidential" not in logged
 
 
 async def test_a_test_is_signed_and_tells_what_came_back(world: World, receiver: Receiver) -> None:

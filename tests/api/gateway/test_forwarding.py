@@ -63,7 +63,7 @@ async def test_the_engine_sees_its_own_key_and_name_and_nothing_of_ours(peers: W
     session = peers.sessions.get("acme")
     given = {
         "Idempotency-Key": "abc-1",
-        "X-Forwarded-For": "10.9.8.7",
+        "X-Forwarded-For": "10.9.8.7, 203.0.113.9",  # the caller wrote the first, a trusted proxy the last
         "Cookie": "secret=1",
         "Connection": "keep-alive, X-Hop",
         "X-Hop": "1",
@@ -78,7 +78,7 @@ async def test_the_engine_sees_its_own_key_and_name_and_nothing_of_ours(peers: W
     assert peers.key not in head
     assert f"X-API-Key: {session.engine_key}" in head
     assert "Idempotency-Key: abc-1" in head
-    assert "X-Forwarded-For: 127.0.0.1" in head
+    assert "X-Forwarded-For: 203.0.113.9\r\n" in head
     assert "X-Request-ID: trace-1" in head
     assert "User-Agent: n8n" in head
     assert not re.search(r"10\.9\.8\.7|secret=1|X-Hop|Authorization", head)

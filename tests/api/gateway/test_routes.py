@@ -17,6 +17,8 @@ from openwa_manager.api.gateway.lines import Destination
 from openwa_manager.api.gateway.resource import SessionResource
 from openwa_manager.api.gateway.routes import SESSION_PREFIX
 from openwa_manager.api.routing import Route
+from openwa_manager.domain.access.actions import NEEDS, Action
+from openwa_manager.domain.access.callers import UNIX_SOCKET
 from openwa_manager.domain.access.roles import Role
 from tests.api.world import World
 
@@ -107,12 +109,16 @@ def test_every_send_needs_no_more_than_a_sender() -> None:
     def is_send(line: str) -> bool:
         method, _, tail = line.partition(" ")
         words = tuple(tail.split("/"))
-        return Destination(name="acme", tail=f"/{tail}", words=words, query="").is_send(method)
+        return Destination(name="acme", tail=f"/{tail}", words=words, query="", caller=UNIX_SOCKET).is_send(method)
 
-    sends = {role: [line for line in lines if is_send(line)] for role, lines in FORWARDED.items()}
+    sends = {action: [line for line in lines if is_send(line)] for action, lines in FORWARDED.items()}
 
-    assert len(sends[Role.SENDER]) == 14
-    assert sends[Role.OPERATOR] == []
+    assert {action: len(lines) for action, lines in sends.items() if lines} == {
+        Action.SEND_BY_GATEWAY: 12,
+        Action.QUOTE_MESSAGE: 1,
+        Action.FORWARD_MESSAGE: 1,
+    }
+    assert all(NEEDS[action].role is Role.SENDER for action, lines in sends.items() if lines)
 
 
 def test_every_line_stands_once_and_in_small_letters() -> None:

@@ -65,7 +65,7 @@ async def test_a_new_session_is_stopped_and_bears_our_id_twice(world: World) -> 
         "restriction": None,
         "engineLoaded": False,
     }
-    assert world.sessions.registry() == {}
+    assert world.sessions.live() == {}
 
 
 async def test_a_proxy_is_kept_for_the_engine(world: World) -> None:
@@ -157,7 +157,7 @@ async def test_a_session_lives_its_life_in_openwas_words(world: World) -> None:
     assert (stopped["status"], stopped["engineLoaded"]) == ("disconnected", False)
     assert stopped["phone"] == ready["phone"]
     assert stopped_again.status == 200
-    assert world.sessions.registry() == {}
+    assert world.sessions.live() == {}
 
 
 async def test_of_three_starts_at_once_one_wins(world: World) -> None:

@@ -5,18 +5,13 @@ import pytest
 from pytest_aiohttp import AiohttpClient
 
 from openwa_manager.api.host.health import health_of
-from openwa_manager.api.sessions.why import next_step_of
 from openwa_manager.domain.messaging.messages import Hold, HoldCode, MessageStatus
 from openwa_manager.domain.session.reasons import ReasonCode
 from openwa_manager.domain.session.session import (
-    After,
-    Ending,
     Launch,
     LaunchId,
     LinkState,
     ProcessState,
-    Qr,
-    Restarts,
     Session,
     SessionId,
     Spec,
@@ -76,49 +71,17 @@ async def test_why_tells_the_steps_in_order_with_their_evidence(world: World) ->
 
     steps = reply.json["steps"]
     assert isinstance(steps, list)
-    assert [step["stimulus"] for step in steps][:3] == ["Created", "StartRequested", "SlotGranted"]
+    assert [step["stimulus"] for step in steps][:3] == ["created", "start asked for", "turn to start"]
     assert all(set(step) == {"at", "stimulus", "decision", "evidence"} for step in steps)
     assert newest.json["steps"] == steps[-1:]
-    assert reply.json["next_step"] is not None
-
-
-@pytest.mark.parametrize(
-    ("session", "decision", "at"),
-    [
-        (replace(SESSION, process=ProcessState.BACKOFF, restarts=Restarts(next_at=SOON_AT)), "start again", SOON),
-        (replace(SESSION, process=ProcessState.FAILED, restarts=Restarts(next_at=SOON_AT)), "start again", SOON),
-        (replace(SESSION, process=ProcessState.STARTING), "launch when the start gate has a slot", None),
-        (replace(SESSION, process=ProcessState.STARTING, launch=LAUNCH), "wait until the engine answers", None),
-        (
-            replace(
-                SESSION,
-                process=ProcessState.STOPPING,
-                ending=Ending(after=After.BACK_OFF, cause=ReasonCode.ENGINE_UNRESPONSIVE),
-            ),
-            "back off once the engine has ended",
-            None,
-        ),
-        (
-            replace(
-                SESSION,
-                process=ProcessState.RUNNING,
-                qr=Qr(seq=1, attempt=1, sha256="", produced_at=0.0, expires_at=SOON_AT),
-            ),
-            "await a scan until the code expires",
-            SOON,
-        ),
-    ],
-)
-def test_why_tells_what_comes_next(session: Session, decision: str, at: str | None) -> None:
-    following = next_step_of(session)
-
-    assert following is not None
-    assert (following.decision, following.at) == (decision, at)
-
-
-@pytest.mark.parametrize("process", [ProcessState.STOPPED, ProcessState.RUNNING])
-def test_nothing_follows_by_itself_where_a_session_rests(process: ProcessState) -> None:
-    assert next_step_of(replace(SESSION, process=process)) is None
+    coming = reply.json["coming"]
+    assert isinstance(coming, list)
+    assert [each["decision"] for each in coming] == [
+        "the code expires; the engine makes the next one",
+        "end the engine, unless a code is scanned by then",
+    ]
+    assert None not in [each["at"] for each in coming]
+    assert reply.json["next_step"] == coming[0]
 
 
 async def test_the_registry_maps_live_sessions_to_pids(world: World) -> None:
@@ -136,6 +99,8 @@ async def test_the_system_tells_host_versions_and_counts(world: World) -> None:
     reply = await world.call("GET", "/v1/system")
 
     assert (reply.json["host"], reply.json["version"]) == ("mac-mini-1", "0.1.0")
+    assert reply.json["engine"] == "simulator"
+    assert reply.json["url"] == "http://[::1]:2790"
     assert reply.json["sessions"] == {"total": 1, "by_status": {"stopped": 1}}
 
 

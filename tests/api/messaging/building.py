@@ -13,11 +13,12 @@ from openwa_manager.domain.messaging.pacing import ProfileName, profile_of
 from openwa_manager.domain.messaging.sightings import ContactFound
 from openwa_manager.domain.ports import Clock
 from openwa_manager.domain.session.session import SessionId
-from openwa_manager.metrics import SendTally
+from openwa_manager.metrics.tallies import SendTally
 from openwa_manager.services.changes import Changes
 from openwa_manager.services.delivery.background import BackgroundTasks
 from openwa_manager.services.messaging.acceptance.bulk import BulkAcceptance
 from openwa_manager.services.messaging.acceptance.forecasting import LaneFacts, LaneForecast
+from openwa_manager.services.messaging.acceptance.refusals import Refusals
 from openwa_manager.services.messaging.acceptance.rules import Rules
 from openwa_manager.services.messaging.acceptance.singles import Gate, SingleAcceptance
 from openwa_manager.services.messaging.control.batch_requests import BatchHearers, BatchRequests
@@ -30,6 +31,7 @@ from openwa_manager.services.messaging.people.checks import ContactChecks
 from openwa_manager.services.messaging.people.erasure import PersonRecords
 from openwa_manager.services.messaging.people.quotas import Quotas
 from openwa_manager.services.messaging.people.suppressions import SuppressionLists
+from openwa_manager.services.messaging.people.user_sessions import UserSessions
 from openwa_manager.services.messaging.records import MessageRecords
 from openwa_manager.services.messaging.requests import MessageRequests
 from openwa_manager.store.database import Connection, Database
@@ -97,6 +99,7 @@ def gate_of(records: MessageRecords, clock: Clock, outside: Outside, rules: Rule
         check_first_contact=lambda *_: None,
         wake=outside.woken.append,
         note=outside.noted.append,
+        refusals=Refusals(clock),
     )
 
 
@@ -148,6 +151,7 @@ def people_of(records: MessageRecords, clock: Clock, absent: Collection[str]) ->
         return ContactFound(exists=exists, chat_id=f"{digits}@c.us" if exists else None)
 
     return PeopleDependencies(
+        users=UserSessions(records),
         quotas=Quotas(records, clock, ZoneInfo("UTC")),
         suppressions=SuppressionLists(records, clock),
         checks=ContactChecks(records, clock, ask, gap_s=0.0),

@@ -11,8 +11,8 @@ from tests.fakes.disk import DeadDisk
 
 SESSION_FIELDS = {
     *("session_id", "user_id", "engine", "status", "reason", "desired", "pid", "port", "socket"),
-    *("phone_number", "push_name", "qr", "restarts", "usage", "labels", "created_at", "started_at"),
-    *("connected_at", "last_connected_at", "last_seen_at", "updated_at"),
+    *("phone_number", "push_name", "qr", "restarts", "build", "usage", "labels", "created_at"),
+    *("started_at", "connected_at", "last_connected_at", "last_seen_at", "updated_at"),
 }
 TIME = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z")
 

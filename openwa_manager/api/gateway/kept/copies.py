@@ -5,10 +5,23 @@ from functools import partial
 
 from aiohttp import web
 
+from openwa_manager.api.admission import rights
+from openwa_manager.api.admission.rights import caller_of
 from openwa_manager.api.bodies.uploads import Payload
 from openwa_manager.api.gateway.errors import GatewayError, json_answer
-from openwa_manager.api.gateway.kept.asking import Ask, ChangeTeller, parsed, require, sent_fields
+from openwa_manager.api.gateway.kept.asking import (
+    Ask,
+    ChangeTeller,
+    JsonBytes,
+    encoded,
+    fields_of,
+    parsed,
+    require,
+    sent_fields,
+)
 from openwa_manager.api.gateway.kept.fields import CONFIG_DEFAULTS, ConfigChange, not_running
+from openwa_manager.domain.access.actions import Action
+from openwa_manager.domain.access.callers import Caller
 from openwa_manager.domain.delivery.events import Json
 from openwa_manager.domain.errors import EngineError
 from openwa_manager.domain.session.session import Session, SessionId
@@ -38,6 +51,8 @@ class EngineCopies:
     ) -> web.StreamResponse:
         """Hand a call on; `path` is its words below the session."""
         session_id = session.session_id
+        if request.method == "PATCH" and path[0].lower() == _CONFIG:
+            body = _plain(caller_of(request), fields_of(body, request.content_type))
         async with await ask(request.method, "/" + "/".join(path), body) as answer:
             is_whole = request.method == "GET" and len(path) == 1
             if answer.status >= 300 or (request.method in _READS and not is_whole):
@@ -59,6 +74,7 @@ class EngineCopies:
         name, *rest = path
         if request.method == "PATCH" and name.lower() == _CONFIG and not rest:
             changes = await sent_fields(request)
+            _plain(caller_of(request), changes)
             require(changes, ConfigChange)
             return json_answer(200, await self.keep_config(session_id, changes))
         if request.method not in _READS or len(rest) > 1:
@@ -92,6 +108,17 @@ class EngineCopies:
             await self._database.write(partial(keep_config, session_id=session_id, whole=body, changes=None))
         else:
             await self._database.write(partial(save_copy, session_id=session_id, name=name, body=body))
+
+
+def _plain(caller: Caller, changes: Mapping[str, Json]) -> JsonBytes:
+    """Return changes of the configuration as they are handed on.
+
+    Raises:
+        ForbiddenError: there is more than what is known of it, a proxy perhaps, and the caller is no admin.
+    """
+    if not changes.keys() <= CONFIG_DEFAULTS.keys():
+        rights.require(caller, Action.CONFIGURE_SESSION)
+    return encoded(dict(changes))
 
 
 def _change_config(connection: Connection, session_id: SessionId, changes: Mapping[str, Json]) -> Json:

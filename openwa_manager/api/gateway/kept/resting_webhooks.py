@@ -9,6 +9,7 @@ from functools import partial
 from aiohttp import web
 
 from openwa_manager.api.gateway.errors import GatewayError, json_answer
+from openwa_manager.domain.access.scopes import SessionScope
 from openwa_manager.domain.delivery.events import Json
 from openwa_manager.domain.delivery.user_webhooks import UserWebhook
 from openwa_manager.domain.session.session import Session
@@ -93,13 +94,14 @@ class RestingWebhooks:
         return min(limit, _LIMIT_MAX) or _LIMIT_MAX
 
 
-async def shown_of_all(database: Database, offset: int) -> AsyncGenerator[UserWebhook]:
-    """Go through the webhooks of all sessions that callers know of, newest first, without the first `offset`."""
+async def shown_of_all(database: Database, scope: SessionScope, offset: int) -> AsyncGenerator[UserWebhook]:
+    """Go through the webhooks of these sessions that callers know of, newest first, without the first `offset`."""
     before = None
     while found := await database.read(partial(list_webhooks, before=before)):
         for place, webhook in found:
             before = place
-            if is_shown(webhook) and (offset := offset - 1) < 0:
+            is_found = is_shown(webhook) and scope.names(webhook.session_id)
+            if is_found and (offset := offset - 1) < 0:
                 yield webhook
 
 

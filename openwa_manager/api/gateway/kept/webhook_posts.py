@@ -8,8 +8,9 @@ from functools import partial
 
 from aiohttp import web
 
+from openwa_manager.api.admission.rights import named_session
 from openwa_manager.api.errors import GoneError, UnauthenticatedError
-from openwa_manager.api.routing import read_whole, session_id_in
+from openwa_manager.api.routing import read_whole
 from openwa_manager.domain.delivery.user_webhooks import UserWebhook
 from openwa_manager.domain.errors import BacklogFullError
 from openwa_manager.domain.session.session import Session, SessionId
@@ -59,7 +60,7 @@ class WebhookRelay:
             UnauthenticatedError: the signature is not that of this webhook's engine over these very bytes.
             BacklogFullError: too many posts of this session are under way.
         """
-        session = self._sessions.get(session_id_in(request))
+        session = self._sessions.get(named_session(request))
         webhook = await self._database.read(partial(find_webhook, token=request.match_info["token"]))
         if webhook is None or webhook.session_id != session.session_id or webhook.relay_secret is None:
             raise GoneError("there is no such webhook")

@@ -5,7 +5,6 @@ does not know, and would have to run for a webhook to be taken away. So it gets 
 user's, and a secret of ours; it keeps its filters, its retries and its memory of what it could not post.
 """
 
-import asyncio
 import secrets
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from contextlib import aclosing
@@ -14,11 +13,11 @@ from functools import partial
 from urllib.parse import unquote
 
 from aiohttp import web
-from yarl import URL
 
+from openwa_manager.api.admission.rights import caller_of
 from openwa_manager.api.bodies.uploads import Payload, payload_of
 from openwa_manager.api.gateway.errors import MEDIA_TYPE, GatewayError, json_answer
-from openwa_manager.api.gateway.kept.asking import Ask, ChangeTeller, encoded, fields_of, parsed, require
+from openwa_manager.api.gateway.kept.asking import Ask, ChangeTeller, encoded, parsed, require
 from openwa_manager.api.gateway.kept.fields import WebhookChange, WebhookIn, not_running
 from openwa_manager.api.gateway.kept.resting_webhooks import (
     RestingWebhooks,
@@ -27,11 +26,12 @@ from openwa_manager.api.gateway.kept.resting_webhooks import (
     shown_of_all,
     with_address,
 )
+from openwa_manager.api.gateway.kept.webhook_fields import WebhookFields
 from openwa_manager.api.gateway.relay import EngineAnswer
 from openwa_manager.api.lists.pages import Listing, answer_list
 from openwa_manager.domain.delivery.events import Json
 from openwa_manager.domain.delivery.user_webhooks import UserWebhook
-from openwa_manager.domain.errors import EngineError, InvalidInputError
+from openwa_manager.domain.errors import EngineError
 from openwa_manager.domain.session.session import Session, SessionId
 from openwa_manager.domain.times import iso8601
 from openwa_manager.engines.environment import is_own_webhook, relay_token
@@ -42,15 +42,10 @@ from openwa_manager.webhooks.address import AddressGuard
 Hook = Mapping[str, Json]
 
 _WORD = "webhooks"
-_RESOLVED_WITHIN_S = 5.0
 _PAGE_MAX = 1000
 #: More webhooks of one session, or a longer record of one, no OpenWA has (WEBHOOK_MAX_PER_SESSION is 16 unless set).
 _PER_SESSION_MAX = 100
 _RECORD_MAX_BYTES = 16 * 1024
-#: What of it a caller gives; the rest are ids and times.
-_SHOWN_MAX_BYTES = 15 * 1024
-#: OpenWA's limits for a secret, which we check in its place.
-_SECRET_MIN, _SECRET_MAX = 16, 255
 
 
 class UserWebhooks:
@@ -58,7 +53,7 @@ class UserWebhooks:
 
     def __init__(self, database: Database, guard: AddressGuard, teller: ChangeTeller, now: Callable[[], float]) -> None:
         self._database = database
-        self._guard = guard
+        self._fields = WebhookFields(guard)
         self._teller = teller
         self._now = now
 
@@ -68,7 +63,8 @@ class UserWebhooks:
         return bool(words) and words[0] == _WORD
 
     async def list_webhooks(self, request: web.Request) -> web.StreamResponse:
-        """List the webhooks of all sessions, newest first."""
+        """List the webhooks of the caller's sessions, newest first."""
+        scope = caller_of(request).scope
         limit, offset = (_number(request, name) for name in ("limit", "offset"))
         page: Listing[UserWebhook] = Listing(
             name=None,
@@ -76,7 +72,7 @@ class UserWebhooks:
             limit=min(limit or _PAGE_MAX, _PAGE_MAX),
             media_type=MEDIA_TYPE,
         )
-        async with aclosing(shown_of_all(self._database, offset)) as found:
+        async with aclosing(shown_of_all(self._database, scope, offset)) as found:
             return await answer_list(request, found, page)
 
     async def forward(
@@ -92,7 +88,7 @@ class UserWebhooks:
             case "GET", ():
                 return await calls.list_all([*untold.values()], is_page=bool(request.query_string))
             case "POST", ():
-                return await calls.create(await self._checked(body, request.content_type))
+                return await calls.create(await self._checked(request, body))
             case _, (hook_id, *_):
                 return await self._forward_one(request, path, body, calls, await calls.find(hook_id))
         return await calls.pass_on(request, path, body)
@@ -104,7 +100,7 @@ class UserWebhooks:
             case "GET", ():
                 return json_answer(200, dict(calls.shown(hook)))
             case "PUT", ():
-                return await calls.change(hook, await self._checked(body, request.content_type))
+                return await calls.change(hook, await self._checked(request, body, hook))
             case "DELETE", ():
                 return await calls.remove(request, hook)
         return await calls.pass_on(request, (path[0], _id_of(hook), *path[2:]), body)
@@ -120,7 +116,7 @@ class UserWebhooks:
             case "GET", ():
                 return json_answer(200, [dict(each.record) for each in known])
             case "POST", ():
-                fields = await self._checked(await payload_of(request), request.content_type)
+                fields = await self._checked(request, await payload_of(request))
                 require(fields, WebhookIn)
                 answer = await RestingWebhooks(self._database, session).create(fields, iso8601(self._now()))
                 await self._teller.tell(session.session_id)
@@ -146,7 +142,7 @@ class UserWebhooks:
                 return json_answer(200, dict(webhook.record))
             case "PUT", ():
                 sent = await payload_of(request) if body is None else body
-                fields = await self._checked(sent, request.content_type)
+                fields = await self._checked(request, sent, webhook.record)
                 require(fields, WebhookChange)
                 answer = await resting.change(webhook, fields, iso8601(self._now()))
                 await self._teller.tell(session.session_id)
@@ -157,42 +153,15 @@ class UserWebhooks:
                 return gone
         raise not_running("A webhook can be tested")
 
+    async def _checked(self, request: web.Request, body: Payload, before: Hook | None = None) -> dict[str, Json]:
+        return await self._fields.checked(caller_of(request), body, request.content_type, before)
+
     async def _untold(self, session: Session) -> dict[str, UserWebhook]:
         """Return, by their ids, the webhooks that the engine still does not have, after telling it once more."""
         resting = RestingWebhooks(self._database, session)
         if any(each.pending is not None for each in await resting.load()):
             await self._teller.tell(session.session_id)
         return {str(each.shown_id): each for each in await resting.load() if is_untold(each)}
-
-    async def _checked(self, body: Payload, content_type: str) -> dict[str, Json]:
-        """Return the body of a call that makes or changes a webhook.
-
-        Raises:
-            GatewayError: it is no object, or names an address we may not post to, or a secret OpenWA would not take.
-        """
-        fields = fields_of(body, content_type)
-        secret, url = fields.get("secret"), fields.get("url")
-        shown = {name: value for name, value in fields.items() if name not in ("secret", "headers")}
-        if len(encoded(shown)) > _SHOWN_MAX_BYTES:
-            raise GatewayError(
-                400, [f"url, events and filters must not be longer than {_SHOWN_MAX_BYTES} bytes together"]
-            )
-        if not (secret is None or (isinstance(secret, str) and len(secret) <= _SECRET_MAX)):
-            raise GatewayError(400, [f"secret must be shorter than or equal to {_SECRET_MAX} characters"])
-        if secret and len(str(secret)) < _SECRET_MIN:
-            raise GatewayError(400, [f"secret must be longer than or equal to {_SECRET_MIN} characters"])
-        if isinstance(url, str):
-            await self._require_reachable(url)
-        return fields
-
-    async def _require_reachable(self, url: str) -> None:
-        try:
-            self._guard.check_url(url)
-            parsed_url = URL(url)
-            async with asyncio.timeout(_RESOLVED_WITHIN_S):
-                await self._guard.resolve(parsed_url.host or "", parsed_url.port or 0)
-        except (InvalidInputError, OSError) as error:  # a time-out is an OSError too
-            raise GatewayError(400, "Destination address is not allowed", detail=str(error)) from error
 
 
 class _EngineWebhooks:

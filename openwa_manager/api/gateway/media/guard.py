@@ -6,12 +6,13 @@ that may have none, or one that was told too much. A name that cannot be resolve
 
 import asyncio
 import re
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from urllib.parse import parse_qsl
 
 from yarl import URL
 
 from openwa_manager.api.bodies.forms import form_of
+from openwa_manager.api.bodies.readings import readings_of
 from openwa_manager.api.gateway.errors import GatewayError
 from openwa_manager.api.gateway.media.addresses import authority_of, media_in, media_in_form
 from openwa_manager.api.gateway.media.skeletons import CUT, FormSkeleton, JsonSkeleton
@@ -118,6 +119,16 @@ class Inspection:
         """Return the members of the body that has passed, long texts cut; empty when it is nothing that has any."""
         is_quick = len(self._as_json.kept) <= _QUICK_BYTES
         return self._fields() if is_quick else await asyncio.to_thread(self._fields)
+
+    async def readings(self) -> Sequence[Mapping[str, Json]]:
+        """Return the members of the body that has passed, in every way to read it; empty when nobody can."""
+        return await asyncio.to_thread(self._readings)
+
+    def _readings(self) -> Sequence[Mapping[str, Json]]:
+        found = list(readings_of(self._as_json.kept, _JSON))
+        if self._as_form is not None and (form := form_of(self._as_form.kept, _FORM)) is not None:
+            found.append(form)
+        return found
 
     def _fields(self) -> Mapping[str, Json]:
         raw = bytes(self._as_json.kept).removeprefix(_BYTE_ORDER_MARK)

@@ -12,7 +12,7 @@ from aiohttp import web
 
 from openwa_manager.api.bodies.uploads import Payload, Upload, payload_of
 from openwa_manager.api.gateway.errors import MEDIA_TYPE, GatewayError, json_answer, not_active
-from openwa_manager.api.gateway.lines import Destination, EngineLines
+from openwa_manager.api.gateway.lines import Destination, EngineLines, unknown
 from openwa_manager.api.gateway.media.guard import MediaGuard
 from openwa_manager.api.gateway.sends.bulk_body import read_bulk
 from openwa_manager.api.gateway.sends.drafts import body_hash, key_of
@@ -88,7 +88,9 @@ class BulkSends:
     def _sender(self, where: Destination) -> Session:
         """Return the session, for which OpenWA would take a batch: whatever its link is like, one that is started."""
         session = self._session(where)
-        if session is None or not is_loaded(session):
+        if session is None:
+            raise unknown(where)
+        if not is_loaded(session):
             raise not_active(where.name)
         if session.spec.engine not in self.lines.engines:
             raise GatewayError(501, f"the engine {session.spec.engine!r} of this session does not speak OpenWA's API")
@@ -96,7 +98,7 @@ class BulkSends:
 
     def _session(self, where: Destination) -> Session | None:
         try:
-            return self.lines.finder.find(where.name)
+            return self.lines.finder.find(where.name, where.caller)
         except GatewayError:
             return None
 
@@ -123,7 +125,7 @@ class BulkSends:
         before = _status(record)
         if before not in _GOING:
             raise GatewayError(400, f"Batch '{record.name}' is already {before}")
-        session = self.lines.finder.find(where.name)
+        session = self.lines.finder.find(where.name, where.caller)
         after = await self.background.finish(partial(self.batches.cancel, session, record))
         shown = _shown(after)
         return json_answer(200, {name: shown[name] for name in ("batchId", "status", "progress")})

@@ -15,6 +15,7 @@ from typing import Protocol
 
 from aiohttp import web
 
+from openwa_manager.api.bodies.readings import readings_of
 from openwa_manager.api.bodies.uploads import Payload, Pieces, Upload
 from openwa_manager.api.gateway.errors import MEDIA_TYPE, not_connected
 from openwa_manager.api.gateway.lines import Destination
@@ -22,6 +23,7 @@ from openwa_manager.api.gateway.media.guard import Inspection, MediaGuard
 from openwa_manager.api.gateway.relay import EngineAnswer
 from openwa_manager.api.gateway.sends import guide
 from openwa_manager.api.gateway.sends.drafts import body_hash, draft_of, key_of, small_draft, takes_key
+from openwa_manager.api.gateway.sends.quotes import may_quote, require_no_quote
 from openwa_manager.domain.errors import EngineError, EngineNotReachedError, OpenwaManagerError
 from openwa_manager.domain.messaging.outcomes import NoAnswer, NotReached, SendAnswer
 from openwa_manager.domain.session.session import Session
@@ -110,6 +112,10 @@ class _Send:
         self._writing = asyncio.Lock()
 
     @property
+    def _may_quote(self) -> bool:
+        return may_quote(self._where.caller)
+
+    @property
     def _is_guides(self) -> bool:
         return isinstance(self._body, guide.Translation)
 
@@ -117,12 +123,15 @@ class _Send:
         """Read a small body, and put a message of the guide's into OpenWA's words.
 
         Raises:
+            ForbiddenError: it quotes a message, and the caller may not see chats.
             GatewayError: it names nobody who could be written to, or is no message at all.
         """
         body = self._body
         if isinstance(body, Upload):
             return
         raw = body if isinstance(body, bytes) else b""
+        if not self._may_quote:
+            require_no_quote(self._where.caller, readings_of(raw, self._request.content_type))
         self._hash.update(raw)
         if guide.may_be_guide(self._where.words):
             said = guide.translate(self._where.words[1], raw, self._request.content_type)
@@ -150,6 +159,7 @@ class _Send:
         inspection = self._inspection()
         body.inspection = _Watch(inspection, self._hash, None)
         raw = await body.read()
+        await self._require_no_quote(inspection)
         self._body = Pieces([memoryview(raw)])
         if guide.may_be_guide(self._where.words):
             route, content_type = self._where.words[1], self._request.content_type
@@ -222,6 +232,7 @@ class _Send:
 
     async def _begin_large(self, inspection: Inspection) -> None:
         """Begin a send whose body has come whole, but has not left whole."""
+        await self._require_no_quote(inspection)
         self._want(draft_of(self._where.words[1], await inspection.fields()))
         await self._begin()
 
@@ -232,6 +243,10 @@ class _Send:
         turn.was_used = True  # as long as it is not known
         turn.verdict = await self._means.sends.end(self._begun, answer, reply)
         turn.was_used = was_used(turn.verdict)
+
+    async def _require_no_quote(self, inspection: Inspection) -> None:
+        if not self._may_quote:
+            require_no_quote(self._where.caller, await inspection.readings())
 
     def _inspection(self) -> Inspection:
         if self._is_guides:

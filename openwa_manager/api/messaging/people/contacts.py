@@ -5,6 +5,7 @@ from collections.abc import Mapping, Sequence
 
 from aiohttp import web
 
+from openwa_manager.api.access.records import secure_record
 from openwa_manager.api.lists.pages import Listing, answer_list
 from openwa_manager.api.messaging.people.dependencies import PeopleDependencies
 from openwa_manager.api.messaging.people.models import (
@@ -22,7 +23,7 @@ from openwa_manager.api.messaging.responses import message_out
 from openwa_manager.api.requests import Nothing
 from openwa_manager.api.responses import timestamp
 from openwa_manager.api.routing import Call, Route, json_answer, json_of, route
-from openwa_manager.domain.access.roles import Role
+from openwa_manager.domain.access.actions import Action
 from openwa_manager.domain.delivery.events import Json
 from openwa_manager.domain.errors import InvalidInputError, InvalidRecipientError
 from openwa_manager.domain.messaging.messages import Message, UserKey, key_of_user
@@ -44,9 +45,9 @@ class ContactRoutes:
         """Return the routes."""
         check, one = "/v1/sessions/{session_id}/contacts/check", "/v1/users/{user_id}/contacts/{number}"
         return (
-            route(f"POST {check}", Role.SENDER, self.check, CheckIn, {200: (ChecksOut,)}),
-            route(f"GET {one}", Role.OPERATOR, self.export, Nothing, {200: (PersonOut,)}),
-            route(f"DELETE {one}", Role.OPERATOR, self.erase, Nothing, {200: (ErasedOut,), 507: ()}),
+            route(f"POST {check}", Action.CHECK_CONTACTS, self.check, CheckIn, {200: (ChecksOut,)}),
+            route(f"GET {one}", Action.EXPORT_CONTACT, self.export, Nothing, {200: (PersonOut,)}),
+            route(f"DELETE {one}", Action.ERASE_CONTACT, self.erase, Nothing, {200: (ErasedOut,), 507: ()}),
         )
 
     async def check(self, call: Call[CheckIn]) -> web.Response:
@@ -60,6 +61,7 @@ class ContactRoutes:
     async def export(self, call: Call[Nothing]) -> web.StreamResponse:
         """Show all that is kept of one person for a user: names, sessions, the list's entry and every message."""
         user_key, chat_id = await self._person(call.request)
+        await secure_record(call.request)  # a long list is on its way before it ends
         person = await self._people.persons.show(user_key, chat_id)
         whole: Listing[Message] = Listing(
             name="messages", encode=lambda each: json_of(_message_out(each)), head=_head(person), max_bytes=None
@@ -72,7 +74,7 @@ class ContactRoutes:
         return json_answer(ErasedOut(messages=erased.message_count, in_flight=erased.left_count))
 
     async def _person(self, request: web.Request) -> tuple[UserKey, str]:
-        user_key = key_of_user(user_id_in(request))
+        user_key = key_of_user(await user_id_in(request, self._people.users))
         return user_key, await asyncio.to_thread(self._people.suppressions.chat_id, request.match_info["number"])
 
     def _chats_of(self, numbers: Sequence[str]) -> list[str]:

@@ -5,6 +5,7 @@ from typing import Annotated
 
 from pydantic import Field, RootModel, StringConstraints
 
+from openwa_manager.api.messaging.requests import To
 from openwa_manager.api.messaging.responses import MessageOut
 from openwa_manager.api.requests import Body, Query
 from openwa_manager.api.responses import Out, Timestamp
@@ -13,7 +14,6 @@ from openwa_manager.domain.messaging.quotas import LIMIT_MAX
 REASON_MAX_CHARS = 200
 NUMBERS_MAX = 100
 
-_To = Annotated[str, StringConstraints(max_length=1024)]
 Reason = Annotated[str, StringConstraints(pattern=r"^[^\x00-\x1f\x7f]*$", max_length=REASON_MAX_CHARS)]
 
 
@@ -35,7 +35,7 @@ class QuotaOut(Out):
 class SuppressionIn(Body):
     """Who is not to be written to any more: a number or a chat id."""
 
-    to: _To
+    to: To
     reason: Reason | None = None
 
 
@@ -81,7 +81,7 @@ class ImportOut(Out):
 class CheckIn(Body):
     """Numbers of which it is asked whether they are on WhatsApp."""
 
-    numbers: Annotated[tuple[_To, ...], Field(min_length=1, max_length=NUMBERS_MAX)]
+    numbers: Annotated[tuple[To, ...], Field(min_length=1, max_length=NUMBERS_MAX)]
 
 
 class CheckOut(Out):

@@ -2,11 +2,13 @@
 
 import asyncio
 from collections.abc import Iterable
+from dataclasses import replace
 
 from aiohttp import web
 from pydantic import ValidationError
 
 from openwa_manager.api.lists.pages import write_within
+from openwa_manager.api.messaging.people.dependencies import PeopleDependencies
 from openwa_manager.api.messaging.people.models import (
     REASON_MAX_CHARS,
     ImportOut,
@@ -19,13 +21,13 @@ from openwa_manager.api.messaging.people.models import (
 from openwa_manager.api.messaging.people.paths import user_key_in
 from openwa_manager.api.messaging.people.suppression_files import FILE_MAX_BYTES, Row, header, read_rows, written
 from openwa_manager.api.requests import Nothing, object_text
-from openwa_manager.api.routing import Call, Route, json_answer, read_up_to, refusal_of, require_json, route
+from openwa_manager.api.routing import Answer, Call, Route, json_answer, read_up_to, refusal_of, require_json, route
 from openwa_manager.domain import foreign_json
-from openwa_manager.domain.access.roles import Role
+from openwa_manager.domain.access.actions import Action
 from openwa_manager.domain.errors import InvalidInputError, InvalidRecipientError, NotOnListError
 from openwa_manager.domain.messaging.messages import UserKey
 from openwa_manager.domain.times import iso8601
-from openwa_manager.services.messaging.people.suppressions import SuppressionLists, Wanted
+from openwa_manager.services.messaging.people.suppressions import Wanted
 from openwa_manager.services.sessions.directory import SessionDirectory
 from openwa_manager.store.messaging.people.suppressions import Suppression
 
@@ -33,6 +35,8 @@ CSV = "text/csv"
 #: Why somebody is on a list, where nobody said.
 MANUAL = "manual"
 IMPORTED = "imported"
+#: One of them as JSON, or many as a file.
+_TAKEN = (SuppressionIn, CSV)
 
 _BODY_MAX_BYTES = 16 << 10
 #: How many lines that name nobody are told of one by one.
@@ -44,9 +48,10 @@ _LOOKED_AT = 200
 class SuppressionRoutes:
     """`/v1/users/{user_id}/suppressions…` and `/v1/sessions/{session_id}/suppressions…`."""
 
-    def __init__(self, sessions: SessionDirectory, lists: SuppressionLists) -> None:
+    def __init__(self, sessions: SessionDirectory, people: PeopleDependencies) -> None:
         self._sessions = sessions
-        self._lists = lists
+        self._users = people.users
+        self._lists = people.suppressions
 
     def table(self) -> tuple[Route, ...]:
         """Return the routes."""
@@ -54,20 +59,21 @@ class SuppressionRoutes:
         removed, page = {204: (None,), 507: ()}, {200: (SuppressionPage, CSV)}
         shown = {200: (SuppressionOut,)}
         of_user, own = "/v1/users/{user_id}/suppressions", "/v1/sessions/{session_id}/suppressions"
+        of_nobody: dict[int, tuple[Answer, ...]] = {409: ()}  # the session has a user, whose list is meant
         return (
-            route(f"GET {of_user}", Role.OPERATOR, self.list_some, SuppressionsQuery, page),
-            route(f"POST {of_user}", Role.OPERATOR, self.add, Nothing, added),
-            route(f"GET {of_user}/{{to}}", Role.OPERATOR, self.show, Nothing, shown),
-            route(f"DELETE {of_user}/{{to}}", Role.OPERATOR, self.remove, Nothing, removed),
-            route(f"GET {own}", Role.OPERATOR, self.list_own, SuppressionsQuery, page),
-            route(f"POST {own}", Role.OPERATOR, self.add_own, Nothing, added),
-            route(f"GET {own}/{{to}}", Role.OPERATOR, self.show_own, Nothing, shown),
-            route(f"DELETE {own}/{{to}}", Role.OPERATOR, self.remove_own, Nothing, removed),
+            route(f"GET {of_user}", Action.READ_SUPPRESSIONS, self.list_some, SuppressionsQuery, page),
+            replace(route(f"POST {of_user}", Action.CHANGE_SUPPRESSIONS, self.add, Nothing, added), takes=_TAKEN),
+            route(f"GET {of_user}/{{to}}", Action.READ_SUPPRESSIONS, self.show, Nothing, shown),
+            route(f"DELETE {of_user}/{{to}}", Action.CHANGE_SUPPRESSIONS, self.remove, Nothing, removed),
+            route(f"GET {own}", Action.READ_SUPPRESSIONS, self.list_own, SuppressionsQuery, page | of_nobody),
+            replace(route(f"POST {own}", Action.CHANGE_SUPPRESSIONS, self.add_own, Nothing, added), takes=_TAKEN),
+            route(f"GET {own}/{{to}}", Action.READ_SUPPRESSIONS, self.show_own, Nothing, shown | of_nobody),
+            route(f"DELETE {own}/{{to}}", Action.CHANGE_SUPPRESSIONS, self.remove_own, Nothing, removed | of_nobody),
         )
 
     async def list_some(self, call: Call[SuppressionsQuery]) -> web.StreamResponse:
         """List whom the user's sessions never write to; `Accept: text/csv` gives the whole list as a file."""
-        user_key = user_key_in(call.request, self._sessions)
+        user_key = await user_key_in(call.request, self._sessions, self._users)
         if CSV in call.request.headers.get("Accept", ""):
             return await self._export(call.request, user_key)
         limit = call.arguments.limit
@@ -77,7 +83,7 @@ class SuppressionRoutes:
 
     async def add(self, call: Call[Nothing]) -> web.Response:
         """Put somebody on the list and call off what waits for him; a body of type text/csv adds many at once."""
-        user_key = user_key_in(call.request, self._sessions)
+        user_key = await user_key_in(call.request, self._sessions, self._users)
         if call.request.content_type == CSV:
             return json_answer(await self._import(user_key, await read_up_to(call.request, FILE_MAX_BYTES)))
         given = await _read_body(call.request)
@@ -86,12 +92,12 @@ class SuppressionRoutes:
 
     async def show(self, call: Call[Nothing]) -> web.Response:
         """Show what the list says of somebody; 404 when he is not on it."""
-        user_key = user_key_in(call.request, self._sessions)
+        user_key = await user_key_in(call.request, self._sessions, self._users)
         return json_answer(out(await self._find(user_key, call.request.match_info["to"])))
 
     async def remove(self, call: Call[Nothing]) -> web.Response:
         """Take somebody off the list; he may be written to again."""
-        user_key = user_key_in(call.request, self._sessions)
+        user_key = await user_key_in(call.request, self._sessions, self._users)
         if not await self._lists.remove(user_key, call.request.match_info["to"]):
             raise NotOnListError("this number is not on the list")
         return web.Response(status=204)

@@ -4,6 +4,7 @@ from functools import partial
 import pytest
 
 from openwa_manager.api.messaging.people.models import ChecksOut
+from openwa_manager.domain.access.roles import Role
 from openwa_manager.domain.messaging.messages import MessageId, MessageStatus, Move
 from openwa_manager.store.database import Connection
 from openwa_manager.store.messaging import moves
@@ -49,6 +50,16 @@ async def test_what_is_no_number_is_refused_by_its_place(ready: World) -> None:
     assert (await check({"numbers": ["120363000000000000@g.us"]})).status == 422
     assert (await check({"numbers": ["85212345678"] * 101})).status == 422
     assert (await check({"numbers": []})).status == 422
+
+
+async def test_of_whom_another_users_session_asked_nothing_is_told(ready: World) -> None:
+    await ready.create(session_id="user_10_a", user_id="10", desired="stopped")
+    await ready.call("POST", "/v1/sessions/user_10_a/contacts/check", {"numbers": ["85212345678"]})
+    key = await ready.key_of(Role.OPERATOR, sessions=["user_1_*"], chats=True)
+
+    person = await ready.call("GET", PERSON, headers={"X-API-Key": key})
+
+    assert (person.status, person.json["check"]) == (200, None)
 
 
 async def test_all_that_is_kept_of_a_person_is_exported(ready: World) -> None:

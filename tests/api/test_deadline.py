@@ -1,0 +1,123 @@
+import asyncio
+from collections.abc import AsyncIterator, Sequence
+
+import pytest
+from aiohttp import web
+from pytest_aiohttp import AiohttpClient
+
+from openwa_manager.api.deadline import Deadline
+from openwa_manager.api.errors import answer_errors
+from openwa_manager.api.middleware import assign_request_id, cut_broken_answer, prepare_answer
+from openwa_manager.api.requests import Nothing, WaitQuery
+from openwa_manager.api.routing import Call, Route, read_whole, route
+
+SOON_S = 0.05
+
+
+async def _wait(call: Call[Nothing]) -> web.StreamResponse:
+    """Wait for what never comes."""
+    del call
+    async with asyncio.timeout(60):
+        await asyncio.Event().wait()
+    raise AssertionError
+
+
+async def _wait_a_while(call: Call[Nothing] | Call[WaitQuery]) -> web.StreamResponse:
+    """Answer late."""
+    del call
+    loop = asyncio.get_running_loop()
+    late = loop.create_future()
+    loop.call_later(3 * SOON_S, late.set_result, None)
+    await late
+    return web.Response()
+
+
+async def _stream(call: Call[Nothing]) -> web.StreamResponse:
+    """Begin in time, and end late."""
+    response = web.StreamResponse()
+    await response.prepare(call.request)
+    await _wait_a_while(call)
+    await response.write_eof(b"whole")
+    return response
+
+
+async def _fail(call: Call[Nothing]) -> web.StreamResponse:
+    """Have a deadline of one's own."""
+    del call
+    raise TimeoutError
+
+
+async def _read(call: Call[Nothing]) -> web.StreamResponse:
+    """Read a body that takes longer than the handler may."""
+    return web.Response(body=await read_whole(call.request))
+
+
+async def _read_in_vain(call: Call[Nothing]) -> web.StreamResponse:
+    """Read a body that takes longer than it may."""
+    return web.Response(body=await read_whole(call.request, SOON_S))
+
+
+async def _dribble() -> AsyncIterator[bytes]:
+    yield b"who"
+    loop = asyncio.get_running_loop()
+    late = loop.create_future()
+    loop.call_later(3 * SOON_S, late.set_result, None)
+    await late
+    yield b"le"
+
+
+def routes() -> Sequence[Route]:
+    return (
+        route("POST /read", None, _read, Nothing, {}),
+        route("POST /read-in-vain", None, _read_in_vain, Nothing, {}),
+        route("GET /never", None, _wait, Nothing, {}),
+        route("GET /late", None, _wait_a_while, Nothing, {}),
+        route("GET /patient", None, _wait_a_while, WaitQuery, {}),
+        route("GET /stream", None, _stream, Nothing, {}),
+        route("GET /own", None, _fail, Nothing, {}),
+    )
+
+
+@pytest.mark.parametrize(
+    ("path", "status"), [("/never", 504), ("/late", 504), ("/patient", 200), ("/stream", 200), ("/own", 500)]
+)
+async def test_a_handler_has_its_time_unless_its_route_may_take_long_or_it_has_begun_to_answer(
+    aiohttp_client: AiohttpClient, path: str, status: int
+) -> None:
+    client = await aiohttp_client(app_with_deadline())
+
+    async with client.get(path) as answer:
+        body = await answer.read()
+
+    assert answer.status == status
+    if status == 504:
+        assert b'"code": "unfinished"' in body
+    if path == "/stream":
+        assert body == b"whole"
+
+
+@pytest.mark.parametrize(("path", "status", "told"), [("/read", 200, b"whole"), ("/read-in-vain", 408, b'"timeout"')])
+async def test_a_body_has_a_time_of_its_own(aiohttp_client: AiohttpClient, path: str, status: int, told: bytes) -> None:
+    client = await aiohttp_client(app_with_deadline())
+
+    async with client.post(path, data=_dribble()) as answer:
+        body = await answer.read()
+
+    assert answer.status == status
+    assert told in body
+
+
+def app_with_deadline() -> web.Application:
+    table = routes()
+    app = web.Application(
+        middlewares=[
+            assign_request_id,
+            answer_errors,
+            cut_broken_answer,
+            Deadline([each.handler for each in table if each.may_take_long], SOON_S).keep,
+        ]
+    )
+    app.on_response_prepare.append(prepare_answer)
+    for each in table:
+        app.router.add_route(each.method, each.path, each.handler)
+    return app
