@@ -4,72 +4,77 @@ import argparse
 import io
 import os
 import sys
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING
 
 from openwa_manager.cli.command import Command, Invocation, declare_all, declare_everywhere
-from openwa_manager.cli.commands import config, deliveries, endpoints, events, logs, openapi, qr, serve, sessions, why
-from openwa_manager.cli.commands.messaging import batch, messages, queue, quota, send, suppress
-from openwa_manager.cli.demo import demo
-from openwa_manager.cli.doctor import doctor
-from openwa_manager.cli.errors import FAILED, INTERRUPTED, complain, exit_code_of
-from openwa_manager.cli.service import service
-from openwa_manager.cli.terminal import top
+from openwa_manager.cli.errors import FAILED, INTERRUPTED, NoSuchThingError, complain, exit_code_of
+from openwa_manager.cli.parsing import PROGRAM, Parser
 from openwa_manager.cli.terminal.output import Output
 from openwa_manager.domain.errors import OpenwaManagerError
 from openwa_manager.host.streams import reopen_closed_streams
 
+if TYPE_CHECKING:
+    from types import ModuleType
 
-def _help(invocation: Invocation) -> None:
-    _parser().parse_args([*invocation.arguments.words, "--help"])  # prints it and exits
-
-
-def _declare_help(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("words", metavar="COMMAND", nargs="*", help="the command; none: list them all")
-
-
-COMMANDS: tuple[Command, ...] = (
-    *serve.COMMANDS,
-    *config.COMMANDS,
-    *demo.COMMANDS,
-    *sessions.COMMANDS,
-    *qr.COMMANDS,
-    *logs.COMMANDS,
-    *why.COMMANDS,
-    *events.COMMANDS,
-    *openapi.COMMANDS,
-    *top.COMMANDS,
-    *send.COMMANDS,
-    *messages.COMMANDS,
-    *batch.COMMANDS,
-    *queue.COMMANDS,
-    *quota.COMMANDS,
-    *suppress.COMMANDS,
-    *endpoints.COMMANDS,
-    *deliveries.COMMANDS,
-    *doctor.COMMANDS,
-    *service.COMMANDS,
-    Command("help", "say what a command does, and which options it has", _help, _declare_help),
-)
+#: The commands of each module, in the order in which help lists them. A command imports its own module only: to import
+#: them all takes longer than most commands do.
+MODULES: Mapping[str, tuple[str, ...]] = {
+    "commands.serve": ("serve",),
+    "commands.config": ("config",),
+    "demo.demo": ("demo",),
+    "commands.sessions": ("create", "list", "show"),
+    "commands.changes.changes": ("start", "stop", "restart", "logout", "delete"),
+    "commands.qr": ("qr",),
+    "commands.access.pairing": ("pairing-code", "pairing-link"),
+    "commands.logs": ("logs",),
+    "commands.why": ("why",),
+    "commands.events": ("events",),
+    "commands.openapi": ("openapi",),
+    "terminal.top": ("top",),
+    "commands.messaging.send": ("send",),
+    "commands.messaging.messages": ("messages",),
+    "commands.messaging.batch": ("batch",),
+    "commands.messaging.queue": ("queue",),
+    "commands.messaging.quota": ("quota",),
+    "commands.messaging.suppress": ("suppress",),
+    "commands.access.keys": ("keys",),
+    "commands.endpoints": ("endpoints",),
+    "commands.deliveries": ("deliveries",),
+    "commands.access.audit": ("audit",),
+    "commands.engine.engine": ("engine",),
+    "doctor.doctor": ("doctor",),
+    "diagnose.diagnose": ("diagnose",),
+    "service.service": ("service",),
+    "help.help": ("help", "completion"),
+}
+NAMES = tuple(name for names in MODULES.values() for name in names)
 
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Run the command that `argv` (None: the process's own) names; return its exit code (README, Operations)."""
     reopen_closed_streams()
     try:
-        return _run(argv)
+        return _run(sys.argv[1:] if argv is None else argv)
     finally:
         _give_up_stderr()
 
 
-def _run(argv: Sequence[str] | None) -> int:
+def _run(argv: Sequence[str]) -> int:
     if isinstance(sys.stdout, io.TextIOWrapper):
         sys.stdout.reconfigure(errors="replace")  # names are in all the world's scripts, terminals are not
+    arguments: argparse.Namespace | None = None
     try:
-        arguments = _parser().parse_args(argv)
-        code = arguments.run(Invocation(arguments, os.environ, Output(sys.stdout, as_json=arguments.json))) or 0
+        parser = parser_for(argv)
+        if "_ARGCOMPLETE" in os.environ:
+            from openwa_manager.cli.help.completion import complete
+
+            complete(parser)
+        arguments = parser.parse_args(argv)
+        code = arguments.run(Invocation(arguments, os.environ, Output(sys.stdout, arguments.form, os.environ))) or 0
         sys.stdout.flush()
     except OpenwaManagerError as error:
-        complain(error)
+        complain(f"{error}{_nearest_id(arguments, error)}")
         return exit_code_of(error)
     except KeyboardInterrupt:
         return INTERRUPTED
@@ -80,6 +85,15 @@ def _run(argv: Sequence[str] | None) -> int:
         return FAILED
     else:
         return code
+
+
+def _nearest_id(arguments: argparse.Namespace | None, error: OpenwaManagerError) -> str:
+    """Return the session that may have been meant, where the one that was named is not there."""
+    if arguments is None or not isinstance(error, NoSuchThingError):
+        return ""
+    from openwa_manager.cli.help.completion import nearest_session
+
+    return nearest_session(arguments, os.environ)
 
 
 def _give_up_stderr() -> None:
@@ -100,9 +114,38 @@ class _ShowVersion(argparse.Action):
         parser.exit()
 
 
-def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(prog="openwa-manager", description="Runs one OpenWA per WhatsApp session.")
+class _ShowHelp(argparse.Action):
+    """Prints the commands by what they are for, and exits."""
+
+    def __call__(self, parser: argparse.ArgumentParser, *_: object) -> None:
+        from openwa_manager.cli.help.overview import overview
+
+        print(overview(all_commands()))
+        parser.exit()
+
+
+def parser_for(argv: Sequence[str]) -> Parser:
+    """Return the parser of the commands that these words may name; of all, where they name none."""
+    modules = [module for module, names in MODULES.items() if not set(names).isdisjoint(argv)]
+    return _parser(_commands_of(modules or MODULES))
+
+
+def all_commands() -> list[Command]:
+    """Return every command, in the order in which help lists them."""
+    return _commands_of(MODULES)
+
+
+def _commands_of(modules: Mapping[str, tuple[str, ...]] | Sequence[str]) -> list[Command]:
+    from importlib import import_module
+
+    found: list[ModuleType] = [import_module(f"openwa_manager.cli.{module}") for module in modules]
+    return [command for module in found for command in module.COMMANDS]
+
+
+def _parser(commands: Sequence[Command]) -> Parser:
+    parser = Parser(prog=PROGRAM, description="Runs one OpenWA per WhatsApp session.", add_help=False)
+    parser.add_argument("-h", "--help", action=_ShowHelp, nargs=0, help="list the commands and exit")
     parser.add_argument("--version", action=_ShowVersion, nargs=0, help="print the version and exit")
     declare_everywhere(parser)
-    declare_all(COMMANDS, parser, is_required=True)
+    declare_all(commands, parser, is_required=True, known=NAMES)
     return parser

@@ -3,13 +3,13 @@
 import http.client
 import json
 import socket
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager, suppress
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager, contextmanager, nullcontext, suppress
 from typing import TYPE_CHECKING, NamedTuple, cast
 from urllib.parse import urlencode, urlsplit
 
-from openwa_manager.cli.discovery import Daemon, SocketDaemon
-from openwa_manager.cli.errors import CommandFailedError, NotReachableError, UsageError
+from openwa_manager.cli.discovery import Daemon, SocketDaemon, ways_in
+from openwa_manager.cli.errors import CommandFailedError, NoSuchThingError, NotReachableError, UsageError
 from openwa_manager.domain import foreign_json
 from openwa_manager.domain.errors import SessionNotFoundError, UnreadableJsonError
 
@@ -22,6 +22,10 @@ TIMEOUT_S = 90.0
 _ANSWER_MAX_BYTES = 64 * 1024 * 1024
 _ERROR_MAX_BYTES = 65_536
 _PROBLEM = "application/problem+json"
+#: What the API says to programs, and what is said of it here.
+_BUILDS_LISTED = ("GET /v1/builds lists them", "openwa-manager engine list shows them")
+#: What OpenSSL (by version) says of a port that answers in plain text.
+_NO_TLS = ("WRONG_VERSION_NUMBER", "HTTP_REQUEST", "RECORD_LAYER_FAILURE")
 
 Scalar = str | int | float | bool
 #: A parameter with several values is given once for each; None means that it is not given.
@@ -36,11 +40,17 @@ class Content(NamedTuple):
 
 
 class Client:
-    """The daemon's HTTP API, a connection per request."""
+    """The daemon's HTTP API, a connection per request; `while_waiting` surrounds the time until an answer begins."""
 
-    def __init__(self, daemon: Daemon, timeout_s: float = TIMEOUT_S) -> None:
+    def __init__(
+        self,
+        daemon: Daemon,
+        timeout_s: float = TIMEOUT_S,
+        while_waiting: Callable[[], AbstractContextManager[None]] = nullcontext,
+    ) -> None:
         self._daemon = daemon
         self._timeout_s = timeout_s
+        self._while_waiting = while_waiting
 
     def get(self, path: str, query: Query | None = None) -> "Json":
         """Return what lies at `path`; None when the answer is empty.
@@ -123,21 +133,44 @@ class Client:
             raw, own = content.raw if content else None, self._headers(content)
             with suppress(BrokenPipeError, ConnectionResetError):  # who refuses a large body may not read it all
                 connection.request(method, self._target(path, query), raw, {**own, **(headers or {})})
-            answer = connection.getresponse()
+            with self._while_waiting():
+                answer = connection.getresponse()
             if 300 <= answer.status < 400:
                 raise self._stranger()
             if answer.status == http.client.NOT_FOUND and answer.headers.get_content_type() != _PROBLEM:
                 raise self._stranger()
             if answer.status >= 400:
-                raise _error_of(answer)
+                raise self._error_of(answer)
             yield answer
         except TimeoutError as error:
             raise NotReachableError(f"{self._name()} did not answer within {timeout_s:g} s") from error
+        except PermissionError as error:
+            raise NotReachableError(ways_in(self._daemon)) from error
         except (OSError, http.client.HTTPException) as error:
             reason = error.strerror if isinstance(error, OSError) and error.strerror else str(error) or repr(error)
-            raise NotReachableError(f"no daemon answers at {self._name()} ({reason})") from error
+            raise NotReachableError(f"no daemon answers at {self._name()} ({reason}){self._way_out(error)}") from error
         finally:
             connection.close()
+
+    def _error_of(
+        self, answer: http.client.HTTPResponse
+    ) -> CommandFailedError | SessionNotFoundError | NotReachableError:
+        message = _message_of(answer)
+        if answer.status == http.client.UNAUTHORIZED:
+            if isinstance(self._daemon, SocketDaemon) and self._daemon.key is None:
+                return NotReachableError(ways_in(self._daemon))
+            if self._daemon.key:
+                return CommandFailedError("the key in OPENWA_API_KEY is not valid here (unauthenticated)")
+            message += "; put a key into OPENWA_API_KEY"
+        return NoSuchThingError(message) if answer.status == http.client.NOT_FOUND else CommandFailedError(message)
+
+    def _way_out(self, error: OSError | http.client.HTTPException) -> str:
+        """Return what is added to the complaint that no daemon answers, where something can be done about it."""
+        if isinstance(self._daemon, SocketDaemon):
+            start = "openwa-manager serve (or openwa-manager service install)"
+            return f"; start it: {start}, or name its home: --home DIR"
+        is_plain = getattr(error, "reason", None) in _NO_TLS  # of an ssl.SSLError, which is imported for https only
+        return "; it speaks http://" if is_plain else ""
 
     def _name(self) -> str:
         return str(self._daemon.socket_path) if isinstance(self._daemon, SocketDaemon) else self._daemon.url
@@ -151,7 +184,7 @@ class Client:
         headers = {"Accept": "application/json"}
         if content is not None:
             headers["Content-Type"] = content.kind
-        if not isinstance(self._daemon, SocketDaemon) and self._daemon.key:
+        if self._daemon.key:
             headers["X-API-Key"] = _checked(self._daemon.key)
         return headers
 
@@ -209,13 +242,10 @@ def _spelled(value: Scalar | Sequence[str]) -> str | list[str]:
     return str(value).lower() if isinstance(value, bool) else str(value)
 
 
-def _error_of(answer: http.client.HTTPResponse) -> CommandFailedError | SessionNotFoundError:
+def _message_of(answer: http.client.HTTPResponse) -> str:
     text = answer.read(_ERROR_MAX_BYTES)
     try:
         problem = cast("Mapping[str, Json]", foreign_json.parse(text))
-        message = f"{problem['detail'] or problem['title']} ({problem['code']})"
+        return f"{problem['detail'] or problem['title']} ({problem['code']})".replace(*_BUILDS_LISTED)
     except (ValueError, TypeError, KeyError):
-        message = f"{answer.status} {answer.reason}: {text[:200].decode(errors='replace')}"
-    if answer.status == http.client.UNAUTHORIZED:
-        message += "; put a key into OPENWA_API_KEY"
-    return SessionNotFoundError(message) if answer.status == http.client.NOT_FOUND else CommandFailedError(message)
+        return f"{answer.status} {answer.reason}: {text[:200].decode(errors='replace')}"

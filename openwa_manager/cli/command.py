@@ -2,12 +2,14 @@
 
 import argparse
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from typing import NamedTuple
+from functools import partial
+from typing import TYPE_CHECKING, NamedTuple
 
-from openwa_manager.cli.client import Client
-from openwa_manager.cli.discovery import find_daemon
-from openwa_manager.cli.terminal.output import Output
+from openwa_manager.cli.terminal.output import FORMS, JSON, Output
 from openwa_manager.domain.errors import SessionNotFoundError
+
+if TYPE_CHECKING:
+    from openwa_manager.cli.client import Client
 
 #: How long `start`, `stop` and `restart` wait for the outcome unless told.
 WAIT_S = 30.0
@@ -21,27 +23,45 @@ class Invocation(NamedTuple):
     output: Output
 
     @property
-    def client(self) -> Client:
+    def client(self) -> "Client":
         """Return the way to the daemon that is meant.
 
         Raises:
             NotReachableError: nothing is named and no daemon is found.
         """
-        return Client(find_daemon(self.arguments.url, self.arguments.home, self.environ))
+        from openwa_manager.cli.client import Client
+        from openwa_manager.cli.discovery import find_daemon
+        from openwa_manager.cli.terminal.progress import shown_while_waiting
+
+        parser: argparse.ArgumentParser | None = getattr(self.arguments, "parser", None)
+        command = parser.prog.partition(" ")[2] if parser else ""
+        daemon = find_daemon(self.arguments.url, self.arguments.home, self.environ)
+        return Client(daemon, while_waiting=partial(shown_while_waiting, command))
 
     @property
     def session_path(self) -> str:
-        """Return where the session lies that the caller named.
+        """Return where the session lies that the caller named; a pattern, or an id as tables shorten it, names one.
 
         Raises:
             SessionNotFoundError: no session can have that id; `.` or `..` must not become part of a path.
+            UsageError: several are like the pattern.
         """
-        from openwa_manager.domain.session.session import is_session_id
+        word: str = self.arguments.session_id
+        if not word.isascii() or not word.replace("-", "").replace("_", "").isalnum():
+            from openwa_manager.cli.listing import WILD, the_one_like
 
-        session_id: str = self.arguments.session_id
-        if not is_session_id(session_id):
-            raise SessionNotFoundError(f"there is no session {session_id!r}: ids are made of a-z, 0-9, - and _")
-        return f"/v1/sessions/{session_id}"
+            if not WILD.isdisjoint(word):
+                self.arguments.session_id = the_one_like(self.client, word)
+        return path_of_session(self.arguments.session_id)
+
+
+def path_of_session(session_id: str) -> str:
+    """Return where a session lies; raises SessionNotFoundError when no session can have that id."""
+    from openwa_manager.domain.session.session import is_session_id
+
+    if not is_session_id(session_id):
+        raise SessionNotFoundError(f"there is no session {session_id!r}: ids are made of a-z, 0-9, - and _")
+    return f"/v1/sessions/{session_id}"
 
 
 class Command(NamedTuple):
@@ -64,6 +84,8 @@ class _Words(argparse._SubParsersAction):  # type: ignore[type-arg]  # noqa: SLF
     """The names of commands; another first word belongs to the command `otherwise` (None: it is an error)."""
 
     otherwise: str | None = None
+    #: All names there are, also those whose commands were not needed to understand these words.
+    known: Sequence[str] = ()
 
     def allow_others(self, otherwise: str) -> None:
         self.otherwise, self.choices = otherwise, _AnyWord()
@@ -87,19 +109,40 @@ def declare_all(
     *,
     is_required: bool,
     otherwise: Command | None = None,
+    known: Sequence[str] = (),
 ) -> None:
-    """Declare these commands, of which one must or may be given.
+    """Declare these commands, of which one must or may be given; `known` has the names of all, if these are not all.
 
     A first word that names none of them belongs to the command `otherwise`, where there is one; else it is an error.
     """
-    words = parser.add_subparsers(metavar="COMMAND", required=is_required, action=_Words)
-    if otherwise is not None and isinstance(words, _Words):
-        words.allow_others(otherwise.name)
+    # Given no `prog`, argparse would format a usage to find it, which imports half of the standard library.
+    prog = " ".join([parser.prog, *(str(each.metavar) for each in parser._get_positional_actions())])  # noqa: SLF001
+    words = parser.add_subparsers(metavar="COMMAND", required=is_required, action=_Words, prog=prog)
+    if isinstance(words, _Words):
+        words.known = known
+        if otherwise is not None:
+            words.allow_others(otherwise.name)
     for command in commands:
         below = words.add_parser(command.name, help=command.help, description=command.help)
-        below.set_defaults(run=command.run)
+        below.set_defaults(run=command.run, parser=below)
         command.declare(below)
         declare_everywhere(below, absent=argparse.SUPPRESS)
+
+
+class _Form(argparse.Action):
+    """Takes the form of the output; two that differ contradict each other."""
+
+    def __call__(
+        self,
+        parser: argparse.ArgumentParser,
+        namespace: argparse.Namespace,
+        values: str | Sequence[object] | None,
+        option_string: str | None = None,
+    ) -> None:
+        form, before = str(values or JSON), getattr(namespace, self.dest, None)
+        if before not in (None, form):
+            parser.error(f"{option_string}: the output is to be {before} already")
+        setattr(namespace, self.dest, form)
 
 
 def declare_everywhere(parser: argparse.ArgumentParser, absent: str | None = None) -> None:
@@ -109,16 +152,30 @@ def declare_everywhere(parser: argparse.ArgumentParser, absent: str | None = Non
     """
     parser.add_argument("--home", metavar="DIR", default=absent, help="the daemon of this home")
     parser.add_argument("--url", metavar="URL", default=absent, help="the daemon there, with OPENWA_API_KEY")
-    parser.add_argument("--json", action="store_true", default=absent or False, help="JSON also on a terminal")
+    forms = "table (as on a terminal), wide (every column), json (as when piped), or ids"
+    parser.add_argument(
+        "-o", "--format", dest="form", metavar="FORM", choices=FORMS, action=_Form, default=absent, help=forms
+    )
+    parser.add_argument("--json", dest="form", nargs=0, action=_Form, default=absent, help="as -o json")
 
 
 def takes_session(parser: argparse.ArgumentParser) -> None:
     """Declare the session a command is about."""
-    parser.add_argument("session_id", metavar="ID", help="the session")
+    completed_by_ids(parser.add_argument("session_id", metavar="ID", help="the session"))
 
 
 def takes_wait(parser: argparse.ArgumentParser) -> None:
     """Declare how long a command waits for the outcome."""
-    parser.add_argument(
-        "--wait", metavar="S", type=float, default=WAIT_S, help="wait so many seconds for the outcome (%(default)g)"
-    )
+    words = f"wait so many seconds for the outcome ({WAIT_S:g}), at most 60"
+    parser.add_argument("--wait", metavar="S", type=float, help=words)
+
+
+def completed_by_ids(action: argparse.Action) -> None:
+    """Let the shell complete this word by the ids of sessions (argcomplete looks for the attribute)."""
+    vars(action)["completer"] = _complete_ids
+
+
+def _complete_ids(prefix: str, parsed_args: argparse.Namespace, **_: object) -> Sequence[str]:
+    from openwa_manager.cli.help.completion import ids_beginning_with
+
+    return ids_beginning_with(prefix, parsed_args)

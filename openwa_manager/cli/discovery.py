@@ -18,9 +18,10 @@ class UrlDaemon(NamedTuple):
 
 
 class SocketDaemon(NamedTuple):
-    """A daemon of this host; the peer's user is the key."""
+    """A daemon of this host; the peer's user is the key, unless that process takes connections by TCP itself."""
 
     socket_path: Path
+    key: str | None = None
 
 
 Daemon = UrlDaemon | SocketDaemon
@@ -30,7 +31,7 @@ def find_daemon(url: str | None, home: str | None, environ: Mapping[str, str]) -
     """Return the daemon meant by the flags, else by the environment, else the first home whose socket exists.
 
     Raises:
-        NotReachableError: nothing is named and no socket exists.
+        NotReachableError: nothing is named and no socket exists, or that of another user does.
     """
     if home and not url:
         return SocketDaemon(socket_of(Path(home)))
@@ -40,10 +41,42 @@ def find_daemon(url: str | None, home: str | None, environ: Mapping[str, str]) -
         return SocketDaemon(socket_of(Path(home)))
     sockets = [socket_of(Path(candidate)) for candidate in HOMES]
     for candidate in sockets:
-        if candidate.exists():
-            return SocketDaemon(candidate)
+        try:
+            if candidate.exists():
+                return SocketDaemon(candidate)
+        except PermissionError as error:
+            raise NotReachableError(ways_in(SocketDaemon(candidate))) from error
     tried = " and ".join(map(str, sockets))
     raise NotReachableError(f"no daemon is running here: tried {tried}; start one with `openwa-manager serve`")
+
+
+def ways_in(daemon: Daemon) -> str:
+    """Return what is said to somebody whom a daemon's socket does not let in: whose it is, and the two ways in."""
+    if isinstance(daemon, UrlDaemon):
+        return f"this user may not connect to {daemon.url}"
+    owner = _owner_of(daemon.socket_path)
+    home = daemon.socket_path.parent.parent
+    return (
+        f"the daemon at {home} belongs to {f'the user {owner}' if owner else 'another user'}, who alone may use its "
+        f"socket.\nEither run this as that user: sudo -u {owner or 'USER'} openwa-manager …\n"
+        "or with a key of that daemon: OPENWA_API_KEY=owm_… openwa-manager --url http://127.0.0.1:2790 …"
+    )
+
+
+def _owner_of(path: Path) -> str | None:
+    """Return the user who owns the path, or what of it may be looked at; None when nobody can tell."""
+    import pwd
+
+    for known in (path, *path.parents):
+        try:
+            owner_id = known.stat().st_uid
+        except OSError:
+            continue
+        try:
+            return pwd.getpwuid(owner_id).pw_name
+        except KeyError:
+            return f"#{owner_id}"  # as sudo takes it
+    return None
 
 
 def socket_of(home: Path) -> Path:

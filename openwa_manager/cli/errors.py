@@ -12,15 +12,23 @@ from openwa_manager.domain.urls import without_password
 #: Anything refused or failed; argparse exits with 2 on its own.
 FAILED: Final = 1
 INTERRUPTED: Final = 128 + 2  # as a shell reports a program ended by SIGINT
-_MISUSED: Final = 2
+MISUSED: Final = 2
 _NOT_FOUND: Final = 3
 _NOT_REACHABLE: Final = 5
+
+
+#: Added to a complaint about a session that is not there.
+LISTS_SESSIONS: Final = "; openwa-manager list shows them"
 
 
 class CommandFailedError(OpenwaManagerError):
     """The daemon refused or failed; the message is its own explanation."""
 
     code = "refused"
+
+
+class NoSuchThingError(SessionNotFoundError):
+    """The daemon knows nothing of that name, or does not say that it does."""
 
 
 class NotReachableError(OpenwaManagerError):
@@ -36,7 +44,7 @@ class UsageError(OpenwaManagerError):
 
 
 _EXIT_CODES: Mapping[type[OpenwaManagerError], int] = {
-    UsageError: _MISUSED,
+    UsageError: MISUSED,
     SessionNotFoundError: _NOT_FOUND,
     NotReachableError: _NOT_REACHABLE,
 }
@@ -44,10 +52,19 @@ _EXIT_CODES: Mapping[type[OpenwaManagerError], int] = {
 
 def exit_code_of(error: OpenwaManagerError) -> int:
     """Return what the command exits with."""
-    return _EXIT_CODES.get(type(error), FAILED)
+    return next((code for kind, code in _EXIT_CODES.items() if isinstance(error, kind)), FAILED)
 
 
 def complain(error: Exception | str) -> None:
     """Say what went wrong; the words may be a stranger's, and hold the password of a URL."""
     with suppress(OSError):  # the exit code still tells
-        print(f"openwa-manager: {printable(without_password(str(error)), keeps_lines=True)}", file=sys.stderr)
+        text = f"openwa-manager: {printable(without_password(str(error)), keeps_lines=True)}"
+        print(_in_lines(text) if sys.stderr.isatty() else text, file=sys.stderr)
+
+
+def _in_lines(text: str) -> str:
+    """Return a text that breaks between words on a terminal."""
+    from openwa_manager.cli.terminal.texts import wrapped
+    from openwa_manager.cli.terminal.window import terminal_size
+
+    return wrapped(text, terminal_size().columns)

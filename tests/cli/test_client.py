@@ -70,7 +70,17 @@ def test_a_socket_nobody_listens_on_is_named(pipe: Run, home: Path) -> None:
     said = pipe("list")
 
     assert (said.code, said.out) == (5, "")
-    assert said.err == f"openwa-manager: no daemon answers at {home}/run/manager.sock (No such file or directory)\n"
+    assert said.err == (
+        f"openwa-manager: no daemon answers at {home}/run/manager.sock (No such file or directory); "
+        "start it: openwa-manager serve (or openwa-manager service install), or name its home: --home DIR\n"
+    )
+
+
+def test_https_to_a_port_without_it_says_what_it_speaks(remote: Api, capsys: pytest.CaptureFixture[str]) -> None:
+    code = main(["--url", remote.url.replace("http:", "https:"), "list"])
+
+    said = capsys.readouterr().err
+    assert (code, said.endswith("; it speaks http://\n")) == (5, True), said
 
 
 def test_a_socket_left_behind_is_named(pipe: Run, home: Path) -> None:
@@ -116,12 +126,34 @@ def test_a_missing_key_is_explained(remote: Api, capsys: pytest.CaptureFixture[s
     assert "an API key is required (unauthenticated); put a key into OPENWA_API_KEY" in capsys.readouterr().err
 
 
+def test_a_wrong_key_is_told_from_a_missing_one(
+    remote: Api, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("OPENWA_API_KEY", "owm_1_secret")
+    remote.on("GET /v1/sessions", problem(401, "unauthenticated", "an API key is required"))
+
+    code = main(["--url", remote.url, "list"])
+
+    assert (code, capsys.readouterr().err) == (
+        1,
+        "openwa-manager: the key in OPENWA_API_KEY is not valid here (unauthenticated)\n",
+    )
+
+
 @pytest.mark.parametrize("raw", [b"<html>Bad Gateway", b"[1]", b'{"detail": "x"}'])
 def test_an_error_in_other_words_is_shown_as_it_is(remote: Api, raw: bytes, capsys: pytest.CaptureFixture[str]) -> None:
     remote.on("GET /v1/sessions", Answer(status=502, raw=raw))
 
     assert main(["--url", remote.url, "list"]) == 1
     assert f"502 Bad Gateway: {raw.decode()}" in capsys.readouterr().err
+
+
+def test_words_of_the_api_become_words_of_the_commands(pipe: Run, api: Api) -> None:
+    api.on("GET /v1/builds/0.1", problem(404, "not_found", "there is no build '0.1'; GET /v1/builds lists them"))
+
+    said = pipe("engine", "check", "0.1")
+
+    assert said.err == ("openwa-manager: there is no build '0.1'; openwa-manager engine list shows them (not_found)\n")
 
 
 def test_a_stranger_that_speaks_http_is_not_taken_for_a_daemon(remote: Api, capsys: pytest.CaptureFixture[str]) -> None:

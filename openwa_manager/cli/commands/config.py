@@ -7,12 +7,14 @@ from typing import TYPE_CHECKING
 
 from openwa_manager.cli.command import Command, Invocation
 from openwa_manager.cli.commands.serve import declare_settings, load_settings
-from openwa_manager.cli.terminal.output import table
+from openwa_manager.cli.terminal.tables import Column, Listing
 from openwa_manager.domain.errors import ProgramMissingError
 
 if TYPE_CHECKING:
-    from openwa_manager.config import Settings
+    from openwa_manager.config import Loaded, Settings
     from openwa_manager.domain.delivery.events import Json
+
+_COLUMNS = (Column("SETTING", 9), Column("VALUE", 8), Column("SOURCE", 7))
 
 
 def _check(invocation: Invocation) -> None:
@@ -21,13 +23,24 @@ def _check(invocation: Invocation) -> None:
     loaded = load_settings(invocation)
     warnings = warnings_about(loaded.settings)
     shown, program = masked(loaded.settings), _program(loaded.settings, invocation.environ)
-    rows = [(name, value, loaded.origin(name)) for name, value in shown.items()]
     document = {name: {"value": value, "source": loaded.origin(name)} for name, value in shown.items()}
     said = "".join(f"\nwarning: {each}" for each in warnings)
     invocation.output.show(
         {**document, "program": program, "warnings": warnings},
-        lambda: f"{table(('SETTING', 'VALUE', 'SOURCE'), rows)}\n\n{_said(program)}{said}",
+        lambda: f"{_settings(invocation, loaded, shown)}\n\n{_said(program)}{said}",
     )
+
+
+def _settings(invocation: Invocation, loaded: "Loaded", shown: "Mapping[str, Json]") -> str:
+    """Return the settings that somebody has set; with `--all` every one."""
+    from openwa_manager.config.layers import DEFAULT
+
+    rows = [(name, value, loaded.origin(name)) for name, value in shown.items()]
+    if invocation.arguments.all:
+        return invocation.output.listing(Listing(_COLUMNS, rows, ""))
+    named = [row for row in rows if row[2] != DEFAULT]
+    others = f"{len(rows) - len(named)} settings have their defaults: --all shows them"
+    return invocation.output.listing(Listing(_COLUMNS, named, others, f"\n{others}"))
 
 
 def _program(settings: "Settings", environ: Mapping[str, str]) -> "dict[str, Json]":
@@ -57,6 +70,7 @@ def _said(program: "Mapping[str, Json]") -> str:
 def _declare_config(parser: argparse.ArgumentParser) -> None:
     words = "print the settings in effect, where each comes from, and the program that engines would run"
     parser.add_argument("verb", choices=("check",), help=words)
+    parser.add_argument("--all", action="store_true", help="also those that have their defaults")
     declare_settings(parser)
 
 

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, TypedDict, cast
 
 from openwa_manager.cli.command import Command, Invocation
 from openwa_manager.cli.errors import UsageError
-from openwa_manager.cli.terminal.output import moment, table
+from openwa_manager.cli.terminal.tables import Column, Kind, Listing
 
 if TYPE_CHECKING:
     from openwa_manager.domain.delivery.events import Json
@@ -37,7 +37,7 @@ class _Page(TypedDict):
 
 
 class _Replayed(TypedDict):
-    replayed: int
+    count: int
 
 
 def _deliveries(invocation: Invocation) -> None:
@@ -45,8 +45,8 @@ def _deliveries(invocation: Invocation) -> None:
     if given.verb == "replay":
         _replay(invocation)
         return
-    if given.id or given.since or given.until:
-        raise UsageError("--id, --since and --until belong to replay")
+    if given.id or given.since or given.until or given.dry_run:
+        raise UsageError("--id, --since, --until and --dry-run belong to replay")
     query = {
         "state": given.state,
         "session_id": given.session,
@@ -54,27 +54,38 @@ def _deliveries(invocation: Invocation) -> None:
         "limit": given.limit or _LIMIT,
     }
     answer = invocation.client.get(_PATH, query)
-    invocation.output.show(answer, lambda: _listed(cast("_Page", answer)))
+    invocation.output.show_list(answer, lambda: _listed(cast("_Page", answer)))
 
 
-def _listed(page: _Page) -> str:
-    columns = ("TIME", "EVENT", "SESSION", "ENDPOINT", "STATE", "TRIES", "LAST ANSWER", "NEXT TRY", "EVENT ID")
+_COLUMNS = (
+    Column("TIME", 5, Kind.TIME),
+    Column("EVENT", 9, Kind.CODE),
+    Column("SESSION", 7, Kind.ID),
+    Column("ENDPOINT", 3, Kind.ID),
+    Column("STATE", 8, Kind.STATUS),
+    Column("TRIES", 4, Kind.COUNT),
+    Column("LAST ANSWER", 6),
+    Column("NEXT TRY", 2, Kind.TIME),
+    Column("EVENT ID", 1, Kind.ID),
+)
+
+
+def _listed(page: _Page) -> Listing:
     rows = [
         (
-            moment(each["occurred_at"]),
+            each["occurred_at"],
             each["event_type"],
             each["session_id"],
             each["endpoint_id"],
             each["state"],
             each["attempts"],
             each["last_error"] or each["last_status"],
-            moment(each["next_at"]),
+            each["next_at"],
             each["event_id"],
         )
         for each in page["deliveries"]
     ]
-    more = "\nthere are more: --limit N" if page["next_cursor"] else ""
-    return f"{table(columns, rows)}{more}"
+    return Listing(_COLUMNS, rows, "no deliveries", "there are more: --limit N" if page["next_cursor"] else "")
 
 
 def _replay(invocation: Invocation) -> None:
@@ -92,8 +103,9 @@ def _replay(invocation: Invocation) -> None:
     asked = {name: value for name, value in selection.items() if value is not None}
     if not asked:
         raise UsageError("say which: --id, --session, --endpoint, --since, --until, --state or --dead")
-    answer = invocation.client.post(f"{_PATH}/replay", body=asked)
-    invocation.output.show(answer, lambda: f"{cast('_Replayed', answer)['replayed']} deliveries are made once more")
+    answer = invocation.client.post(f"{_PATH}/replay", body={**asked, **({"dry_run": True} if given.dry_run else {})})
+    told = "would be made once more" if given.dry_run else "are made once more"
+    invocation.output.show(answer, lambda: f"{cast('_Replayed', answer)['count']} deliveries {told}")
 
 
 def _declare(parser: argparse.ArgumentParser) -> None:
@@ -106,6 +118,7 @@ def _declare(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--id", metavar="EVENT", action="append", help="replay: this event; may be repeated")
     parser.add_argument("--since", metavar="TIME", help="replay: what happened since, as 2026-11-22T07:00:00Z")
     parser.add_argument("--until", metavar="TIME", help="replay: what happened before, written likewise")
+    parser.add_argument("--dry-run", action="store_true", help="replay: count them only")
 
 
 COMMANDS = (Command("deliveries", "list what became of each event, or send some once more", _deliveries, _declare),)

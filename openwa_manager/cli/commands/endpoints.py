@@ -2,14 +2,16 @@
 
 import argparse
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, TypedDict, cast
 from urllib.parse import quote
 
 from openwa_manager.cli.command import Command, Invocation, declare_all
+from openwa_manager.cli.commands.event_types import event_type
 from openwa_manager.cli.errors import FAILED, CommandFailedError
-from openwa_manager.cli.terminal.output import record, table
+from openwa_manager.cli.terminal.output import cell, moment, record
+from openwa_manager.cli.terminal.tables import Column, Kind, Listing
 
 if TYPE_CHECKING:
     from openwa_manager.domain.delivery.events import Json
@@ -27,6 +29,9 @@ class _Endpoint(TypedDict):
     sessions: Sequence[str]
     pending_count: int
     disabled_reason: str | None
+    last_error: str | None
+    down_since: str | None
+    next_probe_at: str | None
 
 
 class _Endpoints(TypedDict):
@@ -42,17 +47,25 @@ class _Trial(TypedDict):
 
 def _list(invocation: Invocation) -> None:
     answer = invocation.client.get(_PATH)
-    invocation.output.show(answer, lambda: _listed(cast("_Endpoints", answer)["endpoints"]))
+    invocation.output.show_list(answer, lambda: _listed(cast("_Endpoints", answer)["endpoints"]))
 
 
-def _listed(endpoints: Sequence[_Endpoint]) -> str:
-    if not endpoints:
-        return "no endpoints: nobody is told anything (upstream_url, or `openwa-manager endpoints add URL`)"
-    columns = ("ENDPOINT", "STATUS", "WAITING", "EVENTS", "SESSIONS", "URL")
+_COLUMNS = (
+    Column("ENDPOINT", 9),
+    Column("STATUS", 8, Kind.STATUS),
+    Column("WAITING", 6, Kind.COUNT),
+    Column("EVENTS", 5),
+    Column("SESSIONS", 4),
+    Column("URL", 7),
+)
+_NOTHING = "no endpoints: nobody is told anything (upstream_url, or `openwa-manager endpoints add URL`)"
+
+
+def _listed(endpoints: Sequence[_Endpoint]) -> Listing:
     rows = [
         (
             each["endpoint_id"],
-            each["status"] + (f" ({each['disabled_reason']})" if each["disabled_reason"] else ""),
+            _status_of(each),
             each["pending_count"],
             each["events"],
             each["sessions"],
@@ -60,7 +73,25 @@ def _listed(endpoints: Sequence[_Endpoint]) -> str:
         )
         for each in endpoints
     ]
-    return table(columns, rows)
+    troubles = "\n".join(line for each in endpoints for line in _trouble_of(each))
+    return Listing(_COLUMNS, rows, _NOTHING, troubles)
+
+
+def _status_of(endpoint: _Endpoint) -> str:
+    return endpoint["status"] + (f" ({endpoint['disabled_reason']})" if endpoint["disabled_reason"] else "")
+
+
+def _trouble_of(endpoint: _Endpoint) -> Iterator[str]:
+    """Yield what went wrong with an endpoint last, since when, and when it is tried again."""
+    if endpoint["last_error"] is None:
+        return
+    since = f", down since {moment(endpoint['down_since'])}" if endpoint["down_since"] else ""
+    then = f", next try {moment(endpoint['next_probe_at'])}" if endpoint["next_probe_at"] else ""
+    yield f"{cell(endpoint['endpoint_id'])}: {cell(endpoint['last_error'])}{since}{then}"
+
+
+def _show_one(invocation: Invocation) -> None:
+    _show(invocation, invocation.client.get(_path(invocation)))
 
 
 def _add(invocation: Invocation) -> None:
@@ -144,7 +175,8 @@ def _takes_endpoint(parser: argparse.ArgumentParser) -> None:
 
 
 def _takes_filters(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("--event", metavar="PATTERN", action="append", help="as session.* or message.received (all)")
+    events = "as session.* or message.received (all)"
+    parser.add_argument("--event", metavar="PATTERN", type=event_type, action="append", help=events)
     parser.add_argument("--session", metavar="PATTERN", action="append", help="as user_1_* (all)")
 
 
@@ -171,6 +203,7 @@ def _declare_rotate(parser: argparse.ArgumentParser) -> None:
 
 _VERBS = (
     Command("list", "list the endpoints", _list),
+    Command("show", "show one, with what went wrong last", _show_one, _takes_endpoint),
     Command("add", "tell one more endpoint; prints its secret", _add, _declare_add),
     Command("change", "change URL or filters", _change, _declare_change),
     Command("pause", "tell it nothing until it is resumed", _pause, _takes_endpoint),

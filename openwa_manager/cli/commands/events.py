@@ -6,7 +6,9 @@ from functools import partial
 from typing import TYPE_CHECKING, NoReturn, TypedDict, cast
 
 from openwa_manager.cli.command import Command, Invocation
-from openwa_manager.cli.terminal.output import cell, moment, table
+from openwa_manager.cli.commands.event_types import event_type
+from openwa_manager.cli.terminal.output import cell, moment
+from openwa_manager.cli.terminal.tables import Column, Kind, Listing
 
 if TYPE_CHECKING:
     from openwa_manager.domain.delivery.events import Json
@@ -14,6 +16,13 @@ if TYPE_CHECKING:
 
 #: What every event has, and so needs no repeating beside its name.
 _COMMON = ("id", "type", "event", "timestamp", "session_id", "user_id", "seq", "launch", "host")
+
+_COLUMNS = (
+    Column("TIME", 7, Kind.TIME),
+    Column("EVENT", 9, Kind.CODE),
+    Column("SESSION", 8, Kind.ID),
+    Column("FACTS", 6),
+)
 
 
 class _Events(TypedDict):
@@ -28,8 +37,8 @@ def _events(invocation: Invocation) -> None:
         _follow_events(invocation, path)
     which = {"tail": given.limit} if given.after is None else {"after": given.after, "limit": given.limit}
     answer = invocation.client.get(path, {**which, "type": given.type})
-    rows = map(_row, cast("_Events", answer)["events"])
-    invocation.output.show(answer, lambda: table(("TIME", "EVENT", "SESSION", "FACTS"), rows))
+    found = cast("_Events", answer)["events"]
+    invocation.output.show_list(answer, lambda: Listing(_COLUMNS, [_row(each) for each in found], "nothing happened"))
 
 
 def _follow_events(invocation: Invocation, path: str) -> NoReturn:
@@ -49,19 +58,20 @@ def _declare_events(parser: argparse.ArgumentParser) -> None:
         "--after", metavar="N", type=int, help="those behind this position (else the newest; -f: from now on)"
     )
     parser.add_argument("--limit", metavar="N", type=int, default=100, help="at most so many (%(default)s)")
-    parser.add_argument("--type", help="only this type, such as session.connected")
+    parser.add_argument("--type", type=event_type, help="only this type, such as session.connected")
     parser.add_argument("-f", "--follow", action="store_true", help="go on with the events to come")
 
 
 def _line(event: Mapping[str, "Json"]) -> str:
-    return "  ".join(map(cell, _row(event)))
+    at, *others = _row(event)
+    return "  ".join(map(cell, (moment(str(at)), *others)))
 
 
 def _row(event: Mapping[str, "Json"]) -> tuple[object, ...]:
     facts = {name: value for name, value in event.items() if name not in _COMMON and value is not None}
     if "qr_base64" in facts:
         facts["qr_base64"] = "…"
-    return (moment(cast("str", event["timestamp"])), event["type"], event["session_id"], facts)
+    return (event["timestamp"], event["type"], event["session_id"], facts)
 
 
 COMMANDS = (Command("events", "list what happened", _events, _declare_events),)

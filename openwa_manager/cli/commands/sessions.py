@@ -3,23 +3,29 @@
 import argparse
 import shlex
 import sys
-import time
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, TypedDict, cast
 
-from openwa_manager.cli.client import Client
-from openwa_manager.cli.command import Command, Invocation, takes_session, takes_wait
-from openwa_manager.cli.errors import FAILED, UsageError
-from openwa_manager.cli.terminal.output import megabytes, moment, record, table
+from openwa_manager.cli.command import Command, Invocation, takes_session
+from openwa_manager.cli.errors import FAILED
+from openwa_manager.cli.listing import list_sessions
+from openwa_manager.cli.terminal.output import cell, record
+from openwa_manager.cli.terminal.tables import Column, Kind, Listing
 from openwa_manager.engines import registry
 
 if TYPE_CHECKING:
     from openwa_manager.domain.delivery.events import Json
 
-_PAGE = 500
-_POLL_S = 0.1
+_WAIT_S = 30.0
+#: As long as the daemon lets people scan (`pairing_window_s`).
+_LINK_WAIT_S = 180.0
+#: The public statuses (README, The API in short).
+STATUSES = (
+    *("creating", "qr_ready", "authenticating", "connected", "disconnected", "restarting"),
+    *("stopping", "stopped", "failed", "banned", "logged_out"),
+)
 #: In these nothing happens by itself any more, or not soon.
-_GIVEN_UP = ("failed", "banned", "logged_out")
+GIVEN_UP = ("failed", "banned", "logged_out")
 
 
 class _Reason(TypedDict):
@@ -36,10 +42,11 @@ class _Usage(TypedDict):
     rss_bytes: int
 
 
-class _Session(TypedDict):
+class Session(TypedDict):
     """What is read here of the API's session."""
 
     session_id: str
+    user_id: str | None
     status: str
     reason: _Reason | None
     engine: str
@@ -49,22 +56,31 @@ class _Session(TypedDict):
     phone_number: str | None
     restarts: _Restarts
     usage: _Usage | None
+    labels: Mapping[str, str]
+    started_at: str | None
     updated_at: str
 
 
-class _NewSession(_Session):
+class _Qr(TypedDict):
+    expires_at: str
+
+
+class _NewSession(Session):
     qr_base64: str | None
+    qr: _Qr | None
 
 
 def _create(invocation: Invocation) -> int | None:
     given = invocation.arguments
+    wait_for = "none" if given.stopped else given.wait_for
+    is_followed = wait_for == "connected"
     body: dict[str, Json] = {
         "session_id": given.session_id,
         "user_id": given.user_id,
         "engine": given.engine,
         "desired": "stopped" if given.stopped else None,
-        "wait_for": "none" if given.stopped else given.wait_for,
-        "timeout_s": given.timeout,
+        "wait_for": "none" if is_followed else wait_for,
+        "timeout_s": None if is_followed else _WAIT_S if given.timeout is None else given.timeout,
         "labels": dict(given.label) or None,
         "env": dict(given.env) or None,
         "proxy_url": given.proxy_url,
@@ -72,18 +88,36 @@ def _create(invocation: Invocation) -> int | None:
     }
     asked = {name: value for name, value in body.items() if value is not None}
     session = cast("_NewSession", invocation.client.post("/v1/sessions", body=asked))
-    shown: dict[str, Json] = {
+    if is_followed:
+        return _follow(invocation, session["session_id"])
+    invocation.output.show(_brief(session), lambda: _drawn_new(invocation, session))
+    is_late = wait_for == "qr" and not session["qr_base64"] and session["status"] == "creating"
+    return report(session, has_failed=is_late or session["status"] in GIVEN_UP)
+
+
+def _brief(session: "_NewSession") -> "dict[str, Json]":
+    return {
         "session_id": session["session_id"],
         "status": session["status"],
         "pid": session["pid"],
-        "qr_base64": session["qr_base64"],
+        "qr_base64": session.get("qr_base64"),
     }
-    invocation.output.show(shown, lambda: _drawn_new(session))
-    is_late = given.wait_for == "qr" and not session["qr_base64"] and session["status"] == "creating"
-    return _report(session, has_failed=is_late or session["status"] in _GIVEN_UP)
 
 
-def _report(session: _Session, *, has_failed: bool) -> int | None:
+def _follow(invocation: Invocation, session_id: str) -> int | None:
+    """Show codes until a phone is linked; return 1 if none was within the time."""
+    from openwa_manager.cli.commands.linking import follow_codes
+    from openwa_manager.cli.commands.qr import said_link
+
+    given_s = invocation.arguments.timeout
+    within_s = _LINK_WAIT_S if given_s is None else given_s
+    linked = follow_codes(invocation, session_id, within_s)
+    if not invocation.output.is_for_people:
+        invocation.output.show(_brief(cast("_NewSession", linked)), str)
+    return said_link(invocation, linked, within_s)
+
+
+def report(session: Session, *, has_failed: bool) -> int | None:
     """Return the exit code; what failed is also said to a person, since a script may look at nothing else."""
     if not has_failed:
         return None
@@ -96,84 +130,115 @@ def _declare_create(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("session_id", metavar="ID", nargs="?", help="a-z, 0-9, - and _; made up if absent")
     parser.add_argument("--user-id", help="whose session it is (taken from user_<x>_session_… if absent)")
     parser.add_argument("--engine", choices=registry.NAMES, help="what serves it")
-    parser.add_argument("--label", metavar="NAME=TEXT", type=_pair, action="append", default=[], help="may be repeated")
-    parser.add_argument("--env", metavar="NAME=TEXT", type=_pair, action="append", default=[], help="for its engine")
+    parser.add_argument("--label", metavar="NAME=TEXT", type=pair, action="append", default=[], help="may be repeated")
+    parser.add_argument("--env", metavar="NAME=TEXT", type=pair, action="append", default=[], help="for its engine")
     parser.add_argument("--proxy-url", metavar="URL", help="how its engine reaches WhatsApp")
-    parser.add_argument("--memory-limit", metavar="BYTES", type=int, help="restart its engine above this")
+    parser.add_argument("--memory-limit", metavar="SIZE", type=size, help="restart its engine above this, as 800M")
     parser.add_argument("--wait-for", choices=("none", "qr", "connected"), default="qr", help="default: %(default)s")
-    parser.add_argument("--timeout", metavar="S", type=float, default=30.0, help="wait so long (%(default)g)")
+    waits = f"wait so long ({_WAIT_S:g}; for connected {_LINK_WAIT_S:g}, and codes are shown meanwhile)"
+    parser.add_argument("--timeout", metavar="S", type=float, help=waits)
     parser.add_argument("--stopped", action="store_true", help="do not start it")
 
 
-def _pair(text: str) -> tuple[str, str]:
+def pair(text: str) -> tuple[str, str]:
+    """Return the name and the text of NAME=TEXT."""
     name, equals, value = text.partition("=")
     if not (name and equals):
         raise argparse.ArgumentTypeError(f"{text!r} is not NAME=TEXT")
     return name, value
 
 
-def _drawn_new(session: _NewSession) -> str:
-    if not session["qr_base64"]:
-        return _drawn(session)
-    from openwa_manager.cli.terminal.qr_drawing import draw, modules_of
+def size(text: str) -> int:
+    """Return the bytes that a size with or without K, M or G (thousands) has."""
+    number, factor = text[:-1], {"K": 10**3, "M": 10**6, "G": 10**9}.get(text[-1:].upper())
+    number = text if factor is None else number
+    try:
+        return round(float(number) * (factor or 1))
+    except (ValueError, OverflowError) as error:
+        raise argparse.ArgumentTypeError(f"{text!r} is not a size such as 800M or 1.5G") from error
 
-    return f"{_drawn(session)}\n{draw(modules_of(session['qr_base64']))}"
+
+def _drawn_new(invocation: Invocation, session: _NewSession) -> str:
+    """Return what a new session is, and its code with what to do with it, unless the window is too small for that."""
+    if not session["qr_base64"]:
+        return said_status(invocation, session)
+    from openwa_manager.cli.commands.linking import HOW, too_small
+    from openwa_manager.cli.terminal.qr_drawing import draw, modules_of
+    from openwa_manager.cli.terminal.times import short, zone
+
+    session_id, qr = cell(session["session_id"]), session["qr"]
+    until = f"code until {short(qr['expires_at'])} {zone()}: " if qr else ""
+    head = [f"{session_id}: {invocation.output.paint(session['status'])}", f"{until}{HOW}"]
+    code = draw(modules_of(session["qr_base64"])).splitlines()
+    if invocation.output.is_terminal and (trouble := too_small([*code, *head, ""])):
+        code = [*trouble, f"In a larger window it is drawn by: openwa-manager qr {session_id} -f"]
+    return "\n".join([*head, *code])
 
 
 def _list(invocation: Invocation) -> None:
     given = invocation.arguments
-    sessions = list_sessions(
-        invocation.client, {"status": given.status, "user_id": given.user_id, "label": given.label}
-    )
-    invocation.output.show({"sessions": sessions}, lambda: _listed(cast("list[_Session]", sessions)))
-
-
-def list_sessions(client: Client, query: Mapping[str, str | None]) -> "list[Json]":
-    """Return all sessions that the query allows, page by page."""
-    sessions: list[Json] = []
-    cursor: str | None = None
-    while True:
-        page = cast("Mapping[str, Json]", client.get("/v1/sessions", {**query, "limit": _PAGE, "cursor": cursor}))
-        sessions += cast("list[Json]", page["sessions"])
-        cursor = cast("str | None", page["next_cursor"])
-        if cursor is None:
-            return sessions
+    labels = [":".join(each) for each in given.label]
+    sessions = list_sessions(invocation.client, {"status": given.status, "user_id": given.user_id, "label": labels})
+    nothing = f"no session is {given.status}" if given.status else "no sessions"
+    invocation.output.show_list({"sessions": sessions}, lambda: _listed(cast("list[Session]", sessions), nothing))
 
 
 def _declare_list(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("--status", help="only those in this status")
+    parser.add_argument("--status", choices=STATUSES, metavar="STATUS", help=f"only those in it: {', '.join(STATUSES)}")
     parser.add_argument("--user-id", help="only those of this user")
-    parser.add_argument("--label", metavar="NAME:TEXT", help="only those with this label")
+    parser.add_argument(
+        "--label",
+        metavar="NAME=TEXT",
+        type=pair,
+        action="append",
+        default=[],
+        help="only those with this label; may be repeated",
+    )
 
 
-def _listed(sessions: list[_Session]) -> str:
-    if not sessions:
-        return "no sessions"
-    columns = ("SESSION", "STATUS", "PID", "PHONE", "RESTARTS", "MEMORY", "CHANGED", "REASON")
-    return table(
-        columns,
-        [
-            (
-                session["session_id"],
-                session["status"],
-                session["pid"],
-                session["phone_number"],
-                session["restarts"]["count"],
-                megabytes(session["usage"]["rss_bytes"] if session["usage"] else None),
-                moment(session["updated_at"]),
-                session["reason"]["code"] if session["reason"] else None,
-            )
-            for session in sessions
-        ],
+_COLUMNS = (
+    Column("SESSION", 10, Kind.ID),
+    Column("STATUS", 9, Kind.STATUS),
+    Column("REASON", 8, Kind.CODE),
+    Column("PHONE", 7, Kind.CODE),
+    Column("MEMORY", 6, Kind.SIZE),
+    Column("CHANGED", 5, Kind.TIME),
+    Column("RESTARTS", 4, Kind.COUNT),
+    Column("PID", 3, Kind.CODE),
+    Column("USER", 0),
+    Column("ENGINE", 0),
+    Column("LABELS", 0),
+    Column("STARTED", 0, Kind.TIME),
+)
+
+
+def _listed(sessions: list[Session], nothing: str) -> Listing:
+    return Listing(_COLUMNS, [_row(session) for session in sessions], nothing)
+
+
+def _row(session: Session) -> tuple[object, ...]:
+    return (
+        session["session_id"],
+        session["status"],
+        session["reason"]["code"] if session["reason"] else None,
+        session["phone_number"],
+        session["usage"]["rss_bytes"] if session["usage"] else None,
+        session["updated_at"],
+        session["restarts"]["count"],
+        session["pid"],
+        session["user_id"],
+        session["engine"],
+        session["labels"],
+        session["started_at"],
     )
 
 
 def _show(invocation: Invocation) -> None:
     session = invocation.client.get(invocation.session_path)
-    invocation.output.show(session, lambda: _drawn_with_engine(cast("_Session", session)))
+    invocation.output.show(session, lambda: _drawn_with_engine(cast("Session", session)))
 
 
-def _drawn_with_engine(session: _Session) -> str:
+def _drawn_with_engine(session: Session) -> str:
     """Return a session, and how to ask its engine."""
     if session["socket"] is not None:
         url = f"--unix-socket {shlex.quote(session['socket'])} http://localhost"
@@ -185,87 +250,14 @@ def _drawn_with_engine(session: _Session) -> str:
     return f"{_drawn(session)}\n\nask its engine: curl {url}{path}"
 
 
-def _start(invocation: Invocation) -> int | None:
-    return _say_started(
-        invocation, invocation.client.post(f"{invocation.session_path}/start", {"wait": invocation.arguments.wait})
-    )
+def said_status(invocation: Invocation, session: Session) -> str:
+    """Return in a line what a session is now, and how to link it where it waits for that."""
+    session_id, status = session["session_id"], session["status"]
+    then = f"; openwa-manager qr {session_id} -f shows its codes" if status == "qr_ready" else ""
+    return f"{cell(session_id)}: {invocation.output.paint(status)}{then}"
 
 
-def _restart(invocation: Invocation) -> int | None:
-    return _say_started(
-        invocation, invocation.client.post(f"{invocation.session_path}/restart", {"wait": invocation.arguments.wait})
-    )
-
-
-def _say_started(invocation: Invocation, answer: "Json") -> int | None:
-    _say(invocation, answer)
-    session = cast("_Session", answer)
-    return _report(session, has_failed=session["status"] in _GIVEN_UP)
-
-
-def _log_out(invocation: Invocation) -> None:
-    _say(invocation, invocation.client.post(f"{invocation.session_path}/logout"))
-
-
-def _stop(invocation: Invocation) -> int | None:
-    if invocation.arguments.all:
-        return _stop_all(invocation)
-    if invocation.arguments.until_start:
-        raise UsageError("--until-start belongs to --all")
-    _say(invocation, invocation.client.post(f"{invocation.session_path}/stop", {"wait": invocation.arguments.wait}))
-    return None
-
-
-def _declare_stop(parser: argparse.ArgumentParser) -> None:
-    which = parser.add_mutually_exclusive_group(required=True)
-    which.add_argument("session_id", metavar="ID", nargs="?", help="the session")
-    which.add_argument("--all", action="store_true", help="every session")
-    parser.add_argument("--until-start", action="store_true", help="with --all: only until the daemon starts again")
-    takes_wait(parser)
-
-
-def _stop_all(invocation: Invocation) -> int | None:
-    """Return 1 if some engine still lives when the wait is over."""
-    given = invocation.arguments
-    living = stop_all(invocation.client, given.wait, until_start=given.until_start)
-    document: Json = {"still_running": living}
-    invocation.output.show(document, lambda: f"still running: {', '.join(living)}" if living else "all stopped")
-    return 1 if living and given.wait else None
-
-
-def stop_all(client: Client, wait_s: float, *, until_start: bool = False) -> list[str]:
-    """Stop every session; return those whose engine still lives after `wait_s` seconds."""
-    client.post("/v1/sessions/stop", body={"until_start": until_start})
-    give_up_s = time.monotonic() + wait_s
-    while (living := cast("Mapping[str, int]", client.get("/v1/registry"))) and time.monotonic() < give_up_s:
-        time.sleep(_POLL_S)
-    return sorted(living)
-
-
-def _delete(invocation: Invocation) -> None:
-    given = invocation.arguments
-    invocation.client.delete(
-        invocation.session_path, {"keep_data": given.keep_data or None, "logout": given.logout or None}
-    )
-    invocation.output.show({"session_id": given.session_id, "deleted": True}, lambda: f"{given.session_id} deleted")
-
-
-def _declare_delete(parser: argparse.ArgumentParser) -> None:
-    takes_session(parser)
-    parser.add_argument("--keep-data", action="store_true", help="leave its directory")
-    parser.add_argument("--logout", action="store_true", help="unlink the phone first, if possible")
-
-
-def _declare_change(parser: argparse.ArgumentParser) -> None:
-    takes_session(parser)
-    takes_wait(parser)
-
-
-def _say(invocation: Invocation, session: "Json") -> None:
-    invocation.output.show(session, lambda: _drawn(cast("_Session", session)))
-
-
-def _drawn(session: _Session) -> str:
+def _drawn(session: Session) -> str:
     """Return a session, one fact a line; a group of facts in one line."""
     facts: dict[str, object] = {name: value for name, value in session.items() if name != "qr_base64"}
     if reason := session["reason"]:
@@ -277,9 +269,4 @@ COMMANDS = (
     Command("create", "make a session, start it and wait for its QR code", _create, _declare_create),
     Command("list", "list the sessions", _list, _declare_list),
     Command("show", "show one session", _show, takes_session),
-    Command("start", "run a session's engine from now on", _start, _declare_change),
-    Command("stop", "end a session's engine and keep it down", _stop, _declare_stop),
-    Command("restart", "end a session's engine and start it anew", _restart, _declare_change),
-    Command("logout", "unlink the phone and wipe the credentials", _log_out, takes_session),
-    Command("delete", "end the engine and remove the session with its directory", _delete, _declare_delete),
 )

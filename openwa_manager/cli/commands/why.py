@@ -1,21 +1,38 @@
 """The command that explains how a session came to its state."""
 
 import argparse
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from itertools import groupby
 from typing import TYPE_CHECKING, TypedDict, cast
 
 from openwa_manager.cli.command import Command, Invocation, takes_session
-from openwa_manager.cli.terminal.output import moment, table
+from openwa_manager.cli.terminal.output import WIDE, cell, moment
+from openwa_manager.cli.terminal.tables import Column, Kind, Listing
+from openwa_manager.domain.printable import printable
 
 if TYPE_CHECKING:
     from openwa_manager.domain.delivery.events import Json
+
+_PRODUCED = "code produced"
+#: While nobody scans, these two come in turn.
+_CODE_STEPS = (_PRODUCED, "code expired")
+#: So many of them in a row are told in one.
+_RUN_LEAST = 4
+#: The evidence that is too long for a table.
+_LOG_TAIL = "log_tail"
+_COLUMNS = (
+    Column("AT", 8, Kind.TIME),
+    Column("WHAT HAPPENED", 9),
+    Column("DECISION", 7),
+    Column("EVIDENCE", 6),
+)
 
 
 class _Step(TypedDict):
     at: str
     stimulus: str
     decision: str
-    evidence: Mapping[str, "Json"]
+    evidence: "Mapping[str, Json]"
 
 
 class _NextStep(TypedDict):
@@ -23,15 +40,27 @@ class _NextStep(TypedDict):
     at: str | None
 
 
+class _Reason(TypedDict):
+    detail: str
+
+
+class _Messages(TypedDict):
+    waiting: int
+    detail: str | None
+    until: str | None
+
+
 class _Timeline(TypedDict):
     status: str
+    reason: _Reason | None
+    messages: _Messages
     steps: Sequence[_Step]
-    next_step: _NextStep | None
+    coming: Sequence[_NextStep]
 
 
 def _why(invocation: Invocation) -> None:
     answer = invocation.client.get(f"{invocation.session_path}/why", {"limit": invocation.arguments.limit})
-    invocation.output.show(answer, lambda: _drawn_timeline(cast("_Timeline", answer)))
+    invocation.output.show(answer, lambda: _drawn_timeline(invocation, cast("_Timeline", answer)))
 
 
 def _declare_why(parser: argparse.ArgumentParser) -> None:
@@ -39,12 +68,59 @@ def _declare_why(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--limit", metavar="N", type=int, default=50, help="the newest N steps (%(default)s)")
 
 
-def _drawn_timeline(timeline: _Timeline) -> str:
+def _drawn_timeline(invocation: Invocation, timeline: _Timeline) -> str:
     steps = timeline["steps"]
-    rows = [(moment(step["at"]), step["stimulus"], step["decision"], step["evidence"]) for step in steps]
-    coming = timeline["next_step"]
-    ahead = f"{coming['decision']} {moment(coming['at']) or 'as soon as it can'}" if coming else "nothing by itself"
-    return f"{table(('AT', 'WHAT HAPPENED', 'DECISION', 'EVIDENCE'), rows)}\nnow: {timeline['status']}; next: {ahead}"
+    rows: list[tuple[str, str, str, str]] = []
+    for is_code, group in groupby(steps, lambda step: step["stimulus"] in _CODE_STEPS):
+        run = list(group)
+        if is_code and len(run) >= _RUN_LEAST and invocation.output.form != WIDE:
+            *former, last = run
+            count = sum(step["stimulus"] == _PRODUCED for step in former)
+            rows.append(
+                (
+                    former[0]["at"],
+                    f"{count} code{'' if count == 1 else 's'} produced and expired",
+                    "-",
+                    "-o wide shows each",
+                )
+            )
+            run = [last]
+        rows += [(step["at"], step["stimulus"], step["decision"], _evidence(step)) for step in run]
+    below = "\n".join(_below(timeline))
+    return invocation.output.listing(Listing(_COLUMNS, rows, below, below))
+
+
+def _below(timeline: _Timeline) -> Iterator[str]:
+    yield from _log_tail(timeline["steps"])
+    reason, coming = timeline["reason"], timeline["coming"]
+    yield f"now: {timeline['status']}" + (f" ({cell(reason['detail'])})" if reason else "")
+    for label, each in zip(("next", *("then" for _ in coming)), coming, strict=False):
+        yield f"{label}: {cell(each['decision'])}, {moment(each['at']) or 'as soon as it can'}"
+    if not coming:
+        yield "next: nothing by itself"
+    yield from _messages(timeline["messages"])
+
+
+def _evidence(step: _Step) -> str:
+    """Return the facts beside a step, those left out that nobody knows and the log."""
+    facts = {name: value for name, value in step["evidence"].items() if name != _LOG_TAIL and value not in (None, "")}
+    return ", ".join(f"{name.replace('_', ' ')} {cell(value)}" for name, value in facts.items())
+
+
+def _log_tail(steps: Sequence[_Step]) -> Iterator[str]:
+    """Yield what the last engine that ended by itself had written last."""
+    ended = next((step for step in reversed(steps) if step["evidence"].get(_LOG_TAIL)), None)
+    if ended is not None:
+        yield f"its log, before the process ended at {moment(ended['at'])}:"
+        for line in str(ended["evidence"][_LOG_TAIL]).splitlines():
+            yield f"  {printable(line)}"
+
+
+def _messages(messages: _Messages) -> Iterator[str]:
+    if messages["waiting"]:
+        held = f": {cell(messages['detail'])}" if messages["detail"] else ""
+        until = f", until {moment(messages['until'])}" if messages["until"] else ""
+        yield f"messages: {messages['waiting']} wait{held}{until}"
 
 
 COMMANDS = (Command("why", "explain how a session came to its state", _why, _declare_why),)

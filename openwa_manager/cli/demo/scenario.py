@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, NamedTuple, cast
 
 from openwa_manager.cli.client import Client
 from openwa_manager.cli.command import Invocation
-from openwa_manager.cli.commands.sessions import stop_all
+from openwa_manager.cli.commands.changes.changes import stop_all
 from openwa_manager.cli.demo.receiver import ReceivedEvent, Receiver
 from openwa_manager.cli.discovery import SocketDaemon, socket_of
 from openwa_manager.cli.errors import INTERRUPTED
@@ -45,6 +45,7 @@ _SETTINGS = {
     "MIN_FREE_MEMORY_BYTES": "0",
     "MIN_FREE_DISK_BYTES": "0",
     "LOG_FORMAT": "json",
+    "RATE_PER_S": "0",
 }
 #: What every event has, and the image, which is drawn instead.
 _UNSHOWN = (
@@ -63,9 +64,14 @@ class _Demo(NamedTuple):
     """What the steps of the demo use."""
 
     home: Path
-    client: Client
     receiver: Receiver
     output: Output
+
+    @property
+    def client(self) -> Client:
+        """Return what asks the daemon: with a key as soon as there is one, for whoever receives events needs it."""
+        key = self.home / "admin.key"
+        return Client(SocketDaemon(socket_of(self.home), key.read_text().strip() if key.exists() else None))
 
     async def expect(self, event_type: str) -> ReceivedEvent:
         """Return the next such event to arrive upstream, rightly signed.
@@ -109,7 +115,7 @@ async def _run_steps(invocation: Invocation, *, once: bool) -> None:
         home = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="openwa-demo-")))
         receiver = await stack.enter_async_context(Receiver(secret, lambda arrival: output.write(_line(arrival))))
         environ = _environ(invocation.environ, home, receiver.url, secret)
-        demo = _Demo(home, Client(SocketDaemon(socket_of(home))), receiver, output)
+        demo = _Demo(home, receiver, output)
         await stack.enter_async_context(_daemon(demo, environ))
         await _pair(demo)
         await _crash(demo)

@@ -6,7 +6,7 @@ import ssl
 from email.utils import parsedate_to_datetime
 from urllib.parse import urlsplit
 
-from openwa_manager.cli.doctor.findings import Finding
+from openwa_manager.domain.diagnosis.findings import Finding
 from openwa_manager.host.clock import SystemClock
 
 _TIME_ERROR = 5  # ntp_adjtime(3): the clock is not synchronised

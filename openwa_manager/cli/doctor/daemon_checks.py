@@ -10,15 +10,15 @@ import ssl
 from collections.abc import Mapping, Sequence
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, cast
+from typing import TYPE_CHECKING, NamedTuple, cast
 from urllib.parse import urlsplit
 
 from openwa_manager.cli.client import Client
 from openwa_manager.cli.discovery import SocketDaemon, socket_of
-from openwa_manager.cli.doctor.findings import Finding
 from openwa_manager.cli.errors import CommandFailedError, NotReachableError
 from openwa_manager.config import Address
 from openwa_manager.config.settings import SOCKET_PATH_MAX_BYTES, longest_socket_path
+from openwa_manager.domain.diagnosis.findings import Finding
 from openwa_manager.domain.errors import LaunchFailedError, StoreDamagedError
 from openwa_manager.engines.program import NodeProgram
 from openwa_manager.engines.registry import is_engine
@@ -168,15 +168,24 @@ def check_port(name: str, address: Address) -> Finding:
     return Finding(name, "ok", f"{address} is free")
 
 
-def running_version(home: Path) -> str | None:
-    """Return the version of the daemon that answers at this home; None when none does."""
+class Running(NamedTuple):
+    """A daemon that answers; `engine` None: it does not tell, as one of an earlier version."""
+
+    version: str
+    engine: str | None = None
+
+
+def running_daemon(home: Path) -> Running | None:
+    """Return what the daemon that answers at this home says of itself; None when none does."""
     try:
         answer = Client(SocketDaemon(socket_of(home)), timeout_s=_CONNECT_S).get("/v1/system")
     except NotReachableError:
         return None
     except CommandFailedError:
-        return "unknown"
-    return str(cast("Mapping[str, Json]", answer)["version"])
+        return Running("unknown")
+    told = cast("Mapping[str, Json]", answer)
+    engine = told.get("engine")
+    return Running(str(told["version"]), engine if isinstance(engine, str) else None)
 
 
 def check_daemon(running: str | None, version: str) -> Finding:
@@ -188,12 +197,8 @@ def check_daemon(running: str | None, version: str) -> Finding:
     return Finding("daemon", "warn", f"version {running} runs, this is {version}", "restart it: its engines go on")
 
 
-def check_upstream(url: str | None) -> Finding:
+def check_upstream(url: str) -> Finding:
     """Check that the backend can be reached; nothing is sent but the handshakes of TCP and TLS."""
-    if url is None:
-        return Finding(
-            "upstream", "warn", "no upstream_url: nobody is told of events", "set upstream_url (WEBHOOK_URL)"
-        )
     parts = urlsplit(url)
     host, is_tls = parts.hostname or "", parts.scheme == "https"
     port = parts.port or (443 if is_tls else 80)

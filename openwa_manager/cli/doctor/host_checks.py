@@ -6,10 +6,11 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from openwa_manager.cli.doctor.clock_checks import check_clock, clock_state
-from openwa_manager.cli.doctor.findings import Finding
 from openwa_manager.cli.doctor.interpreters import python_findings
 from openwa_manager.cli.doctor.mac_checks import mac_findings
 from openwa_manager.cli.terminal.output import megabytes
+from openwa_manager.domain.diagnosis.findings import Finding
+from openwa_manager.domain.diagnosis.table import found
 from openwa_manager.domain.isolation import Isolation
 from openwa_manager.host import capacity
 from openwa_manager.host.home import file_limits, files_per_process
@@ -33,9 +34,9 @@ def check_python(version: tuple[int, ...]) -> Finding:
 def check_open_files(hard: int) -> Finding:
     """Check the hard limit of open files, or what the system gives one process, which is less on macOS."""
     if hard == resource.RLIM_INFINITY or hard >= _FILES_WANTED:
-        return Finding("open files", "ok", "unlimited" if hard == resource.RLIM_INFINITY else f"up to {hard}")
+        return Finding("open_files", "ok", "unlimited" if hard == resource.RLIM_INFINITY else f"up to {hard}")
     advice = "raise it: LimitNOFILE= in the unit, ulimit -Hn in the shell; on a Mac sudo launchctl limit maxfiles"
-    return Finding("open files", "warn", f"only {hard} allowed", advice)
+    return Finding("open_files", "warn", f"only {hard} allowed", advice)
 
 
 def check_inotify(proc: Path = Path("/proc/sys/fs/inotify")) -> Finding:
@@ -97,5 +98,24 @@ def host_findings() -> Iterator[Finding]:
     if sys.platform == "linux":
         yield check_clock(clock_state())
         yield check_inotify()
+        yield from sleep_findings()
     elif sys.platform == "darwin":  # pragma: no cover (macOS)
         yield from mac_findings()
+
+
+def sleep_findings(
+    power: Path = Path("/sys/power/state"),
+    lids: Path = Path("/proc/acpi/button/lid"),
+    masked: Path = Path("/etc/systemd/system/sleep.target"),
+) -> Iterator[Finding]:
+    """Yield whether this host may sleep by itself: one with a lid, unless sleep is masked (Linux)."""
+    try:
+        can_sleep = "mem" in power.read_text("ascii").split()
+    except (OSError, UnicodeDecodeError):
+        return
+    if not can_sleep or not lids.is_dir():
+        yield found("sleep_off", detail="nothing here sends it to sleep")
+    elif masked.is_symlink() and masked.readlink() == Path("/dev/null"):
+        yield found("sleep_off", detail="sleep is masked")
+    else:
+        yield found("sleep_on", detail="it has a lid, and no messages leave while it sleeps")

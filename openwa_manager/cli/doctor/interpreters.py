@@ -6,7 +6,7 @@ from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import NamedTuple
 
-from openwa_manager.cli.doctor.findings import Finding
+from openwa_manager.domain.diagnosis.findings import Finding
 from openwa_manager.domain.errors import LaunchFailedError
 from openwa_manager.engines.program import NodeProgram
 
@@ -52,10 +52,10 @@ def check_kegs(name: str, paths: Iterable[Path]) -> Iterator[Finding]:
     if keg is None:
         return
     if keg.is_pinned:
-        yield Finding(f"{name} keg", "ok", f"Homebrew's {keg.formula}, pinned")
+        yield Finding(f"{name}_keg", "ok", f"Homebrew's {keg.formula}, pinned")
         return
     detail = f"Homebrew's {keg.formula}: `brew upgrade` removes it under a running daemon"
-    yield Finding(f"{name} keg", "warn", detail, _cure(name, keg))
+    yield Finding(f"{name}_keg", "warn", detail, _cure(name, keg))
 
 
 def _cure(name: str, keg: Keg) -> str:

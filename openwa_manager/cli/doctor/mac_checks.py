@@ -8,8 +8,8 @@ from collections.abc import Iterator, Mapping
 from contextlib import suppress
 from pathlib import Path
 
-from openwa_manager.cli.doctor.findings import Finding
 from openwa_manager.cli.service.mac_exclusions import UNINDEXED
+from openwa_manager.domain.diagnosis.findings import Finding
 
 _SETTING = re.compile(r"^\s+(\S.*?)\s+(\S+)(?:\s+\(.*)?$")
 _ON_AC = "AC Power:"
@@ -44,10 +44,10 @@ def check_restart(settings: Mapping[str, str]) -> Finding:
     if is_on is None:
         detail = "this Mac has no such setting" if settings else "pmset does not tell"
         advice = "see that it starts after a power cut: Energy in System Settings"
-        return Finding("power cut", "warn", detail, advice)
+        return Finding("power_cut", "warn", detail, advice)
     if is_on != "0":
-        return Finding("power cut", "ok", "starts again by itself")
-    return Finding("power cut", "warn", "stays off when power comes back", "sudo pmset -a autorestart 1")
+        return Finding("power_cut", "ok", "starts again by itself")
+    return Finding("power_cut", "warn", "stays off when power comes back", "sudo pmset -a autorestart 1")
 
 
 def check_filevault(fdesetup: str) -> Finding:
@@ -75,9 +75,9 @@ def check_backup(tmutil: str, sessions: Path) -> Finding:
     A copy of credentials that is put back is worse than none: WhatsApp sees old keys and logs the account out.
     """
     if "[Excluded]" in tmutil:
-        return Finding("time machine", "ok", "passes over the sessions")
+        return Finding("time_machine", "ok", "passes over the sessions")
     detail = f"copies the sessions' credentials in {sessions}" if "[Included]" in tmutil else "tmutil does not tell"
-    return Finding("time machine", "warn", detail, f"sudo tmutil addexclusion -p {shlex.quote(str(sessions))}")
+    return Finding("time_machine", "warn", detail, f"sudo tmutil addexclusion -p {shlex.quote(str(sessions))}")
 
 
 def mac_findings() -> Iterator[Finding]:  # pragma: no cover (macOS)
@@ -98,4 +98,4 @@ def sessions_findings(sessions: Path) -> Iterator[Finding]:  # pragma: no cover 
 def _output_of(*argv: str) -> str:  # pragma: no cover (macOS)
     if shutil.which(argv[0]) is None:
         return ""
-    return subprocess.run(argv, capture_output=True, text=True, check=False).stdout
+    return subprocess.run(argv, capture_output=True, text=True, check=False).stdout  # noqa: S603 (our own argv)

@@ -7,8 +7,8 @@ from collections.abc import Iterator
 from pathlib import Path
 from xml.parsers.expat import ExpatError
 
-from openwa_manager.cli.doctor.findings import Finding
 from openwa_manager.cli.service.definitions import PLIST_NAME, UNIT_NAME, variable
+from openwa_manager.domain.diagnosis.findings import Finding
 
 _DEFINITIONS = (Path("/etc/systemd/system") / UNIT_NAME, Path("/Library/LaunchDaemons") / PLIST_NAME)
 

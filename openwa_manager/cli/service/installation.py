@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, cast
 
 from openwa_manager.cli.client import Client
 from openwa_manager.cli.command import Invocation
-from openwa_manager.cli.commands.sessions import stop_all
+from openwa_manager.cli.commands.changes.changes import stop_all
 from openwa_manager.cli.discovery import SocketDaemon, socket_of
 from openwa_manager.cli.errors import FAILED, CommandFailedError, NotReachableError
 from openwa_manager.cli.service.definitions import Installation

@@ -78,3 +78,8 @@ def _size_of(box: Sequence[Sequence[bool]]) -> int | None:
     module = box[0].index(False) / FINDER
     size = min(SIZES, key=lambda size: abs(size * module - len(box)))
     return size if abs(size * module - len(box)) < 2 * module and len(box) >= size else None
+
+
+def drawn_width(line: str) -> int:
+    """Return how many columns a line of `draw` takes."""
+    return len(line.removeprefix(_COLORS).removesuffix(_RESET))

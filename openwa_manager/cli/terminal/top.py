@@ -3,7 +3,6 @@
 import argparse
 import os
 import select
-import shutil
 import sys
 import time
 from collections import Counter
@@ -13,16 +12,19 @@ from datetime import datetime
 from typing import TYPE_CHECKING, NamedTuple, TypedDict, cast
 
 from openwa_manager.cli.command import Command, Invocation
-from openwa_manager.cli.commands.sessions import list_sessions
 from openwa_manager.cli.errors import NotReachableError
-from openwa_manager.cli.terminal.output import NOTHING, cell, megabytes, table
+from openwa_manager.cli.listing import list_sessions
+from openwa_manager.cli.terminal.output import NOTHING, Output, cell
+from openwa_manager.cli.terminal.screen import paint, second_screen
+from openwa_manager.cli.terminal.tables import Column, Kind, Listing
+from openwa_manager.cli.terminal.texts import shortened, size
+from openwa_manager.cli.terminal.window import terminal_size
 
 if TYPE_CHECKING:
     from openwa_manager.domain.delivery.events import Json
 
 _INTERVAL_S = 1.0
-_OTHER_SCREEN, _FORMER_SCREEN = "\x1b[?1049h\x1b[?25l", "\x1b[?25h\x1b[?1049l"
-_HOME, _CLEAR_LINE, _CLEAR_BELOW, _BOLD, _PLAIN = "\x1b[H", "\x1b[K", "\x1b[J", "\x1b[1m", "\x1b[0m"
+_BOLD, _PLAIN = "\x1b[1m", "\x1b[0m"
 
 
 class _Usage(TypedDict):
@@ -93,7 +95,7 @@ _COLUMNS: Mapping[str, _Column] = {
     ),
     "restarts": _Column("r", "RESTARTS", lambda s, _: s["restarts"]["count"], lambda s: s["restarts"]["count"]),
     "cpu": _Column("c", "CPU", lambda s, _: f"{_cpu(s):.1f} %" if s["usage"] else None, _cpu),
-    "memory": _Column("m", "MEMORY", lambda s, _: megabytes(_rss_bytes(s) if s["usage"] else None), _rss_bytes),
+    "memory": _Column("m", "MEMORY", lambda s, _: size(_rss_bytes(s) if s["usage"] else None), _rss_bytes),
     "seen": _Column(
         "l",
         "LAST SEEN",
@@ -102,15 +104,24 @@ _COLUMNS: Mapping[str, _Column] = {
         is_descending=False,
     ),
 }
+_KINDS = {
+    "id": Kind.ID,
+    "status": Kind.STATUS,
+    "restarts": Kind.COUNT,
+    "cpu": Kind.COUNT,
+    "memory": Kind.SIZE,
+}
+#: Which columns stay when the window is narrow.
+_WORTH = {"id": 9, "status": 8, "cpu": 7, "memory": 6, "uptime": 5, "seen": 4, "restarts": 3, "pid": 2}
 _BY_KEY = {column.key: name for name, column in _COLUMNS.items()}
 
 
 def _top(invocation: Invocation) -> None:
     given = invocation.arguments
-    if given.once or not invocation.output.is_for_people:
+    if given.once or not (invocation.output.is_terminal and invocation.output.is_for_people):
         sessions = list_sessions(invocation.client, {})
         ranked = _ranked(cast("list[_Session]", sessions), given.sort, is_reversed=given.reverse)
-        invocation.output.show({"sessions": cast("Json", ranked)}, lambda: _drawn(ranked, _now()))
+        invocation.output.show({"sessions": cast("Json", ranked)}, lambda: _drawn(invocation.output, ranked, _now()))
         return
     with _screen():
         _watch(invocation, given.sort, is_reversed=given.reverse)
@@ -126,7 +137,8 @@ def _watch(invocation: Invocation, sort: str, *, is_reversed: bool) -> None:
         except NotReachableError as error:
             trouble = f"trying again: {error}"
         ranked = _ranked(sessions, sort, is_reversed=is_reversed)
-        _paint([trouble or _summary(sessions), _help(sort), *_drawn(ranked, _now()).splitlines()])
+        table = _drawn(invocation.output, ranked, _now()).splitlines()
+        _paint([trouble or _summary(sessions), _help(sort)], table)
         key = _pressed(invocation.arguments.interval)
         if key == "q":
             return
@@ -140,15 +152,16 @@ def _ranked(sessions: Sequence[_Session], sort: str, *, is_reversed: bool) -> li
     return sorted(by_id, key=column.rank, reverse=column.is_descending is not is_reversed)
 
 
-def _drawn(sessions: Sequence[_Session], now: float) -> str:
-    rows = ([column.show(session, now) for column in _COLUMNS.values()] for session in sessions)
-    return table([column.name for column in _COLUMNS.values()], rows)
+def _drawn(output: Output, sessions: Sequence[_Session], now: float) -> str:
+    rows = [[column.show(session, now) for column in _COLUMNS.values()] for session in sessions]
+    columns = [Column(column.name, _WORTH[name], _KINDS.get(name, Kind.CODE)) for name, column in _COLUMNS.items()]
+    return output.listing(Listing(columns, rows, "no sessions"))
 
 
 def _summary(sessions: Sequence[_Session]) -> str:
     counts = Counter(session["status"] for session in sessions)
     cpu = sum(max(0.0, _cpu(session)) for session in sessions)
-    memory = megabytes(sum(max(0, _rss_bytes(session)) for session in sessions))
+    memory = size(sum(max(0, _rss_bytes(session)) for session in sessions))
     states = ", ".join(f"{count} {status}" for status, count in counts.most_common())
     return f"{len(sessions)} sessions ({states or 'none'})  CPU {cpu:.1f} %  memory {memory}"
 
@@ -158,15 +171,14 @@ def _help(sort: str) -> str:
     return f"sorted by {sort}; keys: {keys} sort, v turns around, q quits"
 
 
-def _paint(lines: Sequence[str]) -> None:
-    """Draw over the last picture, so that nothing flickers; lines that do not fit are left out."""
-    width, height = shutil.get_terminal_size()
-    shown = [cell(line)[: width - 1] for line in lines[: height - 1]]
-    if len(shown) > 2:
-        shown[2] = f"{_BOLD}{shown[2]}{_PLAIN}"
-    text = "".join(f"{line}{_CLEAR_LINE}\n" for line in shown)
-    sys.stdout.write(f"{_HOME}{text}{_CLEAR_BELOW}")
-    sys.stdout.flush()
+def _paint(said: Sequence[str], table: Sequence[str]) -> None:
+    """Draw over the last picture; lines that do not fit are left out, and the last one says how many."""
+    width, height = terminal_size()
+    head, *rows = table
+    room = max(0, height - len(said) - 1)
+    if len(rows) > room:
+        rows = [*rows[: max(0, room - 1)], f"and {len(rows) - room + 1} more"]
+    paint([*(shortened(cell(line), width) for line in said), f"{_BOLD}{head}{_PLAIN}", *rows])
 
 
 @contextmanager
@@ -178,12 +190,10 @@ def _screen() -> Iterator[None]:
     before = termios.tcgetattr(sys.stdin) if sys.stdin.isatty() else None
     if before:
         tty.setcbreak(sys.stdin)
-    sys.stdout.write(_OTHER_SCREEN)
     try:
-        yield
+        with second_screen():
+            yield
     finally:
-        sys.stdout.write(_FORMER_SCREEN)
-        sys.stdout.flush()
         if before:
             termios.tcsetattr(sys.stdin, termios.TCSADRAIN, before)
 

@@ -22,6 +22,10 @@ def endpoint(**changes: Json) -> dict[str, Json]:
         "active": True,
         "status": "ok",
         "disabled_reason": None,
+        "last_status": 200,
+        "last_error": None,
+        "down_since": None,
+        "next_probe_at": None,
         "pending_count": 3,
         "rotated_at": None,
         "created_at": "2026-11-22T07:22:04.165Z",
@@ -35,13 +39,40 @@ def test_endpoints_are_a_table_on_a_terminal(terminal: Run, api: Api, words: tup
     gone = endpoint(endpoint_id="default", status="disabled", disabled_reason="gone", pending_count=0)
     api.on(f"GET {PATH}", Answer(body={"endpoints": [endpoint(), gone]}))
 
-    said = terminal(*words)
+    said = terminal(*words, "-o", "wide")
 
     assert said.out.splitlines() == [
         "ENDPOINT  STATUS           WAITING  EVENTS                SESSIONS  URL",
-        "ep_1      ok               3        session.*, message.*  *         https://example.com/hook",
-        "default   disabled (gone)  0        session.*, message.*  *         https://example.com/hook",
+        "ep_1      ok                     3  session.*, message.*  *         https://example.com/hook",
+        "default   disabled (gone)        0  session.*, message.*  *         https://example.com/hook",
     ]
+
+
+def test_what_went_wrong_last_stands_below_the_table(terminal: Run, api: Api) -> None:
+    down = endpoint(
+        status="down",
+        last_error="no connection to x\x1b[2J: Connection refused",
+        down_since="2026-11-22T07:22:04.165Z",
+        next_probe_at="2026-11-22T07:23:04.165Z",
+    )
+    waiting = endpoint(status="throttled", last_error="it answered 429", next_probe_at="2026-11-22T07:24:00.000Z")
+    api.on(f"GET {PATH}", Answer(body={"endpoints": [endpoint(), down, waiting]}))
+
+    said = terminal("endpoints")
+
+    refused = "no connection to x\N{REPLACEMENT CHARACTER}[2J: Connection refused"
+    assert said.out.splitlines()[4:] == [
+        f"ep_1: {refused}, down since 2026-11-22 07:22:04 UTC, next try 2026-11-22 07:23:04 UTC",
+        "ep_1: it answered 429, next try 2026-11-22 07:24:00 UTC",
+    ]
+
+
+def test_one_endpoint_is_shown_with_all_that_is_known(terminal: Run, api: Api) -> None:
+    api.on(f"GET {PATH}/ep_1", Answer(body=endpoint(status="down", last_error="timeout")))
+
+    shown = dict(line.split(maxsplit=1) for line in terminal("endpoints", "show", "ep_1").out.splitlines())
+
+    assert (shown["status"], shown["last_error"], shown["last_status"]) == ("down", "timeout", "200")
 
 
 def test_no_endpoints_are_said_to_be_none(terminal: Run, api: Api) -> None:
@@ -159,9 +190,24 @@ def test_deliveries_are_a_table_on_a_terminal(terminal: Run, api: Api) -> None:
     done = delivery(state="delivered", session_id=None, last_status=200, last_error=None, next_at=None)
     api.on("GET /v1/deliveries", Answer(body={"deliveries": [delivery(), done], "next_cursor": "7.default"}))
 
-    said = terminal("deliveries", "--session", "user_1", "--limit", "2")
+    said = terminal("deliveries", "--session", "user_1", "--limit", "2", "-o", "wide")
 
-    heads = ["TIME", "EVENT", "SESSION", "ENDPOINT", "STATE", "TRIES", "LAST", "ANSWER", "NEXT", "TRY", "EVENT", "ID"]
+    heads = [
+        "TIME",
+        "UTC",
+        "EVENT",
+        "SESSION",
+        "ENDPOINT",
+        "STATE",
+        "TRIES",
+        "LAST",
+        "ANSWER",
+        "NEXT",
+        "TRY",
+        "UTC",
+        "EVENT",
+        "ID",
+    ]
     lines = said.out.splitlines()
     assert lines[0].split() == heads
     assert lines[1].split()[3:] == [
@@ -191,7 +237,7 @@ def test_dead_letters_are_json_when_piped(pipe: Run, api: Api) -> None:
 
 
 def test_deliveries_are_made_once_more(terminal: Run, api: Api) -> None:
-    api.on("POST /v1/deliveries/replay", Answer(status=202, body={"replayed": 2}))
+    api.on("POST /v1/deliveries/replay", Answer(status=202, body={"count": 2}))
 
     said = terminal(
         "deliveries", "replay", "--id", "evt_1", "--id", "evt_2", "--since", "2026-11-22T07:00:00Z", "--dead"
@@ -199,3 +245,12 @@ def test_deliveries_are_made_once_more(terminal: Run, api: Api) -> None:
 
     assert said.out == "2 deliveries are made once more\n"
     assert api.asked[0].body == {"ids": ["evt_1", "evt_2"], "since": "2026-11-22T07:00:00Z", "state": "dead"}
+
+
+def test_deliveries_are_counted_before_they_are_made_once_more(terminal: Run, api: Api) -> None:
+    api.on("POST /v1/deliveries/replay", Answer(status=200, body={"count": 2}))
+
+    said = terminal("deliveries", "replay", "--dead", "--dry-run")
+
+    assert said.out == "2 deliveries would be made once more\n"
+    assert api.asked[0].body == {"state": "dead", "dry_run": True}

@@ -53,10 +53,10 @@ def test_events_of_a_session_are_a_table_on_a_terminal(terminal: Run, api: Api) 
     code = event(2, type="session.qr", qr_base64="aW1hZ2U=", attempt=1, seq=None)
     api.on(f"GET {PATH}/events", Answer(body={"events": [event(1, phone_number="852"), code], "next_after": 9}))
 
-    said = terminal("events", "user_1")
+    said = terminal("events", "user_1", "-o", "wide")
 
     assert said.out.splitlines() == [
-        "TIME                 EVENT              SESSION  FACTS",
+        "TIME UTC             EVENT              SESSION  FACTS",
         "2026-11-22 07:22:04  session.connected  user_1   phone_number=852",
         "2026-11-22 07:22:04  session.qr         user_1   qr_base64=…, attempt=1",
     ]
@@ -75,7 +75,7 @@ def test_events_may_be_followed_also_when_the_line_breaks(terminal: Run, api: Ap
     said = terminal("events", "-f", "--type", "session.connected")
 
     assert said.code == 1
-    assert said.out.splitlines() == ["2026-11-22 07:22:04  session.connected  user_1  -"] * 3
+    assert said.out.splitlines() == ["2026-11-22 07:22:04 UTC  session.connected  user_1  -"] * 3
     assert [each.headers.get("Last-Event-ID") for each in api.asked] == [None, "8", "9"]
     assert {each.headers["Accept"] for each in api.asked} == {"text/event-stream"}
     assert api.asked[0].query == {"type": "session.connected"}

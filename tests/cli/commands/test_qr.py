@@ -1,12 +1,13 @@
 """`qr`, against an API on a real socket."""
 
+import re
 import stat
 from pathlib import Path
 
 import pytest
 
 from openwa_manager.domain.delivery.events import Json
-from tests.cli.commands.samples import code_of, modules_on
+from tests.cli.commands.samples import code_of, modules_on, session
 from tests.cli.conftest import Run
 from tests.fakes.api import Answer, Api, problem
 
@@ -33,7 +34,7 @@ def test_qr_draws_the_code_on_a_terminal(terminal: Run, api: Api) -> None:
     said = terminal("qr", "user_1")
 
     assert [row[4:-4] for row in modules_on(said.out)[4:]][: len(modules)] == modules
-    assert "valid until 2026-11-22 07:22:04 UTC" in said.out
+    assert re.search(r"code 1, until \S.* UTC: WhatsApp", said.out)
 
 
 def test_qr_is_json_when_piped(pipe: Run, api: Api) -> None:
@@ -81,3 +82,14 @@ def test_no_code_to_come_fails_with_the_reason(pipe: Run, api: Api) -> None:
     api.on(f"GET {PATH}/qr", problem(409, "illegal_transition", "the session is connected"))
 
     assert pipe("qr", "user_1").code == 1
+
+
+def test_qr_of_one_that_is_stopped_says_how_to_start_it(pipe: Run, api: Api) -> None:
+    api.on(f"GET {PATH}/qr", problem(409, "illegal_transition", "no code can come while the session is stopped"))
+    api.on(f"GET {PATH}", Answer(body=session(session_id="user_1", status="stopped")))
+
+    said, followed = pipe("qr", "user_1"), pipe("qr", "user_1", "-f")
+
+    assert (said.code, followed.code) == (1, 1)
+    assert said.err.endswith("while the session is stopped (illegal_transition); openwa-manager start user_1\n")
+    assert followed.err == "openwa-manager: user_1 is stopped; openwa-manager start user_1\n"

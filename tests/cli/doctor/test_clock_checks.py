@@ -11,6 +11,7 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 import pytest
 
 from openwa_manager.cli.doctor.clock_checks import ahead_of_backend_s, check_clock, check_offset, clock_state
+from openwa_manager.domain.diagnosis.findings import Finding
 
 
 class Backend(BaseHTTPRequestHandler):
@@ -57,7 +58,7 @@ def test_a_clock_that_is_not_the_backends_is_found(backend_is_ahead_s: float, sa
     assert ahead_s is not None
     assert abs(ahead_s + backend_is_ahead_s) < 5
     finding = check_offset(float(round(ahead_s, -1)))
-    assert (finding.level, finding.advice is None) == ("warn", False)
+    assert (finding.level, finding.cure is None) == ("warn", False)
     assert said in finding.detail
     assert [(method, path) for method, path, _ in asked] == [("HEAD", "/")]
     assert "secret" not in str(asked)
@@ -69,7 +70,7 @@ def test_any_answer_tells_the_time(status: int) -> None:
         ahead_s = ahead_of_backend_s(url)
 
     assert ahead_s is not None
-    assert check_offset(ahead_s) == ("clock", "ok", "as the backend's", None)
+    assert check_offset(ahead_s) == Finding("clock", "ok", "as the backend's")
 
 
 @pytest.mark.parametrize("date", [None, "yesterday", ""])
@@ -93,7 +94,7 @@ def test_half_a_minute_is_allowed(ahead_s: float, level: str) -> None:
 def test_what_the_kernel_says_is_judged(state: int, level: str, said: str) -> None:
     finding = check_clock(state)
 
-    assert (finding.level, said in finding.detail, finding.advice is None) == (level, True, level == "ok")
+    assert (finding.level, said in finding.detail, finding.cure is None) == (level, True, level == "ok")
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="every Mac says that its clock is not synchronised")

@@ -16,9 +16,9 @@ from typing import cast
 import pytest
 
 from openwa_manager.cli.doctor import daemon_checks, host_checks
-from openwa_manager.cli.doctor.findings import Finding
 from openwa_manager.config import Address
 from openwa_manager.domain.delivery.events import Json
+from openwa_manager.domain.diagnosis.findings import Finding
 from openwa_manager.domain.isolation import Isolation
 from openwa_manager.engines.program import NodeProgram
 from openwa_manager.engines.versions import Capability
@@ -56,13 +56,12 @@ def node_in(place: Path, says: str) -> NodeProgram:
         (daemon_checks.check_daemon("0.1.0", "0.1.0"), "ok", "answers, version 0.1.0"),
         (daemon_checks.check_daemon("0.1.0", "0.2.0"), "warn", "version 0.1.0 runs, this is 0.2.0"),
         (daemon_checks.check_daemon(None, "0.2.0"), "warn", "none answers"),
-        (daemon_checks.check_upstream(None), "warn", "no upstream_url"),
     ],
 )
 def test_a_fact_is_judged(finding: Finding, level: str, said: str) -> None:
     assert finding.level == level
     assert said in finding.detail
-    assert (finding.advice is None) == (level == "ok")
+    assert (finding.cure is None) == (level == "ok")
 
 
 @pytest.mark.parametrize(("watches", "level"), [("524288", "ok"), ("8192", "warn")])
@@ -99,7 +98,7 @@ def test_a_home_open_to_others_is_a_warning_and_an_open_secret_a_failure(tmp_pat
     tells = daemon_checks.check_home(tmp_path)
 
     assert (is_open.level, tells.level) == ("warn", "fail")
-    assert tells.advice == f"chmod 600 {shlex.quote(str(tmp_path / 'admin.key'))}"
+    assert tells.cure == f"chmod 600 {shlex.quote(str(tmp_path / 'admin.key'))}"
 
 
 def test_a_database_is_checked_without_being_touched(tmp_path: Path) -> None:
@@ -133,7 +132,7 @@ def test_node_is_found_and_asked_its_version(tmp_path: Path) -> None:
 
     assert (new.level, old.level, none.level) == ("ok", "fail", "fail")
     assert old.detail.endswith("is v20.20.2, this OpenWA needs Node.js 22.13.0 or later")
-    assert none.advice
+    assert none.cure
 
 
 AFTER_0_23 = ", ".join(each.value for each in Capability if each is not Capability.LOG_OUT)
@@ -150,7 +149,7 @@ def test_openwa_must_be_built(tmp_path: Path) -> None:
     absent = daemon_checks.check_openwa(tmp_path)
 
     assert absent.level == "fail"
-    assert "npm ci && npm run build" in (absent.advice or "")
+    assert "npm ci && npm run build" in (absent.cure or "")
 
 
 @pytest.mark.parametrize(
@@ -241,8 +240,8 @@ def test_a_certificate_that_is_trusted_is_enough(tmp_path: Path, monkeypatch: py
 
 
 def states_of(document: Json) -> dict[str, str]:
-    checks = cast("list[dict[str, str]]", cast("dict[str, Json]", document)["checks"])
-    return {check["name"]: check["level"] for check in checks}
+    checks = cast("list[dict[str, str]]", cast("dict[str, Json]", document)["findings"])
+    return {check["code"]: check["level"] for check in checks}
 
 
 def test_the_doctor_exits_with_1_when_something_fails_and_says_what_to_do(pipe: Run, tmp_path: Path) -> None:
@@ -281,16 +280,19 @@ def test_settings_that_cannot_be_used_are_a_failure(pipe: Run, monkeypatch: pyte
     assert states_of(said.document)["settings"] == "fail"
 
 
-def test_on_a_terminal_it_is_a_table(terminal: Run) -> None:
+def test_on_a_terminal_what_is_wrong_comes_first(terminal: Run) -> None:
     said = terminal("doctor")
 
-    lines = said.out.splitlines()
-    assert lines[0].split() == ["CHECK", "STATE", "FOUND", "DO"]
-    assert lines[1].split()[:2] == ["python", "ok"]
+    lines = [line.split() for line in said.out.splitlines()]
+    levels = [words[0] for words in lines if words[0] in ("ok", "warn", "fail")]
+    assert levels == sorted(levels, key=("fail", "warn", "ok").index)
+    assert levels.count("ok") == 1
+    assert "are well (--json tells more): python," in " ".join(said.out.split())
+    assert max(map(len, said.out.splitlines())) <= 120
 
 
 def test_a_daemon_that_answers_its_own_way_is_of_unknown_version(home: Path, api: Api) -> None:
     api.on("GET /v1/system", Answer(status=403, body={"title": "no", "detail": "no", "code": "forbidden"}))
 
-    assert daemon_checks.running_version(home) == "unknown"
-    assert daemon_checks.running_version(home / "absent") is None
+    assert daemon_checks.running_daemon(home) == ("unknown", None)
+    assert daemon_checks.running_daemon(home / "absent") is None

@@ -41,7 +41,7 @@ def test_a_keg_that_is_not_pinned_is_a_warning_with_its_cure(
 
     assert finding.level == "warn"
     assert f"Homebrew's {formula}" in finding.detail
-    assert str(finding.advice).startswith(cure)
+    assert str(finding.cure).startswith(cure)
 
 
 def test_a_pinned_keg_is_fine(tmp_path: Path) -> None:
@@ -50,7 +50,7 @@ def test_a_pinned_keg_is_fine(tmp_path: Path) -> None:
 
     (finding,) = check_kegs("node", (link,))
 
-    assert (finding.level, finding.advice) == ("ok", None)
+    assert (finding.level, finding.cure) == ("ok", None)
 
 
 def test_what_is_not_homebrews_is_passed_over(tmp_path: Path) -> None:
@@ -58,7 +58,7 @@ def test_what_is_not_homebrews_is_passed_over(tmp_path: Path) -> None:
     (tmp_path / "python").touch()
 
     assert list(check_kegs("python", (tmp_path / "python", tmp_path / "Cellar", tmp_path / "absent"))) == []
-    assert all("keg" in finding.name for finding in python_findings())
+    assert all("keg" in finding.code for finding in python_findings())
 
 
 def test_the_node_that_engines_would_get_is_looked_at(tmp_path: Path) -> None:
@@ -66,5 +66,5 @@ def test_the_node_that_engines_would_get_is_looked_at(tmp_path: Path) -> None:
 
     (finding,) = node_findings(NodeProgram(str(link), tmp_path / "openwa", {}))
 
-    assert f'node = "{tmp_path}/opt/node@22/bin/node" in manager.toml' in str(finding.advice)
+    assert f'node = "{tmp_path}/opt/node@22/bin/node" in manager.toml' in str(finding.cure)
     assert list(node_findings(NodeProgram("no-such-node", tmp_path, {}))) == []

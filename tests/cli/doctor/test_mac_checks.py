@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from openwa_manager.cli.doctor import mac_checks
-from openwa_manager.cli.doctor.findings import Finding
+from openwa_manager.domain.diagnosis.findings import Finding
 
 #: `pmset -g custom` of a desktop Mac (macOS 13), as it was published; and of one with a battery.
 DESKTOP = """AC Power:
@@ -77,8 +77,8 @@ def test_those_on_mains_count_where_there_is_a_battery() -> None:
 def test_a_fact_of_a_mac_is_judged(finding: Finding, level: str, said: str, advice: str | None) -> None:
     assert finding.level == level
     assert said in finding.detail
-    assert (finding.advice is None) == (advice is None)
-    assert advice is None or advice in str(finding.advice)
+    assert (finding.cure is None) == (advice is None)
+    assert advice is None or advice in str(finding.cure)
 
 
 def test_sessions_that_spotlight_may_index_are_found(tmp_path: Path) -> None:
@@ -86,5 +86,5 @@ def test_sessions_that_spotlight_may_index_are_found(tmp_path: Path) -> None:
     (tmp_path / ".metadata_never_index").touch()
 
     marker = shlex.quote(f"{tmp_path}/.metadata_never_index")
-    assert (open_to_it.level, open_to_it.advice) == ("warn", f"sudo touch {marker}")
+    assert (open_to_it.level, open_to_it.cure) == ("warn", f"sudo touch {marker}")
     assert mac_checks.check_index(tmp_path).level == "ok"

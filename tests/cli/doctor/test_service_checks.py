@@ -45,10 +45,10 @@ def test_a_home_that_the_service_cannot_use_is_a_failure(tmp_path: Path) -> None
     (bad,) = service_findings(home, (unit,))
 
     assert fine.level == "ok"
-    assert (bad.level, bad.advice) == ("fail", f"sudo chown -R {getpass.getuser()}: {shlex.quote(str(home))}")
+    assert (bad.level, bad.cure) == ("fail", f"sudo chown -R {getpass.getuser()}: {shlex.quote(str(home))}")
 
 
 def test_a_user_that_is_gone_is_a_failure(tmp_path: Path) -> None:
     finding = check_service_home(tmp_path, "nobody-of-this-name")
 
-    assert (finding.level, finding.advice) == ("fail", "openwa-manager service install")
+    assert (finding.level, finding.cure) == ("fail", "openwa-manager service install")

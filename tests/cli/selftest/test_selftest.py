@@ -16,6 +16,7 @@ import pytest
 
 from openwa_manager.cli.selftest.checks import CHECKS
 from openwa_manager.cli.selftest.facts import Facts
+from tests.run.measured import MEASURED
 from tests.source import ROOT
 
 WITHIN_S = 60
@@ -46,7 +47,7 @@ def told(tmp_path_factory: pytest.TempPathFactory) -> Told:
     temporary.mkdir()
     done = subprocess.run(
         (sys.executable, "-m", "openwa_manager", "doctor", "--selftest"),
-        env=os.environ | ENVIRON | {"HOME": str(home), "TMPDIR": str(temporary)},
+        env=os.environ | MEASURED | ENVIRON | {"HOME": str(home), "TMPDIR": str(temporary)},
         capture_output=True,
         text=True,
         check=False,

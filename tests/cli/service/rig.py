@@ -71,7 +71,7 @@ class Rig:
     def run(self, *words: str, is_mac: bool = False, uid: int = 0) -> tuple[int, dict[str, Json]]:
         """Run `service …` and return its exit code and document."""
         out = io.StringIO()
-        invocation = Invocation(parsed(self.home, words), self.environ, Output(out, as_json=True))
+        invocation = Invocation(parsed(self.home, words), self.environ, Output(out, "json", {}))
         code = run_service(invocation, self.site(is_mac=is_mac, uid=uid))
         return code or 0, json.loads(out.getvalue())
 
@@ -88,9 +88,10 @@ class Rig:
 
 
 def parsed(home: Path, words: tuple[str, ...]) -> argparse.Namespace:
-    from openwa_manager.cli import _parser
+    from openwa_manager.cli import parser_for
 
-    return _parser().parse_args(["--home", str(home), "service", *words])
+    argv = ["--home", str(home), "service", *words]
+    return parser_for(argv).parse_args(argv)
 
 
 AS_ME = ("--run-as", getpass.getuser())

@@ -61,7 +61,7 @@ def test_every_session_shows_what_it_does_and_uses(terminal: Run) -> None:
 
     header, eager, _, resting = said.out.splitlines()
     assert header.split() == ["SESSION", "STATUS", "PID", "UPTIME", "RESTARTS", "CPU", "MEMORY", "LAST", "SEEN"]
-    assert all(word in eager for word in ("connected", "4711", "7", "80.5 %", "100 MB"))
+    assert all(word in eager for word in ("connected", "4711", "7", "80.5 %", "100M"))
     assert resting.split() == ["resting", "stopped", "-", "-", "2", "-", "-", "-"]
 
 
@@ -89,7 +89,7 @@ def test_live_it_sorts_by_key_and_leaves_the_screen_as_it_was(api: Api, home: Pa
 
         assert top.wait(10) == 0
     os.close(manager)
-    assert "3 sessions (2 connected, 1 stopped)  CPU 80.6 %  memory 400 MB" in seen
+    assert "3 sessions (2 connected, 1 stopped)  CPU 80.6 %  memory 400M" in seen
     assert seen.startswith("\x1b[?1049h")
 
 

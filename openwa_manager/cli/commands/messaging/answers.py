@@ -83,7 +83,7 @@ def said_hold(hold: Hold | None) -> str:
     """Return why something waits, and until when; nothing where nothing holds it."""
     if hold is None:
         return ""
-    until = f" until {moment(hold['until'])} UTC" if hold["until"] else ""
+    until = f" until {moment(hold['until'])}" if hold["until"] else ""
     detail = f": {hold['detail']}" if hold["detail"] else ""
     return f"{hold['code']}{until}{detail}"
 
@@ -103,7 +103,7 @@ def sentence(message: Message) -> str:
     if message["position"]:
         parts.append(f"number {message['position']} in line")
     if message["estimated_at"] and is_open(message):
-        parts.append(f"expected {moment(message['estimated_at'])} UTC")
+        parts.append(f"expected {moment(message['estimated_at'])}")
     return f"{message['message_id']} to {message['to']}: {', '.join(parts)}"
 
 

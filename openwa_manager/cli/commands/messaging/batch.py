@@ -35,6 +35,7 @@ from openwa_manager.cli.commands.messaging.waiting import wait_until
 from openwa_manager.cli.errors import FAILED, UsageError, complain
 from openwa_manager.cli.terminal.output import moment, record, table
 from openwa_manager.cli.terminal.progress import bar
+from openwa_manager.cli.terminal.tables import Column, Kind, Listing
 from openwa_manager.domain.errors import InvalidInputError
 from openwa_manager.domain.messaging.templates import template_of
 
@@ -179,7 +180,7 @@ def _drawn_taken(taken: _Taken, file: str) -> str:
         "accepted": f"{taken['accepted']:,}",
         "rejected": f"{len(taken['rejected']):,}",
         "first contacts": f"{taken['first_contacts']:,}",
-        "finished at": f"{moment(taken['finish_at'])} UTC" if taken["finish_at"] else None,
+        "finished at": f"{moment(taken['finish_at'])}" if taken["finish_at"] else None,
         "quota left": "no limit" if taken["quota_left"] is None else f"{taken['quota_left']:,}",
     }
     rejected = taken["rejected"]
@@ -226,7 +227,7 @@ def _progress(batch: _Batch) -> str:
     if held := said_hold(batch["hold"]):
         parts.append(held)
     elif batch["estimated_at"]:
-        parts.append(f"done at {moment(batch['estimated_at'])} UTC")
+        parts.append(f"done at {moment(batch['estimated_at'])}")
     return "  ".join(filter(None, parts))
 
 
@@ -255,27 +256,38 @@ def _list(invocation: Invocation) -> None:
         if cursor is None:
             break
     document: Json = {"batches": found, "has_more": cursor is not None}
-    invocation.output.show(document, lambda: _listed([_read(batch) for batch in found], has_more=cursor is not None))
+    invocation.output.show_list(
+        document, lambda: _listed([_read(batch) for batch in found], has_more=cursor is not None)
+    )
 
 
-def _listed(batches: Sequence[_Batch], *, has_more: bool) -> str:
-    if not batches:
-        return "no batches"
+_COLUMNS = (
+    Column("CREATED", 5, Kind.TIME),
+    Column("BATCH", 9, Kind.ID),
+    Column("NAME", 6),
+    Column("STATE", 8, Kind.STATUS),
+    Column("ENDED", 7),
+    Column("NOT SENT", 4, Kind.COUNT),
+    Column("DONE AT", 3, Kind.TIME),
+    Column("HELD", 2),
+)
+
+
+def _listed(batches: Sequence[_Batch], *, has_more: bool) -> Listing:
     rows = [
         (
-            moment(each["created_at"]),
+            each["created_at"],
             each["batch_id"],
             each["name"],
             each["state"],
             f"{count_ended(each['counts']):,} of {each['accepted']:,}",
-            f"{count_lost(each['counts']):,}",
-            moment(each["estimated_at"]),
+            count_lost(each["counts"]),
+            each["estimated_at"],
             said_hold(each["hold"]),
         )
         for each in batches
     ]
-    more = "\nthere are more: --limit N" if has_more else ""
-    return f"{table(('CREATED', 'BATCH', 'NAME', 'STATE', 'ENDED', 'NOT SENT', 'DONE AT', 'HELD'), rows)}{more}"
+    return Listing(_COLUMNS, rows, "no batches", "there are more: --limit N" if has_more else "")
 
 
 def _pause(invocation: Invocation) -> None:

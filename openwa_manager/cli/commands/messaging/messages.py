@@ -15,8 +15,12 @@ from openwa_manager.cli.commands.messaging.answers import (
     sentence,
 )
 from openwa_manager.cli.commands.messaging.content import positive_count
-from openwa_manager.cli.commands.sessions import list_sessions
+from openwa_manager.cli.errors import UsageError
+from openwa_manager.cli.listing import list_sessions
 from openwa_manager.cli.terminal.output import moment, record, table
+from openwa_manager.cli.terminal.tables import Column, Kind, Listing
+from openwa_manager.cli.terminal.texts import CUT
+from openwa_manager.domain.errors import SessionNotFoundError
 
 if TYPE_CHECKING:
     from openwa_manager.cli.client import Query
@@ -49,7 +53,7 @@ def _list(invocation: Invocation) -> None:
     else:
         found = _of_session(invocation, session_id, query, limit)
     document: Json = {"messages": found.messages, "has_more": found.has_more}
-    invocation.output.show(document, lambda: _drawn_list(found, has_session=session_id is None))
+    invocation.output.show_list(document, lambda: _drawn_list(found))
 
 
 def _of_session(invocation: Invocation, session_id: str, query: "Query", limit: int) -> _Listed:
@@ -76,26 +80,34 @@ def _of_all(invocation: Invocation, query: "Query", limit: int) -> _Listed:
     return _Listed(messages[:limit], has_more=has_more)
 
 
-def _drawn_list(found: _Listed, *, has_session: bool) -> str:
+_COLUMNS = (
+    Column("CREATED", 5, Kind.TIME),
+    Column("MESSAGE", 7, Kind.ID),
+    Column("SESSION", 3, Kind.ID),
+    Column("TO", 8, Kind.ID),
+    Column("STATUS", 9, Kind.STATUS),
+    Column("SENT", 2, Kind.TIME),
+    Column("WHY", 6),
+    Column("REFERENCE", 4),
+)
+
+
+def _drawn_list(found: _Listed) -> Listing:
     messages = cast("Sequence[Message]", found.messages)
-    if not messages:
-        return "no messages"
-    columns = ("CREATED", "MESSAGE", *(("SESSION",) if has_session else ()), "TO", "STATUS", "SENT", "WHY", "REFERENCE")
     rows = [
         (
-            moment(each["created_at"]),
+            each["created_at"],
             each["message_id"],
-            *((each["session_id"],) if has_session else ()),
+            each["session_id"],
             each["to"],
             each["status"],
-            moment(each["sent_at"]),
+            each["sent_at"],
             said_hold(each["hold"]) or said_error(each),
             each["reference"],
         )
         for each in messages
     ]
-    more = "\nthere are more: --limit N" if found.has_more else ""
-    return f"{table(columns, rows)}{more}"
+    return Listing(_COLUMNS, rows, "no messages", "there are more: --limit N" if found.has_more else "")
 
 
 def _show(invocation: Invocation) -> None:
@@ -129,7 +141,28 @@ def _settle(invocation: Invocation) -> None:
 
 
 def _path(invocation: Invocation) -> str:
+    word: str = invocation.arguments.message_id
+    if CUT in word:
+        invocation.arguments.message_id = _the_one_like(invocation, word)
     return message_path(invocation.arguments.message_id)
+
+
+def _the_one_like(invocation: Invocation, word: str) -> str:
+    """Return the id that a table has shortened to this word; only the newest messages are looked at.
+
+    Raises:
+        SessionNotFoundError: there is none.
+        UsageError: several are shortened so.
+    """
+    before, _, after = word.partition(CUT)
+    newest = cast("Sequence[Message]", _of_all(invocation, {}, _PAGE).messages)
+    ids = [each["message_id"] for each in newest]
+    found = [each for each in ids if each.startswith(before) and each.endswith(after)]
+    if not found:
+        raise SessionNotFoundError(f"no message of the newest {_PAGE:,} is like {word!r}")
+    if len(found) > 1:
+        raise UsageError(f"{word!r} means {len(found):,} messages: -o wide shows their ids in full")
+    return found[0]
 
 
 def _say(invocation: Invocation, message: "Json") -> None:

@@ -4,21 +4,23 @@ import argparse
 import sys
 from collections.abc import Mapping, Sequence
 from functools import partial
-from typing import TYPE_CHECKING, TypedDict, cast
+from typing import TYPE_CHECKING, NoReturn, TypedDict, cast
 
 from openwa_manager.cli.command import Command, Invocation
 from openwa_manager.cli.commands.messaging.addresses import session_path
 from openwa_manager.cli.commands.messaging.answers import Hold, counts_said, said_hold
 from openwa_manager.cli.commands.messaging.content import present
-from openwa_manager.cli.commands.sessions import list_sessions
 from openwa_manager.cli.errors import CommandFailedError, UsageError
-from openwa_manager.cli.terminal.output import moment, record, table
+from openwa_manager.cli.listing import list_sessions
+from openwa_manager.cli.terminal.output import cell, moment, record
+from openwa_manager.cli.terminal.tables import Column, Kind, Listing
 
 if TYPE_CHECKING:
     from openwa_manager.domain.delivery.events import Json
 
 #: What is held by nothing waits for its turn only.
 _SAID_HOLDS = {"none": "in turn"}
+_VERBS = ("pause", "resume", "clear")
 _PROFILES = ("guide", "careful")
 #: How often the count is read anew when messages leave or come while the queue is being emptied.
 _CLEAR_TRIES = 5
@@ -49,6 +51,8 @@ class _Queue(TypedDict):
 
 def _queue(invocation: Invocation) -> None:
     given = invocation.arguments
+    if given.word is not None:
+        _refuse_word(given.session_id, given.word)
     change = present({"state": given.state, "profile": given.profile})
     if given.session_id is None:
         if change or given.clear or given.yes:
@@ -62,33 +66,51 @@ def _queue(invocation: Invocation) -> None:
         raise UsageError("--yes belongs to --clear")
     else:
         path = f"{invocation.session_path}/queue"
-        _say(invocation, invocation.client.patch(path, change) if change else invocation.client.get(path))
+        queue = invocation.client.patch(path, change) if change else invocation.client.get(path)
+        invocation.output.show(queue, lambda: (_said_changed if change else _drawn)(_read(queue)))
+
+
+def _refuse_word(first: str, second: str) -> NoReturn:
+    """Refuse a second word; as a verb one of the two is an option here."""
+    for verb, session_id in ((first, second), (second, first)):
+        if verb in _VERBS:
+            raise UsageError(f"did you mean: openwa-manager queue {session_id} --{verb}")
+    raise UsageError(f"{second!r} is one word too many")
 
 
 def _list(invocation: Invocation) -> None:
     sessions = cast("Sequence[Mapping[str, str]]", list_sessions(invocation.client, {}))
     queues = [invocation.client.get(f"{session_path(session['session_id'])}/queue") for session in sessions]
-    invocation.output.show({"queues": queues}, lambda: _listed([_read(queue) for queue in queues]))
+    invocation.output.show_list({"queues": queues}, lambda: _listed([_read(queue) for queue in queues]))
 
 
-def _listed(queues: Sequence[_Queue]) -> str:
-    if not queues:
-        return "no sessions"
-    columns = ("SESSION", "QUEUE", "PROFILE", "WAITING", "SENT/H", "FAILED", "EMPTY AT", "HELD")
+_COLUMNS = (
+    Column("SESSION", 9, Kind.ID),
+    Column("QUEUE", 8, Kind.STATUS),
+    Column("PROFILE", 1),
+    Column("WAITING", 7, Kind.COUNT),
+    Column("SENT/H", 3, Kind.COUNT),
+    Column("FAILED", 5),
+    Column("EMPTY AT", 4, Kind.TIME),
+    Column("HELD", 6),
+)
+
+
+def _listed(queues: Sequence[_Queue]) -> Listing:
     rows = [
         (
             each["session_id"],
             each["state"],
             each["profile"],
-            f"{each['length']:,}",
+            each["length"],
             each["sent_per_hour"],
             _share(each["failure_rate"]),
-            moment(each["estimated_at"]),
+            each["estimated_at"],
             said_hold(each["hold"]),
         )
         for each in queues
     ]
-    return table(columns, rows)
+    return Listing(_COLUMNS, rows, "no sessions")
 
 
 def _share(rate: float | None) -> str | None:
@@ -125,8 +147,11 @@ def _require_yes(session_id: str, count: int) -> None:
         raise CommandFailedError("nothing was cancelled")
 
 
-def _say(invocation: Invocation, queue: "Json") -> None:
-    invocation.output.show(queue, lambda: _drawn(_read(queue)))
+def _said_changed(queue: _Queue) -> str:
+    """Return in a line how a queue goes on."""
+    hold = said_hold(queue["hold"])
+    said = f"{queue['state']}, {queue['profile']}, {queue['length']:,} waiting"
+    return cell(f"{queue['session_id']}: {said}{f' ({hold})' if hold else ''}")
 
 
 def _drawn(queue: _Queue) -> str:
@@ -151,6 +176,7 @@ def _read(queue: "Json") -> _Queue:
 
 def _declare(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("session_id", metavar="ID", nargs="?", help="the session; none: all of them")
+    parser.add_argument("word", nargs="?", help=argparse.SUPPRESS)
     state = parser.add_mutually_exclusive_group()
     state.add_argument(
         "--pause", dest="state", action="store_const", const="paused", help="send nothing until it is resumed"
@@ -169,4 +195,4 @@ def _declare(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--yes", action="store_true", help="with --clear: do not ask")
 
 
-COMMANDS = (Command("queue", "show what waits in a session and why; pause, resume or empty it", _queue, _declare),)
+COMMANDS = (Command("queue", "show what waits and why; pause, resume or empty a queue", _queue, _declare),)

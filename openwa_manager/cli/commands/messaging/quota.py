@@ -37,7 +37,7 @@ def _drawn(quota: _Quota) -> str:
             "sent this month": f"{used:,}",
             "reserved": f"{reserved:,}",
             "left": "no limit" if limit is None else f"{max(0, limit - used - reserved):,}",
-            "begins anew at": f"{moment(quota['resets_at'])} UTC",
+            "begins anew at": f"{moment(quota['resets_at'])}",
         }
     )
 

@@ -11,7 +11,8 @@ from openwa_manager.cli.command import Command, Invocation, declare_all
 from openwa_manager.cli.commands.messaging.addresses import suppressions_path
 from openwa_manager.cli.commands.messaging.content import present, read_file
 from openwa_manager.cli.errors import FAILED, CommandFailedError, complain
-from openwa_manager.cli.terminal.output import moment, table
+from openwa_manager.cli.terminal.output import table
+from openwa_manager.cli.terminal.tables import Column, Kind, Listing
 from openwa_manager.host.files import write_file
 
 if TYPE_CHECKING:
@@ -55,14 +56,15 @@ def _list(invocation: Invocation) -> None:
         if cursor is None:
             break
     document: Json = {"suppressions": found}
-    invocation.output.show(document, lambda: _listed(cast("Sequence[_Suppression]", found)))
+    invocation.output.show_list(document, lambda: _listed(cast("Sequence[_Suppression]", found)))
 
 
-def _listed(found: Sequence[_Suppression]) -> str:
-    if not found:
-        return "nobody is on the list"
-    rows = [(each["to"] or "(erased)", each["reason"], moment(each["created_at"])) for each in found]
-    return table(("NOBODY WRITES TO", "REASON", "SINCE"), rows)
+_COLUMNS = (Column("NOBODY WRITES TO", 9), Column("REASON", 8), Column("SINCE", 7, Kind.TIME))
+
+
+def _listed(found: Sequence[_Suppression]) -> Listing:
+    rows = [(each["to"] or "(erased)", each["reason"], each["created_at"]) for each in found]
+    return Listing(_COLUMNS, rows, "nobody is on the list")
 
 
 def _add(invocation: Invocation) -> None:

@@ -18,7 +18,7 @@ def running(
     argv: Sequence[str], *, environ: Mapping[str, str] | None = None, handed_on: Collection[int] = ()
 ) -> Iterator[subprocess.Popen[bytes]]:
     """Run a program while the body runs; its input ends when the body closes it. What it prints can be read."""
-    child = subprocess.Popen(
+    child = subprocess.Popen(  # noqa: S603 (our own argv)
         argv,
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,

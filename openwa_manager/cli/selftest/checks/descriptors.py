@@ -57,7 +57,7 @@ def _lock_through_shell(locks: SessionLocks, name: str, shell: Sequence[str]) ->
     # What runs in the background gets another input, unless it is told which: a copy, for shells differ on `<&0`.
     script = f"exec 9<&0; '{sys.executable}' -I -S -c 'import sys; sys.stdin.read()' <&9 9<&- & exit 0"
     with locks.hold(_SESSION, _LAUNCH) as fd:
-        child = subprocess.Popen(
+        child = subprocess.Popen(  # noqa: S603 (our own argv)
             (*shell, script),
             stdin=subprocess.PIPE,
             stdout=subprocess.DEVNULL,
@@ -105,7 +105,7 @@ def _reached(argv: Sequence[str], numbers: Collection[int]) -> list[int]:
         for number in numbers:
             if not _is_open(number):
                 closed.callback(os.close, os.dup2(null, number))
-        told = subprocess.run(
+        told = subprocess.run(  # noqa: S603 (our own argv)
             (*argv, *map(str, numbers)),
             stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE,

@@ -211,7 +211,9 @@ def test_what_was_handed_over_can_be_waited_for(pipe: Run, api: Api, file: Path,
     said, drawn = watched("batch", "create", SESSION, str(file), *TEMPLATE, "--wait")
 
     assert (said.code, said.document) == (0, taken().body)
-    assert drawn == ("\r[############------------] 1 of 2 (50 %)  1 queued, 1 sent  done at 2026-11-22 \x1b[K\r\x1b[K")
+    assert drawn == (
+        "\r[############------------] 1 of 2 (50 %)  1 queued, 1 sent  done at 2026-11-22 08:22:04 UTC\x1b[K\r\x1b[K"
+    )
     assert pipe("batch", "create", SESSION, str(file), *TEMPLATE, "--wait").code == 0
 
 
@@ -265,10 +267,10 @@ def test_batches_of_a_session_are_a_table(terminal: Run, api: Api) -> None:
     held = batch(name=None, hold={"code": "batch_paused", "detail": "by a person", "until": None}, estimated_at=None)
     api.on(f"GET /v1/sessions/{SESSION}/batches", Answer(body={"batches": [batch(), held], "next_cursor": BATCH_ID}))
 
-    said = terminal("batch", "list", SESSION, "--limit", "2")
+    said = terminal("batch", "list", SESSION, "--limit", "2", "-o", "wide")
 
     head, first, second, more = (line.split("  ") for line in said.out.splitlines())
-    columns = ["CREATED", "BATCH", "NAME", "STATE", "ENDED", "NOT SENT", "DONE AT", "HELD"]
+    columns = ["CREATED UTC", "BATCH", "NAME", "STATE", "ENDED", "NOT SENT", "DONE AT UTC", "HELD"]
     assert [each.strip() for each in head if each] == columns
     assert [each.strip() for each in first if each] == [
         *("2026-11-22 07:22:04", BATCH_ID, "autumn", "active", "600 of 1,200", "10", "2026-11-22 08:22:04", "-"),

@@ -28,14 +28,16 @@ def test_messages_are_a_table_on_a_terminal(terminal: Run, api: Api) -> None:
     held = message(reference="bill-7", hold={"code": "retrying", "detail": "", "until": AT})
     api.on(LIST, page(held, failed(to="a\x1b[2J"), cursor="7"))
 
-    said = terminal("messages", SESSION, "--limit", "2")
+    said = terminal("messages", SESSION, "--limit", "2", "-o", "wide")
 
     head, first, second, more = said.out.splitlines()
-    assert head.split() == ["CREATED", "MESSAGE", "TO", "STATUS", "SENT", "WHY", "REFERENCE"]
+    assert head.split() == [
+        *("CREATED", "UTC", "MESSAGE", "SESSION", "TO", "STATUS", "SENT", "UTC", "WHY", "REFERENCE")
+    ]
     assert first.split("  ")[:2] == ["2026-11-22 07:22:04", MESSAGE_ID]
-    assert "queued  -     retrying until 2026-11-22 07:22:04 UTC" in first
+    assert "queued  -         retrying until 2026-11-22 07:22:04 UTC" in first
     assert first.endswith("  bill-7")
-    assert "a�[2J         failed  -     engine_refused: no such chat" in second
+    assert "a�[2J         failed  -         engine_refused: no such chat" in second
     assert more == "there are more: --limit N"
 
 
@@ -80,7 +82,7 @@ def test_without_a_session_the_newest_of_all_are_listed(pipe: Run, terminal: Run
     api.on("GET /v1/sessions/b/messages", page(newest, older))
 
     assert pipe("messages", "--limit", "2").document == {"messages": [newest, newer], "has_more": True}
-    assert terminal("messages").out.splitlines()[0].split()[:3] == ["CREATED", "MESSAGE", "SESSION"]
+    assert terminal("messages").out.splitlines()[0].split()[2:4] == ["MESSAGE", "SESSION"]
 
 
 def test_one_is_shown_with_every_attempt(pipe: Run, terminal: Run, api: Api) -> None:
@@ -92,8 +94,8 @@ def test_one_is_shown_with_every_attempt(pipe: Run, terminal: Run, api: Api) -> 
     lines = terminal("messages", "show", MESSAGE_ID).out.splitlines()
     assert "hold                 retrying: the engine is busy" in lines
     assert lines[-2:] == [
-        "ASKED AT             OUTCOME    HTTP  CODE  AGAIN AT",
-        "2026-11-22 07:22:04  try_again  503   -     2026-11-22 07:22:04",
+        "ASKED AT                 OUTCOME    HTTP  CODE  AGAIN AT",
+        "2026-11-22 07:22:04 UTC  try_again  503   -     2026-11-22 07:22:04 UTC",
     ]
 
 
@@ -161,3 +163,18 @@ def test_wrong_usage_exits_with_2(pipe: Run, words: str) -> None:
         pipe("messages", *words.split())
 
     assert left.value.code == 2
+
+
+@pytest.mark.parametrize(
+    ("word", "code"), [("msg_01KB0…000000001", 0), ("msg_01KB0…0", 3), ("msg_01KB0…", 2), ("msg_02…1", 3)]
+)
+def test_an_id_as_tables_shorten_it_is_understood(pipe: Run, api: Api, word: str, code: int) -> None:
+    other = message(message_id="msg_01KB0000000000000000000002")
+    api.on("GET /v1/sessions", Answer(body={"sessions": [session(session_id=SESSION)], "next_cursor": None}))
+    api.on(LIST, page(message(), other))
+    api.on(f"GET {PATH}", Answer(body=message()))
+
+    said = pipe("messages", "show", word)
+
+    assert said.code == code, said.err
+    assert (f"GET {PATH}" in [f"{each.method} {each.path}" for each in api.asked]) is (code == 0)

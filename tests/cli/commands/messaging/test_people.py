@@ -83,8 +83,8 @@ def test_the_list_is_gathered_page_by_page(pipe: Run, api: Api, words: tuple[str
 def test_the_list_is_a_table_on_a_terminal(terminal: Run, api: Api) -> None:
     api.on(f"GET {LIST}", Answer(body={"suppressions": [entry(), entry(to=None)], "next_cursor": None}))
 
-    assert terminal("suppress", "1").out.splitlines() == [
-        "NOBODY WRITES TO  REASON        SINCE",
+    assert terminal("suppress", "1", "-o", "wide").out.splitlines() == [
+        "NOBODY WRITES TO  REASON        SINCE UTC",
         "85212345678@c.us  keyword STOP  2026-11-22 07:22:04",
         "(erased)          keyword STOP  2026-11-22 07:22:04",
     ]

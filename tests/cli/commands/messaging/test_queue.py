@@ -22,7 +22,7 @@ def test_a_queue_is_shown(pipe: Run, terminal: Run, api: Api) -> None:
 
     assert "hold                  queue_paused: by a person" in lines
     assert "by_hold               1,200 in turn, 34 send_after" in lines
-    assert "gap                   1.2 to 1.8 s, over at 2026-11-22 07:22:04" in lines
+    assert "gap                   1.2 to 1.8 s, over at 2026-11-22 07:22:04 UTC" in lines
     assert "failure_rate          1%" in lines
     assert "first_contacts_left   no limit" in lines
 
@@ -34,10 +34,10 @@ def test_all_queues_are_a_table(pipe: Run, terminal: Run, api: Api) -> None:
     api.on("GET /v1/sessions/b/queue", Answer(body=other))
 
     assert isinstance(pipe("queue").document, dict)
-    assert terminal("queue").out.splitlines() == [
-        "SESSION           QUEUE   PROFILE  WAITING  SENT/H  FAILED  EMPTY AT             HELD",
-        "user_1_session_a  active  guide    1,234    1100    1%      2026-11-22 08:22:04  queue_paused",
-        "b                 paused  guide    0        1100    -       -                    -",
+    assert terminal("queue", "-o", "wide").out.splitlines() == [
+        "SESSION           QUEUE   PROFILE  WAITING  SENT/H  FAILED  EMPTY AT UTC         HELD",
+        "user_1_session_a  active  guide      1,234   1,100  1%      2026-11-22 08:22:04  queue_paused",
+        "b                 paused  guide          0   1,100  -       -                    -",
     ]
 
 
@@ -61,6 +61,12 @@ def test_a_queue_is_changed(pipe: Run, api: Api, words: tuple[str, ...], body: J
 
     assert pipe("queue", SESSION, *words).document == queue()
     assert [each.body for each in api.asked] == [body]
+
+
+def test_a_change_of_a_queue_is_a_line_on_a_terminal(terminal: Run, api: Api) -> None:
+    api.on(f"PATCH {PATH}", Answer(body=queue(state="paused")))
+
+    assert terminal("queue", SESSION, "--pause").out == f"{SESSION}: paused, guide, 1,234 waiting\n"
 
 
 @pytest.mark.parametrize("words", ["--pause", "--clear", "--yes", "a --yes", "a --clear --pause", "a --pause --yes"])
@@ -133,4 +139,18 @@ def test_what_a_person_confirmed_is_not_done_to_another_count(
 
 def test_an_unknown_session_exits_with_3(pipe: Run, api: Api) -> None:
     assert (pipe("queue", "user_2").code, pipe("queue", "..").code) == (3, 3)
-    assert len(api.asked) == 1
+    assert [each.path for each in api.asked if "queue" in each.path] == ["/v1/sessions/user_2/queue"]
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        (["pause", SESSION], f"did you mean: openwa-manager queue {SESSION} --pause"),
+        ([SESSION, "clear"], f"did you mean: openwa-manager queue {SESSION} --clear"),
+        ([SESSION, "x"], "'x' is one word too many"),
+    ],
+)
+def test_a_verb_is_an_option_here(pipe: Run, api: Api, words: list[str], said: str) -> None:
+    refused = pipe("queue", *words)
+
+    assert (refused.code, refused.err, api.asked) == (2, f"openwa-manager: {said}\n", [])
