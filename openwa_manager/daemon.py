@@ -5,26 +5,34 @@ import faulthandler
 import gc
 import os
 import shlex
+import signal
 import sys
-from collections.abc import Iterable
-from contextlib import AsyncExitStack
+from collections.abc import AsyncIterator, Coroutine, Iterable
+from contextlib import AsyncExitStack, asynccontextmanager
 from functools import partial
 from typing import Final
+from urllib.parse import urlsplit
 
 import structlog
 from aiohttp import web
 
 from openwa_manager import logs
-from openwa_manager.api.admission.admin_key import make_admin_key
+from openwa_manager.api.admission.admission import Admission
 from openwa_manager.api.admission.authenticator import Authenticator
-from openwa_manager.api.admission.connection_limits import ConnectionLimits, free_descriptor_count
 from openwa_manager.api.admission.host_check import HostCheck
-from openwa_manager.api.app import control_app
+from openwa_manager.api.admission.peers.client_address import ClientAddresses
+from openwa_manager.api.admission.peers.socket_peers import SocketPeers
+from openwa_manager.api.app import DESCRIPTION, control_app
+from openwa_manager.api.browsers.cors import Cors
+from openwa_manager.api.connections.limits import ConnectionLimits, free_descriptor_count
+from openwa_manager.api.connections.tls import TlsFiles
 from openwa_manager.api.gateway.kept.webhook_posts import WebhookRelay
 from openwa_manager.api.intake import intake_app
-from openwa_manager.api.listeners import ListenAddresses, listen
+from openwa_manager.api.listeners import ListenAddresses, Peers, listen
 from openwa_manager.config import Settings, warnings_about
 from openwa_manager.config.policies import program_values
+from openwa_manager.domain.access.audit import DAEMON, NewEntry
+from openwa_manager.domain.access.callers import ADMIN_KEY
 from openwa_manager.domain.errors import OpenwaManagerError, ProgramMissingError, needs_person, single_errors
 from openwa_manager.domain.isolation import Isolation
 from openwa_manager.domain.times import iso8601
@@ -40,10 +48,11 @@ from openwa_manager.processes.confinement.support import system_support
 from openwa_manager.processes.engine_processes import EngineProcesses
 from openwa_manager.processes.locks import SessionLocks, reserve_lock_fd
 from openwa_manager.processes.orphans import adopt_orphans
+from openwa_manager.processes.reading.servers import TcpServers
 from openwa_manager.processes.signals import ending_signals, restore_inherited
 from openwa_manager.services.starting.registry_rebuild import DatabaseLoss, RegistryRebuild, open_safely
 from openwa_manager.store.database import Connection
-from openwa_manager.store.delivery.endpoints import configure_default
+from openwa_manager.store.delivery.endpoints import DefaultEndpoint, configure_default
 from openwa_manager.webhooks.signing import new_secret
 
 _log = structlog.get_logger()
@@ -108,28 +117,55 @@ async def _serve(settings: Settings) -> None:
     async with AsyncExitStack() as stack:
         stack.enter_context(DaemonLock(home.run / "daemon.lock"))
         stack.enter_context(DaemonLock(home.sessions / ".daemon.lock", f"the sessions in {home.sessions}"))
-        admin_key = make_admin_key(home.admin_key)
         database, loss = await open_safely(home, clock, build_hooks(settings))
         stack.push_async_callback(database.close)
         await database.write(partial(_configure_default, settings=settings, at=clock.now().at))
         service_manager = ServiceManager(os.environ, settings.freeze_limit_s)
         stack.callback(service_manager.close)
         parts = build_parts(settings, home, clock, database, service_manager)
+        if (change := await parts.access.keys.load()) is not None:
+            parts.audit.note(NewEntry(actor=DAEMON, action=change, target=ADMIN_KEY, detail={"by": "admin.key"}))
         await _connect(parts, stack)
         locks = SessionLocks(home.locks, home.former_locks)
         rebuild = RegistryRebuild(home, locks, clock, database, parts.files, settings.engine)
         await _complete_registry(parts, rebuild, loss)
         await parts.prefetch.sweep()
+        await parts.api.builds.catalog.load()
+        await parts.api.builds.rollouts.load()
         await parts.runner.load()
-        engines = EngineProcesses(parts.sessions.live, scripts_of(settings.openwa_home, settings.command_argv))
-        authenticator = Authenticator(admin_key, engines.includes)
-        host_check = HostCheck(settings.allowed_hosts)
-        control = control_app(host_check, authenticator, parts.api, parts.gateway)
-        async with asyncio.TaskGroup() as beside:
-            telling = beside.create_task(_say_program(settings))
+        await parts.api.pairing.links.load()
+        control = control_app(_admission(parts, settings), parts.api, parts.gateway)
+        async with _beside(_say_program(settings, parts), control[DESCRIPTION].prepare()):
             await _work(parts, control, _listen_addresses(settings), service_manager, stop)
-            telling.cancel()
     _log.info("daemon_stopped")
+
+
+@asynccontextmanager
+async def _beside(*beginnings: Coroutine[None, None, None]) -> AsyncIterator[None]:
+    """Let happen while the body runs what the daemon need not wait for when it begins."""
+    async with asyncio.TaskGroup() as tasks:
+        begun = [tasks.create_task(each) for each in beginnings]
+        yield
+        for each in begun:
+            each.cancel()
+
+
+def _admission(parts: Parts, settings: Settings) -> Admission:
+    engines = EngineProcesses(parts.sessions.live, scripts_of(settings.openwa_home, settings.command_argv))
+    return Admission(
+        addresses=ClientAddresses(settings.trusted_proxies, settings.client_address_header),
+        host_check=HostCheck(_names_of(settings)),
+        authenticator=Authenticator(parts.access.ring.identify, SocketPeers(engines.includes, TcpServers().includes)),
+        open_calls=parts.access.open_calls,
+        limits=parts.access.limits,
+        cors=Cors(settings.cors_origins),
+    )
+
+
+def _names_of(settings: Settings) -> set[str]:
+    """Return the names by which callers may call this host, beside those of loopback."""
+    outside = urlsplit(settings.public_url or "").hostname
+    return {*settings.allowed_hosts, *(() if outside is None else (outside,))}
 
 
 def _say_isolation(settings: Settings) -> None:
@@ -143,9 +179,10 @@ def _say_isolation(settings: Settings) -> None:
         _log.warning("engines_partly_isolated", by=support.what, they_can_still=support.gaps)
 
 
-async def _say_program(settings: Settings) -> None:
+async def _say_program(settings: Settings, parts: Parts) -> None:
     """Say which program engines will run, or what is missing, as `config check` does; a node may be slow to tell."""
-    program = program_of(settings.engine, program_values(settings, os.environ))
+    values = program_values(settings, os.environ).of_build(parts.api.builds.catalog.default.name)
+    program = program_of(settings.engine, values)
     try:
         found = await find_program(program)
     except ProgramMissingError as error:
@@ -176,6 +213,8 @@ async def _complete_registry(parts: Parts, rebuild: RegistryRebuild, loss: Datab
     if loss is not None:
         adopted, resting = await rebuild.run()
         await parts.generations.hold()
+        await parts.api.pairing.links.give_up()
+        parts.audit.note(NewEntry(actor=DAEMON, action="manager.recovered", detail={"why": loss.why}))
         await parts.announcer.announce(
             "manager.recovered",
             why=loss.why,
@@ -188,12 +227,14 @@ async def _complete_registry(parts: Parts, rebuild: RegistryRebuild, loss: Datab
 
 
 def _listen_addresses(settings: Settings) -> ListenAddresses:
+    has_proxy = settings.behind_proxy or bool(settings.allowed_hosts or settings.trusted_proxies)
+    is_proxy_unknown = settings.behind_proxy and not settings.trusted_proxies
     return ListenAddresses(
         control=settings.listen,
         intake=settings.intake_listen,
         socket=settings.socket_path,
-        tls_cert=settings.tls_cert,
-        tls_key=settings.tls_key,
+        tls=TlsFiles(settings.tls_cert, settings.tls_key) if settings.tls_cert and settings.tls_key else None,
+        peers=Peers(shared=None if is_proxy_unknown else settings.trusted_proxies, has_proxy=has_proxy),
     )
 
 
@@ -212,7 +253,11 @@ async def _work(
             limits = ConnectionLimits.within(free_descriptor_count())
             await listen(addresses, control, intake, listeners, limits)
             running = [services.create_task(each.run()) for each in parts.services]
-            await parts.announcer.announce("manager.started")
+            if addresses.tls is not None:
+                running.append(services.create_task(addresses.tls.run()))
+                asyncio.get_running_loop().add_signal_handler(signal.SIGHUP, addresses.tls.ask)
+            head = (await parts.audit.chain_ends()).head_hash.hex()
+            await parts.announcer.announce("manager.started", audit_head=head)
             gc.freeze()  # a full collection that looks at all that is loaded would stop the loop for 20 to 50 ms
             _log.info("daemon_started", home=str(parts.home.root), listen=str(addresses.control), version=VERSION)
             await stop.wait()
@@ -223,8 +268,10 @@ async def _work(
             await parts.dispatcher.drain(_DRAIN_S)
         for task in reversed(running):
             task.cancel()
+    await parts.audit.finish()
 
 
 def _configure_default(connection: Connection, settings: Settings, at: float) -> None:
     secret = settings.upstream_secret.get_secret_value() if settings.upstream_secret else None
-    configure_default(connection, url=settings.upstream_url, secret=secret, fallback_secret=new_secret(), at=at)
+    default = DefaultEndpoint(url=settings.upstream_url, secret=secret, events=settings.upstream_events)
+    configure_default(connection, default, fallback_secret=new_secret(), at=at)

@@ -60,23 +60,24 @@ def configure(level: str, log_format: str | None, stream: TextIO | None = None) 
 
 def redact(_logger: WrappedLogger, _method: str, event_dict: EventDict) -> EventDict:
     """Hide what must not be read in a log, however deep it lies."""
-    return {key: HIDDEN if _is_secret(key, value) else _redacted(value) for key, value in event_dict.items()}
+    return {key: HIDDEN if _is_secret(key, value) else redacted(value) for key, value in event_dict.items()}
 
 
 def _is_secret(key: str, value: object) -> bool:
     return value is not None and not isinstance(value, bool) and _SECRET_KEY.search(key) is not None
 
 
-def _redacted(value: object) -> object:
+def redacted(value: object) -> object:
+    """Return a value without what must not be read anywhere; what is no JSON becomes text."""
     match value:
         case str():
             return _without_secrets(value)
         case bytes() | bytearray() | memoryview():
             return f"<{len(value)} bytes>"
         case Mapping():
-            return {key: HIDDEN if _is_secret(str(key), each) else _redacted(each) for key, each in value.items()}
+            return {key: HIDDEN if _is_secret(str(key), each) else redacted(each) for key, each in value.items()}
         case Sequence():
-            return [_redacted(each) for each in value]
+            return [redacted(each) for each in value]
         case None | bool() | int() | float():
             return value
         case _:

@@ -112,6 +112,7 @@ def program_values(settings: Settings, environ: Mapping[str, str]) -> ProgramVal
     return ProgramValues(
         node=settings.node,
         openwa_home=settings.openwa_home,
+        builds=settings.home / "builds",
         command_argv=settings.command_argv,
         environ=environ,
     )

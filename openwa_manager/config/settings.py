@@ -13,17 +13,21 @@ from openwa_manager.config.values import (
     Bytes,
     Count,
     EngineName,
+    EventPatterns,
     FreezeLimit,
+    GitUrl,
     Keywords,
     ListenAddress,
     LongTime,
     Networks,
+    Origins,
     Paths,
     Pauses,
     PortList,
     PortRange,
     Ports,
     Positive,
+    PublicUrl,
     RealPath,
     Region,
     Retries,
@@ -33,6 +37,8 @@ from openwa_manager.config.values import (
     Url,
     Words,
 )
+from openwa_manager.domain.access.addresses import AddressHeader
+from openwa_manager.domain.access.buckets import CALLS
 from openwa_manager.domain.delivery.delivery import DeliveryPolicy
 from openwa_manager.domain.delivery.events import Json
 from openwa_manager.domain.errors import ConfigError, InvalidInputError
@@ -81,12 +87,20 @@ class Settings(BaseModel):
     tls_cert: AbsolutePath | None = None
     tls_key: AbsolutePath | None = None
     allowed_hosts: Words = ()
-    trusted_proxies: Networks = ()  # of the contract, for rate limits by caller; nothing reads it yet
+    public_url: PublicUrl | None = None
+    trusted_proxies: Networks = ()
+    cors_origins: Origins = ()
+    client_address_header: AddressHeader = "X-Forwarded-For"
+    audit_required: bool = True
+
+    rate_per_s: Annotated[Seconds, Field(le=10_000)] = CALLS.per_s
+    rate_burst: Annotated[float, Field(ge=1, le=100_000)] = CALLS.burst
 
     engine: EngineName = registry.OPENWA
     engine_ports: Ports = PortRange(28100, 29099)
     engine_env: Table = Field(default_factory=dict)
     openwa_home: AbsolutePath = Path("~/openwa")
+    openwa_repository: GitUrl = "https://github.com/rmyndharis/OpenWA"
     node: Annotated[str, Field(min_length=1)] = "node"
     engine_type: Literal["baileys", "whatsapp-web.js"] = "baileys"
     command_argv: Words = ()
@@ -99,6 +113,7 @@ class Settings(BaseModel):
 
     upstream_url: Url | None = None
     upstream_secret: SecretStr | None = None
+    upstream_events: EventPatterns | None = None
     allow_private_endpoints: bool = False
     delivery_schedule_s: Annotated[Pauses, Field(min_length=1)] = _DELIVERY.schedule_s
 
@@ -278,7 +293,10 @@ def masked(settings: Settings) -> dict[str, Json]:
 
 def warnings_about(settings: Settings) -> list[str]:
     """Return what somebody should know who has chosen these settings, in whole sentences."""
-    if not settings.retry_uncertain:
-        return []
-    unproven = "a message of which nobody knows whether it was sent is sent again: some people will get it twice"
-    return [f"retry_uncertain = true: {unproven}"]
+    found = []
+    if settings.retry_uncertain:
+        unproven = "a message of which nobody knows whether it was sent is sent again: some people will get it twice"
+        found.append(f"retry_uncertain = true: {unproven}")
+    if not settings.rate_per_s:
+        found.append("rate_per_s = 0: callers, starts and wrong keys are not limited, which is meant for tests")
+    return found

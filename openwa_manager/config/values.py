@@ -1,21 +1,28 @@
 """What a setting may be: the types of their values, and how each is read from a text."""
 
 import ipaddress
+import re
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated, NamedTuple
 
-from pydantic import AfterValidator, BeforeValidator, Field, IPvAnyNetwork
+from pydantic import AfterValidator, BeforeValidator, Field, IPvAnyNetwork, StringConstraints
+from yarl import URL
 
 from openwa_manager.domain import foreign_json
+from openwa_manager.domain.access.addresses import as_its_clients_say
+from openwa_manager.domain.builds.builds import checked_git_url
+from openwa_manager.domain.delivery.events import EVENT_PATTERN, EVENT_PATTERNS_MAX
 from openwa_manager.domain.errors import ConfigError, InvalidInputError
 from openwa_manager.domain.messaging.opt_out import keywords_of
 from openwa_manager.domain.messaging.recipients import is_region
-from openwa_manager.domain.urls import url_problem
+from openwa_manager.domain.urls import public_url_problem, url_problem
 from openwa_manager.domain.zones import zone_of
 from openwa_manager.engines import registry
 from openwa_manager.host.user_paths import expanded, spelled_on_disk
 
+#: RFC 6454, 6.2, as far as pages have it that come over HTTP.
+_ORIGIN = re.compile(r"https?://(?:[a-z0-9.-]+|\[[0-9a-f:]+\])(?::[0-9]{1,5})?")
 #: A busy disk can hold a healthy daemon up for less than this.
 _FREEZE_MIN_S = 2.0
 
@@ -109,6 +116,20 @@ def _check_url(value: str) -> str:
     return value
 
 
+def _check_git_url(text: str) -> str:
+    try:
+        return checked_git_url(text)
+    except InvalidInputError as error:
+        raise ValueError(f"{text!r}: {error}") from error
+
+
+def _check_public_url(value: str) -> str:
+    """Return the address without the / at its end."""
+    if problem := public_url_problem(value):
+        raise ValueError(problem)
+    return value.rstrip("/")
+
+
 def _check_freeze_limit(value: float) -> float:
     if 0 < value < _FREEZE_MIN_S:
         raise ValueError(f"is less than {_FREEZE_MIN_S:g} s, which a healthy daemon may take; write 0 for never")
@@ -137,6 +158,15 @@ def _check_keywords(words: tuple[str, ...]) -> tuple[str, ...]:
     return words
 
 
+def _check_origin(origin: str) -> str:
+    if _ORIGIN.fullmatch(origin) is None or str(URL(origin).origin()) != origin:
+        raise ValueError(
+            f"{origin!r} is no origin as browsers send it: write https://app.example.com, in small letters, "
+            "with a port only if it is not the usual one, and nothing behind it; * and null would be every page"
+        )
+    return origin
+
+
 def _expanded(path: Path) -> Path:
     try:
         return expanded(path)
@@ -148,10 +178,20 @@ ListenAddress = Annotated[Address, BeforeValidator(_parse_address)]
 Ports = Annotated[PortRange, BeforeValidator(_parse_ports)]
 EngineName = Annotated[str, AfterValidator(_check_engine)]
 Url = Annotated[str, AfterValidator(_check_url)]
+GitUrl = Annotated[str, AfterValidator(_check_git_url)]
+PublicUrl = Annotated[str, AfterValidator(_check_public_url)]
 AbsolutePath = Annotated[Path, AfterValidator(lambda path: _expanded(path).absolute())]
 RealPath = Annotated[Path, AfterValidator(lambda path: spelled_on_disk(_expanded(path)))]
 Words = Annotated[tuple[str, ...], BeforeValidator(_parse_json)]
-Networks = Annotated[tuple[IPvAnyNetwork, ...], BeforeValidator(_parse_json)]
+EventPatterns = Annotated[
+    tuple[Annotated[str, StringConstraints(pattern=EVENT_PATTERN)], ...],
+    BeforeValidator(_parse_json),
+    Field(min_length=1, max_length=EVENT_PATTERNS_MAX),
+]
+Origins = Annotated[tuple[Annotated[str, AfterValidator(_check_origin)], ...], BeforeValidator(_parse_json)]
+Networks = Annotated[
+    tuple[Annotated[IPvAnyNetwork, AfterValidator(as_its_clients_say)], ...], BeforeValidator(_parse_json)
+]
 PortList = Annotated[tuple[PortRange, ...], BeforeValidator(_parse_port_list)]
 Paths = Annotated[tuple[RealPath, ...], BeforeValidator(_parse_json)]
 Table = Annotated[Mapping[str, str], BeforeValidator(_parse_json)]

@@ -11,15 +11,19 @@ from openwa_manager.host.clock import SystemClock
 from openwa_manager.host.foreign.engine_files import EngineFiles
 from openwa_manager.host.home import Home
 from openwa_manager.host.notify import ServiceManager
-from openwa_manager.parts.api import build_api, build_gateway
-from openwa_manager.parts.basis import VERSION, build_basis
-from openwa_manager.parts.delivery import DeliveryParts, build_delivery
+from openwa_manager.parts.access import AccessParts, build_access
+from openwa_manager.parts.api import Rooms, build_api, build_gateway
+from openwa_manager.parts.basis import VERSION, Basis, build_basis
+from openwa_manager.parts.builds import build_builds
+from openwa_manager.parts.delivery import build_delivery
 from openwa_manager.parts.hosting import build_hosting, openwa_engines
 from openwa_manager.parts.messaging import build_messaging
-from openwa_manager.parts.monitoring import MonitoringParts, build_monitoring
+from openwa_manager.parts.monitoring import build_monitoring
 from openwa_manager.parts.proofs import build_proofs
-from openwa_manager.parts.sessions import SessionParts, build_housekeeping, build_sessions
+from openwa_manager.parts.sessions import build_housekeeping, build_sessions
 from openwa_manager.processes.launcher import HostLauncher
+from openwa_manager.services.access.audit import Audit
+from openwa_manager.services.access.audit_heads import AuditHeads
 from openwa_manager.services.changes import Changes
 from openwa_manager.services.delivery.announcer import Announcer
 from openwa_manager.services.delivery.backpressure import Backpressure
@@ -65,8 +69,10 @@ class Parts:
     announcer: Announcer
     backpressure: Backpressure
     generations: Generations
+    audit: Audit
     queues: Queues
     prefetch: Prefetch
+    access: AccessParts
     api: ApiDependencies
     gateway: GatewayDependencies
 
@@ -76,23 +82,13 @@ def build_parts(
 ) -> Parts:
     """Build everything; nothing runs yet."""
     basis = build_basis(settings, home, clock, database)
-    hosting = build_hosting(basis)
-    sessions = build_sessions(basis, hosting)
-    delivery = build_delivery(basis, sessions)
-    messaging = build_messaging(basis, sessions, delivery)
-    monitoring = build_monitoring(basis, hosting, sessions, delivery, messaging)
-    _subscribe(basis.changes, sessions, delivery, monitoring)
-    basis.changes.events_stored.subscribe(messaging.queues.note)
-    proofs = build_proofs(basis, sessions, messaging)
+    rooms = _build_rooms(basis)
+    hosting, sessions, delivery, messaging = rooms.hosting, rooms.sessions, rooms.delivery, rooms.messaging
+    api = build_api(basis, rooms)
+    _subscribe(basis.changes, rooms)
     notifier = ServiceNotifier(service_manager, sessions.progress, sessions.directory.iterate, database, clock)
     return Parts(
-        services=(
-            *(hosting.launcher, delivery.dispatcher, delivery.background, hosting.gate, sessions.runner),
-            *(monitoring.usage_sampler, sessions.watcher, monitoring.prober, monitoring.heartbeat),
-            *(monitoring.host_monitor, *build_housekeeping(basis, sessions), monitoring.metrics_collector),
-            *(monitoring.disk_usage, *messaging.services),
-            *(proofs.evidence, proofs.known_chats, proofs.opt_outs, notifier),
-        ),
+        services=(*_services(basis, rooms), api.pairing.links, notifier),
         connected=(*openwa_engines(sessions.dependencies.engines).values(), delivery.sender, messaging.downloader),
         home=home,
         files=basis.files,
@@ -104,16 +100,50 @@ def build_parts(
         announcer=delivery.announcer,
         backpressure=Backpressure(basis.database, basis.clock),
         generations=basis.generations,
+        audit=basis.audit,
         queues=messaging.queues,
         prefetch=messaging.prefetch,
-        api=(api := build_api(basis, hosting, sessions, delivery, monitoring, messaging)),
-        gateway=build_gateway(basis, sessions, monitoring, delivery, messaging, api),
+        access=rooms.access,
+        api=api,
+        gateway=build_gateway(basis, rooms, api),
     )
 
 
-def _subscribe(changes: Changes, sessions: SessionParts, delivery: DeliveryParts, monitoring: MonitoringParts) -> None:
+def _build_rooms(basis: Basis) -> Rooms:
+    hosting = build_hosting(basis)
+    sessions = build_sessions(basis, hosting)
+    delivery = build_delivery(basis, sessions)
+    messaging = build_messaging(basis, sessions, delivery)
+    return Rooms(
+        hosting=hosting,
+        sessions=sessions,
+        delivery=delivery,
+        messaging=messaging,
+        monitoring=build_monitoring(basis, hosting, sessions, delivery, messaging),
+        access=build_access(basis, delivery.background),
+        builds=build_builds(basis, hosting, sessions, delivery.background),
+    )
+
+
+def _services(basis: Basis, rooms: Rooms) -> tuple[Service, ...]:
+    sessions, delivery, monitoring, messaging = rooms.sessions, rooms.delivery, rooms.monitoring, rooms.messaging
+    proofs = build_proofs(basis, sessions, messaging)
+    return (
+        basis.audit,
+        *(rooms.hosting.launcher, delivery.dispatcher, delivery.background, rooms.hosting.gate, sessions.runner),
+        *(monitoring.usage_sampler, sessions.watcher, monitoring.prober, monitoring.heartbeat),
+        *(monitoring.host_monitor, *build_housekeeping(basis, sessions), monitoring.metrics_collector),
+        *(monitoring.disk_usage, *messaging.services, rooms.builds.installer, rooms.builds.rollouts),
+        *(proofs.evidence, proofs.known_chats, proofs.opt_outs, rooms.access.upkeep),
+        AuditHeads(basis.clock, basis.audit, delivery.announcer),
+    )
+
+
+def _subscribe(changes: Changes, rooms: Rooms) -> None:
     """Say who hears of what."""
+    sessions, delivery, monitoring = rooms.sessions, rooms.delivery, rooms.monitoring
     changes.events_stored.subscribe(monitoring.metrics_collector.note)
+    changes.session_moved.subscribe(monitoring.session_tally.note)
     changes.events_stored.subscribe(delivery.dispatcher.wake)
     changes.events_stored.subscribe(lambda _: delivery.broadcaster.wake())
     changes.status_changed.subscribe(lambda _: monitoring.usage_sampler.wake())
@@ -121,3 +151,5 @@ def _subscribe(changes: Changes, sessions: SessionParts, delivery: DeliveryParts
     changes.code_expected.subscribe(lambda expected: sessions.watcher.expect(expected.session_id, expected.launch_id))
     changes.network_changed.subscribe(lambda _: sessions.runner.wake())
     changes.host_slept.subscribe(lambda _: monitoring.prober.probe_all())
+    changes.events_stored.subscribe(rooms.messaging.queues.note)
+    changes.key_revoked.subscribe(rooms.access.open_calls.end)

@@ -7,6 +7,7 @@ from openwa_manager.config import Settings
 from openwa_manager.host.clock import SystemClock
 from openwa_manager.host.foreign.engine_files import EngineFiles
 from openwa_manager.host.home import Home
+from openwa_manager.services.access.audit import Audit
 from openwa_manager.services.changes import Changes
 from openwa_manager.services.host_state import HostState
 from openwa_manager.services.messaging.generations import Generations
@@ -28,6 +29,7 @@ class Basis:
     changes: Changes
     host_state: HostState
     generations: Generations
+    audit: Audit
 
 
 def build_basis(settings: Settings, home: Home, clock: SystemClock, database: Database) -> Basis:
@@ -41,4 +43,5 @@ def build_basis(settings: Settings, home: Home, clock: SystemClock, database: Da
         changes=Changes(),
         host_state=HostState(clock),
         generations=Generations(database, clock, GenerationFile(home.generation)),
+        audit=Audit(database, clock, is_required=settings.audit_required),
     )

@@ -41,7 +41,12 @@ def build_delivery(basis: Basis, sessions: SessionParts) -> DeliveryParts:
     worker = DeliveryWorker(database, sender, clock, writer, policy, random.random)
     dispatcher, background = Dispatcher(database, clock, worker, policy, broadcaster.wake), BackgroundTasks()
     has_url, has_secret = settings.upstream_url is not None, settings.upstream_secret is not None
-    rules = EndpointRules(check_url=guard.check_url, has_url=has_url, has_secret=has_secret)
+    rules = EndpointRules(
+        check_url=guard.check_url,
+        has_url=has_url,
+        has_secret=has_secret,
+        has_events=settings.upstream_events is not None,
+    )
     return DeliveryParts(
         sender=sender,
         broadcaster=broadcaster,

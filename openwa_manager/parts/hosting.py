@@ -72,6 +72,7 @@ def _build_engines(basis: Basis) -> Mapping[str, Engine]:
         answer_timeout_s=max(5.0, settings.probe_timeout_s),  # never less than a probe allows it
         node=settings.node,
         openwa_home=settings.openwa_home,
+        builds=basis.home.builds,
         engine_type=settings.engine_type,
         command_argv=settings.command_argv,
         command_env=settings.command_env,

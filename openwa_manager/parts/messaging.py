@@ -14,7 +14,7 @@ from openwa_manager.domain.messaging.policy import MessagingPolicy
 from openwa_manager.domain.ports import Clock
 from openwa_manager.domain.session.session import Session, SessionId
 from openwa_manager.host.media.owned_files import OwnedFiles
-from openwa_manager.metrics import SendTally
+from openwa_manager.metrics.tallies import SendTally
 from openwa_manager.parts.basis import Basis
 from openwa_manager.parts.delivery import DeliveryParts
 from openwa_manager.parts.hosting import openwa_engines
@@ -23,6 +23,7 @@ from openwa_manager.parts.sessions import SessionParts
 from openwa_manager.services.delivery.background import BackgroundTasks
 from openwa_manager.services.messaging.acceptance.bulk import BulkAcceptance
 from openwa_manager.services.messaging.acceptance.forecasting import LaneForecast, lane_facts
+from openwa_manager.services.messaging.acceptance.refusals import Refusals
 from openwa_manager.services.messaging.acceptance.rules import Rules
 from openwa_manager.services.messaging.acceptance.singles import Gate, SingleAcceptance
 from openwa_manager.services.messaging.batches import BatchProgress
@@ -68,6 +69,7 @@ class MessagingParts:
     meter: MessageMeter
     gateway: GatewaySends
     gateway_batches: GatewayBatches
+    refusals: Refusals
     api: MessagingDependencies
 
     @property
@@ -105,8 +107,7 @@ def build_messaging(basis: Basis, sessions: SessionParts, delivery: DeliveryPart
         tally=SendTally(),
     )
     lanes, prefetch = _build_queues(ways, clock), Prefetch(ways.media, ways.records, clock)
-    queues = lanes.queues
-    intake = _build_intake(ways, queues, prefetch, clock)
+    queues, intake = lanes.queues, _build_intake(ways, lanes.queues, prefetch, clock)
     progress = BatchProgress(
         ways.records, clock, intake.bulk, intake.forecast.end_at, ways.media.release, policy.batch_progress_s
     )
@@ -126,6 +127,7 @@ def build_messaging(basis: Basis, sessions: SessionParts, delivery: DeliveryPart
         prefetch=prefetch,
         meter=MessageMeter(records, queues, ways.tally),
         gateway=GatewaySends(intake.gate, lanes.parts, lanes.attempts, queues, basis.settings.send_hold_s),
+        refusals=intake.gate.refusals,
         gateway_batches=GatewayBatches(records, clock, intake.bulk, api.batches, ways.media),
         api=api,
     )
@@ -151,6 +153,7 @@ def _build_intake(ways: _Ways, queues: Queues, prefetch: Prefetch, clock: Clock)
         check_first_contact=FirstContactCap(ways.paces).require,
         wake=queues.wake,
         note=prefetch.note,
+        refusals=Refusals(clock),
     )
     forecast = LaneForecast(records, clock, gate.rules.zone, lane_facts(ways.paces))
     bulk = BulkAcceptance(gate, forecast, ways.media)

@@ -9,6 +9,7 @@ from openwa_manager.config.policies import (
     probe_policy,
 )
 from openwa_manager.host.network import has_default_route
+from openwa_manager.metrics.tallies import RequestTally, SessionTally
 from openwa_manager.parts.basis import VERSION, Basis
 from openwa_manager.parts.delivery import DeliveryParts
 from openwa_manager.parts.hosting import Hosting
@@ -19,7 +20,7 @@ from openwa_manager.services.monitoring.disk_usage import DiskUsage
 from openwa_manager.services.monitoring.heartbeat import Heartbeat
 from openwa_manager.services.monitoring.host_monitor import HostMonitor, OfflineDetector
 from openwa_manager.services.monitoring.memory_guard import MemoryGuard
-from openwa_manager.services.monitoring.metrics_collector import MetricsCollector
+from openwa_manager.services.monitoring.metrics_collector import MetricsCollector, MetricSources
 from openwa_manager.services.monitoring.prober import Prober
 from openwa_manager.services.monitoring.usage_sampler import UsageSampler
 
@@ -34,6 +35,8 @@ class MonitoringParts:
     host_monitor: HostMonitor
     heartbeat: Heartbeat
     metrics_collector: MetricsCollector
+    session_tally: SessionTally
+    request_tally: RequestTally
     disk_usage: DiskUsage
 
 
@@ -46,17 +49,31 @@ def build_monitoring(
     guard = MemoryGuard(memory_limits(settings), running, sessions.inbox.is_idle)
     sampler = UsageSampler(clock, settings.probe_period_s, hosting.meter.sample, directory.live, guard.check)
     detector = OfflineDetector(clock, has_default_route, directory.iterate, offline_policy(settings))
-    usage = sampler.usage if settings.metrics_per_session else None
     heartbeat_s, dispatcher = settings.heartbeat_s, delivery.dispatcher
     inspector = DataInspector(clock, probe_policy(settings).inspection_s, running, sessions.dependencies.directory)
+    prober = Prober(clock, random.random, probe_policy(settings), running, inspector, basis.files)
+    sources = MetricSources(
+        sessions=directory,
+        database=basis.database,
+        usage=sampler.usage,
+        cpu=sampler.cpu,
+        probes=prober.records,
+        endpoints=delivery.endpoints.which_are_up,
+        deliveries=dispatcher.tally,
+        messages=messaging.meter,
+        moves=SessionTally(),
+        requests=RequestTally(),
+        home=basis.home.root,
+    )
+    collector = MetricsCollector(VERSION, clock, sources, is_per_session=settings.metrics_per_session)
     return MonitoringParts(
         usage_sampler=sampler,
         inspector=inspector,
-        prober=Prober(clock, random.random, probe_policy(settings), running, inspector, basis.files),
+        prober=prober,
         host_monitor=HostMonitor(clock, detector, basis.host_state, basis.changes, delivery.announcer),
         heartbeat=Heartbeat(clock, heartbeat_s, directory.iterate, sampler.usage, dispatcher.post_heartbeat),
-        metrics_collector=MetricsCollector(
-            VERSION, directory, basis.database, dispatcher.qr_push_times, usage, messaging.meter.read
-        ),
+        metrics_collector=collector,
+        session_tally=sources.moves,
+        request_tally=sources.requests,
         disk_usage=DiskUsage(clock, directory.iterate, basis.home.sessions, basis.files),
     )

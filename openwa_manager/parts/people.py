@@ -12,6 +12,7 @@ from openwa_manager.services.messaging.people.checks import ContactChecks
 from openwa_manager.services.messaging.people.erasure import PersonRecords
 from openwa_manager.services.messaging.people.quotas import Quotas
 from openwa_manager.services.messaging.people.suppressions import SuppressionLists
+from openwa_manager.services.messaging.people.user_sessions import UserSessions
 from openwa_manager.services.messaging.records import MessageRecords
 from openwa_manager.services.messaging.sending.reach import EngineReach
 
@@ -28,6 +29,7 @@ def build_people(
         return await reached.engine.check_contact(reached.session, reached.launch, digits)
 
     return PeopleDependencies(
+        users=UserSessions(records),
         quotas=Quotas(records, clock, ZoneInfo(policy.time_zone)),
         suppressions=SuppressionLists(records, clock, policy.default_region),
         checks=ContactChecks(records, clock, ask, policy.pace.check_gap_s),
