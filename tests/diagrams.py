@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import replace
 from pathlib import Path
 
+from openwa_manager.domain.access.actions import NEEDS, Need, Recorded
 from openwa_manager.domain.delivery.streams import PLACES
 from openwa_manager.domain.messaging.messages import BODY_USES, MOVES, STANDINGS, MessageStatus
 from openwa_manager.domain.session.lifecycle import DEADLINES, ROWS, Row
@@ -138,6 +139,20 @@ def message_table() -> str:
     return table(["state", "to the quota", "its text is kept"], rows)
 
 
+def rights() -> str:
+    """Return what each action needs, by the least role first, and how the audit tells of it."""
+    head = ["action", "from the role", "with", "in the audit", "while the audit cannot be written"]
+    return table(head, ([f"`{action}`", need.role, *_terms_of(need)] for action, need in NEEDS.items()))
+
+
+def _terms_of(need: Need) -> list[str]:
+    beside = [f"`{right}`" for right, is_needed in (("qr", need.qr), ("chats", need.chats)) if is_needed]
+    return [" and ".join(beside), _RECORDED[need.recorded], "goes on" if need.is_unhindered else "is refused"]
+
+
+_RECORDED = {Recorded.NEVER: "", Recorded.EACH: "a row each", Recorded.COUNTED: "counted"}
+
+
 BLOCKS: Mapping[str, Callable[[], str]] = {
     "message-states": message_states,
     "message-table": message_table,
@@ -147,6 +162,7 @@ BLOCKS: Mapping[str, Callable[[], str]] = {
     "deadlines": deadlines,
     "link-states": link_states,
     "stream-places": stream_places,
+    "rights": rights,
 }
 
 

@@ -8,10 +8,7 @@ import ast
 from collections.abc import Iterator
 from pathlib import Path
 
-import pytest
-
-ROOT = Path(__file__).parents[1]
-FILES = sorted((ROOT / "openwa_manager").rglob("*.py"))
+from tests.source import PACKAGE, ROOT, name_of, tree_of
 
 #: Calls whose result must be closed: ours that hand on what they have opened are among them.
 ACQUIRING = frozenset(
@@ -58,7 +55,7 @@ EXEMPT = {
     ("openwa_manager/host/streams.py", "Path(os.devnull).open"): "in place of a closed stream, for the process's life",
     ("openwa_manager/host/streams.py", "os.open"): "in place of a closed stream, for the process's life",
     ("openwa_manager/cli/__init__.py", "os.open"): "dup2 makes it our stdout; the process ends",
-    ("openwa_manager/processes/launcher.py", "subprocess.Popen"): "the child is watched by its pid from there on",
+    ("openwa_manager/processes/tools/spawning.py", "subprocess.Popen"): "the child is watched by its pid from there on",
     ("openwa_manager/cli/client.py", "socket.socket"): "http.client closes the `sock` of its connection",
 }
 
@@ -67,7 +64,7 @@ class Tree:
     """A module's syntax tree in which every node knows its parent."""
 
     def __init__(self, path: Path) -> None:
-        self.module = ast.parse(path.read_text("utf-8"))
+        self.module = tree_of(path)
         self._parents = {child: node for node in ast.walk(self.module) for child in ast.iter_child_nodes(node)}
 
     def calls(self) -> Iterator[tuple[ast.Call, str]]:
@@ -138,13 +135,13 @@ def is_harmless(statement: ast.stmt) -> bool:
             return False
 
 
-@pytest.mark.parametrize("path", FILES, ids=lambda path: str(path.relative_to(ROOT)))
-def test_what_is_opened_has_an_owner_at_once(path: Path) -> None:
-    file, tree = str(path.relative_to(ROOT)), Tree(path)
+def test_what_is_opened_has_an_owner_at_once() -> None:
     loose = [
-        f"{file}:{call.lineno} {name}"
+        f"{name_of(path)}:{call.lineno} {name}"
+        for path in PACKAGE
+        for tree in [Tree(path)]
         for call, name in tree.calls()
-        if (file, name) not in EXEMPT and not is_owned(tree, call)
+        if (name_of(path), name) not in EXEMPT and not is_owned(tree, call)
     ]
 
     assert loose == []

@@ -5,10 +5,11 @@ then lie on either side, and the difference between them means nothing. So durat
 """
 
 import ast
+import re
 from collections.abc import Iterator
 from pathlib import Path
 
-from tests.source import PACKAGE, functions, name_of
+from tests.source import FILES, PACKAGE, ROOT, functions, name_of, tree_of
 
 _ORDERED = (ast.Lt, ast.LtE, ast.Gt, ast.GtE)
 
@@ -16,9 +17,13 @@ _ORDERED = (ast.Lt, ast.LtE, ast.Gt, ast.GtE)
 BY_WALL_CLOCK = {
     "cli/selftest/checks/host.py: _ahead_of_boot_time_s": "a figure for people: how far the clocks are apart",
     "cli/doctor/clock_checks.py: ahead_of_backend_s": "the wall clock is what is measured",
+    "domain/access/keys.py: holds_previous": "people agree on a moment",
+    "domain/access/keys.py: is_usable": "people agree on a moment",
+    "domain/access/keys.py: outlasts": "compares two dates that were told",
     "domain/delivery/delivery.py: _poison": "outlives the daemon; it needs five refusals as well",
     "domain/delivery/delivery.py: is_signed_twice": "people agree on a day",
     "domain/delivery/streams.py: _schedule": "outlives the daemon; capped by the longest pause there is",
+    "domain/diagnosis/session_rules.py: _of_start": "a figure for people",
     "domain/messaging/opt_out.py: counted": "a step back forgets nothing, one forward a few seconds' worth",
     "domain/messaging/pacing.py: day_number": "people agree on days",
     "domain/messaging/retries.py: after_uncertain": "outlives the daemon; the engine forgets by its wall clock too",
@@ -35,8 +40,24 @@ BY_WALL_CLOCK = {
     "domain/zones.py: local_time": "people agree on days",
     "domain/zones.py: next_day_at": "people agree on days",
     "engines/posting/missed_posts.py: _missed": "a line for people: the engine's times are all that is known",
+    "domain/session/coming.py: kill_time": "a time shown to people; the end itself is timed on the boot clock",
     "engines/openwa.py: note_code": "an age measured on the boot clock, told as wall time",
+    "api/pairing/pages.py: press": "both times are the link's own",
+    "services/access/pairing/links.py: load": "outlives the daemon; capped by the link's whole time",
+    "store/access/pairing_links.py: add_link": "days",
+    "store/access/audit.py: _plausible": "a date for people: whether it is one at all",
+    "services/access/keys.py: _change": "people agree on a moment",
+    "services/access/key_upkeep.py: _find_over": "people agree on a moment",
+    "services/access/key_upkeep.py: _next_look_boot_s": "people agree on a moment; looked at again every few seconds",
+    "services/access/keys.py: _require_to_come": "people agree on a moment",
+    "metrics/tallies.py: _note_link": "a figure for people; a step back counts as no time",
+    "metrics/tallies.py: _note_start": "a figure for people; a step back counts as no time",
+    "services/delivery/attempts.py: _note_delivered": "a figure for people; a step back counts as no time",
+    "services/monitoring/metrics_collector.py: _read_outstanding": "a figure for people; it outlives the daemon",
+    "services/sessions/supervisor.py: coming": "a boot time told as wall time, for people",
     "services/delivery/attempts.py: _conclude": "both times are of this very moment, or a figure for people",
+    "services/diagnosis/gathering.py: of_session": "people are told of about an hour",
+    "services/diagnosis/gathering.py: _of_batches": "people are told of about an hour",
     "services/messaging/control/first_contacts.py: require": "people agree on days",
     "services/messaging/acceptance/forecasting.py: empty_at": "a figure for people",
     "services/messaging/control/views.py: _empty_at": "a figure for people",
@@ -71,6 +92,7 @@ BY_WALL_CLOCK = {
     "store/delivery/retention.py: prune": "days",
     "store/messaging/people/checks.py: find_check": "days",
     "store/messaging/upkeep/retention.py: forget_old": "days",
+    "store/access/audit.py: forget_old": "days",
     "store/messaging/proofs/acks.py: _is_awaited": "a step tells some words a little sooner or later",
     "store/ids.py: new_id": "an id needs no order",
     "watcher/qr.py: _age_s": "believed only where the boot clock agrees",
@@ -87,8 +109,12 @@ FORECAST = {
         *("_begin_day", "_go_on_first", "_send_known", "_send_first", "_starts_before"),
     )
 }
-#: A counter, or a place in an image: not a time.
-NO_TIMES = ("domain/delivery/endpoint_queue.py: _next_probe", "domain/session/png.py: is_whole_png")
+#: A counter, a place in an image, or a time of the boot clock: no wall time.
+NO_TIMES = (
+    *("domain/delivery/delivery.py: after", "domain/delivery/endpoint_queue.py: health"),
+    *("domain/delivery/endpoint_queue.py: _next_probe", "domain/delivery/endpoint_queue.py: next_heartbeat"),
+    "domain/session/png.py: is_whole_png",
+)
 
 
 def is_wall_time(node: ast.expr) -> bool:
@@ -129,3 +155,33 @@ def test_nothing_is_decided_by_the_wall_clock_without_a_reason() -> None:
     found = {each for path in PACKAGE for each in measuring_functions(path) if not each.startswith("simulator/")}
 
     assert found == {*BY_WALL_CLOCK, *FORECAST, *NO_TIMES}
+
+
+_MEASURED = re.compile(r"process_time|perf_counter|time\.monotonic|\b(?:took|elapsed)_m?s\b")
+#: A test may say that something does not wait for what takes a minute; what is less is the speed of a machine.
+_HANGS_S = 5
+
+
+def absolute_times(tree: ast.AST) -> Iterator[str]:
+    """Yield the assertions that a measured time is below so many seconds."""
+    for node in ast.walk(tree):
+        if not isinstance(node, ast.Assert):
+            continue
+        for compared in (each for each in ast.walk(node.test) if isinstance(each, ast.Compare)):
+            sides = [compared.left, *compared.comparators]
+            for one, sign, other in zip(sides, compared.ops, sides[1:], strict=False):
+                small, large = (one, other) if isinstance(sign, ast.Lt | ast.LtE) else (other, one)
+                is_short = (
+                    isinstance(large, ast.Constant) and isinstance(large.value, int | float) and large.value < _HANGS_S
+                )
+                if is_short and _MEASURED.search(ast.unparse(small)):
+                    yield ast.unparse(node)
+
+
+def test_no_test_asserts_how_fast_a_machine_is() -> None:
+    """Machines are shared and slow at times; `tests/run/growth.py` compares costs, `make bench` measures them."""
+    tests = [path for path in FILES if path.is_relative_to(ROOT / "tests")]
+
+    assert {name_of(path): found for path in tests if (found := list(absolute_times(tree_of(path))))} == {}
+    assert list(absolute_times(ast.parse("assert time.monotonic() - began_s < 0.5\nassert 3 >= took_s"))) != []
+    assert list(absolute_times(ast.parse("assert 0.4 <= elapsed_s < 9"))) == []

@@ -16,15 +16,19 @@ from tests.test_foreign_files import OF_MODULES, OF_PATHS
 #: Who touches files in the loop nevertheless: function, what it calls, and why that does not hold it up.
 IN_THE_LOOP = {
     ("openwa_manager/api/listeners.py", "listen", "listen_addresses.socket.unlink"): "the start; our own socket",
+    ("openwa_manager/api/pairing/pages.py", "PairingPageRoutes.press", "_refusal"): "the package's own, read once",
+    ("openwa_manager/api/pairing/pages.py", "PairingPageRoutes.press", "live_page"): "the package's own, read once",
+    ("openwa_manager/api/pairing/pages.py", "PairingPageRoutes.show", "_refusal"): "the package's own, read once",
+    ("openwa_manager/api/pairing/pages.py", "PairingPageRoutes.show", "page"): "the package's own, read once",
     ("openwa_manager/daemon.py", "_serve", "home.prepare"): "the start; nobody is served yet",
     ("openwa_manager/daemon.py", "_serve", "_say_isolation"): "the start",
-    ("openwa_manager/daemon.py", "_serve", "make_admin_key"): "the start",
     ("openwa_manager/daemon.py", "_serve", "build_parts"): "the start",
     ("openwa_manager/daemon.py", "_work", "free_descriptor_count"): "the start; the kernel's",
     ("openwa_manager/processes/launcher.py", "HostLauncher.launch", "self._start"): "our lock, the socket's directory",
     ("openwa_manager/processes/launcher.py", "HostLauncher.launch", "self._target_of_last"): "our lock",
     ("openwa_manager/processes/launcher.py", "HostLauncher._raise_for_holder", "self._locks.places_of"): "our locks",
     ("openwa_manager/processes/launcher.py", "HostLauncher.find_own", "find_about"): "reads a link's name only",
+    ("openwa_manager/processes/tools/runner.py", "ToolRunner.run", "self._start"): "the null device",
     ("openwa_manager/processes/tree.py", "TreeTerminator._find", "table.in_directory"): "reads a link's name only",
     ("openwa_manager/processes/tree.py", "TreeTerminator._find", "self._holders"): "our lock",
 }

@@ -2,7 +2,6 @@
 
 import ast
 from collections.abc import Iterator
-from pathlib import Path
 
 import pytest
 
@@ -30,9 +29,8 @@ def parsers(tree: ast.AST) -> Iterator[str]:
                 pass
 
 
-@pytest.mark.parametrize("path", ELSEWHERE, ids=name_of)
-def test_no_other_module_parses_json(path: Path) -> None:
-    assert [*parsers(tree_of(path))] == []
+def test_no_other_module_parses_json() -> None:
+    assert {name_of(path): found for path in ELSEWHERE if (found := [*parsers(tree_of(path))])} == {}
 
 
 @pytest.mark.parametrize(

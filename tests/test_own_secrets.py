@@ -12,7 +12,8 @@ HOLDERS = (
     "host/home.py",
     "host/own_files.py",
     "api/admission/",
-    "api/listeners.py",
+    "services/access/",
+    "api/connections/",
     "parts/",
     "daemon.py",
 )
@@ -22,7 +23,9 @@ OPENING = frozenset({"open", "read_text", "read_bytes", "load_cert_chain", "load
 ALLOWED = {
     "host/own_files.py": {"open"},
     "host/home.py": {"open"},  # the daemon's lock, which follows no link and holds a pid
-    "api/listeners.py": {"load_cert_chain"},  # OpenSSL opens by path only; `config/settings.py` has looked at both
+    "api/connections/tls.py": {
+        "load_cert_chain"
+    },  # OpenSSL opens by path only; `config/settings.py` has looked at both
 }
 
 

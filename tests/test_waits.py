@@ -11,14 +11,16 @@ from pathlib import Path
 
 import pytest
 
+from tests.source import FILES, name_of, tree_of
+
 TESTS = Path(__file__).parent
-FILES = sorted(TESTS.rglob("*.py"))
+MODULES = [path for path in FILES if path.is_relative_to(TESTS)]
 
 #: Where real processes take their real time; everywhere else a fake clock moves, or something is waited for.
 IN_REAL_TIME = ("benchmarks", "e2e", "examples", "faults", "messages", "packaging", "run", "simulator", "soak")
 #: Looks again and again at what cannot announce itself.
 POLLING = TESTS / "fakes" / "polling.py"
-UNIT_TESTS = [path for path in FILES if path.relative_to(TESTS).parts[0] not in IN_REAL_TIME and path != POLLING]
+UNIT_TESTS = [path for path in MODULES if path.relative_to(TESTS).parts[0] not in IN_REAL_TIME and path != POLLING]
 
 #: How many positional arguments a call must have to be bounded by one of them; None: only a named one does it.
 ENDLESS = {
@@ -51,7 +53,7 @@ ENDED_BY_THEIR_OWNER = {
 }
 
 
-def name_of(node: ast.expr) -> str:
+def called(node: ast.expr) -> str:
     """Return `subprocess.run` for that expression, `wait` for a method of that name, `wait()` for a plain name."""
     if isinstance(node, ast.Attribute):
         full = f"{node.value.id}.{node.attr}" if isinstance(node.value, ast.Name) else node.attr
@@ -62,12 +64,12 @@ def name_of(node: ast.expr) -> str:
 def is_endless(call: ast.Call) -> bool:
     """Tell whether the call, or the one it hands to a thread, may wait for ever."""
     named = {keyword.arg for keyword in call.keywords}
-    handed_on = [name_of(each) for each in call.args if isinstance(each, ast.Attribute)]
+    handed_on = [called(each) for each in call.args if isinstance(each, ast.Attribute)]
     if named & {"timeout", "daemon", None}:  # a program waits for its threads at its end, unless they are daemons
         return False
     if any(name.startswith("subprocess.") for name in handed_on):
         return True
-    name = name_of(call.func)
+    name = called(call.func)
     enough = ENDLESS.get(name, 0)
     return name in ENDLESS and (enough is None or len(call.args) < enough)
 
@@ -97,12 +99,12 @@ class Waits(ast.NodeVisitor):
 
     def visit_With(self, node: ast.With) -> None:
         for item in node.items:
-            if isinstance(item.context_expr, ast.Call) and name_of(item.context_expr.func) == "subprocess.Popen":
+            if isinstance(item.context_expr, ast.Call) and called(item.context_expr.func) == "subprocess.Popen":
                 self._note(item.context_expr, "waits for the end without a bound: with ending(subprocess.Popen(…))")
         self.generic_visit(node)
 
     def visit_Await(self, node: ast.Await) -> None:
-        if isinstance(node.value, ast.Call) and name_of(node.value.func) in ENDLESS_AWAITS:
+        if isinstance(node.value, ast.Call) and called(node.value.func) in ENDLESS_AWAITS:
             has_limit = len(node.value.args) > 1  # as in `sessions.wait(id, is_met, 20)`
             if not (has_limit or self._is_bounded()):
                 self._note(node, "needs `async with asyncio.timeout(…)`")
@@ -124,22 +126,24 @@ class Waits(ast.NodeVisitor):
 
 def sleeps_in(tree: ast.AST) -> Iterator[str]:
     calls = (node for node in ast.walk(tree) if isinstance(node, ast.Call))
-    sleeps = (call for call in calls if name_of(call.func) in ("time.sleep", "asyncio.sleep"))
+    sleeps = (call for call in calls if called(call.func) in ("time.sleep", "asyncio.sleep"))
     return (f"line {call.lineno}: {ast.unparse(call)}" for call in sleeps if ast.unparse(call) != "asyncio.sleep(0)")
 
 
-@pytest.mark.parametrize("path", FILES, ids=lambda path: str(path.relative_to(TESTS)))
-def test_every_wait_has_a_bound(path: Path) -> None:
-    waits = Waits(str(path.relative_to(TESTS)))
-
-    waits.visit(ast.parse(path.read_text("utf-8")))
-
-    assert waits.found == []
+def waits_in(file: str, tree: ast.AST) -> list[str]:
+    waits = Waits(file)
+    waits.visit(tree)
+    return waits.found
 
 
-@pytest.mark.parametrize("path", UNIT_TESTS, ids=lambda path: str(path.relative_to(TESTS)))
-def test_no_unit_test_sleeps(path: Path) -> None:
-    assert [*sleeps_in(ast.parse(path.read_text("utf-8")))] == []
+def test_every_wait_has_a_bound() -> None:
+    found = {name_of(path): waits_in(str(path.relative_to(TESTS)), tree_of(path)) for path in MODULES}
+
+    assert {name: endless for name, endless in found.items() if endless} == {}
+
+
+def test_no_unit_test_sleeps() -> None:
+    assert {name_of(path): found for path in UNIT_TESTS if (found := [*sleeps_in(tree_of(path))])} == {}
 
 
 @pytest.mark.parametrize(
@@ -159,11 +163,7 @@ def test_no_unit_test_sleeps(path: Path) -> None:
     ],
 )
 def test_a_wait_without_a_bound_is_found(wait: str) -> None:
-    waits = Waits("test_x.py")
-
-    waits.visit(ast.parse(wait))
-
-    assert len(waits.found) == 1
+    assert len(waits_in("test_x.py", ast.parse(wait))) == 1
 
 
 @pytest.mark.parametrize(
@@ -180,8 +180,4 @@ def test_a_wait_without_a_bound_is_found(wait: str) -> None:
     ],
 )
 def test_a_wait_with_a_bound_is_none_of_our_business(wait: str) -> None:
-    waits = Waits("test_x.py")
-
-    waits.visit(ast.parse(wait))
-
-    assert waits.found == []
+    assert waits_in("test_x.py", ast.parse(wait)) == []

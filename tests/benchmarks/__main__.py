@@ -3,6 +3,7 @@
 import sys
 from collections.abc import Callable, Iterable, Mapping
 
+from tests.benchmarks.access import measure_check, measure_flood
 from tests.benchmarks.acks import measure_acks
 from tests.benchmarks.delivery import measure_delivery
 from tests.benchmarks.gateway import measure_gateway
@@ -14,6 +15,7 @@ from tests.benchmarks.messages import (
     measure_sends,
     measure_waiting,
 )
+from tests.benchmarks.strangers import measure_strangers
 from tests.benchmarks.supervision import (
     Figure,
     measure_creation,
@@ -32,6 +34,8 @@ BENCHMARKS: Mapping[str, Callable[[int], Iterable[Figure]]] = {
     "qr_push": lambda share: measure_qr_push(_ROUNDS // share),
     "scale": lambda share: measure_scale(_SESSIONS // share, 60 / share),
     "gateway": lambda share: measure_gateway(_SENDS // share),
+    "check": lambda share: measure_check(100_000 // share),
+    "wrong_keys": lambda share: measure_flood(10.0 / share),
     "intake": measure_intake,
     "acks": lambda share: measure_acks(_ACKS // share),
     "delivery": measure_delivery,
@@ -39,6 +43,7 @@ BENCHMARKS: Mapping[str, Callable[[int], Iterable[Figure]]] = {
     "sends": lambda share: measure_sends(_ROUNDS * 5 // share),
     "gaps": lambda share: measure_gaps(_ROUNDS * 2 // share),
     "waiting": lambda share: measure_waiting(_WAITING // share),
+    "strangers": lambda share: measure_strangers(_ROUNDS * 10 // share),
     "idle_queues": lambda share: measure_idle_queues(50, 60 / share),
 }
 

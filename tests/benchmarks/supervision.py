@@ -52,11 +52,12 @@ class Line:
 
     def __init__(self, daemon: Daemon) -> None:
         self._connection: http.client.HTTPConnection = UnixConnection(daemon.home / "run" / "manager.sock")
+        self._key = {"X-API-Key": daemon.key}
 
     def ask(self, method: str, path: str, body: Mapping[str, Json] | None = None) -> dict[str, Json]:
         """Return the answer to one call."""
         raw = None if body is None else json.dumps(body).encode()
-        headers = {} if body is None else {"Content-Type": "application/json"}
+        headers = self._key if body is None else {**self._key, "Content-Type": "application/json"}
         self._connection.request(method, path, raw, headers)
         answer: dict[str, Json] = json.loads(self._connection.getresponse().read())
         return answer

@@ -1,4 +1,4 @@
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack
 from pathlib import Path
 
@@ -7,6 +7,7 @@ import pytest
 from tests.e2e.peers.daemon import Daemon
 from tests.e2e.peers.upstream import Upstream
 from tests.fakes.ports import free_ports
+from tests.run.measured import MEASURED
 
 
 @pytest.fixture
@@ -15,13 +16,19 @@ def upstream() -> Iterator[Upstream]:
         yield backend
 
 
+#: The daemons of these tests are measured: together they do most of what daemons do.
+MEASURED_TESTS = frozenset({"tests.e2e.test_events", "tests.e2e.test_main_job", "tests.e2e.test_stopping"})
+
+
 @pytest.fixture
-def serve(tmp_path: Path) -> Iterator[Callable[..., Daemon]]:
+def serve(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Callable[..., Daemon]]:
     """Start daemons that end with the test."""
+    measured = MEASURED if request.module.__name__ in MEASURED_TESTS else {}
     with ExitStack() as stack:
 
-        def start(**fields: object) -> Daemon:
-            daemon = Daemon(home=tmp_path / "home", **fields)  # type: ignore[arg-type]  # the test names real fields
+        def start(*, environ: Mapping[str, str] | None = None, **fields: object) -> Daemon:
+            environ = {**measured, **(environ or {})}
+            daemon = Daemon(home=tmp_path / "home", environ=environ, **fields)  # type: ignore[arg-type]  # real fields
             return stack.enter_context(daemon)
 
         yield start

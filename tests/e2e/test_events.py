@@ -139,7 +139,7 @@ def test_what_was_given_up_is_a_dead_letter_until_it_is_replayed(serve: Serve, b
 
     assert (dead["event_type"], dead["attempts"], dead["last_status"]) == ("session.created", 3, 500)
     assert (news[0]["event_id"], news[0]["seq"], news[0]["reason"]) == (dead["event_id"], None, "exhausted")
-    assert (replayed.status, replayed.body) == (202, {"replayed": 1})
+    assert (replayed.status, replayed.body) == (202, {"count": 1})
     assert settled["event_id"] == dead["event_id"]
     assert {event["id"] for event in backend.events("/hook")} == {dead["event_id"]}
 
@@ -157,7 +157,8 @@ def listen(daemon: Daemon, last: int | None = None, path: str = "/v1/events?afte
     """Yield what the daemon streams until the line breaks."""
     with closing(UnixConnection(daemon.home / "run" / "manager.sock")) as connection:
         resume = {} if last is None else {"Last-Event-ID": str(last)}
-        connection.request("GET", path, headers={"Accept": "text/event-stream", **resume})
+        headers = {"Accept": "text/event-stream", "X-API-Key": daemon.key, **resume}
+        connection.request("GET", path, headers=headers)
         answer = connection.getresponse()
         assert answer.status == 200, answer.read()
         frame: dict[str, str] = {}

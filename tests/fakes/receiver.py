@@ -85,6 +85,14 @@ async def hang(_: web.Request) -> web.StreamResponse:
     raise AssertionError
 
 
+async def talk_no_http(request: web.Request) -> web.StreamResponse:
+    """Answer as a server of something else would."""
+    if request.transport is not None:
+        request.transport.write(b"SSH-2.0-OpenSSH_9.2\r\n\r\n")
+        request.transport.close()
+    return web.Response()
+
+
 async def hang_up(request: web.Request) -> web.StreamResponse:
     """Close the connection instead of answering."""
     if request.transport is not None:

@@ -3,7 +3,7 @@
 import os
 import subprocess
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 import pytest
@@ -22,3 +22,12 @@ def small_disk(at: Path, size: str) -> Iterator[Path]:
         yield at
     finally:
         subprocess.run(["umount", str(at)], check=True, timeout=30)
+
+
+def fill(disk: Path) -> None:
+    """Leave not a byte; `filler` is what takes up the room."""
+    with (disk / "filler").open("ab", buffering=0) as filler:
+        for block_bytes in (1 << 20, 4096, 1):
+            with suppress(OSError):
+                while filler.write(b"\0" * block_bytes):
+                    pass

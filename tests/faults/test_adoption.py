@@ -79,7 +79,7 @@ def test_a_start_adopts_the_engine_that_another_daemon_left(
 
     assert (started.status, started.body["pid"], started.body["port"]) == (202, pid, stray.port)
     assert engines_below(stopped.home) == [pid]
-    assert ("EngineFound", "adopted") in steps_of(stopped)
+    assert ("running engine found", "adopted") in steps_of(stopped)
     assert stopped.ask("POST", "/v1/sessions/acme/stop?wait=20").body["status"] == "stopped"
     assert live_identity_of(pid) is None
 

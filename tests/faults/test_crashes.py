@@ -59,6 +59,17 @@ def test_a_crash_loop_fails_with_one_event_and_is_then_tried_slowly(daemon: Daem
     assert restarts["last_reason"] == "engine_exited"
 
 
+def test_a_session_that_has_failed_is_deleted_at_once_and_its_id_is_free(daemon: Daemon) -> None:
+    create(daemon, "loop", SIM_EXIT_AT_BOOT="3")
+    daemon.until("loop", "failed")
+
+    deleted = daemon.ask("DELETE", "/v1/sessions/loop")
+
+    assert deleted.status == 204
+    eventually(lambda: daemon.ask("GET", "/v1/sessions").body["sessions"] == [])
+    eventually(lambda: daemon.ask("POST", "/v1/sessions", {"session_id": "loop", "desired": "stopped"}).status == 201)
+
+
 def test_an_engine_that_takes_too_long_to_boot_is_ended(daemon: Daemon, backend: Upstream) -> None:
     create(daemon, "slowboot", SIM_BOOT_S="60")
 

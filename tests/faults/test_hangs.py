@@ -90,7 +90,7 @@ def test_a_hung_engine_is_found_within_four_probes_and_healed(
 
     eventually(lambda: daemon.registry().get(session_id) not in (None, pid))
     daemon.until(session_id, "connected")
-    (verdict,) = (step for step in steps(daemon, session_id) if step["stimulus"] == "EngineFaulted")
+    (verdict,) = (step for step in steps(daemon, session_id) if step["stimulus"] == "engine of no use")
     crash = backend.of(session_id, "session.crashed")
     assert f"{MISSES} probes unanswered" in str(evidence(verdict)["detail"])
     assert [event["reason"] for event in crash] == ["engine_unresponsive"]

@@ -42,7 +42,7 @@ def test_an_engines_log_is_kept_small_and_can_be_followed_through_its_rotation(s
 
     tail = daemon.ask("GET", "/v1/sessions/wordy/logs?tail=1000").raw.splitlines()
     connection = UnixConnection(daemon.home / "run" / "manager.sock")
-    connection.request("GET", "/v1/sessions/wordy/logs?tail=0&follow=1")
+    connection.request("GET", "/v1/sessions/wordy/logs?tail=0&follow=1", headers={"X-API-Key": daemon.key})
     following = connection.getresponse()
     (directory / "go").touch()
     followed = [following.readline() for _ in range(3)]

@@ -52,7 +52,7 @@ def engines_finding(daemon: Daemon) -> str:
     argv = [sys.executable, "-m", "openwa_manager", "doctor", "--home", str(daemon.home), "--json"]
     environ = {"PATH": os.environ["PATH"], "HOME": str(daemon.home)}
     told = subprocess.run(argv, env=environ, capture_output=True, text=True, timeout=60, check=False).stdout
-    return json.dumps(next(each for each in json.loads(told)["checks"] if each["name"] == "engines"))
+    return json.dumps(next(each for each in json.loads(told)["findings"] if each["code"] == "engines"))
 
 
 def test_a_daemon_with_another_home_takes_the_live_engine_over(serve: Serve, tmp_path: Path) -> None:

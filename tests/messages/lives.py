@@ -17,6 +17,7 @@ from openwa_manager.domain.messaging.retries import RetryPolicy
 from openwa_manager.domain.session.session import Launch, Session, SessionId
 from openwa_manager.services.changes import Changes
 from openwa_manager.services.messaging.acceptance.drafts import Asked, Draft
+from openwa_manager.services.messaging.acceptance.refusals import Refusals
 from openwa_manager.services.messaging.acceptance.rules import Rules
 from openwa_manager.services.messaging.acceptance.singles import Gate, SingleAcceptance
 from openwa_manager.services.messaging.records import MessageRecords, Telling
@@ -224,4 +225,5 @@ def _gate(records: MessageRecords, clock: FakeClock, wake: Callable[[SessionId],
         check_first_contact=lambda *_: None,
         wake=wake,
         note=lambda _: None,
+        refusals=Refusals(clock),
     )

@@ -23,7 +23,11 @@ TOP = frozenset(
     }
 )
 #: Every kind of file we write; whatever else gets into the archive was left lying about.
-KINDS = frozenset({".py", ".typed", ".sql", ".cjs", ".md", ".lock", ".service", ".plist", ".json", ".php", ".c", ".h"})
+KINDS = frozenset(
+    {".py", ".typed", ".sql", ".cjs", ".md", ".lock", ".service", ".plist", ".json", ".php", ".c", ".h"}
+    | {".html", ".css", ".js"}  # of the page of pairing links
+    | {".yml", ".txt"}  # of Prometheus, and screens that were liked
+)
 NO_SUFFIX = frozenset({"LICENSE", "Makefile", "PKG-INFO", "artisan", ".gitignore"})
 
 
@@ -122,3 +126,27 @@ def test_installed_with_the_locked_packages_alone_the_demo_tells_its_whole_story
     assert demo.returncode == 0, demo.stdout + demo.stderr
     assert demo.stdout.endswith("All went as told.\n")
     assert list(home.iterdir()) == []
+
+
+@pytest.mark.slow
+@pytest.mark.registry
+@pytest.mark.timeout(420)
+def test_pipx_installs_a_program_that_runs_and_is_gone_again(built: Built, tmp_path: Path, home: Path) -> None:
+    place = tmp_path / "pipx"
+    venv.create(place / "own", symlinks=True, with_pip=False)
+    outside = {name: value for name, value in os.environ.items() if not name.startswith(("PYTHON", "COV", "PIPX"))}
+    outside |= {"PIPX_HOME": str(place), "PIPX_BIN_DIR": str(place / "bin"), "PIPX_MAN_DIR": str(place / "man")}
+    pip = (sys.executable, "-m", "pip", "--python", str(place / "own" / "bin" / "python"), "--quiet", "--no-input")
+    pipx = str(place / "own" / "bin" / "pipx")
+
+    for argv in ((*pip, "install", "pipx>=1.7,<2"), (pipx, "install", "--python", sys.executable, str(built.wheel))):
+        subprocess.run(argv, check=True, cwd=tmp_path, env=outside, timeout=300)
+    program = place / "bin" / "openwa-manager"
+    version = run_alone(program, "--version", home=home)
+    demo = run_alone(program, "demo", "--once", home=home)
+    subprocess.run((pipx, "uninstall", "openwa-manager"), check=True, cwd=tmp_path, env=outside, timeout=60)
+
+    assert version.stdout.split()[-1] == VERSION
+    assert demo.returncode == 0, demo.stdout + demo.stderr
+    assert list(home.iterdir()) == []
+    assert not program.exists()

@@ -10,7 +10,7 @@ import sys
 import threading
 import time
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
@@ -20,6 +20,7 @@ from typing import Self, TypeVar
 from openwa_manager.simulator.http.wire import Json
 from tests.fakes.polling import PATIENCE_S
 from tests.fakes.ports import free_ports
+from tests.run.measured import MEASURED
 
 ROOT = Path(__file__).parents[2]
 KEY = "test-key-0123456789abcdef0123456789"
@@ -89,13 +90,12 @@ class Simulator:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        """End the process gracefully where it can be: only then does it leave its coverage behind."""
-        if self.process is not None:
+        """End the process, gracefully if only then it leaves its coverage behind."""
+        if self.process is not None and MEASURED:
             self.process.terminate()
-            try:
+            with suppress(subprocess.TimeoutExpired):
                 self.process.wait(1.0)
-            except subprocess.TimeoutExpired:
-                self.kill()
+        self.kill()
 
     @property
     def pid(self) -> int:
@@ -110,8 +110,8 @@ class Simulator:
 
     def launch(self) -> None:
         """Spawn the process and do not wait for anything."""
-        coverage = {name: value for name, value in os.environ.items() if name.startswith("COVERAGE_")}
-        environ = coverage | {
+        environ = {
+            **MEASURED,
             "PATH": os.environ["PATH"],
             "PYTHONPATH": str(ROOT),
             "API_MASTER_KEY": KEY,

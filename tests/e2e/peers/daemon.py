@@ -33,6 +33,7 @@ QUICK = {
     "CRASH_LOOP_COUNT": "1000",
     "STOP_GRACE_S": "3",
     "START_CONCURRENCY": "4",
+    "RATE_PER_S": "0",
     "LOG_LEVEL": "info",
     "LOG_FORMAT": "json",
 }
@@ -138,14 +139,13 @@ class Daemon:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        self.terminate()  # not kill: a coverage measurement is written at the exit
+        self.terminate()
         end_all(find_leftovers(self.home))
 
     def start(self, *, wait: bool = True, settings: Mapping[str, str] | None = None) -> None:
         """Start the daemon, from now on with these settings too; with `wait` return once it has adopted what lived."""
         self._settings |= settings or {}
-        coverage = {name: value for name, value in os.environ.items() if name.startswith("COVERAGE_")}
-        environ = {"PATH": os.environ["PATH"], "HOME": str(self.home), **coverage, **self.environ}
+        environ = {"PATH": os.environ["PATH"], "HOME": str(self.home), **self.environ}
         environ |= {f"OPENWA_MANAGER_{name}": value for name, value in self._settings.items()}
         argv = [*self.run_by, sys.executable, "-m", "openwa_manager", "serve", "--home", str(self.home)]
         self.home.mkdir(parents=True, exist_ok=True)
@@ -167,15 +167,21 @@ class Daemon:
         """End the daemon as a service manager does, and return its exit code."""
         return self._end(signal.SIGTERM)
 
+    @property
+    def key(self) -> str:
+        """Return the admin's key."""
+        return (self.home / "admin.key").read_text().strip()
+
     def ask(
         self, method: str, path: str, body: Mapping[str, Json] | None = None, headers: Mapping[str, str] | None = None
     ) -> Answer:
-        """Call the API through the unix socket."""
+        """Call the API through the unix socket; with the key, for a test that receives posts may ask for somebody."""
         connection = UnixConnection(self.home / "run" / "manager.sock")
         try:
             raw = None if body is None else json.dumps(body).encode()
             kind = {} if body is None else {"Content-Type": "application/json"}
-            connection.request(method, path, raw, {**kind, **(headers or {})})
+            key = {"X-API-Key": self.key} if (self.home / "admin.key").exists() else {}
+            connection.request(method, path, raw, {**kind, **key, **(headers or {})})
             response = connection.getresponse()
             return Answer(response.status, dict(response.getheaders()), response.read())
         finally:

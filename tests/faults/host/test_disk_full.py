@@ -16,6 +16,7 @@ from openwa_manager.store.database import Database
 from openwa_manager.store.migrations import migrate, shipped
 from tests.e2e.peers.daemon import SCANNED, Daemon, engines_below, eventually
 from tests.e2e.peers.upstream import Upstream
+from tests.fakes.small_disk import fill
 
 SIZE_MB = 24
 
@@ -43,17 +44,6 @@ def serve_on(small_disk: Path) -> Iterator[Callable[..., Daemon]]:
             return stack.enter_context(Daemon(home=small_disk / "home", **fields))  # type: ignore[arg-type]
 
         yield start
-
-
-def fill(disk: Path) -> None:
-    """Leave not a byte."""
-    with (disk / "ballast").open("ab", buffering=0) as ballast:
-        for block_bytes in (1 << 20, 4096, 1):
-            try:
-                while ballast.write(b"\0" * block_bytes):
-                    pass
-            except OSError:
-                continue
 
 
 def numbers_of(events: list[dict[str, Json]]) -> list[Json]:
@@ -105,7 +95,7 @@ def test_with_room_again_everything_that_happened_meanwhile_is_told_and_nothing_
     os.kill(before["killed"], signal.SIGKILL)
     eventually(lambda: daemon.session("killed").body["status"] != "connected")
 
-    (small_disk / "ballast").unlink()
+    (small_disk / "filler").unlink()
     daemon.until("killed", "connected", within_s=30)
     assert daemon.ask("POST", "/v1/sessions", {"session_id": "new"}).status == 201
     daemon.until("new", "connected")
@@ -123,6 +113,40 @@ def test_with_room_again_everything_that_happened_meanwhile_is_told_and_nothing_
         assert told == list(range(1, len(told) + 1)), name
 
 
+def test_with_a_full_disk_a_session_is_deleted_for_good(
+    serve_on: Callable[..., Daemon], small_disk: Path, upstream: Upstream
+) -> None:
+    daemon, _ = crowded(serve_on, small_disk, upstream)
+
+    kept = daemon.ask("DELETE", "/v1/sessions/kept?keep_data=true")
+    removed = daemon.ask("DELETE", "/v1/sessions/stopped")
+    killed = daemon.ask("POST", "/api/sessions/killed/force-kill")
+
+    assert (kept.status, removed.status, killed.status) == (204, 204, 200), killed.raw
+    eventually(lambda: engines_below(daemon.home) == [])
+    (small_disk / "filler").unlink()
+    daemon.kill()
+    daemon.start()
+    assert [daemon.ask("GET", f"/v1/sessions/{name}").status for name in ("kept", "stopped")] == [404, 404]
+    assert daemon.session("killed").body["status"] == "stopped"
+    assert (daemon.home / "sessions" / "kept").is_dir()
+    assert not (daemon.home / "sessions" / "stopped").exists()
+
+
+def test_a_daemon_starts_on_a_full_disk_and_adopts(
+    serve_on: Callable[..., Daemon], small_disk: Path, upstream: Upstream
+) -> None:
+    daemon, before = crowded(serve_on, small_disk, upstream)
+
+    daemon.kill()
+    fill(small_disk)
+    daemon.start()
+
+    assert daemon.registry() == before
+    assert daemon.session("kept").body["status"] == "connected"
+    (small_disk / "filler").unlink()
+
+
 async def test_without_room_for_a_copy_the_tables_of_an_older_version_stay_as_they_are(small_disk: Path) -> None:
     path, copies = small_disk / "manager.db", small_disk / "copies"
     copies.mkdir()
@@ -132,7 +156,7 @@ async def test_without_room_for_a_copy_the_tables_of_an_older_version_stay_as_th
         migrate(connection, shipped()[:1])
     before = path.read_bytes()
     fill(small_disk)
-    os.truncate(small_disk / "ballast", (small_disk / "ballast").stat().st_size - 65_536)  # for SQLite's own files
+    os.truncate(small_disk / "filler", (small_disk / "filler").stat().st_size - 65_536)  # for SQLite's own files
 
     with pytest.raises(CopyFailedError, match=r"before 0002_outbox.sql changes it, and cannot be .*full"):
         await Database(path, copies).open()

@@ -149,6 +149,7 @@ def test_positions_and_numbers_go_on_after_the_database_was_lost(serve: Serve, f
 
     after, _ = events_behind(daemon, position)
     assert {"manager.recovered", "manager.started", "session.stopped"} <= {event["type"] for event in after}
+    assert daemon.ask("GET", "/v1/audit?action=manager.recovered").body["entries"]
     assert not {event["id"] for event in before} & {event["id"] for event in after}
     given_out = {number_of(event) for event in before if event["seq"] is not None}
     new = [number_of(event) for event in after if event["seq"] is not None]
