@@ -1,10 +1,11 @@
 # make demo [ARGS=--once]   see it all work, without WhatsApp
 # make serve [ARGS=…]       run the daemon
 # make test                 every check but the slow tests
-# make test-slow            what takes too long for that: torture, long random walks, an installation from the registry
+# make test-slow            what takes too long for that: faults, torture, long random walks, an installation from the registry
 # make test-environments    the quick part of the tests as many callers start them: in the background, as nobody, in C, …
+# make test-browser         the pages for people, in a Chromium that is installed (PICTURES=DIR keeps what they look like)
 # make test-openwa          what OpenWA does to its supervisor, on a real one (OPENWA_HOME, OPENWA_MOCK; README)
-# make docs                 draw the state tables of the code into docs/design.md
+# make docs                 draw the state tables of the code into docs/design.md, the metrics into docs/metrics.md
 # make bench [ARGS=…]       the measured promises, as a table; `ARGS=delivery` measures only those of that name
 # make soak [ARGS=…]        random faults on many simulators, none (`--healthy`) or attacks (`--hostile`), then a verdict: `ARGS="--minutes 30"`
 # make torture [ARGS=…]     a campaign while daemon and engines are killed, judged by what WhatsApp got: `ARGS="--seed 7 --messages 5000"`
@@ -12,13 +13,15 @@
 # make clean                remove what the others made
 
 ARGS ?=
+# With it each program that a test starts would compile itself anew.
+unexport PYTHONDONTWRITEBYTECODE
 BIN := .venv/bin
 
 # The newest Python that will do and can make environments; `make PYTHON=…` chooses another.
 PYTHON ?= $(firstword $(foreach python,python3.14 python3.13 python3.12 python3.11 python3,$(shell \
 	$(python) -c 'import ensurepip, sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null && echo $(python))))
 
-.PHONY: demo serve docs test test-slow test-environments test-openwa bench soak torture lock clean
+.PHONY: demo serve docs test test-slow test-browser test-environments test-openwa bench soak torture lock clean
 
 demo: .venv/.run
 	@$(BIN)/openwa-manager demo $(ARGS)
@@ -44,10 +47,14 @@ test: .venv/.dev
 		|| { $(BIN)/coverage report --include='openwa_manager/domain/*' --show-missing; exit 1; }
 
 test-slow: .venv/.dev
-	$(PYTEST) --cache-clear -m slow --numprocesses=2 --reruns=1 $(ARGS) $(RUN_AGAIN) -m slow $(ARGS); }
+	$(PYTEST) --cache-clear -m slow --numprocesses=3 --dist=worksteal --reruns=1 $(ARGS) $(RUN_AGAIN) -m slow $(ARGS); }
+
+test-browser: .venv/.browser
+	$(BIN)/pytest -m browser $(ARGS)
 
 docs: .venv/.dev
 	@$(BIN)/python -m tests.diagrams
+	@$(BIN)/python -m tests.metrics.page
 
 test-environments: .venv/.dev
 	@$(BIN)/python -m tests.environments $(ARGS)
@@ -82,6 +89,10 @@ clean:
 .venv/.dev: .venv/.python pyproject.toml
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable '.[dev]'
 	@touch $@ .venv/.run
+
+.venv/.browser: .venv/.dev
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable '.[dev,browser]'
+	@touch $@
 
 .venv/.python:
 	$(if $(PYTHON),,$(error No Python 3.11 or later that can make environments was found: \
