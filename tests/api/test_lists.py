@@ -50,6 +50,17 @@ LISTS: Mapping[str, str] = {
     "POST /v1/users/{user_id}/suppressions": "the first lines that were not taken",
     "GET /v1/audit": LISTED,
     "GET /v1/audit/verify": "the first 100 faults",
+    "GET /v1/builds": "100 builds at most, and the newest roll-out",
+    "GET /v1/builds/{build}": "one check of each kind, and the first 100 sessions that pin it",
+    "POST /v1/builds": "one build",
+    **dict.fromkeys(
+        (
+            *("POST /v1/builds/rollouts", "GET /v1/builds/rollouts/{rollout_id}"),
+            "DELETE /v1/builds/rollouts/{rollout_id}",
+        ),
+        "an id and three words for each session",
+    ),
+    "GET /v1/doctor": "2,000 findings at most",
     "GET /v1/registry": "an id and a number for each session",
     "GET /v1/sessions/{session_id}/health": "one check of each kind",
 }

@@ -39,6 +39,9 @@ class BuildCatalog:
     def __iter__(self) -> Iterator[Build]:
         return iter(tuple(self._builds.values()))
 
+    def __len__(self) -> int:
+        return len(self._builds)
+
     def find(self, name: BuildName) -> Build | None:
         """Return the record of a build; None when there is none, as of the setting's own."""
         return self._builds.get(name)

@@ -33,6 +33,8 @@ _log = structlog.get_logger()
 
 #: How many installations may wait behind the one that is being made.
 _WAITING_MAX: Final = 8
+#: How many builds there may be, also failed ones: each is a line of every list.
+BUILDS_MAX: Final = 100
 #: How long to wait before what a full disk did not take is recorded again.
 _RECORD_AGAIN_S: Final = 1.0
 _INTERRUPTED: Final = "the daemon ended while it was being installed; install it again"
@@ -64,7 +66,7 @@ class Installer:
         """Return the build whose installation begins now, or once those before it are done.
 
         Raises:
-            ConflictError: there is one of this name, or too many wait.
+            ConflictError: there is one of this name, there are too many, or too many wait.
             StorageFullError: it could not be recorded.
         """
         known = self._catalog.find(name)
@@ -72,6 +74,8 @@ class Installer:
             raise ConflictError(f"the build {name} is {known.state} already; remove it first, or give another name")
         if name in self._busy:
             raise ConflictError(f"the build {name} is being installed or removed already")
+        if known is None and len(self._catalog) >= BUILDS_MAX:
+            raise ConflictError(f"there are {BUILDS_MAX} builds; remove some first")
         if len(self._busy) > _WAITING_MAX:
             raise ConflictError("too many installations wait; try again later")
         self._busy.add(name)  # name and place are taken before anything is waited for

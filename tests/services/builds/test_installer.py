@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -9,6 +10,7 @@ import pytest
 from openwa_manager.domain.builds.builds import Build, BuildName, BuildState, FolderSource
 from openwa_manager.domain.errors import ConflictError
 from openwa_manager.host.builds.trees import remove_tree
+from openwa_manager.services.builds.installer import BUILDS_MAX
 from tests.e2e.builds.trees import write_built
 from tests.fakes.deep import write_deep
 from tests.fakes.polling import until
@@ -70,6 +72,20 @@ async def test_a_name_is_given_once_and_so_is_a_place_in_the_queue(make_rig: Cal
     accepted = [each for each in more if isinstance(each, Build)]
     assert len(accepted) == 8
     assert sorted(each.name for each in rig.catalog) == ["a", *(each.name for each in accepted)]
+
+
+async def test_failed_builds_too_count_among_those_that_there_may_be(rig: Rig) -> None:
+    missing = FolderSource(rig.outside / "missing")
+    await rig.installer.install(BuildName("bad"), missing)
+    failed = await rig.until_over("bad")
+    for number in range(1, BUILDS_MAX):
+        await rig.catalog.save(replace(failed, name=BuildName(f"bad{number}"), install_id=f"{number}"))
+
+    with pytest.raises(ConflictError, match="remove some first"):
+        await rig.installer.install(BuildName("one_more"), missing)
+
+    await rig.installer.install(BuildName("bad"), missing)  # again, in its old place
+    assert (await rig.until_over("bad")).state is BuildState.FAILED
 
 
 async def test_a_folder_that_nobody_recorded_is_seen_before_the_work(rig: Rig) -> None:
