@@ -79,8 +79,9 @@ def _at_the_gate(ahead: int | None) -> str:
 def _of_the_end(session: Session, kill_at: float | None) -> Iterator[Coming]:
     if session.launch is not None:
         yield Coming(words="kill what is left of the engine", at=kill_at)
-    if session.ending is not None:
-        yield Coming(words=_AFTER_THE_END[session.ending.after])
+    ending = session.ending
+    assert ending is not None  # noqa: S101 (STOPPING always has an ending)
+    yield Coming(words=_AFTER_THE_END[ending.after])
 
 
 def _deadlines(session: Session, due: Iterable[Due]) -> Iterator[Coming]:

@@ -44,6 +44,7 @@ def test_every_step_of_the_demo_succeeds(capfd: pytest.CaptureFixture[str]) -> N
     assert told.endswith("All went as told.\n")
 
 
+@pytest.mark.slow
 def test_it_goes_on_until_it_is_interrupted() -> None:
     argv = (sys.executable, "-m", "openwa_manager", "demo")
     with ending(subprocess.Popen(argv, stdout=subprocess.PIPE, text=True)) as demo:
@@ -58,6 +59,7 @@ def test_it_goes_on_until_it_is_interrupted() -> None:
     assert "session.stopped" in rest
 
 
+@pytest.mark.slow
 def test_an_interrupt_in_the_middle_puts_everything_away() -> None:
     argv = (sys.executable, "-m", "openwa_manager", "demo", "--once")
     with ending(subprocess.Popen(argv, stdout=subprocess.PIPE, text=True)) as demo:
@@ -72,6 +74,7 @@ def test_an_interrupt_in_the_middle_puts_everything_away() -> None:
     assert "session.stopped" in rest
 
 
+@pytest.mark.slow
 def test_a_demo_in_the_background_of_a_script_is_ended_by_sigterm_alone() -> None:
     argv = (sys.executable, "-m", "openwa_manager", "demo", "--once")
     with handing_on(ignored={signal.SIGINT, signal.SIGTERM, signal.SIGHUP}):

@@ -6,6 +6,7 @@ from hypothesis import strategies as st
 
 from openwa_manager.domain.access.audit import (
     ADDED,
+    CHANGED,
     FAULTS_MAX,
     MISSING,
     NO_HASH,
@@ -116,3 +117,12 @@ def test_a_chain_without_a_sound_row_is_told_up_to_a_bound() -> None:
         check.see(ChainLink(seq, (seq,), NO_HASH), ends)
 
     assert len(check.faults) == FAULTS_MAX
+
+
+def test_a_beginning_that_was_moved_with_its_hash_is_a_changed_row() -> None:
+    ends = ChainEnds(base_seq=0, base_hash=b"moved", head_seq=0, head_hash=b"moved")
+    check = ChainCheck(ends)
+
+    check.finish(ends)
+
+    assert check.faults == [ChainFault(kind=CHANGED, first_seq=0, last_seq=0)]

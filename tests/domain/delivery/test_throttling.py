@@ -5,7 +5,7 @@ from collections import deque
 import pytest
 
 from openwa_manager.domain.delivery.delivery import AttemptResult, Delivered, Retry
-from openwa_manager.domain.delivery.endpoint_queue import StreamKey
+from openwa_manager.domain.delivery.endpoint_queue import _LONE_MAX, LoneWaits, StreamKey
 from openwa_manager.domain.delivery.streams import PendingStream
 from tests.domain.delivery.test_streams import EP, NOW, POLICY, a_heartbeat, a_key, later, streams_of
 
@@ -134,3 +134,14 @@ def test_a_session_that_succeeded_again_is_not_alone_in_what_it_is_told_later() 
     queue.note(WAIT, later(61.0), a_key("a"))
 
     assert queue.breaker.is_throttled
+
+
+def test_of_very_many_sessions_that_were_refused_the_first_are_forgotten() -> None:
+    waits = LoneWaits()
+    for number in range(_LONE_MAX + 1):
+        waits.note_refusal(a_key(f"s{number}"))
+
+    waits.note_success(a_key("another"), is_waiting=False)
+
+    assert not waits.has(a_key("s0"))
+    assert waits.has(a_key("s1"))

@@ -150,3 +150,10 @@ def test_the_words_of_a_report_do_not_name_a_class() -> None:
 
     assert words_of_stimulus(driver.steps[-1].stimulus) == "stop asked for"
     assert words_of_stimulus(LinkReported.__name__) == "engine told of its link"
+
+
+def test_of_an_engine_that_is_gone_already_only_what_follows_is_told() -> None:
+    driver = deleting()
+    gone = replace(driver.session, launch=None)
+
+    assert [each.words for each in coming_to(gone, (), None)] == [coming(driver)[-1].words]
