@@ -29,8 +29,8 @@ CHECKS = (
 )
 #: Ends every session, waits for an engine that never comes.
 LEFT_OUT = ("/v1/sessions/stop", "/api/sessions/{id}/start")
-#: What no schema tells: a phone number, a cursor, a URL that we may post to, what an engine may be told, a date that is
-#: yet to come, that of two members one is needed.
+#: What no schema tells: a phone number, a cursor, a URL that we may post to or a repository's, what an engine may be told, a
+#: date that is yet to come, that of two members one is needed.
 NOT_TOLD = (
     *("/v1/sessions/{session_id}/contacts/check", "/v1/users/{user_id}/contacts/{number}"),
     *("/v1/users/{user_id}/suppressions", "/v1/users/{user_id}/suppressions/{to}"),
@@ -38,7 +38,7 @@ NOT_TOLD = (
     *("/v1/sessions/{session_id}/messages", "/v1/sessions/{session_id}/messages/bulk"),
     *("/v1/sessions/{session_id}/pairing-links", "/v1/sessions/{session_id}/pairing-code"),
     *("/v1/sessions", "/v1/sessions/{session_id}", "/v1/endpoints", "/v1/keys", "/v1/keys/{key_id}"),
-    *("/v1/events", "/v1/sessions/{session_id}/events", "/v1/audit"),
+    *("/v1/events", "/v1/sessions/{session_id}/events", "/v1/audit", "/v1/builds"),
 )
 #: What is described and says that something else than we is at fault: an engine that is not there, a full disk.
 SETTINGS = """

@@ -96,7 +96,7 @@ class BuildRoutes:
                 BuildIn,
                 {202: (BuildOut,), 409: (), 507: ()},
             ),
-            route(f"POST {_ROLLOUTS}", Action.USE_BUILD, self.roll_out, RolloutIn, moved),
+            route(f"POST {_ROLLOUTS}", Action.USE_BUILD, self.roll_out, RolloutIn, {**moved, 404: ()}),
             route(f"GET {_ONE_ROLLOUT}", Action.READ_BUILDS, self.show_rollout, Nothing, {200: (RolloutOut,)}),
             route(f"DELETE {_ONE_ROLLOUT}", Action.ROLL_BACK_BUILD, self.call_off, Nothing, moved),
             route(f"GET {_ONE}", Action.READ_BUILDS, self.show, Nothing, {200: (BuildOut,)}),
