@@ -29,8 +29,8 @@ CHECKS = (
 )
 #: Ends every session, waits for an engine that never comes.
 LEFT_OUT = ("/v1/sessions/stop", "/api/sessions/{id}/start")
-#: What no schema tells: a phone number, a cursor, a URL that we may post to or a repository's, what an engine may be told, a
-#: date that is yet to come, that of two members one is needed.
+#: What no schema tells: a phone number, a cursor, a URL that we may post to or a repository's, what an engine may be
+#: told, a date that is yet to come, that of two members one is needed.
 NOT_TOLD = (
     *("/v1/sessions/{session_id}/contacts/check", "/v1/users/{user_id}/contacts/{number}"),
     *("/v1/users/{user_id}/suppressions", "/v1/users/{user_id}/suppressions/{to}"),
