@@ -86,7 +86,7 @@ class Walk:
         is_read = method == "GET"
         path, body = (self._filled(route, self._ids), None) if is_read else (self._filled(route, {}), b'["none"]')
         places: dict[str, tuple[str, Mapping[str, str]]] = {
-            "behind the path": (f"{path}/{self._quoted()}", {}),
+            "behind the path": (f"{path}/{self._behind(route)}", {}),
             "query": (f"{path}?{self._query(operation)}", {}),
             "headers": (path, {name: self._plain() for name in HEADERS} | {"X-Request-ID": next(self._made)}),
         }
@@ -95,6 +95,11 @@ class Walk:
         yield Request(method="PURGE", route=route, place="method", path=f"{path}?a={self._quoted()}")
         if not is_read:
             yield from self._with_bodies(method, route, operation)
+
+    def _behind(self, route: str) -> str:
+        """Return what stands behind a route's path: of another route it may be a name."""
+        is_name = any(each.rpartition("/")[0] == route for each in self._paths if each.endswith("}"))
+        return quote(next(self._made), safe="") if is_name else self._quoted()
 
     def logins(self) -> Iterator[Request]:
         """Yield calls with secrets where a key is expected, in every way to give one."""
