@@ -18,7 +18,7 @@ def write_releases(top: Path) -> None:
 
 def install_former(place: Place) -> None:
     """Have a build that nobody runs."""
-    argv = [place.top / "bin" / "openwa-manager", "engine", "install", "0.22.0"]
+    argv = [str(place.top / "bin" / "openwa-manager"), "engine", "install", "0.22.0"]
     subprocess.run(argv, env=place.environ, check=True, timeout=90)
 
 
