@@ -169,6 +169,7 @@ def run_page(page: str, blocks: Sequence[Block], world: World) -> None:
             timeout=_PAGE_WITHIN_S,
             start_new_session=True,
         )
+        print(said.stdout)
         assert said.returncode == 0, f"{page} ends with {said.returncode}\n{said.stdout[-6000:]}"
         world.judge(place)
 

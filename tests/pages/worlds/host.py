@@ -7,8 +7,11 @@ import sys
 from contextlib import closing
 from pathlib import Path
 
+from openwa_manager.domain.delivery.events import Json
+from openwa_manager.simulator.whatsapp.credentials import AuthDirectory, account_of
 from openwa_manager.store.backup.copies import write_copy
 from tests.e2e.builds.trees import commit_to, node_settings, write_built, write_node, write_source
+from tests.e2e.peers.daemon import eventually
 from tests.pages.world import NOTHING_RUNS, SUDO, SYSTEMCTL, Place, World
 
 
@@ -53,7 +56,7 @@ SERVICE = {
     "/opt/openwa-backup": "{top}/opt/openwa-backup",
     "/var/backups/openwa": "{top}/backups",
 }
-SHIMS = {"sudo": SUDO, "systemctl": SYSTEMCTL, "install": INSTALL}
+SHIMS = {"sudo": SUDO, "systemctl": SYSTEMCTL, "install": INSTALL, "chown": "#!/bin/bash\n[[ -e ${@: -1} ]]\n"}
 
 
 def keep_copy(place: Place) -> None:
@@ -63,14 +66,65 @@ def keep_copy(place: Place) -> None:
         write_copy(registry, home / "copies" / "manager-1790000000.db")
 
 
-def expect_connected(place: Place) -> None:
-    """Fail unless the session of the page goes on, linked as it was: no engine was started again."""
-    argv = [str(place.top / "bin" / "openwa-manager"), "show", "user_1_session_a", "--json"]
+def write_unit(top: Path) -> None:
+    """Have a unit that can be removed."""
+    unit = top / "home" / ".config" / "systemd" / "user" / "openwa-manager.service"
+    unit.parent.mkdir(parents=True)
+    unit.touch()
+
+
+def link_of(place: Place) -> bytes:
+    """Return what a scan makes anew: the number of the linked device."""
+    (file,) = (place.home / ".openwa-manager" / "sessions" / "user_1_session_a").glob("data/baileys/*/creds.json")
+    return str(json.loads(file.read_bytes())["registrationId"]).encode()
+
+
+def note_link(place: Place) -> None:
+    """Keep how the session is linked."""
+    (place.top / "link").write_bytes(link_of(place))
+
+
+def expect_same_link(place: Place) -> None:
+    """Fail unless the session connects by the link it had, in the home that was unpacked."""
+    expect_connected(place)
+    assert link_of(place) == (place.top / "link").read_bytes()
+    assert (place.home / ".openwa-manager.empty").is_dir()
+
+
+def show(place: Place, session_id: str) -> dict[str, Json]:
+    """Return what `show` says of a session."""
+    argv = [str(place.top / "bin" / "openwa-manager"), "show", session_id, "--json"]
     shown = json.loads(subprocess.run(argv, env=place.environ, check=True, timeout=30, stdout=subprocess.PIPE).stdout)
-    assert shown["status"] == "connected", shown
+    assert isinstance(shown, dict)
+    return shown
+
+
+def expect_connected(place: Place) -> None:
+    """Fail unless the session of the page becomes connected."""
+    eventually(lambda: show(place, "user_1_session_a")["status"] == "connected", every_s=0.1)
+
+
+def write_old_links(top: Path) -> None:
+    """Have an OpenWA of former times, with one session that is linked."""
+    AuthDirectory(top / "old" / "data" / "baileys", "shop-hk").link()
+
+
+def expect_old_number(place: Place) -> None:
+    """Fail unless the session runs by the keys of the old one: nobody has scanned anything."""
+    shown = show(place, "user_1_session_shop_hk")
+    assert (shown["status"], shown["phone_number"]) == ("connected", account_of("shop-hk").phone), shown
 
 
 WORLDS: dict[str, World] = {
+    "openwa_manager/docs/move-in.md": World(
+        engine_env={"SIM_QR_DELAY_S": "0.05"},
+        settings={"PUBLIC_URL": "https://wa.example.com"},
+        replaced={**SERVICE, "/srv/openwa": "{top}/old"},
+        shims=SHIMS,
+        environ={"OPENWA_MANAGER_HOME": "{home}/.openwa-manager"},
+        prepare=write_old_links,
+        judge=expect_old_number,
+    ),
     "examples/backup/README.md": World(
         sessions=["user_1_session_a"],
         replaced=SERVICE,
@@ -88,6 +142,15 @@ WORLDS: dict[str, World] = {
     ),
     "openwa_manager/docs/design.md": NOTHING_RUNS,
     "openwa_manager/docs/openwa.md": NOTHING_RUNS,
+    "openwa_manager/docs/operations.md": World(
+        sessions=["user_1_session_a"],
+        replaced={**SERVICE, "service uninstall": "service uninstall --user"},
+        shims={**SHIMS, "scp": "#!/bin/bash\n[[ -s $1 && $2 = new-host: ]]\n"},
+        environ={"OPENWA_MANAGER_HOME": "{home}/.openwa-manager"},
+        prepare=write_unit,
+        begin=note_link,
+        judge=expect_same_link,
+    ),
     "openwa_manager/docs/security.md": NOTHING_RUNS,
 }
 PENDING: dict[str, str] = {
