@@ -35,6 +35,8 @@ LONG = {
     "openwa_manager/docs/design.md": "all of how the daemon is built",
     "openwa_manager/docs/openwa.md": "all that was found out about OpenWA",
     "openwa_manager/docs/security.md": "a table of every threat",
+    "launchd/README.md": "what install.md leaves out: where all lies, and what to do when it does not start",
+    "systemd/README.md": "the same for Linux, and the sandbox",
     "openwa_manager/docs/reference/": "everything there is to look up, drawn from the code",
 }
 #: Languages that somebody must run or use: this machinery only looks through them.
@@ -50,10 +52,16 @@ def needs_world(blocks: list[Block]) -> bool:
     return any(map(runs, blocks))
 
 
+def marks_of(world: World) -> list[pytest.MarkDecorator]:
+    if world.asks_registry:
+        return [pytest.mark.slow, pytest.mark.registry, pytest.mark.timeout(400)]
+    return [pytest.mark.slow] if world.is_slow else []
+
+
 def run_by_this() -> Iterator[ParameterSet]:
     for page in HELD:
         if needs_world(blocks_of(page)):
-            yield pytest.param(page, marks=[pytest.mark.slow] if WORLDS[page].is_slow else [])
+            yield pytest.param(page, marks=marks_of(WORLDS[page]))
 
 
 def missing_places(page: str) -> Iterator[str]:
