@@ -52,6 +52,17 @@ def needs_world(blocks: list[Block]) -> bool:
     return any(map(runs, blocks))
 
 
+def is_wanting(page: str) -> bool:
+    """Tell whether a page has blocks to run, blocks that are not what they say, or too many words."""
+    blocks = blocks_of(page)
+    try:
+        for block in blocks:
+            check(block)
+    except AssertionError:
+        return True
+    return needs_world(blocks) or not (is_long(page) or words_in(prose_of(page)) <= WORDS)
+
+
 def marks_of(world: World) -> list[pytest.MarkDecorator]:
     if world.asks_registry:
         return [pytest.mark.slow, pytest.mark.registry, pytest.mark.timeout(400)]
@@ -75,6 +86,10 @@ def missing_places(page: str) -> Iterator[str]:
 def test_every_page_has_a_world_or_is_said_to_be_pending() -> None:
     assert sorted({**WORLDS, **PENDING}) == PAGES
     assert TWICE == []
+
+
+def test_no_page_is_pending_that_has_nothing_more_to_do() -> None:
+    assert [page for page in PENDING if not is_wanting(page)] == []
 
 
 @pytest.mark.parametrize("page", PAGES)

@@ -3,6 +3,7 @@
 All `sh` and `python` blocks of a page are one script, in their order: what one block sets, the next one has.
 """
 
+import getpass
 import json
 import os
 import re
@@ -268,6 +269,7 @@ def _variables(place: Place, world: World) -> dict[str, str]:
         "PATH": f"{place.top / 'bin'}:{Path(sys.executable).parent}:{os.environ['PATH']}",
         "HOME": str(place.home),
         "LANG": "C.UTF-8",
+        "USER": getpass.getuser(),
         "TMPDIR": str(place.top),
         **({"KEY": place.daemon.key} if place.daemon else {}),
         **{f"OPENWA_MANAGER_{name}": _with_values(value, _here(place.top)) for name, value in settings.items()},
