@@ -143,6 +143,29 @@ def test_a_page_that_fails_is_noticed() -> None:
         run_page("page.md", blocks, World(runs_daemon=False))
 
 
+@pytest.mark.parametrize(
+    "code",
+    [
+        "false && true\ntrue",
+        "cd /nowhere && true  # a comment\ntrue",
+        "false | cat\ntrue",
+        "(false && true)\ntrue",
+        "curl -s http://127.0.0.1:2790/v1/nothing\ntrue",
+    ],
+)
+def test_a_command_that_fails_is_noticed_although_others_follow(code: str) -> None:
+    blocks = read_blocks("page.md", f"```sh\n{code}\n```\n")
+
+    with pytest.raises(AssertionError, match=r"page\.md ends with"):
+        run_page("page.md", blocks, World(runs_daemon="curl" in code))
+
+
+def test_lists_of_commands_stay_what_they_are() -> None:
+    code = "A=1 && B=2\ncat > x <<'END'\na && b\nEND\ntest $A$B = 12 &&\n  grep -q '^a && b$' x\n"
+
+    run_page("page.md", read_blocks("page.md", f"```sh\n{code}```\n"), World(runs_daemon=False))
+
+
 def test_one_block_has_what_another_has_set_and_python_sees_what_is_exported() -> None:
     blocks = read_blocks(
         "page.md", "```sh\nexport A=1\n```\n1.\n   ```python\n   import os\n   assert os.environ['A'] == '1'\n   ```\n"

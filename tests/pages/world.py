@@ -37,6 +37,12 @@ SUDO = """\
 while [[ ${1:-} = -* ]]; do [[ $1 = -u || $1 = -g ]] && shift; shift; done
 exec "$@"
 """
+#: Ends with an error where the answer is one: a page does not say so, and would go on.
+CURL = """\
+#!/bin/bash
+for each in "$@"; do [[ $each =~ ^(-[a-zA-Z]*f[a-zA-Z]*|--fail.*)$ ]] && exec {curl} "$@"; done
+exec {curl} --fail-with-body "$@"
+"""
 #: Has the daemon end and serve, whichever service manager a page speaks to.
 SYSTEMCTL = """\
 #!/bin/bash
@@ -147,6 +153,8 @@ class World:
 #: For a page whose blocks are only read: nothing in it runs.
 NOTHING_RUNS = World(runs_daemon=False)
 _RUN = ("sh", "python")
+_TEXT_BEGINS = re.compile(r"<<-?\s*['\"]?(\w+)")
+_GOES_ON = (["&&"], ["||"], ["|"], ["{"], ["("], ["do"], ["then"], ["else"])
 
 
 def runs(block: Block) -> bool:
@@ -202,8 +210,31 @@ def _script(page: str, blocks: Sequence[Block], place: Place, world: World) -> s
             file = place.top / f"block-{block.line}.py"
             file.write_text(code, "utf-8")
             code = f"{shlex.quote(sys.executable)} {shlex.quote(str(file))}"
-        lines.append(code)
+        lines.append(_with_lists_checked(code) if block.language == "sh" else code)
     return "\n".join(lines) + "\n"
+
+
+def _with_lists_checked(code: str) -> str:
+    """Have `first && second` end the script if the first fails: `set -e` looks at the last command of a list only."""
+    lines, end_of_text = [], ""
+    for line in code.splitlines():
+        is_checked = " && " in line and not end_of_text and _is_whole(line)
+        lines.append(f"{{ {line}\n}} || exit" if is_checked else line)
+        if not end_of_text and (found := _TEXT_BEGINS.search(line)):
+            end_of_text = found[1]
+        elif line.strip() == end_of_text:
+            end_of_text = ""
+    return "\n".join(lines)
+
+
+def _is_whole(line: str) -> bool:
+    """Tell whether a line is a command by itself, and no part of one."""
+    try:
+        words = shlex.split(line, comments=True)
+    except ValueError:  # it ends within a quotation
+        return False
+    begins, ends = words[:1], words[-1:]
+    return not line[0].isspace() and not line.endswith("\\") and begins != ["}"] and ends not in _GOES_ON
 
 
 def _filled(text: str, place: Place, world: World) -> str:
@@ -280,6 +311,8 @@ def _variables(place: Place, world: World) -> dict[str, str]:
 def _lay_out(page: str, place: Place, world: World) -> None:
     """Write the programs of a place, and the directory in which its page begins."""
     programs = {"openwa-manager": _PROGRAM.format(python=shlex.quote(sys.executable), followed_s=_FOLLOWED_S)}
+    if curl := shutil.which("curl"):
+        programs["curl"] = CURL.format(curl=shlex.quote(curl))
     programs |= {name: _filled(script, place, world) for name, script in world.shims.items()}
     (place.top / "bin").mkdir()
     for name, script in programs.items():
