@@ -73,7 +73,7 @@ def _start_concurrency() -> int:
 
 
 class Settings(BaseModel):
-    """Every setting (README, Settings); `…_s` are seconds, `None` means off or, where said so, derived."""
+    """Every setting; `…_s` are seconds, `None` means off or, where said so, derived."""
 
     model_config = ConfigDict(extra="forbid", frozen=True, hide_input_in_errors=True, validate_default=True)
 

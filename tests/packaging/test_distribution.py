@@ -28,7 +28,7 @@ KINDS = frozenset(
     | {".html", ".css", ".js"}  # of the page of pairing links
     | {".yml", ".txt"}  # of Prometheus, and screens that were liked
 )
-NO_SUFFIX = frozenset({"LICENSE", "Makefile", "PKG-INFO", "artisan", ".gitignore"})
+NO_SUFFIX = frozenset({"LICENSE", "Makefile", "Caddyfile", "PKG-INFO", "artisan", ".gitignore"})
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
