@@ -8,7 +8,7 @@ from pathlib import Path
 from tests.examples.tunnels import SETTINGS, as_cloudflared, open_tunnel, start
 from tests.fakes.ports import free_ports
 from tests.pages.blocks import ROOT
-from tests.pages.world import Place, World
+from tests.pages.world import NOTHING_RUNS, Place, World
 
 #: The address of the example's receiver is in the settings file before the daemon starts.
 _SECRET = "whsec_" + base64.b64encode(b"a secret of the pages' receiver.").decode()
@@ -71,6 +71,7 @@ WORLDS: dict[str, World] = {
     "openwa_manager/docs/backend.md": World(
         prepare=start_receiver, used_by={"php": "tests/pages/test_laravel_snippets.py"}
     ),
+    "openwa_manager/docs/faq.md": NOTHING_RUNS,
     "openwa_manager/docs/linking.md": World(
         engine_env={"SIM_AUTO_SCAN_S": "3600", "SIM_QR_DELAY_S": "0.05"},
         settings={"PUBLIC_URL": "https://wa.example.com"},
