@@ -15,7 +15,8 @@ ROOT = Path(__file__).parents[1]
 PACKAGE = ROOT / "openwa_manager"
 DOCS = PACKAGE / "docs"
 DOCS_PAGES = sorted(DOCS.rglob("*.md"))
-PAGES = [ROOT / "README.md", ROOT / "CHANGELOG.md", *sorted((ROOT / "examples").rglob("*.md")), *DOCS_PAGES]
+ELSEWHERE = [path for folder in (".github", "examples") for path in sorted((ROOT / folder).rglob("*.md"))]
+PAGES = [ROOT / "README.md", ROOT / "CHANGELOG.md", *ELSEWHERE, *DOCS_PAGES]
 CODE = sorted(path for folder in (PACKAGE, ROOT / "tests") for path in folder.rglob("*.py"))
 #: What may not name pages that lie outside the repository; caches hold bytes of all sorts.
 OURS = ("openwa_manager", "tests", "examples", "systemd", "launchd", ".github", "README.md")

@@ -4,15 +4,18 @@ import http.client
 import json
 import shutil
 import subprocess
+import tomllib
 from collections.abc import Callable, Iterator
 from contextlib import closing
 from pathlib import Path
 
 import pytest
 
+from openwa_manager.config import Settings
 from tests.e2e.peers.daemon import Daemon, eventually
 from tests.examples.tunnels import NAME, SETTINGS, TUNNEL, as_cloudflared, as_tailscale, needs_nginx, open_tunnel, start
 from tests.fakes.ports import free_ports, is_free
+from tests.pages.blocks import blocks_of
 from tests.run.leftovers import end_all, find_leftovers
 
 ASKER = "203.0.113.9"
@@ -122,6 +125,33 @@ def test_caddy_takes_the_file_as_it_is() -> None:
 
     assert said.returncode == 0, said.stderr
     assert "not formatted" not in said.stderr
+
+
+@needs_nginx
+def test_a_pairing_page_works_through_a_tunnel_and_hears_of_codes_at_once(folder: Path) -> None:
+    home, codes = folder / "home", {"SIM_AUTO_SCAN_S": "3600", "SIM_QR_DELAY_S": "0.05"}
+    with Daemon(home=home, settings={**SETTINGS, "PUBLIC_URL": f"https://{NAME}:8443"}, engine_env=codes) as daemon:
+        daemon.create("a")
+        url = daemon.ask("POST", "/v1/sessions/a/pairing-links", {}).text("url")
+        path, name = url.removeprefix(f"https://{NAME}:8443"), f"{NAME}:8443"
+        (folder / "tunnel").mkdir()
+        port = open_tunnel(folder / "tunnel", as_tailscale(daemon.port))
+        with closing(http.client.HTTPConnection("127.0.0.1", port, timeout=30)) as connection:
+            connection.request("POST", path, headers={"Host": name, "Origin": f"https://{name}"})
+            pressed = connection.getresponse()
+            cookie = str(pressed.getheader("Set-Cookie")).partition(";")[0]
+            assert (pressed.status, pressed.read()[:15].lower()) == (200, b"<!doctype html>")
+            connection.request("GET", f"{path}/events", headers={"Host": name, "Cookie": cookie})
+            stream = connection.getresponse()
+            told = next(line for line in iter(stream.readline, b"") if line.startswith(b"data: "))
+            assert json.loads(told.removeprefix(b"data: "))["state"]
+
+
+def test_the_settings_of_the_pages_are_taken_together() -> None:
+    for page in ("openwa_manager/docs/remote.md", "examples/tunnel/README.md"):
+        for block in blocks_of(page):
+            if block.language == "toml":
+                assert Settings.model_validate(tomllib.loads(block.code)).has_proxy, block
 
 
 def test_the_tunnels_lead_where_the_daemon_listens_by_default() -> None:
