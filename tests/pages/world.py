@@ -5,6 +5,7 @@ All `sh` and `python` blocks of a page are one script, in their order: what one 
 
 import json
 import os
+import re
 import shlex
 import shutil
 import subprocess
@@ -33,6 +34,25 @@ SUDO = """\
 while [[ ${1:-} = -* ]]; do [[ $1 = -u || $1 = -g ]] && shift; shift; done
 exec "$@"
 """
+#: Has the daemon end and serve, whichever service manager a page speaks to.
+SYSTEMCTL = """\
+#!/bin/bash
+pid=$(cat "$TMPDIR/serve.pid")
+end() {
+    kill "$pid" 2> /dev/null || return 0
+    for _ in $(seq 400); do
+        [[ $(ps -o stat= -p "$pid") =~ ^[^Z] ]] || return 0
+        sleep 0.05
+    done
+    exit 1
+}
+case "$*" in
+stop\\ * | disable\\ --now\\ * | bootout\\ *) end ;;
+start\\ * | enable\\ --now\\ *) openwa-manager serve ;;
+restart\\ * | kickstart\\ -k\\ *) end && openwa-manager serve ;;
+*) echo "$0: what is $*?" >&2; exit 1 ;;
+esac
+"""
 #: `openwa-manager` for a page: `serve` returns once it serves, as if it had a terminal of its own; what follows for
 #: ever is followed for a moment.
 _PROGRAM = """\
@@ -43,6 +63,7 @@ case $word in
 serve)
     for each in "$@"; do [[ $each = --help ]] && exec "${{run[@]}}" "$@"; done
     "${{run[@]}}" "$@" >> "$HOME/serve.log" 2>&1 < /dev/null &
+    echo $! > "$TMPDIR/serve.pid"
     for _ in $(seq 200); do
         curl -sf "http://$OPENWA_MANAGER_LISTEN/readyz" > /dev/null && exit 0
         kill -0 $! 2> /dev/null || break
@@ -148,6 +169,7 @@ def run_page(page: str, blocks: Sequence[Block], world: World) -> None:
             timeout=_PAGE_WITHIN_S,
             start_new_session=True,
         )
+        print(said.stdout)
         assert said.returncode == 0, f"{page} ends with {said.returncode}\n{said.stdout[-6000:]}"
         world.judge(place)
 
@@ -166,11 +188,11 @@ def _script(page: str, blocks: Sequence[Block], place: Place, world: World) -> s
 
 
 def _filled(text: str, place: Place, world: World) -> str:
-    """Put what stands here in the place of what a page writes."""
+    """Put what stands here in the place of what a page writes, the longest first, and nothing twice."""
     here = {**_here(place.top), "{port}": place.address.rpartition(":")[2]}
-    for written, instead in {**dict.fromkeys(_ADDRESSES, place.address), **world.replaced}.items():
-        text = text.replace(written, _with_values(instead, here))
-    return text
+    replaced = {**dict.fromkeys(_ADDRESSES, place.address), **world.replaced}
+    written = "|".join(re.escape(each) for each in sorted(replaced, key=len, reverse=True))
+    return re.sub(written, lambda found: _with_values(replaced[found[0]], here), text)
 
 
 def _here(top: Path) -> dict[str, str]:
@@ -201,6 +223,8 @@ def _daemon(top: Path, world: World, stack: ExitStack) -> Daemon:
     settings = {**_QUICK, **{name: _with_values(each, _here(top)) for name, each in world.settings.items()}}
     home, engine = top / "home" / ".openwa-manager", settings.pop("ENGINE", "simulator")
     daemon = stack.enter_context(Daemon(home=home, settings=settings, engine=engine, engine_env=world.engine_env))
+    if daemon.process is not None:
+        (top / "serve.pid").write_text(str(daemon.process.pid))
     for session in world.sessions:
         daemon.create(session)
     for session in world.sessions:

@@ -1,11 +1,18 @@
 """The host: how the daemon gets there, and what its owner does."""
 
+import json
+import sqlite3
 import subprocess
 import sys
+from contextlib import closing
 from pathlib import Path
 
+from openwa_manager.domain.delivery.events import Json
+from openwa_manager.simulator.whatsapp.credentials import AuthDirectory, account_of
+from openwa_manager.store.backup.copies import write_copy
 from tests.e2e.builds.trees import commit_to, node_settings, write_built, write_node, write_source
-from tests.pages.world import NOTHING_RUNS, Place, World
+from tests.e2e.peers.daemon import eventually
+from tests.pages.world import NOTHING_RUNS, SUDO, SYSTEMCTL, Place, World
 
 
 def write_releases(top: Path) -> None:
@@ -18,7 +25,7 @@ def write_releases(top: Path) -> None:
 
 def install_former(place: Place) -> None:
     """Have a build that nobody runs."""
-    argv = [place.top / "bin" / "openwa-manager", "engine", "install", "0.22.0"]
+    argv = [str(place.top / "bin" / "openwa-manager"), "engine", "install", "0.22.0"]
     subprocess.run(argv, env=place.environ, check=True, timeout=90)
 
 
@@ -31,7 +38,101 @@ BUILDS = {
     "ENGINE_READ_PATHS": node_settings(Path(sys.executable))["ENGINE_READ_PATHS"],
 }
 
+#: Takes no owners: there is none but the user of the tests.
+INSTALL = """\
+#!/bin/bash
+words=()
+while [[ $# -gt 0 ]]; do
+    case $1 in -o | -g) shift ;; *) words+=("$1") ;; esac
+    shift
+done
+exec /usr/bin/install "${words[@]}"
+"""
+#: What pages call the places of a service, and where they are here.
+SERVICE = {
+    "/opt/openwa-manager/bin/python": sys.executable,
+    "/opt/openwa-manager/bin/openwa-manager": "{top}/bin/openwa-manager",
+    "/opt/openwa": "{home}/.openwa-manager",
+    "/opt/openwa-backup": "{top}/opt/openwa-backup",
+    "/var/backups/openwa": "{top}/backups",
+}
+SHIMS = {"sudo": SUDO, "systemctl": SYSTEMCTL, "install": INSTALL, "chown": "#!/bin/bash\n[[ -e ${@: -1} ]]\n"}
+
+
+def keep_copy(place: Place) -> None:
+    """Make the copy of the registry that the daemon makes every hour."""
+    home = place.home / ".openwa-manager"
+    with closing(sqlite3.connect(home / "manager.db")) as registry:
+        write_copy(registry, home / "copies" / "manager-1790000000.db")
+
+
+def write_unit(top: Path) -> None:
+    """Have a unit that can be removed."""
+    unit = top / "home" / ".config" / "systemd" / "user" / "openwa-manager.service"
+    unit.parent.mkdir(parents=True)
+    unit.touch()
+
+
+def link_of(place: Place) -> bytes:
+    """Return what a scan makes anew: the number of the linked device."""
+    (file,) = (place.home / ".openwa-manager" / "sessions" / "user_1_session_a").glob("data/baileys/*/creds.json")
+    return str(json.loads(file.read_bytes())["registrationId"]).encode()
+
+
+def note_link(place: Place) -> None:
+    """Keep how the session is linked."""
+    (place.top / "link").write_bytes(link_of(place))
+
+
+def expect_same_link(place: Place) -> None:
+    """Fail unless the session connects by the link it had, in the home that was unpacked."""
+    expect_connected(place)
+    assert link_of(place) == (place.top / "link").read_bytes()
+    assert (place.home / ".openwa-manager.empty").is_dir()
+
+
+def show(place: Place, session_id: str) -> dict[str, Json]:
+    """Return what `show` says of a session."""
+    argv = [str(place.top / "bin" / "openwa-manager"), "show", session_id, "--json"]
+    shown = json.loads(subprocess.run(argv, env=place.environ, check=True, timeout=30, stdout=subprocess.PIPE).stdout)
+    assert isinstance(shown, dict)
+    return shown
+
+
+def expect_connected(place: Place) -> None:
+    """Fail unless the session of the page becomes connected."""
+    eventually(lambda: show(place, "user_1_session_a")["status"] == "connected", every_s=0.1)
+
+
+def write_old_links(top: Path) -> None:
+    """Have an OpenWA of former times, with one session that is linked."""
+    AuthDirectory(top / "old" / "data" / "baileys", "shop-hk").link()
+
+
+def expect_old_number(place: Place) -> None:
+    """Fail unless the session runs by the keys of the old one: nobody has scanned anything."""
+    shown = show(place, "user_1_session_shop_hk")
+    assert (shown["status"], shown["phone_number"]) == ("connected", account_of("shop-hk").phone), shown
+
+
 WORLDS: dict[str, World] = {
+    "openwa_manager/docs/move-in.md": World(
+        engine_env={"SIM_QR_DELAY_S": "0.05"},
+        settings={"PUBLIC_URL": "https://wa.example.com"},
+        replaced={**SERVICE, "/srv/openwa": "{top}/old"},
+        shims=SHIMS,
+        environ={"OPENWA_MANAGER_HOME": "{home}/.openwa-manager"},
+        prepare=write_old_links,
+        judge=expect_old_number,
+    ),
+    "examples/backup/README.md": World(
+        sessions=["user_1_session_a"],
+        replaced=SERVICE,
+        shims=SHIMS,
+        environ={"OPENWA_MANAGER_HOME": "{home}/.openwa-manager"},
+        begin=keep_copy,
+        judge=expect_connected,
+    ),
     "openwa_manager/docs/builds.md": World(
         prepare=write_releases,
         begin=install_former,
@@ -41,6 +142,15 @@ WORLDS: dict[str, World] = {
     ),
     "openwa_manager/docs/design.md": NOTHING_RUNS,
     "openwa_manager/docs/openwa.md": NOTHING_RUNS,
+    "openwa_manager/docs/operations.md": World(
+        sessions=["user_1_session_a"],
+        replaced={**SERVICE, "service uninstall": "service uninstall --user"},
+        shims={**SHIMS, "scp": "#!/bin/bash\n[[ -s $1 && $2 = new-host: ]]\n"},
+        environ={"OPENWA_MANAGER_HOME": "{home}/.openwa-manager"},
+        prepare=write_unit,
+        begin=note_link,
+        judge=expect_same_link,
+    ),
     "openwa_manager/docs/security.md": NOTHING_RUNS,
 }
 PENDING: dict[str, str] = {
