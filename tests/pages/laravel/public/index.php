@@ -1,6 +1,7 @@
 <?php
 
-// What Laravel's own skeleton does with routes/api.php, for the routes that pages show: the prefix /api, 60 calls a minute.
+// What Laravel's own skeleton does with routes/api.php, for the routes that pages show: the prefix /api, and so many calls
+// a minute: 60 there, 6 here, so that it is soon seen whether a route is free of it.
 error_reporting(E_ALL & ~E_DEPRECATED); // PHP 8.2 has complaints about Laravel 8 while it is being loaded
 require_once 'Illuminate/autoload.php';
 require_once 'GuzzleHttp/autoload.php';
@@ -26,7 +27,7 @@ class Routes extends Illuminate\Foundation\Support\Providers\RouteServiceProvide
 {
     public function boot()
     {
-        Illuminate\Support\Facades\RateLimiter::for('api', fn ($request) => Illuminate\Cache\RateLimiting\Limit::perMinute(60)
+        Illuminate\Support\Facades\RateLimiter::for('api', fn ($request) => Illuminate\Cache\RateLimiting\Limit::perMinute(6)
             ->by($request->ip()));
         $this->routes(fn () => Illuminate\Support\Facades\Route::prefix('api')->middleware('api')
             ->group(base_path('routes/api.php')));
