@@ -70,6 +70,15 @@ def assert_opens_what_it_should(daemon: Daemon, port: int) -> None:
         assert b"openwa_manager_" not in answer, path
 
 
+#: Tunnels compare paths as they come, and hand them on so.
+SPELLINGS = ("/v1/../metrics", "/v1/%2e%2e/metrics", "/pair/..%2fmetrics", "/v1//../docs", "/api/./../openapi.json")
+
+
+@pytest.mark.parametrize("path", SPELLINGS)
+def test_no_spelling_of_a_path_that_is_open_leads_to_one_that_is_not(daemon: Daemon, path: str) -> None:
+    assert ask(daemon.port, path, X_API_Key=daemon.key)[0] == 404
+
+
 def assert_the_daemon_knows_who_asks(daemon: Daemon, port: int) -> None:
     fields = {"name": "far", "role": "sender", "allowed_ips": [f"{ASKER}/32"]}
     key = str(daemon.ask("POST", "/v1/keys", fields).body["key"])
