@@ -5,7 +5,7 @@ from collections.abc import Mapping, Sequence
 
 from openwa_manager.cli.parsing import nearest
 
-#: The events that are ours, by what they are about (docs/backend.md, One event).
+#: The events that are ours, by what they are about (README, What your backend does).
 _OURS: Mapping[str, Sequence[str]] = {
     "session": (
         *("qr", "status", "connected", "disconnected", "banned", "logged_out", "created", "crashed", "restarted"),
