@@ -87,4 +87,6 @@ def open_tunnel(folder: Path, opened: tuple[str, str]) -> int:
 def start(folder: Path, *argv: str) -> None:
     """Start a program that works in this folder, and goes on when nobody holds it."""
     environ = {"PATH": "/usr/bin:/bin", "HOME": str(folder), "XDG_DATA_HOME": str(folder)}
-    subprocess.run(["/bin/sh", "-c", 'exec "$@" > log 2>&1 &', "sh", *argv], cwd=folder, env=environ, check=True)
+    subprocess.run(
+        ["/bin/sh", "-c", 'exec "$@" > log 2>&1 &', "sh", *argv], cwd=folder, env=environ, check=True, timeout=30
+    )
