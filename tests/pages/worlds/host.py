@@ -1,6 +1,7 @@
 """The host: how the daemon gets there, and what its owner does."""
 
 import json
+import shutil
 import sqlite3
 import subprocess
 import sys
@@ -13,6 +14,7 @@ from openwa_manager.store.backup.copies import write_copy
 from tests.e2e.builds.trees import commit_to, node_settings, write_built, write_node, write_source
 from tests.e2e.peers.daemon import eventually
 from tests.pages.world import NOTHING_RUNS, SUDO, SYSTEMCTL, Place, World
+from tests.source import ROOT
 
 
 def write_releases(top: Path) -> None:
@@ -104,6 +106,43 @@ def expect_connected(place: Place) -> None:
     eventually(lambda: show(place, "user_1_session_a")["status"] == "connected", every_s=0.1)
 
 
+#: Runs the unit that `service install --user` has written, as its lines say.
+RUN_UNIT = """\
+#!/bin/bash
+[[ $1 = --user ]] && shift
+unit=$HOME/.config/systemd/user/openwa-manager.service
+begin() {
+    mapfile -t variables < <(sed -n 's/^Environment=//p' "$unit")
+    read -ra argv < <(sed -n 's/^ExecStart=//p' "$unit")
+    env "${variables[@]}" "${argv[@]}" > "$HOME/serve.log" 2>&1 < /dev/null &
+    echo $! > "$TMPDIR/serve.pid"
+    for _ in $(seq 400); do
+        curl -sf "http://$OPENWA_MANAGER_LISTEN/readyz" > /dev/null && return 0
+        sleep 0.05
+    done
+    cat "$HOME/serve.log" >&2
+    return 1
+}
+case "$*" in
+daemon-reload) ;;
+"enable --now openwa-manager.service") begin ;;
+"restart openwa-manager")
+    pid=$(cat "$TMPDIR/serve.pid")
+    kill "$pid"
+    while kill -0 "$pid" 2> /dev/null; do sleep 0.05; done
+    begin ;;
+*) echo "systemctl: what is $*?" >&2; exit 1 ;;
+esac
+"""
+
+
+def write_checkout(top: Path) -> None:
+    """Have a fresh copy of the sources, and somewhere that OpenWA comes from."""
+    ignored = shutil.ignore_patterns(".*", "tests", "__pycache__")
+    shutil.copytree(ROOT, top / "work", ignore=ignored)
+    write_releases(top)
+
+
 def write_old_links(top: Path) -> None:
     """Have an OpenWA of former times, with one session that is linked."""
     AuthDirectory(top / "old" / "data" / "baileys", "shop-hk").link()
@@ -116,6 +155,20 @@ def expect_old_number(place: Place) -> None:
 
 
 WORLDS: dict[str, World] = {
+    "openwa_manager/docs/install.md": World(
+        runs_daemon=False,
+        asks_registry=True,
+        settings={name: value for name, value in BUILDS.items() if name != "OPENWA_HOME"},
+        replaced={
+            "/opt/openwa-manager": "{top}/opt/openwa-manager",
+            "/opt/openwa": "{home}/.openwa-manager",
+            "/usr/local/bin": "{top}/bin",
+            "service install": "service install --user",
+        },
+        shims={"sudo": SUDO, "install": INSTALL, "systemctl": RUN_UNIT},
+        environ={"OPENWA_MANAGER_HOME": "{home}/.openwa-manager"},
+        prepare=write_checkout,
+    ),
     "openwa_manager/docs/move-in.md": World(
         engine_env={"SIM_QR_DELAY_S": "0.05"},
         settings={"PUBLIC_URL": "https://wa.example.com"},
@@ -152,9 +205,7 @@ WORLDS: dict[str, World] = {
         judge=expect_same_link,
     ),
     "openwa_manager/docs/security.md": NOTHING_RUNS,
+    "launchd/README.md": NOTHING_RUNS,
+    "systemd/README.md": NOTHING_RUNS,
 }
-PENDING: dict[str, str] = {
-    "openwa_manager/docs/install.md": "not yet written by the contract",
-    "launchd/README.md": "not yet written by the contract",
-    "systemd/README.md": "not yet written by the contract",
-}
+PENDING: dict[str, str] = {}
