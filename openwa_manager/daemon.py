@@ -11,7 +11,6 @@ from collections.abc import AsyncIterator, Coroutine, Iterable
 from contextlib import AsyncExitStack, asynccontextmanager
 from functools import partial
 from typing import Final
-from urllib.parse import urlsplit
 
 import structlog
 from aiohttp import web
@@ -154,18 +153,12 @@ def _admission(parts: Parts, settings: Settings) -> Admission:
     engines = EngineProcesses(parts.sessions.live, scripts_of(settings.openwa_home, settings.command_argv))
     return Admission(
         addresses=ClientAddresses(settings.trusted_proxies, settings.client_address_header),
-        host_check=HostCheck(_names_of(settings)),
+        host_check=HostCheck(settings.public_names),
         authenticator=Authenticator(parts.access.ring.identify, SocketPeers(engines.includes, TcpServers().includes)),
         open_calls=parts.access.open_calls,
         limits=parts.access.limits,
         cors=Cors(settings.cors_origins),
     )
-
-
-def _names_of(settings: Settings) -> set[str]:
-    """Return the names by which callers may call this host, beside those of loopback."""
-    outside = urlsplit(settings.public_url or "").hostname
-    return {*settings.allowed_hosts, *(() if outside is None else (outside,))}
 
 
 def _say_isolation(settings: Settings) -> None:
@@ -227,14 +220,13 @@ async def _complete_registry(parts: Parts, rebuild: RegistryRebuild, loss: Datab
 
 
 def _listen_addresses(settings: Settings) -> ListenAddresses:
-    has_proxy = settings.behind_proxy or bool(settings.allowed_hosts or settings.trusted_proxies)
     is_proxy_unknown = settings.behind_proxy and not settings.trusted_proxies
     return ListenAddresses(
         control=settings.listen,
         intake=settings.intake_listen,
         socket=settings.socket_path,
         tls=TlsFiles(settings.tls_cert, settings.tls_key) if settings.tls_cert and settings.tls_key else None,
-        peers=Peers(shared=None if is_proxy_unknown else settings.trusted_proxies, has_proxy=has_proxy),
+        peers=Peers(shared=None if is_proxy_unknown else settings.trusted_proxies, has_proxy=settings.has_proxy),
     )
 
 

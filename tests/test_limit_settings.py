@@ -1,4 +1,4 @@
-"""The settings that say how often callers may ask."""
+"""The settings that say how often callers may ask, by which names, and through whom."""
 
 import pytest
 
@@ -24,3 +24,28 @@ def test_a_rate_that_is_none_is_refused(name: str, value: str) -> None:
 def test_a_header_that_strangers_could_write_is_refused(value: str) -> None:
     with pytest.raises(ConfigError, match="client_address_header"):
         load({}, {"OPENWA_MANAGER_CLIENT_ADDRESS_HEADER": value})
+
+
+@pytest.mark.parametrize(
+    ("given", "names", "has_proxy"),
+    [
+        ({}, set(), False),
+        ({"ALLOWED_HOSTS": '["WA.example.com"]'}, {"wa.example.com"}, True),
+        ({"PUBLIC_URL": "https://WA.example.com/x"}, {"wa.example.com"}, True),
+        ({"PUBLIC_URL": "http://127.0.0.1:2790"}, set(), False),
+        (
+            {"PUBLIC_URL": "https://wa.example.com", "TLS_CERT": __file__, "TLS_KEY": __file__},
+            {"wa.example.com"},
+            False,
+        ),
+        ({"BEHIND_PROXY": "true"}, set(), True),
+        ({"TRUSTED_PROXIES": '["127.0.0.1/32"]'}, set(), True),
+    ],
+)
+def test_a_name_outside_means_that_somebody_hands_calls_on(
+    given: dict[str, str], names: set[str], *, has_proxy: bool
+) -> None:
+    settings = load({}, {f"OPENWA_MANAGER_{name}": value for name, value in given.items()}).settings
+
+    assert settings.public_names == names
+    assert settings.has_proxy is has_proxy

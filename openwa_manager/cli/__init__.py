@@ -52,7 +52,7 @@ NAMES = tuple(name for names in MODULES.values() for name in names)
 
 
 def main(argv: Sequence[str] | None = None) -> int:
-    """Run the command that `argv` (None: the process's own) names; return its exit code (README, Operations)."""
+    """Run the command that `argv` (None: the process's own) names; return its exit code."""
     reopen_closed_streams()
     try:
         return _run(sys.argv[1:] if argv is None else argv)

@@ -4,6 +4,7 @@ import os
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated, Literal, Self
+from urllib.parse import urlsplit
 
 from pydantic import BaseModel, ConfigDict, Field, SecretStr, field_validator, model_validator
 
@@ -46,7 +47,7 @@ from openwa_manager.domain.isolation import Isolation
 from openwa_manager.domain.messaging.pacing import ProfileName
 from openwa_manager.domain.messaging.policy import MessagingPolicy
 from openwa_manager.domain.session.restart import LinkPolicy, OfflinePolicy, ProbePolicy, RestartPolicy
-from openwa_manager.domain.urls import without_password
+from openwa_manager.domain.urls import LOOPBACK_NAMES, without_password
 from openwa_manager.engines import registry
 from openwa_manager.engines.variables import refused_of_admin
 from openwa_manager.host.logs.logfile import LogPolicy
@@ -73,7 +74,7 @@ def _start_concurrency() -> int:
 
 
 class Settings(BaseModel):
-    """Every setting (README, Settings); `…_s` are seconds, `None` means off or, where said so, derived."""
+    """Every setting; `…_s` are seconds, `None` means off or, where said so, derived."""
 
     model_config = ConfigDict(extra="forbid", frozen=True, hide_input_in_errors=True, validate_default=True)
 
@@ -176,6 +177,19 @@ class Settings(BaseModel):
     def socket_path(self) -> Path:
         """Return where the CLI reaches the daemon."""
         return self.home / "run" / "manager.sock"
+
+    @property
+    def public_names(self) -> frozenset[str]:
+        """Return the names, in small letters, by which callers elsewhere reach this host."""
+        host = urlsplit(self.public_url or "").hostname
+        given = (*self.allowed_hosts, *(() if host is None else (host,)))
+        return frozenset(name.lower() for name in given) - LOOPBACK_NAMES
+
+    @property
+    def has_proxy(self) -> bool:
+        """Tell whether somebody stands between this daemon and its callers, as far as the settings say."""
+        is_named = bool(self.allowed_hosts or (self.public_names and self.tls_cert is None))
+        return self.behind_proxy or is_named or bool(self.trusted_proxies)
 
     @property
     def sessions_root(self) -> Path:

@@ -9,7 +9,7 @@ _CREDENTIALS = re.compile(r"(?<=://)([^\s/?#:@]*+)(:?+)[^\s/?#]*@")
 _URL = re.compile(r"https?://\S+", re.IGNORECASE)
 HIDDEN = "***"
 #: By these names nobody reaches this host from outside.
-_OWN_NAMES = frozenset({"localhost", "127.0.0.1", "::1"})
+LOOPBACK_NAMES = frozenset({"localhost", "127.0.0.1", "::1"})
 
 
 def url_problem(text: str) -> str | None:
@@ -36,7 +36,7 @@ def public_url_problem(text: str) -> str | None:
     url = urlsplit(text)
     if url.username is not None or "?" in text or "#" in text or "\\" in text:
         return "write it without a name, a password, ? and #: https://wa.example.com, or with a path behind it"
-    if url.scheme != "https" and url.hostname not in _OWN_NAMES:
+    if url.scheme != "https" and url.hostname not in LOOPBACK_NAMES:
         return "write it as https://…: who reads along what goes to a phone could link it himself"
     return None
 

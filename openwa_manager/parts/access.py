@@ -32,7 +32,7 @@ def build_access(basis: Basis, background: BackgroundTasks) -> AccessParts:
     rate = Rate(per_s=settings.rate_per_s, burst=settings.rate_burst)
     revoked_texts = RevokedTexts(basis.home.revoked_keys, basis.database.reserve)
     store = KeyStore(basis.database, AdminKeyFile(basis.home.admin_key), revoked_texts)
-    knows_addresses = bool(settings.trusted_proxies) or not (settings.behind_proxy or settings.allowed_hosts)
+    knows_addresses = bool(settings.trusted_proxies) or not settings.has_proxy
     ring = KeyRing(basis.clock, knows_addresses=knows_addresses)
     return AccessParts(
         ring=ring,

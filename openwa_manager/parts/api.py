@@ -97,7 +97,9 @@ def _build_doctor(basis: Basis, rooms: Rooms) -> Doctor:
         disk=basis.home.sessions, memory_bytes=settings.min_free_memory_bytes, disk_bytes=settings.min_free_disk_bytes
     )
     reach = Reach(
-        is_loopback=settings.listen.is_loopback, allowed_hosts=settings.allowed_hosts, public_url=settings.public_url
+        is_loopback=settings.listen.is_loopback,
+        names=settings.public_names,
+        knows_callers=bool(settings.trusted_proxies),
     )
 
     async def look_at_host() -> Sequence[Finding]:

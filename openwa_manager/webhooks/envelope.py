@@ -1,4 +1,4 @@
-"""The body of a delivery: one flat JSON object, the same bytes on every retry (README, What your backend does)."""
+"""The body of a delivery: one flat JSON object, the same bytes on every retry (docs/backend.md, One event)."""
 
 import base64
 import json

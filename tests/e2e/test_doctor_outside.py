@@ -175,6 +175,6 @@ def test_the_daemons_own_doctor_says_how_many_sessions_fit_and_how_it_is_reached
     findings = cast("list[Finding]", daemon.ask("GET", "/v1/doctor").body["findings"])
 
     codes = {each["code"]: each for each in findings}
-    assert {"descriptors", "reach_hosts"} <= codes.keys()
+    assert {"descriptors", "reach_callers"} <= codes.keys()
     assert codes.keys() & {"room", "room_short"}
-    assert "wa.example.com" in codes["reach_hosts"]["detail"]
+    assert "wa.example.com" in codes["reach_callers"]["detail"]

@@ -29,7 +29,7 @@ KINDS = frozenset(
     | {".yml", ".txt"}  # of Prometheus, and screens that were liked
     | {".timer"}  # of the backup
 )
-NO_SUFFIX = frozenset({"LICENSE", "Makefile", "PKG-INFO", "artisan", ".gitignore"})
+NO_SUFFIX = frozenset({"LICENSE", "Makefile", "Caddyfile", "PKG-INFO", "artisan", ".gitignore"})
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -25,7 +25,7 @@ from pathlib import Path
 
 import pytest
 
-#: What tells the tests themselves what to do (README).
+#: What tells the tests themselves what to do (.github/CONTRIBUTING.md).
 _KEPT = {"OPENWA_HOME", "OPENWA_MOCK", "OPENWA_TORTURE_FLOOD", "OPENWA_TORTURE_KILLS", "NODE"}
 #: The settings of the daemon, its examples and its engines, and the language.
 _PREFIXES = ("OPENWA_", "WEBHOOK_", "SIM_", "COMMAND_", "LC_")

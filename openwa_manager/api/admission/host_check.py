@@ -9,8 +9,8 @@ from aiohttp.typedefs import Handler
 
 from openwa_manager.api.admission.peers.connection import own_address, unix_socket
 from openwa_manager.api.errors import MisdirectedError
+from openwa_manager.domain.urls import LOOPBACK_NAMES
 
-_LOOPBACK_NAMES = frozenset({"localhost", "127.0.0.1", "::1"})
 _HOST = re.compile(r"(?:\[(?P<ipv6>[0-9A-Fa-f:.]+)\]|(?P<name>[^:\[\]]+))(?::[0-9]*)?")
 
 
@@ -22,7 +22,7 @@ class HostCheck:
     """
 
     def __init__(self, allowed_hosts: Collection[str] = ()) -> None:
-        self._hosts = _LOOPBACK_NAMES | {host.lower() for host in allowed_hosts}
+        self._hosts = LOOPBACK_NAMES | {host.lower() for host in allowed_hosts}
 
     @web.middleware
     async def check(self, request: web.Request, handler: Handler) -> web.StreamResponse:

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 _WAIT_S = 30.0
 #: As long as the daemon lets people scan (`pairing_window_s`).
 _LINK_WAIT_S = 180.0
-#: The public statuses (README, The API in short).
+#: The public statuses.
 STATUSES = (
     *("creating", "qr_ready", "authenticating", "connected", "disconnected", "restarting"),
     *("stopping", "stopped", "failed", "banned", "logged_out"),

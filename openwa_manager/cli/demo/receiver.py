@@ -95,7 +95,7 @@ class Receiver:
 
 
 def is_signed(body: bytes, headers: Mapping[str, str], secret: str) -> bool:
-    """Tell whether both signatures of an event are right; written without our own signing code (README)."""
+    """Tell whether both signatures of an event are right; written without our own signing code (docs/backend.md)."""
     signed = f"{headers.get('webhook-id')}.{headers.get('webhook-timestamp')}.".encode() + body
     key = base64.b64decode(secret.removeprefix("whsec_"))
     standard = base64.b64encode(hmac.digest(key, signed, hashlib.sha256)).decode()

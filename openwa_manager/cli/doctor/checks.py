@@ -62,8 +62,8 @@ def _before_the_start(settings: Settings) -> Iterator[Finding]:
     yield from reach_findings(
         Reach(
             is_loopback=settings.listen.is_loopback,
-            allowed_hosts=settings.allowed_hosts,
-            public_url=settings.public_url,
+            names=settings.public_names,
+            knows_callers=bool(settings.trusted_proxies),
         )
     )
     url, secret = settings.upstream_url, settings.upstream_secret

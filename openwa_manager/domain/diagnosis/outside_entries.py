@@ -131,13 +131,13 @@ HOST_ENTRIES: Final[Mapping[str, Entry]] = {
         _S.NO_EVENTS,
         "warn",
         "a backend elsewhere cannot call it: {detail}",
-        'put a tunnel or proxy before it, then allowed_hosts = ["its.name"] and public_url',
+        'put a tunnel or proxy before it, then public_url = "https://its.name" and trusted_proxies (`help remote`)',
     ),
-    "reach_hosts": Entry(
-        _S.NO_EVENTS,
+    "reach_callers": Entry(
+        _S.HOST,
         "warn",
-        "calls by the name in public_url are refused (421): {detail}",
-        "add that name to allowed_hosts",
+        "all who call through the tunnel or proxy seem to be one: {detail}",
+        'if that runs on this host: trusted_proxies = ["127.0.0.1/32", "::1/128"]',
     ),
     "pm2_treekill": Entry(
         _S.HOST,

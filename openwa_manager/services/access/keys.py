@@ -336,7 +336,8 @@ class Keys:
         if is_bound and key.allowed_ips and not self._ring.knows_addresses:
             raise InvalidInputError(
                 "allowed_ips",
-                "behind a proxy (behind_proxy, allowed_hosts) addresses are known only once trusted_proxies names it",
+                "behind a proxy (behind_proxy, allowed_hosts, public_url) addresses are known only once "
+                "trusted_proxies names it",
             )
         is_raised = before is None or not is_within(key, before.caller) or (before.is_disabled and not key.is_disabled)
         if is_dated or is_bound or is_raised:

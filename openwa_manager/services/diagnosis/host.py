@@ -5,7 +5,6 @@ from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
-from urllib.parse import urlsplit
 
 from openwa_manager.domain.diagnosis.findings import Finding
 from openwa_manager.domain.diagnosis.table import found
@@ -31,11 +30,11 @@ class Floors:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Reach:
-    """By which names the API is called; `public_url` None: nobody has said."""
+    """By which names the API is called from elsewhere, and whether it hears for whom a proxy asks."""
 
     is_loopback: bool
-    allowed_hosts: Collection[str]
-    public_url: str | None
+    names: Collection[str]
+    knows_callers: bool
 
 
 def host_findings(floors: Floors, reach: Reach, used_bytes: Sequence[int]) -> Sequence[Finding]:
@@ -81,11 +80,10 @@ def judge_descriptors(open_count: int, limit: int | None) -> Finding:
 
 def reach_findings(reach: Reach) -> Iterator[Finding]:
     """Yield whether a backend on another machine can call the API by its name."""
-    names = {each.lower() for each in reach.allowed_hosts}
-    host = (urlsplit(reach.public_url).hostname or "").lower() if reach.public_url else ""
-    if host and host not in names | {"localhost", "127.0.0.1", "::1"}:
-        yield found("reach_hosts", detail=f"{host} is not in allowed_hosts")
-    elif reach.is_loopback and not names:
-        yield found("reach_local", detail="it listens on this machine only, and allowed_hosts is empty")
+    served = ", ".join(sorted(reach.names)) or "the address it listens on"
+    if reach.is_loopback and not reach.names:
+        yield found("reach_local", detail="it listens on this machine only, and has no name outside")
+    elif reach.is_loopback and not reach.knows_callers:
+        yield found("reach_callers", detail=f"it serves {served}, and trusted_proxies is empty")
     else:
-        yield found("reach", detail=f"serves {', '.join(sorted(names)) or 'the address it listens on'}")
+        yield found("reach", detail=f"serves {served}")

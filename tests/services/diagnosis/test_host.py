@@ -59,12 +59,11 @@ def test_this_process_knows_its_open_files() -> None:
 @pytest.mark.parametrize(
     ("reach", "code"),
     [
-        (Reach(is_loopback=True, allowed_hosts=(), public_url=None), "reach_local"),
-        (Reach(is_loopback=True, allowed_hosts=("Wa.example.com",), public_url=None), "reach"),
-        (Reach(is_loopback=False, allowed_hosts=(), public_url=None), "reach"),
-        (Reach(is_loopback=True, allowed_hosts=(), public_url="https://wa.example.com/x"), "reach_hosts"),
-        (Reach(is_loopback=True, allowed_hosts=("wa.example.com",), public_url="https://WA.example.com"), "reach"),
+        (Reach(is_loopback=True, names=(), knows_callers=True), "reach_local"),
+        (Reach(is_loopback=True, names=("wa.example.com",), knows_callers=True), "reach"),
+        (Reach(is_loopback=False, names=(), knows_callers=False), "reach"),
+        (Reach(is_loopback=True, names=("wa.example.com",), knows_callers=False), "reach_callers"),
     ],
 )
-def test_a_name_that_callers_use_must_be_served(reach: Reach, code: str) -> None:
+def test_who_is_called_from_elsewhere_must_have_a_name_and_know_for_whom_a_proxy_asks(reach: Reach, code: str) -> None:
     assert [each.code for each in reach_findings(reach)] == [code]
