@@ -7,5 +7,4 @@ WORLDS: dict[str, World] = {
 }
 PENDING: dict[str, str] = {
     "openwa_manager/docs/metrics.md": "not yet written by the contract",
-    "examples/prometheus/README.md": "not yet written by the contract",
 }
