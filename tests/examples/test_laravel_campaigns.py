@@ -147,7 +147,10 @@ def test_a_long_list_goes_in_two_calls_and_survives_kills_within_them(site: Site
     batches = site.daemon.ask("GET", f"/v1/sessions/{name}/batches").body["batches"]
     assert isinstance(batches, list)
     assert (queue["length"], len(batches)) == (10_020, 2)
-    assert site.rows("SELECT name, accepted FROM openwa_campaign_batches") == [("campaign-1-0", 10_000), ("campaign-1-1", 20)]
+    assert site.rows("SELECT name, accepted FROM openwa_campaign_batches") == [
+        ("campaign-1-0", 10_000),
+        ("campaign-1-1", 20),
+    ]
     assert set(statuses(site).values()) == {"queued"}
 
 
@@ -205,7 +208,9 @@ def test_a_users_quota_takes_what_fits_and_then_nothing(site: Site) -> None:
     site.run_cron()
 
     assert json.loads(asked.stdout.splitlines()[1])[1]["messages_limit"] == 2
-    assert site.rows("SELECT error_code FROM openwa_campaign_messages WHERE status = 'rejected'") == [("quota_exceeded",)]
+    assert site.rows("SELECT error_code FROM openwa_campaign_messages WHERE status = 'rejected'") == [
+        ("quota_exceeded",)
+    ]
     assert site.rows("SELECT status, error_code FROM openwa_campaigns WHERE id = 2") == [("failed", "quota_exceeded")]
 
 
@@ -217,7 +222,9 @@ def test_what_no_event_told_is_asked_for(site: Site) -> None:
     eventually(lambda: site.rows("SELECT 1 FROM openwa_campaigns WHERE status = 'completed'"))
     before = site.rows("SELECT * FROM openwa_campaign_messages")
 
-    site.rows("UPDATE openwa_campaign_messages SET status = 'queued', error_code = NULL, read_at = NULL, sent_at = NULL")
+    site.rows(
+        "UPDATE openwa_campaign_messages SET status = 'queued', error_code = NULL, read_at = NULL, sent_at = NULL"
+    )
     site.rows("UPDATE openwa_campaign_batches SET completed_at = NULL")
     site.rows("UPDATE openwa_campaigns SET status = 'handed_over'")
     printed = artisan(site.folder, "wa:reconcile", "1")

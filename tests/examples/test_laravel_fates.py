@@ -72,7 +72,9 @@ def test_events_that_come_early_late_twice_or_in_any_order_leave_the_furthest_st
         ("read", None, "msg_01A", "3EB0", "2026-11-22 07:22:01", "2026-11-22 07:22:03", "2026-11-22 07:22:01"),
         ("sent", None, "msg_01B", None, "2026-11-22 07:22:05", None, None),
     ]
-    assert app.rows("SELECT status, error_code FROM openwa_campaign_messages WHERE position = 2") == [("bounced", "blocked")]
+    assert app.rows("SELECT status, error_code FROM openwa_campaign_messages WHERE position = 2") == [
+        ("bounced", "blocked")
+    ]
 
 
 def test_a_message_that_a_person_sends_again_is_followed_from_then_on(app: Site) -> None:
@@ -82,7 +84,9 @@ def test_a_message_that_a_person_sends_again_is_followed_from_then_on(app: Site)
     post(app, fate(2, "sent", manager_message_id="msg_02A", message_id="3EB9"))
     post(app, fate(3, "failed", status="unknown"))  # of the former one, late
 
-    assert app.rows("SELECT status, error_code, whatsapp_message_id FROM openwa_campaign_messages") == [("sent", None, "3EB9")]
+    assert app.rows("SELECT status, error_code, whatsapp_message_id FROM openwa_campaign_messages") == [
+        ("sent", None, "3EB9")
+    ]
 
 
 def test_the_progress_of_a_batch_counts_before_its_id_is_known_and_never_goes_back(app: Site) -> None:
