@@ -21,6 +21,9 @@ from tests.fakes.ports import free_ports
 
 LIBRARIES = [Path("/usr/share/php") / name / "autoload.php" for name in ("Illuminate", "GuzzleHttp")]
 PACKAGE = EXAMPLES / "laravel"
+#: Names of Composer's own, so that it asks nobody.
+COMPOSER = {"COMPOSER_ALLOW_SUPERUSER": "1", "COMPOSER_DISABLE_NETWORK": "1", "COMPOSER_NO_INTERACTION": "1"}
+HAS_COMPOSER = shutil.which("composer") is not None and shutil.which("phpunit") is not None
 HAS_LARAVEL = shutil.which("php") is not None and all(library.exists() for library in LIBRARIES)
 
 
@@ -108,11 +111,17 @@ def _build(tmp_path: Path, example: Path) -> tuple[Path, Backend]:
     return folder, Backend(["php", "-S", f"127.0.0.1:{port}", "public/index.php"], port, folder)
 
 
-def build_app(folder: Path, example: Path = PACKAGE) -> None:
-    """Make a bare Laravel with the package in it as Composer would leave it, or with an example laid over it."""
-    shutil.copytree(Path(__file__).parent / "laravel", folder)
+def lay_out(folder: Path) -> None:
+    """Make a bare Laravel, without the package and without a folder `vendor`."""
+    shutil.copytree(Path(__file__).parent / "laravel", folder, dirs_exist_ok=True)
     for name in ("storage/logs", "storage/framework/cache/data", "storage/framework/views", "bootstrap/cache"):
         (folder / name).mkdir(parents=True)
+    (folder / "database" / "database.sqlite").touch()
+
+
+def build_app(folder: Path, example: Path = PACKAGE) -> None:
+    """Make a bare Laravel with the package in it as Composer would leave it, or with an example laid over it."""
+    lay_out(folder)
     (folder / "vendor" / "composer").mkdir(parents=True)
     (folder / "vendor" / "autoload.php").write_text("<?php\n\nrequire __DIR__.'/../bootstrap/libraries.php';\n")
     if example == PACKAGE:
@@ -122,7 +131,6 @@ def build_app(folder: Path, example: Path = PACKAGE) -> None:
         (folder / "vendor" / "composer" / "installed.json").write_text(json.dumps(found))
     else:
         shutil.copytree(example, folder, dirs_exist_ok=True)
-    (folder / "database" / "database.sqlite").touch()
     artisan(folder, "migrate", "--force")
 
 
@@ -144,6 +152,15 @@ def artisan(folder: Path, *words: str, code: int = 0) -> str:
     run = subprocess.run(argv, cwd=folder, env=environ, capture_output=True, text=True, timeout=50, check=False)
     assert run.returncode == code, run.stdout + run.stderr
     return run.stdout
+
+
+def run_php(folder: Path, code: str, **environ: str) -> Json:
+    """Run code within the app and return what it returns; what it throws is `{thrown, message}`."""
+    argv = ["php", "run.php", "use OpenWaManager\\Laravel\\Facades\\OpenWa;\n" + code]
+    environ = {"PATH": os.environ["PATH"], **environ}
+    run = subprocess.run(argv, cwd=folder, env=environ, capture_output=True, text=True, timeout=50, check=True)
+    answer: Json = json.loads(run.stdout.splitlines()[-1])
+    return answer
 
 
 @contextmanager

@@ -25,7 +25,9 @@ return [
         Illuminate\Translation\TranslationServiceProvider::class,
         Illuminate\Validation\ValidationServiceProvider::class,
         Illuminate\View\ViewServiceProvider::class,
-        ...array_filter([App\Providers\OpenWaServiceProvider::class, App\Providers\TestServiceProvider::class], 'class_exists'),
+        ...array_filter(['App\Providers\OpenWaServiceProvider', 'App\Providers\ListeningServiceProvider'], 'class_exists'),
+        App\Providers\RouteServiceProvider::class,
+        App\Providers\TestServiceProvider::class,
     ],
     'aliases' => [],
 ];
