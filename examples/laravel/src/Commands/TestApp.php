@@ -14,6 +14,7 @@ use OpenWaManager\Laravel\Client\Transport;
 use OpenWaManager\Laravel\Exceptions\ForbiddenException;
 use OpenWaManager\Laravel\Exceptions\InvalidException;
 use OpenWaManager\Laravel\Exceptions\NoAnswerException;
+use OpenWaManager\Laravel\Exceptions\NotFoundException;
 use OpenWaManager\Laravel\Exceptions\OpenWaException;
 use OpenWaManager\Laravel\Exceptions\UnauthenticatedException;
 use OpenWaManager\Laravel\Services\WebhookRoundTrip;
@@ -147,7 +148,7 @@ final class TestApp extends Command
             $this->say($fault === null, 'The manager told this app of a session it made, and deleted it', (string) $fault);
         } catch (ForbiddenException) {
             $this->line('note  The key may not make sessions, so events were not tried: look for one with openwa-manager deliveries.');
-        } catch (InvalidException $refusal) {
+        } catch (InvalidException|NotFoundException $refusal) {
             $this->line("note  The key is for certain sessions only, so events were not tried: --session=NAME, a name it is for. ({$refusal->getMessage()})");
         } catch (OpenWaException $refusal) {
             $this->say(false, '', "The round trip failed: {$refusal->getMessage()}");

@@ -39,9 +39,7 @@ final class WebhookRoundTrip
         }
         $this->transport->ask(new Call('POST', '/v1/sessions', ['session_id' => $sessionId, 'desired' => 'stopped']));
         try {
-            $hasCome = $this->comes($sessionId, $timeoutS);
-
-            return $hasCome ? null : $this->explain($sessionId, $timeoutS);
+            return $this->comes($sessionId, $timeoutS) ? null : $this->explain($sessionId, $timeoutS);
         } finally {
             $this->transport->ask(new Call('DELETE', $path, null, 60, [404]));
         }
@@ -58,7 +56,7 @@ final class WebhookRoundTrip
         return false;
     }
 
-    private function explain(string $sessionId, int $timeoutS): string
+    private function explain(string $sessionId, int $timeoutS): ?string
     {
         $query = http_build_query(['session_id' => $sessionId]);
         $deliveries = $this->transport->ask(new Call('GET', "/v1/deliveries?$query"))->json()['deliveries'];
@@ -75,7 +73,7 @@ final class WebhookRoundTrip
             return "The manager does not reach this app: {$tried['last_error']}.";
         }
         if ($status >= 200 && $status < 300) {
-            return 'The manager posted the event and was answered '.$status.', but it is not in this app\'s tables: another app, or another database?';
+            return $this->comes($sessionId, 1) ? null : 'The manager posted the event and was answered '.$status.', but it is not in this app\'s tables: another app, or another database?';
         }
         $cause = $status >= 300 && $status < 400 ? 'The manager follows no redirects: give it the final address (https, no slash at the end).'
             : self::CAUSES[$status] ?? "See openwa-manager deliveries: {$tried['last_error']}";
