@@ -154,13 +154,12 @@ def artisan(folder: Path, *words: str, code: int = 0) -> str:
     return run.stdout
 
 
-def run_php(folder: Path, code: str, **environ: str) -> Json:
-    """Run code within the app and return what it returns; what it throws is `{thrown, message}`."""
+def run_php(folder: Path, code: str, **environ: str) -> str:
+    """Run code within the app and return what it returns, as JSON; what it throws is `{thrown, message}`."""
     argv = ["php", "run.php", "use OpenWaManager\\Laravel\\Facades\\OpenWa;\n" + code]
     environ = {"PATH": os.environ["PATH"], **environ}
     run = subprocess.run(argv, cwd=folder, env=environ, capture_output=True, text=True, timeout=50, check=True)
-    answer: Json = json.loads(run.stdout.splitlines()[-1])
-    return answer
+    return run.stdout.splitlines()[-1]
 
 
 @contextmanager

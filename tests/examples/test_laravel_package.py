@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from openwa_manager.domain.delivery.events import PASSED_THROUGH, Json, matches_any
+from openwa_manager.domain.delivery.events import PASSED_THROUGH, matches_any
 from openwa_manager.engines.versions import EVENTS
 from tests.e2e.peers.daemon import eventually
 from tests.examples.books import read_books
@@ -134,7 +134,7 @@ def test_a_chain_hands_over_each_message_in_order(site: Site) -> None:
             ->text('+85260001001', 'One', reference: 'one');
         return [$session->messages(), $session->batches(), $session->last()];"""
 
-    messages, batches, last = run_php(site.folder, code)  # type: ignore[misc]
+    messages, batches, last = json.loads(run_php(site.folder, code))
     expected = ["85260001001 One", "85260001003 Three", "85260001004 Four", "85260001005 Hello Ann"]
     eventually(lambda: len(texts(site, name)) == 4)
 
@@ -154,8 +154,9 @@ def test_every_event_is_heard_once_as_an_object_of_its_class(site: Site) -> None
     def heard_of() -> list[tuple[object, ...]]:
         return site.rows("SELECT class, says FROM told WHERE says LIKE ?", f"%{name}%")
 
-    heard = eventually(lambda: heard if "MessageRead" in dict(heard := heard_of()) else None)
+    eventually(lambda: "MessageRead" in [kind for kind, _ in heard_of()])
 
+    heard = heard_of()
     classes = [kind for kind, _ in heard]
     assert {"SessionStatus", "SessionConnected", "MessageSent", "MessageDelivered", "MessageRead"} <= set(classes)
     [read] = [json.loads(str(says)) for kind, says in heard if kind == "MessageRead"]
@@ -171,7 +172,7 @@ def test_outside_production_everything_goes_to_one_number_and_the_log_says_so(si
         ->bulk([['to' => '+85260001002'], ['to' => '+85260001003']], ['text' => 'Bulk'])->batches();"""
     debugging = {"OPENWA_DEBUG_TO": "+85298765432"}
 
-    batches = run_php(site.folder, code, APP_ENV="local", **debugging)
+    batches = json.loads(run_php(site.folder, code, APP_ENV="local", **debugging))
     run_php(
         site.folder,
         f"OpenWa::session('{name}')->text('+85260001007', 'Production');",
@@ -181,8 +182,7 @@ def test_outside_production_everything_goes_to_one_number_and_the_log_says_so(si
     eventually(lambda: len(texts(site, name)) == 3)
 
     assert texts(site, name) == [("85298765432", "Debug"), ("85298765432", "Bulk"), ("85260001007", "Production")]
-    assert isinstance(batches, list)
-    assert [each["code"] for each in batches[0]["rejected"]] == ["duplicate"]  # type: ignore[index, call-overload]
+    assert [each["code"] for each in batches[0]["rejected"]] == ["duplicate"]
     log = (site.folder / "storage/logs/laravel.log").read_text()
     assert "OPENWA_DEBUG_TO: what was for +85260001002, +85260001003 goes to +85298765432" in log
     assert "local.WARNING" in log
@@ -222,16 +222,18 @@ def test_a_stand_in_takes_messages_from_everywhere_and_sends_none(app: Path) -> 
     if shutil.which("phpunit") is None:
         pytest.skip("needs phpunit")
 
-    assert run_php(app, code) == [["text +1 One", "text +2 Hello Ann", "image +3 Look https://a/b.png"], 4, 429]
+    assert json.loads(run_php(app, code)) == [
+        ["text +1 One", "text +2 Hello Ann", "image +3 Look https://a/b.png"],
+        4,
+        429,
+    ]
 
 
 @needs_laravel
 def test_without_a_session_and_without_a_manager_it_is_said_what_is_wrong(app: Path) -> None:
-    nobody = run_php(app, "OpenWa::session()->text('+85260001001', 'Hello');")
-    nameless = run_php(app, "OpenWa::session();", OPENWA_SESSION="")
+    nobody = json.loads(run_php(app, "OpenWa::session()->text('+85260001001', 'Hello');"))
+    nameless = json.loads(run_php(app, "OpenWa::session();", OPENWA_SESSION=""))
 
-    assert isinstance(nobody, dict)
-    assert isinstance(nameless, dict)
     assert nobody["thrown"] == "NoAnswerException"
     assert nameless == {
         "thrown": "InvalidArgumentException",
@@ -258,12 +260,12 @@ def test_tables_of_the_copied_example_become_the_packages(tmp_path: Path) -> Non
         Artisan::call('migrate', ['--force' => true]);
         return OpenWaManager\\Laravel\\Models\\Campaign::first()->batches()->count();"""
 
-    assert run_php(folder, code) == 1
+    assert json.loads(run_php(folder, code)) == 1
 
 
 @needs_laravel
 def test_what_is_published_is_what_the_package_has(app: Path) -> None:
-    published: Json = run_php(
+    published = run_php(
         app,
         """
         foreach (['config', 'migrations', 'bin'] as $tag) {
@@ -272,7 +274,7 @@ def test_what_is_published_is_what_the_package_has(app: Path) -> None:
         return true;""",
     )
 
-    assert published is True
+    assert published == "true"
     for name in (
         "config/openwa.php",
         "bin/manage-openwa.php",

@@ -51,8 +51,8 @@ def write_files(folder: Path) -> None:
 
 def judge(place: Place) -> None:
     """Use the page's code as its reader would, and look what came of it at the phones and in the app."""
-    folder, url = place.work, f"http://127.0.0.1:{(place.top / 'port').read_text()}"
-    assert place.daemon is not None
+    folder, url, daemon = place.work, f"http://127.0.0.1:{(place.top / 'port').read_text()}", place.daemon
+    assert daemon is not None
     subprocess.run(["curl", "-sSf", f"{url}/ship/42"], check=True, timeout=20, capture_output=True)
     shipped = (
         "Notification::send(new App\\Models\\User(['phone' => '+85212345671']), new App\\Notifications\\OrderShipped);"
@@ -61,7 +61,7 @@ def judge(place: Place) -> None:
     artisan(folder, "app:autumn")
     artisan(folder, "schedule:run")
     expected = ["Order 42 is on its way.", "It is on its way.", "Hello Ann, we have moved."]
-    eventually(lambda: not {*expected} - {entry["text"] for entry in read_books(place.daemon, SESSION)}, within_s=20)
+    eventually(lambda: not {*expected} - {entry["text"] for entry in read_books(daemon, SESSION)}, within_s=20)
     told = "return DB::table('told')->where('class', 'delivered')->pluck('says');"
     eventually(lambda: "order-42" in str(run_php(folder, f"use Illuminate\\Support\\Facades\\DB; {told}")), every_s=0.3)
 
