@@ -91,6 +91,26 @@ def test_the_bridge_of_the_guide_creates_lists_restarts_and_deletes(site: Site, 
     assert site.daemon.registry() == {}
 
 
+def test_the_guides_two_lines_get_a_pid_and_a_code(site: Site, hosted: Path) -> None:
+    lines = f"""
+        $sessionId = '{NAME}';
+        $cmd = "php /opt/openwa-integration/bin/manage-openwa.php create {{$sessionId}}";
+        exec($cmd, $output, $returnVar);
+        echo json_encode([$returnVar, json_decode($output[0], true)]);"""
+    code = lines.replace("/opt/openwa-integration", str(hosted))
+
+    said = subprocess.run(
+        ["php", "-r", code], capture_output=True, text=True, check=True, timeout=60, env={"PATH": "/usr/bin:/bin"}
+    )
+    pid = site.daemon.registry()[NAME]
+    asked(hosted, "delete", NAME)
+
+    return_code, answer = json.loads(said.stdout)
+    assert return_code == 0
+    assert (answer["session_id"], answer["pid"]) == (NAME, pid)
+    assert answer["qr_base64"].startswith("iVBOR")
+
+
 def test_the_bridge_says_in_its_answer_and_its_code_what_is_refused(site: Site, hosted: Path) -> None:
     missing = asked(hosted, "restart", "nobody")
     wrong = asked(hosted, "create", "../etc")

@@ -12,7 +12,7 @@ from tests.examples.books import read_books
 from tests.examples.laravel_site import COMPOSER, HAS_COMPOSER, HAS_LARAVEL, artisan, lay_out, run_php
 from tests.fakes.ports import free_ports
 from tests.pages.blocks import ROOT, blocks_of
-from tests.pages.world import Place, World
+from tests.pages.world import NOTHING_RUNS, Place, World
 
 PAGE = "openwa_manager/docs/laravel.md"
 SESSION = "user_1_session_a"
@@ -79,6 +79,7 @@ def post_twice(url: str) -> list[int]:
 
 
 WORLDS: dict[str, World] = {
+    "openwa_manager/docs/guide.md": NOTHING_RUNS,
     PAGE: World(
         prepare=forget_packagist,
         begin=begin,
