@@ -6,8 +6,8 @@ namespace OpenWaManager\Laravel;
 
 use Illuminate\Console\Scheduling\Schedule;
 use Illuminate\Contracts\Container\Container;
-use Illuminate\Http\Client\Factory;
 use Illuminate\Notifications\ChannelManager;
+use Illuminate\Support\Facades\Http;
 use Illuminate\Support\ServiceProvider;
 use OpenWaManager\Laravel\Client\DebugTransport;
 use OpenWaManager\Laravel\Client\HttpTransport;
@@ -53,7 +53,8 @@ final class OpenWaServiceProvider extends ServiceProvider
     private function transport(Container $app): Transport
     {
         $config = (array) $app->make('config')->get('openwa');
-        $real = new HttpTransport($app->make(Factory::class), (string) $config['base_url'], $config['api_key']);
+        // By the facade, so that an app's Http::fake() holds here too.
+        $real = new HttpTransport(Http::getFacadeRoot(), (string) $config['base_url'], $config['api_key']);
         $isDebugging = ! empty($config['debug_to']) && ! $this->app->environment('production');
 
         return $isDebugging ? new DebugTransport($real, (string) $config['debug_to'], $app->make(LoggerInterface::class)) : $real;

@@ -90,6 +90,7 @@ final class OpenWaCampaignController
         return Campaign::where('user_id', (string) $request->user()->getAuthIdentifier())->findOrFail($id);
     }
 
+    /** @return array<string, mixed> */
     private function shown(Campaign $campaign): array
     {
         return [

@@ -73,6 +73,7 @@ final class SendCampaignJob implements ShouldQueue
         }
     }
 
+    /** @return array<string, mixed> */
     private function recipient(CampaignMessage $message): array
     {
         $variables = $message->variables === null ? [] : ['variables' => (object) $message->variables];
@@ -80,7 +81,11 @@ final class SendCampaignJob implements ShouldQueue
         return ['to' => $message->to, 'reference' => $message->reference] + $variables;
     }
 
-    /** Write the answer down; events of the batch may have been here before it, and what they said stands. */
+    /**
+     * Write the answer down; events of the batch may have been here before it, and what they said stands.
+     *
+     * @param  array<string, mixed>  $answer
+     */
     private function store(CampaignBatch $batch, array $answer): void
     {
         $batch->update([

@@ -63,7 +63,11 @@ class Campaign extends Model
             ->update(['status' => $isCompleted ? 'completed' : 'handed_over']);
     }
 
-    /** How many messages are in which state. */
+    /**
+     * How many messages are in which state.
+     *
+     * @return array<string, mixed>
+     */
     public function counts(): array
     {
         return $this->messages()->toBase()->selectRaw('status, count(*) as n')->groupBy('status')->pluck('n', 'status')->all();

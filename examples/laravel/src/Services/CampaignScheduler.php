@@ -94,6 +94,7 @@ final class CampaignScheduler
         $campaign->settle();
     }
 
+    /** @param  array<string, mixed>  $query */
     private function compare(CampaignBatch $batch, array $query = []): void
     {
         $cursor = null;
@@ -122,6 +123,10 @@ final class CampaignScheduler
         }
     }
 
+    /**
+     * @param  array<string, mixed>  $recipient
+     * @return array<string, mixed>
+     */
     private function row(Campaign $campaign, int $chunk, int $position, array $recipient): array
     {
         return [

@@ -38,7 +38,11 @@ final class MessageFates
     /** What else a status proves: a message that was read has been sent. */
     private const TIMES = ['sent' => ['sent_at'], 'delivered' => ['sent_at', 'delivered_at'], 'read' => ['sent_at', 'read_at']];
 
-    /** Take in an event message.sent, .delivered, .read or .failed; the latter says in `status` how it failed. */
+    /**
+     * Take in an event message.sent, .delivered, .read or .failed; the latter says in `status` how it failed.
+     *
+     * @param  array<string, mixed>  $event
+     */
     public function takeEvent(array $event): void
     {
         $told = substr($event['type'], strlen('message.'));
@@ -55,7 +59,11 @@ final class MessageFates
         ]);
     }
 
-    /** Take in a message as the manager shows it: its status says all that events might have told. */
+    /**
+     * Take in a message as the manager shows it: its status says all that events might have told.
+     *
+     * @param  array<string, mixed>  $message
+     */
     public function takeMessage(array $message): void
     {
         $this->take([
@@ -71,6 +79,7 @@ final class MessageFates
         return Carbon::parse($time)->setTimezone(config('app.timezone'));
     }
 
+    /** @param  array<string, mixed>  $fate */
     private function take(array $fate): void
     {
         DB::transaction(function () use ($fate) {
@@ -81,6 +90,7 @@ final class MessageFates
         });
     }
 
+    /** @param  array<string, mixed>  $fate */
     private function ofCampaign(array $fate): ?CampaignMessage
     {
         foreach (['manager_message_id', 'reference'] as $name) {
@@ -99,6 +109,8 @@ final class MessageFates
      * Whether a row follows this message; if a person had it sent once more, it follows the new one from now on.
      *
      * The manager's ids grow with time, so the greater one is the newer one.
+     *
+     * @param  array<string, mixed>  $fate
      */
     private function isOf(CampaignMessage $row, array $fate): bool
     {
@@ -116,6 +128,7 @@ final class MessageFates
         return $order >= 0;
     }
 
+    /** @param  array<string, mixed>  $fate */
     private function ofItsOwn(array $fate): ?SingleMessage
     {
         $id = $fate['manager_message_id'] ?? $fate['whatsapp_message_id'];
@@ -134,6 +147,7 @@ final class MessageFates
         return SingleMessage::whereKey($id)->lockForUpdate()->first();
     }
 
+    /** @param  array<string, mixed>  $fate */
     private function advance(Model $row, array $fate): void
     {
         foreach (['manager_message_id', 'whatsapp_message_id', 'batch_id'] as $name) {

@@ -80,6 +80,7 @@ final class OpenWaEvents
         ]) === 1;
     }
 
+    /** @param  array<string, mixed>  $event */
     private function session(array $event): OpenWaSession
     {
         return OpenWaSession::firstOrCreate(
@@ -88,6 +89,7 @@ final class OpenWaEvents
         );
     }
 
+    /** @param  array<string, mixed>  $event */
     private function onCreated(array $event): void
     {
         $this->session($event);
@@ -99,7 +101,11 @@ final class OpenWaEvents
         $this->session($event)->showStatus($event['status'], $event['reason']);
     }
 
-    /** A code is a login: it lives in the cache until it expires, never in the database. */
+    /**
+     * A code is a login: it lives in the cache until it expires, never in the database.
+     *
+     * @param  array<string, mixed>  $event
+     */
     private function onQr(array $event): void
     {
         if ($event['launch'] <= $this->session($event)->paired_launch) {
@@ -115,6 +121,7 @@ final class OpenWaEvents
         ))));
     }
 
+    /** @param  array<string, mixed>  $event */
     private function onConnected(array $event): void
     {
         $session = $this->session($event);
@@ -127,7 +134,11 @@ final class OpenWaEvents
         Cache::forget(self::codeKey($event['session_id']));
     }
 
-    /** The manager reconnects by itself; there is nothing to do but to show it. */
+    /**
+     * The manager reconnects by itself; there is nothing to do but to show it.
+     *
+     * @param  array<string, mixed>  $event
+     */
     private function onDisconnected(array $event): void
     {
         $this->session($event)->showStatus('disconnected', $event['reason']);
@@ -139,6 +150,7 @@ final class OpenWaEvents
         $this->session($event)->showStatus('banned', $event['reason']);
     }
 
+    /** @param  array<string, mixed>  $event */
     private function onHeartbeat(array $event): void
     {
         OpenWaSession::where('session_id', $event['session_id'])->update(['last_heartbeat_at' => now()]);
@@ -146,12 +158,14 @@ final class OpenWaEvents
             ->update(['status' => $event['status']]);
     }
 
+    /** @param  array<string, mixed>  $event */
     private function onDeleted(array $event): void
     {
         OpenWaSession::where('session_id', $event['session_id'])->delete();
         Cache::forget(self::codeKey($event['session_id']));
     }
 
+    /** @param  array<string, mixed>  $event */
     private function onMessage(array $event): void
     {
         $this->fates->takeEvent($event);
@@ -175,7 +189,11 @@ final class OpenWaEvents
         $batch->campaign->settle();
     }
 
-    /** Somebody wrote STOP: the manager has called off what waited for him, and writes to him no more. */
+    /**
+     * Somebody wrote STOP: the manager has called off what waited for him, and writes to him no more.
+     *
+     * @param  array<string, mixed>  $event
+     */
     private function onOptedOut(array $event): void
     {
         DB::table('openwa_opt_outs')->insertOrIgnore([
@@ -186,7 +204,11 @@ final class OpenWaEvents
         ]);
     }
 
-    /** A queue stops for a reason that a person should know: show it, mail it; until then it is in the log. */
+    /**
+     * A queue stops for a reason that a person should know: show it, mail it; until then it is in the log.
+     *
+     * @param  array<string, mixed>  $event
+     */
     private function onHeld(array $event): void
     {
         Log::warning('The messages of '.$event['session_id'].' wait', ['hold' => $event['hold'], 'waiting' => $event['waiting']]);

@@ -21,7 +21,11 @@ final class OpenWaService
     {
     }
 
-    /** Create a session and wait for its first code; for a session that exists this only asks how it is. */
+    /**
+     * Create a session and wait for its first code; for a session that exists this only asks how it is.
+     *
+     * @return array<string, mixed>
+     */
     public function create(string $sessionId, ?string $userId = null, int $waitS = 30): array
     {
         $wanted = ['session_id' => $sessionId, 'user_id' => $userId, 'wait_for' => 'qr', 'timeout_s' => $waitS];
@@ -29,12 +33,17 @@ final class OpenWaService
         return $this->ask('POST', '/v1/sessions', array_filter($wanted), $waitS + 10)->json();
     }
 
+    /** @return array<string, mixed> */
     public function get(string $sessionId): array
     {
         return $this->ask('GET', self::at($sessionId))->json();
     }
 
-    /** The code that is valid now, waiting so long for one; null if none came, or none can come (connected, stopped …). */
+    /**
+     * The code that is valid now, waiting so long for one; null if none came, or none can come (connected, stopped …).
+     *
+     * @return array<string, mixed>|null
+     */
     public function qr(string $sessionId, int $waitS = 0): ?array
     {
         $answer = $this->ask('GET', self::at($sessionId, "/qr?wait=$waitS"), null, $waitS + 10, [409]);
@@ -42,17 +51,23 @@ final class OpenWaService
         return $answer->status === 200 ? $answer->json() : null;
     }
 
-    /** Whether the session can send and receive now, with every check and its evidence. */
+    /**
+     * Whether the session can send and receive now, with every check and its evidence.
+     *
+     * @return array<string, mixed>
+     */
     public function health(string $sessionId): array
     {
         return $this->ask('GET', self::at($sessionId, '/health'), accepted: [503])->json();
     }
 
+    /** @return array<string, mixed> */
     public function restart(string $sessionId): array
     {
         return $this->ask('POST', self::at($sessionId, '/restart'))->json();
     }
 
+    /** @return array<string, mixed> */
     public function stop(string $sessionId): array
     {
         return $this->ask('POST', self::at($sessionId, '/stop'))->json();
@@ -89,13 +104,21 @@ final class OpenWaService
         return $all;
     }
 
-    /** Send a text to a number such as +85212345678 and wait for the answer `{messageId, timestamp, status}`. */
+    /**
+     * Send a text to a number such as +85212345678 and wait for the answer `{messageId, timestamp, status}`.
+     *
+     * @return array<string, mixed>
+     */
     public function sendText(string $sessionId, string $to, string $text): array
     {
         return $this->send($sessionId, 'send-text', ['to' => $to, 'text' => $text]);
     }
 
-    /** Send the image that lies at an address anybody can read, and wait for the answer. */
+    /**
+     * Send the image that lies at an address anybody can read, and wait for the answer.
+     *
+     * @return array<string, mixed>
+     */
     public function sendImage(string $sessionId, string $to, string $caption, string $mediaUrl): array
     {
         return $this->send($sessionId, 'send-image', ['to' => $to, 'url' => $mediaUrl, 'caption' => $caption]);
@@ -105,13 +128,19 @@ final class OpenWaService
      * Hand a text over to the session's queue; returns the message, its `message_id` is `msg_…`.
      *
      * `$reference` is a name of your own for it: a second call with the same name and text returns the same message.
+     *
+     * @return array<string, mixed>
      */
     public function queueText(string $sessionId, string $to, string $text, string $reference): array
     {
         return $this->queueMessage($sessionId, ['to' => $to, 'text' => $text, 'reference' => $reference]);
     }
 
-    /** Hand an image over; the manager fetches it, and sends the fallback text (if there is one) where it cannot. */
+    /**
+     * Hand an image over; the manager fetches it, and sends the fallback text (if there is one) where it cannot.
+     *
+     * @return array<string, mixed>
+     */
     public function queueImage(
         string $sessionId,
         string $to,
@@ -129,7 +158,12 @@ final class OpenWaService
         ], fn ($value) => $value !== null));
     }
 
-    /** Hand any message over, with `send_after`, `expires_at`, `priority` …; with a `reference` it is safe to do it twice. */
+    /**
+     * Hand any message over, with `send_after`, `expires_at`, `priority` …; with a `reference` it is safe to do it twice.
+     *
+     * @param  array<string, mixed>  $message
+     * @return array<string, mixed>
+     */
     public function queueMessage(string $sessionId, array $message): array
     {
         $isRepeatable = isset($message['reference']);
@@ -137,36 +171,59 @@ final class OpenWaService
         return $this->ask('POST', self::at($sessionId, '/messages'), $message, isRepeatable: $isRepeatable)->json();
     }
 
-    /** Hand up to 10,000 messages over at once; a second call with the same key and body returns the first answer. */
+    /**
+     * Hand up to 10,000 messages over at once; a second call with the same key and body returns the first answer.
+     *
+     * @param  array<string, mixed>  $bulk
+     * @return array<string, mixed>
+     */
     public function sendBulk(string $sessionId, array $bulk, string $key): array
     {
         return $this->ask('POST', self::at($sessionId, '/messages/bulk'), $bulk, 120, key: $key)->json();
     }
 
-    /** A message of the queue with its status, why it waits (`hold`), and every attempt. */
+    /**
+     * A message of the queue with its status, why it waits (`hold`), and every attempt.
+     *
+     * @return array<string, mixed>
+     */
     public function message(string $messageId): array
     {
         return $this->ask('GET', '/v1/messages/'.rawurlencode($messageId))->json();
     }
 
-    /** Messages of a session, newest first: `{messages, next_cursor}`; the query may be status, to, batch_id, reference … */
+    /**
+     * Messages of a session, newest first: `{messages, next_cursor}`; the query may be status, to, batch_id, reference …
+     *
+     * @param  array<string, mixed>  $query
+     * @return array<string, mixed>
+     */
     public function messages(string $sessionId, array $query): array
     {
         return $this->ask('GET', self::at($sessionId, '/messages?').http_build_query($query))->json();
     }
 
-    /** Call a message off that still waits; one that is being sent already is refused as permanent. */
+    /**
+     * Call a message off that still waits; one that is being sent already is refused as permanent.
+     *
+     * @return array<string, mixed>
+     */
     public function cancelMessage(string $messageId): array
     {
         return $this->ask('DELETE', '/v1/messages/'.rawurlencode($messageId))->json();
     }
 
+    /** @return array<string, mixed> */
     public function batch(string $batchId): array
     {
         return $this->ask('GET', '/v1/batches/'.rawurlencode($batchId))->json();
     }
 
-    /** `paused` or `active`. */
+    /**
+     * `paused` or `active`.
+     *
+     * @return array<string, mixed>
+     */
     public function setBatchState(string $batchId, string $state): array
     {
         return $this->ask('PATCH', '/v1/batches/'.rawurlencode($batchId), ['state' => $state])->json();
@@ -178,31 +235,52 @@ final class OpenWaService
         $this->ask('DELETE', '/v1/batches/'.rawurlencode($batchId), null, 60, [404]);
     }
 
-    /** How much waits in a session and why, how fast it goes, and when the last one will be sent. */
+    /**
+     * How much waits in a session and why, how fast it goes, and when the last one will be sent.
+     *
+     * @return array<string, mixed>
+     */
     public function queue(string $sessionId): array
     {
         return $this->ask('GET', self::at($sessionId, '/queue'))->json();
     }
 
-    /** `paused`, or `active`: the latter also ends the holds that a person must end. */
+    /**
+     * `paused`, or `active`: the latter also ends the holds that a person must end.
+     *
+     * @return array<string, mixed>
+     */
     public function setQueueState(string $sessionId, string $state): array
     {
         return $this->ask('PATCH', self::at($sessionId, '/queue'), ['state' => $state])->json();
     }
 
-    /** What the user may send this month: `messages_limit`, `messages_used_this_month`, `messages_reserved`, `resets_at`. */
+    /**
+     * What the user may send this month: `messages_limit`, `messages_used_this_month`, `messages_reserved`, `resets_at`.
+     *
+     * @return array<string, mixed>
+     */
     public function quota(string $userId): array
     {
         return $this->ask('GET', '/v1/users/'.rawurlencode($userId).'/quota')->json();
     }
 
-    /** Let a user send so many messages in a month; null: any number. */
+    /**
+     * Let a user send so many messages in a month; null: any number.
+     *
+     * @return array<string, mixed>
+     */
     public function setQuota(string $userId, ?int $limit): array
     {
         return $this->ask('PUT', '/v1/users/'.rawurlencode($userId).'/quota', ['messages_limit' => $limit])->json();
     }
 
-    /** Send with the answer awaited: no key, so a call whose answer is lost must not be made again. */
+    /**
+     * Send with the answer awaited: no key, so a call whose answer is lost must not be made again.
+     *
+     * @param  array<string, mixed>  $message
+     * @return array<string, mixed>
+     */
     private function send(string $sessionId, string $route, array $message): array
     {
         // The manager may hold a message back up to 30 s: people do not write faster than one in 1.5 s.
