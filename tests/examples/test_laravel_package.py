@@ -231,11 +231,19 @@ def test_a_stand_in_takes_messages_from_everywhere_and_sends_none(app: Path) -> 
 
 @needs_laravel
 def test_without_a_session_and_without_a_manager_it_is_said_what_is_wrong(app: Path) -> None:
-    nobody = json.loads(run_php(app, "OpenWa::session()->text('+85260001001', 'Hello');"))
-    nameless = json.loads(run_php(app, "OpenWa::session();", OPENWA_SESSION=""))
+    nameless, named, many, sessionless = [
+        json.loads(run_php(app, code, **environ))
+        for code, environ in (
+            ("OpenWa::session()->text('+85260001001', 'Hello');", {}),
+            ("OpenWa::session()->text('+85260001001', 'Hello', reference: 'a name');", {}),
+            ("OpenWa::session()->bulk([['to' => '+85260001001', 'text' => 'Hello']]);", {}),
+            ("OpenWa::session();", {"OPENWA_SESSION": ""}),
+        )
+    ]
 
-    assert nobody["thrown"] == "NoAnswerException"
-    assert nameless == {
+    assert nameless["thrown"] == many["thrown"] == "OutcomeUnknownException"
+    assert named["thrown"] == "NoAnswerException"
+    assert sessionless == {
         "thrown": "InvalidArgumentException",
         "message": "Which session? Give its id, or set OPENWA_SESSION.",
     }

@@ -7,6 +7,7 @@ namespace OpenWaManager\Laravel;
 use Illuminate\Support\Str;
 use OpenWaManager\Laravel\Exceptions\NoAnswerException;
 use OpenWaManager\Laravel\Exceptions\OpenWaException;
+use OpenWaManager\Laravel\Exceptions\OutcomeUnknownException;
 use OpenWaManager\Laravel\Exceptions\ServerException;
 use OpenWaManager\Laravel\Services\MessageFates;
 use OpenWaManager\Laravel\Services\OpenWaService;
@@ -67,14 +68,16 @@ final class Session
     /**
      * Hand any message over. With a `reference` of yours, a job that runs twice sends once.
      *
+     * Without one, a call that was not answered ends as OutcomeUnknownException: it may have been taken.
+     *
      * @throws OpenWaException
      */
     public function send(string $to, OpenWaMessage $message, ?string $reference = null): self
     {
         $body = ['to' => $to] + ($reference === null ? $message : $message->reference($reference))->toArray();
+        $hasName = isset($body['reference']);
         $body += ['reference' => (string) Str::uuid()]; // so that a call whose answer got lost can be made again
-        $isWorthIt = fn (Throwable $trouble) => $trouble instanceof NoAnswerException || $trouble instanceof ServerException;
-        $accepted = retry(2, fn () => $this->openWa->queueMessage($this->id, $body), 500, $isWorthIt);
+        $accepted = $this->twice(fn () => $this->openWa->queueMessage($this->id, $body), $hasName);
         rescue(fn () => $this->fates->takeMessage($accepted)); // it is handed over, whatever our own tables say
         $this->messages[] = $accepted;
 
@@ -95,11 +98,13 @@ final class Session
      */
     public function bulk(iterable $messages, ?array $template = null, ?string $key = null, array $terms = []): self
     {
+        $hasName = $key !== null;
         $key ??= (string) Str::uuid();
         $all = is_array($messages) ? array_values($messages) : iterator_to_array($messages, false);
         foreach (array_chunk($all, self::BULK_MAX) as $number => $part) {
             $body = $template === null ? ['messages' => $part] : ['template' => $template, 'recipients' => $part];
-            $this->batches[] = $this->openWa->sendBulk($this->id, $body + $terms, $number === 0 ? $key : "$key-$number");
+            $name = $number === 0 ? $key : "$key-$number";
+            $this->batches[] = $this->twice(fn () => $this->openWa->sendBulk($this->id, $body + $terms, $name), $hasName);
         }
 
         return $this;
@@ -125,5 +130,22 @@ final class Session
     public function batches(): array
     {
         return $this->batches;
+    }
+
+    /**
+     * Make a call, and once more if there is no answer. Only who gave it a name can make the same call later.
+     *
+     * @param  callable(): array<string, mixed>  $call
+     * @return array<string, mixed>
+     */
+    private function twice(callable $call, bool $hasName): array
+    {
+        $isUnanswered = fn (Throwable $trouble) => $trouble instanceof NoAnswerException || $trouble instanceof ServerException;
+        try {
+            return retry(2, $call, 500, $isUnanswered);
+        } catch (NoAnswerException|ServerException $trouble) {
+            $code = OpenWaException::OUTCOME_UNKNOWN;
+            throw $hasName ? $trouble : new OutcomeUnknownException($trouble->getMessage(), $trouble->status, $code, null, $trouble);
+        }
     }
 }

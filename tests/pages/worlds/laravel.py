@@ -84,6 +84,7 @@ WORLDS: dict[str, World] = {
     PAGE: World(
         prepare=forget_packagist,
         begin=begin,
+        is_slow=True,
         judge=judge,
         settings={"ALLOW_PRIVATE_ENDPOINTS": "true", "CONTACT_CHECK_GAP_S": "0.01"},
         environ={"COMPOSER_HOME": "{top}/composer", **COMPOSER},

@@ -36,7 +36,7 @@ final class TestApp extends Command
         $this->checkDebugging();
         $canAsk = $this->isGood && $this->checkManager($transport) && $this->checkKey($transport);
         $hasTables = $this->checkTables();
-        $takes = $hasTables && $this->checkRoute();
+        $takes = $hasTables && ! empty(config('openwa.webhook_secret')) && $this->checkRoute();
         if ($canAsk && $takes) {
             $this->checkRoundTrip($roundTrip);
         }
