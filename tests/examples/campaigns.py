@@ -27,4 +27,4 @@ def start(site: Site, session_id: str, people: Sequence[Json], **more: Json) -> 
 
 def statuses(site: Site) -> dict[str, str]:
     """Return what the app's table says, by the recipient."""
-    return {str(to): str(status) for to, status in site.rows('SELECT "to", status FROM campaign_messages')}
+    return {str(to): str(status) for to, status in site.rows('SELECT "to", status FROM openwa_campaign_messages')}

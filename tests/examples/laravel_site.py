@@ -20,6 +20,10 @@ from tests.fakes.file_server import PNG
 from tests.fakes.ports import free_ports
 
 LIBRARIES = [Path("/usr/share/php") / name / "autoload.php" for name in ("Illuminate", "GuzzleHttp")]
+PACKAGE = EXAMPLES / "laravel"
+#: Names of Composer's own, so that it asks nobody.
+COMPOSER = {"COMPOSER_ALLOW_SUPERUSER": "1", "COMPOSER_DISABLE_NETWORK": "1", "COMPOSER_NO_INTERACTION": "1"}
+HAS_COMPOSER = shutil.which("composer") is not None and shutil.which("phpunit") is not None
 HAS_LARAVEL = shutil.which("php") is not None and all(library.exists() for library in LIBRARIES)
 
 
@@ -82,7 +86,7 @@ class Site:
 
 
 @contextmanager
-def serving(tmp_path: Path, settings: Mapping[str, str], *, example: Path = EXAMPLES / "laravel") -> Iterator[Site]:
+def serving(tmp_path: Path, settings: Mapping[str, str], *, example: Path = PACKAGE) -> Iterator[Site]:
     """Run app and daemon, with these settings, until left."""
     folder, backend = _build(tmp_path, example)
     with Daemon(home=tmp_path / "home", settings={**backend.settings, **settings}, engine_env=ENGINE_ENV) as daemon:
@@ -94,9 +98,9 @@ def serving(tmp_path: Path, settings: Mapping[str, str], *, example: Path = EXAM
 @contextmanager
 def serving_alone(tmp_path: Path) -> Iterator[Site]:
     """Run the app until left, with a daemon that is never started: what it would post is posted by the test."""
-    folder, backend = _build(tmp_path, EXAMPLES / "laravel")
+    folder, backend = _build(tmp_path, PACKAGE)
     nobody = f"http://127.0.0.1:{free_ports(1)[0]}"
-    (folder / ".env").write_text(f"OPENWA_BASE_URL={nobody}\nOPENWA_WEBHOOK_SECRET={SECRET}\n")
+    (folder / ".env").write_text(f"OPENWA_BASE_URL={nobody}\nOPENWA_WEBHOOK_SECRET={SECRET}\nOPENWA_PAGES=true\n")
     with backend:
         yield Site(folder, backend, Daemon(home=tmp_path / "home"))
 
@@ -107,21 +111,39 @@ def _build(tmp_path: Path, example: Path) -> tuple[Path, Backend]:
     return folder, Backend(["php", "-S", f"127.0.0.1:{port}", "public/index.php"], port, folder)
 
 
-def build_app(folder: Path, example: Path) -> None:
-    """Lay an example over a bare Laravel, as a reader does, and make its tables."""
-    shutil.copytree(Path(__file__).parent / "laravel", folder)
-    shutil.copytree(example, folder, dirs_exist_ok=True)
+def lay_out(folder: Path) -> None:
+    """Make a bare Laravel, without the package and without a folder `vendor`."""
+    shutil.copytree(Path(__file__).parent / "laravel", folder, dirs_exist_ok=True)
     for name in ("storage/logs", "storage/framework/cache/data", "storage/framework/views", "bootstrap/cache"):
         (folder / name).mkdir(parents=True)
     (folder / "database" / "database.sqlite").touch()
+
+
+def build_app(folder: Path, example: Path = PACKAGE) -> None:
+    """Make a bare Laravel with the package in it as Composer would leave it, or with an example laid over it."""
+    lay_out(folder)
+    (folder / "vendor" / "composer").mkdir(parents=True)
+    (folder / "vendor" / "autoload.php").write_text("<?php\n\nrequire __DIR__.'/../bootstrap/libraries.php';\n")
+    if example == PACKAGE:
+        (folder / "vendor" / "openwa-manager").mkdir()
+        (folder / "vendor" / "openwa-manager" / "laravel").symlink_to(PACKAGE)
+        found = {"packages": [json.loads((PACKAGE / "composer.json").read_text())]}
+        (folder / "vendor" / "composer" / "installed.json").write_text(json.dumps(found))
+    else:
+        shutil.copytree(example, folder, dirs_exist_ok=True)
     artisan(folder, "migrate", "--force")
 
 
-def configure(folder: Path, daemon: Daemon) -> None:
+def configure(folder: Path, daemon: Daemon, **more: str) -> None:
     """Tell the app where its daemon is and what they share."""
-    key = (daemon.home / "admin.key").read_text().strip()
-    url = f"http://127.0.0.1:{daemon.port}"
-    (folder / ".env").write_text(f"OPENWA_BASE_URL={url}\nOPENWA_API_KEY={key}\nOPENWA_WEBHOOK_SECRET={SECRET}\n")
+    settings = {
+        "OPENWA_BASE_URL": f"http://127.0.0.1:{daemon.port}",
+        "OPENWA_API_KEY": (daemon.home / "admin.key").read_text().strip(),
+        "OPENWA_WEBHOOK_SECRET": SECRET,
+        "OPENWA_PAGES": "true",
+        **more,
+    }
+    (folder / ".env").write_text("".join(f'{name}="{value}"\n' for name, value in settings.items()))
 
 
 def artisan(folder: Path, *words: str, code: int = 0) -> str:
@@ -130,6 +152,14 @@ def artisan(folder: Path, *words: str, code: int = 0) -> str:
     run = subprocess.run(argv, cwd=folder, env=environ, capture_output=True, text=True, timeout=50, check=False)
     assert run.returncode == code, run.stdout + run.stderr
     return run.stdout
+
+
+def run_php(folder: Path, code: str, **environ: str) -> str:
+    """Run code within the app and return what it returns, as JSON; what it throws is `{thrown, message}`."""
+    argv = ["php", "run.php", "use OpenWaManager\\Laravel\\Facades\\OpenWa;\n" + code]
+    environ = {"PATH": os.environ["PATH"], **environ}
+    run = subprocess.run(argv, cwd=folder, env=environ, capture_output=True, text=True, timeout=50, check=True)
+    return run.stdout.splitlines()[-1]
 
 
 @contextmanager

@@ -51,7 +51,7 @@ def run_cron_and_kill_it(site: Site, pause_s: float) -> None:
     time.sleep(pause_s)
     os.killpg(job.pid, signal.SIGKILL)
     job.wait(10)
-    site.rows("UPDATE campaigns SET next_try_at = '2026-01-01' WHERE status IN ('scheduled', 'handing_over')")
+    site.rows("UPDATE openwa_campaigns SET next_try_at = '2026-01-01' WHERE status IN ('scheduled', 'handing_over')")
 
 
 def is_settled(site: Site) -> bool:
@@ -88,13 +88,13 @@ def test_at_the_end_the_tables_agree_with_what_whatsapp_got(site: Site) -> None:
     assert [to for to, status in told.items() if status == "rejected"] == WRONG
     assert by_ending["0007"] == "unknown"
     assert site.rows("SELECT contact, keyword FROM openwa_opt_outs")[0][1] == "STOP"
-    assert site.rows("SELECT accepted FROM campaign_batches") == [(57,)]
+    assert site.rows("SELECT accepted FROM openwa_campaign_batches") == [(57,)]
     eventually(lambda: counts_shown(site, number) == Counter(statuses(site).values()))  # the last read may still come
 
     stopped = next(to for to in told if to.endswith("0016"))
     start(site, name, [{"to": stopped, "variables": {"name": "nobody"}}])
     site.run_cron()
-    assert site.rows("SELECT status, error_code FROM campaign_messages ORDER BY id DESC LIMIT 1") == [
+    assert site.rows("SELECT status, error_code FROM openwa_campaign_messages ORDER BY id DESC LIMIT 1") == [
         ("rejected", "opted_out")
     ]
 
@@ -124,7 +124,7 @@ def test_a_job_that_is_killed_anywhere_and_run_again_sends_nothing_twice(site: S
     for pause_s in (0.15, 0.25, 0.35, 0.5):
         run_cron_and_kill_it(site, pause_s)
     site.run_cron()
-    eventually(lambda: site.rows("SELECT 1 FROM campaigns WHERE status = 'completed'"), within_s=60)
+    eventually(lambda: site.rows("SELECT 1 FROM openwa_campaigns WHERE status = 'completed'"), within_s=60)
     eventually(lambda: set(statuses(site).values()) == {"read"})
 
     books = Counter(entry["chat_id"] for entry in read_books(site.daemon, name))
@@ -147,7 +147,10 @@ def test_a_long_list_goes_in_two_calls_and_survives_kills_within_them(site: Site
     batches = site.daemon.ask("GET", f"/v1/sessions/{name}/batches").body["batches"]
     assert isinstance(batches, list)
     assert (queue["length"], len(batches)) == (10_020, 2)
-    assert site.rows("SELECT name, accepted FROM campaign_batches") == [("campaign-1-0", 10_000), ("campaign-1-1", 20)]
+    assert site.rows("SELECT name, accepted FROM openwa_campaign_batches") == [
+        ("campaign-1-0", 10_000),
+        ("campaign-1-1", 20),
+    ]
     assert set(statuses(site).values()) == {"queued"}
 
 
@@ -156,13 +159,13 @@ def test_a_call_whose_answer_was_not_stored_is_made_again_and_changes_nothing(si
     start(site, name, recipients(USUAL[:5]))
     site.run_cron()
     eventually(lambda: set(statuses(site).values()) == {"read"})
-    former = site.rows("SELECT batch_id FROM campaign_batches")
+    former = site.rows("SELECT batch_id FROM openwa_campaign_batches")
 
-    site.rows("UPDATE campaigns SET status = 'handing_over', next_try_at = '2026-01-01'")
-    site.rows("UPDATE campaign_batches SET batch_id = NULL, handed_over_at = NULL")
+    site.rows("UPDATE openwa_campaigns SET status = 'handing_over', next_try_at = '2026-01-01'")
+    site.rows("UPDATE openwa_campaign_batches SET batch_id = NULL, handed_over_at = NULL")
     site.run_cron()
 
-    assert site.rows("SELECT batch_id FROM campaign_batches") == former
+    assert site.rows("SELECT batch_id FROM openwa_campaign_batches") == former
     assert set(statuses(site).values()) == {"read"}
     assert len(read_books(site.daemon, name)) == 5
 
@@ -173,15 +176,15 @@ def test_while_the_manager_is_away_the_campaign_waits(site: Site) -> None:
     site.daemon.kill()
 
     site.run_cron()
-    waiting = site.rows("SELECT status, attempts, error_code, next_try_at > datetime('now') FROM campaigns")
+    waiting = site.rows("SELECT status, attempts, error_code, next_try_at > datetime('now') FROM openwa_campaigns")
     site.daemon.start()
     site.daemon.until(name, "connected")
-    site.rows("UPDATE campaigns SET next_try_at = '2026-01-01'")
+    site.rows("UPDATE openwa_campaigns SET next_try_at = '2026-01-01'")
     site.run_cron()
 
     assert waiting == [("handing_over", 1, "no_answer", 1)]
     eventually(lambda: set(statuses(site).values()) == {"read"})
-    assert site.rows("SELECT error_code FROM campaigns") == [(None,)]
+    assert site.rows("SELECT error_code FROM openwa_campaigns") == [(None,)]
 
 
 def test_a_campaign_that_can_never_be_taken_says_why(site: Site) -> None:
@@ -190,7 +193,7 @@ def test_a_campaign_that_can_never_be_taken_says_why(site: Site) -> None:
 
     site.run_cron()
 
-    assert site.rows("SELECT status, error_code FROM campaigns") == [("failed", "invalid")]
+    assert site.rows("SELECT status, error_code FROM openwa_campaigns") == [("failed", "invalid")]
     assert set(statuses(site).values()) == {"failed"}
 
 
@@ -205,8 +208,10 @@ def test_a_users_quota_takes_what_fits_and_then_nothing(site: Site) -> None:
     site.run_cron()
 
     assert json.loads(asked.stdout.splitlines()[1])[1]["messages_limit"] == 2
-    assert site.rows("SELECT error_code FROM campaign_messages WHERE status = 'rejected'") == [("quota_exceeded",)]
-    assert site.rows("SELECT status, error_code FROM campaigns WHERE id = 2") == [("failed", "quota_exceeded")]
+    assert site.rows("SELECT error_code FROM openwa_campaign_messages WHERE status = 'rejected'") == [
+        ("quota_exceeded",)
+    ]
+    assert site.rows("SELECT status, error_code FROM openwa_campaigns WHERE id = 2") == [("failed", "quota_exceeded")]
 
 
 def test_what_no_event_told_is_asked_for(site: Site) -> None:
@@ -214,17 +219,19 @@ def test_what_no_event_told_is_asked_for(site: Site) -> None:
     start(site, name, recipients([*USUAL[:3], "0002"]))
     site.run_cron()
     eventually(lambda: Counter(statuses(site).values()) == {"read": 3, "bounced": 1})
-    eventually(lambda: site.rows("SELECT 1 FROM campaigns WHERE status = 'completed'"))
-    before = site.rows("SELECT * FROM campaign_messages")
+    eventually(lambda: site.rows("SELECT 1 FROM openwa_campaigns WHERE status = 'completed'"))
+    before = site.rows("SELECT * FROM openwa_campaign_messages")
 
-    site.rows("UPDATE campaign_messages SET status = 'queued', error_code = NULL, read_at = NULL, sent_at = NULL")
-    site.rows("UPDATE campaign_batches SET completed_at = NULL")
-    site.rows("UPDATE campaigns SET status = 'handed_over'")
+    site.rows(
+        "UPDATE openwa_campaign_messages SET status = 'queued', error_code = NULL, read_at = NULL, sent_at = NULL"
+    )
+    site.rows("UPDATE openwa_campaign_batches SET completed_at = NULL")
+    site.rows("UPDATE openwa_campaigns SET status = 'handed_over'")
     printed = artisan(site.folder, "wa:reconcile", "1")
 
     assert sorted(printed.split()) == sorted(["1", "bounced", "3", "read"])
-    assert [row[:12] for row in site.rows("SELECT * FROM campaign_messages")] == [row[:12] for row in before]
-    assert site.rows("SELECT status FROM campaigns") == [("completed",)]
+    assert [row[:12] for row in site.rows("SELECT * FROM openwa_campaign_messages")] == [row[:12] for row in before]
+    assert site.rows("SELECT status FROM openwa_campaigns") == [("completed",)]
 
 
 def test_a_campaign_is_stopped_goes_on_and_is_called_off(tmp_path: Path) -> None:
@@ -235,7 +242,7 @@ def test_a_campaign_is_stopped_goes_on_and_is_called_off(tmp_path: Path) -> None
         eventually(lambda: "read" in statuses(site).values())
 
         paused = site.ask_app("PATCH", f"/openwa/campaigns/{number}", {"state": "paused"}).status
-        batch = str(site.rows("SELECT batch_id FROM campaign_batches")[0][0])
+        batch = str(site.rows("SELECT batch_id FROM openwa_campaign_batches")[0][0])
         state = site.daemon.ask("GET", f"/v1/batches/{batch}").body["state"]
         going_on = site.ask_app("PATCH", f"/openwa/campaigns/{number}", {"state": "active"}).status
         strangers = site.ask_app("DELETE", f"/openwa/campaigns/{number}", user="8").status

@@ -67,12 +67,14 @@ def test_events_that_come_early_late_twice_or_in_any_order_leave_the_furthest_st
     assert answers == [204] * 8
     assert app.rows(
         "SELECT status, error_code, manager_message_id, whatsapp_message_id, sent_at, delivered_at, read_at"
-        " FROM campaign_messages WHERE position < 2"
+        " FROM openwa_campaign_messages WHERE position < 2"
     ) == [
         ("read", None, "msg_01A", "3EB0", "2026-11-22 07:22:01", "2026-11-22 07:22:03", "2026-11-22 07:22:01"),
         ("sent", None, "msg_01B", None, "2026-11-22 07:22:05", None, None),
     ]
-    assert app.rows("SELECT status, error_code FROM campaign_messages WHERE position = 2") == [("bounced", "blocked")]
+    assert app.rows("SELECT status, error_code FROM openwa_campaign_messages WHERE position = 2") == [
+        ("bounced", "blocked")
+    ]
 
 
 def test_a_message_that_a_person_sends_again_is_followed_from_then_on(app: Site) -> None:
@@ -82,7 +84,9 @@ def test_a_message_that_a_person_sends_again_is_followed_from_then_on(app: Site)
     post(app, fate(2, "sent", manager_message_id="msg_02A", message_id="3EB9"))
     post(app, fate(3, "failed", status="unknown"))  # of the former one, late
 
-    assert app.rows("SELECT status, error_code, whatsapp_message_id FROM campaign_messages") == [("sent", None, "3EB9")]
+    assert app.rows("SELECT status, error_code, whatsapp_message_id FROM openwa_campaign_messages") == [
+        ("sent", None, "3EB9")
+    ]
 
 
 def test_the_progress_of_a_batch_counts_before_its_id_is_known_and_never_goes_back(app: Site) -> None:
@@ -96,7 +100,7 @@ def test_the_progress_of_a_batch_counts_before_its_id_is_known_and_never_goes_ba
     answers += post(app, progress(3, "progress", 3))
 
     assert answers == [204] * 4
-    [(counts, completed_at)] = app.rows("SELECT counts, completed_at FROM campaign_batches")
+    [(counts, completed_at)] = app.rows("SELECT counts, completed_at FROM openwa_campaign_batches")
     assert json.loads(str(counts)) == {"sent": 4}
     assert completed_at == "2026-11-22 07:22:04"
 
@@ -104,11 +108,11 @@ def test_the_progress_of_a_batch_counts_before_its_id_is_known_and_never_goes_ba
 def test_one_campaigns_trouble_stays_its_own(app: Site) -> None:
     start(app, "acme", recipients(["1000"]))
     start(app, "acme", recipients(["1001"]))
-    app.rows("UPDATE campaigns SET created_at = NULL, next_try_at = '2026-01-01' WHERE id = 1")  # as a bug would
+    app.rows("UPDATE openwa_campaigns SET created_at = NULL, next_try_at = '2026-01-01' WHERE id = 1")  # as a bug would
 
     app.run_cron()
 
-    assert app.rows("SELECT attempts, error_code FROM campaigns") == [(0, None), (1, "no_answer")]
+    assert app.rows("SELECT attempts, error_code FROM openwa_campaigns") == [(0, None), (1, "no_answer")]
 
 
 def test_a_campaign_that_is_called_off_in_time_is_handed_over_to_nobody(app: Site) -> None:
@@ -118,7 +122,7 @@ def test_a_campaign_that_is_called_off_in_time_is_handed_over_to_nobody(app: Sit
     app.run_cron()
 
     assert (shown["status"], shown["counts"]) == ("cancelled", {"cancelled": 1})
-    assert app.rows("SELECT status, attempts FROM campaigns") == [("cancelled", 0)]
+    assert app.rows("SELECT status, attempts FROM openwa_campaigns") == [("cancelled", 0)]
 
 
 def test_an_event_of_another_session_changes_nothing_whatever_names_it_uses(app: Site) -> None:
@@ -129,7 +133,7 @@ def test_an_event_of_another_session_changes_nothing_whatever_names_it_uses(app:
     post(app, {**fate(2, "sent", session_id="other"), "type": "batch.completed", **about})
 
     assert set(statuses(app).values()) == {"waiting"}
-    assert app.rows("SELECT told_at FROM campaign_batches") == [(None,)]
+    assert app.rows("SELECT told_at FROM openwa_campaign_batches") == [(None,)]
 
 
 def test_a_list_with_somebody_who_has_no_number_is_refused_by_the_page(app: Site) -> None:
@@ -139,4 +143,4 @@ def test_a_list_with_somebody_who_has_no_number_is_refused_by_the_page(app: Site
 
     assert reply.status == 422
     assert "Recipient 1" in json.dumps(reply.body)
-    assert not app.rows("SELECT 1 FROM campaigns")
+    assert not app.rows("SELECT 1 FROM openwa_campaigns")

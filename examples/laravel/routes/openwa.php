@@ -1,25 +1,28 @@
 <?php
 
-use App\Http\Controllers\OpenWaCampaignController;
-use App\Http\Controllers\OpenWaSessionController;
-use App\Http\Controllers\OpenWaWebhookController;
-use App\Http\Middleware\VerifyOpenWaSignature;
+declare(strict_types=1);
+
 use Illuminate\Support\Facades\Route;
+use OpenWaManager\Laravel\Http\OpenWaCampaignController;
+use OpenWaManager\Laravel\Http\OpenWaSessionController;
+use OpenWaManager\Laravel\Http\OpenWaWebhookController;
+use OpenWaManager\Laravel\Http\VerifyOpenWaSignature;
 
-// Outside the group "web": the manager has no CSRF token, it has a signature.
-Route::post('/webhooks/openwa', OpenWaWebhookController::class)->middleware(VerifyOpenWaSignature::class);
+// Outside the groups "web" (the manager has no CSRF token, it has a signature) and "api" (throttle:api would refuse events).
+Route::post(config('openwa.webhook_path'), OpenWaWebhookController::class)
+    ->middleware([VerifyOpenWaSignature::class, ...config('openwa.webhook_middleware')])
+    ->name('openwa.webhook');
 
-Route::middleware(config('openwa.middleware'))->prefix('openwa/sessions')->group(function () {
-    Route::post('/', [OpenWaSessionController::class, 'store']);
-    Route::get('/{sessionId}', [OpenWaSessionController::class, 'show']);
-    Route::get('/{sessionId}/qr', [OpenWaSessionController::class, 'qr']);
-    Route::post('/{sessionId}/messages', [OpenWaSessionController::class, 'send']);
-    Route::delete('/{sessionId}', [OpenWaSessionController::class, 'destroy']);
-});
-
-Route::middleware(config('openwa.middleware'))->prefix('openwa/campaigns')->group(function () {
-    Route::post('/', [OpenWaCampaignController::class, 'store']);
-    Route::get('/{id}', [OpenWaCampaignController::class, 'show']);
-    Route::patch('/{id}', [OpenWaCampaignController::class, 'update']);
-    Route::delete('/{id}', [OpenWaCampaignController::class, 'destroy']);
-});
+if (config('openwa.pages')) {
+    Route::middleware(config('openwa.middleware'))->prefix(config('openwa.prefix'))->group(function () {
+        Route::post('/sessions', [OpenWaSessionController::class, 'store']);
+        Route::get('/sessions/{sessionId}', [OpenWaSessionController::class, 'show']);
+        Route::get('/sessions/{sessionId}/qr', [OpenWaSessionController::class, 'qr']);
+        Route::post('/sessions/{sessionId}/messages', [OpenWaSessionController::class, 'send']);
+        Route::delete('/sessions/{sessionId}', [OpenWaSessionController::class, 'destroy']);
+        Route::post('/campaigns', [OpenWaCampaignController::class, 'store']);
+        Route::get('/campaigns/{id}', [OpenWaCampaignController::class, 'show']);
+        Route::patch('/campaigns/{id}', [OpenWaCampaignController::class, 'update']);
+        Route::delete('/campaigns/{id}', [OpenWaCampaignController::class, 'destroy']);
+    });
+}

@@ -1,5 +1,7 @@
 <?php
 
+declare(strict_types=1);
+
 use Illuminate\Database\Migrations\Migration;
 use Illuminate\Database\Schema\Blueprint;
 use Illuminate\Support\Facades\Schema;
@@ -17,7 +19,7 @@ return new class extends Migration
             $table->timestamp('read_at')->nullable();
         });
 
-        Schema::create('campaigns', function (Blueprint $table) {
+        Schema::create('openwa_campaigns', function (Blueprint $table) {
             $table->id();
             $table->string('user_id')->index();
             $table->string('session_id', 63)->index();
@@ -33,9 +35,9 @@ return new class extends Migration
         });
 
         // One call to the manager each: at most 10,000 messages.
-        Schema::create('campaign_batches', function (Blueprint $table) {
+        Schema::create('openwa_campaign_batches', function (Blueprint $table) {
             $table->id();
-            $table->foreignId('campaign_id')->constrained('campaigns')->cascadeOnDelete();
+            $table->foreignId('campaign_id')->constrained('openwa_campaigns')->cascadeOnDelete();
             $table->unsignedInteger('chunk');
             $table->string('name', 64)->unique(); // campaign-{id}-{chunk}: also the key of the call
             $table->string('batch_id', 64)->nullable()->unique();
@@ -49,9 +51,9 @@ return new class extends Migration
             $table->unique(['campaign_id', 'chunk']);
         });
 
-        Schema::create('campaign_messages', function (Blueprint $table) {
+        Schema::create('openwa_campaign_messages', function (Blueprint $table) {
             $table->id();
-            $table->foreignId('campaign_id')->constrained('campaigns')->cascadeOnDelete();
+            $table->foreignId('campaign_id')->constrained('openwa_campaigns')->cascadeOnDelete();
             $table->unsignedInteger('chunk');
             $table->unsignedInteger('position'); // within the chunk, from 0: what `rejected` of the answer counts
             $table->string('reference', 64)->unique();
@@ -83,7 +85,7 @@ return new class extends Migration
 
     public function down(): void
     {
-        foreach (['openwa_opt_outs', 'campaign_messages', 'campaign_batches', 'campaigns'] as $table) {
+        foreach (['openwa_opt_outs', 'openwa_campaign_messages', 'openwa_campaign_batches', 'openwa_campaigns'] as $table) {
             Schema::dropIfExists($table);
         }
         foreach (['whatsapp_message_id', 'reference', 'sent_at', 'delivered_at', 'read_at'] as $column) {

@@ -5,8 +5,10 @@ error_reporting(E_ALL & ~E_DEPRECATED); // PHP 8.2 has complaints about Laravel 
 require_once 'Illuminate/autoload.php';
 require_once 'GuzzleHttp/autoload.php';
 spl_autoload_register(function (string $class) {
-    $file = dirname(__DIR__).'/app/'.str_replace('\\', '/', substr($class, strlen('App\\'))).'.php';
-    if (strncmp($class, 'App\\', 4) === 0 && is_file($file)) {
-        require $file;
+    foreach (['App\\' => 'app', 'Tests\\' => 'tests', 'OpenWaManager\\Laravel\\' => 'vendor/openwa-manager/laravel/src'] as $prefix => $folder) {
+        $file = dirname(__DIR__)."/$folder/".str_replace('\\', '/', substr($class, strlen($prefix))).'.php';
+        if (strncmp($class, $prefix, strlen($prefix)) === 0 && is_file($file)) {
+            require $file;
+        }
     }
 });

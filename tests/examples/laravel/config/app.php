@@ -2,7 +2,7 @@
 
 return [
     'name' => 'Example',
-    'env' => 'production',
+    'env' => env('APP_ENV', 'production'),
     'debug' => true,
     'key' => 'base64:'.base64_encode(str_repeat('k', 32)),
     'cipher' => 'AES-256-CBC',
@@ -18,12 +18,16 @@ return [
         Illuminate\Filesystem\FilesystemServiceProvider::class,
         Illuminate\Foundation\Providers\FoundationServiceProvider::class,
         Illuminate\Hashing\HashServiceProvider::class,
+        Illuminate\Mail\MailServiceProvider::class,
+        Illuminate\Notifications\NotificationServiceProvider::class,
         Illuminate\Pipeline\PipelineServiceProvider::class,
         Illuminate\Queue\QueueServiceProvider::class,
         Illuminate\Translation\TranslationServiceProvider::class,
         Illuminate\Validation\ValidationServiceProvider::class,
         Illuminate\View\ViewServiceProvider::class,
-        App\Providers\OpenWaServiceProvider::class,
+        ...array_filter(['App\Providers\OpenWaServiceProvider', 'App\Providers\ListeningServiceProvider'], 'class_exists'),
+        App\Providers\RouteServiceProvider::class,
+        App\Providers\TestServiceProvider::class,
     ],
     'aliases' => [],
 ];

@@ -1,6 +1,6 @@
 <?php
 
-require __DIR__.'/../bootstrap/libraries.php';
+require __DIR__.'/../vendor/autoload.php';
 $app = require __DIR__.'/../bootstrap/app.php';
 $kernel = $app->make(Illuminate\Contracts\Http\Kernel::class);
 $response = $kernel->handle($request = Illuminate\Http\Request::capture())->send();

@@ -8,7 +8,6 @@ use App\Models\CampaignMessage;
 use App\Models\WaSession;
 use App\Services\OpenWaService;
 use Illuminate\Http\Request;
-use Illuminate\Notifications\NotificationServiceProvider;
 use Illuminate\Support\Facades\Artisan;
 use Illuminate\Support\Facades\Log;
 use Illuminate\Support\Facades\Route;
@@ -19,7 +18,6 @@ class OpenWaServiceProvider extends ServiceProvider
 {
     public function boot(): void
     {
-        $this->app->register(NotificationServiceProvider::class);
         Route::middleware(CompareSignature::class)->group(fn () => $this->guideRoute());
         Route::prefix('in-a-file')->group(base_path('routes/api.php'));
         $this->pagesForTests();

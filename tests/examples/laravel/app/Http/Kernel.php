@@ -2,9 +2,11 @@
 
 namespace App\Http;
 
+use Illuminate\Routing\Middleware\ThrottleRequests;
+
 class Kernel extends \Illuminate\Foundation\Http\Kernel
 {
-    protected $middlewareGroups = ['web' => []];
+    protected $middlewareGroups = ['web' => [], 'api' => ['throttle:api']];
 
-    protected $routeMiddleware = ['auth' => LogIn::class];
+    protected $routeMiddleware = ['auth' => LogIn::class, 'throttle' => ThrottleRequests::class];
 }

@@ -1,8 +1,0 @@
-<?php
-
-namespace App\Exceptions;
-
-/** Do not ask again by yourself: `errorCode` says why. */
-class OpenWaPermanentException extends OpenWaException
-{
-}

@@ -1,0 +1,30 @@
+<?php
+
+declare(strict_types=1);
+
+namespace OpenWaManager\Laravel\Events;
+
+/** The session was stopped. (`session.stopped`) */
+final class SessionStopped extends OpenWaEvent
+{
+    public ?int $pid;
+
+    public ?int $exitCode;
+
+    public ?int $signal;
+
+    public ?string $reason;
+
+    public ?string $reasonDetail;
+
+    /** @param  array<string, mixed>  $payload */
+    public function __construct(array $payload)
+    {
+        parent::__construct($payload);
+        $this->pid = $this->number('pid');
+        $this->exitCode = $this->number('exit_code');
+        $this->signal = $this->number('signal');
+        $this->reason = $this->text('reason');
+        $this->reasonDetail = $this->text('reason_detail');
+    }
+}

@@ -1,0 +1,65 @@
+<?php
+
+declare(strict_types=1);
+
+namespace OpenWaManager\Laravel\Services;
+
+use Illuminate\Support\Str;
+use OpenWaManager\Laravel\Models\OpenWaSession;
+use OpenWaManager\Laravel\OpenWa;
+
+/** Creates and deletes the sessions of users, sends with them, and looks whether they are well. */
+final class SessionManager
+{
+    public function __construct(private OpenWaService $openWa, private OpenWa $sessions)
+    {
+    }
+
+    /**
+     * Make a session and wait for its first code.
+     *
+     * @return array<string, mixed> `session_id`, `status`, `qr_base64` …
+     */
+    public function create(string $userId): array
+    {
+        $sessionId = "user_{$userId}_session_".Str::uuid();
+        OpenWaSession::create(['session_id' => $sessionId, 'user_id' => $userId]);
+
+        return $this->openWa->create($sessionId, $userId);
+    }
+
+    /** Unlink the phone and remove everything; the row goes with the event session.deleted. */
+    public function delete(OpenWaSession $session): void
+    {
+        $this->openWa->delete($session->session_id);
+    }
+
+    /**
+     * Hand a text over to the session's queue.
+     *
+     * @return array<string, mixed> the message, whose fate comes by events
+     */
+    public function send(OpenWaSession $session, string $to, string $text, ?string $reference = null): array
+    {
+        return (array) $this->sessions->session($session->session_id)->text($to, $text, $reference)->last();
+    }
+
+    /** Whether the session can send and receive now. */
+    public function checkHealth(OpenWaSession $session): bool
+    {
+        return (bool) $this->openWa->health($session->session_id)['healthy'];
+    }
+
+    /** Restart a session that should run; of one that is banned, logged out or stopped only note that it is. */
+    public function recover(OpenWaSession $session): void
+    {
+        $known = $this->openWa->get($session->session_id);
+        if ($known['desired'] !== 'running') {
+            $session->showStatus($known['status'], $known['reason']['code'] ?? null);
+
+            return;
+        }
+        $this->openWa->restart($session->session_id);
+        $session->showStatus('restarting', 'no heartbeat');
+    }
+}

@@ -1,0 +1,3 @@
+<?php
+
+return ['providers' => ['users' => ['model' => App\Models\User::class]]];
