@@ -62,8 +62,12 @@ class OpenapiRoutes:
 
     async def show(self, call: Call[Nothing]) -> web.Response:
         """Describe this API."""
+        return large_answer(call.request, await self.written(), _JSON)
+
+    async def written(self) -> bytes:
+        """Return the description as JSON."""
         await self.prepare()
-        return large_answer(call.request, self._body, _JSON)
+        return self._body
 
     async def prepare(self) -> None:
         """Write the description, once; anybody may ask for it, so a thread does it, and as early as may be."""
@@ -72,6 +76,10 @@ class OpenapiRoutes:
 
     def _written(self) -> bytes:
         return json.dumps(describe((*self._others, *self.table()), self._version)).encode()
+
+
+#: What describes the API; the daemon has it written before anybody asks.
+DESCRIPTION = web.AppKey("description", OpenapiRoutes)
 
 
 def describe(routes: Sequence[Route], version: str) -> dict[str, Json]:

@@ -4,8 +4,8 @@ from functools import partial
 
 from pydantic import BaseModel
 
-from openwa_manager.api.app import DESCRIPTION, make_table
-from openwa_manager.api.openapi import describe
+from openwa_manager.api.app import make_table
+from openwa_manager.api.openapi import DESCRIPTION, describe
 from openwa_manager.domain.access.roles import Role
 from openwa_manager.domain.builds.builds import HOME_BUILD
 from openwa_manager.domain.delivery.events import Json

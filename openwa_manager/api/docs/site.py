@@ -1,0 +1,139 @@
+"""All pages that a browser can ask for; each is drawn when it is first asked for, and kept."""
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from functools import cached_property
+from html import escape
+from typing import Final
+
+from openwa_manager.api.docs.assets import NEVER_KEPT, File, assets
+from openwa_manager.api.docs.calls import LEAD, NAME, TITLE, Chapter, chapters_of
+from openwa_manager.api.docs.contents import entries, parts
+from openwa_manager.api.docs.frame import Frame, Link, address_of
+from openwa_manager.api.docs.markdown import Drawn, Section, draw, draw_line
+from openwa_manager.api.docs.openapi_model import Document
+from openwa_manager.api.docs.search import QUERY_MAX, Index, Place, excerpt, words_of
+
+_HTML: Final = "text/html"
+#: The part of the map in which the description of the API stands, first of all.
+_API_PART: Final = "Reference"
+
+
+class Site:
+    """The pages of the package, and the API's as its OpenAPI document (`description`) tells of it.
+
+    Its methods read files and draw, so they are called in a thread; what they return is kept.
+    """
+
+    def __init__(self, description: bytes) -> None:
+        self._description = description
+        self._entries = entries()
+        self._drawn: dict[str, Drawn] = {}
+        self._files: dict[str, File] = {}
+
+    @property
+    def names(self) -> Sequence[str]:
+        """Return the names of all pages."""
+        return (*self._entries, *self._chapters)
+
+    def home(self) -> File:
+        """Return the page that lists the others."""
+        return self._kept("", lambda: self._frame.around(self._frame.home(), "All pages"))
+
+    def page(self, name: str) -> File | None:
+        """Return a page; None: there is none of that name."""
+        if name in self._entries:
+            return self._kept(name, lambda: self._framed_page(name))
+        if name.partition("/")[0] == NAME and name in self._chapters:
+            return self._kept(name, lambda: self._framed_chapter(self._chapters[name]))
+        return None
+
+    def asset(self, name: str) -> File | None:
+        """Return a file that the pages ask for; None: there is none of that name."""
+        return assets().get(name)
+
+    def index(self) -> File:
+        """Return what a browser searches."""
+        if "index" not in self._files:
+            self._files["index"] = File(body=self._index.document(), content_type="application/json")
+        return self._files["index"]
+
+    def found(self, query: str) -> File:
+        """Return the page that says where the words of a query stand."""
+        query = query[:QUERY_MAX]
+        hits = self._index.find(query)
+        words = words_of(query)
+        rows = "".join(f"<li>{_hit(place, words)}</li>" for place in hits)
+        said = f"{len(hits)} found" if hits else ("Nothing has all these words." if words else "Say what to look for.")
+        body = f'<h1>Search</h1>\n<p>{said}</p>\n<ul class="hits">{rows}</ul>'
+        return File(body=self._frame.around(body, "Search", query=query), content_type=_HTML, cache=NEVER_KEPT)
+
+    def missing(self) -> File:
+        """Return the page that says that there is none."""
+        body = "<h1>There is no such page</h1>\n<p>The map has all pages; the box above searches them.</p>"
+        return File(body=self._frame.around(body, "No such page"), content_type=_HTML, cache=NEVER_KEPT, status=404)
+
+    @cached_property
+    def _chapters(self) -> Mapping[str, Chapter]:
+        return {each.name: each for each in chapters_of(Document.model_validate_json(self._description))}
+
+    @cached_property
+    def _frame(self) -> Frame:
+        api = Link(name=NAME, title=TITLE, about=LEAD)
+        shown = {
+            part: [
+                Link(name=each.name, title=each.title, about=draw_line(each.lead, self._entries, each.name))
+                for each in pages
+            ]
+            for part, pages in parts().items()
+        }
+        shown[_API_PART] = [api, *shown.get(_API_PART, ())]
+        return Frame(parts=shown)
+
+    @cached_property
+    def _index(self) -> Index:
+        return Index(self._places())
+
+    def _places(self) -> Iterator[Place]:
+        for name, entry in self._entries.items():
+            for section in self._page(name).sections:
+                yield _place(name, entry.title, section)
+        for name, chapter in self._chapters.items():
+            for section in chapter.sections:
+                yield _place(name, chapter.title, section)
+
+    def _page(self, name: str) -> Drawn:
+        if name not in self._drawn:
+            source = self._entries[name].path.read_text("utf-8")
+            self._drawn[name] = draw(source, name, self._entries)
+        return self._drawn[name]
+
+    def _framed_page(self, name: str) -> bytes:
+        drawn, title = self._page(name), self._entries[name].title
+        headings = [section.heading for section in drawn.sections]
+        return self._frame.around(drawn.html, title, name=name, headings=headings)
+
+    def _framed_chapter(self, chapter: Chapter) -> bytes:
+        return self._frame.around(chapter.html, chapter.title, name=chapter.name)
+
+    def _kept(self, name: str, make: Callable[[], bytes]) -> File:
+        key = f"page {name}"
+        if key not in self._files:
+            self._files[key] = File(body=make(), content_type=_HTML)
+        return self._files[key]
+
+
+def _place(name: str, title: str, section: Section) -> Place:
+    return Place(
+        address=f"{address_of(name)}#{section.heading.slug}",
+        page=title,
+        title=section.heading.title or title,
+        text=section.text,
+    )
+
+
+def _hit(place: Place, words: Sequence[str]) -> str:
+    page = "" if place.page == place.title else f" · {escape(place.page)}"
+    return (
+        f'<a href="{escape(place.address)}"><strong>{escape(place.title)}</strong>{page}'
+        f"<small>{escape(excerpt(place, words))}</small></a>"
+    )
