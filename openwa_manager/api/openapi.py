@@ -62,12 +62,12 @@ class OpenapiRoutes:
 
     async def show(self, call: Call[Nothing]) -> web.Response:
         """Describe this API."""
-        return large_answer(call.request, await self.written(), _JSON)
-
-    async def written(self) -> bytes:
-        """Return the description as JSON."""
         await self.prepare()
-        return self._body
+        return large_answer(call.request, self._body, _JSON)
+
+    def document(self) -> dict[str, Json]:
+        """Return the description, made anew."""
+        return describe((*self._others, *self.table()), self._version)
 
     async def prepare(self) -> None:
         """Write the description, once; anybody may ask for it, so a thread does it, and as early as may be."""
@@ -75,7 +75,7 @@ class OpenapiRoutes:
             self._body = self._body or await asyncio.to_thread(self._written)
 
     def _written(self) -> bytes:
-        return json.dumps(describe((*self._others, *self.table()), self._version)).encode()
+        return json.dumps(self.document()).encode()
 
 
 #: What describes the API; the daemon has it written before anybody asks.

@@ -2,16 +2,18 @@
 
 import asyncio
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Annotated, Final
 
 from aiohttp import hdrs, web
+from pydantic import Field
 
 from openwa_manager.api.bodies.large_answers import large_answer
 from openwa_manager.api.browsers.headers import PAGE_CACHE, PAGE_POLICY
 from openwa_manager.api.openapi import DESCRIPTION
-from openwa_manager.api.requests import Nothing
+from openwa_manager.api.requests import Nothing, Query
 from openwa_manager.api.routing import Route, unread_route
 from openwa_manager.domain.access.roles import OPEN
+from openwa_manager.domain.delivery.events import Json
 
 if TYPE_CHECKING:
     from openwa_manager.api.docs.assets import File
@@ -32,6 +34,12 @@ _HEADERS: Final = {
 }
 
 
+class SearchQuery(Query):
+    """What is looked for: words that must all be there."""
+
+    q: Annotated[str, Field(description="Words; only the first 100 characters and 8 words count.")] = ""
+
+
 class DocsRoutes:
     """`/docs` and what is below it.
 
@@ -47,7 +55,7 @@ class DocsRoutes:
         page, asset = {200: (_HTML,), 304: (), 404: (_HTML,)}, {200: ("*/*",), 304: (), 404: (_HTML,)}
         return (
             unread_route("GET /docs", OPEN, self.list, Nothing, {200: (_HTML,), 304: ()}),
-            unread_route("GET /docs/search", OPEN, self.search, Nothing, {200: (_HTML,)}),
+            unread_route("GET /docs/search", OPEN, self.search, SearchQuery, {200: (_HTML,)}),
             unread_route("GET /docs/index.json", OPEN, self.index, Nothing, {200: ("application/json",), 304: ()}),
             unread_route("GET /docs/assets/{name}", OPEN, self.asset, Nothing, asset),
             unread_route("GET /docs/{page}", OPEN, self.show, Nothing, page),
@@ -85,16 +93,16 @@ class DocsRoutes:
     async def _answer(self, request: web.Request, get: "Callable[[Site], File]") -> web.Response:
         async with self._turn:
             if self._site is None:
-                self._site = await asyncio.to_thread(_site, await request.app[DESCRIPTION].written())
+                self._site = await asyncio.to_thread(_site, request.app[DESCRIPTION].document)
             file = await asyncio.to_thread(get, self._site)
         return _answer_with(request, file)
 
 
-def _site(description: bytes) -> "Site":
+def _site(describe: "Callable[[], dict[str, Json]]") -> "Site":
     """Return all pages; what draws them is not imported before somebody wants one."""
     from openwa_manager.api.docs.site import Site
 
-    return Site(description)
+    return Site(describe)
 
 
 def _answer_with(request: web.Request, file: "File") -> web.Response:

@@ -44,14 +44,14 @@ class Drawn:
     sections: Sequence[Section]
 
 
-def parse(source: str) -> list[Token]:
+def tokens_of(source: str) -> list[Token]:
     """Return what Markdown consists of; comments that fill a line are left out."""
     return _parser().parse("\n".join(_without_comments(source.splitlines())))
 
 
 def draw(source: str, name: str, pages: Collection[str]) -> Drawn:
     """Return a page as HTML; `name` is its own, `pages` are those that links may lead to."""
-    tokens = parse(source)
+    tokens = tokens_of(source)
     sections = tuple(_sections(tokens))
     _link(tokens, name, pages)
     parser = _parser()

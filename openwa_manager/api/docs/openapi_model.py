@@ -1,17 +1,17 @@
 """The parts of an OpenAPI document that its pages show, with types."""
 
 from collections.abc import Mapping, Sequence
-from typing import ClassVar
+from typing import ClassVar, Final
 
 from pydantic import BaseModel, ConfigDict, Field, JsonValue
 
-
-class _Part(BaseModel):
-    model_config = ConfigDict(frozen=True, extra="ignore", populate_by_name=True)
+_CONFIG: Final = ConfigDict(frozen=True, extra="ignore")
 
 
-class Schema(_Part):
+class Schema(BaseModel):
     """A JSON Schema, as pydantic writes them."""
+
+    model_config = _CONFIG
 
     beginning: ClassVar[str] = "#/components/schemas/"
 
@@ -43,8 +43,10 @@ class Schema(_Part):
         return None if self.ref is None else self.ref.removeprefix(self.beginning)
 
 
-class Parameter(_Part):
+class Parameter(BaseModel):
     """What a path or a query has."""
+
+    model_config = _CONFIG
 
     name: str
     where: str = Field(alias="in")
@@ -53,27 +55,35 @@ class Parameter(_Part):
     shape: Schema = Field(alias="schema")
 
 
-class Media(_Part):
+class Media(BaseModel):
     """A body of one kind."""
+
+    model_config = _CONFIG
 
     shape: Schema | None = Field(default=None, alias="schema")
 
 
-class Answer(_Part):
+class Answer(BaseModel):
     """What one status means."""
+
+    model_config = _CONFIG
 
     description: str
     content: Mapping[str, Media] = Field(default_factory=dict)
 
 
-class RequestBody(_Part):
+class RequestBody(BaseModel):
     """The bodies that a call takes, by their kinds."""
+
+    model_config = _CONFIG
 
     content: Mapping[str, Media]
 
 
-class Operation(_Part):
+class Operation(BaseModel):
     """A call."""
+
+    model_config = _CONFIG
 
     operation_id: str = Field(alias="operationId")
     tags: Sequence[str]
@@ -85,29 +95,37 @@ class Operation(_Part):
     security: Sequence[Mapping[str, Sequence[str]]] = ()
 
 
-class Tag(_Part):
+class Tag(BaseModel):
     """A chapter."""
+
+    model_config = _CONFIG
 
     name: str
     description: str
 
 
-class Info(_Part):
+class Info(BaseModel):
     """What the document says of itself."""
+
+    model_config = _CONFIG
 
     title: str
     description: str
     version: str
 
 
-class Components(_Part):
+class Components(BaseModel):
     """The schemas by their names."""
+
+    model_config = _CONFIG
 
     schemas: Mapping[str, Schema]
 
 
-class Document(_Part):
+class Document(BaseModel):
     """The whole API."""
+
+    model_config = _CONFIG
 
     info: Info
     tags: Sequence[Tag]

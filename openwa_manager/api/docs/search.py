@@ -55,7 +55,8 @@ def words_of(query: str) -> Sequence[str]:
 def excerpt(place: Place, words: Sequence[str]) -> str:
     """Return the part of a text where the first of the words is that it has; its beginning if it has none."""
     lowered = place.text.lower()
-    first = min((at for word in words if (at := lowered.find(word)) >= 0), default=0)
+    found = (lowered.find(word) for word in words)
+    first = min((each for each in found if each >= 0), default=0)
     begin = max(0, first - _BEFORE)
     if begin:
         begin = place.text.find(" ", begin) + 1

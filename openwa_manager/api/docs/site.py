@@ -12,6 +12,7 @@ from openwa_manager.api.docs.frame import Frame, Link, address_of
 from openwa_manager.api.docs.markdown import Drawn, Section, draw, draw_line
 from openwa_manager.api.docs.openapi_model import Document
 from openwa_manager.api.docs.search import QUERY_MAX, Index, Place, excerpt, words_of
+from openwa_manager.domain.delivery.events import Json
 
 _HTML: Final = "text/html"
 #: The part of the map in which the description of the API stands, first of all.
@@ -19,13 +20,13 @@ _API_PART: Final = "Reference"
 
 
 class Site:
-    """The pages of the package, and the API's as its OpenAPI document (`description`) tells of it.
+    """The pages of the package, and the API's as its OpenAPI document (`describe`) tells of it.
 
     Its methods read files and draw, so they are called in a thread; what they return is kept.
     """
 
-    def __init__(self, description: bytes) -> None:
-        self._description = description
+    def __init__(self, describe: Callable[[], dict[str, Json]]) -> None:
+        self._describe = describe
         self._entries = entries()
         self._drawn: dict[str, Drawn] = {}
         self._files: dict[str, File] = {}
@@ -74,7 +75,7 @@ class Site:
 
     @cached_property
     def _chapters(self) -> Mapping[str, Chapter]:
-        return {each.name: each for each in chapters_of(Document.model_validate_json(self._description))}
+        return {each.name: each for each in chapters_of(Document.model_validate(self._describe()))}
 
     @cached_property
     def _frame(self) -> Frame:

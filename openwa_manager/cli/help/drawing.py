@@ -6,7 +6,7 @@ from typing import Final
 
 from markdown_it.tree import SyntaxTreeNode
 
-from openwa_manager.api.docs.markdown import code_of, page_of, parse
+from openwa_manager.api.docs.markdown import code_of, page_of, tokens_of
 from openwa_manager.cli.terminal.texts import text_width
 
 _BOLD, _PLAIN = "\x1b[1m", "\x1b[0m"
@@ -19,7 +19,7 @@ _COLUMN_MIN: Final = 14
 def draw_page(source: str, name: str, width: int, *, is_bold: bool = False) -> str:
     """Return the page `name` in lines of `width` places; its headings may be bold, underlined they are anyway."""
     drawing = _Drawing(name, width, is_bold=is_bold)
-    return "\n".join(_joined(drawing.blocks(SyntaxTreeNode(parse(source)).children)))
+    return "\n".join(_joined(drawing.blocks(SyntaxTreeNode(tokens_of(source)).children)))
 
 
 class _Drawing:
