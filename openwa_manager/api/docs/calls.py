@@ -14,7 +14,7 @@ from openwa_manager.api.docs.markdown import (
     draw,
     draw_line,
 )
-from openwa_manager.api.docs.openapi_model import Answer, Document, Media, Operation, Schema
+from openwa_manager.api.docs.openapi_model import Answer, Document, Media, Operation, Schema, Tag
 from openwa_manager.api.docs.samples import curl_line
 from openwa_manager.api.docs.shapes import Shapes, shape_id, short
 
@@ -27,6 +27,10 @@ KEY=$(cat ~/.openwa-manager/admin.key)
 curl -s "$URL/v1/sessions" -H "X-API-Key: $KEY"
 """
 _ANY_CALL: Final = Heading(level=2, title="What any call may answer", slug="what-any-call-may-answer")
+#: The chapters in the order in which they are needed; others come behind these.
+_ORDER: Final = ("sessions", "pairing", "messages", "people", "events", "access", "host", "builds", "gateway", "engine")
+#: A list that is longer is shown when it is wanted.
+_LISTED_MAX: Final = 40
 _SHAPES: Final = Heading(level=2, title="Shapes", slug="shapes")
 
 
@@ -61,16 +65,17 @@ def chapters_of(document: Document) -> Sequence[Chapter]:
     ]
     common = _common(calls)
     shapes = Shapes(document.components.schemas)
-    by_tag = {tag.name: [call for call in calls if tag.name in call.operation.tags] for tag in document.tags}
+    tags = sorted(document.tags, key=lambda tag: _ORDER.index(tag.name) if tag.name in _ORDER else len(_ORDER))
+    by_tag = {tag: [call for call in calls if tag.name in call.operation.tags] for tag in tags}
     chapters = [
         Chapter(
             name=f"{NAME}/{tag.name}",
             title=f"{TITLE}: {tag.name}",
             lead=tag.description,
-            html=_chapter(f"{TITLE}: {tag.name}", tag.description, by_tag[tag.name], shapes, common),
-            sections=[Section(heading=call.heading, text=_about(call)) for call in by_tag[tag.name]],
+            html=_chapter(f"{TITLE}: {tag.name}", tag.description, by_tag[tag], shapes, common),
+            sections=[Section(heading=call.heading, text=_about(call)) for call in by_tag[tag]],
         )
-        for tag in document.tags
+        for tag in tags
     ]
     return (_overview(document, by_tag, common), *chapters)
 
@@ -83,15 +88,9 @@ def _common(calls: Sequence[_Call]) -> Mapping[str, str]:
     return {status: meaning for status, meaning in meanings.items() if not status.startswith("2")}
 
 
-def _overview(document: Document, by_tag: Mapping[str, Sequence[_Call]], common: Mapping[str, str]) -> Chapter:
+def _overview(document: Document, by_tag: Mapping[Tag, Sequence[_Call]], common: Mapping[str, str]) -> Chapter:
     about = draw(f"# {TITLE}\n\n{document.info.description}", NAME, ())
-    lists = "".join(
-        f'<h2 id="{escape(tag.name)}"><a href="{_address(tag.name)}">{escape(tag.name)}</a></h2>'
-        f'<p>{draw_line(tag.description)}</p><ul class="calls">'
-        + "".join(_listed(tag.name, call) for call in by_tag[tag.name])
-        + "</ul>"
-        for tag in document.tags
-    )
+    lists = "".join(_listed(tag, calls) for tag, calls in by_tag.items())
     rows = "".join(
         f'<tr><th scope="row">{status}</th><td>{draw_line(meaning)}</td></tr>' for status, meaning in common.items()
     )
@@ -198,10 +197,19 @@ def _schema(media: Media, shapes: Shapes) -> Schema | None:
 
 def _about(call: _Call) -> str:
     names = " ".join(parameter.name for parameter in call.operation.parameters)
-    return f"{call.operation.summary} {call.operation.description} {names}".strip()
+    return f"{call.operation.summary} {call.operation.description} {names}".replace("`", "").strip()
 
 
-def _listed(tag: str, call: _Call) -> str:
+def _listed(tag: Tag, calls: Sequence[_Call]) -> str:
+    rows = "".join(_row(tag.name, call) for call in calls)
+    listed = f'<ul class="calls">{rows}</ul>'
+    if len(calls) > _LISTED_MAX:
+        listed = f"<details><summary>{len(calls)} calls</summary>{listed}</details>"
+    title = f'<a href="{_address(tag.name)}">{escape(tag.name)}</a>'
+    return f'<h2 id="{escape(tag.name)}">{title}</h2><p>{draw_line(tag.description)}</p>{listed}'
+
+
+def _row(tag: str, call: _Call) -> str:
     link = f'<a href="{_address(tag)}#{escape(call.operation.operation_id)}">'
     shown = f"{_method(call.method)} <code>{escape(call.path)}</code>"
     return f"<li>{link}{shown}</a> {draw_line(call.operation.summary)}</li>"

@@ -11,6 +11,7 @@ from openwa_manager.api.docs.markdown import ADDRESS, Heading
 
 _PLACE: Final = re.compile(r"\{\{(\w+)\}\}")
 _SITE: Final = "openwa-manager"
+_SHOWN_LEVEL: Final = 2
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -27,6 +28,20 @@ class Link:
         return f'<a href="{address_of(self.name)}">{escape(self.title)}</a>'
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Below:
+    """What the map shows below a page that is open: a heading of it, or another page (maybe the open one)."""
+
+    address: str
+    title: str
+    is_here: bool = False
+
+
+def below_of(headings: Iterable[Heading]) -> Sequence[Below]:
+    """Return the headings of a page that the map shows."""
+    return [Below(address=f"#{each.slug}", title=each.title) for each in headings if each.level == _SHOWN_LEVEL]
+
+
 def address_of(name: str) -> str:
     """Return where a page is."""
     return f"{ADDRESS}/{escape(name)}"
@@ -38,17 +53,15 @@ class Frame:
 
     parts: Mapping[str, Sequence[Link]]
 
-    def around(
-        self, body: str, title: str, *, name: str = "", headings: Iterable[Heading] = (), query: str = ""
-    ) -> bytes:
-        """Return the document; its `headings` stand in the map below `name`, and `query` in the search box."""
+    def around(self, body: str, title: str, *, name: str = "", below: Iterable[Below] = (), query: str = "") -> bytes:
+        """Return the document; what is `below` stands in the map below the page `name`, `query` in the search box."""
         places = {
             "title": escape(f"{title} · {_SITE}"),
             "icon": asset_addresses()["icon.svg"],
             "style": asset_addresses()["docs.css"],
             "script": asset_addresses()["docs.js"],
             "query": escape(query),
-            "map": self._map(name, headings),
+            "map": self._map(name, tuple(below)),
             "body": body + self._turn(name),
         }
         return _PLACE.sub(lambda place: places[place[1]], page_file("frame.html")).encode()
@@ -65,9 +78,9 @@ class Frame:
             f'<div class="parts">{parts}</div>'
         )
 
-    def _map(self, name: str, headings: Iterable[Heading]) -> str:
+    def _map(self, name: str, below: Sequence[Below]) -> str:
         return "".join(
-            f"<h2>{escape(part)}</h2><ul>{''.join(_item(link, name, headings) for link in links)}</ul>"
+            f"<h2>{escape(part)}</h2><ul>{''.join(_item(link, name, below) for link in links)}</ul>"
             for part, links in self.parts.items()
         )
 
@@ -90,11 +103,15 @@ def _listed(link: Link) -> str:
     return f"<dt>{link.html}</dt><dd>{link.about}</dd>"
 
 
-def _item(link: Link, name: str, headings: Iterable[Heading]) -> str:
+def _item(link: Link, name: str, below: Sequence[Below]) -> str:
     if link.name != name:
         return f"<li>{link.html}</li>"
-    below = "".join(
-        f'<li><a href="#{escape(each.slug)}">{escape(each.title)}</a></li>' for each in headings if each.level == 2
-    )
-    shown = f'<a href="{address_of(name)}" aria-current="page">{escape(link.title)}</a>'
-    return f"<li>{shown}{f'<ul>{below}</ul>' if below else ''}</li>"
+    is_here = not any(each.is_here for each in below)
+    inside = "".join(f"<li>{_marked(each.address, each.title, is_here=each.is_here)}</li>" for each in below)
+    shown = _marked(address_of(name), link.title, is_here=is_here)
+    return f"<li>{shown}{f'<ul>{inside}</ul>' if inside else ''}</li>"
+
+
+def _marked(address: str, title: str, *, is_here: bool) -> str:
+    current = ' aria-current="page"' if is_here else ""
+    return f'<a href="{escape(address)}"{current}>{escape(title)}</a>'

@@ -35,6 +35,7 @@ class Schema(BaseModel):
     one_of: Sequence["Schema"] = Field(default=(), alias="oneOf")
     required: Sequence[str] = ()
     properties: Mapping[str, "Schema"] = Field(default_factory=dict)
+    patterns: Mapping[str, "Schema"] = Field(default_factory=dict, alias="patternProperties")
     additional: "Schema | bool | None" = Field(default=None, alias="additionalProperties")
 
     @property

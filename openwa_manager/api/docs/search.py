@@ -17,12 +17,16 @@ _IN_TITLE, _AT_BEGIN, _IN_PAGE, _IN_TEXT = 10, 6, 5, 1
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Place:
-    """A section of a page: its address, the page's title, its own, and its text."""
+    """A section of a page: its address, the page's title, its own, and its text.
+
+    What stands on a page of more `weight` is found before what fits as well elsewhere.
+    """
 
     address: str
     page: str
     title: str
     text: str
+    weight: int = 1
 
 
 class Index:
@@ -37,13 +41,16 @@ class Index:
         words = words_of(query)
         if not words:
             return ()
-        scores = ((_score(words, *lowered), -place) for place, lowered in enumerate(self._lowered))
+        scores = (
+            (_score(words, *lowered) * self._places[place].weight, -place)
+            for place, lowered in enumerate(self._lowered)
+        )
         best = sorted((each for each in scores if each[0]), reverse=True)
         return [self._places[-place] for _, place in best[:HITS_MAX]]
 
     def document(self) -> bytes:
-        """Return what a browser needs to find the same: of each place its address, page, title and text."""
-        rows = [(each.address, each.page, each.title, each.text) for each in self._places]
+        """Return what a browser needs to find the same: of each place its address, page, title, text and weight."""
+        rows = [(each.address, each.page, each.title, each.text, each.weight) for each in self._places]
         return json.dumps(rows, ensure_ascii=False, separators=(",", ":")).encode()
 
 

@@ -84,8 +84,8 @@ class Shapes:
         word = _FORMATS.get(schema.format) or _WORDS.get(schema.type, "anything")
         if schema.type == "array" and schema.items is not None:
             word = f"list of: {self.words(schema.items)}"
-        elif schema.type == "object" and isinstance(schema.additional, Schema):
-            word = f"object, each value: {self.words(schema.additional)}"
+        elif schema.type == "object" and (values := [*_values(schema)]):
+            word = f"object, each value: {' or '.join(map(self.words, values))}"
         limits = [*_limits(schema)]
         return f"{word} ({', '.join(limits)})" if limits else word
 
@@ -127,6 +127,12 @@ def _inside(schema: Schema) -> Iterator[Schema]:
     yield from (*schema.properties.values(), *schema.any_of, *schema.one_of)
     if schema.items is not None:
         yield schema.items
+    yield from _values(schema)
+
+
+def _values(schema: Schema) -> Iterator[Schema]:
+    """Go through what the values of a table may be whose names are anybody's choice."""
+    yield from schema.patterns.values()
     if isinstance(schema.additional, Schema):
         yield schema.additional
 

@@ -7,8 +7,8 @@ from typing import Final
 
 from openwa_manager.api.docs.assets import NEVER_KEPT, File, assets
 from openwa_manager.api.docs.calls import LEAD, NAME, TITLE, Chapter, chapters_of
-from openwa_manager.api.docs.contents import entries, parts
-from openwa_manager.api.docs.frame import Frame, Link, address_of
+from openwa_manager.api.docs.contents import OTHERS, PARTS, entries, parts
+from openwa_manager.api.docs.frame import Below, Frame, Link, address_of, below_of
 from openwa_manager.api.docs.markdown import Drawn, Section, draw, draw_line
 from openwa_manager.api.docs.openapi_model import Document
 from openwa_manager.api.docs.search import QUERY_MAX, Index, Place, excerpt, words_of
@@ -17,6 +17,9 @@ from openwa_manager.domain.delivery.events import Json
 _HTML: Final = "text/html"
 #: The part of the map in which the description of the API stands, first of all.
 _API_PART: Final = "Reference"
+#: What is found twice as well, and where: whoever searches mostly wants to use it, not to change it.
+_FOR_USERS: Final = 2
+_FOR_DEVELOPERS: Final = frozenset(PARTS["How it is made"])
 
 
 class Site:
@@ -80,14 +83,18 @@ class Site:
     @cached_property
     def _frame(self) -> Frame:
         api = Link(name=NAME, title=TITLE, about=LEAD)
+        found = parts()
         shown = {
             part: [
-                Link(name=each.name, title=each.title, about=draw_line(each.lead, self._entries, each.name))
-                for each in pages
+                *([api] if part == _API_PART else []),
+                *(
+                    Link(name=each.name, title=each.title, about=draw_line(each.lead, self._entries, each.name))
+                    for each in found.get(part, ())
+                ),
             ]
-            for part, pages in parts().items()
+            for part in (*PARTS, OTHERS)
+            if part in found or part == _API_PART
         }
-        shown[_API_PART] = [api, *shown.get(_API_PART, ())]
         return Frame(parts=shown)
 
     @cached_property
@@ -97,10 +104,10 @@ class Site:
     def _places(self) -> Iterator[Place]:
         for name, entry in self._entries.items():
             for section in self._page(name).sections:
-                yield _place(name, entry.title, section)
+                yield _place(name, entry.title, section, 1 if name in _FOR_DEVELOPERS else _FOR_USERS)
         for name, chapter in self._chapters.items():
             for section in chapter.sections:
-                yield _place(name, chapter.title, section)
+                yield _place(name, chapter.title, section, _FOR_USERS)
 
     def _page(self, name: str) -> Drawn:
         if name not in self._drawn:
@@ -110,11 +117,16 @@ class Site:
 
     def _framed_page(self, name: str) -> bytes:
         drawn, title = self._page(name), self._entries[name].title
-        headings = [section.heading for section in drawn.sections]
-        return self._frame.around(drawn.html, title, name=name, headings=headings)
+        below = below_of(section.heading for section in drawn.sections)
+        return self._frame.around(drawn.html, title, name=name, below=below)
 
     def _framed_chapter(self, chapter: Chapter) -> bytes:
-        return self._frame.around(chapter.html, chapter.title, name=chapter.name)
+        below = [
+            Below(address=address_of(each.name), title=each.name.rpartition("/")[2], is_here=each is chapter)
+            for each in self._chapters.values()
+            if each.name != NAME
+        ]
+        return self._frame.around(chapter.html, chapter.title, name=NAME, below=below)
 
     def _kept(self, name: str, make: Callable[[], bytes]) -> File:
         key = f"page {name}"
@@ -123,12 +135,13 @@ class Site:
         return self._files[key]
 
 
-def _place(name: str, title: str, section: Section) -> Place:
+def _place(name: str, title: str, section: Section, weight: int) -> Place:
     return Place(
         address=f"{address_of(name)}#{section.heading.slug}",
         page=title,
         title=section.heading.title or title,
         text=section.text,
+        weight=weight,
     )
 
 

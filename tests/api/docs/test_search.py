@@ -36,6 +36,12 @@ def test_places_with_all_words_are_found_the_best_first(query: str, found: list[
     assert [each.address for each in Index(PLACES).find(query)] == [f"/docs/a#{number}" for number in found]
 
 
+def test_of_two_that_fit_as_well_the_one_of_more_weight_comes_first() -> None:
+    heavy = Place(address="/docs/b", page="B", title="Pace", text="", weight=2)
+
+    assert [each.address for each in Index([*PLACES, heavy]).find("pace")] == ["/docs/b", "/docs/a#0"]
+
+
 def test_no_more_is_found_than_anybody_reads() -> None:
     assert len(Index(place(each, "Same", "words") for each in range(100)).find("same")) == HITS_MAX
 
@@ -57,7 +63,7 @@ def test_an_excerpt_is_around_the_first_word() -> None:
 def test_a_browser_gets_the_same_places() -> None:
     rows = json.loads(Index(PLACES).document())
 
-    assert rows[0] == ["/docs/a#0", "A page", "Pace", "Messages leave one at a time."]
+    assert rows[0] == ["/docs/a#0", "A page", "Pace", "Messages leave one at a time.", 1]
     assert len(rows) == len(PLACES)
 
 

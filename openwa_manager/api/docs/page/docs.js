@@ -7,7 +7,7 @@ const box = document.querySelector("#hits");
 const said = document.querySelector("#said");
 let loading = null;
 
-// What is searched: [address, page, title, text] of each section; the same as in api/docs/search.py.
+// What is searched: [address, page, title, text, weight] of each section; the same as in api/docs/search.py.
 function load() {
   loading ??= fetch("/docs/index.json")
     .then((answer) => (answer.ok ? answer.json() : Promise.reject(new Error(answer.statusText))))
@@ -32,7 +32,7 @@ function scoreOf(words, [title, page, text]) {
 
 function find(places, words) {
   return places
-    .map(({ row, lowered }, place) => ({ row, place, score: scoreOf(words, lowered) }))
+    .map(({ row, lowered }, place) => ({ row, place, score: scoreOf(words, lowered) * row[4] }))
     .filter(({ score }) => score)
     .sort((a, b) => b.score - a.score || a.place - b.place)
     .slice(0, HITS_MAX)
@@ -105,7 +105,8 @@ async function search() {
 function move(event) {
   const links = [...box.querySelectorAll("a")];
   const steps = { ArrowDown: 1, ArrowUp: -1 };
-  if (event.key === "Escape") {
+  if (event.key === "Escape" && !box.hidden) {
+    event.preventDefault(); // else the browser empties the box, too
     close();
     input.focus();
   } else if (event.key in steps && links.length) {
@@ -158,7 +159,7 @@ const widths = new ResizeObserver((entries) => {
   for (const { target } of entries) {
     if (target.scrollWidth > target.clientWidth) {
       target.tabIndex = 0;
-      target.setAttribute("role", "region");
+      target.setAttribute("role", "group");
       target.setAttribute("aria-label", target.matches("pre") ? "Code" : "Table");
     } else {
       for (const name of ["tabindex", "role", "aria-label"]) target.removeAttribute(name);
