@@ -56,8 +56,8 @@ class _Call:
         return Heading(level=2, title=f"{self.method} {self.path}", slug=self.operation.operation_id)
 
 
-def chapters_of(document: Document) -> Sequence[Chapter]:
-    """Return the page of the API, and behind it those of its chapters."""
+def chapters_of(document: Document, more: str = "") -> Sequence[Chapter]:
+    """Return the page of the API, and behind it those of its chapters; `more` is HTML that leads on from the first."""
     calls = [
         _Call(method=method.upper(), path=path, operation=operation)
         for path, methods in document.paths.items()
@@ -77,7 +77,7 @@ def chapters_of(document: Document) -> Sequence[Chapter]:
         )
         for tag in tags
     ]
-    return (_overview(document, by_tag, common), *chapters)
+    return (_overview(document, by_tag, common, more), *chapters)
 
 
 def _common(calls: Sequence[_Call]) -> Mapping[str, str]:
@@ -88,15 +88,17 @@ def _common(calls: Sequence[_Call]) -> Mapping[str, str]:
     return {status: meaning for status, meaning in meanings.items() if not status.startswith("2")}
 
 
-def _overview(document: Document, by_tag: Mapping[Tag, Sequence[_Call]], common: Mapping[str, str]) -> Chapter:
-    about = draw(f"# {TITLE}\n\n{document.info.description}", NAME, ())
+def _overview(
+    document: Document, by_tag: Mapping[Tag, Sequence[_Call]], common: Mapping[str, str], more: str
+) -> Chapter:
+    about = draw(f"# {TITLE}\n\n{document.info.description}", NAME, {})
     lists = "".join(_listed(tag, calls) for tag, calls in by_tag.items())
     rows = "".join(
         f'<tr><th scope="row">{status}</th><td>{draw_line(meaning)}</td></tr>' for status, meaning in common.items()
     )
     html = (
         f"{about.html}{code_block(_FIRST, 'sh')}"
-        '<p>The same for programs: <a href="/openapi.json">openapi.json</a> (OpenAPI 3.1).</p>'
+        f'<p>The same for programs: <a href="/openapi.json">openapi.json</a> (OpenAPI 3.1).{more}</p>'
         f"{_titled(_ANY_CALL)}{_statuses(rows)}{lists}"
     )
     section = Section(heading=Heading(level=1, title=TITLE, slug="http-api"), text=document.info.description)

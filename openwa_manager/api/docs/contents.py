@@ -10,14 +10,14 @@ DOCS: Final = Path(__file__).parents[2] / "docs"
 
 #: The parts and their pages, in the order in which a newcomer needs them. What stands in none of them comes last.
 PARTS: Final[Mapping[str, Sequence[str]]] = {
-    "First steps": ("install", "backend", "laravel"),
+    "First steps": ("install", "backend", "laravel", "guide"),
     "Messages and phones": ("sending", "linking"),
     "Running it": ("remote", "operations", "trouble"),
     "Tests and clients": ("mock", "gateway"),
     "More": ("builds", "metrics", "move-in", "faq"),
     "Reference": (
-        *("reference/settings", "reference/api", "reference/events", "reference/reasons", "reference/metrics"),
-        "reference/cli",
+        *("reference/settings", "reference/api", "reference/events", "reference/reasons", "reference/findings"),
+        *("reference/metrics", "reference/cli"),
     ),
     "How it is made": ("security", "design", "openwa"),
 }
@@ -52,7 +52,7 @@ def parts() -> Mapping[str, Sequence[Entry]]:
 
 def _entry(name: str, path: Path) -> Entry:
     with path.open(encoding="utf-8") as page:
-        title = page.readline().lstrip("# ").strip()
+        title = page.readline().lstrip("# ").replace("`", "").strip()
         lead = " ".join(_first_paragraph(page))
     return Entry(name=name, title=title, lead=_SENTENCE_END.split(lead, maxsplit=1)[0], path=path)
 

@@ -1,7 +1,7 @@
 """Reads Markdown as GitHub does (CommonMark and tables), and draws it as HTML; HTML inside it is shown as text."""
 
 import re
-from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
 from html import escape
@@ -16,6 +16,7 @@ _FENCE: Final = re.compile(r" {0,3}(`{3,}|~{3,})")
 _COMMENT: Final = re.compile(r"<!--.*-->\s*")
 #: The first line of a block that no test of ours runs, and why.
 _NOT_RUN: Final = re.compile(r"(?:#|//) *not run here: *(.+)\n?")
+_NO_PAGES: Final[Mapping[str, str]] = {}
 _OUTSIDE: Final = re.compile(r"(?:https?|mailto):", re.IGNORECASE)
 
 
@@ -49,8 +50,8 @@ def tokens_of(source: str) -> list[Token]:
     return _parser().parse("\n".join(_without_comments(source.splitlines())))
 
 
-def draw(source: str, name: str, pages: Collection[str]) -> Drawn:
-    """Return a page as HTML; `name` is its own, `pages` are those that links may lead to."""
+def draw(source: str, name: str, pages: Mapping[str, str]) -> Drawn:
+    """Return a page as HTML; `name` is its own, `pages` are the titles of those that links may lead to."""
     tokens = tokens_of(source)
     sections = tuple(_sections(tokens))
     _link(tokens, name, pages)
@@ -59,7 +60,7 @@ def draw(source: str, name: str, pages: Collection[str]) -> Drawn:
     return Drawn(html=html, sections=sections)
 
 
-def draw_line(source: str, pages: Collection[str] = (), name: str = "") -> str:
+def draw_line(source: str, pages: Mapping[str, str] = _NO_PAGES, name: str = "") -> str:
     """Return a few words of Markdown as HTML without a paragraph around it."""
     parser = _parser()
     tokens = parser.parseInline(source)
@@ -156,21 +157,22 @@ def _sections(tokens: Sequence[Token]) -> Iterator[Section]:
     yield Section(heading=heading, text=" ".join(words))
 
 
-def _link(tokens: Iterable[Token], name: str, pages: Collection[str]) -> None:
+def _link(tokens: Iterable[Token], name: str, pages: Mapping[str, str]) -> None:
     """Make links lead to where the pages are served; what leads elsewhere on this host becomes text, as do images."""
     for token in tokens:
         is_kept = True
-        for child in token.children or ():
+        children = token.children or []
+        for place, child in enumerate(children):
             if child.type == "image":
                 child.type, child.children = "text", None
             elif child.type == "link_open":
-                is_kept = _lead(child, name, pages)
+                is_kept = _lead(child, children[place + 1], name, pages)
             elif child.type == "link_close" and not is_kept:
                 child.type, is_kept = "text", True
 
 
-def _lead(link: Token, name: str, pages: Collection[str]) -> bool:
-    """Set where a link leads; False: nowhere, it is text from now on."""
+def _lead(link: Token, words: Token, name: str, pages: Mapping[str, str]) -> bool:
+    """Set where a link leads, and call a page by its title, not its file; False: nowhere, it is text from now on."""
     href = str(link.attrGet("href"))
     if _OUTSIDE.match(href):
         link.attrSet("rel", "noreferrer noopener")
@@ -180,6 +182,8 @@ def _lead(link: Token, name: str, pages: Collection[str]) -> bool:
         link.type = "text"
         return False
     link.attrSet("href", f"{ADDRESS}/{page}" + (f"#{heading}" if heading else ""))
+    if words.content.endswith(".md"):
+        words.content = pages[page]
     return True
 
 

@@ -17,6 +17,8 @@ from openwa_manager.domain.delivery.events import Json
 _HTML: Final = "text/html"
 #: The part of the map in which the description of the API stands, first of all.
 _API_PART: Final = "Reference"
+#: The page of the package that tells the same in one piece: neither the map nor the search has it a second time.
+_API_PAGE: Final = "reference/api"
 #: What is found twice as well, and where: whoever searches mostly wants to use it, not to change it.
 _FOR_USERS: Final = 2
 _FOR_DEVELOPERS: Final = frozenset(PARTS["How it is made"])
@@ -31,6 +33,7 @@ class Site:
     def __init__(self, describe: Callable[[], dict[str, Json]]) -> None:
         self._describe = describe
         self._entries = entries()
+        self._titles = {name: entry.title for name, entry in self._entries.items()}
         self._drawn: dict[str, Drawn] = {}
         self._files: dict[str, File] = {}
 
@@ -78,7 +81,9 @@ class Site:
 
     @cached_property
     def _chapters(self) -> Mapping[str, Chapter]:
-        return {each.name: each for each in chapters_of(Document.model_validate(self._describe()))}
+        link = f' <a href="{address_of(_API_PAGE)}">All calls on one page</a>.'
+        more = link if _API_PAGE in self._entries else ""
+        return {each.name: each for each in chapters_of(Document.model_validate(self._describe()), more)}
 
     @cached_property
     def _frame(self) -> Frame:
@@ -88,8 +93,9 @@ class Site:
             part: [
                 *([api] if part == _API_PART else []),
                 *(
-                    Link(name=each.name, title=each.title, about=draw_line(each.lead, self._entries, each.name))
+                    Link(name=each.name, title=each.title, about=draw_line(each.lead, self._titles, each.name))
                     for each in found.get(part, ())
+                    if each.name != _API_PAGE
                 ),
             ]
             for part in (*PARTS, OTHERS)
@@ -103,6 +109,8 @@ class Site:
 
     def _places(self) -> Iterator[Place]:
         for name, entry in self._entries.items():
+            if name == _API_PAGE:
+                continue
             for section in self._page(name).sections:
                 yield _place(name, entry.title, section, 1 if name in _FOR_DEVELOPERS else _FOR_USERS)
         for name, chapter in self._chapters.items():
@@ -112,7 +120,7 @@ class Site:
     def _page(self, name: str) -> Drawn:
         if name not in self._drawn:
             source = self._entries[name].path.read_text("utf-8")
-            self._drawn[name] = draw(source, name, self._entries)
+            self._drawn[name] = draw(source, name, self._titles)
         return self._drawn[name]
 
     def _framed_page(self, name: str) -> bytes:

@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 from openwa_manager.api.docs.markdown import code_of, draw, draw_line, page_of, slug_of
 from tests.api.docs.reading import read
 
-PAGES = ("install", "sending", "reference/settings")
+PAGES = {"install": "Install", "sending": "Sending messages", "reference/settings": "Settings"}
 
 
 def drawn(source: str, name: str = "install") -> str:
@@ -48,6 +48,11 @@ def test_headings_of_the_same_words_are_numbered() -> None:
 )
 def test_a_link_leads_to_where_the_page_is_served(name: str, link: str, address: str) -> None:
     assert address in read(drawn(f"# T\n\n[words]({link})", name)).links
+
+
+def test_a_page_is_called_by_its_title() -> None:
+    assert ">Sending messages</a>" in drawn("See [sending.md](sending.md).")
+    assert ">how to</a>" in drawn("See [how to](sending.md).")
 
 
 @pytest.mark.parametrize(
