@@ -1,6 +1,7 @@
 """Serves the pages at `/docs`: to everybody, for they tell nothing of this host."""
 
 import asyncio
+import re
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Annotated, Final
 
@@ -25,6 +26,8 @@ _POLICY: Final = (
     "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; connect-src 'self'; form-action 'self'; "
     "base-uri 'none'; frame-ancestors 'none'; require-trusted-types-for 'script'; trusted-types 'none'"
 )
+#: Packed is what a browser gets that says it can unpack it (RFC 9110, 12.5.3); `q=0` says that it cannot.
+_GZIP: Final = re.compile(r"(?:^|,)\s*gzip\s*(?:;\s*q=(?:1|0\.0*[1-9])[0-9.]*\s*)?(?:,|$)", re.IGNORECASE)
 #: What is larger is sent in pieces, and to a stranger one on a connection.
 _WHOLE_MAX_BYTES: Final = 64 * 1024
 #: Nothing of it is found by search engines: whoever finds it has found a host to try.
@@ -48,6 +51,7 @@ class DocsRoutes:
 
     def __init__(self) -> None:
         self._site: Site | None = None
+        self._drawn: set[str] = set()
         self._turn = asyncio.Lock()
 
     def table(self) -> tuple[Route, ...]:
@@ -64,37 +68,43 @@ class DocsRoutes:
 
     async def list(self, request: web.Request) -> web.Response:
         """List all pages."""
-        return await self._answer(request, lambda site: site.home())
+        return await self._answer(request, "list", lambda site: site.home())
 
     async def show(self, request: web.Request) -> web.Response:
         """Show a page."""
-        name = request.match_info["page"]
-        return await self._answer(request, lambda site: site.page(name) or site.missing())
+        return await self._answer_page(request, request.match_info["page"])
 
     async def show_below(self, request: web.Request) -> web.Response:
         """Show a page of a folder, such as `reference/settings` or `api/sessions`."""
-        name = f"{request.match_info['folder']}/{request.match_info['page']}"
-        return await self._answer(request, lambda site: site.page(name) or site.missing())
+        return await self._answer_page(request, f"{request.match_info['folder']}/{request.match_info['page']}")
 
     async def search(self, request: web.Request) -> web.Response:
         """Say where the words of `q` stand."""
         query = request.query.get("q", "")
-        return await self._answer(request, lambda site: site.found(query))
+        return await self._answer(request, "search", lambda site: site.found(query))
 
     async def index(self, request: web.Request) -> web.Response:
         """Give a page what it searches by itself."""
-        return await self._answer(request, lambda site: site.index())
+        return await self._answer(request, "index", lambda site: site.index())
 
     async def asset(self, request: web.Request) -> web.Response:
         """Give a page its style, its script or its picture; they are named by their hashes."""
         name = request.match_info["name"]
-        return await self._answer(request, lambda site: site.asset(name) or site.missing())
+        return await self._answer(request, f"asset {name}", lambda site: site.asset(name) or site.missing())
 
-    async def _answer(self, request: web.Request, get: "Callable[[Site], File]") -> web.Response:
+    async def _answer_page(self, request: web.Request, name: str) -> web.Response:
+        return await self._answer(request, f"page {name}", lambda site: site.page(name) or site.missing())
+
+    async def _answer(self, request: web.Request, what: str, get: "Callable[[Site], File]") -> web.Response:
+        """Answer with a file; what is drawn already comes at once, in the turn of who asks (StrangerTurns)."""
+        if self._site is not None and what in self._drawn:
+            return _answer_with(request, get(self._site))
         async with self._turn:
             if self._site is None:
                 self._site = await asyncio.to_thread(_site, request.app[DESCRIPTION].document)
             file = await asyncio.to_thread(get, self._site)
+        if file.status == web.HTTPOk.status_code:
+            self._drawn.add(what)
         return _answer_with(request, file)
 
 
@@ -107,7 +117,7 @@ def _site(describe: "Callable[[], dict[str, Json]]") -> "Site":
 
 def _answer_with(request: web.Request, file: "File") -> web.Response:
     body, encoding = file.body, ""
-    if file.packed is not None and "gzip" in request.headers.get(hdrs.ACCEPT_ENCODING, "").lower():
+    if file.packed is not None and _GZIP.search(request.headers.get(hdrs.ACCEPT_ENCODING, "")):
         body, encoding = file.packed, "gzip"
     tag = f"{file.tag}{encoding}" if file.has_tag else None
     if tag is not None and any(each.value in (tag, "*") for each in request.if_none_match or ()):

@@ -76,6 +76,10 @@ class Site:
 
     def missing(self) -> File:
         """Return the page that says that there is none."""
+        return self._missing
+
+    @cached_property
+    def _missing(self) -> File:
         body = "<h1>There is no such page</h1>\n<p>The map has all pages; the box above searches them.</p>"
         return File(body=self._frame.around(body, "No such page"), content_type=_HTML, cache=NEVER_KEPT, status=404)
 

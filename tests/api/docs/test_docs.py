@@ -102,6 +102,10 @@ async def test_packed_and_plain_are_the_same_page_under_two_tags(world: World) -
     assert int(packed.headers["Content-Length"]) < len(plain.text.encode()) / 2
     assert plain.headers["ETag"] != packed.headers["ETag"]
     assert plain.headers["Vary"] == "Accept-Encoding"
+    for refused in ("gzip;q=0", "gzip; q=0.0, br", "br", "x-gzip"):
+        assert "Content-Encoding" not in (await visit(world, "/docs/design", Accept_Encoding=refused)).headers
+    for taken in ("gzip;q=0.5", "deflate, GZIP ;q=1.0, br", "gzip"):
+        assert "Content-Encoding" in (await visit(world, "/docs/design", Accept_Encoding=taken)).headers
 
 
 async def test_files_are_named_by_what_is_in_them_and_kept_for_ever(world: World) -> None:
@@ -164,6 +168,8 @@ async def test_a_search_is_bounded_whatever_is_looked_for(world: World) -> None:
     assert read(everything.text).links.count("") == 0
     assert everything.text.count("<small>") == 20
     assert f'value="{"x" * 100}"' in endless.text
+    for query in ("%ff%fe", "%ed%a0%80", "%00", "%0d%0aX:%20y", "a%26b=c%23"):
+        assert (await visit(world, f"/docs/search?q={query}")).status == 200
 
 
 async def test_a_key_changes_nothing(world: World) -> None:
