@@ -99,7 +99,7 @@ class _Drawing:
 
 def wrapped(text: str, width: int) -> list[str]:
     """Return a text in lines; a word that is longer than one stays whole."""
-    return textwrap.wrap(text, max(width, 20), break_long_words=False, break_on_hyphens=False) or [""]
+    return textwrap.wrap(text, max(width, _COLUMN_MIN), break_long_words=False, break_on_hyphens=False) or [""]
 
 
 def draw_table(rows: Sequence[Sequence[str]], width: int) -> Iterator[str]:
