@@ -21,13 +21,14 @@ from openwa_manager.api.admission.authenticator import Authenticator
 from openwa_manager.api.admission.host_check import HostCheck
 from openwa_manager.api.admission.peers.client_address import ClientAddresses
 from openwa_manager.api.admission.peers.socket_peers import SocketPeers
-from openwa_manager.api.app import DESCRIPTION, control_app
+from openwa_manager.api.app import control_app
 from openwa_manager.api.browsers.cors import Cors
 from openwa_manager.api.connections.limits import ConnectionLimits, free_descriptor_count
 from openwa_manager.api.connections.tls import TlsFiles
 from openwa_manager.api.gateway.kept.webhook_posts import WebhookRelay
 from openwa_manager.api.intake import intake_app
 from openwa_manager.api.listeners import ListenAddresses, Peers, listen
+from openwa_manager.api.openapi import DESCRIPTION
 from openwa_manager.config import Settings, warnings_about
 from openwa_manager.config.policies import program_values
 from openwa_manager.domain.access.audit import DAEMON, NewEntry

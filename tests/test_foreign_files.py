@@ -43,6 +43,7 @@ WHOSE = {
     "host/user_paths.py": "the admin's, and browsers' profiles, of which nothing is asked but the name",
     "api/listeners.py": "the daemon's own socket",
     "api/connections/limits.py": "the kernel's",
+    "api/docs/": "the package's own",
     "api/pairing/languages.py": "the package's own",
     "api/pairing/page.py": "the package's own",
     "engines/builds/": "builds, and the programs of the system that make them",

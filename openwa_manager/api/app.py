@@ -23,6 +23,7 @@ from openwa_manager.api.delivery.deliveries import DeliveryRoutes
 from openwa_manager.api.delivery.endpoints import EndpointRoutes
 from openwa_manager.api.delivery.event_stream import StreamTiming
 from openwa_manager.api.delivery.events import EventRoutes
+from openwa_manager.api.docs.docs import DocsRoutes
 from openwa_manager.api.errors import answer_errors
 from openwa_manager.api.gateway.app import GatewayDependencies, gateway_routes
 from openwa_manager.api.gateway.errors import answer_as_openwa
@@ -42,7 +43,7 @@ from openwa_manager.api.messaging.people.quotas import QuotaRoutes
 from openwa_manager.api.messaging.people.suppressions import SuppressionRoutes
 from openwa_manager.api.messaging.queue import QueueRoutes
 from openwa_manager.api.middleware import AnswerLog, RequestCount, assign_request_id, cut_broken_answer, prepare_answer
-from openwa_manager.api.openapi import OpenapiRoutes
+from openwa_manager.api.openapi import DESCRIPTION, OpenapiRoutes
 from openwa_manager.api.pairing.links import PairingDependencies, PairingLinkRoutes
 from openwa_manager.api.pairing.pages import PairingPageRoutes
 from openwa_manager.api.requests import BODY_MAX_BYTES
@@ -98,10 +99,6 @@ class ApiDependencies:
     measure: Callable[[SessionScope], Awaitable[Scrape | PartialScrape]]
     request_tally: RequestTally
     timing: StreamTiming = field(default_factory=StreamTiming)
-
-
-#: What describes the API; the daemon has it written before anybody asks.
-DESCRIPTION = web.AppKey("description", OpenapiRoutes)
 
 
 def control_app(admission: Admission, dependencies: ApiDependencies, gateway: GatewayDependencies) -> web.Application:
@@ -195,5 +192,6 @@ def make_calls(dependencies: ApiDependencies, gateway: GatewayDependencies) -> t
         MetricsRoutes(dependencies.measure),
         AuditRoutes(AuditTrail(dependencies.database)),
         BuildRoutes(dependencies.builds, sessions),
+        DocsRoutes(),
     )
     return (*(each for noun in nouns for each in noun.table()), *gateway_routes(gateway))

@@ -65,13 +65,21 @@ class OpenapiRoutes:
         await self.prepare()
         return large_answer(call.request, self._body, _JSON)
 
+    def document(self) -> dict[str, Json]:
+        """Return the description, made anew."""
+        return describe((*self._others, *self.table()), self._version)
+
     async def prepare(self) -> None:
         """Write the description, once; anybody may ask for it, so a thread does it, and as early as may be."""
         async with self._turn:
             self._body = self._body or await asyncio.to_thread(self._written)
 
     def _written(self) -> bytes:
-        return json.dumps(describe((*self._others, *self.table()), self._version)).encode()
+        return json.dumps(self.document()).encode()
+
+
+#: What describes the API; the daemon has it written before anybody asks.
+DESCRIPTION = web.AppKey("description", OpenapiRoutes)
 
 
 def describe(routes: Sequence[Route], version: str) -> dict[str, Json]:

@@ -61,6 +61,13 @@ CONTROL: Final[Mapping[str, Rule]] = {
     "GET /livez": rule(200, hidden=None),
     "GET /readyz": rule(200, hidden=None, query="verbose"),
     "GET /openapi.json": rule(200, hidden=None),
+    # The pages of the package, which are the same for everybody.
+    "GET /docs": rule(200, hidden=None),
+    "GET /docs/search": rule(200, hidden=None, query="q=session"),
+    "GET /docs/index.json": rule(200, hidden=None),
+    "GET /docs/assets/{name}": rule(404, hidden=None),
+    "GET /docs/{page}": rule(200, hidden=None, path="/docs/install"),
+    "GET /docs/{folder}/{page}": rule(200, hidden=None, path="/docs/api/sessions"),
     # Links that are none, of which a client asks only so often; what links do is tested in tests/api/pairing.
     "GET /pair/{token}": rule(404, 429, hidden=None, path="/pair/none"),
     "POST /pair/{token}": rule(404, 429, hidden=None, path="/pair/none"),

@@ -77,6 +77,10 @@ TEXTS: Mapping[str, str] = {
     "GET /api/health/live": "constants",
     "GET /api/health/ready": "constants",
     "GET /metrics": "some numbers for each session",
+    **dict.fromkeys(("GET /docs", "GET /docs/{page}", "GET /docs/{folder}/{page}"), "one page of the package"),
+    "GET /docs/search": "the first 20 places",
+    "GET /docs/index.json": "the text of the pages of the package",
+    "GET /docs/assets/{name}": "one file of the package",
     "GET /pair/{token}": "one page of ours",
     "GET /pair/{token}/events": "one code at a time, two streams for each link",
 }

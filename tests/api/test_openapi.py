@@ -4,8 +4,8 @@ from functools import partial
 
 from pydantic import BaseModel
 
-from openwa_manager.api.app import DESCRIPTION, make_table
-from openwa_manager.api.openapi import describe
+from openwa_manager.api.app import make_table
+from openwa_manager.api.openapi import DESCRIPTION, describe
 from openwa_manager.domain.access.roles import Role
 from openwa_manager.domain.builds.builds import HOME_BUILD
 from openwa_manager.domain.delivery.events import Json
@@ -170,7 +170,7 @@ async def test_every_json_answer_is_of_its_declared_shape(world: World) -> None:
     names = {"session_id": "a", "endpoint_id": "default", "message_id": message.json["message_id"]}
     names |= {"batch_id": batch.json["batch_id"], "token": "none"}
     names |= {"user_id": "1", "to": "85287654321", "number": "85287654321"}
-    names["build"] = HOME_BUILD
+    names |= {"build": HOME_BUILD, "page": "install", "folder": "api", "name": "none"}
     names["rollout_id"] = (await world.builds.rollouts.start(HOME_BUILD, None, 1)).rollout_id
     names["key_id"] = (await world.key_of(Role.VIEWER)).split("_")[1]
     for each in read:

@@ -25,7 +25,7 @@ TOP = frozenset(
 #: Every kind of file we write; whatever else gets into the archive was left lying about.
 KINDS = frozenset(
     {".py", ".typed", ".sql", ".cjs", ".md", ".lock", ".service", ".plist", ".json", ".php", ".c", ".h"}
-    | {".html", ".css", ".js"}  # of the page of pairing links
+    | {".html", ".css", ".js", ".svg"}  # of the pages for browsers
     | {".yml", ".txt"}  # of Prometheus, and screens that were liked
     | {".timer"}  # of the backup
 )

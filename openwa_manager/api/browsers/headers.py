@@ -24,6 +24,8 @@ SECURITY_HEADERS: Final[Mapping[str, str]] = {
 
 #: What a page of ours may do instead; set on its answer. An engine's answer cannot say so of itself.
 PAGE_POLICY = web.ResponseKey("page_policy", str)
+#: How long what holds nothing of anybody may be kept; set on its answer, with the same meaning.
+PAGE_CACHE = web.ResponseKey("page_cache", str)
 
 
 def secure(request: web.Request, response: web.StreamResponse) -> None:
@@ -31,5 +33,7 @@ def secure(request: web.Request, response: web.StreamResponse) -> None:
     response.headers.update(SECURITY_HEADERS)
     if PAGE_POLICY in response:
         response.headers["Content-Security-Policy"] = response[PAGE_POLICY]
+    if PAGE_CACHE in response:
+        response.headers["Cache-Control"] = response[PAGE_CACHE]
     if request.transport is not None and request.transport.get_extra_info("sslcontext") is not None:
         response.headers["Strict-Transport-Security"] = _HSTS

@@ -10,15 +10,16 @@ from openwa_manager.cli.parsing import nearest
 def _help(invocation: Invocation) -> None:
     from openwa_manager.cli import NAMES, all_commands, parser_for
     from openwa_manager.cli.help.overview import overview
-    from openwa_manager.cli.help.pages import page_text, summary, topics
+    from openwa_manager.cli.help.pages import page_text, summary, topic_of, topics
 
     words: list[str] = invocation.arguments.words
     if not words:
         invocation.output.write(f"{overview(all_commands())}\n\nPages, as `openwa-manager help install`:\n{summary()}")
     elif words[0] in NAMES:
         parser_for(words).parse_args([*words, "--help"])  # prints it and exits
-    elif words[0] in topics() and len(words) == 1:
-        invocation.output.write(page_text(words[0], invocation.output.width))
+    elif len(words) == 1 and (topic := topic_of(words[0])) is not None:
+        output = invocation.output
+        output.write(page_text(topic, output.width, has_colors=output.has_colors))
     else:
         hint = nearest(words[0], [*NAMES, *topics()])
         raise UsageError(

@@ -22,7 +22,9 @@ Ask = Callable[[str, Role | None], Awaitable[ClientResponse]]
 
 #: What people use who have a link and no key.
 PAGES = {"/pair/{token}", "/pair/{token}/events", "/pair/{token}/code"}
-OPEN_ROUTES = {"/livez", "/readyz", "/api/health", "/api/health/live", "/api/health/ready", "/openapi.json", *PAGES}
+DOCS = {"/docs", *(f"/docs/{each}" for each in ("search", "index.json", "assets/{name}", "{page}", "{folder}/{page}"))}
+HEALTH = {"/livez", "/readyz", "/api/health", "/api/health/live", "/api/health/ready"}
+OPEN_ROUTES = {*HEALTH, "/openapi.json", *PAGES, *DOCS}
 #: What each role may beside what the one before it may.
 ROLES = {
     Role.VIEWER: {
