@@ -1,5 +1,6 @@
 """Writes docs/reference/settings.md: every setting, from the model that reads them and their descriptions."""
 
+import json
 import types
 from collections.abc import Iterable, Iterator
 from enum import EnumType
@@ -63,7 +64,8 @@ _DEFAULTS: Final = {
     "engine_isolation": "`kernel`, or `none`",
     "log_format": "`console`, or `json`",
 }
-_PARTS: Final = ((86_400, "d"), (3_600, "h"), (60, "min"))
+_TIMES: Final = ((86_400, "d"), (3_600, "h"), (60, "min"))
+_SIZES: Final = ((2**30, "GiB"), (10**9, "GB"), (10**6, "MB"))
 
 
 def settings_page() -> str:
@@ -83,37 +85,32 @@ def _names(name: str) -> str:
 
 
 def _default(name: str) -> str:
-    if name in _DEFAULTS:
-        return _DEFAULTS[name]
-    match Settings.model_fields[name].get_default(call_default_factory=True):
-        case None:
-            return "unset"
-        case bool() as value:
-            return code(str(value).lower())
-        case int() | float() as number:
-            return _number(name, number)
-        case values.Address() | values.PortRange() | str() | Path() as value:
-            return code(value)
-        case tuple() as items:
-            shown = [f"{each:g}" if isinstance(each, float) else f'"{each}"' for each in items]
-            return code(f"[{', '.join(shown)}]")
-        case {}:
-            return code("{}")
-        case other:
-            raise TypeError(f"{name}: a default of another type: {other!r}")
+    value = Settings.model_fields[name].get_default(call_default_factory=True)
+    if name in _DEFAULTS or value is None:
+        return _DEFAULTS.get(name, "unset")
+    if isinstance(value, int | float) and not isinstance(value, bool):
+        return _number(name, value)
+    return code(_as_written(value))
+
+
+def _as_written(value: object) -> str:
+    match value:
+        case bool():
+            return str(value).lower()
+        case values.Address() | values.PortRange() | str() | Path():
+            return str(value)
+        case tuple():
+            items = (f"{each:g}" if isinstance(each, float) else json.dumps(each, ensure_ascii=False) for each in value)
+            return f"[{', '.join(items)}]"
+        case _:
+            return json.dumps(value)
 
 
 def _number(name: str, number: float) -> str:
     text = f"{number:.15g}"
-    if name.endswith("_bytes"):
-        unit = next(
-            ((size, word) for size, word in ((2**30, "GiB"), (10**9, "GB"), (10**6, "MB")) if not number % size)
-        )
-        return f"{text} ({number / unit[0]:g} {unit[1]})"
-    part = next(
-        ((size, word) for size, word in _PARTS if name.endswith("_s") and number >= size and not number % size), None
-    )
-    return f"{text} ({number / part[0]:g} {part[1]})" if part else text
+    units = _SIZES if name.endswith("_bytes") else _TIMES if name.endswith("_s") else ()
+    found = next(((size, word) for size, word in units if number >= size and not number % size), None)
+    return f"{text} ({number / found[0]:g} {found[1]})" if found else text
 
 
 def _may_be(name: str) -> str:
@@ -147,15 +144,15 @@ def _limits(limits: Iterable[object]) -> Iterator[str]:
         if (value := getattr(each, name, None)) is not None
     }
     words = {"gt": "above {}", "ge": "{} or more", "le": "{} at most"}
-    words |= {"min_length": "at least {} of them", "max_length": "at most {} of them"}
+    words |= {"min_length": "at least {}", "max_length": "at most {}"}
     return (text.format(f"{found[name]:.15g}") for name, text in words.items() if name in found)
 
 
 def _other_names() -> str:
     secrets = ", ".join(code(PREFIX + name.upper() + "_FILE") for name in SECRETS)
     words = (
-        "These names of OpenWA's own guides are understood too, in the environment only; ours, in the environment or in "
-        "the file, come first.\n\n"
+        "These names of OpenWA's own guides are understood too, in the environment only; ours, in the environment or "
+        "in the file, come first.\n\n"
         f"{table(['name', 'setting'], ([code(name), code(setting)] for name, setting in GUIDE_NAMES.items()))}\n\n"
         f"A secret may be read from a file: {secrets}, `upstream_secret_file` in `manager.toml`, or `_FILE` behind the "
         "names above. It must be a plain file, ours or root's, no link and no pipe.\n\n"
