@@ -21,8 +21,8 @@ about a second after its launch, and after its last one is not in it. Posts of t
 the requests."""
 _SHOWN: Final = """\
 `session_…` are there only with the setting `metrics_per_session`: four series for each session, of which
-`session_status` has the present status as a label and the value 1. To these come `process_…`, what the daemon itself uses, where the
-system tells.
+`session_status` has the present status as a label and the value 1. To these come `process_…`, what the daemon itself
+uses, where the system tells.
 
 A key that is limited to sessions is shown `build_info`, and of its sessions alone `sessions`, `messages_waiting`,
 `acks_overdue` and `session_…`; also `endpoint_up` of endpoints that are for its sessions only."""

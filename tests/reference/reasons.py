@@ -9,12 +9,13 @@ from openwa_manager.api.gateway.errors import WORDS as GATEWAY_WORDS
 from openwa_manager.domain.delivery.delivery import DeliveryState
 from openwa_manager.domain.diagnosis.session_rules import OF_HOLD, OF_REASON
 from openwa_manager.domain.diagnosis.table import TABLE
+from openwa_manager.domain.errors import OpenwaManagerError
 from openwa_manager.domain.messaging import outcomes, words
 from openwa_manager.domain.messaging.holds import SERIOUS
 from openwa_manager.domain.messaging.messages import STANDINGS, HoldCode
 from openwa_manager.domain.session.reasons import SENTENCES, ReasonCode
 from openwa_manager.domain.session.words import STATUSES, reaction_to
-from tests.reference.markdown import chapter, code, page, sentence, table
+from tests.reference.markdown import chapter, code, page, sentence, table, with_code
 from tests.reference.placeholders import filled
 
 _INTRODUCTION: Final = """\
@@ -56,7 +57,7 @@ def _reasons() -> str:
 
 def _cure(found: str | None) -> str:
     cure = TABLE[found].cure if found else None
-    return sentence(filled(cure)) if cure else ""
+    return sentence(with_code(filled(cure))) if cure else ""
 
 
 def _states() -> str:
@@ -107,12 +108,15 @@ def _problems() -> list[str]:
         'Below `/api` errors have OpenWA\'s form, `{"message", "error", "statusCode"}`. These have a `code` of ours '
         "too; every other refusal of ours has the status above, 422 `invalid` as 400."
     )
-    gateway = (
-        [str(status), code(name), (inspect.getdoc(kind) or "").partition("\n")[0]]
-        for kind, (status, name) in GATEWAY_WORDS.items()
-    )
+    gateway = ([str(status), code(name), _of_gateway(kind)] for kind, (status, name) in GATEWAY_WORDS.items())
     head = ["status", "code", "what it means"]
     return [
         chapter("Errors of the API", of_problems, table(head, sorted(rows, key=lambda row: row[0]))),
         chapter("Errors below /api", of_gateway, table(head, gateway)),
     ]
+
+
+def _of_gateway(kind: type[OpenwaManagerError]) -> str:
+    """Return what a refusal means; its class says more where several share a code."""
+    says = (inspect.getdoc(kind) or "").partition("\n")[0] if kind.code == "conflict" else MEANINGS[kind.code].says
+    return sentence(says.partition("; `")[0])
