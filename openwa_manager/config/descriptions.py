@@ -12,7 +12,7 @@ _PLACES: Final = {
 }
 _LISTENING: Final = {
     "listen": "Where the API listens. Another address than loopback needs `tls_cert` and `tls_key`, or `behind_proxy`.",
-    "tls_cert": "The certificate that makes `listen` HTTPS, with `tls_key`. SIGHUP has a renewed file read; "
+    "tls_cert": "The certificate that makes `listen` HTTPS, with `tls_key`. SIGHUP (`systemctl reload openwa-manager`) has a renewed file read; "
     "the old one stays in use if the two do not fit together.",
     "tls_key": "The private key of `tls_cert`.",
     "behind_proxy": "Whether a proxy that speaks TLS stands in front, so that `listen` may be open to other machines.",
@@ -25,7 +25,7 @@ _LISTENING: Final = {
     "client_address_header": "Where trusted proxies name the client. The last address in it that is no trusted "
     "proxy is the client's.",
     "cors_origins": 'The pages that may call the API from a browser, as `["https://app.example.com"]`; never `*`. '
-    "They need a key all the same.",
+    "They need a key all the same: let no page hold one that may more than its reader.",
     "intake_listen": "Where the engines post to; loopback only. A running engine posts to where this was at its "
     "launch, so restart the sessions after a change.",
 }
@@ -50,7 +50,7 @@ _ENGINES: Final = {
     "command_env": "Variables for the engine `command`; the same are filled in.",
     "engine_ports": "The numbers that engines get as `PORT`. Only a `command` listens there, on loopback.",
     "engine_isolation": "`kernel`: an engine reads, writes, starts and reaches no more than it needs; `none`. Unset: "
-    "`kernel` where the system can, but not for `command` and `whatsapp-web.js`.",
+    "`kernel` where the system can, but not for `command` and `whatsapp-web.js` (docs/security.md).",
     "engine_read_paths": "What isolated engines may read beside what they need.",
     "engine_connect_ports": "The ports that isolated engines may connect to beside what they need, as "
     '`[5222, "8000-8010"]`.',

@@ -20,7 +20,8 @@ _INTRODUCTION: Final = """\
 Every command of `openwa-manager`, its words and its options. `openwa-manager help COMMAND` tells the same of one.
 
 Where several sessions may be named, so may patterns (`'user_1_*'`), and ids as tables shorten them. Output is a table
-on a terminal, and JSON in a pipe."""
+on a terminal, and JSON in a pipe. Sizes take K, M and G, which are thousands. What asks on a terminal needs `--yes` in a
+script."""
 _HEAD: Final = ("word or option", "what it is")
 #: What every command has too.
 _COMMON: Final = frozenset({"help", "home", "url", "form"})
@@ -31,6 +32,17 @@ _VARIABLES: Final = (
     ("OPENWA_MANAGER_OUTPUT", "The form of the output, as `-o`."),
     ("NO_COLOR", "Set: no colours."),
 )
+
+
+#: What no option says.
+_NOTES: Final = {
+    "serve": "It ends with 78 when it cannot start until a person has put something right: systemd then leaves it "
+    "`failed`, and under launchd it waits for 5 minutes before it ends.",
+    "batch": "The first line of the CSV names its columns: `to`, or else the first one, has the recipients, `reference` "
+    "your own names for the messages, and all others are variables of the template. Commas, semicolons and tabs are "
+    "understood, UTF-8 and what Excel calls Unicode text.",
+    "suppress": "For a session without a user write `session:ID` as the user.",
+}
 
 
 def cli_page() -> str:
@@ -77,7 +89,7 @@ def _everywhere() -> str:
 def _command(name: str, parser: argparse.ArgumentParser) -> str:
     """Return the chapter of a command; its heading has a capital letter, as those of all pages."""
     examples = "\n".join(["```text", *EXAMPLES.get(name, ()), "```"]) if name in EXAMPLES else ""
-    return "\n\n".join([f"## {name.capitalize()}", *_described(parser), *filter(None, [examples])])
+    return "\n\n".join([f"## {name.capitalize()}", *_described(parser), *filter(None, [_NOTES.get(name), examples])])
 
 
 def _described(parser: argparse.ArgumentParser) -> Iterator[str]:

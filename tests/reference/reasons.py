@@ -23,7 +23,8 @@ The words that say why. Programs read the codes, which stay; people read the sen
 [trouble.md](../trouble.md) begins with what people see instead."""
 _REASONS: Final = """\
 `reason.code` of a session, `reason` of its events and `openwa-manager why`. `reason.detail` says the same with the
-facts of the case. The times are those of the [settings](settings.md)' defaults."""
+facts of the case. The times are those of the [settings](settings.md)' defaults. While a host slept or was offline nothing
+is held against any session; afterwards every engine is asked anew."""
 _HOLDS: Final = """\
 `hold.code` of a message that waits; `GET /v1/sessions/{id}/queue` counts them. The strongest comes first: a message
 that waits for several reasons shows that one. `until` is when it ends, null where nobody can tell. `queue.held` tells
@@ -62,7 +63,12 @@ def _cure(found: str | None) -> str:
 
 def _states() -> str:
     rows = ([code(each), text, STANDINGS[each].value] for each, text in words.STATES.items())
-    return table(["status", "what it means", "of the quota it is"], rows)
+    words_of_quota = (
+        "A message counts in the month in which it was accepted: `reserved` until it is sent, then `booked`; what was not "
+        "sent is `free` again. Sent once more, it is a new message; asked for that twice, the same one, as long as that "
+        "may still arrive."
+    )
+    return f"{words_of_quota}\n\n{table(['status', 'what it means', 'of the quota it is'], rows)}"
 
 
 def _holds() -> str:
@@ -79,7 +85,10 @@ def _messages() -> list[str]:
         "A send through `/api` that cannot leave at once may also end with a hold's code, and a message of a batch "
         "with a code of the next table, if that was found while it was taken in."
     )
-    rejected = "`rejected` in the answer to a batch: what was not taken."
+    rejected = (
+        "`rejected` in the answer to a batch: what was not taken, by its `index`. What refuses the whole call is 422 and "
+        "names the field, as in `messages.2.text`."
+    )
     return [
         chapter("Errors of messages", said, _plain("code", outcomes.SENTENCES), _plain("code", words.ENDS), gateway),
         chapter("Rejections of batches", rejected, _plain("code", words.REJECTIONS)),

@@ -2,7 +2,7 @@
 
 import json
 import types
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from enum import EnumType
 from pathlib import Path
 from typing import Annotated, Final, Literal, Union, get_args, get_origin, get_type_hints
@@ -31,6 +31,10 @@ nearest one that is. A change takes effect when the daemon is started anew; engi
 
 `openwa-manager config check --all` prints what is in effect and where each value comes from; with `-o wide` also what
 it is for."""
+
+_OWN_ENGINE: Final = """\
+With `engine = "command"` and `command_argv` any program is supervised that obeys `SESSION_ID`, `SESSION_DIR`, `PORT`,
+`WEBHOOK_URL` and `WEBHOOK_SECRET`, and writes `qr.png`. `examples/command-engine` is one."""
 
 #: What a value of each type may be, in words; a type that is not here has its own way below.
 _WORDS: Final = (
@@ -71,11 +75,11 @@ _SIZES: Final = ((2**30, "GiB"), (10**9, "GB"), (10**6, "MB"))
 def settings_page() -> str:
     """Return the page."""
     chapters = [chapter(title, _settings(names)) for title, names in CHAPTERS.items()]
-    return page("Settings", _INTRODUCTION, *chapters, _other_names(), _variables(), _files())
+    own = chapter("An engine of your own", _OWN_ENGINE)
+    return page("Settings", _INTRODUCTION, *chapters, _other_names(), _variables(), own, _files())
 
 
-def _settings(descriptions: dict[str, str] | object) -> str:
-    assert isinstance(descriptions, dict)
+def _settings(descriptions: Mapping[str, str]) -> str:
     head = ["setting", "default", "may be", "what it does"]
     return table(head, ([_names(name), _default(name), _may_be(name), text] for name, text in descriptions.items()))
 
@@ -144,7 +148,7 @@ def _limits(limits: Iterable[object]) -> Iterator[str]:
         if (value := getattr(each, name, None)) is not None
     }
     words = {"gt": "above {}", "ge": "{} or more", "le": "{} at most"}
-    words |= {"min_length": "at least {}", "max_length": "at most {}"}
+    words |= {"min_length": "{} at least", "max_length": "{} at most"}
     return (text.format(f"{found[name]:.15g}") for name, text in words.items() if name in found)
 
 
