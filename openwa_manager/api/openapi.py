@@ -210,8 +210,8 @@ _SENDING: Final = frozenset({Action.SEND, Action.SEND_BULK, Action.SEND_BY_GATEW
 def _headers(each: Route) -> Iterator[Json]:
     if each.action in _SENDING and each.name != "messages_resend":
         said = (
-            "A name of yours for this call: the same again with the same body is not done twice, with another body it is "
-            "422. It belongs to the session, and is remembered until 14 days after the message has ended."
+            "A name of yours for this call: the same again with the same body is not done twice, with another body it "
+            "is 422. It belongs to the session, and is remembered until 14 days after the message has ended."
         )
         schema: Json = {"type": "string", "minLength": 1, "maxLength": KEY_MAX_CHARS}
         yield {"name": KEY_HEADER, "in": "header", "required": False, "description": said, "schema": schema}

@@ -12,8 +12,8 @@ _PLACES: Final = {
 }
 _LISTENING: Final = {
     "listen": "Where the API listens. Another address than loopback needs `tls_cert` and `tls_key`, or `behind_proxy`.",
-    "tls_cert": "The certificate that makes `listen` HTTPS, with `tls_key`. SIGHUP (`systemctl reload openwa-manager`) has a renewed file read; "
-    "the old one stays in use if the two do not fit together.",
+    "tls_cert": "The certificate that makes `listen` HTTPS, with `tls_key`. SIGHUP (`systemctl reload openwa-manager`) "
+    "has a renewed file read; the old one stays in use if the two do not fit together.",
     "tls_key": "The private key of `tls_cert`.",
     "behind_proxy": "Whether a proxy that speaks TLS stands in front, so that `listen` may be open to other machines.",
     "allowed_hosts": 'The public names by which callers reach the API, such as `["wa.example.com"]`. A call for '

@@ -20,8 +20,8 @@ _INTRODUCTION: Final = """\
 Every command of `openwa-manager`, its words and its options. `openwa-manager help COMMAND` tells the same of one.
 
 Where several sessions may be named, so may patterns (`'user_1_*'`), and ids as tables shorten them. Output is a table
-on a terminal, and JSON in a pipe. Sizes take K, M and G, which are thousands. What asks on a terminal needs `--yes` in a
-script."""
+on a terminal, and JSON in a pipe. Sizes take K, M and G, which are thousands. What asks on a terminal needs `--yes` in
+a script."""
 _HEAD: Final = ("word or option", "what it is")
 #: What every command has too.
 _COMMON: Final = frozenset({"help", "home", "url", "form"})
@@ -38,10 +38,9 @@ _VARIABLES: Final = (
 _NOTES: Final = {
     "serve": "It ends with 78 when it cannot start until a person has put something right: systemd then leaves it "
     "`failed`, and under launchd it waits for 5 minutes before it ends.",
-    "batch": "The first line of the CSV names its columns: `to`, or else the first one, has the recipients, `reference` "
-    "your own names for the messages, and all others are variables of the template. Commas, semicolons and tabs are "
-    "understood, UTF-8 and what Excel calls Unicode text.",
-    "suppress": "For a session without a user write `session:ID` as the user.",
+    "batch": "The first line of the CSV names its columns: `to`, or else the first one, has the recipients, "
+    "`reference` your own names for the messages, and all others are variables of the template. Commas, semicolons and "
+    "tabs are understood, UTF-8 and what Excel calls Unicode text.",
 }
 
 

@@ -23,8 +23,8 @@ The words that say why. Programs read the codes, which stay; people read the sen
 [trouble.md](../trouble.md) begins with what people see instead."""
 _REASONS: Final = """\
 `reason.code` of a session, `reason` of its events and `openwa-manager why`. `reason.detail` says the same with the
-facts of the case. The times are those of the [settings](settings.md)' defaults. While a host slept or was offline nothing
-is held against any session; afterwards every engine is asked anew."""
+facts of the case. The times are those of the [settings](settings.md)' defaults. While a host slept or was offline
+nothing is held against any session; afterwards every engine is asked anew."""
 _HOLDS: Final = """\
 `hold.code` of a message that waits; `GET /v1/sessions/{id}/queue` counts them. The strongest comes first: a message
 that waits for several reasons shows that one. `until` is when it ends, null where nobody can tell. `queue.held` tells
@@ -64,9 +64,9 @@ def _cure(found: str | None) -> str:
 def _states() -> str:
     rows = ([code(each), text, STANDINGS[each].value] for each, text in words.STATES.items())
     words_of_quota = (
-        "A message counts in the month in which it was accepted: `reserved` until it is sent, then `booked`; what was not "
-        "sent is `free` again. Sent once more, it is a new message; asked for that twice, the same one, as long as that "
-        "may still arrive."
+        "A message counts in the month in which it was accepted: `reserved` until it is sent, then `booked`; what was "
+        "not sent is `free` again. Sent once more, it is a new message; asked for that twice, the same one, as long as "
+        "that may still arrive."
     )
     return f"{words_of_quota}\n\n{table(['status', 'what it means', 'of the quota it is'], rows)}"
 
@@ -86,8 +86,8 @@ def _messages() -> list[str]:
         "with a code of the next table, if that was found while it was taken in."
     )
     rejected = (
-        "`rejected` in the answer to a batch: what was not taken, by its `index`. What refuses the whole call is 422 and "
-        "names the field, as in `messages.2.text`."
+        "`rejected` in the answer to a batch: what was not taken, by its `index`. What refuses the whole call is 422 "
+        "and names the field, as in `messages.2.text`."
     )
     return [
         chapter("Errors of messages", said, _plain("code", outcomes.SENTENCES), _plain("code", words.ENDS), gateway),
