@@ -19,7 +19,8 @@ socket `run/manager.sock` in the home the daemon's own user needs none. A key th
 all others.
 
 Bodies are JSON, and `[]` is an empty object, as PHP writes one. Members and parameters that are not known are refused
-with 422, so that a mistyped one never passes unnoticed. Times are ISO 8601 in UTC; those of a body need a time zone.
+with 422, so that a mistyped one never passes unnoticed. What is marked with * must be given; null is the same as absent
+unless something else is said. Times are ISO 8601 in UTC; those of a body need a time zone.
 
 Lists come in pages: `limit` says how long one is, `cursor` is the `next_cursor` of the page before."""
 _ROLES: Final = (
@@ -177,7 +178,7 @@ class _Models:
 
     def chapter(self) -> str:
         """Return what answers, and the parts of bodies, consist of."""
-        words = "What bodies and answers consist of. In a body, what is marked with * must be given."
+        words = "What bodies and answers consist of."
         names = [name for name in sorted(self._schemas) if name in self._inner or not name.endswith(_OF_BODIES)]
         return chapter("Models", words, *map(self._model, names))
 

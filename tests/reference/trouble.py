@@ -21,8 +21,8 @@ openwa-manager why SESSION         # how it came so, step by step, and what come
 openwa-manager logs SESSION -f     # what its engine prints
 ```
 
-Here is what people meet most: `…`, N and TIME stand for the facts. [All findings](reference/findings.md);
-[all reasons](reference/reasons.md)."""
+Here is what people meet most: `…`, N and TIME stand for the facts. [reference/findings](reference/findings.md) has all
+that is found, [reference/reasons](reference/reasons.md) what each word means."""
 #: What people meet most, by what they see; docs/reference/findings.md has all.
 USUAL: Final[Mapping[Symptom, Sequence[str]]] = {
     Symptom.NO_CODE: ("launch_failed", "engine_crashes", "no_code_came", "code_expired"),
