@@ -12,6 +12,7 @@ from pydantic import BaseModel
 from pydantic.json_schema import models_json_schema
 
 from openwa_manager.api.bodies.large_answers import large_answer
+from openwa_manager.api.description.calls import NOTES
 from openwa_manager.api.description.fields import description_of
 from openwa_manager.api.description.shared import PATH
 from openwa_manager.api.errors import PROBLEM_TYPE, STATUS_OF
@@ -157,7 +158,7 @@ def _operation(each: Route, schemas: _Schemas) -> Json:
         "operationId": each.name,
         "tags": [tag_of(each)],
         "summary": each.summary,
-        "description": _needed(each),
+        "description": " ".join(filter(None, (NOTES.get(each.name), _needed(each)))),
         "parameters": [*_path_parameters(each.path), *_query_parameters(each.arguments, schemas), *_headers(each)],
         "responses": {str(status): _response(each, status, kinds) for status, kinds in _responses(each)},
         "security": [{"key": [each.role]}, {"bearer": [each.role]}] if each.role is not OPEN else [],

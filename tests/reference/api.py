@@ -91,7 +91,8 @@ def api_page() -> str:
         _chapter(tag.name, tag.description, [each for each in calls if each.tag == tag.name], models) for tag in _TAGS
     ]
     drawn = page("HTTP API", _INTRODUCTION, _contents(calls), _manners(), *chapters, models.chapter())
-    return re.sub(r"docs/reference/(\w+\.md)", r"[\1](\1)", drawn)
+    drawn = re.sub(r"docs/reference/(\w+\.md)", r"[\1](\1)", drawn)
+    return re.sub(r"docs/(\w+\.md)", r"[\1](../\1)", drawn)
 
 
 def _operations(described: Mapping[str, Json]) -> Iterator[_Operation]:
@@ -125,12 +126,12 @@ def _chapter(name: str, description: str, calls: Sequence[_Operation], models: "
 
 
 def _needed(call: _Operation) -> str:
-    words = str(call.described["description"])
-    return words.removeprefix("Needs a key of the role ").removeprefix("Needs ").rstrip(".")
+    return str(call.described["description"]).removeprefix("Needs a key of the role ").rstrip(".")
 
 
 def _call(call: _Operation, models: "_Models") -> str:
-    parts = [f"### {call.place}", f"{call.described['summary']} {call.described['description']}"]
+    note, _, needed = str(call.described["description"]).rpartition("Needs ")
+    parts = [f"### {call.place}", f"{call.described['summary']} {note}".strip(), f"Needs {needed}"]
     if rows := [_parameter(each) for each in cast("Sequence[Schema]", call.described["parameters"])]:
         parts.append(table(["parameter", "type", "what it is"], rows))
     parts += models.body(call.described.get("requestBody", {}))

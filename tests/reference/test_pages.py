@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from openwa_manager.api.description.calls import NOTES
 from openwa_manager.api.description.fields import OF
 from openwa_manager.api.errors import MEANINGS, STATUS_OF
 from openwa_manager.cli.commands.event_types import event_type
@@ -159,6 +160,14 @@ def test_no_sentence_is_about_a_member_that_is_not_there() -> None:
     said = {(model, field) for model, fields in OF.items() if model in models for field in fields}
     assert said - known == set()
     assert {model for model in OF if model not in models and not model.endswith("Query")} == set()
+
+
+def test_no_note_is_about_a_call_that_is_not_there() -> None:
+    paths = document()["paths"]
+    assert isinstance(paths, dict)
+    names = {each["operationId"] for methods in paths.values() for each in methods.values()}
+
+    assert set(NOTES) - names == set()
 
 
 @pytest.mark.parametrize("name", EVENT_TYPES)
