@@ -16,22 +16,22 @@ NOTES: Final[Mapping[str, str]] = {
     "wait longer. A key that is limited to sessions must name the id. `env` and `proxy_url` need the role `admin`.",
     "sessions_list_some": "`status` and `label` may be given several times.",
     "sessions_change": "`{}` for `labels` or `env` empties them. `env`, `proxy_url` and `build` need the role `admin`.",
-    "sessions_delete": "204 once all of it is gone. After half a minute 202 with the session, whose reason says what is "
-    "in the way, and it goes on. 409 `session_owned_elsewhere` while somebody else's engine runs in it.",
+    "sessions_delete": "204 once all of it is gone. After half a minute 202 with the session, whose reason says what "
+    "is in the way, and it goes on. 409 `session_owned_elsewhere` while somebody else's engine runs in it.",
     "sessions_start": _STARTED,
     "sessions_restart": _STARTED,
     "sessions_stop": "Asked twice it is the same.",
     "sessions_log_out": "409 when no engine runs, or its kind has no such call.",
     "qr_request_pairing_code": "409 when none can come, as while it is connected.",
-    "links_create": "It needs the setting `public_url` (409 `public_url_missing`). docs/linking.md says how it goes on.",
-    "events_list_all": "Pages by `after`, or the newest by `tail`. `Accept: text/event-stream` streams instead; a reader "
-    "that comes back with `Last-Event-ID` misses nothing.",
+    "links_create": "It needs the setting `public_url` (409 `public_url_missing`). docs/linking.md says more.",
+    "events_list_all": "Pages by `after`, or the newest by `tail`. `Accept: text/event-stream` streams instead; a "
+    "reader that comes back with `Last-Event-ID` misses nothing.",
     "events_list_of_session": "As `GET /v1/events`.",
-    "endpoints_add": "Its address must be public, unless `allow_private_endpoints` is set. The secret is shown this once.",
+    "endpoints_add": "Its address must be public, unless `allow_private_endpoints` is set. Its secret is shown once.",
     "endpoints_change": "What the settings say of `default` is changed there (409).",
     "deliveries_replay": "At least one of the members must be given.",
-    "messages_send": "Give it one of `text`, `image_url`, `video_url`, `audio_url` and `document_url`. 202: it is taken "
-    "in, and on disk. The same `Idempotency-Key`, or without it the same `reference`, again: 200, the same message.",
+    "messages_send": "Give it one of `text`, `image_url`, `video_url`, `audio_url` and `document_url`. 202: it is "
+    "taken in, and on disk. The same `Idempotency-Key`, or without it the same `reference`, again: 200, the same message.",
     "messages_settle": "Only of one that is `unknown`.",
     "bulk_send": "Give it `messages`, or `template` and `recipients`. The answer lists what was not taken, and why. "
     "Takes what the quota allows, in order; 429 only if nothing fits.",
