@@ -111,4 +111,4 @@ def test_every_event_is_told_with_the_fields_of_the_table(serve: Callable[..., D
     found = {each.name for each in daemon.home.iterdir()} | {
         f"run/{each.name}" for each in (daemon.home / "run").iterdir()
     }
-    assert found - {*home_files(), "manager.db-wal", "manager.db-shm", "run/manager.sock", "run/manager.lock"} == set()
+    assert found - {*home_files(), "manager.db-wal", "manager.db-shm", "run/manager.sock", "run/daemon.lock"} == set()

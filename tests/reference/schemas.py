@@ -32,7 +32,7 @@ def _kind(schema: Schema) -> str:
         case "array":
             return f"list of {words_of(_below(schema, 'items'))}"
         case "object" if isinstance(values := schema.get("additionalProperties"), Mapping):
-            return f"object of {words_of(cast('Schema', values))}"
+            return f"object of {words_of(values)}"
         case "object":
             return "object"
         case str() as kind:

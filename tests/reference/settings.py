@@ -186,9 +186,10 @@ def _variables() -> str:
     return chapter("Variables of engines", words, table(["where", "what may be set"], rows))
 
 
-#: What lies in the home, by the name of its part in the code (openwa_manager/host/home.py).
+#: What lies in the home, by the name of its part in the code (openwa_manager/host/home.py), or by its own.
 _FILES: Final = {
     "database": "The registry: sessions, messages, events, keys (SQLite).",
+    "reserve": "Room on the disk that is given up when the disk is full, so that stopping can still be recorded.",
     "admin_key": "The first key, with the id `admin`. Its role is `admin`.",
     "copies": "Hourly copies of the registry, three kept, and one from before each upgrade of its tables.",
     "builds": "Builds of OpenWA that `engine install` made.",
@@ -206,7 +207,8 @@ def home_files() -> dict[str, str]:
     """Return what lies in a home, by its path there."""
     root = Path("/home")
     home = Home(root=root, sessions=root / "sessions")
-    return {str(getattr(home, name).relative_to(root)): text for name, text in _FILES.items()}
+    paths = {name: getattr(home, name, root / name) for name in _FILES}
+    return {str(paths[name].relative_to(root)): text for name, text in _FILES.items()}
 
 
 def _files() -> str:

@@ -31,7 +31,7 @@ NOTES: Final[Mapping[str, str]] = {
     "endpoints_change": "What the settings say of `default` is changed there (409).",
     "deliveries_replay": "At least one of the members must be given.",
     "messages_send": "Give it one of `text`, `image_url`, `video_url`, `audio_url` and `document_url`. 202: it is "
-    "taken in, and on disk. The same `Idempotency-Key`, or without it the same `reference`, again: 200, the same message.",
+    "taken in, and on disk. The same `Idempotency-Key`, or without it `reference`, again: 200, the same message.",
     "messages_settle": "Only of one that is `unknown`.",
     "bulk_send": "Give it `messages`, or `template` and `recipients`. The answer lists what was not taken, and why. "
     "Takes what the quota allows, in order; 429 only if nothing fits.",

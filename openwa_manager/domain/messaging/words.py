@@ -4,7 +4,6 @@ from collections.abc import Mapping
 from enum import StrEnum
 from typing import Final
 
-from openwa_manager.domain.messaging import outcomes
 from openwa_manager.domain.messaging.batches import BatchState, RejectionCode
 from openwa_manager.domain.messaging.messages import AttemptOutcome, HoldCode, MessageStatus
 
@@ -65,9 +64,6 @@ ENDS: Final[Mapping[EndCode, str]] = {
     _E.SESSION_DELETED: "the session was deleted",
     _E.SETTLED: "a person says that it was not sent",
 }
-#: What a caller may read as the `error_code` of a message, and what it says.
-ERRORS: Final[Mapping[str, str]] = {**outcomes.SENTENCES, **ENDS}
-
 REJECTIONS: Final[Mapping[RejectionCode, str]] = {
     RejectionCode.INVALID_RECIPIENT: "Nobody can be written to under this name.",
     RejectionCode.DUPLICATE: "The same chat, or the same reference, was there before: `message_id` is that message.",
