@@ -2,7 +2,8 @@
 
 import inspect
 from collections.abc import Mapping
-from typing import Final
+from enum import StrEnum
+from typing import Final, TypeVar
 
 from openwa_manager.api.errors import MEANINGS
 from openwa_manager.api.gateway.errors import WORDS as GATEWAY_WORDS
@@ -17,6 +18,8 @@ from openwa_manager.domain.session.reasons import SENTENCES, ReasonCode
 from openwa_manager.domain.session.words import STATUSES, reaction_to
 from tests.reference.markdown import chapter, code, page, sentence, table, with_code
 from tests.reference.placeholders import filled
+
+Word = TypeVar("Word", bound=StrEnum)
 
 _INTRODUCTION: Final = """\
 The words that say why. Programs read the codes, which stay; people read the sentences, which may change.
@@ -45,8 +48,8 @@ def reasons_page() -> str:
     )
 
 
-def _plain(head: str, sentences: Mapping[str, str] | Mapping[object, str], second: str = "what it means") -> str:
-    return table([head, second], ([code(each), sentence(text)] for each, text in sentences.items()))
+def _plain(head: str, sentences: Mapping[Word, str]) -> str:
+    return table([head, "what it means"], ([code(each), sentence(text)] for each, text in sentences.items()))
 
 
 def _reasons() -> str:

@@ -3,7 +3,7 @@
 import json
 import types
 from collections.abc import Iterable, Iterator, Mapping
-from enum import EnumType
+from enum import StrEnum
 from pathlib import Path
 from typing import Annotated, Final, Literal, Union, get_args, get_origin, get_type_hints
 
@@ -128,8 +128,8 @@ def _may_be(name: str) -> str:
 def _said(hint: object) -> str:
     if words := next((words for known, words in _WORDS if known == hint), None):
         return words
-    if isinstance(hint, EnumType):
-        return ", ".join(code(each.value) for each in hint)  # type: ignore[attr-defined]  # these have values
+    if isinstance(hint, type) and issubclass(hint, StrEnum):
+        return ", ".join(code(each.value) for each in hint)
     if get_origin(hint) is Literal:
         return ", ".join(map(code, get_args(hint)))
     if get_origin(hint) is Annotated:
