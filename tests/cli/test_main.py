@@ -144,12 +144,10 @@ def test_config_check_prints_the_settings_and_where_they_come_from(
 
     said = pipe("config", "check", "--listen", "127.0.0.1:4000", "--behind-proxy")
 
-    assert isinstance(said.document, dict)
-    descriptions = [
-        each.pop("description") for each in said.document.values() if isinstance(each, dict) and "value" in each
-    ]
-    assert all(descriptions)
     shown = said.document
+    assert isinstance(shown, dict)
+    descriptions = [each.pop("description") for each in shown.values() if isinstance(each, dict) and "value" in each]
+    assert all(descriptions)
     assert shown["home"] == {"value": str(home.resolve()), "source": "--home"}
     assert shown["probe_misses"] == {"value": 7, "source": "OPENWA_MANAGER_PROBE_MISSES"}
     assert shown["listen"] == {"value": "127.0.0.1:4000", "source": "--listen"}

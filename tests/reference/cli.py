@@ -4,7 +4,7 @@ argparse's own help is not used: it depends on the width of the terminal and on 
 """
 
 import argparse
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Final
 
 from openwa_manager.cli import parser_for
@@ -48,8 +48,11 @@ def cli_page() -> str:
     """Return the page."""
     parser = parser_for([])
     commands = _below(parser)
-    chapters = (_command(name, commands[name]) for names in GROUPS.values() for name in names)
-    return page("Commands", _INTRODUCTION, _overview(), _everywhere(), *chapters)
+    groups = {title: [name for name in names if name in commands] for title, names in GROUPS.items()}
+    if others := set(commands).difference(*groups.values()):
+        groups["Others"] = sorted(others)
+    chapters = (_command(name, commands[name]) for names in groups.values() for name in names)
+    return page("Commands", _INTRODUCTION, _overview(groups), _everywhere(), *chapters)
 
 
 def _below(parser: argparse.ArgumentParser) -> dict[str, argparse.ArgumentParser]:
@@ -58,9 +61,9 @@ def _below(parser: argparse.ArgumentParser) -> dict[str, argparse.ArgumentParser
     return {name: below for action in words for name, below in action._name_parser_map.items()}
 
 
-def _overview() -> str:
+def _overview(groups: Mapping[str, Sequence[str]]) -> str:
     rows = []
-    for title, names in GROUPS.items():
+    for title, names in groups.items():
         rows.append([title, " ".join(f"[{name}](#{name})" for name in names)])
     return table(["for", "commands"], rows)
 

@@ -11,6 +11,7 @@ import pytest
 from openwa_manager.api.description.calls import NOTES
 from openwa_manager.api.description.fields import OF
 from openwa_manager.api.errors import MEANINGS, STATUS_OF
+from openwa_manager.cli import NAMES
 from openwa_manager.cli.commands.event_types import event_type
 from openwa_manager.cli.help.pages import page_text
 from openwa_manager.config import Settings
@@ -160,6 +161,12 @@ def test_no_sentence_is_about_a_member_that_is_not_there() -> None:
     said = {(model, field) for model, fields in OF.items() if model in models for field in fields}
     assert said - known == set()
     assert {model for model in OF if model not in models and not model.endswith("Query")} == set()
+
+
+def test_every_command_has_a_chapter() -> None:
+    headings = re.findall(r"^## (.*)$", (DOCS / "reference" / "cli.md").read_text("utf-8"), re.MULTILINE)
+
+    assert {name.capitalize() for name in NAMES} <= set(headings)
 
 
 def test_no_note_is_about_a_call_that_is_not_there() -> None:
