@@ -5,7 +5,7 @@
 # make test-environments    the quick part of the tests as many callers start them: in the background, as nobody, in C, …
 # make test-browser         the pages for people, in a Chromium that is installed (PICTURES=DIR keeps what they look like)
 # make test-openwa          what OpenWA does to its supervisor, on a real one (OPENWA_HOME, OPENWA_MOCK; README)
-# make docs                 draw the state tables of the code into docs/design.md, the metrics into docs/metrics.md
+# make docs                 draw docs/reference, docs/trouble.md and the tables of docs/design.md from the code
 # make bench [ARGS=…]       the measured promises, as a table; `ARGS=delivery` measures only those of that name
 # make soak [ARGS=…]        random faults on many simulators, none (`--healthy`) or attacks (`--hostile`), then a verdict: `ARGS="--minutes 30"`
 # make torture [ARGS=…]     a campaign while daemon and engines are killed, judged by what WhatsApp got: `ARGS="--seed 7 --messages 5000"`
@@ -54,7 +54,7 @@ test-browser: .venv/.browser
 
 docs: .venv/.dev
 	@$(BIN)/python -m tests.diagrams
-	@$(BIN)/python -m tests.metrics.page
+	@$(BIN)/python -m tests.reference
 
 test-environments: .venv/.dev
 	@$(BIN)/python -m tests.environments $(ARGS)

@@ -3,6 +3,7 @@
 import json
 from collections.abc import Mapping
 from http import HTTPStatus
+from typing import NamedTuple
 
 import structlog
 from aiohttp import web
@@ -24,45 +25,56 @@ _log = structlog.get_logger()
 
 PROBLEM_TYPE = "application/problem+json"
 
-#: code -> HTTP status; an error with another code is a fault of ours and tells nothing.
-STATUS_OF: Mapping[str, int] = {
-    "bad_request": 400,
-    "unauthenticated": 401,
-    "forbidden": 403,
-    "not_found": 404,
-    "method_not_allowed": 405,
-    "timeout": 408,
-    "illegal_transition": 409,
-    "session_exists": 409,
-    "session_owned_elsewhere": 409,
-    "conflict": 409,
-    "body_gone": 409,
-    "count_changed": 409,
-    "last_admin": 409,
-    "public_url_missing": 409,
-    "gone": 410,
-    "too_large": 413,
-    "unsupported_media_type": 415,
-    "expectation_failed": 417,
-    "misdirected": 421,
-    "invalid": 422,
-    "invalid_recipient": 422,
-    "idempotency_mismatch": 422,
-    "opted_out": 422,
-    "never_sendable": 422,
-    "head_too_large": 431,
-    "queue_full": 429,
-    "quota_exceeded": 429,
-    "rate_limited": 429,
-    "first_contact_cap": 429,
-    "engine_error": 502,
-    "backlog_full": 503,
-    "draining": 503,
-    "not_ready": 503,
-    "engine_timeout": 504,
-    "unfinished": 504,
-    "storage_full": 507,
+
+class Meaning(NamedTuple):
+    """What a code stands for: its HTTP status, and words for callers."""
+
+    status: int
+    says: str
+
+
+#: Every code; an error with another one is a fault of ours and tells nothing.
+MEANINGS: Mapping[str, Meaning] = {
+    "bad_request": Meaning(400, "The request cannot be read: it is not in the format it is said to be in."),
+    "unauthenticated": Meaning(401, "No valid key was given; whether there was none or a wrong one is never said."),
+    "forbidden": Meaning(403, "The key's role or rights do not suffice; `detail` names what is needed."),
+    "not_found": Meaning(404, "There is no such thing, or the key may not know of it."),
+    "method_not_allowed": Meaning(405, "This path has no such method; the header `Allow` names those it has."),
+    "timeout": Meaning(408, "The body did not come in time, or the answer was not read."),
+    "illegal_transition": Meaning(
+        409, "The state of the session, message or batch does not allow it. Nothing happened."
+    ),
+    "session_exists": Meaning(409, "A session with this id differs from the one asked for."),
+    "session_owned_elsewhere": Meaning(409, "Another process runs an engine in the session's directory."),
+    "conflict": Meaning(409, "It does not go together with what there is. Nothing happened."),
+    "body_gone": Meaning(409, "The text of the message is not kept any more, so it cannot be sent again."),
+    "count_changed": Meaning(409, "More or fewer messages wait than `confirm` says. Nothing happened."),
+    "last_admin": Meaning(409, "Nobody could give out keys any more. Nothing happened."),
+    "public_url_missing": Meaning(409, "Pairing links need the setting `public_url`."),
+    "gone": Meaning(410, "It was there once, and is gone."),
+    "too_large": Meaning(413, "The body is larger than this call takes."),
+    "unsupported_media_type": Meaning(415, "The body must be JSON, uncompressed, and be said to be JSON."),
+    "expectation_failed": Meaning(417, "The header `Expect` asks for something other than `100-continue`."),
+    "misdirected": Meaning(421, "The request is for another host: add its name to `allowed_hosts`."),
+    "invalid": Meaning(422, "A value is not acceptable; `field` names it."),
+    "invalid_recipient": Meaning(422, "Nobody can be written to under this name."),
+    "idempotency_mismatch": Meaning(422, "Another body was given with this `Idempotency-Key` or `reference` before."),
+    "opted_out": Meaning(422, "The recipient wants no messages of this user."),
+    "never_sendable": Meaning(422, "There is no moment at which it could be sent; `detail` says why."),
+    "queue_full": Meaning(429, "Too many messages wait on this session."),
+    "quota_exceeded": Meaning(429, "The user may send no more this month; `resets_at` is when the next one begins."),
+    "rate_limited": Meaning(429, "The caller asks too often."),
+    "first_contact_cap": Meaning(429, "The session may write to nobody new today."),
+    "head_too_large": Meaning(431, "The request's head is too long to be read."),
+    "engine_error": Meaning(502, "The engine answered, but not with what was asked of it."),
+    "backlog_full": Meaning(503, "Too many events are undelivered; post it again later."),
+    "draining": Meaning(503, "The daemon is ending, and takes no new work."),
+    "not_ready": Meaning(503, "The daemon has not taken up all sessions yet."),
+    "engine_timeout": Meaning(504, "The engine did not answer in time; what it did is not known."),
+    "unfinished": Meaning(504, "The request took too long; whether it was done is not known."),
+    "storage_full": Meaning(507, "The disk is full. Reading and stopping still work."),
 }
+STATUS_OF: Mapping[str, int] = {code: meaning.status for code, meaning in MEANINGS.items()}
 CODE_OF: Mapping[int, str] = {
     400: "bad_request",
     404: "not_found",

@@ -12,13 +12,17 @@ from pydantic import BaseModel
 from pydantic.json_schema import models_json_schema
 
 from openwa_manager.api.bodies.large_answers import large_answer
+from openwa_manager.api.description.calls import NOTES
+from openwa_manager.api.description.fields import description_of
+from openwa_manager.api.description.shared import PATH
 from openwa_manager.api.errors import PROBLEM_TYPE, STATUS_OF
 from openwa_manager.api.gateway.errors import PREFIX
+from openwa_manager.api.messaging.drafts import KEY_HEADER, KEY_MAX_CHARS
 from openwa_manager.api.requests import SESSION_ID_TEXT, Body, Nothing, RequestModel
 from openwa_manager.api.responses import OpenwaError, Problem
 from openwa_manager.api.routing import Answer, Call, Route, route
 from openwa_manager.api.tags import TAGS, tag_of
-from openwa_manager.domain.access.actions import NEEDS
+from openwa_manager.domain.access.actions import NEEDS, Action
 from openwa_manager.domain.access.roles import OPEN
 from openwa_manager.domain.delivery.events import Json
 
@@ -114,12 +118,10 @@ def describe(routes: Sequence[Route], version: str) -> dict[str, Json]:
     }
 
 
-#: What is known of the names in paths.
+#: What values in paths must fit.
 _NAMED: Final[Mapping[str, Mapping[str, Json]]] = {
     "session_id": {"pattern": SESSION_ID_TEXT},
     "user_id": {"minLength": 1, "maxLength": 128},
-    "to": {"description": "A phone number in international form, or a chat id."},
-    "number": {"description": "A phone number in international form, or a chat id."},
 }
 _Schemas = Mapping[str, Mapping[str, Json]]
 
@@ -133,8 +135,21 @@ def _schemas(routes: Iterable[Route]) -> _Schemas:
         wanted |= {(model, "validation"): None for model in (each.arguments, *_models(each.takes))}
         wanted |= {(answer, "serialization"): None for kinds in each.answers.values() for answer in _models(kinds)}
     _, document = models_json_schema(list(wanted), ref_template=_REF)
-    schemas: _Schemas = document["$defs"]
-    return schemas
+    return {name: _with_descriptions(name, schema) for name, schema in document["$defs"].items()}
+
+
+def _with_descriptions(model: str, schema: Mapping[str, Json]) -> Mapping[str, Json]:
+    """Return the schema with what its members are, where the model itself does not say it."""
+    members = schema.get("properties")
+    if not isinstance(members, Mapping):
+        return schema
+    return {**schema, "properties": {name: _with_description(model, name, each) for name, each in members.items()}}
+
+
+def _with_description(model: str, name: str, member: Json) -> Json:
+    assert isinstance(member, Mapping)  # noqa: S101 (so JSON Schema defines it)
+    said = description_of(model, name)
+    return member if said is None or "description" in member else {**member, "description": said}
 
 
 def _parameters_of(routes: Iterable[Route]) -> set[str]:
@@ -151,8 +166,8 @@ def _operation(each: Route, schemas: _Schemas) -> Json:
         "operationId": each.name,
         "tags": [tag_of(each)],
         "summary": each.summary,
-        "description": _needed(each),
-        "parameters": [*_path_parameters(each.path), *_query_parameters(each.arguments, schemas)],
+        "description": " ".join(filter(None, (NOTES.get(each.name), _needed(each)))),
+        "parameters": [*_path_parameters(each.path), *_query_parameters(each.arguments, schemas), *_headers(each)],
         "responses": {str(status): _response(each, status, kinds) for status, kinds in _responses(each)},
         "security": [{"key": [each.role]}, {"bearer": [each.role]}] if each.role is not OPEN else [],
     }
@@ -180,7 +195,9 @@ def _taken(each: Route) -> dict[str, Json]:
 
 def _path_parameters(path: str) -> Iterator[Json]:
     for name in _PATH_PARAMETER.findall(path):
-        yield {"name": name, "in": "path", "required": True, "schema": {"type": "string", **_NAMED.get(name, {})}}
+        schema: Json = {"type": "string", **_NAMED.get(name, {})}
+        said = PATH.get(name, f"The {name.replace('_', ' ')}, as OpenWA names it.")
+        yield {"name": name, "in": "path", "required": True, "description": said, "schema": schema}
 
 
 def _query_parameters(arguments: type[RequestModel], schemas: _Schemas) -> Iterator[Json]:
@@ -189,7 +206,24 @@ def _query_parameters(arguments: type[RequestModel], schemas: _Schemas) -> Itera
     properties = schemas[arguments.__name__].get("properties", {})
     assert isinstance(properties, Mapping)  # noqa: S101 (so JSON Schema defines it)
     for name, schema in properties.items():
-        yield {"name": name, "in": "query", "required": False, "schema": schema}
+        assert isinstance(schema, Mapping)  # noqa: S101 (as above)
+        described = {"description": said} if (said := schema.get("description")) else {}
+        bare = {key: value for key, value in schema.items() if key != "description"}
+        yield {"name": name, "in": "query", "required": False, **described, "schema": bare}
+
+
+#: What sends: asked twice under the same key, it does so once.
+_SENDING: Final = frozenset({Action.SEND, Action.SEND_BULK, Action.SEND_BY_GATEWAY})
+
+
+def _headers(each: Route) -> Iterator[Json]:
+    if each.action in _SENDING and each.name != "messages_resend":
+        said = (
+            "A name of yours for this call: the same again with the same body is not done twice, with another body it "
+            "is 422. It belongs to the session, and is remembered until 14 days after the message has ended."
+        )
+        schema: Json = {"type": "string", "minLength": 1, "maxLength": KEY_MAX_CHARS}
+        yield {"name": KEY_HEADER, "in": "header", "required": False, "description": said, "schema": schema}
 
 
 def _responses(each: Route) -> Iterator[tuple[int | str, tuple[Answer, ...]]]:

@@ -16,6 +16,15 @@ MISUSED: Final = 2
 _NOT_FOUND: Final = 3
 _NOT_REACHABLE: Final = 5
 
+#: What each exit code of a command tells.
+EXIT_CODES: Final[Mapping[int, str]] = {
+    0: "Done.",
+    FAILED: "Refused, or failed; the message says why.",
+    MISUSED: "The words of the command line are not understood; nothing was asked of the daemon.",
+    _NOT_FOUND: "There is no such session, message, key …, or the key may not know of it.",
+    _NOT_REACHABLE: "No daemon answers; the message names what was tried.",
+    INTERRUPTED: "Ctrl-C ended it.",
+}
 
 #: Added to a complaint about a session that is not there.
 LISTS_SESSIONS: Final = "; openwa-manager list shows them"

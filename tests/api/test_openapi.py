@@ -95,7 +95,7 @@ async def test_the_rights_a_call_needs_are_told_in_words(world: World) -> None:
         ("get", "/v1/sessions/{session_id}/qr", "Needs a key of the role `viewer` or above, with `qr`."),
         ("get", "/api/sessions/{id}/chats", "Needs a key of the role `operator` or above, with `chats`."),
     ):
-        assert at(document, "paths", path, method, "description") == needed
+        assert str(at(document, "paths", path, method, "description")).endswith(needed)
 
 
 async def test_every_call_stands_in_a_chapter_that_is_described(world: World) -> None:

@@ -146,6 +146,8 @@ def test_config_check_prints_the_settings_and_where_they_come_from(
 
     shown = said.document
     assert isinstance(shown, dict)
+    descriptions = [each.pop("description") for each in shown.values() if isinstance(each, dict) and "value" in each]
+    assert all(descriptions)
     assert shown["home"] == {"value": str(home.resolve()), "source": "--home"}
     assert shown["probe_misses"] == {"value": 7, "source": "OPENWA_MANAGER_PROBE_MISSES"}
     assert shown["listen"] == {"value": "127.0.0.1:4000", "source": "--listen"}
@@ -160,6 +162,8 @@ def test_config_check_is_a_table_on_a_terminal(terminal: Run) -> None:
 
     assert lines[0].split() == ["SETTING", "VALUE", "SOURCE"]
     assert ["engine", "openwa", "default"] in [line.split() for line in lines]
+    wide = terminal("config", "check", "--all", "-o", "wide").out
+    assert "The kind of engine that new sessions get" in wide
 
 
 def test_config_check_warns_of_what_lets_messages_be_sent_twice(

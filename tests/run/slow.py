@@ -17,6 +17,7 @@ SLOW: Final = {
     "messages": "campaigns that are cut and judged",
     "cli/screens": "every command in a terminal of two sizes",
     "e2e/builds": "builds that are made, and sessions that move to them",
+    "e2e/test_event_fields.py": "every event there is, with the fields that the reference tells",
     "e2e/test_doctor.py": "every trouble that the doctor knows",
     "e2e/test_doctor_outside.py": "every answer of a backend, and who starts the daemon",
     "e2e/test_isolation.py": "engines that try what they may not",

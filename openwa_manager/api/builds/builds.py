@@ -12,10 +12,10 @@ from aiohttp import web
 
 from openwa_manager.api.access.records import name_in_record
 from openwa_manager.api.builds.models import (
+    BuildCheckOut,
     BuildIn,
     BuildOut,
     BuildsOut,
-    CheckOut,
     InstallProgressOut,
     MoveOut,
     RolloutIn,
@@ -264,8 +264,8 @@ def _name_in(request: web.Request) -> BuildName:
         raise BuildNotFoundError("there is no such build; GET /v1/builds lists them") from error
 
 
-def _check_out(check: BuildCheck) -> CheckOut:
-    return CheckOut(name=check.name, result=check.result, detail=check.detail)
+def _check_out(check: BuildCheck) -> BuildCheckOut:
+    return BuildCheckOut(name=check.name, result=check.result, detail=check.detail)
 
 
 def _rollout_out(rollout: Rollout) -> RolloutOut:

@@ -42,7 +42,7 @@ class RolloutIn(Body):
     canary: Annotated[int, Field(ge=1, le=100)] = 1
 
 
-class CheckOut(Out):
+class BuildCheckOut(Out):
     """One thing that was looked at in a build."""
 
     name: str
@@ -78,7 +78,7 @@ class BuildOut(Out):
     is_default: bool
     created_at: Timestamp | None
     installed_at: Timestamp | None
-    checks: Sequence[CheckOut] | None = None
+    checks: Sequence[BuildCheckOut] | None = None
 
 
 class MoveOut(Out):

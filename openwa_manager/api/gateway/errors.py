@@ -33,7 +33,7 @@ PREFIX = "/api/"
 _NOT_STARTED = "Session is not started. Call POST /sessions/:sessionId/start first."
 _NOT_CONNECTED = "Session is not connected. The WhatsApp client is not ready."
 #: How the gateway words refusals of ours: the codes of keys are OpenWA's own.
-_WORDS: Mapping[type[OpenwaManagerError], tuple[int, str]] = {
+WORDS: Mapping[type[OpenwaManagerError], tuple[int, str]] = {
     QueueFullError: (429, "SEND_QUEUE_FULL"),
     QuotaExceededError: (429, "QUOTA_EXCEEDED"),
     FirstContactCapError: (429, "FIRST_CONTACT_CAP"),
@@ -135,7 +135,7 @@ def _expected(request: web.Request, error: OpenwaManagerError) -> web.Response:
         case UnauthenticatedError():
             has_key = "X-API-Key" in request.headers or "Authorization" in request.headers
             return _error(401, "Invalid API key" if has_key else "API key is required")
-        case _ if type(error) in _WORDS:
+        case _ if type(error) in WORDS:
             return _worded(error)
         case InvalidInputError():
             return _error(400, str(error))
@@ -153,7 +153,7 @@ def _throttled(error: RateLimitedError) -> web.Response:
 
 
 def _worded(error: OpenwaManagerError) -> web.Response:
-    status, code = _WORDS[type(error)]
+    status, code = WORDS[type(error)]
     if not isinstance(error, QueueFullError | QuotaExceededError | FirstContactCapError):
         return _error(status, str(error), {"code": code})
     fields: dict[str, Json] = {"code": code, "retryAfterSeconds": error.retry_after_s}

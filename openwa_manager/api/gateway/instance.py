@@ -10,7 +10,7 @@ from openwa_manager.api.gateway.routes import SESSION_PREFIX, own_route
 from openwa_manager.api.gateway.session_finder import SessionFinder
 from openwa_manager.api.gateway.session_records import openwa_status
 from openwa_manager.api.host.health import health_of
-from openwa_manager.api.host.responses import CheckOut
+from openwa_manager.api.host.responses import HealthCheckOut
 from openwa_manager.api.request_keys import CALLER
 from openwa_manager.api.routing import Route
 from openwa_manager.domain.access.actions import Action
@@ -111,7 +111,7 @@ class InstanceRoutes:
         return json_answer(200, {"valid": True, "role": _OPENWA_ROLES[caller.role], "scoped": is_scoped})
 
 
-def _is_awaited_scan(check: CheckOut, session: Session) -> bool:
+def _is_awaited_scan(check: HealthCheckOut, session: Session) -> bool:
     return check.name == "link" and session.link is LinkState.QR_READY
 
 

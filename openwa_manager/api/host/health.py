@@ -3,7 +3,7 @@
 from aiohttp import web
 
 from openwa_manager.api.errors import NotReadyError
-from openwa_manager.api.host.responses import Alive, CheckOut, HealthOut, ProgressOut, Readiness
+from openwa_manager.api.host.responses import Alive, HealthCheckOut, HealthOut, ProgressOut, Readiness
 from openwa_manager.api.requests import Nothing, ReadyQuery
 from openwa_manager.api.routing import Call, Route, json_answer, route
 from openwa_manager.domain.access.actions import Action
@@ -79,7 +79,7 @@ def health_of(facts: HealthFacts) -> HealthOut:
     )
 
 
-def _process(facts: HealthFacts) -> CheckOut:
+def _process(facts: HealthFacts) -> HealthCheckOut:
     session, usage = facts.session, facts.usage
     evidence = {
         "pid": session.pid,
@@ -92,25 +92,25 @@ def _process(facts: HealthFacts) -> CheckOut:
         "disk_bytes": facts.disk_bytes,
     }
     detail = "no process" if session.pid is None else f"pid {session.pid}"
-    return CheckOut(name="process", is_ok=session.pid is not None, detail=detail, evidence=evidence)
+    return HealthCheckOut(name="process", is_ok=session.pid is not None, detail=detail, evidence=evidence)
 
 
-def _engine(facts: HealthFacts) -> CheckOut:
+def _engine(facts: HealthFacts) -> HealthCheckOut:
     session = facts.session
     evidence = {"launch": session.launch_count, "port": session.launch.listening_port if session.launch else None}
     is_running = session.process is ProcessState.RUNNING
-    return CheckOut(name="engine", is_ok=is_running, detail=session.process.value, evidence=evidence)
+    return HealthCheckOut(name="engine", is_ok=is_running, detail=session.process.value, evidence=evidence)
 
 
-def _probe(facts: HealthFacts) -> CheckOut:
+def _probe(facts: HealthFacts) -> HealthCheckOut:
     record = facts.record
     if record is None:
-        return CheckOut(name="probe", is_ok=True, detail="not asked: no engine runs")
+        return HealthCheckOut(name="probe", is_ok=True, detail="not asked: no engine runs")
     evidence = {"misses": record.misses, "answered_at": _moment(record.answered_at)}
-    return CheckOut(name="probe", is_ok=record.misses == 0, detail=record.detail, evidence=evidence)
+    return HealthCheckOut(name="probe", is_ok=record.misses == 0, detail=record.detail, evidence=evidence)
 
 
-def _link(facts: HealthFacts) -> CheckOut:
+def _link(facts: HealthFacts) -> HealthCheckOut:
     session, reason = facts.session, facts.session.reason
     evidence = {
         "connected_at": _moment(session.connected_at),
@@ -119,51 +119,51 @@ def _link(facts: HealthFacts) -> CheckOut:
         "since": _moment(reason.at) if reason else None,
     }
     detail = f"{session.link}: {reason.detail}" if reason else session.link.value
-    return CheckOut(name="link", is_ok=session.link is LinkState.CONNECTED, detail=detail, evidence=evidence)
+    return HealthCheckOut(name="link", is_ok=session.link is LinkState.CONNECTED, detail=detail, evidence=evidence)
 
 
-def _log(facts: HealthFacts) -> CheckOut:
+def _log(facts: HealthFacts) -> HealthCheckOut:
     """Show the log's growth: lines are a sign of life, their absence proves nothing."""
     evidence = {"written_at": _moment(facts.log_written_at), "size_bytes": facts.log_bytes}
     detail = "no log" if facts.log_written_at is None else "written to"
-    return CheckOut(name="log", is_ok=True, detail=detail, evidence=evidence)
+    return HealthCheckOut(name="log", is_ok=True, detail=detail, evidence=evidence)
 
 
-def _heartbeat(facts: HealthFacts) -> CheckOut:
+def _heartbeat(facts: HealthFacts) -> HealthCheckOut:
     """Show whether the engine posts heartbeats; that they stop shows at the link, after the time allowed."""
     detail = "posts heartbeats" if facts.has_heartbeat else "posts none"
     evidence = {"last_seen_at": _moment(facts.session.last_seen_at)}
-    return CheckOut(name="heartbeat", is_ok=True, detail=detail, evidence=evidence)
+    return HealthCheckOut(name="heartbeat", is_ok=True, detail=detail, evidence=evidence)
 
 
-def _qr(facts: HealthFacts) -> CheckOut:
+def _qr(facts: HealthFacts) -> HealthCheckOut:
     qr = facts.session.qr
     if qr is None:
         is_awaited = facts.session.link is LinkState.QR_READY
-        return CheckOut(name="qr", is_ok=not is_awaited, detail="none shown")
+        return HealthCheckOut(name="qr", is_ok=not is_awaited, detail="none shown")
     evidence = {
         "seq": qr.seq,
         "attempt": qr.attempt,
         "produced_at": _moment(qr.produced_at),
         "expires_at": _moment(qr.expires_at),
     }
-    return CheckOut(name="qr", is_ok=True, detail="shown, waiting for a scan", evidence=evidence)
+    return HealthCheckOut(name="qr", is_ok=True, detail="shown, waiting for a scan", evidence=evidence)
 
 
-def _directory(facts: HealthFacts) -> CheckOut:
+def _directory(facts: HealthFacts) -> HealthCheckOut:
     """Show a directory that was taken away under its engine, or whose disk does not answer."""
     if facts.are_files_stuck:
-        return CheckOut(name="directory", is_ok=False, detail="its disk does not answer")
+        return HealthCheckOut(name="directory", is_ok=False, detail="its disk does not answer")
     if facts.lost_directory is None:
-        return CheckOut(name="directory", is_ok=True, detail="in place")
-    return CheckOut(name="directory", is_ok=False, detail="is gone", evidence={"path": str(facts.lost_directory)})
+        return HealthCheckOut(name="directory", is_ok=True, detail="in place")
+    return HealthCheckOut(name="directory", is_ok=False, detail="is gone", evidence={"path": str(facts.lost_directory)})
 
 
-def _messages(facts: HealthFacts) -> CheckOut:
+def _messages(facts: HealthFacts) -> HealthCheckOut:
     """Show whether messages leave: one that fails tells of a queue that has stopped, or of sends that fail."""
     brief = facts.messages
     if brief is None:
-        return CheckOut(name="messages", is_ok=True, detail="none wait")
+        return HealthCheckOut(name="messages", is_ok=True, detail="none wait")
     hold = brief.hold
     evidence = {
         "waiting": brief.waiting_count,
@@ -173,11 +173,11 @@ def _messages(facts: HealthFacts) -> CheckOut:
         **{f"{status.value}_last_hour": count for status, count in brief.last_hour.items()},
     }
     if hold is not None and hold.code in SERIOUS:
-        return CheckOut(name="messages", is_ok=False, detail=f"held: {hold.detail}", evidence=evidence)
+        return HealthCheckOut(name="messages", is_ok=False, detail=f"held: {hold.detail}", evidence=evidence)
     if brief.is_failing:
-        return CheckOut(name="messages", is_ok=False, detail="more fail than are sent", evidence=evidence)
+        return HealthCheckOut(name="messages", is_ok=False, detail="more fail than are sent", evidence=evidence)
     detail = f"{brief.waiting_count} wait" if brief.waiting_count else "none wait"
-    return CheckOut(name="messages", is_ok=True, detail=detail, evidence=evidence)
+    return HealthCheckOut(name="messages", is_ok=True, detail=detail, evidence=evidence)
 
 
 def _moment(at: float | None) -> str | None:

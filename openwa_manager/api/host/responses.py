@@ -14,7 +14,7 @@ from openwa_manager.domain.session.session import (
 )
 
 
-class CheckOut(Out):
+class HealthCheckOut(Out):
     """One thing that must be so for a session to be healthy."""
 
     name: str
@@ -31,7 +31,7 @@ class HealthOut(Out):
     engine: Literal["answering", "booting", "down"]
     link: LinkState
     last_seen_at: Timestamp | None
-    checks: Sequence[CheckOut]
+    checks: Sequence[HealthCheckOut]
 
 
 class Alive(Out):

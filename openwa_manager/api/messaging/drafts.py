@@ -13,7 +13,7 @@ from openwa_manager.domain.messaging.messages import Body, Kind, Priority
 from openwa_manager.services.messaging.acceptance.drafts import Asked, Draft
 
 KEY_HEADER = "Idempotency-Key"
-_KEY_MAX_CHARS = 255
+KEY_MAX_CHARS = 255
 
 
 def asked_by(request: web.Request, body_sha256: str) -> Asked:
@@ -26,8 +26,8 @@ def asked_by(request: web.Request, body_sha256: str) -> Asked:
     if not keys:
         return Asked(key=None, body_sha256=body_sha256)
     key = keys[0].strip()
-    if len(keys) > 1 or not 0 < len(key) <= _KEY_MAX_CHARS or not key.isprintable():
-        raise InvalidInputError(KEY_HEADER, f"give one key of 1 to {_KEY_MAX_CHARS} printable characters")
+    if len(keys) > 1 or not 0 < len(key) <= KEY_MAX_CHARS or not key.isprintable():
+        raise InvalidInputError(KEY_HEADER, f"give one key of 1 to {KEY_MAX_CHARS} printable characters")
     return Asked(key=key, body_sha256=body_sha256)
 
 

@@ -41,7 +41,7 @@ class Content(Body):
     model_config = ConfigDict(json_schema_extra=one_of(*((name,) for name in _CONTENTS)))
     max_bytes: ClassVar[int] = MESSAGE_MAX_BYTES
 
-    text: Annotated[_Words, Field(description="Not of spaces alone.")] | None = None
+    text: Annotated[_Words, Field(description="The text, at most 4,096 characters, not of spaces alone.")] | None = None
     image_url: _MediaUrl | None = None
     video_url: _MediaUrl | None = None
     audio_url: _MediaUrl | None = None

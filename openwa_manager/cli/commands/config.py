@@ -14,16 +14,20 @@ if TYPE_CHECKING:
     from openwa_manager.config import Loaded, Settings
     from openwa_manager.domain.delivery.events import Json
 
-_COLUMNS = (Column("SETTING", 9), Column("VALUE", 8), Column("SOURCE", 7))
+_COLUMNS = (Column("SETTING", 9), Column("VALUE", 8), Column("SOURCE", 7), Column("WHAT IT IS FOR", 0))
 
 
 def _check(invocation: Invocation) -> None:
     from openwa_manager.config import masked, warnings_about
+    from openwa_manager.config.descriptions import DESCRIPTIONS
 
     loaded = load_settings(invocation)
     warnings = warnings_about(loaded.settings)
     shown, program = masked(loaded.settings), _program(loaded.settings, invocation.environ)
-    document = {name: {"value": value, "source": loaded.origin(name)} for name, value in shown.items()}
+    document = {
+        name: {"value": value, "source": loaded.origin(name), "description": DESCRIPTIONS[name]}
+        for name, value in shown.items()
+    }
     said = "".join(f"\nwarning: {each}" for each in warnings)
     invocation.output.show(
         {**document, "program": program, "warnings": warnings},
@@ -33,9 +37,10 @@ def _check(invocation: Invocation) -> None:
 
 def _settings(invocation: Invocation, loaded: "Loaded", shown: "Mapping[str, Json]") -> str:
     """Return the settings that somebody has set; with `--all` every one."""
+    from openwa_manager.config.descriptions import DESCRIPTIONS
     from openwa_manager.config.layers import DEFAULT
 
-    rows = [(name, value, loaded.origin(name)) for name, value in shown.items()]
+    rows = [(name, value, loaded.origin(name), DESCRIPTIONS[name]) for name, value in shown.items()]
     if invocation.arguments.all:
         return invocation.output.listing(Listing(_COLUMNS, rows, ""))
     named = [row for row in rows if row[2] != DEFAULT]

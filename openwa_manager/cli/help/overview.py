@@ -4,7 +4,7 @@ from collections.abc import Iterable, Mapping, Sequence
 
 from openwa_manager.cli.command import Command
 
-_GROUPS: Mapping[str, Sequence[str]] = {
+GROUPS: Mapping[str, Sequence[str]] = {
     "Sessions": ("create", "list", "show", "top", "start", "stop", "restart", "logout", "delete"),
     "Linking a phone": ("qr", "pairing-code", "pairing-link"),
     "What happened": ("why", "logs", "events", "audit"),
@@ -24,9 +24,9 @@ With every command:
 def overview(commands: Iterable[Command]) -> str:
     """Return all commands in their groups; one that is in none comes last."""
     by_name = {command.name: command for command in commands}
-    grouped = {name for names in _GROUPS.values() for name in names}
+    grouped = {name for names in GROUPS.values() for name in names}
     others = [name for name in by_name if name not in grouped]
-    groups = {title: [name for name in names if name in by_name] for title, names in _GROUPS.items()}
+    groups = {title: [name for name in names if name in by_name] for title, names in GROUPS.items()}
     parts = [_group(title, [by_name[name] for name in names]) for title, names in (*groups.items(), ("Others", others))]
     return "\n".join([_HEAD, "", *filter(None, parts), _EVERYWHERE])
 

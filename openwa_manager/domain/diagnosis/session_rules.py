@@ -65,7 +65,7 @@ def session_findings(facts: SessionFacts) -> Iterator[Finding]:
 
 
 #: What a reason is found as, whatever the session's status; of the others the status tells.
-_OF_REASON: Final[Mapping[ReasonCode, str]] = {
+OF_REASON: Final[Mapping[ReasonCode, str]] = {
     ReasonCode.QUEUED: "start_waits",
     ReasonCode.MEMORY_LOW: "host_short",
     ReasonCode.DISK_FULL: "host_short",
@@ -108,7 +108,7 @@ def _of_state(facts: SessionFacts) -> Finding:
     session = facts.session
     reason, status = session.reason, session.status
     detail = reason.detail if reason else status.value
-    code = _OF_REASON.get(_cause_of(session, reason)) if reason else None
+    code = OF_REASON.get(_cause_of(session, reason)) if reason else None
     if status is Status.CONNECTED:
         code = code if code in _WHILE_CONNECTED else None
         return _said(code, session, detail) if code else _said("well", session, "connected")
@@ -139,7 +139,7 @@ def _said(code: str, session: Session, detail: str) -> Finding:
     return found(code, session.session_id, detail=detail)
 
 
-_OF_HOLD: Final[Mapping[HoldCode | None, str]] = {
+OF_HOLD: Final[Mapping[HoldCode | None, str]] = {
     None: "waiting",
     HoldCode.RESTORED: "held_restored",
     HoldCode.NUMBER_CHANGED: "held_number_changed",
@@ -165,7 +165,7 @@ def _of_queue(facts: SessionFacts) -> Iterator[Finding]:
     for code, count in facts.waiting.items():
         hold = facts.hold if facts.hold is not None and facts.hold.code is code else None
         detail = (hold.detail if hold else "") or (code.value if code else "")
-        yield found(_OF_HOLD[code], facts.session.session_id, count=count, detail=detail)
+        yield found(OF_HOLD[code], facts.session.session_id, count=count, detail=detail)
 
 
 #: Refusals of a caller's request that leave no message behind.

@@ -14,6 +14,7 @@ from openwa_manager.domain.messaging.messages import (
     MessageStatus,
     Move,
 )
+from openwa_manager.domain.messaging.words import ENDS, EndCode
 from openwa_manager.domain.ports import Clock
 from openwa_manager.domain.session.session import Session, SessionId
 from openwa_manager.services.messaging.acceptance.singles import SingleAcceptance
@@ -119,7 +120,7 @@ class MessageRequests:
         return views_of(found, read, self._outlook, self._clock.now().at)
 
 
-_SETTLED = MessageError(code="settled", detail="a person says that it was not sent")
+_SETTLED = MessageError(code=EndCode.SETTLED, detail=ENDS[EndCode.SETTLED])
 
 
 def _cancel(connection: Connection, message: Message, at: float) -> tuple[Message, Sequence[Event]]:

@@ -1,9 +1,11 @@
 """What may happen to a session, drawn at random, and what must hold after each step."""
 
+import json
 from dataclasses import replace
 
 from hypothesis import strategies as st
 
+from openwa_manager.domain.delivery.events import PASSED_THROUGH, Event, Json
 from openwa_manager.domain.session.commands import Spawn
 from openwa_manager.domain.session.context import Dropped, Refused
 from openwa_manager.domain.session.launch_facts import ProgramMissing
@@ -67,6 +69,7 @@ from openwa_manager.domain.session.stimuli import (
     SupervisionFailed,
     WebhooksLost,
 )
+from openwa_manager.webhooks.envelope import write_body
 from tests.domain.session.driver import (
     AT,
     Answer,
@@ -87,6 +90,7 @@ from tests.domain.session.driver import (
     spawning,
     stopping,
 )
+from tests.reference.told import differences
 
 P, L = ProcessState, LinkState
 GONE_FOR_GOOD = (ReasonCode.QR_EXPIRED, ReasonCode.BANNED, ReasonCode.LOGGED_OUT, ReasonCode.WRONG_NUMBER)
@@ -264,6 +268,7 @@ def assert_follows(before: Session, stimulus: Stimulus, decided: Decided) -> Non
     assert after.process in TRANSITIONS[type(stimulus)].leads_to[before.process]
     assert after.launch_count - before.launch_count == sum(isinstance(each, Spawn) for each in decided.commands)
     assert all(event.session_seq is None for event in decided.events)  # the store numbers them
+    assert [each for event in decided.events for each in differences(posted(event))] == []
     assert all(step.at == after.updated_at for step in decided.steps)
     if after.reason != before.reason and after.process is P.STOPPING and after.reason is not None:
         assert after.reason.code not in GONE_FOR_GOOD or after.desired is Desired.STOPPED
@@ -278,6 +283,17 @@ def assert_follows(before: Session, stimulus: Stimulus, decided: Decided) -> Non
         assert after.link in {link for (former, _), link in LINKS.items() if former is before.link}
     if after.status is not before.status:
         assert sum(event.type == "session.status" for event in decided.events) == 1
+
+
+def posted(event: Event) -> dict[str, Json]:
+    """Return an event as endpoints get it; what the store takes from it, or puts to it, aside."""
+    for_the_store = ("is_active", "expires_at") if event.type == "session.restricted" else ()
+    data = {name: value for name, value in event.data.items() if name not in for_the_store}
+    if event.type.startswith("message.") and event.type not in PASSED_THROUGH:
+        data |= dict.fromkeys(("manager_message_id", "batch_id", "reference", "error_detail"), None) | {"status": ""}
+    image = b"png" if event.type == "session.qr" else None
+    body: dict[str, Json] = json.loads(write_body("evt_1", replace(event, data=data), "host", image))
+    return body
 
 
 class CheckedDriver(Driver):

@@ -1,5 +1,7 @@
 """Programs that speak to the daemon, and programs that are engines."""
 
+import re
+import stat
 from pathlib import Path
 
 from openwa_manager.config import PREFIX
@@ -26,6 +28,14 @@ def shows_a_code(place: Place) -> None:
 
 _RECEIVER_PORT = str(free_ports(1)[0])
 
+
+def has_a_private_key(place: Place) -> None:
+    """Hold the page to a key that Prometheus can read, and nobody else."""
+    path = place.work / "openwa-manager.key"
+    assert re.fullmatch(r"owm_\w+\n", path.read_text("ascii"))
+    assert stat.S_IMODE(path.stat().st_mode) == 0o600
+
+
 WORLDS: dict[str, World] = {
     "examples/README.md": NOTHING_RUNS,
     "examples/command-engine/README.md": World(runs_daemon=False, judge=shows_a_code),
@@ -36,7 +46,7 @@ WORLDS: dict[str, World] = {
         settings={"ALLOW_PRIVATE_ENDPOINTS": "true"},
     ),
     "examples/pm2/README.md": NOTHING_RUNS,
-    "examples/prometheus/README.md": World(sessions=["user_1_session_a"]),
+    "examples/prometheus/README.md": World(sessions=["user_1_session_a"], judge=has_a_private_key),
     "examples/python/README.md": World(
         runs_daemon=False,
         begin=scans_soon,

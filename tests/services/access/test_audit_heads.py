@@ -1,4 +1,5 @@
 import asyncio
+import json
 from pathlib import Path
 
 from openwa_manager.domain.access.audit import NewEntry
@@ -8,8 +9,10 @@ from openwa_manager.services.access.audit_heads import PERIOD_S, AuditHeads
 from openwa_manager.services.changes import Changes
 from openwa_manager.services.delivery.announcer import Announcer
 from openwa_manager.store.database import Database
+from openwa_manager.webhooks.envelope import write_body
 from tests.fakes.clock import FakeClock
 from tests.fakes.polling import until
+from tests.reference.told import differences
 
 
 async def test_the_newest_hash_is_told_every_day(tmp_path: Path) -> None:
@@ -28,6 +31,7 @@ async def test_the_newest_hash_is_told_every_day(tmp_path: Path) -> None:
         running.cancel()
     assert heard[0].event.type == "audit.head"
     assert heard[0].event.data == {"audit_head": ends.head_hash.hex(), "audit_seq": 1}
+    assert list(differences(json.loads(write_body(heard[0].id, heard[0].event, "host")))) == []
 
 
 def test_the_newest_hash_is_never_dropped() -> None:

@@ -10,10 +10,10 @@ from openwa_manager.api.lists.pages import Listing, answer_list
 from openwa_manager.api.messaging.people.dependencies import PeopleDependencies
 from openwa_manager.api.messaging.people.models import (
     CheckIn,
-    CheckOut,
     ChecksOut,
     ErasedOut,
     KnownInOut,
+    NumberOut,
     PersonMessageOut,
     PersonOut,
 )
@@ -87,8 +87,8 @@ class ContactRoutes:
             raise InvalidInputError(f"numbers.{index}", str(error).removeprefix("to ")) from error
 
 
-def _check_out(number: str, checked: Checked) -> CheckOut:
-    return CheckOut(
+def _check_out(number: str, checked: Checked) -> NumberOut:
+    return NumberOut(
         number=number, chat_id=checked.chat_id, exists=checked.is_on_whatsapp, checked_at=timestamp(checked.checked_at)
     )
 

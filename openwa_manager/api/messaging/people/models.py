@@ -84,7 +84,7 @@ class CheckIn(Body):
     numbers: Annotated[tuple[To, ...], Field(min_length=1, max_length=NUMBERS_MAX)]
 
 
-class CheckOut(Out):
+class NumberOut(Out):
     """Whether a number is on WhatsApp, and the chat it has there; `exists` null: that could not be asked in time."""
 
     number: str
@@ -93,7 +93,7 @@ class CheckOut(Out):
     checked_at: Timestamp | None
 
 
-class ChecksOut(RootModel[Sequence[CheckOut]]):
+class ChecksOut(RootModel[Sequence[NumberOut]]):
     """What is known of each number, in the order in which they were given."""
 
 
@@ -115,7 +115,7 @@ class PersonOut(Out):
 
     names: Sequence[str]
     known_in: Sequence[KnownInOut]
-    check: CheckOut | None
+    check: NumberOut | None
     suppression: SuppressionOut | None
     messages: Sequence[PersonMessageOut]
 

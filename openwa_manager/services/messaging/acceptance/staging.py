@@ -31,6 +31,7 @@ from openwa_manager.domain.messaging.messages import (
     Times,
 )
 from openwa_manager.domain.messaging.recipients import chat_id_of
+from openwa_manager.domain.messaging.words import ENDS, EndCode
 from openwa_manager.services.messaging.acceptance.drafts import BulkDraft, Draft
 from openwa_manager.services.messaging.acceptance.preparing import Candidate, Prepared
 from openwa_manager.services.messaging.acceptance.rules import (
@@ -224,5 +225,5 @@ def _failed(refusal: Rejection, at: float) -> Move:
 
 
 def _opted_out(at: float) -> Move:
-    error = MessageError(code="opted_out", detail="the recipient wants no messages of this user")
+    error = MessageError(code=EndCode.OPTED_OUT, detail=ENDS[EndCode.OPTED_OUT])
     return Move(to=MessageStatus.CANCELLED, at=at, error=error, by_us=True)

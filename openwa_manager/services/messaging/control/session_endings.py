@@ -8,6 +8,7 @@ import structlog
 from openwa_manager.domain.delivery.events import Event
 from openwa_manager.domain.messaging.batches import BatchState
 from openwa_manager.domain.messaging.messages import BatchId, MessageError
+from openwa_manager.domain.messaging.words import ENDS, EndCode
 from openwa_manager.domain.ports import Clock
 from openwa_manager.domain.session.session import SessionId
 from openwa_manager.services.messaging.batches import end_if_over
@@ -21,7 +22,7 @@ from openwa_manager.store.messaging.upkeep import deletion
 
 _log = structlog.get_logger()
 
-_CANCELLED = MessageError(code=deletion.DELETED, detail="the session was deleted")
+_CANCELLED = MessageError(code=EndCode.SESSION_DELETED, detail=ENDS[EndCode.SESSION_DELETED])
 
 
 class SessionEndings:
@@ -54,7 +55,9 @@ class SessionEndings:
         while await self._records.write(partial(deletion.forget_some, session_id=session_id)):
             pass
         if waiting_count:
-            _log.info("messages_cancelled", session_id=session_id, count=waiting_count, reason=deletion.DELETED)
+            _log.info(
+                "messages_cancelled", session_id=session_id, count=waiting_count, reason=EndCode.SESSION_DELETED.value
+            )
 
     async def _end_messages(self, session_id: SessionId) -> None:
         await self._requests.cancel_all(session_id, await self._records.read(heads.newest_seq), _CANCELLED)

@@ -5,6 +5,7 @@ from functools import partial
 
 from openwa_manager.domain.delivery.events import Event
 from openwa_manager.domain.messaging.messages import MessageError, MessageStatus, Move
+from openwa_manager.domain.messaging.words import ENDS, EndCode
 from openwa_manager.domain.session.session import SessionId
 from openwa_manager.services.messaging.sending.queue_parts import QueueParts
 from openwa_manager.store.database import Connection
@@ -14,7 +15,7 @@ from openwa_manager.store.messaging.outlook import Outlook
 
 #: How many messages end in one write; other writes wait meanwhile.
 _SLICE = 100
-_LATE = MessageError(code="expired", detail="it could not be sent in time")
+_LATE = MessageError(code=EndCode.EXPIRED, detail=ENDS[EndCode.EXPIRED])
 
 
 async def settle_due(session_id: SessionId, parts: QueueParts, outlook: Outlook, now: float) -> bool:

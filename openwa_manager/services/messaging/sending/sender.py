@@ -24,6 +24,7 @@ from openwa_manager.domain.messaging.outcomes import (
 from openwa_manager.domain.messaging.recipients import is_person
 from openwa_manager.domain.messaging.restrictions import AccountRestricted, judge_restriction
 from openwa_manager.domain.messaging.retries import EngineMemory
+from openwa_manager.domain.messaging.words import ENDS, EndCode
 from openwa_manager.domain.ports import Clock
 from openwa_manager.services.messaging.media import MediaRequest, MediaStore
 from openwa_manager.services.messaging.records import MessageRecords
@@ -160,7 +161,7 @@ class MessageSender:
         """Return what the engine is asked to send; None when that cannot be had, so that the message has failed."""
         body, chat_id = message.body, message.recipient.chat_id
         if body is None:
-            error = MessageError(code="body_gone", detail="its text is no longer kept")
+            error = MessageError(code=EndCode.BODY_GONE, detail=ENDS[EndCode.BODY_GONE])
             await self._give_up(message, MessageStatus.FAILED, error)
             return None
         if body.kind is Kind.TEXT:

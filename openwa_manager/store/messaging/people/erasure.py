@@ -14,6 +14,7 @@ from openwa_manager.domain.messaging.messages import (
     UserKey,
 )
 from openwa_manager.domain.messaging.recipients import digits_of
+from openwa_manager.domain.messaging.words import ENDS, EndCode
 from openwa_manager.domain.session.session import SessionId
 from openwa_manager.store.columns import query, to_json
 from openwa_manager.store.messaging.moves import move
@@ -23,7 +24,7 @@ from openwa_manager.store.messaging.upkeep.retention import remove_messages
 
 #: How many messages are read, called off or removed in one go.
 SLICE = 100
-_ERASED = MessageError(code="erased", detail="whom it was for is to be forgotten")
+_ERASED = MessageError(code=EndCode.ERASED, detail=ENDS[EndCode.ERASED])
 
 
 def read_messages_with(

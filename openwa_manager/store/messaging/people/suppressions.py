@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from openwa_manager.domain.delivery.events import Event
 from openwa_manager.domain.messaging.messages import Message, MessageError, MessageId, MessageStatus, Move, UserKey
 from openwa_manager.domain.messaging.recipients import is_person
+from openwa_manager.domain.messaging.words import ENDS, EndCode
 from openwa_manager.store.columns import query, text, to_json
 from openwa_manager.store.messaging.moves import move
 from openwa_manager.store.messaging.people.aliases import names_of, sessions_of
@@ -19,7 +20,7 @@ from openwa_manager.store.messaging.people.aliases import names_of, sessions_of
 OPTED_OUT = "opted_out"
 #: How many messages are cancelled in one write.
 CANCELLED_MAX = 100
-_CANCELLED = MessageError(code=OPTED_OUT, detail="whom it was for does not want to be written to")
+_CANCELLED = MessageError(code=EndCode.OPTED_OUT, detail=ENDS[EndCode.OPTED_OUT])
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -16,6 +16,7 @@ from dataclasses import replace
 
 from openwa_manager.domain.delivery.events import Event
 from openwa_manager.domain.messaging.messages import Message, MessageError, MessageStatus, Move, may_move
+from openwa_manager.domain.messaging.words import ENDS, EndCode
 from openwa_manager.domain.session.session import SessionId
 from openwa_manager.store.columns import json_object, query, text, to_json
 from openwa_manager.store.messaging.moves import move_found
@@ -37,8 +38,7 @@ EARLY_MAX = 1000
 TOLD_MAX = 200
 #: How long after a message has become `unknown` its proof is likely to come: two looks at the engine's list.
 PROOF_AWAITED_S = 35.0
-NEGATIVE_ACK = "negative_ack"
-_REFUSED = MessageError(code=NEGATIVE_ACK, detail="WhatsApp says that it could not be delivered")
+_REFUSED = MessageError(code=EndCode.NEGATIVE_ACK, detail=ENDS[EndCode.NEGATIVE_ACK])
 
 
 def tell_fate(connection: sqlite3.Connection, event: Event) -> Sequence[Event]:
@@ -104,7 +104,7 @@ def _foreign(event: Event) -> Event:
         "to": event.data.get("to"),
         "reference": None,
         "status": fate.value,
-        "error_code": NEGATIVE_ACK if fate is _S.FAILED else None,
+        "error_code": EndCode.NEGATIVE_ACK.value if fate is _S.FAILED else None,
         "error_detail": _REFUSED.detail if fate is _S.FAILED else None,
     }
     return replace(event, data=data)

@@ -11,6 +11,7 @@ from openwa_manager.domain.messaging.messages import (
     MessageStatus,
     Move,
 )
+from openwa_manager.domain.messaging.words import EndCode
 from openwa_manager.domain.session.session import SessionId
 from openwa_manager.store.messaging import heads
 from openwa_manager.store.messaging.moves import AttemptEnd, end_attempt, move
@@ -18,8 +19,9 @@ from openwa_manager.store.messaging.proofs.acks import settle_early_acks
 
 _SLICE = 100
 _FORGOTTEN_SLICE = 500
-DELETED = "session_deleted"
-_ASKED = MessageError(code=DELETED, detail="the session was deleted before it was known whether this was sent")
+_ASKED = MessageError(
+    code=EndCode.SESSION_DELETED, detail="the session was deleted before it was known whether this was sent"
+)
 
 
 def give_up_asked(connection: sqlite3.Connection, session_id: SessionId, at: float) -> tuple[int, Sequence[Event]]:
@@ -32,7 +34,11 @@ def give_up_asked(connection: sqlite3.Connection, session_id: SessionId, at: flo
     for message in asked:
         moved = move(connection, message.message_id, Move(to=MessageStatus.UNKNOWN, at=at, error=_ASKED))
         if moved is not None:
-            end_attempt(connection, moved.after, AttemptEnd(at=at, outcome=AttemptOutcome.UNCERTAIN, code=DELETED))
+            end_attempt(
+                connection,
+                moved.after,
+                AttemptEnd(at=at, outcome=AttemptOutcome.UNCERTAIN, code=EndCode.SESSION_DELETED),
+            )
             events += moved.events
     events += settle_early_acks(connection, session_id, None, at)
     return len(asked), events

@@ -11,6 +11,7 @@ from openwa_manager.domain.messaging.messages import (
     MessageStatus,
     Move,
 )
+from openwa_manager.domain.messaging.words import ENDS, EndCode
 from openwa_manager.domain.session.session import SessionId
 from openwa_manager.store.messaging import moves
 from openwa_manager.store.messaging.holding import hold
@@ -55,7 +56,7 @@ def give_up_asked(connection: sqlite3.Connection, at: float) -> tuple[int, list[
     asked = [MessageId(message_id) for (message_id,) in connection.execute(sql, (SLICE,))]
     events = list[Event]()
     for message_id in asked:
-        error = MessageError(code="database_restored", detail="whether it was sent is known to a newer database only")
+        error = MessageError(code=EndCode.DATABASE_RESTORED, detail=ENDS[EndCode.DATABASE_RESTORED])
         moved = moves.move(connection, message_id, Move(to=MessageStatus.UNKNOWN, at=at, error=error))
         if moved is not None:
             moves.end_attempt(connection, moved.after, AttemptEnd(at=at, outcome=AttemptOutcome.UNCERTAIN))
