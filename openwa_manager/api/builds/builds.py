@@ -40,6 +40,7 @@ from openwa_manager.domain.builds.builds import (
     GitSource,
     Source,
     build_name,
+    folder_source,
     git_source,
     name_of_ref,
 )
@@ -135,7 +136,7 @@ class BuildRoutes:
         _require_all(call.caller)
         match (call.arguments.path, call.arguments.version):
             case (str(path), None):
-                checks = await check_build(Path(path), self._builds.programs)
+                checks = await check_build(folder_source(path).path, self._builds.programs)
             case (None, str(version)):
                 checks = check_version(version)
             case _:
@@ -164,11 +165,12 @@ class BuildRoutes:
                 source = git_source(git)
                 return source, name_of_ref(source.ref)
             case (None, str(path), None):
-                return await self._folder(Path(path))
+                return await self._folder(folder_source(path))
             case _:
                 raise InvalidInputError("version", "give one of version, path and git")
 
-    async def _folder(self, path: Path) -> tuple[Source, str]:
+    async def _folder(self, source: FolderSource) -> tuple[Source, str]:
+        path = source.path
         builds = await asyncio.to_thread(os.path.realpath, self._builds.catalog.folder_of(BuildName("x")).parent)
         real = Path(await asyncio.to_thread(os.path.realpath, path))
         if Path(builds).is_relative_to(real) or real.is_relative_to(builds):
@@ -176,7 +178,7 @@ class BuildRoutes:
         version = await asyncio.to_thread(version_in, path)
         if version is None:
             raise InvalidInputError("path", f"there is no package.json with a version in {path}")
-        return FolderSource(path), version
+        return source, version
 
     async def remove(self, call: Call[Nothing]) -> web.Response:
         """Remove a build that nothing needs; an installation under way is given up."""
