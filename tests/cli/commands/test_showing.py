@@ -2,11 +2,12 @@
 
 import pytest
 
+from openwa_manager.domain.delivery.events import Json
 from tests.cli.commands.samples import session
 from tests.cli.conftest import Run
 from tests.fakes.api import Answer, Api, problem
 
-TIMELINE = {
+TIMELINE: dict[str, Json] = {
     "status": "failed",
     "reason": None,
     "messages": {"waiting": 0, "hold": None, "detail": None, "until": None},
