@@ -229,8 +229,20 @@ def test_on_a_terminal_what_is_wrong_comes_first(terminal: Run) -> None:
     levels = [words[0] for words in lines if words[0] in ("ok", "warn", "fail")]
     assert levels == sorted(levels, key=("fail", "warn", "ok").index)
     assert levels.count("ok") == 1
-    assert "are well (--json tells more): python," in " ".join(said.out.split())
+    assert "are well (-o wide tells more): python," in " ".join(said.out.split())
     assert max(map(len, said.out.splitlines())) <= 120
+
+
+def test_wide_is_the_table_that_every_list_is_and_ids_are_what_is_wrong(terminal: Run) -> None:
+    wide, codes = terminal("doctor", "-o", "wide"), terminal("doctor", "-o", "ids")
+
+    head, *rows = wide.out.splitlines()
+    assert head.split() == ["LEVEL", "CODE", "ABOUT", "FOUND", "DO"]
+    levels = [row.split()[0] for row in rows]
+    assert levels.count("ok") > 3
+    assert levels == sorted(levels, key=("fail", "warn", "ok").index)
+    wrong = [row.split()[1] for row in rows if not row.startswith("ok")]
+    assert set(codes.out.split()) == set(wrong)
 
 
 def test_a_daemon_that_answers_its_own_way_is_of_unknown_version(home: Path, api: Api) -> None:
