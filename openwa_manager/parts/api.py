@@ -91,6 +91,7 @@ def _build_health(basis: Basis, rooms: Rooms) -> HealthReader:
         open_files=rooms.hosting.meter.open_files_of,
         disk=rooms.monitoring.disk_usage.used_bytes,
         messages=rooms.messaging.api.queues.brief,
+        probe_due_at=rooms.monitoring.prober.due_at,
     )
     return HealthReader(rooms.sessions.directory, rooms.sessions.inbox, sources, basis.home.sessions, basis.files)
 

@@ -3,7 +3,7 @@
 import argparse
 from collections.abc import Iterator, Mapping, Sequence
 from itertools import groupby
-from typing import TYPE_CHECKING, TypedDict, cast
+from typing import TYPE_CHECKING, NotRequired, TypedDict, cast
 
 from openwa_manager.cli.command import Command, Invocation
 from openwa_manager.cli.commands.changes.selection import takes_sessions
@@ -54,6 +54,7 @@ class _Messages(TypedDict):
 
 class _Timeline(TypedDict):
     status: str
+    next_probe_at: NotRequired[str | None]  # an earlier daemon does not tell
     reason: _Reason | None
     messages: _Messages
     steps: Sequence[_Step]
@@ -106,6 +107,8 @@ def _below(timeline: _Timeline) -> Iterator[str]:
         yield f"{label}: {cell(each['decision'])}, {moment(each['at']) or 'as soon as it can'}"
     if not coming:
         yield "next: nothing by itself"
+    if probe_at := timeline.get("next_probe_at"):
+        yield f"next probe: {moment(probe_at)}"
     yield from _messages(timeline["messages"])
 
 
