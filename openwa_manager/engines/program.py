@@ -10,6 +10,7 @@ from typing import Protocol
 
 from openwa_manager.domain.builds.builds import HOME_BUILD
 from openwa_manager.domain.errors import ProgramMissingError
+from openwa_manager.engines.builds.browsers import browser_in
 from openwa_manager.engines.versions import Build, Version, build_in, parsed, shown
 from openwa_manager.host.program_errors import advice_on
 
@@ -81,6 +82,10 @@ class Program(Protocol):
         """Return what it reads beside the system's own files: where its code lies."""
         ...
 
+    async def browser(self) -> Path | None:
+        """Return the browser that it brings along; None: it has none."""
+        ...
+
 
 @dataclass(frozen=True, slots=True)
 class FixedProgram:
@@ -100,6 +105,10 @@ class FixedProgram:
     def readable(self) -> tuple[Path, ...]:
         """Return where its code lies."""
         return self.code
+
+    async def browser(self) -> Path | None:
+        """Return nothing: it is no build of OpenWA."""
+        return None
 
 
 class NodeProgram:
@@ -131,6 +140,10 @@ class NodeProgram:
     def readable(self) -> tuple[Path, ...]:
         """Return the build and our shim."""
         return (self._home, LOOPBACK_SHIM)
+
+    async def browser(self) -> Path | None:
+        """Return the Chromium that the build's packages have fetched into it; None: there is none."""
+        return await asyncio.to_thread(browser_in, self._home)
 
     async def node(self) -> Path:
         """Return the node that runs OpenWA.

@@ -16,6 +16,7 @@ from typing import Final
 from openwa_manager.domain.builds.builds import GitSource
 from openwa_manager.domain.errors import ProgramMissingError
 from openwa_manager.domain.isolation import WEB_PORTS, Confinement, IsolationRules, ports_of
+from openwa_manager.engines.builds.browsers import CACHE
 from openwa_manager.engines.program import NODE_PLACES
 
 _GIT_WITHIN_S: Final = 600.0
@@ -204,7 +205,7 @@ class StepMaker:
             "npm_config_cache": str(place.home / ".npm"),
             "npm_config_logs_dir": str(place.home / ".npm" / "_logs"),
             "npm_config_prefix": str(place.home / ".npm-global"),
-            "PUPPETEER_CACHE_DIR": str(place.tree / ".cache" / "puppeteer"),
+            "PUPPETEER_CACHE_DIR": str(place.tree / CACHE),
         }
 
     def _git_files(self, source: GitSource) -> tuple[Path, ...]:
