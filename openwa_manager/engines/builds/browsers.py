@@ -36,7 +36,7 @@ def programs_of(env: Mapping[str, str], own: Path | None) -> tuple[Path, ...]:
         return ()
     if own is None or Path(named) != own:
         return (Path(named),)
-    return (next((each.parent for each in own.parents if each.suffix == ".app"), own.parent),)
+    return own, next((each.parent for each in own.parents if each.suffix == ".app"), own.parent)
 
 
 def _programs(cache: Path) -> Iterator[Path]:
