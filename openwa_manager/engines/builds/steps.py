@@ -48,7 +48,6 @@ _NPM_FIXED: Final[Mapping[str, str]] = {
     "script_shell": "/bin/sh",
     "shell": "/bin/sh",
     "userconfig": os.devnull,
-    "globalconfig": os.devnull,
     "location": "project",
     "global": "false",
     "strict_ssl": "true",
@@ -202,6 +201,7 @@ class StepMaker:
             **{f"npm_config_{name}": value for name, value in _NPM_FIXED.items()},
             "npm_config_git": shutil.which("git", path=self.environ.get("PATH")) or "git",
             "NODE_GYP_FORCE_PYTHON": str(_PYTHON),
+            "npm_config_globalconfig": str(place.home / "npmrc"),  # is not there; npm refuses one file for two
             "npm_config_cache": str(place.home / ".npm"),
             "npm_config_logs_dir": str(place.home / ".npm" / "_logs"),
             "npm_config_prefix": str(place.home / ".npm-global"),
