@@ -31,7 +31,7 @@ def port() -> Iterator[int]:
         thread.start()
         yield server.server_address[1]
         server.shutdown()
-        thread.join()
+        thread.join(10)
 
 
 def line(port: int, user_id: int, address: str = "0100007F") -> str:

@@ -70,7 +70,7 @@ ctypes.CDLL(None).syscall({EXIT_OF_THREAD}, 0)
 
     async with asyncio.TaskGroup() as tasks:
         asking = tasks.create_task(launcher.wait(identity))
-        await asyncio.sleep(0.1)
+        await settle()
         assert not asking.done()
         with (stage.directory / "go").open("w"):
             pass

@@ -240,24 +240,7 @@ def _row(session: Session) -> tuple[object, ...]:
     )
 
 
-def _show(invocation: Invocation) -> int | None:
-    from openwa_manager.cli.commands.changes.showing import show_sessions
-
-    client = invocation.client
-    return show_sessions(
-        invocation,
-        lambda path: cast("dict[str, Json]", client.get(path)),
-        lambda session: _drawn_with_engine(cast("Session", session)),
-    )
-
-
-def _declare_show(parser: argparse.ArgumentParser) -> None:
-    from openwa_manager.cli.commands.changes.selection import takes_sessions
-
-    takes_sessions(parser)
-
-
-def _drawn_with_engine(session: Session) -> str:
+def drawn_with_engine(session: Session) -> str:
     """Return a session, and how to ask its engine."""
     if session["socket"] is not None:
         url = f"--unix-socket {shlex.quote(session['socket'])} http://localhost"
@@ -287,5 +270,4 @@ def _drawn(session: Session) -> str:
 COMMANDS = (
     Command("create", "make a session, start it and wait for its QR code", _create, _declare_create),
     Command("list", "list the sessions", _list, _declare_list),
-    Command("show", "show a session, or several", _show, _declare_show),
 )

@@ -107,19 +107,28 @@ async def test_one_that_is_given_up_leaves_nothing_though_nobody_waits_for_it(ri
     assert (await rig.until_over("a")).state is BuildState.READY
 
 
-async def test_one_whose_caller_leaves_while_it_is_recorded_leaves_no_record(rig: Rig, database: Database) -> None:
+async def test_one_whose_caller_leaves_while_it_is_recorded_leaves_no_record(
+    rig: Rig, database: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
     source = FolderSource(write_built(rig.outside / "good", "0.23.1"))
-    busy, done = Event(), Event()
+    busy, done, asked = Event(), Event(), asyncio.Event()
+    save = rig.catalog.save
+
+    async def noted_save(build: Build) -> None:
+        asked.set()
+        await save(build)
 
     def hold(_: object) -> None:
         busy.set()
         done.wait(10)
 
+    monkeypatch.setattr(rig.catalog, "save", noted_save)
     async with asyncio.TaskGroup() as tasks:
         tasks.create_task(database.write(hold))
         await asyncio.to_thread(busy.wait, 10)
         asking = tasks.create_task(rig.installer.install(BuildName("a"), source))
-        await asyncio.sleep(0.1)
+        await asked.wait()
+        await asyncio.sleep(0)  # it waits for the disk now
         asking.cancel()
         await asyncio.sleep(0)
         done.set()

@@ -33,7 +33,9 @@ def commit(folder: Path) -> str:
     author = ("-c", "user.name=t", "-c", "user.email=t@example.com")
     for words in (("init", "--quiet"), ("add", "--all"), (*author, "commit", "--quiet", "--message", "1")):
         subprocess.run(["git", "-C", str(folder), *words], check=True, timeout=60)
-    done = subprocess.run(["git", "-C", str(folder), "rev-parse", "HEAD"], check=True, capture_output=True, text=True)
+    done = subprocess.run(
+        ["git", "-C", str(folder), "rev-parse", "HEAD"], check=True, capture_output=True, text=True, timeout=60
+    )
     return done.stdout.strip()
 
 

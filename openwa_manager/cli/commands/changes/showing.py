@@ -1,10 +1,11 @@
 """Shows one session, or several that are named by ids, patterns, labels and statuses."""
 
 from collections.abc import Callable
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, cast
 
-from openwa_manager.cli.command import Invocation, path_of_session
-from openwa_manager.cli.commands.changes.selection import select
+from openwa_manager.cli.command import Command, Invocation, path_of_session
+from openwa_manager.cli.commands.changes.selection import select, takes_sessions
+from openwa_manager.cli.commands.sessions import Session, drawn_with_engine
 from openwa_manager.cli.errors import LISTS_SESSIONS, NoSuchThingError, complain, exit_code_of
 from openwa_manager.cli.listing import WILD
 from openwa_manager.cli.terminal.texts import cell
@@ -50,3 +51,15 @@ def show_sessions(invocation: Invocation, read: Read, draw: Draw, *, is_titled: 
         drawn = (f"{title}{draw(each)}" for title, each in zip(titles, documents, strict=True))
         invocation.output.show({"sessions": list(documents)}, lambda: "\n\n".join(drawn))
     return code
+
+
+def _show(invocation: Invocation) -> int | None:
+    client = invocation.client
+    return show_sessions(
+        invocation,
+        lambda path: cast("dict[str, Json]", client.get(path)),
+        lambda session: drawn_with_engine(cast("Session", session)),
+    )
+
+
+COMMANDS = (Command("show", "show a session, or several", _show, takes_sessions),)
