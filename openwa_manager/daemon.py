@@ -6,9 +6,10 @@ import gc
 import os
 import shlex
 import signal
+import socket
 import sys
 from collections.abc import AsyncIterator, Coroutine, Iterable
-from contextlib import AsyncExitStack, asynccontextmanager
+from contextlib import AsyncExitStack, asynccontextmanager, closing
 from functools import partial
 from typing import Final
 
@@ -27,7 +28,7 @@ from openwa_manager.api.connections.limits import ConnectionLimits, free_descrip
 from openwa_manager.api.connections.tls import TlsFiles
 from openwa_manager.api.gateway.kept.webhook_posts import WebhookRelay
 from openwa_manager.api.intake import intake_app
-from openwa_manager.api.listeners import ListenAddresses, Peers, listen
+from openwa_manager.api.listeners import ListenAddresses, Peers, listen, take_port
 from openwa_manager.api.openapi import DESCRIPTION
 from openwa_manager.config import Settings, warnings_about
 from openwa_manager.config.policies import program_values
@@ -117,6 +118,7 @@ async def _serve(settings: Settings) -> None:
     async with AsyncExitStack() as stack:
         stack.enter_context(DaemonLock(home.run / "daemon.lock"))
         stack.enter_context(DaemonLock(home.sessions / ".daemon.lock", f"the sessions in {home.sessions}"))
+        settings, bound = _with_port(settings, stack)
         database, loss = await open_safely(home, clock, build_hooks(settings))
         stack.push_async_callback(database.close)
         await database.write(partial(_configure_default, settings=settings, at=clock.now().at))
@@ -136,7 +138,7 @@ async def _serve(settings: Settings) -> None:
         await parts.api.pairing.links.load()
         control = control_app(_admission(parts, settings), parts.api, parts.gateway)
         async with _beside(_say_program(settings, parts), control[DESCRIPTION].prepare()):
-            await _work(parts, control, _listen_addresses(settings), service_manager, stop)
+            await _work(parts, control, _listen_addresses(settings, bound), service_manager, stop)
     _log.info("daemon_stopped")
 
 
@@ -220,10 +222,23 @@ async def _complete_registry(parts: Parts, rebuild: RegistryRebuild, loss: Datab
     await parts.generations.begin()
 
 
-def _listen_addresses(settings: Settings) -> ListenAddresses:
+def _with_port(settings: Settings, stack: AsyncExitStack) -> tuple[Settings, socket.socket | None]:
+    """Return the settings with the port that the system chose, and the socket that has it; None when one is named.
+
+    It is taken before anything is built that tells where the API is.
+    """
+    if settings.listen.port:
+        return settings, None
+    bound = stack.enter_context(closing(take_port(settings.listen.host)))
+    listen = settings.listen._replace(port=bound.getsockname()[1])
+    return settings.model_copy(update={"listen": listen}), bound
+
+
+def _listen_addresses(settings: Settings, bound: socket.socket | None) -> ListenAddresses:
     is_proxy_unknown = settings.behind_proxy and not settings.trusted_proxies
     return ListenAddresses(
         control=settings.listen,
+        bound=bound,
         intake=settings.intake_listen,
         socket=settings.socket_path,
         tls=TlsFiles(settings.tls_cert, settings.tls_key) if settings.tls_cert and settings.tls_key else None,

@@ -354,10 +354,15 @@ def test_secrets_are_shown_masked(home: Path) -> None:
 def test_an_address_reads_back_as_written(host: str, port: int) -> None:
     address = Address(host, port)
 
-    read = Settings(listen=str(address), behind_proxy=True, intake_listen="127.0.0.1:0").listen  # type: ignore[arg-type]
+    read = Settings(listen=str(address), behind_proxy=True, intake_listen="127.0.0.2:1").listen  # type: ignore[arg-type]
 
     assert read == address
     assert read.is_loopback == (host in ("127.0.0.1", "localhost", "::1"))
+
+
+def test_engines_must_be_able_to_post_to_the_next_daemon_too() -> None:
+    with pytest.raises(ConfigError, match="intake_listen must name a port"):
+        load({"intake_listen": "127.0.0.1:0"}, {})
 
 
 def test_the_settings_defaults_are_the_policies_own() -> None:

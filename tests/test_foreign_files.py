@@ -61,6 +61,7 @@ WHOSE = {
     "processes/reading/": "the kernel's",
     "services/access/": "the daemon's own",
     "services/diagnosis/host.py": "the kernel's, and the directory of all sessions, which is the admin's",
+    "services/diagnosis/builds.py": "builds, of which only is asked whether they are there",
     "services/builds/": "the folder of builds, which is the daemon's own",
     "services/starting/registry_rebuild.py": "the daemon's own database",
     "services/upkeep/store_upkeep.py": "the copies of the daemon's own database",

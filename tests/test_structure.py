@@ -64,9 +64,11 @@ def strings(path: Path) -> Iterator[ast.Constant]:
 #: Where a recipe's word means something else: a check of the doctor, a page, a user of the host.
 NOT_A_RECIPE = {
     "api/docs/contents.py",
+    "cli/doctor/checks.py",
     "cli/doctor/daemon_checks.py",
     "cli/doctor/doctor.py",
     "cli/service/installation.py",
+    "services/diagnosis/builds.py",
 }
 
 

@@ -184,7 +184,7 @@ def make_calls(dependencies: ApiDependencies, gateway: GatewayDependencies) -> t
         QueueRoutes(sessions, dependencies.messaging),
         BulkRoutes(sessions, dependencies.messaging),
         BatchRoutes(sessions, dependencies.messaging),
-        WhyRoutes(sessions, dependencies.messaging.queues),
+        WhyRoutes(sessions, dependencies.messaging.queues, dependencies.health.next_probe_at),
         KeyRoutes(dependencies.access.keys),
         RegistryRoutes(sessions),
         SystemRoutes(sessions, facts),

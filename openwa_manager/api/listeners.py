@@ -6,6 +6,8 @@ from dataclasses import dataclass, field
 from functools import partial
 from ipaddress import IPv4Network, IPv6Network, ip_address
 from pathlib import Path
+from socket import AI_PASSIVE, SOCK_STREAM, getaddrinfo
+from socket import socket as Socket  # noqa: N812 (a field of the addresses is called socket)
 
 from aiohttp import web
 
@@ -50,7 +52,8 @@ class Peers:
 class ListenAddresses:
     """Host and port of both TCP listeners, the path of the socket, and who connects there.
 
-    `tls` is what makes the control plane's TCP listener TLS; None for plain HTTP.
+    `tls` is what makes the control plane's TCP listener TLS; None for plain HTTP. `bound` is a socket that has the
+    control plane's host and port already; None: it is still to be made.
     """
 
     control: tuple[str, int]
@@ -58,6 +61,27 @@ class ListenAddresses:
     socket: Path
     tls: TlsFiles | None = None
     peers: Peers = field(default_factory=Peers)
+    bound: Socket | None = None
+
+
+def take_port(host: str) -> Socket:
+    """Return a socket that has a port of this host which the system chose; it does not listen yet.
+
+    Raises:
+        UnavailableError: the host is not ours, or has no port left.
+    """
+    try:
+        family, kind, protocol, _, place = getaddrinfo(host, 0, type=SOCK_STREAM, flags=AI_PASSIVE)[0]
+        taken = Socket(family, kind, protocol)
+        try:
+            taken.bind(place)
+        except OSError:
+            taken.close()
+            raise
+    except OSError as error:
+        cure = "choose another by --listen"
+        raise UnavailableError(f"listen: no port of {host} can be taken ({error.strerror}): {cure}") from error
+    return taken
 
 
 async def listen(
@@ -85,8 +109,9 @@ async def listen(
     listen_addresses.socket.unlink(missing_ok=True)
     await _open(Site(intake_runner, listen_addresses.intake, terms(limits.intake)), "intake_listen")
     await _open(Site(control_runner, listen_addresses.socket, terms(limits.socket)), "home")
-    site = Site(control_runner, listen_addresses.control, terms(limits.control), tls.context if tls else None)
-    await _open(site, "listen")
+    context = tls.context if tls else None
+    bound = listen_addresses.bound
+    await _open(Site(control_runner, listen_addresses.control, terms(limits.control), context, bound), "listen")
 
 
 def _terms(count: int, timeouts: Timeouts, group_of: Callable[[str], str | None], per_group: int) -> Terms:

@@ -54,29 +54,36 @@ def ways_in(daemon: Daemon) -> str:
     """Return what is said to somebody whom a daemon's socket does not let in: whose it is, and the two ways in."""
     if isinstance(daemon, UrlDaemon):
         return f"this user may not connect to {daemon.url}"
-    owner = _owner_of(daemon.socket_path)
+    from openwa_manager.cli.listening import url_of
+
+    owner_id = _owner_id_of(daemon.socket_path)
+    owner = None if owner_id is None else _name_of(owner_id)
     home = daemon.socket_path.parent.parent
+    url = None if owner_id is None else url_of(owner_id)
     return (
         f"the daemon at {home} belongs to {f'the user {owner}' if owner else 'another user'}, who alone may use its "
         f"socket.\nEither run this as that user: sudo -u {owner or 'USER'} openwa-manager …\n"
-        "or with a key of that daemon: OPENWA_API_KEY=owm_… openwa-manager --url http://127.0.0.1:2790 …"
+        f"or with a key of that daemon: OPENWA_API_KEY=owm_… openwa-manager --url {url or 'http://127.0.0.1:2790'} …"
     )
 
 
-def _owner_of(path: Path) -> str | None:
+def _owner_id_of(path: Path) -> int | None:
     """Return the user who owns the path, or what of it may be looked at; None when nobody can tell."""
-    import pwd
-
     for known in (path, *path.parents):
         try:
-            owner_id = known.stat().st_uid
+            return known.stat().st_uid
         except OSError:
             continue
-        try:
-            return pwd.getpwuid(owner_id).pw_name
-        except KeyError:
-            return f"#{owner_id}"  # as sudo takes it
     return None
+
+
+def _name_of(owner_id: int) -> str:
+    import pwd
+
+    try:
+        return pwd.getpwuid(owner_id).pw_name
+    except KeyError:
+        return f"#{owner_id}"  # as sudo takes it
 
 
 def socket_of(home: Path) -> Path:

@@ -264,6 +264,14 @@ class Settings(BaseModel):
         return self
 
     @model_validator(mode="after")
+    def _listens_at_two_places(self) -> Self:
+        if not self.intake_listen.port:
+            raise ValueError("intake_listen must name a port: engines post there, and outlive the daemon that chose it")
+        if self.listen == self.intake_listen:
+            raise ValueError(f"listen and intake_listen are both {self.listen}: give one of them another port")
+        return self
+
+    @model_validator(mode="after")
     def _fits_together(self) -> Self:
         if bool(self.tls_cert) != bool(self.tls_key):
             raise ValueError("tls_cert and tls_key belong together: set both or none")
@@ -272,8 +280,6 @@ class Settings(BaseModel):
                 f"listen = {self.listen} is open to other machines: set tls_cert and tls_key, or behind_proxy = true "
                 "if a proxy in front speaks TLS, or listen on 127.0.0.1"
             )
-        if self.listen == self.intake_listen and self.listen.port:
-            raise ValueError(f"listen and intake_listen are both {self.listen}: give one of them another port")
         if self.message_gap_min_s > self.message_gap_max_s:
             raise ValueError("message_gap_min_s is above message_gap_max_s: lower it or raise the other")
         if self.message_body_retention_s > self.message_retention_s:

@@ -70,6 +70,10 @@ class CommandProgram:
         """Return nothing: only the admin knows what it reads."""
         return ()
 
+    async def browser(self) -> Path | None:
+        """Return nothing: it is no build of OpenWA."""
+        return None
+
 
 def _found_in(argv: Sequence[str], environ: Mapping[str, str]) -> str:
     if not argv:

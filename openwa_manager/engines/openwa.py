@@ -17,6 +17,7 @@ from openwa_manager.domain.ports import Capabilities, Clock, Instant, LaunchPlan
 from openwa_manager.domain.session.session import DataState, Launch, LaunchId, ProcessState, Session, SessionId
 from openwa_manager.domain.session.stimuli import EngineReady, LinkReport, Observation, QrProduced
 from openwa_manager.engines import mapping, proxy, versions
+from openwa_manager.engines.builds import browsers
 from openwa_manager.engines.credentials import CredentialKeeper
 from openwa_manager.engines.environment import EngineContext, temporary_env
 from openwa_manager.engines.http import inner_sessions
@@ -174,7 +175,12 @@ class OpenwaEngine(CredentialKeeper, Messenger):
         change_proxy = partial(proxy.change_proxy, of_session(directory), name, session.spec.proxy_url)
         await self._files.run(session.session_id, change_proxy)
         delay_ms = versions.webhook_delay_ms((await program.build()).version)
-        recipe = {**self._recipe_env(session, launch, directory), "WEBHOOK_RETRY_DELAY": str(delay_ms)}
+        browser = await program.browser() if self._setup.engine_type == _CHROMIUM else None
+        recipe = {
+            **self._recipe_env(session, launch, directory),
+            **browsers.env_of(browser, context.environ),
+            "WEBHOOK_RETRY_DELAY": str(delay_ms),
+        }
         env = context.env(session, launch, recipe, self.accepts_env)
         return LaunchPlan(
             session_id=session.session_id,
@@ -184,16 +190,12 @@ class OpenwaEngine(CredentialKeeper, Messenger):
             cwd=directory,
             log_path=log_path,
             socket=launch.socket,
-            confinement=context.confinement(session, launch, directory, env, self._needs(program, argv, env)),
+            confinement=context.confinement(session, launch, directory, env, self._needs(program, argv, env, browser)),
         )
 
-    def _needs(self, program: Program, argv: tuple[str, ...], env: Mapping[str, str]) -> Needs:
-        browser = env.get("PUPPETEER_EXECUTABLE_PATH", "") if self._setup.engine_type == _CHROMIUM else ""
-        return Needs(
-            default=self._setup.isolation,
-            programs=(Path(argv[0]), *((Path(browser),) if browser else ())),
-            readable=program.readable(),
-        )
+    def _needs(self, program: Program, argv: tuple[str, ...], env: Mapping[str, str], own: Path | None) -> Needs:
+        started = browsers.programs_of(env, own) if self._setup.engine_type == _CHROMIUM else ()
+        return Needs(default=self._setup.isolation, programs=(Path(argv[0]), *started), readable=program.readable())
 
     def _recipe_env(self, session: Session, launch: Launch, directory: Path) -> dict[str, str]:
         return {

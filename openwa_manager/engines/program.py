@@ -10,6 +10,7 @@ from typing import Protocol
 
 from openwa_manager.domain.builds.builds import HOME_BUILD
 from openwa_manager.domain.errors import ProgramMissingError
+from openwa_manager.engines.builds.browsers import browser_in
 from openwa_manager.engines.versions import Build, Version, build_in, parsed, shown
 from openwa_manager.host.program_errors import advice_on
 
@@ -81,6 +82,10 @@ class Program(Protocol):
         """Return what it reads beside the system's own files: where its code lies."""
         ...
 
+    async def browser(self) -> Path | None:
+        """Return the browser that it brings along; None: it has none."""
+        ...
+
 
 @dataclass(frozen=True, slots=True)
 class FixedProgram:
@@ -101,6 +106,10 @@ class FixedProgram:
         """Return where its code lies."""
         return self.code
 
+    async def browser(self) -> Path | None:
+        """Return nothing: it is no build of OpenWA."""
+        return None
+
 
 class NodeProgram:
     """OpenWA's own build, run by a Node.js that is new enough for it and bound to loopback by our shim."""
@@ -112,6 +121,7 @@ class NodeProgram:
         self._environ = environ
         self._asked: tuple[Path, int] | None = None
         self._version: Version = (0, 0, 0)
+        self._interface: str | None = None
 
     async def argv(self) -> tuple[str, ...]:
         """Return `node --require <shim> <home>/dist/main`; the version of an unchanged node is asked for once.
@@ -131,6 +141,10 @@ class NodeProgram:
         """Return the build and our shim."""
         return (self._home, LOOPBACK_SHIM)
 
+    async def browser(self) -> Path | None:
+        """Return the Chromium that the build's packages have fetched into it; None: there is none."""
+        return await asyncio.to_thread(browser_in, self._home)
+
     async def node(self) -> Path:
         """Return the node that runs OpenWA.
 
@@ -142,11 +156,32 @@ class NodeProgram:
         seen = (node, (await asyncio.to_thread(node.stat)).st_mtime_ns)
         if seen != self._asked:
             self._version = await _version_of(node, oldest)
-            self._asked = seen
+            self._asked, self._interface = seen, None
         if self._version < oldest:
             message = f"{node} is v{shown(self._version)}, this OpenWA needs Node.js {shown(oldest)} or later"
             raise ProgramMissingError(f"{message}: install it or set `node`")
         return node
+
+    async def node_version(self) -> Version:
+        """Return the version of the node that runs OpenWA.
+
+        Raises:
+            ProgramMissingError: it is missing, or older than the build asks for.
+        """
+        await self.node()
+        return self._version
+
+    async def interface(self) -> str | None:
+        """Return the number of the interface for native modules that this node has; None when it does not tell.
+
+        Raises:
+            ProgramMissingError: node is missing, cannot be executed, or older than the build asks for.
+        """
+        node = await self.node()
+        if self._interface is None:
+            answer = await _output_of(node, "-p", "process.versions.modules")
+            self._interface = answer if answer.isascii() and answer.isdecimal() else None
+        return self._interface
 
     def _find(self, oldest: Version) -> Path:
         places = ":".join((self._environ.get("PATH", ""), *map(str, NODE_PLACES)))
@@ -163,7 +198,7 @@ class NodeProgram:
 
 
 async def _version_of(node: Path, oldest: Version) -> Version:
-    output = await _output_of(node)
+    output = await _output_of(node, "--version")
     version = parsed(output)
     if version is None:
         advice = f"set `node` to a Node.js {shown(oldest)} or later"
@@ -171,9 +206,9 @@ async def _version_of(node: Path, oldest: Version) -> Version:
     return version
 
 
-async def _output_of(node: Path) -> str:
+async def _output_of(node: Path, *words: str) -> str:
     try:
-        process = await asyncio.create_subprocess_exec(node, "--version", stdin=DEVNULL, stdout=PIPE, stderr=DEVNULL)
+        process = await asyncio.create_subprocess_exec(node, *words, stdin=DEVNULL, stdout=PIPE, stderr=DEVNULL)
     except OSError as error:
         advice = advice_on(error.errno, str(node)) or error.strerror
         raise ProgramMissingError(f"{node} cannot be executed: {advice}; or set `node` to another") from error
@@ -181,7 +216,7 @@ async def _output_of(node: Path) -> str:
         async with asyncio.timeout(_VERSION_TIMEOUT_S):
             output, _ = await process.communicate()
     except TimeoutError as error:
-        raise ProgramMissingError(f"{node} --version did not answer within {_VERSION_TIMEOUT_S:.0f} s") from error
+        raise ProgramMissingError(f"{node} {words[0]} did not answer within {_VERSION_TIMEOUT_S:.0f} s") from error
     finally:
         if process.returncode is None:  # it hangs, or nobody wants to know any more
             process.kill()

@@ -68,12 +68,14 @@ class DeliveryTally:
 class SessionTally:
     """What is counted of the sessions' lives, from each of their moves: what heals between two scrapes counts too.
 
-    `link_drops` by the reason that the session then has. `pairing` is how long it took from the first code until the
-    account was linked, `starts` from an engine's launch until it answered.
+    `link_drops` by the reason that the session then has; where that is a code which the engine is said to show, only
+    once something else follows, for that may have been asked before the link came up. `pairing` is how long it took
+    from the first code until the account was linked, `starts` from an engine's launch until it answered.
     """
 
     def __init__(self) -> None:
         self.link_drops: Counter[str] = Counter()
+        self._unproven: set[SessionId] = set()
         self.codes = 0
         self.pairing = Durations(PAIR_S)
         self.starts = Durations(START_S)
@@ -88,8 +90,16 @@ class SessionTally:
                 self._note_start(after)
 
     def _note_link(self, before: Session, after: Session) -> None:
+        if after.session_id in self._unproven:
+            self._unproven.discard(after.session_id)
+            if after.link is not LinkState.CONNECTED:
+                self.link_drops[ReasonCode.LOGGED_OUT] += 1
         if before.link is LinkState.CONNECTED:
-            self.link_drops[after.reason.code if after.reason else ReasonCode.REQUESTED] += 1
+            code = after.reason.code if after.reason else ReasonCode.REQUESTED
+            if code is ReasonCode.LOGGED_OUT and after.link is LinkState.DISCONNECTED:
+                self._unproven.add(after.session_id)
+            else:
+                self.link_drops[code] += 1
         elif after.link is LinkState.CONNECTED and before.pairing_started_at is not None:
             self.pairing.note(after.updated_at - before.pairing_started_at)
 

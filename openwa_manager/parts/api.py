@@ -1,6 +1,7 @@
 """Builds what the HTTP API and the gateway work with."""
 
 import asyncio
+import os
 import platform
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -13,7 +14,9 @@ from openwa_manager.api.gateway.app import GatewayDependencies
 from openwa_manager.api.host.system import HostFacts
 from openwa_manager.api.pairing.links import PairingDependencies
 from openwa_manager.api.sessions.sessions import Recipes
+from openwa_manager.config.policies import program_values
 from openwa_manager.domain.diagnosis.findings import Finding
+from openwa_manager.engines.registry import OPENWA
 from openwa_manager.parts.access import AccessParts
 from openwa_manager.parts.basis import VERSION, Basis
 from openwa_manager.parts.delivery import DeliveryParts
@@ -24,6 +27,7 @@ from openwa_manager.parts.sessions import SessionParts
 from openwa_manager.services.access.pairing.links import PairingLinks
 from openwa_manager.services.access.pairing.visits import PairingVisits
 from openwa_manager.services.delivery.deliveries import Deliveries
+from openwa_manager.services.diagnosis.builds import build_findings, pins_of, used_builds
 from openwa_manager.services.diagnosis.doctor import Doctor
 from openwa_manager.services.diagnosis.gathering import Sources
 from openwa_manager.services.diagnosis.host import Floors, Reach, host_findings
@@ -87,6 +91,7 @@ def _build_health(basis: Basis, rooms: Rooms) -> HealthReader:
         open_files=rooms.hosting.meter.open_files_of,
         disk=rooms.monitoring.disk_usage.used_bytes,
         messages=rooms.messaging.api.queues.brief,
+        probe_due_at=rooms.monitoring.prober.due_at,
     )
     return HealthReader(rooms.sessions.directory, rooms.sessions.inbox, sources, basis.home.sessions, basis.files)
 
@@ -102,10 +107,15 @@ def _build_doctor(basis: Basis, rooms: Rooms) -> Doctor:
         knows_callers=bool(settings.trusted_proxies),
     )
 
+    programs = program_values(settings, os.environ)
+
     async def look_at_host() -> Sequence[Finding]:
         used = [rooms.monitoring.usage_sampler.usage(session_id) for session_id in directory.live()]
         used_bytes = [each.rss_bytes for each in used if each is not None]
-        return await asyncio.to_thread(host_findings, floors, reach, used_bytes)
+        findings = await asyncio.to_thread(host_findings, floors, reach, used_bytes)
+        used_by = used_builds(rooms.builds.catalog.default.name, pins_of(directory.iterate()), programs)
+        runs_any = OPENWA in {settings.engine, *(each.spec.engine for each in directory.iterate())}
+        return [*findings, *(await build_findings(used_by, programs) if runs_any else ())]
 
     sources = Sources(
         clock=basis.clock,

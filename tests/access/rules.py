@@ -173,6 +173,7 @@ CONTROL: Final[Mapping[str, Rule]] = {
     # Builds are of all sessions.
     "GET /v1/builds": rule(403, hidden=None),
     "POST /v1/builds": rule(403, hidden=None, body=given(version="0.23.1")),
+    "POST /v1/builds/check": rule(403, hidden=None, body=given(version="0.23.1")),
     "GET /v1/builds/{build}": rule(403, hidden=None, path="/v1/builds/0.23.1"),
     "DELETE /v1/builds/{build}": rule(403, hidden=None, path="/v1/builds/0.23.1"),
     "POST /v1/builds/rollouts": rule(

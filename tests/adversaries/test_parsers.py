@@ -23,7 +23,7 @@ from openwa_manager.api.pairing.links import number_in
 from openwa_manager.api.requests import object_text
 from openwa_manager.api.sessions.cursor import Position
 from openwa_manager.domain import foreign_json
-from openwa_manager.domain.builds.builds import build_name, checked_git_url, git_source
+from openwa_manager.domain.builds.builds import build_name, checked_git_url, folder_source, git_source
 from openwa_manager.domain.errors import OpenwaManagerError
 from openwa_manager.domain.messaging.recipients import chat_id_of
 from openwa_manager.domain.messaging.templates import template_of
@@ -78,6 +78,7 @@ BY_TEXT: Mapping[str, Callable[[str], object]] = {
     "api/pairing/links.py:number_in": number_in,
     "domain/builds/builds.py:build_name": build_name,
     "domain/builds/builds.py:checked_git_url": checked_git_url,
+    "domain/builds/builds.py:folder_source": folder_source,
     "domain/builds/builds.py:git_source": git_source,
     "domain/messaging/recipients.py:chat_id_of": chat_id_of,
     "domain/messaging/templates.py:template_of": lambda text: template_of(text, "text"),

@@ -198,7 +198,8 @@ def test_config_check_says_what_engines_would_run(
     argv = [str(node), "--require", str(LOOPBACK_SHIM), str(releases / "dist" / "main")]
     assert isinstance(found, dict)
     assert isinstance(missing, dict)
-    assert found["program"] == {"engine": "openwa", "argv": argv, "version": "0.23.1", "missing": None}
+    program = {"engine": "openwa", "build": "openwa_home", "argv": argv, "version": "0.23.1", "missing": None}
+    assert found["program"] == {**program, "pinned": []}
     assert line == f"openwa would run: {shlex.join(argv)} (version 0.23.1)"
     assert missing["program"]["argv"] is None
     assert "npm run build" in missing["program"]["missing"]

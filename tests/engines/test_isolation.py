@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from openwa_manager.domain.isolation import Confinement, IsolationRules
+from openwa_manager.domain.ports import LaunchPlan
 from openwa_manager.engines import registry
 from openwa_manager.engines.environment import EngineContext
 from openwa_manager.engines.program import LOOPBACK_SHIM
@@ -104,6 +105,54 @@ async def test_a_browser_that_is_named_may_be_executed_when_isolation_is_asked_f
 
     assert confinement is not None
     assert Path("/opt/chrome/chrome") in confinement.programs
+
+
+def fetch_browser(home: Path, version: str) -> Path:
+    """Leave a browser where puppeteer puts it while a build is made."""
+    program = home / ".cache" / "puppeteer" / "chrome" / f"linux-{version}" / "chrome-linux64" / "chrome"
+    program.parent.mkdir(parents=True)
+    program.touch()
+    return program
+
+
+async def plan_of(values: EngineValues, tmp_path: Path) -> LaunchPlan:
+    engine = registry.build_engines(values)[registry.OPENWA]
+    return await engine.plan(new_session(), new_launch(28100), tmp_path)
+
+
+async def test_the_browser_of_a_build_is_told_to_its_engine_and_may_be_executed(
+    values: EngineValues, tmp_path: Path
+) -> None:
+    fetch_browser(values.openwa_home, "99.0.4844.51")
+    newest = fetch_browser(values.openwa_home, "131.0.6778.204")
+    (values.openwa_home / ".cache" / "puppeteer" / "chrome" / "linux-999.0").symlink_to("/usr")
+    asked = asking(replace(values, engine_type="whatsapp-web.js"), asked="kernel")
+
+    plan = await plan_of(asked, tmp_path)
+
+    assert plan.env["PUPPETEER_EXECUTABLE_PATH"] == str(newest)
+    assert plan.confinement is not None
+    assert newest.parent in plan.confinement.programs  # it starts others that lie beside it
+    assert any(newest.is_relative_to(each) for each in plan.confinement.readable)
+
+
+async def test_a_browser_that_the_admin_has_named_goes_before_that_of_the_build(
+    values: EngineValues, tmp_path: Path
+) -> None:
+    fetch_browser(values.openwa_home, "131.0.6778.204")
+    named = {"PUPPETEER_EXECUTABLE_PATH": "/opt/chrome/chrome"}
+    chromium = replace(values, engine_type="whatsapp-web.js")
+    own = replace(chromium, context=replace(chromium.context, environ={**chromium.context.environ, **named}))
+    added = replace(chromium, context=replace(chromium.context, engine_env=named))
+
+    for each in (own, added):
+        assert (await plan_of(each, tmp_path)).env["PUPPETEER_EXECUTABLE_PATH"] == "/opt/chrome/chrome"
+
+
+async def test_an_engine_without_a_browser_is_told_of_none(values: EngineValues, tmp_path: Path) -> None:
+    fetch_browser(values.openwa_home, "131.0.6778.204")
+
+    assert "PUPPETEER_EXECUTABLE_PATH" not in (await plan_of(values, tmp_path)).env
 
 
 async def test_where_the_host_cannot_nobody_is_confined(values: EngineValues, tmp_path: Path) -> None:

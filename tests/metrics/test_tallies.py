@@ -43,6 +43,35 @@ def test_a_drop_that_heals_at_once_counts() -> None:
     assert tally.pairing.count == 0
 
 
+def test_a_code_that_was_asked_for_before_the_link_came_up_is_no_drop() -> None:
+    driver, tally = connected(), SessionTally()
+    stale, again = (reported(driver, link) for link in (LinkReport.QR_READY, LinkReport.CONNECTED))
+
+    moves = moves_of(driver, stale, again)
+    tally.note(moves)
+
+    assert [each.after.link for each in moves] == [LinkState.DISCONNECTED, LinkState.CONNECTED]
+    assert tally.link_drops == {}
+    tally.note(moves_of(driver, reported(driver, LinkReport.DISCONNECTED)))
+    assert tally.link_drops == {"network": 1}
+
+
+def test_an_account_that_shows_codes_again_was_logged_out() -> None:
+    driver, tally = connected(), SessionTally()
+    before = driver.session
+    driver.report(LinkReport.QR_READY)
+    unlinked = driver.session
+    driver.show_code("a")
+
+    tally.note([Moved(before, unlinked)])
+    assert tally.link_drops == {}
+    tally.note([Moved(unlinked, driver.session)])
+
+    assert driver.session.link is LinkState.QR_READY
+    assert tally.link_drops == {"logged_out": 1}
+    assert tally.codes == 1
+
+
 def test_a_link_that_somebody_ends_counts_as_requested() -> None:
     tally = SessionTally()
 

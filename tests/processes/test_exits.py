@@ -14,6 +14,7 @@ from openwa_manager.processes.exits.polling import Polling
 from openwa_manager.processes.launcher import HostLauncher
 from openwa_manager.processes.reading.identity import identity_of, live_identity_of
 from tests.fakes.clock import FakeClock, settle
+from tests.fakes.polling import until
 from tests.fakes.process import await_death, ending
 from tests.processes.conftest import Stage
 
@@ -46,6 +47,35 @@ async def test_a_child_is_reaped_even_if_nobody_asks(launcher: HostLauncher, sta
     await launcher.wait(asked)
 
     assert identity_of(quiet.pid) != quiet
+
+
+#: Ends one thread alone, by its number in the kernel's table (asm/unistd.h).
+EXIT_OF_THREAD = {"x86_64": 60, "aarch64": 93}.get(os.uname().machine)
+
+
+@pytest.mark.skipif(sys.platform != "linux" or EXIT_OF_THREAD is None, reason="ends a thread by a call of Linux")
+async def test_a_process_whose_first_thread_has_ended_has_not_ended(launcher: HostLauncher, stage: Stage) -> None:
+    program = f"""
+import ctypes, threading
+def end():
+    with open("go"): os._exit(7)
+os.mkfifo("go")
+threading.Thread(target=end).start()
+tell()
+ctypes.CDLL(None).syscall({EXIT_OF_THREAD}, 0)
+"""
+    identity = await launcher.launch(stage.python(program))
+    await stage.told()
+    await until(lambda: live_identity_of(identity.pid) is None)  # a zombie, as it seems
+
+    async with asyncio.TaskGroup() as tasks:
+        asking = tasks.create_task(launcher.wait(identity))
+        await settle()
+        assert not asking.done()
+        with (stage.directory / "go").open("w"):
+            pass
+
+    assert asking.result() == Exit(exit_code=7)
 
 
 async def test_one_who_stops_waiting_takes_nothing_from_the_others(launcher: HostLauncher, stage: Stage) -> None:

@@ -12,7 +12,9 @@ from aiohttp import web
 
 from openwa_manager.api.access.records import name_in_record
 from openwa_manager.api.builds.models import (
+    BuildCheckIn,
     BuildCheckOut,
+    BuildChecksOut,
     BuildIn,
     BuildOut,
     BuildsOut,
@@ -38,6 +40,7 @@ from openwa_manager.domain.builds.builds import (
     GitSource,
     Source,
     build_name,
+    folder_source,
     git_source,
     name_of_ref,
 )
@@ -45,7 +48,7 @@ from openwa_manager.domain.builds.rollouts import Rollout, build_of
 from openwa_manager.domain.errors import BuildNotFoundError, ConflictError, InvalidInputError
 from openwa_manager.domain.session.session import Session
 from openwa_manager.domain.times import iso8601
-from openwa_manager.engines.builds.contract import check_build, version_in
+from openwa_manager.engines.builds.contract import check_build, check_version, missing_in, version_in
 from openwa_manager.engines.program import ProgramValues
 from openwa_manager.services.builds.catalog import BuildCatalog
 from openwa_manager.services.builds.installer import Installer
@@ -96,6 +99,7 @@ class BuildRoutes:
                 BuildIn,
                 {202: (BuildOut,), 409: (), 507: ()},
             ),
+            route("POST /v1/builds/check", Action.READ_BUILDS, self.check, BuildCheckIn, {200: (BuildChecksOut,)}),
             route(f"POST {_ROLLOUTS}", Action.USE_BUILD, self.roll_out, RolloutIn, {**moved, 404: ()}),
             route(f"GET {_ONE_ROLLOUT}", Action.READ_BUILDS, self.show_rollout, Nothing, {200: (RolloutOut,)}),
             route(f"DELETE {_ONE_ROLLOUT}", Action.ROLL_BACK_BUILD, self.call_off, Nothing, moved),
@@ -109,7 +113,7 @@ class BuildRoutes:
         catalog, sessions = self._builds.catalog, list(self._sessions.iterate())
         newest = self._builds.rollouts.newest()
         answer = BuildsOut(
-            builds=[self._home_out(sessions), *(self._out(each, sessions) for each in catalog)],
+            builds=[await self._home_out(sessions), *(self._out(each, sessions) for each in catalog)],
             default=catalog.default.name,
             former=catalog.default.former,
             rollout=None if newest is None else _rollout_out(newest),
@@ -121,11 +125,23 @@ class BuildRoutes:
         _require_all(call.caller)
         name, sessions = _name_in(call.request), list(self._sessions.iterate())
         catalog = self._builds.catalog
-        shown = self._home_out(sessions) if name == HOME_BUILD else self._out(catalog.get(name), sessions)
-        if shown.state is BuildState.READY:
+        shown = await self._home_out(sessions) if name == HOME_BUILD else self._out(catalog.get(name), sessions)
+        if shown.state is BuildState.READY or name == HOME_BUILD:
             checks = await check_build(catalog.folder_of(name), self._builds.programs)
             shown = shown.model_copy(update={"checks": [_check_out(each) for each in checks]})
         return json_answer(shown)
+
+    async def check(self, call: Call[BuildCheckIn]) -> web.Response:
+        """Check a folder of this host, or a version by its number, of which no build is installed; nothing is kept."""
+        _require_all(call.caller)
+        match (call.arguments.path, call.arguments.version):
+            case (str(path), None):
+                checks = await check_build(folder_source(path).path, self._builds.programs)
+            case (None, str(version)):
+                checks = check_version(version)
+            case _:
+                raise InvalidInputError("path", "give one of path and version")
+        return json_answer(BuildChecksOut(checks=[_check_out(each) for each in checks]))
 
     async def install(self, call: Call[BuildIn]) -> web.Response:
         """Begin to install a build; `GET` tells how far it is. No session is touched by it."""
@@ -149,11 +165,12 @@ class BuildRoutes:
                 source = git_source(git)
                 return source, name_of_ref(source.ref)
             case (None, str(path), None):
-                return await self._folder(Path(path))
+                return await self._folder(folder_source(path))
             case _:
                 raise InvalidInputError("version", "give one of version, path and git")
 
-    async def _folder(self, path: Path) -> tuple[Source, str]:
+    async def _folder(self, source: FolderSource) -> tuple[Source, str]:
+        path = source.path
         builds = await asyncio.to_thread(os.path.realpath, self._builds.catalog.folder_of(BuildName("x")).parent)
         real = Path(await asyncio.to_thread(os.path.realpath, path))
         if Path(builds).is_relative_to(real) or real.is_relative_to(builds):
@@ -161,7 +178,7 @@ class BuildRoutes:
         version = await asyncio.to_thread(version_in, path)
         if version is None:
             raise InvalidInputError("path", f"there is no package.json with a version in {path}")
-        return FolderSource(path), version
+        return source, version
 
     async def remove(self, call: Call[Nothing]) -> web.Response:
         """Remove a build that nothing needs; an installation under way is given up."""
@@ -197,13 +214,16 @@ class BuildRoutes:
         name_in_record(call.request, target=rollout_id[:64])
         return json_answer(_rollout_out(await self._builds.rollouts.cancel(rollout_id)), 202)
 
-    def _home_out(self, sessions: Sequence[Session]) -> BuildOut:
+    async def _home_out(self, sessions: Sequence[Session]) -> BuildOut:
+        """Return the build of the setting, as it lies there now: nobody tells us when it changes."""
+        folder = self._builds.catalog.folder_of(HOME_BUILD)
+        missing = await asyncio.to_thread(missing_in, folder)
         return BuildOut(
             version=HOME_BUILD,
-            state=BuildState.READY,
-            openwa_version=None,
-            source=str(self._builds.catalog.folder_of(HOME_BUILD)),
-            error=None,
+            state=BuildState.READY if missing is None else BuildState.FAILED,
+            openwa_version=await asyncio.to_thread(version_in, folder),
+            source=str(folder),
+            error=missing,
             warnings=(),
             progress=None,
             size_bytes=None,

@@ -31,6 +31,15 @@ class BuildIn(Body):
     name: _Name | None = None
 
 
+class BuildCheckIn(Body):
+    """What to look at: a folder of the daemon's host, or a released version by its number alone."""
+
+    model_config = ConfigDict(json_schema_extra=one_of(("path",), ("version",)))
+
+    path: Annotated[str, StringConstraints(pattern=_PATH_TEXT, max_length=1024)] | None = None
+    version: _Name | None = None
+
+
 class RolloutIn(Body):
     """The build that sessions are to run: those named, or all that pin none, for which it becomes the default.
 
@@ -48,6 +57,12 @@ class BuildCheckOut(Out):
     name: str
     result: CheckResult
     detail: str
+
+
+class BuildChecksOut(Out):
+    """What was looked at, and what was found."""
+
+    checks: Sequence[BuildCheckOut]
 
 
 class InstallProgressOut(Out):

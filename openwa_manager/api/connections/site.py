@@ -1,6 +1,7 @@
 """Listens at one place, and gives each peer that comes a connection as long as there is room."""
 
 import asyncio
+import socket
 import ssl
 from collections.abc import Callable
 from pathlib import Path
@@ -16,7 +17,8 @@ _BACKLOG_MAX = 128
 class Site(web.BaseSite):
     """A listener of a runner's server; `place` is a host and a port, or the path of a unix socket.
 
-    `tls` returns the context that the next connection agrees on keys with; None means plain HTTP.
+    `bound` is a socket that has the host and the port already (None: it is made). `tls` returns the context that the
+    next connection agrees on keys with; None means plain HTTP.
     """
 
     def __init__(
@@ -25,11 +27,13 @@ class Site(web.BaseSite):
         place: tuple[str, int] | Path,
         terms: Terms,
         tls: Callable[[], ssl.SSLContext] | None = None,
+        bound: socket.socket | None = None,
     ) -> None:
         super().__init__(runner, backlog=_BACKLOG_MAX)
         self._place = place
         self._terms = terms
         self._tls = tls
+        self._bound = bound
         self._timer: asyncio.TimerHandle | None = None
 
     @property
@@ -50,6 +54,8 @@ class Site(web.BaseSite):
         loop = asyncio.get_running_loop()
         if isinstance(self._place, Path):
             self._server = await loop.create_unix_server(self._build, self._place, backlog=self._backlog)
+        elif self._bound is not None:
+            self._server = await loop.create_server(self._build, sock=self._bound, backlog=self._backlog)
         else:
             self._server = await loop.create_server(self._build, *self._place, backlog=self._backlog)
 

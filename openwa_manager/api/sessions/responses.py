@@ -232,12 +232,14 @@ class TimelineOut(Out):
     """Why a session is what it is: its newest steps, oldest first, and the step to come (null when none is).
 
     `messages` says why its messages wait, if any do; `coming` is all that comes by itself, the next first.
+    `next_probe_at` is when its engine is asked next whether it is well (null: none runs).
     """
 
     session_id: str
     status: Status
     reason: ReasonOut | None
     messages: QueueHoldOut
+    next_probe_at: Timestamp | None
     steps: Sequence[StepOut]
     next_step: NextStepOut | None
     coming: Sequence[NextStepOut]

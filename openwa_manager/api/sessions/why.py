@@ -1,27 +1,31 @@
 """Explains the state of a session: its timeline, and what comes next by itself."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import aclosing
 
 from aiohttp import web
 
 from openwa_manager.api.lists.pages import PAGE_MAX_BYTES, Listing, answer_list
 from openwa_manager.api.requests import TimelineQuery
+from openwa_manager.api.responses import timestamp
 from openwa_manager.api.routing import Call, Route, json_of, route
 from openwa_manager.api.sessions.responses import NextStepOut, QueueHoldOut, ReasonOut, StepOut, TimelineOut
 from openwa_manager.domain.access.actions import Action
-from openwa_manager.domain.session.session import Step
+from openwa_manager.domain.session.session import SessionId, Step
 from openwa_manager.domain.times import iso8601
 from openwa_manager.services.messaging.control.views import QueueBrief, QueueViews
 from openwa_manager.services.sessions.directory import SessionDirectory
 
 
 class WhyRoutes:
-    """`/v1/sessions/{session_id}/why`."""
+    """`/v1/sessions/{session_id}/why`; `next_probe_at` tells when a session's engine is asked next (wall time)."""
 
-    def __init__(self, sessions: SessionDirectory, queues: QueueViews) -> None:
+    def __init__(
+        self, sessions: SessionDirectory, queues: QueueViews, next_probe_at: Callable[[SessionId], float | None]
+    ) -> None:
         self._sessions = sessions
         self._queues = queues
+        self._next_probe_at = next_probe_at
 
     def table(self) -> tuple[Route, ...]:
         """Return the routes."""
@@ -49,6 +53,7 @@ class WhyRoutes:
                 "status": session.status,
                 "reason": ReasonOut.of(reason).model_dump(mode="json") if reason else None,
                 "messages": QueueHoldOut.of(brief).model_dump(mode="json"),
+                "next_probe_at": timestamp(self._next_probe_at(session.session_id)),
             },
             encode=lambda step: json_of(StepOut.of(step)),
             ending=lambda _, __: {"next_step": ahead[0] if ahead else None, "coming": ahead},

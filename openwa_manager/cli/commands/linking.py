@@ -8,13 +8,15 @@ from typing import TYPE_CHECKING, NamedTuple, TypedDict, cast
 from openwa_manager.cli.command import Invocation, path_of_session
 from openwa_manager.cli.terminal.output import IDS
 from openwa_manager.cli.terminal.texts import cell, shortened
-from openwa_manager.cli.terminal.times import short, zone
+from openwa_manager.cli.terminal.times import seconds_between, short, zone
 from openwa_manager.cli.terminal.window import terminal_size
 
 if TYPE_CHECKING:
     from openwa_manager.domain.delivery.events import Json
 
 _POLL_S = 0.5
+#: A clock that is further from the daemon's than this tells nothing about its codes.
+_CLOCKS_APART_S = 5.0
 #: In these no code comes any more unless somebody starts the session.
 OVER = ("connected", "failed", "banned", "logged_out", "stopped")
 HOW = "WhatsApp > Linked devices > Link a device"
@@ -44,6 +46,7 @@ class Qr(TypedDict):
 
     qr_base64: str
     attempt: int
+    produced_at: str
     expires_at: str
 
 
@@ -57,8 +60,9 @@ class _Shown(NamedTuple):
 def follow_codes(invocation: Invocation, session_id: str, within_s: float | None) -> LinkedSession:
     """Show each new code; return the session once it is over, or after `within_s` (None: however long it takes).
 
-    On a terminal each is drawn in the place of the last one; else each is one JSON document. Where only ids are
-    printed no code is read: it has none.
+    On a terminal each is drawn in the place of the last one, with the seconds that it is still good for; on one that
+    cannot be drawn over (`TERM=dumb`) below it; else each is one JSON document. Where only ids are printed no code is
+    read: it has none.
     Raises what the client raises.
     """
     path = path_of_session(session_id)
@@ -70,7 +74,7 @@ def follow_codes(invocation: Invocation, session_id: str, within_s: float | None
             if session["status"] in OVER or is_late:
                 return session
             shown = _renewed(invocation, session, shown)
-            if invocation.output.is_terminal and invocation.output.is_for_people:
+            if _is_drawn_over(invocation):
                 _paint(session, shown, time.monotonic() - began_s)
             time.sleep(_POLL_S)
 
@@ -79,9 +83,14 @@ def follow_codes(invocation: Invocation, session_id: str, within_s: float | None
 def _window(invocation: Invocation) -> Iterator[None]:
     from openwa_manager.cli.terminal.screen import second_screen
 
-    is_drawn = invocation.output.is_terminal and invocation.output.is_for_people
-    with second_screen() if is_drawn else nullcontext():
+    with second_screen() if _is_drawn_over(invocation) else nullcontext():
         yield
+
+
+def _is_drawn_over(invocation: Invocation) -> bool:
+    """Tell whether a person looks at a terminal that can be drawn over (terminfo(5), `dumb` can only add lines)."""
+    output = invocation.output
+    return output.is_terminal and output.is_for_people and invocation.environ.get("TERM") not in ("", "dumb", "unknown")
 
 
 def _renewed(invocation: Invocation, session: LinkedSession, shown: _Shown | None) -> _Shown | None:
@@ -94,17 +103,27 @@ def _renewed(invocation: Invocation, session: LinkedSession, shown: _Shown | Non
     answer = invocation.client.get(f"{path_of_session(session['session_id'])}/qr", {"format": "json"})
     if answer is None:
         return None
-    if not (invocation.output.is_terminal and invocation.output.is_for_people):
-        invocation.output.show(answer, lambda: drawn_code(cast("Qr", answer)))
+    if not _is_drawn_over(invocation):
+        is_plain = invocation.output.is_terminal  # it is one that cannot be drawn over
+        invocation.output.show(answer, lambda: drawn_code(cast("Qr", answer), is_plain=is_plain))
     return _Shown(qr["seq"], answer)
 
 
-def drawn_code(qr: Qr) -> str:
-    """Return a code with what to do with it, as lines for a terminal."""
+def drawn_code(qr: Qr, good_for: str | None = None, *, is_plain: bool = False) -> str:
+    """Return a code with what to do with it, as lines for a terminal; `good_for` None: until when is told."""
     from openwa_manager.cli.terminal.qr_drawing import draw, modules_of
 
-    hint = f"code {qr['attempt']}, until {short(qr['expires_at'])} {zone()}: {HOW}"
-    return f"{draw(modules_of(qr['qr_base64']))}\n{hint}"
+    told = good_for or f"until {short(qr['expires_at'])} {zone()}"
+    return f"{draw(modules_of(qr['qr_base64']), is_plain=is_plain)}\ncode {qr['attempt']}, {told}: {HOW}"
+
+
+def _countdown(qr: Qr) -> str | None:
+    """Return how long a code is still good for; None when nobody knows, as with a daemon whose clock is another."""
+    now_s = time.time()  # noqa: TID251 a code ends by the daemon's wall clock
+    left_s, life_s = seconds_between(now_s, qr["expires_at"]), seconds_between(qr["produced_at"], qr["expires_at"])
+    if left_s is None or life_s is None or left_s > life_s + _CLOCKS_APART_S or left_s < -_CLOCKS_APART_S:
+        return None
+    return f"{left_s:.0f} s left" if left_s >= 1 else "a new one comes"
 
 
 def _paint(session: LinkedSession, shown: _Shown | None, waited_s: float) -> None:
@@ -116,7 +135,8 @@ def _paint(session: LinkedSession, shown: _Shown | None, waited_s: float) -> Non
         lines = [f"{session_id} is {session['status']}{why}; no code yet, {waited_s:.0f} s (Ctrl-C leaves)"]
         paint([shortened(cell(line), width) for line in lines])
         return
-    lines = drawn_code(cast("Qr", shown.answer)).splitlines()
+    code = cast("Qr", shown.answer)
+    lines = drawn_code(code, _countdown(code)).splitlines()
     trouble = too_small(lines)
     paint([shortened(line, width) for line in trouble] if trouble else [*lines[:-1], shortened(lines[-1], width)])
 

@@ -6,7 +6,7 @@ import sys
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, TypedDict, cast
 
-from openwa_manager.cli.command import Command, Invocation, takes_session
+from openwa_manager.cli.command import Command, Invocation
 from openwa_manager.cli.errors import FAILED
 from openwa_manager.cli.listing import list_sessions
 from openwa_manager.cli.terminal.output import cell, record
@@ -179,12 +179,19 @@ def _list(invocation: Invocation) -> None:
     given = invocation.arguments
     labels = [":".join(each) for each in given.label]
     sessions = list_sessions(invocation.client, {"status": given.status, "user_id": given.user_id, "label": labels})
-    nothing = f"no session is {given.status}" if given.status else "no sessions"
+    nothing = f"no session is {' or '.join(given.status)}" if given.status else "no sessions"
     invocation.output.show_list({"sessions": sessions}, lambda: _listed(cast("list[Session]", sessions), nothing))
 
 
 def _declare_list(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("--status", choices=STATUSES, metavar="STATUS", help=f"only those in it: {', '.join(STATUSES)}")
+    parser.add_argument(
+        "--status",
+        choices=STATUSES,
+        metavar="STATUS",
+        action="append",
+        default=[],
+        help=f"only those in it, may be repeated: {', '.join(STATUSES)}",
+    )
     parser.add_argument("--user-id", help="only those of this user")
     parser.add_argument(
         "--label",
@@ -233,12 +240,7 @@ def _row(session: Session) -> tuple[object, ...]:
     )
 
 
-def _show(invocation: Invocation) -> None:
-    session = invocation.client.get(invocation.session_path)
-    invocation.output.show(session, lambda: _drawn_with_engine(cast("Session", session)))
-
-
-def _drawn_with_engine(session: Session) -> str:
+def drawn_with_engine(session: Session) -> str:
     """Return a session, and how to ask its engine."""
     if session["socket"] is not None:
         url = f"--unix-socket {shlex.quote(session['socket'])} http://localhost"
@@ -268,5 +270,4 @@ def _drawn(session: Session) -> str:
 COMMANDS = (
     Command("create", "make a session, start it and wait for its QR code", _create, _declare_create),
     Command("list", "list the sessions", _list, _declare_list),
-    Command("show", "show one session", _show, takes_session),
 )

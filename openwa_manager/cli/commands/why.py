@@ -3,9 +3,11 @@
 import argparse
 from collections.abc import Iterator, Mapping, Sequence
 from itertools import groupby
-from typing import TYPE_CHECKING, TypedDict, cast
+from typing import TYPE_CHECKING, NotRequired, TypedDict, cast
 
-from openwa_manager.cli.command import Command, Invocation, takes_session
+from openwa_manager.cli.command import Command, Invocation
+from openwa_manager.cli.commands.changes.selection import takes_sessions
+from openwa_manager.cli.commands.changes.showing import show_sessions
 from openwa_manager.cli.terminal.output import WIDE, cell, moment
 from openwa_manager.cli.terminal.tables import Column, Kind, Listing
 from openwa_manager.domain.printable import printable
@@ -52,19 +54,26 @@ class _Messages(TypedDict):
 
 class _Timeline(TypedDict):
     status: str
+    next_probe_at: NotRequired[str | None]  # an earlier daemon does not tell
     reason: _Reason | None
     messages: _Messages
     steps: Sequence[_Step]
     coming: Sequence[_NextStep]
 
 
-def _why(invocation: Invocation) -> None:
-    answer = invocation.client.get(f"{invocation.session_path}/why", {"limit": invocation.arguments.limit})
-    invocation.output.show(answer, lambda: _drawn_timeline(invocation, cast("_Timeline", answer)))
+def _why(invocation: Invocation) -> int | None:
+    client, query = invocation.client, {"limit": invocation.arguments.limit}
+
+    return show_sessions(
+        invocation,
+        lambda path: cast("dict[str, Json]", client.get(f"{path}/why", query)),
+        lambda answer: _drawn_timeline(invocation, cast("_Timeline", answer)),
+        is_titled=True,
+    )
 
 
 def _declare_why(parser: argparse.ArgumentParser) -> None:
-    takes_session(parser)
+    takes_sessions(parser)
     parser.add_argument("--limit", metavar="N", type=int, default=50, help="the newest N steps (%(default)s)")
 
 
@@ -98,6 +107,8 @@ def _below(timeline: _Timeline) -> Iterator[str]:
         yield f"{label}: {cell(each['decision'])}, {moment(each['at']) or 'as soon as it can'}"
     if not coming:
         yield "next: nothing by itself"
+    if probe_at := timeline.get("next_probe_at"):
+        yield f"next probe: {moment(probe_at)}"
     yield from _messages(timeline["messages"])
 
 
@@ -123,4 +134,4 @@ def _messages(messages: _Messages) -> Iterator[str]:
         yield f"messages: {messages['waiting']} wait{held}{until}"
 
 
-COMMANDS = (Command("why", "explain how a session came to its state", _why, _declare_why),)
+COMMANDS = (Command("why", "explain how a session came to its state; or several", _why, _declare_why),)

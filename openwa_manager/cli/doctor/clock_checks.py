@@ -1,6 +1,5 @@
 """The doctor's checks of the clock: what the kernel says of it, or what the backend's says."""
 
-import ctypes
 import http.client
 import ssl
 from email.utils import parsedate_to_datetime
@@ -9,27 +8,9 @@ from urllib.parse import urlsplit
 from openwa_manager.domain.diagnosis.findings import Finding
 from openwa_manager.host.clock import SystemClock
 
-_TIME_ERROR = 5  # ntp_adjtime(3): the clock is not synchronised
 _ASK_S = 5.0
 #: Receivers refuse signatures that are five minutes off; a clock that is set by the network is within a second.
 _OFFSET_MAX_S = 30.0
-
-
-def clock_state() -> int:
-    """Return what the kernel says of its clock: 0 to 4 synchronised, 5 not, -1 if it does not tell.
-
-    Not on macOS: there nobody ever clears STA_UNSYNC, which is set at boot (XNU, bsd/kern/kern_ntptime.c), for `timed`
-    sets the clock in another way; so every Mac says 5.
-    """
-    return int(ctypes.CDLL(None).ntp_adjtime(ctypes.create_string_buffer(512)))
-
-
-def check_clock(state: int) -> Finding:
-    """Check that the clock is set by the network: signatures are refused when it is five minutes off."""
-    if state == _TIME_ERROR:
-        detail = "not synchronised; receivers refuse signatures from a wrong clock"
-        return Finding("clock", "warn", detail, "turn on time synchronisation (timedatectl set-ntp true)")
-    return Finding("clock", "ok", "synchronised" if state >= 0 else "the system does not tell")
 
 
 def check_offset(ahead_s: float | None) -> Finding:

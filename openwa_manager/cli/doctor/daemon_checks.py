@@ -1,9 +1,7 @@
 """The doctor's checks of what the daemon needs: its home, database, ports, engine and backend."""
 
-import asyncio
 import errno
 import os
-import pwd
 import shlex
 import socket
 import ssl
@@ -19,14 +17,13 @@ from openwa_manager.cli.errors import CommandFailedError, NotReachableError
 from openwa_manager.config import Address
 from openwa_manager.config.settings import SOCKET_PATH_MAX_BYTES, longest_socket_path
 from openwa_manager.domain.diagnosis.findings import Finding
-from openwa_manager.domain.errors import LaunchFailedError, StoreDamagedError
-from openwa_manager.engines.program import NodeProgram
+from openwa_manager.domain.errors import StoreDamagedError
 from openwa_manager.engines.registry import is_engine
-from openwa_manager.engines.versions import TESTED, Capability, build_in, can, routes_in, shown
 from openwa_manager.host.clock import SystemClock
 from openwa_manager.host.home import Home
 from openwa_manager.processes.locks import SessionLocks
 from openwa_manager.processes.reading.occupants import find_strangers
+from openwa_manager.services.diagnosis.builds import name_of_user
 from openwa_manager.store.backup.read_only import count_sessions
 
 if TYPE_CHECKING:
@@ -44,7 +41,9 @@ def check_home(home: Path) -> Finding:
         return Finding("home", "ok", f"{home} is not there yet: the daemon makes it")
     owner = home.stat().st_uid
     if os.geteuid() not in (0, owner):
-        return Finding("home", "fail", f"{home} is {_name_of(owner)}'s", f"run as {_name_of(owner)}, or chown it")
+        return Finding(
+            "home", "fail", f"{home} is {name_of_user(owner)}'s", f"run as {name_of_user(owner)}, or chown it"
+        )
     open_secrets = [home / name for name in _SECRETS if _is_open(home / name)]
     if open_secrets:
         shown = " ".join(map(str, open_secrets))
@@ -56,18 +55,11 @@ def check_home(home: Path) -> Finding:
             f"others can enter {home}",
             f"chmod 700 {shlex.quote(str(home))} (the daemon does it at its start)",
         )
-    return Finding("home", "ok", f"{home}, {_name_of(owner)}'s alone")
+    return Finding("home", "ok", f"{home}, {name_of_user(owner)}'s alone")
 
 
 def _is_open(path: Path) -> bool:
     return path.exists() and bool(path.stat().st_mode & 0o077)
-
-
-def _name_of(uid: int) -> str:
-    try:
-        return pwd.getpwuid(uid).pw_name
-    except KeyError:
-        return f"uid {uid}"
 
 
 def check_socket_path(home: Path) -> Finding:
@@ -112,47 +104,6 @@ def check_owners(home: Home, command_argv: Sequence[str]) -> Finding:
     shown = "; ".join(f"{session_id}: {each.owned_by(now).sentence}" for session_id, each in strangers.items())
     pids = " ".join(str(each.identity.pid) for each in strangers.values())
     return Finding("engines", "fail", shown, f"kill {pids}")
-
-
-def check_node(program: NodeProgram) -> Finding:
-    """Check that a Node.js new enough for OpenWA is found."""
-    try:
-        node = asyncio.run(program.node())
-    except LaunchFailedError as error:
-        return _split("node", str(error))
-    return Finding("node", "ok", str(node))
-
-
-def check_openwa(openwa_home: Path) -> Finding:
-    """Check that OpenWA is built, and say what its version is known for."""
-    main = openwa_home / "dist" / "main.js"
-    if not main.is_file():
-        return Finding("openwa", "fail", f"{main} is missing", f"{_build(openwa_home)}, or set openwa_home")
-    version, (first, last) = build_in(openwa_home).version, TESTED
-    tested = f"tested with {shown(first)} to {shown(last)}"
-    if version is None:
-        return Finding("openwa", "warn", f"{main} does not tell its version; {tested}", "see its package.json")
-    routes = routes_in(openwa_home)
-    lacking = [each.value for each in Capability if not can(each, version, routes)]
-    detail = f"{shown(version)}, {tested}" + (f"; it lacks {', '.join(lacking)}" if lacking else "")
-    if first <= version <= last:
-        return Finding("openwa", "ok", detail)
-    return Finding("openwa", "warn", detail, f"it may well work; should it not, {shown(last)} does")
-
-
-def _build(openwa_home: Path) -> str:
-    """Return what builds OpenWA there: as the user whose it is to be, for npm also writes into that user's home."""
-    place = next(each for each in (openwa_home, *openwa_home.parents) if each.exists())
-    uid = place.stat().st_uid
-    if uid in (os.geteuid(), 0):
-        return f"npm ci && npm run build in {openwa_home}"
-    script = f"cd {shlex.quote(str(openwa_home))} && npm ci && npm run build"
-    return f"sudo -u {_name_of(uid)} -H sh -c {shlex.quote(script)}"
-
-
-def _split(name: str, message: str) -> Finding:
-    detail, _, advice = message.partition(": ")
-    return Finding(name, "fail", detail, advice or None)
 
 
 def check_port(name: str, address: Address) -> Finding:

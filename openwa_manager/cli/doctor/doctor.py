@@ -10,6 +10,8 @@ from typing import TYPE_CHECKING, Final
 from openwa_manager.cli.command import Command, Invocation
 from openwa_manager.cli.discovery import HOMES, socket_of
 from openwa_manager.cli.errors import FAILED
+from openwa_manager.cli.terminal.output import IDS, WIDE
+from openwa_manager.cli.terminal.tables import Column, Kind, Listing
 from openwa_manager.domain.printable import printable
 from openwa_manager.host.user_paths import expanded
 
@@ -23,6 +25,13 @@ BLOCKING: Final = frozenset(
         *("python", "sqlite", "socket", "home", "service", "settings", "listen", "intake_listen"),
         *("memory", "disk", "node", "openwa", "node_addon"),
     }
+)
+_COLUMNS: Final = (
+    Column("LEVEL", 9, Kind.STATUS),
+    Column("CODE", 8, Kind.CODE),
+    Column("ABOUT", 5, Kind.ID),
+    Column("FOUND", 7),
+    Column("DO", 6),
 )
 _ORDER: Final = ("fail", "warn", "ok")
 _WIDTH_MIN, _WIDTH_MAX = 40, 120
@@ -51,8 +60,23 @@ def _doctor(invocation: Invocation) -> int | None:
 def _show(invocation: Invocation, findings: "Sequence[Finding]") -> int | None:
     is_blocked = any(each.level == "fail" and each.code in BLOCKING for each in findings)
     document: dict[str, Json] = {"healthy": not is_blocked, "findings": [_document_of(each) for each in findings]}
-    invocation.output.show(document, lambda: _drawn(findings))
+    if invocation.output.form == WIDE:
+        invocation.output.show_list(document, lambda: Listing(_COLUMNS, _rows(findings), "nothing was found"))
+    elif invocation.output.form == IDS:
+        for code in dict.fromkeys(each.code for each in _ordered(findings) if each.level != "ok"):
+            invocation.output.write(printable(code))
+    else:
+        invocation.output.show(document, lambda: _drawn(findings))
     return FAILED if is_blocked else None
+
+
+def _ordered(findings: "Iterable[Finding]") -> "list[Finding]":
+    """Return the findings with what is wrong first."""
+    return sorted(findings, key=lambda each: _ORDER.index(each.level) if each.level in _ORDER else len(_ORDER))
+
+
+def _rows(findings: "Iterable[Finding]") -> list[tuple[object, ...]]:
+    return [(each.level, each.code, each.subject, each.detail, each.cure) for each in _ordered(findings)]
 
 
 def _document_of(finding: "Finding") -> "dict[str, Json]":
@@ -71,14 +95,14 @@ def _drawn(findings: "Iterable[Finding]") -> str:
     Of many that are well only the names are told, so that the rest stays on the screen.
     """
     width = min(_WIDTH_MAX, max(_WIDTH_MIN, shutil.get_terminal_size().columns))
-    ordered = sorted(findings, key=lambda each: _ORDER.index(each.level) if each.level in _ORDER else len(_ORDER))
+    ordered = _ordered(findings)
     well = [each for each in ordered if each.level == "ok"]
     are_named = len(well) > _WELL_SHOWN_MAX
     lines = [line for each in ordered if not (are_named and each in well) for line in _lines(each, width)]
     if are_named:
         names = printable(", ".join(dict.fromkeys(each.code for each in well)))
         lines += textwrap.wrap(
-            f"ok    {len(well)} are well (--json tells more): {names}",
+            f"ok    {len(well)} are well (-o wide tells more): {names}",
             width,
             subsequent_indent=" " * 6,
             break_on_hyphens=False,

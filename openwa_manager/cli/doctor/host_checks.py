@@ -5,7 +5,6 @@ import sys
 from collections.abc import Iterator
 from pathlib import Path
 
-from openwa_manager.cli.doctor.clock_checks import check_clock, clock_state
 from openwa_manager.cli.doctor.interpreters import python_findings
 from openwa_manager.cli.doctor.mac_checks import mac_findings
 from openwa_manager.cli.terminal.output import megabytes
@@ -15,6 +14,7 @@ from openwa_manager.domain.isolation import Isolation
 from openwa_manager.host import capacity
 from openwa_manager.host.home import file_limits, files_per_process
 from openwa_manager.processes.confinement.support import Support
+from openwa_manager.services.diagnosis.clock import check_clock, clock_state
 
 _PYTHON_OLDEST = (3, 11)
 #: One recursive watch takes a watch per directory; an engine makes some twenty.

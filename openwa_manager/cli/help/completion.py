@@ -34,8 +34,11 @@ def script_for(shell: str) -> str:
 
 
 def complete(parser: argparse.ArgumentParser) -> None:
-    """Answer the shell that asks how a word goes on, and end the process."""
-    import argcomplete
+    """Answer the shell that asks how a word goes on, and end the process; without argcomplete nothing happens."""
+    try:
+        import argcomplete
+    except ImportError:  # the words are a command like any other: `completion` says what is missing
+        return
 
     argcomplete.autocomplete(parser, always_complete_options="long")
 

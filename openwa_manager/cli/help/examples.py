@@ -13,10 +13,10 @@ EXAMPLES: Mapping[str, Sequence[str]] = {
     ),
     "list": (
         "openwa-manager list",
-        "openwa-manager list --status failed -o ids",
+        "openwa-manager list --status failed --status banned -o ids",
         "watch -n 5 openwa-manager list -o table",
     ),
-    "show": ("openwa-manager show user_1_session_a", "openwa-manager show user_1_session_a -o json"),
+    "show": ("openwa-manager show user_1_session_a", "openwa-manager show 'user_1_*' -o json"),
     "start": ("openwa-manager start user_1_session_a", "openwa-manager start --status failed"),
     "stop": (
         "openwa-manager stop user_1_session_a",
@@ -34,7 +34,7 @@ EXAMPLES: Mapping[str, Sequence[str]] = {
     "pairing-code": ("openwa-manager pairing-code user_1_session_a +85212345678",),
     "pairing-link": ("openwa-manager pairing-link user_1_session_a --phone +85212345678",),
     "logs": ("openwa-manager logs user_1_session_a --tail 50", "openwa-manager logs 'user_1_*' -f"),
-    "why": ("openwa-manager why user_1_session_a",),
+    "why": ("openwa-manager why user_1_session_a", "openwa-manager why --status failed"),
     "events": ("openwa-manager events --type session.connected", "openwa-manager events user_1_session_a -f"),
     "openapi": ("openwa-manager openapi > openapi.json",),
     "top": ("openwa-manager top", "openwa-manager top --once --sort memory"),

@@ -11,13 +11,14 @@ from openwa_manager.cli.client import Client
 from openwa_manager.cli.command import Invocation
 from openwa_manager.cli.commands.changes.changes import stop_all
 from openwa_manager.cli.discovery import SocketDaemon, socket_of
-from openwa_manager.cli.errors import FAILED, CommandFailedError, NotReachableError
+from openwa_manager.cli.errors import FAILED, CommandFailedError, NotReachableError, UsageError
 from openwa_manager.cli.service.definitions import Installation
 from openwa_manager.cli.service.mac_account import MAC_USER, mac_account
 from openwa_manager.cli.service.remarks import after_install, after_uninstall
 from openwa_manager.cli.service.service_managers import Host, Launchd, Systemd
 from openwa_manager.cli.service.steps import Action, below, perform
-from openwa_manager.cli.terminal.output import record
+from openwa_manager.cli.terminal.output import IDS
+from openwa_manager.cli.terminal.tables import Column, Kind, Listing
 from openwa_manager.domain.session.session import SessionId
 from openwa_manager.host.home import Home
 from openwa_manager.host.user_paths import expanded
@@ -31,6 +32,15 @@ _SYSTEM_HOME = Path("/opt/openwa")
 _HIDDEN = (Path("/home"), Path("/root"), Path("/run/user"))
 _STOP_S = 60.0
 _END_ENGINES = "end every engine, so that none is left without its daemon"
+
+_COLUMNS = (
+    Column("STATE", 9),
+    Column("RUNNING", 8, Kind.STATUS),
+    Column("PID", 6, Kind.CODE),
+    Column("VERSION", 7, Kind.CODE),
+    Column("INSTALLED", 4, Kind.CODE),
+    Column("DEFINED BY", 5),
+)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -111,7 +121,10 @@ def _status(invocation: Invocation, site: Site) -> int | None:
         "pid": state.pid,
         "version": _version(invocation),
     }
-    invocation.output.show(document, lambda: record(document))
+    if invocation.output.form == IDS:
+        raise UsageError("a service has no id: -o table or -o json shows it")
+    row = [document[name] for name in ("state", "running", "pid", "version", "installed", "path")]
+    invocation.output.show_list(document, lambda: Listing(_COLUMNS, [row], ""))
     return None if state.is_running else FAILED
 
 

@@ -6,9 +6,11 @@ _GREEN, _YELLOW, _RED, _DIM = "32", "33", "31", "2"
 #: Green: it works. Yellow: it is on its way. Red: somebody should look. Dim: it rests.
 _COLORS: Mapping[str, str] = {
     **dict.fromkeys(("connected", "active", "delivered", "read", "sent", "accepted", "done", "up"), _GREEN),
+    **dict.fromkeys(("ok", "yes", "ready"), _GREEN),
     **dict.fromkeys(("creating", "qr_ready", "authenticating", "restarting", "stopping"), _YELLOW),
-    **dict.fromkeys(("pending", "queued", "sending", "throttled", "unknown"), _YELLOW),
+    **dict.fromkeys(("pending", "queued", "sending", "throttled", "unknown", "warn"), _YELLOW),
     **dict.fromkeys(("disconnected", "failed", "banned", "logged_out", "dead", "down", "refused", "bounced"), _RED),
+    **dict.fromkeys(("fail", "no"), _RED),
     **dict.fromkeys(("stopped", "paused", "disabled", "cancelled", "expired"), _DIM),
 }
 

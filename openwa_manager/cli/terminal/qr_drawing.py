@@ -40,15 +40,20 @@ def modules_of(qr_base64: str) -> Modules:
     return tuple(tuple(box[y][x] for x in centres) for y in centres)
 
 
-def draw(modules: Modules) -> str:
-    """Return lines of half blocks, two modules high each, with the quiet zone a phone needs."""
+def draw(modules: Modules, *, is_plain: bool = False) -> str:
+    """Return lines of half blocks, two modules high each, with the quiet zone a phone needs.
+
+    `is_plain`: for a terminal without colors, of which most write light on dark, so the light modules are drawn.
+    """
     width = len(modules) + 2 * QUIET
     blank = (False,) * width
     side = (False,) * QUIET
     rows = [blank] * QUIET + [(*side, *row, *side) for row in modules] + [blank] * QUIET
+    if is_plain:
+        rows = [tuple(not dark for dark in row) for row in rows]
     pairs = zip_longest(islice(rows, 0, None, 2), islice(rows, 1, None, 2), fillvalue=blank)
     lines = ("".join(map(_BLOCKS.__getitem__, zip(upper, lower, strict=True))) for upper, lower in pairs)
-    return "\n".join(f"{_COLORS}{line}{_RESET}" for line in lines)
+    return "\n".join(line if is_plain else f"{_COLORS}{line}{_RESET}" for line in lines)
 
 
 def _dark_pixels(image: bytes) -> list[list[bool]]:

@@ -27,6 +27,20 @@ def short(at: str | None) -> str | None:
     return f"{local:%b %d %H:%M}" if local.year == now.tm_year else f"{local:%Y-%m-%d}"
 
 
+def seconds_between(begin: str | float, end: str) -> float | None:
+    """Return the seconds from a time (of the API, or since the epoch) to one of the API; None for what is no time."""
+    begins = begin if isinstance(begin, float) else _since_epoch(begin)
+    ends = _since_epoch(end)
+    return None if begins is None or ends is None else ends - begins
+
+
+def _since_epoch(at: str) -> float | None:
+    from datetime import UTC
+
+    local = _local(at, UTC)
+    return None if local is None else local.timestamp()
+
+
 def zone() -> str:
     """Return the name of the zone that `exact` and `short` use, such as CET or UTC+8."""
     return _zone_of(datetime.fromtimestamp(0, _zone_now()))

@@ -8,6 +8,7 @@ from typing import Final, NewType
 from urllib.parse import unquote, urlsplit
 
 from openwa_manager.domain.errors import InvalidInputError
+from openwa_manager.domain.printable import has_hidden
 from openwa_manager.domain.session.session import LaunchId
 
 BuildName = NewType("BuildName", str)
@@ -28,7 +29,6 @@ _REF = re.compile(REF_PATTERN)
 _NOT_IN_NAMES = re.compile(r"[^a-z0-9._-]+")
 _SCHEMES: Final = frozenset({"https", "ssh", "file"})
 _HOST = re.compile(r"[A-Za-z0-9\[][A-Za-z0-9.:\[\]-]*")
-_HIDDEN = re.compile(r"[\x00-\x20\x7f]")
 
 
 class BuildState(StrEnum):
@@ -131,6 +131,17 @@ def build_name(text: str, field: str = "version") -> BuildName:
     return BuildName(text)
 
 
+def folder_source(text: str) -> FolderSource:
+    """Return the folder of this host that a path names.
+
+    Raises:
+        InvalidInputError: it has characters that nobody sees: it is kept and shown.
+    """
+    if has_hidden(text):
+        raise InvalidInputError("path", "has invisible characters")
+    return FolderSource(Path(text))
+
+
 def git_source(text: str) -> GitSource:
     """Return what `URL#REF` names; nothing in it can be taken for an option of git's or ssh's.
 
@@ -158,7 +169,7 @@ def checked_git_url(url: str) -> str:
         raise InvalidInputError("git", f"is no URL: {error}") from error
     if parts.scheme not in _SCHEMES:
         raise InvalidInputError("git", "must begin with https://, ssh:// or file:///")
-    if _HIDDEN.search(url) or len(url) > URL_MAX or parts.query or parts.fragment:
+    if has_hidden(url) or " " in url or len(url) > URL_MAX or parts.query or parts.fragment:
         raise InvalidInputError("git", "has invisible characters, a query, or more than 2048 characters")
     if password is not None or (parts.username and parts.scheme != "ssh"):
         raise InvalidInputError("git", "must not hold a user or a password: it is kept and shown")

@@ -8,8 +8,9 @@ from pathlib import Path
 
 from openwa_manager.domain.builds.builds import BuildCheck, CheckResult
 from openwa_manager.domain.errors import ProgramMissingError
+from openwa_manager.engines.builds.addons import addons_in, wrong_addons
 from openwa_manager.engines.program import NodeProgram, ProgramValues
-from openwa_manager.engines.versions import CAPABILITIES, TESTED, Build, build_in, can, routes_in, shown
+from openwa_manager.engines.versions import CAPABILITIES, TESTED, Build, build_in, can, parsed, routes_in, shown
 
 
 def program_in(tree: Path, values: ProgramValues) -> NodeProgram:
@@ -32,17 +33,58 @@ def version_in(tree: Path) -> str | None:
 async def check_build(tree: Path, values: ProgramValues) -> tuple[BuildCheck, ...]:
     """Return what was looked at in the build in this folder, and what was found; nothing of it is run but node."""
     build, routes = await asyncio.to_thread(build_in, tree), await asyncio.to_thread(routes_in, tree)
-    has_program = await asyncio.to_thread((tree / "dist" / "main.js").is_file)
-    main = (CheckResult.OK, "dist/main.js is there")
-    if not has_program:
-        main = (CheckResult.FAILED, f"dist/main.js is missing in {tree}: it is not built")
+    program = program_in(tree, values)
     found: Mapping[str, tuple[CheckResult, str]] = {
         "version": _on_version(build),
-        "program": main,
-        "node": await _on_node(program_in(tree, values)),
+        "program": await asyncio.to_thread(_on_program, tree),
+        "packages": await asyncio.to_thread(_on_packages, tree),
+        "node": await _on_node(program),
+        "modules": await _on_modules(tree, program),
         "api": _on_routes(build, routes),
     }
     return tuple(BuildCheck(name=name, result=result, detail=detail) for name, (result, detail) in found.items())
+
+
+def check_version(version: str) -> tuple[BuildCheck, ...]:
+    """Return what can be said of a released version that is not here, by its number alone."""
+    result, detail = _on_version(Build(version=parsed(version)))
+    return (BuildCheck(name="version", result=result, detail=detail),)
+
+
+def missing_in(tree: Path) -> str | None:
+    """Return why engines cannot run the build in this folder, with what to do; None: it is built. Blocks."""
+    if version_in(tree) is None:
+        return f"{tree} has no package.json with a version of OpenWA: set `openwa_home` to a built OpenWA"
+    result, detail = _on_program(tree)
+    return None if result is CheckResult.OK else detail
+
+
+def _on_program(tree: Path) -> tuple[CheckResult, str]:
+    if (tree / "dist" / "main.js").is_file():
+        return CheckResult.OK, "dist/main.js is there"
+    cure = f"run `npm ci && npm run build` there, or have it done: openwa-manager engine install {tree}"
+    return CheckResult.FAILED, f"dist/main.js is missing in {tree}: it is not built; {cure}"
+
+
+def _on_packages(tree: Path) -> tuple[CheckResult, str]:
+    """Tell whether the packages are there; node also finds those of a folder further up, so no build fails by this."""
+    if (tree / "node_modules").is_dir():
+        return CheckResult.OK, "node_modules is there"
+    return CheckResult.WARNING, f"node_modules is missing in {tree}: run `npm ci` there"
+
+
+async def _on_modules(tree: Path, program: NodeProgram) -> tuple[CheckResult, str]:
+    built_for = await asyncio.to_thread(addons_in, tree)
+    try:
+        interface = await program.interface()
+    except ProgramMissingError:
+        return CheckResult.WARNING, "not compared with any Node.js: there is none that would do"
+    if interface is None or not built_for:
+        return CheckResult.OK, "no native module that tells for which Node.js it was built"
+    if (wrong := wrong_addons(built_for, interface)) is None:
+        return CheckResult.OK, f"native modules fit this node (interface {interface}): {', '.join(sorted(built_for))}"
+    cure = f"run `npm rebuild` in {tree} with the same node, or install the build again"
+    return CheckResult.FAILED, f"native modules were built for another Node.js: {wrong}; {cure}"
 
 
 def _on_version(build: Build) -> tuple[CheckResult, str]:
@@ -62,8 +104,8 @@ async def _on_node(program: NodeProgram) -> tuple[CheckResult, str]:
         node = await program.node()
     except ProgramMissingError as error:
         return CheckResult.FAILED, str(error)
-    oldest = (await program.build()).oldest_node
-    return CheckResult.OK, f"{node} is new enough: it needs Node.js {shown(oldest)} or later"
+    oldest, version = (await program.build()).oldest_node, await program.node_version()
+    return CheckResult.OK, f"{node} is v{shown(version)}: it needs Node.js {shown(oldest)} or later"
 
 
 def _on_routes(build: Build, routes: AbstractSet[str] | None) -> tuple[CheckResult, str]:

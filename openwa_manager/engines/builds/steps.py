@@ -16,6 +16,7 @@ from typing import Final
 from openwa_manager.domain.builds.builds import GitSource
 from openwa_manager.domain.errors import ProgramMissingError
 from openwa_manager.domain.isolation import WEB_PORTS, Confinement, IsolationRules, ports_of
+from openwa_manager.engines.builds.browsers import CACHE
 from openwa_manager.engines.program import NODE_PLACES
 
 _GIT_WITHIN_S: Final = 600.0
@@ -40,7 +41,17 @@ _GIT_OPTIONS: Final = (
     *("-c", "protocol.allow=never", "-c", "protocol.https.allow=always"),
     *("-c", "protocol.ssh.allow=always", "-c", "protocol.file.allow=always", "-c", "gc.auto=0"),
 )
-_NPM_OPTIONS: Final = ("--no-audit", "--no-fund", "--loglevel=http", "--no-update-notifier")
+_NPM_OPTIONS: Final = ("--no-audit", "--no-fund", "--loglevel=http", "--no-update-notifier", "--node-options=")
+#: What the tree's own `.npmrc` does not decide, for variables outrank it: which programs run, as whom npm was set up,
+#: and on which folder it works. That file may still say from which registry packages come, and how that is reached.
+_NPM_FIXED: Final[Mapping[str, str]] = {
+    "script_shell": "/bin/sh",
+    "shell": "/bin/sh",
+    "userconfig": os.devnull,
+    "location": "project",
+    "global": "false",
+    "strict_ssl": "true",
+}
 #: Native packages for which nothing is compiled yet are compiled with the help of a Python (node-gyp): ours is there.
 _PYTHON: Final = Path(os.path.realpath(sys.executable))
 #: Where programs lie that a build may run: compilers call others by their paths.
@@ -186,9 +197,15 @@ class StepMaker:
             **kept,
             "PYTHON": str(_PYTHON),
             "PATH": f"{node.parent}:{self.environ.get('PATH', os.defpath)}",
+            "GIT_TERMINAL_PROMPT": "0",
+            **{f"npm_config_{name}": value for name, value in _NPM_FIXED.items()},
+            "npm_config_git": shutil.which("git", path=self.environ.get("PATH")) or "git",
+            "NODE_GYP_FORCE_PYTHON": str(_PYTHON),
+            "npm_config_globalconfig": str(place.home / "npmrc"),  # is not there; npm refuses one file for two
             "npm_config_cache": str(place.home / ".npm"),
-            "npm_config_userconfig": os.devnull,
-            "PUPPETEER_CACHE_DIR": str(place.tree / ".cache" / "puppeteer"),
+            "npm_config_logs_dir": str(place.home / ".npm" / "_logs"),
+            "npm_config_prefix": str(place.home / ".npm-global"),
+            "PUPPETEER_CACHE_DIR": str(place.tree / CACHE),
         }
 
     def _git_files(self, source: GitSource) -> tuple[Path, ...]:

@@ -47,14 +47,15 @@ class Pidfds:
 
     def reap(self, identity: Identity) -> Exit | None:
         """Return how the dead process ended, reap it if it is ours, and watch it no more; None: it lives yet."""
-        fd = self._fds.pop(identity, None)
+        fd = self._fds.get(identity)
         if fd is None:
             return reap_child(identity)
-        try:
+        how = exit_of(fd, identity)
+        if how is not None:
+            del self._fds[identity]
             asyncio.get_running_loop().remove_reader(fd)
-            return exit_of(fd, identity)
-        finally:
             os.close(fd)
+        return how
 
     def close(self) -> None:
         """Watch nothing any more."""
@@ -101,14 +102,18 @@ def send(identity: Identity, number: signal.Signals) -> bool:
     return True
 
 
-def exit_of(fd: int, identity: Identity) -> Exit:
-    """Return how the dead process behind the descriptor ended; reaps it when it is our child."""
+def exit_of(fd: int, identity: Identity) -> Exit | None:
+    """Return how the dead process behind the descriptor ended; reaps it when it is our child.
+
+    None: its first thread has ended, by which /proc calls it a zombie, and others have not; the descriptor becomes
+    readable with the last one (kernel/exit.c, wait_task_zombie asks delay_group_leader).
+    """
     try:
         result = os.waitid(os.P_PIDFD, fd, os.WEXITED | os.WNOHANG)
     except ChildProcessError:
         return _exit_of_stranger(fd, identity)
     if result is None:
-        return Exit()
+        return None
     return Exit(exit_code=result.si_status) if result.si_code == os.CLD_EXITED else Exit(signal=result.si_status)
 
 

@@ -2,12 +2,12 @@
 
 from collections import Counter
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from functools import partial
 from pathlib import Path
 
 from openwa_manager.domain.builds.builds import HOME_BUILD, Build, BuildName, BuildState
-from openwa_manager.domain.errors import BuildNotFoundError, ConflictError
+from openwa_manager.domain.errors import BuildNotFoundError, ConflictError, StorageFullError
 from openwa_manager.services.build_choices import BuildChoices
 from openwa_manager.store.builds.builds import DefaultBuild, load_builds, load_default, remove_build, save_build
 from openwa_manager.store.database import Database
@@ -117,6 +117,12 @@ class BuildCatalog:
         """
         await self._database.write(partial(save_build, build=build))
         self._builds[build.name] = build
+
+    async def save_or_note(self, build: Build) -> None:
+        """Record a build as it is now; if the disk is full, only those who ask until the daemon ends are told."""
+        self._builds[build.name] = build
+        with suppress(StorageFullError):
+            await self.save(build)
 
     async def forget(self, name: BuildName) -> None:
         """Forget a build.

@@ -38,6 +38,7 @@ BUILDS_MAX: Final = 100
 #: How long to wait before what a full disk did not take is recorded again.
 _RECORD_AGAIN_S: Final = 1.0
 _INTERRUPTED: Final = "the daemon ended while it was being installed; install it again"
+_GIVEN_UP: Final = "it was given up, but not removed; remove it again"
 _UNFORESEEN: Final = "an error of this program, of which its log says more"
 _GONE: Final = "its folder is gone; install it again"
 _FOUND: Final = "found in the folder of builds"
@@ -81,6 +82,9 @@ class Installer:
         self._busy.add(name)  # name and place are taken before anything is waited for
         try:
             build = await self._accept(name, source)
+        except asyncio.CancelledError:
+            await self._drop(name)
+            raise
         except BaseException:
             self._busy.discard(name)
             raise
@@ -88,6 +92,15 @@ class Installer:
         self._waiting[name] = build, source
         self._woken.set()
         return build
+
+    async def _drop(self, name: BuildName) -> None:
+        """Forget an installation whose caller has left while it was recorded: the write goes on without him."""
+        try:
+            await self._catalog.forget(name)
+        except StorageFullError as error:
+            _log.warning("build_not_forgotten", build=name, error=str(error))
+        finally:
+            self._busy.discard(name)
 
     async def _accept(self, name: BuildName, source: Source) -> Build:
         folder = self._catalog.folder_of(name)
@@ -129,13 +142,26 @@ class Installer:
             build = self._catalog.find(name)
             if build is not None and build.state is BuildState.READY:
                 raise ConflictError(f"the build {name} has become ready meanwhile; remove it, if nobody may have it")
+            await self._remove_unfinished(name, build)
+        finally:
+            self._forget_progress(name)
+            self._ending.pop(name, None)
+
+    async def _remove_unfinished(self, name: BuildName, build: Build | None) -> None:
+        """Remove what is left of an installation, and its record; one that stays is said to have failed.
+
+        Raises:
+            OSError | StorageFullError: it stays.
+        """
+        try:
             if build is not None:  # it may be in place already, and not recorded yet
                 hidden = self._folder / f".removed-{build.install_id}"
                 await to_end(partial(_take_away, self._catalog.folder_of(name), hidden))
             await self._catalog.forget(name)
-        finally:
-            self._forget_progress(name)
-            self._ending.pop(name, None)
+        except (OSError, StorageFullError) as error:
+            if build is not None and build.state is BuildState.INSTALLING:
+                await self._catalog.save_or_note(_failed(build, f"{_GIVEN_UP}: {error}"))
+            raise
 
     async def run(self) -> None:
         """Clear away what an earlier daemon left, then make what is wanted, until cancelled."""

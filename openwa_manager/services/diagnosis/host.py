@@ -1,6 +1,7 @@
 """What the host has left for sessions, and whether it can be reached; asked by the daemon and by the command alike."""
 
 import resource
+import sys
 from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -9,6 +10,7 @@ from typing import Final
 from openwa_manager.domain.diagnosis.findings import Finding
 from openwa_manager.domain.diagnosis.table import found
 from openwa_manager.host import capacity
+from openwa_manager.services.diagnosis.clock import check_clock, clock_state
 
 #: What one session takes while none can be measured: OpenWA with baileys (docs/openwa.md), and its files.
 SESSION_MEMORY_BYTES: Final = 250_000_000
@@ -39,7 +41,8 @@ class Reach:
 
 def host_findings(floors: Floors, reach: Reach, used_bytes: Sequence[int]) -> Sequence[Finding]:
     """Return how this host and the process that asks are; it looks at disks, so not on the event loop."""
-    return [room_finding(floors, used_bytes), descriptors_finding(), *reach_findings(reach)]
+    clock = [check_clock(clock_state())] if sys.platform == "linux" else []  # a Mac never tells
+    return [room_finding(floors, used_bytes), descriptors_finding(), *clock, *reach_findings(reach)]
 
 
 def room_finding(floors: Floors, used_bytes: Sequence[int]) -> Finding:

@@ -47,13 +47,17 @@ async def _no_messages(session_id: SessionId) -> QueueBrief | None:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class HealthSources:
-    """Who is asked for one session's measurements; `open_files` is asked by its engine's process."""
+    """Who is asked for one session's measurements; `open_files` is asked by its engine's process.
+
+    `probe_due_at` tells when its engine is asked next (wall time).
+    """
 
     record: Callable[[SessionId], ProbeRecord | None]
     usage: Callable[[SessionId], Usage | None]
     open_files: Callable[[Identity], int | None]
     disk: Callable[[SessionId], int | None]
     messages: Callable[[SessionId], Awaitable[QueueBrief | None]] = _no_messages
+    probe_due_at: Callable[[SessionId], float | None] = lambda _: None
 
 
 class HealthReader:
@@ -72,6 +76,7 @@ class HealthReader:
         self._root = sessions_root
         self._sources = sources
         self._files = files
+        self.next_probe_at = sources.probe_due_at
 
     async def of(self, session_id: str) -> HealthFacts:
         """Return what is known of a session now.

@@ -59,6 +59,11 @@ class Prober:
         """Return what the probes have shown of the session's running engine; None when it does not run."""
         return self.records.find(session_id)
 
+    def due_at(self, session_id: SessionId) -> float | None:
+        """Return when the session's engine is asked next (wall time); None when it does not run."""
+        record, now = self.records.find(session_id), self._clock.now()
+        return None if record is None else now.at + max(0.0, record.due_boot_s - now.boot_s)
+
     def probe_all(self) -> None:
         """Forget all misses and all silence and ask every engine soon: the daemon was not there to hear the answers."""
         now_s = self._excused_boot_s = self._clock.now().boot_s

@@ -1,13 +1,17 @@
 """Looks at a database of which nothing may be changed."""
 
 import sqlite3
+from collections.abc import Mapping, Sequence
 from contextlib import closing
 from pathlib import Path
+from typing import NamedTuple
 
+from openwa_manager.domain.builds.builds import HOME_BUILD
 from openwa_manager.domain.errors import StoreDamagedError
 
 #: The version of SQLite that Python brings along.
 SQLITE_VERSION = sqlite3.sqlite_version_info
+_PINS = "SELECT build, session_id FROM session WHERE build IS NOT NULL ORDER BY build, session_id"
 
 
 def connect_read_only(path: Path) -> sqlite3.Connection:
@@ -36,3 +40,23 @@ def count_sessions(path: Path) -> int:
     if verdict != "ok":
         raise StoreDamagedError(verdict)
     return int(count)
+
+
+class BuildsInUse(NamedTuple):
+    """Which build sessions run that pin none, and of each other build the sessions that pin it."""
+
+    default: str = HOME_BUILD
+    pins: Mapping[str, Sequence[str]] = {}
+
+
+def builds_in_use(path: Path) -> BuildsInUse:
+    """Return which builds sessions would run by the database at `path`; the setting's where it tells of none."""
+    pins: dict[str, list[str]] = {}
+    try:
+        with closing(connect_read_only(path)) as connection:
+            (default,) = connection.execute("SELECT name FROM default_build").fetchone()
+            for build, session_id in connection.execute(_PINS):
+                pins.setdefault(str(build), []).append(str(session_id))
+    except (sqlite3.Error, TypeError):  # it is not there, damaged, or older than builds are
+        return BuildsInUse()
+    return BuildsInUse(str(default), pins)

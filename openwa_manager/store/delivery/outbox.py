@@ -169,13 +169,20 @@ def count_undelivered(connection: sqlite3.Connection) -> tuple[int, int]:
 def oldest_undelivered_at(connection: sqlite3.Connection) -> float | None:
     """Return when the oldest event happened that waits for an active endpoint (wall time); None when none waits.
 
-    It looks at the first event of each stream, from one stream to the next: a backlog of any length costs no more.
+    As a rule it is among the first deliveries of all, so those are looked at first. Behind many that are dead or wait
+    for paused endpoints it looks at the first event of each stream, from one stream to the next: these are as many as
+    endpoints times sessions, and a backlog of any length costs no more.
     """
+    among_first = connection.execute(_AMONG_FIRST, (_FIRST_COUNT,)).fetchone()
+    if among_first is not None:
+        return _happened_at(connection, among_first[0])
     endpoints = connection.execute("SELECT endpoint_id FROM endpoint WHERE is_active").fetchall()
     seqs = [seq for (each,) in endpoints for lane in Lane for seq in _first_seqs(connection, each, lane)]
-    if not seqs:
-        return None
-    (at,) = connection.execute("SELECT occurred_at FROM event WHERE seq = ?", (min(seqs),)).fetchone()
+    return _happened_at(connection, min(seqs)) if seqs else None
+
+
+def _happened_at(connection: sqlite3.Connection, seq: int) -> float:
+    (at,) = connection.execute("SELECT occurred_at FROM event WHERE seq = ?", (seq,)).fetchone()
     return float(at)
 
 
@@ -190,6 +197,11 @@ def _first_seqs(connection: sqlite3.Connection, endpoint_id: str, lane: Lane) ->
         yield seq
 
 
+#: How many deliveries are looked at, oldest first, before each stream is.
+_FIRST_COUNT = 2_000
+_AMONG_FIRST = """
+    SELECT event_seq FROM (SELECT event_seq, endpoint_id, state FROM delivery ORDER BY event_seq LIMIT ?)
+    WHERE state = 'pending' AND endpoint_id IN (SELECT endpoint_id FROM endpoint WHERE is_active) LIMIT 1"""
 _FIRST_OF_STREAM = """
     SELECT event_seq FROM delivery INDEXED BY delivery_pending
     WHERE state = 'pending' AND endpoint_id = ? AND lane = ? AND session_id = ? ORDER BY event_seq LIMIT 1"""

@@ -43,6 +43,7 @@ ROLES = {
         *("GET /v1/keys", "POST /v1/keys", "POST /v1/keys/{key_id}/rotate"),
         *(f"{method} /v1/keys/{{key_id}}" for method in ("GET", "PATCH", "DELETE")),
         *("GET /v1/doctor", "GET /v1/builds", "POST /v1/builds", "POST /v1/builds/rollouts"),
+        "POST /v1/builds/check",
         *("GET /v1/builds/{build}", "DELETE /v1/builds/{build}"),
         *("GET /v1/builds/rollouts/{rollout_id}", "DELETE /v1/builds/rollouts/{rollout_id}"),
         *("GET /api/sessions/{id}/proxy", "PATCH /api/sessions/{id}/proxy", "* /api/sessions/{id}/{rest:.+}"),

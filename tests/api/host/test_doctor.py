@@ -80,6 +80,21 @@ async def test_sessions_that_take_too_long_are_counted(world: World) -> None:
     assert found["not_looked_at"].detail.startswith("1 sessions")
 
 
+async def test_an_answer_holds_so_many_findings_whatever_is_asked_for(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for number in range(5):
+        await world.create(session_id=f"s{number}", desired="stopped")
+    monkeypatch.setattr("openwa_manager.services.diagnosis.doctor.FINDINGS_MAX", 3)
+    channels, queues = world.channels, world.messaging.api.queues
+    own = doctor_of(world.sessions, world.database, queues, channels.endpoints)
+
+    by_pattern, all_of_it = await own.look_at("s*", EVERY_SESSION), await own.look_around(EVERY_SESSION)
+
+    assert [each.code for each in by_pattern] == ["stopped"] * 3
+    assert [each.code for each in all_of_it] == ["room", "stopped", "stopped"]
+
+
 async def test_a_host_that_hangs_keeps_nobody_waiting(world: World) -> None:
     await world.create(session_id="a", desired="stopped")
     sources = sources_of(world.database, world.messaging.api.queues, world.channels.endpoints)

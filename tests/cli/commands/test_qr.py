@@ -2,6 +2,7 @@
 
 import re
 import stat
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
@@ -35,6 +36,59 @@ def test_qr_draws_the_code_on_a_terminal(terminal: Run, api: Api) -> None:
 
     assert [row[4:-4] for row in modules_on(said.out)[4:]][: len(modules)] == modules
     assert re.search(r"code 1, until \S.* UTC: WhatsApp", said.out)
+
+
+def following(api: Api, *, left_s: float, life_s: float = 20.0) -> None:
+    """Have a code that is good for so long shown once, and then a phone linked."""
+    qr_base64, _ = code_of("2@pairing")
+    expires_at = datetime.now(UTC) + timedelta(seconds=left_s)  # noqa: TID251 (the command tells it by this clock)
+    times = {"produced_at": (expires_at - timedelta(seconds=life_s)).isoformat(), "expires_at": expires_at.isoformat()}
+    code: dict[str, Json] = {"seq": 3, "attempt": 1, "qr_base64": qr_base64, "mimetype": "image/png", **times}
+    shown = session(session_id="user_1", status="qr_ready", qr=code)
+    linked = session(session_id="user_1", status="connected", phone_number="85212345678")
+    api.on(f"GET {PATH}", Answer(body=shown), Answer(body=linked))
+    api.on(f"GET {PATH}/qr", Answer(body=code))
+
+
+@pytest.mark.parametrize(
+    ("left_s", "told"),
+    [(17.4, r"code 1, 1[67] s left: WhatsApp"), (0.2, "a new one comes"), (3600.0, r"until \S.* UTC: WhatsApp")],
+)
+def test_following_counts_down_unless_the_clocks_differ(
+    terminal: Run, api: Api, monkeypatch: pytest.MonkeyPatch, left_s: float, told: str
+) -> None:
+    monkeypatch.setenv("TERM", "xterm")
+    monkeypatch.setenv("COLUMNS", "120")
+    monkeypatch.setenv("LINES", "60")
+    following(api, left_s=left_s)
+
+    said = terminal("qr", "user_1", "-f")
+
+    assert said.code == 0
+    assert re.search(told, said.out)
+    assert "user_1 is connected as 85212345678" in said.out
+
+
+def test_a_terminal_that_cannot_be_drawn_over_gets_lines(
+    terminal: Run, api: Api, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("TERM", "dumb")
+    following(api, left_s=17.0)
+
+    said = terminal("qr", "user_1", "-f")
+
+    assert "\x1b" not in said.out
+    assert " s left" not in said.out
+    assert re.search(r"code 1, until \S.* UTC: WhatsApp", said.out)
+    assert "user_1 is connected as 85212345678" in said.out
+
+
+def test_followed_through_a_pipe_each_code_is_a_document(pipe: Run, api: Api) -> None:
+    following(api, left_s=17.0)
+
+    said = pipe("qr", "user_1", "-f")
+
+    assert said.document["attempt"] == 1  # type: ignore[index,call-overload]
 
 
 def test_qr_is_json_when_piped(pipe: Run, api: Api) -> None:

@@ -54,6 +54,12 @@ def test_why_tells_the_story_and_what_comes_next(terminal: Run, api: Api) -> Non
     assert api.asked[0].query == {"limit": "7"}
 
 
+def test_why_tells_when_the_engine_is_asked_next(terminal: Run, api: Api) -> None:
+    api.on(f"GET {PATH}/why", Answer(body={**TIMELINE, "next_probe_at": "2026-11-22T07:22:30.000Z"}))
+
+    assert "next probe: 2026-11-22 07:22:30 UTC" in terminal("why", "user_1").out.splitlines()
+
+
 def test_why_tells_many_codes_in_one_line_unless_all_are_wanted(terminal: Run, api: Api) -> None:
     def code(second: int, stimulus: str) -> Json:
         return {"at": f"2026-11-22T07:22:{second:02}.000Z", "stimulus": stimulus, "decision": "show", "evidence": {}}

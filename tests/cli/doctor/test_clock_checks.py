@@ -10,8 +10,9 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 import pytest
 
-from openwa_manager.cli.doctor.clock_checks import ahead_of_backend_s, check_clock, check_offset, clock_state
+from openwa_manager.cli.doctor.clock_checks import ahead_of_backend_s, check_offset
 from openwa_manager.domain.diagnosis.findings import Finding
+from openwa_manager.services.diagnosis.clock import check_clock, clock_state
 
 
 class Backend(BaseHTTPRequestHandler):

@@ -1,6 +1,5 @@
 """What the doctor looks at: real files, sockets, databases and programs, healthy and ill."""
 
-import json
 import resource
 import shlex
 import socket
@@ -20,17 +19,9 @@ from openwa_manager.config import Address
 from openwa_manager.domain.delivery.events import Json
 from openwa_manager.domain.diagnosis.findings import Finding
 from openwa_manager.domain.isolation import Isolation
-from openwa_manager.engines.program import NodeProgram
-from openwa_manager.engines.versions import Capability
 from openwa_manager.processes.confinement.support import landlock_support
 from tests.cli.conftest import Run
 from tests.fakes.api import Answer, Api
-
-
-def node_in(place: Path, says: str) -> NodeProgram:
-    (place / "node").write_text(f"#!/bin/sh\necho {says}\n")
-    (place / "node").chmod(0o755)
-    return NodeProgram(str(place / "node"), place / "openwa", {})
 
 
 @pytest.mark.parametrize(
@@ -123,55 +114,6 @@ def test_a_damaged_database_is_found(tmp_path: Path) -> None:
     path.write_bytes(b"SQLite format 3\0" + b"\xff" * 4096)
 
     assert daemon_checks.check_database(path).level == "fail"
-
-
-def test_node_is_found_and_asked_its_version(tmp_path: Path) -> None:
-    new = daemon_checks.check_node(node_in(tmp_path, "v24.1.0"))
-    old = daemon_checks.check_node(node_in(tmp_path, "v20.20.2"))
-    none = daemon_checks.check_node(NodeProgram("no-such-node", tmp_path, {}))
-
-    assert (new.level, old.level, none.level) == ("ok", "fail", "fail")
-    assert old.detail.endswith("is v20.20.2, this OpenWA needs Node.js 22.13.0 or later")
-    assert none.cure
-
-
-AFTER_0_23 = ", ".join(each.value for each in Capability if each is not Capability.LOG_OUT)
-
-
-def built(home: Path, version: str) -> Path:
-    (home / "dist").mkdir()
-    (home / "dist" / "main.js").touch()
-    (home / "package.json").write_text(json.dumps({"version": version}))
-    return home
-
-
-def test_openwa_must_be_built(tmp_path: Path) -> None:
-    absent = daemon_checks.check_openwa(tmp_path)
-
-    assert absent.level == "fail"
-    assert "npm ci && npm run build" in (absent.cure or "")
-
-
-@pytest.mark.parametrize(
-    ("version", "level", "detail"),
-    [
-        (
-            "0.11.0",
-            "ok",
-            "0.11.0, tested with 0.11.0 to 0.23.1; it lacks " + ", ".join(each.value for each in Capability),
-        ),
-        ("0.23.1", "ok", f"0.23.1, tested with 0.11.0 to 0.23.1; it lacks {AFTER_0_23}"),
-        ("0.30.3", "warn", "0.30.3, tested with 0.11.0 to 0.23.1"),
-        ("", "warn", "/dist/main.js does not tell its version; tested with 0.11.0 to 0.23.1"),
-    ],
-)
-def test_openwa_says_whether_its_version_was_tested_and_what_it_lacks(
-    tmp_path: Path, version: str, level: str, detail: str
-) -> None:
-    finding = daemon_checks.check_openwa(built(tmp_path, version))
-
-    assert finding.level == level
-    assert finding.detail.removeprefix(str(tmp_path)) == detail
 
 
 def test_a_port_that_is_taken_is_found() -> None:
@@ -287,8 +229,20 @@ def test_on_a_terminal_what_is_wrong_comes_first(terminal: Run) -> None:
     levels = [words[0] for words in lines if words[0] in ("ok", "warn", "fail")]
     assert levels == sorted(levels, key=("fail", "warn", "ok").index)
     assert levels.count("ok") == 1
-    assert "are well (--json tells more): python," in " ".join(said.out.split())
+    assert "are well (-o wide tells more): python," in " ".join(said.out.split())
     assert max(map(len, said.out.splitlines())) <= 120
+
+
+def test_wide_is_the_table_that_every_list_is_and_ids_are_what_is_wrong(terminal: Run) -> None:
+    wide, codes = terminal("doctor", "-o", "wide"), terminal("doctor", "-o", "ids")
+
+    head, *rows = wide.out.splitlines()
+    assert head.split() == ["LEVEL", "CODE", "ABOUT", "FOUND", "DO"]
+    levels = [row.split()[0] for row in rows]
+    assert levels.count("ok") > 3
+    assert levels == sorted(levels, key=("fail", "warn", "ok").index)
+    wrong = [row.split()[1] for row in rows if not row.startswith("ok")]
+    assert set(codes.out.split()) == set(wrong)
 
 
 def test_a_daemon_that_answers_its_own_way_is_of_unknown_version(home: Path, api: Api) -> None:

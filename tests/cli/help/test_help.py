@@ -160,6 +160,28 @@ def test_completion_without_argcomplete_says_what_is_missing() -> None:
     assert done.stderr == ("openwa-manager: argcomplete is missing: install openwa-manager again (pip install .)\n")
 
 
+@pytest.mark.parametrize(("words", "code"), [(["--version"], 0), (["help", "qr"], 0), (["completion", "zsh"], 1)])
+@pytest.mark.parametrize("asks", [{}, {"_ARGCOMPLETE": "1", "COMP_LINE": "openwa-manager ", "COMP_POINT": "15"}])
+def test_every_command_works_without_argcomplete(
+    tmp_path: Path, words: list[str], code: int, asks: dict[str, str]
+) -> None:
+    (tmp_path / "argcomplete.py").write_text("raise ImportError('broken')\n")
+    environ = {"PATH": os.environ["PATH"], "PYTHONPATH": str(tmp_path), **asks}
+
+    done = subprocess.run(
+        (sys.executable, "-m", "openwa_manager", *words),
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=60,
+        env=environ,
+    )
+
+    assert done.returncode == code, done.stderr
+    assert "Traceback" not in done.stderr
+    assert ("argcomplete is missing" in done.stderr) == (code == 1)
+
+
 def test_what_is_no_number_is_said_in_plain_words(pipe: Run, capfd: pytest.CaptureFixture[str]) -> None:
     with pytest.raises(SystemExit):
         pipe("why", "user_1", "--limit", "ten")

@@ -31,7 +31,7 @@ def test_follow_draws_in_place_until_a_phone_is_linked(window: Open, daemon: Dae
     daemon.create(new, wait_for="qr")
 
     with window(["qr", new, "-f"], LARGE) as following:
-        drawn = following.until(lambda text: "Link a device" in text)
+        drawn = following.until(lambda text: " s left: " in text and "Link a device" in text)
         scan(daemon, new)
 
         assert following.ended() == 0

@@ -75,6 +75,14 @@ class Rig:
         code = run_service(invocation, self.site(is_mac=is_mac, uid=uid))
         return code or 0, json.loads(out.getvalue())
 
+    def show(self, form: str, *words: str) -> str:
+        """Run `service …` and return what it prints in this form."""
+        out = io.StringIO()
+        run_service(
+            Invocation(parsed(self.home, words), self.environ, Output(out, form, {})), self.site(is_mac=False, uid=0)
+        )
+        return out.getvalue()
+
     def site(self, *, is_mac: bool, uid: int) -> Site:
         return Site(is_mac=is_mac, uid=uid, program=PROGRAM, interpreter=self.interpreter, root=self.root)
 

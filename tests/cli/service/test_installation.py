@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from openwa_manager.cli.errors import CommandFailedError
+from openwa_manager.cli.errors import CommandFailedError, UsageError
 from openwa_manager.cli.service.definitions import Installation, shipped, unit_of
 from openwa_manager.cli.service.service_managers import Launchd, Systemd
 from tests.cli.service.rig import AS_ME, PLIST, PROGRAM, UNIT, Rig
@@ -171,6 +171,11 @@ def test_status_tells_what_systemd_and_the_daemon_say(rig: Rig, api: Api) -> Non
         "pid": 4711,
         "version": "0.1.0",
     }
+    head, row = rig.show("table", "status").splitlines()
+    assert head.split() == ["STATE", "RUNNING", "PID", "VERSION", "INSTALLED", "DEFINED", "BY"]
+    assert row.startswith("active · running · 3 sessions, 3 running  yes      4711  0.1.0    yes        /etc/systemd")
+    with pytest.raises(UsageError, match="a service has no id"):
+        rig.show("ids", "status")
 
 
 def test_a_unit_survives_any_path(tmp_path: Path) -> None:

@@ -9,6 +9,7 @@ from openwa_manager.domain.builds.builds import (
     GitSource,
     build_name,
     checked_git_url,
+    folder_source,
     git_source,
     is_build,
     name_of_ref,
@@ -83,3 +84,35 @@ def test_every_ref_names_a_build(ref: str) -> None:
 
 def test_a_folder_is_shown_by_its_path() -> None:
     assert FolderSource(Path("/srv/openwa")).shown == "/srv/openwa"
+
+
+#: Writes from right to left, has no width, steers a terminal (C0, C1), ends a line.
+UNSEEN = (
+    "\u202e",
+    "\u2066",
+    "\u200b",
+    "\u200d",
+    "\ufeff",
+    "\u00ad",
+    "\x1b",
+    "\x9b",
+    "\x85",
+    "\n",
+    "\u2028",
+    "\U000e0041",
+)
+
+
+@pytest.mark.parametrize("unseen", UNSEEN)
+def test_what_nobody_sees_is_refused_in_whatever_is_shown_of_a_build(unseen: str) -> None:
+    for text in (f"https://example.com/a{unseen}b#m", f"file:///srv/a{unseen}b#m", f"https://example.com/a#m{unseen}"):
+        with pytest.raises(InvalidInputError, match="git:"):
+            git_source(text)
+    with pytest.raises(InvalidInputError, match="version:"):
+        build_name(f"a{unseen}b")
+    with pytest.raises(InvalidInputError, match="path: has invisible"):
+        folder_source(f"/srv/a{unseen}b")
+
+
+def test_a_path_may_have_letters_of_any_writing() -> None:
+    assert folder_source("/srv/香港 é").path == Path("/srv/香港 é")

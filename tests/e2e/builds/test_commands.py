@@ -56,3 +56,28 @@ def test_an_upgrade_and_the_way_back_on_a_terminal(host: Host) -> None:
     assert "1 session on openwa_home, which is the default now" in back[1]
     assert "a rollback goes back to" in removed[1]
     assert host.running(["a"]) == {"a": ("connected", "openwa_home")}
+
+
+def test_what_is_not_installed_can_be_checked_and_a_setting_that_leads_nowhere_is_told(host: Host) -> None:
+    source = write_source(host.folder / "source", "0.23.1")
+    home = host.folder / "openwa"
+
+    of_source = on_terminal(host, "engine", "check", str(source))
+    of_version = on_terminal(host, "engine", "check", "0.99.0")
+    well = on_terminal(host, "engine", "list")
+    found = host.daemon.ask("GET", "/v1/doctor").body["findings"]
+    (home / "dist" / "main.js").unlink()
+    lost = on_terminal(host, "engine", "list")
+    checked = on_terminal(host, "engine", "check")
+
+    assert (of_source[0], of_version[0], checked[0]) == (1, 0, 1)
+    assert "it is not built" in of_source[1]
+    assert "newer than what was tested" in of_version[1]
+    assert "ready" in well[1]
+    assert "0.22.0" in well[1]
+    assert "failed" in lost[1]
+    assert "dist/main.js is missing" in checked[1]
+    told = {str(each["code"]): str(each["detail"]) for each in found}  # type: ignore[union-attr,index,call-overload]
+    assert "the default build openwa_home: 0.22.0" in told["openwa"]
+    assert "v22.23.0" in told["node"]
+    assert "clock" in told

@@ -76,6 +76,7 @@ def test_what_git_could_take_for_an_option_or_run_is_refused(host: Host) -> None
         *(f"{url}#--upload-pack=touch", f"{url}#a:b", f"{url}#+a", f"{url}#a..b", f"{url}#", url),
         *("ext::sh -c id#main", "http://example.com/a#main", "--upload-pack=id#main", "ssh://-oProxyCommand=id/a#main"),
         *("https://user:secret@example.com/a#main", "https://token@example.com/a#main", "file://other/a#main"),
+        *(f"{url}\u202e#main", f"{url}\x9b#main", f"{url}\u200b#main", f"{url}#ma\u200bin"),
     ]
 
     assert {each: host.begin(git=each).status for each in bad} == dict.fromkeys(bad, 422)
@@ -88,6 +89,8 @@ def test_what_git_could_take_for_an_option_or_run_is_refused(host: Host) -> None
     remove_tree(host.daemon.home / "builds" / "lies")
     assert host.begin(git=f"{url}#main", name="../x").status == 422
     assert host.begin(git=f"{url}#main", name="default").status == 422
+    assert host.begin(git=f"{url}#main", name="a\u202eb").status == 422
+    assert host.begin(path=f"{host.folder}/a\u200b").status == 422
 
 
 def test_a_pipe_in_place_of_a_file_is_not_waited_for(host: Host) -> None:

@@ -4,6 +4,7 @@ import asyncio
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
+from threading import Event
 
 import pytest
 
@@ -11,6 +12,8 @@ from openwa_manager.domain.builds.builds import Build, BuildName, BuildState, Fo
 from openwa_manager.domain.errors import ConflictError
 from openwa_manager.host.builds.trees import remove_tree
 from openwa_manager.services.builds.installer import BUILDS_MAX
+from openwa_manager.store.builds.builds import load_builds
+from openwa_manager.store.database import Database
 from tests.e2e.builds.trees import write_built
 from tests.fakes.deep import write_deep
 from tests.fakes.polling import until
@@ -118,6 +121,57 @@ async def test_one_that_is_given_up_leaves_nothing_though_nobody_waits_for_it(ri
     assert rig.names == []
     await rig.installer.install(BuildName("a"), source)
     assert (await rig.until_over("a")).state is BuildState.READY
+
+
+async def test_one_whose_caller_leaves_while_it_is_recorded_leaves_no_record(
+    rig: Rig, database: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    source = FolderSource(write_built(rig.outside / "good", "0.23.1"))
+    busy, done, asked = Event(), Event(), asyncio.Event()
+    save = rig.catalog.save
+
+    async def noted_save(build: Build) -> None:
+        asked.set()
+        await save(build)
+
+    def hold(_: object) -> None:
+        busy.set()
+        done.wait(10)
+
+    monkeypatch.setattr(rig.catalog, "save", noted_save)
+    async with asyncio.TaskGroup() as tasks:
+        tasks.create_task(database.write(hold))
+        await asyncio.to_thread(busy.wait, 10)
+        asking = tasks.create_task(rig.installer.install(BuildName("a"), source))
+        await asked.wait()
+        await asyncio.sleep(0)  # it waits for the disk now
+        asking.cancel()
+        await asyncio.sleep(0)
+        done.set()
+
+    await database.write(lambda _: None)  # behind what was being written
+    assert await database.read(load_builds) == []
+    await rig.installer.install(BuildName("a"), source)
+    assert (await rig.until_over("a")).state is BuildState.READY
+
+
+async def test_one_that_is_given_up_and_cannot_be_removed_has_failed_at_once(rig: Rig) -> None:
+    source = write_large(rig.outside / "large")
+    await rig.installer.install(BuildName("a"), source)
+    await until((rig.folder / "a").exists)
+    install_id = rig.catalog.get(BuildName("a")).install_id
+    (rig.folder / f".removed-{install_id}").write_text("in the way")
+
+    with pytest.raises(NotADirectoryError):
+        await rig.installer.give_up(BuildName("a"))
+
+    left = rig.catalog.get(BuildName("a"))
+    assert left.state is BuildState.FAILED
+    assert "it was given up, but not removed" in str(left.error)
+    (rig.folder / f".removed-{install_id}").unlink()
+    await rig.installer.give_up(BuildName("a"))
+    assert rig.catalog.find(BuildName("a")) is None
+    assert rig.names == []
 
 
 async def test_one_that_is_given_up_when_it_is_in_place_already_leaves_nothing(rig: Rig) -> None:

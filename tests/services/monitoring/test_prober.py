@@ -154,6 +154,19 @@ async def test_four_unanswered_probes_mean_that_an_engine_hangs(probed: Probed) 
     ]
 
 
+async def test_the_next_probe_is_told_as_people_s_time(probed: Probed) -> None:
+    async with probing(probed) as prober:
+        await probed.clock.advance(PERIOD_S * 1.6)  # the first probe came after half a period
+        next_at = prober.due_at(SESSION.session_id)
+        await probed.clock.advance(PERIOD_S)
+        later_at = prober.due_at(SESSION.session_id)
+
+    assert next_at is not None
+    assert 0 < next_at - probed.clock.now().at + PERIOD_S <= PERIOD_S
+    assert later_at == pytest.approx(next_at + PERIOD_S, abs=PERIOD_S / 4)
+    assert prober.due_at(SessionId("other")) is None
+
+
 async def test_an_answer_makes_up_for_all_misses(probed: Probed) -> None:
     async with probing(probed):
         for _ in range(5):

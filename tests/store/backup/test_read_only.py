@@ -4,7 +4,8 @@ from pathlib import Path
 
 import pytest
 
-from openwa_manager.store.backup.read_only import connect_read_only
+from openwa_manager.store.backup.read_only import BuildsInUse, builds_in_use, connect_read_only
+from openwa_manager.store.migrations import migrate
 
 
 @pytest.fixture
@@ -32,3 +33,19 @@ def test_a_missing_database_is_not_made(tmp_path: Path) -> None:
         connect_read_only(tmp_path / "missing.db")
 
     assert not (tmp_path / "missing.db").exists()
+
+
+def test_the_builds_that_sessions_would_run_are_told(tmp_path: Path) -> None:
+    path = tmp_path / "manager.db"
+    with closing(sqlite3.connect(path, isolation_level=None)) as connection:
+        migrate(connection)
+        fresh = builds_in_use(path)
+        connection.execute("UPDATE default_build SET name = '0.23.1'")
+
+        assert fresh == BuildsInUse("openwa_home", {})
+        assert builds_in_use(path) == BuildsInUse("0.23.1", {})
+
+
+def test_of_a_database_that_knows_no_builds_the_settings_one_is_told(database: Path, tmp_path: Path) -> None:
+    assert builds_in_use(database) == BuildsInUse()
+    assert builds_in_use(tmp_path / "absent.db") == BuildsInUse()

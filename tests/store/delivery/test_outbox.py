@@ -9,7 +9,7 @@ import pytest
 from openwa_manager.domain.access.scopes import scope_of
 from openwa_manager.domain.delivery.delivery import DeliveryState, Tries
 from openwa_manager.domain.delivery.event_filter import EventFilter
-from openwa_manager.domain.delivery.events import EndpointId, Event, Json, matches_any
+from openwa_manager.domain.delivery.events import Event, Json, matches_any
 from openwa_manager.domain.delivery.streams import PendingStream
 from openwa_manager.domain.session.session import SessionId
 from openwa_manager.store.delivery.backlog import read_backlog
@@ -24,7 +24,6 @@ from openwa_manager.store.delivery.outbox import (
     due_at,
     last_seq,
     look_back,
-    oldest_undelivered_at,
     read_events,
     read_next,
     read_streams,
@@ -331,39 +330,3 @@ def test_the_newest_events_begin_behind_a_seq(connection: sqlite3.Connection, co
 
 def test_nothing_is_missing_where_there_is_nothing(connection: sqlite3.Connection) -> None:
     assert look_back(connection, 3) == (0, 0)
-
-
-def test_the_oldest_event_that_waits_is_found_among_many_streams(connection: sqlite3.Connection) -> None:
-    save_endpoint(connection, an_endpoint("ep_2"))
-    save_endpoint(connection, an_endpoint("ep_3", is_active=False))
-    append(connection, [an_event(session=None, at=NOW)])
-    later = [an_event(session=f"s{number}", at=NOW + 1 + number) for number in range(5)]
-    append(connection, later)
-    for endpoint_id in ("ep_1", "ep_2"):
-        record(connection, MAIN._replace(endpoint_id=EndpointId(endpoint_id), session_id=""), an_attempt(1))
-
-    assert oldest_undelivered_at(connection) == NOW + 1
-
-
-def test_nothing_waits_where_all_is_delivered_or_for_a_paused_endpoint(connection: sqlite3.Connection) -> None:
-    append(connection, [an_event()])
-    save_endpoint(connection, an_endpoint(is_active=False))
-
-    assert oldest_undelivered_at(connection) is None
-
-
-def test_finding_the_oldest_event_costs_the_same_however_many_wait_behind_it(connection: sqlite3.Connection) -> None:
-    steps: list[int] = []
-    for _ in range(2):
-        append(connection, [an_event(session=f"s{number % 10}", at=NOW + number) for number in range(500)])
-        steps.append(0)
-
-        def note() -> None:
-            steps[-1] += 1
-
-        connection.set_progress_handler(note, 1)  # called at each step of SQLite's machine
-        oldest_undelivered_at(connection)
-        connection.set_progress_handler(None, 1)
-
-    assert steps[0] > 0
-    assert steps[1] <= steps[0] + 10

@@ -33,6 +33,12 @@ class Check(TypedDict):
     detail: str
 
 
+class Checked(TypedDict):
+    """What was looked at in what is not installed."""
+
+    checks: Sequence[Check]
+
+
 class Build(TypedDict):
     """A build."""
 
@@ -142,9 +148,13 @@ def drawn_build(build: Build) -> str:
         "warnings": list(build["warnings"]),
         "error": build["error"],
     }
-    checks = [(each["name"], each["result"], each["detail"]) for each in build["checks"] or ()]
-    below = f"\n\n{table(('CHECK', 'RESULT', 'FOUND'), checks)}" if checks else ""
+    below = f"\n\n{drawn_checks(build['checks'])}" if build["checks"] else ""
     return f"{record({name: value for name, value in facts.items() if value})}{below}"
+
+
+def drawn_checks(checks: Sequence[Check]) -> str:
+    """Return what was looked at in a build, and what was found."""
+    return table(("CHECK", "RESULT", "FOUND"), [(each["name"], each["result"], each["detail"]) for each in checks])
 
 
 def said_of_install(build: Build) -> str:

@@ -2,6 +2,7 @@
 
 import argparse
 import os
+import re
 from pathlib import Path
 from typing import TYPE_CHECKING, cast
 
@@ -13,8 +14,10 @@ from openwa_manager.cli.commands.engine.answers import (
     ROLLOUTS,
     Build,
     Builds,
+    Checked,
     Rollout,
     drawn_build,
+    drawn_checks,
     drawn_rollout,
     is_over,
     listed_builds,
@@ -27,6 +30,8 @@ from openwa_manager.cli.errors import FAILED, CommandFailedError, UsageError, co
 if TYPE_CHECKING:
     from openwa_manager.domain.delivery.events import Json
 
+#: A release; whatever else is named must be installed to be looked at.
+_VERSION = re.compile(r"v?\d{1,6}\.\d{1,6}\.\d{1,6}")
 #: Longer than any installation, or roll-out, that the daemon lets go on.
 _WAIT_S = 6 * 3600.0
 
@@ -68,19 +73,41 @@ def _source(words: str | None, git: str | None) -> dict[str, "Json"]:
     if git is not None:
         return {"git": git}
     assert words is not None  # noqa: S101 (one of the two is given)
-    is_path = os.sep in words or words in (".", "..") or Path(words).is_dir()
-    return {"path": str(Path(words).expanduser().absolute())} if is_path else {"version": words.removeprefix("v")}
+    return {"path": _absolute(words)} if _is_path(words) else {"version": words.removeprefix("v")}
+
+
+def _is_path(words: str) -> bool:
+    return os.sep in words or words in (".", "..") or Path(words).is_dir()
+
+
+def _absolute(words: str) -> str:
+    return str(Path(words).expanduser().absolute())
 
 
 def _check(invocation: Invocation) -> int | None:
-    name = invocation.arguments.build
-    if name is None:
-        name = cast("Builds", invocation.client.get(PATH))["default"]
+    words = invocation.arguments.build
+    if words is not None and _is_path(words):
+        return _checked(invocation, {"path": _absolute(words)})
+    known = cast("Builds", invocation.client.get(PATH))
+    name = known["default"] if words is None else words
+    is_here = words is None or name in {each["version"] for each in known["builds"]}
+    if not is_here and _VERSION.fullmatch(name):
+        return _checked(invocation, {"version": name.removeprefix("v")})
     answer = invocation.client.get(f"{PATH}/{_spelled(name)}")
     build = cast("Build", answer)
     invocation.output.show(answer, lambda: drawn_build(build))
     is_bad = build["state"] != "ready" or any(each["result"] == "failed" for each in build["checks"] or ())
     return FAILED if is_bad else None
+
+
+def _checked(invocation: Invocation, source: dict[str, "Json"]) -> int | None:
+    """Show what was looked at in what is not installed: a folder there, or a version by its number."""
+    answer = invocation.client.post(f"{PATH}/check", body=source)
+    checks = cast("Checked", answer)["checks"]
+    told = next(iter(source.values()))
+    advice = f"it is not installed; to look at the rest: openwa-manager engine install {told}"
+    invocation.output.show(answer, lambda: f"{drawn_checks(checks)}\n\n{advice}")
+    return FAILED if any(each["result"] == "failed" for each in checks) else None
 
 
 def _use(invocation: Invocation) -> int | None:
@@ -190,7 +217,12 @@ def _takes_no_wait(parser: argparse.ArgumentParser) -> None:
 
 
 def _declare_check(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("build", metavar="VERSION", nargs="?", help="a build (the default one)")
+    parser.add_argument(
+        "build",
+        metavar="VERSION|PATH",
+        nargs="?",
+        help="a build (the default one), a folder there, or a version that is not installed",
+    )
 
 
 def _declare_remove(parser: argparse.ArgumentParser) -> None:

@@ -145,6 +145,22 @@ def test_a_failed_installation_says_why(pipe: Run, api: Api) -> None:
     assert "\x1b" not in said.err
 
 
+def test_a_folder_or_a_version_that_is_not_installed_can_be_checked(terminal: Run, api: Api, tmp_path: Path) -> None:
+    checks: Json = [{"name": "program", "result": "failed", "detail": "dist/main.js is missing"}]
+    api.on(f"GET {BUILDS}", builds(build()))
+    api.on(f"POST {BUILDS}/check", Answer(body={"checks": checks}))
+
+    folder, version = terminal("engine", "check", str(tmp_path)), terminal("engine", "check", "v0.99.0")
+
+    assert (folder.code, version.code) == (1, 1)
+    assert "dist/main.js is missing" in folder.out
+    assert "openwa-manager engine install 0.99.0" in version.out
+    assert [each.body for each in api.asked if each.method == "POST"] == [
+        {"path": str(tmp_path)},
+        {"version": "0.99.0"},
+    ]
+
+
 def test_a_check_shows_what_was_looked_at(terminal: Run, api: Api) -> None:
     checks: Json = [{"name": "node", "result": "failed", "detail": "node is too old"}]
     api.on(f"GET {BUILDS}", builds())

@@ -9,6 +9,7 @@ from openwa_manager.domain.builds.builds import HOME_BUILD
 from openwa_manager.domain.builds.rollouts import MoveState, RolloutState
 from openwa_manager.domain.errors import BuildNotFoundError, ConflictError
 from openwa_manager.domain.session.session import Status
+from openwa_manager.services.builds.moving import RolloutPatience
 from openwa_manager.store.builds.rollouts import KEPT
 from tests.services.builds.rollouts.conftest import NEW, OTHER, Bench
 
@@ -71,6 +72,22 @@ async def test_one_that_crashes_once_it_was_moved_takes_all_back(bench: Bench) -
     for each in "abc":
         await bench.until_status(each, Status.CONNECTED)
     assert bench.builds() == dict.fromkeys("abc", HOME_BUILD)
+
+
+async def test_one_that_does_not_come_back_in_time_takes_all_back(
+    bench: Bench, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    await bench.connect("a", "b")
+    monkeypatch.setattr(bench.rollouts, "_patience", RolloutPatience(back_within_s=1.5))
+    await bench.world.requests.change("a", lambda spec: replace(spec, env={"SIM_OPEN_S": "60"}))
+
+    ended = await bench.until_over(await bench.rollouts.start(NEW, ["a", "b"], 1))
+
+    assert ended.state is RolloutState.ROLLED_BACK
+    assert "a: it was connected and is " in str(ended.detail)
+    assert " on 0.23.1 after 1.5 s" in str(ended.detail)
+    assert bench.moves(ended)["b"] is MoveState.WAITING
+    assert bench.builds() == dict.fromkeys("ab", HOME_BUILD)
 
 
 async def test_no_more_roll_outs_are_kept_in_memory_than_on_disk(bench: Bench) -> None:
