@@ -10,7 +10,7 @@ import sys
 from collections.abc import AsyncIterator, Coroutine, Iterable
 from contextlib import AsyncExitStack, asynccontextmanager
 from functools import partial
-from typing import Final
+from typing import Final, Protocol
 from urllib.parse import urlsplit
 
 import structlog
@@ -67,7 +67,23 @@ _DRAIN_S = 5.0
 _SENDS_S = 10.0
 
 
-def run(settings: Settings) -> int:
+class Host(Protocol):
+    """Whoever runs the daemon inside a program of his own, as `mock` does, and what he changes of it."""
+
+    def place(self, addresses: ListenAddresses) -> ListenAddresses:
+        """Return where the daemon is to listen."""
+        ...
+
+    def admit(self, admission: Admission) -> Admission:
+        """Return who is to be let in."""
+        ...
+
+    def furnish(self, control: web.Application, parts: Parts) -> None:
+        """Add to what is served; called once, before anybody is."""
+        ...
+
+
+def run(settings: Settings, host: Host | None = None) -> int:
     """Serve until SIGTERM or SIGINT; return the exit code.
 
     0 when asked to stop, `NEEDS_PERSON` when what stands in the way will stand there at every start, 1 when it may go.
@@ -82,7 +98,7 @@ def run(settings: Settings) -> int:
     faulthandler.enable()  # a service manager whose watchdog starves sends SIGABRT: say where we hung
     logs.configure(settings.log_level, settings.log_format)
     try:
-        asyncio.run(_serve(settings))
+        asyncio.run(_serve(settings, host))
     except OpenwaManagerError as error:
         _log.error("daemon_not_started", code=error.code, detail=str(error))
         return exit_code_of([error])
@@ -102,7 +118,7 @@ def exit_code_of(errors: Iterable[OpenwaManagerError]) -> int:
     return NEEDS_PERSON if any(map(needs_person, errors)) else 1
 
 
-async def _serve(settings: Settings) -> None:
+async def _serve(settings: Settings, host: Host | None) -> None:
     stop = asyncio.Event()
     loop = asyncio.get_running_loop()
     for number in ending_signals():
@@ -134,9 +150,15 @@ async def _serve(settings: Settings) -> None:
         await parts.api.builds.rollouts.load()
         await parts.runner.load()
         await parts.api.pairing.links.load()
-        control = control_app(_admission(parts, settings), parts.api, parts.gateway)
-        async with _beside(_say_program(settings, parts), control[DESCRIPTION].prepare()):
-            await _work(parts, control, _listen_addresses(settings), service_manager, stop)
+        admission, addresses = _admission(parts, settings), _listen_addresses(settings)
+        if host is not None:
+            admission, addresses = host.admit(admission), host.place(addresses)
+        control = control_app(admission, parts.api, parts.gateway)
+        if host is not None:
+            host.furnish(control, parts)
+        early = [_say_program(settings, parts), control[DESCRIPTION].prepare()] if host is None else []
+        async with _beside(*early):
+            await _work(parts, control, addresses, service_manager, stop)
     _log.info("daemon_stopped")
 
 

@@ -1,5 +1,6 @@
 """Opens the listeners: the intake and the control plane, on TCP and on a unix socket."""
 
+import socket
 from collections.abc import Callable
 from contextlib import AsyncExitStack
 from dataclasses import dataclass, field
@@ -50,11 +51,12 @@ class Peers:
 class ListenAddresses:
     """Host and port of both TCP listeners, the path of the socket, and who connects there.
 
-    `tls` is what makes the control plane's TCP listener TLS; None for plain HTTP.
+    In the place of a host and a port may be a socket that is bound to them. `tls` is what makes the control plane's
+    TCP listener TLS; None for plain HTTP.
     """
 
-    control: tuple[str, int]
-    intake: tuple[str, int]
+    control: tuple[str, int] | socket.socket
+    intake: tuple[str, int] | socket.socket
     socket: Path
     tls: TlsFiles | None = None
     peers: Peers = field(default_factory=Peers)

@@ -23,6 +23,7 @@ MODULES: Mapping[str, tuple[str, ...]] = {
     "commands.serve": ("serve",),
     "commands.config": ("config",),
     "demo.demo": ("demo",),
+    "mock.mock": ("mock",),
     "commands.sessions": ("create", "list", "show"),
     "commands.changes.changes": ("start", "stop", "restart", "logout", "delete"),
     "commands.qr": ("qr",),

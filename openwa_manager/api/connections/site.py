@@ -1,6 +1,7 @@
 """Listens at one place, and gives each peer that comes a connection as long as there is room."""
 
 import asyncio
+import socket
 import ssl
 from collections.abc import Callable
 from pathlib import Path
@@ -14,7 +15,7 @@ _BACKLOG_MAX = 128
 
 
 class Site(web.BaseSite):
-    """A listener of a runner's server; `place` is a host and a port, or the path of a unix socket.
+    """A listener of a runner's server; `place` is a host and a port, the path of a unix socket, or a bound socket.
 
     `tls` returns the context that the next connection agrees on keys with; None means plain HTTP.
     """
@@ -22,7 +23,7 @@ class Site(web.BaseSite):
     def __init__(
         self,
         runner: web.AppRunner,
-        place: tuple[str, int] | Path,
+        place: tuple[str, int] | Path | socket.socket,
         terms: Terms,
         tls: Callable[[], ssl.SSLContext] | None = None,
     ) -> None:
@@ -37,7 +38,7 @@ class Site(web.BaseSite):
         """Return where it listens, in words."""
         if isinstance(self._place, Path):
             return f"unix:{self._place}"
-        host, port = self._place
+        host, port = self._place.getsockname()[:2] if isinstance(self._place, socket.socket) else self._place
         return f"{'https' if self._tls else 'http'}://{f'[{host}]' if ':' in host else host}:{port}"
 
     async def start(self) -> None:
@@ -50,6 +51,8 @@ class Site(web.BaseSite):
         loop = asyncio.get_running_loop()
         if isinstance(self._place, Path):
             self._server = await loop.create_unix_server(self._build, self._place, backlog=self._backlog)
+        elif isinstance(self._place, socket.socket):
+            self._server = await loop.create_server(self._build, sock=self._place, backlog=self._backlog)
         else:
             self._server = await loop.create_server(self._build, *self._place, backlog=self._backlog)
 
