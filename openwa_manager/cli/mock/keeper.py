@@ -17,6 +17,7 @@ import os
 import select
 import signal
 import socket
+import sys
 import time
 from collections.abc import Mapping, Sequence
 from contextlib import ExitStack, closing, suppress
@@ -29,6 +30,7 @@ from openwa_manager.cli.mock.homes import remove, temporary_home
 from openwa_manager.cli.mock.line import END, Said, hear
 from openwa_manager.cli.mock.plan import Plan
 from openwa_manager.cli.terminal.output import Output
+from openwa_manager.host.heap import without_collection
 
 _BACKLOG = 128
 #: How long a world may take to be ready, and to end when it is asked to.
@@ -241,13 +243,16 @@ def _bound(host: str, port: int) -> socket.socket:
 
 
 def _import_daemon() -> None:
-    """Import what worlds need; a collection of garbage meanwhile would find none, and take a tenth of the time."""
-    gc.disable()
-    import openwa_manager.cli.mock.world
+    """Import what worlds need, those parts too that a daemon imports once it runs; worlds then share it all."""
+    with without_collection():
+        import openwa_manager.cli.mock.world
+        import openwa_manager.engines.command
+        import openwa_manager.engines.simulator
 
-    del openwa_manager
+        if sys.platform != "darwin":
+            import openwa_manager.watcher.watchfiles_watch
+        del openwa_manager
     gc.freeze()
-    gc.enable()
 
 
 def _shown(host: str) -> str:
