@@ -8,7 +8,7 @@ EXAMPLES: Mapping[str, Sequence[str]] = {
     "demo": ("openwa-manager demo", "openwa-manager demo --once"),
     "mock": (
         "openwa-manager mock --webhook-url http://127.0.0.1:8000/api/webhooks/openwa",
-        "openwa-manager mock --port 0 --scan-after 0 --version 0.25",
+        "openwa-manager mock --port 0 -- php artisan test",
         "curl http://127.0.0.1:2785/_mock/messages    # what WhatsApp got",
     ),
     "create": (

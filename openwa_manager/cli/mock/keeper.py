@@ -25,6 +25,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from openwa_manager.cli.errors import CommandFailedError
+from openwa_manager.cli.mock.application import Application
 from openwa_manager.cli.mock.asked import AskedToEnd
 from openwa_manager.cli.mock.homes import remove, temporary_home
 from openwa_manager.cli.mock.line import END, Said, hear
@@ -54,10 +55,11 @@ class Keeper:
         self._plan = plan
         self._environ = environ
         self._output = output
+        self._application = Application(plan.command)
         self._count = 0
 
     def run(self) -> int:
-        """Serve until SIGTERM or Ctrl-C; return the exit code.
+        """Serve until SIGTERM or Ctrl-C, or until the application's command ends; return the exit code, which is its.
 
         Raises:
             CommandFailedError: the port is taken, or the daemon does not start.
@@ -72,12 +74,13 @@ class Keeper:
             world = self._begin(base, listener, intake)
             try:
                 if self._is_ready(world, asked):
-                    self._greet(listener, time.perf_counter() - began_s)
-                    while (said := _heard(world, asked)) is not None:
+                    self._open(listener, time.perf_counter() - began_s)
+                    while (said := self._heard(world, asked)) is not None:
                         world = self._turn(world, said, asked, (base, listener, intake))
             finally:
+                self._application.end()
                 _end(world)
-        return 0
+        return self._application.code or 0
 
     def _begin(self, base: Path, listener: socket.socket, intake: socket.socket) -> _World:
         self._count += 1
@@ -144,7 +147,7 @@ class Keeper:
         """
         give_up_s = time.perf_counter() + _READY_S
         while time.perf_counter() < give_up_s:
-            said = _heard(world, asked, 0.5)
+            said = self._heard(world, asked, 0.5)
             if said is None:
                 return False
             if said.is_ready:
@@ -153,14 +156,21 @@ class Keeper:
                 break
         raise CommandFailedError(f"the daemon in the mock did not start{_told(world)}")
 
-    def _greet(self, listener: socket.socket, elapsed_s: float) -> None:
+    def _open(self, listener: socket.socket, elapsed_s: float) -> None:
+        """Say where the mock is: to the application's command, if there is one, else to whoever reads what we print."""
         host, port = listener.getsockname()[:2]
+        known = {
+            "OPENWA_BASE_URL": f"http://{_reachable(host)}:{port}",
+            "OPENWA_API_KEY": self._plan.key,
+            "OPENWA_WEBHOOK_SECRET": self._plan.webhook_secret,
+        }
+        if self._application.is_wanted:
+            self._application.start(known)
+            return
         lines = [
             f"OpenWA {self._plan.version} is played at http://{_shown(host)}:{port}, ready after {elapsed_s:.2f} s.",
             "For the application's .env:",
-            f"OPENWA_BASE_URL=http://{_reachable(host)}:{port}",
-            f"OPENWA_API_KEY={self._plan.key}",
-            f"OPENWA_WEBHOOK_SECRET={self._plan.webhook_secret}",
+            *(f"{name}={text}" for name, text in known.items()),
         ]
         if self._plan.webhook_url is None:
             lines.append("Events go nowhere: --webhook-url sends them.")
@@ -168,17 +178,16 @@ class Keeper:
             lines.append(f"Everybody who reaches {host} may use it: it holds nothing, but run it in tests only.")
         self._output.write("\n".join(lines))
 
-
-def _heard(world: _World, asked: AskedToEnd, within_s: float | None = None) -> Said | None:
-    """Return what a world says next; None once the mock is asked to end."""
-    while not asked.is_asked:
-        ready, _, _ = select.select([world.line, asked.waker], (), (), within_s)
-        asked.rest()
-        if world.line in ready and not asked.is_asked:
-            return hear(world.line)
-        if not ready:
-            return Said(is_over=False, is_ready=False, connections=())
-    return None
+    def _heard(self, world: _World, asked: AskedToEnd, within_s: float | None = None) -> Said | None:
+        """Return what a world says next; None once the mock is to end."""
+        while not asked.is_asked and self._application.code is None:
+            ready, _, _ = select.select([world.line, asked.waker], (), (), within_s)
+            asked.rest()
+            if world.line in ready and not asked.is_asked:
+                return hear(world.line)
+            if not ready:
+                return Said(is_over=False, is_ready=False, connections=())
+        return None
 
 
 def _end(world: _World) -> None:

@@ -31,6 +31,7 @@ def _mock(invocation: Invocation) -> int:
         webhook_url=url,
         webhook_secret=secret,
         is_verbose=given.verbose,
+        command=given.command,
     )
     return Keeper(plan, invocation.environ, invocation.output).run()
 
@@ -75,6 +76,8 @@ def _declare(parser: argparse.ArgumentParser) -> None:
     add("--webhook-url", metavar="URL", help="where events go (WEBHOOK_URL)")
     add("--webhook-secret", metavar="TEXT", help=f"what they are signed with (OPENWA_WEBHOOK_SECRET, else {SECRET})")
     add("--verbose", action="store_true", help="show the daemon's log")
+    command = "run this with OPENWA_BASE_URL and OPENWA_API_KEY set, and end with it; write -- before it"
+    add("command", nargs="*", metavar="COMMAND", help=command)
 
 
 COMMANDS = (Command("mock", "stand in for OpenWA in an application's tests", _mock, _declare),)

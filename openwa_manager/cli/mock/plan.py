@@ -1,7 +1,7 @@
 """What a mock is to be: what its caller chose, and the settings of the daemon in it that follow."""
 
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -37,7 +37,10 @@ _FOREIGN = ("NOTIFY_SOCKET", "WATCHDOG_USEC", "WATCHDOG_PID")
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Plan:
-    """What the caller chose; `scan_after_s` None: no phone ever scans, `webhook_url` None: events go nowhere."""
+    """What the caller chose; `scan_after_s` None: no phone ever scans, `webhook_url` None: events go nowhere.
+
+    `command` is what is run with the mock around it; none: it serves until it is ended.
+    """
 
     host: str
     port: int
@@ -48,6 +51,7 @@ class Plan:
     webhook_url: str | None
     webhook_secret: str = field(repr=False)
     is_verbose: bool
+    command: Sequence[str] = ()
 
     def environ(self, inherited: Mapping[str, str], home: Path, ports: tuple[int, int]) -> dict[str, str]:
         """Return what the daemon in `home` is told: nothing of what a daemon of the user's own would be.
