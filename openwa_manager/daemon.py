@@ -50,6 +50,7 @@ from openwa_manager.processes.locks import SessionLocks, reserve_lock_fd
 from openwa_manager.processes.orphans import adopt_orphans
 from openwa_manager.processes.reading.servers import TcpServers
 from openwa_manager.processes.signals import ending_signals, restore_inherited
+from openwa_manager.services.sessions.directory import SessionDirectory
 from openwa_manager.services.starting.registry_rebuild import DatabaseLoss, RegistryRebuild, open_safely
 from openwa_manager.store.database import Connection
 from openwa_manager.store.delivery.endpoints import DefaultEndpoint, configure_default
@@ -78,7 +79,7 @@ class Host(Protocol):
         """Return who is to be let in."""
         ...
 
-    def furnish(self, control: web.Application, parts: Parts) -> None:
+    def furnish(self, control: web.Application, sessions: SessionDirectory) -> None:
         """Add to what is served; called once, before anybody is."""
         ...
 
@@ -150,12 +151,7 @@ async def _serve(settings: Settings, host: Host | None) -> None:
         await parts.api.builds.rollouts.load()
         await parts.runner.load()
         await parts.api.pairing.links.load()
-        admission, addresses = _admission(parts, settings), _listen_addresses(settings)
-        if host is not None:
-            admission, addresses = host.admit(admission), host.place(addresses)
-        control = control_app(admission, parts.api, parts.gateway)
-        if host is not None:
-            host.furnish(control, parts)
+        control, addresses = _build_control(parts, settings, host)
         early = [_say_program(settings, parts), control[DESCRIPTION].prepare()] if host is None else []
         async with _beside(*early):
             await _work(parts, control, addresses, service_manager, stop)
@@ -170,6 +166,16 @@ async def _beside(*beginnings: Coroutine[None, None, None]) -> AsyncIterator[Non
         yield
         for each in begun:
             each.cancel()
+
+
+def _build_control(parts: Parts, settings: Settings, host: Host | None) -> tuple[web.Application, ListenAddresses]:
+    """Return what answers callers, and where; as the host wants it, if there is one."""
+    admission, addresses = _admission(parts, settings), _listen_addresses(settings)
+    if host is None:
+        return control_app(admission, parts.api, parts.gateway), addresses
+    control = control_app(host.admit(admission), parts.api, parts.gateway)
+    host.furnish(control, parts.sessions)
+    return control, host.place(addresses)
 
 
 def _admission(parts: Parts, settings: Settings) -> Admission:

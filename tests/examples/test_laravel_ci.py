@@ -12,7 +12,7 @@ from threading import Thread
 from typing import cast
 
 import pytest
-import yaml
+import yaml  # type: ignore[import-untyped]  # its types are another package
 
 from tests.examples.backend import EXAMPLES
 from tests.examples.laravel_site import HAS_LARAVEL, build_app
@@ -173,7 +173,9 @@ def test_a_test_against_anything_but_a_mock_fails_before_it_sends(app: Path) -> 
 def test_the_page_shows_a_test_of_the_example() -> None:
     (shown,) = (block.code for block in blocks_of("openwa_manager/docs/mock.md") if block.language == "php")
 
-    assert shown.rstrip().removesuffix("}").strip() in (EXAMPLE / "tests" / "Feature" / "WhatsAppTest.php").read_text("utf-8")
+    example = (EXAMPLE / "tests" / "Feature" / "WhatsAppTest.php").read_text("utf-8")
+
+    assert shown.rstrip().removesuffix("}").strip() in example
 
 
 def test_the_fixture_of_the_page_works_with_the_mock_around_pytest(tmp_path: Path) -> None:

@@ -1,36 +1,21 @@
-"""How a mock hears that it is to end, and that a process it must bury is dead: both wake its wait."""
+"""How a mock hears that it is to end, and that a process it waits for is dead: both wake its wait."""
 
 import os
 import signal
 import socket
-from types import FrameType, TracebackType
-from typing import Self
+from collections.abc import Iterator
+from contextlib import closing, contextmanager
+from types import FrameType
 
 _ENDING = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP)
 
 
 class AskedToEnd:
-    """While it is entered: knows whether somebody asked, by a signal that was not ignored when the mock began."""
+    """Knows whether somebody asked; `waker` is readable when a signal has come."""
 
-    def __init__(self) -> None:
+    def __init__(self, waker: socket.socket) -> None:
+        self.waker = waker
         self.is_asked = False
-        self.waker, self._end = socket.socketpair()
-        self.waker.setblocking(False)
-        self._end.setblocking(False)
-
-    def __enter__(self) -> Self:
-        signal.set_wakeup_fd(self._end.fileno(), warn_on_full_buffer=False)
-        for number in _ENDING:
-            if signal.getsignal(number) is not signal.SIG_IGN:
-                signal.signal(number, self._note)
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        signal.set_wakeup_fd(-1)
-        self.waker.close()
-        self._end.close()
 
     def rest(self) -> None:
         """Forget what woke the wait; the signal's handler has run."""
@@ -40,9 +25,28 @@ class AskedToEnd:
         except BlockingIOError:
             return
 
-    def _note(self, number: int, frame: FrameType | None) -> None:
+    def note(self, number: int, frame: FrameType | None) -> None:
+        """Take note that a signal asks."""
         del number, frame
         self.is_asked = True
+
+
+@contextmanager
+def asked_by_signals() -> Iterator[AskedToEnd]:
+    """Yield what hears the signals that were not ignored when the mock began."""
+    waker, wakened = socket.socketpair()
+    with closing(waker), closing(wakened):
+        waker.setblocking(False)
+        wakened.setblocking(False)
+        asked = AskedToEnd(waker)
+        signal.set_wakeup_fd(wakened.fileno(), warn_on_full_buffer=False)
+        for number in _ENDING:
+            if signal.getsignal(number) is not signal.SIG_IGN:
+                signal.signal(number, asked.note)
+        try:
+            yield asked
+        finally:
+            signal.set_wakeup_fd(-1)
 
 
 def forget_in_child() -> None:

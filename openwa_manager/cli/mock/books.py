@@ -1,12 +1,13 @@
 """What "WhatsApp" got from all sessions of the mock, in order, as callers are shown it."""
 
-import json
 import os
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from html import escape
 from pathlib import Path
+from typing import cast
 
+from openwa_manager.domain import foreign_json
 from openwa_manager.domain.times import iso8601
 from openwa_manager.simulator.whatsapp.numbers import digits_of, phone_of
 
@@ -72,7 +73,7 @@ def _entries(path: Path) -> Iterator[Mapping[str, object]]:
     with file:
         for line in file:
             if line.endswith(b"\n"):
-                yield json.loads(line)
+                yield cast("Mapping[str, object]", foreign_json.parse(line))
 
 
 def _shown(entry: Mapping[str, object]) -> dict[str, object]:

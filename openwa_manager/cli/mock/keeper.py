@@ -26,7 +26,7 @@ from typing import NamedTuple
 
 from openwa_manager.cli.errors import CommandFailedError
 from openwa_manager.cli.mock.application import Application
-from openwa_manager.cli.mock.asked import AskedToEnd
+from openwa_manager.cli.mock.asked import AskedToEnd, asked_by_signals
 from openwa_manager.cli.mock.homes import remove, temporary_home
 from openwa_manager.cli.mock.line import END, Said, hear
 from openwa_manager.cli.mock.plan import Plan
@@ -68,7 +68,7 @@ class Keeper:
         with ExitStack() as stack:
             listener = stack.enter_context(_bound(self._plan.host, self._plan.port))
             intake = stack.enter_context(_bound("127.0.0.1", 0))
-            asked = stack.enter_context(AskedToEnd())
+            asked = stack.enter_context(asked_by_signals())
             base = stack.enter_context(temporary_home())
             _import_daemon()
             world = self._begin(base, listener, intake)

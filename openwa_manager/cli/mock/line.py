@@ -31,7 +31,10 @@ def hear(line: socket.socket) -> Said:
         data, fds, _, _ = socket.recv_fds(line, _BYTES_MAX, _BYTES_MAX)
     except ConnectionResetError:
         data, fds = b"", []
-    connections = [socket.socket(fileno=fd) for fd in fds]
-    for each in connections:
-        os.set_inheritable(each.fileno(), False)
-    return Said(not data, READY in data, connections)
+    return Said(not data, READY in data, [_owned(fd) for fd in fds])
+
+
+def _owned(fd: int) -> socket.socket:
+    """Return the connection of a descriptor that came over a line; none of our children gets it."""
+    os.set_inheritable(fd, False)
+    return socket.socket(fileno=fd)

@@ -31,7 +31,7 @@ def _mock(invocation: Invocation) -> int:
         webhook_url=url,
         webhook_secret=secret,
         is_verbose=given.verbose,
-        command=given.command,
+        command=given.words,
     )
     return Keeper(plan, invocation.environ, invocation.output).run()
 
@@ -77,7 +77,7 @@ def _declare(parser: argparse.ArgumentParser) -> None:
     add("--webhook-secret", metavar="TEXT", help=f"what they are signed with (OPENWA_WEBHOOK_SECRET, else {SECRET})")
     add("--verbose", action="store_true", help="show the daemon's log")
     command = "run this with OPENWA_BASE_URL and OPENWA_API_KEY set, and end with it; write -- before it"
-    add("command", nargs="*", metavar="COMMAND", help=command)
+    add("words", nargs="*", metavar="COMMAND", help=command)
 
 
 COMMANDS = (Command("mock", "stand in for OpenWA in an application's tests", _mock, _declare),)

@@ -6,10 +6,11 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from openwa_manager.config import GUIDE_NAMES, PREFIX
+from openwa_manager.engines.registry import SIMULATOR
 
 #: Tests should not wait: engines start together, and what is tried again is so at once. Nothing has a limit.
 _SETTINGS: Mapping[str, str] = {
-    "ENGINE": "simulator",
+    "ENGINE": SIMULATOR,
     "ENGINE_ISOLATION": "none",
     "MIN_FREE_MEMORY_BYTES": "0",
     "MIN_FREE_DISK_BYTES": "0",

@@ -15,7 +15,8 @@ from aiohttp.typedefs import Handler
 from openwa_manager.cli.mock import books
 from openwa_manager.cli.mock.controls import CONTROLS, Control
 from openwa_manager.cli.mock.line import ask_for_reset
-from openwa_manager.domain.errors import SessionNotFoundError
+from openwa_manager.domain import foreign_json
+from openwa_manager.domain.errors import SessionNotFoundError, UnreadableJsonError
 from openwa_manager.services.sessions.directory import SessionDirectory
 
 _PREFIX: Final = "/_mock"
@@ -116,11 +117,11 @@ async def _ask_engine(path: Path, verb: str, values: Mapping[str, str]) -> web.R
             aiohttp.ClientSession(connector=aiohttp.UnixConnector(str(path)), timeout=timeout) as client,
             client.post(f"http://localhost/_sim/{verb}", params=values) as answer,
         ):
-            said = await answer.json(content_type=None)
-    except (aiohttp.ClientError, OSError, TimeoutError, ValueError) as error:
-        raise MockError(409, f"the engine does not answer: {error or type(error).__name__}") from error
-    if answer.status != 200:
-        raise MockError(409, str(said.get("message", "the engine refused")))
+            said = foreign_json.parse(await answer.content.read(_BODY_MAX_BYTES))
+    except (aiohttp.ClientError, OSError, TimeoutError, UnreadableJsonError) as error:
+        raise MockError(409, f"the engine does not answer: {str(error) or 'not in time'}") from error
+    if answer.status != 200 or not isinstance(said, dict):
+        raise MockError(409, f"the engine refused with {answer.status}")
     if said.get("ok") is False:
         raise MockError(409, "there is no code to scan: the session must be qr_ready")
     return _json({"ok": True})
@@ -132,8 +133,8 @@ async def _values(request: web.Request, control: Control) -> dict[str, str]:
     if request.can_read_body:
         body = await request.content.read(_BODY_MAX_BYTES)
         try:
-            sent = json.loads(body) if body.strip() else {}
-        except (ValueError, RecursionError) as error:
+            sent = foreign_json.parse(body) if body.strip() else {}
+        except UnreadableJsonError as error:
             raise MockError(400, "the body is no JSON") from error
         if not isinstance(sent, dict):
             raise MockError(400, "the body is no object")

@@ -23,8 +23,8 @@ from openwa_manager.cli.mock.asked import forget_in_child
 from openwa_manager.cli.mock.line import READY
 from openwa_manager.cli.mock.routes import MockRoutes
 from openwa_manager.config import PREFIX, load
-from openwa_manager.parts import Parts
 from openwa_manager.processes.signals import send_signal
+from openwa_manager.services.sessions.directory import SessionDirectory
 
 #: How often a world looks whether it is ready to serve.
 _LOOK_S = 0.002
@@ -60,14 +60,12 @@ def run_world(plan: WorldPlan, line: socket.socket) -> NoReturn:
 
 def _redirect(log: Path | None) -> None:
     """Read nothing, and write to the log."""
-    nothing = os.open(os.devnull, os.O_RDONLY)
-    os.dup2(nothing, 0)
-    os.close(nothing)
+    with Path(os.devnull).open("rb") as nothing:
+        os.dup2(nothing.fileno(), 0)
     if log is not None:
-        file = os.open(log, os.O_CREAT | os.O_WRONLY | os.O_APPEND, 0o600)
-        os.dup2(file, 1)
-        os.dup2(file, 2)
-        os.close(file)
+        with log.open("ab") as file:
+            os.dup2(file.fileno(), 1)
+            os.dup2(file.fileno(), 2)
 
 
 class _AnyHost(HostCheck):
@@ -86,7 +84,7 @@ class _World:
         self._plan = plan
         self._home = home
         self._line = line
-        self._parts: Parts | None = None
+        self._sessions: SessionDirectory | None = None
 
     def place(self, addresses: ListenAddresses) -> ListenAddresses:
         """Listen where the keeper does."""
@@ -99,26 +97,26 @@ class _World:
         authenticator = admission.authenticator.also_taking(self._plan.key, admin_key)
         return replace(admission, host_check=_AnyHost(), authenticator=authenticator)
 
-    def furnish(self, control: web.Application, parts: Parts) -> None:
+    def furnish(self, control: web.Application, sessions: SessionDirectory) -> None:
         """Serve `/_mock`, and listen to the keeper."""
-        self._parts = parts
-        routes = MockRoutes(parts.sessions, self._home / "books.jsonl", self._line)
+        self._sessions = sessions
+        routes = MockRoutes(sessions, self._home / "books.jsonl", self._line)
         control.middlewares.insert(1, routes.serve)  # behind the one that gives requests their ids
         loop = asyncio.get_running_loop()
         loop.add_reader(self._line, self._end)
-        loop.call_soon(self._tell_ready, parts)
+        loop.call_soon(self._tell_ready, sessions)
 
-    def _tell_ready(self, parts: Parts) -> None:
-        if not parts.sessions.is_ready:
-            asyncio.get_running_loop().call_later(_LOOK_S, self._tell_ready, parts)
+    def _tell_ready(self, sessions: SessionDirectory) -> None:
+        if not sessions.is_ready:
+            asyncio.get_running_loop().call_later(_LOOK_S, self._tell_ready, sessions)
             return
         with suppress(OSError):  # the keeper is gone, which the reader hears, too
             self._line.send(READY)
 
     def _end(self) -> None:
         """Kill the engines and then this process; whatever is being launched right now ends with its parent."""
-        if self._parts is not None:
-            for identity in self._parts.sessions.live().values():
+        if self._sessions is not None:
+            for identity in self._sessions.live().values():
                 with suppress(OSError):
                     send_signal(identity, signal.SIGKILL)
         os._exit(0)

@@ -1,6 +1,7 @@
 """What an application asks of the mock: both APIs, the guide's service, the magic numbers, and the books."""
 
 from collections.abc import Mapping
+from functools import partial
 
 import pytest
 
@@ -57,7 +58,11 @@ def test_the_numbers_that_wait_are_sent_when_their_time_is_over(mock: Mock) -> N
     eventually(lambda: {mock.message(each)["status"] for each in (throttled, paced)} == {"read"})
 
 
-def as_object(value: Json) -> dict[str, Json]:
+def is_read(mock: Mock, message_id: str) -> bool:
+    return mock.message(message_id)["status"] == "read"
+
+
+def as_object(value: object) -> dict[str, Json]:
     assert isinstance(value, dict)
     return value
 
@@ -128,7 +133,7 @@ def test_the_books_tell_in_order_what_whatsapp_got(mock: Mock) -> None:
     mock.link("user_2_session_b")
     for number, session_id in enumerate((SESSION, "user_2_session_b", SESSION)):
         message_id = mock.send(f"+8521234600{number}", f"<b>{number}</b>", session_id)
-        eventually(lambda each=message_id: mock.message(each)["status"] == "read")
+        eventually(partial(is_read, mock, message_id))
 
     assert [each["text"] for each in mock.books()] == [f"<b>{number}</b>" for number in range(3)]
     assert [each["text"] for each in mock.books("?session=user_2_session_b")] == ["<b>1</b>"]

@@ -180,8 +180,11 @@ def test_killed_with_its_daemon_the_engines_end_too(place: Path) -> None:
 
 def test_a_daemon_that_dies_takes_the_mock_with_it_and_its_log_is_shown(place: Path) -> None:
     environ = {**os.environ, "TMPDIR": str(place)}
-    pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE}
-    with ending(subprocess.Popen([*ARGV, "--port", "0"], env=environ, text=True, **pipes)) as process:  # type: ignore[call-overload]
+    argv = [*ARGV, "--port", "0"]
+    with ending(
+        subprocess.Popen(argv, env=environ, text=True, stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+    ) as process:
+        assert process.stdout
         while "OPENWA_WEBHOOK_SECRET" not in process.stdout.readline():
             pass
         (daemon,) = psutil.Process(process.pid).children()
