@@ -18,6 +18,7 @@ _SETTINGS: Mapping[str, str] = {
     "START_SPACING_S": "0",
     "RATE_PER_S": "0",
     "MESSAGE_RETRY_S": "[0.5, 1, 2]",
+    "SEND_TIMEOUT_S": "5",
     "CONTACT_CHECK_GAP_S": "0",
     "BATCH_PROGRESS_S": "1",
     "ALLOW_PRIVATE_ENDPOINTS": "true",

@@ -54,8 +54,8 @@ def test_the_next_sends_fail_and_no_other_session_notices(mock: Mock, mode: str,
     answers = [mock.ask("POST", SEND, BODY).status for _ in range(3)]
     other = mock.ask("POST", SEND.replace(SESSION, "user_2_session_b"), BODY).status
 
-    assert answers == [status, status, 200]
-    assert other == 200
+    assert answers == [status, status, 201]
+    assert other == 201
 
 
 def test_a_send_that_hangs_runs_into_the_applications_own_timeout(mock: Mock) -> None:
@@ -65,7 +65,7 @@ def test_a_send_that_hangs_runs_into_the_applications_own_timeout(mock: Mock) ->
     with pytest.raises(TimeoutError):
         mock.ask("POST", SEND, BODY, within_s=0.5)
 
-    assert mock.ask("POST", SEND, BODY).status == 200
+    assert mock.ask("POST", SEND, BODY).status == 201
 
 
 def test_somebody_writes_and_somebody_else_writes_stop(mock: Mock) -> None:
