@@ -19,6 +19,7 @@ SLOW: Final = {
     "cli/screens": "every command in a terminal of two sizes",
     "cli/selftest/test_selftest.py": "every check of the self-test",
     "e2e/builds": "builds that are made, and sessions that move to them",
+    "e2e/mock/test_reset.py": "daemons that follow each other",
     "e2e/mock/test_start.py": "mocks that begin and end, one after the other",
     "e2e/mock/test_webhooks.py": "mocks that post to a backend each",
     "e2e/test_diagnose.py": "a report about a session of a daemon full of secrets",

@@ -46,6 +46,7 @@ def test_every_magic_number_ends_as_the_table_says(mock: Mock) -> None:
     assert got == {digits for digits, fate in FATES.items() if fate[2]}
 
 
+@pytest.mark.slow
 def test_the_numbers_that_wait_are_sent_when_their_time_is_over(mock: Mock) -> None:
     mock.link()
     mock.link("user_1_session_b")
@@ -67,6 +68,7 @@ def as_object(value: object) -> dict[str, Json]:
     return value
 
 
+@pytest.mark.slow
 def test_a_number_that_never_answers_holds_nobody_else_up(mock: Mock) -> None:
     mock.link()
     silent, other = mock.send("+85212340010"), mock.send(NUMBER)

@@ -1,6 +1,7 @@
 """How a mock begins and ends: what it says, whom it leaves alone, and that nothing of it stays."""
 
 import os
+import resource
 import signal
 import subprocess
 import sys
@@ -228,3 +229,26 @@ def test_the_log_is_shown_if_asked(place: Path) -> None:
         mock.terminate()
 
     assert seen
+
+
+def cpu_s_of(*argv: str, place: Path) -> float:
+    """Return what a program and all that it waits for take of the processor, the best of three."""
+
+    def used_s() -> float:
+        usage = resource.getrusage(resource.RUSAGE_CHILDREN)
+        return usage.ru_utime + usage.ru_stime
+
+    found: list[float] = []
+    for _ in range(3):
+        before_s = used_s()
+        assert run(argv, place).returncode == 0
+        found.append(used_s() - before_s)
+    return min(found)
+
+
+def test_it_takes_little_more_than_what_any_daemon_has_to_import(place: Path) -> None:
+    bare_s = cpu_s_of(sys.executable, "-c", "import openwa_manager.daemon", place=place)
+
+    whole_s = cpu_s_of(*ARGV, "--port", "0", "--", "true", place=place)
+
+    assert whole_s < 1.7 * bare_s
