@@ -11,7 +11,7 @@ import sys
 from collections.abc import AsyncIterator, Coroutine, Iterable
 from contextlib import AsyncExitStack, asynccontextmanager, closing
 from functools import partial
-from typing import Final
+from typing import Final, Protocol
 
 import structlog
 from aiohttp import web
@@ -51,6 +51,7 @@ from openwa_manager.processes.locks import SessionLocks, reserve_lock_fd
 from openwa_manager.processes.orphans import adopt_orphans
 from openwa_manager.processes.reading.servers import TcpServers
 from openwa_manager.processes.signals import ending_signals, restore_inherited
+from openwa_manager.services.sessions.directory import SessionDirectory
 from openwa_manager.services.starting.registry_rebuild import DatabaseLoss, RegistryRebuild, open_safely
 from openwa_manager.store.database import Connection
 from openwa_manager.store.delivery.endpoints import DefaultEndpoint, configure_default
@@ -68,7 +69,23 @@ _DRAIN_S = 5.0
 _SENDS_S = 10.0
 
 
-def run(settings: Settings) -> int:
+class Host(Protocol):
+    """Whoever runs the daemon inside a program of his own, as `mock` does, and what he changes of it."""
+
+    def place(self, addresses: ListenAddresses) -> ListenAddresses:
+        """Return where the daemon is to listen."""
+        ...
+
+    def admit(self, admission: Admission) -> Admission:
+        """Return who is to be let in."""
+        ...
+
+    def furnish(self, control: web.Application, sessions: SessionDirectory) -> None:
+        """Add to what is served; called once, before anybody is."""
+        ...
+
+
+def run(settings: Settings, host: Host | None = None) -> int:
     """Serve until SIGTERM or SIGINT; return the exit code.
 
     0 when asked to stop, `NEEDS_PERSON` when what stands in the way will stand there at every start, 1 when it may go.
@@ -83,7 +100,7 @@ def run(settings: Settings) -> int:
     faulthandler.enable()  # a service manager whose watchdog starves sends SIGABRT: say where we hung
     logs.configure(settings.log_level, settings.log_format)
     try:
-        asyncio.run(_serve(settings))
+        asyncio.run(_serve(settings, host))
     except OpenwaManagerError as error:
         _log.error("daemon_not_started", code=error.code, detail=str(error))
         return exit_code_of([error])
@@ -103,7 +120,7 @@ def exit_code_of(errors: Iterable[OpenwaManagerError]) -> int:
     return NEEDS_PERSON if any(map(needs_person, errors)) else 1
 
 
-async def _serve(settings: Settings) -> None:
+async def _serve(settings: Settings, host: Host | None) -> None:
     stop = asyncio.Event()
     loop = asyncio.get_running_loop()
     for number in ending_signals():
@@ -136,9 +153,10 @@ async def _serve(settings: Settings) -> None:
         await parts.api.builds.rollouts.load()
         await parts.runner.load()
         await parts.api.pairing.links.load()
-        control = control_app(_admission(parts, settings), parts.api, parts.gateway)
-        async with _beside(_say_program(settings, parts), control[DESCRIPTION].prepare()):
-            await _work(parts, control, _listen_addresses(settings, bound), service_manager, stop)
+        control, addresses = _build_control(parts, settings, bound, host)
+        early = [_say_program(settings, parts), control[DESCRIPTION].prepare()] if host is None else []
+        async with _beside(*early):
+            await _work(parts, control, addresses, service_manager, stop)
     _log.info("daemon_stopped")
 
 
@@ -150,6 +168,18 @@ async def _beside(*beginnings: Coroutine[None, None, None]) -> AsyncIterator[Non
         yield
         for each in begun:
             each.cancel()
+
+
+def _build_control(
+    parts: Parts, settings: Settings, bound: socket.socket | None, host: Host | None
+) -> tuple[web.Application, ListenAddresses]:
+    """Return what answers callers, and where; as the host wants it, if there is one."""
+    admission, addresses = _admission(parts, settings), _listen_addresses(settings, bound)
+    if host is None:
+        return control_app(admission, parts.api, parts.gateway), addresses
+    control = control_app(host.admit(admission), parts.api, parts.gateway)
+    host.furnish(control, parts.sessions)
+    return control, host.place(addresses)
 
 
 def _admission(parts: Parts, settings: Settings) -> Admission:
@@ -237,8 +267,7 @@ def _with_port(settings: Settings, stack: AsyncExitStack) -> tuple[Settings, soc
 def _listen_addresses(settings: Settings, bound: socket.socket | None) -> ListenAddresses:
     is_proxy_unknown = settings.behind_proxy and not settings.trusted_proxies
     return ListenAddresses(
-        control=settings.listen,
-        bound=bound,
+        control=settings.listen if bound is None else bound,
         intake=settings.intake_listen,
         socket=settings.socket_path,
         tls=TlsFiles(settings.tls_cert, settings.tls_key) if settings.tls_cert and settings.tls_key else None,
@@ -267,7 +296,7 @@ async def _work(
             head = (await parts.audit.chain_ends()).head_hash.hex()
             await parts.announcer.announce("manager.started", audit_head=head)
             gc.freeze()  # a full collection that looks at all that is loaded would stop the loop for 20 to 50 ms
-            _log.info("daemon_started", home=str(parts.home.root), listen=str(addresses.control), version=VERSION)
+            _log.info("daemon_started", home=str(parts.home.root), listen=addresses.address, version=VERSION)
             await stop.wait()
             service_manager.stopping()
             parts.runner.drain()

@@ -40,7 +40,13 @@ def test_no_modules_import_each_other() -> None:
 
 
 def test_nothing_is_mocked() -> None:
-    assert [name_of(path) for path in FILES if any("mock" in name.split(".") for name in imports(path))] == []
+    """Our own command of that name, which stands in for a whole OpenWA, replaces nothing of ours."""
+    foreign = {path: [name for name in imports(path) if "openwa_manager.cli.mock" not in name] for path in FILES}
+    theirs = {
+        path: [name for name in names if not name.startswith("tests.e2e.mock")] for path, names in foreign.items()
+    }
+
+    assert [name_of(path) for path, names in theirs.items() if any("mock" in name.split(".") for name in names)] == []
 
 
 def edge_classes() -> set[str]:

@@ -1,13 +1,12 @@
 """Opens the listeners: the intake and the control plane, on TCP and on a unix socket."""
 
+import socket
 from collections.abc import Callable
 from contextlib import AsyncExitStack
 from dataclasses import dataclass, field
 from functools import partial
 from ipaddress import IPv4Network, IPv6Network, ip_address
 from pathlib import Path
-from socket import AI_PASSIVE, SOCK_STREAM, getaddrinfo
-from socket import socket as Socket  # noqa: N812 (a field of the addresses is called socket)
 
 from aiohttp import web
 
@@ -52,27 +51,34 @@ class Peers:
 class ListenAddresses:
     """Host and port of both TCP listeners, the path of the socket, and who connects there.
 
-    `tls` is what makes the control plane's TCP listener TLS; None for plain HTTP. `bound` is a socket that has the
-    control plane's host and port already; None: it is still to be made.
+    In the place of a host and a port may be a socket that is bound to them. `tls` is what makes the control plane's
+    TCP listener TLS; None for plain HTTP.
     """
 
-    control: tuple[str, int]
-    intake: tuple[str, int]
+    control: tuple[str, int] | socket.socket
+    intake: tuple[str, int] | socket.socket
     socket: Path
     tls: TlsFiles | None = None
     peers: Peers = field(default_factory=Peers)
-    bound: Socket | None = None
+
+    @property
+    def address(self) -> str:
+        """Return the host and the port of the HTTP API."""
+        place = self.control.getsockname() if isinstance(self.control, socket.socket) else self.control
+        host, port = place[:2]
+        return f"{f'[{host}]' if ':' in host else host}:{port}"
 
 
-def take_port(host: str) -> Socket:
+def take_port(host: str) -> socket.socket:
     """Return a socket that has a port of this host which the system chose; it does not listen yet.
 
     Raises:
         UnavailableError: the host is not ours, or has no port left.
     """
     try:
-        family, kind, protocol, _, place = getaddrinfo(host, 0, type=SOCK_STREAM, flags=AI_PASSIVE)[0]
-        taken = Socket(family, kind, protocol)
+        found = socket.getaddrinfo(host, 0, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE)
+        family, kind, protocol, _, place = found[0]
+        taken = socket.socket(family, kind, protocol)
         try:
             taken.bind(place)
         except OSError:
@@ -110,8 +116,7 @@ async def listen(
     await _open(Site(intake_runner, listen_addresses.intake, terms(limits.intake)), "intake_listen")
     await _open(Site(control_runner, listen_addresses.socket, terms(limits.socket)), "home")
     context = tls.context if tls else None
-    bound = listen_addresses.bound
-    await _open(Site(control_runner, listen_addresses.control, terms(limits.control), context, bound), "listen")
+    await _open(Site(control_runner, listen_addresses.control, terms(limits.control), context), "listen")
 
 
 def _terms(count: int, timeouts: Timeouts, group_of: Callable[[str], str | None], per_group: int) -> Terms:

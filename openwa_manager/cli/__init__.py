@@ -23,6 +23,7 @@ MODULES: Mapping[str, tuple[str, ...]] = {
     "commands.serve": ("serve",),
     "commands.config": ("config",),
     "demo.demo": ("demo",),
+    "mock.mock": ("mock",),
     "commands.sessions": ("create", "list"),
     "commands.changes.showing": ("show",),
     "commands.changes.changes": ("start", "stop", "restart", "logout", "delete"),

@@ -5,6 +5,7 @@ import errno
 import os
 import signal
 import sys
+import threading
 import time
 import traceback
 from contextlib import suppress
@@ -40,6 +41,8 @@ LAST_PRIVATE_DESCRIPTOR = 15
 PORT_TAKEN_DELAY_S = 0.2
 RESTART_DELAY_S = 0.5
 AUTO_START_GAP_S = 2.0
+#: How often an engine of a mock looks whether that is still there.
+PARENT_LOOK_S = 0.05
 
 
 class Process:
@@ -49,7 +52,8 @@ class Process:
         """Open the files that grow with the messages. Raises: OSError."""
         data = home / "data"
         self._home = home
-        self._records = Records(books=Books(data / "books.jsonl"), rows=MessageRows(data / "messages.jsonl"))
+        books = Books(settings.books or data / "books.jsonl", home.name)
+        self._records = Records(books=books, rows=MessageRows(data / "messages.jsonl"))
         self._keyed: KeyedSends | None = None
         if settings.release.keeps_idempotency_keys:
             self._keyed = KeyedSends(data / "sends.jsonl", storage.openwa, vices.replay)
@@ -165,6 +169,13 @@ def _exit(code: int) -> None:
     os._exit(code)
 
 
+def _end_with(parent: int) -> None:
+    """End the process once its parent is gone, which is when another one has taken its place."""
+    while os.getppid() == parent:
+        time.sleep(PARENT_LOOK_S)
+    _exit(0)
+
+
 def _keep_descriptors_private() -> None:
     for descriptor in range(3, LAST_PRIVATE_DESCRIPTOR + 1):
         with suppress(OSError):
@@ -174,6 +185,8 @@ def _keep_descriptors_private() -> None:
 def _boot(home: Path) -> tuple[Settings, Vices, Storage]:
     """Do everything that comes before listening. Raises: BadEnvironmentError, CorruptDataError, OSError."""
     settings, vices = read_settings(os.environ), read_vices(os.environ)
+    if settings.ends_with_parent:  # by a thread, since the loop may be told to hang
+        threading.Thread(target=_end_with, args=(os.getppid(),), daemon=True).start()
     if vices.exit_at_boot is not None:
         log(f"told to exit with {vices.exit_at_boot} at boot", level="ERROR")
         _exit(vices.exit_at_boot)

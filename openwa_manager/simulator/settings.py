@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from pathlib import Path
 
 from openwa_manager.simulator.release import DEFAULT, RELEASES, Release
 
@@ -34,7 +35,8 @@ class Intake:
 class Settings:
     """OpenWA's settings, as far as they show from outside, and our shim's.
 
-    `socket` None means that it listens on `port`; `intake` None, that its manager has no name of its own.
+    `socket` None means that it listens on `port`; `intake` None, that its manager has no name of its own. `books` is
+    where a mock wants the books of all its engines, None: in this one's `data`. `ends_with_parent`: so it wants, too.
     """
 
     release: Release
@@ -53,6 +55,8 @@ class Settings:
     shows_validation_detail: bool
     auto_starts_sessions: bool
     simulates_typing: bool
+    books: Path | None
+    ends_with_parent: bool
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -163,6 +167,8 @@ def read_settings(environ: Mapping[str, str]) -> Settings:
         shows_validation_detail=read.flag("VALIDATION_ERROR_DETAIL", default=node_env != "production"),
         auto_starts_sessions=read.flag("AUTO_START_SESSIONS", default=False),
         simulates_typing=read.flag("SIMULATE_TYPING", default=True),
+        books=Path(books) if (books := read.text("MOCK_BOOKS")) else None,
+        ends_with_parent=read.flag("MOCK_ENDS_WITH_PARENT", default=False),
     )
     if read.faults:
         raise BadEnvironmentError("Invalid environment configuration: - " + " - ".join(read.faults))

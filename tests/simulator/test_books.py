@@ -32,6 +32,7 @@ def test_a_message_is_entered_as_it_came_in(simulator: Simulator) -> None:
     assert first == {
         "message_id": text.fields["messageId"],
         "session_id": session_id,
+        "directory": simulator.home.name,
         "chat_id": "628123456789@c.us",
         "kind": "text",
         "text": "hé\n☂",

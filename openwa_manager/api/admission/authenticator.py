@@ -24,6 +24,10 @@ class Authenticator:
         self._identify = identify
         self._peers = peers
 
+    def also_taking(self, text: str, key: str) -> "Authenticator":
+        """Return one who takes a text of any form for this key, and else knows whom this one knows."""
+        return Authenticator(lambda given, client: self._identify(key if given == text else given, client), self._peers)
+
     @web.middleware
     async def check(self, request: web.Request, handler: Handler) -> web.StreamResponse:
         """Pass the request on with its caller; without one if nobody known is asking.

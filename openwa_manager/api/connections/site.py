@@ -15,25 +15,22 @@ _BACKLOG_MAX = 128
 
 
 class Site(web.BaseSite):
-    """A listener of a runner's server; `place` is a host and a port, or the path of a unix socket.
+    """A listener of a runner's server; `place` is a host and a port, the path of a unix socket, or a bound socket.
 
-    `bound` is a socket that has the host and the port already (None: it is made). `tls` returns the context that the
-    next connection agrees on keys with; None means plain HTTP.
+    `tls` returns the context that the next connection agrees on keys with; None means plain HTTP.
     """
 
     def __init__(
         self,
         runner: web.AppRunner,
-        place: tuple[str, int] | Path,
+        place: tuple[str, int] | Path | socket.socket,
         terms: Terms,
         tls: Callable[[], ssl.SSLContext] | None = None,
-        bound: socket.socket | None = None,
     ) -> None:
         super().__init__(runner, backlog=_BACKLOG_MAX)
         self._place = place
         self._terms = terms
         self._tls = tls
-        self._bound = bound
         self._timer: asyncio.TimerHandle | None = None
 
     @property
@@ -41,7 +38,7 @@ class Site(web.BaseSite):
         """Return where it listens, in words."""
         if isinstance(self._place, Path):
             return f"unix:{self._place}"
-        host, port = self._place
+        host, port = self._place.getsockname()[:2] if isinstance(self._place, socket.socket) else self._place
         return f"{'https' if self._tls else 'http'}://{f'[{host}]' if ':' in host else host}:{port}"
 
     async def start(self) -> None:
@@ -54,8 +51,8 @@ class Site(web.BaseSite):
         loop = asyncio.get_running_loop()
         if isinstance(self._place, Path):
             self._server = await loop.create_unix_server(self._build, self._place, backlog=self._backlog)
-        elif self._bound is not None:
-            self._server = await loop.create_server(self._build, sock=self._bound, backlog=self._backlog)
+        elif isinstance(self._place, socket.socket):
+            self._server = await loop.create_server(self._build, sock=self._place, backlog=self._backlog)
         else:
             self._server = await loop.create_server(self._build, *self._place, backlog=self._backlog)
 

@@ -27,7 +27,10 @@ _FLAGS = {
 
 def _serve(invocation: Invocation) -> int:
     from openwa_manager.cli.service.relaunch import wait_for_person
-    from openwa_manager.daemon import NEEDS_PERSON
+    from openwa_manager.host.heap import without_collection
+
+    with without_collection():
+        from openwa_manager.daemon import NEEDS_PERSON
     from openwa_manager.host.notify import is_launchd_job
 
     code = _run(invocation)

@@ -6,6 +6,11 @@ EXAMPLES: Mapping[str, Sequence[str]] = {
     "serve": ("openwa-manager serve", "openwa-manager serve --engine simulator --listen 127.0.0.1:2790"),
     "config": ("openwa-manager config check", "openwa-manager config check --all"),
     "demo": ("openwa-manager demo", "openwa-manager demo --once"),
+    "mock": (
+        "openwa-manager mock --webhook-url http://127.0.0.1:8000/api/webhooks/openwa",
+        "openwa-manager mock --port 0 -- php artisan test",
+        "curl http://127.0.0.1:2785/_mock/messages    # what WhatsApp got",
+    ),
     "create": (
         "openwa-manager create user_1_session_a",
         "openwa-manager create user_1_session_a --wait-for connected --label shop=hk",

@@ -15,7 +15,7 @@ def _help(invocation: Invocation) -> None:
     words: list[str] = invocation.arguments.words
     if not words:
         invocation.output.write(f"{overview(all_commands())}\n\nPages, as `openwa-manager help install`:\n{summary()}")
-    elif words[0] in NAMES:
+    elif words[0] in NAMES and words[0] not in topics():  # a page of that name tells more than `--help`
         parser_for(words).parse_args([*words, "--help"])  # prints it and exits
     elif len(words) == 1 and (topic := topic_of(words[0])) is not None:
         output = invocation.output

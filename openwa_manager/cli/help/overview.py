@@ -10,7 +10,8 @@ GROUPS: Mapping[str, Sequence[str]] = {
     "What happened": ("why", "logs", "events", "audit"),
     "Messages": ("send", "messages", "batch", "queue", "quota", "suppress"),
     "Who is told, who may ask": ("endpoints", "deliveries", "keys"),
-    "The daemon and its host": ("serve", "service", "config", "engine", "doctor", "diagnose", "demo", "openapi"),
+    "The daemon and its host": ("serve", "service", "config", "engine", "doctor", "diagnose", "openapi"),
+    "Trying and testing": ("demo", "mock"),
     "Help": ("help", "completion"),
 }
 _HEAD = "usage: openwa-manager COMMAND …   (help COMMAND tells more, with examples)"

@@ -21,14 +21,18 @@ class Entry:
 
 
 class Books:
-    """The messages of all sessions of a directory, in order; they outlive the process and lie on disk only."""
+    """The messages of all sessions of a directory, in order; they outlive the process and lie on disk only.
 
-    def __init__(self, path: Path) -> None:
+    Several processes may write into the same file: `directory`, in which one runs, bears its manager's session id.
+    """
+
+    def __init__(self, path: Path, directory: str = "") -> None:
         self._journal = Journal(path)
+        self._directory = directory
 
     def enter(self, entry: Entry) -> None:
         """Write a message down. Raises: OSError."""
-        self._journal.add(asdict(entry))
+        self._journal.add({**asdict(entry), "directory": self._directory})
 
     def read(self, after: int = 0, limit: int | None = None) -> bytes:
         """Return `{"messages":[…]}` as JSON, without the first `after` of them. Raises: OSError."""

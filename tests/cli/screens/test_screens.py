@@ -52,6 +52,7 @@ ELSEWHERE = {
     **dict.fromkeys(("serve", "demo"), "the daemon and the demo talk to people by their logs"),
     **dict.fromkeys(("doctor", "diagnose", "service"), "tests/cli/doctor, tests/cli/diagnose and tests/cli/service"),
     "engine": "tests/cli/engine",
+    "mock": "tests/e2e/mock",
 }
 
 

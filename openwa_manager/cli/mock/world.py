@@ -1,0 +1,122 @@
+"""A world of the mock: a daemon in a fork, which takes the mock's key, serves `/_mock`, and ends with its keeper."""
+
+import asyncio
+import os
+import signal
+import socket
+import sys
+import traceback
+from collections.abc import Mapping
+from contextlib import suppress
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import NoReturn
+
+from aiohttp import web
+from aiohttp.typedefs import Handler
+
+from openwa_manager import daemon
+from openwa_manager.api.admission.admission import Admission
+from openwa_manager.api.admission.host_check import HostCheck
+from openwa_manager.api.listeners import ListenAddresses
+from openwa_manager.cli.mock.asked import forget_in_child
+from openwa_manager.cli.mock.line import READY
+from openwa_manager.cli.mock.routes import MockRoutes
+from openwa_manager.config import PREFIX, load
+from openwa_manager.processes.signals import send_signal
+from openwa_manager.services.sessions.directory import SessionDirectory
+
+#: How often a world looks whether it is ready to serve.
+_LOOK_S = 0.002
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class WorldPlan:
+    """What a world gets from its keeper: `listeners` are the API's and the intake's, `log_name` None: the terminal."""
+
+    key: str = field(repr=False)
+    environ: Mapping[str, str] = field(repr=False)
+    listeners: tuple[socket.socket, socket.socket]
+    log_name: str | None
+
+
+def run_world(plan: WorldPlan, line: socket.socket) -> NoReturn:
+    """Run the daemon in this process, which is a fork of its keeper's, until the line ends or asks for it."""
+    code = 1
+    try:
+        forget_in_child()
+        os.environ.clear()
+        os.environ.update(plan.environ)
+        home = Path(plan.environ[f"{PREFIX}HOME"])
+        _redirect(None if plan.log_name is None else home / plan.log_name)
+        code = daemon.run(load({}, plan.environ).settings, _World(plan, home, line))
+    except BaseException:  # noqa: BLE001 - nothing above may run twice
+        traceback.print_exc()
+    finally:
+        sys.stdout.flush()
+        sys.stderr.flush()
+        os._exit(code)
+
+
+def _redirect(log: Path | None) -> None:
+    """Read nothing, and write to the log."""
+    with Path(os.devnull).open("rb") as nothing:
+        os.dup2(nothing.fileno(), 0)
+    if log is not None:
+        with log.open("ab") as file:
+            os.dup2(file.fileno(), 1)
+            os.dup2(file.fileno(), 2)
+
+
+class _AnyHost(HostCheck):
+    """Lets requests for any host pass: in a container the mock has the name that its user gave it."""
+
+    @web.middleware
+    async def check(self, request: web.Request, handler: Handler) -> web.StreamResponse:
+        """Pass the request on."""
+        return await handler(request)
+
+
+class _World:
+    """What a daemon in a mock does otherwise."""
+
+    def __init__(self, plan: WorldPlan, home: Path, line: socket.socket) -> None:
+        self._plan = plan
+        self._home = home
+        self._line = line
+        self._sessions: SessionDirectory | None = None
+
+    def place(self, addresses: ListenAddresses) -> ListenAddresses:
+        """Listen where the keeper does."""
+        control, intake = self._plan.listeners
+        return replace(addresses, control=control, intake=intake)
+
+    def admit(self, admission: Admission) -> Admission:
+        """Take the mock's key for the admin's."""
+        admin_key = (self._home / "admin.key").read_text("ascii").strip()
+        authenticator = admission.authenticator.also_taking(self._plan.key, admin_key)
+        return replace(admission, host_check=_AnyHost(), authenticator=authenticator)
+
+    def furnish(self, control: web.Application, sessions: SessionDirectory) -> None:
+        """Serve `/_mock`, and listen to the keeper."""
+        self._sessions = sessions
+        routes = MockRoutes(sessions, self._home / "books.jsonl", self._line)
+        control.middlewares.insert(1, routes.serve)  # behind the one that gives requests their ids
+        loop = asyncio.get_running_loop()
+        loop.add_reader(self._line, self._end)
+        loop.call_soon(self._tell_ready, sessions)
+
+    def _tell_ready(self, sessions: SessionDirectory) -> None:
+        if not sessions.is_ready:
+            asyncio.get_running_loop().call_later(_LOOK_S, self._tell_ready, sessions)
+            return
+        with suppress(OSError):  # the keeper is gone, which the reader hears, too
+            self._line.send(READY)
+
+    def _end(self) -> None:
+        """Kill the engines and then this process; whatever is being launched right now ends with its parent."""
+        if self._sessions is not None:
+            for identity in self._sessions.live().values():
+                with suppress(OSError):
+                    send_signal(identity, signal.SIGKILL)
+        os._exit(0)
