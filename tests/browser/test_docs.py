@@ -91,7 +91,9 @@ async def test_the_box_finds_what_the_server_finds(world: World, open_phone: Ope
 
 async def test_without_a_script_all_but_the_buttons_is_there(world: World, open_phone: OpenPhone) -> None:
     phone = await open_phone(Look(width=320))
-    without = await phone.context.browser.new_context(java_script_enabled=False, viewport={"width": 320, "height": 700})  # type: ignore[union-attr]
+    browser = phone.context.browser
+    assert browser is not None
+    without = await browser.new_context(java_script_enabled=False, viewport={"width": 320, "height": 700})
     page = await without.new_page()
     try:
         await page.goto(at(world, "/sending"))

@@ -10,6 +10,7 @@ import pytest
 
 from openwa_manager.domain.builds.builds import Build, BuildName, BuildState, FolderSource
 from openwa_manager.domain.errors import ConflictError
+from openwa_manager.domain.session.session import LaunchId
 from openwa_manager.host.builds.trees import remove_tree
 from openwa_manager.services.builds.installer import BUILDS_MAX
 from openwa_manager.store.builds.builds import load_builds
@@ -82,7 +83,7 @@ async def test_failed_builds_too_count_among_those_that_there_may_be(rig: Rig) -
     await rig.installer.install(BuildName("bad"), missing)
     failed = await rig.until_over("bad")
     for number in range(1, BUILDS_MAX):
-        await rig.catalog.save(replace(failed, name=BuildName(f"bad{number}"), install_id=f"{number}"))
+        await rig.catalog.save(replace(failed, name=BuildName(f"bad{number}"), install_id=LaunchId(f"{number}")))
 
     with pytest.raises(ConflictError, match="remove some first"):
         await rig.installer.install(BuildName("one_more"), missing)
