@@ -50,7 +50,7 @@ def hosted(site: Site) -> Iterator[Path]:
             package = folder / "vendor/openwa-manager/laravel"  # www-data may not read where the checkout lies
             package.unlink()
             shutil.copytree(PACKAGE, package)
-            subprocess.run(["chown", "-R", "www-data:", str(folder)], check=True)
+            subprocess.run(["chown", "-R", "www-data:", str(folder)], check=True, timeout=20)
         yield folder
 
 
