@@ -37,7 +37,7 @@ _BACKLOG = 128
 #: How long a world may take to be ready, and to end when it is asked to.
 _READY_S, _END_S = 60.0, 3.0
 _LOOK_S = 0.01
-_LOG_TAIL_BYTES = 2000
+_LOG, _LOG_TAIL_BYTES = "daemon.log", 2000
 
 
 class _World(NamedTuple):
@@ -63,6 +63,7 @@ class Keeper:
 
         Raises:
             CommandFailedError: the port is taken, or the daemon does not start.
+            ConfigError: it does not take what was chosen.
         """
         began_s = time.perf_counter()
         with ExitStack() as stack:
@@ -83,32 +84,30 @@ class Keeper:
         return self._application.code or 0
 
     def _begin(self, base: Path, listener: socket.socket, intake: socket.socket) -> _World:
+        from openwa_manager.cli.mock.world import WorldPlan, run_world
+        from openwa_manager.config import load
+
         self._count += 1
         home = base / str(self._count)
-        home.mkdir(mode=0o700)
         environ = self._plan.environ(self._environ, home, (listener.getsockname()[1], intake.getsockname()[1]))
+        plan = WorldPlan(
+            key=self._plan.key,
+            environ=environ,
+            settings=load({}, environ).settings,
+            listeners=(listener, intake),
+            log=None if self._plan.is_verbose else home / _LOG,
+        )
+        home.mkdir(mode=0o700)
         with ExitStack() as unless_begun:
             ours, theirs = socket.socketpair()
             unless_begun.callback(ours.close)
             with closing(theirs):
                 pid = os.fork()
                 if pid == 0:
-                    self._run_world(environ, (listener, intake), theirs, ours)
+                    ours.close()
+                    run_world(plan, theirs)
             unless_begun.pop_all()
         return _World(pid, ours, home)
-
-    def _run_world(
-        self,
-        environ: Mapping[str, str],
-        listeners: tuple[socket.socket, socket.socket],
-        line: socket.socket,
-        keepers: socket.socket,
-    ) -> None:
-        from openwa_manager.cli.mock.world import WorldPlan, run_world
-
-        keepers.close()
-        log = None if self._plan.is_verbose else "daemon.log"
-        run_world(WorldPlan(key=self._plan.key, environ=environ, listeners=listeners, log_name=log), line)
 
     def _turn(
         self, world: _World, said: Said, asked: AskedToEnd, places: tuple[Path, socket.socket, socket.socket]
@@ -229,7 +228,7 @@ def _answer(connections: Sequence[socket.socket], body: Mapping[str, object]) ->
 def _told(world: _World) -> str:
     """Return the end of a world's log."""
     try:
-        said = (world.home / "daemon.log").read_bytes()[-_LOG_TAIL_BYTES:]
+        said = (world.home / _LOG).read_bytes()[-_LOG_TAIL_BYTES:]
     except OSError:
         return ""
     return f"; the end of its log:\n{said.decode(errors='replace')}"

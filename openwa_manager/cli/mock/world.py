@@ -5,6 +5,7 @@ import os
 import signal
 import socket
 import sys
+import time
 import traceback
 from collections.abc import Mapping
 from contextlib import suppress
@@ -22,22 +23,25 @@ from openwa_manager.api.listeners import ListenAddresses
 from openwa_manager.cli.mock.asked import forget_in_child
 from openwa_manager.cli.mock.line import READY
 from openwa_manager.cli.mock.routes import MockRoutes
-from openwa_manager.config import PREFIX, load
+from openwa_manager.config import Settings
 from openwa_manager.processes.signals import send_signal
 from openwa_manager.services.sessions.directory import SessionDirectory
 
 #: How often a world looks whether it is ready to serve.
 _LOOK_S = 0.002
+#: How long killed engines may take to be dead, so that a keeper who is process 1 inherits none of them.
+_BURY_S = 1.0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class WorldPlan:
-    """What a world gets from its keeper: `listeners` are the API's and the intake's, `log_name` None: the terminal."""
+    """What a world gets from its keeper: `listeners` are the API's and the intake's, `log` None: the terminal."""
 
     key: str = field(repr=False)
     environ: Mapping[str, str] = field(repr=False)
+    settings: Settings
     listeners: tuple[socket.socket, socket.socket]
-    log_name: str | None
+    log: Path | None
 
 
 def run_world(plan: WorldPlan, line: socket.socket) -> NoReturn:
@@ -47,9 +51,8 @@ def run_world(plan: WorldPlan, line: socket.socket) -> NoReturn:
         forget_in_child()
         os.environ.clear()
         os.environ.update(plan.environ)
-        home = Path(plan.environ[f"{PREFIX}HOME"])
-        _redirect(None if plan.log_name is None else home / plan.log_name)
-        code = daemon.run(load({}, plan.environ).settings, _World(plan, home, line))
+        _redirect(plan.log)
+        code = daemon.run(plan.settings, _World(plan, line))
     except BaseException:  # noqa: BLE001 - nothing above may run twice
         traceback.print_exc()
     finally:
@@ -80,9 +83,9 @@ class _AnyHost(HostCheck):
 class _World:
     """What a daemon in a mock does otherwise."""
 
-    def __init__(self, plan: WorldPlan, home: Path, line: socket.socket) -> None:
+    def __init__(self, plan: WorldPlan, line: socket.socket) -> None:
         self._plan = plan
-        self._home = home
+        self._home = plan.settings.home
         self._line = line
         self._sessions: SessionDirectory | None = None
 
@@ -114,9 +117,14 @@ class _World:
             self._line.send(READY)
 
     def _end(self) -> None:
-        """Kill the engines and then this process; whatever is being launched right now ends with its parent."""
-        if self._sessions is not None:
-            for identity in self._sessions.live().values():
-                with suppress(OSError):
-                    send_signal(identity, signal.SIGKILL)
+        """Kill the engines, bury them, and end; whatever is being launched right now ends with its parent."""
+        identities = [] if self._sessions is None else list(self._sessions.live().values())
+        for identity in identities:
+            with suppress(OSError):
+                send_signal(identity, signal.SIGKILL)
+        give_up_s = time.monotonic() + _BURY_S
+        for identity in identities:
+            with suppress(ChildProcessError):
+                while os.waitpid(identity.pid, os.WNOHANG) == (0, 0) and time.monotonic() < give_up_s:
+                    time.sleep(_LOOK_S)
         os._exit(0)

@@ -199,11 +199,46 @@ def test_a_daemon_that_dies_takes_the_mock_with_it_and_its_log_is_shown(place: P
     assert list(place.iterdir()) == []
 
 
-def test_a_daemon_that_does_not_start_says_why(place: Path) -> None:
-    ended = run((*ARGV, "--port", "0", "--webhook-url", "nowhere"), place)
+@pytest.mark.parametrize(
+    ("arguments", "named"),
+    [
+        (("--webhook-url", "nowhere"), "upstream_url"),
+        (("--webhook-url", "http://a", "--webhook-secret", " "), "secret"),
+    ],
+)
+def test_what_the_daemon_does_not_take_is_said_in_a_line(place: Path, arguments: tuple[str, ...], named: str) -> None:
+    ended = run((*ARGV, "--port", "0", *arguments), place)
 
     assert ended.returncode == 1
-    assert "upstream_url" in ended.stderr
+    assert named in ended.stderr
+    assert "Traceback" not in ended.stderr
+    assert list(place.iterdir()) == []
+
+
+def test_a_command_runs_with_the_mock_around_it_and_its_code_counts(place: Path) -> None:
+    asks = 'curl -sf "$OPENWA_BASE_URL/readyz" && echo "$OPENWA_API_KEY $OPENWA_WEBHOOK_SECRET" && exit 7'
+    ended = run((*ARGV, "--port", "0", "--", "sh", "-c", asks), place)
+    killed = run((*ARGV, "--port", "0", "--", "sh", "-c", "kill -9 $$"), place)
+    missing = run((*ARGV, "--port", "0", "--", "no-such-program", "--flag"), place)
+
+    assert (ended.returncode, ended.stderr) == (7, "")
+    assert ended.stdout.endswith("mock-key mock-webhook-secret\n")
+    assert killed.returncode == 128 + 9
+    assert (missing.returncode, "no-such-program cannot be run" in missing.stderr) == (1, True)
+    assert list(place.iterdir()) == []
+
+
+def test_a_command_is_ended_with_the_mock(place: Path) -> None:
+    environ = {**os.environ, "TMPDIR": str(place)}
+    argv = [*ARGV, "--port", "0", "--", "sh", "-c", "echo $$; exec sleep 600"]
+    with ending(subprocess.Popen(argv, env=environ, text=True, stdout=subprocess.PIPE)) as process:
+        assert process.stdout
+        command = psutil.Process(int(process.stdout.readline()))
+
+        process.terminate()
+        process.wait(30)
+
+    assert are_gone([command])
     assert list(place.iterdir()) == []
 
 
