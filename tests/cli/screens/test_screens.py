@@ -36,7 +36,7 @@ SCREENS: Mapping[str, tuple[Sequence[str], int]] = {
     "no-page": (("help", "lnking"), 2),
     "none-named": (("restart",), 2),
     "none-alike": (("stop", "user_9_*"), 3),
-    "several-alike": (("show", "user_*"), 2),
+    "several-alike": (("qr", "user_*"), 2),
     "several-failed": (("start", "user_5_session_none", "user_6_session_none"), 1),
 }
 #: What is longer than a window, in one that is as long as need be.

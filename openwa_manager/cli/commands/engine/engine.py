@@ -104,10 +104,16 @@ def _checked(invocation: Invocation, source: dict[str, "Json"]) -> int | None:
     """Show what was looked at in what is not installed: a folder there, or a version by its number."""
     answer = invocation.client.post(f"{PATH}/check", body=source)
     checks = cast("Checked", answer)["checks"]
-    told = next(iter(source.values()))
-    advice = f"it is not installed; to look at the rest: openwa-manager engine install {told}"
-    invocation.output.show(answer, lambda: f"{drawn_checks(checks)}\n\n{advice}")
+    below = _way_on(source, {each["name"] for each in checks if each["result"] == "failed"})
+    invocation.output.show(answer, lambda: "\n\n".join(filter(None, (drawn_checks(checks), below))))
     return FAILED if any(each["result"] == "failed" for each in checks) else None
+
+
+def _way_on(source: dict[str, "Json"], failed: set[str]) -> str:
+    """Return what is said below the checks of what is not installed; of a folder only if installing would mend it."""
+    if version := source.get("version"):
+        return f"{version} is not installed; to have the rest looked at: openwa-manager engine install {version}"
+    return "" if failed - {"program"} else f"it can be installed: openwa-manager engine install {source['path']}"
 
 
 def _use(invocation: Invocation) -> int | None:

@@ -154,6 +154,7 @@ def test_a_folder_or_a_version_that_is_not_installed_can_be_checked(terminal: Ru
 
     assert (folder.code, version.code) == (1, 1)
     assert "dist/main.js is missing" in folder.out
+    assert f"it can be installed: openwa-manager engine install {tmp_path}" in folder.out
     assert "openwa-manager engine install 0.99.0" in version.out
     assert [each.body for each in api.asked if each.method == "POST"] == [
         {"path": str(tmp_path)},
