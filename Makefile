@@ -4,7 +4,7 @@
 # make test-slow            what takes too long for that: faults, torture, long random walks, an installation from the registry
 # make test-environments    the quick part of the tests as many callers start them: in the background, as nobody, in C, …
 # make test-browser         the pages for people, in a Chromium that is installed (PICTURES=DIR keeps what they look like)
-# make test-openwa          what OpenWA does to its supervisor, on a real one (OPENWA_HOME, OPENWA_MOCK; README)
+# make test-openwa          what OpenWA does to its supervisor, on a real one (OPENWA_HOME, OPENWA_MOCK; CONTRIBUTING)
 # make docs                 draw docs/reference, docs/trouble.md and the tables of docs/design.md from the code
 # make bench [ARGS=…]       the measured promises, as a table; `ARGS=delivery` measures only those of that name
 # make soak [ARGS=…]        random faults on many simulators, none (`--healthy`) or attacks (`--hostile`), then a verdict: `ARGS="--minutes 30"`

@@ -135,6 +135,11 @@ OTHERS: Final[Mapping[str, Mapping[str, str]]] = {
         "checks": "What was looked at in it; null: that is told of a single build only.",
     },
     "BuildCheckOut": {**_CHECK, "result": "What it came to; only `failed` keeps it from being used."},
+    "BuildCheckIn": {
+        "path": "An absolute path of a built OpenWA on the daemon's host.",
+        "version": "A released version, of which its number alone is judged.",
+    },
+    "BuildChecksOut": {"checks": "What was looked at."},
     "InstallProgressOut": {"step": "What is done now.", "line": "The last line that was said.", "since": "Since when."},
     "BuildsOut": {
         "builds": "The builds.",

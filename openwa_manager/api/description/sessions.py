@@ -80,6 +80,7 @@ SESSIONS: Final[Mapping[str, Mapping[str, str]]] = {
         "steps": "The newest steps, oldest first.",
         "next_step": "What comes by itself if nothing else happens; null: nothing.",
         "coming": "All that comes by itself, the next first.",
+        "next_probe_at": "When its engine is asked next whether it is well; null: none runs.",
     },
     "StepOut": {
         "stimulus": "What happened.",
