@@ -65,7 +65,8 @@ class Shapes:
         for how, groups in (("Exactly one of", schema.one_of), ("At least one of", schema.any_of)):
             if groups and all(group.required for group in groups):
                 told = [" and ".join(f"<code>{escape(name)}</code>" for name in group.required) for group in groups]
-                return f"<p>{how}: {', '.join(told)}.</p>"
+                between = ", " if all(len(group.required) == 1 for group in groups) else "; or "
+                return f"<p>{how}: {between.join(told)}.</p>"
         return ""
 
     def words(self, schema: Schema) -> str:

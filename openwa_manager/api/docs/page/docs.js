@@ -170,11 +170,10 @@ for (const wide of document.querySelectorAll("pre, .table")) widths.observe(wide
 
 // A link to a call opens it.
 function reveal() {
-  const target = document.querySelector(":target");
-  const closed = target?.closest("details:not([open])");
-  if (!closed) return;
-  closed.open = true;
-  target.scrollIntoView();
+  const call = document.querySelector(":target")?.closest("details");
+  if (!call) return;
+  call.open = true;
+  call.scrollIntoView();
 }
 addEventListener("hashchange", reveal);
 reveal();
