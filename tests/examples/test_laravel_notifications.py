@@ -71,6 +71,19 @@ def test_a_session_that_connects_again_in_time_tells_nobody(site: Site) -> None:
     assert mails(site, DISCONNECTED) == before
 
 
+def test_nobody_is_told_of_a_session_that_the_manager_says_is_well(site: Site) -> None:
+    name = site.connect()
+    before = mails(site, DISCONNECTED)
+    site.rows(
+        "UPDATE openwa_sessions SET status = 'disconnected', disconnected_at = '2026-01-01' WHERE session_id = ?", name
+    )
+
+    site.run_cron()
+
+    assert mails(site, DISCONNECTED) == before
+    assert site.has_status(name, "connected")
+
+
 def test_a_ban_is_told_at_once_and_once(site: Site) -> None:
     name = site.connect()
     site.daemon.steer(name, "close?code=403")

@@ -30,7 +30,7 @@ final class CheckSessionHealthJob implements ShouldQueue
             rescue(fn () => $this->check($session, $sessions)); // one session's trouble stays its own; it is reported
         }
         foreach (OpenWaSession::untold(config('openwa.notify_after_s'))->get() as $session) {
-            rescue(fn () => $owners->tell($session));
+            rescue(fn () => $sessions->isAway($session) && $owners->tell($session));
         }
         // The manager replays a dead letter for 30 days at the most: older ids cannot come again.
         DB::table('openwa_processed_events')->where('created_at', '<', now()->subDays(60))->delete();

@@ -13,14 +13,17 @@ use OpenWaManager\Laravel\Notifications\SessionDisconnected;
 /** The users whose sessions these are. */
 final class Owners
 {
-    /** Tell a user, at most once, that a session of theirs is away or banned. */
-    public function tell(OpenWaSession $session): void
+    /** Tell a user, at most once, that a session of theirs is away or banned; false: there was nobody to tell. */
+    public function tell(OpenWaSession $session): bool
     {
         $isFirst = OpenWaSession::whereKey($session->session_id)->whereNull('notified_at')->update(['notified_at' => now()]);
         $user = $isFirst === 1 ? $this->of($session) : null;
-        if ($user !== null && config('openwa.notify_via') !== []) {
-            Notification::send($user, $session->status === 'banned' ? new SessionBanned($session) : new SessionDisconnected($session));
+        if ($user === null || config('openwa.notify_via') === []) {
+            return false;
         }
+        Notification::send($user, $session->status === 'banned' ? new SessionBanned($session) : new SessionDisconnected($session));
+
+        return true;
     }
 
     /** Null: the session has no user, or the app no such model. */

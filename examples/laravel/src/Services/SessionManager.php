@@ -5,6 +5,7 @@ declare(strict_types=1);
 namespace OpenWaManager\Laravel\Services;
 
 use Illuminate\Support\Str;
+use OpenWaManager\Laravel\Exceptions\NotFoundException;
 use OpenWaManager\Laravel\Models\OpenWaSession;
 use OpenWaManager\Laravel\OpenWa;
 
@@ -48,6 +49,22 @@ final class SessionManager
     public function checkHealth(OpenWaSession $session): bool
     {
         return (bool) $this->openWa->health($session->session_id)['healthy'];
+    }
+
+    /** Whether the manager says so too: events may be late. What it does not know is not away, but gone. */
+    public function isAway(OpenWaSession $session): bool
+    {
+        if ($session->status === 'banned') {
+            return true;
+        }
+        try {
+            $known = $this->openWa->get($session->session_id);
+        } catch (NotFoundException) {
+            return false;
+        }
+        $session->showStatus($known['status'], $known['reason']['code'] ?? null);
+
+        return ! in_array($known['status'], ['connected', 'stopped'], true);
     }
 
     /** Restart a session that should run; of one that is banned, logged out or stopped only note that it is. */

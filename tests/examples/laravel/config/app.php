@@ -25,7 +25,7 @@ return [
         Illuminate\Translation\TranslationServiceProvider::class,
         Illuminate\Validation\ValidationServiceProvider::class,
         Illuminate\View\ViewServiceProvider::class,
-        ...array_filter(['App\Providers\OpenWaServiceProvider', 'App\Providers\ListeningServiceProvider'], 'class_exists'),
+        ...array_filter(['App\Providers\OpenWaServiceProvider', 'App\Providers\AppServiceProvider'], 'class_exists'),
         App\Providers\RouteServiceProvider::class,
         App\Providers\TestServiceProvider::class,
     ],
