@@ -69,7 +69,7 @@ _DRAIN_S = 5.0
 _SENDS_S = 10.0
 
 
-class Host(Protocol):
+class Embedder(Protocol):
     """Whoever runs the daemon inside a program of his own, as `mock` does, and what he changes of it."""
 
     def place(self, addresses: ListenAddresses) -> ListenAddresses:
@@ -85,7 +85,7 @@ class Host(Protocol):
         ...
 
 
-def run(settings: Settings, host: Host | None = None) -> int:
+def run(settings: Settings, embedder: Embedder | None = None) -> int:
     """Serve until SIGTERM or SIGINT; return the exit code.
 
     0 when asked to stop, `NEEDS_PERSON` when what stands in the way will stand there at every start, 1 when it may go.
@@ -100,7 +100,7 @@ def run(settings: Settings, host: Host | None = None) -> int:
     faulthandler.enable()  # a service manager whose watchdog starves sends SIGABRT: say where we hung
     logs.configure(settings.log_level, settings.log_format)
     try:
-        asyncio.run(_serve(settings, host))
+        asyncio.run(_serve(settings, embedder))
     except OpenwaManagerError as error:
         _log.error("daemon_not_started", code=error.code, detail=str(error))
         return exit_code_of([error])
@@ -120,7 +120,7 @@ def exit_code_of(errors: Iterable[OpenwaManagerError]) -> int:
     return NEEDS_PERSON if any(map(needs_person, errors)) else 1
 
 
-async def _serve(settings: Settings, host: Host | None) -> None:
+async def _serve(settings: Settings, embedder: Embedder | None) -> None:
     stop = asyncio.Event()
     loop = asyncio.get_running_loop()
     for number in ending_signals():
@@ -153,8 +153,8 @@ async def _serve(settings: Settings, host: Host | None) -> None:
         await parts.api.builds.rollouts.load()
         await parts.runner.load()
         await parts.api.pairing.links.load()
-        control, addresses = _build_control(parts, settings, bound, host)
-        early = [_say_program(settings, parts), control[DESCRIPTION].prepare()] if host is None else []
+        control, addresses = _build_control(parts, settings, bound, embedder)
+        early = [_say_program(settings, parts), control[DESCRIPTION].prepare()] if embedder is None else []
         async with _beside(*early):
             await _work(parts, control, addresses, service_manager, stop)
     _log.info("daemon_stopped")
@@ -171,15 +171,15 @@ async def _beside(*beginnings: Coroutine[None, None, None]) -> AsyncIterator[Non
 
 
 def _build_control(
-    parts: Parts, settings: Settings, bound: socket.socket | None, host: Host | None
+    parts: Parts, settings: Settings, bound: socket.socket | None, embedder: Embedder | None
 ) -> tuple[web.Application, ListenAddresses]:
-    """Return what answers callers, and where; as the host wants it, if there is one."""
+    """Return what answers callers, and where; as the embedder wants it, if there is one."""
     admission, addresses = _admission(parts, settings), _listen_addresses(settings, bound)
-    if host is None:
+    if embedder is None:
         return control_app(admission, parts.api, parts.gateway), addresses
-    control = control_app(host.admit(admission), parts.api, parts.gateway)
-    host.furnish(control, parts.sessions)
-    return control, host.place(addresses)
+    control = control_app(embedder.admit(admission), parts.api, parts.gateway)
+    embedder.furnish(control, parts.sessions)
+    return control, embedder.place(addresses)
 
 
 def _admission(parts: Parts, settings: Settings) -> Admission:

@@ -15,6 +15,8 @@ from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 
 _PREFIX, _LOCK = "openwa-mock-", "lock"
+#: In a longer one a socket's path would not fit behind ours (config/settings.py); macOS's own has 49 bytes.
+_PARENT_MAX_BYTES, _SHORT = 52, Path("/tmp")  # noqa: S108 - directories in it get random names
 #: Engines that were just killed may still be writing: what they leave is removed once more.
 _TRIES, _PAUSE_S = 40, 0.05
 
@@ -22,8 +24,11 @@ _TRIES, _PAUSE_S = 40, 0.05
 @contextmanager
 def temporary_home() -> Iterator[Path]:
     """Yield a directory that nobody else uses, and remove it in the end; remove first what killed mocks left."""
-    sweep(Path(tempfile.gettempdir()))
-    directory = Path(tempfile.mkdtemp(prefix=_PREFIX))
+    parent = Path(tempfile.gettempdir())
+    if len(os.fsencode(parent)) > _PARENT_MAX_BYTES:
+        parent = _SHORT
+    sweep(parent)
+    directory = Path(tempfile.mkdtemp(prefix=_PREFIX, dir=parent))
     with ExitStack() as stack:
         stack.callback(remove, directory)
         fd = os.open(directory / f"{_LOCK}.new", os.O_CREAT | os.O_RDWR | os.O_CLOEXEC, 0o600)

@@ -21,6 +21,7 @@ from openwa_manager.services.sessions.directory import SessionDirectory
 
 _PREFIX: Final = "/_mock"
 _BODY_MAX_BYTES, _VALUE_MAX = 64 * 1024, 16 * 1024
+_BODY_WITHIN_S = 10.0
 #: An engine that was told to hang answers this one still.
 _ENGINE_WITHIN_S = 5.0
 _OVERVIEW: Final[Mapping[str, str]] = {
@@ -117,7 +118,7 @@ async def _ask_engine(path: Path, verb: str, values: Mapping[str, str]) -> web.R
             aiohttp.ClientSession(connector=aiohttp.UnixConnector(str(path)), timeout=timeout) as client,
             client.post(f"http://localhost/_sim/{verb}", params=values) as answer,
         ):
-            said = foreign_json.parse(await answer.content.read(_BODY_MAX_BYTES))
+            said = foreign_json.parse(await answer.read())
     except (aiohttp.ClientError, OSError, TimeoutError, UnreadableJsonError) as error:
         raise MockError(409, f"the engine does not answer: {str(error) or 'not in time'}") from error
     if answer.status != 200 or not isinstance(said, dict):
@@ -131,7 +132,7 @@ async def _values(request: web.Request, control: Control) -> dict[str, str]:
     """Return what the query and a body of JSON give."""
     given: dict[str, object] = dict(request.query)
     if request.can_read_body:
-        body = await request.content.read(_BODY_MAX_BYTES)
+        body = await _body_of(request)
         try:
             sent = foreign_json.parse(body) if body.strip() else {}
         except UnreadableJsonError as error:
@@ -144,6 +145,19 @@ async def _values(request: web.Request, control: Control) -> dict[str, str]:
     if any(len(each) > _VALUE_MAX for each in values.values()):
         raise MockError(413, f"a value has more than {_VALUE_MAX} characters")
     return values
+
+
+async def _body_of(request: web.Request) -> bytes:
+    try:
+        async with asyncio.timeout(_BODY_WITHIN_S):
+            body = await request.read()
+    except TimeoutError as error:
+        raise MockError(408, "the body did not come") from error
+    except web.HTTPRequestEntityTooLarge as error:
+        raise MockError(413, "the body is too large") from error
+    if len(body) > _BODY_MAX_BYTES:
+        raise MockError(413, f"the body has more than {_BODY_MAX_BYTES} bytes")
+    return body
 
 
 def _refuse_unknown(given: Mapping[str, object], names: tuple[str, ...]) -> None:

@@ -99,11 +99,21 @@ def test_first_contacts_are_held_until_the_restriction_ends(mock: Mock) -> None:
         (f"/_mock/sessions/{SESSION}/receive", {"form": "85298765432"}, 422),
         (f"/_mock/sessions/{SESSION}/receive", ["from"], 400),
         (f"/_mock/sessions/{SESSION}/receive", {"text": "x" * 20_000}, 413),
+        (f"/_mock/sessions/{SESSION}/receive", {"text": ["x" * 8_000] * 9}, 413),
         (f"/_mock/sessions/{SESSION}/ban", {"code": 401}, 422),
     ],
 )
 def test_what_cannot_be_done_is_refused(mock: Mock, path: str, body: Json, status: int) -> None:
     assert mock.ask("POST", path, body, {}).status == status
+
+
+def test_a_text_of_several_packets_arrives_whole(mock: Mock) -> None:
+    mock.link()
+
+    assert mock.control("receive", {"from": "85298765432", "text": "☂" * 4_000}).status == 200
+
+    (first, *_) = eventually(lambda: events(mock, "message.received"))
+    assert "☂" * 4_000 in str(first)
 
 
 def test_a_body_that_is_no_json_is_refused(mock: Mock) -> None:

@@ -287,3 +287,12 @@ def test_it_takes_little_more_than_what_any_daemon_has_to_import(place: Path) ->
     whole_s = cpu_s_of(*ARGV, "--port", "0", "--", "true", place=place)
 
     assert whole_s < 1.7 * bare_s
+
+
+def test_where_the_temporary_directory_has_a_long_name_another_one_does(place: Path) -> None:
+    long = place / ("long" * 20)
+    long.mkdir()
+
+    ended = run((*ARGV, "--port", "0", "--", "true"), long)
+
+    assert (ended.returncode, ended.stderr) == (0, "")
