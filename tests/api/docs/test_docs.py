@@ -7,6 +7,7 @@ import sys
 from urllib.parse import urldefrag
 
 from openwa_manager.api.app import make_table
+from openwa_manager.api.docs.assets import assets
 from openwa_manager.api.docs.contents import entries
 from openwa_manager.api.docs.samples import BODIES
 from openwa_manager.api.requests import Body
@@ -120,6 +121,7 @@ async def test_files_are_named_by_what_is_in_them_and_kept_for_ever(world: World
         "text/javascript",
         "image/svg+xml",
     }
+    assert all(len(file.body) <= 10 * 1024 for file in assets().values())
     assert {each["Cache-Control"] for each in kinds} == {"public, max-age=31536000, immutable"}
     assert all("default-src 'none'" in each["Content-Security-Policy"] for each in kinds)
 
