@@ -45,6 +45,7 @@ WORLDS: dict[str, World] = {
         settings={"ALLOW_PRIVATE_ENDPOINTS": "true"},
     ),
     "examples/pm2/README.md": NOTHING_RUNS,
+    "examples/grafana/README.md": NOTHING_RUNS,
     "examples/prometheus/README.md": World(sessions=["user_1_session_a"], judge=has_a_private_key),
     "examples/python/README.md": World(
         runs_daemon=False,

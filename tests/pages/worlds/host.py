@@ -141,6 +141,7 @@ def write_checkout(top: Path) -> None:
     ignored = shutil.ignore_patterns(".*", "tests", "__pycache__")
     shutil.copytree(ROOT, top / "work", ignore=ignored)
     write_releases(top)
+    shutil.rmtree(top / "home" / "openwa", ignore_errors=True)
 
 
 def write_old_links(top: Path) -> None:
