@@ -89,7 +89,7 @@ class BuildRoutes:
 
     def table(self) -> tuple[Route, ...]:
         """Return the routes."""
-        moved: Mapping[int, tuple[type[RolloutOut], ...]] = {202: (RolloutOut,), 409: (), 507: ()}
+        moved: Mapping[int, tuple[type[RolloutOut], ...]] = {202: (RolloutOut,), 404: (), 409: (), 507: ()}
         return (
             route("GET /v1/builds", Action.READ_BUILDS, self.list_all, Nothing, {200: (BuildsOut,)}),
             route(
