@@ -252,11 +252,13 @@ def test_the_client_shows_a_queue_and_calls_messages_off(paced: Daemon) -> None:
     assert "404 not_found" in client(paced, "cancel", "batch_01M8M5S5JGJZX96SK0A0S3JXH9", code=1)
 
 
-def test_the_functions_of_the_client_wait_for_a_batch_and_pause_a_queue(paced: Daemon) -> None:
+def test_the_client_as_a_module_waits_for_a_batch_and_pauses_a_queue(paced: Daemon) -> None:
     script = """
-import json, client
+import json
+from client import Client
+client = Client.from_environment()
 client.queue("acme", state="paused")
-answer = client.send_bulk("acme", {"text": "Hello"}, [{"to": "+85260001000"}], key="a key")
+answer = client.send_bulk("acme", {"text": "Hello"}, [{"to": "+85260001000"}], key="a-key")
 waiting = client.wait_for_batch(answer["batch_id"], 0)
 client.queue("acme", state="active")
 done = client.wait_for_batch(answer["batch_id"], 30)
