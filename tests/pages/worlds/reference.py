@@ -5,6 +5,4 @@ from tests.pages.world import World
 WORLDS: dict[str, World] = {}
 PENDING: dict[str, str] = {
     "openwa_manager/docs/metrics.md": "not yet written by the contract",
-    "examples/prometheus/README.md": "not yet written by the contract",
-    "examples/grafana/README.md": "not yet written by the contract",
 }
