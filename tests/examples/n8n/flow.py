@@ -13,7 +13,8 @@ import urllib.request
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Any
+from types import TracebackType
+from typing import Any, Self
 
 from tests.examples.backend import EXAMPLES
 
@@ -34,6 +35,33 @@ class RequestFailedError(Exception):
     """A request failed, and with it the workflow: n8n answers 500 to a webhook then."""
 
 
+class Expressions:
+    """Makes of parameters what n8n makes of them, in a node that lives as long as this is entered."""
+
+    def __init__(self, node: str) -> None:
+        self._argv = (node, str(_EVALUATE))
+
+    def __enter__(self) -> Self:
+        pipe = subprocess.PIPE
+        self._process = subprocess.Popen(self._argv, stdin=pipe, stdout=pipe, text=True, encoding="utf-8")
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._process.communicate(timeout=20)
+
+    def evaluate(self, template: str, document: object, today: str) -> object:
+        """Return the value of a parameter that begins with `=`."""
+        assert self._process.stdin is not None
+        assert self._process.stdout is not None
+        print(
+            json.dumps({"template": template, "json": document, "today": today}), file=self._process.stdin, flush=True
+        )
+        value: object = json.loads(self._process.stdout.readline())
+        return value
+
+
 @dataclass
 class Flow:
     """The workflow, with the credentials its owner has made, on a day."""
@@ -41,8 +69,8 @@ class Flow:
     address: str
     secret: str
     key: str
+    expressions: Expressions
     today: str = "2026-11-30"
-    node: str = "node"
     answered: list[int] = field(default_factory=list)
     document: Any = field(default_factory=lambda: json.loads(FILE.read_text()))
 
@@ -138,9 +166,4 @@ class Flow:
         """Return what n8n makes of a parameter."""
         if not (isinstance(parameter, str) and parameter.startswith("=")):
             return parameter
-        asked = json.dumps({"template": parameter, "json": item.json, "today": self.today})
-        run = subprocess.run(
-            (self.node, str(_EVALUATE)), input=asked, capture_output=True, text=True, timeout=20, check=True
-        )
-        value: object = json.loads(run.stdout)
-        return value
+        return self.expressions.evaluate(parameter, item.json, self.today)

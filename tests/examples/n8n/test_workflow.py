@@ -18,7 +18,7 @@ from openwa_manager.domain.delivery.events import Json
 from tests.e2e.peers.daemon import SCANNED, Daemon, eventually
 from tests.examples.backend import EXAMPLES
 from tests.examples.books import read_books
-from tests.examples.n8n.flow import FILE, Flow, Item, RequestFailedError
+from tests.examples.n8n.flow import FILE, Expressions, Flow, Item, RequestFailedError
 from tests.fakes.ports import free_ports
 
 SECRET = "a secret of the example workflow" * 2
@@ -75,8 +75,11 @@ def n8n(tmp_path_factory: pytest.TempPathFactory) -> Iterator[N8n]:
     }
     engine_env = {**SCANNED, "SIMULATE_TYPING": "false"}
     home = tmp_path_factory.mktemp("n8n") / "home"
-    with Daemon(home=home, settings=settings, engine_env=engine_env) as daemon:
-        flow = Flow(f"http://127.0.0.1:{daemon.port}", SECRET, (home / "admin.key").read_text().strip(), node=node)
+    with (
+        Daemon(home=home, settings=settings, engine_env=engine_env) as daemon,
+        Expressions(node) as expressions,
+    ):
+        flow = Flow(f"http://127.0.0.1:{daemon.port}", SECRET, (home / "admin.key").read_text().strip(), expressions)
         thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01}, daemon=True)
         thread.start()
         daemon.create(SESSION, wait_for="connected")
