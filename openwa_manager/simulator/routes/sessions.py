@@ -17,6 +17,7 @@ from openwa_manager.simulator.usage import rss_mb
 ROOT = "/api/sessions"
 ONE = f"{ROOT}/:sessionId"
 CHATS_LIMIT = 100_000
+SESSIONS_LIMIT = 1000
 
 
 class SessionRoutes:
@@ -75,7 +76,9 @@ class SessionRoutes:
 
     async def _list(self, call: RouteCall) -> Response:
         rows = [row for row in self._sessions.rows() if call.is_in_scope(row.id)]
-        return Response(status=200, body=[self._sessions.view(row.id) for row in rows])
+        start = whole(call.request.query, "offset", 0)
+        limit = min(max(1, whole(call.request.query, "limit", SESSIONS_LIMIT)), SESSIONS_LIMIT)
+        return Response(status=200, body=[self._sessions.view(row.id) for row in rows[start : start + limit]])
 
     async def _get(self, call: RouteCall) -> Response:
         return self._view(call)
