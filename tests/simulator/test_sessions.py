@@ -270,3 +270,17 @@ def test_creds_name_the_linked_account(simulator: Simulator) -> None:
 
     assert me == {"id": "62825860468:1@s.whatsapp.net", "name": "Mock acme-01"}
     assert creds(simulator).parent.stat().st_mode & 0o777 == 0o700
+
+
+@pytest.mark.parametrize(
+    ("query", "count"),
+    [("", 3), ("?limit=2", 2), ("?limit=0", 1), ("?offset=2", 1), ("?offset=3", 0), ("?limit=x&offset=-1", 3)],
+)
+def test_the_list_of_sessions_has_a_window(simulator: Simulator, query: str, count: int) -> None:
+    for number in range(3):
+        simulator.create(f"acme-{number}")
+
+    shown = simulator.ask("GET", f"/api/sessions{query}").body
+
+    assert isinstance(shown, list)
+    assert len(shown) == count
