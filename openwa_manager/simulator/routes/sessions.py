@@ -136,18 +136,18 @@ class SessionRoutes:
         return Response(status=200, body=self._messages.check_number(call.session_id, call.params["number"]))
 
     async def _chats(self, call: RouteCall) -> Response:
-        self._sessions.ready_engine(call.session_id)
+        self._require_linked(call.session_id)
         start = whole(call.request.query, "offset", 0)
         limit = whole(call.request.query, "limit", CHATS_LIMIT)
         found: list[Json] = [*chats(self._messages.rows.known(call.session_id))]
         return Response(status=200, body=found[start : start + limit])
 
     async def _nothing_yet(self, call: RouteCall) -> Response:
-        self._sessions.ready_engine(call.session_id)
+        self._require_linked(call.session_id)
         return Response(status=200, body=[])
 
     async def _succeed(self, call: RouteCall) -> Response:
-        self._sessions.ready_engine(call.session_id)
+        self._require_linked(call.session_id)
         return Response(status=200, body={"success": True})
 
     async def _overview(self, call: RouteCall) -> Response:
@@ -163,6 +163,12 @@ class SessionRoutes:
             "memoryUsage": memory,
         }
         return Response(status=200, body=body)
+
+    def _require_linked(self, session_id: str) -> None:
+        """Refuse, in the words of the calls that read an account, while it is not linked. Raises: HttpError."""
+        if self._sessions.engine(session_id) is None:
+            raise refusal(400, "Session is not started")
+        self._sessions.ready_engine(session_id)
 
     def _view(self, call: RouteCall) -> Response:
         return Response(status=200, body=self._sessions.view(call.session_id))

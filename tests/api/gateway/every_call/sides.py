@@ -8,6 +8,7 @@ import sys
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass, field
+from functools import partial
 from http.client import HTTPConnection
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
@@ -73,7 +74,7 @@ class Side:
                 if isinstance(step, Phone):
                     if step.scan:
                         self.scan()
-                    eventually(lambda: client.sessions.get(memory.session)["status"] == step.until, within_s=SLOW_S)  # noqa: B023 (done before the next)
+                    eventually(partial(_is_reached, client, memory.session, step), within_s=SLOW_S)
                     continue
                 outcomes[step.name] = self._make(client, step, memory)
         return outcomes
@@ -153,6 +154,12 @@ def hook() -> Iterator[str]:
     server.shutdown()
     server.server_close()
     thread.join(10)
+
+
+def _is_reached(client: OpenWAClient, session_id: str, step: Phone) -> bool:
+    if step.batch:
+        return client.messages.batch_status(session_id, step.batch)["status"] == step.until
+    return client.sessions.get(session_id)["status"] == step.until
 
 
 def _is_ready(port: int) -> bool:
