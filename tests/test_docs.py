@@ -15,7 +15,8 @@ ROOT = Path(__file__).parents[1]
 PACKAGE = ROOT / "openwa_manager"
 DOCS = PACKAGE / "docs"
 DOCS_PAGES = sorted(DOCS.rglob("*.md"))
-PAGES = [ROOT / "README.md", ROOT / "CHANGELOG.md", *sorted((ROOT / "examples").rglob("*.md")), *DOCS_PAGES]
+_OTHERS = (ROOT / name for name in ("README.md", "CHANGELOG.md", "systemd/README.md", "launchd/README.md"))
+PAGES = [*_OTHERS, *sorted((ROOT / "examples").rglob("*.md")), *DOCS_PAGES]
 CODE = sorted(path for folder in (PACKAGE, ROOT / "tests") for path in folder.rglob("*.py"))
 #: What may not name pages that lie outside the repository; caches hold bytes of all sorts.
 OURS = ("openwa_manager", "tests", "examples", "systemd", "launchd", ".github", "README.md")

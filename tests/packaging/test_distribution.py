@@ -27,6 +27,7 @@ KINDS = frozenset(
     {".py", ".typed", ".sql", ".cjs", ".md", ".lock", ".service", ".plist", ".json", ".php", ".c", ".h"}
     | {".html", ".css", ".js"}  # of the page of pairing links
     | {".yml", ".txt"}  # of Prometheus, and screens that were liked
+    | {".timer"}  # of the backup
 )
 NO_SUFFIX = frozenset({"LICENSE", "Makefile", "PKG-INFO", "artisan", ".gitignore"})
 

@@ -35,6 +35,8 @@ LONG = {
     "openwa_manager/docs/design.md": "all of how the daemon is built",
     "openwa_manager/docs/openwa.md": "all that was found out about OpenWA",
     "openwa_manager/docs/security.md": "a table of every threat",
+    "launchd/README.md": "what install.md leaves out: where all lies, and what to do when it does not start",
+    "systemd/README.md": "the same for Linux, and the sandbox",
     "openwa_manager/docs/reference/": "everything there is to look up, drawn from the code",
 }
 #: Languages that somebody must run or use: this machinery only looks through them.
@@ -50,10 +52,27 @@ def needs_world(blocks: list[Block]) -> bool:
     return any(map(runs, blocks))
 
 
+def is_wanting(page: str) -> bool:
+    """Tell whether a page has blocks to run, blocks that are not what they say, or too many words."""
+    blocks = blocks_of(page)
+    try:
+        for block in blocks:
+            check(block)
+    except AssertionError:
+        return True
+    return needs_world(blocks) or not (is_long(page) or words_in(prose_of(page)) <= WORDS)
+
+
+def marks_of(world: World) -> list[pytest.MarkDecorator]:
+    if world.asks_registry:
+        return [pytest.mark.slow, pytest.mark.registry, pytest.mark.timeout(400)]
+    return [pytest.mark.slow] if world.is_slow else []
+
+
 def run_by_this() -> Iterator[ParameterSet]:
     for page in HELD:
         if needs_world(blocks_of(page)):
-            yield pytest.param(page, marks=[pytest.mark.slow] if WORLDS[page].is_slow else [])
+            yield pytest.param(page, marks=marks_of(WORLDS[page]))
 
 
 def missing_places(page: str) -> Iterator[str]:
@@ -67,6 +86,10 @@ def missing_places(page: str) -> Iterator[str]:
 def test_every_page_has_a_world_or_is_said_to_be_pending() -> None:
     assert sorted({**WORLDS, **PENDING}) == PAGES
     assert TWICE == []
+
+
+def test_no_page_is_pending_that_has_nothing_more_to_do() -> None:
+    assert [page for page in PENDING if not is_wanting(page)] == []
 
 
 @pytest.mark.parametrize("page", PAGES)
@@ -118,6 +141,29 @@ def test_a_page_that_fails_is_noticed() -> None:
 
     with pytest.raises(AssertionError, match=r"page\.md ends with 1\n--- page\.md:1\n--- page\.md:4"):
         run_page("page.md", blocks, World(runs_daemon=False))
+
+
+@pytest.mark.parametrize(
+    "code",
+    [
+        "false && true\ntrue",
+        "cd /nowhere && true  # a comment\ntrue",
+        "false | cat\ntrue",
+        "(false && true)\ntrue",
+        "curl -s http://127.0.0.1:2790/v1/nothing\ntrue",
+    ],
+)
+def test_a_command_that_fails_is_noticed_although_others_follow(code: str) -> None:
+    blocks = read_blocks("page.md", f"```sh\n{code}\n```\n")
+
+    with pytest.raises(AssertionError, match=r"page\.md ends with"):
+        run_page("page.md", blocks, World(runs_daemon="curl" in code))
+
+
+def test_lists_of_commands_stay_what_they_are() -> None:
+    code = "A=1 && B=2\ncat > x <<'END'\na && b\nEND\ntest $A$B = 12 &&\n  grep -q '^a && b$' x\n"
+
+    run_page("page.md", read_blocks("page.md", f"```sh\n{code}```\n"), World(runs_daemon=False))
 
 
 def test_one_block_has_what_another_has_set_and_python_sees_what_is_exported() -> None:

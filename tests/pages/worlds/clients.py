@@ -29,7 +29,6 @@ _RECEIVER_PORT = str(free_ports(1)[0])
 WORLDS: dict[str, World] = {
     "examples/README.md": NOTHING_RUNS,
     "examples/command-engine/README.md": World(runs_daemon=False, judge=shows_a_code),
-    "examples/grafana/README.md": NOTHING_RUNS,
     "examples/n8n/README.md": World(
         sessions=["user_1_session_a"],
         replaced={"https://n8n.example.com/": "http://127.0.0.1:9/"},
