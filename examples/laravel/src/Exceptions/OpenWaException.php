@@ -52,6 +52,9 @@ abstract class OpenWaException extends RuntimeException
         $status = $answer->status();
         $code = is_string($problem['code'] ?? null) ? $problem['code'] : null;
         $said = $problem['detail'] ?? $problem['message'] ?? $answer->body();
+        if ($answer->redirect()) {
+            $said = 'OPENWA_BASE_URL redirects, and is not followed. Write the address it leads to: '.$answer->header('Location');
+        }
         $message = trim("$status $code").': '.substr(is_string($said) ? $said : (string) json_encode($said), 0, 1000);
         $wait = $problem['retry_after_s'] ?? $problem['retryAfterSeconds'] ?? $answer->header('Retry-After');
         $waitS = is_numeric($wait) ? (int) ceil((float) $wait) : null;
