@@ -3,6 +3,7 @@
 import json
 from collections.abc import Iterator
 from contextlib import contextmanager
+from functools import partial
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from threading import Thread
@@ -81,6 +82,10 @@ def sent(site: Site, session: str) -> list[str]:
     return [entry["chat_id"].removesuffix("@c.us") for entry in read_books(site.daemon, session)]
 
 
+def has_got(site: Site, session: str, to: str) -> bool:
+    return to.removeprefix("+") in sent(site, session)
+
+
 def campaign(site: Site, name: str, code: str) -> object:
     return json.loads(run_php(site.folder, SCHEDULE.replace("NAME", name) + code))
 
@@ -111,7 +116,7 @@ def test_a_campaign_of_a_database_made_anew_is_another_campaign(site: Site) -> N
         site.run_cron()
 
         assert number == 1
-        eventually(lambda to=to: to[1:] in sent(site, name))
+        eventually(partial(has_got, site, name, to))
 
 
 def test_a_campaigns_time_is_the_apps_own_and_its_state_is_not_the_callers(site: Site) -> None:
@@ -215,6 +220,24 @@ def test_the_fake_answers_what_pages_of_an_app_ask(app: Path) -> None:
         return [$service->sessions(), ...$limits];"""
 
     assert json.loads(run_php(app, code)) == [[], None, 5]
+
+
+@pytest.mark.parametrize(("exception", "status"), [("NoAnswerException", 503), ("UnauthenticatedException", 502)])
+def test_a_page_that_catches_nothing_shows_no_address_of_the_manager(app: Path, exception: str, status: int) -> None:
+    code = f"""
+        $thrown = new OpenWaManager\\Laravel\\Exceptions\\{exception}('No connection to http://10.0.0.5:2790', 0);
+        $show = function (bool $isDebugging) use ($thrown) {{
+            config(['app.debug' => $isDebugging]);
+            $page = $thrown->render();
+            return [$page->getStatusCode(), $page->getData(true)['message']];
+        }};
+        return [$show(false), $show(true)];"""
+
+    shown, debugged = json.loads(run_php(app, code))
+
+    assert shown[0] == debugged[0] == status
+    assert "10.0.0.5" not in shown[1]
+    assert "10.0.0.5" in debugged[1]
 
 
 def test_an_app_gives_the_facade_words_of_its_own(app: Path) -> None:
