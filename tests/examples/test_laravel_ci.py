@@ -30,22 +30,6 @@ needs_phpunit = pytest.mark.skipif(
     not HAS_LARAVEL or shutil.which("phpunit") is None, reason="needs Debian's php-laravel-framework and phpunit"
 )
 
-TEST_CASE = """\
-<?php
-
-namespace Tests;
-
-abstract class TestCase extends \\Illuminate\\Foundation\\Testing\\TestCase
-{
-    public function createApplication()
-    {
-        $app = require __DIR__.'/../bootstrap/app.php';
-        $app->make(\\Illuminate\\Contracts\\Console\\Kernel::class)->bootstrap();
-
-        return $app;
-    }
-}
-"""
 #: What Composer would make of `autoload-dev`.
 AUTOLOAD = """\
 <?php
@@ -73,8 +57,7 @@ def scripts() -> Iterator[str]:
 def app(tmp_path: Path) -> Path:
     folder = tmp_path / "app"
     build_app(folder, Path(__file__).parent / "guide")
-    shutil.copytree(EXAMPLE / "tests", folder / "tests")
-    (folder / "tests" / "TestCase.php").write_text(TEST_CASE)
+    shutil.copytree(EXAMPLE / "tests", folder / "tests", dirs_exist_ok=True)
     (folder / "tests" / "autoload.php").write_text(AUTOLOAD)
     (folder / "phpunit.xml").write_text(
         '<phpunit bootstrap="tests/autoload.php"><testsuites><testsuite name="all">'

@@ -5,6 +5,7 @@ declare(strict_types=1);
 namespace OpenWaManager\Laravel;
 
 use Illuminate\Contracts\Container\Container;
+use Illuminate\Support\Traits\Macroable;
 use InvalidArgumentException;
 use OpenWaManager\Laravel\Services\MessageFates;
 use OpenWaManager\Laravel\Services\OpenWaService;
@@ -12,6 +13,8 @@ use OpenWaManager\Laravel\Services\OpenWaService;
 /** What the facade stands for. */
 class OpenWa
 {
+    use Macroable;
+
     public function __construct(protected Container $app)
     {
     }

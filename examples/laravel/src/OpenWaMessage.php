@@ -6,6 +6,8 @@ namespace OpenWaManager\Laravel;
 
 use DateTimeInterface;
 use DateTimeZone;
+use Illuminate\Support\Traits\Conditionable;
+use Illuminate\Support\Traits\Macroable;
 
 /**
  * What is to be sent: `OpenWaMessage::text('Hello')`, `OpenWaMessage::image($url, 'Look')->fallback('See our page')`.
@@ -14,6 +16,8 @@ use DateTimeZone;
  */
 final class OpenWaMessage
 {
+    use Conditionable, Macroable;
+
     private ?string $session = null;
 
     /** @param  array<string, string>  $content  fields of the manager's API */

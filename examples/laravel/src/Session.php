@@ -5,6 +5,8 @@ declare(strict_types=1);
 namespace OpenWaManager\Laravel;
 
 use Illuminate\Support\Str;
+use Illuminate\Support\Traits\Conditionable;
+use Illuminate\Support\Traits\Macroable;
 use OpenWaManager\Laravel\Exceptions\NoAnswerException;
 use OpenWaManager\Laravel\Exceptions\OpenWaException;
 use OpenWaManager\Laravel\Exceptions\OutcomeUnknownException;
@@ -22,6 +24,8 @@ use Throwable;
  */
 final class Session
 {
+    use Conditionable, Macroable;
+
     /** What one call may hold. */
     private const BULK_MAX = 10_000;
 
@@ -133,19 +137,30 @@ final class Session
     }
 
     /**
-     * Make a call, and once more if there is no answer. Only who gave it a name can make the same call later.
+     * Make a call, and once more if there is no answer. Only who gave it a name can make the same call later, unless
+     * both answers said that nothing was taken.
      *
      * @param  callable(): array<string, mixed>  $call
      * @return array<string, mixed>
      */
     private function twice(callable $call, bool $hasName): array
     {
+        $mayBeTaken = false;
         $isUnanswered = fn (Throwable $trouble) => $trouble instanceof NoAnswerException || $trouble instanceof ServerException;
+        $noted = function () use ($call, &$mayBeTaken) {
+            try {
+                return $call();
+            } catch (NoAnswerException|ServerException $trouble) {
+                $isUndone = $trouble->status === 507 || ($trouble->status === 503 && $trouble->retryAfterS !== null);
+                $mayBeTaken = $mayBeTaken || ! $isUndone;
+                throw $trouble;
+            }
+        };
         try {
-            return retry(2, $call, 500, $isUnanswered);
+            return retry(2, $noted, 500, $isUnanswered);
         } catch (NoAnswerException|ServerException $trouble) {
             $code = OpenWaException::OUTCOME_UNKNOWN;
-            throw $hasName ? $trouble : new OutcomeUnknownException($trouble->getMessage(), $trouble->status, $code, null, $trouble);
+            throw $hasName || ! $mayBeTaken ? $trouble : new OutcomeUnknownException($trouble->getMessage(), $trouble->status, $code, null, $trouble);
         }
     }
 }

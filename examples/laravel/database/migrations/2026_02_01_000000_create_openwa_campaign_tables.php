@@ -4,6 +4,7 @@ declare(strict_types=1);
 
 use Illuminate\Database\Migrations\Migration;
 use Illuminate\Database\Schema\Blueprint;
+use Illuminate\Support\Facades\DB;
 use Illuminate\Support\Facades\Schema;
 
 return new class extends Migration
@@ -89,12 +90,14 @@ return new class extends Migration
             Schema::dropIfExists($table);
         }
         foreach (['whatsapp_message_id', 'reference', 'sent_at', 'delivered_at', 'read_at'] as $column) {
-            Schema::table('openwa_messages', function (Blueprint $table) use ($column) {
-                if (in_array($column, ['whatsapp_message_id', 'reference'], true)) {
-                    $table->dropIndex([$column]);
-                }
-                $table->dropColumn($column);
-            });
+            if (in_array($column, ['whatsapp_message_id', 'reference'], true)) {
+                Schema::table('openwa_messages', fn (Blueprint $table) => $table->dropIndex([$column]));
+            }
+            if (DB::connection()->getDriverName() === 'sqlite') { // for this Laravel 8 and 9 would ask for doctrine/dbal
+                DB::statement('alter table "'.DB::getTablePrefix().'openwa_messages" drop column "'.$column.'"');
+            } else {
+                Schema::table('openwa_messages', fn (Blueprint $table) => $table->dropColumn($column));
+            }
         }
     }
 };

@@ -4,6 +4,7 @@ declare(strict_types=1);
 
 use Illuminate\Database\Migrations\Migration;
 use Illuminate\Database\Schema\Blueprint;
+use Illuminate\Support\Facades\DB;
 use Illuminate\Support\Facades\Schema;
 
 return new class extends Migration
@@ -26,7 +27,11 @@ return new class extends Migration
     public function down(): void
     {
         foreach (['disconnected_at', 'notified_at'] as $column) {
-            Schema::table('openwa_sessions', fn (Blueprint $table) => $table->dropColumn($column));
+            if (DB::connection()->getDriverName() === 'sqlite') { // for this Laravel 8 and 9 would ask for doctrine/dbal
+                DB::statement('alter table "'.DB::getTablePrefix().'openwa_sessions" drop column "'.$column.'"');
+            } else {
+                Schema::table('openwa_sessions', fn (Blueprint $table) => $table->dropColumn($column));
+            }
         }
     }
 };

@@ -53,8 +53,8 @@ final class TestApp extends Command
         $this->say($isUrl, "OPENWA_BASE_URL is $url", "OPENWA_BASE_URL must be like https://manager.example.com, and is \"$url\".");
         $this->say(! empty(config('openwa.api_key')), 'OPENWA_API_KEY is set', 'OPENWA_API_KEY is empty: openwa-manager keys create laravel --role operator --qr makes one.');
         $this->say($secret !== '', 'OPENWA_WEBHOOK_SECRET is set', 'OPENWA_WEBHOOK_SECRET is empty: every event is refused.');
-        if (str_starts_with($secret, 'whsec_') && base64_decode(substr($secret, 6), true) === false) {
-            $this->say(false, '', 'OPENWA_WEBHOOK_SECRET begins with whsec_, but what follows is not base64.');
+        if (str_starts_with($secret, 'whsec_') && ! base64_decode(substr($secret, 6), true)) {
+            $this->say(false, '', 'OPENWA_WEBHOOK_SECRET begins with whsec_, but what follows is not base64, or nothing: every event is refused.');
         }
         if (app()->configurationIsCached()) {
             $this->line('note  The configuration is cached: after a change in .env run php artisan config:cache.');
@@ -79,7 +79,7 @@ final class TestApp extends Command
         $url = config('openwa.base_url');
         try {
             $answer = $transport->ask(new Call('GET', '/api/health', null, 10, [401]));
-            $isManager = $answer->status === 401 || ($answer->json()['status'] ?? null) === 'ok';
+            $isManager = $answer->status === 401 || (((array) json_decode($answer->text, true))['status'] ?? null) === 'ok';
 
             return $this->say($isManager, 'The manager answers', "Something answers at $url, but it is not the manager: wrong port or path?");
         } catch (NoAnswerException $silence) {

@@ -5,6 +5,7 @@ declare(strict_types=1);
 namespace OpenWaManager\Laravel\Commands;
 
 use Illuminate\Console\Command;
+use Illuminate\Support\Facades\File;
 use Illuminate\Support\Str;
 use OpenWaManager\Laravel\Exceptions\OpenWaException;
 use OpenWaManager\Laravel\Services\OpenWaService;
@@ -40,9 +41,10 @@ final class TestSession extends Command
     {
         $id = $this->argument('session');
         $session = $openWa->create($id, null, 30);
-        $shown = null;
+        [$shown, $path] = [null, storage_path("$id.png")];
         for ($until = $this->deadline(); $session['status'] !== 'connected'; $session = $openWa->get($id)) {
             if (in_array($session['status'], self::HOPELESS, true) || time() > $until) {
+                File::delete($path);
                 $this->error("$id is {$session['status']}: ".($session['reason']['detail'] ?? 'not connected in time'));
 
                 return false;
@@ -50,10 +52,11 @@ final class TestSession extends Command
             $code = $openWa->qr($id, 5);
             if ($code !== null && $code['qr_base64'] !== $shown) {
                 $shown = $code['qr_base64'];
-                file_put_contents($path = storage_path("$id.png"), base64_decode($shown));
+                file_put_contents($path, base64_decode($shown));
                 $this->line("scan $path until {$code['expires_at']}");
             }
         }
+        File::delete($path); // it was a login
         $this->info("$id is connected as {$session['phone_number']}");
 
         return true;

@@ -52,6 +52,9 @@ abstract class OpenWaException extends RuntimeException
         $status = $answer->status();
         $code = is_string($problem['code'] ?? null) ? $problem['code'] : null;
         $said = $problem['detail'] ?? $problem['message'] ?? $answer->body();
+        if ($answer->redirect()) {
+            $said = 'OPENWA_BASE_URL redirects, and is not followed. Write the address it leads to: '.$answer->header('Location');
+        }
         $message = trim("$status $code").': '.substr(is_string($said) ? $said : (string) json_encode($said), 0, 1000);
         $wait = $problem['retry_after_s'] ?? $problem['retryAfterSeconds'] ?? $answer->header('Retry-After');
         $waitS = is_numeric($wait) ? (int) ceil((float) $wait) : null;
@@ -80,7 +83,11 @@ abstract class OpenWaException extends RuntimeException
         $isCallers = in_array($this->status, [404, 409, 413, 422, 429], true);
         $status = $this instanceof OpenWaTransientException ? 503 : ($isCallers ? $this->status : 502);
 
-        return new JsonResponse(['message' => $this->getMessage(), 'code' => $this->errorCode], $status);
+        // Other words hold the manager's address, or speak of the app's key: they are for the log.
+        $isForCallers = $status < 500 || config('app.debug');
+        $hidden = $status === 503 ? 'WhatsApp cannot be reached now. Please try again later.' : 'WhatsApp cannot be used now.';
+
+        return new JsonResponse(['message' => $isForCallers ? $this->getMessage() : $hidden, 'code' => $this->errorCode], $status);
     }
 
     private static function isTransient(int $status, ?string $code, ?int $waitS, bool $isRepeatable): bool

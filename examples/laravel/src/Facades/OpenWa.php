@@ -13,6 +13,7 @@ use OpenWaManager\Laravel\Testing\FakeTransport;
 /**
  * @method static \OpenWaManager\Laravel\Session session(?string $id = null)
  * @method static \OpenWaManager\Laravel\Services\OpenWaService service()
+ * @method static void macro(string $name, object|callable $macro)
  * @method static void assertSent(callable|string|null $isIt = null, ?int $times = null)
  * @method static void assertNotSent(callable|string|null $isIt = null)
  * @method static void assertSentCount(int $count)

@@ -29,7 +29,7 @@ final class OpenWaCampaignController
             'caption' => 'string|max:1024',
             'fallback_text' => 'string|max:4096',
             'window' => 'array',
-            'send_after' => 'date',
+            'send_after' => 'date', // without a zone: the app's
             'recipients' => ['required', 'array', 'max:100000', fn ($name, $given, $fail) => $this->checkAll($given, $fail)],
         ]);
         $userId = (string) $request->user()->getAuthIdentifier();

@@ -22,13 +22,18 @@ final class VerifyOpenWaSignature
     {
         $isPlain = config('openwa.signature') === 'plain';
         foreach ([config('openwa.webhook_secret'), config('openwa.webhook_secret_previous')] as $secret) {
-            $isUsable = is_string($secret) && $secret !== '';
-            if ($isUsable && ($isPlain ? $this->isSignedPlainly($request, $secret) : $this->isSigned($request, $secret))) {
+            if ($this->isUsable($secret) && ($isPlain ? $this->isSignedPlainly($request, $secret) : $this->isSigned($request, $secret))) {
                 return $next($request);
             }
         }
 
         return new JsonResponse(['message' => 'The signature is wrong.'], 401);
+    }
+
+    /** `whsec_` with nothing behind it is a key that everybody knows. */
+    private function isUsable(mixed $secret): bool
+    {
+        return is_string($secret) && $secret !== '' && (! str_starts_with($secret, 'whsec_') || base64_decode(substr($secret, 6), true));
     }
 
     /** As standardwebhooks.com says: the time is signed too, so nobody can send an old request again. */

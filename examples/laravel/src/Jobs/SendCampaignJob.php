@@ -68,8 +68,11 @@ final class SendCampaignJob implements ShouldQueue
         ] + ($campaign->terms ?? []);
         $answer = $openWa->sendBulk($campaign->session_id, $bulk, $batch->name);
         DB::transaction(fn () => $this->store($batch, $answer));
-        if ($campaign->refresh()->status === 'cancelled') { // by a person, meanwhile
+        $status = $campaign->refresh()->status; // a person may have stopped it meanwhile
+        if ($status === 'cancelled') {
             $openWa->cancelBatch($answer['batch_id']);
+        } elseif ($status === 'paused' && $answer['accepted'] > 0) {
+            $openWa->setBatchState($answer['batch_id'], 'paused');
         }
     }
 

@@ -8,7 +8,7 @@ use Illuminate\Database\Eloquent\Model;
 use Illuminate\Database\Eloquent\Relations\HasMany;
 use Illuminate\Support\Carbon;
 
-/** One text or image for many people: scheduled → handing_over → handed_over → completed, or failed, or cancelled. */
+/** One text or image for many people: scheduled → handing_over → handed_over → completed, or failed, cancelled; or paused, for a while. */
 class Campaign extends Model
 {
     /** Where the manager has not got all of it yet. */
@@ -59,7 +59,7 @@ class Campaign extends Model
             return;
         }
         $isCompleted = $this->batches()->whereNull('completed_at')->doesntExist();
-        self::whereKey($this->id)->whereIn('status', [...self::UNFINISHED, 'handed_over'])
+        self::whereKey($this->id)->whereIn('status', [...self::UNFINISHED, 'handed_over', ...($isCompleted ? ['paused'] : [])])
             ->update(['status' => $isCompleted ? 'completed' : 'handed_over']);
     }
 

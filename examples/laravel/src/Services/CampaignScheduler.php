@@ -4,7 +4,9 @@ declare(strict_types=1);
 
 namespace OpenWaManager\Laravel\Services;
 
+use Illuminate\Support\Carbon;
 use Illuminate\Support\Facades\DB;
+use Illuminate\Support\Str;
 use OpenWaManager\Laravel\Jobs\SendCampaignJob;
 use OpenWaManager\Laravel\Models\Campaign;
 use OpenWaManager\Laravel\Models\CampaignBatch;
@@ -21,6 +23,8 @@ final class CampaignScheduler
     /** How many rows one INSERT writes: SQLite takes no more than 999 values in old versions. */
     private const ROWS = 100;
 
+    private const GIVEN = ['user_id', 'session_id', 'name', 'template', 'terms'];
+
     public function __construct(private OpenWaService $openWa, private MessageFates $fates)
     {
     }
@@ -28,18 +32,24 @@ final class CampaignScheduler
     /**
      * Write a campaign down; cron hands it over within a minute.
      *
-     * @param  array  $campaign  user_id, session_id, name, template, terms
+     * @param  array  $campaign  user_id, session_id, name, template, terms; a time in `terms` may be any that Carbon reads
      * @param  iterable<array>  $recipients  each `{to, variables?}`
      */
     public function schedule(array $campaign, iterable $recipients): Campaign
     {
         return DB::transaction(function () use ($campaign, $recipients) {
-            $made = Campaign::create($campaign + ['status' => 'scheduled', 'next_try_at' => now()]);
+            $given = array_intersect_key($campaign, array_flip(self::GIVEN));
+            foreach (array_intersect(['send_after', 'expires_at'], array_keys($given['terms'] ?? [])) as $name) {
+                $given['terms'][$name] = Carbon::parse($given['terms'][$name])->utc()->format('Y-m-d\TH:i:s.v\Z');
+            }
+            $made = Campaign::create($given + ['status' => 'scheduled', 'next_try_at' => now()]);
+            // The manager remembers names for weeks: a database made anew, with ids from 1, must not give them again.
+            $series = "campaign-$made->id-".strtolower(Str::random(8));
             $rows = [];
             foreach ($this->chunked($recipients) as [$chunk, $position, $recipient]) {
-                $rows[] = $this->row($made, $chunk, $position, $recipient);
+                $rows[] = $this->row($made->id, "$series-$chunk-$position", $chunk, $position, $recipient);
                 if ($position === 0) {
-                    CampaignBatch::create(['campaign_id' => $made->id, 'chunk' => $chunk, 'name' => "campaign-$made->id-$chunk"]);
+                    CampaignBatch::create(['campaign_id' => $made->id, 'chunk' => $chunk, 'name' => "$series-$chunk"]);
                 }
                 if (count($rows) === self::ROWS) {
                     CampaignMessage::insert($rows);
@@ -63,12 +73,21 @@ final class CampaignScheduler
         }
     }
 
-    /** Stop a campaign for a while, or let it go on: `paused` or `active`. */
+    /** Stop a campaign for a while, or let it go on: `paused` or `active`. What is not handed over yet waits here. */
     public function setState(Campaign $campaign, string $state): void
     {
+        $mine = Campaign::whereKey($campaign->id);
+        if ($state === 'paused') {
+            $mine->whereIn('status', [...Campaign::UNFINISHED, 'handed_over'])->update(['status' => 'paused']);
+        }
         foreach ($campaign->batches()->whereNotNull('batch_id')->whereNull('completed_at')->get() as $batch) {
             $this->openWa->setBatchState($batch->batch_id, $state);
         }
+        if ($state === 'active') {
+            $mine->where('status', 'paused')->update(['status' => 'scheduled', 'next_try_at' => now()]);
+            $campaign->settle();
+        }
+        $campaign->refresh();
     }
 
     /** Call off what still waits; what was sent stays sent. */
@@ -127,13 +146,13 @@ final class CampaignScheduler
      * @param  array<string, mixed>  $recipient
      * @return array<string, mixed>
      */
-    private function row(Campaign $campaign, int $chunk, int $position, array $recipient): array
+    private function row(int $campaignId, string $reference, int $chunk, int $position, array $recipient): array
     {
         return [
-            'campaign_id' => $campaign->id,
+            'campaign_id' => $campaignId,
             'chunk' => $chunk,
             'position' => $position,
-            'reference' => "campaign-$campaign->id-$chunk-$position",
+            'reference' => $reference,
             'to' => $recipient['to'],
             'variables' => empty($recipient['variables']) ? null : json_encode($recipient['variables']),
             'status' => 'waiting',

@@ -35,6 +35,9 @@ final class MessageFates
         'read' => ['waiting', 'queued', 'unknown', 'cancelled', 'sent', 'delivered'],
     ];
 
+    /** Names that campaigns give; one whose row is gone is no message of its own. */
+    private const OF_CAMPAIGN = '~^campaign-\d+(-[a-z0-9]{8})?-\d+-\d+$~D';
+
     /** What else a status proves: a message that was read has been sent. */
     private const TIMES = ['sent' => ['sent_at'], 'delivered' => ['sent_at', 'delivered_at'], 'read' => ['sent_at', 'read_at']];
 
@@ -132,7 +135,7 @@ final class MessageFates
     private function ofItsOwn(array $fate): ?SingleMessage
     {
         $id = $fate['manager_message_id'] ?? $fate['whatsapp_message_id'];
-        if ($id === null || ($fate['reference'] !== null && str_starts_with($fate['reference'], 'campaign-'))) {
+        if ($id === null || preg_match(self::OF_CAMPAIGN, (string) $fate['reference'])) {
             return null;
         }
         SingleMessage::insertOrIgnore([

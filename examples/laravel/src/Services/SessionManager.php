@@ -6,6 +6,7 @@ namespace OpenWaManager\Laravel\Services;
 
 use Illuminate\Support\Str;
 use OpenWaManager\Laravel\Exceptions\NotFoundException;
+use OpenWaManager\Laravel\Exceptions\OpenWaPermanentException;
 use OpenWaManager\Laravel\Models\OpenWaSession;
 use OpenWaManager\Laravel\OpenWa;
 
@@ -16,17 +17,34 @@ final class SessionManager
     {
     }
 
+    /** What a session's id may hold. */
+    private const ID_MAX = 63;
+
     /**
-     * Make a session and wait for its first code.
+     * Make a session and wait for its first code. The user's id may be any: a number, a UUID, a ULID.
      *
      * @return array<string, mixed> `session_id`, `status`, `qr_base64` …
      */
     public function create(string $userId): array
     {
-        $sessionId = "user_{$userId}_session_".Str::uuid();
-        OpenWaSession::create(['session_id' => $sessionId, 'user_id' => $userId]);
+        $sessionId = self::newId($userId);
+        $row = OpenWaSession::create(['session_id' => $sessionId, 'user_id' => $userId]); // before its first event comes
+        try {
+            return $this->openWa->create($sessionId, $userId);
+        } catch (OpenWaPermanentException $refusal) {
+            $row->delete();
+            throw $refusal;
+        }
+    }
 
-        return $this->openWa->create($sessionId, $userId);
+    /** `user_1_session_<uuid>`; a long user id leaves less room for what makes it the only one. */
+    private static function newId(string $userId): string
+    {
+        $user = trim(substr((string) preg_replace('/[^a-z0-9-]+/', '-', strtolower($userId)), 0, 36), '-');
+        $start = "user_{$user}_session_";
+        $room = self::ID_MAX - strlen($start);
+
+        return $start.($room < 36 ? strtolower(Str::random($room)) : Str::uuid());
     }
 
     /** Unlink the phone and remove everything; the row goes with the event session.deleted. */

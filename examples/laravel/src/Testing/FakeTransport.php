@@ -100,6 +100,13 @@ final class FakeTransport implements Transport
         if (str_contains($call->path, '/messages?')) {
             return ['messages' => [], 'next_cursor' => null];
         }
+        if (preg_match('~/v1/sessions(\?|$)~', $call->path) && $call->method === 'GET') {
+            return ['sessions' => [], 'next_cursor' => null];
+        }
+        if (str_ends_with($call->path, '/quota')) {
+            return ['messages_limit' => $call->body['messages_limit'] ?? null, 'messages_used_this_month' => 0, 'messages_reserved' => 0,
+                'resets_at' => null];
+        }
         preg_match('~/sessions/([^/?]+)~', $call->path, $found);
         $id = $call->body['session_id'] ?? $found[1] ?? null;
 
