@@ -157,7 +157,7 @@ def test_every_key_of_the_property_list_is_one_that_launchd_knows() -> None:
 INSTALL = ROOT / "openwa_manager" / "docs" / "install.md"
 GUIDES = (ROOT / "launchd" / "README.md", ROOT / "systemd" / "README.md", INSTALL)
 AS_ITS_USER = (
-    "sudo -u _openwa -H sh -c 'PATH=\"/opt/homebrew/opt/node@22/bin:$PATH\"; cd /opt/openwa &&",
+    'sudo -u _openwa -H sh -c \'PATH="/opt/homebrew/opt/node@22/bin:$PATH"; cd /opt/openwa &&',
     "runuser -u openwa -- env HOME=/opt/openwa sh -c 'cd /opt/openwa &&",
 )
 
