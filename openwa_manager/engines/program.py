@@ -11,7 +11,7 @@ from typing import Protocol
 from openwa_manager.domain.builds.builds import HOME_BUILD
 from openwa_manager.domain.errors import ProgramMissingError
 from openwa_manager.engines.builds.browsers import browser_in
-from openwa_manager.engines.versions import Build, Version, build_in, parsed, shown
+from openwa_manager.engines.versions import Build, Version, build_in, how_to_build, parsed, shown
 from openwa_manager.host.program_errors import advice_on
 
 NODE_PLACES = (Path("/opt/homebrew/bin"), Path("/usr/local/bin"))
@@ -193,7 +193,7 @@ class NodeProgram:
 
     def _require_build(self) -> None:
         if not self._main.with_suffix(".js").is_file():
-            advice = f"run `npm ci && npm run build` in {self._home} as the user of this service, or set `openwa_home`"
+            advice = f"{how_to_build(self._home)}; or set `openwa_home` to a built OpenWA"
             raise ProgramMissingError(f"{self._main}.js is missing: {advice}")
 
 

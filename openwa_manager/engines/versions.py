@@ -3,6 +3,7 @@
 import errno
 import os
 import re
+import shlex
 import stat
 from collections.abc import Mapping
 from collections.abc import Set as AbstractSet
@@ -126,6 +127,16 @@ def parsed(text: str) -> Version | None:
 def shown(version: Version) -> str:
     """Return a version as people write it."""
     return ".".join(map(str, version))
+
+
+def how_to_build(tree: Path) -> str:
+    """Return what gives a host a build of OpenWA where this folder has none: sources there are built, else a release.
+
+    Blocks.
+    """
+    there, newest = build_in(tree).version, shown(TESTED[1])
+    source, name = (newest, newest) if there is None else (shlex.quote(str(tree)), shown(there))
+    return f"openwa-manager engine install {source}, then openwa-manager engine use {name}"
 
 
 def can(capability: Capability, version: Version | None, routes: AbstractSet[str] | None = None) -> bool:

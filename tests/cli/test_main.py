@@ -202,7 +202,7 @@ def test_config_check_says_what_engines_would_run(
     assert found["program"] == {**program, "pinned": []}
     assert line == f"openwa would run: {shlex.join(argv)} (version 0.23.1)"
     assert missing["program"]["argv"] is None
-    assert "npm run build" in missing["program"]["missing"]
+    assert "openwa-manager engine use 0.23.1" in missing["program"]["missing"]
     assert cure == f"openwa cannot run: {missing['program']['missing']}"
 
 

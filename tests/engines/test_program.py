@@ -160,9 +160,14 @@ async def test_a_node_that_cannot_be_executed_is_refused(tmp_path: Path, built: 
 
 async def test_an_unbuilt_openwa_is_told_with_the_commands_that_build_it(tmp_path: Path) -> None:
     fake_node(tmp_path, "echo v22.15.0")
+    sources = tmp_path / "sources of mine"
+    sources.mkdir()
+    (sources / "package.json").write_text('{"version": "0.22.0"}')
 
-    with pytest.raises(LaunchFailedError, match="run `npm ci && npm run build` in"):
+    with pytest.raises(LaunchFailedError, match=r"engine install 0\.23\.1, then openwa-manager engine use 0\.23\.1;"):
         await NodeProgram("node", tmp_path / "openwa", path_of(tmp_path)).argv()
+    with pytest.raises(LaunchFailedError, match=f"engine install '{sources}', then openwa-manager engine use 0.22.0;"):
+        await NodeProgram("node", sources, path_of(tmp_path)).argv()
 
 
 LISTEN = """

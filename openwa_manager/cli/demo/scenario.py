@@ -38,6 +38,11 @@ PATIENCE_S = 30.0
 _POLL_S = 0.05
 #: How long the last event may take to arrive.
 _FAREWELL_S = 2.0
+_GOING_ON = """
+> What next
+  {program} help install    # a phone of yours, and a first message
+  {program} help mock       # simulated phones for an application's tests
+  {program} help            # every command and page"""
 #: No limits that a small machine might meet: a simulated engine needs 20 MB.
 _SETTINGS = {
     "ENGINE": SIMULATOR,
@@ -119,12 +124,13 @@ async def _run_steps(invocation: Invocation, *, once: bool) -> None:
         await stack.enter_async_context(_daemon(demo, environ))
         await _pair(demo)
         await _crash(demo)
-        output.write(_invitation(environ, home))
         if not once:
+            output.write(_invitation(environ, home))
             over = asyncio.Event()
             _on_signals(over.set)
             output.write("\nGoing on until Ctrl-C; events are shown as they arrive.")
             await over.wait()
+    output.write(_GOING_ON.format(program=_program()))
     output.write("\nAll went as told.")
 
 
@@ -252,7 +258,8 @@ def _invitation(environ: Mapping[str, str], home: Path) -> str:
         "\n> Ask this daemon yourself\n"
         f'  curl -H "X-API-Key: $(cat {home}/admin.key)" http://{listen}/v1/sessions\n'
         f"  curl --unix-socket {socket_of(home)} http://localhost/v1/sessions/{SESSION}/why\n"
-        f"  {_program()} --home {home} list"
+        f"  {_program()} --home {home} list\n"
+        f"  http://{listen}/docs in a browser: the pages, and every call"
     )
 
 

@@ -82,7 +82,12 @@ def check_isolation(isolation: Isolation, support: Support) -> Finding:
         return Finding("isolation", "warn", detail, "a newer kernel, or a daemon with a user of its own for each group")
     if isolation is Isolation.NONE:
         detail = f"off, though {support.what} could: engines of one daemon trust each other"
-        return Finding("isolation", "warn", detail, "see docs/security.md; engine_isolation = kernel asks for it")
+        return Finding(
+            "isolation",
+            "warn",
+            detail,
+            "engine_isolation = kernel asks for it; openwa-manager help security tells what it does",
+        )
     if support.gaps:
         detail = f"{support.what}; engines can still {', '.join(support.gaps)}"
         return Finding("isolation", "warn", detail, "a newer kernel closes that")

@@ -27,7 +27,9 @@ def script_for(shell: str) -> str:
     try:
         from argcomplete.shell_integration import shellcode
     except ImportError as error:
-        raise CommandFailedError("argcomplete is missing: install openwa-manager again (pip install .)") from error
+        raise CommandFailedError(
+            "argcomplete is missing: install openwa-manager again, as `openwa-manager help install` says"
+        ) from error
 
     script: str = shellcode([PROGRAM], shell=shell)
     return script

@@ -209,7 +209,7 @@ def _check_reach(installation: Installation, site: Site) -> None:
     if hidden:
         raise CommandFailedError(
             f"{hidden[0]}: the service cannot see /home and /root; put the program into /opt/openwa-manager "
-            "(systemd/README.md) and the home into /opt/openwa, or use --user"
+            "(openwa-manager help install) and the home into /opt/openwa, or use --user"
         )
 
 
@@ -218,8 +218,8 @@ def _check_homes(paths: Sequence[Path], run_as: str) -> None:
     if closed is not None:
         raise CommandFailedError(
             f"{closed}: {run_as} cannot enter the home of {_owner_of_place(closed)}; make the virtual environment in "
-            "/opt/openwa-manager with a Python that is everybody's (launchd/README.md), its home in /opt/openwa, "
-            "or use --user"
+            "/opt/openwa-manager with a Python that is everybody's (openwa-manager help install), its home in "
+            "/opt/openwa, or use --user"
         )
 
 

@@ -13,5 +13,7 @@ def wait_for_person(pause_s: float = _PAUSE_S) -> None:
 
     Blocks. What has to be put right was said before.
     """
-    complain(f"the next attempt is in {pause_s:g} s, or at once after: launchctl kickstart -k (launchd/README.md)")
+    complain(
+        f"the next attempt is in {pause_s:g} s, or at once after: launchctl kickstart -k (openwa-manager help install)"
+    )
     time.sleep(pause_s)

@@ -10,7 +10,17 @@ from openwa_manager.domain.builds.builds import BuildCheck, CheckResult
 from openwa_manager.domain.errors import ProgramMissingError
 from openwa_manager.engines.builds.addons import addons_in, wrong_addons
 from openwa_manager.engines.program import NodeProgram, ProgramValues
-from openwa_manager.engines.versions import CAPABILITIES, TESTED, Build, build_in, can, parsed, routes_in, shown
+from openwa_manager.engines.versions import (
+    CAPABILITIES,
+    TESTED,
+    Build,
+    build_in,
+    can,
+    how_to_build,
+    parsed,
+    routes_in,
+    shown,
+)
 
 
 def program_in(tree: Path, values: ProgramValues) -> NodeProgram:
@@ -54,7 +64,8 @@ def check_version(version: str) -> tuple[BuildCheck, ...]:
 def missing_in(tree: Path) -> str | None:
     """Return why engines cannot run the build in this folder, with what to do; None: it is built. Blocks."""
     if version_in(tree) is None:
-        return f"{tree} has no package.json with a version of OpenWA: set `openwa_home` to a built OpenWA"
+        cure = f"{how_to_build(tree)}; or set `openwa_home` to a built OpenWA"
+        return f"{tree} has no package.json with a version of OpenWA: {cure}"
     result, detail = _on_program(tree)
     return None if result is CheckResult.OK else detail
 
@@ -62,8 +73,7 @@ def missing_in(tree: Path) -> str | None:
 def _on_program(tree: Path) -> tuple[CheckResult, str]:
     if (tree / "dist" / "main.js").is_file():
         return CheckResult.OK, "dist/main.js is there"
-    cure = f"run `npm ci && npm run build` there, or have it done: openwa-manager engine install {tree}"
-    return CheckResult.FAILED, f"dist/main.js is missing in {tree}: it is not built; {cure}"
+    return CheckResult.FAILED, f"dist/main.js is missing in {tree}: it is not built; {how_to_build(tree)}"
 
 
 def _on_packages(tree: Path) -> tuple[CheckResult, str]:

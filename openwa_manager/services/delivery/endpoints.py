@@ -34,7 +34,7 @@ Permit = Callable[[Endpoint], None]
 
 #: Every event is looked at once per endpoint.
 ENDPOINTS_MAX = 100
-ENDPOINT_NOT_FOUND = "there is no such endpoint"
+ENDPOINT_NOT_FOUND = "there is no such endpoint (`default` is that of the setting `upstream_url`)"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

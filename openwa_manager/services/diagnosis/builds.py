@@ -17,7 +17,7 @@ from openwa_manager.domain.session.session import Session
 from openwa_manager.engines.builds.addons import addons_in, wrong_addons
 from openwa_manager.engines.builds.contract import program_in
 from openwa_manager.engines.program import ProgramValues
-from openwa_manager.engines.versions import TESTED, Capability, build_in, can, routes_in, shown
+from openwa_manager.engines.versions import TESTED, Capability, build_in, can, how_to_build, routes_in, shown
 
 #: So many of those that pin a build are named; so many builds are looked at.
 _NAMED_MAX: Final = 3
@@ -127,7 +127,8 @@ def check_openwa(tree: Path, name: str = HOME_BUILD) -> Finding:
 def _cure_of_missing(tree: Path, name: str) -> str:
     if name != HOME_BUILD:
         return "openwa-manager engine rollback, or install the build again"
-    return f"{_making(tree)}, or set openwa_home, or openwa-manager engine install and engine use VERSION"
+    making = "" if build_in(tree).version is None else f"{_making(tree)}; or have it done: "
+    return f"{making}{how_to_build(tree)}; or set openwa_home to a built OpenWA"
 
 
 def _making(tree: Path) -> str:

@@ -40,7 +40,8 @@ def test_every_step_of_the_demo_succeeds(capfd: pytest.CaptureFixture[str]) -> N
     wanted = ["session.created", "session.qr", "session.connected", "session.crashed", "session.restarted"]
     assert [event for event in events if event in wanted] == [*wanted, "session.connected"]
     assert [event for event in events if event.startswith("session.")][-1] == "session.stopped"
-    assert "curl -H" in told
+    assert "curl -H" not in told
+    assert "help install" in told
     assert told.endswith("All went as told.\n")
 
 
@@ -49,13 +50,17 @@ def test_it_goes_on_until_it_is_interrupted() -> None:
     argv = (sys.executable, "-m", "openwa_manager", "demo")
     with ending(subprocess.Popen(argv, stdout=subprocess.PIPE, text=True)) as demo:
         assert demo.stdout
+        told = ""
         for line in demo.stdout:
+            told += line
             if "Going on until Ctrl-C" in line:
                 demo.send_signal(signal.SIGINT)
                 break
         rest, _ = demo.communicate(timeout=60)
 
     assert demo.returncode == 0
+    assert "curl -H" in told
+    assert "/docs" in told
     assert "session.stopped" in rest
 
 

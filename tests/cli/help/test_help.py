@@ -157,7 +157,9 @@ def test_completion_without_argcomplete_says_what_is_missing() -> None:
     )
 
     assert (done.returncode, done.stdout) == (1, "")
-    assert done.stderr == ("openwa-manager: argcomplete is missing: install openwa-manager again (pip install .)\n")
+    assert done.stderr == (
+        "openwa-manager: argcomplete is missing: install openwa-manager again, as `openwa-manager help install` says\n"
+    )
 
 
 @pytest.mark.parametrize(("words", "code"), [(["--version"], 0), (["help", "qr"], 0), (["completion", "zsh"], 1)])

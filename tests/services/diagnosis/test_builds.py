@@ -103,9 +103,13 @@ def test_modules_that_fit_are_fine_and_those_that_do_not_tell_say_nothing(tmp_pa
 
 def test_openwa_must_be_built(tmp_path: Path) -> None:
     absent = check_openwa(tmp_path)
+    (tmp_path / "package.json").write_text('{"version": "0.22.0"}')
+    unbuilt = check_openwa(tmp_path)
 
-    assert absent.level == "fail"
-    assert "npm ci && npm run build" in (absent.cure or "")
+    assert (absent.level, unbuilt.level) == ("fail", "fail")
+    assert (absent.cure or "").startswith("openwa-manager engine install 0.23.1, then")
+    assert "npm ci && npm run build" in (unbuilt.cure or "")
+    assert f"engine install {tmp_path}, then" in (unbuilt.cure or "")
 
 
 @pytest.mark.parametrize(
