@@ -18,6 +18,7 @@ import sys
 import tarfile
 import tempfile
 import time
+import zlib
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
 from pathlib import Path
@@ -46,7 +47,7 @@ def make(home: Path, folder: Path, keep: int) -> Path:
         registry, packed = Path(place, REGISTRY), Path(place, "packed")
         shutil.copyfile(copies[-1], registry)  # the daemon writes each copy once, and never again
         require_sound(registry)
-        with tarfile.open(packed, "w:gz") as tar:
+        with tarfile.open(packed, "w:gz", dereference=True) as tar:
             tar.add(registry, REGISTRY)
             for name in FILES:
                 if (home / name).is_file():
@@ -80,7 +81,7 @@ def restore(home: Path, archive: Path) -> list[str]:
                 said += [f"{there} stays as it is"] if found.exists() else []
             elif found.exists():
                 found.chmod(0o600)
-                os.chown(found, owner.st_uid, owner.st_gid)
+                os.chown(found, owner.st_uid, owner.st_gid, follow_symlinks=False)
                 found.rename(there)
                 said.append(f"{there} is that of the archive")
         return said
@@ -145,7 +146,7 @@ def main() -> int:
             print("\n".join(restore(given.home, given.archive)))
         else:
             print(make(given.home, given.folder, max(1, given.keep)))
-    except (BackupError, OSError, tarfile.TarError, EOFError) as error:
+    except (BackupError, OSError, tarfile.TarError, EOFError, zlib.error) as error:
         print(f"backup.py: {error}", file=sys.stderr)
         return 1
     return 0

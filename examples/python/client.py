@@ -131,6 +131,9 @@ class Client:
         if not base_url.startswith(("http://", "https://")):
             message = f"not the address of a daemon: {base_url}"
             raise ValueError(message)
+        if not (api_key.isascii() and api_key.strip().isprintable() and api_key.strip()):
+            message = "the key is empty, or has characters that no key has, such as a line break in the middle"
+            raise ValueError(message)  # a header with it would fail at each call, with the key in the error's text
         self._base_url, self._api_key, self._timeout_s = base_url.rstrip("/"), api_key.strip(), timeout_s
         self._opener = urllib.request.build_opener(_NoRedirects)
 

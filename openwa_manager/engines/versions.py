@@ -179,14 +179,14 @@ def webhook_delay_ms(version: Version | None) -> int:
 
 def _read(path: Path, shape: type[ModelT]) -> ModelT | None:
     try:
-        with open(path, "rb", opener=_open_plain) as file:
+        with open(path, "rb", opener=open_plain) as file:
             return shape.model_validate(foreign_json.parse(file.read(_FILE_MAX_BYTES), max_values=None))
     except (OSError, ValueError):
         return None
 
 
-def _open_plain(path: str, flags: int) -> int:
-    """Open a plain file, and nothing whose other end would be waited for."""
+def open_plain(path: str, flags: int) -> int:
+    """Open a plain file, as the `opener` of `open`, and nothing whose other end would be waited for."""
     number = os.open(path, flags | os.O_NONBLOCK | os.O_NOCTTY)
     with ExitStack() as unless_returned:
         unless_returned.callback(os.close, number)

@@ -199,3 +199,30 @@ def test_the_timers_run_the_same_command() -> None:
 
     assert "backup.py --home /opt/openwa make /var/backups/openwa" in unit
     assert job["ProgramArguments"][1:5] == ["/opt/openwa-backup/backup.py", "--home", "/opt/openwa", "make"]
+
+
+def test_settings_that_are_a_link_are_kept_as_what_it_leads_to(home: Path, tmp_path: Path) -> None:
+    (tmp_path / "elsewhere.toml").write_text('log_level = "debug"')
+    (home / "manager.toml").symlink_to(tmp_path / "elsewhere.toml")
+    folder = tmp_path / "backups"
+    assert run(home, "make", str(folder), "--keep", "3").returncode in (0, 1)
+
+    with tarfile.open(folder / archives(folder)[0]) as tar:
+        kept = tar.extractfile("manager.toml")
+        text = kept.read() if kept is not None else None
+
+    assert text == b'log_level = "debug"'
+
+
+def test_an_archive_with_damaged_bytes_is_refused_in_words(home: Path, tmp_path: Path) -> None:
+    numbers = b"".join(b"%d," % number for number in range(100_000))
+    whole = write_archive(tmp_path / "whole.tar.gz", **{"manager.db": numbers}).read_bytes()
+    middle, damaged = len(whole) // 2, tmp_path / "damaged.tar.gz"
+    damaged.write_bytes(whole[:middle] + b"\xff" * 200 + whole[middle + 200 :])
+
+    outcome = run(home, "restore", str(damaged))
+
+    assert outcome.returncode == 1
+    assert outcome.stderr.startswith("backup.py: ")
+    assert "Traceback" not in outcome.stderr
+    assert read_registry(home / "manager.db") == "now"

@@ -172,6 +172,14 @@ def test_only_an_address_of_the_web_is_called() -> None:
         example.Client("file:///etc/passwd", "owm_key")
 
 
+@pytest.mark.parametrize("key", ["", "  ", "owm_a\nowm_b", "owm_Schlüssel"])
+def test_what_cannot_be_a_key_is_refused_at_once_and_not_shown(key: str) -> None:
+    with pytest.raises(ValueError, match="the key is empty, or has") as refused:
+        example.Client("http://127.0.0.1:2790", key)
+
+    assert "owm_" not in str(refused.value)
+
+
 def test_the_end_of_a_file_may_lack_columns_but_its_head_must_name_the_recipient(tmp_path: Path) -> None:
     short, nameless = tmp_path / "short.csv", tmp_path / "nameless.csv"
     short.write_text("to,name\n+85260001000\n+85260001001,Bob,more\n")

@@ -31,11 +31,12 @@ class HostCheck:
         Raises:
             MisdirectedError: its `Host`, or the one its target names, is none of ours.
         """
-        if not self._is_for_us(request) and unix_socket(request) is None:
+        if not self.is_for_us(request) and unix_socket(request) is None:
             raise MisdirectedError("this Host is not served here; the setting allowed_hosts names more")
         return await handler(request)
 
-    def _is_for_us(self, request: web.Request) -> bool:
+    def is_for_us(self, request: web.Request) -> bool:
+        """Tell whether a request that came over TCP names this daemon."""
         if not self._is_ours(request.headers.get("Host", ""), request):
             return False
         if request.raw_path.startswith("/"):
@@ -48,8 +49,11 @@ class HostCheck:
         match = _HOST.fullmatch(authority)
         if match is None:
             return False
-        host = (match["ipv6"] or match["name"]).lower()
-        return host in self._hosts or _is_same_address(host, own_address(request))
+        return self.is_name_of_ours((match["ipv6"] or match["name"]).lower(), own_address(request))
+
+    def is_name_of_ours(self, host: str, own: str) -> bool:
+        """Tell whether a name or an address, in small letters, is of this daemon, which was reached at `own`."""
+        return host in self._hosts or _is_same_address(host, own)
 
 
 def _is_same_address(host: str, own: str) -> bool:

@@ -6,9 +6,10 @@ that had in memory. This process listens from the beginning and hands its socket
 is there waits in the kernel's queue and is refused by nobody.
 
 Between the two processes lies a pair of sockets, the line. A world says READY on it, or RESET together with the
-connection of whoever asked for that: this process answers there, once the next world is ready. When the line ends, the
-other side is gone: a world then ends at once, and so does the mock. No thread may run here: threads do not survive a
-fork.
+connection of whoever asked for that: this process answers there, once the next world is ready. A world is asked for a
+reset before it is ready, too, and by several at once: whoever asks is noted wherever the line is read, and one reset
+answers all who asked the same world. When the line ends, the other side is gone: a world then ends at once, and so does
+the mock. No thread may run here: threads do not survive a fork.
 """
 
 import gc
@@ -28,7 +29,7 @@ from openwa_manager.cli.errors import CommandFailedError
 from openwa_manager.cli.mock.application import Application
 from openwa_manager.cli.mock.asked import AskedToEnd, asked_by_signals
 from openwa_manager.cli.mock.homes import remove, temporary_home
-from openwa_manager.cli.mock.line import END, Said, hear
+from openwa_manager.cli.mock.line import END, Said, hear, hear_rest
 from openwa_manager.cli.mock.plan import Plan
 from openwa_manager.cli.terminal.output import Output
 from openwa_manager.host.heap import without_collection
@@ -57,6 +58,7 @@ class Keeper:
         self._output = output
         self._application = Application(plan.command)
         self._count = 0
+        self._askers: list[socket.socket] = []
 
     def run(self) -> int:
         """Serve until SIGTERM or Ctrl-C, or until the application's command ends; return the exit code, which is its.
@@ -76,11 +78,12 @@ class Keeper:
             try:
                 if self._is_ready(world, asked):
                     self._open(listener, time.perf_counter() - began_s)
-                    while (said := self._heard(world, asked)) is not None:
-                        world = self._turn(world, said, asked, (base, listener, intake))
+                    while self._is_told(world, asked):
+                        world = self._renew(world, asked, (base, listener, intake))
             finally:
                 self._application.end()
-                _end(world)
+                for each in (*self._askers, *_end(world)):
+                    each.close()
         return self._application.code or 0
 
     def _begin(self, base: Path, listener: socket.socket, intake: socket.socket) -> _World:
@@ -109,29 +112,36 @@ class Keeper:
             unless_begun.pop_all()
         return _World(pid, ours, home)
 
-    def _turn(
-        self, world: _World, said: Said, asked: AskedToEnd, places: tuple[Path, socket.socket, socket.socket]
-    ) -> _World:
-        """Do what the world said; return the one that runs now.
+    def _is_told(self, world: _World, asked: AskedToEnd) -> bool:
+        """Wait until somebody wants another world; False once the mock is to end.
 
         Raises:
-            CommandFailedError: it is gone, or the next one does not come.
+            CommandFailedError: this one is gone.
         """
-        if said.is_over:
-            raise CommandFailedError(f"the daemon in the mock ended by itself{_told(world)}")
-        if not said.connections:
-            return world
+        while not self._askers:
+            said = self._heard(world, asked)
+            if said is None:
+                return False
+            if said.is_over:
+                raise CommandFailedError(f"the daemon in the mock ended by itself{_told(world)}")
+        return True
+
+    def _renew(self, world: _World, asked: AskedToEnd, places: tuple[Path, socket.socket, socket.socket]) -> _World:
+        """Replace a world and answer those who asked it for that; return the one that runs now.
+
+        Raises:
+            CommandFailedError: the next one does not come.
+        """
         with ExitStack() as waiting:
-            for each in said.connections:
-                waiting.enter_context(each)
             began_s = time.perf_counter()
-            _end(world)
+            connections = [waiting.enter_context(each) for each in (*self._askers, *_end(world))]
+            self._askers = []
             following = self._begin(*places)
             try:
                 is_ready = self._is_ready(following, asked)
                 elapsed_ms = round((time.perf_counter() - began_s) * 1000)
                 if is_ready:
-                    _answer(said.connections, {"reset": True, "elapsed_ms": elapsed_ms})
+                    _answer(connections, {"reset": True, "elapsed_ms": elapsed_ms})
             except BaseException:
                 _end(following)
                 raise
@@ -183,21 +193,27 @@ class Keeper:
             ready, _, _ = select.select([world.line, asked.waker], (), (), within_s)
             asked.rest()
             if world.line in ready and not asked.is_asked:
-                return hear(world.line)
+                said = hear(world.line)
+                self._askers += said.connections
+                return said
             if not ready:
                 return Said(is_over=False, is_ready=False, connections=())
         return None
 
 
-def _end(world: _World) -> None:
-    """End a world: it kills its engines, and then itself; if it does not, it is killed and they end by themselves."""
-    with closing(world.line), suppress(OSError):
-        world.line.sendall(END)
-        if _is_gone(world.pid, _END_S):
-            return
-    with suppress(ProcessLookupError):
-        os.kill(world.pid, signal.SIGKILL)
-    _is_gone(world.pid, _END_S)
+def _end(world: _World) -> Sequence[socket.socket]:
+    """End a world: it kills its engines, and then itself; if it does not, it is killed and they end by themselves.
+
+    Return the connections of those who have asked for a reset meanwhile.
+    """
+    with closing(world.line):
+        with suppress(OSError):
+            world.line.sendall(END)
+        if not _is_gone(world.pid, _END_S):
+            with suppress(ProcessLookupError):
+                os.kill(world.pid, signal.SIGKILL)
+            _is_gone(world.pid, _END_S)
+        return hear_rest(world.line)
 
 
 def _is_gone(pid: int, within_s: float) -> bool:
@@ -223,6 +239,7 @@ def _answer(connections: Sequence[socket.socket], body: Mapping[str, object]) ->
             each.setblocking(True)
             each.settimeout(1)
             each.sendall(head.encode() + text)
+            each.shutdown(socket.SHUT_WR)  # the world that was just forked has the connection, too
 
 
 def _told(world: _World) -> str:

@@ -3,6 +3,7 @@
 import os
 import socket
 from collections.abc import Sequence
+from contextlib import suppress
 from typing import Final, NamedTuple
 
 #: The world is ready; it is to end and give way to another, whose keeper answers the connection that comes along.
@@ -32,6 +33,16 @@ def hear(line: socket.socket) -> Said:
     except ConnectionResetError:
         data, fds = b"", []
     return Said(not data, READY in data, [_owned(fd) for fd in fds])
+
+
+def hear_rest(line: socket.socket) -> Sequence[socket.socket]:
+    """Return the connections that came along with what was said and not heard; waits for nothing."""
+    line.setblocking(False)
+    connections: list[socket.socket] = []
+    with suppress(BlockingIOError):
+        while not (said := hear(line)).is_over:
+            connections += said.connections
+    return connections
 
 
 def _owned(fd: int) -> socket.socket:

@@ -66,6 +66,7 @@ class Plan:
         own = {
             **_SETTINGS,
             "HOME": str(home),
+            **{name: str(home / "not-installed") for name in ("OPENWA_HOME", "NODE")},
             "LISTEN": f"127.0.0.1:{ports[0]}",
             "INTAKE_LISTEN": f"127.0.0.1:{ports[1]}",
             "MESSAGE_GAP_MIN_S": str(self.gap_s),

@@ -2,8 +2,11 @@
 
 import asyncio
 import json
+import os
 import socket
 from collections.abc import Mapping
+from contextlib import suppress
+from dataclasses import dataclass
 from html import escape
 from pathlib import Path
 from typing import Final, NoReturn
@@ -12,6 +15,8 @@ import aiohttp
 from aiohttp import web
 from aiohttp.typedefs import Handler
 
+from openwa_manager.api.admission.host_check import HostCheck
+from openwa_manager.api.admission.peers.connection import unix_socket
 from openwa_manager.cli.mock import books
 from openwa_manager.cli.mock.controls import CONTROLS, Control
 from openwa_manager.cli.mock.line import ask_for_reset
@@ -24,6 +29,8 @@ _BODY_MAX_BYTES, _VALUE_MAX = 64 * 1024, 16 * 1024
 _BODY_WITHIN_S = 10.0
 #: An engine that was told to hang answers this one still.
 _ENGINE_WITHIN_S = 5.0
+#: How long requests may take to come of those who are connected already when somebody asks for a reset.
+_TOGETHER_S = 0.01
 _OVERVIEW: Final[Mapping[str, str]] = {
     "GET /_mock/messages?session=&to=&after=&limit=": "what WhatsApp got, in order",
     "DELETE /_mock/messages": "forget that",
@@ -40,13 +47,23 @@ class MockError(Exception):
         self.status = status
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Keeping:
+    """What a world has of its keeper: the line, and the socket that both listen at."""
+
+    line: socket.socket
+    listener: socket.socket
+
+
 class MockRoutes:
     """Answers what lies below `/_mock`, to whoever asks: it holds nothing."""
 
-    def __init__(self, sessions: SessionDirectory, path: Path, line: socket.socket) -> None:
+    def __init__(self, sessions: SessionDirectory, path: Path, keeper: Keeping, host_check: HostCheck) -> None:
         self._sessions = sessions
         self._books = path
-        self._line = line
+        self._keeper = keeper
+        self._host_check = host_check
+        self._askers: list[int] = []
 
     @web.middleware
     async def serve(self, request: web.Request, handler: Handler) -> web.StreamResponse:
@@ -59,6 +76,8 @@ class MockRoutes:
             return _json({"status": error.status, "detail": str(error)}, error.status)
 
     async def _serve(self, request: web.Request) -> web.Response:
+        if unix_socket(request) is None and not self._host_check.is_for_us(request):
+            raise MockError(421, "this Host is not served here: call the mock by its address")
         match request.method, request.path.removeprefix(_PREFIX).strip("/").split("/"):
             case "GET" | "HEAD", [""]:
                 return _overview(request)
@@ -93,9 +112,26 @@ class MockRoutes:
             raise MockError(409, "the connection is gone")
         if connection.family not in (socket.AF_INET, socket.AF_INET6):
             raise MockError(409, "reset by HTTP: the unix socket is gone with the home")
-        ask_for_reset(self._line, connection.fileno())
+        if request.can_read_body:
+            await _body_of(request)  # what is left unread when a connection is closed breaks the answer, too
+        try:
+            own = os.dup(connection.fileno())  # he may hang up meanwhile, and another get the number
+        except OSError as error:
+            raise MockError(503, f"no reset now: {error.strerror}") from error
+        if not self._askers:
+            loop = asyncio.get_running_loop()
+            loop.remove_reader(self._keeper.listener)  # who connects from now on waits for the next world
+            loop.call_later(_TOGETHER_S, self._ask_for_reset)
+        self._askers.append(own)
         await asyncio.Event().wait()
         raise AssertionError  # pragma: no cover (the process has ended)
+
+    def _ask_for_reset(self) -> None:
+        for descriptor in self._askers:
+            with suppress(OSError):  # the keeper is gone, and this process ends
+                ask_for_reset(self._keeper.line, descriptor)
+            os.close(descriptor)
+        self._askers.clear()
 
     async def _control(self, request: web.Request, session_id: str, verb: str) -> web.Response:
         control = CONTROLS.get(verb)

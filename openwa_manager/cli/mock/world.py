@@ -10,6 +10,7 @@ import traceback
 from collections.abc import Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
+from ipaddress import ip_address
 from pathlib import Path
 from typing import NoReturn
 
@@ -19,14 +20,17 @@ from aiohttp.typedefs import Handler
 from openwa_manager import daemon
 from openwa_manager.api.admission.admission import Admission
 from openwa_manager.api.admission.host_check import HostCheck
+from openwa_manager.api.errors import ForbiddenError
 from openwa_manager.api.listeners import ListenAddresses
 from openwa_manager.cli.mock.asked import forget_in_child
 from openwa_manager.cli.mock.line import READY
-from openwa_manager.cli.mock.routes import MockRoutes
+from openwa_manager.cli.mock.routes import Keeping, MockRoutes
 from openwa_manager.config import Settings
 from openwa_manager.processes.signals import send_signal
 from openwa_manager.services.sessions.directory import SessionDirectory
 
+#: Names that are for private use end so (RFC 6761, RFC 6762, ICANN's .internal).
+_PRIVATE_ENDINGS = (".localhost", ".test", ".local", ".internal")
 #: How often a world looks whether it is ready to serve.
 _LOOK_S = 0.002
 #: How long killed engines may take to be dead, so that a keeper who is process 1 inherits none of them.
@@ -71,13 +75,39 @@ def _redirect(log: Path | None) -> None:
             os.dup2(file.fileno(), 2)
 
 
-class _AnyHost(HostCheck):
-    """Lets requests for any host pass: in a container the mock has the name that its user gave it."""
+class _MockHostCheck(HostCheck):
+    """Lets requests for any host pass where the mock is reached from outside: its user chose how it is called there.
 
-    @web.middleware
-    async def check(self, request: web.Request, handler: Handler) -> web.StreamResponse:
-        """Pass the request on."""
-        return await handler(request)
+    On loopback, where a browser may run beside it, only for what no public name service answers for: a web page could
+    have its own name point at us, and everybody knows the mock's key.
+    """
+
+    def __init__(self, *, is_loopback: bool) -> None:
+        super().__init__()
+        self._is_loopback = is_loopback
+
+    def is_name_of_ours(self, host: str, own: str) -> bool:
+        """Tell whether a request may name this host."""
+        if not self._is_loopback or super().is_name_of_ours(host, own):
+            return True
+        return "." not in host or host.endswith(_PRIVATE_ENDINGS) or _is_address(host)
+
+
+def _is_address(host: str) -> bool:
+    try:
+        ip_address(host)
+    except ValueError:
+        return False
+    return True
+
+
+@web.middleware
+async def _install_nothing(request: web.Request, handler: Handler) -> web.StreamResponse:
+    """Refuse to make builds: that runs programs of whoever asks, and everybody knows the mock's key."""
+    resource = request.match_info.route.resource
+    if request.method == "POST" and resource is not None and resource.canonical == "/v1/builds":
+        raise ForbiddenError("the mock installs no builds: its engines are simulated")
+    return await handler(request)
 
 
 class _World:
@@ -88,6 +118,7 @@ class _World:
         self._home = plan.settings.home
         self._line = line
         self._sessions: SessionDirectory | None = None
+        self._host_check = _MockHostCheck(is_loopback=ip_address(plan.listeners[0].getsockname()[0]).is_loopback)
 
     def place(self, addresses: ListenAddresses) -> ListenAddresses:
         """Listen where the keeper does."""
@@ -98,13 +129,15 @@ class _World:
         """Take the mock's key for the admin's."""
         admin_key = (self._home / "admin.key").read_text("ascii").strip()
         authenticator = admission.authenticator.also_taking(self._plan.key, admin_key)
-        return replace(admission, host_check=_AnyHost(), authenticator=authenticator)
+        return replace(admission, host_check=self._host_check, authenticator=authenticator)
 
     def furnish(self, control: web.Application, sessions: SessionDirectory) -> None:
         """Serve `/_mock`, and listen to the keeper."""
         self._sessions = sessions
-        routes = MockRoutes(sessions, self._home / "books.jsonl", self._line)
+        keeper = Keeping(line=self._line, listener=self._plan.listeners[0])
+        routes = MockRoutes(sessions, self._home / "books.jsonl", keeper, self._host_check)
         control.middlewares.insert(1, routes.serve)  # behind the one that gives requests their ids
+        control.middlewares.append(_install_nothing)
         loop = asyncio.get_running_loop()
         loop.add_reader(self._line, self._end)
         loop.call_soon(self._tell_ready, sessions)

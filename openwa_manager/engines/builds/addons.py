@@ -2,9 +2,12 @@
 
 import re
 from collections.abc import Mapping
+from contextlib import suppress
 from itertools import islice
 from pathlib import Path
 from typing import Final
+
+from openwa_manager.engines.versions import open_plain
 
 #: Where a module of C++ ends up, and how it says for which interface of Node.js it was built (node.h, NODE_MODULE).
 _ADDONS: Final = ("*/build/Release/*.node", "@*/*/build/Release/*.node")
@@ -19,8 +22,12 @@ def addons_in(tree: Path) -> Mapping[str, str]:
     Modules that use Node-API fit every version, and are left out.
     """
     modules = tree / "node_modules"
-    addons = islice((each for pattern in _ADDONS for each in modules.glob(pattern)), _ADDONS_MAX)
-    return {each.parents[2].name: version for each in addons if (version := _interface_of(each)) is not None}
+    found: dict[str, str] = {}
+    with suppress(OSError):  # a folder that may not be looked into
+        for each in islice((each for pattern in _ADDONS for each in modules.glob(pattern)), _ADDONS_MAX):
+            if (version := _interface_of(each)) is not None:
+                found[each.parents[2].name] = version
+    return found
 
 
 def wrong_addons(built_for: Mapping[str, str], interface: str) -> str | None:
@@ -31,7 +38,7 @@ def wrong_addons(built_for: Mapping[str, str], interface: str) -> str | None:
 
 def _interface_of(addon: Path) -> str | None:
     try:
-        with addon.open("rb") as file:
+        with open(addon, "rb", opener=open_plain) as file:
             match = _BUILT_FOR.search(file.read(_ADDON_MAX_BYTES))
     except OSError:
         return None

@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import Mapping
 from collections.abc import Set as AbstractSet
+from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
 
@@ -31,7 +32,7 @@ def program_in(tree: Path, values: ProgramValues) -> NodeProgram:
 
 def is_built(tree: Path) -> bool:
     """Tell whether a folder holds a build with its packages, so that nothing need be made; blocks."""
-    return (tree / "dist" / "main.js").is_file() and (tree / "node_modules").is_dir()
+    return _has_program(tree) and _has_packages(tree)
 
 
 def version_in(tree: Path) -> str | None:
@@ -71,14 +72,26 @@ def missing_in(tree: Path) -> str | None:
 
 
 def _on_program(tree: Path) -> tuple[CheckResult, str]:
-    if (tree / "dist" / "main.js").is_file():
+    if _has_program(tree):
         return CheckResult.OK, "dist/main.js is there"
     return CheckResult.FAILED, f"dist/main.js is missing in {tree}: it is not built; {how_to_build(tree)}"
 
 
+def _has_program(tree: Path) -> bool:
+    with suppress(OSError):  # a folder that may not be looked into
+        return (tree / "dist" / "main.js").is_file()
+    return False
+
+
+def _has_packages(tree: Path) -> bool:
+    with suppress(OSError):
+        return (tree / "node_modules").is_dir()
+    return False
+
+
 def _on_packages(tree: Path) -> tuple[CheckResult, str]:
     """Tell whether the packages are there; node also finds those of a folder further up, so no build fails by this."""
-    if (tree / "node_modules").is_dir():
+    if _has_packages(tree):
         return CheckResult.OK, "node_modules is there"
     return CheckResult.WARNING, f"node_modules is missing in {tree}: run `npm ci` there"
 

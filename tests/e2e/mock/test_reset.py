@@ -1,11 +1,13 @@
 """A reset leaves nothing behind, takes little, and loses nobody who asks meanwhile."""
 
 import threading
+import time
 from contextlib import suppress
 from http.client import HTTPException
 from pathlib import Path
 
 import psutil
+import pytest
 
 from tests.e2e.mock.running import NUMBER, Mock, mocking
 from tests.e2e.peers.daemon import eventually
@@ -88,3 +90,21 @@ def test_many_resets_leave_nothing_behind(place: Path) -> None:
         assert keeper.memory_info().rss - memory_bytes < 4 << 20
         eventually(lambda: len([each for each in base.iterdir() if each.is_dir()]) == 1)
         assert len(below(mock)) == 1
+
+
+@pytest.mark.parametrize("pause_s", [0.0, 0.003, 0.03, 0.1])
+def test_all_who_ask_at_once_are_answered(mock: Mock, pause_s: float) -> None:
+    for _ in range(3):
+        asking = [threading.Thread(target=mock.reset, daemon=True) for _ in range(3)]
+        failed: list[object] = []
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setattr(threading, "excepthook", failed.append)
+
+            for each in asking:
+                each.start()
+                time.sleep(pause_s)
+            for each in asking:
+                each.join(20)
+
+        assert failed == []
+        assert not any(each.is_alive() for each in asking)
