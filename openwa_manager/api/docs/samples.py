@@ -12,6 +12,7 @@ from openwa_manager.domain.delivery.events import Json
 #: What a body may look like, by the name of its shape.
 BODIES: Final[Mapping[str, Json]] = {
     "BatchChange": {"state": "paused"},
+    "BuildCheckIn": {"path": "/opt/openwa/OpenWA"},
     "BuildIn": {"version": "0.23.0"},
     "BulkIn": {
         "template": {"text": "Hello {{name}}"},
@@ -69,10 +70,10 @@ def curl_line(method: str, path: str, operation: Operation) -> str:
 
 
 def body_of(path: str, operation: Operation) -> Json:
-    """Return a body that the call takes; None if there is none, or only OpenWA knows."""
+    """Return a body that the call takes; None if there is none, or only OpenWA knows, or none is written here."""
     if operation.body is None:
         return None
     media = operation.body.content.get(_JSON)
     if media is None or media.shape is None or media.shape.name is None:
         return FORWARDED.get(path)
-    return BODIES[media.shape.name]
+    return BODIES.get(media.shape.name)
