@@ -29,7 +29,7 @@ from openwa_manager.cli.mock.application import Application
 from openwa_manager.cli.mock.asked import AskedToEnd, asked_by_signals
 from openwa_manager.cli.mock.homes import remove, temporary_home
 from openwa_manager.cli.mock.line import END, Said, hear
-from openwa_manager.cli.mock.plan import Plan
+from openwa_manager.cli.mock.plan import MockPlan
 from openwa_manager.cli.terminal.output import Output
 from openwa_manager.host.heap import without_collection
 
@@ -51,7 +51,7 @@ class _World(NamedTuple):
 class Keeper:
     """Runs a mock until it is asked to end."""
 
-    def __init__(self, plan: Plan, environ: Mapping[str, str], output: Output) -> None:
+    def __init__(self, plan: MockPlan, environ: Mapping[str, str], output: Output) -> None:
         self._plan = plan
         self._environ = environ
         self._output = output

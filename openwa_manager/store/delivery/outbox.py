@@ -261,7 +261,7 @@ def read_next(connection: sqlite3.Connection, key: StreamKey) -> NextDelivery | 
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Attempt:
+class DeliveryAttempt:
     """What is recorded of an attempt that ended `at`; `next_at` matters only while the delivery stays pending."""
 
     seq: int
@@ -273,7 +273,7 @@ class Attempt:
     next_at: float = 0.0
 
 
-def record(connection: sqlite3.Connection, key: StreamKey, attempt: Attempt) -> float | None:
+def record(connection: sqlite3.Connection, key: StreamKey, attempt: DeliveryAttempt) -> float | None:
     """Record an attempt and return when the stream's next event is due; None when the stream is empty.
 
     A delivery that has been dropped or replaced meanwhile is left alone.
