@@ -40,7 +40,7 @@ _LOOK_S = 0.01
 _LOG, _LOG_TAIL_BYTES = "daemon.log", 2000
 
 
-class _World(NamedTuple):
+class _RunningWorld(NamedTuple):
     """A world that runs: its process, its line, its home."""
 
     pid: int
@@ -83,7 +83,7 @@ class Keeper:
                 _end(world)
         return self._application.code or 0
 
-    def _begin(self, base: Path, listener: socket.socket, intake: socket.socket) -> _World:
+    def _begin(self, base: Path, listener: socket.socket, intake: socket.socket) -> _RunningWorld:
         from openwa_manager.cli.mock.world import WorldPlan, run_world
         from openwa_manager.config import load
 
@@ -107,11 +107,11 @@ class Keeper:
                     ours.close()
                     run_world(plan, theirs)
             unless_begun.pop_all()
-        return _World(pid, ours, home)
+        return _RunningWorld(pid, ours, home)
 
     def _turn(
-        self, world: _World, said: Said, asked: AskedToEnd, places: tuple[Path, socket.socket, socket.socket]
-    ) -> _World:
+        self, world: _RunningWorld, said: Said, asked: AskedToEnd, places: tuple[Path, socket.socket, socket.socket]
+    ) -> _RunningWorld:
         """Do what the world said; return the one that runs now.
 
         Raises:
@@ -138,7 +138,7 @@ class Keeper:
         remove(world.home)
         return following
 
-    def _is_ready(self, world: _World, asked: AskedToEnd) -> bool:
+    def _is_ready(self, world: _RunningWorld, asked: AskedToEnd) -> bool:
         """Wait until a world is ready; False if the mock is asked to end before.
 
         Raises:
@@ -177,7 +177,7 @@ class Keeper:
             lines.append(f"Everybody who reaches {host} may use it: it holds nothing, but run it in tests only.")
         self._output.write("\n".join(lines))
 
-    def _heard(self, world: _World, asked: AskedToEnd, within_s: float | None = None) -> Said | None:
+    def _heard(self, world: _RunningWorld, asked: AskedToEnd, within_s: float | None = None) -> Said | None:
         """Return what a world says next; None once the mock is to end."""
         while not asked.is_asked and self._application.code is None:
             ready, _, _ = select.select([world.line, asked.waker], (), (), within_s)
@@ -189,7 +189,7 @@ class Keeper:
         return None
 
 
-def _end(world: _World) -> None:
+def _end(world: _RunningWorld) -> None:
     """End a world: it kills its engines, and then itself; if it does not, it is killed and they end by themselves."""
     with closing(world.line), suppress(OSError):
         world.line.sendall(END)
@@ -225,7 +225,7 @@ def _answer(connections: Sequence[socket.socket], body: Mapping[str, object]) ->
             each.sendall(head.encode() + text)
 
 
-def _told(world: _World) -> str:
+def _told(world: _RunningWorld) -> str:
     """Return the end of a world's log."""
     try:
         said = (world.home / _LOG).read_bytes()[-_LOG_TAIL_BYTES:]
