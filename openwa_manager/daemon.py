@@ -80,7 +80,7 @@ class Embedder(Protocol):
         """Return who is to be let in."""
         ...
 
-    def furnish(self, control: web.Application, sessions: SessionDirectory) -> None:
+    def extend(self, control: web.Application, sessions: SessionDirectory) -> None:
         """Add to what is served; called once, before anybody is."""
         ...
 
@@ -178,7 +178,7 @@ def _build_control(
     if embedder is None:
         return control_app(admission, parts.api, parts.gateway), addresses
     control = control_app(embedder.admit(admission), parts.api, parts.gateway)
-    embedder.furnish(control, parts.sessions)
+    embedder.extend(control, parts.sessions)
     return control, embedder.place(addresses)
 
 

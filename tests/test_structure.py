@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from openwa_manager.engines.registry import NAMES
-from tests.source import FILES, PACKAGE, ROOT, Function, classes, functions, is_record, name_of, tree_of
+from tests.source import FILES, PACKAGE, ROOT, Function, classes, functions, is_record, name_of, room_of, tree_of
 
 FILE_MAX_LINES = 400
 FUNCTION_MAX_LINES = 40
@@ -22,6 +22,31 @@ LARGE_FOLDERS = {
 }
 #: Classes that may be larger, and why.
 LARGE_CLASSES: dict[str, str] = {}
+#: Names that several modules of the package give to a class, and why they may.
+SHARED_NAMES = {
+    **dict.fromkeys(
+        (
+            "Attempt",
+            "Build",
+            "Hold",
+            "Message",
+            "MessagePage",
+            "InstallProgress",
+            "Qr",
+            "Rollout",
+            "RolloutMove",
+            "Session",
+        ),
+        "the same thing: as the daemon has it, and as its command line reads it from an answer",
+    ),
+    "EventPage": "the same thing: as the store reads it, and as a caller gets it",
+    "Restriction": "the same thing: as OpenWA tells it, and as it is kept",
+    "BulkRequest": "the same thing: as OpenWA's API takes it, and as ours does",
+    "Inspection": "the same thing: of a body for OpenWA, and of one for us",
+    "Listing": "a list: as JSON, and as a table in a terminal",
+    "Body": "of a request, and of a message",
+    "NotConnected": "of a message's attempt, and of a session; the latter's name is in databases",
+}
 
 
 def line_count(function: Function) -> int:
@@ -137,3 +162,16 @@ def test_a_class_that_may_be_large_is() -> None:
         if method_count(owner) > CLASS_MAX_METHODS or has_too_many_fields(owner)
     }
     assert LARGE_CLASSES.keys() <= large
+
+
+def test_a_name_means_one_class() -> None:
+    """The simulator is a program of its own and imports nothing of ours; names with a `_` are for one module."""
+    named = Counter(
+        owner.name
+        for path in PACKAGE
+        if room_of(path) != "simulator"
+        for owner in tree_of(path).body
+        if isinstance(owner, ast.ClassDef) and not owner.name.startswith("_")
+    )
+
+    assert {name for name, count in named.items() if count > 1} == SHARED_NAMES.keys()

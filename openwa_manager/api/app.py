@@ -10,7 +10,7 @@ from aiohttp import web
 from openwa_manager.api.access.audit import AuditRoutes
 from openwa_manager.api.access.dependencies import AccessDependencies
 from openwa_manager.api.access.keys import KeyRoutes
-from openwa_manager.api.access.recorder import Recorder
+from openwa_manager.api.access.recorder import AuditRecorder
 from openwa_manager.api.admission.admission import Admission
 from openwa_manager.api.admission.authorizer import Authorizer
 from openwa_manager.api.admission.body_terms import agree_on_body, defer_expectation
@@ -18,7 +18,7 @@ from openwa_manager.api.admission.limits import CallLimits, StartLimits
 from openwa_manager.api.admission.turns import StrangerTurns
 from openwa_manager.api.builds.builds import BuildDependencies, BuildRoutes
 from openwa_manager.api.connections.holders import note_holder
-from openwa_manager.api.deadline import Deadline
+from openwa_manager.api.deadline import RequestDeadline
 from openwa_manager.api.delivery.deliveries import DeliveryRoutes
 from openwa_manager.api.delivery.endpoints import EndpointRoutes
 from openwa_manager.api.delivery.event_stream import StreamTiming
@@ -107,7 +107,7 @@ def control_app(admission: Admission, dependencies: ApiDependencies, gateway: Ga
     description = OpenapiRoutes(calls, dependencies.facts.version)
     table = (*calls, *description.table())
     finder = SessionFinder(dependencies.sessions)
-    recorder = Recorder(dependencies.audit, table, finder.find)
+    recorder = AuditRecorder(dependencies.audit, table, finder.find)
     app = web.Application(
         middlewares=[
             assign_request_id,
@@ -129,7 +129,7 @@ def control_app(admission: Admission, dependencies: ApiDependencies, gateway: Ga
             StartLimits(admission.limits, table, finder.find).check,
             recorder.check,
             agree_on_body,
-            Deadline([each.handler for each in table if each.may_take_long]).keep,
+            RequestDeadline([each.handler for each in table if each.may_take_long]).keep,
         ],
         client_max_size=BODY_MAX_BYTES,
     )

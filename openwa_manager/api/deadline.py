@@ -38,7 +38,7 @@ class TimeLeft:
 TIME_LEFT = web.RequestKey("time_left", TimeLeft)
 
 
-class Deadline:
+class RequestDeadline:
     """Lets a handler take so long; those that are `unlimited` have limits of their own."""
 
     def __init__(self, unlimited: Collection[Handler] = (), within_s: float = WITHIN_S) -> None:

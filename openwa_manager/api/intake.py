@@ -10,7 +10,7 @@ from aiohttp import web
 
 from openwa_manager.api.admission.body_terms import agree_on_body, defer_expectation
 from openwa_manager.api.admission.rights import named_session
-from openwa_manager.api.deadline import Deadline
+from openwa_manager.api.deadline import RequestDeadline
 from openwa_manager.api.errors import (
     BadRequestError,
     GoneError,
@@ -47,7 +47,7 @@ def intake_app(
 
     `body_within_s` is how long a body may take.
     """
-    middlewares = [assign_request_id, answer_errors, agree_on_body, Deadline().keep]
+    middlewares = [assign_request_id, answer_errors, agree_on_body, RequestDeadline().keep]
     intake = web.Application(middlewares=middlewares, client_max_size=BODY_MAX_BYTES)
     intake.on_response_prepare.append(prepare_answer)
     receive = Intake(sessions, inbox, backpressure, body_within_s).receive

@@ -13,7 +13,7 @@ from aiohttp import web
 from openwa_manager.api.connections.connection import Terms
 from openwa_manager.api.connections.limits import ConnectionLimits, Timeouts
 from openwa_manager.api.connections.places import Places
-from openwa_manager.api.connections.site import Site
+from openwa_manager.api.connections.site import ListenerSite
 from openwa_manager.api.connections.tls import TlsFiles
 from openwa_manager.domain.access.addresses import ClientAddress
 from openwa_manager.domain.errors import ConfigError, UnavailableError
@@ -113,10 +113,10 @@ async def listen(
     intake_runner = await _runner(intake, stack)
     control_runner = await _runner(control, stack)
     listen_addresses.socket.unlink(missing_ok=True)
-    await _open(Site(intake_runner, listen_addresses.intake, terms(limits.intake)), "intake_listen")
-    await _open(Site(control_runner, listen_addresses.socket, terms(limits.socket)), "home")
+    await _open(ListenerSite(intake_runner, listen_addresses.intake, terms(limits.intake)), "intake_listen")
+    await _open(ListenerSite(control_runner, listen_addresses.socket, terms(limits.socket)), "home")
     context = tls.context if tls else None
-    await _open(Site(control_runner, listen_addresses.control, terms(limits.control), context), "listen")
+    await _open(ListenerSite(control_runner, listen_addresses.control, terms(limits.control), context), "listen")
 
 
 def _terms(count: int, timeouts: Timeouts, group_of: Callable[[str], str | None], per_group: int) -> Terms:

@@ -216,15 +216,17 @@ class TimelineQuery(Query):
 
 
 class EventsQuery(Query):
-    """Which events are wanted: those behind position `after`, or the newest `tail`, of these types.
+    """Which events are wanted: those behind position `after`, from `since` on, or the newest `tail`, of these types.
 
-    Without either a page begins with the oldest, and a stream now. A `*` at the end of a type stands for any ending.
+    Without one of them a page begins with the oldest, and a stream now. A `*` at the end of a type stands for any
+    ending.
     """
 
     repeated = frozenset({"type"})
 
     after: Annotated[int, Field(ge=0, lt=2**63)] | None = None
-    tail: Annotated[int, Field(ge=1, le=1000, description="Not together with `after`.")] | None = None
+    since: Annotated[AwareDatetime, Field(description="Not together with `after`.")] | None = None
+    tail: Annotated[int, Field(ge=1, le=1000, description="Not together with `after` or `since`.")] | None = None
     limit: Annotated[int, Field(ge=1, le=1000)] = 100
     type: tuple[str, ...] = ()
 

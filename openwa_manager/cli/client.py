@@ -32,7 +32,7 @@ Scalar = str | int | float | bool
 Query = Mapping[str, Scalar | Sequence[str] | None]
 
 
-class Content(NamedTuple):
+class RequestContent(NamedTuple):
     """What a request carries, and its media type."""
 
     raw: bytes
@@ -72,7 +72,7 @@ class Client:
         """Ask for something to be done; raises as `get`."""
         return self._request("POST", path, query, _written(body), headers)
 
-    def upload(self, path: str, content: Content) -> "Json":
+    def upload(self, path: str, content: RequestContent) -> "Json":
         """Hand over a file; raises as `get`."""
         return self._request("POST", path, content=content)
 
@@ -101,7 +101,7 @@ class Client:
         method: str,
         path: str,
         query: Query | None = None,
-        content: Content | None = None,
+        content: RequestContent | None = None,
         headers: Mapping[str, str] | None = None,
     ) -> "Json":
         with self._open(method, path, query, content, timeout_s=self._timeout_s, headers=headers) as answer:
@@ -123,7 +123,7 @@ class Client:
         method: str,
         path: str,
         query: Query | None,
-        content: Content | None,
+        content: RequestContent | None,
         *,
         timeout_s: float | None,
         headers: Mapping[str, str] | None = None,
@@ -180,7 +180,7 @@ class Client:
         given = {name: _spelled(value) for name, value in (query or {}).items() if value is not None}
         return f"{prefix}{path}{'?' if given else ''}{urlencode(given, doseq=True)}"
 
-    def _headers(self, content: Content | None) -> dict[str, str]:
+    def _headers(self, content: RequestContent | None) -> dict[str, str]:
         headers = {"Accept": "application/json"}
         if content is not None:
             headers["Content-Type"] = content.kind
@@ -230,10 +230,10 @@ def _checked(key: str) -> str:
     return key
 
 
-def _written(body: "Json") -> Content | None:
+def _written(body: "Json") -> RequestContent | None:
     if body is None:
         return None
-    return Content(json.dumps(body, ensure_ascii=False).encode("utf-8", "replace"), "application/json")
+    return RequestContent(json.dumps(body, ensure_ascii=False).encode("utf-8", "replace"), "application/json")
 
 
 def _spelled(value: Scalar | Sequence[str]) -> str | list[str]:

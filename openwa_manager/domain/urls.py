@@ -46,6 +46,19 @@ def without_password(text: str) -> str:
     return _CREDENTIALS.sub(lambda found: f"{found[1]}:{HIDDEN}@" if found[2] else f"{HIDDEN}@", text)
 
 
+def proxy_without_password(url: str) -> str:
+    """Return a proxy's URL with its password hidden, or with a name that stands alone.
+
+    It has no path: all before its last @ is a login, also where a password holds a ? or a # that was not escaped.
+    """
+    scheme, _, rest = url.partition("://")
+    login, at, address = rest.rpartition("@")
+    if not at:
+        return url
+    name, colon, _ = login.partition(":")
+    return f"{scheme}://{name}:{HIDDEN}@{address}" if colon else f"{scheme}://{HIDDEN}@{address}"
+
+
 def without_urls(text: str) -> str:
     """Return a text with every URL in it hidden: its path or its query may be what lets people in."""
     return _URL.sub(HIDDEN, text)

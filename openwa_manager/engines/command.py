@@ -28,7 +28,7 @@ from openwa_manager.engines.mapping import Data, text_of
 from openwa_manager.engines.program import ProgramValues
 from openwa_manager.engines.recipe import EngineValues, Recipe
 from openwa_manager.engines.variables import LOADS_CODE, is_any_of, is_name
-from openwa_manager.engines.versions import Build
+from openwa_manager.engines.versions import DeclaredBuild
 
 #: What the recipe sets itself; the names of `command_env` come on top.
 ENV_NAMES = frozenset(
@@ -62,9 +62,9 @@ class CommandProgram:
         """
         return (await asyncio.to_thread(_found_in, self.templates, self.environ), *self.templates[1:])
 
-    async def build(self) -> Build:
+    async def build(self) -> DeclaredBuild:
         """Return nothing of use: it is no build of OpenWA."""
-        return Build()
+        return DeclaredBuild()
 
     def readable(self) -> tuple[Path, ...]:
         """Return nothing: only the admin knows what it reads."""

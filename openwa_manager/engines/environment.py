@@ -105,7 +105,7 @@ def intake_name(launch: Launch) -> str | None:
     return f"{hmac.digest(launch.secret.encode(), _NAME_LABEL, 'sha256').hex()[:32]}.{_NAME_DOMAIN}"
 
 
-class Changes(Protocol):
+class OfflineChanges(Protocol):
     """What callers changed of sessions while no engine ran."""
 
     async def load(self, session_id: SessionId) -> KeptChanges:
@@ -126,7 +126,7 @@ class Changes(Protocol):
 
 
 class NoChanges:
-    """Implements `Changes` where nothing is ever kept."""
+    """Implements `OfflineChanges` where nothing is ever kept."""
 
     async def load(self, session_id: SessionId) -> KeptChanges:
         """Return nothing."""
@@ -169,7 +169,7 @@ class EngineContext:
     proof: ListenerProof = field(repr=False)
     engine_env: Mapping[str, str] = field(default_factory=dict, repr=False)
     logs_root: Path | None = None
-    changes: Changes = field(default_factory=NoChanges)
+    changes: OfflineChanges = field(default_factory=NoChanges)
     isolation: IsolationRules = field(default_factory=IsolationRules)
 
     def intake_host(self, launch: Launch) -> str:

@@ -11,7 +11,7 @@ from typing import Protocol
 from openwa_manager.domain.builds.builds import HOME_BUILD
 from openwa_manager.domain.errors import ProgramMissingError
 from openwa_manager.engines.builds.browsers import browser_in
-from openwa_manager.engines.versions import Build, Version, build_in, how_to_build, parsed, shown
+from openwa_manager.engines.versions import DeclaredBuild, Version, build_in, how_to_build, parsed, shown
 from openwa_manager.host.program_errors import advice_on
 
 NODE_PLACES = (Path("/opt/homebrew/bin"), Path("/usr/local/bin"))
@@ -74,7 +74,7 @@ class Program(Protocol):
         """
         ...
 
-    async def build(self) -> Build:
+    async def build(self) -> DeclaredBuild:
         """Return what it says of itself."""
         ...
 
@@ -98,9 +98,9 @@ class FixedProgram:
         """Return its command."""
         return self.command
 
-    async def build(self) -> Build:
+    async def build(self) -> DeclaredBuild:
         """Return nothing of use: it is no build of OpenWA."""
-        return Build()
+        return DeclaredBuild()
 
     def readable(self) -> tuple[Path, ...]:
         """Return where its code lies."""
@@ -133,7 +133,7 @@ class NodeProgram:
         await asyncio.to_thread(self._require_build)
         return (str(node), "--require", str(LOOPBACK_SHIM), str(self._main))
 
-    async def build(self) -> Build:
+    async def build(self) -> DeclaredBuild:
         """Return what the build says of itself now: an upgrade may have replaced it since the last launch."""
         return await asyncio.to_thread(build_in, self._home)
 

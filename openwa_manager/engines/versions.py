@@ -111,7 +111,7 @@ class _OpenApi(BaseModel):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Build:
+class DeclaredBuild:
     """What an OpenWA build says of itself: its version (None: nothing we understand) and the Node.js it needs."""
 
     version: Version | None = None
@@ -150,7 +150,7 @@ def can(capability: Capability, version: Version | None, routes: AbstractSet[str
     return version is not None and version >= origin.since
 
 
-def build_in(home: Path) -> Build:
+def build_in(home: Path) -> DeclaredBuild:
     """Return what `package.json` in an OpenWA checkout says; the oldest we know stands for one that says nothing."""
     package = _read(home / "package.json", _Package) or _Package()
     version = parsed(package.version)
@@ -158,7 +158,7 @@ def build_in(home: Path) -> Build:
     match = _AT_LEAST.match(package.engines.node)
     if match is not None:
         floor = int(match[1]), int(match[2] or 0), int(match[3] or 0)
-    return Build(version=version, oldest_node=floor)
+    return DeclaredBuild(version=version, oldest_node=floor)
 
 
 def routes_in(home: Path) -> AbstractSet[str] | None:

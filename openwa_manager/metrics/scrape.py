@@ -53,7 +53,7 @@ class HostNumbers:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Outstanding:
+class OutstandingDeliveries:
     """The deliveries that are not made: how many wait, how many are dead, and how old the oldest is.
 
     `oldest_s` is 0 when none waits; what waits for a paused endpoint is left out of it.
@@ -83,7 +83,7 @@ class Scrape:
     host: HostNumbers
     moves: SessionTally
     endpoints: Mapping[EndpointId, bool]
-    outstanding: Outstanding
+    outstanding: OutstandingDeliveries
     deliveries: DeliveryTally
     commit: Durations
     loop_lag: Durations

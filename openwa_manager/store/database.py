@@ -25,7 +25,7 @@ from openwa_manager.domain.errors import (
 from openwa_manager.metrics.durations import COMMIT_S, Durations
 from openwa_manager.store.backup.copies import upgrade, write_copy
 from openwa_manager.store.delivery.enrichment import HOOKS, Hook, HookedConnection
-from openwa_manager.store.preamble import Nothing, Preamble
+from openwa_manager.store.preamble import NoPreamble, Preamble
 from openwa_manager.store.reserve import Reserve
 
 T = TypeVar("T")
@@ -183,7 +183,7 @@ class Database:
         self._copies = copies or path.with_name("copies")
         self.reserve = Reserve(path.with_name("reserve"))
         self._group: _Group | None = None
-        self._preamble: Preamble = Nothing()
+        self._preamble: Preamble = NoPreamble()
         self._is_open = False
         self._connections = AsyncExitStack()
         self.commit_times = Durations(COMMIT_S)

@@ -20,7 +20,7 @@ class Preamble(Protocol):
         ...
 
 
-class Nothing:
+class NoPreamble:
     """Stands where nothing goes before the rest."""
 
     def has_rows(self) -> bool:

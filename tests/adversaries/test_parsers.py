@@ -21,7 +21,7 @@ from openwa_manager.api.messaging.bulk_body import read_bulk
 from openwa_manager.api.messaging.people.suppression_files import read_rows
 from openwa_manager.api.pairing.links import number_in
 from openwa_manager.api.requests import object_text
-from openwa_manager.api.sessions.cursor import Position
+from openwa_manager.api.sessions.cursor import SessionPosition
 from openwa_manager.domain import foreign_json
 from openwa_manager.domain.builds.builds import build_name, checked_git_url, folder_source, git_source
 from openwa_manager.domain.errors import OpenwaManagerError
@@ -74,7 +74,7 @@ BY_BYTES: Mapping[str, Callable[[bytes], object]] = {
 }
 BY_TEXT: Mapping[str, Callable[[str], object]] = {
     "api/admission/peers/client_address.py:client_of": lambda text: TRUSTING.client_of("127.0.0.1", [text]),
-    "api/sessions/cursor.py:parse": Position.parse,
+    "api/sessions/cursor.py:parse": SessionPosition.parse,
     "api/pairing/links.py:number_in": number_in,
     "domain/builds/builds.py:build_name": build_name,
     "domain/builds/builds.py:checked_git_url": checked_git_url,

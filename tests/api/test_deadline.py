@@ -5,7 +5,7 @@ import pytest
 from aiohttp import web
 from pytest_aiohttp import AiohttpClient
 
-from openwa_manager.api.deadline import Deadline
+from openwa_manager.api.deadline import RequestDeadline
 from openwa_manager.api.errors import answer_errors
 from openwa_manager.api.middleware import assign_request_id, cut_broken_answer, prepare_answer
 from openwa_manager.api.requests import Nothing, WaitQuery
@@ -114,7 +114,7 @@ def app_with_deadline() -> web.Application:
             assign_request_id,
             answer_errors,
             cut_broken_answer,
-            Deadline([each.handler for each in table if each.may_take_long], SOON_S).keep,
+            RequestDeadline([each.handler for each in table if each.may_take_long], SOON_S).keep,
         ]
     )
     app.on_response_prepare.append(prepare_answer)

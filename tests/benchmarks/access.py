@@ -16,7 +16,7 @@ from openwa_manager.api.admission.peers.client_address import ClientAddresses
 from openwa_manager.domain.access.actions import Action, Allowed, Hidden, may
 from openwa_manager.domain.access.buckets import Rate
 from openwa_manager.domain.access.callers import KeyId
-from openwa_manager.domain.access.keys import ApiKey, Known
+from openwa_manager.domain.access.keys import ApiKey, KnownKey
 from openwa_manager.domain.access.roles import Role
 from openwa_manager.domain.access.scopes import scope_of
 from openwa_manager.domain.session.session import SessionId
@@ -50,7 +50,7 @@ def measure_check(count: int) -> list[Figure]:
         for number in range(count):
             client = addresses.client_of("127.0.0.1", [f"198.51.100.9, 192.0.2.{number % 250}"])
             login = ring.identify(given[number % _KEYS], client)
-            if isinstance(login, Known):
+            if isinstance(login, KnownKey):
                 limits.count_call(login.caller)
                 assert isinstance(may(login.caller, Action.SEND, SessionId("user_7_a")), Allowed | Hidden)
         each_us = (time.process_time() - begun_s) / count * 1e6

@@ -1,6 +1,12 @@
 import pytest
 
-from openwa_manager.domain.urls import public_url_problem, url_problem, without_password, without_urls
+from openwa_manager.domain.urls import (
+    proxy_without_password,
+    public_url_problem,
+    url_problem,
+    without_password,
+    without_urls,
+)
 from tests.run.growth import is_linear
 
 
@@ -17,6 +23,19 @@ from tests.run.growth import is_linear
 )
 def test_a_password_in_a_url_is_hidden(text: str, shown: str) -> None:
     assert without_password(text) == shown
+
+
+@pytest.mark.parametrize(
+    ("url", "shown"),
+    [
+        ("http://proxy:8080/", "http://proxy:8080/"),
+        ("socks5h://u:p@proxy:1080", "socks5h://u:***@proxy:1080"),
+        ("http://t0ken@proxy:8080", "http://***@proxy:8080"),
+        ("http://u:p#a?s@s@proxy:8080", "http://u:***@proxy:8080"),
+    ],
+)
+def test_a_password_in_a_proxy_is_hidden_whatever_stands_in_it(url: str, shown: str) -> None:
+    assert proxy_without_password(url) == shown
 
 
 @pytest.mark.parametrize(

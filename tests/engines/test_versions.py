@@ -5,8 +5,8 @@ import pytest
 
 from openwa_manager.engines.versions import (
     WEBHOOK_TRIES,
-    Build,
     Capability,
+    DeclaredBuild,
     build_in,
     can,
     parsed,
@@ -63,16 +63,19 @@ def test_the_routes_of_a_build_say_it_better_than_its_number() -> None:
 @pytest.mark.parametrize(
     ("package", "build"),
     [
-        ({"version": "0.23.0", "engines": {"node": ">=22.13"}}, Build(version=(0, 23, 0), oldest_node=(22, 13, 0))),
-        ({"version": "0.26.0", "engines": {"node": ">=24"}}, Build(version=(0, 26, 0), oldest_node=(24, 0, 0))),
-        ({"version": "0.26.0"}, Build(version=(0, 26, 0), oldest_node=(22, 19, 0))),
-        ({"version": "0.23.5"}, Build(version=(0, 23, 5), oldest_node=(22, 13, 0))),
-        ({"version": 1}, Build()),
-        ([], Build()),
+        (
+            {"version": "0.23.0", "engines": {"node": ">=22.13"}},
+            DeclaredBuild(version=(0, 23, 0), oldest_node=(22, 13, 0)),
+        ),
+        ({"version": "0.26.0", "engines": {"node": ">=24"}}, DeclaredBuild(version=(0, 26, 0), oldest_node=(24, 0, 0))),
+        ({"version": "0.26.0"}, DeclaredBuild(version=(0, 26, 0), oldest_node=(22, 19, 0))),
+        ({"version": "0.23.5"}, DeclaredBuild(version=(0, 23, 5), oldest_node=(22, 13, 0))),
+        ({"version": 1}, DeclaredBuild()),
+        ([], DeclaredBuild()),
     ],
 )
 def test_a_build_says_which_version_it_is_and_which_node_it_needs(
-    tmp_path: Path, package: object, build: Build
+    tmp_path: Path, package: object, build: DeclaredBuild
 ) -> None:
     (tmp_path / "package.json").write_text(json.dumps(package))
 
@@ -80,7 +83,7 @@ def test_a_build_says_which_version_it_is_and_which_node_it_needs(
 
 
 def test_a_directory_without_a_build_says_nothing(tmp_path: Path) -> None:
-    assert build_in(tmp_path) == Build()
+    assert build_in(tmp_path) == DeclaredBuild()
     assert routes_in(tmp_path) is None
 
 

@@ -8,7 +8,7 @@ from openwa_manager.metrics.scrape import (
     EngineNumbers,
     HostNumbers,
     MessageNumbers,
-    Outstanding,
+    OutstandingDeliveries,
     Scrape,
     SessionNumbers,
 )
@@ -67,7 +67,7 @@ def scrape(**changed: object) -> Scrape:
         "host": HostNumbers(memory_available_bytes=2_000_000_000, disk_free_bytes=50_000_000_000),
         "moves": some_moves(),
         "endpoints": {EndpointId("default"): True, EndpointId("ep_2"): False},
-        "outstanding": Outstanding(pending=12, dead=1, oldest_s=90.5),
+        "outstanding": OutstandingDeliveries(pending=12, dead=1, oldest_s=90.5),
         "deliveries": some_deliveries(),
         "commit": Durations(COMMIT_S),
         "loop_lag": Durations(LOOP_LAG_S),

@@ -127,7 +127,10 @@ def ends_in(path: Path) -> Iterator[str]:
 
 
 def test_a_message_ends_with_a_code_that_has_a_sentence() -> None:
-    assert [f"{path}: {code}" for path in PACKAGE for code in ends_in(path)] == []
+    ending = [path for path in PACKAGE if "MessageError" in path.read_text("utf-8")]  # to parse them all takes seconds
+
+    assert ending
+    assert [f"{path}: {code}" for path in ending for code in ends_in(path)] == []
     assert not set(words.ENDS) & set(RejectionCode) - {"opted_out"}
 
 

@@ -21,7 +21,7 @@ from openwa_manager.api.routing import Route
 from openwa_manager.domain.access.actions import NEEDS, Action
 from openwa_manager.domain.access.audit import REFUSED, NewEntry, entry_of
 from openwa_manager.domain.access.callers import NOBODY_KNOWN, Caller
-from openwa_manager.domain.access.keys import Refused
+from openwa_manager.domain.access.keys import RefusedKey
 from openwa_manager.domain.errors import OpenwaManagerError
 from openwa_manager.domain.session.session import SessionId, is_session_id
 from openwa_manager.services.access.audit import Audit
@@ -34,7 +34,7 @@ _KEPT_OUT = frozenset({403, 429})
 _BUG = 500
 
 
-class Recorder:
+class AuditRecorder:
     """Tells the audit of the requests whose action it is to tell of (`NEEDS`)."""
 
     def __init__(self, audit: Audit, routes: Iterable[Route], find: FindSession) -> None:
@@ -85,7 +85,7 @@ class Recorder:
     def _note_refusal(self, request: web.Request, error: OpenwaManagerError) -> None:
         login, caller = request.get(LOGIN), request.get(CALLER)
         if caller is None:
-            if isinstance(login, Refused):
+            if isinstance(login, RefusedKey):
                 address, request_id = address_of(request), request[REQUEST_ID]
                 key = NewEntry(
                     actor=NOBODY_KNOWN,

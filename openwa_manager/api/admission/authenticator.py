@@ -11,10 +11,10 @@ from openwa_manager.api.errors import ForbiddenError
 from openwa_manager.api.request_keys import CALLER, CLIENT, LOGIN
 from openwa_manager.domain.access.addresses import ClientAddress
 from openwa_manager.domain.access.callers import UNIX_SOCKET, Caller
-from openwa_manager.domain.access.keys import Known, Refused
+from openwa_manager.domain.access.keys import KnownKey, RefusedKey
 
 #: Tells whose key this is, given where it comes from as far as anybody knows.
-Identify = Callable[[str, ClientAddress | None], Known | Refused]
+Identify = Callable[[str, ClientAddress | None], KnownKey | RefusedKey]
 
 
 class Authenticator:
@@ -48,7 +48,7 @@ class Authenticator:
         if not given:
             return None
         login = request[LOGIN] = self._identify(given, request.get(CLIENT))
-        return login.caller if isinstance(login, Known) else None
+        return login.caller if isinstance(login, KnownKey) else None
 
 
 def _given_key(request: web.Request) -> str:

@@ -11,7 +11,7 @@ from aiohttp.typedefs import Handler
 from openwa_manager.api.errors import UnauthenticatedError
 from openwa_manager.api.request_keys import BEGUN_ANSWER, LOGIN
 from openwa_manager.domain.access.callers import KeyId
-from openwa_manager.domain.access.keys import KeyRevoked, Known
+from openwa_manager.domain.access.keys import KeyRevoked, KnownKey
 
 #: How long a call may go on that has not begun to answer: so that what is short and changes something comes to its end.
 _GRACE_S = 0.5
@@ -43,7 +43,7 @@ class OpenCalls:
             UnauthenticatedError: that happened meanwhile.
         """
         login = request.get(LOGIN)
-        if not isinstance(login, Known) or login.caller.key_id is None:
+        if not isinstance(login, KnownKey) or login.caller.key_id is None:
             return await handler(request)
         limit = asyncio.timeout(None)
         call = _OpenCall(request, asyncio.current_task(), limit, login.secret_sha256)

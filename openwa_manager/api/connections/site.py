@@ -14,7 +14,7 @@ from openwa_manager.api.connections.connection import Connection, Terms, TlsConn
 _BACKLOG_MAX = 128
 
 
-class Site(web.BaseSite):
+class ListenerSite(web.BaseSite):
     """A listener of a runner's server; `place` is a host and a port, the path of a unix socket, or a bound socket.
 
     `tls` returns the context that the next connection agrees on keys with; None means plain HTTP.

@@ -22,7 +22,7 @@ from openwa_manager.domain.session.session import SessionId
 from openwa_manager.services.delivery.broadcaster import Broadcaster, Interest
 from openwa_manager.services.sessions.directory import SessionDirectory
 from openwa_manager.store.database import Database
-from openwa_manager.store.delivery.outbox import begins_large, last_seq, look_back, read_events
+from openwa_manager.store.delivery.outbox import begins_large, last_seq, look_ahead, look_back, read_events
 from openwa_manager.webhooks.envelope import write_body
 
 #: So many events are read at once, and fewer where they are large.
@@ -70,14 +70,24 @@ class EventRoutes:
         return await self._stream.answer(call.request, Interest(after=position, events=wanted))
 
     async def _beginning(self, given: EventsQuery, wanted: EventFilter) -> int | None:
+        beginnings = [name for name in ("after", "since", "tail") if getattr(given, name) is not None]
+        if len(beginnings) > 1:
+            raise InvalidInputError(beginnings[-1], f"cannot be combined with {beginnings[0]}")
+        if given.since is not None:
+            return await self._first_since(given.since.timestamp())
         if given.tail is None:
             return given.after
-        if given.after is not None:
-            raise InvalidInputError("tail", "cannot be combined with after")
         found = await self._database.read(partial(look_back, count=given.tail, wanted=wanted))
         while found.missing_count:
             go_on = partial(look_back, count=found.missing_count, wanted=wanted, until=found.seq)
             found = await self._database.read(go_on)
+        return found.seq
+
+    async def _first_since(self, since: float) -> int:
+        """Return the position behind which what happened then or later begins; few events are looked at in one go."""
+        found = await self._database.read(partial(look_ahead, since=since))
+        while not found.is_found:
+            found = await self._database.read(partial(look_ahead, since=since, after=found.seq))
         return found.seq
 
     async def _page(self, call: Call[EventsQuery], after: int, wanted: EventFilter) -> web.StreamResponse:

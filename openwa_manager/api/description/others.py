@@ -215,6 +215,7 @@ OTHERS: Final[Mapping[str, Mapping[str, str]]] = {
     },
     "EventsQuery": {
         "after": "Those behind this position; `next_after` of the page before.",
+        "since": "Those from the first on that happened then or later; not together with `after`.",
         "type": "Only those of these types; a `*` at the end stands for any ending.",
     },
     "AuditQuery": {

@@ -14,7 +14,7 @@ from openwa_manager.api.docs.markdown import (
     draw,
     draw_line,
 )
-from openwa_manager.api.docs.openapi_model import Answer, Document, Media, Operation, Schema, Tag
+from openwa_manager.api.docs.openapi_model import Document, Media, OpenapiAnswer, OpenapiTag, Operation, Schema
 from openwa_manager.api.docs.samples import curl_line
 from openwa_manager.api.docs.shapes import Shapes, shape_id, short
 
@@ -89,7 +89,7 @@ def _common(calls: Sequence[_Call]) -> Mapping[str, str]:
 
 
 def _overview(
-    document: Document, by_tag: Mapping[Tag, Sequence[_Call]], common: Mapping[str, str], more: str
+    document: Document, by_tag: Mapping[OpenapiTag, Sequence[_Call]], common: Mapping[str, str], more: str
 ) -> Chapter:
     about = draw(f"# {TITLE}\n\n{document.info.description}", NAME, {})
     lists = "".join(_listed(tag, calls) for tag, calls in by_tag.items())
@@ -166,7 +166,7 @@ def _is_ours(kind: str, media: Media) -> bool:
     return media.shape is None or (media.shape.name not in ("Problem", "OpenwaError") and "problem" not in kind)
 
 
-def _content(answer: Answer, shapes: Shapes) -> str:
+def _content(answer: OpenapiAnswer, shapes: Shapes) -> str:
     told = [
         f"<code>{escape(kind)}</code>" if media.shape is None else shapes.words(media.shape)
         for kind, media in answer.content.items()
@@ -202,7 +202,7 @@ def _about(call: _Call) -> str:
     return f"{call.operation.summary} {call.operation.description} {names}".replace("`", "").strip()
 
 
-def _listed(tag: Tag, calls: Sequence[_Call]) -> str:
+def _listed(tag: OpenapiTag, calls: Sequence[_Call]) -> str:
     rows = "".join(_row(tag.name, call) for call in calls)
     listed = f'<ul class="calls">{rows}</ul>'
     if len(calls) > _LISTED_MAX:

@@ -27,7 +27,7 @@ _SENTENCE_END: Final = re.compile(r"(?<=[.!?])\s+(?=[A-Z0-9`*\[])")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Entry:
+class PageEntry:
     """A page: its name (`reference/settings`), its title, the first sentence as Markdown, and its file."""
 
     name: str
@@ -36,12 +36,12 @@ class Entry:
     path: Path
 
 
-def entries() -> Mapping[str, Entry]:
+def entries() -> Mapping[str, PageEntry]:
     """Return all pages by their names, in the order in which they are read."""
     return {each.name: each for part in parts().values() for each in part}
 
 
-def parts() -> Mapping[str, Sequence[Entry]]:
+def parts() -> Mapping[str, Sequence[PageEntry]]:
     """Return the parts that have pages, each with its pages."""
     paths = {path.relative_to(DOCS).with_suffix("").as_posix(): path for path in sorted(DOCS.rglob("*.md"))}
     listed = {name for names in PARTS.values() for name in names}
@@ -50,11 +50,11 @@ def parts() -> Mapping[str, Sequence[Entry]]:
     return {part: tuple(_entry(name, paths[name]) for name in names) for part, names in found.items() if names}
 
 
-def _entry(name: str, path: Path) -> Entry:
+def _entry(name: str, path: Path) -> PageEntry:
     with path.open(encoding="utf-8") as page:
         title = page.readline().lstrip("# ").replace("`", "").strip()
         lead = " ".join(_first_paragraph(page))
-    return Entry(name=name, title=title, lead=_SENTENCE_END.split(lead, maxsplit=1)[0], path=path)
+    return PageEntry(name=name, title=title, lead=_SENTENCE_END.split(lead, maxsplit=1)[0], path=path)
 
 
 def _first_paragraph(lines: Iterator[str]) -> Iterator[str]:

@@ -18,7 +18,7 @@ from openwa_manager.domain.delivery.events import Json
 
 if TYPE_CHECKING:
     from openwa_manager.api.docs.assets import File
-    from openwa_manager.api.docs.site import Site
+    from openwa_manager.api.docs.site import DocsSite
 
 _HTML: Final = "text/html"
 #: What a page may do: nothing but show our own style, run our own script, and ask us; nothing inside it is a program.
@@ -50,7 +50,7 @@ class DocsRoutes:
     """
 
     def __init__(self) -> None:
-        self._site: Site | None = None
+        self._site: DocsSite | None = None
         self._drawn: set[str] = set()
         self._turn = asyncio.Lock()
 
@@ -95,7 +95,7 @@ class DocsRoutes:
     async def _answer_page(self, request: web.Request, name: str) -> web.Response:
         return await self._answer(request, f"page {name}", lambda site: site.page(name) or site.missing())
 
-    async def _answer(self, request: web.Request, what: str, get: "Callable[[Site], File]") -> web.Response:
+    async def _answer(self, request: web.Request, what: str, get: "Callable[[DocsSite], File]") -> web.Response:
         """Answer with a file; what is drawn already comes at once, in the turn of who asks (StrangerTurns)."""
         if self._site is not None and what in self._drawn:
             return _answer_with(request, get(self._site))
@@ -108,11 +108,11 @@ class DocsRoutes:
         return _answer_with(request, file)
 
 
-def _site(describe: "Callable[[], dict[str, Json]]") -> "Site":
+def _site(describe: "Callable[[], dict[str, Json]]") -> "DocsSite":
     """Return all pages; what draws them is not imported before somebody wants one."""
-    from openwa_manager.api.docs.site import Site
+    from openwa_manager.api.docs.site import DocsSite
 
-    return Site(describe)
+    return DocsSite(describe)
 
 
 def _answer_with(request: web.Request, file: "File") -> web.Response:

@@ -48,7 +48,7 @@ def address_of(name: str) -> str:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Frame:
+class PageFrame:
     """What is around the text of every page: `parts` are the pages by the parts of the map."""
 
     parts: Mapping[str, Sequence[Link]]

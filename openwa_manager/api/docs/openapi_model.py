@@ -64,7 +64,7 @@ class Media(BaseModel):
     shape: Schema | None = Field(default=None, alias="schema")
 
 
-class Answer(BaseModel):
+class OpenapiAnswer(BaseModel):
     """What one status means."""
 
     model_config = _CONFIG
@@ -92,11 +92,11 @@ class Operation(BaseModel):
     description: str
     parameters: Sequence[Parameter] = ()
     body: RequestBody | None = Field(default=None, alias="requestBody")
-    responses: Mapping[str, Answer]
+    responses: Mapping[str, OpenapiAnswer]
     security: Sequence[Mapping[str, Sequence[str]]] = ()
 
 
-class Tag(BaseModel):
+class OpenapiTag(BaseModel):
     """A chapter."""
 
     model_config = _CONFIG
@@ -129,6 +129,6 @@ class Document(BaseModel):
     model_config = _CONFIG
 
     info: Info
-    tags: Sequence[Tag]
+    tags: Sequence[OpenapiTag]
     paths: Mapping[str, Mapping[str, Operation]]
     components: Components

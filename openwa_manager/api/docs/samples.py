@@ -70,7 +70,7 @@ def curl_line(method: str, path: str, operation: Operation) -> str:
 
 
 def body_of(path: str, operation: Operation) -> Json:
-    """Return a body that the call takes; None if there is none, or only OpenWA knows."""
+    """Return a body that the call takes; None if there is none, or only OpenWA knows, or none is written here."""
     if operation.body is None:
         return None
     media = operation.body.content.get(_JSON)

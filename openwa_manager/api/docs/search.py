@@ -16,7 +16,7 @@ _IN_TITLE, _AT_BEGIN, _IN_PAGE, _IN_TEXT = 10, 6, 5, 1
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Place:
+class SearchedSection:
     """A section of a page: its address, the page's title, its own, and its text.
 
     What stands on a page of more `weight` is found before what fits as well elsewhere.
@@ -32,11 +32,11 @@ class Place:
 class Index:
     """All places, in the order in which they are read."""
 
-    def __init__(self, places: Iterable[Place]) -> None:
+    def __init__(self, places: Iterable[SearchedSection]) -> None:
         self._places = tuple(places)
         self._lowered = [tuple(map(str.lower, (each.title, each.page, each.text))) for each in self._places]
 
-    def find(self, query: str) -> Sequence[Place]:
+    def find(self, query: str) -> Sequence[SearchedSection]:
         """Return the places that have all words, the best first."""
         words = words_of(query)
         if not words:
@@ -59,7 +59,7 @@ def words_of(query: str) -> Sequence[str]:
     return query[:QUERY_MAX].lower().split()[:_WORDS_MAX]
 
 
-def excerpt(place: Place, words: Sequence[str]) -> str:
+def excerpt(place: SearchedSection, words: Sequence[str]) -> str:
     """Return the part of a text where the first of the words is that it has; its beginning if it has none."""
     lowered = place.text.lower()
     found = (lowered.find(word) for word in words)

@@ -8,10 +8,10 @@ from typing import Final
 from openwa_manager.api.docs.assets import NEVER_KEPT, File, assets
 from openwa_manager.api.docs.calls import LEAD, NAME, TITLE, Chapter, chapters_of
 from openwa_manager.api.docs.contents import OTHERS, PARTS, entries, parts
-from openwa_manager.api.docs.frame import Below, Frame, Link, address_of, below_of
+from openwa_manager.api.docs.frame import Below, Link, PageFrame, address_of, below_of
 from openwa_manager.api.docs.markdown import Drawn, Section, draw, draw_line
 from openwa_manager.api.docs.openapi_model import Document
-from openwa_manager.api.docs.search import QUERY_MAX, Index, Place, excerpt, words_of
+from openwa_manager.api.docs.search import QUERY_MAX, Index, SearchedSection, excerpt, words_of
 from openwa_manager.domain.delivery.events import Json
 
 _HTML: Final = "text/html"
@@ -24,7 +24,7 @@ _FOR_USERS: Final = 2
 _FOR_DEVELOPERS: Final = frozenset(PARTS["How it is made"])
 
 
-class Site:
+class DocsSite:
     """The pages of the package, and the API's as its OpenAPI document (`describe`) tells of it.
 
     Its methods read files and draw, so they are called in a thread; what they return is kept.
@@ -90,7 +90,7 @@ class Site:
         return {each.name: each for each in chapters_of(Document.model_validate(self._describe()), more)}
 
     @cached_property
-    def _frame(self) -> Frame:
+    def _frame(self) -> PageFrame:
         api = Link(name=NAME, title=TITLE, about=LEAD)
         found = parts()
         shown = {
@@ -105,13 +105,13 @@ class Site:
             for part in (*PARTS, OTHERS)
             if part in found or part == _API_PART
         }
-        return Frame(parts=shown)
+        return PageFrame(parts=shown)
 
     @cached_property
     def _index(self) -> Index:
         return Index(self._places())
 
-    def _places(self) -> Iterator[Place]:
+    def _places(self) -> Iterator[SearchedSection]:
         for name, entry in self._entries.items():
             if name == _API_PAGE:
                 continue
@@ -147,8 +147,8 @@ class Site:
         return self._files[key]
 
 
-def _place(name: str, title: str, section: Section, weight: int) -> Place:
-    return Place(
+def _place(name: str, title: str, section: Section, weight: int) -> SearchedSection:
+    return SearchedSection(
         address=f"{address_of(name)}#{section.heading.slug}",
         page=title,
         title=section.heading.title or title,
@@ -157,7 +157,7 @@ def _place(name: str, title: str, section: Section, weight: int) -> Place:
     )
 
 
-def _hit(place: Place, words: Sequence[str]) -> str:
+def _hit(place: SearchedSection, words: Sequence[str]) -> str:
     page = "" if place.page == place.title else f" · {escape(place.page)}"
     return (
         f'<a href="{escape(place.address)}"><strong>{escape(place.title)}</strong>{page}'

@@ -11,19 +11,19 @@ from openwa_manager.domain.errors import InvalidInputError
 from openwa_manager.domain.session.session import Session
 
 
-class Position(NamedTuple):
+class SessionPosition(NamedTuple):
     """A place in the order of sessions: by creation, then by id."""
 
     created_at: float
     session_id: str
 
     @classmethod
-    def of(cls, session: Session) -> "Position":
+    def of(cls, session: Session) -> "SessionPosition":
         """Return where a session stands."""
         return cls(session.created_at, session.session_id)
 
     @classmethod
-    def parse(cls, cursor: str | None) -> "Position":
+    def parse(cls, cursor: str | None) -> "SessionPosition":
         """Return the position a cursor names; without a cursor the one before all sessions.
 
         Raises:

@@ -21,6 +21,7 @@ from openwa_manager.domain.session.session import (
 )
 from openwa_manager.domain.session.words import words_of_stimulus
 from openwa_manager.domain.times import iso8601
+from openwa_manager.domain.urls import proxy_without_password
 from openwa_manager.services.messaging.control.views import QueueBrief
 
 
@@ -93,6 +94,7 @@ class SessionOut(Out):
     """A session; its engine listens on `port` or on `socket`, and both are null when it has none.
 
     `build` is the OpenWA that it runs, or that it pins while it has no engine; null: none, or the default.
+    What a proxy or a variable holds may be a login: no password and no value of a variable is shown.
     """
 
     session_id: str
@@ -109,6 +111,9 @@ class SessionOut(Out):
     qr: QrInfo | None
     restarts: RestartsOut
     build: str | None
+    memory_limit_bytes: int | None
+    proxy_url: str | None
+    env_names: Sequence[str]
     usage: UsageOut | None
     labels: Mapping[str, str]
     created_at: Timestamp
@@ -136,6 +141,9 @@ class SessionOut(Out):
             qr=QrInfo.of(session.qr) if session.qr else None,
             restarts=RestartsOut.of(session.restarts),
             build=session.launch.build if session.launch else session.spec.build,
+            memory_limit_bytes=session.spec.memory_limit_bytes,
+            proxy_url=proxy_without_password(session.spec.proxy_url) if session.spec.proxy_url else None,
+            env_names=sorted(session.spec.env),
             usage=UsageOut.of(usage) if usage and session.pid is not None else None,
             labels=session.spec.labels,
             created_at=iso8601(session.created_at),

@@ -22,7 +22,7 @@ from openwa_manager.api.requests import (
     WaitQuery,
 )
 from openwa_manager.api.routing import Call, Route, json_answer, json_of, route
-from openwa_manager.api.sessions.cursor import Position
+from openwa_manager.api.sessions.cursor import SessionPosition
 from openwa_manager.api.sessions.qr import may_show_code
 from openwa_manager.api.sessions.responses import NewSessionOut, SessionOut, SessionPage, SessionsOut
 from openwa_manager.domain.access.actions import Action
@@ -195,14 +195,16 @@ class SessionRoutes:
 
     async def list_some(self, call: Call[ListQuery]) -> web.StreamResponse:
         """List the sessions that match, oldest first."""
-        after = Position.parse(call.arguments.cursor)
+        after = SessionPosition.parse(call.arguments.cursor)
         own = self._sessions.list_sessions(call.caller.scope)
-        behind = (session for session in own if Position.of(session) > after)
+        behind = (session for session in own if SessionPosition.of(session) > after)
         found = (session for session in behind if _matches(session, call.arguments))
         page: Listing[Session] = Listing(
             name="sessions",
             encode=self._encoded,
-            ending=lambda last, has_more: {"next_cursor": Position.of(last).cursor() if last and has_more else None},
+            ending=lambda last, has_more: {
+                "next_cursor": SessionPosition.of(last).cursor() if last and has_more else None
+            },
             limit=call.arguments.limit,
         )
         return await answer_list(call.request, found, page)

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, TypedDict, cast
 
 from openwa_manager.cli.command import Command, Invocation
 from openwa_manager.cli.errors import UsageError
-from openwa_manager.cli.terminal.tables import Column, Kind, Listing
+from openwa_manager.cli.terminal.tables import Column, ColumnKind, Listing
 
 if TYPE_CHECKING:
     from openwa_manager.domain.delivery.events import Json
@@ -58,15 +58,15 @@ def _deliveries(invocation: Invocation) -> None:
 
 
 _COLUMNS = (
-    Column("TIME", 5, Kind.TIME),
-    Column("EVENT", 9, Kind.CODE),
-    Column("SESSION", 7, Kind.ID),
-    Column("ENDPOINT", 3, Kind.ID),
-    Column("STATE", 8, Kind.STATUS),
-    Column("TRIES", 4, Kind.COUNT),
+    Column("TIME", 5, ColumnKind.TIME),
+    Column("EVENT", 9, ColumnKind.CODE),
+    Column("SESSION", 7, ColumnKind.ID),
+    Column("ENDPOINT", 3, ColumnKind.ID),
+    Column("STATE", 8, ColumnKind.STATUS),
+    Column("TRIES", 4, ColumnKind.COUNT),
     Column("LAST ANSWER", 6),
-    Column("NEXT TRY", 2, Kind.TIME),
-    Column("EVENT ID", 1, Kind.ID),
+    Column("NEXT TRY", 2, ColumnKind.TIME),
+    Column("EVENT ID", 1, ColumnKind.ID),
 )
 
 

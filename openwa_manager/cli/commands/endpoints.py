@@ -11,7 +11,7 @@ from openwa_manager.cli.command import Command, Invocation, declare_all
 from openwa_manager.cli.commands.event_types import event_type
 from openwa_manager.cli.errors import FAILED, CommandFailedError
 from openwa_manager.cli.terminal.output import cell, moment, record
-from openwa_manager.cli.terminal.tables import Column, Kind, Listing
+from openwa_manager.cli.terminal.tables import Column, ColumnKind, Listing
 
 if TYPE_CHECKING:
     from openwa_manager.domain.delivery.events import Json
@@ -52,8 +52,8 @@ def _list(invocation: Invocation) -> None:
 
 _COLUMNS = (
     Column("ENDPOINT", 9),
-    Column("STATUS", 8, Kind.STATUS),
-    Column("WAITING", 6, Kind.COUNT),
+    Column("STATUS", 8, ColumnKind.STATUS),
+    Column("WAITING", 6, ColumnKind.COUNT),
     Column("EVENTS", 5),
     Column("SESSIONS", 4),
     Column("URL", 7),

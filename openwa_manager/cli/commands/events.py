@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, NoReturn, TypedDict, cast
 from openwa_manager.cli.command import Command, Invocation
 from openwa_manager.cli.commands.event_types import event_type
 from openwa_manager.cli.terminal.output import cell, moment
-from openwa_manager.cli.terminal.tables import Column, Kind, Listing
+from openwa_manager.cli.terminal.tables import Column, ColumnKind, Listing
 
 if TYPE_CHECKING:
     from openwa_manager.domain.delivery.events import Json
@@ -18,9 +18,9 @@ if TYPE_CHECKING:
 _COMMON = ("id", "type", "event", "timestamp", "session_id", "user_id", "seq", "launch", "host")
 
 _COLUMNS = (
-    Column("TIME", 7, Kind.TIME),
-    Column("EVENT", 9, Kind.CODE),
-    Column("SESSION", 8, Kind.ID),
+    Column("TIME", 7, ColumnKind.TIME),
+    Column("EVENT", 9, ColumnKind.CODE),
+    Column("SESSION", 8, ColumnKind.ID),
     Column("FACTS", 6),
 )
 

@@ -10,7 +10,7 @@ from openwa_manager.cli.command import Command, Invocation
 from openwa_manager.cli.errors import FAILED
 from openwa_manager.cli.listing import list_sessions
 from openwa_manager.cli.terminal.output import cell, record
-from openwa_manager.cli.terminal.tables import Column, Kind, Listing
+from openwa_manager.cli.terminal.tables import Column, ColumnKind, Listing
 from openwa_manager.engines import registry
 
 if TYPE_CHECKING:
@@ -204,18 +204,18 @@ def _declare_list(parser: argparse.ArgumentParser) -> None:
 
 
 _COLUMNS = (
-    Column("SESSION", 10, Kind.ID),
-    Column("STATUS", 9, Kind.STATUS),
-    Column("REASON", 8, Kind.CODE),
-    Column("PHONE", 7, Kind.CODE),
-    Column("MEMORY", 6, Kind.SIZE),
-    Column("CHANGED", 5, Kind.TIME),
-    Column("RESTARTS", 4, Kind.COUNT),
-    Column("PID", 3, Kind.CODE),
+    Column("SESSION", 10, ColumnKind.ID),
+    Column("STATUS", 9, ColumnKind.STATUS),
+    Column("REASON", 8, ColumnKind.CODE),
+    Column("PHONE", 7, ColumnKind.CODE),
+    Column("MEMORY", 6, ColumnKind.SIZE),
+    Column("CHANGED", 5, ColumnKind.TIME),
+    Column("RESTARTS", 4, ColumnKind.COUNT),
+    Column("PID", 3, ColumnKind.CODE),
     Column("USER", 0),
     Column("ENGINE", 0),
     Column("LABELS", 0),
-    Column("STARTED", 0, Kind.TIME),
+    Column("STARTED", 0, ColumnKind.TIME),
 )
 
 

@@ -9,7 +9,7 @@ from openwa_manager.cli.command import Command, Invocation
 from openwa_manager.cli.commands.changes.selection import takes_sessions
 from openwa_manager.cli.commands.changes.showing import show_sessions
 from openwa_manager.cli.terminal.output import WIDE, cell, moment
-from openwa_manager.cli.terminal.tables import Column, Kind, Listing
+from openwa_manager.cli.terminal.tables import Column, ColumnKind, Listing
 from openwa_manager.domain.printable import printable
 
 if TYPE_CHECKING:
@@ -23,7 +23,7 @@ _RUN_LEAST = 4
 #: The evidence that is too long for a table.
 _LOG_TAIL = "log_tail"
 _COLUMNS = (
-    Column("AT", 8, Kind.TIME),
+    Column("AT", 8, ColumnKind.TIME),
     Column("WHAT HAPPENED", 9),
     Column("DECISION", 7),
     Column("EVIDENCE", 6),

@@ -11,7 +11,7 @@ from openwa_manager.cli.command import Command, Invocation
 from openwa_manager.cli.discovery import HOMES, socket_of
 from openwa_manager.cli.errors import FAILED
 from openwa_manager.cli.terminal.output import IDS, WIDE
-from openwa_manager.cli.terminal.tables import Column, Kind, Listing
+from openwa_manager.cli.terminal.tables import Column, ColumnKind, Listing
 from openwa_manager.domain.printable import printable
 from openwa_manager.host.user_paths import expanded
 
@@ -27,9 +27,9 @@ BLOCKING: Final = frozenset(
     }
 )
 _COLUMNS: Final = (
-    Column("LEVEL", 9, Kind.STATUS),
-    Column("CODE", 8, Kind.CODE),
-    Column("ABOUT", 5, Kind.ID),
+    Column("LEVEL", 9, ColumnKind.STATUS),
+    Column("CODE", 8, ColumnKind.CODE),
+    Column("ABOUT", 5, ColumnKind.ID),
     Column("FOUND", 7),
     Column("DO", 6),
 )

@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 
-from openwa_manager.api.docs.contents import Entry, entries
+from openwa_manager.api.docs.contents import PageEntry, entries
 
 _NAME_WIDTH = 18
 #: A line of prose that is longer is hard to read, however wide the window is.
@@ -10,7 +10,7 @@ _WIDTH_MAX = 100
 _WIDTH_PIPED = 80
 
 
-def topics() -> Mapping[str, Entry]:
+def topics() -> Mapping[str, PageEntry]:
     """Return the pages by their names, in the order in which they are read."""
     return entries()
 

@@ -30,7 +30,7 @@ from openwa_manager.cli.mock.application import Application
 from openwa_manager.cli.mock.asked import AskedToEnd, asked_by_signals
 from openwa_manager.cli.mock.homes import remove, temporary_home
 from openwa_manager.cli.mock.line import END, Said, hear, hear_rest
-from openwa_manager.cli.mock.plan import Plan
+from openwa_manager.cli.mock.plan import MockPlan
 from openwa_manager.cli.terminal.output import Output
 from openwa_manager.host.heap import without_collection
 
@@ -41,7 +41,7 @@ _LOOK_S = 0.01
 _LOG, _LOG_TAIL_BYTES = "daemon.log", 2000
 
 
-class _World(NamedTuple):
+class _RunningWorld(NamedTuple):
     """A world that runs: its process, its line, its home."""
 
     pid: int
@@ -52,7 +52,7 @@ class _World(NamedTuple):
 class Keeper:
     """Runs a mock until it is asked to end."""
 
-    def __init__(self, plan: Plan, environ: Mapping[str, str], output: Output) -> None:
+    def __init__(self, plan: MockPlan, environ: Mapping[str, str], output: Output) -> None:
         self._plan = plan
         self._environ = environ
         self._output = output
@@ -86,7 +86,7 @@ class Keeper:
                     each.close()
         return self._application.code or 0
 
-    def _begin(self, base: Path, listener: socket.socket, intake: socket.socket) -> _World:
+    def _begin(self, base: Path, listener: socket.socket, intake: socket.socket) -> _RunningWorld:
         from openwa_manager.cli.mock.world import WorldPlan, run_world
         from openwa_manager.config import load
 
@@ -110,9 +110,9 @@ class Keeper:
                     ours.close()
                     run_world(plan, theirs)
             unless_begun.pop_all()
-        return _World(pid, ours, home)
+        return _RunningWorld(pid, ours, home)
 
-    def _is_told(self, world: _World, asked: AskedToEnd) -> bool:
+    def _is_told(self, world: _RunningWorld, asked: AskedToEnd) -> bool:
         """Wait until somebody wants another world; False once the mock is to end.
 
         Raises:
@@ -126,7 +126,9 @@ class Keeper:
                 raise CommandFailedError(f"the daemon in the mock ended by itself{_told(world)}")
         return True
 
-    def _renew(self, world: _World, asked: AskedToEnd, places: tuple[Path, socket.socket, socket.socket]) -> _World:
+    def _renew(
+        self, world: _RunningWorld, asked: AskedToEnd, places: tuple[Path, socket.socket, socket.socket]
+    ) -> _RunningWorld:
         """Replace a world and answer those who asked it for that; return the one that runs now.
 
         Raises:
@@ -148,7 +150,7 @@ class Keeper:
         remove(world.home)
         return following
 
-    def _is_ready(self, world: _World, asked: AskedToEnd) -> bool:
+    def _is_ready(self, world: _RunningWorld, asked: AskedToEnd) -> bool:
         """Wait until a world is ready; False if the mock is asked to end before.
 
         Raises:
@@ -187,7 +189,7 @@ class Keeper:
             lines.append(f"Everybody who reaches {host} may use it: it holds nothing, but run it in tests only.")
         self._output.write("\n".join(lines))
 
-    def _heard(self, world: _World, asked: AskedToEnd, within_s: float | None = None) -> Said | None:
+    def _heard(self, world: _RunningWorld, asked: AskedToEnd, within_s: float | None = None) -> Said | None:
         """Return what a world says next; None once the mock is to end."""
         while not asked.is_asked and self._application.code is None:
             ready, _, _ = select.select([world.line, asked.waker], (), (), within_s)
@@ -201,7 +203,7 @@ class Keeper:
         return None
 
 
-def _end(world: _World) -> Sequence[socket.socket]:
+def _end(world: _RunningWorld) -> Sequence[socket.socket]:
     """End a world: it kills its engines, and then itself; if it does not, it is killed and they end by themselves.
 
     Return the connections of those who have asked for a reset meanwhile.
@@ -242,7 +244,7 @@ def _answer(connections: Sequence[socket.socket], body: Mapping[str, object]) ->
             each.shutdown(socket.SHUT_WR)  # the world that was just forked has the connection, too
 
 
-def _told(world: _World) -> str:
+def _told(world: _RunningWorld) -> str:
     """Return the end of a world's log."""
     try:
         said = (world.home / _LOG).read_bytes()[-_LOG_TAIL_BYTES:]

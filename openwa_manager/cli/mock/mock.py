@@ -16,12 +16,12 @@ _URL_NAMES, _SECRET_NAMES = ("WEBHOOK_URL",), ("OPENWA_WEBHOOK_SECRET", "WEBHOOK
 
 def _mock(invocation: Invocation) -> int:
     from openwa_manager.cli.mock.keeper import Keeper
-    from openwa_manager.cli.mock.plan import Plan
+    from openwa_manager.cli.mock.plan import MockPlan
 
     given = invocation.arguments
     url = given.webhook_url or _first(invocation.environ, _URL_NAMES)
     secret = given.webhook_secret or _first(invocation.environ, _SECRET_NAMES) or SECRET
-    plan = Plan(
+    plan = MockPlan(
         host=given.listen,
         port=given.port,
         key=_usable(given.key),

@@ -38,7 +38,7 @@ _FOREIGN = ("NOTIFY_SOCKET", "WATCHDOG_USEC", "WATCHDOG_PID")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Plan:
+class MockPlan:
     """What the caller chose; `scan_after_s` None: no phone ever scans, `webhook_url` None: events go nowhere.
 
     `command` is what is run with the mock around it; none: it serves until it is ended.

@@ -34,7 +34,7 @@ _PRIVATE_ENDINGS = (".localhost", ".test", ".local", ".internal")
 #: How often a world looks whether it is ready to serve.
 _LOOK_S = 0.002
 #: How long killed engines may take to be dead, so that a keeper who is process 1 inherits none of them.
-_BURY_S = 1.0
+_REAP_S = 1.0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -56,7 +56,7 @@ def run_world(plan: WorldPlan, line: socket.socket) -> NoReturn:
         os.environ.clear()
         os.environ.update(plan.environ)
         _redirect(plan.log)
-        code = daemon.run(plan.settings, _World(plan, line))
+        code = daemon.run(plan.settings, _MockEmbedder(plan, line))
     except BaseException:  # noqa: BLE001 - nothing above may run twice
         traceback.print_exc()
     finally:
@@ -110,7 +110,7 @@ async def _install_nothing(request: web.Request, handler: Handler) -> web.Stream
     return await handler(request)
 
 
-class _World:
+class _MockEmbedder:
     """What a daemon in a mock does otherwise."""
 
     def __init__(self, plan: WorldPlan, line: socket.socket) -> None:
@@ -131,7 +131,7 @@ class _World:
         authenticator = admission.authenticator.also_taking(self._plan.key, admin_key)
         return replace(admission, host_check=self._host_check, authenticator=authenticator)
 
-    def furnish(self, control: web.Application, sessions: SessionDirectory) -> None:
+    def extend(self, control: web.Application, sessions: SessionDirectory) -> None:
         """Serve `/_mock`, and listen to the keeper."""
         self._sessions = sessions
         keeper = Keeping(line=self._line, listener=self._plan.listeners[0])
@@ -150,12 +150,12 @@ class _World:
             self._line.send(READY)
 
     def _end(self) -> None:
-        """Kill the engines, bury them, and end; whatever is being launched right now ends with its parent."""
+        """Kill the engines, wait for their end, and end; what is being launched right now ends with its parent."""
         identities = [] if self._sessions is None else list(self._sessions.live().values())
         for identity in identities:
             with suppress(OSError):
                 send_signal(identity, signal.SIGKILL)
-        give_up_s = time.monotonic() + _BURY_S
+        give_up_s = time.monotonic() + _REAP_S
         for identity in identities:
             with suppress(ChildProcessError):
                 while os.waitpid(identity.pid, os.WNOHANG) == (0, 0) and time.monotonic() < give_up_s:

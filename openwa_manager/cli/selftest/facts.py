@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 Facts = Mapping[str, "Json"]
 
 
-class Check(NamedTuple):
+class SelftestCheck(NamedTuple):
     """One thing to find out: `name` is a function of the module `room` in `checks`.
 
     What it has yielded by its deadline counts also when it is cut then.

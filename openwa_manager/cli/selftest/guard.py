@@ -16,7 +16,7 @@ from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from openwa_manager.cli.selftest.facts import Check, Facts, rounded_ms
+from openwa_manager.cli.selftest.facts import Facts, SelftestCheck, rounded_ms
 from openwa_manager.domain import foreign_json
 from openwa_manager.domain.errors import UnreadableJsonError
 
@@ -57,7 +57,7 @@ def run_guarded(argv: Sequence[str], place: Path, deadline_s: float) -> Facts:
     return {"error": what, "where": places} | facts
 
 
-def guarded_argv(check: Check, place: Path, deadline_s: float) -> tuple[str, ...]:
+def guarded_argv(check: SelftestCheck, place: Path, deadline_s: float) -> tuple[str, ...]:
     """Return the program that does this check in `place`."""
     module = "openwa_manager.cli.selftest"
     return (sys.executable, "-P", "-m", module, check.name, str(place), f"{deadline_s * SAYS_WHERE_AT:.3f}")

@@ -8,7 +8,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from openwa_manager.cli.selftest.checks import CHECKS
-from openwa_manager.cli.selftest.facts import Check, Facts
+from openwa_manager.cli.selftest.facts import Facts, SelftestCheck
 from openwa_manager.cli.selftest.guard import guarded_argv, run_guarded
 from openwa_manager.cli.selftest.privacy import personal_texts, without_personal
 
@@ -18,7 +18,9 @@ WITHIN_S = 55.0
 _LEAST_S = 0.5
 
 
-def run_selftest(write: Callable[[str], None], checks: Sequence[Check] = CHECKS, within_s: float = WITHIN_S) -> bool:
+def run_selftest(
+    write: Callable[[str], None], checks: Sequence[SelftestCheck] = CHECKS, within_s: float = WITHIN_S
+) -> bool:
     """Write a line of JSON for each check and one for all; tell whether all could be done.
 
     Uses one temporary directory, which is removed.
@@ -44,7 +46,7 @@ def run_selftest(write: Callable[[str], None], checks: Sequence[Check] = CHECKS,
     return not failed
 
 
-def _facts_of(check: Check, place: Path, deadline_s: float) -> Facts:
+def _facts_of(check: SelftestCheck, place: Path, deadline_s: float) -> Facts:
     if deadline_s < _LEAST_S:
         return {"error": "no time was left"}
     place.mkdir()

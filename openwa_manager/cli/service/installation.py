@@ -18,7 +18,7 @@ from openwa_manager.cli.service.remarks import after_install, after_uninstall
 from openwa_manager.cli.service.service_managers import Host, Launchd, Systemd
 from openwa_manager.cli.service.steps import Action, below, perform
 from openwa_manager.cli.terminal.output import IDS
-from openwa_manager.cli.terminal.tables import Column, Kind, Listing
+from openwa_manager.cli.terminal.tables import Column, ColumnKind, Listing
 from openwa_manager.domain.session.session import SessionId
 from openwa_manager.host.home import Home
 from openwa_manager.host.user_paths import expanded
@@ -35,16 +35,16 @@ _END_ENGINES = "end every engine, so that none is left without its daemon"
 
 _COLUMNS = (
     Column("STATE", 9),
-    Column("RUNNING", 8, Kind.STATUS),
-    Column("PID", 6, Kind.CODE),
-    Column("VERSION", 7, Kind.CODE),
-    Column("INSTALLED", 4, Kind.CODE),
+    Column("RUNNING", 8, ColumnKind.STATUS),
+    Column("PID", 6, ColumnKind.CODE),
+    Column("VERSION", 7, ColumnKind.CODE),
+    Column("INSTALLED", 4, ColumnKind.CODE),
     Column("DEFINED BY", 5),
 )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Site:
+class ServiceSite:
     """The host and the caller: `program` runs this installation, paths lie below `root`.
 
     `interpreter` is the file of the Python that runs it, no link.
@@ -57,13 +57,13 @@ class Site:
     root: Path = Path("/")
 
 
-def run_service(invocation: Invocation, site: Site) -> int | None:
+def run_service(invocation: Invocation, site: ServiceSite) -> int | None:
     """Do what `service install|uninstall|status` says; return the exit code, None for 0."""
     verbs = {"install": _install, "uninstall": _uninstall, "status": _status}
     return verbs[invocation.arguments.verb](invocation, site)
 
 
-def _install(invocation: Invocation, site: Site) -> None:
+def _install(invocation: Invocation, site: ServiceSite) -> None:
     given, host = invocation.arguments, _host(invocation, site)
     run_as = _user_of(invocation, site)
     installation = Installation(
@@ -86,17 +86,17 @@ def _install(invocation: Invocation, site: Site) -> None:
     _carry_out(invocation, site, [*making, *actions], after_install(is_mac=site.is_mac, is_own=given.user))
 
 
-def _user_of(invocation: Invocation, site: Site) -> str | None:
+def _user_of(invocation: Invocation, site: ServiceSite) -> str | None:
     """Return as whom the service runs; None: as the caller."""
     given = invocation.arguments
     return None if given.user else given.run_as or _own_user(site)
 
 
-def _own_user(site: Site) -> str:
+def _own_user(site: ServiceSite) -> str:
     return MAC_USER if site.is_mac else "openwa"
 
 
-def _uninstall(invocation: Invocation, site: Site) -> None:
+def _uninstall(invocation: Invocation, site: ServiceSite) -> None:
     given, host = invocation.arguments, _host(invocation, site)
     if not below(site.root, host.path).exists():
         raise CommandFailedError(f"{host.path} is not there: nothing is installed")
@@ -109,7 +109,7 @@ def _uninstall(invocation: Invocation, site: Site) -> None:
     _carry_out(invocation, site, host.uninstall(), remarks, first=_END_ENGINES)
 
 
-def _status(invocation: Invocation, site: Site) -> int | None:
+def _status(invocation: Invocation, site: ServiceSite) -> int | None:
     host = _host(invocation, site)
     is_installed = below(site.root, host.path).exists()
     state = host.state(invocation.environ)
@@ -129,7 +129,11 @@ def _status(invocation: Invocation, site: Site) -> int | None:
 
 
 def _carry_out(
-    invocation: Invocation, site: Site, actions: Sequence[Action], remarks: Sequence[str], first: str | None = None
+    invocation: Invocation,
+    site: ServiceSite,
+    actions: Sequence[Action],
+    remarks: Sequence[str],
+    first: str | None = None,
 ) -> None:
     is_dry = invocation.arguments.dry_run
     failed = [] if is_dry else perform(actions, site.root, invocation.environ)
@@ -178,7 +182,7 @@ def _home(invocation: Invocation) -> Path:
     return expanded(invocation.arguments.home or default).absolute()
 
 
-def _host(invocation: Invocation, site: Site) -> Host:
+def _host(invocation: Invocation, site: ServiceSite) -> Host:
     if not invocation.arguments.user:
         return Launchd(domain="system") if site.is_mac else Systemd(configuration=None)
     user_home = expanded("~")
@@ -187,14 +191,14 @@ def _host(invocation: Invocation, site: Site) -> Host:
     return Systemd(configuration=Path(invocation.environ.get("XDG_CONFIG_HOME") or user_home / ".config"))
 
 
-def _require_root(invocation: Invocation, site: Site) -> None:
+def _require_root(invocation: Invocation, site: ServiceSite) -> None:
     if not invocation.arguments.user and site.uid != 0:
         raise CommandFailedError(
             "a service of the whole host is root's to change: use sudo, or --user for one of your own"
         )
 
 
-def _check_reach(installation: Installation, site: Site) -> None:
+def _check_reach(installation: Installation, site: ServiceSite) -> None:
     """Refuse what the sandbox of the system's service hides, or on a Mac the home of another user.
 
     There it would not start, and launchd try for ever without a word in the log.
@@ -230,7 +234,7 @@ def _owner_of_place(path: Path) -> str | None:
     return parts[2] if is_in_home and parts[2] != "Shared" else None
 
 
-def _require_user(name: str | None, site: Site) -> None:
+def _require_user(name: str | None, site: ServiceSite) -> None:
     if name is None:
         return
     try:

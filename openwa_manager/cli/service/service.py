@@ -10,9 +10,9 @@ from openwa_manager.cli.command import Command, Invocation
 
 def _service(invocation: Invocation) -> int | None:
     from openwa_manager.cli.service.definitions import program_here
-    from openwa_manager.cli.service.installation import Site, run_service
+    from openwa_manager.cli.service.installation import ServiceSite, run_service
 
-    site = Site(
+    site = ServiceSite(
         is_mac=sys.platform == "darwin",
         uid=os.geteuid(),
         program=program_here(),

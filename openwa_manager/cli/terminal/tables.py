@@ -18,7 +18,7 @@ _ID_LEAST = 20
 _TEXT_LEAST = 12
 
 
-class Kind(Enum):
+class ColumnKind(Enum):
     """What stands in a column, and so how it is shown, aligned and shortened."""
 
     TEXT = "text"
@@ -35,7 +35,7 @@ class Column(NamedTuple):
 
     name: str
     worth: int
-    kind: Kind = Kind.TEXT
+    kind: ColumnKind = ColumnKind.TEXT
 
 
 class Listing(NamedTuple):
@@ -62,19 +62,19 @@ def draw_listing(listing: Listing, *, width: int | None, is_wide: bool = False, 
 
 
 def _names(columns: Sequence[Column]) -> list[str]:
-    return [f"{column.name} {zone()}" if column.kind is Kind.TIME else column.name for column in columns]
+    return [f"{column.name} {zone()}" if column.kind is ColumnKind.TIME else column.name for column in columns]
 
 
 def _shown(columns: Sequence[Column], row: Sequence[object], is_wide: bool) -> list[str]:
     return [_cell(column.kind, value, is_wide) for column, value in zip(columns, row, strict=True)]
 
 
-def _cell(kind: Kind, value: object, is_wide: bool) -> str:
-    if kind is Kind.TIME and isinstance(value, str):
+def _cell(kind: ColumnKind, value: object, is_wide: bool) -> str:
+    if kind is ColumnKind.TIME and isinstance(value, str):
         return cell(exact(value) if is_wide else short(value))
-    if kind is Kind.SIZE and isinstance(value, int):
+    if kind is ColumnKind.SIZE and isinstance(value, int):
         return size(value)
-    if kind is Kind.COUNT and isinstance(value, int):
+    if kind is ColumnKind.COUNT and isinstance(value, int):
         return f"{value:,}"
     return cell(value)
 
@@ -105,7 +105,7 @@ def _share(spare: int, widths: dict[int, int], natural: Sequence[int]) -> None:
 
 def _least(column: Column) -> int:
     """Return how far a column may be narrowed; what is neither an id nor prose is shown in full or not at all."""
-    least = {Kind.ID: _ID_LEAST, Kind.TEXT: _TEXT_LEAST}.get(column.kind)
+    least = {ColumnKind.ID: _ID_LEAST, ColumnKind.TEXT: _TEXT_LEAST}.get(column.kind)
     return 1_000_000 if least is None else max(least, len(column.name))
 
 
@@ -119,8 +119,8 @@ def _line(
     cells = []
     for place, width in widths.items():
         kind = columns[place].kind
-        text = shortened(line[place], width, in_middle=kind is Kind.ID)
+        text = shortened(line[place], width, in_middle=kind is ColumnKind.ID)
         pad = " " * (width - text_width(text))
-        drawn = paint(text) if paint and kind is Kind.STATUS else text
-        cells.append(pad + drawn if kind in (Kind.COUNT, Kind.SIZE) else drawn + pad)
+        drawn = paint(text) if paint and kind is ColumnKind.STATUS else text
+        cells.append(pad + drawn if kind in (ColumnKind.COUNT, ColumnKind.SIZE) else drawn + pad)
     return GAP.join(cells).rstrip()

@@ -16,7 +16,7 @@ from openwa_manager.cli.errors import NotReachableError
 from openwa_manager.cli.listing import list_sessions
 from openwa_manager.cli.terminal.output import NOTHING, Output, cell
 from openwa_manager.cli.terminal.screen import paint, second_screen
-from openwa_manager.cli.terminal.tables import Column, Kind, Listing
+from openwa_manager.cli.terminal.tables import Column, ColumnKind, Listing
 from openwa_manager.cli.terminal.texts import shortened, size
 from openwa_manager.cli.terminal.window import terminal_size
 
@@ -105,11 +105,11 @@ _COLUMNS: Mapping[str, _Column] = {
     ),
 }
 _KINDS = {
-    "id": Kind.ID,
-    "status": Kind.STATUS,
-    "restarts": Kind.COUNT,
-    "cpu": Kind.COUNT,
-    "memory": Kind.SIZE,
+    "id": ColumnKind.ID,
+    "status": ColumnKind.STATUS,
+    "restarts": ColumnKind.COUNT,
+    "cpu": ColumnKind.COUNT,
+    "memory": ColumnKind.SIZE,
 }
 #: Which columns stay when the window is narrow.
 _WORTH = {"id": 9, "status": 8, "cpu": 7, "memory": 6, "uptime": 5, "seen": 4, "restarts": 3, "pid": 2}
@@ -154,7 +154,9 @@ def _ranked(sessions: Sequence[_Session], sort: str, *, is_reversed: bool) -> li
 
 def _drawn(output: Output, sessions: Sequence[_Session], now: float) -> str:
     rows = [[column.show(session, now) for column in _COLUMNS.values()] for session in sessions]
-    columns = [Column(column.name, _WORTH[name], _KINDS.get(name, Kind.CODE)) for name, column in _COLUMNS.items()]
+    columns = [
+        Column(column.name, _WORTH[name], _KINDS.get(name, ColumnKind.CODE)) for name, column in _COLUMNS.items()
+    ]
     return output.listing(Listing(columns, rows, "no sessions"))
 
 

@@ -111,7 +111,7 @@ class Login:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Known(Login):
+class KnownKey(Login):
     """A key was given that lets in; `secret_sha256` tells its text from the one before or after a rotation."""
 
     caller: Caller
@@ -119,7 +119,7 @@ class Known(Login):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Refused(Login):
+class RefusedKey(Login):
     """A key was given that does not let in; `key_id` is the id of the key it is taken for, None: of none of ours."""
 
     key_id: KeyId | None

@@ -80,7 +80,7 @@ class Verdict(Enum):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Move:
+class RolloutMove:
     """One session of a roll-out; `expected` None until it is its turn, `detail` says what went wrong with it."""
 
     session_id: SessionId
@@ -104,7 +104,7 @@ class Rollout:
     canary_count: int
     created_at: float
     state: RolloutState = RolloutState.CANARY
-    moves: tuple[Move, ...] = ()
+    moves: tuple[RolloutMove, ...] = ()
     detail: str | None = None
     ended_at: float | None = None
 
@@ -119,7 +119,7 @@ class Rollout:
         return frozenset(each.session_id for each in self.moves if each.state in _ON_NEW)
 
 
-def next_move(rollout: Rollout) -> Move | None:
+def next_move(rollout: Rollout) -> RolloutMove | None:
     """Return the session that is to be moved, or moved back, now; None when there is none in this state."""
     match rollout.state:
         case RolloutState.CANARY:
@@ -134,7 +134,7 @@ def next_move(rollout: Rollout) -> Move | None:
             return None
 
 
-def _first(moves: Iterable[Move], states: Iterable[MoveState]) -> Move | None:
+def _first(moves: Iterable[RolloutMove], states: Iterable[MoveState]) -> RolloutMove | None:
     listed = tuple(moves)
     return next((move for state in states for move in listed if move.state is state), None)
 
@@ -188,7 +188,7 @@ def cancelled(rollout: Rollout, why: str) -> Rollout | None:
 def joined(rollout: Rollout, newcomers: Iterable[SessionId]) -> Rollout:
     """Return the roll-out with these sessions at its end, which came while it was under way."""
     known = {each.session_id for each in rollout.moves}
-    fresh = tuple(Move(session_id=each) for each in newcomers if each not in known)
+    fresh = tuple(RolloutMove(session_id=each) for each in newcomers if each not in known)
     return replace(rollout, moves=(*rollout.moves, *fresh))
 
 
@@ -196,7 +196,7 @@ def _signalled(rollout: Rollout, signal: _Signal) -> Rollout:
     return replace(rollout, state=_NEXT.get((rollout.state, signal), rollout.state))
 
 
-def _with(rollout: Rollout, session_id: SessionId, change: Callable[[Move], Move]) -> Rollout:
+def _with(rollout: Rollout, session_id: SessionId, change: Callable[[RolloutMove], RolloutMove]) -> Rollout:
     moves = tuple(change(move) if move.session_id == session_id else move for move in rollout.moves)
     return replace(rollout, moves=moves)
 
@@ -229,7 +229,7 @@ def expected_of(session: Session) -> Expected:
     return _EXPECTED.get(session.status, Expected.NOTHING)
 
 
-def expected_back(move: Move, session: Session, build: BuildName) -> Expected:
+def expected_back(move: RolloutMove, session: Session, build: BuildName) -> Expected:
     """Return what a session must come back to on its way back to this build.
 
     That is what it was when it was first touched. If no engine of it ran then, it is what it is now: whoever started it

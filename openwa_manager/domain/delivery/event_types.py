@@ -65,6 +65,7 @@ _REASON = (
     Field("reason_detail", _STRING, "The same as a sentence, with the facts of the case.", may_be_absent=True),
 )
 _CODE = Field("reason", _STRING, "A code of [reasons.md](reasons.md).")
+_DETAIL = Field("reason_detail", _STRING, "The same as a sentence, with the facts of the case.")
 _ATTEMPT = Field("attempt", _INTEGER, "The number of crashes in a row.")
 _PHONE = Field("phone_number", _STRING, "The linked number, without `+`.", may_be_null=True)
 _MESSAGE = (
@@ -125,7 +126,7 @@ _SESSION: Final = (
     EventType(
         "session.crashed",
         "The engine ended by itself, or was ended because it was of no use.",
-        (*_EXIT, _ATTEMPT, Field("delay_s", _NUMBER, "After how many seconds it is started again."), _CODE),
+        (*_EXIT, _ATTEMPT, Field("delay_s", _NUMBER, "After how many seconds it is started again."), _CODE, _DETAIL),
     ),
     EventType("session.restarted", "The engine was started again by itself.", (_PID, _ATTEMPT, _CODE)),
     EventType(

@@ -20,7 +20,7 @@ class Symptom(StrEnum):
     NONE = "Nothing is wrong"
 
 
-class Entry(NamedTuple):
+class FindingEntry(NamedTuple):
     """One line of the table; `cure` None: nothing is to be done."""
 
     symptom: Symptom

@@ -21,7 +21,7 @@ _FAILING_COUNT, _FAILING_SHARE = 5, 0.3
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Ending:
+class EndedMessages:
     """So many messages ended in this state for the same reason within the last hour."""
 
     status: MessageStatus
@@ -52,7 +52,7 @@ class SessionFacts:
     hold: Hold | None = None
     waiting: Mapping[HoldCode | None, int] = field(default_factory=dict)
     failure_share: float | None = None
-    endings: Sequence[Ending] = ()
+    endings: Sequence[EndedMessages] = ()
     refusals: Sequence[Refusal] = ()
 
 
@@ -218,7 +218,7 @@ def _of_endings(facts: SessionFacts) -> Iterator[Finding]:
         yield found(code, session_id, count=count, detail=details[code])
 
 
-def _ending_code(ending: Ending) -> str:
+def _ending_code(ending: EndedMessages) -> str:
     if ending.code == SendCode.MEDIA_UNAVAILABLE:
         return _OF_MEDIA[problem_in(ending.detail)]
     return _OF_SEND.get(ending.code) or _OF_ENDING.get(ending.status, "messages_failed")

@@ -6,13 +6,13 @@ The doctor's words and the page about trouble are made of it. `{…}` are filled
 from collections.abc import Mapping
 from typing import Final
 
-from openwa_manager.domain.diagnosis.entries import Entry
+from openwa_manager.domain.diagnosis.entries import FindingEntry
 from openwa_manager.domain.diagnosis.findings import HOST, Finding
 from openwa_manager.domain.diagnosis.outside_entries import ENDPOINT, HOST_ENTRIES
 from openwa_manager.domain.diagnosis.session_entries import SESSION
 
 #: Every finding whose words are made here, by its code.
-TABLE: Final[Mapping[str, Entry]] = {**SESSION, **ENDPOINT, **HOST_ENTRIES}
+TABLE: Final[Mapping[str, FindingEntry]] = {**SESSION, **ENDPOINT, **HOST_ENTRIES}
 
 
 def found(code: str, subject: str = HOST, **facts: object) -> Finding:

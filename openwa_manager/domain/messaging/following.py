@@ -36,7 +36,7 @@ _S = MessageStatus
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Asked:
+class EndedAttempt:
     """An attempt that has ended: what was asked before, and the memory there is now.
 
     `caller_waits` tells that a caller holds the answer. `memory_now` None: no engine can say.
@@ -63,7 +63,7 @@ class Followed:
 
 
 def follow(  # noqa: PLR0911 (a table: one row for each verdict)
-    verdict: Verdict, asked: Asked, now: float, policy: RetryPolicy
+    verdict: Verdict, asked: EndedAttempt, now: float, policy: RetryPolicy
 ) -> Followed:
     """Return what follows a verdict at wall time `now`.
 
@@ -89,7 +89,7 @@ def follow(  # noqa: PLR0911 (a table: one row for each verdict)
             assert_never(verdict)
 
 
-def _not_taken(code: HoldCode, detail: str, asked: Asked, now: float) -> Followed:
+def _not_taken(code: HoldCode, detail: str, asked: EndedAttempt, now: float) -> Followed:
     """Put the message back in its place: nothing was tried."""
     if asked.caller_waits:
         error = MessageError(code=code, detail=detail)
@@ -97,14 +97,14 @@ def _not_taken(code: HoldCode, detail: str, asked: Asked, now: float) -> Followe
     return Followed(step=Move(to=_S.QUEUED, at=now), outcome=AttemptOutcome.NOT_TAKEN, code=code)
 
 
-def _put_off(verdict: TryAgain, asked: Asked, now: float, policy: RetryPolicy) -> Followed:
+def _put_off(verdict: TryAgain, asked: EndedAttempt, now: float, policy: RetryPolicy) -> Followed:
     at = None if asked.caller_waits else after_try_again(verdict, asked.before.attempts, now, policy)
     if at is None:
         return _ended(_S.FAILED, AttemptOutcome.PUT_OFF, SendCode.ENGINE_BUSY, verdict.detail, now)
     return _waiting(AttemptOutcome.PUT_OFF, SendCode.ENGINE_BUSY, verdict.detail, now, at)
 
 
-def _uncertain(verdict: Uncertain, asked: Asked, now: float, policy: RetryPolicy) -> Followed:
+def _uncertain(verdict: Uncertain, asked: EndedAttempt, now: float, policy: RetryPolicy) -> Followed:
     if asked.restriction is not None and asked.restriction.is_proof:
         return _not_taken(HoldCode.RESTRICTED, f"{asked.restriction.kind}: {verdict.detail}", asked, now)
     if asked.caller_waits:

@@ -45,7 +45,7 @@ class Work:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Outlook:
+class LaneOutlook:
     """What a lane is like: free from wall time `starts_at` on, days as in `zone`, linked to its number at `linked_at`.
 
     `first_contacts_today` were sent already on the day of `starts_at`; `first_contact_free_at` is when the lane may
@@ -73,7 +73,7 @@ def works_of(
     )
 
 
-def finish_times(works: Sequence[Work], outlook: Outlook) -> tuple[float, ...]:
+def finish_times(works: Sequence[Work], outlook: LaneOutlook) -> tuple[float, ...]:
     """Return when the last message of each work is answered (wall time), the earlier works going first.
 
     A work without messages is finished at `starts_at`; one that never is, or not within ten years, at infinity.
@@ -89,7 +89,7 @@ def finish_times(works: Sequence[Work], outlook: Outlook) -> tuple[float, ...]:
     return tuple(math.inf if queue.has_any else queue.finished_at for queue in queues)
 
 
-def batch_finish_at(ahead: Sequence[Work], batch: Sequence[Work], outlook: Outlook) -> float:
+def batch_finish_at(ahead: Sequence[Work], batch: Sequence[Work], outlook: LaneOutlook) -> float:
     """Return when the last message of a batch is answered that stands behind other work.
 
     That need not be one of its last slice: first contacts are sent later than the known people behind them.
@@ -118,7 +118,7 @@ class _Hours:
 class _Queue:
     """What is left of one work; the least `place` is the first in the order of the lane."""
 
-    def __init__(self, place: int, work: Work, outlook: Outlook, hours: _Hours) -> None:
+    def __init__(self, place: int, work: Work, outlook: LaneOutlook, hours: _Hours) -> None:
         paces_all_alike = outlook.profile.first_contact_gap is None and not outlook.profile.first_contact_caps
         self.place = place
         self.hours = hours
@@ -158,7 +158,7 @@ class _Queue:
 class _PlayedLane:
     """The lane of a session as it will be; each step sends a run of messages or waits for something to begin."""
 
-    def __init__(self, outlook: Outlook, hours: Sequence[_Hours]) -> None:
+    def __init__(self, outlook: LaneOutlook, hours: Sequence[_Hours]) -> None:
         gap = outlook.profile.gap
         first_gap = outlook.profile.first_contact_gap or gap
         self.free_at = outlook.starts_at

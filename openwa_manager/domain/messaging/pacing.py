@@ -100,7 +100,7 @@ def first_contacts_left(cap: int | None, count_today: int) -> int | None:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Lane:
+class SendLane:
     """When the session may send again, in seconds since the host's boot; sends of the gateway use it too."""
 
     free_boot_s: float = 0.0
@@ -112,7 +112,7 @@ class Lane:
 
     def after_answer(
         self, profile: PacingProfile, boot_s: float, chance: float, first_contact_chance: float | None = None
-    ) -> "Lane":
+    ) -> "SendLane":
         """Return the lane after an answer at `boot_s`; chances are in [0, 1), the second given for a first contact.
 
         A gap that was drawn is never shortened by a later one.
@@ -122,11 +122,11 @@ class Lane:
         if first_contact_chance is not None and profile.first_contact_gap is not None:
             rested = boot_s + profile.first_contact_gap.drawn_s(first_contact_chance)
             first_contact_free = max(first_contact_free, rested)
-        return Lane(free_boot_s=free, first_contact_free_boot_s=first_contact_free)
+        return SendLane(free_boot_s=free, first_contact_free_boot_s=first_contact_free)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Breaker:
+class SendBreaker:
     """Stops a session that fails and fails: after some failures in a row nothing is sent for a while.
 
     Afterwards one message is tried. If it fails too, the breaker opens again at once; any success closes it.
@@ -139,13 +139,13 @@ class Breaker:
         """Tell whether nothing may be sent now."""
         return boot_s < self.open_until_boot_s
 
-    def after_failure(self, profile: PacingProfile, boot_s: float) -> "Breaker":
+    def after_failure(self, profile: PacingProfile, boot_s: float) -> "SendBreaker":
         """Return the breaker after a message failed at `boot_s`, in seconds since the host's boot."""
         failures = self.failures_in_row + 1
         opens = profile.breaker_failures is not None and failures >= profile.breaker_failures
         until = max(self.open_until_boot_s, boot_s + BREAKER_S) if opens else self.open_until_boot_s
         return replace(self, failures_in_row=failures, open_until_boot_s=until)
 
-    def after_success(self) -> "Breaker":
+    def after_success(self) -> "SendBreaker":
         """Return the breaker after a message was sent: closed, with no failures."""
-        return Breaker()
+        return SendBreaker()

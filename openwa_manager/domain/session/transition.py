@@ -100,11 +100,12 @@ def crashed(context: Context, cause: ReasonCode, ended: Exit) -> Outcome:
     """Count a crash: back off, or give up for now when it loops; then sweep up what the engine left behind."""
     session = context.session
     crash = after_crash(session.restarts, cause, context.moment.at, context.moment.chance, context.policy.restart)
+    why = context.reason(cause, _facts_of(session, cause, ended))
     down = replace(
         unlaunched(session),
         process=ProcessState.FAILED if crash.gave_up else ProcessState.BACKOFF,
         restarts=crash.restarts,
-        reason=context.reason(ReasonCode.CRASH_LOOP if crash.gave_up else cause, _facts_of(session, cause, ended)),
+        reason=replace(why, code=ReasonCode.CRASH_LOOP) if crash.gave_up else why,
     )
     evidence = {"pid": session.pid, "exit_code": ended.exit_code, "signal": ended.signal, "cause": cause.value}
     data = {
@@ -114,6 +115,7 @@ def crashed(context: Context, cause: ReasonCode, ended: Exit) -> Outcome:
         "attempt": crash.restarts.streak,
         "delay_s": round(crash.delay_s, 3),
         "reason": cause.value,
+        "reason_detail": why.detail,
     }
     decision = f"{'crash loop: next try' if crash.gave_up else 'restart'} in {crash.delay_s:.1f} s"
     outcome = Outcome(session=down, decision=decision, commands=(RemoveQr(),), evidence=evidence)

@@ -14,7 +14,7 @@ from openwa_manager.engines.program import NodeProgram, ProgramValues
 from openwa_manager.engines.versions import (
     CAPABILITIES,
     TESTED,
-    Build,
+    DeclaredBuild,
     build_in,
     can,
     how_to_build,
@@ -58,7 +58,7 @@ async def check_build(tree: Path, values: ProgramValues) -> tuple[BuildCheck, ..
 
 def check_version(version: str) -> tuple[BuildCheck, ...]:
     """Return what can be said of a released version that is not here, by its number alone."""
-    result, detail = _on_version(Build(version=parsed(version)))
+    result, detail = _on_version(DeclaredBuild(version=parsed(version)))
     return (BuildCheck(name="version", result=result, detail=detail),)
 
 
@@ -110,7 +110,7 @@ async def _on_modules(tree: Path, program: NodeProgram) -> tuple[CheckResult, st
     return CheckResult.FAILED, f"native modules were built for another Node.js: {wrong}; {cure}"
 
 
-def _on_version(build: Build) -> tuple[CheckResult, str]:
+def _on_version(build: DeclaredBuild) -> tuple[CheckResult, str]:
     oldest, newest = TESTED
     if build.version is None:
         return CheckResult.FAILED, "package.json tells no version: is this OpenWA?"
@@ -131,7 +131,7 @@ async def _on_node(program: NodeProgram) -> tuple[CheckResult, str]:
     return CheckResult.OK, f"{node} is v{shown(version)}: it needs Node.js {shown(oldest)} or later"
 
 
-def _on_routes(build: Build, routes: AbstractSet[str] | None) -> tuple[CheckResult, str]:
+def _on_routes(build: DeclaredBuild, routes: AbstractSet[str] | None) -> tuple[CheckResult, str]:
     if routes is None:
         return CheckResult.WARNING, "openapi.json is missing or cannot be read: what it can is told by its version"
     able = [each.value for each in CAPABILITIES if can(each, build.version, routes)]

@@ -85,7 +85,7 @@ class InstallPlace:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Step:
+class InstallStep:
     """One program of an installation; `label` says to people what it does."""
 
     label: str
@@ -104,7 +104,7 @@ class StepMaker:
     rules: IsolationRules
     needs_browser: bool = False
 
-    def fetching(self, source: GitSource, place: InstallPlace) -> tuple[Step, ...]:
+    def fetching(self, source: GitSource, place: InstallPlace) -> tuple[InstallStep, ...]:
         """Return what fetches one commit of a repository into the place's tree.
 
         Raises:
@@ -121,7 +121,7 @@ class StepMaker:
         ends: tuple[tuple[str, ...], ...] = ((), ("--", source.url, source.ref), ("--",))
         labels = ("begin a repository", f"fetch {source.shown}", "check the files out")
         return tuple(
-            Step(
+            InstallStep(
                 label=label,
                 argv=(str(git), *_GIT_OPTIONS, *given, *end),
                 env=env,
@@ -132,7 +132,7 @@ class StepMaker:
             for label, given, end in zip(labels, words, ends, strict=True)
         )
 
-    def making(self, node: Path, place: InstallPlace) -> tuple[Step, ...]:
+    def making(self, node: Path, place: InstallPlace) -> tuple[InstallStep, ...]:
         """Return what turns OpenWA's source in the place's tree into a build.
 
         Raises:
@@ -150,7 +150,7 @@ class StepMaker:
             ("build OpenWA", ("run", "build"), _BUILD_WITHIN_S),
         )
         return tuple(
-            Step(
+            InstallStep(
                 label=label,
                 argv=(str(npm), *words, *_NPM_OPTIONS),
                 env=env,

@@ -29,7 +29,7 @@ class _Refusal(BaseModel):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Answer:
+class HttpAnswer:
     """A status and the bytes that came with it."""
 
     call: str
@@ -93,7 +93,7 @@ class EngineCalls:
         body: Body | None = None,
         timeout_s: float | None = None,
         max_bytes: int = ANSWER_MAX_BYTES,
-    ) -> Answer:
+    ) -> HttpAnswer:
         call = f"{method} {path}"
         limit_s = self._timeout_s if timeout_s is None else timeout_s
         payload = None if body is None else json.dumps(body).encode()
@@ -105,7 +105,7 @@ class EngineCalls:
                     method, self._url + path, data=payload, headers=headers, allow_redirects=False
                 ) as response,
             ):
-                return Answer(call=call, status=response.status, body=await read_answer(response, max_bytes))
+                return HttpAnswer(call=call, status=response.status, body=await read_answer(response, max_bytes))
         except TimeoutError as error:
             raise EngineTimeoutError(f"OpenWA did not answer {call} within {limit_s:g} s") from error
         except StrangerError as error:
@@ -114,14 +114,14 @@ class EngineCalls:
             raise EngineError(f"OpenWA did not answer {call}: {in_words(error)}") from error
 
 
-def require_success(answer: Answer) -> Answer:
+def require_success(answer: HttpAnswer) -> HttpAnswer:
     """Return the answer if it is a yes. Raises EngineError for any other."""
     if answer.status >= 300:
         raise answer.refused()
     return answer
 
 
-def parsed(shape: TypeAdapter[T], answer: Answer) -> T:
+def parsed(shape: TypeAdapter[T], answer: HttpAnswer) -> T:
     """Return what an answer says, in this shape. Raises EngineError when it has another."""
     try:
         return shape.validate_python(foreign_json.parse(answer.body))

@@ -7,9 +7,9 @@ from pydantic import TypeAdapter
 from openwa_manager.domain.errors import EngineError, EngineUnableError
 from openwa_manager.engines.http.calls import (
     SLOW_TIMEOUT_S,
-    Answer,
     Body,
     EngineCalls,
+    HttpAnswer,
     NotOurEngineError,
     parsed,
     require_success,
@@ -70,7 +70,7 @@ class EngineClient(EngineCalls):
         body = {"name": name} if proxy_url is None else {"name": name, "proxyUrl": proxy_url}
         return parsed(_SESSION, require_success(await self._call("POST", "/api/sessions", body=body)))
 
-    async def start(self, inner_id: str) -> Answer:
+    async def start(self, inner_id: str) -> HttpAnswer:
         """Ask it to start the session and return its answer, whatever it is."""
         return await self._call("POST", f"/api/sessions/{inner_id}/start", timeout_s=START_TIMEOUT_S)
 
@@ -97,14 +97,14 @@ class EngineClient(EngineCalls):
         """Return the webhooks of a session."""
         return parsed(_WEBHOOKS, require_success(await self._call("GET", f"/api/sessions/{inner_id}/webhooks")))
 
-    async def put_webhook(self, inner_id: str, webhook_id: str | None, body: Body) -> Answer:
+    async def put_webhook(self, inner_id: str, webhook_id: str | None, body: Body) -> HttpAnswer:
         """Change a webhook, or make one when `webhook_id` is None; return the answer, whatever it is."""
         path = f"/api/sessions/{inner_id}/webhooks"
         if webhook_id is None:
             return await self._call("POST", path, body=body)
         return await self._call("PUT", f"{path}/{webhook_id}", body=body)
 
-    async def configure(self, inner_id: str, changes: Body) -> Answer:
+    async def configure(self, inner_id: str, changes: Body) -> HttpAnswer:
         """Change the configuration of a session; return the answer, whatever it is."""
         return await self._call("PATCH", f"/api/sessions/{inner_id}/config", body=changes)
 

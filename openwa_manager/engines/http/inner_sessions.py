@@ -4,7 +4,7 @@ from openwa_manager.domain.errors import EngineError, EngineTimeoutError
 from openwa_manager.domain.session.session import Session
 from openwa_manager.domain.session.stimuli import LinkReport
 from openwa_manager.engines import mapping
-from openwa_manager.engines.http.calls import Answer
+from openwa_manager.engines.http.calls import HttpAnswer
 from openwa_manager.engines.http.client import EngineClient
 from openwa_manager.engines.mapping import InnerSession
 
@@ -48,5 +48,5 @@ async def start(client: EngineClient, row: InnerSession) -> EngineError | None:
     return None if _is_started(answer) or answer.status >= 500 else answer.refused()
 
 
-def _is_started(answer: Answer) -> bool:
+def _is_started(answer: HttpAnswer) -> bool:
     return answer.status < 300 or (answer.status == 400 and "already start" in answer.message)

@@ -28,7 +28,7 @@ from openwa_manager.domain.ports import ListenerProof
 from openwa_manager.domain.session.session import Launch
 from openwa_manager.domain.texts import in_words
 from openwa_manager.engines import mapping, versions
-from openwa_manager.engines.http.calls import SLOW_TIMEOUT_S, Answer, EngineCalls, require_success
+from openwa_manager.engines.http.calls import SLOW_TIMEOUT_S, EngineCalls, HttpAnswer, require_success
 from openwa_manager.engines.http.reading import read_answer
 from openwa_manager.engines.http.send_bodies import Departure, SendBody
 
@@ -133,7 +133,7 @@ class MessagingClient(EngineCalls):
         rows = _rows(await self._list(f"/api/sessions/{inner_id}/messages?{query}"), "messages")
         return [seen for row in rows[:_MESSAGES_MAX] if (seen := mapping.seen_in_list(row)) is not None]
 
-    async def _list(self, path: str) -> Answer:
+    async def _list(self, path: str) -> HttpAnswer:
         return require_success(await self._call("GET", path, timeout_s=SLOW_TIMEOUT_S, max_bytes=_LIST_MAX_BYTES))
 
 
@@ -205,12 +205,12 @@ def _until(date: str, now: str | None) -> float:
         return math.nan
 
 
-def _object(answer: Answer) -> "Mapping[str, Json]":
+def _object(answer: HttpAnswer) -> "Mapping[str, Json]":
     said = _parsed(answer)
     return said if isinstance(said, dict) else {}
 
 
-def _rows(answer: Answer, name: str | None) -> "Sequence[Mapping[str, Json]]":
+def _rows(answer: HttpAnswer, name: str | None) -> "Sequence[Mapping[str, Json]]":
     """Return the objects in a list, or in the list that an object holds under this name."""
     said = _parsed(answer)
     rows = said.get(name) if name is not None and isinstance(said, dict) else said
@@ -219,7 +219,7 @@ def _rows(answer: Answer, name: str | None) -> "Sequence[Mapping[str, Json]]":
     return [row for row in rows if isinstance(row, dict)]
 
 
-def _parsed(answer: Answer) -> "Json":
+def _parsed(answer: HttpAnswer) -> "Json":
     try:
         return foreign_json.parse(answer.body)
     except ValueError as error:

@@ -17,7 +17,7 @@ from openwa_manager.domain.delivery.events import Json
 from openwa_manager.domain.delivery.user_webhooks import UserWebhook
 from openwa_manager.domain.session.session import Launch, Session, SessionId
 from openwa_manager.engines.environment import EngineContext, is_own_webhook, relay_token
-from openwa_manager.engines.http.calls import Answer
+from openwa_manager.engines.http.calls import HttpAnswer
 from openwa_manager.engines.http.client import EngineClient
 from openwa_manager.engines.mapping import InnerWebhook
 
@@ -128,7 +128,7 @@ def _is_same(hook: InnerWebhook, webhook: UserWebhook, strays: Sequence[InnerWeb
     return webhook.webhook_id is None and hook in strays and hook.url == webhook.url
 
 
-def _told(answer: Answer, session_id: SessionId, what: str) -> dict[str, Json] | None:
+def _told(answer: HttpAnswer, session_id: SessionId, what: str) -> dict[str, Json] | None:
     """Return what the engine shows after a change; None when it refused."""
     try:
         shown = foreign_json.parse(answer.body)

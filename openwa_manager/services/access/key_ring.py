@@ -10,7 +10,7 @@ from typing import Final
 
 from openwa_manager.domain.access.addresses import ClientAddress
 from openwa_manager.domain.access.callers import ADMIN_KEY, Caller, KeyId
-from openwa_manager.domain.access.keys import ApiKey, Known, Refused
+from openwa_manager.domain.access.keys import ApiKey, KnownKey, RefusedKey
 from openwa_manager.domain.access.roles import Role
 from openwa_manager.domain.access.secret_hashes import sha256_of
 from openwa_manager.domain.ports import Clock
@@ -53,7 +53,7 @@ class KeyRing:
             self._admin_ids.add(named[1])
         self.changed.set()
 
-    def identify(self, given: str, client: ClientAddress | None) -> Known | Refused:
+    def identify(self, given: str, client: ClientAddress | None) -> KnownKey | RefusedKey:
         """Return whose key this is; `client` None: nobody knows where it comes from.
 
         Both sides are hashed, and every key is compared with two others, so that the time this takes tells neither
@@ -67,9 +67,9 @@ class KeyRing:
         is_previous = hmac.compare_digest(digest, key.previous_sha256 or _NOBODY.secret_sha256)
         holds = is_current or (is_previous and key.holds_previous(at))
         if not (holds and key.is_usable(at) and key.admits(client if self.knows_addresses else None)):
-            return Refused(key_id=None if key is _NOBODY else key.key_id)
+            return RefusedKey(key_id=None if key is _NOBODY else key.key_id)
         self._used[key.key_id] = at
-        return Known(caller=self._callers[key.key_id], secret_sha256=digest)
+        return KnownKey(caller=self._callers[key.key_id], secret_sha256=digest)
 
     def lets_in(self, key: ApiKey, at: float) -> bool:
         """Tell whether a key lets anybody in at wall time `at`."""

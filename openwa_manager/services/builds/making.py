@@ -21,7 +21,7 @@ from openwa_manager.domain.builds.builds import (
 from openwa_manager.domain.errors import InstallFailedError
 from openwa_manager.domain.ports import Clock
 from openwa_manager.engines.builds.contract import check_build, is_built, program_in, version_in
-from openwa_manager.engines.builds.steps import InstallPlace, Step, StepMaker
+from openwa_manager.engines.builds.steps import InstallPlace, InstallStep, StepMaker
 from openwa_manager.engines.program import ProgramValues
 from openwa_manager.host.builds.trees import (
     allow_programs,
@@ -163,7 +163,7 @@ class BuildMaker:
             installed_at=self._clock.now().at,
         )
 
-    async def _take(self, step: Step, place: InstallPlace, build: Build) -> None:
+    async def _take(self, step: InstallStep, place: InstallPlace, build: Build) -> None:
         """Run one program of the installation to its end.
 
         Raises:

@@ -17,10 +17,10 @@ from openwa_manager.domain.access.audit import DAEMON, FAILED, NewEntry
 from openwa_manager.domain.builds.builds import BuildName
 from openwa_manager.domain.builds.rollouts import (
     Expected,
-    Move,
     MoveState,
     Rollout,
     RolloutId,
+    RolloutMove,
     RolloutState,
     Verdict,
     all_well,
@@ -131,7 +131,9 @@ class Rollouts:
             is_default=session_ids is None,
             canary_count=min(canary_count, CANARIES_MAX),
             created_at=at,
-            moves=tuple(Move(session_id=each) for each in in_order(sessions.unpinned() if named is None else named)),
+            moves=tuple(
+                RolloutMove(session_id=each) for each in in_order(sessions.unpinned() if named is None else named)
+            ),
         )
         self._is_beginning = True  # at once: two callers at the same time must not both find none under way
         return await self._records.background.finish(partial(self._begin, rollout))
@@ -232,7 +234,7 @@ class Rollouts:
         ]
         return [each for each in in_order(running) if each not in known]
 
-    async def _move(self, rollout: Rollout, move: Move) -> None:
+    async def _move(self, rollout: Rollout, move: RolloutMove) -> None:
         """Restart one session so that it runs what it shall, and record what became of it."""
         session = self._sessions.find(move.session_id)
         if session is None:

@@ -34,7 +34,7 @@ from openwa_manager.metrics.tallies import DeliveryResult, DeliveryTally
 from openwa_manager.store.database import Connection, Database
 from openwa_manager.store.delivery import outbox
 from openwa_manager.store.delivery.endpoints import disable_endpoint, load_endpoint
-from openwa_manager.store.delivery.outbox import Attempt, NextDelivery
+from openwa_manager.store.delivery.outbox import DeliveryAttempt, NextDelivery
 from openwa_manager.store.ids import new_id
 from openwa_manager.webhooks.envelope import write_body
 
@@ -66,7 +66,7 @@ class EnvelopeWriter:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class AttemptEnd:
+class DeliveryAttemptEnd:
     """How a post left its stream: when the next event is due (wall time; None: none is left), and what else is new.
 
     `is_disabled` tells that the endpoint wants nothing more, `has_new_event` that the outbox holds an event of ours.
@@ -86,7 +86,7 @@ class EndpointTest:
     elapsed_s: float
 
 
-class Sending:
+class EventSending:
     """An event on its way, which is given up as soon as a newer code has overtaken it.
 
     `seq` is the event's; 0 before it is known.
@@ -141,16 +141,18 @@ class DeliveryWorker:
         self._chance = chance
         self.tally = DeliveryTally()
 
-    async def deliver(self, post: Post, queue: EndpointQueue, sending: Sending) -> AttemptEnd:
+    async def deliver(self, post: Post, queue: EndpointQueue, sending: EventSending) -> DeliveryAttemptEnd:
         """Post the first event of the stream and return once the outcome is on disk; `queue` is its endpoint's."""
         first = await self._first(post)
         if first is None:  # it was removed meanwhile, with its endpoint or its session
-            return AttemptEnd(due_at=None)
+            return DeliveryAttemptEnd(due_at=None)
         body = self._envelope_writer.write(first.stored)
         if body is None:
             self.tally.results[DeliveryResult.EXPIRED] += 1
             _log.debug("delivery_expired", event_id=first.stored.id, endpoint_id=post.key.endpoint_id)
-            return AttemptEnd(due_at=await self._persist(partial(outbox.drop, key=post.key, seq=first.stored.seq)))
+            return DeliveryAttemptEnd(
+                due_at=await self._persist(partial(outbox.drop, key=post.key, seq=first.stored.seq))
+            )
         endpoint = queue.endpoint
         try:
             async with sending.of(first.stored.seq):
@@ -158,7 +160,7 @@ class DeliveryWorker:
         except TimeoutError:
             # There is nothing to record: whoever stored the newer code has removed this delivery.
             _log.debug("delivery_overtaken", event_id=first.stored.id, endpoint_id=post.key.endpoint_id)
-            return AttemptEnd(due_at=await self._database.read(partial(outbox.due_at, key=post.key)))
+            return DeliveryAttemptEnd(due_at=await self._database.read(partial(outbox.due_at, key=post.key)))
         # A person may have given the endpoint a new address while the former one was busy with this event.
         if queue.endpoint.url == endpoint.url:
             return await self._conclude(queue, post, first, result)
@@ -169,7 +171,7 @@ class DeliveryWorker:
             return NextDelivery(stored=post.stored)
         return await self._database.read(partial(outbox.read_next, key=post.key))
 
-    async def _conclude_elsewhere(self, post: Post, first: NextDelivery, result: AttemptResult) -> AttemptEnd:
+    async def _conclude_elsewhere(self, post: Post, first: NextDelivery, result: AttemptResult) -> DeliveryAttemptEnd:
         """Hold nothing that the former address of an endpoint answered against its present one."""
         at = self._clock.now().at
         if isinstance(result, Delivered):
@@ -203,7 +205,7 @@ class DeliveryWorker:
 
     async def _conclude(
         self, queue: EndpointQueue, post: Post, first: NextDelivery, result: AttemptResult
-    ) -> AttemptEnd:
+    ) -> DeliveryAttemptEnd:
         # In this order: the failure that opens the breaker is itself judged as one that met a healthy endpoint.
         context = queue.context(post, self._clock.now().at, self._chance())
         self._note(queue, post.key, result)
@@ -233,12 +235,12 @@ class DeliveryWorker:
             case _:
                 assert_never(decision)
 
-    async def _record(self, key: StreamKey, attempt: Attempt) -> AttemptEnd:
-        return AttemptEnd(due_at=await self._persist(partial(outbox.record, key=key, attempt=attempt)))
+    async def _record(self, key: StreamKey, attempt: DeliveryAttempt) -> DeliveryAttemptEnd:
+        return DeliveryAttemptEnd(due_at=await self._persist(partial(outbox.record, key=key, attempt=attempt)))
 
     async def _dead_letter(
-        self, key: StreamKey, attempt: Attempt, first: NextDelivery, decision: DeadLettered
-    ) -> AttemptEnd:
+        self, key: StreamKey, attempt: DeliveryAttempt, first: NextDelivery, decision: DeadLettered
+    ) -> DeliveryAttemptEnd:
         events = _dead_letter_event(first, key, decision, attempt)
 
         def dead_letter(connection: Connection) -> float | None:
@@ -246,9 +248,9 @@ class DeliveryWorker:
             outbox.append(connection, events)
             return outbox.record(connection, key, attempt)
 
-        return AttemptEnd(due_at=await self._persist(dead_letter), has_new_event=bool(events))
+        return DeliveryAttemptEnd(due_at=await self._persist(dead_letter), has_new_event=bool(events))
 
-    async def _disable(self, endpoint: Endpoint, key: StreamKey, attempt: Attempt) -> AttemptEnd:
+    async def _disable(self, endpoint: Endpoint, key: StreamKey, attempt: DeliveryAttempt) -> DeliveryAttemptEnd:
         def disable(connection: Connection) -> None:
             outbox.record(connection, key, attempt)
             present = load_endpoint(connection, key.endpoint_id)
@@ -256,7 +258,7 @@ class DeliveryWorker:
                 disable_endpoint(connection, key.endpoint_id, "gone", attempt.at)
 
         await self._persist(disable)
-        return AttemptEnd(due_at=None, is_disabled=True)
+        return DeliveryAttemptEnd(due_at=None, is_disabled=True)
 
     def _note(self, queue: EndpointQueue, key: StreamKey, result: AttemptResult) -> None:
         was_throttled = queue.breaker.is_throttled
@@ -297,8 +299,8 @@ def _attempt(
     state: DeliveryState = DeliveryState.PENDING,
     tries: Tries | None = None,
     next_at: float = 0.0,
-) -> Attempt:
-    return Attempt(
+) -> DeliveryAttempt:
+    return DeliveryAttempt(
         seq=first.stored.seq,
         at=at,
         state=state,
@@ -309,7 +311,9 @@ def _attempt(
     )
 
 
-def _dead_letter_event(first: NextDelivery, key: StreamKey, decision: DeadLettered, attempt: Attempt) -> list[Event]:
+def _dead_letter_event(
+    first: NextDelivery, key: StreamKey, decision: DeadLettered, attempt: DeliveryAttempt
+) -> list[Event]:
     """Return the event that says so; none about such an event itself, nor about a code nobody can scan now."""
     event = first.stored.event
     if event.type == "delivery.dead_lettered" or key.lane is Lane.QR:

@@ -10,7 +10,7 @@ from openwa_manager.domain.delivery.events import EndpointId, Event, StoredEvent
 from openwa_manager.domain.delivery.streams import PendingStream, Streams
 from openwa_manager.domain.ports import Clock
 from openwa_manager.metrics.tallies import DeliveryTally
-from openwa_manager.services.delivery.attempts import AttemptEnd, DeliveryWorker, Sending
+from openwa_manager.services.delivery.attempts import DeliveryAttemptEnd, DeliveryWorker, EventSending
 from openwa_manager.services.delivery.outbox_cursor import OutboxCursor
 from openwa_manager.store.database import Database
 from openwa_manager.store.delivery.endpoints import load_active_endpoints
@@ -36,7 +36,7 @@ class Dispatcher:
         self._worker = delivery_worker
         self._streams = Streams(policy)
         self._cursor = OutboxCursor(database)
-        self._sendings: dict[StreamKey, Sending] = {}
+        self._sendings: dict[StreamKey, EventSending] = {}
         self._must_reread = True
         self._woken = asyncio.Event()
         self._idle = asyncio.Event()
@@ -109,12 +109,12 @@ class Dispatcher:
     def _begin_posts(self, tasks: TaskGroup) -> None:
         # What `Streams` gives out counts as on its way at once, so no stream has two posts, whatever awaits what.
         for post in self._streams.begin_posts(self._clock.now()):
-            sending = self._sendings[post.key] = Sending()
+            sending = self._sendings[post.key] = EventSending()
             tasks.create_task(self._post(post, sending))
         for heartbeat in self._streams.begin_heartbeats(self._clock.now().boot_s):
             tasks.create_task(self._post_heartbeat(heartbeat))
 
-    async def _post(self, post: Post, sending: Sending) -> None:
+    async def _post(self, post: Post, sending: EventSending) -> None:
         ended = await self._worker.deliver(post, self._streams.queue_of(post.key.endpoint_id), sending)
         del self._sendings[post.key]
         self._streams.end(post, sending.seq, ended.due_at, self._clock.now())
@@ -127,7 +127,7 @@ class Dispatcher:
         queue.end_heartbeat(heartbeat)
         self._woken.set()
 
-    def _follow_up(self, ended: AttemptEnd) -> None:
+    def _follow_up(self, ended: DeliveryAttemptEnd) -> None:
         self._must_reread = self._must_reread or ended.is_disabled
         if ended.has_new_event:  # it was stored by SQL of its own, so nobody has its seq in hand
             self._cursor.announce(())

@@ -31,7 +31,7 @@ _NOWHERE = Position(0, 0)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Finding:
+class GenerationFinding:
     """What the start found: `why` the database is an older one (None: it is not), and when it was written last.
 
     `newest_at` None: it is empty.
@@ -50,13 +50,13 @@ class Generations:
         self._file = file
         self._noted: Position | None = None
 
-    async def find(self) -> Finding:
+    async def find(self) -> GenerationFinding:
         """Return whether the database is behind the file; nothing is changed."""
         noted = await asyncio.to_thread(self._file.read)
         position, _ = await self._database.read(read_position)
         has_messages = await self._database.read(restoring.has_messages)
         newest_at = await self._database.read(restoring.newest_at)
-        return Finding(why=_why(position, noted, has_messages=has_messages), newest_at=newest_at)
+        return GenerationFinding(why=_why(position, noted, has_messages=has_messages), newest_at=newest_at)
 
     async def hold(self) -> None:
         """Hold all that waits, and let what was asked for be `unknown`; may be done twice.

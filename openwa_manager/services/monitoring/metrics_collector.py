@@ -17,7 +17,7 @@ from openwa_manager.metrics.durations import LOOP_LAG_S, Durations
 from openwa_manager.metrics.scrape import (
     EngineNumbers,
     HostNumbers,
-    Outstanding,
+    OutstandingDeliveries,
     PartialScrape,
     Scrape,
     SessionNumbers,
@@ -128,11 +128,11 @@ class MetricsCollector:
             requests=sources.requests,
         )
 
-    async def _read_outstanding(self) -> Outstanding:
+    async def _read_outstanding(self) -> OutstandingDeliveries:
         pending, dead = await self._sources.database.read(outbox.count_undelivered)
         oldest_at = await self._find_oldest() if pending else None
         age_s = 0.0 if oldest_at is None else max(0.0, self._clock.now().at - oldest_at)
-        return Outstanding(pending=pending, dead=dead, oldest_s=age_s)
+        return OutstandingDeliveries(pending=pending, dead=dead, oldest_s=age_s)
 
     async def _find_oldest(self) -> float | None:
         """Return when the oldest event that waits happened (wall time), as it was a few seconds ago at the earliest."""

@@ -17,7 +17,7 @@ _BATCH = 64
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Entry:
+class MailboxEntry:
     """Stimuli that came together; `answer` is settled once they are on disk, `key` makes a repeat known.
 
     `log_context` is what the sender's log lines carry, such as the id of a request.
@@ -56,14 +56,14 @@ class Mailbox:
     def __init__(self, session_id: SessionId, clock: Clock) -> None:
         self._session_id = session_id
         self._clock = clock
-        self._waiting: deque[Entry] = deque()
-        self._taken: Sequence[Entry] = ()
+        self._waiting: deque[MailboxEntry] = deque()
+        self._taken: Sequence[MailboxEntry] = ()
         self._arrived = asyncio.Event()
         self.is_closed = False
 
     def put(self, stimuli: Sequence[Observation]) -> None:
         """Put in what was observed together; nobody waits for an answer."""
-        self._add(Entry(stimuli=stimuli))
+        self._add(MailboxEntry(stimuli=stimuli))
 
     async def post(self, stimuli: Sequence[Stimulus], key: str | None = None) -> Session:
         """Put in what belongs together, and return the session once it is recorded.
@@ -75,10 +75,10 @@ class Mailbox:
         if self.is_closed:
             raise self._gone()
         answer: asyncio.Future[Session] = asyncio.get_running_loop().create_future()
-        self._add(Entry(stimuli=stimuli, answer=answer, key=key))
+        self._add(MailboxEntry(stimuli=stimuli, answer=answer, key=key))
         return await answer
 
-    async def take(self, until_boot_s: float | None) -> list[Entry]:
+    async def take(self, until_boot_s: float | None) -> list[MailboxEntry]:
         """Return what came in, at most a batch; nothing once the boot clock reaches `until_boot_s` (None: never)."""
         await self._clock.wait(self._arrived, until_boot_s)
         taken = [self._waiting.popleft() for _ in range(min(len(self._waiting), _BATCH))]
@@ -104,11 +104,11 @@ class Mailbox:
         for entry in self._empty():
             entry.refuse(self._gone())
 
-    def _add(self, entry: Entry) -> None:
+    def _add(self, entry: MailboxEntry) -> None:
         self._waiting.append(entry)
         self._arrived.set()
 
-    def _empty(self) -> list[Entry]:
+    def _empty(self) -> list[MailboxEntry]:
         unanswered = [*self._taken, *self._waiting]
         self._taken = ()
         self._waiting.clear()
@@ -119,9 +119,9 @@ class Mailbox:
         return SessionNotFoundError(f"no session {self._session_id}")
 
 
-def confirm_repeats(entries: Iterable[Entry], known: set[str], session: Session) -> list[Entry]:
+def confirm_repeats(entries: Iterable[MailboxEntry], known: set[str], session: Session) -> list[MailboxEntry]:
     """Confirm the entries whose key is known, or that of an earlier one among them, and return the others."""
-    fresh: list[Entry] = []
+    fresh: list[MailboxEntry] = []
     for entry in entries:
         if entry.key is not None and entry.key in known:
             entry.confirm(session)
@@ -131,9 +131,9 @@ def confirm_repeats(entries: Iterable[Entry], known: set[str], session: Session)
     return fresh
 
 
-def refuse_what_can_wait(entries: Iterable[Entry], error: OpenwaManagerError) -> list[Entry]:
+def refuse_what_can_wait(entries: Iterable[MailboxEntry], error: OpenwaManagerError) -> list[MailboxEntry]:
     """Refuse what nothing is lost by refusing, and return what has to count even if it cannot be recorded."""
-    kept: list[Entry] = []
+    kept: list[MailboxEntry] = []
     for entry in entries:
         if entry.cannot_wait:
             kept.append(entry)

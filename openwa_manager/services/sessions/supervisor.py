@@ -20,7 +20,7 @@ from openwa_manager.domain.session.reasons import ReasonCode
 from openwa_manager.domain.session.session import ProcessState, Session, Spec
 from openwa_manager.domain.session.stimuli import ChangeRequested, Observation, QrProduced, Request, SlotGranted
 from openwa_manager.services.sessions.executor import Executor
-from openwa_manager.services.sessions.mailbox import Entry, Mailbox, confirm_repeats, refuse_what_can_wait
+from openwa_manager.services.sessions.mailbox import Mailbox, MailboxEntry, confirm_repeats, refuse_what_can_wait
 from openwa_manager.services.sessions.qr_images import QrImages
 from openwa_manager.services.sessions.recorder import Recorder
 from openwa_manager.services.starting.dependencies import Dependencies
@@ -63,7 +63,7 @@ class _Handled:
     """What a batch of entries comes to, which of them are refused, and what each changed."""
 
     decisions: Decisions
-    refusals: Sequence[tuple[Entry, Refused]]
+    refusals: Sequence[tuple[MailboxEntry, Refused]]
     changes: Sequence[_Change]
 
 
@@ -220,7 +220,7 @@ class Supervisor:
             due.append(self._dependencies.clock.now().boot_s + _RETRY_S)
         return min(due, default=None)
 
-    async def _handle(self, taken: Sequence[Entry], tasks: asyncio.TaskGroup) -> None:
+    async def _handle(self, taken: Sequence[MailboxEntry], tasks: asyncio.TaskGroup) -> None:
         """Decide on these entries, record what comes of it in one transaction, act on it, and answer."""
         moment = self._moment()
         entries = confirm_repeats(taken, set(), self._session)
@@ -251,10 +251,10 @@ class Supervisor:
         async with self._changed:
             self._changed.notify_all()
 
-    def _decide(self, entries: Sequence[Entry], moment: Moment) -> _Handled:
+    def _decide(self, entries: Sequence[MailboxEntry], moment: Moment) -> _Handled:
         """Return what the entries come to; nothing of it is true yet."""
         decisions = Decisions(session=self._session, deadlines=self._deadlines, policy=self._dependencies.policy)
-        refusals: list[tuple[Entry, Refused]] = []
+        refusals: list[tuple[MailboxEntry, Refused]] = []
         changes: list[_Change] = []
         for entry in entries:
             before = decisions.session
@@ -299,7 +299,7 @@ class Supervisor:
         if image is not None and self._session.qr != before.qr:
             self._executor.show(image, tasks)
 
-    def _answer(self, entries: Sequence[Entry], refusals: Sequence[tuple[Entry, Refused]]) -> None:
+    def _answer(self, entries: Sequence[MailboxEntry], refusals: Sequence[tuple[MailboxEntry, Refused]]) -> None:
         for entry, refused in refusals:
             entry.refuse(IllegalTransitionError(f"{self._session.session_id}: {refused.detail}"))
         for entry in entries:

@@ -4,7 +4,7 @@ import sqlite3
 from typing import Final
 
 from openwa_manager.domain.builds.builds import BuildName
-from openwa_manager.domain.builds.rollouts import Expected, Move, MoveState, Rollout, RolloutId, RolloutState
+from openwa_manager.domain.builds.rollouts import Expected, MoveState, Rollout, RolloutId, RolloutMove, RolloutState
 from openwa_manager.domain.session.session import SessionId
 from openwa_manager.store.builds.builds import DefaultBuild, save_default
 from openwa_manager.store.columns import query, text
@@ -63,7 +63,7 @@ def load_rollouts(connection: sqlite3.Connection) -> list[Rollout]:
     return [_rollout_of(connection, row) for row in rows]
 
 
-def _move_row(rollout_id: RolloutId, number: int, move: Move) -> tuple[str | int | None, ...]:
+def _move_row(rollout_id: RolloutId, number: int, move: RolloutMove) -> tuple[str | int | None, ...]:
     expected = None if move.expected is None else move.expected.value
     return (rollout_id, number, move.session_id, move.state.value, expected, _text_or_none(move.detail))
 
@@ -88,8 +88,8 @@ def _rollout_of(connection: sqlite3.Connection, row: sqlite3.Row) -> Rollout:
     )
 
 
-def _move_of(row: sqlite3.Row) -> Move:
-    return Move(
+def _move_of(row: sqlite3.Row) -> RolloutMove:
+    return RolloutMove(
         session_id=SessionId(row["session_id"]),
         state=MoveState(row["state"]),
         expected=None if row["expected"] is None else Expected(row["expected"]),

@@ -126,6 +126,28 @@ def look_back(
     return LookBack(after, count - len(found) if after else 0)
 
 
+class LookAhead(NamedTuple):
+    """A seq, and whether the event that is looked for, if there is one, comes right behind it."""
+
+    seq: int
+    is_found: bool
+
+
+def look_ahead(connection: sqlite3.Connection, since: float, after: int = 0) -> LookAhead:
+    """Return the seq behind which the events begin that happened at `since` (wall time) or later.
+
+    What is behind it may be older where the clock was set back. Where the first is not found yet, go on with that seq
+    as `after`: one call looks at `LOOKED_AT_MAX` events.
+    """
+    first = _next_seq(connection, after)
+    if first is None:
+        return LookAhead(after, is_found=True)
+    until = min(_LAST, first + LOOKED_AT_MAX - 1)
+    sql = "SELECT min(seq) FROM event WHERE seq > ? AND seq <= ? AND occurred_at >= ?"
+    (found,) = connection.execute(sql, (after, until, since)).fetchone()
+    return LookAhead(until, is_found=False) if found is None else LookAhead(int(found) - 1, is_found=True)
+
+
 #: Later than any event.
 _LAST = 2**63 - 1
 
@@ -261,7 +283,7 @@ def read_next(connection: sqlite3.Connection, key: StreamKey) -> NextDelivery | 
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Attempt:
+class DeliveryAttempt:
     """What is recorded of an attempt that ended `at`; `next_at` matters only while the delivery stays pending."""
 
     seq: int
@@ -273,7 +295,7 @@ class Attempt:
     next_at: float = 0.0
 
 
-def record(connection: sqlite3.Connection, key: StreamKey, attempt: Attempt) -> float | None:
+def record(connection: sqlite3.Connection, key: StreamKey, attempt: DeliveryAttempt) -> float | None:
     """Record an attempt and return when the stream's next event is due; None when the stream is empty.
 
     A delivery that has been dropped or replaced meanwhile is left alone.

@@ -30,7 +30,7 @@ _S = MessageStatus
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Moved:
+class MessageMoved:
     """A step that was taken: the message before and after it, and the events that tell of it, yet to be stored."""
 
     before: Message
@@ -38,7 +38,7 @@ class Moved:
     events: tuple[Event, ...]
 
 
-def move(connection: sqlite3.Connection, message_id: MessageId, step: Move) -> Moved | None:
+def move(connection: sqlite3.Connection, message_id: MessageId, step: Move) -> MessageMoved | None:
     """Take the step and return what came of it; None when the message is in no state that allows it, or is gone.
 
     Its quota is booked or given back, its body wiped, its chat known once something was sent there. What did not get
@@ -49,7 +49,7 @@ def move(connection: sqlite3.Connection, message_id: MessageId, step: Move) -> M
     return None if before is None else move_found(connection, before, step)
 
 
-def move_found(connection: sqlite3.Connection, before: Message, step: Move) -> Moved | None:
+def move_found(connection: sqlite3.Connection, before: Message, step: Move) -> MessageMoved | None:
     """Take a step of a message that was read in this very transaction, as `move` does."""
     if not may_move(before.status, step.to):
         return None
@@ -65,7 +65,7 @@ def move_found(connection: sqlite3.Connection, before: Message, step: Move) -> M
             move(connection, message_id, Move(to=_S.CANCELLED, at=step.at))  # that tells nothing
     if step.to in PROGRESS and before.status not in PROGRESS:
         contacts.note_known(connection, before.origin.session_id, before.recipient.chat_id, step.at)
-    return Moved(before=before, after=after, events=_events(before, after, step))
+    return MessageMoved(before=before, after=after, events=_events(before, after, step))
 
 
 def _moved(before: Message, step: Move) -> Message:
@@ -159,7 +159,7 @@ def event_of(type_: str, message: Message, at: float) -> Event:
     return Event(type=type_, occurred_at=at, session_id=origin.session_id, user_id=origin.user_id, data=data)
 
 
-def begin_attempt(connection: sqlite3.Connection, message_id: MessageId, attempt: Attempt) -> Moved | None:
+def begin_attempt(connection: sqlite3.Connection, message_id: MessageId, attempt: Attempt) -> MessageMoved | None:
     """Record that the message is about to be asked of an engine; None when it waits no more.
 
     `number` of the attempt is ignored: it is the message's next.

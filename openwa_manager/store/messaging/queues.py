@@ -5,7 +5,7 @@ from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, fields
 
-from openwa_manager.domain.diagnosis.session_rules import Ending
+from openwa_manager.domain.diagnosis.session_rules import EndedMessages
 from openwa_manager.domain.messaging.messages import Hold, HoldCode, MessageStatus
 from openwa_manager.domain.session.session import SessionId
 from openwa_manager.store.columns import Column, query, text
@@ -156,7 +156,7 @@ def count_ended(connection: sqlite3.Connection, session_id: SessionId, since: fl
 _ENDINGS_MAX = 100
 
 
-def group_bad_endings(connection: sqlite3.Connection, session_id: SessionId, since: float) -> list[Ending]:
+def group_bad_endings(connection: sqlite3.Connection, session_id: SessionId, since: float) -> list[EndedMessages]:
     """Return why messages of the session did not get through since then, the most frequent first."""
     sql = """
         SELECT status, coalesce(error_code, '') AS code, coalesce(error_detail, '') AS detail, count(*) AS count
@@ -165,7 +165,7 @@ def group_bad_endings(connection: sqlite3.Connection, session_id: SessionId, sin
         GROUP BY status, code, detail ORDER BY count DESC LIMIT :limit"""
     rows = query(connection, sql, {"session_id": session_id, "since": since, "limit": _ENDINGS_MAX})
     return [
-        Ending(status=MessageStatus(row["status"]), code=row["code"], detail=row["detail"], count=row["count"])
+        EndedMessages(status=MessageStatus(row["status"]), code=row["code"], detail=row["detail"], count=row["count"])
         for row in rows
     ]
 

@@ -5,7 +5,7 @@ from pathlib import Path
 
 from openwa_manager.api.admission.open_calls import OpenCalls
 from openwa_manager.domain.access.callers import Caller
-from openwa_manager.domain.access.keys import Known
+from openwa_manager.domain.access.keys import KnownKey
 from openwa_manager.domain.ports import Clock
 from openwa_manager.host.clock import SystemClock
 from openwa_manager.services.access.admin_key import AdminKeyFile
@@ -31,7 +31,7 @@ class Keyring:
     def caller_of(self, key: object) -> Caller | None:
         """Return whom a key lets in, from anywhere; None: nobody."""
         login = self.ring.identify(str(key), None)
-        return login.caller if isinstance(login, Known) else None
+        return login.caller if isinstance(login, KnownKey) else None
 
 
 async def keyring_of(

@@ -13,7 +13,7 @@ from openwa_manager.api.connections.connection import Terms
 from openwa_manager.api.connections.holders import hold_place
 from openwa_manager.api.connections.limits import Timeouts
 from openwa_manager.api.connections.places import Places
-from openwa_manager.api.connections.site import Site
+from openwa_manager.api.connections.site import ListenerSite
 
 #: What nobody in a test takes too long for.
 PATIENT = Timeouts(head_s=600, idle_s=600, reading_s=600, look_s=0.01)
@@ -118,7 +118,7 @@ async def open_house(
         await runner.setup()
         for place, count in ((("127.0.0.1", 0), places), (tmp_path / "s", 2 * places)):
             terms = Terms(places=Places(count, per_group), timeouts=timeouts, group_of=lambda peer: peer)
-            await Site(runner, place, terms, None if isinstance(place, Path) else tls).start()
+            await ListenerSite(runner, place, terms, None if isinstance(place, Path) else tls).start()
         port = next(each[1] for each in runner.addresses if isinstance(each, tuple))
         house = House(runner, port, tmp_path / "s")
         yield house

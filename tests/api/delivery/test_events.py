@@ -73,10 +73,34 @@ async def test_the_newest_events_of_one_session_are_not_crowded_out_by_others(wo
     assert [event["session_id"] for event in events] == ["a"]
 
 
-async def test_a_position_and_the_newest_are_not_asked_for_together(world: World) -> None:
-    reply = await world.call("GET", "/v1/events?tail=2&after=0")
+async def test_events_can_be_asked_for_from_a_time_on(world: World) -> None:
+    for name in ("before", "then", "later"):
+        await world.create(session_id=name, desired="stopped")
+    (since,) = [each["timestamp"] for each in (await page(world, "/v1/sessions/then/events"))[0]]
+    minute_ago = "UPDATE event SET occurred_at = occurred_at - 60 WHERE session_id = 'before'"
+    await world.database.write(lambda connection: connection.execute(minute_ago).rowcount)
+
+    events, next_after = await page(world, f"/v1/events?since={since}&limit=1")
+    rest, _ = await page(world, f"/v1/events?after={next_after}")
+
+    assert [each["session_id"] for each in (*events, *rest)] == ["then", "later"]
+    assert (await page(world, "/v1/events?since=2999-01-01T00:00:00Z"))[0] == []
+
+
+@pytest.mark.parametrize(
+    "both", ["tail=2&after=0", "tail=2&since=2026-01-01T00:00:00Z", "after=0&since=2026-01-01T00:00Z"]
+)
+async def test_two_beginnings_are_not_asked_for_together(world: World, both: str) -> None:
+    reply = await world.call("GET", f"/v1/events?{both}")
 
     assert (reply.status, reply.json["code"]) == (422, "invalid")
+    assert "cannot be combined" in str(reply.json["detail"])
+
+
+async def test_a_time_without_a_zone_is_no_time(world: World) -> None:
+    reply = await world.call("GET", "/v1/events?since=2026-01-01T00:00:00")
+
+    assert (reply.status, reply.json["field"]) == (422, "since")
 
 
 async def test_a_session_shows_only_its_own_events_even_of_one_type(world: World) -> None:

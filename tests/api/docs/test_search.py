@@ -6,11 +6,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from openwa_manager.api.docs.search import HITS_MAX, Index, Place, excerpt, words_of
+from openwa_manager.api.docs.search import HITS_MAX, Index, SearchedSection, excerpt, words_of
 
 
-def place(number: int, title: str, text: str, page: str = "A page") -> Place:
-    return Place(address=f"/docs/a#{number}", page=page, title=title, text=text)
+def place(number: int, title: str, text: str, page: str = "A page") -> SearchedSection:
+    return SearchedSection(address=f"/docs/a#{number}", page=page, title=title, text=text)
 
 
 PLACES = (
@@ -37,7 +37,7 @@ def test_places_with_all_words_are_found_the_best_first(query: str, found: list[
 
 
 def test_of_two_that_fit_as_well_the_one_of_more_weight_comes_first() -> None:
-    heavy = Place(address="/docs/b", page="B", title="Pace", text="", weight=2)
+    heavy = SearchedSection(address="/docs/b", page="B", title="Pace", text="", weight=2)
 
     assert [each.address for each in Index([*PLACES, heavy]).find("pace")] == ["/docs/b", "/docs/a#0"]
 

@@ -9,7 +9,7 @@ from openwa_manager.api.messaging.responses import MessageOut, MessagePage
 from openwa_manager.domain.messaging.messages import MessageId, MessageStatus, Move, UserKey
 from openwa_manager.store.database import Connection
 from openwa_manager.store.messaging import moves, quotas
-from openwa_manager.store.messaging.moves import Moved
+from openwa_manager.store.messaging.moves import MessageMoved
 from tests.api.world import Object, Reply, World
 
 PATH = "/v1/sessions/user_1_session_a/messages"
@@ -38,7 +38,7 @@ async def sent(world: World, **body: object) -> Object:
     return reply.json
 
 
-async def move(world: World, message_id: object, to: MessageStatus) -> Moved:
+async def move(world: World, message_id: object, to: MessageStatus) -> MessageMoved:
     step = partial(moves.move, message_id=MessageId(str(message_id)), step=Move(to=to, at=1_900_000_000.0))
     moved = await world.database.write(step)
     assert moved is not None

@@ -5,7 +5,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from openwa_manager.api.sessions.cursor import Position
+from openwa_manager.api.sessions.cursor import SessionPosition
 from openwa_manager.domain.errors import InvalidInputError
 from openwa_manager.domain.session.session import is_session_id
 from tests.api.world import World
@@ -16,22 +16,22 @@ _runs = count()
 
 @given(created_at=st.floats(allow_nan=False, allow_infinity=False), session_id=st.text(max_size=63))
 def test_a_cursor_names_exactly_its_position(created_at: float, session_id: str) -> None:
-    position = Position(created_at, session_id)
+    position = SessionPosition(created_at, session_id)
 
-    assert Position.parse(position.cursor()) == position
+    assert SessionPosition.parse(position.cursor()) == position
 
 
 @given(cursor=st.text() | st.binary().map(lambda raw: raw.decode("latin-1")))
 def test_a_cursor_of_nobody_is_refused_or_at_least_harmless(cursor: str) -> None:
     try:
-        position = Position.parse(cursor)
+        position = SessionPosition.parse(cursor)
     except InvalidInputError:
         return
     assert math.isfinite(position.created_at)
 
 
 def test_without_a_cursor_the_first_page_begins_before_all_sessions() -> None:
-    assert Position.parse(None) < Position(-1e300, "")
+    assert SessionPosition.parse(None) < SessionPosition(-1e300, "")
 
 
 @IN_ONE_WORLD

@@ -12,6 +12,7 @@ from tests.fakes.disk import DeadDisk
 SESSION_FIELDS = {
     *("session_id", "user_id", "engine", "status", "reason", "desired", "pid", "port", "socket"),
     *("phone_number", "push_name", "qr", "restarts", "build", "usage", "labels", "created_at"),
+    *("memory_limit_bytes", "proxy_url", "env_names"),
     *("started_at", "connected_at", "last_connected_at", "last_seen_at", "updated_at"),
 }
 TIME = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z")
@@ -135,6 +136,23 @@ async def test_a_change_touches_only_what_is_given(world: World) -> None:
     assert spec.env == {"LOG_LEVEL": "debug"}
     assert spec.memory_limit_bytes == 10**9
     assert spec.proxy_url is None
+
+
+async def test_what_a_session_was_given_is_shown_without_what_lets_people_in(world: World) -> None:
+    given = {"env": {"LOG_LEVEL": "debug", "TZ": "Asia/Hong_Kong"}, "memory_limit_bytes": 10**9}
+    await world.create(session_id="a", proxy_url="http://me:pa#ss?w@proxy:8080", desired="stopped", **given)
+    await world.create(session_id="b", desired="stopped")
+
+    full = await world.call("GET", "/v1/sessions/a")
+    plain = await world.call("GET", "/v1/sessions/b")
+
+    assert [full.json[name] for name in ("memory_limit_bytes", "proxy_url", "env_names")] == [
+        10**9,
+        "http://me:***@proxy:8080",
+        ["LOG_LEVEL", "TZ"],
+    ]
+    assert b"debug" not in full.raw
+    assert [plain.json[name] for name in ("memory_limit_bytes", "proxy_url", "env_names")] == [None, None, []]
 
 
 @pytest.mark.parametrize("body", [{"labels": None}, {"env": {"PATH": "x"}}, {"user_id": "u"}, {"engine": "command"}])

@@ -177,10 +177,10 @@ def test_show_is_a_fact_a_line_on_a_terminal(terminal: Run, api: Api) -> None:
 
     lines = terminal("show", "user_1_session_a").out.splitlines()
 
-    assert "status             connected" in lines
-    assert "reason             network: no route�[2J" in lines
-    assert "labels             shop=hk" in lines
-    assert "pid                4711" in lines
+    assert "status              connected" in lines
+    assert "reason              network: no route�[2J" in lines
+    assert "labels              shop=hk" in lines
+    assert "pid                 4711" in lines
 
 
 @pytest.mark.parametrize(

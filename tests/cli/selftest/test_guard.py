@@ -10,7 +10,7 @@ from typing import cast
 import pytest
 
 from openwa_manager.cli.selftest.checks import CHECKS
-from openwa_manager.cli.selftest.facts import Check, Facts
+from openwa_manager.cli.selftest.facts import Facts, SelftestCheck
 from openwa_manager.cli.selftest.guard import guarded_argv, places_in, run_guarded
 from openwa_manager.cli.selftest.privacy import personal_texts, without_personal
 from openwa_manager.cli.selftest.selftest import run_selftest
@@ -94,14 +94,14 @@ def test_a_check_for_which_no_time_is_left_is_not_begun() -> None:
 def test_a_check_that_fails_does_not_keep_the_next_from_being_done() -> None:
     lines: list[str] = []
 
-    is_whole = run_selftest(lines.append, (Check("nothing", "nowhere"), CHECKS[0]))
+    is_whole = run_selftest(lines.append, (SelftestCheck("nothing", "nowhere"), CHECKS[0]))
 
     assert not is_whole
     assert ["error" in json.loads(line) for line in lines] == [True, False, False]
 
 
 @pytest.mark.parametrize("check", CHECKS, ids=lambda check: check.name)
-def test_every_check_exists(check: Check) -> None:
+def test_every_check_exists(check: SelftestCheck) -> None:
     assert callable(check.measure)
 
 

@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from openwa_manager.cli.command import Invocation
-from openwa_manager.cli.service.installation import Site, run_service
+from openwa_manager.cli.service.installation import ServiceSite, run_service
 from openwa_manager.cli.terminal.output import Output
 from openwa_manager.domain.delivery.events import Json
 
@@ -83,8 +83,8 @@ class Rig:
         )
         return out.getvalue()
 
-    def site(self, *, is_mac: bool, uid: int) -> Site:
-        return Site(is_mac=is_mac, uid=uid, program=PROGRAM, interpreter=self.interpreter, root=self.root)
+    def site(self, *, is_mac: bool, uid: int) -> ServiceSite:
+        return ServiceSite(is_mac=is_mac, uid=uid, program=PROGRAM, interpreter=self.interpreter, root=self.root)
 
     @property
     def environ(self) -> Mapping[str, str]:

@@ -4,16 +4,16 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from openwa_manager.cli.terminal.tables import Column, Kind, Listing, draw_listing
+from openwa_manager.cli.terminal.tables import Column, ColumnKind, Listing, draw_listing
 from openwa_manager.cli.terminal.texts import shortened, size, text_width
 
 ID = "user_1_session_550e8400-e29b-41d4-a716-446655440000"
 COLUMNS = (
-    Column("SESSION", 9, Kind.ID),
-    Column("STATUS", 8, Kind.STATUS),
+    Column("SESSION", 9, ColumnKind.ID),
+    Column("STATUS", 8, ColumnKind.STATUS),
     Column("WHY", 7),
-    Column("MEMORY", 6, Kind.SIZE),
-    Column("PID", 5, Kind.CODE),
+    Column("MEMORY", 6, ColumnKind.SIZE),
+    Column("PID", 5, ColumnKind.CODE),
     Column("LABELS", 0),
 )
 ROW = (ID, "connected", "the phone is switched off and nobody knows where it is", 123_400_000, 4711, "shop=hk")

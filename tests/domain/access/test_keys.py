@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 
 from openwa_manager.domain.access.addresses import ClientAddress
 from openwa_manager.domain.access.callers import UNIX_SOCKET, KeyId
-from openwa_manager.domain.access.keys import ApiKey, Known, is_narrowed, is_within, outlasts
+from openwa_manager.domain.access.keys import ApiKey, KnownKey, is_narrowed, is_within, outlasts
 from openwa_manager.domain.access.roles import Role
 from openwa_manager.domain.access.scopes import scope_of
 
@@ -47,7 +47,7 @@ def test_no_hash_of_a_key_is_shown_in_a_log() -> None:
 
     assert "secret'" not in repr(key)
     assert "previous'" not in repr(key)
-    assert "hidden" not in repr(Known(caller=KEY.caller, secret_sha256=b"hidden"))
+    assert "hidden" not in repr(KnownKey(caller=KEY.caller, secret_sha256=b"hidden"))
 
 
 @pytest.mark.parametrize(

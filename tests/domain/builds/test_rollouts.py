@@ -9,10 +9,10 @@ from hypothesis import strategies as st
 from openwa_manager.domain.builds.builds import HOME_BUILD, BuildName
 from openwa_manager.domain.builds.rollouts import (
     Expected,
-    Move,
     MoveState,
     Rollout,
     RolloutId,
+    RolloutMove,
     RolloutState,
     Verdict,
     all_well,
@@ -52,7 +52,7 @@ def rollout_of(*session_ids: str, canary_count: int = 1) -> Rollout:
         is_default=True,
         canary_count=canary_count,
         created_at=1.0,
-        moves=tuple(Move(session_id=SessionId(each)) for each in session_ids),
+        moves=tuple(RolloutMove(session_id=SessionId(each)) for each in session_ids),
     )
 
 
@@ -220,7 +220,7 @@ def test_a_session_must_come_back_to_what_it_was(session: Session, expected: Exp
 def test_a_session_that_was_started_meanwhile_must_come_back_to_what_it_is(
     was: Expected | None, session: Session, expected: Expected
 ) -> None:
-    move = Move(session_id=session.session_id, state=MoveState.MOVED, expected=was)
+    move = RolloutMove(session_id=session.session_id, state=MoveState.MOVED, expected=was)
 
     assert expected_back(move, session, OLD) is expected
 

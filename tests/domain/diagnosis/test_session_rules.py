@@ -4,7 +4,7 @@ from dataclasses import replace
 
 import pytest
 
-from openwa_manager.domain.diagnosis.session_rules import Ending, Refusal, SessionFacts, session_findings
+from openwa_manager.domain.diagnosis.session_rules import EndedMessages, Refusal, SessionFacts, session_findings
 from openwa_manager.domain.messaging.messages import Hold, HoldCode, MessageStatus
 from openwa_manager.domain.messaging.outcomes import SendCode
 from openwa_manager.domain.session.reasons import Reason, ReasonCode
@@ -105,8 +105,8 @@ def test_every_hold_is_named_with_how_many_wait(hold: HoldCode | None) -> None:
     assert "{" not in finding.detail + (finding.cure or "")
 
 
-def ending(status: MessageStatus, code: str, count: int = 1, detail: str = "") -> Ending:
-    return Ending(status=status, code=code, detail=detail, count=count)
+def ending(status: MessageStatus, code: str, count: int = 1, detail: str = "") -> EndedMessages:
+    return EndedMessages(status=status, code=code, detail=detail, count=count)
 
 
 @pytest.mark.parametrize(
@@ -120,7 +120,7 @@ def ending(status: MessageStatus, code: str, count: int = 1, detail: str = "") -
         (ending(MessageStatus.FAILED, SendCode.MEDIA_TOO_LARGE), "media_unfit"),
     ],
 )
-def test_an_ending_is_named(found: Ending, code: str) -> None:
+def test_an_ending_is_named(found: EndedMessages, code: str) -> None:
     assert codes(endings=[found]) == ["well", code]
 
 

@@ -2,7 +2,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from openwa_manager.domain.messaging.following import Asked, Followed, follow
+from openwa_manager.domain.messaging.following import EndedAttempt, Followed, follow
 from openwa_manager.domain.messaging.messages import MOVES, AttemptOutcome, MessageStatus, Move
 from openwa_manager.domain.messaging.outcomes import (
     Bounced,
@@ -35,12 +35,12 @@ VERDICTS: list[Verdict] = [
 ]
 
 
-def of_api(before: AskedBefore = FIRST, memory_now: EngineMemory | None = None) -> Asked:
-    return Asked(before=before, memory_now=memory_now)
+def of_api(before: AskedBefore = FIRST, memory_now: EngineMemory | None = None) -> EndedAttempt:
+    return EndedAttempt(before=before, memory_now=memory_now)
 
 
 def followed(
-    verdict: Verdict, asked: Asked, policy: RetryPolicy | None = None
+    verdict: Verdict, asked: EndedAttempt, policy: RetryPolicy | None = None
 ) -> tuple[MessageStatus | None, Followed]:
     found = follow(verdict, asked, NOW, policy or RetryPolicy())
     return (found.step.to if found.step else None), found
@@ -90,7 +90,7 @@ def test_the_last_try_fails_for_good() -> None:
 
 def test_a_restriction_proves_that_a_first_contact_was_not_sent() -> None:
     restriction = AccountRestricted(kind="reachout_timelock", holds_all=False, until=NOW + 60, is_proof=True)
-    asked = Asked(before=FIRST, restriction=restriction)
+    asked = EndedAttempt(before=FIRST, restriction=restriction)
 
     assert followed(UNCERTAIN, asked)[0] is S.QUEUED
 
@@ -100,7 +100,7 @@ def test_a_message_of_the_gateway_always_ends_with_its_first_answer(
     verdict: Verdict, attempts: int, *, retries: bool, keyed: bool
 ) -> None:
     before = AskedBefore(attempts=attempts, first_at=NOW, memory=KEEPS if keyed else None)
-    asked = Asked(before=before, memory_now=KEEPS, caller_waits=True)
+    asked = EndedAttempt(before=before, memory_now=KEEPS, caller_waits=True)
 
     found = follow(verdict, asked, NOW, RetryPolicy(retry_uncertain=retries))
 

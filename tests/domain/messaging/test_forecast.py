@@ -8,7 +8,14 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from openwa_manager.domain.messaging.forecast import Outlook, Work, batch_finish_at, finish_times, typing_s, works_of
+from openwa_manager.domain.messaging.forecast import (
+    LaneOutlook,
+    Work,
+    batch_finish_at,
+    finish_times,
+    typing_s,
+    works_of,
+)
 from openwa_manager.domain.messaging.pacing import Gap, PacingProfile, ProfileName, day_number, profile_of
 from openwa_manager.domain.messaging.windows import Window, is_open, opens_at, window_of
 from openwa_manager.domain.zones import day_of, next_day_at, zone_of
@@ -28,7 +35,7 @@ def utc(text: str) -> float:
 
 
 NOON = utc("2026-11-25 04:00")  # in Hong Kong
-OUTLOOK = Outlook(starts_at=NOON, seconds_per_send=1.0, profile=GUIDE, zone=HONG_KONG, linked_at=NOON - 100 * DAY_S)
+OUTLOOK = LaneOutlook(starts_at=NOON, seconds_per_send=1.0, profile=GUIDE, zone=HONG_KONG, linked_at=NOON - 100 * DAY_S)
 
 
 def in_order(works: Sequence[Work]) -> list[tuple[int, bool]]:
@@ -41,7 +48,7 @@ def in_order(works: Sequence[Work]) -> list[tuple[int, bool]]:
     return messages
 
 
-def played(works: Sequence[Work], outlook: Outlook, drawn_s: Callable[[Gap], float]) -> list[float]:
+def played(works: Sequence[Work], outlook: LaneOutlook, drawn_s: Callable[[Gap], float]) -> list[float]:
     """Send message by message, as a lane does, and return when the last of each work was answered."""
     now, profile = outlook.starts_at, outlook.profile
     first_free_at = now if profile == GUIDE else outlook.first_contact_free_at

@@ -8,11 +8,11 @@ from hypothesis import strategies as st
 from openwa_manager.domain.errors import InvalidInputError
 from openwa_manager.domain.messaging.pacing import (
     BREAKER_S,
-    Breaker,
     Gap,
-    Lane,
     PacingProfile,
     ProfileName,
+    SendBreaker,
+    SendLane,
     day_number,
     first_contacts_left,
     profile_of,
@@ -46,7 +46,7 @@ def test_a_gap_that_makes_no_sense_is_refused(min_s: float, max_s: float) -> Non
 
 
 def test_the_guides_pace_is_its_gap_and_nothing_else() -> None:
-    lane = Lane().after_answer(GUIDE, 100.0, 0.5, 0.5)
+    lane = SendLane().after_answer(GUIDE, 100.0, 0.5, 0.5)
 
     assert lane.may_send_boot_s(is_first_contact=False) == pytest.approx(101.5)
     assert lane.may_send_boot_s(is_first_contact=True) == pytest.approx(101.5)
@@ -54,14 +54,14 @@ def test_the_guides_pace_is_its_gap_and_nothing_else() -> None:
 
 
 def test_known_people_go_on_while_first_contacts_rest() -> None:
-    lane = Lane().after_answer(CAREFUL, 100.0, 0.0, 0.5)
+    lane = SendLane().after_answer(CAREFUL, 100.0, 0.0, 0.5)
 
     assert lane.may_send_boot_s(is_first_contact=False) == pytest.approx(101.2)
     assert lane.may_send_boot_s(is_first_contact=True) == pytest.approx(145.0)
 
 
 def test_a_first_contact_after_a_known_person_waits_for_the_lane_only() -> None:
-    lane = Lane().after_answer(CAREFUL, 100.0, 0.0)
+    lane = SendLane().after_answer(CAREFUL, 100.0, 0.0)
 
     assert lane.may_send_boot_s(is_first_contact=True) == pytest.approx(101.2)
 
@@ -73,7 +73,7 @@ def test_a_first_contact_after_a_known_person_waits_for_the_lane_only() -> None:
 def test_no_gap_that_was_drawn_is_ever_shortened(
     answers: list[tuple[float, float, float | None]], profile: PacingProfile
 ) -> None:
-    lane, boot_s = Lane(), 0.0
+    lane, boot_s = SendLane(), 0.0
     for pause_s, chance, first_contact_chance in answers:
         boot_s += pause_s
         later = lane.after_answer(profile, boot_s, chance, first_contact_chance)
@@ -100,7 +100,7 @@ def test_days_since_the_link_are_those_of_the_zone() -> None:
 
 
 def test_the_breaker_opens_after_five_failures_in_a_row() -> None:
-    breaker = Breaker()
+    breaker = SendBreaker()
     for _ in range(4):
         breaker = breaker.after_failure(CAREFUL, 10.0)
     assert not breaker.is_open(10.0)
@@ -113,13 +113,13 @@ def test_the_breaker_opens_after_five_failures_in_a_row() -> None:
 
 
 def test_one_more_failure_opens_the_breaker_again_and_a_success_closes_it() -> None:
-    breaker = Breaker(failures_in_row=5, open_until_boot_s=900.0)
+    breaker = SendBreaker(failures_in_row=5, open_until_boot_s=900.0)
 
     assert breaker.after_failure(CAREFUL, 1000.0).is_open(1800.0)
-    assert breaker.after_success() == Breaker()
+    assert breaker.after_success() == SendBreaker()
 
 
 def test_the_guides_pace_has_no_breaker() -> None:
-    breaker = Breaker(failures_in_row=1000).after_failure(GUIDE, 10.0)
+    breaker = SendBreaker(failures_in_row=1000).after_failure(GUIDE, 10.0)
 
     assert not breaker.is_open(10.0)

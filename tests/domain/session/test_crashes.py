@@ -32,6 +32,7 @@ def test_a_crash_tells_how_it_went_and_when_the_next_try_is() -> None:
         "attempt": 1,
         "delay_s": 1.0,
         "reason": "engine_exited",
+        "reason_detail": "killed by signal 9",
     }
     assert driver.session.restarts.next_at == driver.at + 1.0
     assert [type(command) for command in driver.commands] == [RemoveQr, Sweep]

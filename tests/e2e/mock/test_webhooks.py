@@ -3,7 +3,6 @@
 import asyncio
 import hashlib
 import hmac
-import time
 from pathlib import Path
 
 import pytest
@@ -64,10 +63,12 @@ async def test_after_a_reset_nothing_of_before_comes(place: Path) -> None:
                     mock.send(f"+852123460{number:02}")
                 mock.reset()
                 count = len(receiver.received)
-                time.sleep(1)
+                mock.link("after")
+                eventually(lambda: "session.connected" in types(receiver)[count:])  # what comes, comes in its time
                 return count
 
         count = await asyncio.to_thread(use)
 
+    after = [each.json for each in receiver.received[count:]]
     assert "session.connected" in types(receiver)[:count]
-    assert {str(each) for each in types(receiver)[count:]} <= {"manager.started", "manager.stopping"}
+    assert {each["session_id"] for each in after if not str(each["type"]).startswith("manager.")} == {"after"}

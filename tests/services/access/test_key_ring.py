@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 
 from openwa_manager.domain.access.addresses import ClientAddress
 from openwa_manager.domain.access.callers import ADMIN_KEY, KeyId
-from openwa_manager.domain.access.keys import ApiKey, Known, Refused
+from openwa_manager.domain.access.keys import ApiKey, KnownKey, RefusedKey
 from openwa_manager.domain.access.roles import Role
 from openwa_manager.domain.access.secret_hashes import sha256_of
 from openwa_manager.services.access.key_ring import KeyRing
@@ -35,23 +35,23 @@ def ring_of(*keys: ApiKey, admin_text: str | None = None, knows_addresses: bool 
 def test_a_key_is_known_by_its_whole_text() -> None:
     ring = ring_of(KEY)
 
-    assert ring.identify(TEXT, LOCAL) == Known(caller=KEY.caller, secret_sha256=KEY.secret_sha256)
+    assert ring.identify(TEXT, LOCAL) == KnownKey(caller=KEY.caller, secret_sha256=KEY.secret_sha256)
     for wrong in (BEFORE, TEXT[:-1], f"{TEXT}0", f" {TEXT}", f"owm_k1_{'0' * 63}", TEXT.upper()):
-        assert isinstance(ring.identify(wrong, LOCAL), Refused)
+        assert isinstance(ring.identify(wrong, LOCAL), RefusedKey)
 
 
 def test_a_refusal_names_only_keys_that_there_are() -> None:
     ring = ring_of(KEY)
 
-    assert ring.identify(BEFORE, LOCAL) == Refused(key_id=KEY.key_id)
+    assert ring.identify(BEFORE, LOCAL) == RefusedKey(key_id=KEY.key_id)
     for stranger in ("", "owm_k2_x", "k1", "owm_", "owm_k1", f"owm_K1_{SECRET}", "owm_" + "a" * 33 + "_x"):
-        assert ring.identify(stranger, LOCAL) == Refused(key_id=None)
+        assert ring.identify(stranger, LOCAL) == RefusedKey(key_id=None)
 
 
 @given(given_text=st.text() | st.text(alphabet="owm_k1\udc80\x00").map(lambda rest: f"owm_k1_{rest}"))
 def test_no_other_text_opens_anything_or_breaks_anything(given_text: str) -> None:
     if given_text != TEXT:
-        assert isinstance(ring_of(KEY).identify(given_text, None), Refused)
+        assert isinstance(ring_of(KEY).identify(given_text, None), RefusedKey)
 
 
 def test_the_text_before_a_rotation_holds_as_long_as_it_is_to() -> None:
@@ -60,33 +60,33 @@ def test_the_text_before_a_rotation_holds_as_long_as_it_is_to() -> None:
     ring = KeyRing(clock)
     ring.fill([rotated], None)
 
-    assert isinstance(ring.identify(BEFORE, LOCAL), Known)
+    assert isinstance(ring.identify(BEFORE, LOCAL), KnownKey)
     clock.set_wall(10)
-    assert isinstance(ring.identify(BEFORE, LOCAL), Refused)
-    assert isinstance(ring.identify(TEXT, LOCAL), Known)
+    assert isinstance(ring.identify(BEFORE, LOCAL), RefusedKey)
+    assert isinstance(ring.identify(TEXT, LOCAL), KnownKey)
 
 
 @pytest.mark.parametrize("fields", [{"is_disabled": True}, {"expires_at": 1.0}])
 def test_a_key_that_holds_no_more_is_refused(fields: dict[str, float]) -> None:
     key = replace(KEY, **fields)  # type: ignore[arg-type]
 
-    assert ring_of(key).identify(TEXT, LOCAL) == Refused(key_id=KEY.key_id)
+    assert ring_of(key).identify(TEXT, LOCAL) == RefusedKey(key_id=KEY.key_id)
 
 
 def test_a_key_is_taken_from_its_addresses_only() -> None:
     ring = ring_of(replace(KEY, allowed_ips=(ip_network("127.0.0.0/8"),)))
 
-    assert isinstance(ring.identify(TEXT, LOCAL), Known)
+    assert isinstance(ring.identify(TEXT, LOCAL), KnownKey)
     for client in (ClientAddress(ip_address("192.0.2.1")), None):
-        assert ring.identify(TEXT, client) == Refused(key_id=KEY.key_id)
+        assert ring.identify(TEXT, client) == RefusedKey(key_id=KEY.key_id)
 
 
 def test_where_nobody_can_tell_addresses_a_key_that_is_bound_to_some_is_refused() -> None:
     """Behind a tunnel everybody comes from 127.0.0.1."""
     bound = replace(KEY, allowed_ips=(ip_network("127.0.0.0/8"),))
 
-    assert isinstance(ring_of(bound, knows_addresses=False).identify(TEXT, LOCAL), Refused)
-    assert isinstance(ring_of(KEY, knows_addresses=False).identify(TEXT, LOCAL), Known)
+    assert isinstance(ring_of(bound, knows_addresses=False).identify(TEXT, LOCAL), RefusedKey)
+    assert isinstance(ring_of(KEY, knows_addresses=False).identify(TEXT, LOCAL), KnownKey)
 
 
 def test_the_admins_file_may_name_any_id() -> None:
@@ -95,7 +95,7 @@ def test_the_admins_file_may_name_any_id() -> None:
 
     found = ring_of(admin, admin_text=text).identify(text, LOCAL)
 
-    assert isinstance(found, Known)
+    assert isinstance(found, KnownKey)
     assert found.caller.key_id == ADMIN_KEY
 
 
@@ -104,8 +104,8 @@ def test_what_changes_counts_at_once() -> None:
 
     ring.put(replace(KEY, role=Role.SENDER))
     found = ring.identify(TEXT, LOCAL)
-    assert isinstance(found, Known)
+    assert isinstance(found, KnownKey)
     assert found.caller.role is Role.SENDER
     ring.drop(KEY.key_id)
-    assert ring.identify(TEXT, LOCAL) == Refused(key_id=None)
+    assert ring.identify(TEXT, LOCAL) == RefusedKey(key_id=None)
     assert ring.find(KEY.key_id) is None

@@ -12,7 +12,7 @@ import pytest
 
 from openwa_manager.domain.access.actions import Action
 from openwa_manager.domain.access.callers import ADMIN_KEY, UNIX_SOCKET
-from openwa_manager.domain.access.keys import KEYS_MAX, ApiKey, KeyRevoked, Known
+from openwa_manager.domain.access.keys import KEYS_MAX, ApiKey, KeyRevoked, KnownKey
 from openwa_manager.domain.access.roles import Role
 from openwa_manager.domain.access.scopes import scope_of
 from openwa_manager.domain.errors import (
@@ -50,7 +50,7 @@ class Daemon:
     revoked: Topic[KeyRevoked]
 
     def opens(self, text: str) -> bool:
-        return isinstance(self.ring.identify(text, None), Known)
+        return isinstance(self.ring.identify(text, None), KnownKey)
 
 
 @asynccontextmanager

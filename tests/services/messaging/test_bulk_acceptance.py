@@ -18,7 +18,7 @@ from openwa_manager.domain.session.session import Session, SessionId, Spec
 from openwa_manager.services.changes import Changes
 from openwa_manager.services.messaging.acceptance.bulk import BulkAcceptance
 from openwa_manager.services.messaging.acceptance.drafts import Addressee, Asked, BulkDraft
-from openwa_manager.services.messaging.acceptance.preparing import Frame, Known, prepare
+from openwa_manager.services.messaging.acceptance.preparing import BatchFrame, KnownRecipients, prepare
 from openwa_manager.services.messaging.acceptance.rules import Limits, Rules, Timing
 from openwa_manager.services.messaging.records import MessageRecords, Telling
 from openwa_manager.store.database import Connection, Database
@@ -241,13 +241,13 @@ PEOPLE = st.lists(
 
 @given(people=PEOPLE, is_keyed=st.booleans())
 def test_every_entry_is_decided_once_and_by_the_first_reason(people: list[Addressee], *, is_keyed: bool) -> None:
-    known = Known(
+    known = KnownRecipients(
         suppressed={"2@c.us"},
         contacts={"1@c.us"},
         references=None if is_keyed else {"known": MessageId("msg_0")},
     )
     ids = [MessageId(f"msg_{index + 1}") for index in range(len(people))]
-    frame = Frame(timing=Timing(send_after=None, expires_at=2.0), now=1.0, ttl_s=1.0, ids=ids)
+    frame = BatchFrame(timing=Timing(send_after=None, expires_at=2.0), now=1.0, ttl_s=1.0, ids=ids)
     chats: list[str | Rejection] = [_chat(index, each.to) for index, each in enumerate(people)]
 
     prepared = prepare(BulkDraft(body=Body(kind=Kind.TEXT, text="{{n}}"), addressees=people), chats, known, frame)

@@ -12,7 +12,7 @@ import pytest
 
 from openwa_manager.domain.messaging.messages import Attempt, Message, MessageId, MessageStatus, Move
 from openwa_manager.services.changes import Changes
-from openwa_manager.services.messaging.generations import Finding, Generations
+from openwa_manager.services.messaging.generations import GenerationFinding, Generations
 from openwa_manager.services.messaging.records import MessageRecords
 from openwa_manager.store.backup.generation_file import GenerationFile
 from openwa_manager.store.database import Connection, Database
@@ -30,7 +30,7 @@ class Daemon:
     database: Database
     generations: Generations
     records: MessageRecords
-    finding: Finding
+    finding: GenerationFinding
 
     async def accept(self, reference: str = "first") -> Message:
         return await self.records.write(partial(kept, new=new_message(reference=reference)))
@@ -112,7 +112,7 @@ async def test_a_database_of_before_there_were_messages_is_not_restored(tmp_path
         pass
 
     async with living(tmp_path) as daemon:
-        assert daemon.finding == Finding(why=None, newest_at=None)
+        assert daemon.finding == GenerationFinding(why=None, newest_at=None)
 
 
 async def _sends(daemon: Daemon, message: Message) -> None:

@@ -4,7 +4,15 @@ import sqlite3
 from dataclasses import replace
 
 from openwa_manager.domain.builds.builds import HOME_BUILD, Build, BuildName, BuildState
-from openwa_manager.domain.builds.rollouts import Expected, Move, MoveState, Rollout, RolloutId, RolloutState, begun
+from openwa_manager.domain.builds.rollouts import (
+    Expected,
+    MoveState,
+    Rollout,
+    RolloutId,
+    RolloutMove,
+    RolloutState,
+    begun,
+)
 from openwa_manager.domain.session.session import LaunchId, SessionId
 from openwa_manager.store.builds.builds import DefaultBuild, load_builds, load_default, remove_build, save_build
 from openwa_manager.store.builds.rollouts import KEPT, load_rollouts, save_rollout
@@ -23,7 +31,7 @@ ROLLOUT = Rollout(
     is_default=True,
     canary_count=2,
     created_at=1.0,
-    moves=(Move(session_id=SessionId("a")), Move(session_id=SessionId("b"))),
+    moves=(RolloutMove(session_id=SessionId("a")), RolloutMove(session_id=SessionId("b"))),
 )
 
 
@@ -47,7 +55,9 @@ def test_the_settings_own_build_is_the_default_at_first(connection: sqlite3.Conn
 def test_a_roll_out_comes_back_as_it_was_with_its_default(connection: sqlite3.Connection) -> None:
     moving = begun(ROLLOUT, SessionId("a"), Expected.CONNECTED)
     moves = (replace(moving.moves[0], state=MoveState.MOVED), replace(moving.moves[1], detail="x"))
-    done = replace(moving, state=RolloutState.DONE, ended_at=2.0, moves=(*moves, Move(session_id=SessionId("c"))))
+    done = replace(
+        moving, state=RolloutState.DONE, ended_at=2.0, moves=(*moves, RolloutMove(session_id=SessionId("c")))
+    )
 
     save_rollout(connection, ROLLOUT, None)
     save_rollout(connection, moving, ROLLOUT)

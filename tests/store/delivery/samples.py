@@ -7,7 +7,7 @@ from openwa_manager.domain.delivery.endpoint_queue import StreamKey
 from openwa_manager.domain.delivery.events import EndpointId, Event
 from openwa_manager.domain.session.session import SessionId
 from openwa_manager.store.delivery.outbox import (
-    Attempt,
+    DeliveryAttempt,
 )
 
 NOW = 1_800_000_000.0
@@ -32,8 +32,8 @@ def an_event(event_type: str = "session.status", session: str | None = "a", at: 
     return Event(type=event_type, occurred_at=at, session_id=SessionId(session) if session else None)
 
 
-def an_attempt(seq: int, state: DeliveryState = DeliveryState.DELIVERED, at: float = NOW) -> Attempt:
-    return Attempt(seq=seq, at=at, state=state, tries=Tries(attempts=1, first_at=at), status=200)
+def an_attempt(seq: int, state: DeliveryState = DeliveryState.DELIVERED, at: float = NOW) -> DeliveryAttempt:
+    return DeliveryAttempt(seq=seq, at=at, state=state, tries=Tries(attempts=1, first_at=at), status=200)
 
 
 def states(connection: sqlite3.Connection) -> list[tuple[int, str]]:

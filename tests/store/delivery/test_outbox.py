@@ -17,7 +17,7 @@ from openwa_manager.store.delivery.deliveries import Selection, list_deliveries
 from openwa_manager.store.delivery.endpoints import save_endpoint
 from openwa_manager.store.delivery.outbox import (
     LOOKED_AT_MAX,
-    Attempt,
+    DeliveryAttempt,
     append,
     begins_large,
     drop,
@@ -188,7 +188,9 @@ def test_what_was_tried_is_remembered(connection: sqlite3.Connection) -> None:
     record(
         connection,
         MAIN,
-        Attempt(seq=1, at=NOW, state=DeliveryState.PENDING, tries=tries, status=500, error="\ud83d", next_at=NOW + 30),
+        DeliveryAttempt(
+            seq=1, at=NOW, state=DeliveryState.PENDING, tries=tries, status=500, error="\ud83d", next_at=NOW + 30
+        ),
     )
 
     first = read_next(connection, MAIN)

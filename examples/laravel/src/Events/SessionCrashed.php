@@ -19,6 +19,8 @@ final class SessionCrashed extends OpenWaEvent
 
     public ?string $reason;
 
+    public ?string $reasonDetail;
+
     /** @param  array<string, mixed>  $payload */
     public function __construct(array $payload)
     {
@@ -29,5 +31,6 @@ final class SessionCrashed extends OpenWaEvent
         $this->attempt = $this->number('attempt');
         $this->delayS = $this->real('delay_s');
         $this->reason = $this->text('reason');
+        $this->reasonDetail = $this->text('reason_detail');
     }
 }

@@ -29,7 +29,7 @@ from openwa_manager.domain.errors import InvalidInputError, InvalidRecipientErro
 from openwa_manager.domain.messaging.messages import Message, UserKey, key_of_user
 from openwa_manager.domain.times import iso8601
 from openwa_manager.services.messaging.outlook import MessageView
-from openwa_manager.services.messaging.people.checks import Checked
+from openwa_manager.services.messaging.people.checks import CheckedChat
 from openwa_manager.services.messaging.people.erasure import Person
 from openwa_manager.services.sessions.directory import SessionDirectory
 
@@ -87,7 +87,7 @@ class ContactRoutes:
             raise InvalidInputError(f"numbers.{index}", str(error).removeprefix("to ")) from error
 
 
-def _check_out(number: str, checked: Checked) -> NumberOut:
+def _check_out(number: str, checked: CheckedChat) -> NumberOut:
     return NumberOut(
         number=number, chat_id=checked.chat_id, exists=checked.is_on_whatsapp, checked_at=timestamp(checked.checked_at)
     )
@@ -99,7 +99,7 @@ def _head(person: Person) -> Mapping[str, Json]:
     checked: dict[str, Json] | None = None
     if check is not None:
         is_there = check.chat_id is not None
-        shown = Checked(chat_id=check.chat_id, is_on_whatsapp=is_there, checked_at=check.checked_at)
+        shown = CheckedChat(chat_id=check.chat_id, is_on_whatsapp=is_there, checked_at=check.checked_at)
         checked = _check_out(check.digits, shown).model_dump()
     return {
         "names": list(person.names),

@@ -25,7 +25,7 @@ _CELL_MAX_CHARS = 4096
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Row:
+class SuppressionRow:
     """One line of a file: its number in it, who, and why ("": not said)."""
 
     line: int
@@ -44,7 +44,7 @@ def header() -> bytes:
     return _lines([HEADER])
 
 
-def read_rows(body: bytes) -> Iterator[Row]:
+def read_rows(body: bytes) -> Iterator[SuppressionRow]:
     """Yield the lines of a file; a header is passed over, and empty lines.
 
     Raises:
@@ -64,7 +64,7 @@ def read_rows(body: bytes) -> Iterator[Row]:
                 columns = {"to": 0, "reason": 1}
             to, reason = (_cell(cells, columns[name]) for name in ("to", "reason"))
             if to or reason:
-                yield Row(line=reader.line_num, to=to, reason=reason)
+                yield SuppressionRow(line=reader.line_num, to=to, reason=reason)
     except csv.Error as error:
         raise BadRequestError(f"the body is no CSV: {error}") from error
 

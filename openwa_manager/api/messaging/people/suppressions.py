@@ -19,7 +19,13 @@ from openwa_manager.api.messaging.people.models import (
     SuppressionsQuery,
 )
 from openwa_manager.api.messaging.people.paths import user_key_in
-from openwa_manager.api.messaging.people.suppression_files import FILE_MAX_BYTES, Row, header, read_rows, written
+from openwa_manager.api.messaging.people.suppression_files import (
+    FILE_MAX_BYTES,
+    SuppressionRow,
+    header,
+    read_rows,
+    written,
+)
 from openwa_manager.api.requests import Nothing, object_text
 from openwa_manager.api.routing import Answer, Call, Route, json_answer, read_up_to, refusal_of, require_json, route
 from openwa_manager.domain import foreign_json
@@ -148,7 +154,7 @@ class SuppressionRoutes:
         already = len(rows) - len(rejected) - added
         return ImportOut(added=added, already=already, rejected_count=len(rejected), rejected=rejected[:_REJECTED_MAX])
 
-    def _chats_of(self, rows: Iterable[Row]) -> tuple[list[tuple[str, str]], list[RejectedRowOut]]:
+    def _chats_of(self, rows: Iterable[SuppressionRow]) -> tuple[list[tuple[str, str]], list[RejectedRowOut]]:
         chats, rejected = list[tuple[str, str]](), list[RejectedRowOut]()
         for row in rows:
             try:

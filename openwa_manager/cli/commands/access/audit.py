@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, NoReturn, TypedDict, cast
 from openwa_manager.cli.command import Command, Invocation
 from openwa_manager.cli.errors import UsageError
 from openwa_manager.cli.terminal.output import cell, moment
-from openwa_manager.cli.terminal.tables import Column, Kind, Listing
+from openwa_manager.cli.terminal.tables import Column, ColumnKind, Listing
 
 if TYPE_CHECKING:
     from openwa_manager.domain.delivery.events import Json
@@ -20,13 +20,13 @@ _PATH = "/v1/audit"
 #: How often it is asked for what follows.
 _FOLLOW_S = 2.0
 _COLUMNS = (
-    Column("TIME", 8, Kind.TIME),
+    Column("TIME", 8, ColumnKind.TIME),
     Column("ACTOR", 7),
     Column("ACTION", 9),
-    Column("SESSION", 6, Kind.ID),
-    Column("TARGET", 5, Kind.ID),
+    Column("SESSION", 6, ColumnKind.ID),
+    Column("TARGET", 5, ColumnKind.ID),
     Column("ADDRESS", 2),
-    Column("RESULT", 4, Kind.STATUS),
+    Column("RESULT", 4, ColumnKind.STATUS),
     Column("DETAIL", 3),
 )
 

@@ -8,7 +8,7 @@ from urllib.parse import quote
 from openwa_manager.cli.command import Command, Invocation, declare_all
 from openwa_manager.cli.errors import CommandFailedError, UsageError, complain
 from openwa_manager.cli.terminal.output import record
-from openwa_manager.cli.terminal.tables import Column, Kind, Listing
+from openwa_manager.cli.terminal.tables import Column, ColumnKind, Listing
 
 if TYPE_CHECKING:
     from openwa_manager.domain.delivery.events import Json
@@ -53,11 +53,11 @@ _COLUMNS = (
     Column("KEY", 9),
     Column("NAME", 8),
     Column("ROLE", 7),
-    Column("STATUS", 6, Kind.STATUS),
+    Column("STATUS", 6, ColumnKind.STATUS),
     Column("SESSIONS", 5),
     Column("ALSO", 4),
-    Column("LAST USED", 3, Kind.TIME),
-    Column("EXPIRES", 2, Kind.TIME),
+    Column("LAST USED", 3, ColumnKind.TIME),
+    Column("EXPIRES", 2, ColumnKind.TIME),
 )
 
 

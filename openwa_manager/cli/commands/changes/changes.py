@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, cast
 from openwa_manager.cli.client import Client
 from openwa_manager.cli.command import WAIT_S, Command, Invocation, path_of_session, takes_wait
 from openwa_manager.cli.commands.changes.consent import require_yes
-from openwa_manager.cli.commands.changes.selection import Selection, is_anything_named, select, takes_sessions
-from openwa_manager.cli.commands.changes.together import Outcome, do_together
+from openwa_manager.cli.commands.changes.selection import SelectedSessions, is_anything_named, select, takes_sessions
+from openwa_manager.cli.commands.changes.together import SessionOutcome, do_together
 from openwa_manager.cli.commands.sessions import GIVEN_UP, Session, report, said_status
 from openwa_manager.cli.errors import UsageError
 
@@ -45,7 +45,7 @@ def _log_out(invocation: Invocation) -> int | None:
     return _change(invocation, chosen, "logout")
 
 
-def _counted(chosen: Selection) -> str:
+def _counted(chosen: SelectedSessions) -> str:
     return "1 session" if len(chosen.ids) == 1 else f"{len(chosen.ids):,} sessions"
 
 
@@ -60,7 +60,7 @@ def _stop(invocation: Invocation) -> int | None:
     return _change(invocation, select(invocation), "stop")
 
 
-def _change(invocation: Invocation, chosen: Selection, verb: str) -> int | None:
+def _change(invocation: Invocation, chosen: SelectedSessions, verb: str) -> int | None:
     """Ask for it and wait for what comes of it; return 1 if a session that was to run has failed."""
     client, given_s = invocation.client, invocation.arguments.wait
     wait_s = WAIT_S if given_s is None else given_s
@@ -72,7 +72,7 @@ def _change(invocation: Invocation, chosen: Selection, verb: str) -> int | None:
             return _when_ended(client, path, client.post(f"{path}/logout"), wait_s)
         return client.post(f"{path}/{verb}", query)
 
-    def outcome(session_id: str) -> Outcome:
+    def outcome(session_id: str) -> SessionOutcome:
         return _outcome(cast("Session", ask(session_id)), verb)
 
     if not chosen.is_single:
@@ -91,10 +91,10 @@ def _when_ended(client: Client, path: str, session: "Json", wait_s: float) -> "J
     return session
 
 
-def _outcome(session: Session, verb: str) -> Outcome:
+def _outcome(session: Session, verb: str) -> SessionOutcome:
     has_failed = _has_failed(session, verb)
     why = session["reason"]["detail"] if has_failed and session["reason"] else ""
-    return Outcome(session["session_id"], session["status"], has_failed, why)
+    return SessionOutcome(session["session_id"], session["status"], has_failed, why)
 
 
 def _has_failed(session: Session, verb: str) -> bool:
@@ -128,12 +128,12 @@ def _delete(invocation: Invocation) -> int | None:
     require_yes(f"{_counted(chosen)} will be deleted, {data}.", chosen.ids, is_given=given.yes)
     query = {"keep_data": given.keep_data or None, "logout": given.logout or None}
 
-    def remove(session_id: str) -> Outcome:
+    def remove(session_id: str) -> SessionOutcome:
         left = invocation.client.delete(path_of_session(session_id), query)
         if left is None:
-            return Outcome(session_id, "deleted")
+            return SessionOutcome(session_id, "deleted")
         reason = cast("Session", left)["reason"]
-        return Outcome(session_id, "deleting", detail=reason["detail"] if reason else "")
+        return SessionOutcome(session_id, "deleting", detail=reason["detail"] if reason else "")
 
     if not chosen.is_single:
         return do_together(invocation, chosen.ids, remove)

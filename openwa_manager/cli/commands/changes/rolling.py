@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from typing import cast
 
 from openwa_manager.cli.command import Invocation, path_of_session
-from openwa_manager.cli.commands.changes.together import Outcome, OutcomeLines, outcome_of_error
+from openwa_manager.cli.commands.changes.together import OutcomeLines, SessionOutcome, outcome_of_error
 from openwa_manager.cli.commands.sessions import GIVEN_UP, Session
 from openwa_manager.cli.terminal.progress import ProgressLine
 from openwa_manager.domain.errors import OpenwaManagerError
@@ -27,12 +27,12 @@ def restart_in_turn(invocation: Invocation, ids: Sequence[str], within_s: float)
         lines.add(outcome)
         if outcome.has_failed:
             for left in ids[place + 1 :]:
-                lines.add(Outcome(left, "left as it was"))
+                lines.add(SessionOutcome(left, "left as it was"))
             break
     return lines.end()
 
 
-def _restart(invocation: Invocation, session_id: str, within_s: float, place: str) -> Outcome:
+def _restart(invocation: Invocation, session_id: str, within_s: float, place: str) -> SessionOutcome:
     client, path, began_s = invocation.client, path_of_session(session_id), time.monotonic()
     before = cast("Session", client.get(path))["status"]
     wanted = ("connected",) if before in ("connected", "disconnected", "restarting") else _AS_GOOD
@@ -42,9 +42,11 @@ def _restart(invocation: Invocation, session_id: str, within_s: float, place: st
             session = cast("Session", client.get(path))
             status, waited_s = session["status"], time.monotonic() - began_s
             if status in wanted:
-                return Outcome(session_id, status, detail=f"after {waited_s:.0f} s")
+                return SessionOutcome(session_id, status, detail=f"after {waited_s:.0f} s")
             if status in GIVEN_UP or waited_s > within_s:
                 why = session["reason"]["detail"] if session["reason"] else "no reason is known"
-                return Outcome(session_id, status, has_failed=True, detail=f"was {before}; {waited_s:.0f} s: {why}")
+                return SessionOutcome(
+                    session_id, status, has_failed=True, detail=f"was {before}; {waited_s:.0f} s: {why}"
+                )
             line.show(f"{place}: {session_id} is {status}, {waited_s:.0f} s")
             time.sleep(_POLL_S)

@@ -12,7 +12,7 @@ from openwa_manager.cli.listing import WILD, list_sessions, require_likeness
 from openwa_manager.domain.errors import SessionNotFoundError
 
 
-class Selection(NamedTuple):
+class SelectedSessions(NamedTuple):
     """The ids, and whether exactly one session was named."""
 
     ids: Sequence[str]
@@ -36,7 +36,7 @@ def is_anything_named(given: argparse.Namespace) -> bool:
     return bool(given.session_ids or given.label or given.status)
 
 
-def select(invocation: Invocation) -> Selection:
+def select(invocation: Invocation) -> SelectedSessions:
     """Return the sessions that are meant.
 
     Raises:
@@ -51,13 +51,13 @@ def select(invocation: Invocation) -> Selection:
     if is_plain and not given.label and not given.status:
         for word in words:
             path_of_session(word)
-        return Selection(list(dict.fromkeys(words)), len(words) == 1)
+        return SelectedSessions(list(dict.fromkeys(words)), len(words) == 1)
     sessions = cast("Sequence[Session]", list_sessions(invocation.client, {}))
     require_likeness(words, [session["session_id"] for session in sessions])
     ids = [session["session_id"] for session in sessions if _is_meant(session, words, given)]
     if not ids:
         raise SessionNotFoundError("there is no such session: nothing has all that was asked for")
-    return Selection(ids, is_single=False)
+    return SelectedSessions(ids, is_single=False)
 
 
 def _is_meant(session: Session, words: Sequence[str], given: argparse.Namespace) -> bool:

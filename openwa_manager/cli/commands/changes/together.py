@@ -21,7 +21,7 @@ _AT_ONCE = 8
 _REDRAWN_S = 0.5
 
 
-class Outcome(NamedTuple):
+class SessionOutcome(NamedTuple):
     """What became of one session: `status` None where nothing is known; `detail` says why, above all of a failure."""
 
     session_id: str
@@ -30,7 +30,7 @@ class Outcome(NamedTuple):
     detail: str = ""
 
 
-Act = Callable[[str], Outcome]
+Act = Callable[[str], SessionOutcome]
 
 
 def do_together(invocation: Invocation, ids: Sequence[str], act: Act) -> int | None:
@@ -46,11 +46,11 @@ class OutcomeLines:
 
     def __init__(self, invocation: Invocation, ids: Sequence[str]) -> None:
         self._output = invocation.output
-        self._outcomes: list[Outcome] = []
+        self._outcomes: list[SessionOutcome] = []
         width = invocation.output.width
         self._id_width = min(max(map(len, ids)), max(20, width - 40) if width else 64)
 
-    def add(self, outcome: Outcome) -> None:
+    def add(self, outcome: SessionOutcome) -> None:
         """Take in what became of one session."""
         self._outcomes.append(outcome)
         if self._output.is_for_people:
@@ -77,7 +77,7 @@ class OutcomeLines:
             print(f"openwa-manager: {failed_count} of {len(self._outcomes)} failed", file=sys.stderr)
         return FAILED if failed_count else None
 
-    def _line(self, outcome: Outcome) -> str:
+    def _line(self, outcome: SessionOutcome) -> str:
         name = shortened(cell(outcome.session_id), self._id_width, in_middle=True)
         name += " " * (self._id_width - text_width(name))
         status = outcome.status or "failed"
@@ -86,16 +86,16 @@ class OutcomeLines:
         return line.replace(f"  {status}", f"  {self._output.paint(status)}", 1)
 
 
-def outcome_of_error(session_id: str, error: OpenwaManagerError) -> Outcome:
+def outcome_of_error(session_id: str, error: OpenwaManagerError) -> SessionOutcome:
     """Return what is said of a session where the daemon refused."""
     hint = LISTS_SESSIONS if isinstance(error, NoSuchThingError) else ""
-    return Outcome(session_id, None, has_failed=True, detail=f"{error}{hint}")
+    return SessionOutcome(session_id, None, has_failed=True, detail=f"{error}{hint}")
 
 
-def _finished(ids: Sequence[str], act: Act) -> Iterator[Outcome]:
+def _finished(ids: Sequence[str], act: Act) -> Iterator[SessionOutcome]:
     """Yield outcomes in the order in which they come; an interrupt waits for none of those that are still asked for."""
     waiting: SimpleQueue[str] = SimpleQueue()
-    done: SimpleQueue[Outcome | BaseException] = SimpleQueue()
+    done: SimpleQueue[SessionOutcome | BaseException] = SimpleQueue()
     for session_id in ids:
         waiting.put(session_id)
     for _ in range(min(_AT_ONCE, len(ids))):
@@ -107,7 +107,7 @@ def _finished(ids: Sequence[str], act: Act) -> Iterator[Outcome]:
             yield outcome
 
 
-def _next(done: "SimpleQueue[Outcome | BaseException]", wait: Callable[[], None]) -> Outcome:
+def _next(done: "SimpleQueue[SessionOutcome | BaseException]", wait: Callable[[], None]) -> SessionOutcome:
     while True:
         try:
             outcome = done.get(timeout=_REDRAWN_S)
@@ -119,7 +119,7 @@ def _next(done: "SimpleQueue[Outcome | BaseException]", wait: Callable[[], None]
         return outcome
 
 
-def _work(waiting: "SimpleQueue[str]", done: "SimpleQueue[Outcome | BaseException]", act: Act) -> None:
+def _work(waiting: "SimpleQueue[str]", done: "SimpleQueue[SessionOutcome | BaseException]", act: Act) -> None:
     while True:
         try:
             session_id = waiting.get_nowait()

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, TypedDict
 
 from openwa_manager.cli.terminal.output import megabytes, moment, record, table
 from openwa_manager.cli.terminal.progress import bar
-from openwa_manager.cli.terminal.tables import Column, Kind, Listing
+from openwa_manager.cli.terminal.tables import Column, ColumnKind, Listing
 
 if TYPE_CHECKING:
     from openwa_manager.domain.delivery.events import Json
@@ -18,7 +18,7 @@ _ENDED = ("done", "rolled_back")
 _SETTLED = ("moved", "returned")
 
 
-class Progress(TypedDict):
+class InstallProgress(TypedDict):
     """How far an installation is."""
 
     step: str
@@ -48,7 +48,7 @@ class Build(TypedDict):
     source: str
     error: str | None
     warnings: Sequence[str]
-    progress: Progress | None
+    progress: InstallProgress | None
     size_bytes: int | None
     session_count: int
     pinned_by: Sequence[str]
@@ -57,7 +57,7 @@ class Build(TypedDict):
     checks: Sequence[Check] | None
 
 
-class Move(TypedDict):
+class RolloutMove(TypedDict):
     """One session of a roll-out."""
 
     session_id: str
@@ -74,7 +74,7 @@ class Rollout(TypedDict):
     is_default: bool
     state: str
     detail: str | None
-    sessions: Sequence[Move]
+    sessions: Sequence[RolloutMove]
 
 
 class Builds(TypedDict):
@@ -92,12 +92,12 @@ def is_over(rollout: Rollout) -> bool:
 
 
 _COLUMNS = (
-    Column("BUILD", 9, Kind.ID),
-    Column("STATE", 8, Kind.STATUS),
-    Column("OPENWA", 5, Kind.CODE),
-    Column("SESSIONS", 6, Kind.COUNT),
-    Column("SIZE", 3, Kind.SIZE),
-    Column("INSTALLED", 2, Kind.TIME),
+    Column("BUILD", 9, ColumnKind.ID),
+    Column("STATE", 8, ColumnKind.STATUS),
+    Column("OPENWA", 5, ColumnKind.CODE),
+    Column("SESSIONS", 6, ColumnKind.COUNT),
+    Column("SIZE", 3, ColumnKind.SIZE),
+    Column("INSTALLED", 2, ColumnKind.TIME),
     Column("NOTE", 7),
 )
 

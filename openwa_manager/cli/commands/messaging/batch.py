@@ -35,7 +35,7 @@ from openwa_manager.cli.commands.messaging.waiting import wait_until
 from openwa_manager.cli.errors import FAILED, UsageError, complain
 from openwa_manager.cli.terminal.output import moment, record, table
 from openwa_manager.cli.terminal.progress import bar
-from openwa_manager.cli.terminal.tables import Column, Kind, Listing
+from openwa_manager.cli.terminal.tables import Column, ColumnKind, Listing
 from openwa_manager.domain.errors import InvalidInputError
 from openwa_manager.domain.messaging.templates import template_of
 
@@ -262,13 +262,13 @@ def _list(invocation: Invocation) -> None:
 
 
 _COLUMNS = (
-    Column("CREATED", 5, Kind.TIME),
-    Column("BATCH", 9, Kind.ID),
+    Column("CREATED", 5, ColumnKind.TIME),
+    Column("BATCH", 9, ColumnKind.ID),
     Column("NAME", 6),
-    Column("STATE", 8, Kind.STATUS),
+    Column("STATE", 8, ColumnKind.STATUS),
     Column("ENDED", 7),
-    Column("NOT SENT", 4, Kind.COUNT),
-    Column("DONE AT", 3, Kind.TIME),
+    Column("NOT SENT", 4, ColumnKind.COUNT),
+    Column("DONE AT", 3, ColumnKind.TIME),
     Column("HELD", 2),
 )
 

@@ -18,7 +18,7 @@ from openwa_manager.cli.commands.messaging.content import positive_count
 from openwa_manager.cli.errors import UsageError
 from openwa_manager.cli.listing import list_sessions
 from openwa_manager.cli.terminal.output import moment, record, table
-from openwa_manager.cli.terminal.tables import Column, Kind, Listing
+from openwa_manager.cli.terminal.tables import Column, ColumnKind, Listing
 from openwa_manager.cli.terminal.texts import CUT
 from openwa_manager.domain.errors import SessionNotFoundError
 
@@ -81,12 +81,12 @@ def _of_all(invocation: Invocation, query: "Query", limit: int) -> _Listed:
 
 
 _COLUMNS = (
-    Column("CREATED", 5, Kind.TIME),
-    Column("MESSAGE", 7, Kind.ID),
-    Column("SESSION", 3, Kind.ID),
-    Column("TO", 8, Kind.ID),
-    Column("STATUS", 9, Kind.STATUS),
-    Column("SENT", 2, Kind.TIME),
+    Column("CREATED", 5, ColumnKind.TIME),
+    Column("MESSAGE", 7, ColumnKind.ID),
+    Column("SESSION", 3, ColumnKind.ID),
+    Column("TO", 8, ColumnKind.ID),
+    Column("STATUS", 9, ColumnKind.STATUS),
+    Column("SENT", 2, ColumnKind.TIME),
     Column("WHY", 6),
     Column("REFERENCE", 4),
 )

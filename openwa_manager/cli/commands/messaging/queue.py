@@ -13,7 +13,7 @@ from openwa_manager.cli.commands.messaging.content import present
 from openwa_manager.cli.errors import CommandFailedError, UsageError
 from openwa_manager.cli.listing import list_sessions
 from openwa_manager.cli.terminal.output import cell, moment, record
-from openwa_manager.cli.terminal.tables import Column, Kind, Listing
+from openwa_manager.cli.terminal.tables import Column, ColumnKind, Listing
 
 if TYPE_CHECKING:
     from openwa_manager.domain.delivery.events import Json
@@ -85,13 +85,13 @@ def _list(invocation: Invocation) -> None:
 
 
 _COLUMNS = (
-    Column("SESSION", 9, Kind.ID),
-    Column("QUEUE", 8, Kind.STATUS),
+    Column("SESSION", 9, ColumnKind.ID),
+    Column("QUEUE", 8, ColumnKind.STATUS),
     Column("PROFILE", 1),
-    Column("WAITING", 7, Kind.COUNT),
-    Column("SENT/H", 3, Kind.COUNT),
+    Column("WAITING", 7, ColumnKind.COUNT),
+    Column("SENT/H", 3, ColumnKind.COUNT),
     Column("FAILED", 5),
-    Column("EMPTY AT", 4, Kind.TIME),
+    Column("EMPTY AT", 4, ColumnKind.TIME),
     Column("HELD", 6),
 )
 

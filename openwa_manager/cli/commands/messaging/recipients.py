@@ -33,7 +33,7 @@ _FAULTS_SHOWN = 10
 _TOLD_BY_MARK = ((codecs.BOM_UTF8, "utf-8-sig"), (codecs.BOM_UTF16_LE, "utf-16"), (codecs.BOM_UTF16_BE, "utf-16"))
 
 
-class Row(NamedTuple):
+class RecipientRow(NamedTuple):
     """One recipient: the line of the file where he begins (from 1), and his cells by column."""
 
     line: int
@@ -46,7 +46,7 @@ class Recipients(NamedTuple):
     """All recipients of a file, and the names of its columns."""
 
     columns: Sequence[str]
-    rows: Sequence[Row]
+    rows: Sequence[RecipientRow]
 
 
 class _Line(NamedTuple):
@@ -182,7 +182,7 @@ def _refuse_any(faults: Iterator[tuple[int, str]], name: str) -> None:
         raise CommandFailedError("\n".join((*told, *more)))
 
 
-def _row(line: _Line, columns: Sequence[str], places: _Places) -> Row:
+def _row(line: _Line, columns: Sequence[str], places: _Places) -> RecipientRow:
     padded = [*line.cells, *[""] * (len(columns) - len(line.cells))]
     reference = None if places.reference is None else padded[places.reference]
-    return Row(line.number, padded[places.to], reference or None, dict(zip(columns, padded, strict=False)))
+    return RecipientRow(line.number, padded[places.to], reference or None, dict(zip(columns, padded, strict=False)))

@@ -6,13 +6,13 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, TypedDict, cast
 
-from openwa_manager.cli.client import Content
+from openwa_manager.cli.client import RequestContent
 from openwa_manager.cli.command import Command, Invocation, declare_all
 from openwa_manager.cli.commands.messaging.addresses import suppressions_path
 from openwa_manager.cli.commands.messaging.content import present, read_file
 from openwa_manager.cli.errors import FAILED, CommandFailedError, complain
 from openwa_manager.cli.terminal.output import table
-from openwa_manager.cli.terminal.tables import Column, Kind, Listing
+from openwa_manager.cli.terminal.tables import Column, ColumnKind, Listing
 from openwa_manager.host.files import write_file
 
 if TYPE_CHECKING:
@@ -59,7 +59,7 @@ def _list(invocation: Invocation) -> None:
     invocation.output.show_list(document, lambda: _listed(cast("Sequence[_Suppression]", found)))
 
 
-_COLUMNS = (Column("NOBODY WRITES TO", 9), Column("REASON", 8), Column("SINCE", 7, Kind.TIME))
+_COLUMNS = (Column("NOBODY WRITES TO", 9), Column("REASON", 8), Column("SINCE", 7, ColumnKind.TIME))
 
 
 def _listed(found: Sequence[_Suppression]) -> Listing:
@@ -87,7 +87,7 @@ def _import(invocation: Invocation) -> int | None:
     """Return 1 if a line names nobody: somebody is not on the list who should be."""
     given = invocation.arguments
     raw = read_file(given.file, _FILE_MAX_BYTES)
-    answer = invocation.client.upload(suppressions_path(given.whose), Content(raw, _CSV))
+    answer = invocation.client.upload(suppressions_path(given.whose), RequestContent(raw, _CSV))
     imported = cast("_Imported", answer)
     invocation.output.show(answer, lambda: _drawn_import(imported))
     if not imported["rejected_count"]:

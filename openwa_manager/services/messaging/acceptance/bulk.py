@@ -30,12 +30,21 @@ from openwa_manager.domain.session.session import Session, SessionId
 from openwa_manager.services.changes import Topic
 from openwa_manager.services.messaging.acceptance.answers import BulkAnswer
 from openwa_manager.services.messaging.acceptance.drafts import Asked, BulkDraft
-from openwa_manager.services.messaging.acceptance.preparing import Candidate, Frame, Known, Prepared, address, prepare
-from openwa_manager.services.messaging.acceptance.rules import Timing, quota_month, require_opening, timing_of
+from openwa_manager.services.messaging.acceptance.preparing import (
+    BatchCandidate,
+    BatchFrame,
+    KnownRecipients,
+    Prepared,
+    address,
+    expiring,
+    prepare,
+    unnamed,
+)
+from openwa_manager.services.messaging.acceptance.rules import quota_month, require_opening, timing_of
 from openwa_manager.services.messaging.acceptance.singles import Gate
 from openwa_manager.services.messaging.acceptance.staging import (
+    BatchPlan,
     Granted,
-    Plan,
     begin,
     finish,
     grant,
@@ -181,7 +190,9 @@ class BulkAcceptance:
             await self._media.release(batch_id)
             raise
 
-    async def _accept(self, session: Session, bulk: BulkDraft, draft: Plan, asked: Asked, *, is_fetched: bool) -> bytes:
+    async def _accept(
+        self, session: Session, bulk: BulkDraft, draft: BatchPlan, asked: Asked, *, is_fetched: bool
+    ) -> bytes:
         finish_at = await self._finish_at(session, draft)
         plan = await asyncio.to_thread(_with_end, draft, bulk, finish_at, self._gate.rules.ttl_s)
         if bulk.body is not None and plan.prepared.taken and not is_fetched:
@@ -206,7 +217,7 @@ class BulkAcceptance:
             read = partial(quotas.read_quota, user_key=plan.origin.user_key, month=plan.quota_month)
             left = (await self._gate.records.read(read)).left
         count = len(plan.prepared.taken) if left is None else min(left, len(plan.prepared.taken))
-        granted = grant(_unnamed(plan.prepared), count, None if left is None else left - count)
+        granted = grant(unnamed(plan.prepared), count, None if left is None else left - count)
         kept = replace(plan, prepared=Prepared(taken=granted.taken, rejected=granted.rejected))
         finish_at = await self._finish_at(session, kept)
         await asyncio.to_thread(_with_end, plan, bulk, finish_at, self._gate.rules.ttl_s)
@@ -220,7 +231,9 @@ class BulkAcceptance:
             raise IdempotencyMismatchError("this Idempotency-Key stood with another body before: take a new one")
         return before.answer
 
-    async def _plan(self, session: Session, bulk: BulkDraft, asked: Asked, key: Key | None, batch_id: BatchId) -> Plan:
+    async def _plan(
+        self, session: Session, bulk: BulkDraft, asked: Asked, key: Key | None, batch_id: BatchId
+    ) -> BatchPlan:
         rules, now = self._gate.rules, self._gate.clock.now().at
         timing = timing_of(bulk.send_after, bulk.expires_at, now, rules.ttl_s)
         if bulk.expires_at is not None:
@@ -229,8 +242,8 @@ class BulkAcceptance:
         chats = await asyncio.to_thread(address, bulk.entries, rules.default_region)
         chats, known = await self._look_up(session, chats, [each.reference for each in bulk.entries], asked)
         ids = await asyncio.to_thread(_new_ids, len(chats), now)
-        frame = Frame(timing=timing, now=now, ttl_s=rules.ttl_s, ids=ids)
-        return Plan(
+        frame = BatchFrame(timing=timing, now=now, ttl_s=rules.ttl_s, ids=ids)
+        return BatchPlan(
             batch_id=batch_id,
             origin=BatchOrigin(
                 session_id=session.session_id, user_id=session.spec.user_id, name=bulk.name, route=bulk.route
@@ -263,7 +276,7 @@ class BulkAcceptance:
         chats: Sequence[str | Rejection],
         references: Sequence[str | None],
         asked: Asked,
-    ) -> tuple[list[str | Rejection], Known]:
+    ) -> tuple[list[str | Rejection], KnownRecipients]:
         """Return the chats by the names they are compared by, and what is known of them; slice by slice."""
         looking = _Looking(session=session, gate=self._gate, is_keyed=asked.key is not None)
         for start in range(0, len(chats), SLICE):
@@ -271,7 +284,7 @@ class BulkAcceptance:
             await self._gate.records.read(partial(looking.look, chats=chats[part], references=references[part]))
         return looking.result()
 
-    async def _finish_at(self, session: Session, plan: Plan) -> float | None:
+    async def _finish_at(self, session: Session, plan: BatchPlan) -> float | None:
         taken = plan.prepared.taken
         if not taken:
             return None
@@ -293,7 +306,7 @@ class BulkAcceptance:
                 raise InvalidInputError("template", str(error)) from error
 
     async def _take_in(
-        self, plan: Plan, bulk: BulkDraft, finish_at: float | None, write: Callable[[BulkAnswer], bytes]
+        self, plan: BatchPlan, bulk: BulkDraft, finish_at: float | None, write: Callable[[BulkAnswer], bytes]
     ) -> bytes:
         records = self._gate.records
         granted = await records.write(partial(begin, plan=plan, rules=self._gate.rules))
@@ -338,9 +351,9 @@ class _Looking:
             since = self._gate.clock.now().at - REMEMBERED_S
             self._references |= messages.find_references(connection, self._session_id, given, since)
 
-    def result(self) -> tuple[list[str | Rejection], Known]:
+    def result(self) -> tuple[list[str | Rejection], KnownRecipients]:
         """Return the chats, and what is known of them."""
-        known = Known(suppressed=self._suppressed, contacts=self._contacts, references=self._references)
+        known = KnownRecipients(suppressed=self._suppressed, contacts=self._contacts, references=self._references)
         return self._chats, known
 
 
@@ -348,14 +361,7 @@ def _new_ids(count: int, now: float) -> list[MessageId]:
     return [MessageId(new_id("msg", now)) for _ in range(count)]
 
 
-def _unnamed(prepared: Prepared) -> Prepared:
-    """Return what was decided without the ids of messages that will not be kept."""
-    made = {each.message_id for each in prepared.taken}
-    rejected = [replace(each, message_id=None) if each.message_id in made else each for each in prepared.rejected]
-    return replace(prepared, rejected=rejected)
-
-
-def _with_end(plan: Plan, bulk: BulkDraft, finish_at: float | None, ttl_s: float) -> Plan:
+def _with_end(plan: BatchPlan, bulk: BulkDraft, finish_at: float | None, ttl_s: float) -> BatchPlan:
     """Return the plan whose messages expire some time after they should have been sent, unless the caller said when.
 
     Raises:
@@ -366,7 +372,7 @@ def _with_end(plan: Plan, bulk: BulkDraft, finish_at: float | None, ttl_s: float
     if isinf(finish_at):
         raise NeverSendableError("the messages would never be sent: the window does not open, or not often enough")
     expires_at = max(plan.terms.expires_at, finish_at + ttl_s)
-    taken = [_expiring(each, plan.terms.expires_at, expires_at) for each in plan.prepared.taken]
+    taken = [expiring(each, plan.terms.expires_at, expires_at) for each in plan.prepared.taken]
     return replace(
         plan,
         terms=replace(plan.terms, expires_at=expires_at),
@@ -374,15 +380,7 @@ def _with_end(plan: Plan, bulk: BulkDraft, finish_at: float | None, ttl_s: float
     )
 
 
-def _expiring(candidate: Candidate, before: float, expires_at: float) -> Candidate:
-    """Return the message with the batch's new end; one that has an end of its own keeps it."""
-    timing: Timing = candidate.timing
-    if timing.expires_at != before:
-        return candidate
-    return replace(candidate, timing=replace(timing, expires_at=expires_at))
-
-
-def _first_count(taken: Sequence[Candidate]) -> int:
+def _first_count(taken: Sequence[BatchCandidate]) -> int:
     return Counter(each.is_first_contact for each in taken)[True]
 
 

@@ -9,7 +9,7 @@ from math import isinf
 from zoneinfo import ZoneInfo
 
 from openwa_manager.domain.messaging.batches import Batch
-from openwa_manager.domain.messaging.forecast import Outlook, Work, finish_times, typing_s, works_of
+from openwa_manager.domain.messaging.forecast import LaneOutlook, Work, finish_times, typing_s, works_of
 from openwa_manager.domain.messaging.messages import BatchId
 from openwa_manager.domain.messaging.pacing import PacingProfile
 from openwa_manager.domain.ports import Clock
@@ -111,9 +111,9 @@ class LaneForecast:
         now = self._clock.now().at
         return await self._records.read(partial(_read, session_id=session_id, facts=self._facts, now=now))
 
-    def _outlook(self, lane: "_Lane", char_count: float) -> Outlook:
+    def _outlook(self, lane: "_Lane", char_count: float) -> LaneOutlook:
         facts = lane.facts
-        return Outlook(
+        return LaneOutlook(
             starts_at=lane.now,
             seconds_per_send=typing_s(round(char_count)) if facts.send_s is None else facts.send_s,
             profile=facts.profile,

@@ -24,7 +24,7 @@ _Entry = Draft | Addressee
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Known:
+class KnownRecipients:
     """What the database knows of those a batch is for.
 
     `suppressed` are chats that are not written to, `contacts` those somebody has written in through the session;
@@ -37,7 +37,7 @@ class Known:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Candidate:
+class BatchCandidate:
     """A message of a batch that is taken, if the quota allows; one with a `refusal` is kept as one that has failed."""
 
     index: int
@@ -59,13 +59,13 @@ class Prepared:
     `size_bytes` is what the taken ones take on disk, roughly.
     """
 
-    taken: Sequence[Candidate]
+    taken: Sequence[BatchCandidate]
     rejected: Sequence[Rejection]
     size_bytes: int = 0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Frame:
+class BatchFrame:
     """What all messages of a batch have in common: when they may be sent, at wall time `now`, and how they are named.
 
     `ids` are those of the messages, by their place; `ttl_s` is how long one may wait that has times of its own.
@@ -130,7 +130,7 @@ def _address(index: int, entry: _Entry, default_region: str | None) -> str | Rej
         return Rejection(index=index, code=RejectionCode.INVALID_RECIPIENT, detail=str(error))
 
 
-def prepare(bulk: BulkDraft, chats: Sequence[str | Rejection], known: Known, frame: Frame) -> Prepared:
+def prepare(bulk: BulkDraft, chats: Sequence[str | Rejection], known: KnownRecipients, frame: BatchFrame) -> Prepared:
     """Decide about each message.
 
     Raises:
@@ -156,15 +156,15 @@ def prepare(bulk: BulkDraft, chats: Sequence[str | Rejection], known: Known, fra
 class _Choice:
     """What was decided so far; only messages that are taken make others duplicates."""
 
-    known: Known
-    frame: Frame
+    known: KnownRecipients
+    frame: BatchFrame
     filling: Filling | None
-    taken: list[Candidate] = field(default_factory=list)
+    taken: list[BatchCandidate] = field(default_factory=list)
     rejected: list[Rejection] = field(default_factory=list)
     by_chat: dict[str, MessageId] = field(default_factory=dict)
     by_reference: dict[str, MessageId] = field(default_factory=dict)
 
-    def decide(self, index: int, entry: _Entry, chat_id: str) -> Candidate | Rejection:
+    def decide(self, index: int, entry: _Entry, chat_id: str) -> BatchCandidate | Rejection:
         """Return the message for this entry, or why there is none."""
         duplicate = self._duplicate(index, entry, chat_id)
         if duplicate is not None:
@@ -175,7 +175,7 @@ class _Choice:
         body = self._body(index, entry)
         if isinstance(body, Unfilled):
             return Rejection(index=index, code=RejectionCode(body.fault.value), detail=body.detail)
-        return Candidate(
+        return BatchCandidate(
             index=index,
             message_id=self.frame.ids[index],
             to=entry.to,
@@ -186,7 +186,7 @@ class _Choice:
             reference=entry.reference,
         )
 
-    def take(self, candidate: Candidate) -> None:
+    def take(self, candidate: BatchCandidate) -> None:
         """Note that a message is taken."""
         self.taken.append(candidate)
         self.by_chat[candidate.chat_id] = candidate.message_id
@@ -237,3 +237,18 @@ def _at(index: int, error: InvalidInputError) -> InvalidInputError:
 
 def _duplicate(index: int, detail: str, before: MessageId) -> Rejection:
     return Rejection(index=index, code=RejectionCode.DUPLICATE, detail=detail, message_id=before)
+
+
+def unnamed(prepared: Prepared) -> Prepared:
+    """Return what was decided without the ids of messages that will not be kept."""
+    made = {each.message_id for each in prepared.taken}
+    rejected = [replace(each, message_id=None) if each.message_id in made else each for each in prepared.rejected]
+    return replace(prepared, rejected=rejected)
+
+
+def expiring(candidate: BatchCandidate, before: float, expires_at: float) -> BatchCandidate:
+    """Return the message with the batch's new end; one that has an end of its own keeps it."""
+    timing: Timing = candidate.timing
+    if timing.expires_at != before:
+        return candidate
+    return replace(candidate, timing=replace(timing, expires_at=expires_at))

@@ -33,7 +33,7 @@ from openwa_manager.domain.messaging.messages import (
 from openwa_manager.domain.messaging.recipients import chat_id_of
 from openwa_manager.domain.messaging.words import ENDS, EndCode
 from openwa_manager.services.messaging.acceptance.drafts import BulkDraft, Draft
-from openwa_manager.services.messaging.acceptance.preparing import Candidate, Prepared
+from openwa_manager.services.messaging.acceptance.preparing import BatchCandidate, Prepared
 from openwa_manager.services.messaging.acceptance.rules import (
     Rules,
     Timing,
@@ -54,7 +54,7 @@ _CLOCK_MAY_STEP_S = 300.0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Plan:
+class BatchPlan:
     """A batch that is about to be taken in at wall time `now`; `key` None: its caller gave none."""
 
     batch_id: BatchId
@@ -71,12 +71,12 @@ class Plan:
 class Granted:
     """Which messages the quota has room for, which others were not taken, and what is left of it (None: no limit)."""
 
-    taken: Sequence[Candidate]
+    taken: Sequence[BatchCandidate]
     rejected: Sequence[Rejection]
     quota_left: int | None
 
 
-def begin(connection: Connection, plan: Plan, rules: Rules) -> Granted:
+def begin(connection: Connection, plan: BatchPlan, rules: Rules) -> Granted:
     """Keep a batch that nobody sees yet, with its key and what it takes of the quota.
 
     Raises:
@@ -108,7 +108,7 @@ def begin(connection: Connection, plan: Plan, rules: Rules) -> Granted:
     return granted
 
 
-def _remember_name(connection: Connection, plan: Plan, name: str) -> None:
+def _remember_name(connection: Connection, plan: BatchPlan, name: str) -> None:
     """Remember a batch by the id that its caller gave it."""
     key = Key(session_id=plan.origin.session_id, scope=KeyScope.GATEWAY_BATCH, value=name)
     if idempotency.find_key(connection, key) is not None:
@@ -131,7 +131,7 @@ def grant(prepared: Prepared, granted_count: int, quota_left: int | None) -> Gra
     return Granted(taken=prepared.taken[:granted_count], rejected=rejected, quota_left=quota_left)
 
 
-def _batch_of(plan: Plan, granted: Granted) -> Batch:
+def _batch_of(plan: BatchPlan, granted: Granted) -> Batch:
     is_gateways = plan.origin.route is SendRoute.GATEWAY  # it keeps them as messages
     return Batch(
         batch_id=plan.batch_id,
@@ -145,7 +145,7 @@ def _batch_of(plan: Plan, granted: Granted) -> Batch:
     )
 
 
-def kept_of(plan: Plan, bulk: BulkDraft, granted: Granted) -> Sequence[Candidate]:
+def kept_of(plan: BatchPlan, bulk: BulkDraft, granted: Granted) -> Sequence[BatchCandidate]:
     """Return the messages that are kept: those that are taken, in a batch of the gateway's also those that are not."""
     if plan.origin.route is not SendRoute.GATEWAY:
         return granted.taken
@@ -153,8 +153,8 @@ def kept_of(plan: Plan, bulk: BulkDraft, granted: Granted) -> Sequence[Candidate
     return sorted([*granted.taken, *refused], key=lambda each: each.index)
 
 
-def _refused(plan: Plan, draft: Draft, refusal: Rejection) -> Candidate:
-    return Candidate(
+def _refused(plan: BatchPlan, draft: Draft, refusal: Rejection) -> BatchCandidate:
+    return BatchCandidate(
         index=refusal.index,
         message_id=MessageId(new_id("msg", plan.now)),
         to=draft.to,
@@ -173,7 +173,7 @@ def _chat_of(to: str) -> str:
         return to
 
 
-def new_messages(plan: Plan, candidates: Sequence[Candidate]) -> Iterator[NewMessage]:
+def new_messages(plan: BatchPlan, candidates: Sequence[BatchCandidate]) -> Iterator[NewMessage]:
     """Go through the messages as they are kept."""
     origin = Origin(
         session_id=plan.origin.session_id,
@@ -195,7 +195,7 @@ def new_messages(plan: Plan, candidates: Sequence[Candidate]) -> Iterator[NewMes
 
 
 def finish(
-    connection: Connection, plan: Plan, kept: Sequence[Candidate], answer: bytes
+    connection: Connection, plan: BatchPlan, kept: Sequence[BatchCandidate], answer: bytes
 ) -> tuple[None, Sequence[Event]]:
     """Let everybody see the batch, and return the events of those who opted out while it was taken in.
 

@@ -26,7 +26,7 @@ WITHIN_S = 20.0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Checked:
+class CheckedChat:
     """What is known of a chat: whether it is on WhatsApp and under which id, and when that was said (wall time).
 
     `is_on_whatsapp` None: nobody could be asked.
@@ -37,7 +37,7 @@ class Checked:
     checked_at: float | None
 
 
-NOT_KNOWN = Checked(chat_id=None, is_on_whatsapp=None, checked_at=None)
+NOT_KNOWN = CheckedChat(chat_id=None, is_on_whatsapp=None, checked_at=None)
 
 
 @dataclass(slots=True)
@@ -62,7 +62,7 @@ class ContactChecks:
         self._gap_s = gap_s
         self._lines: dict[SessionId, _Line] = {}
 
-    async def check(self, session_id: SessionId, chat_id: str, within_s: float = WITHIN_S) -> Checked:
+    async def check(self, session_id: SessionId, chat_id: str, within_s: float = WITHIN_S) -> CheckedChat:
         """Return what is known of a chat, within about this time; chats that tell no number are not asked about."""
         digits = digits_of(chat_id)
         if digits is None:
@@ -88,10 +88,10 @@ class ContactChecks:
 
     async def check_all(
         self, session_id: SessionId, chat_ids: Sequence[str], within_s: float = WITHIN_S
-    ) -> list[Checked]:
+    ) -> list[CheckedChat]:
         """Return what is known of each chat, in their order; once the engine says nothing it is asked no more."""
         until_boot_s = self._clock.now().boot_s + within_s
-        found: dict[str, Checked] = {}
+        found: dict[str, CheckedChat] = {}
         is_mute = False
         for chat_id in chat_ids:
             digits = digits_of(chat_id)
@@ -103,12 +103,12 @@ class ContactChecks:
                 is_mute = found[digits].is_on_whatsapp is None
         return [found.get(digits_of(chat_id) or "", NOT_KNOWN) for chat_id in chat_ids]
 
-    async def _known(self, session_id: SessionId, digits: str) -> Checked | None:
+    async def _known(self, session_id: SessionId, digits: str) -> CheckedChat | None:
         at = self._clock.now().at
         check = await self._records.read(partial(checks.find_check, sessions=[session_id], digits=digits, at=at))
         return None if check is None else _checked(check)
 
-    async def _asked(self, session_id: SessionId, digits: str, until_boot_s: float) -> Checked:
+    async def _asked(self, session_id: SessionId, digits: str, until_boot_s: float) -> CheckedChat:
         """Ask in turn; nothing is known when the turn comes too late, or no answer in time."""
         self._forget_idle()
         line = self._lines.setdefault(session_id, _Line())
@@ -123,7 +123,7 @@ class ContactChecks:
         finally:
             line.waiting_count -= 1
 
-    async def _ask_now(self, line: _Line, session_id: SessionId, digits: str, until_boot_s: float) -> Checked:
+    async def _ask_now(self, line: _Line, session_id: SessionId, digits: str, until_boot_s: float) -> CheckedChat:
         if line.free_boot_s > until_boot_s:
             return NOT_KNOWN
         if line.free_boot_s > self._clock.now().boot_s:
@@ -149,8 +149,8 @@ def _note_name(connection: Connection, message: Message, name: str, at: float) -
     return None, link(connection, message.origin.user_key, message.recipient.chat_id, name, at)
 
 
-def _checked(check: NumberCheck) -> Checked:
-    return Checked(chat_id=check.chat_id, is_on_whatsapp=check.chat_id is not None, checked_at=check.checked_at)
+def _checked(check: NumberCheck) -> CheckedChat:
+    return CheckedChat(chat_id=check.chat_id, is_on_whatsapp=check.chat_id is not None, checked_at=check.checked_at)
 
 
 def _chat_id(found: ContactFound, digits: str) -> str | None:

@@ -5,7 +5,7 @@ from dataclasses import dataclass, replace
 from functools import partial
 
 from openwa_manager.domain.delivery.events import Event
-from openwa_manager.domain.messaging.following import Asked, Followed, follow
+from openwa_manager.domain.messaging.following import EndedAttempt, Followed, follow
 from openwa_manager.domain.messaging.messages import Attempt, AttemptOutcome, Message, MessageId
 from openwa_manager.domain.messaging.outcomes import Sent, Uncertain, Verdict
 from openwa_manager.domain.messaging.restrictions import AccountRestricted
@@ -150,7 +150,7 @@ def _end(
     day_of: Callable[[float], str],
 ) -> tuple[Ended, Sequence[Event]]:
     attempts = read_attempts(connection, [message]).get(message.message_id, [])
-    asked = Asked(
+    asked = EndedAttempt(
         before=asked_before(attempts),
         memory_now=answer.memory_now,
         restriction=answer.restriction,

@@ -11,7 +11,7 @@ from functools import lru_cache
 from openwa_manager.domain.messaging.batches import BatchState
 from openwa_manager.domain.messaging.holds import QueueFacts, Until, first_contact_hold, session_hold
 from openwa_manager.domain.messaging.messages import Hold, HoldCode, Message
-from openwa_manager.domain.messaging.pacing import Lane
+from openwa_manager.domain.messaging.pacing import SendLane
 from openwa_manager.domain.messaging.windows import Window, opens_at
 from openwa_manager.domain.ports import Instant
 from openwa_manager.services.messaging.sending.turns import Turn
@@ -66,7 +66,7 @@ class Situation:
     row: QueueRow
     facts: QueueFacts
     outlook: Outlook
-    lane: Lane
+    lane: SendLane
     turns: Sequence[Turn] = ()
     cap: Until | None = None
 

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 from openwa_manager.domain.messaging.holds import QueueFacts, Until
 from openwa_manager.domain.messaging.outcomes import EngineLimited, NotConnected, Sent, Verdict
-from openwa_manager.domain.messaging.pacing import Breaker, PacingProfile
+from openwa_manager.domain.messaging.pacing import PacingProfile, SendBreaker
 from openwa_manager.domain.ports import Clock, Instant
 from openwa_manager.domain.session.session import Session, Status
 from openwa_manager.store.messaging.queues import QueueRow
@@ -35,7 +35,7 @@ class Obstacles:
         self._refused = _Timed()
         self._limited = _Timed()
         self._disk_full = _Timed()
-        self._breaker = Breaker()
+        self._breaker = SendBreaker()
 
     def note(self, verdict: Verdict, profile: PacingProfile) -> bool:
         """Remember what a send said of the engine; tell whether it has opened the breaker."""

@@ -16,7 +16,7 @@ from openwa_manager.domain.delivery.events import Event
 from openwa_manager.domain.errors import QueueFullError, StorageFullError
 from openwa_manager.domain.messaging.messages import FINAL, NO_BATCH, Hold, HoldCode, Kind, Message
 from openwa_manager.domain.messaging.outcomes import SendCode, Uncertain, Verdict
-from openwa_manager.domain.messaging.pacing import Lane, PacingProfile
+from openwa_manager.domain.messaging.pacing import PacingProfile, SendLane
 from openwa_manager.domain.messaging.retries import KEY_LIFE_S, is_same_memory
 from openwa_manager.domain.ports import Instant
 from openwa_manager.domain.session.session import SessionId
@@ -61,7 +61,7 @@ class MessageQueue:
     def __init__(self, session_id: SessionId, parts: QueueParts) -> None:
         self.session_id = session_id
         self._parts = parts
-        self._lane = Lane()
+        self._lane = SendLane()
         self._obstacles = Obstacles(parts.clock)
         self._link = LinkWatch(session_id, parts.records, parts.clock, parts.reach.find, parts.ttl_s)
         self._turns = TurnLine()
@@ -300,7 +300,7 @@ class MessageQueue:
         parts, now_s = self._parts, self._parts.clock.now().boot_s
         first_contact_chance = parts.chance() if is_first_contact else None
         lane = self._lane.after_answer(profile, now_s, parts.chance(), first_contact_chance)
-        self._lane = Lane(
+        self._lane = SendLane(
             free_boot_s=max(lane.free_boot_s, now_s + gap_min_s),
             first_contact_free_boot_s=lane.first_contact_free_boot_s,
         )
@@ -326,14 +326,14 @@ def _rest_until(choice: Choice, now: Instant, *, may_change_untold: bool) -> flo
     return min(until_boot_s, now.boot_s + _LOOK_S)
 
 
-def _resumed(profile: PacingProfile, row: queues.QueueRow, now: Instant) -> Lane:
+def _resumed(profile: PacingProfile, row: queues.QueueRow, now: Instant) -> SendLane:
     """Return the lane in the gaps that a former daemon may have been in: the longest, less what has passed."""
 
     def free(gap_max_s: float, at: float | None) -> float:
         return now.boot_s if at is None else now.boot_s + max(0.0, gap_max_s - max(0.0, now.at - at))
 
     first_gap_s = profile.first_contact_gap.max_s if profile.first_contact_gap else 0.0
-    return Lane(
+    return SendLane(
         free_boot_s=free(profile.gap.max_s, row.sent_at),
         first_contact_free_boot_s=free(first_gap_s, row.first_contact_at),
     )

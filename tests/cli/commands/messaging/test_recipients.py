@@ -7,13 +7,13 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from openwa_manager.cli.commands.messaging.recipients import ROWS_MAX, Row, read_recipients, recipients_body
+from openwa_manager.cli.commands.messaging.recipients import ROWS_MAX, RecipientRow, read_recipients, recipients_body
 from openwa_manager.cli.errors import CommandFailedError
 
-ANN = Row(2, "+85212345678", None, {"to": "+85212345678", "name": "Ann"})
+ANN = RecipientRow(2, "+85212345678", None, {"to": "+85212345678", "name": "Ann"})
 
 
-def rows(text: str | bytes) -> list[Row]:
+def rows(text: str | bytes) -> list[RecipientRow]:
     raw = text.encode() if isinstance(text, str) else text
     return [*read_recipients(raw, "f.csv").rows]
 

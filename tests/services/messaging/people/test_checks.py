@@ -12,7 +12,7 @@ from openwa_manager.domain.messaging.messages import MessageStatus
 from openwa_manager.domain.messaging.sightings import ContactFound
 from openwa_manager.domain.session.session import SessionId
 from openwa_manager.services.changes import Changes
-from openwa_manager.services.messaging.people.checks import NOT_KNOWN, Checked, ContactChecks
+from openwa_manager.services.messaging.people.checks import NOT_KNOWN, CheckedChat, ContactChecks
 from openwa_manager.services.messaging.records import MessageRecords
 from openwa_manager.store.database import Database
 from openwa_manager.store.messaging.messages import find_message
@@ -67,8 +67,8 @@ async def test_a_yes_is_remembered_for_a_week_and_a_no_for_a_day(checks: Contact
 
     yes, no = await checks.check(SESSION, ONE), await checks.check(OTHER, TWO)
 
-    assert yes == Checked(chat_id=ONE, is_on_whatsapp=True, checked_at=at)
-    assert no == Checked(chat_id=None, is_on_whatsapp=False, checked_at=at)
+    assert yes == CheckedChat(chat_id=ONE, is_on_whatsapp=True, checked_at=at)
+    assert no == CheckedChat(chat_id=None, is_on_whatsapp=False, checked_at=at)
     await peer.clock.advance(DAY_S + 1)
     assert await checks.check(SESSION, ONE) == yes
     assert (await checks.check(OTHER, TWO)).checked_at != at

@@ -15,7 +15,7 @@ from openwa_manager.domain.messaging.messages import (
     Recipient,
     Times,
 )
-from openwa_manager.domain.messaging.pacing import Lane
+from openwa_manager.domain.messaging.pacing import SendLane
 from openwa_manager.domain.messaging.windows import window_of
 from openwa_manager.domain.ports import Instant
 from openwa_manager.domain.session.session import Status
@@ -42,7 +42,7 @@ FREE = Situation(
     row=QueueRow(session_id=SESSION),
     facts=QueueFacts(status=Status.CONNECTED, is_linked=True),
     outlook=NOTHING,
-    lane=Lane(),
+    lane=SendLane(),
 )
 
 
@@ -88,7 +88,7 @@ def test_the_best_in_rank_goes_first_whatever_the_order() -> None:
 
 
 def test_while_the_lane_rests_so_does_the_queue() -> None:
-    lane = Lane(free_boot_s=1001.5, first_contact_free_boot_s=1045.0)
+    lane = SendLane(free_boot_s=1001.5, first_contact_free_boot_s=1045.0)
 
     assert choose(with_(Candidate(message=message()), lane=lane)) == Rest(until_boot_s=1001.5)
     stranger = Candidate(message=message(is_first=True))
@@ -97,7 +97,7 @@ def test_while_the_lane_rests_so_does_the_queue() -> None:
 
 def test_known_chats_go_on_while_strangers_wait() -> None:
     stranger, friend = Candidate(message=message(1, is_first=True)), Candidate(message=message(2))
-    lane = Lane(free_boot_s=0.0, first_contact_free_boot_s=1045.0)
+    lane = SendLane(free_boot_s=0.0, first_contact_free_boot_s=1045.0)
 
     assert choose(with_(stranger, friend, lane=lane)) == Send(candidate=friend)
     capped = with_(stranger, friend, cap=Until(at=NOON + 3600, detail="tomorrow"))
