@@ -57,6 +57,7 @@ EXEMPT = {
     ("openwa_manager/cli/__init__.py", "os.open"): "dup2 makes it our stdout; the process ends",
     ("openwa_manager/processes/tools/spawning.py", "subprocess.Popen"): "the child is watched by its pid from there on",
     ("openwa_manager/api/listeners.py", "socket.socket"): "closed where it gets no port; then its taker's",
+    ("openwa_manager/cli/mock/routes.py", "os.dup"): "the keeper's, or closed with the process that is replaced",
     ("openwa_manager/cli/client.py", "socket.socket"): "http.client closes the `sock` of its connection",
 }
 

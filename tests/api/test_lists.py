@@ -53,6 +53,7 @@ LISTS: Mapping[str, str] = {
     "GET /v1/builds": "100 builds at most, and the newest roll-out",
     "GET /v1/builds/{build}": "one check of each kind, and the first 100 sessions that pin it",
     "POST /v1/builds": "one build",
+    "POST /v1/builds/check": "one check of each kind",
     **dict.fromkeys(
         (
             *("POST /v1/builds/rollouts", "GET /v1/builds/rollouts/{rollout_id}"),

@@ -149,9 +149,9 @@ def test_an_error_in_other_words_is_shown_as_it_is(remote: Api, raw: bytes, caps
 
 
 def test_words_of_the_api_become_words_of_the_commands(pipe: Run, api: Api) -> None:
-    api.on("GET /v1/builds/0.1", problem(404, "not_found", "there is no build '0.1'; GET /v1/builds lists them"))
+    api.on("DELETE /v1/builds/0.1", problem(404, "not_found", "there is no build '0.1'; GET /v1/builds lists them"))
 
-    said = pipe("engine", "check", "0.1")
+    said = pipe("engine", "remove", "0.1")
 
     assert said.err == ("openwa-manager: there is no build '0.1'; openwa-manager engine list shows them (not_found)\n")
 
