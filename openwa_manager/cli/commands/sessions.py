@@ -260,8 +260,9 @@ def said_status(invocation: Invocation, session: Session) -> str:
 
 
 def _drawn(session: Session) -> str:
-    """Return a session, one fact a line; a group of facts in one line."""
-    facts: dict[str, object] = {name: value for name, value in session.items() if name != "qr_base64"}
+    """Return a session, one fact a line; a group of facts in one line. What it does not have is left out."""
+    nothing: tuple[object, ...] = (None, {}, [])
+    facts = {name: value for name, value in session.items() if name != "qr_base64" and value not in nothing}
     if reason := session["reason"]:
         facts["reason"] = f"{reason['code']}: {reason['detail']}"
     return record(facts)

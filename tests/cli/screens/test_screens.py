@@ -46,7 +46,7 @@ LONG_SCREENS: Mapping[str, Sequence[str]] = {
 }
 #: Commands that are not among these screens, and where a terminal or their output is tested.
 ELSEWHERE = {
-    **dict.fromkeys(("qr", "create"), "test_codes.py"),
+    "create": "test_codes.py",
     **dict.fromkeys(("delete", "logout", "logs"), "test_several.py"),
     **dict.fromkeys(("completion", "openapi", "pairing-code", "config", "send"), "test_forms.py"),
     **dict.fromkeys(("serve", "demo"), "the daemon and the demo talk to people by their logs"),
