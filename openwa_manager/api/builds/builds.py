@@ -210,8 +210,8 @@ class BuildRoutes:
     async def call_off(self, call: Call[Nothing]) -> web.Response:
         """Stop a roll-out: the sessions that it has moved go back to what they ran before."""
         _require_all(call.caller)
-        rollout_id = call.request.match_info["rollout_id"]
-        name_in_record(call.request, target=rollout_id[:64])
+        rollout_id = self._builds.rollouts.get(call.request.match_info["rollout_id"]).rollout_id
+        name_in_record(call.request, target=rollout_id)
         return json_answer(_rollout_out(await self._builds.rollouts.cancel(rollout_id)), 202)
 
     async def _home_out(self, sessions: Sequence[Session]) -> BuildOut:
