@@ -45,6 +45,17 @@ _LabelName = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9][A-Za-z0-9._
 _LabelValue = Annotated[str, StringConstraints(pattern=NO_ZERO_TEXT, max_length=256)]
 #: PHP knows no other way to write an empty table; every table of a body takes it.
 EmptyList = BeforeValidator(lambda value: {} if value == [] else value)
+_DATE = re.compile(r"\d{4}-")
+
+
+def _no_number(value: object) -> object:
+    """Return what may be a time; pydantic takes a number in a text for seconds, which no description of ours says."""
+    if isinstance(value, str) and _DATE.match(value) is None:
+        raise ValueError("must be a time with a zone, as in 2026-11-22T07:22:04Z")
+    return value
+
+
+_QueryTime = Annotated[AwareDatetime, BeforeValidator(_no_number)]
 _Labels = Annotated[dict[_LabelName, _LabelValue], Field(max_length=64), EmptyList]
 _Env = Annotated[
     dict[str, _Text],
@@ -225,7 +236,7 @@ class EventsQuery(Query):
     repeated = frozenset({"type"})
 
     after: Annotated[int, Field(ge=0, lt=2**63)] | None = None
-    since: Annotated[AwareDatetime, Field(description="Not together with `after`.")] | None = None
+    since: Annotated[_QueryTime, Field(description="Not together with `after`.")] | None = None
     tail: Annotated[int, Field(ge=1, le=1000, description="Not together with `after` or `since`.")] | None = None
     limit: Annotated[int, Field(ge=1, le=1000)] = 100
     type: tuple[str, ...] = ()

@@ -87,6 +87,13 @@ async def test_events_can_be_asked_for_from_a_time_on(world: World) -> None:
     assert (await page(world, "/v1/events?since=2999-01-01T00:00:00Z"))[0] == []
 
 
+@pytest.mark.parametrize("since", ["0.5", "1764000000", "-5", "1e9", "yesterday", "2026-01-01T00:00:00"])
+async def test_a_time_is_a_date_with_a_zone_and_no_number(world: World, since: str) -> None:
+    reply = await world.call("GET", f"/v1/events?since={since}")
+
+    assert (reply.status, reply.json["field"]) == (422, "since")
+
+
 @pytest.mark.parametrize(
     "both", ["tail=2&after=0", "tail=2&since=2026-01-01T00:00:00Z", "after=0&since=2026-01-01T00:00Z"]
 )
