@@ -10,6 +10,7 @@ from openwa_manager.domain.diagnosis.table import found
 from openwa_manager.domain.messaging.media_problems import MediaProblem, problem_in
 from openwa_manager.domain.messaging.messages import Hold, HoldCode, MessageStatus
 from openwa_manager.domain.messaging.outcomes import SendCode
+from openwa_manager.domain.session.launch_facts import StillWaiting
 from openwa_manager.domain.session.reasons import Reason, ReasonCode
 from openwa_manager.domain.session.session import ProcessState, Session, Status
 from openwa_manager.domain.times import iso8601
@@ -114,6 +115,8 @@ def _of_state(facts: SessionFacts) -> Finding:
         return _said(code, session, detail) if code else _said("well", session, "connected")
     if status is Status.QR_READY and session.qr is not None:
         return _said("code_shown", session, detail)
+    if reason and reason.code is ReasonCode.QR_NOT_PRODUCED and isinstance(reason.facts, StillWaiting):
+        return _of_start(facts, detail)  # the code is what it will be ended for, if nothing comes
     code = code or _OF_STATUS.get(status)
     return _said(code, session, detail) if code else _of_start(facts, detail)
 

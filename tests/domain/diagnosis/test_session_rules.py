@@ -7,6 +7,7 @@ import pytest
 from openwa_manager.domain.diagnosis.session_rules import EndedMessages, Refusal, SessionFacts, session_findings
 from openwa_manager.domain.messaging.messages import Hold, HoldCode, MessageStatus
 from openwa_manager.domain.messaging.outcomes import SendCode
+from openwa_manager.domain.session.launch_facts import StillWaiting, WaitsFor
 from openwa_manager.domain.session.reasons import Reason, ReasonCode
 from openwa_manager.domain.session.session import (
     Launch,
@@ -28,6 +29,10 @@ SESSION = Session(
 LAUNCH = Launch(launch_id=LaunchId("l"), number=1, port=1, secret="s", cause=ReasonCode.REQUESTED, launched_at=900.0)
 RUNNING = replace(SESSION, process=ProcessState.RUNNING, launch=LAUNCH)
 CONNECTED = replace(RUNNING, link=LinkState.CONNECTED)
+NO_CODE_YET = Reason(code=ReasonCode.QR_NOT_PRODUCED, facts=StillWaiting(what=WaitsFor.CODE, waited_s=10.0), at=AT)
+STILL_NOT_CONNECTED = replace(
+    NO_CODE_YET, code=ReasonCode.LINK_TIMEOUT, facts=StillWaiting(what=WaitsFor.CODE, waited_s=10.0)
+)
 QR = Qr(seq=1, attempt=1, sha256="x", produced_at=0.0, expires_at=60.0)
 
 
@@ -49,6 +54,8 @@ def because(session: Session, code: ReasonCode) -> Session:
         (because(CONNECTED, ReasonCode.ADOPTED), "well"),
         (replace(RUNNING, link=LinkState.QR_READY, qr=QR), "code_shown"),
         (replace(RUNNING, link=LinkState.QR_READY), "no_code_yet"),
+        (replace(RUNNING, reason=NO_CODE_YET), "no_code_yet"),
+        (replace(RUNNING, reason=STILL_NOT_CONNECTED), "scan_not_connected"),
         (replace(RUNNING, link=LinkState.AUTHENTICATING), "well"),
         (because(replace(RUNNING, link=LinkState.DISCONNECTED), ReasonCode.NETWORK), "link_down"),
         (because(replace(RUNNING, link=LinkState.DISCONNECTED), ReasonCode.HOST_OFFLINE), "host_offline"),
