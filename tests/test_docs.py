@@ -137,3 +137,10 @@ def test_no_file_refers_to_a_page_outside_the_repository(top: str) -> None:
     ]
 
     assert found == []
+
+
+@pytest.mark.parametrize("page", DOCS_PAGES, ids=name)
+def test_every_column_of_a_table_has_a_heading(page: Path) -> None:
+    heads = re.findall(r"^(\|.*\|) *\n\|[ :|-]+\|$", prose(page), re.MULTILINE)
+
+    assert [each for each in heads if any(not cell.strip() for cell in each.split("|")[1:-1])] == []
