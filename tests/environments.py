@@ -158,7 +158,8 @@ def run_in(environment: Environment) -> Result:
 
 
 def _run(environment: Environment, environ: Mapping[str, str], basetemp: Path, output: int) -> int:
-    words = ("-q", "--color=no", "--numprocesses=2", "--reruns=2", "-p", "no:cacheprovider", f"--run-limit={_LIMIT_S}")
+    words = ["-m", "not slow", "-q", "--color=no", "--numprocesses=2", "--reruns=2", "-p", "no:cacheprovider"]
+    words += [f"--run-limit={_LIMIT_S}"]
     argv = (*environment.wrapper, sys.executable, "-m", "pytest", *words, f"--basetemp={basetemp}", *QUICK)
     with _streams(environment, output) as (stdin, stdout):
         process = subprocess.Popen(
