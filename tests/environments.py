@@ -158,7 +158,7 @@ def run_in(environment: Environment) -> Result:
 
 
 def _run(environment: Environment, environ: Mapping[str, str], basetemp: Path, output: int) -> int:
-    words = ["-m", "not slow", "-q", "--color=no", "--numprocesses=2", "--reruns=2", "-p", "no:cacheprovider"]
+    words = ["-m", "not slow", "-q", "--color=no", "--numprocesses=3", "--reruns=2", "-p", "no:cacheprovider"]
     words += [f"--run-limit={_LIMIT_S}"]
     argv = (*environment.wrapper, sys.executable, "-m", "pytest", *words, f"--basetemp={basetemp}", *QUICK)
     with _streams(environment, output) as (stdin, stdout):
