@@ -29,7 +29,8 @@ def running_replacer() -> Iterator[int]:
 
 
 def _replace_for_ever() -> None:
-    assert sys.platform == "linux", "pidfds are Linux's"
+    if sys.platform != "linux":
+        raise NotImplementedError("pidfds are Linux's")
     pid = spawn_engine()
     print("ready", flush=True)
     while True:

@@ -72,7 +72,8 @@ class Prototype:
         return pid
 
     def _watch(self, session_id: str, pid: int) -> None:
-        assert sys.platform == "linux", "pidfds are Linux's"
+        if sys.platform != "linux":
+            raise NotImplementedError("pidfds are Linux's")
         descriptor = os.pidfd_open(pid)
         asyncio.get_running_loop().add_reader(descriptor, partial(self._replace, session_id, pid, descriptor))
 
