@@ -6,7 +6,9 @@
 # make test-browser         the pages for people, in a Chromium that is installed (PICTURES=DIR keeps what they look like)
 # make test-openwa          what OpenWA does to its supervisor, on a real one (OPENWA_HOME, OPENWA_MOCK; CONTRIBUTING)
 # make docs                 draw docs/reference, docs/trouble.md and the tables of docs/design.md from the code
-# make bench [ARGS=…]       the measured promises, as a table; `ARGS=delivery` measures only those of that name
+# make bench [ARGS=…]       what is measured, beside what it costs at least; `ARGS=backlog` measures only those of that name,
+#                           `PEERS=1` other supervisors too, which it installs in a folder of their own
+# make bench-guard          fails if a ratio to such a floor got worse; `ARGS=--record` records what they are now
 # make soak [ARGS=…]        random faults on many simulators, none (`--healthy`) or attacks (`--hostile`), then a verdict: `ARGS="--minutes 30"`
 # make torture [ARGS=…]     a campaign while daemon and engines are killed, judged by what WhatsApp got: `ARGS="--seed 7 --messages 5000"`
 # make lock [ARGS=…]        write systemd/requirements.lock anew; `ARGS=--upgrade` with the newest releases that will do
@@ -21,7 +23,7 @@ BIN := .venv/bin
 PYTHON ?= $(firstword $(foreach python,python3.14 python3.13 python3.12 python3.11 python3,$(shell \
 	$(python) -c 'import ensurepip, sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null && echo $(python))))
 
-.PHONY: demo serve docs test test-slow test-browser test-environments test-openwa bench soak torture lock clean
+.PHONY: demo serve docs test test-slow test-browser test-environments test-openwa bench bench-guard soak torture lock clean
 
 demo: .venv/.run
 	@$(BIN)/openwa-manager demo $(ARGS)
@@ -63,7 +65,10 @@ test-openwa: .venv/.dev
 	$(BIN)/pytest -m openwa $(ARGS)
 
 bench: .venv/.dev
-	@$(BIN)/python -m tests.benchmarks $(ARGS)
+	@$(BIN)/python -m tests.benchmarks $(if $(PEERS),--peers) $(ARGS)
+
+bench-guard: .venv/.dev
+	@$(BIN)/python -m tests.benchmarks.guard $(ARGS)
 
 soak: .venv/.dev
 	@$(BIN)/python -m tests.soak $(ARGS)

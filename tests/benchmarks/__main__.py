@@ -1,63 +1,91 @@
-"""Prints the measured promises as one table; absolute times depend on the machine, so nothing here asserts them."""
+"""Measures the daemon beside the floors, and with `--peers` beside other supervisors; draws tables and writes JSON."""
 
+import argparse
 import sys
-from collections.abc import Callable, Iterable, Mapping
+import tempfile
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from pathlib import Path
 
-from tests.benchmarks.access import measure_check, measure_flood
-from tests.benchmarks.acks import measure_acks
-from tests.benchmarks.delivery import measure_delivery
-from tests.benchmarks.gateway import measure_gateway
-from tests.benchmarks.intake import measure_intake
-from tests.benchmarks.messages import (
-    measure_acceptance,
-    measure_gaps,
-    measure_idle_queues,
-    measure_sends,
-    measure_waiting,
-)
-from tests.benchmarks.strangers import measure_strangers
-from tests.benchmarks.supervision import (
-    Figure,
-    measure_creation,
-    measure_qr_push,
-    measure_replacement,
-    measure_scale,
-)
-
-_SESSIONS, _ROUNDS, _SENDS, _ACKS = 200, 100, 3000, 30_000
-_RECIPIENTS, _WAITING = 10_000, 200_000
+from tests.benchmarks.measures.access import measure_check, measure_flood
+from tests.benchmarks.measures.acks import measure_acks
+from tests.benchmarks.measures.backlog import measure_backlog
+from tests.benchmarks.measures.batches import measure_acceptance, measure_waiting
+from tests.benchmarks.measures.creation import measure_creation
+from tests.benchmarks.measures.delivery import measure_delivery
+from tests.benchmarks.measures.gateway import measure_gateway
+from tests.benchmarks.measures.growth import measure_growth
+from tests.benchmarks.measures.intake import measure_intake
+from tests.benchmarks.measures.qr_push import measure_qr_push
+from tests.benchmarks.measures.queues import measure_gaps, measure_idle_queues, measure_sends
+from tests.benchmarks.measures.replacement import measure_lateness, measure_replacement
+from tests.benchmarks.measures.scale import measure_scale
+from tests.benchmarks.measures.start import measure_cli, measure_start
+from tests.benchmarks.measures.status import measure_status
+from tests.benchmarks.measures.strangers import measure_strangers
+from tests.benchmarks.peers.table import measure_peers
+from tests.benchmarks.results import Results
+from tests.benchmarks.rows import Row
+from tests.benchmarks.table import draw
 
 #: Each measures a `share`-th of everything.
-BENCHMARKS: Mapping[str, Callable[[int], Iterable[Figure]]] = {
-    "creation": lambda share: measure_creation(_SESSIONS // share),
-    "replacement": lambda share: measure_replacement(_ROUNDS // share),
-    "qr_push": lambda share: measure_qr_push(_ROUNDS // share),
-    "scale": lambda share: measure_scale(_SESSIONS // share, 60 / share),
-    "gateway": lambda share: measure_gateway(_SENDS // share),
+BENCHMARKS: Mapping[str, Callable[[int], Iterable[Row]]] = {
+    "creation": lambda share: measure_creation(200 // share),
+    "replacement": lambda share: measure_replacement(100 // share),
+    "lateness": lambda share: measure_lateness(30 // share),
+    "status": lambda share: measure_status(200 // share, 3 / share),
+    "start": lambda share: measure_start(10 // share),
+    "cli": lambda share: measure_cli(10 // share),
+    "qr_push": lambda share: measure_qr_push(100 // share),
+    "growth": lambda share: measure_growth([size // share for size in (50, 200, 1000)], 30 / share),
+    "scale": lambda share: measure_scale(200 // share, 60 / share),
+    "gateway": lambda share: measure_gateway(3000 // share),
     "check": lambda share: measure_check(100_000 // share),
-    "wrong_keys": lambda share: measure_flood(10.0 / share),
+    "wrong_keys": lambda share: measure_flood(10 / share),
     "intake": measure_intake,
-    "acks": lambda share: measure_acks(_ACKS // share),
+    "acks": lambda share: measure_acks(30_000 // share),
+    "backlog": lambda share: measure_backlog(10_000 // share),
     "delivery": measure_delivery,
-    "acceptance": lambda share: measure_acceptance(_RECIPIENTS // share),
-    "sends": lambda share: measure_sends(_ROUNDS * 5 // share),
-    "gaps": lambda share: measure_gaps(_ROUNDS * 2 // share),
-    "waiting": lambda share: measure_waiting(_WAITING // share),
-    "strangers": lambda share: measure_strangers(_ROUNDS * 10 // share),
+    "acceptance": lambda share: measure_acceptance(10_000 // share),
+    "sends": lambda share: measure_sends(500 // share),
+    "gaps": lambda share: measure_gaps(200 // share),
+    "waiting": lambda share: measure_waiting(200_000 // share),
+    "strangers": lambda share: measure_strangers(1000 // share),
     "idle_queues": lambda share: measure_idle_queues(50, 60 / share),
 }
+#: With how many sessions the other supervisors are measured, and we beside them; more than 200 are ours alone.
+_SIZES = (1, 50, 200, 1000)
 
 
-def main() -> None:
-    """Measure and print; `--quick` measures less, names (`make bench ARGS=delivery`) measure only those."""
-    share = 10 if "--quick" in sys.argv else 1
-    names = [word for word in sys.argv[1:] if not word.startswith("-")] or list(BENCHMARKS)
-    if unknown := sorted(set(names) - set(BENCHMARKS)):
-        sys.exit(f"no benchmark is called {', '.join(unknown)}; there are {', '.join(BENCHMARKS)}")
-    for benchmark in names:
-        for name, measured, goal in (figure.row() for figure in BENCHMARKS[benchmark](share)):
-            print(f"{name:34} {measured:44} {goal}", flush=True)
+def main(argv: Sequence[str] | None = None) -> int:
+    """Measure, print and write; return 1 if a benchmark failed."""
+    options = _parse(argv)
+    path = options.json or Path(tempfile.mkdtemp(prefix="openwa-bench-"), "bench.json")
+    share, results = (10 if options.quick else 1), Results()
+    chosen = {name: BENCHMARKS[name] for name in options.names or BENCHMARKS}
+    if options.peers:
+        chosen["peers"] = lambda share: measure_peers(share, sorted({max(1, size // share) for size in _SIZES}))
+    for name, benchmark in chosen.items():
+        group = results.measure(name, lambda: benchmark(share))  # noqa: B023 (it is called at once)
+        print(draw(name, group.rows))
+        print(f"failed: {group.failure}\n" if group.failure else "", flush=True)
+    results.write(path)
+    noise = results.quiet.noise()
+    print(f"This run was noisy: {'; '.join(noise)}." if noise else "This run was quiet.")
+    print(f"All of it as JSON: {path}")
+    return 1 if results.has_failed else 0
+
+
+def _parse(argv: Sequence[str] | None) -> argparse.Namespace:
+    parser = argparse.ArgumentParser(prog="make bench ARGS=…", description=__doc__, allow_abbrev=False)
+    parser.add_argument("names", nargs="*", metavar="NAME", help=f"only these of {', '.join(BENCHMARKS)}")
+    parser.add_argument("--quick", action="store_true", help="a tenth of everything")
+    parser.add_argument("--peers", action="store_true", help="other supervisors, too")
+    parser.add_argument("--json", type=Path, metavar="FILE", help="where the JSON is written")
+    options = parser.parse_args(argv)
+    if unknown := sorted({*options.names} - BENCHMARKS.keys()):
+        parser.error(f"no benchmark is called {', '.join(unknown)}; there are {', '.join(BENCHMARKS)}")
+    return options
 
 
 if __name__ == "__main__":
-    main()
+    sys.exit(main())

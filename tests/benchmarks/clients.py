@@ -16,6 +16,7 @@ from pathlib import Path
 
 _ROOT = Path(__file__).parents[2]
 _PATIENCE_S = 60.0
+_LAST_CHUNK = b"\r\n0\r\n\r\n"
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,10 +73,11 @@ class _Line:
             self.socket.connect(address)
         self._head = b""
         self._left_bytes = 0
+        self._end = b""
         self.began_s = 0.0
 
     def send(self, request: bytes) -> None:
-        self._head = b""
+        self._head = self._end = b""
         self.began_s = time.perf_counter()
         self.socket.sendall(request)
 
@@ -86,13 +88,21 @@ class _Line:
         if self._left_bytes:
             self._left_bytes -= len(data)
             return self._left_bytes == 0
+        if self._end:
+            return self._is_last(data)
         self._head += data
         head, is_whole, body = self._head.partition(b"\r\n\r\n")
         if not is_whole:
             return False
         assert head[9:10] == b"2" or head[9:12] == b"304", self._head
+        if b"\r\ntransfer-encoding: chunked" in head.lower():
+            return self._is_last(body)
         self._left_bytes = _length_of(head) - len(body)
         return self._left_bytes == 0
+
+    def _is_last(self, chunk: bytes) -> bool:
+        self._end = (self._end + chunk)[-len(_LAST_CHUNK) :] or b" "
+        return self._end == _LAST_CHUNK
 
 
 def _length_of(head: bytes) -> int:

@@ -1,11 +1,10 @@
-"""What the intake is measured by: how many events a second are on disk when they are answered, and how soon."""
+"""Measures the intake: how many events a second are on disk when they are answered, and how soon."""
 
 import asyncio
 import hashlib
 import hmac
 import json
 import os
-import statistics
 import subprocess
 import sys
 import tempfile
@@ -19,7 +18,10 @@ from pathlib import Path
 from urllib.parse import urlsplit
 
 from openwa_manager.services.delivery.backpressure import PostingRate
-from tests.benchmarks.supervision import SLEEPER, Figure, running
+from tests.benchmarks.clients import ask
+from tests.benchmarks.daemons import SLEEPER, running
+from tests.benchmarks.floors.posts import SECRET, running_posts
+from tests.benchmarks.rows import FLOOR, OURS, Goal, Row, alternate, medians, percentiles
 from tests.e2e.peers.daemon import Daemon, eventually
 from tests.e2e.peers.upstream import Upstream
 from tests.fakes.ports import free_ports
@@ -31,6 +33,9 @@ _MEMORY = Path("/dev/shm")
 #: How many events one engine may post at once; those of many are bounded by what is measured here.
 _RATE = PostingRate()
 _BURST = int(_RATE.events_per_s * _RATE.burst_s) - 10
+_SESSIONS = 20
+#: So many sessions post alone, each once, for what each may post at once is limited.
+_ALONE = 3
 _TEXT = "A message of the usual length, as people write them to a shop in the evening. " * 3
 
 
@@ -115,12 +120,6 @@ def _environ_of(pid: int) -> Mapping[str, str] | None:
     return environ if "WEBHOOK_URL" in environ else None
 
 
-async def _flood(engines: list[Engine], connections: int, events: int) -> float:
-    """Post as fast as answers come; return how many events a second were taken."""
-    requests = [engine.request() for _ in range(events // len(engines)) for engine in engines]
-    return await flood(engines[0], connections, requests)
-
-
 async def flood(engine: Engine, connections: int, requests: Sequence[bytes]) -> float:
     """Post these to where the engine does, as fast as answers come; return how many a second were taken."""
     left = iter(range(len(requests)))
@@ -194,26 +193,58 @@ def _append_durably(per_second: int, seconds: int) -> list[float]:
     return times_s
 
 
-def measure_intake(share: int) -> Iterator[Figure]:
+def measure_intake(share: int) -> Iterator[Row]:
     """Post messages as engines do, without a backend and with one that takes them."""
-    seconds = max(2, 20 // share)
-    yield Figure(name="500 writes/s, the disk alone", goal="-", times_s=_append_durably(500, seconds))
-    with running(SETTINGS) as (daemon, _):
-        engines, alone = engines_of(daemon, 20), engines_of(daemon, 3, first=20)
-        times_s = asyncio.run(_trickle(engines, 500, seconds))
-        yield Figure(name="500 events/s: posted → durable", goal="≤ 50 ms p99", times_s=times_s)
-        rates = [asyncio.run(_flood(engines, 64, 20_000 // share)) for _ in range(3)]
-        yield Figure(name="events taken, 20 sessions", goal="≥ 2,000/s", text=_rate(rates))
-        rates = [asyncio.run(_flood([engine], 16, _BURST)) for engine in alone]
-        yield Figure(name="events taken, 1 session", goal="-", text=_rate(rates))
+    seconds, events = max(2, 20 // share), 20_000 // share
+    with running(SETTINGS) as (daemon, _), running_posts() as floor:
+        engines, alone = engines_of(daemon, _SESSIONS), engines_of(daemon, _ALONE, first=_SESSIONS)
+        samples = {OURS: asyncio.run(_trickle(engines, 500, seconds)), FLOOR: _append_durably(500, seconds)}
+        name = "500 events/s: posted → durable (floor: the disk), p99"
+        values = percentiles(samples, 99, 1000)
+        yield Row(name=name, unit="ms", sessions=_SESSIONS, values=values, goals=[Goal("", 50)])
+        yield _taking_row(engines, floor, events)
+        turns = iter(alone)
+        contenders = {
+            OURS: lambda: [_rate([next(turns)], 16, _BURST)],
+            FLOOR: lambda: [_rate([Engine(floor, SECRET)], 16, _BURST)],
+        }
+        values = medians(alternate(contenders, _ALONE))
+        yield Row(name="events taken", unit="/s", sessions=1, values=values, is_more_better=True)
+    yield from _beside_delivery(seconds)
+
+
+def measure_taking(events: int) -> Iterator[Row]:
+    """Post so many messages of many sessions as fast as answers come, in turn to us and to the floor."""
+    with running(SETTINGS) as (daemon, _), running_posts() as floor:
+        yield _taking_row(engines_of(daemon, _SESSIONS), floor, events)
+
+
+def _taking_row(engines: Sequence[Engine], floor: str, events: int) -> Row:
+    contenders = {
+        OURS: lambda: [_rate(engines, 64, events)],
+        FLOOR: lambda: [_rate([Engine(floor, SECRET)], 64, events)],
+    }
+    values, goals = medians(alternate(contenders)), [Goal(FLOOR, 0.4)]
+    return Row(name="events taken", unit="/s", sessions=_SESSIONS, values=values, is_more_better=True, goals=goals)
+
+
+def _beside_delivery(seconds: int) -> Iterator[Row]:
+    """Post while a backend takes what was posted, on the disk and in memory."""
     for disk, words in ((None, ""), (_MEMORY, ", in memory")):
         upstream = Upstream(free_ports(1)[0])
         if disk is not None and not disk.is_dir():
             continue
         with _elsewhere(upstream), running({**SETTINGS, **upstream.settings}, disk=disk) as (daemon, _):
-            engines = engines_of(daemon, 20)
-            times_s = asyncio.run(_trickle(engines, 500, seconds))
-            yield Figure(name=f"500/s while delivering{words}", goal="≤ 50 ms p99", times_s=times_s)
+            engines = engines_of(daemon, _SESSIONS)
+            values = percentiles({OURS: asyncio.run(_trickle(engines, 500, seconds))}, 99, 1000)
+            name = f"500/s while delivering{words}, p99"
+            yield Row(name=name, unit="ms", sessions=_SESSIONS, values=values, goals=[Goal("", 50)])
+
+
+def _rate(engines: Sequence[Engine], clients: int, events: int) -> float:
+    """Post as fast as answers come; return how many events a second were taken."""
+    requests = [engine.request() for _ in range(events // len(engines)) for engine in engines]
+    return ask(urlsplit(engines[0].url).netloc, requests, clients=clients).per_s
 
 
 @contextmanager
@@ -228,7 +259,3 @@ def _elsewhere(upstream: Upstream) -> Iterator[None]:
             yield
         finally:
             process.kill()
-
-
-def _rate(rates: list[float]) -> str:
-    return f"median {statistics.median(rates):.0f}/s, best {max(rates):.0f}/s (n={len(rates)})"

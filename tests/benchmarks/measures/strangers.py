@@ -1,4 +1,4 @@
-"""What good callers notice of 500 strangers who hold connections as slowly as they can, and of floods of wrong keys."""
+"""Measures what good callers notice of 500 strangers who hold connections, and of floods of wrong keys."""
 
 import asyncio
 import http.client
@@ -8,7 +8,8 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 
-from tests.benchmarks.supervision import Figure, running
+from tests.benchmarks.daemons import running
+from tests.benchmarks.rows import FLOOR, OURS, Goal, Row, medians, percentiles
 
 _STRANGERS = 500
 #: So many, besides, try one wrong key after the other.
@@ -25,7 +26,7 @@ _BYTES = 20
 _FILL_S = 3.0
 
 
-def measure_strangers(calls: int) -> Iterator[Figure]:
+def measure_strangers(calls: int) -> Iterator[Row]:
     """Make `calls` calls alone, and as many while strangers hold connections: on kept ones, and on new ones."""
     with running({}) as (daemon, _):
         key = (daemon.home / "admin.key").read_text().strip()
@@ -35,9 +36,12 @@ def measure_strangers(calls: int) -> Iterator[Figure]:
             time.sleep(_FILL_S)
             kept_s = _times_s(daemon.port, key, calls, is_kept=True)
             new_s = _times_s(daemon.port, key, calls, is_kept=False)
-    yield Figure(name="a call, nobody else", goal="-", times_s=alone_s)
-    yield Figure(name=f"a kept line, {_STRANGERS} strangers, wrong keys", goal="p99 <= 100 ms", times_s=kept_s)
-    yield Figure(name=f"a new line, {_STRANGERS} strangers, wrong keys", goal="p99 <= 100 ms", times_s=new_s)
+    words = f"beside {_STRANGERS} strangers and wrong keys (floor: alone)"
+    for name, times_s in (("a call on a kept line", kept_s), ("a call on a new line", new_s)):
+        samples = {OURS: times_s, FLOOR: alone_s}
+        yield Row(name=f"{name} {words}, median", unit="ms", values=medians(samples, 1000))
+        values = percentiles(samples, 99, 1000)
+        yield Row(name=f"{name} {words}, p99", unit="ms", values=values, goals=[Goal("", 100)])
 
 
 def _times_s(port: int, key: str, calls: int, *, is_kept: bool, path: str = "/v1/sessions") -> list[float]:
@@ -58,7 +62,7 @@ def _times_s(port: int, key: str, calls: int, *, is_kept: bool, path: str = "/v1
 
 @contextmanager
 def _strangers(port: int) -> Iterator[None]:
-    process = subprocess.Popen([sys.executable, "-m", "tests.benchmarks.strangers", str(port)])
+    process = subprocess.Popen([sys.executable, "-m", "tests.benchmarks.measures.strangers", str(port)])
     try:
         yield
     finally:

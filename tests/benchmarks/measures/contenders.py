@@ -1,4 +1,4 @@
-"""The two that are compared: this daemon, and the loop with httpx and a JSON file that one writes instead."""
+"""Runs the two that are compared: this daemon, and the loop with httpx and a JSON file that one writes instead."""
 
 import hashlib
 import hmac
@@ -20,7 +20,7 @@ import psutil
 
 from openwa_manager.simulator.whatsapp.png import draw_png
 from openwa_manager.simulator.whatsapp.qrcode import encode_qr
-from tests.benchmarks.supervision import SLEEPER, running
+from tests.benchmarks.daemons import SLEEPER, running
 from tests.benchmarks.tally import Tally
 from tests.e2e.peers.daemon import Daemon, eventually
 from tests.e2e.peers.upstream import SECRET

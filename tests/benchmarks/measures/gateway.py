@@ -1,17 +1,15 @@
-"""What the gateway costs: sends straight to an engine against sends through us, in the same run."""
+"""Measures what the gateway costs: sends straight to an engine against sends through us, in the same run."""
 
-import os
 import selectors
 import socket
-import statistics
 import sys
 import tempfile
 import time
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from tests.benchmarks.supervision import Figure
+from tests.benchmarks.rows import FLOOR, OURS, Goal, Row, medians, percentiles
 from tests.e2e.peers.daemon import Daemon
 from tests.fakes import openwa_peer
 
@@ -20,7 +18,7 @@ _BODY = b'{"chatId":"628123456789@c.us","text":"Good morning, your order has lef
 _CALLERS = 32
 
 
-def measure_gateway(count: int) -> list[Figure]:
+def measure_gateway(count: int) -> Iterator[Row]:
     """Send `count` messages one after the other and `count` by many callers, each straight and through the gateway."""
     with tempfile.TemporaryDirectory(prefix="owm-") as folder, _daemon(Path(folder)) as daemon:
         daemon.create("acme")
@@ -32,14 +30,20 @@ def measure_gateway(count: int) -> list[Figure]:
             caller.send(200, 1)
         direct, ours = straight.send(count, 1), through.send(count, 1)
         straight_rate, our_rate = straight.send(count * 2, _CALLERS), through.send(count * 2, _CALLERS)
-    added_ms = (statistics.median(ours.times_s) - statistics.median(direct.times_s)) * 1000
-    return [
-        Figure(name="a send straight to the engine", goal="-", times_s=direct.times_s),
-        Figure(name="a send through the gateway", goal="-", times_s=ours.times_s),
-        Figure(name="added by the gateway", goal="<= 2 ms median", text=f"median {added_ms:.2f} ms"),
-        Figure(name=f"sends straight, {_CALLERS} callers", goal="-", text=f"{straight_rate.per_s:,.0f}/s"),
-        Figure(name=f"sends through us, {_CALLERS} callers", goal=">= 1,500/s", text=f"{our_rate.per_s:,.0f}/s"),
-    ]
+    samples = {OURS: ours.times_s, FLOOR: direct.times_s}
+    middle = medians(samples, 1000)
+    yield Row(name="a send (floor: straight), median", unit="ms", sessions=1, values=middle)
+    yield Row(name="a send (floor: straight), p99", unit="ms", sessions=1, values=percentiles(samples, 99, 1000))
+    added = {OURS: middle[OURS] - middle[FLOOR]}
+    yield Row(name="  added by the gateway", unit="ms", sessions=1, values=added, goals=[Goal("", 0.5)])
+    yield Row(
+        name=f"sends by {_CALLERS} callers (floor: straight)",
+        unit="/s",
+        sessions=1,
+        values={OURS: our_rate.per_s, FLOOR: straight_rate.per_s},
+        is_more_better=True,
+        goals=[Goal("", 1500)],
+    )
 
 
 def _daemon(folder: Path) -> Daemon:
@@ -131,9 +135,3 @@ class _Caller:
         data = self._read[line] = self._read[line] + line.recv(65536)
         assert data.startswith(b"HTTP/1.1 201 "), data
         return data.endswith(b"}")  # the bodies are JSON objects
-
-
-if __name__ == "__main__":
-    for figure in measure_gateway(int(os.environ.get("SENDS", "3000"))):
-        name, measured, goal = figure.row()
-        print(f"{name:34} {measured:44} {goal}")

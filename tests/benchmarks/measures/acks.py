@@ -1,16 +1,16 @@
-"""What it costs to find out whose message an acknowledgement is about, beside the events that are about nobody's."""
+"""Measures what it costs to find out whose message an acknowledgement is about, beside events that are nobody's."""
 
 import asyncio
 import sqlite3
-import statistics
 from collections.abc import Iterator
 from contextlib import closing
 from pathlib import Path
 
 from openwa_manager.domain.session.session import SessionId
 from openwa_manager.store.messaging import messages
-from tests.benchmarks.intake import SETTINGS, Engine, engines_of, flood
-from tests.benchmarks.supervision import Figure, running
+from tests.benchmarks.daemons import running
+from tests.benchmarks.measures.intake import SETTINGS, Engine, engines_of, flood
+from tests.benchmarks.rows import FLOOR, OURS, Goal, Row, medians
 from tests.store.messaging.samples import new_message
 
 _SESSIONS, _CONNECTIONS = 20, 64
@@ -19,7 +19,7 @@ _FATES = ("sent", "delivered", "read")
 _TURNS = 5
 
 
-def measure_acks(acks: int) -> Iterator[Figure]:
+def measure_acks(acks: int) -> Iterator[Row]:
     """Post acknowledgements of messages that are ours, and by turns of some that are not."""
     per_session = max(_TURNS, acks // len(_FATES) // _SESSIONS)
     with running(SETTINGS) as (daemon, _):
@@ -33,10 +33,12 @@ def measure_acks(acks: int) -> Iterator[Figure]:
             others.append(_rate(engines, numbers, "TYPED"))
             requests = [engine.request() for _ in numbers for _ in _FATES for engine in engines]
             received.append(asyncio.run(flood(engines[0], _CONNECTIONS, requests)))
-    yield Figure(name="acknowledgements of strangers", goal="-", text=_words(others))
-    yield Figure(name="messages received", goal="-", text=_words(received))
-    share = statistics.median(ours) / statistics.median(others)
-    yield Figure(name="acknowledgements of ours", goal="≥ 0.8 of strangers'", text=f"{_words(ours)}: {share:.2f}")
+    values = medians({OURS: ours, FLOOR: others})
+    name = "acknowledgements of ours (floor: of strangers')"
+    yield Row(name=name, unit="/s", sessions=_SESSIONS, values=values, is_more_better=True, goals=[Goal(FLOOR, 0.8)])
+    values = medians({OURS: received, FLOOR: others})
+    name = "messages received (floor: strangers' acknowledgements)"
+    yield Row(name=name, unit="/s", sessions=_SESSIONS, values=values, is_more_better=True)
 
 
 def _rate(engines: list[Engine], numbers: range, prefix: str) -> float:
@@ -61,7 +63,3 @@ def _add_sent(path: Path, session_id: SessionId, count: int) -> None:
 _SENT = """
     UPDATE message SET status = 'sent', sent_at = 1000.0, ended_at = 1000.0, body = NULL,
         whatsapp_message_id = '3EB0' || (CAST(substr(recipient, 4) AS INTEGER)) WHERE session_id = ?"""
-
-
-def _words(rates: list[float]) -> str:
-    return f"median {statistics.median(rates):.0f}/s, best {max(rates):.0f}/s"

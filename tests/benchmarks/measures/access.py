@@ -1,4 +1,4 @@
-"""What it costs to know who asks, and how good callers fare while somebody tries keys."""
+"""Measures what it costs to know who asks, and how good callers fare while somebody tries keys."""
 
 import hashlib
 import json
@@ -23,7 +23,8 @@ from openwa_manager.domain.session.session import SessionId
 from openwa_manager.host.clock import SystemClock
 from openwa_manager.services.access.key_ring import KeyRing
 from openwa_manager.services.access.rate_limits import RateLimits
-from tests.benchmarks.supervision import SLEEPER, Figure, running
+from tests.benchmarks.daemons import SLEEPER, running
+from tests.benchmarks.rows import FLOOR, OURS, Goal, Row, medians, percentiles
 from tests.e2e.peers.daemon import Daemon
 from tests.fakes.process import ending
 
@@ -37,14 +38,13 @@ _GOOD, _GOOD_EVERY_S = 8, 0.02
 _KEYS = 1_000
 
 
-def measure_check(count: int) -> list[Figure]:
+def measure_check(count: int) -> Iterator[Row]:
     """Do what is done about each call before its route: find out where it comes from and whose key it has, count it."""
     ring, limits = KeyRing(SystemClock()), RateLimits(SystemClock(), Rate(per_s=1e9, burst=1e9))
     keys = {f"owm_k{number}_{number:064x}": _key(number) for number in range(_KEYS)}
     ring.fill([replace(key, secret_sha256=hashlib.sha256(text.encode()).digest()) for text, key in keys.items()], None)
     addresses = ClientAddresses([ip_network("127.0.0.1/32")])
     texts = list(keys)
-    figures: list[Figure] = []
     for name, given in (("a valid key", texts), ("a wrong key", [f"{text}0" for text in texts])):
         begun_s = time.process_time()
         for number in range(count):
@@ -54,8 +54,7 @@ def measure_check(count: int) -> list[Figure]:
                 limits.count_call(login.caller)
                 assert isinstance(may(login.caller, Action.SEND, SessionId("user_7_a")), Allowed | Hidden)
         each_us = (time.process_time() - begun_s) / count * 1e6
-        figures.append(Figure(name=f"the check of {name} among {_KEYS}", goal="≤ 50 µs", text=f"mean {each_us:.1f} µs"))
-    return figures
+        yield Row(name=f"the check of {name} among {_KEYS}", unit="µs", values={OURS: each_us}, goals=[Goal("", 50)])
 
 
 def _key(number: int) -> ApiKey:
@@ -70,7 +69,7 @@ def _key(number: int) -> ApiKey:
     )
 
 
-def measure_flood(seconds: float) -> list[Figure]:
+def measure_flood(seconds: float) -> Iterator[Row]:
     """Ask with a good key while nobody else does, and then beside a flood of keys that are none."""
     with running({**SLEEPER, "RATE_PER_S": "1000", "RATE_BURST": "1000"}) as (daemon, _):
         daemon.create("acme")
@@ -78,13 +77,13 @@ def measure_flood(seconds: float) -> list[Figure]:
         with _flood(daemon) as tell:
             beside = _ask_well(daemon, seconds)
             statuses = tell()
-    tried = sum(statuses.values())
-    told = ", ".join(f"{count} of {status}" for status, count in sorted(statuses.items()))
-    return [
-        Figure(name="a good call while nobody tries keys", goal="-", times_s=alone),
-        Figure(name=f"  while {_STRANGERS} connections try keys", goal="≤ 100 ms p99", times_s=beside),
-        Figure(name="  keys tried meanwhile", goal="-", text=f"{tried / seconds:,.0f}/s ({told})"),
-    ]
+    samples = {OURS: beside, FLOOR: alone}
+    name = f"a call beside {_STRANGERS} lines that try keys (floor: alone)"
+    yield Row(name=f"{name}, median", unit="ms", values=medians(samples, 1000))
+    values = percentiles(samples, 99, 1000)
+    yield Row(name=f"{name}, p99", unit="ms", values=values, goals=[Goal("", 100)])
+    for status, count in sorted(statuses.items()):
+        yield Row(name=f"  tries meanwhile: {status}", unit="/s", values={OURS: count / seconds})
 
 
 def _ask_well(daemon: Daemon, seconds: float) -> list[float]:
@@ -108,7 +107,7 @@ def _ask_well(daemon: Daemon, seconds: float) -> list[float]:
 
 @contextmanager
 def _flood(daemon: Daemon) -> Iterator[Callable[[], dict[str, int]]]:
-    argv = [sys.executable, "-m", "tests.benchmarks.access", str(daemon.port)]
+    argv = [sys.executable, "-m", "tests.benchmarks.measures.access", str(daemon.port)]
     with ending(subprocess.Popen(argv, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)) as process:
         assert process.stdout is not None
         assert process.stdout.readline() == "trying\n"

@@ -1,17 +1,16 @@
-"""What delivery is measured by, side by side with the loop one would write instead: speed, a fresh code, kill -9."""
+"""Measures delivery side by side with the loop one would write instead: speed, a fresh code, kill -9."""
 
 import json
 import random
 import threading
 import time
 from collections import Counter, defaultdict
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager
-from dataclasses import dataclass
 from itertools import pairwise
 
-from tests.benchmarks.contenders import Contender, Message, loop, manager, messages
-from tests.benchmarks.supervision import Figure, spread
+from tests.benchmarks.measures.contenders import SESSIONS, Contender, Message, loop, manager, messages
+from tests.benchmarks.rows import OURS, Goal, Row, medians, percentiles
 from tests.benchmarks.tally import Tally
 from tests.e2e.peers.daemon import eventually
 from tests.fakes.ports import free_ports
@@ -21,63 +20,66 @@ _PATIENCE_S = 20.0
 _CODES, _KILLS = 100, 10
 
 Enter = Callable[[Tally], AbstractContextManager[Contender]]
+_CONTENDERS: Mapping[str, Enter] = {OURS: manager, "httpx loop": loop}
 
 
-def measure_delivery(share: int) -> Iterator[Figure]:
-    """Let both deliver the same: a backlog, codes that come in between, and messages while they are killed."""
+def measure_delivery(share: int) -> Iterator[Row]:
+    """Let both deliver the same: a backlog, codes that come in between, and messages while they are killed.
+
+    Codes that do not come within the patience are counted as if they came at its end.
+    """
     waiting, unsafe = 10_000 // share, 2000 // share
-    ours, theirs = (_measure(enter, waiting, _CODES // share) for enter in (manager, loop))
-    yield Figure(name=f"fresh code, {waiting} waiting", text=ours.codes, goal=f"loop: {theirs.codes}")
-    yield Figure(name=f"delivered of {waiting} waiting", text=ours.rate, goal=f"loop: {theirs.rate}")
+    measured = {name: _measure(enter, waiting, _CODES // share) for name, enter in _CONTENDERS.items()}
+    codes_s, rates = ({name: each[part] for name, each in measured.items()} for part in (0, 1))
+    name = f"fresh code, {waiting} waiting"
+    yield Row(name=f"{name}, median", unit="ms", sessions=SESSIONS, values=medians(codes_s, 1000))
+    yield Row(name=f"{name}, p99", unit="ms", sessions=SESSIONS, values=percentiles(codes_s, 99, 1000))
+    name = f"delivered of {waiting} waiting"
+    yield Row(name=name, unit="/s", sessions=SESSIONS, values=medians(rates), is_more_better=True)
     kills = max(3, _KILLS // share)
-    ours_killed, theirs_killed = (_kill(enter, unsafe, kills) for enter in (manager, loop))
-    yield Figure(name=f"{kills} x kill -9, {unsafe} waiting", text=ours_killed, goal=f"loop: {theirs_killed}")
+    fates = {name: _kill(enter, unsafe, kills) for name, enter in _CONTENDERS.items()}
+    for part, goals in (("lost", [Goal("", 0)]), ("sent again", []), ("out of order", [Goal("", 0)])):
+        values = {name: fate[part] for name, fate in fates.items()}
+        name = f"{part} of {unsafe} and more, {kills} times kill -9"
+        yield Row(name=name, unit="count", sessions=SESSIONS, values=values, goals=goals)
 
 
-@dataclass(frozen=True, slots=True)
-class Measured:
-    """What one contender did, in words."""
-
-    codes: str
-    rate: str
-
-
-def _measure(enter: Enter, waiting: int, codes: int) -> Measured:
+def _measure(enter: Enter, waiting: int, codes: int) -> tuple[list[float], list[float]]:
+    """Return after how long each code came, in seconds, and how many of those that waited came in a second."""
     tally = Tally(free_ports(1)[0], pause_s=0.05)  # a backend of the usual speed
     with enter(tally) as contender:
         contender.fill(messages(0, waiting))
         with tally.open():
             contender.begin()
             eventually(lambda: tally.messages)
-            shown = _show_codes(contender, tally, codes)
-            left = waiting - len(tally.messages)
+            times_s = _show_codes(contender, tally, codes)
             tally.pause_s = 0.0
-            return Measured(f"{shown} ({left} still waiting)", _drain(tally, waiting))
+            return times_s, [_drain(tally, waiting)]
 
 
-def _show_codes(contender: Contender, tally: Tally, codes: int) -> str:
-    """Show one code after the other, each as soon as the one before has come."""
+def _show_codes(contender: Contender, tally: Tally, codes: int) -> list[float]:
+    """Show one code after the other, each as soon as the one before has come; none after one that did not come."""
     times_s: list[float] = []
     for number in range(codes):
         began = time.perf_counter()
         contender.show_code(number)
         while len(tally.codes_at_s) <= number:
             if time.perf_counter() > began + _PATIENCE_S:
-                return f"not within {_PATIENCE_S:.0f} s"
+                return [*times_s, _PATIENCE_S]
             time.sleep(0.0005)
         times_s.append(tally.codes_at_s[number] - began)
-    return spread(times_s)
+    return times_s
 
 
-def _drain(tally: Tally, waiting: int) -> str:
-    """Return how fast the rest was delivered to a backend that answers at once."""
+def _drain(tally: Tally, waiting: int) -> float:
+    """Return how fast the rest was delivered to a backend that answers at once, in events a second."""
     before, began = len(tally.messages), time.perf_counter()
     while len(tally.messages) < waiting and time.perf_counter() < began + _PATIENCE_S:
         time.sleep(0.001)
-    return f"{(len(tally.messages) - before) / (time.perf_counter() - began):,.0f} events/s"
+    return (len(tally.messages) - before) / (time.perf_counter() - began)
 
 
-def _kill(enter: Enter, waiting: int, kills: int) -> str:
+def _kill(enter: Enter, waiting: int, kills: int) -> dict[str, float]:
     """Kill a contender while messages come in and go out; return what became of those it had said yes to."""
     chance = random.Random(5)  # noqa: S311 (the moments are to be the same for both)
     tally = Tally(free_ports(1)[0])
@@ -117,11 +119,13 @@ def _settle(tally: Tally, expected: int) -> None:
         time.sleep(0.2)
 
 
-def _fate(taken: Sequence[Message], tally: Tally) -> str:
+def _fate(taken: Sequence[Message], tally: Tally) -> dict[str, float]:
     times = Counter(_id(body) for body in tally.messages)
-    lost = sum(message.data["id"] not in times for message in taken)
-    twice = sum(count - 1 for count in times.values())
-    return f"of {len(taken)}: {lost} lost, {twice} sent again, {_fallen(times)} out of order"
+    return {
+        "lost": sum(message.data["id"] not in times for message in taken),
+        "sent again": sum(count - 1 for count in times.values()),
+        "out of order": _fallen(times),
+    }
 
 
 def _id(body: bytes) -> str:

@@ -1,0 +1,80 @@
+"""Measures a few ratios to the floors, and tells which of them got worse than they were recorded."""
+
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Final
+
+from tests.benchmarks.measures.backlog import measure_backlog
+from tests.benchmarks.measures.creation import measure_creation
+from tests.benchmarks.measures.intake import measure_taking
+from tests.benchmarks.measures.replacement import measure_replacement
+from tests.benchmarks.measures.start import measure_start
+from tests.benchmarks.measures.status import measure_status
+from tests.benchmarks.rows import FLOOR, Row
+
+#: A ratio fails at so many times what was recorded, in each of so many tries.
+SLACK: Final = 1.5
+TRIES: Final = 3
+#: So much less than the whole benchmarks that all of them are done within two minutes, tries included.
+SMALL: Final[Mapping[str, Callable[[], Iterable[Row]]]] = {
+    "status": lambda: measure_status(50, 1.0, clients=[16]),
+    "creation": lambda: measure_creation(50),
+    "replacement": lambda: measure_replacement(25),
+    "intake": lambda: measure_taking(2000),
+    "backlog": lambda: measure_backlog(1000),
+    "start": lambda: measure_start(3),
+}
+#: The rows that are guarded; the others of these benchmarks are not.
+GUARDED: Final = frozenset(
+    {
+        "status of one, 16 clients",
+        "status of all with CPU and memory, 16 clients",
+        "create → running, median",
+        "crash → replacement, median",
+        "events taken",
+        "delivery of 1000 waiting",
+        "start → API open",
+    }
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Verdict:
+    """What each try came to, of one ratio; `recorded` is what it was, None if it was never recorded."""
+
+    name: str
+    recorded: float | None
+    tries: Sequence[float]
+
+    @property
+    def is_regressed(self) -> bool:
+        """Tell whether even the best try is worse than the slack allows."""
+        return self.recorded is None or min(self.tries) > self.recorded * SLACK
+
+    def text(self) -> str:
+        """Return all of it in words."""
+        tries = ", ".join(f"{each:.2f}" for each in self.tries)
+        recorded = "never recorded" if self.recorded is None else f"recorded {self.recorded:.2f}"
+        return f"{'REGRESSED' if self.is_regressed else 'good':9}  {self.name}: {tries} ({recorded})"
+
+
+def costs_of(rows: Iterable[Row], names: Iterable[str]) -> dict[str, float]:
+    """Return of these rows how many times the floor's cost is ours, so that less is always better."""
+    wanted, costs = set(names), dict[str, float]()
+    for row in rows:
+        ratio = row.ratio_to(FLOOR)
+        if row.name in wanted and ratio:
+            costs[row.name] = 1 / ratio if row.is_more_better else ratio
+    return costs
+
+
+def judge(measure: Callable[[], Mapping[str, float]], recorded: Mapping[str, float]) -> Iterator[Verdict]:
+    """Measure until everything is within the slack, but not more often than `TRIES`; yield a verdict on each ratio."""
+    tries: dict[str, list[float]] = {}
+    for _ in range(TRIES):
+        for name, cost in measure().items():
+            tries.setdefault(name, []).append(cost)
+        verdicts = [Verdict(name, recorded.get(name), costs) for name, costs in tries.items()]
+        if not any(each.is_regressed for each in verdicts):
+            break
+    yield from verdicts
