@@ -44,6 +44,7 @@ ENDLESS = {
 ENDLESS_AWAITS = ("wait", "wait_for")
 #: Tasks that wait until their owner, who waits for them no longer than he says, ends them.
 ENDED_BY_THEIR_OWNER = {
+    ("benchmarks/floors/hello.py", "serve"),
     ("benchmarks/tally.py", "_serve"),
     ("fakes/clock.py", "wait"),
     ("fakes/clock.py", "_wait_within"),

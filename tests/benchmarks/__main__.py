@@ -13,13 +13,12 @@ from tests.benchmarks.measures.batches import measure_acceptance, measure_waitin
 from tests.benchmarks.measures.creation import measure_creation
 from tests.benchmarks.measures.delivery import measure_delivery
 from tests.benchmarks.measures.gateway import measure_gateway
-from tests.benchmarks.measures.growth import measure_growth
 from tests.benchmarks.measures.intake import measure_intake
+from tests.benchmarks.measures.opening import measure_cli, measure_opening
 from tests.benchmarks.measures.qr_push import measure_qr_push
 from tests.benchmarks.measures.queues import measure_gaps, measure_idle_queues, measure_sends
 from tests.benchmarks.measures.replacement import measure_lateness, measure_replacement
 from tests.benchmarks.measures.scale import measure_scale
-from tests.benchmarks.measures.start import measure_cli, measure_start
 from tests.benchmarks.measures.status import measure_status
 from tests.benchmarks.measures.strangers import measure_strangers
 from tests.benchmarks.peers.table import measure_peers
@@ -33,10 +32,9 @@ BENCHMARKS: Mapping[str, Callable[[int], Iterable[Row]]] = {
     "replacement": lambda share: measure_replacement(100 // share),
     "lateness": lambda share: measure_lateness(30 // share),
     "status": lambda share: measure_status(200 // share, 3 / share),
-    "start": lambda share: measure_start(10 // share),
+    "opening": lambda share: measure_opening(10 // share),
     "cli": lambda share: measure_cli(10 // share),
     "qr_push": lambda share: measure_qr_push(100 // share),
-    "growth": lambda share: measure_growth([size // share for size in (50, 200, 1000)], 30 / share),
     "scale": lambda share: measure_scale(200 // share, 60 / share),
     "gateway": lambda share: measure_gateway(3000 // share),
     "check": lambda share: measure_check(100_000 // share),

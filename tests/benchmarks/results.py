@@ -84,6 +84,8 @@ def _row(row: Row) -> Mapping[str, object]:
         "sessions": row.sessions or None,
         "is_more_better": row.is_more_better,
         "values": row.values,
+        "counts": row.counts,
+        "missing": row.missing,
         "best_peer": best[0] if best else None,
         "to_best_peer": row.ratio_to(best[0]) if best else None,
         "to_floor": row.ratio_to(FLOOR),

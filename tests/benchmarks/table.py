@@ -9,13 +9,17 @@ _MARKS = {True: "met", False: "MISSED", None: "not told"}
 
 
 def draw(title: str, rows: Sequence[Row]) -> str:
-    """Return a title, a line of headings and a line for each row; contenders that no row has get no column."""
+    """Return a line of headings, one for each row, and why some contenders have no figures.
+
+    Contenders that no row has get no column.
+    """
     named = chain.from_iterable(row.values for row in rows)
     peers = list(dict.fromkeys(name for name in named if name not in (OURS, FLOOR)))
     heads = [title, "sessions", "ours", "floor", *peers, *(["to best peer"] if peers else []), "to floor", "goal"]
     lines = [heads, *(_cells(row, peers) for row in rows)]
     widths = [max(map(len, column)) for column in zip(*lines, strict=True)]
-    return "\n".join(_line(cells, widths) for cells in lines)
+    missing = {f"{name}: {reason}": None for row in rows for name, reason in row.missing.items()}
+    return "\n".join([*(_line(cells, widths) for cells in lines), *missing])
 
 
 def goal_text(row: Row, goal: Goal) -> str:

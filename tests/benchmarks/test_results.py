@@ -11,7 +11,15 @@ from tests.benchmarks.machine import Quiet
 from tests.benchmarks.results import Results
 from tests.benchmarks.rows import FLOOR, OURS, Goal, Row
 
-ROW = Row(name="create", unit="ms", sessions=2, values={OURS: 3.0, FLOOR: 2.0}, goals=[Goal(FLOOR, 1.5)])
+ROW = Row(
+    name="create",
+    unit="ms",
+    sessions=2,
+    values={OURS: 3.0, FLOOR: 2.0},
+    goals=[Goal(FLOOR, 1.5)],
+    counts={OURS: 20},
+    missing={"PM2": "no node"},
+)
 
 
 def breaking_off() -> Iterator[Row]:
@@ -50,6 +58,8 @@ def test_the_json_tells_machine_load_and_every_row(tmp_path: Path) -> None:
             "sessions": 2,
             "is_more_better": False,
             "values": {OURS: 3.0, FLOOR: 2.0},
+            "counts": {OURS: 20},
+            "missing": {"PM2": "no node"},
             "best_peer": None,
             "to_best_peer": None,
             "to_floor": 1.5,

@@ -13,7 +13,7 @@ def test_a_row_is_compared_with_the_floor_and_the_best_peer() -> None:
             unit="ms",
             sessions=200,
             values={OURS: 3.0, FLOOR: 2.0, "PM2": 14.6, "circus": 6.0},
-            goals=[Goal(FLOOR, 1.5), Goal("", 2)],
+            goals=[Goal(FLOOR, 2), Goal("", 2)],
         ),
         Row(
             name="status", unit="/s", values={OURS: 5000, FLOOR: 10_000}, is_more_better=True, goals=[Goal(FLOOR, 0.6)]
@@ -22,7 +22,7 @@ def test_a_row_is_compared_with_the_floor_and_the_best_peer() -> None:
 
     assert draw("a group", rows).splitlines() == [
         "a group     sessions   ours   floor   PM2  circus  to best peer  to floor  goal",
-        "create, ms       200      3       2  14.6       6          0.50      1.50  ≤ 1.5 of floor: met, ≤ 2 ms: MISSED",
+        "create, ms       200      3       2  14.6       6          0.50      1.50  ≤ 2 of floor: met, ≤ 2 ms: MISSED",
         "status, /s            5,000  10,000                                  0.50  ≥ 0.6 of floor: MISSED",
     ]
 
@@ -38,6 +38,12 @@ def test_a_goal_against_who_was_not_measured_is_not_told() -> None:
     row = Row(name="create", unit="ms", values={OURS: 3.0}, goals=[Goal(FLOOR, 1.5)])
 
     assert draw("a group", [row]).endswith("≤ 1.5 of floor: not told")
+
+
+def test_why_a_peer_has_no_figure_is_told_once() -> None:
+    row = Row(name="create", unit="ms", values={OURS: 3.0}, missing={"PM2": "there is no node"})
+
+    assert draw("a group", [row, row]).splitlines()[3:] == ["PM2: there is no node"]
 
 
 @pytest.mark.parametrize(

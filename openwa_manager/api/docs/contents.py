@@ -19,7 +19,7 @@ PARTS: Final[Mapping[str, Sequence[str]]] = {
         *("reference/settings", "reference/api", "reference/events", "reference/reasons", "reference/findings"),
         *("reference/metrics", "reference/cli"),
     ),
-    "How it is made": ("security", "design", "openwa"),
+    "How it is made": ("security", "design", "performance", "openwa"),
 }
 OTHERS: Final = "Others"
 #: Where a sentence ends: what follows begins another.

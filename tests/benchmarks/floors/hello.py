@@ -7,6 +7,7 @@ import asyncio
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
+from pathlib import Path
 
 from aiohttp import web
 
@@ -22,11 +23,12 @@ def running_hello(body: bytes) -> Iterator[str]:
         yield f"127.0.0.1:{port}"
 
 
-async def serve(app: web.Application, port: int) -> None:
-    """Serve on this port of loopback until cancelled, without an access log; say when."""
+async def serve(app: web.Application, place: int | Path) -> None:
+    """Serve on this port of loopback, or this unix socket, until cancelled, without an access log; say when."""
     runner = web.AppRunner(app, access_log=None)
     await runner.setup()
-    await web.TCPSite(runner, "127.0.0.1", port).start()
+    site = web.TCPSite(runner, "127.0.0.1", place) if isinstance(place, int) else web.UnixSite(runner, str(place))
+    await site.start()
     print("ready", flush=True)
     await asyncio.Event().wait()
 

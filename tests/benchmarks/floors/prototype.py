@@ -21,6 +21,7 @@ from pathlib import Path
 from aiohttp import web
 
 from tests.benchmarks.floors.disk import open_durable
+from tests.benchmarks.floors.hello import serve
 from tests.benchmarks.floors.processes import floor_process
 from tests.benchmarks.floors.spawning import spawn_engine
 from tests.run.leftovers import end_all, find_leftovers
@@ -95,12 +96,8 @@ async def _serve(home: Path) -> None:
 
     app = web.Application()
     app.router.add_post("/v1/sessions", create)
-    runner = web.AppRunner(app, access_log=None)
-    await runner.setup()
-    await web.UnixSite(runner, str(home / "run" / "manager.sock")).start()
     os.chdir(home)  # its engines are found by their working directory
-    print("ready", flush=True)
-    await asyncio.Event().wait()
+    await serve(app, home / "run" / "manager.sock")
 
 
 if __name__ == "__main__":

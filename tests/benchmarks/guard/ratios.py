@@ -7,8 +7,8 @@ from typing import Final
 from tests.benchmarks.measures.backlog import measure_backlog
 from tests.benchmarks.measures.creation import measure_creation
 from tests.benchmarks.measures.intake import measure_taking
+from tests.benchmarks.measures.opening import measure_opening
 from tests.benchmarks.measures.replacement import measure_replacement
-from tests.benchmarks.measures.start import measure_start
 from tests.benchmarks.measures.status import measure_status
 from tests.benchmarks.rows import FLOOR, Row
 
@@ -22,7 +22,7 @@ SMALL: Final[Mapping[str, Callable[[], Iterable[Row]]]] = {
     "replacement": lambda: measure_replacement(25),
     "intake": lambda: measure_taking(2000),
     "backlog": lambda: measure_backlog(1000),
-    "start": lambda: measure_start(3),
+    "opening": lambda: measure_opening(3),
 }
 #: The rows that are guarded; the others of these benchmarks are not.
 GUARDED: Final = frozenset(

@@ -196,6 +196,7 @@ WORLDS: dict[str, World] = {
     ),
     "openwa_manager/docs/design.md": NOTHING_RUNS,
     "openwa_manager/docs/openwa.md": NOTHING_RUNS,
+    "openwa_manager/docs/performance.md": NOTHING_RUNS,
     "openwa_manager/docs/operations.md": World(
         sessions=["user_1_session_a"],
         replaced={**SERVICE, "service uninstall": "service uninstall --user"},

@@ -18,7 +18,7 @@ _ROOT = Path(__file__).parents[3]
 _SESSIONS = 20
 
 
-def measure_start(starts: int) -> Iterator[Row]:
+def measure_opening(starts: int) -> Iterator[Row]:
     """Start a daemon that has no sessions so often, and wait until it answers, and until it is ready."""
     ready_s: list[float] = []
     with running(SLEEPER) as (daemon, _):
