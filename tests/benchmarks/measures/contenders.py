@@ -27,6 +27,8 @@ from tests.e2e.peers.upstream import SECRET
 from tests.fakes.ports import free_ports
 
 SESSIONS = 20
+#: No engine is restarted because it is never linked: its next launch would post elsewhere.
+_PATIENT = {"PAIRING_WINDOW_S": "3600", "LINK_INITIALIZING_S": "100000"}
 _TEXT = "A message of the usual length, as people write them to a shop in the evening. " * 3
 
 
@@ -188,7 +190,7 @@ def _listens(port: int) -> bool:
 def manager(tally: Tally) -> Iterator[Contender]:
     """Run this daemon with engines that do nothing."""
     upstream = {"UPSTREAM_URL": tally.url, "UPSTREAM_SECRET": SECRET}
-    with running({**SLEEPER, **upstream, "PAIRING_WINDOW_S": "3600"}) as (daemon, _):
+    with running({**SLEEPER, **_PATIENT, **upstream}) as (daemon, _):
         pids = [daemon.create(f"s{number}").number("pid") for number in range(SESSIONS)]
         environs = [eventually(partial(_environ, pid)) for pid in pids]
         yield Manager(daemon, [(environ["WEBHOOK_URL"], environ["WEBHOOK_SECRET"]) for environ in environs])
