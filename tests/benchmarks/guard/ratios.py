@@ -15,7 +15,7 @@ from tests.benchmarks.rows import FLOOR, Row
 #: A ratio fails at so many times what was recorded, in each of so many tries.
 SLACK: Final = 1.5
 TRIES: Final = 3
-#: So much less than the whole benchmarks that all of them are done within two minutes, tries included.
+#: Much less than the whole benchmarks: on a quiet machine about a minute for all, tries again aside.
 SMALL: Final[Mapping[str, Callable[[], Iterable[Row]]]] = {
     "status": lambda: measure_status(50, 1.0, clients=[16]),
     "creation": lambda: measure_creation(50),
