@@ -57,6 +57,8 @@ class ExitWatcher:
         self._source = source
         self._period_s = sweep_s if source.period_s is None else min(source.period_s, sweep_s)
         self._exits: dict[Identity, asyncio.Future[Exit]] = {}
+        #: Of each number the process that was watched under it last.
+        self._by_pid: dict[int, Identity] = {}
         self._ended: deque[Identity] = deque()
         self._child_ended = asyncio.Event()
 
@@ -85,6 +87,7 @@ class ExitWatcher:
         end = self._exits.get(identity)
         if end is None:
             end = self._exits[identity] = asyncio.get_running_loop().create_future()
+            self._by_pid[identity.pid] = identity
             # Of a process that ended unwatched nothing is known.
             is_here = identity.boot_id == boot_id() and self._source.watch(identity, partial(self._reap, identity))
             if not is_here:
@@ -123,8 +126,8 @@ class ExitWatcher:
 
     def _look_after(self, pid: int) -> bool:
         """Note the end of a dead child if it is watched, and tell whether that was done."""
-        identity = next((each for each in self.watched() if each.pid == pid), None)
-        if identity is None:
+        identity = self._by_pid.get(pid)
+        if identity is None or self._exits[identity].done():
             return False
         self._reap(identity)
         return self._exits[identity].done()
@@ -137,7 +140,10 @@ class ExitWatcher:
         self._exits[identity].set_result(how)
         self._ended.append(identity)
         if len(self._ended) > _REMEMBERED:
-            del self._exits[self._ended.popleft()]
+            oldest = self._ended.popleft()
+            del self._exits[oldest]
+            if self._by_pid.get(oldest.pid) == oldest:
+                del self._by_pid[oldest.pid]
 
 
 async def _set_once_done(flag: asyncio.Event, ends: set[asyncio.Future[Exit]]) -> None:
