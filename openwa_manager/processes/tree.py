@@ -14,7 +14,6 @@ from openwa_manager.processes.exits.exit_watcher import ExitWatcher
 from openwa_manager.processes.host_limits import is_host_limit
 from openwa_manager.processes.locks import SessionLocks
 from openwa_manager.processes.marks import mark_of
-from openwa_manager.processes.reading.identity import is_alive
 from openwa_manager.processes.reading.table import (
     CoalescedRead,
     Process,
@@ -67,7 +66,7 @@ class TreeTerminator:
 
     async def _end(self, target: Target, members: set[Identity], grace_s: float) -> Exit:
         engine = target.identity
-        if engine is not None and is_alive(engine):
+        if engine is not None and not self._exits.watch(engine).done():
             # Before the first signal: once the engine is dead nothing says any more who its children were.
             table = await self._table.get()
             members |= {each.identity for each in (*table.descendants([engine]), *table.in_session(engine))}
@@ -154,6 +153,8 @@ class TreeTerminator:
         Nobody once a later launch has taken the lock. It is read after the table, so that no process of a later launch
         is in the table unseen.
         """
+        if not table.has_holders({path.name for path in self._locks.paths_of(target.session_id)}):
+            return []
         path, *former = self._locks.places_of(target.session_id)
         is_last = self._locks.launch_of(target.session_id) in (None, target.launch_id)
         return table.holding([path, *former] if is_last else former, target.launch_id)

@@ -103,15 +103,26 @@ class ExitWatcher:
 
     async def wait_all(self, identities: set[Identity], within_s: float) -> bool:
         """Wait until all of these have ended, for at most so long; tell whether they have."""
-        ends = {self.watch(identity) for identity in identities}
-        for identity in identities:
+        ends = {identity: self.watch(identity) for identity in identities}
+        waiting, all_ended = {identity for identity, end in ends.items() if not end.done()}, asyncio.Event()
+
+        def note(identity: Identity, _: asyncio.Future[Exit]) -> None:
+            waiting.discard(identity)
+            if not waiting:
+                all_ended.set()
+
+        notes = [(ends[identity], partial(note, identity)) for identity in waiting]
+        for end, each in notes:
+            end.add_done_callback(each)
+        try:
+            if waiting:
+                await self._clock.wait(all_ended, self._clock.now().boot_s + within_s)
+        finally:
+            for end, each in notes:
+                end.remove_done_callback(each)
+        for identity in [*waiting]:  # should the system have failed to announce one
             self._check(identity)
-        all_ended = asyncio.Event()
-        async with asyncio.TaskGroup() as tasks:
-            waiting = tasks.create_task(_set_once_done(all_ended, ends))
-            await self._clock.wait(all_ended, self._clock.now().boot_s + within_s)
-            waiting.cancel()
-        return all(end.done() for end in ends)
+        return all(end.done() for end in ends.values())
 
     def close(self) -> None:
         """Watch nothing any more; the processes live on."""
@@ -144,12 +155,6 @@ class ExitWatcher:
             del self._exits[oldest]
             if self._by_pid.get(oldest.pid) == oldest:
                 del self._by_pid[oldest.pid]
-
-
-async def _set_once_done(flag: asyncio.Event, ends: set[asyncio.Future[Exit]]) -> None:
-    if ends:
-        await asyncio.wait(ends)
-    flag.set()
 
 
 def system_source() -> ExitSource:

@@ -127,6 +127,7 @@ class TaggedProcessTable(ProcessTable):
             tag = tag_of(process.pid)
             if tag is not None and tag.is_ours:
                 self._file(process, tag)
+        self._held_names = {place.rpartition("/")[2] for place in self._holders}
         tagged = {each.pid for carriers in self._of_launch.values() for each in carriers}
         self._strays = [
             each
@@ -166,6 +167,10 @@ class TaggedProcessTable(ProcessTable):
         return list(
             {each.pid: each for tag, each in found if launch_id is None or tag.launch_id in (None, launch_id)}.values()
         )
+
+    def has_holders(self, names: Collection[str]) -> bool:
+        """Tell whether one of our own user's processes may hold a lock whose file has one of these names."""
+        return any(name in self._held_names for name in names)
 
     def holding(self, locks: Collection[str], launch_id: LaunchId) -> list[Process]:
         """Return our own user's processes that hold one of these locks under the reserved number.
