@@ -17,7 +17,7 @@ from openwa_manager.processes import signals, tree
 from openwa_manager.processes.launcher import HostLauncher
 from openwa_manager.processes.locks import SessionLocks
 from openwa_manager.processes.reading.identity import is_alive, live_identity_of
-from openwa_manager.processes.reading.table import CoalescedRead
+from openwa_manager.processes.reading.table import CoalescedRead, read_processes, read_tagged_processes
 from openwa_manager.processes.signals import send_by_pid, send_signal
 from tests.fakes.clock import FakeClock
 from tests.fakes.process import await_death, ending
@@ -360,8 +360,8 @@ async def test_many_that_end_at_once_share_the_scans(tmp_path: Path, monkeypatch
 
         return counted
 
-    monkeypatch.setattr(tree, "read_processes", counting("trees", tree.read_processes))
-    monkeypatch.setattr(tree, "read_tagged_processes", counting("leftovers", tree.read_tagged_processes))
+    monkeypatch.setattr(tree, "read_processes", counting("trees", read_processes))
+    monkeypatch.setattr(tree, "read_tagged_processes", counting("leftovers", read_tagged_processes))
     launcher = HostLauncher(SessionLocks(tmp_path / "locks"), SystemClock(), EngineFiles())
     stages = [
         Stage(tmp_path / "sessions" / f"user_{number}", session_id=SessionId(f"user_{number}"))
