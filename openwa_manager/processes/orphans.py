@@ -13,16 +13,22 @@ import signal
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
+from functools import cache
 
 from openwa_manager.processes.reading import procfs
 
 _PR_SET_CHILD_SUBREAPER, _PR_GET_CHILD_SUBREAPER = 36, 37  # linux/prctl.h
 
 
+@cache
+def _system_library() -> ctypes.CDLL:
+    return ctypes.CDLL(None)
+
+
 def adopt_orphans() -> None:
     """From now on become the parent of what the processes below us leave behind; nothing on other systems."""
     if sys.platform == "linux":
-        ctypes.CDLL(None).prctl(_PR_SET_CHILD_SUBREAPER, *map(ctypes.c_ulong, (1, 0, 0, 0)))
+        _system_library().prctl(_PR_SET_CHILD_SUBREAPER, *map(ctypes.c_ulong, (1, 0, 0, 0)))
 
 
 def is_adopting() -> bool:
@@ -32,7 +38,7 @@ def is_adopting() -> bool:
     if os.getpid() == 1:
         return True
     is_set = ctypes.c_int(0)
-    ctypes.CDLL(None).prctl(_PR_GET_CHILD_SUBREAPER, ctypes.byref(is_set))
+    _system_library().prctl(_PR_GET_CHILD_SUBREAPER, ctypes.byref(is_set))
     return bool(is_set.value)
 
 

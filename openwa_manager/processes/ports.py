@@ -2,7 +2,7 @@
 
 import errno
 import socket
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from contextlib import closing
 
 from openwa_manager.domain.errors import PortInUseError
@@ -70,15 +70,18 @@ class PortPool:
 
     def _find(self, *, listens: bool) -> int:
         taken, nominal = set(self._listening.values()), set(self._nominal.values())
-        in_turn = [self._first + (self._next + step) % self._count for step in range(self._count)]
-        free = (port for port in in_turn if port not in taken and port not in nominal and self._is_free(port))
-        shared = (port for port in in_turn if port not in taken and self._is_free(port)) if listens else iter(in_turn)
+        free = (port for port in self._in_turn() if port not in taken and port not in nominal and self._is_free(port))
+        rest = self._in_turn()
+        shared = (port for port in rest if port not in taken and self._is_free(port)) if listens else rest
         port = next(free, None) or next(shared, None)
         if port is None:
             last = self._first + self._count - 1
             raise PortInUseError(f"no free port in {self._first}-{last}; widen engine_ports or end what listens there")
         self._next = (port - self._first + 1) % self._count
         return port
+
+    def _in_turn(self) -> Iterator[int]:
+        return (self._first + (self._next + step) % self._count for step in range(self._count))
 
     def _is_free(self, port: int) -> bool:
         """Tell whether a server could listen here now, and nobody does.

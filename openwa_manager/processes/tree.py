@@ -13,8 +13,7 @@ from openwa_manager.processes import orphans
 from openwa_manager.processes.exits.exit_watcher import ExitWatcher
 from openwa_manager.processes.host_limits import is_host_limit
 from openwa_manager.processes.locks import SessionLocks
-from openwa_manager.processes.marks import is_whole, mark_of
-from openwa_manager.processes.reading.identity import is_alive
+from openwa_manager.processes.marks import mark_of
 from openwa_manager.processes.reading.table import (
     CoalescedRead,
     Process,
@@ -67,7 +66,7 @@ class TreeTerminator:
 
     async def _end(self, target: Target, members: set[Identity], grace_s: float) -> Exit:
         engine = target.identity
-        if engine is not None and is_alive(engine):
+        if engine is not None and not self._exits.watch(engine).done():
             # Before the first signal: once the engine is dead nothing says any more who its children were.
             table = await self._table.get()
             members |= {each.identity for each in (*table.descendants([engine]), *table.in_session(engine))}
@@ -154,6 +153,8 @@ class TreeTerminator:
         Nobody once a later launch has taken the lock. It is read after the table, so that no process of a later launch
         is in the table unseen.
         """
+        if not table.has_holders({path.name for path in self._locks.paths_of(target.session_id)}):
+            return []
         path, *former = self._locks.places_of(target.session_id)
         is_last = self._locks.launch_of(target.session_id) in (None, target.launch_id)
         return table.holding([path, *former] if is_last else former, target.launch_id)
@@ -164,17 +165,15 @@ class TreeTerminator:
         Whose an orphan is cannot be known if it lowered its mark, cleaned its environment and left its session before
         a measurement saw it: it is ended with whichever engine is ended first.
         """
-        marked = table.of_mark(mark_of(target.launch_id))
-        if not orphans.is_adopting() or os.getpid() == 1:  # whose children need not be what engines have left
+        marked, own_session = table.of_mark(mark_of(target.launch_id)), os.getsid(0)
+        strays = [each for each in table.strays() if each.session != own_session]
+        if not strays or not orphans.is_adopting() or os.getpid() == 1:  # whose children need not be engines' leavings
             return marked
         engines = set(self._exits.watched())
         others = engines - {target.identity}
         of_others = {each.pid for each in others} | {each.pid for other in others for each in self._members_of(other)}
-        own_session = os.getsid(0)
         return marked + [
             child
-            for child in table.children(os.getpid())
-            if child.identity not in engines and child.session != own_session and not table.is_tagged(child)
-            if child.pid not in of_others and child.session not in of_others
-            if not is_whole(table.mark_of(child) or 0)
+            for child in strays
+            if child.identity not in engines and child.pid not in of_others and child.session not in of_others
         ]

@@ -12,15 +12,18 @@ from openwa_manager.domain.errors import UnreadableJsonError
 Column = str | int | float | bytes | None
 Row = Mapping[str, Column]
 
+#: Made once: `json.dumps` with such options makes one for each call.
+_COMPACT = json.JSONEncoder(ensure_ascii=False, separators=(",", ":"))
+
 
 def text(value: str) -> str:
     """Return text SQLite accepts: half an emoji from an engine (a lone surrogate) becomes `?`."""
-    return value.encode("utf-8", "replace").decode("utf-8")
+    return value if value.isascii() else value.encode("utf-8", "replace").decode("utf-8")
 
 
 def to_json(value: Json) -> str:
     """Return compact JSON, with lone surrogates replaced as in `text`."""
-    return text(json.dumps(value, ensure_ascii=False, separators=(",", ":")))
+    return text(_COMPACT.encode(value))
 
 
 def json_object(stored: str) -> dict[str, Json]:
@@ -61,3 +64,13 @@ def query(connection: sqlite3.Connection, sql: str, parameters: Sequence[Column]
     cursor = connection.cursor()
     cursor.row_factory = sqlite3.Row
     return cursor.execute(sql, parameters)
+
+
+def upsert(table: str, columns: Sequence[str], zeros: Sequence[str] = ()) -> str:
+    """Return the SQL that writes these columns of a row; a new one has `zeros` too, which are others' to change."""
+    values = ", ".join([*(f":{column}" for column in columns), *("0" for _ in zeros)])
+    changes = ", ".join(f"{column} = excluded.{column}" for column in columns[1:])
+    return (
+        f"INSERT INTO {table} ({', '.join([*columns, *zeros])}) VALUES ({values}) "  # noqa: S608 (names from above)
+        f"ON CONFLICT ({columns[0]}) DO UPDATE SET {changes}"
+    )

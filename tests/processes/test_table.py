@@ -1,18 +1,21 @@
 import os
 import signal
 import subprocess
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
-from openwa_manager.domain.session.session import Identity
+from openwa_manager.domain.session.session import Identity, LaunchId
 from openwa_manager.processes.exits.polling import Polling
 from openwa_manager.processes.launcher import HostLauncher
 from openwa_manager.processes.reading import procfs
 from openwa_manager.processes.reading.identity import boot_id, identity_of, live_identity_of, start_and_death_by_psutil
 from openwa_manager.processes.reading.table import (
+    EngineTag,
     Process,
     ProcessTable,
+    TaggedProcessTable,
     processes_by_psutil,
     read_processes,
     read_tagged_processes,
@@ -149,3 +152,35 @@ def test_polling_takes_only_the_very_process() -> None:
 
     assert Polling().watch(here, lambda: None)
     assert not Polling().watch(identity(os.getpid(), started=1), lambda: None)
+
+
+class _NeverWalked(TaggedProcessTable):
+    """A table that may be walked through while it is made, and never again."""
+
+    is_made = False
+
+    def __iter__(self) -> Iterator[Process]:
+        assert not self.is_made, "walked through for one session"
+        return super().__iter__()
+
+
+def test_what_is_asked_of_one_session_walks_through_no_other(tmp_path: Path) -> None:
+    def tag(pid: int) -> EngineTag:
+        profile = tmp_path / f"user_{pid}" / "data" / "profile"
+        return EngineTag(launch_id=LaunchId(f"launch {pid}"), lock=f"/locks/user_{pid}", user_data_dir=profile)
+
+    table = _NeverWalked([process(pid, 1) for pid in range(2, 200)], tag)
+    table.is_made = True
+
+    mine, own = process(7, 1), LaunchId("launch 7")
+    assert table.of_launch(own) == [mine]
+    assert table.in_directory(tmp_path / "user_7") == [mine]
+    assert table.in_directory(tmp_path / "user_7", LaunchId("launch 8")) == []
+    assert table.in_directory(tmp_path / "user_7" / "dat") == []
+    assert table.has_holders({"user_7"})
+    assert table.holding(["/locks/user_7"], own) == [mine]
+    assert table.holding(["/locks/user_7"], LaunchId("launch 8")) == []
+    assert not table.has_holders({"user_1000"})
+    assert table.descendants([mine.identity]) == [mine]
+    assert table.in_session(mine.identity) == []
+    assert table.of_mark(1) == table.strays() == []

@@ -3,20 +3,27 @@ import os
 import signal
 import subprocess
 import sys
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
+from typing import TypeVar
 
 import pytest
 
 from openwa_manager.domain.session.session import Exit, Identity, LaunchId, SessionId
-from openwa_manager.processes import signals
+from openwa_manager.host.clock import SystemClock
+from openwa_manager.host.foreign.engine_files import EngineFiles
+from openwa_manager.processes import signals, tree
 from openwa_manager.processes.launcher import HostLauncher
+from openwa_manager.processes.locks import SessionLocks
 from openwa_manager.processes.reading.identity import is_alive, live_identity_of
-from openwa_manager.processes.reading.table import CoalescedRead
+from openwa_manager.processes.reading.table import CoalescedRead, read_processes, read_tagged_processes
 from openwa_manager.processes.signals import send_by_pid, send_signal
 from tests.fakes.clock import FakeClock
 from tests.fakes.process import await_death, ending
 from tests.processes.conftest import Stage
+
+T = TypeVar("T")
 
 #: Ends at SIGTERM with exit code 5, however patient the caller.
 POLITE = "signal.signal(signal.SIGTERM, lambda *_: os._exit(5)); tell(os.getpid()); wait_for_ever()"
@@ -341,3 +348,35 @@ async def test_a_failed_read_fails_its_caller_only() -> None:
     slow.fails = False
 
     assert await shared.get() == 2
+
+
+async def test_many_that_end_at_once_share_the_scans(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    count, scans = 50, list[str]()
+
+    def counting(name: str, read: Callable[[], T]) -> Callable[[], T]:
+        def counted() -> T:
+            scans.append(name)
+            return read()
+
+        return counted
+
+    monkeypatch.setattr(tree, "read_processes", counting("trees", read_processes))
+    monkeypatch.setattr(tree, "read_tagged_processes", counting("leftovers", read_tagged_processes))
+    launcher = HostLauncher(SessionLocks(tmp_path / "locks"), SystemClock(), EngineFiles())
+    stages = [
+        Stage(tmp_path / "sessions" / f"user_{number}", session_id=SessionId(f"user_{number}"))
+        for number in range(count)
+    ]
+    try:
+        targets = [each.target(await launcher.launch(each.plan("sleep", "1000"))) for each in stages]
+        async with asyncio.TaskGroup() as tasks:
+            ends = [tasks.create_task(launcher.end(each, 3600)) for each in targets]
+    finally:
+        launcher.close()
+        for each in stages:
+            for ear in each.ears:
+                os.close(ear)
+
+    assert {each.result() for each in ends} == {Exit(signal=signal.SIGTERM)}
+    assert scans.count("trees") <= 2
+    assert scans.count("leftovers") <= count // 2

@@ -57,6 +57,8 @@ class ExitWatcher:
         self._source = source
         self._period_s = sweep_s if source.period_s is None else min(source.period_s, sweep_s)
         self._exits: dict[Identity, asyncio.Future[Exit]] = {}
+        #: Of each number the process that was watched under it last.
+        self._by_pid: dict[int, Identity] = {}
         self._ended: deque[Identity] = deque()
         self._child_ended = asyncio.Event()
 
@@ -85,6 +87,7 @@ class ExitWatcher:
         end = self._exits.get(identity)
         if end is None:
             end = self._exits[identity] = asyncio.get_running_loop().create_future()
+            self._by_pid[identity.pid] = identity
             # Of a process that ended unwatched nothing is known.
             is_here = identity.boot_id == boot_id() and self._source.watch(identity, partial(self._reap, identity))
             if not is_here:
@@ -100,15 +103,26 @@ class ExitWatcher:
 
     async def wait_all(self, identities: set[Identity], within_s: float) -> bool:
         """Wait until all of these have ended, for at most so long; tell whether they have."""
-        ends = {self.watch(identity) for identity in identities}
-        for identity in identities:
+        ends = {identity: self.watch(identity) for identity in identities}
+        waiting, all_ended = {identity for identity, end in ends.items() if not end.done()}, asyncio.Event()
+
+        def note(identity: Identity, _: asyncio.Future[Exit]) -> None:
+            waiting.discard(identity)
+            if not waiting:
+                all_ended.set()
+
+        notes = [(ends[identity], partial(note, identity)) for identity in waiting]
+        for end, each in notes:
+            end.add_done_callback(each)
+        try:
+            if waiting:
+                await self._clock.wait(all_ended, self._clock.now().boot_s + within_s)
+        finally:
+            for end, each in notes:
+                end.remove_done_callback(each)
+        for identity in [*waiting]:  # should the system have failed to announce one
             self._check(identity)
-        all_ended = asyncio.Event()
-        async with asyncio.TaskGroup() as tasks:
-            waiting = tasks.create_task(_set_once_done(all_ended, ends))
-            await self._clock.wait(all_ended, self._clock.now().boot_s + within_s)
-            waiting.cancel()
-        return all(end.done() for end in ends)
+        return all(end.done() for end in ends.values())
 
     def close(self) -> None:
         """Watch nothing any more; the processes live on."""
@@ -123,8 +137,8 @@ class ExitWatcher:
 
     def _look_after(self, pid: int) -> bool:
         """Note the end of a dead child if it is watched, and tell whether that was done."""
-        identity = next((each for each in self.watched() if each.pid == pid), None)
-        if identity is None:
+        identity = self._by_pid.get(pid)
+        if identity is None or self._exits[identity].done():
             return False
         self._reap(identity)
         return self._exits[identity].done()
@@ -137,13 +151,10 @@ class ExitWatcher:
         self._exits[identity].set_result(how)
         self._ended.append(identity)
         if len(self._ended) > _REMEMBERED:
-            del self._exits[self._ended.popleft()]
-
-
-async def _set_once_done(flag: asyncio.Event, ends: set[asyncio.Future[Exit]]) -> None:
-    if ends:
-        await asyncio.wait(ends)
-    flag.set()
+            oldest = self._ended.popleft()
+            del self._exits[oldest]
+            if self._by_pid.get(oldest.pid) == oldest:
+                del self._by_pid[oldest.pid]
 
 
 def system_source() -> ExitSource:

@@ -12,7 +12,7 @@ from contextlib import ExitStack
 from openwa_manager.domain.session.session import Exit, Identity
 from openwa_manager.processes.exits.status import exit_of_status, reap_child
 from openwa_manager.processes.reading import procfs
-from openwa_manager.processes.reading.identity import identity_of, is_alive
+from openwa_manager.processes.reading.identity import identity_of, live_identity_of
 
 assert sys.platform == "linux"  # noqa: S101 what mypy goes by on other systems
 
@@ -70,17 +70,7 @@ def open_pidfd(identity: Identity) -> int | None:
 
     Raises OSError when no more files can be opened; then none is left open.
     """
-    with ExitStack() as unless_returned:
-        try:
-            fd = os.pidfd_open(identity.pid)
-        except ProcessLookupError:
-            return None
-        unless_returned.callback(os.close, fd)
-        # Compared only now: a descriptor that is open stays with its process, whoever gets the number.
-        if identity_of(identity.pid) != identity:
-            return None
-        unless_returned.pop_all()
-        return fd
+    return _open(identity, identity_of)
 
 
 def send(identity: Identity, number: signal.Signals) -> bool:
@@ -88,18 +78,30 @@ def send(identity: Identity, number: signal.Signals) -> bool:
 
     Raises PermissionError when it belongs to somebody else.
     """
-    fd = open_pidfd(identity)
+    fd = _open(identity, live_identity_of)  # a zombie takes signals, and nothing happens
     if fd is None:
         return False
     try:
-        if not is_alive(identity):  # a zombie takes signals, and nothing happens
-            return False
         signal.pidfd_send_signal(fd, number)
     except ProcessLookupError:
         return False
     finally:
         os.close(fd)
     return True
+
+
+def _open(identity: Identity, read: Callable[[int], Identity | None]) -> int | None:
+    with ExitStack() as unless_returned:
+        try:
+            fd = os.pidfd_open(identity.pid)
+        except ProcessLookupError:
+            return None
+        unless_returned.callback(os.close, fd)
+        # Compared only now: a descriptor that is open stays with its process, whoever gets the number.
+        if read(identity.pid) != identity:
+            return None
+        unless_returned.pop_all()
+        return fd
 
 
 def exit_of(fd: int, identity: Identity) -> Exit | None:

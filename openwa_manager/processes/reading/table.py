@@ -73,8 +73,10 @@ class ProcessTable:
     def __init__(self, processes: Iterable[Process]) -> None:
         self._processes = {process.pid: process for process in processes}
         self._children: defaultdict[int, list[Process]] = defaultdict(list)
+        self._of_session: defaultdict[int, list[Process]] = defaultdict(list)
         for process in self._processes.values():
             self._children[process.ppid].append(process)
+            self._of_session[process.session].append(process)
 
     def __iter__(self) -> Iterator[Process]:
         return iter(self._processes.values())
@@ -105,29 +107,42 @@ class ProcessTable:
         begun = self._processes.get(leader.pid)
         if begun is None or begun.identity != leader:
             return []
-        return [process for process in self if process.session == leader.pid]
+        return self._of_session.get(leader.pid, [])
 
 
 class TaggedProcessTable(ProcessTable):
-    """A table that also knows the tags of the processes."""
+    """A table that also knows the tags of the processes; what is asked of one session takes no time of the others."""
 
     def __init__(self, processes: Iterable[Process], tag_of: Callable[[int], EngineTag | None]) -> None:
         super().__init__(processes)
         # What shares its parent's session is found below it: only orphans and whoever began a session are asked.
         self._marks = {each.pid: mark for each in self._session_heads() if (mark := marks.read(each.pid)) is not None}
+        self._of_mark: defaultdict[int, list[Process]] = defaultdict(list)
+        for pid, mark in self._marks.items():
+            self._of_mark[mark].append(self._processes[pid])
         self._of_launch: defaultdict[LaunchId, list[Process]] = defaultdict(list)
-        self._browsers: list[tuple[EngineTag, Path, Process]] = []
-        self._holders: list[tuple[EngineTag, Process]] = []
+        self._browsers: defaultdict[str, list[tuple[EngineTag, Process]]] = defaultdict(list)
+        self._holders: defaultdict[str, list[tuple[EngineTag, Process]]] = defaultdict(list)
         for process in self:
             tag = tag_of(process.pid)
-            if tag is None:
-                continue
-            if tag.is_ours and tag.launch_id:
-                self._of_launch[tag.launch_id].append(process)
-            if tag.is_ours and tag.user_data_dir:
-                self._browsers.append((tag, tag.user_data_dir, process))
-            if tag.is_ours and tag.lock:
-                self._holders.append((tag, process))
+            if tag is not None and tag.is_ours:
+                self._file(process, tag)
+        self._held_names = {place.rpartition("/")[2] for place in self._holders}
+        tagged = {each.pid for carriers in self._of_launch.values() for each in carriers}
+        self._strays = [
+            each
+            for each in self.children(os.getpid())
+            if each.pid not in tagged and not marks.is_whole(self._marks.get(each.pid, 0))
+        ]
+
+    def _file(self, process: Process, tag: EngineTag) -> None:
+        if tag.launch_id:
+            self._of_launch[tag.launch_id].append(process)
+        if tag.user_data_dir:
+            for directory in (tag.user_data_dir, *tag.user_data_dir.parents):
+                self._browsers[str(directory)].append((tag, process))
+        if tag.lock:
+            self._holders[tag.lock].append((tag, process))
 
     def of_launch(self, launch_id: LaunchId) -> list[Process]:
         """Return our own user's processes of this launch, as their environment or their lock tells."""
@@ -135,28 +150,27 @@ class TaggedProcessTable(ProcessTable):
 
     def of_mark(self, mark: int) -> list[Process]:
         """Return the processes that have this mark, and whose parents are not in their session."""
-        return [process for process in self if self._marks.get(process.pid) == mark]
+        return self._of_mark.get(mark, [])
 
-    def mark_of(self, process: Process) -> int | None:
-        """Return the mark of a process whose parent is not in its session; None where it has none."""
-        return self._marks.get(process.pid)
-
-    def is_tagged(self, process: Process) -> bool:
-        """Tell whether the process is known to be of a launch."""
-        return any(process in carriers for carriers in self._of_launch.values())
+    def strays(self) -> list[Process]:
+        """Return our children that neither their environment, nor their lock, nor their mark says a launch of."""
+        return self._strays
 
     def in_directory(self, directory: Path, launch_id: LaunchId | None = None) -> list[Process]:
         """Return our own user's processes whose `--user-data-dir=` lies inside this directory.
 
         With `launch_id` those of another launch are left out.
         """
-        roots = roots_of(directory)
-        return [
-            process
-            for tag, user_data_dir, process in self._browsers
-            if any(map(user_data_dir.is_relative_to, roots))
-            and (launch_id is None or tag.launch_id in (None, launch_id))
-        ]
+        if not self._browsers:
+            return []
+        found = (each for root in roots_of(directory) for each in self._browsers.get(root, ()))
+        return list(
+            {each.pid: each for tag, each in found if launch_id is None or tag.launch_id in (None, launch_id)}.values()
+        )
+
+    def has_holders(self, names: Collection[str]) -> bool:
+        """Tell whether one of our own user's processes may hold a lock whose file has one of these names."""
+        return any(name in self._held_names for name in names)
 
     def holding(self, locks: Collection[str], launch_id: LaunchId) -> list[Process]:
         """Return our own user's processes that hold one of these locks under the reserved number.
@@ -164,7 +178,8 @@ class TaggedProcessTable(ProcessTable):
         Those of another launch than this are left out; one that names none has cleaned its environment, and the lock
         is of an earlier version.
         """
-        return [process for tag, process in self._holders if tag.lock in locks and tag.launch_id in (None, launch_id)]
+        found = (each for lock in {*locks} for each in self._holders.get(lock, ()))
+        return [process for tag, process in found if tag.launch_id in (None, launch_id)]
 
 
 class CoalescedRead(Generic[T]):

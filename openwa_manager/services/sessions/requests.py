@@ -16,7 +16,7 @@ from openwa_manager.domain.errors import (
     OwnedElsewhereError,
     SessionNotFoundError,
 )
-from openwa_manager.domain.foreign_path import of_session
+from openwa_manager.domain.foreign_path import ForeignPath, of_session
 from openwa_manager.domain.session.launch_facts import LockHeld, OwnedBy
 from openwa_manager.domain.session.session import (
     Desired,
@@ -36,6 +36,7 @@ from openwa_manager.domain.session.stimuli import (
     StopRequested,
 )
 from openwa_manager.engines.credentials import read_engine_key
+from openwa_manager.host.foreign.opening import status_of
 from openwa_manager.services.sessions.new_session import NewSession
 from openwa_manager.services.sessions.runner import SessionRunner
 from openwa_manager.services.sessions.supervisor import Supervisor
@@ -235,9 +236,10 @@ class SessionRequests:
             OwnedElsewhereError: the session is to run, and somebody else's engine runs there.
         """
         dependencies, directory = self._dependencies, self._dependencies.directory(session_id)
-        if will_run and await dependencies.files_of(session_id).has_directory():
+        look = partial(_look_into, of_session(directory))
+        is_there, key = await dependencies.files.run(session_id, look)
+        if will_run and is_there:
             await dependencies.launcher.find_own(session_id, directory)
-        key = await dependencies.files.run(session_id, partial(read_engine_key, of_session(directory)))
         return key or secrets.token_hex(32)
 
     async def _find_present(self, session_id: str, within_s: float) -> Session | None:
@@ -252,6 +254,11 @@ class SessionRequests:
                 raise IllegalTransitionError(f"{session_id}: it is being deleted; try again later")
             await clock.sleep_until(now_s + _GONE_CHECK_S)
         return None
+
+
+def _look_into(directory: ForeignPath) -> tuple[bool, str | None]:
+    """Return whether anything lies in a new session's place, and the key that its engine is to be opened with."""
+    return (True, read_engine_key(directory)) if status_of(directory) is not None else (False, None)
 
 
 async def _launched(supervisor: Supervisor, within_s: float) -> Session:

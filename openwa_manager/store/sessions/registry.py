@@ -32,7 +32,7 @@ from openwa_manager.domain.session.session import (
     Step,
 )
 from openwa_manager.domain.texts import NAME_MAX, plain
-from openwa_manager.store.columns import Column, query, text, to_json, within
+from openwa_manager.store.columns import Column, query, text, to_json, upsert, within
 from openwa_manager.store.delivery import outbox
 from openwa_manager.store.sessions import engine_events
 from openwa_manager.store.sessions.reasons import reason_of, reason_to_json
@@ -88,19 +88,11 @@ _SESSION_NESTED = ("labels", "env", "reason", "launch_id", "ending", "qr", "rest
 _LAUNCH_SCALARS = ("launch_id", "number", "port", "secret", "cause", "launched_at", "build")
 
 
-def _upsert(table: str, columns: Sequence[str], zeros: Sequence[str] = ()) -> str:
-    """Return the SQL that writes these columns of a row; a new one has `zeros` too, which are others' to change."""
-    values = ", ".join([*(f":{column}" for column in columns), *("0" for _ in zeros)])
-    changes = ", ".join(f"{column} = excluded.{column}" for column in columns[1:])
-    return (
-        f"INSERT INTO {table} ({', '.join([*columns, *zeros])}) VALUES ({values}) "  # noqa: S608 (names from above)
-        f"ON CONFLICT ({columns[0]}) DO UPDATE SET {changes}"
-    )
-
-
 #: The numbers of its events are given out by store/delivery/numbering.py.
-_SAVE_SESSION = _upsert("session", (*_SESSION_SCALARS, *_SPEC_SCALARS, *_SESSION_NESTED), zeros=("event_seq",))
-_SAVE_LAUNCH = _upsert("launch", (*_LAUNCH_SCALARS, "session_id", "socket", "boot_id", "pid", "started", "data"))
+_SAVE_SESSION = upsert("session", (*_SESSION_SCALARS, *_SPEC_SCALARS, *_SESSION_NESTED), zeros=("event_seq",))
+_SAVE_LAUNCH = upsert("launch", (*_LAUNCH_SCALARS, "session_id", "socket", "boot_id", "pid", "started", "data"))
+_PRUNE_LAUNCHES = "DELETE FROM launch WHERE session_id = ? AND number <= ?"
+_PRUNE_STEPS = "DELETE FROM step WHERE session_id = ? AND number <= ?"
 #: What every event changes.
 _PROGRESS = ("updated_at", "last_seen_at")
 _SAVE_PROGRESS = """
@@ -129,7 +121,7 @@ def save_session(
     if saved is not None and _all_but_progress(saved) == _all_but_progress(session):
         connection.execute(_SAVE_PROGRESS, _scalars(session, ("session_id", *_PROGRESS)))
     else:
-        _save_whole(connection, session, steps)
+        _save_whole(connection, session, steps, saved)
     if steps:
         _add_steps(connection, session.session_id, steps)
     return outbox.append(connection, events)
@@ -143,13 +135,17 @@ def last_launches(connection: sqlite3.Connection) -> dict[SessionId, LaunchId]:
     return {SessionId(session_id): LaunchId(launch_id) for session_id, launch_id, _ in connection.execute(sql)}
 
 
-def _save_whole(connection: sqlite3.Connection, session: Session, steps: Sequence[Step]) -> None:
-    _close_former_launch(connection, session, steps)
+def _save_whole(connection: sqlite3.Connection, session: Session, steps: Sequence[Step], saved: Session | None) -> None:
+    launch, former = session.launch, saved.launch if saved is not None else None
+    former_id = former.launch_id if former else None if saved is not None else _launch_on_disk(connection, session)
+    if former_id is not None and (launch is None or launch.launch_id != former_id):
+        _close_launch(connection, former_id, session.updated_at, steps)
     connection.execute(_SAVE_SESSION, _session_row(session))
-    if session.launch is not None:
-        connection.execute(_SAVE_LAUNCH, _launch_row(session.session_id, session.launch))
-        oldest_kept = session.launch.number - LAUNCHES_KEPT
-        connection.execute("DELETE FROM launch WHERE session_id = ? AND number <= ?", (session.session_id, oldest_kept))
+    if launch is not None and launch != former:
+        connection.execute(_SAVE_LAUNCH, _launch_row(session.session_id, launch))
+        oldest_kept = launch.number - LAUNCHES_KEPT
+        if oldest_kept > 0:
+            connection.execute(_PRUNE_LAUNCHES, (session.session_id, oldest_kept))
 
 
 def remove_session(connection: sqlite3.Connection, session_id: SessionId) -> None:
@@ -211,15 +207,16 @@ def read_steps(connection: sqlite3.Connection, session_id: SessionId, after: int
     return [(row["number"], _step_of(row)) for row in rows]
 
 
-def _close_former_launch(connection: sqlite3.Connection, session: Session, steps: Iterable[Step]) -> None:
+def _launch_on_disk(connection: sqlite3.Connection, session: Session) -> LaunchId | None:
     row = connection.execute("SELECT launch_id FROM session WHERE session_id = ?", (session.session_id,)).fetchone()
-    former = row[0] if row else None
-    if former is None or (session.launch is not None and session.launch.launch_id == former):
-        return
+    return row[0] if row else None
+
+
+def _close_launch(connection: sqlite3.Connection, launch_id: LaunchId, at: float, steps: Iterable[Step]) -> None:
     evidence = {key: value for step in steps for key, value in step.evidence.items()}
     connection.execute(
         "UPDATE launch SET ended_at = ?, exit_code = ?, signal = ? WHERE launch_id = ?",
-        (session.updated_at, evidence.get("exit_code"), evidence.get("signal"), former),
+        (at, evidence.get("exit_code"), evidence.get("signal"), launch_id),
     )
 
 
@@ -235,7 +232,8 @@ def _add_steps(connection: sqlite3.Connection, session_id: SessionId, steps: Seq
         ),
     )
     oldest_kept = last + len(steps) - STEPS_KEPT
-    connection.execute("DELETE FROM step WHERE session_id = ? AND number <= ?", (session_id, oldest_kept))
+    if oldest_kept > 0:
+        connection.execute(_PRUNE_STEPS, (session_id, oldest_kept))
 
 
 def _session_row(session: Session) -> dict[str, Column]:

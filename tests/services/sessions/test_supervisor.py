@@ -1,14 +1,16 @@
 """Whoever asks a supervisor gets an answer, whatever becomes of the supervisor."""
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
 
 import pytest
 
+from openwa_manager.domain.delivery.events import StoredEvent
 from openwa_manager.domain.errors import DrainingError, SessionNotFoundError, StorageFullError
+from openwa_manager.domain.session.decisions import Decisions
 from openwa_manager.domain.session.reasons import ReasonCode
 from openwa_manager.domain.session.restart import Policy
 from openwa_manager.domain.session.session import LinkState, ProcessState, Session, SessionId
@@ -29,6 +31,7 @@ from openwa_manager.processes.reading.listeners import EngineListeners
 from openwa_manager.processes.sockets import EngineSockets
 from openwa_manager.services.changes import Changes
 from openwa_manager.services.host_state import HostState
+from openwa_manager.services.sessions.recorder import Recorder
 from openwa_manager.services.sessions.supervisor import Supervisor
 from openwa_manager.services.starting.bulkhead import keep_running
 from openwa_manager.services.starting.dependencies import Dependencies
@@ -37,6 +40,7 @@ from openwa_manager.store.database import Database
 from openwa_manager.store.sessions import registry
 from tests.domain.session.driver import AT, a_launch, a_session, an_identity
 from tests.fakes.clock import FakeClock
+from tests.fakes.polling import PATIENCE_S
 
 
 @dataclass
@@ -75,7 +79,9 @@ class Bench:
 
 
 @asynccontextmanager
-async def a_bench(directory: Path, slot_count: int) -> AsyncIterator[Bench]:
+async def a_bench(
+    directory: Path, slot_count: int, argv: Sequence[str] = ("/no/such/program",)
+) -> AsyncIterator[Bench]:
     clock, dice = FakeClock(), Dice()
     launcher = HostLauncher(SessionLocks(directory / "locks"), clock, EngineFiles())
     context = EngineContext(environ={}, intake_url="http://localhost", proof=EngineListeners())
@@ -85,7 +91,7 @@ async def a_bench(directory: Path, slot_count: int) -> AsyncIterator[Bench]:
             chance=dice.draw,
             database=database,
             launcher=launcher,
-            engines={"openwa": CommandEngine(CommandSetup(argv=("/no/such/program",), engine_context=context))},
+            engines={"openwa": CommandEngine(CommandSetup(argv=tuple(argv), engine_context=context))},
             gate=StartGate(clock, slot_count, 0.0, lambda: None),
             ports=PortPool(28100, 28109),
             sockets=EngineSockets(directory / "e"),
@@ -255,3 +261,24 @@ async def test_a_deleted_session_is_gone_once_that_is_on_disk_and_not_before(
 
     await bench.supervisor.until(lambda _: False)
     assert await database.read(registry.load_sessions) == []
+
+
+async def test_a_creation_and_a_stop_take_two_commits_each(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    recorded: list[tuple[ProcessState, bool]] = []
+    record = Recorder.record
+
+    async def note(recorder: Recorder, batch: Decisions, keys: Sequence[str]) -> list[StoredEvent]:
+        recorded.append((batch.session.process, batch.session.pid is not None))
+        return await record(recorder, batch, keys)
+
+    monkeypatch.setattr(Recorder, "record", note)
+    async with a_bench(tmp_path, slot_count=1, argv=("/bin/sleep", "1000")) as bench:
+        await bench.supervisor.ask(StartRequested())
+        await bench.supervisor.until_launched(PATIENCE_S)
+        await bench.supervisor.until(lambda session: session.process is ProcessState.RUNNING)
+        created = [*recorded]
+        await bench.supervisor.ask(StopRequested())
+        await bench.supervisor.until(lambda session: session.process is ProcessState.STOPPED)
+
+    assert created == [(ProcessState.STARTING, False), (ProcessState.STARTING, True), (ProcessState.RUNNING, True)]
+    assert recorded[len(created) :] == [(ProcessState.STOPPING, True), (ProcessState.STOPPED, False)]

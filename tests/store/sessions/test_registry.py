@@ -197,6 +197,20 @@ def test_the_newest_launches_are_kept(connection: sqlite3.Connection) -> None:
     assert numbers == list(range(3, LAUNCHES_KEPT + 3))
 
 
+def test_a_launch_is_written_when_it_changes_and_pruned_when_there_are_too_many(
+    connection: sqlite3.Connection,
+) -> None:
+    statements: list[str] = []
+    first = a_session(launch=a_launch("one"))
+    save_session(connection, first, [a_step("launched")], [])
+    connection.set_trace_callback(statements.append)
+
+    save_session(connection, dataclasses.replace(first, push_name="Ann"), [a_step("named")], [], first)
+
+    connection.set_trace_callback(None)
+    assert not [each for each in statements if " launch " in each or each.lstrip().startswith("DELETE")]
+
+
 def test_removing_a_session_keeps_what_is_to_be_told(connection: sqlite3.Connection) -> None:
     told = [Event(type="session.deleted", session_id=ID, occurred_at=1.0)]
     save_session(connection, a_session(launch=a_launch("one")), [a_step("x")], told)
