@@ -79,6 +79,7 @@ class Supervisor:
         self._images = QrImages()
         self._changed = asyncio.Condition()
         self._changing = asyncio.Lock()
+        self._log_path = dependencies.log_path(session.session_id)
         self._deadlines: Deadlines = {}
         self._met_boot_s = dependencies.clock.now().boot_s
         if session.inner_id is not None:
@@ -111,7 +112,7 @@ class Supervisor:
     @property
     def log_path(self) -> ForeignPath:
         """Return where the session's engine writes its output."""
-        return self._dependencies.log_path(self._session.session_id)
+        return self._log_path
 
     @property
     def qr_image(self) -> bytes | None:
