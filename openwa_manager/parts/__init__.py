@@ -33,8 +33,8 @@ from openwa_manager.services.messaging.sending.queues import Queues
 from openwa_manager.services.sessions.directory import SessionDirectory
 from openwa_manager.services.sessions.engine_inbox import EngineInbox
 from openwa_manager.services.sessions.runner import SessionRunner
-from openwa_manager.services.starting.later import Later, Service
 from openwa_manager.services.starting.progress import Progress
+from openwa_manager.services.upkeep.later import Later, Service
 from openwa_manager.services.upkeep.service_notifier import ServiceNotifier
 from openwa_manager.store.database import Database
 from openwa_manager.webhooks.downloads import Downloader

@@ -79,7 +79,6 @@ class Supervisor:
         self._images = QrImages()
         self._changed = asyncio.Condition()
         self._changing = asyncio.Lock()
-        self._log_path = dependencies.log_path(session.session_id)
         self._deadlines: Deadlines = {}
         self._met_boot_s = dependencies.clock.now().boot_s
         if session.inner_id is not None:
@@ -112,7 +111,7 @@ class Supervisor:
     @property
     def log_path(self) -> ForeignPath:
         """Return where the session's engine writes its output."""
-        return self._log_path
+        return self._dependencies.log_path(self._session.session_id)
 
     @property
     def qr_image(self) -> bytes | None:
