@@ -7,7 +7,7 @@ import shlex
 import signal
 import socket
 import sys
-from collections.abc import AsyncIterator, Callable, Coroutine, Iterable, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Iterable
 from contextlib import AsyncExitStack, asynccontextmanager, closing
 from functools import partial
 from typing import Final, Protocol
@@ -28,7 +28,6 @@ from openwa_manager.api.connections.tls import TlsFiles
 from openwa_manager.api.gateway.kept.webhook_posts import WebhookRelay
 from openwa_manager.api.intake import intake_app
 from openwa_manager.api.listeners import ListenAddresses, Peers, listen, take_port
-from openwa_manager.api.openapi import DESCRIPTION
 from openwa_manager.config import Settings, warnings_about
 from openwa_manager.config.policies import program_values
 from openwa_manager.domain.access.audit import DAEMON, NewEntry
@@ -51,6 +50,7 @@ from openwa_manager.processes.orphans import adopt_orphans
 from openwa_manager.processes.reading.servers import TcpServers
 from openwa_manager.processes.signals import ending_signals, restore_inherited
 from openwa_manager.services.sessions.directory import SessionDirectory
+from openwa_manager.services.starting.progress import Progress
 from openwa_manager.services.starting.registry_rebuild import DatabaseLoss, RegistryRebuild, open_safely
 from openwa_manager.store.database import Connection
 from openwa_manager.store.delivery.endpoints import DefaultEndpoint, configure_default
@@ -154,8 +154,8 @@ async def _serve(settings: Settings, embedder: Embedder | None) -> None:
         await parts.runner.load()
         await parts.api.pairing.links.load()
         control, addresses = _build_control(parts, settings, bound, embedder)
-        later = (partial(_say_program, settings, parts), control[DESCRIPTION].prepare) if embedder is None else ()
-        async with _beside(_settle(parts, later)):
+        say_program = partial(_say_program, settings, parts) if embedder is None else None
+        async with _beside(_settle(parts.progress, say_program)):
             await _work(parts, control, addresses, service_manager, stop)
     _log.info("daemon_stopped")
 
@@ -169,13 +169,12 @@ async def _beside(work: Coroutine[None, None, None]) -> AsyncIterator[None]:
         begun.cancel()
 
 
-async def _settle(parts: Parts, later: Sequence[Callable[[], Coroutine[None, None, None]]]) -> None:
+async def _settle(progress: Progress, say_program: Callable[[], Awaitable[None]] | None) -> None:
     """Do once the sessions are taken up what would only hold that up."""
-    await parts.progress.until_settled()
+    await progress.until_settled()
     begin_collection()
-    async with asyncio.TaskGroup() as tasks:
-        for each in later:
-            tasks.create_task(each())
+    if say_program is not None:
+        await say_program()
 
 
 def _build_control(
