@@ -22,7 +22,7 @@ _REST_S = 5.0
 _SETTINGS = {**SLEEPER, "ENGINE_PORTS": "20000-24000", "PAIRING_WINDOW_S": "3600"}
 _NAMES = """
 import json, sys
-import openwa_manager.daemon, openwa_manager.watcher.watchfiles_watch
+import openwa_manager.daemon
 print(json.dumps([name for name in sys.modules if name.partition(".")[0] not in ("__main__", "openwa_manager")]))
 """
 _IMPORT = """
