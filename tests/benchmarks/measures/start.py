@@ -16,6 +16,7 @@ from tests.e2e.peers.daemon import Daemon, eventually
 
 _SESSIONS = (50, 200, 1000)
 _ROUNDS = 5
+_PATIENCE_S = 60.0
 #: After this what follows an adoption, first measurements and the like, is over.
 _REST_S = 5.0
 
@@ -45,7 +46,7 @@ class Start:
 def measure_start(share: int) -> Iterator[Row]:
     """Yield how soon a daemon answers, beside bare imports, and how soon it has adopted, beside having none."""
     rounds = max(1, _ROUNDS // share)
-    names = subprocess.run([sys.executable, "-c", _NAMES], check=True, capture_output=True).stdout
+    names = subprocess.run([sys.executable, "-c", _NAMES], check=True, capture_output=True, timeout=_PATIENCE_S).stdout
     with running(_SETTINGS) as (daemon, _):
         samples = alternate({OURS: lambda: [_start(daemon).open_cpu_s], FLOOR: lambda: [_import_cpu_s(names)]}, rounds)
         yield Row(name="start → API open, CPU", unit="s", values=medians(samples), goals=[Goal(FLOOR, 1.5)])
@@ -114,6 +115,8 @@ def _process_of(daemon: Daemon) -> psutil.Process:
 def _import_cpu_s(names: bytes) -> float:
     """Return what a program uses of the processor that imports these and does no more."""
     before = resource.getrusage(resource.RUSAGE_CHILDREN)
-    subprocess.run([sys.executable, "-c", _IMPORT], input=names, check=True, stderr=subprocess.DEVNULL)
+    subprocess.run(
+        [sys.executable, "-c", _IMPORT], input=names, check=True, stderr=subprocess.DEVNULL, timeout=_PATIENCE_S
+    )
     after = resource.getrusage(resource.RUSAGE_CHILDREN)
     return after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime
