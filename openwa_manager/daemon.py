@@ -2,13 +2,12 @@
 
 import asyncio
 import faulthandler
-import gc
 import os
 import shlex
 import signal
 import socket
 import sys
-from collections.abc import AsyncIterator, Coroutine, Iterable
+from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Iterable
 from contextlib import AsyncExitStack, asynccontextmanager, closing
 from functools import partial
 from typing import Final, Protocol
@@ -29,7 +28,6 @@ from openwa_manager.api.connections.tls import TlsFiles
 from openwa_manager.api.gateway.kept.webhook_posts import WebhookRelay
 from openwa_manager.api.intake import intake_app
 from openwa_manager.api.listeners import ListenAddresses, Peers, listen, take_port
-from openwa_manager.api.openapi import DESCRIPTION
 from openwa_manager.config import Settings, warnings_about
 from openwa_manager.config.policies import program_values
 from openwa_manager.domain.access.audit import DAEMON, NewEntry
@@ -40,7 +38,7 @@ from openwa_manager.domain.times import iso8601
 from openwa_manager.engines.program import find_program
 from openwa_manager.engines.registry import program_of, scripts_of
 from openwa_manager.host.clock import SystemClock
-from openwa_manager.host.heap import keep_compact
+from openwa_manager.host.heap import begin_collection, keep_compact, put_off_collection
 from openwa_manager.host.home import DaemonLock, Home, raise_file_limit
 from openwa_manager.host.notify import ServiceManager
 from openwa_manager.parts import VERSION, Parts, build_parts
@@ -52,6 +50,7 @@ from openwa_manager.processes.orphans import adopt_orphans
 from openwa_manager.processes.reading.servers import TcpServers
 from openwa_manager.processes.signals import ending_signals, restore_inherited
 from openwa_manager.services.sessions.directory import SessionDirectory
+from openwa_manager.services.starting.progress import Progress
 from openwa_manager.services.starting.registry_rebuild import DatabaseLoss, RegistryRebuild, open_safely
 from openwa_manager.store.database import Connection
 from openwa_manager.store.delivery.endpoints import DefaultEndpoint, configure_default
@@ -96,6 +95,7 @@ def run(settings: Settings, embedder: Embedder | None = None) -> int:
     adopt_orphans()
     reserve_lock_fd()  # before anything else takes the low numbers
     keep_compact()
+    put_off_collection()  # until the sessions are taken up
     sys.setswitchinterval(_SWITCH_S)
     faulthandler.enable()  # a service manager whose watchdog starves sends SIGABRT: say where we hung
     logs.configure(settings.log_level, settings.log_format)
@@ -154,20 +154,27 @@ async def _serve(settings: Settings, embedder: Embedder | None) -> None:
         await parts.runner.load()
         await parts.api.pairing.links.load()
         control, addresses = _build_control(parts, settings, bound, embedder)
-        early = [_say_program(settings, parts), control[DESCRIPTION].prepare()] if embedder is None else []
-        async with _beside(*early):
+        say_program = partial(_say_program, settings, parts) if embedder is None else None
+        async with _beside(_settle(parts.progress, say_program)):
             await _work(parts, control, addresses, service_manager, stop)
     _log.info("daemon_stopped")
 
 
 @asynccontextmanager
-async def _beside(*beginnings: Coroutine[None, None, None]) -> AsyncIterator[None]:
-    """Let happen while the body runs what the daemon need not wait for when it begins."""
+async def _beside(work: Coroutine[None, None, None]) -> AsyncIterator[None]:
+    """Let this happen while the body runs, which does not wait for it."""
     async with asyncio.TaskGroup() as tasks:
-        begun = [tasks.create_task(each) for each in beginnings]
+        begun = tasks.create_task(work)
         yield
-        for each in begun:
-            each.cancel()
+        begun.cancel()
+
+
+async def _settle(progress: Progress, say_program: Callable[[], Awaitable[None]] | None) -> None:
+    """Do once the sessions are taken up what would only hold that up."""
+    await progress.until_settled()
+    begin_collection()
+    if say_program is not None:
+        await say_program()
 
 
 def _build_control(
@@ -295,7 +302,6 @@ async def _work(
                 asyncio.get_running_loop().add_signal_handler(signal.SIGHUP, addresses.tls.ask)
             head = (await parts.audit.chain_ends()).head_hash.hex()
             await parts.announcer.announce("manager.started", audit_head=head)
-            gc.freeze()  # a full collection that looks at all that is loaded would stop the loop for 20 to 50 ms
             _log.info("daemon_started", home=str(parts.home.root), listen=addresses.address, version=VERSION)
             await stop.wait()
             service_manager.stopping()

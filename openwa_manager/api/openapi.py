@@ -74,7 +74,7 @@ class OpenapiRoutes:
         return describe((*self._others, *self.table()), self._version)
 
     async def prepare(self) -> None:
-        """Write the description, once; anybody may ask for it, so a thread does it, and as early as may be."""
+        """Write the description, once; in a thread, for it takes some 200 ms of the first who asks."""
         async with self._turn:
             self._body = self._body or await asyncio.to_thread(self._written)
 
@@ -82,7 +82,7 @@ class OpenapiRoutes:
         return json.dumps(self.document()).encode()
 
 
-#: What describes the API; the daemon has it written before anybody asks.
+#: What describes the API.
 DESCRIPTION = web.AppKey("description", OpenapiRoutes)
 
 

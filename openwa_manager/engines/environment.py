@@ -208,7 +208,7 @@ class EngineContext:
 
     def log_path(self, session_id: SessionId, directory: Path) -> ForeignPath:
         """Return the file the engine's output is appended to."""
-        return log_path_of(session_id, directory, self.logs_root)
+        return log_path_of(session_id, directory.parent, self.logs_root)
 
     def env(
         self, session: Session, launch: Launch, recipe: Mapping[str, str], accepts: Callable[[str], bool]

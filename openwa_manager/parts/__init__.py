@@ -1,7 +1,6 @@
 """The composition root: builds every part of the daemon from the settings, each after those it needs."""
 
 from dataclasses import dataclass
-from typing import Protocol
 
 from openwa_manager.api.app import ApiDependencies
 from openwa_manager.api.gateway.app import GatewayDependencies
@@ -34,20 +33,14 @@ from openwa_manager.services.messaging.sending.queues import Queues
 from openwa_manager.services.sessions.directory import SessionDirectory
 from openwa_manager.services.sessions.engine_inbox import EngineInbox
 from openwa_manager.services.sessions.runner import SessionRunner
+from openwa_manager.services.starting.progress import Progress
+from openwa_manager.services.upkeep.later import Later, Service
 from openwa_manager.services.upkeep.service_notifier import ServiceNotifier
 from openwa_manager.store.database import Database
 from openwa_manager.webhooks.downloads import Downloader
 from openwa_manager.webhooks.sender import Sender
 
 __all__ = ["VERSION", "Parts", "build_parts"]
-
-
-class Service(Protocol):
-    """A part with a life of its own."""
-
-    async def run(self) -> None:
-        """Work until cancelled."""
-        ...
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -63,6 +56,7 @@ class Parts:
     files: EngineFiles
     launcher: HostLauncher
     sessions: SessionDirectory
+    progress: Progress
     inbox: EngineInbox
     runner: SessionRunner
     dispatcher: Dispatcher
@@ -94,6 +88,7 @@ def build_parts(
         files=basis.files,
         launcher=hosting.launcher,
         sessions=sessions.directory,
+        progress=sessions.progress,
         inbox=sessions.inbox,
         runner=sessions.runner,
         dispatcher=delivery.dispatcher,
@@ -128,12 +123,18 @@ def _build_rooms(basis: Basis) -> Rooms:
 def _services(basis: Basis, rooms: Rooms) -> tuple[Service, ...]:
     sessions, delivery, monitoring, messaging = rooms.sessions, rooms.delivery, rooms.monitoring, rooms.messaging
     proofs = build_proofs(basis, sessions, messaging)
+    measuring = (
+        monitoring.usage_sampler,
+        monitoring.prober,
+        *build_housekeeping(basis, sessions),
+        monitoring.disk_usage,
+    )
     return (
         basis.audit,
         *(rooms.hosting.launcher, delivery.dispatcher, delivery.background, rooms.hosting.gate, sessions.runner),
-        *(monitoring.usage_sampler, sessions.watcher, monitoring.prober, monitoring.heartbeat),
-        *(monitoring.host_monitor, *build_housekeeping(basis, sessions), monitoring.metrics_collector),
-        *(monitoring.disk_usage, *messaging.services, rooms.builds.installer, rooms.builds.rollouts),
+        *(Later(each, sessions.progress) for each in measuring),
+        *(sessions.watcher, monitoring.heartbeat, monitoring.host_monitor, monitoring.metrics_collector),
+        *(*messaging.services, rooms.builds.installer, rooms.builds.rollouts),
         *(proofs.evidence, proofs.known_chats, proofs.opt_outs, rooms.access.upkeep),
         AuditHeads(basis.clock, basis.audit, delivery.announcer),
     )

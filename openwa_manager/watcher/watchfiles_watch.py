@@ -5,16 +5,18 @@ it does so, which has been reported to take for ever.
 """
 
 import asyncio
+import sys
 from collections.abc import Awaitable, Callable
 from contextlib import aclosing
 from pathlib import Path
-
-from watchfiles import Change, awatch
-from watchfiles._rust_notify import WatchfilesRustInternalError
+from typing import TYPE_CHECKING
 
 from openwa_manager.domain.session.session import SessionId, is_session_id
 from openwa_manager.watcher.directory_watch import ROOT, Changed, Directories, WatchUnavailableError
 from openwa_manager.watcher.qr_file import QR_FILE
+
+if TYPE_CHECKING:
+    from watchfiles import Change
 
 #: Every write below the root restarts the step, a filter does not help: beside an engine that writes its auth files 50
 #: times a second the defaults (1600/50) showed a code after 1.5 s, these after 23 ms.
@@ -40,6 +42,10 @@ class WatchfilesWatch:
         changed: Callable[[Changed], Awaitable[None]],
     ) -> None:
         """Pass on what changes in these directories until others are to be watched."""
+        if "watchfiles" not in sys.modules:  # it takes as long as a tenth of the daemon's start, and 3 MB
+            await asyncio.to_thread(_load)
+        from watchfiles._rust_notify import WatchfilesRustInternalError
+
         try:
             await self._follow(directories, until, opened, changed)
         except (FileNotFoundError, PermissionError):
@@ -62,9 +68,11 @@ class WatchfilesWatch:
         opened: Callable[[], None],
         changed: Callable[[Changed], Awaitable[None]],
     ) -> None:
+        from watchfiles import awatch
+
         root = await asyncio.to_thread(self._root.resolve)  # some systems report real paths
 
-        def counts(_: Change, path: str) -> bool:
+        def counts(_: "Change", path: str) -> bool:
             return owner_of(root, path) is not None
 
         watch = awatch(
@@ -80,6 +88,11 @@ class WatchfilesWatch:
         async with aclosing(watch) as batches:
             async for batch in batches:
                 await changed(frozenset(owner for _, path in batch if (owner := owner_of(root, path)) is not None))
+
+
+def _load() -> None:
+    """Import what only a daemon needs whose sessions wait for a code."""
+    import watchfiles  # noqa: F401
 
 
 def owner_of(root: Path, path: str) -> SessionId | None:

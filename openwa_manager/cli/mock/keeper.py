@@ -277,6 +277,8 @@ def _import_daemon() -> None:
         import openwa_manager.engines.simulator
 
         if sys.platform != "darwin":
+            import watchfiles  # noqa: F401
+
             import openwa_manager.watcher.watchfiles_watch
         del openwa_manager
     gc.freeze()

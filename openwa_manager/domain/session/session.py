@@ -7,7 +7,7 @@ from enum import StrEnum
 from pathlib import Path
 from typing import NewType
 
-from openwa_manager.domain.foreign_path import ForeignPath, of_session
+from openwa_manager.domain.foreign_path import ForeignPath
 from openwa_manager.domain.session.reasons import DataLoss, Reason, ReasonCode
 
 SessionId = NewType("SessionId", str)
@@ -40,11 +40,11 @@ def user_of(session_id: SessionId) -> str | None:
     return match[1] if match else None
 
 
-def log_path_of(session_id: SessionId, directory: Path, logs_root: Path | None) -> ForeignPath:
+def log_path_of(session_id: SessionId, sessions_root: Path, logs_root: Path | None) -> ForeignPath:
     """Return the file the engine's output is appended to; `logs_root` None keeps it in the session's directory."""
     if logs_root is not None:
         return ForeignPath(root=logs_root, parts=(f"{session_id}.log",))
-    return of_session(directory).child("logs", "engine.log")
+    return ForeignPath(root=sessions_root, parts=(session_id, "logs", "engine.log"))
 
 
 class ProcessState(StrEnum):

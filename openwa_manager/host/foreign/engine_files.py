@@ -193,6 +193,9 @@ class EngineFiles:
     async def _take_turn(self, session_id: SessionId, queue: _SessionQueue, within_s: float) -> None:
         if queue.is_stuck:
             raise _stuck(session_id)
+        if not queue.waiting and not queue.turn.locked():  # a deadline would take as long as all the rest
+            await queue.turn.acquire()
+            return
         try:
             async with asyncio.timeout(within_s) as limit:
                 queue.waiting.add(limit)

@@ -57,7 +57,7 @@ class Dependencies:
 
     def log_path(self, session_id: SessionId) -> ForeignPath:
         """Return where the session's engine writes its output."""
-        return log_path_of(session_id, self.directory(session_id), self.logs_root)
+        return log_path_of(session_id, self.sessions_root, self.logs_root)
 
     def files_of(self, session_id: SessionId) -> SessionFiles:
         """Return what the daemon itself does in the session's directory."""

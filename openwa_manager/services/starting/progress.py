@@ -8,6 +8,9 @@ from dataclasses import dataclass
 from openwa_manager.domain.ports import Clock
 from openwa_manager.domain.session.session import ProcessState, Session, SessionId
 
+#: How long at most everything else waits for the sessions to be taken up; one of them may wait for a disk that hangs.
+_SETTLED_WITHIN_S = 10.0
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class StartCounts:
@@ -60,6 +63,10 @@ class Progress:
     async def until_ready(self) -> None:
         """Return once every session known at the start has been taken up."""
         await self._ready.wait()
+
+    async def until_settled(self) -> None:
+        """Return once they are taken up, or have had 10 s for it: what is not urgent should not hold that up."""
+        await self._clock.wait(self._ready, self._began_boot_s + _SETTLED_WITHIN_S)
 
     def counts_of(self, sessions: Iterable[Session]) -> StartCounts:
         """Return how far the starts of these sessions are."""

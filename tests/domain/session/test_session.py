@@ -122,7 +122,7 @@ def test_a_code_is_awaited_of_an_engine_that_is_up_and_not_linked(
 
 
 def test_a_log_lies_in_the_session_or_in_the_folder_of_all_logs() -> None:
-    session_id, directory = a_session().session_id, Path("/home/sessions/a")
+    session_id, root = a_session().session_id, Path("/home/sessions")
 
-    assert log_path_of(session_id, directory, None).path == directory / "logs" / "engine.log"
-    assert log_path_of(session_id, directory, Path("/logs")).path == Path(f"/logs/{session_id}.log")
+    assert log_path_of(session_id, root, None).path == root / session_id / "logs" / "engine.log"
+    assert log_path_of(session_id, root, Path("/logs")).path == Path(f"/logs/{session_id}.log")
