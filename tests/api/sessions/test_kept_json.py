@@ -105,22 +105,22 @@ async def test_who_has_a_session_is_told_so(world: World) -> None:
     await world.create(session_id="acme", desired="stopped")
     for path in ("/v1/sessions/acme", "/v1/sessions", "/v1/sessions?limit=1"):
         whole = await world.call("GET", path)
-        tag = whole.headers["ETag"]
+        tag = whole.headers["Etag"]
         assert whole.headers["Cache-Control"] == "private, no-cache"
 
         for method in ("GET", "HEAD"):
             for given in (tag, f"W/{tag}", f'"other", {tag}', "*"):
                 reply = await world.call(method, path, headers={"If-None-Match": given})
-                assert (reply.status, reply.raw, reply.headers["ETag"]) == (304, b"", tag)
+                assert (reply.status, reply.raw, reply.headers["Etag"]) == (304, b"", tag)
                 assert reply.headers["Cache-Control"] == "private, no-cache"
                 assert reply.headers["X-Content-Type-Options"] == "nosniff"
             assert (await world.call(method, path, headers={"If-None-Match": '"other"'})).status == 200
-            assert (await world.call(method, path)).headers["ETag"] == tag
+            assert (await world.call(method, path)).headers["Etag"] == tag
 
         await world.call("PATCH", "/v1/sessions/acme", {"labels": {"path": path.replace("/", "_")}})
         changed = await world.call("GET", path, headers={"If-None-Match": tag})
         assert changed.status == 200
-        assert changed.headers["ETag"] != tag
+        assert changed.headers["Etag"] != tag
 
 
 async def test_each_view_has_a_tag_of_its_own(world: World) -> None:
@@ -130,15 +130,15 @@ async def test_each_view_has_a_tag_of_its_own(world: World) -> None:
     limited: Mapping[str, str] = {"X-API-Key": key}
     whole, own = await world.call("GET", "/v1/sessions"), await world.call("GET", "/v1/sessions", headers=limited)
 
-    for tag in (whole.headers["ETag"], "*"):
+    for tag in (whole.headers["Etag"], "*"):
         reply = await world.call("GET", "/v1/sessions/other", headers={**limited, "If-None-Match": tag})
         assert reply.status == 404
-    assert whole.headers["ETag"] != own.headers["ETag"]
-    crossed = await world.call("GET", "/v1/sessions", headers={**limited, "If-None-Match": whole.headers["ETag"]})
+    assert whole.headers["Etag"] != own.headers["Etag"]
+    crossed = await world.call("GET", "/v1/sessions", headers={**limited, "If-None-Match": whole.headers["Etag"]})
     assert (crossed.status, crossed.raw) == (200, own.raw)
 
     await world.call("PATCH", "/v1/sessions/other", {"labels": {"a": "b"}})
-    same = await world.call("GET", "/v1/sessions", headers={**limited, "If-None-Match": own.headers["ETag"]})
+    same = await world.call("GET", "/v1/sessions", headers={**limited, "If-None-Match": own.headers["Etag"]})
     assert same.status == 304
 
 
@@ -147,7 +147,7 @@ async def test_a_page_that_gets_another_behind_it_is_another(world: World) -> No
     last = await world.call("GET", "/v1/sessions?limit=1")
 
     await world.create(session_id="b", desired="stopped")
-    page = await world.call("GET", "/v1/sessions?limit=1", headers={"If-None-Match": last.headers["ETag"]})
+    page = await world.call("GET", "/v1/sessions?limit=1", headers={"If-None-Match": last.headers["Etag"]})
 
     assert page.status == 200
     assert page.json["next_cursor"] is not None
