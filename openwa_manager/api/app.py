@@ -127,7 +127,16 @@ def _add_routes(router: web.UrlDispatcher, table: Sequence[Route], guards: Guard
         paths = (each.path,) if each.path.endswith(("/", "*}")) else (each.path, f"{each.path}/")
         for method, path in product(methods, paths):
             router.add_route(method, path, each.handler, expect_handler=defer_expectation)
-    router.register_resource(Unmatched(router, guards.before(None)))
+    unmatched = Unmatched(router, guards.before(None))
+    router.register_resource(unmatched)
+    find = router.resolve
+
+    async def resolve(request: web.Request) -> web.UrlMappingMatchInfo:
+        """Have a guard also before what aiohttp's router refuses itself: a target that is no path."""
+        match = await find(request)
+        return match if match.http_exception is None else await unmatched.match(request)
+
+    router.resolve = resolve  # type: ignore[method-assign] # Application takes no router of ours any more
 
 
 async def _end_streams(dependencies: ApiDependencies, _: web.Application) -> None:

@@ -189,18 +189,22 @@ class Unmatched(web.DynamicResource):
     def __init__(self, router: web.UrlDispatcher, refuse: Handler | None = None) -> None:
         super().__init__("/{rest:.*}")
         self._router = router
-        self.add_route("*", refuse or refuse_unmatched, expect_handler=defer_expectation)
+        self._refusing = self.add_route("*", refuse or refuse_unmatched, expect_handler=defer_expectation)
 
     async def resolve(self, request: web.Request) -> tuple[web.UrlMappingMatchInfo | None, set[str]]:
         """Return the refusal: 405 with the methods that others allow at this path, or 404."""
-        match, _ = await super().resolve(request)
+        return await self.match(request), set()
+
+    async def match(self, request: web.Request) -> web.UrlMappingMatchInfo:
+        """Return the refusal; also of a target that is no path: `*`, or the authority that CONNECT names."""
+        found, _ = await super().resolve(request)
+        match = found or web.UrlMappingMatchInfo({"rest": request.path}, self._refusing)
         allowed: set[str] = set()
         for other in self._router.resources():
             if other is not self:
                 allowed |= (await other.resolve(request))[1]
-        if match is not None:
-            match["allowed"] = ",".join(sorted(allowed))
-        return match, set()
+        match["allowed"] = ",".join(sorted(allowed))
+        return match
 
 
 async def refuse_unmatched(request: web.Request) -> web.StreamResponse:

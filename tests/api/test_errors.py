@@ -164,7 +164,7 @@ async def test_a_callers_own_request_id_is_kept_if_it_is_a_sane_one(world: World
 
 
 async def test_no_answer_may_be_cached_or_sniffed(world: World) -> None:
-    for path in ("/livez", "/v1/sessions", "/v1/nope"):
+    for path in ("/livez", "/v1/registry", "/v1/nope"):
         reply = await world.call("GET", path)
 
         assert reply.headers["Cache-Control"] == "no-store"
