@@ -22,8 +22,11 @@ _CLIENTS, _POLLERS, _STREAMS = 16, 200, 50
 _SECONDS, _ROUNDS = 4.0, 3
 #: Engines that cost nothing; as much as a key may ask at most, so that the limit is checked and never reached.
 _SETTINGS = {
-    "COMMAND_ARGV": '["/bin/sleep", "100000"]', "START_CONCURRENCY": "1000", "LOG_LEVEL": "warning",
-    "RATE_PER_S": "10000", "RATE_BURST": "100000",
+    "COMMAND_ARGV": '["/bin/sleep", "100000"]',
+    "START_CONCURRENCY": "1000",
+    "LOG_LEVEL": "warning",
+    "RATE_PER_S": "10000",
+    "RATE_BURST": "100000",
 }
 _HELLO = b"GET /hello HTTP/1.1\r\nHost: localhost\r\n\r\n"
 
