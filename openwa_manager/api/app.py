@@ -1,7 +1,7 @@
-"""Puts the control plane together: the table of all routes, and the middleware before them."""
+"""Puts the control plane together: the table of all routes, each with its guard before it."""
 
 from collections.abc import Awaitable, Callable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import partial
 from itertools import product
 
@@ -12,21 +12,16 @@ from openwa_manager.api.access.dependencies import AccessDependencies
 from openwa_manager.api.access.keys import KeyRoutes
 from openwa_manager.api.access.recorder import AuditRecorder
 from openwa_manager.api.admission.admission import Admission
-from openwa_manager.api.admission.authorizer import Authorizer
-from openwa_manager.api.admission.body_terms import agree_on_body, defer_expectation
+from openwa_manager.api.admission.body_terms import defer_expectation
+from openwa_manager.api.admission.guard import Guards
 from openwa_manager.api.admission.limits import CallLimits, StartLimits
-from openwa_manager.api.admission.turns import StrangerTurns
 from openwa_manager.api.builds.builds import BuildDependencies, BuildRoutes
-from openwa_manager.api.connections.holders import note_holder
-from openwa_manager.api.deadline import RequestDeadline
 from openwa_manager.api.delivery.deliveries import DeliveryRoutes
 from openwa_manager.api.delivery.endpoints import EndpointRoutes
 from openwa_manager.api.delivery.event_stream import StreamTiming
 from openwa_manager.api.delivery.events import EventRoutes
 from openwa_manager.api.docs.docs import DocsRoutes
-from openwa_manager.api.errors import answer_errors
 from openwa_manager.api.gateway.app import GatewayDependencies, gateway_routes
-from openwa_manager.api.gateway.errors import answer_as_openwa
 from openwa_manager.api.gateway.resource import SessionResource
 from openwa_manager.api.gateway.routes import SESSION_PREFIX
 from openwa_manager.api.gateway.session_finder import SessionFinder
@@ -42,7 +37,6 @@ from openwa_manager.api.messaging.people.contacts import ContactRoutes
 from openwa_manager.api.messaging.people.quotas import QuotaRoutes
 from openwa_manager.api.messaging.people.suppressions import SuppressionRoutes
 from openwa_manager.api.messaging.queue import QueueRoutes
-from openwa_manager.api.middleware import AnswerLog, RequestCount, assign_request_id, cut_broken_answer, prepare_answer
 from openwa_manager.api.openapi import DESCRIPTION, OpenapiRoutes
 from openwa_manager.api.pairing.links import PairingDependencies, PairingLinkRoutes
 from openwa_manager.api.pairing.pages import PairingPageRoutes
@@ -107,49 +101,42 @@ def control_app(admission: Admission, dependencies: ApiDependencies, gateway: Ga
     description = OpenapiRoutes(calls, dependencies.facts.version)
     table = (*calls, *description.table())
     finder = SessionFinder(dependencies.sessions)
-    recorder = AuditRecorder(dependencies.audit, table, finder.find)
-    app = web.Application(
-        middlewares=[
-            assign_request_id,
-            RequestCount(dependencies.request_tally, table).count,
-            AnswerLog().log,
-            answer_errors,
-            answer_as_openwa,
-            cut_broken_answer,
-            admission.addresses.note,
-            admission.host_check.check,
-            admission.cors.answer_preflight,
-            recorder.note_refusals,
-            admission.authenticator.check,
-            note_holder,
-            StrangerTurns().check,
-            admission.open_calls.check,
-            CallLimits(admission.limits, admission.hold_s).check,
-            Authorizer(table).check,
-            StartLimits(admission.limits, table, finder.find).check,
-            recorder.check,
-            agree_on_body,
-            RequestDeadline([each.handler for each in table if each.may_take_long]).keep,
-        ],
-        client_max_size=BODY_MAX_BYTES,
+    guards = Guards(
+        admission=admission,
+        recorder=AuditRecorder(dependencies.audit, finder.find),
+        calls=CallLimits(admission.limits, admission.hold_s),
+        starts=StartLimits(admission.limits, finder.find),
+        tally=dependencies.request_tally,
     )
+    app = web.Application(client_max_size=BODY_MAX_BYTES)
     app[DESCRIPTION] = description
-    app.on_response_prepare.extend((prepare_answer, admission.cors.mark))
+    app.on_response_prepare.append(guards.prepare)
     app.on_shutdown.append(partial(_end_streams, dependencies))
-    _add_routes(app.router, table)
+    _add_routes(app.router, table, guards)
     return app
 
 
-def _add_routes(router: web.UrlDispatcher, table: Sequence[Route]) -> None:
-    router.register_resource(SessionResource([each for each in table if each.path.startswith(SESSION_PREFIX)]))
-    for each in table:
+def _add_routes(router: web.UrlDispatcher, table: Sequence[Route], guards: Guards) -> None:
+    """Have the router find each route's guard."""
+    guarded = [replace(each, handler=guards.before(each)) for each in table]
+    router.register_resource(SessionResource([each for each in guarded if each.path.startswith(SESSION_PREFIX)]))
+    for each in guarded:
         if each.path.startswith(SESSION_PREFIX):
             continue
         methods = (each.method, "HEAD") if each.method == "GET" else (each.method,)
         paths = (each.path,) if each.path.endswith(("/", "*}")) else (each.path, f"{each.path}/")
         for method, path in product(methods, paths):
             router.add_route(method, path, each.handler, expect_handler=defer_expectation)
-    router.register_resource(Unmatched(router))
+    unmatched = Unmatched(router, guards.before(None))
+    router.register_resource(unmatched)
+    find = router.resolve
+
+    async def resolve(request: web.Request) -> web.UrlMappingMatchInfo:
+        """Have a guard also before what aiohttp's router refuses itself: a target that is no path."""
+        match = await find(request)
+        return match if match.http_exception is None else await unmatched.match(request)
+
+    router.resolve = resolve  # type: ignore[method-assign] # Application takes no router of ours any more
 
 
 async def _end_streams(dependencies: ApiDependencies, _: web.Application) -> None:

@@ -1,7 +1,7 @@
 """Gives up a request that takes too long, so that nobody waits for ever and nothing is held for nobody."""
 
 import asyncio
-from collections.abc import Collection, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 
@@ -39,10 +39,9 @@ TIME_LEFT = web.RequestKey("time_left", TimeLeft)
 
 
 class RequestDeadline:
-    """Lets a handler take so long; those that are `unlimited` have limits of their own."""
+    """Lets a handler take so long."""
 
-    def __init__(self, unlimited: Collection[Handler] = (), within_s: float = WITHIN_S) -> None:
-        self._unlimited = frozenset(unlimited)
+    def __init__(self, within_s: float = WITHIN_S) -> None:
         self._within_s = within_s
 
     @web.middleware
@@ -52,8 +51,6 @@ class RequestDeadline:
         Raises:
             UnfinishedError: there was no answer in time.
         """
-        if request.match_info.handler in self._unlimited:
-            return await handler(request)
         try:
             async with asyncio.timeout(self._within_s) as timeout:
                 request[TIME_LEFT] = TimeLeft(timeout, self._within_s)

@@ -161,21 +161,30 @@ class NotReadyError(OpenwaManagerError):
 
 @web.middleware
 async def answer_errors(request: web.Request, handler: Handler) -> web.StreamResponse:
-    """Answer what later middleware or a handler raises as a problem."""
+    """Answer what a handler raises as a problem."""
     try:
         return await handler(request)
-    except OpenwaManagerError as error:
-        if error.code in STATUS_OF:
-            return _problem(request, error)
-        return _fault(request, error)
-    except web.HTTPException as error:
-        return _problem_of_library(request, error)
-    except web.RequestPayloadError:
-        return _problem(request, BadRequestError("the body is broken"))
-    except ConnectionError:  # the caller has hung up; there is nobody to answer
-        raise
     except Exception as error:  # noqa: BLE001 (the one place where a bug becomes an answer)
-        return _fault(request, error)
+        return answer_as_problem(request, error)
+
+
+def answer_as_problem(request: web.Request, error: Exception) -> web.Response:
+    """Return the answer to what was raised, as a problem.
+
+    Raises:
+        ConnectionError: the caller has hung up; there is nobody to answer.
+    """
+    match error:
+        case OpenwaManagerError() if error.code in STATUS_OF:
+            return _problem(request, error)
+        case web.HTTPException():
+            return _problem_of_library(request, error)
+        case web.RequestPayloadError():
+            return _problem(request, BadRequestError("the body is broken"))
+        case ConnectionError():
+            raise error
+        case _:
+            return _fault(request, error)
 
 
 def _fault(request: web.Request, error: Exception) -> web.Response:

@@ -48,7 +48,10 @@ which are logins) and `chats` (what people write, and to whom). A key may be for
 others.
 
 Errors are `application/problem+json` with a stable `code`; below `/api` they have OpenWA's own form. Times are ISO 8601
-in UTC. Members of a body and parameters that are not known are refused with 422."""
+in UTC. Members of a body and parameters that are not known are refused with 422.
+
+A session, and the list of them, have an `ETag`: asked with it in `If-None-Match` the answer is 304, without a body, for
+as long as nothing has changed that this key may see."""
 
 
 class OpenapiRoutes:
@@ -224,6 +227,15 @@ def _headers(each: Route) -> Iterator[Json]:
         )
         schema: Json = {"type": "string", "minLength": 1, "maxLength": KEY_MAX_CHARS}
         yield {"name": KEY_HEADER, "in": "header", "required": False, "description": said, "schema": schema}
+    if 304 in each.answers and each.action is not OPEN:
+        said = "The `ETag` of the answer you have: if it is still the same, the answer is 304 and has no body."
+        yield {
+            "name": "If-None-Match",
+            "in": "header",
+            "required": False,
+            "description": said,
+            "schema": {"type": "string"},
+        }
 
 
 def _responses(each: Route) -> Iterator[tuple[int | str, tuple[Answer, ...]]]:

@@ -3,10 +3,12 @@
 import asyncio
 from collections.abc import Awaitable, Callable, Coroutine, Mapping
 from dataclasses import dataclass, replace
+from functools import cache
 from typing import Generic, TypeVar
 
 from aiohttp import web
-from multidict import MultiMapping
+from aiohttp.typedefs import Handler
+from multidict import MultiDict, MultiMapping
 from pydantic import BaseModel, ValidationError
 from pydantic_core import ErrorDetails
 
@@ -22,7 +24,7 @@ from openwa_manager.api.errors import (
 )
 from openwa_manager.api.requests import PATTERN_WORDS, WAITS_FOR_SESSIONS, Body, Query, RequestModel, object_text
 from openwa_manager.domain import foreign_json
-from openwa_manager.domain.access.actions import NEEDS, Action
+from openwa_manager.domain.access.actions import NEEDS, Action, Recorded
 from openwa_manager.domain.access.callers import Caller
 from openwa_manager.domain.access.roles import Role
 from openwa_manager.domain.errors import InvalidInputError
@@ -71,7 +73,7 @@ class Route:
     means that no key is. `reads_first`: it tells the audit itself that a request is accepted, once its body or query is
     read. `answers` lists the successes and the statuses that belong to this call alone; none: that is up to OpenWA.
     `takes` are the kinds of body that `handler` reads itself. `documented_at` is the address where the call is
-    described; None means here.
+    described; None means here. `at_once` is what `handler` does where it never waits: nothing can happen meanwhile.
     """
 
     method: str
@@ -85,6 +87,7 @@ class Route:
     takes: tuple[Answer, ...] = ()
     documented_at: str | None = None
     reads_first: bool = False
+    at_once: Callable[[web.Request], web.StreamResponse] | None = None
 
     @property
     def role(self) -> Role | None:
@@ -115,6 +118,30 @@ def route(
     return replace(_described(where, action, handle, arguments, answers), handler=handler, reads_first=True)
 
 
+def prompt_route(
+    where: str,
+    action: Action,
+    handle: Callable[[Call[G]], web.StreamResponse],
+    arguments: type[G],
+    answers: Mapping[int, tuple[Answer, ...]],
+) -> Route:
+    """Return the route at `where` that answers at once from what is in memory; its action is none the audit tells of.
+
+    Raises:
+        ValueError: the audit tells of it.
+    """
+    if NEEDS[action].recorded is not Recorded.NEVER:
+        raise ValueError(f"{where}: {action} is told to the audit, for which it has to wait")
+
+    def answer(request: web.Request) -> web.StreamResponse:
+        return handle(Call(request=request, arguments=_read_query(request, arguments)))
+
+    async def handler(request: web.Request) -> web.StreamResponse:
+        return answer(request)
+
+    return replace(_described(where, action, handle, arguments, answers), handler=handler, at_once=answer)
+
+
 def unread_route(
     where: str,
     action: Action | None,
@@ -129,7 +156,7 @@ def unread_route(
 def _described(
     where: str,
     action: Action | None,
-    handle: Callable[..., Awaitable[web.StreamResponse]],
+    handle: Callable[..., Awaitable[web.StreamResponse]] | Callable[..., web.StreamResponse],
     arguments: type[RequestModel],
     answers: Mapping[int, tuple[Answer, ...]],
 ) -> Route:
@@ -140,7 +167,7 @@ def _described(
         method=method,
         path=path,
         action=action,
-        handler=handle,
+        handler=_no_handler,
         name=f"{noun}_{handle.__name__}",
         summary=(handle.__doc__ or "").partition("\n")[0],
         arguments=arguments,
@@ -148,30 +175,45 @@ def _described(
     )
 
 
+async def _no_handler(request: web.Request) -> web.StreamResponse:  # pragma: no cover (it is replaced)
+    raise NotImplementedError(request.path)
+
+
 class Unmatched(web.DynamicResource):
     """Takes every path and method that no other resource of the router takes; add it last.
 
-    aiohttp would refuse them itself, and would before that answer an `Expect` header as it sees fit.
+    aiohttp would refuse them itself, and would before that answer an `Expect` header as it sees fit. `refuse` is what
+    answers; None: `refuse_unmatched`.
     """
 
-    def __init__(self, router: web.UrlDispatcher) -> None:
+    def __init__(self, router: web.UrlDispatcher, refuse: Handler | None = None) -> None:
         super().__init__("/{rest:.*}")
         self._router = router
-        self.add_route("*", _refuse_unmatched, expect_handler=defer_expectation)
+        self._refusing = self.add_route("*", refuse or refuse_unmatched, expect_handler=defer_expectation)
 
     async def resolve(self, request: web.Request) -> tuple[web.UrlMappingMatchInfo | None, set[str]]:
         """Return the refusal: 405 with the methods that others allow at this path, or 404."""
-        match, _ = await super().resolve(request)
+        return await self.match(request), set()
+
+    async def match(self, request: web.Request) -> web.UrlMappingMatchInfo:
+        """Return the refusal; also of a target that is no path: `*`, or the authority that CONNECT names."""
+        found, _ = await super().resolve(request)
+        match = found or web.UrlMappingMatchInfo({"rest": request.path}, self._refusing)
         allowed: set[str] = set()
         for other in self._router.resources():
             if other is not self:
                 allowed |= (await other.resolve(request))[1]
-        if match is not None:
-            match["allowed"] = ",".join(sorted(allowed))
-        return match, set()
+        match["allowed"] = ",".join(sorted(allowed))
+        return match
 
 
-async def _refuse_unmatched(request: web.Request) -> web.StreamResponse:
+async def refuse_unmatched(request: web.Request) -> web.StreamResponse:
+    """Refuse what no route of ours takes.
+
+    Raises:
+        HTTPMethodNotAllowed: another method is taken at this path.
+        HTTPNotFound: none is.
+    """
     allowed = request.match_info["allowed"]
     raise web.HTTPMethodNotAllowed(request.method, allowed.split(",")) if allowed else web.HTTPNotFound
 
@@ -238,10 +280,20 @@ def json_of(model: BaseModel) -> bytes:
 async def _read(request: web.Request, arguments: type[G]) -> G:
     if issubclass(arguments, Body):
         return await _read_body(request, arguments)
-    return _read_query(request.query, arguments)
+    return _read_query(request, arguments)
 
 
-def _read_query(query: MultiMapping[str], arguments: type[G]) -> G:
+def _read_query(request: web.Request, arguments: type[G]) -> G:
+    return _query_of(request.query, arguments) if request.query_string else _no_query(arguments)
+
+
+@cache
+def _no_query(arguments: type[G]) -> G:
+    """Return what no query at all gives; the models cannot be changed, so one is enough."""
+    return _query_of(MultiDict(), arguments)
+
+
+def _query_of(query: MultiMapping[str], arguments: type[G]) -> G:
     repeated = arguments.repeated if issubclass(arguments, Query) else frozenset()
     values: dict[str, str | list[str]] = {}
     for name in query:

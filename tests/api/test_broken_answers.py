@@ -11,12 +11,11 @@ from aiohttp import web
 from pytest_aiohttp import AiohttpServer
 from structlog.testing import capture_logs
 
-from openwa_manager.api.errors import answer_errors
-from openwa_manager.api.gateway.errors import answer_as_openwa
-from openwa_manager.api.middleware import assign_request_id, cut_broken_answer, prepare_answer
+from openwa_manager.api.middleware import prepare_answer
 from openwa_manager.domain.delivery.events import Event, Json
 from openwa_manager.domain.errors import EngineError
 from openwa_manager.store.delivery.outbox import append
+from tests.api.guarding import answering
 from tests.api.world import World
 
 #: What ends a body in chunks; without it the answer is not whole.
@@ -131,7 +130,7 @@ async def test_whatever_fails_in_a_begun_answer_cuts_it(
         await response.write(b"half")
         raise error()
 
-    app = web.Application(middlewares=[assign_request_id, answer_errors, answer_as_openwa, cut_broken_answer])
+    app = web.Application(middlewares=[answering])
     app.on_response_prepare.append(prepare_answer)
     app.router.add_get(path, fail_late)
     server = await aiohttp_server(app)

@@ -1,15 +1,16 @@
 import asyncio
 from collections.abc import AsyncIterator, Sequence
+from functools import partial
 
 import pytest
 from aiohttp import web
 from pytest_aiohttp import AiohttpClient
 
 from openwa_manager.api.deadline import RequestDeadline
-from openwa_manager.api.errors import answer_errors
-from openwa_manager.api.middleware import assign_request_id, cut_broken_answer, prepare_answer
+from openwa_manager.api.middleware import prepare_answer
 from openwa_manager.api.requests import Nothing, WaitQuery
 from openwa_manager.api.routing import Call, Route, read_whole, route
+from tests.api.guarding import answering
 
 SOON_S = 0.05
 
@@ -109,15 +110,10 @@ async def test_a_body_has_a_time_of_its_own(aiohttp_client: AiohttpClient, path:
 
 def app_with_deadline() -> web.Application:
     table = routes()
-    app = web.Application(
-        middlewares=[
-            assign_request_id,
-            answer_errors,
-            cut_broken_answer,
-            RequestDeadline([each.handler for each in table if each.may_take_long], SOON_S).keep,
-        ]
-    )
+    app = web.Application(middlewares=[answering])
+    deadline = RequestDeadline(SOON_S)
     app.on_response_prepare.append(prepare_answer)
     for each in table:
-        app.router.add_route(each.method, each.path, each.handler)
+        handler = each.handler if each.may_take_long else partial(deadline.keep, handler=each.handler)
+        app.router.add_route(each.method, each.path, handler)
     return app

@@ -8,8 +8,8 @@ from aiohttp import web
 from pytest_aiohttp import AiohttpClient
 from structlog.testing import capture_logs
 
-from openwa_manager.api.errors import PROBLEM_TYPE, STATUS_OF, answer_errors
-from openwa_manager.api.middleware import AnswerLog, assign_request_id, prepare_answer
+from openwa_manager.api.errors import PROBLEM_TYPE, STATUS_OF
+from openwa_manager.api.middleware import prepare_answer
 from openwa_manager.api.requests import BODY_MAX_BYTES
 from openwa_manager.domain.errors import (
     AlreadyRunningError,
@@ -21,6 +21,7 @@ from openwa_manager.domain.errors import (
     StorageFullError,
 )
 from openwa_manager.domain.session.launch_facts import LockHeld
+from tests.api.guarding import answering
 from tests.api.world import World
 
 AnswerTo = Callable[[Exception], Awaitable[aiohttp.ClientResponse]]
@@ -163,7 +164,7 @@ async def test_a_callers_own_request_id_is_kept_if_it_is_a_sane_one(world: World
 
 
 async def test_no_answer_may_be_cached_or_sniffed(world: World) -> None:
-    for path in ("/livez", "/v1/sessions", "/v1/nope"):
+    for path in ("/livez", "/v1/registry", "/v1/nope"):
         reply = await world.call("GET", path)
 
         assert reply.headers["Cache-Control"] == "no-store"
@@ -188,7 +189,7 @@ async def answer_to(aiohttp_client: AiohttpClient) -> AnswerTo:
             del request
             raise error
 
-        app = web.Application(middlewares=[assign_request_id, AnswerLog().log, answer_errors])
+        app = web.Application(middlewares=[answering])
         app.on_response_prepare.append(prepare_answer)
         app.router.add_get("/", fail)
         client = await aiohttp_client(app)

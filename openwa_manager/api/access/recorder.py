@@ -2,12 +2,11 @@
 
 import asyncio
 import re
-from collections.abc import Iterable
+from collections.abc import Awaitable, Callable
 from contextlib import suppress
 from dataclasses import replace
 
 from aiohttp import web
-from aiohttp.typedefs import Handler
 
 from openwa_manager.api.access.records import RECORD, Record, address_of
 from openwa_manager.api.admission.rights import FindSession, caller_of
@@ -37,25 +36,13 @@ _BUG = 500
 class AuditRecorder:
     """Tells the audit of the requests whose action it is to tell of (`NEEDS`)."""
 
-    def __init__(self, audit: Audit, routes: Iterable[Route], find: FindSession) -> None:
+    def __init__(self, audit: Audit, find: FindSession) -> None:
         self._audit = audit
-        self._routes = {each.handler: each for each in routes}
         self._find = find
 
-    @web.middleware
-    async def note_refusals(self, request: web.Request, handler: Handler) -> web.StreamResponse:
-        """Pass the request on; take note of keys that do not let in, and of callers who may not or ask too often.
-
-        It comes before whatever refuses them.
-        """
-        try:
-            return await handler(request)
-        except OpenwaManagerError as error:
-            self._note_refusal(request, error)
-            raise
-
-    @web.middleware
-    async def check(self, request: web.Request, handler: Handler) -> web.StreamResponse:
+    async def record(
+        self, request: web.Request, route: Route | None, handler: Callable[[web.Request], Awaitable[web.StreamResponse]]
+    ) -> web.StreamResponse:
         """Pass the request on, once it is told that it is accepted; then tell what became of it.
 
         It comes behind whatever may refuse the caller.
@@ -63,7 +50,6 @@ class AuditRecorder:
         Raises:
             StorageFullError: the audit cannot be written, so nothing may be changed.
         """
-        route = self._routes.get(request.match_info.handler)
         if route is None or route.action is None:
             return await handler(request)
         is_read = request.method in ("GET", "HEAD")
@@ -82,7 +68,8 @@ class AuditRecorder:
         await record.end(response.status)
         return response
 
-    def _note_refusal(self, request: web.Request, error: OpenwaManagerError) -> None:
+    def note_refusal(self, request: web.Request, route: Route | None, error: OpenwaManagerError) -> None:
+        """Take note of a key that does not let in, and of a caller who may not or asks too often."""
         login, caller = request.get(LOGIN), request.get(CALLER)
         if caller is None:
             if isinstance(login, RefusedKey):
@@ -96,7 +83,6 @@ class AuditRecorder:
                 )
                 self._audit.refuse(_refused(key, error))
         elif RECORD not in request and _status_of(error) in _KEPT_OUT:
-            route = self._routes.get(request.match_info.handler)
             action = Action.READ_SESSIONS if route is None or route.action is None else route.action
             self._audit.refuse(_refused(self._entry(request, caller, action, route), error))
 

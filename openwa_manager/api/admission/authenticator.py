@@ -3,7 +3,6 @@
 from collections.abc import Callable
 
 from aiohttp import web
-from aiohttp.typedefs import Handler
 
 from openwa_manager.api.admission.peers.connection import is_direct
 from openwa_manager.api.admission.peers.socket_peers import Peer, SocketPeers
@@ -28,20 +27,27 @@ class Authenticator:
         """Return one who takes a text of any form for this key, and else knows whom this one knows."""
         return Authenticator(lambda given, client: self._identify(key if given == text else given, client), self._peers)
 
-    @web.middleware
-    async def check(self, request: web.Request, handler: Handler) -> web.StreamResponse:
-        """Pass the request on with its caller; without one if nobody known is asking.
+    def knows_peer(self, request: web.Request) -> bool:
+        """Tell whether `admit` can answer without `look` before it: always, unless a unix connection is new."""
+        return self._peers.known(request) is not None
+
+    async def look(self, request: web.Request) -> None:
+        """Find out which process is at the other end of a unix socket."""
+        await self._peers.peer_of(request)
+
+    def admit(self, request: web.Request) -> Caller | None:
+        """Return who asks, None if nobody known does, and leave it on the request.
 
         Raises:
             ForbiddenError: an engine asks through the unix socket.
         """
-        peer = await self._peers.peer_of(request)
+        peer = self._peers.known(request)
         if peer is Peer.ENGINE:
             raise ForbiddenError("engines, and what they start, do not use this socket")
         caller = UNIX_SOCKET if peer is Peer.OWN and is_direct(request) else self._holder(request)
         if caller is not None:
             request[CALLER] = caller
-        return await handler(request)
+        return caller
 
     def _holder(self, request: web.Request) -> Caller | None:
         given = _given_key(request)

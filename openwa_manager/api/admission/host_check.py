@@ -5,7 +5,6 @@ from collections.abc import Collection
 from ipaddress import ip_address
 
 from aiohttp import web
-from aiohttp.typedefs import Handler
 
 from openwa_manager.api.admission.peers.connection import own_address, unix_socket
 from openwa_manager.api.errors import MisdirectedError
@@ -24,16 +23,14 @@ class HostCheck:
     def __init__(self, allowed_hosts: Collection[str] = ()) -> None:
         self._hosts = LOOPBACK_NAMES | {host.lower() for host in allowed_hosts}
 
-    @web.middleware
-    async def check(self, request: web.Request, handler: Handler) -> web.StreamResponse:
-        """Pass the request on.
+    def require(self, request: web.Request) -> None:
+        """Return if the request is for this daemon.
 
         Raises:
             MisdirectedError: its `Host`, or the one its target names, is none of ours.
         """
         if not self.is_for_us(request) and unix_socket(request) is None:
             raise MisdirectedError("this Host is not served here; the setting allowed_hosts names more")
-        return await handler(request)
 
     def is_for_us(self, request: web.Request) -> bool:
         """Tell whether a request that came over TCP names this daemon."""
@@ -49,7 +46,8 @@ class HostCheck:
         match = _HOST.fullmatch(authority)
         if match is None:
             return False
-        return self.is_name_of_ours((match["ipv6"] or match["name"]).lower(), own_address(request))
+        host = (match["ipv6"] or match["name"]).lower()
+        return host in self._hosts or self.is_name_of_ours(host, own_address(request))
 
     def is_name_of_ours(self, host: str, own: str) -> bool:
         """Tell whether a name or an address, in small letters, is of this daemon, which was reached at `own`."""

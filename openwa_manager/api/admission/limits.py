@@ -2,22 +2,19 @@
 
 import asyncio
 import secrets
-from collections.abc import Iterable
 from typing import Final
 
 from aiohttp import web
-from aiohttp.typedefs import Handler
 
 from openwa_manager.api.admission.rights import FindSession, caller_of
-from openwa_manager.api.errors import UnauthenticatedError
-from openwa_manager.api.request_keys import CALLER, CLIENT, LOGIN
-from openwa_manager.api.routing import Route
+from openwa_manager.api.request_keys import CLIENT, LOGIN
 from openwa_manager.domain.access.actions import Action
 from openwa_manager.domain.access.callers import Caller
 from openwa_manager.domain.errors import OpenwaManagerError, RateLimitedError
 from openwa_manager.services.access.rate_limits import RateLimits
 
-_STARTING: Final = frozenset({Action.START_SESSION, Action.RESTART_SESSION})
+#: What counts as a start.
+STARTING: Final = frozenset({Action.START_SESSION, Action.RESTART_SESSION})
 
 #: How long, on average, whoever tries too many keys waits for each answer: he is not to take the time of the others.
 HOLD_S: Final = 1.0
@@ -34,25 +31,22 @@ class CallLimits:
         self._limits = limits
         self._hold_s = hold_s
 
-    @web.middleware
-    async def check(self, request: web.Request, handler: Handler) -> web.StreamResponse:
-        """Pass the request on; behind the authenticator.
+    def count(self, caller: Caller) -> None:
+        """Count the call of somebody known.
 
         Raises:
-            RateLimitedError: the caller asks too often, or too many keys that are none came from there.
+            RateLimitedError: he asks too often.
         """
-        caller = request.get(CALLER)
-        if caller is not None:
-            self._limits.count_call(caller)
-            return await handler(request)
-        try:
-            return await handler(request)
-        except UnauthenticatedError:
-            if LOGIN in request:  # whoever sends no key at all only asks whether one is needed
-                await self._count_failed_login(request)
-            raise
+        self._limits.count_call(caller)
 
-    async def _count_failed_login(self, request: web.Request) -> None:
+    async def count_failed_login(self, request: web.Request) -> None:
+        """Count the key of a request that was refused because nobody known asks; the answer may have to wait.
+
+        Raises:
+            RateLimitedError: too many keys that are none came from there.
+        """
+        if LOGIN not in request:  # whoever sends no key at all only asks whether one is needed
+            return
         try:
             self._limits.count_failed_login(request.get(CLIENT))
         except RateLimitedError:
@@ -64,24 +58,19 @@ class CallLimits:
 class StartLimits:
     """Counts the starts of each session, on either API."""
 
-    def __init__(self, limits: RateLimits, routes: Iterable[Route], find: FindSession) -> None:
+    def __init__(self, limits: RateLimits, find: FindSession) -> None:
         self._limits = limits
-        self._starting = {each.handler for each in routes if each.action in _STARTING}
         self._find = find
 
-    @web.middleware
-    async def check(self, request: web.Request, handler: Handler) -> web.StreamResponse:
-        """Pass the request on; behind the authorizer, for who may not start a session uses up none of its starts.
+    def count(self, request: web.Request) -> None:
+        """Count a start of a session that there is, and of which the caller may know: the handler refuses others.
+
+        It comes behind the authorizer, for who may not start a session uses up none of its starts.
 
         Raises:
             RateLimitedError: the session is started too often.
         """
-        if request.match_info.handler in self._starting:
-            self._count(request, caller_of(request))
-        return await handler(request)
-
-    def _count(self, request: web.Request, caller: Caller) -> None:
-        """Count a start of a session that there is, and of which the caller may know: the handler refuses others."""
+        caller = caller_of(request)
         name = request.match_info.get("session_id") or request.match_info["id"]
         try:
             session = self._find(name, caller)

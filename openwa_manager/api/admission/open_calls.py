@@ -35,8 +35,7 @@ class OpenCalls:
     def __init__(self) -> None:
         self._calls: dict[KeyId, set[_OpenCall]] = {}
 
-    @web.middleware
-    async def check(self, request: web.Request, handler: Handler) -> web.StreamResponse:
+    async def keep(self, request: web.Request, handler: Handler) -> web.StreamResponse:
         """Pass the request on, until its key is revoked.
 
         Raises:

@@ -10,9 +10,6 @@ import asyncio
 from collections import deque
 
 from aiohttp import web
-from aiohttp.typedefs import Handler
-
-from openwa_manager.api.request_keys import CALLER
 
 
 class StrangerTurns:
@@ -22,13 +19,10 @@ class StrangerTurns:
         self._waiting: deque[asyncio.Future[None]] = deque()
         self._is_taken = False
 
-    @web.middleware
-    async def check(self, request: web.Request, handler: Handler) -> web.StreamResponse:
-        """Pass the request on, a stranger's when it is its turn; behind the authenticator."""
-        if CALLER not in request:
-            request[TURNS] = self
-            await self.take()
-        return await handler(request)
+    async def queue(self, request: web.Request) -> None:
+        """Return when it is the turn of a stranger's request."""
+        request[TURNS] = self
+        await self.take()
 
     async def take(self) -> None:
         """Wait for a turn: it lasts until whoever took it waits for something else.

@@ -3,11 +3,10 @@
 from collections.abc import Collection
 
 from aiohttp import hdrs, web
-from aiohttp.typedefs import Handler
 
 _METHODS = "GET, HEAD, POST, PUT, PATCH, DELETE"
-_HEADERS = "Authorization, Content-Type, Idempotency-Key, Last-Event-ID, X-API-Key, X-Request-ID"
-_READABLE = "Retry-After, X-Request-ID"
+_HEADERS = "Authorization, Content-Type, Idempotency-Key, If-None-Match, Last-Event-ID, X-API-Key, X-Request-ID"
+_READABLE = "ETag, Retry-After, X-Request-ID"
 #: How long a browser remembers the answer: Chromium's default is 5 s, its most 7200 s.
 _REMEMBERED_S = "600"
 
@@ -22,12 +21,11 @@ class Cors:
     def __init__(self, origins: Collection[str] = ()) -> None:
         self._origins = frozenset(origins)
 
-    @web.middleware
-    async def answer_preflight(self, request: web.Request, handler: Handler) -> web.StreamResponse:
-        """Answer a browser's question, which carries no key; pass everything else on."""
+    def preflight(self, request: web.Request) -> web.Response | None:
+        """Return the answer to a browser's question, which carries no key; None: it is none, or not of a site named."""
         is_preflight = request.method == hdrs.METH_OPTIONS and hdrs.ACCESS_CONTROL_REQUEST_METHOD in request.headers
         if not is_preflight or not self._is_allowed(request):
-            return await handler(request)
+            return None
         allowed = {
             hdrs.ACCESS_CONTROL_ALLOW_METHODS: _METHODS,
             hdrs.ACCESS_CONTROL_ALLOW_HEADERS: _HEADERS,
@@ -35,10 +33,11 @@ class Cors:
         }
         return web.Response(status=204, headers=allowed)
 
-    async def mark(self, request: web.Request, response: web.StreamResponse) -> None:
+    def mark(self, request: web.Request, response: web.StreamResponse) -> None:
         """Say on every answer, errors too, that a chosen site's page may read it."""
-        if self._origins:
-            response.headers.add(hdrs.VARY, hdrs.ORIGIN)
+        if not self._origins:
+            return
+        response.headers.add(hdrs.VARY, hdrs.ORIGIN)
         if self._is_allowed(request):
             response.headers[hdrs.ACCESS_CONTROL_ALLOW_ORIGIN] = request.headers[hdrs.ORIGIN]
             response.headers[hdrs.ACCESS_CONTROL_EXPOSE_HEADERS] = _READABLE

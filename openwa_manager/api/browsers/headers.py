@@ -28,12 +28,17 @@ PAGE_POLICY = web.ResponseKey("page_policy", str)
 PAGE_CACHE = web.ResponseKey("page_cache", str)
 
 
+class SecuredAnswer(web.Response):
+    """An answer that is made with the headers."""
+
+
 def secure(request: web.Request, response: web.StreamResponse) -> None:
     """Give an answer the headers, in place of those that an engine may have sent under these names."""
-    response.headers.update(SECURITY_HEADERS)
-    if PAGE_POLICY in response:
-        response.headers["Content-Security-Policy"] = response[PAGE_POLICY]
-    if PAGE_CACHE in response:
-        response.headers["Cache-Control"] = response[PAGE_CACHE]
+    if not isinstance(response, SecuredAnswer):
+        response.headers.update(SECURITY_HEADERS)
+        if PAGE_POLICY in response:
+            response.headers["Content-Security-Policy"] = response[PAGE_POLICY]
+        if PAGE_CACHE in response:
+            response.headers["Cache-Control"] = response[PAGE_CACHE]
     if request.transport is not None and request.transport.get_extra_info("sslcontext") is not None:
         response.headers["Strict-Transport-Security"] = _HSTS

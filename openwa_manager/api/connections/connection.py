@@ -34,6 +34,9 @@ _log = logging.getLogger(__name__)
 HEADERS_MAX, HEAD_MAX_BYTES = 100, 32 * 1024
 #: What the kernel keeps beyond what is on its way; else it takes megabytes from whoever writes to a peer that is slow.
 _UNSENT_MAX_BYTES = 64 * 1024
+#: How much is read at once. asyncio takes 256 KiB, which malloc fetches from the system and gives back each time
+#: (host/heap.py): four calls of it for each request.
+_READ_MAX_BYTES = 64 * 1024
 #: How long a peer may take to agree on keys, and to say goodbye when a connection with keys ends.
 _HANDSHAKE_S, _GOODBYE_S = 10, 5
 
@@ -78,14 +81,17 @@ class Connection(RequestHandler):
 
     def note_holder(self, holder: str | None) -> None:
         """Take note of whose request is served now; None: nobody known's."""
-        self.holder = holder
-        self._terms.places.renew(self)
+        if self.holder != holder:  # of the same one it was renewed when the request came
+            self.holder = holder
+            self._terms.places.renew(self)
 
     def arrive(self, wire: asyncio.Transport) -> bool:
         """Take a place for what came through the listener, before any keys are agreed on; tell whether there is one."""
         self._wire = wire
         self._head_since_s = self._loop.time()
         _keep_little_unsent(wire.get_extra_info("socket"))
+        if hasattr(wire, "max_size"):
+            wire.max_size = _READ_MAX_BYTES
         peer = wire.get_extra_info("peername")
         self.group = self._terms.group_of(str(peer[0])) if peer and isinstance(peer, tuple) else None
         if self._terms.places.take(self):

@@ -6,7 +6,6 @@ from http import HTTPStatus
 
 import structlog
 from aiohttp import web
-from aiohttp.typedefs import Handler
 from pydantic import ValidationError
 
 from openwa_manager.api.admission.shown import shown_path
@@ -108,24 +107,24 @@ def json_answer(status: int, body: Json, headers: Mapping[str, str] | None = Non
 MEDIA_TYPE = "application/json; charset=utf-8"
 
 
-@web.middleware
-async def answer_as_openwa(request: web.Request, handler: Handler) -> web.StreamResponse:
-    """Answer whatever is raised below the gateway's prefix in OpenWA's words; leave everything else alone."""
-    if not request.path.startswith(PREFIX):
-        return await handler(request)
-    try:
-        return await handler(request)
-    except RateLimitedError as error:
-        return _throttled(error)
-    except OpenwaManagerError as error:
-        return _expected(request, error)
-    except web.HTTPException as error:
-        message = f"Cannot {request.method} {request.path}" if error.status in (404, 405) else error.reason
-        return _error(404 if error.status == 405 else error.status, message)
-    except ConnectionError:  # the caller has hung up; there is nobody to answer
-        raise
-    except Exception as error:  # noqa: BLE001 (the one place where a bug becomes an answer)
-        return _fault(request, error)
+def answer_as_openwa(request: web.Request, error: Exception) -> web.Response:
+    """Return the answer to what was raised below the gateway's prefix, in OpenWA's words.
+
+    Raises:
+        ConnectionError: the caller has hung up; there is nobody to answer.
+    """
+    match error:
+        case RateLimitedError():
+            return _throttled(error)
+        case OpenwaManagerError():
+            return _expected(request, error)
+        case web.HTTPException():
+            message = f"Cannot {request.method} {request.path}" if error.status in (404, 405) else error.reason
+            return _error(404 if error.status == 405 else error.status, message)
+        case ConnectionError():
+            raise error
+        case _:
+            return _fault(request, error)
 
 
 def _expected(request: web.Request, error: OpenwaManagerError) -> web.Response:

@@ -5,17 +5,18 @@ However large the items are, and however many callers ask at once, each costs on
 
 import asyncio
 import json
-from collections.abc import AsyncGenerator, AsyncIterable, Callable, Iterable, Mapping
-from contextlib import aclosing
+from collections.abc import AsyncIterable, Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Generic, TypeVar
 
 from aiohttp import web
 
 from openwa_manager.api.errors import SlowReaderError
+from openwa_manager.api.lists.tags import tagged
 from openwa_manager.domain.delivery.events import Json
 
 T = TypeVar("T")
+R = TypeVar("R", bound=web.StreamResponse)
 
 #: A page ends before the item that would make it longer, however many are wanted; the first is always on it.
 PAGE_MAX_BYTES = 8 << 20
@@ -31,7 +32,7 @@ class Listing(Generic[T]):
 
     `head` are the members before it; `ending` those behind it, given the last item sent (None: none was) and whether
     others follow. `limit` items are sent at most (None: all), and `max_bytes` (None: for lists that nothing pages).
-    `media_type` is what the answer says it is.
+    `media_type` is what the answer says it is, `tag` its tag (None: it has none).
     """
 
     encode: Callable[[T], bytes]
@@ -41,6 +42,7 @@ class Listing(Generic[T]):
     limit: int | None = None
     max_bytes: int | None = PAGE_MAX_BYTES
     media_type: str = "application/json"
+    tag: str | None = None
 
 
 async def answer_list(
@@ -51,23 +53,18 @@ async def answer_list(
     Raises:
         SlowReaderError: the caller does not read what is sent.
     """
-    response: web.StreamResponse | None = None
-    async with aclosing(_parts(items, listing)) as parts:
-        waiting = bytearray()
-        async for part in parts:
-            waiting += part
-            if len(waiting) >= _CHUNK_BYTES:  # before the next one is asked for: only so many large ones are in memory
-                response = response or await _begun(request, status, listing.media_type)
-                if request.method == "HEAD":
-                    return response
-                await write_within(response, bytes(waiting))
-                waiting.clear()
-                await asyncio.sleep(0)  # a caller that reads as fast as we write leaves the others their turn
-    if response is None:
-        return web.Response(status=status, body=bytes(waiting), headers={"Content-Type": listing.media_type})
-    await write_within(response, bytes(waiting))
-    await response.write_eof()
-    return response
+    page = _Page(listing)
+    sending = _Sending(request, page.opening(), status, listing)
+    if isinstance(items, AsyncIterable):
+        async for item in items:
+            if (part := page.add(item)) is None or (sending.add(part) and not await sending.send()):
+                break
+    else:
+        for item in items:
+            if (part := page.add(item)) is None or (sending.add(part) and not await sending.send()):
+                break
+    sending.add(page.closing())
+    return await sending.end()
 
 
 async def write_within(response: web.StreamResponse, chunk: bytes, stall_s: float = _STALL_S) -> None:
@@ -83,38 +80,81 @@ async def write_within(response: web.StreamResponse, chunk: bytes, stall_s: floa
         raise SlowReaderError(f"what was sent was not read for {stall_s:g} s") from error
 
 
-async def _begun(request: web.Request, status: int, media_type: str) -> web.StreamResponse:
-    response = web.StreamResponse(status=status, headers={"Content-Type": media_type})
-    await response.prepare(request)
-    return response
+class _Page(Generic[T]):
+    """Writes a list, and knows where it ends."""
 
+    def __init__(self, listing: Listing[T]) -> None:
+        self._listing = listing
+        self._last: T | None = None
+        self._has_more = False
+        self._count = 0
+        self._bytes = 0
 
-async def _parts(items: AsyncIterable[T] | Iterable[T], listing: Listing[T]) -> AsyncGenerator[bytes]:
-    """Yield the answer in pieces, one for each item."""
-    yield _opening(listing)
-    last: T | None = None
-    has_more, sent_count, sent_bytes = False, 0, 0
-    async for item in _each(items):
-        if sent_count == listing.limit:
-            has_more = True
-            break
+    def opening(self) -> bytes:
+        """Return what stands before the first item."""
+        return _opening(self._listing)
+
+    def add(self, item: T) -> bytes | None:
+        """Return what stands in the list for an item; None when it is full."""
+        listing = self._listing
+        if self._count == listing.limit:
+            self._has_more = True
+            return None
         encoded = listing.encode(item)
-        sent_bytes += len(encoded)
-        if sent_count and listing.max_bytes is not None and sent_bytes > listing.max_bytes:
-            has_more = True
-            break
-        yield (b"," if sent_count else b"") + encoded
-        last, sent_count = item, sent_count + 1
-    yield b"]" + _closing(listing, listing.ending(last, has_more))
+        self._bytes += len(encoded)
+        if self._count and listing.max_bytes is not None and self._bytes > listing.max_bytes:
+            self._has_more = True
+            return None
+        self._last, self._count = item, self._count + 1
+        return encoded if self._count == 1 else b"," + encoded
+
+    def closing(self) -> bytes:
+        """Return what stands behind the last item."""
+        return b"]" + _closing(self._listing, self._listing.ending(self._last, self._has_more))
 
 
-async def _each(items: AsyncIterable[T] | Iterable[T]) -> AsyncGenerator[T]:
-    if isinstance(items, AsyncIterable):
-        async for item in items:
-            yield item
-    else:
-        for item in items:
-            yield item
+class _Sending:
+    """Sends an answer in parts of some length, or in one if it is no longer than that."""
+
+    def __init__(self, request: web.Request, opening: bytes, status: int, listing: Listing[T]) -> None:
+        self._request = request
+        self._waiting = bytearray(opening)
+        self._status = status
+        self._media_type = listing.media_type
+        self._tag = listing.tag
+        self._response: web.StreamResponse | None = None
+
+    def add(self, part: bytes) -> bool:
+        """Have a part wait; tell whether it is time to send what does."""
+        self._waiting += part
+        return len(self._waiting) >= _CHUNK_BYTES
+
+    async def send(self) -> bool:
+        """Send what waits, before more is asked for: only so much is in memory. Tell whether more is wanted."""
+        if self._response is None:
+            self._response = self._made(web.StreamResponse(status=self._status))
+            await self._response.prepare(self._request)
+        if self._request.method == "HEAD":
+            return False
+        await write_within(self._response, bytes(self._waiting))
+        self._waiting.clear()
+        await asyncio.sleep(0)  # a caller that reads as fast as we write leaves the others their turn
+        return True
+
+    async def end(self) -> web.StreamResponse:
+        """Return the answer, with what still waits."""
+        if self._response is None:
+            return self._made(web.Response(status=self._status, body=bytes(self._waiting)))
+        if self._request.method != "HEAD":
+            await write_within(self._response, bytes(self._waiting))
+            await self._response.write_eof()
+        return self._response
+
+    def _made(self, response: R) -> R:
+        response.headers["Content-Type"] = self._media_type
+        if self._tag is not None:
+            tagged(response, self._tag)
+        return response
 
 
 def _opening(listing: Listing[T]) -> bytes:

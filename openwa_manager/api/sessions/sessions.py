@@ -3,15 +3,17 @@
 import asyncio
 import base64
 import uuid
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, replace
+from itertools import islice
 
 from aiohttp import web
 
 from openwa_manager.api.access.records import name_in_record, record_shown_code
 from openwa_manager.api.admission.rights import require, require_session
 from openwa_manager.api.lists.pages import Listing, answer_list
+from openwa_manager.api.lists.tags import answer_tagged, is_known, not_modified, tag_of
 from openwa_manager.api.requests import (
     DeleteQuery,
     ListQuery,
@@ -21,8 +23,9 @@ from openwa_manager.api.requests import (
     StopAllIn,
     WaitQuery,
 )
-from openwa_manager.api.routing import Call, Route, json_answer, json_of, route
+from openwa_manager.api.routing import Call, Route, json_answer, prompt_route, route
 from openwa_manager.api.sessions.cursor import SessionPosition
+from openwa_manager.api.sessions.kept_json import KeptJson, SessionJson
 from openwa_manager.api.sessions.qr import may_show_code
 from openwa_manager.api.sessions.responses import NewSessionOut, SessionOut, SessionPage, SessionsOut
 from openwa_manager.domain.access.actions import Action
@@ -103,6 +106,7 @@ class SessionRoutes:
         self._sessions = sessions
         self._requests = requests
         self._recipes = recipes
+        self._json = SessionJson(sessions, usage)
         self._usage = usage
         self._users = users
 
@@ -117,9 +121,9 @@ class SessionRoutes:
                 SessionIn,
                 {201: (NewSessionOut,), 200: (NewSessionOut,), 409: ()},
             ),
-            route("GET /v1/sessions", Action.READ_SESSIONS, self.list_some, ListQuery, {200: (SessionPage,)}),
+            route("GET /v1/sessions", Action.READ_SESSIONS, self.list_some, ListQuery, {200: (SessionPage,), 304: ()}),
             route("POST /v1/sessions/stop", Action.STOP_SESSION, self.stop_all, StopAllIn, {202: (SessionsOut,)}),
-            route(f"GET {one}", Action.READ_SESSIONS, self.show, Nothing, {200: (SessionOut,)}),
+            prompt_route(f"GET {one}", Action.READ_SESSIONS, self.show, Nothing, {200: (SessionOut,), 304: ()}),
             route(f"PATCH {one}", Action.CHANGE_SESSION, self.change, SessionChange, {200: (SessionOut,), 507: ()}),
             route(f"DELETE {one}", Action.DELETE_SESSION, self.delete, DeleteQuery, {204: (None,), 202: (SessionOut,)}),
             route(f"POST {one}/start", Action.START_SESSION, self.start, WaitQuery, started),
@@ -195,23 +199,37 @@ class SessionRoutes:
 
     async def list_some(self, call: Call[ListQuery]) -> web.StreamResponse:
         """List the sessions that match, oldest first."""
-        after = SessionPosition.parse(call.arguments.cursor)
-        own = self._sessions.list_sessions(call.caller.scope)
-        behind = (session for session in own if SessionPosition.of(session) > after)
-        found = (session for session in behind if _matches(session, call.arguments))
-        page: Listing[Session] = Listing(
+        found = [self._json.of(each) for each in self._found(call)]
+        shown, limit = found[: call.arguments.limit], call.arguments.limit
+        tag = tag_of((b"more" if len(found) > limit else b"all", *(kept.tag.encode() for kept in shown)))
+        if is_known(call.request, tag):
+            return not_modified(tag)
+        page: Listing[KeptJson] = Listing(
             name="sessions",
-            encode=self._encoded,
+            encode=lambda kept: kept.body,
             ending=lambda last, has_more: {
-                "next_cursor": SessionPosition.of(last).cursor() if last and has_more else None
+                "next_cursor": SessionPosition.of(last.session).cursor() if last and has_more else None
             },
-            limit=call.arguments.limit,
+            limit=limit,
+            tag=tag,
         )
         return await answer_list(call.request, found, page)
 
-    async def show(self, call: Call[Nothing]) -> web.Response:
+    def _found(self, call: Call[ListQuery]) -> Iterable[Session]:
+        """Return the sessions that match, oldest first: as many as are wanted, and one more if there is one."""
+        wanted = call.arguments
+        found: Iterable[Session] = self._sessions.list_sessions(call.caller.scope)
+        if wanted.cursor is not None:
+            after = SessionPosition.parse(wanted.cursor)
+            found = (session for session in found if SessionPosition.of(session) > after)
+        if wanted.status or wanted.user_id is not None or wanted.label:
+            found = (session for session in found if _matches(session, wanted))
+        return islice(found, wanted.limit + 1)
+
+    def show(self, call: Call[Nothing]) -> web.Response:
         """Show a session."""
-        return json_answer(self._out(self._sessions.get(call.session_id)))
+        kept = self._json.of(self._sessions.get(call.session_id))
+        return answer_tagged(call.request, kept.body, kept.tag)
 
     async def change(self, call: Call[SessionChange]) -> web.Response:
         """Change what is given; it takes effect at the next launch."""
@@ -256,7 +274,9 @@ class SessionRoutes:
         """Stop every session; with `until_start` those that were to run do so again when the daemon next starts."""
         scope = call.caller.scope
         await self._requests.stop_all(scope, until_start=call.arguments.until_start)
-        whole: Listing[Session] = Listing(name="sessions", encode=self._encoded, max_bytes=None)
+        whole: Listing[Session] = Listing(
+            name="sessions", encode=lambda session: self._json.of(session).body, max_bytes=None
+        )
         return await answer_list(call.request, self._sessions.list_sessions(scope), whole, 202)
 
     async def _awaited(
@@ -265,9 +285,6 @@ class SessionRoutes:
         if call.arguments.wait:
             session = await self._sessions.wait(session.session_id, is_settled, call.arguments.wait)
         return json_answer(self._out(session), 202)
-
-    def _encoded(self, session: Session) -> bytes:
-        return json_of(self._out(session))
 
     def _out(self, session: Session) -> SessionOut:
         return SessionOut.of(session, self._usage(session.session_id))

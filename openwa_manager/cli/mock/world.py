@@ -15,22 +15,23 @@ from pathlib import Path
 from typing import NoReturn
 
 from aiohttp import web
-from aiohttp.typedefs import Handler
 
 from openwa_manager import daemon
 from openwa_manager.api.admission.admission import Admission
 from openwa_manager.api.admission.host_check import HostCheck
-from openwa_manager.api.errors import ForbiddenError
 from openwa_manager.api.listeners import ListenAddresses
 from openwa_manager.cli.mock.asked import forget_in_child
 from openwa_manager.cli.mock.line import READY
 from openwa_manager.cli.mock.routes import Keeping, MockRoutes
 from openwa_manager.config import Settings
+from openwa_manager.domain.access.actions import Action
 from openwa_manager.processes.signals import send_signal
 from openwa_manager.services.sessions.directory import SessionDirectory
 
 #: Names that are for private use end so (RFC 6761, RFC 6762, ICANN's .internal).
 _PRIVATE_ENDINGS = (".localhost", ".test", ".local", ".internal")
+#: Making builds runs programs of whoever asks, and everybody knows the mock's key.
+_WITHHELD = {Action.INSTALL_BUILD: "the mock installs no builds: its engines are simulated"}
 #: How often a world looks whether it is ready to serve.
 _LOOK_S = 0.002
 #: How long killed engines may take to be dead, so that a keeper who is process 1 inherits none of them.
@@ -101,15 +102,6 @@ def _is_address(host: str) -> bool:
     return True
 
 
-@web.middleware
-async def _install_nothing(request: web.Request, handler: Handler) -> web.StreamResponse:
-    """Refuse to make builds: that runs programs of whoever asks, and everybody knows the mock's key."""
-    resource = request.match_info.route.resource
-    if request.method == "POST" and resource is not None and resource.canonical == "/v1/builds":
-        raise ForbiddenError("the mock installs no builds: its engines are simulated")
-    return await handler(request)
-
-
 class _MockEmbedder:
     """What a daemon in a mock does otherwise."""
 
@@ -129,15 +121,14 @@ class _MockEmbedder:
         """Take the mock's key for the admin's."""
         admin_key = (self._home / "admin.key").read_text("ascii").strip()
         authenticator = admission.authenticator.also_taking(self._plan.key, admin_key)
-        return replace(admission, host_check=self._host_check, authenticator=authenticator)
+        return replace(admission, host_check=self._host_check, authenticator=authenticator, withheld=_WITHHELD)
 
     def extend(self, control: web.Application, sessions: SessionDirectory) -> None:
         """Serve `/_mock`, and listen to the keeper."""
         self._sessions = sessions
         keeper = Keeping(line=self._line, listener=self._plan.listeners[0])
         routes = MockRoutes(sessions, self._home / "books.jsonl", keeper, self._host_check)
-        control.middlewares.insert(1, routes.serve)  # behind the one that gives requests their ids
-        control.middlewares.append(_install_nothing)
+        control.middlewares.append(routes.serve)
         loop = asyncio.get_running_loop()
         loop.add_reader(self._line, self._end)
         loop.call_soon(self._tell_ready, sessions)

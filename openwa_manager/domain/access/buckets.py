@@ -14,6 +14,8 @@ class Rate:
 
     def or_own(self, per_s: float | None, burst: float | None) -> "Rate":
         """Return this rate with what a key has of its own instead; None: it has none."""
+        if per_s is None and burst is None:
+            return self
         return Rate(per_s=self.per_s if per_s is None else per_s, burst=self.burst if burst is None else burst)
 
     def is_within(self, other: "Rate") -> bool:

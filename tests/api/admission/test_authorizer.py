@@ -7,15 +7,13 @@ from pytest_aiohttp import AiohttpClient
 
 from openwa_manager.api.admission.authorizer import Authorizer
 from openwa_manager.api.app import make_table
-from openwa_manager.api.errors import answer_errors
-from openwa_manager.api.gateway.errors import answer_as_openwa
-from openwa_manager.api.middleware import assign_request_id
 from openwa_manager.api.request_keys import CALLER
 from openwa_manager.api.requests import Nothing
-from openwa_manager.api.routing import Call, Route, route
+from openwa_manager.api.routing import Call, Route, Unmatched, refuse_unmatched, route
 from openwa_manager.domain.access.actions import Action
 from openwa_manager.domain.access.callers import Caller
 from openwa_manager.domain.access.roles import OPEN, Role
+from tests.api.guarding import answering
 from tests.api.world import World, backing_of
 
 Ask = Callable[[str, Role | None], Awaitable[ClientResponse]]
@@ -72,13 +70,24 @@ async def believe(request: web.Request, handler: Handler) -> web.StreamResponse:
     return await handler(request)
 
 
+def authorized(each: Route | None) -> Handler:
+    """Return what serves a route, or what none takes, to whom its authorizer lets pass."""
+    authorizer = Authorizer(each, {})
+    handler = refuse_unmatched if each is None else each.handler
+
+    async def serve(request: web.Request) -> web.StreamResponse:
+        authorizer.require(request)
+        return await handler(request)
+
+    return serve
+
+
 @pytest.fixture
 async def ask(aiohttp_client: AiohttpClient) -> Ask:
-    app = web.Application(
-        middlewares=[assign_request_id, answer_errors, answer_as_openwa, believe, Authorizer(TABLE).check]
-    )
+    app = web.Application(middlewares=[answering, believe])
     for each in TABLE:
-        app.router.add_route(each.method, each.path, each.handler)
+        app.router.add_route(each.method, each.path, authorized(each))
+    app.router.register_resource(Unmatched(app.router, authorized(None)))
     client = await aiohttp_client(app)
 
     async def get(path: str, role: Role | None) -> ClientResponse:

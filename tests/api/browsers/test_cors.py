@@ -3,6 +3,7 @@ from aiohttp import web
 from pytest_aiohttp import AiohttpClient
 
 from openwa_manager.api.browsers.cors import Cors
+from tests.api.guarding import checked
 from tests.api.world import Client
 
 OURS = "https://app.example.com"
@@ -15,8 +16,12 @@ async def _need_key(_: web.Request) -> web.Response:
 
 async def client_of(aiohttp_client: AiohttpClient, *origins: str) -> Client:
     cors = Cors(origins)
-    app = web.Application(middlewares=[cors.answer_preflight])
-    app.on_response_prepare.append(cors.mark)
+    app = web.Application(middlewares=[checked(cors.preflight)])
+
+    async def mark(request: web.Request, response: web.StreamResponse) -> None:
+        cors.mark(request, response)
+
+    app.on_response_prepare.append(mark)
     app.router.add_route("*", "/", _need_key)
     return await aiohttp_client(app)
 

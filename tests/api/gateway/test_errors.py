@@ -5,8 +5,7 @@ import pytest
 from aiohttp import ClientResponse, web
 from pytest_aiohttp import AiohttpClient
 
-from openwa_manager.api.gateway.errors import GatewayError, answer_as_openwa
-from openwa_manager.api.middleware import assign_request_id
+from openwa_manager.api.gateway.errors import GatewayError
 from openwa_manager.domain.errors import (
     DrainingError,
     EngineError,
@@ -16,6 +15,7 @@ from openwa_manager.domain.errors import (
     QueueFullError,
     StorageFullError,
 )
+from tests.api.guarding import answering
 
 ERRORS: dict[str, Exception] = {
     "refused": GatewayError(409, "taken", code="TAKEN"),
@@ -41,7 +41,7 @@ async def fail(request: web.Request) -> web.Response:
 
 @pytest.fixture
 async def ask(aiohttp_client: AiohttpClient) -> Ask:
-    app = web.Application(middlewares=[assign_request_id, answer_as_openwa])
+    app = web.Application(middlewares=[answering])
     app.router.add_get("/api/{error}", fail)
     app.router.add_get("/v1/{error}", fail)
     client = await aiohttp_client(app)

@@ -7,7 +7,6 @@ from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network, ip_add
 from typing import Final
 
 from aiohttp import web
-from aiohttp.typedefs import Handler
 
 from openwa_manager.api.request_keys import CLIENT
 from openwa_manager.domain.access.addresses import AddressHeader, ClientAddress
@@ -42,13 +41,12 @@ class ClientAddresses:
         self._header = header
         self._hops_of = _forwarded_hops if header == "Forwarded" else _listed_hops
 
-    @web.middleware
-    async def note(self, request: web.Request, handler: Handler) -> web.StreamResponse:
-        """Pass the request on with the address of its client; without one if it came through the unix socket."""
+    def note(self, request: web.Request) -> None:
+        """Leave the address of its client on the request; none if it came through the unix socket."""
         name = request.transport.get_extra_info("peername") if request.transport else None
         if isinstance(name, tuple):  # of a unix socket it is a text
-            request[CLIENT] = self.client_of(str(name[0]), request.headers.getall(self._header, []))
-        return await handler(request)
+            values = request.headers.getall(self._header, ()) if self._trusted else ()
+            request[CLIENT] = self.client_of(str(name[0]), values)
 
     def client_of(self, peer: str, values: Sequence[str]) -> ClientAddress:
         """Return the client's address, for a peer that sent the header with these values.

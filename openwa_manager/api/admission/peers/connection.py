@@ -21,7 +21,9 @@ _XUCRED = struct.Struct("@2Ih16I")
 def unix_socket(request: web.Request) -> socket.socket | None:
     """Return the unix socket the request came through; None when it came over TCP or is closed already."""
     transport = request.transport
-    peer: socket.socket | None = transport.get_extra_info("socket") if transport else None
+    if transport is None or isinstance(transport.get_extra_info("peername"), tuple):
+        return None
+    peer: socket.socket | None = transport.get_extra_info("socket")
     return peer if peer is not None and peer.family == socket.AF_UNIX else None
 
 

@@ -36,6 +36,13 @@ class SocketPeers:
         self._is_server = is_server
         self._known: WeakKeyDictionary[asyncio.BaseTransport, Peer] = WeakKeyDictionary()
 
+    def known(self, request: web.Request) -> Peer | None:
+        """Return who is at the other end; None when nobody has looked yet."""
+        transport = request.transport
+        if transport is None or unix_socket(request) is None:
+            return Peer.REMOTE
+        return self._known.get(transport)
+
     async def peer_of(self, request: web.Request) -> Peer:
         """Return who is at the other end."""
         socket, transport = unix_socket(request), request.transport

@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 from openwa_manager.api.admission.peers.client_address import ClientAddresses
 from openwa_manager.api.request_keys import CLIENT
 from openwa_manager.domain.access.addresses import AddressHeader
+from tests.api.guarding import checked
 from tests.run.growth import is_linear
 
 PROXIES = [ip_network("10.0.0.0/8"), ip_network("2001:db8:ffff::/48")]
@@ -159,9 +160,9 @@ async def echo(request: web.Request) -> web.Response:
 
 
 @pytest.mark.parametrize(("header", "other"), [("X-Forwarded-For", "Forwarded"), ("Forwarded", "X-Forwarded-For")])
-async def test_the_middleware_reads_the_header_that_is_set_and_no_other(header: AddressHeader, other: str) -> None:
+async def test_it_reads_the_header_that_is_set_and_no_other(header: AddressHeader, other: str) -> None:
     addresses = ClientAddresses([ip_network("127.0.0.1")], header)
-    app = web.Application(middlewares=[addresses.note])
+    app = web.Application(middlewares=[checked(addresses.note)])
     app.router.add_get("/", echo)
     written = {"X-Forwarded-For": CLIENT_IP, "Forwarded": f"for={CLIENT_IP}"}
 
@@ -172,7 +173,7 @@ async def test_the_middleware_reads_the_header_that_is_set_and_no_other(header: 
 
 
 async def test_who_comes_through_the_unix_socket_has_no_address(tmp_path: Path) -> None:
-    app = web.Application(middlewares=[ClientAddresses(PROXIES).note])
+    app = web.Application(middlewares=[checked(ClientAddresses(PROXIES).note)])
     app.router.add_get("/", echo)
     runner = web.AppRunner(app)
     await runner.setup()
