@@ -388,17 +388,3 @@ async def test_what_was_written_before_an_answer_is_no_sign_of_life_after_it(pro
     assert answered is not None
     assert missed is not None
     assert (missed.misses, missed.sign_boot_s) == (1, answered.sign_boot_s)
-
-
-async def test_an_engine_that_only_writes_gives_signs_of_life(probed: Probed) -> None:
-    probed.engine.error = EngineError("silent")
-
-    async with probing(probed) as prober:
-        await probed.clock.advance(PERIOD_S)
-        probed.log_path.write_text("a line")
-        await probed.clock.advance(PERIOD_S)
-        record = prober.record(SESSION.session_id)
-
-    assert record is not None
-    assert record.misses == 2
-    assert record.sign_boot_s is not None
