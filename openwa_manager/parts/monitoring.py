@@ -45,13 +45,13 @@ def build_monitoring(
 ) -> MonitoringParts:
     """Build what watches; nothing runs yet."""
     settings, clock, directory = basis.settings, basis.clock, sessions.directory
-    running = sessions.inbox.running_engines
-    guard = MemoryGuard(memory_limits(settings), running, sessions.inbox.is_idle)
+    engines = sessions.inbox
+    guard = MemoryGuard(memory_limits(settings), engines.running_engine, engines.is_idle)
     sampler = UsageSampler(clock, settings.probe_period_s, hosting.meter.sample, directory.live, guard.check)
     detector = OfflineDetector(clock, has_default_route, directory.iterate, offline_policy(settings))
     heartbeat_s, dispatcher = settings.heartbeat_s, delivery.dispatcher
-    inspector = DataInspector(clock, probe_policy(settings).inspection_s, running, sessions.dependencies.directory)
-    prober = Prober(clock, random.random, probe_policy(settings), running, inspector, basis.files)
+    inspector = DataInspector(clock, probe_policy(settings).inspection_s, engines, sessions.dependencies.directory)
+    prober = Prober(clock, random.random, probe_policy(settings), engines, inspector, basis.files)
     sources = MetricSources(
         sessions=directory,
         database=basis.database,

@@ -10,6 +10,9 @@ from openwa_manager.domain.session.session import Identity, SessionId, Usage
 from openwa_manager.processes.reading.identity import is_alive
 from openwa_manager.processes.reading.table import Process, ProcessTable, read_processes
 
+#: In every so many samples all processes of the host are looked at.
+_ALL_EVERY = 4
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _Sample:
@@ -25,6 +28,8 @@ class UsageMeter:
     def __init__(self, clock: Clock) -> None:
         self._clock = clock
         self._samples: Mapping[Identity, _Sample] = {}
+        self._strangers: frozenset[int] = frozenset()
+        self._until_all_count = 0
 
     def members_of(self, engine: Identity) -> frozenset[Identity]:
         """Return whom the last samples saw in this engine's tree; that of a dead one is known while a member lives."""
@@ -40,9 +45,11 @@ class UsageMeter:
         """Return the use of each live engine with all its descendants; sessions whose engine is dead are absent.
 
         The processor time is that since the sample before; an engine sampled for the first time counts nothing yet.
-        Blocks for about 20 µs per process on the host.
+        Blocks for about 20 µs per process that is looked at: all on the host in every fourth sample, else those that
+        are new or were in a tree.
         """
-        table, boot_s = ProcessTable(read_processes()), self._clock.now().boot_s
+        processes, boot_s = self._read(roots), self._clock.now().boot_s
+        table = ProcessTable(processes)
         usages: dict[SessionId, Usage] = {}
         samples: dict[Identity, _Sample] = {}
         trees = {root: self._members(table, root) for root in {*roots.values(), *self._samples}}
@@ -52,8 +59,21 @@ class UsageMeter:
         for session_id, root in roots.items():
             if root in samples and root in samples[root].cpu_s:
                 usages[session_id] = _usage(trees[root], self._samples.get(root), samples[root])
+        of_trees = {identity.pid for sample in samples.values() for identity in sample.cpu_s}
+        self._strangers |= {each.pid for each in processes if each.pid not in of_trees}
         self._samples = samples
         return usages
+
+    def _read(self, roots: Mapping[SessionId, Identity]) -> list[Process]:
+        """Return the processes that may be in a tree.
+
+        Nobody enters a tree but by birth, so a stranger stays one until its number is given to another process, which
+        the system does only once it has gone round all numbers.
+        """
+        if self._until_all_count == 0 or any(root not in self._samples for root in roots.values()):
+            self._strangers, self._until_all_count = frozenset(), _ALL_EVERY
+        self._until_all_count -= 1
+        return read_processes(self._strangers)
 
     def _members(self, table: ProcessTable, root: Identity) -> Sequence[Process]:
         before = self._samples.get(root)

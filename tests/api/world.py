@@ -373,7 +373,7 @@ def _gateway(world: World, dependencies: Dependencies) -> GatewayDependencies:
         database=world.database,
         sender=world.channels.sender,
         health=HealthReader(world.sessions, world.inbox, UNWATCHED, world.home / "sessions", FILES),
-        inspector=DataInspector(dependencies.clock, 60.0, world.inbox.running_engines, dependencies.directory),
+        inspector=DataInspector(dependencies.clock, 60.0, world.inbox, dependencies.directory),
         usage=world.used.get,
         kill=partial(force_kill, world.requests, dependencies),
         version="0.1.0",

@@ -1,10 +1,13 @@
 import os
 import signal
+import sys
+from collections.abc import Callable
 
 import pytest
 
 from openwa_manager.domain.session.session import SessionId
 from openwa_manager.processes.launcher import HostLauncher
+from openwa_manager.processes.reading import procfs
 from openwa_manager.processes.reading.identity import live_identity_of
 from openwa_manager.processes.usage import UsageMeter
 from tests.fakes.clock import FakeClock
@@ -158,3 +161,43 @@ wait_for_ever()
 
     assert known == {left}
     assert not meter.members_of(identity)
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="elsewhere the system tells of all processes at once")
+async def test_most_samples_look_at_no_process_of_others(
+    launcher: HostLauncher, stage: Stage, clock: FakeClock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    identity = await launcher.launch(stage.python(SLEEPER))
+    await stage.told()
+    looked_at: list[int] = []
+
+    def read_stat(pid: int, read: Callable[[int], procfs.Stat | None] = procfs.read_stat) -> procfs.Stat | None:
+        looked_at.append(pid)
+        return read(pid)
+
+    monkeypatch.setattr(procfs, "read_stat", read_stat)
+    meter, of_others = UsageMeter(clock), []
+    for _ in range(6):
+        meter.sample({SESSION: identity})
+        of_others.append(os.getppid() in looked_at)
+        assert identity.pid in looked_at
+        looked_at.clear()
+
+    assert of_others == [True, False, False, False, True, False]
+
+
+async def test_a_child_that_is_born_between_two_samples_counts(
+    launcher: HostLauncher, stage: Stage, clock: FakeClock
+) -> None:
+    program = """
+signal.signal(signal.SIGUSR1, lambda *_: tell(subprocess.Popen(["sleep", "1000"]).pid))
+"""
+    identity = await launcher.launch(stage.python(program + SLEEPER))
+    await stage.told()
+    meter = UsageMeter(clock)
+    before = meter.sample({SESSION: identity})[SESSION].process_count
+
+    os.kill(identity.pid, signal.SIGUSR1)
+    await stage.told()
+
+    assert (before, meter.sample({SESSION: identity})[SESSION].process_count) == (1, 2)

@@ -17,6 +17,7 @@ from openwa_manager.domain.session.session import Launch
 from openwa_manager.domain.texts import in_words
 from openwa_manager.engines.http.connectors import StrangerError, base_url, connector_to, place_of
 from openwa_manager.engines.http.reading import ANSWER_MAX_BYTES, read_answer
+from openwa_manager.engines.http.socket_gets import SocketGets
 
 #: Calls that talk to WhatsApp before they answer.
 SLOW_TIMEOUT_S = 30.0
@@ -72,6 +73,9 @@ class EngineCalls:
         self._url = base_url(launch)
         self._place = place_of(launch)
         self._timeout_s = timeout_s
+        self._gets = SocketGets(launch, key, proof) if launch.socket is not None else None
+        self._getting: set[asyncio.Timeout] = set()
+        self._is_closed = False
         self._http = aiohttp.ClientSession(
             connector=connector_to(launch, proof),
             cookie_jar=aiohttp.DummyCookieJar(),
@@ -83,6 +87,9 @@ class EngineCalls:
 
     async def close(self) -> None:
         """Drop every call in flight."""
+        self._is_closed = True
+        for limit in self._getting:
+            limit.reschedule(asyncio.get_running_loop().time())
         await self._http.close()
 
     async def _call(
@@ -99,6 +106,8 @@ class EngineCalls:
         payload = None if body is None else json.dumps(body).encode()
         headers = {} if body is None else {"Content-Type": "application/json"}
         try:
+            if self._gets is not None and method == "GET":
+                return await self._get(self._gets, path, limit_s, max_bytes)
             async with (
                 asyncio.timeout(limit_s),
                 self._http.request(
@@ -112,6 +121,19 @@ class EngineCalls:
             raise NotOurEngineError(str(error)) from error
         except (aiohttp.ClientError, OSError, RuntimeError) as error:  # RuntimeError: we closed it meanwhile
             raise EngineError(f"OpenWA did not answer {call}: {in_words(error)}") from error
+
+    async def _get(self, gets: SocketGets, path: str, limit_s: float, max_bytes: int) -> HttpAnswer:
+        try:
+            async with asyncio.timeout(limit_s) as limit:
+                self._getting.add(limit)
+                answer = await gets.get(path, max_bytes)
+        except TimeoutError:
+            if self._is_closed:
+                raise RuntimeError("we closed the connection") from None
+            raise
+        finally:
+            self._getting.discard(limit)
+        return HttpAnswer(call=f"GET {path}", status=answer.status, body=answer.body)
 
 
 def require_success(answer: HttpAnswer) -> HttpAnswer:

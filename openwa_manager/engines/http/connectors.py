@@ -1,5 +1,6 @@
 """How an engine is reached: through its socket, or its port, and never before whoever listens is proven to be it."""
 
+import asyncio
 import socket
 import struct
 import sys
@@ -44,6 +45,30 @@ def connector_to(launch: Launch, proof: ListenerProof, *, keep_alive_s: float | 
     return kind(launch, proof, keep_alive_s)
 
 
+async def connect_to_socket(launch: Launch, proof: ListenerProof) -> socket.socket:
+    """Return a connection to the socket of this launch's engine, and to nobody else; it does not block.
+
+    Raises:
+        StrangerError: somebody else listens there; he was told nothing.
+        OSError: nobody listens, or the connection broke.
+    """
+    line = socket.socket(socket.AF_UNIX)
+    try:
+        line.setblocking(False)
+        await asyncio.get_running_loop().sock_connect(line, str(launch.socket))
+        _prove_listener(line, launch, proof)
+    except BaseException:
+        line.close()
+        raise
+    return line
+
+
+def _prove_listener(connected: socket.socket | None, launch: Launch, proof: ListenerProof) -> None:
+    # macOS tells who listened only while he has not closed his side: else this raises OSError (ENOTCONN).
+    if connected is None or not proof.has(_listener_of(connected), _engine_of(launch)):
+        raise StrangerError(f"{place_of(launch)} is answered by a stranger")
+
+
 class _SocketConnector(aiohttp.UnixConnector):
     """Connects to the socket in the launch's own directory; who listens must be of the engine's tree."""
 
@@ -60,14 +85,11 @@ class _SocketConnector(aiohttp.UnixConnector):
     ) -> "ResponseHandler":
         connection = await super()._create_connection(req, traces, timeout)
         connected = connection.transport.get_extra_info("socket") if connection.transport else None
-        is_ours = False
-        try:  # macOS tells who listened only while he has not closed his side (ENOTCONN)
-            is_ours = connected is not None and self._proof.has(_listener_of(connected), _engine_of(self._launch))
-        finally:
-            if not is_ours:
-                connection.close()
-        if not is_ours:
-            raise StrangerError(f"{place_of(self._launch)} is answered by a stranger")
+        try:
+            _prove_listener(connected, self._launch, self._proof)
+        except BaseException:
+            connection.close()
+            raise
         return connection
 
 

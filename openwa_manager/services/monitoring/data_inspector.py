@@ -10,7 +10,7 @@ from openwa_manager.domain.ports import Clock, KeepsData
 from openwa_manager.domain.session.reasons import DataLoss
 from openwa_manager.domain.session.session import DataState, Launch, LaunchId, Session, SessionId
 from openwa_manager.domain.session.stimuli import DataInspected
-from openwa_manager.services.sessions.engine_inbox import RunningEngine
+from openwa_manager.services.sessions.engine_inbox import RunningEngine, RunningEngines
 
 _log = structlog.get_logger()
 
@@ -31,12 +31,12 @@ class DataInspector:
         self,
         clock: Clock,
         period_s: float,
-        running_engines: Callable[[], list[RunningEngine]],
+        engines: RunningEngines,
         directory: Callable[[SessionId], Path],
     ) -> None:
         self._clock = clock
         self._period_s = period_s
-        self._running_engines = running_engines
+        self._engines = engines
         self._directory = directory
         self._inspected: dict[SessionId, tuple[LaunchId, float]] = {}
         self._sent_boot_s: dict[SessionId, float] = {}
@@ -56,14 +56,13 @@ class DataInspector:
         if not is_silent:
             return True
         self._forget_silent(now_s)
-        engines = (each for each in self._running_engines() if each.session.session_id == session_id)
-        running = next(engines, None)
+        running = self._engines.running_engine(session_id)
         return running is None or await self._inspect(running)
 
     def _forget_silent(self, now_s: float) -> None:
         """Forget what no longer matters, so that memory does not grow with sessions that are gone."""
         self._sent_boot_s = {name: sent_s for name, sent_s in self._sent_boot_s.items() if now_s - sent_s < _SILENCE_S}
-        alive = {each.session.session_id for each in self._running_engines()}
+        alive = self._engines.running_launches()
         self._inspected = {name: seen for name, seen in self._inspected.items() if name in alive}
 
     async def _inspect(self, running: RunningEngine) -> bool:

@@ -1,12 +1,12 @@
 """Restarts engines that use too much memory: above the soft limit while they are idle, above the hard one at once."""
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
 import structlog
 
 from openwa_manager.domain.session.reasons import MemoryExcess, ReasonCode
-from openwa_manager.domain.session.session import SessionId, Usage
+from openwa_manager.domain.session.session import Session, SessionId, Usage
 from openwa_manager.domain.session.stimuli import EngineFaulted
 from openwa_manager.services.sessions.engine_inbox import RunningEngine
 
@@ -27,26 +27,25 @@ class MemoryGuard:
     def __init__(
         self,
         limits: MemoryLimits,
-        running_engines: Callable[[], Iterable[RunningEngine]],
+        running_engine: Callable[[SessionId], RunningEngine | None],
         is_idle: Callable[[SessionId], bool],
     ) -> None:
         self._limits = limits
-        self._running_engines = running_engines
+        self._running_engine = running_engine
         self._is_idle = is_idle
 
     def check(self, usage: Mapping[SessionId, Usage]) -> None:
         """Have the engines that use too much ended; each comes back at once, and no budget is spent."""
-        for running in self._running_engines():
-            used = usage.get(running.session.session_id)
-            excess = self._excess(running, used.rss_bytes) if used else None
-            if excess is not None:
-                _log.warning("memory_limit_exceeded", session_id=running.session.session_id, detail=excess.sentence)
+        for session_id, used in usage.items():
+            running = self._running_engine(session_id)
+            excess = self._excess(running.session, used.rss_bytes) if running else None
+            if running is not None and excess is not None:
+                _log.warning("memory_limit_exceeded", session_id=session_id, detail=excess.sentence)
                 running.tell(
                     EngineFaulted(launch_id=running.launch.launch_id, code=ReasonCode.MEMORY_LIMIT, facts=excess)
                 )
 
-    def _excess(self, running: RunningEngine, rss_bytes: int) -> MemoryExcess | None:
-        session = running.session
+    def _excess(self, session: Session, rss_bytes: int) -> MemoryExcess | None:
         hard_bytes = session.spec.memory_limit_bytes or self._limits.hard_bytes
         if hard_bytes is not None and rss_bytes > hard_bytes:
             return MemoryExcess(rss_bytes=rss_bytes, limit_bytes=hard_bytes, is_soft=False)

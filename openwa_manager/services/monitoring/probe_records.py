@@ -1,10 +1,9 @@
 """What the probes have shown of each running engine."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 
 from openwa_manager.domain.session.session import LaunchId, SessionId
-from openwa_manager.services.sessions.engine_inbox import RunningEngine
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -14,7 +13,8 @@ class ProbeRecord:
     `sign_boot_s` says when the newest sign of life was noticed (None: none yet), `quiet_boot_s` since when silence
     counts, `silent_boot_s` when the engine was last found silent (before this record: when the record began). They are
     compared with each other only: the wall clock may be set, and a log's date and a post's are not of one clock then.
-    So all that counts of the log's date is whether it is another than at the last look (`log`, once `has_looked`).
+    So all that counts of the log's date is whether it is another than at the last look (`log`, once `has_looked`),
+    which is taken only at an engine that gave no answer.
     """
 
     launch_id: LaunchId
@@ -72,11 +72,16 @@ class ProbeRecords:
             for session_id, record in self._records.items()
         }
 
-    def keep_only(self, engines: list[RunningEngine], now_s: float, first_pause_s: Callable[[], float]) -> None:
+    def due(self, now_s: float) -> list[SessionId]:
+        """Return the sessions whose engine is to be asked by now (boot time)."""
+        return [session_id for session_id, record in self._records.items() if record.due_boot_s <= now_s]
+
+    def keep_only(
+        self, launches: Mapping[SessionId, LaunchId], now_s: float, first_pause_s: Callable[[], float]
+    ) -> None:
         """Have one record for each running launch, and none for any other; a new one is due after its pause."""
         records: dict[SessionId, ProbeRecord] = {}
-        for running in engines:
-            session_id, launch_id = running.session.session_id, running.launch.launch_id
+        for session_id, launch_id in launches.items():
             record = self._records.get(session_id)
             if record is None or record.launch_id != launch_id:
                 due_s = now_s + first_pause_s()

@@ -20,7 +20,7 @@ from openwa_manager.host.foreign.opening import plain_status_of
 from openwa_manager.processes.host_limits import is_host_limit
 from openwa_manager.services.monitoring.data_inspector import DataInspector
 from openwa_manager.services.monitoring.probe_records import LogState, ProbeRecord, ProbeRecords
-from openwa_manager.services.sessions.engine_inbox import RunningEngine
+from openwa_manager.services.sessions.engine_inbox import RunningEngine, RunningEngines
 
 _log = structlog.get_logger()
 
@@ -40,7 +40,7 @@ class Prober:
         clock: Clock,
         chance: Callable[[], float],
         policy: ProbePolicy,
-        running_engines: Callable[[], list[RunningEngine]],
+        engines: RunningEngines,
         inspector: DataInspector,
         files: EngineFiles,
     ) -> None:
@@ -49,7 +49,7 @@ class Prober:
         self._clock = clock
         self._chance = chance
         self._policy = policy
-        self._running_engines = running_engines
+        self._engines = engines
         self.records = ProbeRecords()
         self._asked: set[SessionId] = set()
         self._excused_boot_s = clock.now().boot_s
@@ -79,11 +79,10 @@ class Prober:
                 now_s = self._clock.now().boot_s
                 if now_s - due_s > MAX_LATE_S:
                     self.probe_all()
-                engines = self._running_engines()
-                self.records.keep_only(engines, now_s, self._first_pause_s)
-                for running in engines:
-                    session_id = running.session.session_id
-                    if self.records.of(session_id).due_boot_s <= now_s and session_id not in self._asked:
+                self.records.keep_only(self._engines.running_launches(), now_s, self._first_pause_s)
+                for session_id in self.records.due(now_s):
+                    running = self._engines.running_engine(session_id)
+                    if running is not None and session_id not in self._asked:
                         self._asked.add(session_id)
                         probes.create_task(self._probe(running))
                 due_s = now_s + tick_s
@@ -99,7 +98,7 @@ class Prober:
         try:
             record = await self._ask(running, before)
             has_slept = self._has_slept_since(began_s)
-            if record is not None:
+            if record is not None and not _has_sign_since(began_s, record):
                 record = await self._look_at_log(running, record)
         finally:
             self._asked.discard(session_id)
@@ -155,7 +154,8 @@ class Prober:
         if observations or running.engine.capabilities.answers_probes:
             running.tell(ActivitySeen(launch_id=record.launch_id), *observations)
             now = self._clock.now()
-            return replace(record, misses=0, answered_at=now.at, sign_boot_s=now.boot_s, detail="answered")
+            answered = replace(record, misses=0, answered_at=now.at, sign_boot_s=now.boot_s, detail="answered")
+            return replace(answered, log=None, has_looked=False)  # no later look may compare with one before the answer
         return replace(record, misses=0, detail="has no way to answer")
 
     def _judge(self, running: RunningEngine, record: ProbeRecord) -> None:
@@ -181,3 +181,7 @@ class Prober:
             and not running.engine.capabilities.reports_link
         ):
             running.tell(LinkReported(launch_id=record.launch_id, link=LinkReport.CONNECTED))
+
+
+def _has_sign_since(began_s: float, record: ProbeRecord) -> bool:
+    return record.sign_boot_s is not None and record.sign_boot_s >= began_s

@@ -1,8 +1,9 @@
 """Takes in what engines say: the events they post, the codes they write, their heartbeats and their traffic."""
 
 import hashlib
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from typing import Protocol
 
 from openwa_manager.domain.delivery.events import HEARTBEAT, Json
 from openwa_manager.domain.foreign_path import ForeignPath
@@ -44,6 +45,18 @@ class RunningEngine:
     log_path: ForeignPath
     has_heartbeat: bool
     posted_boot_s: float | None = None
+
+
+class RunningEngines(Protocol):
+    """Knows which engines should answer when they are asked."""
+
+    def running_launches(self) -> Mapping[SessionId, LaunchId]:
+        """Return the launch of each, by session."""
+        ...
+
+    def running_engine(self, session_id: SessionId) -> RunningEngine | None:
+        """Return that of a session; None when it has none."""
+        ...
 
 
 class EngineInbox:
@@ -123,24 +136,29 @@ class EngineInbox:
         """Tell whether the session's present launch posts heartbeats."""
         return session.launch is not None and self._heartbeats.get(session.session_id) == session.launch.launch_id
 
-    def running_engines(self) -> list[RunningEngine]:
-        """Return the engines that should answer when they are asked: up, and once ready."""
-        found: list[RunningEngine] = []
-        for supervisor in self._supervisors:
-            session = supervisor.session
-            if session.launch is None or session.launch.identity is None or session.process is not ProcessState.RUNNING:
-                continue
-            running = RunningEngine(
-                session=session,
-                launch=session.launch,
-                engine=self._dependencies.engine_of(session),
-                tell=supervisor.tell,
-                log_path=supervisor.log_path,
-                has_heartbeat=self.has_heartbeat(session),
-                posted_boot_s=self._last_post_boot_s(session.session_id, session.launch),
-            )
-            found.append(running)
-        return found
+    def running_launches(self) -> dict[SessionId, LaunchId]:
+        """Return the launches whose engines should answer when they are asked, by session: up, and once ready."""
+        launches = ((each.session_id, _running_launch(each)) for each in self._sessions())
+        return {session_id: launch.launch_id for session_id, launch in launches if launch is not None}
+
+    def running_engine(self, session_id: SessionId) -> RunningEngine | None:
+        """Return a session's engine if it should answer when it is asked; else None."""
+        supervisor = self._supervisors.find(session_id)
+        launch = None if supervisor is None else _running_launch(supervisor.session)
+        if supervisor is None or launch is None:
+            return None
+        return RunningEngine(
+            session=supervisor.session,
+            launch=launch,
+            engine=self._dependencies.engine_of(supervisor.session),
+            tell=supervisor.tell,
+            log_path=supervisor.log_path,
+            has_heartbeat=self.has_heartbeat(supervisor.session),
+            posted_boot_s=self._last_post_boot_s(session_id, launch),
+        )
+
+    def _sessions(self) -> Iterator[Session]:
+        return (supervisor.session for supervisor in self._supervisors)
 
     def forget(self, session_id: SessionId) -> None:
         """Forget what a session that is gone has said."""
@@ -148,3 +166,8 @@ class EngineInbox:
         self._used_boot_s.pop(session_id, None)
         self._posted_boot_s.pop(session_id, None)
         self._connected_since.pop(session_id, None)
+
+
+def _running_launch(session: Session) -> Launch | None:
+    launch = session.launch
+    return launch if launch and launch.identity and session.process is ProcessState.RUNNING else None

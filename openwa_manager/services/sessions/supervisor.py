@@ -4,6 +4,7 @@ import asyncio
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
+from functools import cached_property
 from typing import Self
 
 import structlog
@@ -108,9 +109,9 @@ class Supervisor:
         """Tell whether the session was deleted."""
         return self._mailbox.is_closed
 
-    @property
+    @cached_property
     def log_path(self) -> ForeignPath:
-        """Return where the session's engine writes its output."""
+        """Where the session's engine writes its output."""
         return self._dependencies.log_path(self._session.session_id)
 
     @property

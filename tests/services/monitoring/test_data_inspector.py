@@ -1,4 +1,5 @@
 import asyncio
+from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
@@ -81,12 +82,18 @@ class Inspected:
     inspector: DataInspector = field(init=False)
 
     def __post_init__(self) -> None:
-        self.inspector = DataInspector(self.clock, PERIOD_S, lambda: [self.running], lambda name: Path("/s") / name)
+        self.inspector = DataInspector(self.clock, PERIOD_S, self, lambda name: Path("/s") / name)
 
     @property
     def looks(self) -> list[Path]:
         assert isinstance(self.engine, FilingEngine)
         return self.engine.looks
+
+    def running_launches(self) -> Mapping[SessionId, LaunchId]:
+        return {NAME: self.launch.launch_id}
+
+    def running_engine(self, session_id: SessionId) -> RunningEngine | None:
+        return self.running if session_id == NAME else None
 
     @property
     def running(self) -> RunningEngine:

@@ -26,7 +26,7 @@ def told_of(rss_bytes: int, limits: MemoryLimits, *, own_limit_bytes: int | None
         log_path=of_session(Path("/nowhere")),
         has_heartbeat=False,
     )
-    guard = MemoryGuard(limits, lambda: [target], lambda _: is_idle)
+    guard = MemoryGuard(limits, {session.session_id: target}.get, lambda _: is_idle)
     guard.check({SessionId("acme"): Usage(rss_bytes=rss_bytes, cpu_percent=0.0, process_count=1)})
     assert all(isinstance(each, EngineFaulted) and each.code is ReasonCode.MEMORY_LIMIT for each in told)
     return [each.facts.sentence for each in told if isinstance(each, EngineFaulted) and each.facts]

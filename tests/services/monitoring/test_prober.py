@@ -1,6 +1,6 @@
 import asyncio
 import os
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -102,18 +102,20 @@ class Probed:
     session: Session = SESSION
     files: PromptFiles = field(default_factory=PromptFiles)
 
-    def running_engines(self) -> list[RunningEngine]:
-        return [
-            RunningEngine(
-                session=self.session,
-                launch=LAUNCH,
-                engine=self.engine,
-                tell=lambda *observations: self.told.extend(observations),
-                log_path=of_session(self.log_path),
-                has_heartbeat=not self.engine.capabilities.answers_probes,
-                posted_boot_s=self.posted_boot_s,
-            )
-        ]
+    def running_launches(self) -> Mapping[SessionId, LaunchId]:
+        return {SESSION.session_id: LAUNCH.launch_id}
+
+    def running_engine(self, session_id: SessionId) -> RunningEngine | None:
+        assert session_id == SESSION.session_id
+        return RunningEngine(
+            session=self.session,
+            launch=LAUNCH,
+            engine=self.engine,
+            tell=lambda *observations: self.told.extend(observations),
+            log_path=of_session(self.log_path),
+            has_heartbeat=not self.engine.capabilities.answers_probes,
+            posted_boot_s=self.posted_boot_s,
+        )
 
     @property
     def verdicts(self) -> list[Observation]:
@@ -123,8 +125,8 @@ class Probed:
 @asynccontextmanager
 async def probing(probed: Probed) -> AsyncIterator[Prober]:
     policy = ProbePolicy(period_s=PERIOD_S, timeout_s=5.0, misses=MISSES, silence_s=SILENCE_S)
-    inspector = DataInspector(probed.clock, policy.inspection_s, probed.running_engines, Path)
-    prober = Prober(probed.clock, lambda: 0.5, policy, probed.running_engines, inspector, probed.files)
+    inspector = DataInspector(probed.clock, policy.inspection_s, probed, Path)
+    prober = Prober(probed.clock, lambda: 0.5, policy, probed, inspector, probed.files)
     async with asyncio.TaskGroup() as tasks:
         running = tasks.create_task(prober.run())
         yield prober
@@ -335,6 +337,7 @@ async def test_what_we_cannot_ask_is_not_held_against_the_engine(probed: Probed)
 
 
 async def test_a_log_that_cannot_be_looked_at_says_nothing(probed: Probed) -> None:
+    probed.engine = PostingEngine()
     probed.log_path.write_text("a line")
 
     async with probing(probed) as prober:
@@ -349,11 +352,39 @@ async def test_a_log_that_cannot_be_looked_at_says_nothing(probed: Probed) -> No
     assert record is not None
     assert record.misses == 0
     assert probed.verdicts == []
-    assert probed.told == [ActivitySeen(launch_id=LAUNCH.launch_id)] * 2  # the answers; nothing was written
+    assert probed.told == []
 
 
 async def test_a_log_is_never_looked_at_in_the_loop(probed: Probed) -> None:
+    probed.engine = PostingEngine()
+
     async with probing(probed):
         await probed.clock.advance(PERIOD_S * 2)
 
     assert probed.files.asked == [SESSION.session_id] * 2
+
+
+async def test_the_log_of_an_engine_that_answers_is_not_looked_at(probed: Probed) -> None:
+    async with probing(probed):
+        await probed.clock.advance(PERIOD_S * 3)
+
+    assert probed.engine.asked_count == 3
+    assert probed.files.asked == []
+
+
+async def test_what_was_written_before_an_answer_is_no_sign_of_life_after_it(probed: Probed) -> None:
+    probed.engine.error = EngineError("silent")
+
+    async with probing(probed) as prober:
+        await probed.clock.advance(PERIOD_S)
+        probed.engine.error = None
+        await probed.clock.advance(PERIOD_S)
+        answered = prober.record(SESSION.session_id)
+        probed.log_path.write_text("a line")
+        probed.engine.error = EngineError("silent again")
+        await probed.clock.advance(PERIOD_S)
+        missed = prober.record(SESSION.session_id)
+
+    assert answered is not None
+    assert missed is not None
+    assert (missed.misses, missed.sign_boot_s) == (1, answered.sign_boot_s)
