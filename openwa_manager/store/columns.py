@@ -20,7 +20,11 @@ def text(value: str) -> str:
 
 def to_json(value: Json) -> str:
     """Return compact JSON, with lone surrogates replaced as in `text`."""
-    return text(json.dumps(value, ensure_ascii=False, separators=(",", ":")))
+    return text(_encode(value))
+
+
+#: Made once: `json.dumps` would make an encoder for each value.
+_encode = json.JSONEncoder(ensure_ascii=False, separators=(",", ":")).encode
 
 
 def json_object(stored: str) -> dict[str, Json]:
