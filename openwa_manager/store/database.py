@@ -69,6 +69,14 @@ class _ThreadConnection(aiosqlite.Connection):
         return outcome
 
 
+class _ReadingConnection(_ThreadConnection):
+    """One for reads, in `groups`."""
+
+    def __init__(self, connector: Callable[[], sqlite3.Connection], iter_chunk_size: int) -> None:
+        super().__init__(connector, iter_chunk_size)
+        self.groups = ReadGroups(self.run)
+
+
 class _Write(Generic[T]):
     """A write that waits its turn and, once its group is committed or rolled back, what became of it."""
 
@@ -189,8 +197,7 @@ class Database:
         self._connections = AsyncExitStack()
         self.commit_times = Durations(COMMIT_S)
         self._writer = _ThreadConnection(partial(_connect, path, hooks), _CHUNK)
-        self._reader = _ThreadConnection(partial(_connect, path, hooks), _CHUNK)
-        self._reads = ReadGroups(self._reader.run)
+        self._reader = _ReadingConnection(partial(_connect, path, hooks), _CHUNK)
 
     async def open(self) -> None:
         """Open the file, creating it if need be, check it and bring its tables up to date.
@@ -280,7 +287,7 @@ class Database:
             StoreDamagedError: the file is damaged.
         """
         try:
-            return await self._reads.read(function)
+            return await self._reader.groups.read(function)
         except sqlite3.Error as error:
             raise _translated(error) from error
 
