@@ -2,14 +2,18 @@
 
 import hashlib
 import json
+import random
 import re
 from collections.abc import Mapping
 from functools import partial
 
-from aiohttp import web
+from aiohttp import hdrs, web
+from aiohttp.typedefs import Handler
+from structlog.contextvars import bind_contextvars, reset_contextvars
 
 from openwa_manager.api.admission.body_terms import agree_on_body, defer_expectation
 from openwa_manager.api.admission.rights import named_session
+from openwa_manager.api.admission.shown import is_request_id
 from openwa_manager.api.deadline import RequestDeadline
 from openwa_manager.api.errors import (
     BadRequestError,
@@ -18,7 +22,8 @@ from openwa_manager.api.errors import (
     answer_errors,
 )
 from openwa_manager.api.gateway.kept.webhook_posts import WebhookRelay
-from openwa_manager.api.middleware import assign_request_id, prepare_answer
+from openwa_manager.api.middleware import prepare_answer
+from openwa_manager.api.request_keys import REQUEST_ID
 from openwa_manager.api.routing import Unmatched, read_whole
 from openwa_manager.domain import foreign_json
 from openwa_manager.domain.delivery.events import HEARTBEAT, EventClass, Json, class_of
@@ -47,8 +52,7 @@ def intake_app(
 
     `body_within_s` is how long a body may take.
     """
-    middlewares = [assign_request_id, answer_errors, agree_on_body, RequestDeadline().keep]
-    intake = web.Application(middlewares=middlewares, client_max_size=BODY_MAX_BYTES)
+    intake = web.Application(middlewares=[IntakeGuard().admit], client_max_size=BODY_MAX_BYTES)
     intake.on_response_prepare.append(prepare_answer)
     receive = Intake(sessions, inbox, backpressure, body_within_s).receive
     intake.router.add_post("/hooks/{session_id}/{launch_id}", receive, expect_handler=defer_expectation)
@@ -56,6 +60,28 @@ def intake_app(
     intake.router.add_post("/relay/{session_id}/{token}", pass_on, expect_handler=defer_expectation)
     intake.router.register_resource(Unmatched(intake.router))
     return intake
+
+
+class IntakeGuard:
+    """Does before and after a handler what every request needs, in one step: events come by the thousand."""
+
+    def __init__(self) -> None:
+        self._deadline = RequestDeadline()
+
+    @web.middleware
+    async def admit(self, request: web.Request, handler: Handler) -> web.StreamResponse:
+        """Give the request an id and a deadline, agree on its body, and answer its errors as problems."""
+        proposed = request.headers.get("X-Request-ID", "")
+        request_id = proposed if is_request_id(proposed) else f"{random.getrandbits(128):032x}"
+        request[REQUEST_ID] = request_id
+        within = partial(self._deadline.keep, handler=handler)
+        if hdrs.CONTENT_ENCODING in request.headers or hdrs.EXPECT in request.headers:
+            within = partial(agree_on_body, handler=within)
+        bound = bind_contextvars(request_id=request_id)
+        try:
+            return await answer_errors(request, within)
+        finally:
+            reset_contextvars(**bound)
 
 
 class Intake:

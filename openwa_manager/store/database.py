@@ -26,6 +26,7 @@ from openwa_manager.metrics.durations import COMMIT_S, Durations
 from openwa_manager.store.backup.copies import upgrade, write_copy
 from openwa_manager.store.delivery.enrichment import HOOKS, Hook, HookedConnection
 from openwa_manager.store.preamble import NoPreamble, Preamble
+from openwa_manager.store.read_groups import ReadGroups
 from openwa_manager.store.reserve import Reserve
 
 T = TypeVar("T")
@@ -66,6 +67,14 @@ class _ThreadConnection(aiosqlite.Connection):
         """Return what `function` makes of the raw connection; it runs to its end even if the caller is cancelled."""
         outcome: T = await self._execute(function, self._conn)  # type: ignore[no-untyped-call]
         return outcome
+
+
+class _ReadingConnection(_ThreadConnection):
+    """One for reads, in `groups`."""
+
+    def __init__(self, connector: Callable[[], sqlite3.Connection], iter_chunk_size: int) -> None:
+        super().__init__(connector, iter_chunk_size)
+        self.groups = ReadGroups(self.run)
 
 
 class _Write(Generic[T]):
@@ -188,7 +197,7 @@ class Database:
         self._connections = AsyncExitStack()
         self.commit_times = Durations(COMMIT_S)
         self._writer = _ThreadConnection(partial(_connect, path, hooks), _CHUNK)
-        self._reader = _ThreadConnection(partial(_connect, path, hooks), _CHUNK)
+        self._reader = _ReadingConnection(partial(_connect, path, hooks), _CHUNK)
 
     async def open(self) -> None:
         """Open the file, creating it if need be, check it and bring its tables up to date.
@@ -272,11 +281,13 @@ class Database:
     async def read(self, function: Callable[[sqlite3.Connection], T]) -> T:
         """Return what `function` read from one consistent state, which holds every finished write.
 
+        It shares a hop to the thread with the reads that queued up meanwhile.
+
         Raises:
             StoreDamagedError: the file is damaged.
         """
         try:
-            return await self._reader.run(partial(_read, function))
+            return await self._reader.groups.read(function)
         except sqlite3.Error as error:
             raise _translated(error) from error
 
@@ -349,14 +360,6 @@ def _run_in_reserve(reserve: Reserve, group: _Group, connection: sqlite3.Connect
     """Have the room of the reserve, and use it at once; where there is none any more, this is one more try."""
     reserve.make_way()
     group.run(connection)
-
-
-def _read(function: Callable[[sqlite3.Connection], T], connection: sqlite3.Connection) -> T:
-    connection.execute("BEGIN")
-    try:
-        return function(connection)
-    finally:
-        connection.execute("ROLLBACK")
 
 
 def _empty_log(connection: sqlite3.Connection) -> bool:

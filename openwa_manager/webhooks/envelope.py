@@ -6,6 +6,9 @@ import json
 from openwa_manager.domain.delivery.events import Event, Json
 from openwa_manager.domain.times import iso8601
 
+#: Made once: `json.dumps` would make an encoder for each event.
+_encode = json.JSONEncoder(ensure_ascii=False, allow_nan=False, separators=(",", ":")).encode
+
 
 def write_body(event_id: str, event: Event, host: str, image: bytes | None = None) -> bytes:
     """Return the bytes to sign and send; a field of `data` never hides a common one.
@@ -20,7 +23,7 @@ def write_body(event_id: str, event: Event, host: str, image: bytes | None = Non
         data["qr_base64"] = base64.b64encode(image).decode("ascii")
     common = _common_fields(event_id, event, host)
     own = {key: value for key, value in data.items() if key not in common}
-    return json.dumps({**common, **own}, ensure_ascii=False, allow_nan=False, separators=(",", ":")).encode()
+    return _encode({**common, **own}).encode()
 
 
 def _common_fields(event_id: str, event: Event, host: str) -> dict[str, Json]:

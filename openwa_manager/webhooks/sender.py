@@ -113,6 +113,8 @@ async def _post_over(
 ) -> AttemptResult:
     async with session.post(url, data=body, headers=headers, allow_redirects=False) as response:
         outcome = _outcome(response.status, _retry_after_s(response, at))
+        if response.content.at_eof():  # it came with the head, or there is none
+            return outcome
         with suppress(aiohttp.ClientError, OSError, TimeoutError):  # whatever the body does, the outcome stands
             async with asyncio.timeout(_ANSWER_MAX_S):
                 await _read_away(response.content)
@@ -160,7 +162,10 @@ def _outcome(status: int, retry_after_s: float | None = None) -> AttemptResult:
 
 def _retry_after_s(response: aiohttp.ClientResponse, at: float) -> float | None:
     """Return the pause the endpoint asks for, given in seconds or as a date; None when it asks for none."""
-    asked = response.headers.get("Retry-After", "").strip()
+    asked = response.headers.get("Retry-After")
+    if asked is None:
+        return None
+    asked = asked.strip()
     if asked.isdecimal():
         return float(asked)
     try:

@@ -50,7 +50,7 @@ def signature_headers(endpoint: Endpoint, event_id: str, at: float, body: bytes)
 
 def is_signed(body: bytes, secret: str, signature: str) -> bool:
     """Tell whether `signature` is the hex HMAC-SHA256 of the body, with or without `sha256=` before it."""
-    wanted = hmac.new(secret.encode(), body, hashlib.sha256).hexdigest().encode()
+    wanted = _hex_digest(secret, body).encode()
     arguments = signature.removeprefix("sha256=").lower().encode("utf-8", "surrogateescape")
     return hmac.compare_digest(arguments, wanted)
 
@@ -63,7 +63,11 @@ def _standard(secret: str, signed: bytes) -> str:
 
 def plain_signature(secret: str, body: bytes) -> str:
     """Return the plain HMAC, as OpenWA signs too."""
-    return "sha256=" + hmac.new(secret.encode(), body, hashlib.sha256).hexdigest()
+    return "sha256=" + _hex_digest(secret, body)
+
+
+def _hex_digest(secret: str, body: bytes) -> str:
+    return hmac.digest(secret.encode(), body, hashlib.sha256).hex()
 
 
 def _decoded(secret: str) -> bytes | None:

@@ -49,6 +49,18 @@ async def test_a_repeated_event_is_answered_and_counted_once(world: World) -> No
     assert await received(world) == 2
 
 
+async def test_events_that_come_at_once_share_commits(world: World) -> None:
+    session = await linked(world)
+    before = world.database.commit_times.count
+
+    async with asyncio.TaskGroup() as tasks:
+        posts = [tasks.create_task(world.post_event(session, RECEIVED, key=f"k{number}")) for number in range(60)]
+
+    assert {post.result().status for post in posts} == {200}
+    assert world.database.commit_times.count - before < 30
+    assert await received(world) == 60
+
+
 @pytest.mark.parametrize("key", ["k\xe9", "k" * 7000])
 async def test_an_odd_key_is_a_key_all_the_same(world: World, key: str) -> None:
     session = await linked(world)

@@ -22,7 +22,8 @@ from openwa_manager.domain.session.session import SessionId
 from openwa_manager.services.delivery.broadcaster import Broadcaster, Interest
 from openwa_manager.services.sessions.directory import SessionDirectory
 from openwa_manager.store.database import Database
-from openwa_manager.store.delivery.outbox import begins_large, last_seq, look_ahead, look_back, read_events
+from openwa_manager.store.delivery.event_times import look_ahead
+from openwa_manager.store.delivery.outbox import begins_large, last_seq, look_back, read_events
 from openwa_manager.webhooks.envelope import write_body
 
 #: So many events are read at once, and fewer where they are large.

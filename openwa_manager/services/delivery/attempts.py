@@ -155,8 +155,7 @@ class DeliveryWorker:
             )
         endpoint = queue.endpoint
         try:
-            async with sending.of(first.stored.seq):
-                result = await self._sender.send(endpoint, first.stored.id, body, self._clock.now().at)
+            result = await self._send(post, endpoint, first.stored, body, sending)
         except TimeoutError:
             # There is nothing to record: whoever stored the newer code has removed this delivery.
             _log.debug("delivery_overtaken", event_id=first.stored.id, endpoint_id=post.key.endpoint_id)
@@ -165,6 +164,16 @@ class DeliveryWorker:
         if queue.endpoint.url == endpoint.url:
             return await self._conclude(queue, post, first, result)
         return await self._conclude_elsewhere(post, first, result)
+
+    async def _send(
+        self, post: Post, endpoint: Endpoint, stored: StoredEvent, body: bytes, sending: EventSending
+    ) -> AttemptResult:
+        send = partial(self._sender.send, endpoint, stored.id, body, self._clock.now().at)
+        if post.key.lane is not Lane.QR:  # nothing overtakes what is no code
+            sending.seq = stored.seq
+            return await send()
+        async with sending.of(stored.seq):
+            return await send()
 
     async def _first(self, post: Post) -> NextDelivery | None:
         if post.stored is not None:

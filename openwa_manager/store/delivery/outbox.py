@@ -15,6 +15,7 @@ from openwa_manager.store.columns import SLICE_MAX_BYTES, Column, Row, json_obje
 from openwa_manager.store.delivery.backlog import BACKLOG_LIMIT, BacklogLimit, drop_passing, read_backlog
 from openwa_manager.store.delivery.endpoints import load_active_endpoints
 from openwa_manager.store.delivery.enrichment import Hook, enrich, hooks_of
+from openwa_manager.store.delivery.event_times import LOOKED_AT_MAX, note_stretches
 from openwa_manager.store.delivery.numbering import number
 from openwa_manager.store.ids import new_id
 from openwa_manager.store.patterns import fits
@@ -52,7 +53,9 @@ def append(
     if kept and read_backlog(connection).is_full(limit):
         drop_passing(connection)
     endpoints = load_active_endpoints(connection) if kept else []
-    return [_append_one(connection, event, endpoints) for event in number(connection, kept)]
+    stored = [_append_one(connection, event, endpoints) for event in number(connection, kept)]
+    note_stretches(connection, [each.seq for each in stored])
+    return stored
 
 
 class EventPage(NamedTuple):
@@ -61,10 +64,6 @@ class EventPage(NamedTuple):
     events: list[StoredEvent]
     is_full: bool
     end: int
-
-
-#: So many events are looked at in one go, wanted or not: a reader of few kinds must not keep the others waiting.
-LOOKED_AT_MAX = 20_000
 
 
 def read_events(
@@ -124,28 +123,6 @@ def look_back(
     if len(found) == count:
         return LookBack(int(found[-1][0]) - 1, 0)
     return LookBack(after, count - len(found) if after else 0)
-
-
-class LookAhead(NamedTuple):
-    """A seq, and whether the event that is looked for, if there is one, comes right behind it."""
-
-    seq: int
-    is_found: bool
-
-
-def look_ahead(connection: sqlite3.Connection, since: float, after: int = 0) -> LookAhead:
-    """Return the seq behind which the events begin that happened at `since` (wall time) or later.
-
-    What is behind it may be older where the clock was set back. Where the first is not found yet, go on with that seq
-    as `after`: one call looks at `LOOKED_AT_MAX` events.
-    """
-    first = _next_seq(connection, after)
-    if first is None:
-        return LookAhead(after, is_found=True)
-    until = min(_LAST, first + LOOKED_AT_MAX - 1)
-    sql = "SELECT min(seq) FROM event WHERE seq > ? AND seq <= ? AND occurred_at >= ?"
-    (found,) = connection.execute(sql, (after, until, since)).fetchone()
-    return LookAhead(until, is_found=False) if found is None else LookAhead(int(found) - 1, is_found=True)
 
 
 #: Later than any event.

@@ -3,6 +3,7 @@
 import sqlite3
 from dataclasses import dataclass
 
+from openwa_manager.store.delivery.event_times import forget_stretches
 from openwa_manager.store.delivery.outbox import last_seq
 
 #: How many rows one call removes at most of each kind, so that no write waits long behind it.
@@ -23,6 +24,7 @@ def prune(connection: sqlite3.Connection, at: float, retention: Retention) -> in
     dead = connection.execute(_PRUNE_DEAD, (at - retention.dead_s, _CHUNK)).rowcount
     bound = _seq_before(connection, at, retention)
     settled = connection.execute(_PRUNE_SETTLED, (bound, _CHUNK)).rowcount
+    forget_stretches(connection)
     return dead + settled
 
 

@@ -6,8 +6,8 @@ from pathlib import Path
 
 import psutil
 
+from tests.benchmarks.daemons import Line, running
 from tests.benchmarks.rows import OURS, Goal, Row
-from tests.benchmarks.supervision import Line, running
 from tests.e2e.peers.daemon import Daemon, eventually
 
 _SESSIONS, _IDLE_S = (1, 50, 200), 60.0

@@ -10,8 +10,8 @@ from dataclasses import dataclass
 
 import psutil
 
+from tests.benchmarks.daemons import SLEEPER, running
 from tests.benchmarks.rows import FLOOR, OURS, Goal, Row, alternate, medians
-from tests.benchmarks.supervision import SLEEPER, running
 from tests.e2e.peers.daemon import Daemon, eventually
 
 _SESSIONS = (50, 200, 1000)

@@ -15,8 +15,8 @@ from openwa_manager.domain.session.session import SessionId
 from openwa_manager.store.delivery.backlog import read_backlog
 from openwa_manager.store.delivery.deliveries import Selection, list_deliveries
 from openwa_manager.store.delivery.endpoints import save_endpoint
+from openwa_manager.store.delivery.event_times import LOOKED_AT_MAX
 from openwa_manager.store.delivery.outbox import (
-    LOOKED_AT_MAX,
     DeliveryAttempt,
     append,
     begins_large,

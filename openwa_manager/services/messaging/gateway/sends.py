@@ -27,7 +27,7 @@ from openwa_manager.domain.messaging.messages import (
 from openwa_manager.domain.messaging.outcomes import Answered, SendAnswer, Sent, Uncertain, Verdict, judge
 from openwa_manager.domain.messaging.recipients import is_person
 from openwa_manager.domain.messaging.retries import EngineMemory
-from openwa_manager.domain.session.session import LaunchId, Session, SessionId
+from openwa_manager.domain.session.session import Session
 from openwa_manager.services.messaging.acceptance.rules import quota_error, quota_month, require_session
 from openwa_manager.services.messaging.acceptance.singles import Gate
 from openwa_manager.services.messaging.gateway.keys import KeyedRequest, Reply, answering, remember, require_new
@@ -104,7 +104,6 @@ class GatewaySends:
         self._attempts = attempts
         self._queues = queues
         self._hold_s = hold_s
-        self._memories: dict[SessionId, tuple[LaunchId, EngineMemory]] = {}
         self._late: asyncio.Queue[_Late] = asyncio.Queue()
 
     async def run(self) -> None:
@@ -191,18 +190,9 @@ class GatewaySends:
         return verdict
 
     async def _memory(self, session: Session) -> EngineMemory | None:
-        """Return where the engine keeps keys, asked once for each launch; None when it cannot say."""
-        launch_id = session.launch.launch_id if session.launch else None
-        known = self._memories.get(session.session_id)
-        if known is not None and known[0] == launch_id:
-            return known[1]
+        """Return where the engine keeps keys; None when nothing can be sent through it."""
         reached = self._parts.reach.reach(session.session_id)
-        if reached is None or launch_id is None:
-            return None
-        memory = await reached.memory()
-        if memory.version is not None:
-            self._memories[session.session_id] = launch_id, memory
-        return memory
+        return None if reached is None else await self._parts.sender.memories.of(reached)
 
 
 def was_used(verdict: Verdict) -> bool:

@@ -27,6 +27,7 @@ from openwa_manager.domain.messaging.retries import EngineMemory
 from openwa_manager.domain.messaging.words import ENDS, EndCode
 from openwa_manager.domain.ports import Clock
 from openwa_manager.services.messaging.media import MediaRequest, MediaStore
+from openwa_manager.services.messaging.memories import EngineMemories
 from openwa_manager.services.messaging.records import MessageRecords
 from openwa_manager.services.messaging.sending.attempts import Also, Answer, Attempts, Ended, nothing_else
 from openwa_manager.services.messaging.sending.reach import Reached
@@ -70,6 +71,7 @@ class MessageSender:
         self._clock = clock
         self._media = media
         self._check_number = check_number
+        self.memories = EngineMemories(clock)
 
     async def send(self, message: Message, reached: Reached) -> SendResult:
         """Send a message that has its turn.
@@ -82,7 +84,7 @@ class MessageSender:
         outgoing = await self._prepare(message)
         if outgoing is None:
             return SendResult()
-        memory = await reached.memory()
+        memory = await self.memories.of(reached)
         key = f"{_KEY_PREFIX}{message.message_id}-{message.attempt_count + 1}" if memory.keeps_keys else None
         begun = await self._attempts.begin(message.message_id, memory, key)
         if begun is None:

@@ -1,0 +1,48 @@
+"""Remembers of each running engine where it keeps the keys of messages, so that a send need not ask for it first."""
+
+from dataclasses import dataclass
+
+from openwa_manager.domain.messaging.retries import EngineMemory
+from openwa_manager.domain.ports import Clock
+from openwa_manager.domain.session.session import LaunchId, SessionId
+from openwa_manager.services.messaging.sending.reach import Reached
+
+#: How long it is believed that an engine cannot tell all of it.
+_UNTOLD_S = 30.0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Told:
+    """What a launch has told; `until_boot_s` None means that it is true as long as the launch lasts."""
+
+    launch_id: LaunchId
+    memory: EngineMemory
+    until_boot_s: float | None
+
+    def is_good(self, launch_id: LaunchId, now_boot_s: float) -> bool:
+        """Tell whether it is still true of this launch."""
+        return self.launch_id == launch_id and (self.until_boot_s is None or now_boot_s < self.until_boot_s)
+
+
+class EngineMemories:
+    """Asks each launch once; what it could not tell is asked again after a while.
+
+    This is for the attempt that is about to begin. Whether an engine may be asked about a former attempt is decided by
+    what it says then: a memory that has changed since this one was told is another one, and nothing is sent again.
+    """
+
+    def __init__(self, clock: Clock) -> None:
+        self._clock = clock
+        self._told: dict[SessionId, _Told] = {}
+
+    async def of(self, reached: Reached) -> EngineMemory:
+        """Return where the engine keeps the keys of messages; a part that it cannot tell is None."""
+        session_id, launch_id = reached.session.session_id, reached.launch.launch_id
+        now_boot_s, told = self._clock.now().boot_s, self._told.get(session_id)
+        if told is not None and told.is_good(launch_id, now_boot_s):
+            return told.memory
+        memory = await reached.memory()
+        is_whole = None not in (memory.version, memory.inner_id, memory.data_id)
+        until_boot_s = None if is_whole else now_boot_s + _UNTOLD_S
+        self._told[session_id] = _Told(launch_id=launch_id, memory=memory, until_boot_s=until_boot_s)
+        return memory
