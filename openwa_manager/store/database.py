@@ -24,6 +24,7 @@ from openwa_manager.domain.errors import (
 )
 from openwa_manager.metrics.durations import COMMIT_S, Durations
 from openwa_manager.store.backup.copies import upgrade, write_copy
+from openwa_manager.store.checkpoints import copy_log, empty_log
 from openwa_manager.store.delivery.enrichment import HOOKS, Hook, HookedConnection
 from openwa_manager.store.preamble import NoPreamble, Preamble
 from openwa_manager.store.reserve import Reserve
@@ -291,13 +292,15 @@ class Database:
     async def empty_log(self) -> bool:
         """Bring the write-ahead log into the database and empty it; return False when a reader is in the way.
 
-        What was overwritten in the database lies in the log until then, texts of messages among it.
+        What was overwritten in the database lies in the log until then, texts of messages among it. Most of it is
+        brought over on a connection of its own first: meanwhile others write.
 
         Raises:
             StorageFullError: there is no room for that.
         """
         try:
-            return await self._writer.run(_empty_log)
+            await asyncio.to_thread(copy_log, self._path)
+            return await self._writer.run(empty_log)
         except sqlite3.Error as error:
             raise _translated(error) from error
 
@@ -357,15 +360,6 @@ def _read(function: Callable[[sqlite3.Connection], T], connection: sqlite3.Conne
         return function(connection)
     finally:
         connection.execute("ROLLBACK")
-
-
-def _empty_log(connection: sqlite3.Connection) -> bool:
-    connection.execute("PRAGMA busy_timeout = 0")  # writes would wait with us
-    try:
-        (is_busy, _, _) = connection.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()
-        return not is_busy
-    finally:
-        connection.execute(PRAGMAS[0])
 
 
 def _read_schema(connection: sqlite3.Connection) -> None:

@@ -2,6 +2,7 @@ import asyncio
 import sqlite3
 from functools import partial
 from pathlib import Path
+from threading import Event
 
 import pytest
 
@@ -232,3 +233,22 @@ async def test_what_was_overwritten_does_not_stay_in_the_log(tmp_path: Path) -> 
 
         assert b"CANARY-TEXT" not in b"".join(each.read_bytes() for each in tmp_path.glob("manager.db*"))
         await database.write(lambda c: c.execute("INSERT INTO said VALUES ('again')"))
+
+
+async def test_the_log_is_brought_over_beside_the_writer_before_it_is_emptied(tmp_path: Path) -> None:
+    path = tmp_path / "manager.db"
+    async with Database(path) as database:
+        await database.write(lambda c: c.execute("CREATE TABLE said (text)"))
+        await database.write(lambda c: c.execute("INSERT INTO said VALUES ('hello')"))
+        begun, ended = asyncio.Event(), Event()
+        loop = asyncio.get_running_loop()
+        async with asyncio.TaskGroup() as tasks:
+            tasks.create_task(database.write(lambda _: (loop.call_soon_threadsafe(begun.set), ended.wait(60))))
+            await begun.wait()
+            emptying = tasks.create_task(database.empty_log())
+            while b"hello" not in await asyncio.to_thread(path.read_bytes):
+                assert not emptying.done()
+            ended.set()
+
+        assert emptying.result()
+        assert path.with_name("manager.db-wal").stat().st_size == 0
