@@ -7,7 +7,7 @@
 # make test-openwa          what OpenWA does to its supervisor, on a real one (OPENWA_HOME, OPENWA_MOCK; CONTRIBUTING)
 # make docs                 draw docs/reference, docs/trouble.md and the tables of docs/design.md from the code
 # make bench [ARGS=…]       the measured promises, as a table; `ARGS=delivery` measures only those of that name
-# make soak [ARGS=…]        random faults on many simulators, none (`--healthy`) or attacks (`--hostile`), then a verdict: `ARGS="--minutes 30"`
+# make soak [ARGS=…]        random faults on many simulators, none (`--healthy`), attacks (`--hostile`) or all that a day brings (`--day`), then a verdict
 # make torture [ARGS=…]     a campaign while daemon and engines are killed, judged by what WhatsApp got: `ARGS="--seed 7 --messages 5000"`
 # make lock [ARGS=…]        write systemd/requirements.lock anew; `ARGS=--upgrade` with the newest releases that will do
 # make clean                remove what the others made
