@@ -8,6 +8,7 @@ import pytest
 
 from openwa_manager.domain.messaging.policy import MessageRetention
 from openwa_manager.store.access import audit
+from openwa_manager.store.delivery.backlog import drop_passing
 from openwa_manager.store.delivery.retention import Retention, forget_dead, forget_settled
 from openwa_manager.store.messaging.idempotency import forget_keys
 from openwa_manager.store.messaging.people import checks
@@ -21,12 +22,18 @@ FORGETTING: dict[str, Callable[[sqlite3.Connection], object]] = {
     "messages": partial(forget_old, at=1.0, retention=MessageRetention()),
     "checks": partial(checks.forget_old, at=1.0),
     "keys": partial(forget_keys, now=1.0),
+    "passing": drop_passing,
     "audit": partial(audit.forget_old, before_at=1.0, now=1.0),
 }
 #: Few rows: of batches there are as many as callers made, of early acknowledgements as many as an hour brings.
-_SMALL = ("SCAN batch", "SCAN early_ack", "SCAN json_each", "SCAN value")
-#: These end after a slice: they are read in their own order.
-_IN_ORDER = ("SCAN audit in SELECT seq, at, hash FROM audit ORDER BY seq LIMIT",)
+_SMALL = ("SCAN batch", "SCAN early_ack", "SCAN json_each", "SCAN value", "SCAN session_backlog", "SCAN endpoint")
+_PASSING = """SCAN delivery USING INDEX delivery_passing in DELETE FROM delivery WHERE (event_seq, endpoint_id) IN ( \
+SELECT event_seq, endpoint_id FROM delivery WHERE state = 'pending' AND class = 'passing' ORDER BY event_seq LIMIT"""
+#: These end after a slice: they are read in their own order, and every row is one that is looked for.
+_IN_ORDER = (
+    "SCAN audit in SELECT seq, at, hash FROM audit ORDER BY seq LIMIT",
+    f"SCAN delivery USING INDEX {_PASSING}",
+)
 
 
 @pytest.mark.parametrize("name", FORGETTING)
