@@ -68,7 +68,7 @@ class StoreUpkeep:
             await self._clock.sleep_until(self._clock.now().boot_s + _STORE_PERIOD_S)
             now = self._clock.now().at
             try:
-                await self._forget(now)
+                await self.forget(now)
                 await self._database.snapshot(await asyncio.to_thread(_next_copy, self._copies, now))
                 await self._generations.close()
                 await asyncio.to_thread(_keep_newest, self._copies)
@@ -107,8 +107,8 @@ class StoreUpkeep:
             await asyncio.to_thread(self._database.reserve.set_aside)
             await self._clock.sleep_until(self._clock.now().boot_s + _RESERVE_PERIOD_S)
 
-    async def _forget(self, now: float) -> None:
-        """Forget a slice at a time, so that other writes get their turn."""
+    async def forget(self, now: float) -> None:
+        """Forget what is old at wall time `now`, a slice at a time, so that other writes get their turn."""
         await self._repeat(partial(engine_events.forget_old, now=now))
         await self._repeat(partial(audit.forget_old, before_at=now - AUDIT_KEPT_S, now=now))
         await self._repeat(partial(forget_dead, at=now, retention=RETENTION))
