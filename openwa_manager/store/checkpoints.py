@@ -4,6 +4,14 @@ import sqlite3
 from contextlib import closing
 from pathlib import Path
 
+#: How long the log grows before a commit brings it over (pages of 4 KiB), and that it does so never.
+USUAL, NEVER = 1000, 0
+
+
+def bring_over_at(writer: sqlite3.Connection, pages: int = USUAL) -> None:
+    """Have commits bring the log into the database once it is so long."""
+    writer.execute(f"PRAGMA wal_autocheckpoint = {pages:d}").fetchone()
+
 
 def copy_log(path: Path) -> None:
     """Bring into the database what its log holds, on a connection of its own: who writes meanwhile does not wait."""

@@ -24,7 +24,7 @@ from openwa_manager.domain.errors import (
 )
 from openwa_manager.metrics.durations import COMMIT_S, Durations
 from openwa_manager.store.backup.copies import upgrade, write_copy
-from openwa_manager.store.checkpoints import copy_log, empty_log
+from openwa_manager.store.checkpoints import NEVER, bring_over_at, copy_log, empty_log
 from openwa_manager.store.delivery.enrichment import HOOKS, Hook, HookedConnection
 from openwa_manager.store.preamble import NoPreamble, Preamble
 from openwa_manager.store.reserve import Reserve
@@ -307,11 +307,18 @@ class Database:
     async def snapshot(self, path: Path) -> None:
         """Copy the database to `path`, whole and consistent, mode 0600; a file in its place is replaced.
 
+        The log only grows meanwhile. It is brought over beside the writer then: the next commit would do it all.
+
         Raises:
             StorageFullError: no room for a copy; what was there before stays.
         """
         try:
-            await asyncio.to_thread(_snapshot, self._path, path)
+            await self._writer.run(partial(bring_over_at, pages=NEVER))
+            try:
+                await asyncio.to_thread(_snapshot, self._path, path)
+                await asyncio.to_thread(copy_log, self._path)
+            finally:
+                await self._writer.run(bring_over_at)
         except (sqlite3.Error, OSError) as error:
             raise _translated(error) from error
 

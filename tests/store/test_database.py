@@ -7,6 +7,7 @@ from threading import Event
 import pytest
 
 from openwa_manager.domain.errors import ConfigError, DrainingError, StorageFullError, StoreDamagedError
+from openwa_manager.store.checkpoints import USUAL
 from openwa_manager.store.database import GROUP_MAX, Database
 
 
@@ -252,3 +253,24 @@ async def test_the_log_is_brought_over_beside_the_writer_before_it_is_emptied(tm
 
         assert emptying.result()
         assert path.with_name("manager.db-wal").stat().st_size == 0
+
+
+async def test_a_copy_brings_the_log_over_beside_the_writer_which_then_does_so_again(tmp_path: Path) -> None:
+    path = tmp_path / "manager.db"
+    async with Database(path) as database:
+        await database.write(lambda c: c.execute("CREATE TABLE said (text)"))
+        await database.write(lambda c: c.execute("INSERT INTO said VALUES ('hello')"))
+        assert b"hello" not in path.read_bytes()
+
+        await database.snapshot(tmp_path / "copy.db")
+
+        assert b"hello" in path.read_bytes()
+        assert await database.write(log_max_pages) == USUAL
+        with pytest.raises(FileNotFoundError):
+            await database.snapshot(tmp_path / "missing" / "copy.db")
+        assert await database.write(log_max_pages) == USUAL
+
+
+def log_max_pages(connection: sqlite3.Connection) -> int:
+    (pages,) = connection.execute("PRAGMA wal_autocheckpoint").fetchone()
+    return int(pages)
