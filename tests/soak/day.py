@@ -70,7 +70,11 @@ class Day:
         }
         return [
             *(f"{each.name} rises by {each.rise() / each.scale:.2f}" for each in self.series if not each.is_flat()),
-            *(f"{name}: {self.came[name]} of {count}" for name, count in expected.items() if self.came[name] < count),
+            *(
+                f"{name}: {self.came[name]} of {count}: a busy machine needs more minutes"
+                for name, count in expected.items()
+                if self.came[name] < count
+            ),
             *self.errors[:5],
         ]
 
