@@ -32,7 +32,7 @@ SELECT event_seq, endpoint_id FROM delivery WHERE state = 'pending' AND class = 
 #: These end after a slice: they are read in their own order, and every row is one that is looked for.
 _IN_ORDER = (
     "SCAN audit in SELECT seq, at, hash FROM audit ORDER BY seq LIMIT",
-    f"SCAN delivery USING INDEX {_PASSING}",
+    _PASSING,
 )
 
 
