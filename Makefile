@@ -9,7 +9,7 @@
 # make bench [ARGS=…]       what is measured, beside what it costs at least; `ARGS=backlog` measures only those of that name,
 #                           `PEERS=1` other supervisors too, which it installs in a folder of their own
 # make bench-guard          fails if a ratio to such a floor got worse; `ARGS=--record` records what they are now
-# make soak [ARGS=…]        random faults on many simulators, none (`--healthy`) or attacks (`--hostile`), then a verdict: `ARGS="--minutes 30"`
+# make soak [ARGS=…]        random faults on many simulators, none (`--healthy`), attacks (`--hostile`) or all that a day brings (`--day`), then a verdict
 # make torture [ARGS=…]     a campaign while daemon and engines are killed, judged by what WhatsApp got: `ARGS="--seed 7 --messages 5000"`
 # make lock [ARGS=…]        write systemd/requirements.lock anew; `ARGS=--upgrade` with the newest releases that will do
 # make clean                remove what the others made

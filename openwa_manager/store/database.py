@@ -24,6 +24,7 @@ from openwa_manager.domain.errors import (
 )
 from openwa_manager.metrics.durations import COMMIT_S, Durations
 from openwa_manager.store.backup.copies import upgrade, write_copy
+from openwa_manager.store.checkpoints import NEVER, bring_over_at, copy_log, empty_log
 from openwa_manager.store.delivery.enrichment import HOOKS, Hook, HookedConnection
 from openwa_manager.store.preamble import NoPreamble, Preamble
 from openwa_manager.store.read_groups import ReadGroups
@@ -302,24 +303,33 @@ class Database:
     async def empty_log(self) -> bool:
         """Bring the write-ahead log into the database and empty it; return False when a reader is in the way.
 
-        What was overwritten in the database lies in the log until then, texts of messages among it.
+        What was overwritten in the database lies in the log until then, texts of messages among it. Most of it is
+        brought over on a connection of its own first: meanwhile others write.
 
         Raises:
             StorageFullError: there is no room for that.
         """
         try:
-            return await self._writer.run(_empty_log)
+            await asyncio.to_thread(copy_log, self._path)
+            return await self._writer.run(empty_log)
         except sqlite3.Error as error:
             raise _translated(error) from error
 
     async def snapshot(self, path: Path) -> None:
         """Copy the database to `path`, whole and consistent, mode 0600; a file in its place is replaced.
 
+        The log only grows meanwhile. It is brought over beside the writer then: the next commit would do it all.
+
         Raises:
             StorageFullError: no room for a copy; what was there before stays.
         """
         try:
-            await asyncio.to_thread(_snapshot, self._path, path)
+            await self._writer.run(partial(bring_over_at, pages=NEVER))
+            try:
+                await asyncio.to_thread(_snapshot, self._path, path)
+                await asyncio.to_thread(copy_log, self._path)
+            finally:
+                await self._writer.run(bring_over_at)
         except (sqlite3.Error, OSError) as error:
             raise _translated(error) from error
 
@@ -360,15 +370,6 @@ def _run_in_reserve(reserve: Reserve, group: _Group, connection: sqlite3.Connect
     """Have the room of the reserve, and use it at once; where there is none any more, this is one more try."""
     reserve.make_way()
     group.run(connection)
-
-
-def _empty_log(connection: sqlite3.Connection) -> bool:
-    connection.execute("PRAGMA busy_timeout = 0")  # writes would wait with us
-    try:
-        (is_busy, _, _) = connection.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()
-        return not is_busy
-    finally:
-        connection.execute(PRAGMAS[0])
 
 
 def _read_schema(connection: sqlite3.Connection) -> None:

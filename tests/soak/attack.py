@@ -78,8 +78,8 @@ def attack(neighbour_count: int, seconds: float, dice: random.Random, only: Sequ
         with ExitStack() as stack:
             receiver_port, bare_port = free_ports(2)
             stage = _stage(folder, neighbour_count, receiver_port)
-            stack.enter_context(_program("tests.soak.servers", "receiver", str(receiver_port), str(folder / "arrived")))
-            stack.enter_context(_program("tests.soak.servers", "bare", str(bare_port)))
+            stack.enter_context(program("tests.soak.servers", "receiver", str(receiver_port), str(folder / "arrived")))
+            stack.enter_context(program("tests.soak.servers", "bare", str(bare_port)))
             stack.enter_context(stage.daemon)
             return _play(stage, f"http://127.0.0.1:{bare_port}", seconds, dice, only)
 
@@ -139,7 +139,7 @@ def _play(stage: Stage, bare: str, seconds: float, dice: random.Random, only: Se
     plan = _write_plan(stage, bare, sockets)
     messages, ended = Messages(), threading.Event()
     with Census(stage.sessions, daemon.process.pid) as census:
-        with _program("tests.soak.meter", str(plan), str(measured)), _thread(_talk, stage, sockets, messages, ended):
+        with program("tests.soak.meter", str(plan), str(measured)), _thread(_talk, stage, sockets, messages, ended):
             time.sleep(min(_PEACE_MAX_S, seconds * _PEACE_SHARE))
             hostile_from = time.time()  # noqa: TID251 (compared with other processes)
             _be_hostile(stage, seconds * (1 - _PEACE_SHARE), dice, only)
@@ -208,7 +208,7 @@ def _be_hostile(stage: Stage, seconds: float, dice: random.Random, only: Sequenc
     end_s = time.monotonic() + seconds
     with ExitStack() as stack:
         if attacks:
-            stack.enter_context(_program("tests.soak.callers", *words, output=told))
+            stack.enter_context(program("tests.soak.callers", *words, output=told))
         if not only or "local_user" in only:
             stack.enter_context(_thread(_plant, stage, end_s))
         if vices:
@@ -298,7 +298,7 @@ def _plant(stage: Stage, end_s: float) -> None:
 
 
 @contextmanager
-def _program(module: str, *words: str, output: Path = Path(os.devnull)) -> Iterator[None]:
+def program(module: str, *words: str, output: Path = Path(os.devnull)) -> Iterator[None]:
     """Run one of our programs while the body runs."""
     with output.open("ab") as out:
         argv = [sys.executable, "-m", module, *words]

@@ -2,10 +2,12 @@ import asyncio
 import sqlite3
 from functools import partial
 from pathlib import Path
+from threading import Event
 
 import pytest
 
 from openwa_manager.domain.errors import ConfigError, DrainingError, StorageFullError, StoreDamagedError
+from openwa_manager.store.checkpoints import USUAL
 from openwa_manager.store.database import GROUP_MAX, Database
 
 
@@ -232,3 +234,43 @@ async def test_what_was_overwritten_does_not_stay_in_the_log(tmp_path: Path) -> 
 
         assert b"CANARY-TEXT" not in b"".join(each.read_bytes() for each in tmp_path.glob("manager.db*"))
         await database.write(lambda c: c.execute("INSERT INTO said VALUES ('again')"))
+
+
+async def test_the_log_is_brought_over_beside_the_writer_before_it_is_emptied(tmp_path: Path) -> None:
+    path = tmp_path / "manager.db"
+    async with Database(path) as database:
+        await database.write(lambda c: c.execute("CREATE TABLE said (text)"))
+        await database.write(lambda c: c.execute("INSERT INTO said VALUES ('hello')"))
+        begun, ended = asyncio.Event(), Event()
+        loop = asyncio.get_running_loop()
+        async with asyncio.TaskGroup() as tasks:
+            tasks.create_task(database.write(lambda _: (loop.call_soon_threadsafe(begun.set), ended.wait(60))))
+            await begun.wait()
+            emptying = tasks.create_task(database.empty_log())
+            while b"hello" not in await asyncio.to_thread(path.read_bytes):
+                assert not emptying.done()
+            ended.set()
+
+        assert emptying.result()
+        assert path.with_name("manager.db-wal").stat().st_size == 0
+
+
+async def test_a_copy_brings_the_log_over_beside_the_writer_which_then_does_so_again(tmp_path: Path) -> None:
+    path = tmp_path / "manager.db"
+    async with Database(path) as database:
+        await database.write(lambda c: c.execute("CREATE TABLE said (text)"))
+        await database.write(lambda c: c.execute("INSERT INTO said VALUES ('hello')"))
+        assert b"hello" not in path.read_bytes()
+
+        await database.snapshot(tmp_path / "copy.db")
+
+        assert b"hello" in path.read_bytes()
+        assert await database.write(log_max_pages) == USUAL
+        with pytest.raises(FileNotFoundError):
+            await database.snapshot(tmp_path / "missing" / "copy.db")
+        assert await database.write(log_max_pages) == USUAL
+
+
+def log_max_pages(connection: sqlite3.Connection) -> int:
+    (pages,) = connection.execute("PRAGMA wal_autocheckpoint").fetchone()
+    return int(pages)

@@ -1,8 +1,10 @@
 """Keeps the database small: forgets delivered events, ended messages and old keys; and copies it every hour."""
 
 import asyncio
+from collections.abc import Callable
 from functools import partial
 from pathlib import Path
+from typing import TypeVar
 
 import structlog
 
@@ -11,14 +13,18 @@ from openwa_manager.domain.messaging.policy import MessageRetention
 from openwa_manager.domain.ports import Clock
 from openwa_manager.services.messaging.generations import Generations
 from openwa_manager.store.access import audit
-from openwa_manager.store.database import Database, SqliteError
+from openwa_manager.store.database import Connection, Database, SqliteError
 from openwa_manager.store.delivery.backlog import drop_passing, read_backlog
-from openwa_manager.store.delivery.retention import Retention, prune
+from openwa_manager.store.delivery.outbox import look_back
+from openwa_manager.store.delivery.retention import Retention, forget_dead, forget_settled
 from openwa_manager.store.messaging.idempotency import forget_keys
+from openwa_manager.store.messaging.people import checks
 from openwa_manager.store.messaging.upkeep.retention import forget_old
 from openwa_manager.store.sessions import engine_events
 
 _log = structlog.get_logger()
+
+Place = TypeVar("Place")
 
 _STORE_PERIOD_S = 3600.0
 _BACKLOG_PERIOD_S = 60.0
@@ -62,7 +68,7 @@ class StoreUpkeep:
             await self._clock.sleep_until(self._clock.now().boot_s + _STORE_PERIOD_S)
             now = self._clock.now().at
             try:
-                await self._forget(now)
+                await self.forget(now)
                 await self._database.snapshot(await asyncio.to_thread(_next_copy, self._copies, now))
                 await self._generations.close()
                 await asyncio.to_thread(_keep_newest, self._copies)
@@ -101,17 +107,34 @@ class StoreUpkeep:
             await asyncio.to_thread(self._database.reserve.set_aside)
             await self._clock.sleep_until(self._clock.now().boot_s + _RESERVE_PERIOD_S)
 
-    async def _forget(self, now: float) -> None:
-        await self._database.write(partial(engine_events.forget_old, now=now))
-        while await self._database.write(partial(audit.forget_old, before_at=now - AUDIT_KEPT_S, now=now)):
+    async def forget(self, now: float) -> None:
+        """Forget what is old at wall time `now`, a slice at a time, so that other writes get their turn."""
+        await self._repeat(partial(engine_events.forget_old, now=now))
+        await self._repeat(partial(audit.forget_old, before_at=now - AUDIT_KEPT_S, now=now))
+        await self._repeat(partial(forget_dead, at=now, retention=RETENTION))
+        too_many = await self._last_of_too_many()
+        await self._walk(partial(forget_settled, at=now, retention=RETENTION, kept_after=too_many), 0)
+        await self._repeat(partial(forget_old, at=now, retention=self._messages))
+        await self._walk(partial(checks.forget_old, at=now), checks.FIRST_PLACE)
+        await self._walk(partial(forget_keys, now=now), "")
+
+    async def _repeat(self, forget: Callable[[Connection], int]) -> None:
+        """Forget some until none is left."""
+        while await self._database.write(forget):
             pass
-        while await self._database.write(partial(prune, at=now, retention=RETENTION)):
-            pass  # a bounded part each time, so that other writes get their turn
-        while await self._database.write(partial(forget_old, at=now, retention=self._messages)):
-            pass
-        after: str | None = ""
-        while after is not None:
-            after = await self._database.write(partial(forget_keys, now=now, after=after))
+
+    async def _walk(self, forget: Callable[..., Place | None], first: Place) -> None:
+        """Look at what is behind each place in turn, from the first one on, and forget what is old."""
+        behind: Place | None = first
+        while behind is not None:
+            behind = await self._database.write(partial(forget, behind=behind))
+
+    async def _last_of_too_many(self) -> int:
+        """Return the seq behind which the newest events begin, as many as are kept."""
+        back = await self._database.read(partial(look_back, count=RETENTION.delivered_max))
+        while back.missing_count:
+            back = await self._database.read(partial(look_back, count=back.missing_count, until=back.seq))
+        return back.seq
 
 
 def _next_copy(copies: Path, at: float) -> Path:

@@ -23,7 +23,7 @@ from openwa_manager.store.columns import Column, json_object, query, text, to_js
 _Columns = tuple[str | float | None, ...]
 
 #: How many rows one call removes at most, so that no write waits long behind it.
-_CHUNK = 2_000
+_CHUNK = 500
 #: How many are looked through at once, so that no other reader waits long.
 _WINDOW = 4_000
 #: No row has a higher number: SQLite's largest integer.

@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 #: How many rows one call removes at most, so that no write waits long behind it.
-_CHUNK = 2_000
+_CHUNK = 500
 #: What one session may hold of the whole at most: a quarter.
 _SHARE = 4
 #: What is kept for what a session says of itself, when all other room is taken: so much of the whole for each.
@@ -102,8 +102,11 @@ _DROP_ANY = """
     DELETE FROM delivery WHERE (event_seq, endpoint_id) IN (
         SELECT event_seq, endpoint_id FROM delivery WHERE state = 'pending' AND class = 'passing'
         ORDER BY event_seq LIMIT ?)"""
+#: By the index of what waits: one session has a share of it at most, where all that is passing may be nearly the whole.
 _DROP_OF_LARGEST = """
     DELETE FROM delivery WHERE (event_seq, endpoint_id) IN (
-        SELECT event_seq, endpoint_id FROM delivery WHERE state = 'pending' AND class = 'passing'
+        SELECT event_seq, endpoint_id FROM delivery INDEXED BY delivery_pending
+        WHERE state = 'pending' AND class = 'passing' AND endpoint_id IN (SELECT endpoint_id FROM endpoint)
+            AND lane IN ('main', 'qr')
             AND session_id = (SELECT session_id FROM session_backlog ORDER BY byte_count DESC LIMIT 1)
         ORDER BY event_seq LIMIT ?)"""

@@ -10,7 +10,7 @@ from openwa_manager.store.columns import query, text, to_json
 #: How long a key is remembered after all that came of it has ended.
 REMEMBERED_S = 14 * 86_400.0
 #: How many are forgotten in one write.
-_SLICE = 500
+_SLICE = 200
 
 
 class KeyScope(StrEnum):
@@ -89,13 +89,13 @@ def forget_target(connection: sqlite3.Connection, target: str) -> None:
     connection.execute("DELETE FROM idempotency WHERE target = ?", (target,))
 
 
-def forget_keys(connection: sqlite3.Connection, now: float, after: str = "") -> str | None:
-    """Forget keys of which all that came has ended long ago, or is gone; looks at some targets behind `after`.
+def forget_keys(connection: sqlite3.Connection, now: float, behind: str = "") -> str | None:
+    """Forget keys of which all that came has ended long ago, or is gone; looks at some targets behind one.
 
     Return the last one looked at; None: there are no others.
     """
     sql = "SELECT DISTINCT target FROM idempotency WHERE target > ? ORDER BY target LIMIT ?"
-    targets = [target for (target,) in connection.execute(sql, (after, _SLICE))]
+    targets = [target for (target,) in connection.execute(sql, (behind, _SLICE))]
     sql = """
         SELECT value FROM json_each(?)
         LEFT JOIN message ON message.message_id = value

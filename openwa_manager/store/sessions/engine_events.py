@@ -7,6 +7,8 @@ from openwa_manager.domain.session.session import SessionId
 
 #: How long a key is remembered; OpenWA's last retry and its crash replay come within minutes.
 KEPT_S = 86_400.0
+#: How many are forgotten in one write: other writes wait meanwhile.
+SLICE = 200
 
 
 class RepeatedError(Exception):
@@ -36,6 +38,11 @@ def forget_session(connection: sqlite3.Connection, session_id: SessionId) -> Non
     connection.execute("DELETE FROM engine_event WHERE session_id = ?", (session_id,))
 
 
-def forget_old(connection: sqlite3.Connection, now: float) -> None:
-    """Drop the keys no engine will repeat any more."""
-    connection.execute("DELETE FROM engine_event WHERE seen_at < ?", (now - KEPT_S,))
+def forget_old(connection: sqlite3.Connection, now: float) -> int:
+    """Drop some of the keys no engine will repeat any more; return how many, 0 when none is left."""
+    return connection.execute(_FORGET, (now - KEPT_S, SLICE)).rowcount
+
+
+_FORGET = """
+    DELETE FROM engine_event WHERE (session_id, idempotency_key) IN (
+        SELECT session_id, idempotency_key FROM engine_event WHERE seen_at < ? ORDER BY seen_at LIMIT ?)"""

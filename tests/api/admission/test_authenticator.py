@@ -1,9 +1,11 @@
 import asyncio
 import errno
 import os
+import resource
 import socket
 import sys
 from collections.abc import Mapping
+from contextlib import ExitStack
 from pathlib import Path
 
 import aiohttp
@@ -127,6 +129,22 @@ def test_who_connected_and_has_ended_since_is_nobody(tmp_path: Path) -> None:
             os.close(writer)
             os.waitpid(child, 0)
             assert peer_pid(peer) is None
+
+
+def test_a_peer_is_known_beside_a_thousand_engines() -> None:
+    """A daemon has a descriptor for each engine."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (min(hard, 2048), hard))
+    try:
+        ours, theirs = socket.socketpair()
+        with ours, theirs, ExitStack() as opened:
+            while (many := os.dup(ours.fileno())) < 1100:
+                opened.callback(os.close, many)
+            opened.callback(os.close, many)
+
+            assert peer_pid(ours) == os.getpid()
+    finally:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
 
 
 @pytest.mark.skipif(os.geteuid() != 0, reason="only root can become somebody else")

@@ -1,6 +1,7 @@
 import asyncio
 import sqlite3
 from functools import partial
+from itertools import pairwise
 from pathlib import Path
 
 from openwa_manager.domain.access.audit import TRIMMED, NewEntry
@@ -14,6 +15,7 @@ from openwa_manager.store.database import Database
 from openwa_manager.store.delivery.backlog import read_backlog
 from openwa_manager.store.delivery.endpoints import save_endpoint
 from openwa_manager.store.delivery.outbox import append, read_events
+from openwa_manager.store.delivery.retention import SLICE
 from tests.fakes.clock import FakeClock
 from tests.services.delivery.dispatch_setup import an_endpoint, an_event
 
@@ -131,3 +133,25 @@ async def test_every_minute_passing_events_make_room_in_a_backlog_that_is_nearly
             run.cancel()
 
         assert (await database.read(read_backlog)).row_count == 194_998
+
+
+async def test_others_write_between_any_two_slices_of_what_is_forgotten(tmp_path: Path) -> None:
+    clock = FakeClock()
+    old = Event(type="x", occurred_at=clock.now().at - 8 * DAY_S)
+    left = list[int]()
+    async with Database(tmp_path / "manager.db") as database:
+        await database.write(partial(append, events=[old] * (40 * SLICE)))
+        async with asyncio.TaskGroup() as tasks:
+            run = tasks.create_task(upkeep(clock, database, tmp_path).run())
+            await clock.until_sleeping(2)
+            await clock.advance(3600.0)
+            while not left or left[-1]:
+                left.append(await database.write(count_events))
+            run.cancel()
+
+    assert max(before - after for before, after in pairwise([40 * SLICE, *left])) <= 2 * SLICE
+
+
+def count_events(connection: sqlite3.Connection) -> int:
+    (count,) = connection.execute("SELECT count(*) FROM event").fetchone()
+    return int(count)

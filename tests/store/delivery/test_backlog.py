@@ -18,9 +18,8 @@ from openwa_manager.store.delivery.outbox import (
     read_events,
     record,
 )
-from openwa_manager.store.delivery.retention import Retention, prune
 from openwa_manager.store.migrations import migrate, shipped
-from tests.store.delivery.samples import DAY_S, MAIN, NOW, an_attempt, an_endpoint, an_event, states
+from tests.store.delivery.samples import MAIN, NOW, an_attempt, an_endpoint, an_event, states
 
 
 @pytest.fixture(autouse=True)
@@ -138,51 +137,3 @@ def test_at_the_cap_passing_events_make_room_for_new_ones(connection: sqlite3.Co
     append(connection, [an_event("message.received")], BacklogLimit(row_count=4))
 
     assert states(connection) == [(1, "pending"), (4, "pending"), (5, "pending")]
-
-
-def test_delivered_events_go_after_a_week_and_undelivered_ones_stay(connection: sqlite3.Connection) -> None:
-    append(connection, [an_event(at=NOW - 8 * DAY_S), an_event(at=NOW - 8 * DAY_S), an_event(at=NOW)])
-    record(connection, MAIN, an_attempt(2))
-    record(connection, MAIN, an_attempt(3))
-
-    assert prune(connection, NOW, Retention()) == 1
-
-    assert [stored.seq for stored in read_events(connection).events] == [1, 3]
-    assert prune(connection, NOW, Retention()) == 0
-
-
-def test_only_so_many_delivered_events_are_kept_and_the_oldest_go_first(connection: sqlite3.Connection) -> None:
-    append(connection, [an_event() for _ in range(5)])
-    for seq in (1, 2, 3, 5):
-        record(connection, MAIN, an_attempt(seq))
-
-    prune(connection, NOW, Retention(delivered_max=2))
-
-    assert [stored.seq for stored in read_events(connection).events] == [4, 5]
-
-
-def test_a_leap_of_the_numbers_removes_nothing_before_its_time(connection: sqlite3.Connection) -> None:
-    (before,) = append(connection, [an_event()])
-    record(connection, MAIN, an_attempt(before.seq))
-    connection.execute("UPDATE sqlite_sequence SET seq = seq + 5000000")
-    (after,) = append(connection, [an_event()])
-
-    prune(connection, NOW, Retention(delivered_max=2))
-
-    assert [stored.seq for stored in read_events(connection).events][-2:] == [before.seq, after.seq]
-
-
-def test_dead_letters_are_kept_for_a_month(connection: sqlite3.Connection) -> None:
-    append(connection, [an_event(at=NOW - 40 * DAY_S), an_event(at=NOW - 40 * DAY_S)])
-    record(connection, MAIN, an_attempt(1, DeliveryState.DEAD, at=NOW - 31 * DAY_S))
-    record(connection, MAIN, an_attempt(2, DeliveryState.DEAD, at=NOW - 29 * DAY_S))
-
-    while prune(connection, NOW, Retention()):
-        pass
-
-    assert [stored.seq for stored in read_events(connection).events] == [2]
-    assert states(connection) == [(2, "dead")]
-
-
-def test_pruning_an_empty_outbox_does_nothing(connection: sqlite3.Connection) -> None:
-    assert prune(connection, NOW, Retention()) == 0

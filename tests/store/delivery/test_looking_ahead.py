@@ -3,7 +3,7 @@ from dataclasses import replace
 
 from openwa_manager.store.delivery.event_times import LOOKED_AT_MAX, STRETCH, look_ahead
 from openwa_manager.store.delivery.outbox import append
-from openwa_manager.store.delivery.retention import Retention, prune
+from openwa_manager.store.delivery.retention import Retention, forget_settled
 from tests.store.delivery.samples import an_event
 
 
@@ -45,8 +45,9 @@ def test_many_events_cost_no_more_looks_than_few_wherever_the_clock_went(connect
 def test_what_is_pruned_is_not_looked_at(connection: sqlite3.Connection) -> None:
     append(connection, [replace(an_event(), occurred_at=float(at)) for at in range(3 * STRETCH)])
 
-    prune(connection, 0.0, Retention(delivered_max=STRETCH // 2))
-    prune(connection, 0.0, Retention(delivered_max=STRETCH // 2))
+    behind: int | None = 0
+    while behind is not None:
+        behind = forget_settled(connection, 0.0, Retention(), behind, kept_after=2 * STRETCH + STRETCH // 2)
 
     assert connection.execute("SELECT last_seq FROM event_stretch").fetchall() == [(3 * STRETCH,)]
     assert look_ahead(connection, 0.0) == (2 * STRETCH + STRETCH // 2, True)

@@ -3,7 +3,7 @@ import sqlite3
 import pytest
 
 from openwa_manager.domain.session.session import SessionId
-from openwa_manager.store.sessions.engine_events import KEPT_S, RepeatedError, forget_old, remember
+from openwa_manager.store.sessions.engine_events import KEPT_S, SLICE, RepeatedError, forget_old, remember
 
 A, B = SessionId("a"), SessionId("b")
 
@@ -22,8 +22,15 @@ def test_a_key_is_forgotten_in_time(connection: sqlite3.Connection) -> None:
     remember(connection, A, ["old"], 1.0)
     remember(connection, A, ["young"], 3.0)
 
-    forget_old(connection, KEPT_S + 2.0)
+    assert forget_old(connection, KEPT_S + 2.0) == 1
+    assert forget_old(connection, KEPT_S + 2.0) == 0
 
     remember(connection, A, ["old"], 4.0)
     with pytest.raises(RepeatedError):
         remember(connection, A, ["young"], 4.0)
+
+
+def test_old_keys_go_a_slice_at_a_time(connection: sqlite3.Connection) -> None:
+    remember(connection, A, [f"k{number}" for number in range(SLICE + 1)], 1.0)
+
+    assert [forget_old(connection, KEPT_S + 2.0) for _ in range(3)] == [SLICE, 1, 0]

@@ -79,7 +79,9 @@ if sys.platform == "linux":
         except OSError as error:  # an older kernel does not know the option, a newer one not the process any more
             return pid if error.errno in (errno.ENOPROTOOPT, errno.EINVAL) or pid == 0 else None
         try:
-            return None if select.select([process], [], [], 0)[0] else pid
+            ended = select.poll()  # unlike select() it takes descriptors above 1,023
+            ended.register(process, select.POLLIN)
+            return None if ended.poll(0) else pid
         finally:
             os.close(process)
 

@@ -10,6 +10,8 @@ from openwa_manager.store.columns import text, to_json
 #: How long an answer holds: a yes, and a no.
 YES_S = 7 * 86_400.0
 NO_S = 86_400.0
+#: How many answers one write looks at and forgets at most: other writes wait meanwhile.
+SLICE = 200
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -47,3 +49,29 @@ def note_check(connection: sqlite3.Connection, check: NumberCheck) -> None:
 def forget_check(connection: sqlite3.Connection, session_id: SessionId, digits: str) -> None:
     """Forget what was said of a number to a session."""
     connection.execute("DELETE FROM number_check WHERE session_id = ? AND digits = ?", (session_id, digits))
+
+
+#: Before all answers.
+FIRST_PLACE = ("", "")
+
+
+def forget_old(
+    connection: sqlite3.Connection, at: float, behind: tuple[str, str] = FIRST_PLACE
+) -> tuple[str, str] | None:
+    """Forget those of some answers behind a place (session and digits) that hold no longer at wall time `at`.
+
+    Return the place to go on behind; None when all were looked at.
+    """
+    rows = connection.execute(_NEXT, (*behind, SLICE)).fetchall()
+    old = [
+        (session_id, digits)
+        for session_id, digits, is_yes, checked_at in rows
+        if checked_at < at - (YES_S if is_yes else NO_S)
+    ]
+    connection.executemany("DELETE FROM number_check WHERE session_id = ? AND digits = ?", old)
+    return (rows[-1][0], rows[-1][1]) if len(rows) == SLICE else None
+
+
+_NEXT = """
+    SELECT session_id, digits, chat_id IS NOT NULL, checked_at FROM number_check
+    WHERE (session_id, digits) > (?, ?) ORDER BY session_id, digits LIMIT ?"""

@@ -6,10 +6,9 @@ from collections.abc import Sequence
 from openwa_manager.domain.messaging.policy import MessageRetention
 from openwa_manager.store.columns import to_json
 from openwa_manager.store.messaging.messages import ROW_BYTES
-from openwa_manager.store.messaging.people import checks
 
-#: How many rows of each kind one write wipes or removes at most: other writes wait meanwhile.
-SLICE = 200
+#: How many rows one write wipes or removes at most: other writes wait meanwhile.
+SLICE = 100
 #: An acknowledgement that no answer has claimed for so long belongs to no message of ours.
 _EARLY_ACK_S = 3600.0
 
@@ -17,21 +16,18 @@ _EARLY_ACK_S = 3600.0
 def forget_old(connection: sqlite3.Connection, at: float, retention: MessageRetention) -> int:
     """Forget some of what is kept no longer at wall time `at`; return how many rows, 0 when nothing is left to do."""
     wiped = connection.execute(_WIPE, (ROW_BYTES, at - retention.body_s, SLICE)).rowcount
-    removed = remove_messages(connection, _ended_before(connection, at - retention.message_s))
-    batches = _remove_batches(connection, at - retention.message_s)
-    old_checks = connection.execute(_CHECKS, (at - checks.YES_S, at - checks.NO_S, SLICE)).rowcount
-    acks = connection.execute(_EARLY_ACKS, (at - _EARLY_ACK_S, SLICE)).rowcount
-    return wiped + removed + batches + old_checks + acks
+    return (
+        wiped
+        or remove_messages(connection, _ended_before(connection, at - retention.message_s))
+        or _remove_batches(connection, at - retention.message_s)
+        or connection.execute(_EARLY_ACKS, (at - _EARLY_ACK_S, SLICE)).rowcount
+    )
 
 
 _WIPE = """
     UPDATE message SET body = NULL, size_bytes = ?
     WHERE seq IN (SELECT seq FROM message INDEXED BY message_with_body
                   WHERE ended_at IS NOT NULL AND body IS NOT NULL AND ended_at < ? ORDER BY ended_at LIMIT ?)"""
-_CHECKS = """
-    DELETE FROM number_check WHERE (session_id, digits) IN (
-        SELECT session_id, digits FROM number_check
-        WHERE checked_at < ? OR (chat_id IS NULL AND checked_at < ?) LIMIT ?)"""
 _EARLY_ACKS = """
     DELETE FROM early_ack WHERE seq IN (SELECT seq FROM early_ack WHERE at < ? LIMIT ?)"""
 

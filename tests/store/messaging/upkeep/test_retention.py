@@ -6,6 +6,7 @@ from openwa_manager.domain.messaging.messages import BatchId, MessageId, Message
 from openwa_manager.domain.messaging.policy import MessageRetention
 from openwa_manager.store.messaging import messages, moves
 from openwa_manager.store.messaging.heads import count_by_status
+from openwa_manager.store.messaging.people import checks
 from openwa_manager.store.messaging.upkeep.retention import SLICE, forget_old
 from tests.store.messaging.samples import SESSION, kept, new_message, tally
 
@@ -78,7 +79,7 @@ def test_a_write_takes_a_bounded_part(connection: sqlite3.Connection) -> None:
 
     first = forget_old(connection, NOW, RETENTION)
 
-    assert 0 < first <= 2 * SLICE
+    assert first == SLICE
     forget_all(connection)
     assert connection.execute("SELECT count(*) FROM message").fetchone() == (0,)
 
@@ -100,14 +101,28 @@ def test_a_batch_goes_after_its_messages_and_the_session_keeps_the_counts(connec
 def test_checks_and_early_acknowledgements_have_their_times(connection: sqlite3.Connection) -> None:
     day_s = 86_400.0
     now = 100 * day_s
-    checks = [("1", "1@c.us", 8), ("2", "2@c.us", 6), ("3", None, 2), ("4", None, 0.5)]
-    rows = [("s", digits, chat, now - days * day_s) for digits, chat, days in checks]
+    said = [("1", "1@c.us", 8), ("2", "2@c.us", 6), ("3", None, 2), ("4", None, 0.5)]
+    rows = [("s", digits, chat, now - days * day_s) for digits, chat, days in said]
     connection.executemany("INSERT INTO number_check VALUES (?, ?, ?, ?)", rows)
     acks = [("a", now - 3601), ("b", now - 3599)]
     sql = "INSERT INTO early_ack (session_id, whatsapp_message_id, type, data, at) VALUES ('s', ?, 'sent', '{}', ?)"
     connection.executemany(sql, acks)
 
     forget_all(connection, now)
+    assert checks.forget_old(connection, now) is None
 
     assert connection.execute("SELECT digits FROM number_check ORDER BY digits").fetchall() == [("2",), ("4",)]
     assert connection.execute("SELECT whatsapp_message_id FROM early_ack").fetchall() == [("b",)]
+
+
+def test_checks_are_looked_at_a_slice_at_a_time_and_each_once(connection: sqlite3.Connection) -> None:
+    rows = [("s", f"{number:06}", None, NOW) for number in range(checks.SLICE + 1)]
+    connection.executemany("INSERT INTO number_check VALUES (?, ?, ?, ?)", rows)
+    later = NOW + checks.NO_S + 1
+
+    behind = checks.forget_old(connection, later)
+
+    assert behind == ("s", f"{checks.SLICE - 1:06}")
+    assert connection.execute("SELECT count(*) FROM number_check").fetchone() == (1,)
+    assert checks.forget_old(connection, later, behind) is None
+    assert connection.execute("SELECT count(*) FROM number_check").fetchone() == (0,)
