@@ -2,7 +2,7 @@
 
 import statistics
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Final
 
 #: The daemon, and the least that the same work costs without it.
@@ -23,7 +23,11 @@ class Goal:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Row:
-    """One figure of each contender in `unit`, at so many sessions (0: they do not matter)."""
+    """One figure of each contender in `unit`, at so many sessions (0: they do not matter).
+
+    `counts` are how many measurements a contender's figure is from, where they are told; `missing` says why a contender
+    has no figure.
+    """
 
     name: str
     unit: str
@@ -31,6 +35,8 @@ class Row:
     sessions: int = 0
     is_more_better: bool = False
     goals: Sequence[Goal] = ()
+    counts: Mapping[str, int] = field(default_factory=dict)
+    missing: Mapping[str, str] = field(default_factory=dict)
 
     def best_peer(self) -> tuple[str, float] | None:
         """Return the best of those that are neither ours nor the floor; None without any."""
