@@ -44,7 +44,7 @@ class Client:
         return {name: pids[0] for name, pids in lists.items() if pids}
 
     def rate(self, question: str, clients: int, seconds: float) -> float:
-        """Return how many answers a second so many connections get; each gets at least one."""
+        """Return how many answers a second so many connections get; each was answered before, and gets one or more."""
         request, poller, waiting, count = _compose(_COMMANDS[question]), zmq.Poller(), clients, 0
         for line in self._lines_of(clients):
             poller.register(line, zmq.POLLIN)
@@ -69,6 +69,10 @@ class Client:
             line = self._context.socket(zmq.DEALER)
             line.setsockopt(zmq.LINGER, 0)
             line.connect(self._endpoint)
+            line.send(_compose({"command": "numwatchers"}))
+            if not line.poll(_PATIENCE_MS):
+                raise TimeoutError(self._endpoint)
+            line.recv()
             self._lines.append(line)
         return self._lines[:count]
 

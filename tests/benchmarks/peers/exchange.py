@@ -1,11 +1,12 @@
 """Asks an HTTP server through a unix socket, over connections that stay open, at as little cost as Python allows."""
 
+import select
 import selectors
 import socket
 import time
 from collections import deque
-from collections.abc import Callable, Iterable, Mapping
-from contextlib import ExitStack
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
 from tests.benchmarks.peers.contender import PATIENCE_S
@@ -57,60 +58,82 @@ class Exchange:
         self._socket = self._connect()
         self._reader = Reader()
 
+    def is_hung_up(self) -> bool:
+        """Tell whether the server has closed the connection; no answer may be due."""
+        return bool(select.select([self._socket], [], [], 0)[0])
+
     def ask(self, request: bytes) -> bytes:
-        """Return the body of the answer."""
+        """Return the body of the answer; a connection that the server has closed in the meantime is made anew."""
+        if self.is_hung_up():
+            self._socket.close()
+            self._socket = self._connect()
         self._socket.sendall(request)
         while (body := self._reader.take(_receive(self._socket))) is None:
             pass
         return body
 
     def rate(self, request: bytes, clients: int, seconds: float) -> float:
-        """Return how many answers a second so many connections get, each asking again at once."""
-        began = time.perf_counter()
-        count = self._exchange(lambda: request if time.perf_counter() - began < seconds else None, clients)
-        return count / (time.perf_counter() - began)
+        """Return how many answers a second so many clients get, each asking again at once.
+
+        Each has a connection that has been answered before.
+        """
+        with self._lines(clients) as lines:
+            _ask_all(lines, [request] * clients)
+            began = time.perf_counter()
+            count = _exchange(lines, lambda: request if time.perf_counter() - began < seconds else None)
+            return count / (time.perf_counter() - began)
 
     def ask_all(self, requests: Iterable[bytes], clients: int) -> int:
         """Ask all of these over so many connections; return how many answers came."""
-        waiting = deque(requests)
-        return self._exchange(lambda: waiting.popleft() if waiting else None, clients)
+        with self._lines(clients) as lines:
+            return _ask_all(lines, requests)
 
     def close(self) -> None:
         """Close the connection."""
         self._socket.close()
 
-    def _exchange(self, take: Take, clients: int) -> int:
-        count = 0
+    @contextmanager
+    def _lines(self, count: int) -> Iterator[list[socket.socket]]:
         with ExitStack() as undo:
-            selector = undo.enter_context(selectors.DefaultSelector())
-            for _ in range(clients):
-                if (request := take()) is not None:
-                    line = undo.enter_context(self._connect())
-                    selector.register(line, selectors.EVENT_READ, Reader())
-                    line.sendall(request)
-            while selector.get_map():
-                events = selector.select(PATIENCE_S)
-                assert events, "no answer in time"
-                for key, _ in events:
-                    count += self._go_on(selector, key, take)
-        return count
-
-    def _go_on(self, selector: selectors.BaseSelector, key: selectors.SelectorKey, take: Take) -> int:
-        line = key.fileobj
-        assert isinstance(line, socket.socket)
-        if key.data.take(_receive(line)) is None:
-            return 0
-        if (request := take()) is None:
-            selector.unregister(line)
-        else:
-            line.sendall(request)
-        return 1
+            yield [undo.enter_context(self._connect()) for _ in range(count)]
 
     def _connect(self) -> socket.socket:
         line = socket.socket(socket.AF_UNIX)
         line.settimeout(PATIENCE_S)
         line.connect(str(self._path))
         return line
+
+
+def _ask_all(lines: Sequence[socket.socket], requests: Iterable[bytes]) -> int:
+    waiting = deque(requests)
+    return _exchange(lines, lambda: waiting.popleft() if waiting else None)
+
+
+def _exchange(lines: Sequence[socket.socket], take: Take) -> int:
+    count = 0
+    with selectors.DefaultSelector() as selector:
+        for line in lines:
+            if (request := take()) is not None:
+                selector.register(line, selectors.EVENT_READ, Reader())
+                line.sendall(request)
+        while selector.get_map():
+            events = selector.select(PATIENCE_S)
+            assert events, "no answer in time"
+            for key, _ in events:
+                count += _go_on(selector, key, take)
+    return count
+
+
+def _go_on(selector: selectors.BaseSelector, key: selectors.SelectorKey, take: Take) -> int:
+    line = key.fileobj
+    assert isinstance(line, socket.socket)
+    if key.data.take(_receive(line)) is None:
+        return 0
+    if (request := take()) is None:
+        selector.unregister(line)
+    else:
+        line.sendall(request)
+    return 1
 
 
 def _receive(line: socket.socket) -> bytes:

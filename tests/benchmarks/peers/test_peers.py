@@ -17,9 +17,10 @@ from tests.benchmarks.peers.driver import Driver
 from tests.benchmarks.peers.exchange import Exchange, Reader, compose
 from tests.benchmarks.peers.installation import MissingError, Peer, cache_folder, contenders, install_by_pip
 from tests.benchmarks.peers.measures import Stand
-from tests.benchmarks.peers.table import find_peers, measure_size
+from tests.benchmarks.peers.table import Table, find_peers, measure_size
 from tests.benchmarks.rows import OURS, Row
 from tests.e2e.peers.daemon import eventually
+from tests.fakes.process import ending
 from tests.run.leftovers import find_leftovers
 
 OK = b"HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\nhello"
@@ -27,25 +28,27 @@ EMPTY = b"HTTP/1.1 204 No Content\r\n\r\n"
 
 
 @contextmanager
-def answering(path: Path) -> Iterator[None]:
-    """Run a server that says hello to each request on each connection, byte by byte."""
+def answering(path: Path, answers: int = 1_000_000) -> Iterator[None]:
+    """Run a server that says hello to each request, in pieces; it closes a connection after so many answers."""
     with socket.socket(socket.AF_UNIX) as listener:
         listener.bind(str(path))
         listener.listen()
-        threading.Thread(target=_accept, args=(listener,), daemon=True).start()
+        threading.Thread(target=_accept, args=(listener, answers), daemon=True).start()
         yield
 
 
-def _accept(listener: socket.socket) -> None:
+def _accept(listener: socket.socket, answers: int) -> None:
     with suppress(OSError):
         while True:
             line, _ = listener.accept()
-            threading.Thread(target=_greet, args=(line,), daemon=True).start()
+            threading.Thread(target=_greet, args=(line, answers), daemon=True).start()
 
 
-def _greet(line: socket.socket) -> None:
+def _greet(line: socket.socket, answers: int) -> None:
     with line:
-        while line.recv(65536):
+        for _ in range(answers):
+            if not line.recv(65536):
+                return
             for start in range(0, len(OK), 9):
                 line.sendall(OK[start : start + 9])
 
@@ -56,8 +59,9 @@ class Toy:
     is_slow = False
     can_create = True
 
-    def __init__(self, folder: Path, restarts: str = "adopt", name: str = OURS) -> None:
+    def __init__(self, folder: Path, restarts: str = "adopt", name: str = OURS, rate: float = 10) -> None:
         self.name = name
+        self.rate_of_one = rate
         self.folder = folder
         self.restarts = restarts
         self.engines: dict[str, subprocess.Popen[bytes]] = {}
@@ -102,7 +106,7 @@ class Toy:
         pass
 
     def rate(self, question: Question, clients: int, seconds: float) -> float | None:  # noqa: ARG002
-        return None if question is Question.USAGE else 10.0 * clients
+        return None if question is Question.USAGE else self.rate_of_one * clients
 
     def list_argv(self) -> Sequence[str]:
         return ("true",)
@@ -156,6 +160,16 @@ def test_every_request_is_answered_over_connections_that_stay_open(place: Path) 
         line.close()
 
 
+def test_a_connection_that_the_server_closed_while_idle_is_made_anew(place: Path) -> None:
+    with answering(place / "s.sock", answers=1):
+        line = Exchange(place / "s.sock")
+
+        assert line.ask(b"x") == b"hello"
+        eventually(line.is_hung_up)
+        assert line.ask(b"x") == b"hello"
+        line.close()
+
+
 def test_a_driver_answers_or_says_why_not(place: Path) -> None:
     program = (
         """while read -r line; do case $line in *good*) echo '{"value": 3}';; *) echo '{"error": "no"}';; esac; done"""
@@ -179,7 +193,7 @@ def test_a_program_that_ended_is_told_with_its_last_words(place: Path) -> None:
 
 
 def test_children_are_engines_unless_they_are_the_supervisors_own(place: Path) -> None:
-    with subprocess.Popen(["sh", "-c", "sleep 60 & sleep 60 & wait"], env={"HOME": str(place)}) as parent:
+    with ending(subprocess.Popen(["sh", "-c", "sleep 60 & sleep 60 & wait"], env={"HOME": str(place)})) as parent:
         eventually(lambda: len(processes.engines_of([parent.pid])) == 2)
         found = processes.engines_of([parent.pid])
 
@@ -203,6 +217,25 @@ def test_what_became_of_engines_is_counted(place: Path, restarts: str, became: l
     assert counts == became
     assert len(find_leftovers(place)) == 3  # the supervisor and two engines: the doubled were ended
     toy.close()
+
+
+def test_memory_is_summed_over_processes() -> None:
+    rss_bytes, pss_bytes = processes.memory_bytes([os.getpid(), os.getpid()])
+
+    assert rss_bytes == pytest.approx(2 * psutil.Process().memory_info().rss, rel=0.2)
+    assert 0 < pss_bytes <= rss_bytes
+
+
+def test_sixteen_clients_are_not_let_loose_on_who_is_too_slow(place: Path) -> None:
+    ours, slow = Toy(place), Toy(place, name="circus", rate=0.5)
+    table = Table([Stand(ours, 1), Stand(slow, 1)], {}, 1, 1)
+
+    alone, together = table.rates(Question.ONE)
+
+    assert (alone.name, alone.values) == ("status of one, 1 client", {OURS: 10, "circus": 0.5})
+    assert (together.name, together.values) == ("status of one, 16 clients", {OURS: 160})
+    assert [*together.missing] == ["circus"]
+    assert [row.values for row in table.rates(Question.USAGE)] == [{}, {}]
 
 
 def test_those_above_the_number_wanted_are_removed(place: Path) -> None:
