@@ -7,8 +7,8 @@ more than a few CPU seconds a minute then. A turn is short, and turns alternate 
   programs' output in files as is its default. XML-RPC through a unix socket over connections that stay open. It looks
   at its programs once a second, so a replacement takes up to that long; there is no setting for it.
 - circus 0.19 (pip), in the foreground: a watcher a session, `max_retry=-1`, `warmup_delay=0` and `check_delay=5`, which
-  are its defaults. A dead engine is found by that check, 2.5 s later on average.
-  ZeroMQ through a unix socket. Its `status` tells no PID; `stats` asks the kernel each time.
+  are its defaults. A dead engine is found by that check, 2.5 s later on average. ZeroMQ through a unix socket. Its
+  `status` tells no PID; `stats` asks the kernel each time.
 - PM2 7 (npm): fork mode, no interpreter, no restart delay, no git metadata, `PM2_CONCURRENT_ACTIONS=16` (its default of
   2 makes stopping slower). Its own module for actions and its RPC for questions. Sessions are saved before it is killed
   and come back by `pm2 resurrect`. It may take long, so starts and stops are done once.
@@ -18,8 +18,7 @@ more than a few CPU seconds a minute then. A turn is short, and turns alternate 
 - ours: the same engine (`ENGINE=command`), the key checked in every call, limits on and set high, every change durable.
 
 A question at 16 clients is sent over 16 connections by one process that does little else; who would need more than 20 s
-to answer each once is not asked so. Times of starts and stops
-are those at which the supervisor had so many children.
+to answer each once is not asked so. Times of starts and stops are those at which the supervisor had so many children.
 """
 
 import tempfile
