@@ -23,7 +23,7 @@ def compose(method: str, path: str, headers: Mapping[str, str], body: bytes = b"
 
 
 class Reader:
-    """Puts one answer after the other together; each has a `Content-Length`, or nothing to say (204)."""
+    """Puts one answer after the other together: with a `Content-Length`, chunked, or with nothing to say (204)."""
 
     def __init__(self) -> None:
         self._chunks = b""
@@ -41,6 +41,11 @@ class Reader:
         if head[9:12] == b"204":
             self._chunks = b""
             return b""
+        if head[9:10] == b"2" and b"transfer-encoding: chunked" in head.lower():
+            if not rest.endswith(b"\r\n0\r\n\r\n"):
+                return None
+            self._chunks = b""
+            return _joined(rest)
         length = head.lower().partition(b"content-length:")[2].split(b"\r\n", 1)[0]
         if head[9:10] != b"2" or not length:
             raise RuntimeError(f"refused: {self._chunks[:300]!r}")
@@ -48,6 +53,16 @@ class Reader:
             return None
         self._chunks = b""
         return rest
+
+
+def _joined(rest: bytes) -> bytes:
+    parts: list[bytes] = []
+    while True:
+        size, _, rest = rest.partition(b"\r\n")
+        if not (length := int(size, 16)):
+            return b"".join(parts)
+        parts.append(rest[:length])
+        rest = rest[length + 2 :]
 
 
 class Exchange:

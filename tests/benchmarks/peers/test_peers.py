@@ -145,6 +145,15 @@ def test_an_answer_is_whole_with_its_last_byte() -> None:
     assert reader.take(OK) == b"hello"
 
 
+def test_a_chunked_answer_is_joined() -> None:
+    reader = Reader()
+    head = b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n"
+
+    assert reader.take(head + b"5\r\nhello\r\n") is None
+    assert reader.take(b"a\r\n, and more\r\n0\r\n\r\n") == b"hello, and more"
+    assert reader.take(OK) == b"hello"
+
+
 def test_a_refusal_is_no_answer() -> None:
     with pytest.raises(RuntimeError, match="429"):
         Reader().take(b"HTTP/1.1 429 Too Many Requests\r\nContent-Length: 0\r\n\r\n")
