@@ -115,7 +115,11 @@ class Exchange:
     def _connect(self) -> socket.socket:
         line = socket.socket(socket.AF_UNIX)
         line.settimeout(PATIENCE_S)
-        line.connect(str(self._path))
+        try:
+            line.connect(str(self._path))
+        except OSError:
+            line.close()
+            raise
         return line
 
 

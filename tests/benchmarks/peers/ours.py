@@ -119,6 +119,8 @@ class Manager:
         except (OSError, RuntimeError):
             line.close()
             return False
+        if self._line is not None:
+            self._line.close()
         self._line = line
         return True
 

@@ -128,6 +128,8 @@ class Supervisord:
 
     def _is_ready(self) -> bool:
         self._program.require()
+        if self._line is not None:
+            self._line.close()
         try:
             self._line = Exchange(self.folder / "s.sock")
             self._call("getState")
