@@ -45,6 +45,7 @@ class Manager:
         if self._line is None:
             self._undo.enter_context(self._daemon)
         else:
+            self._daemon.kill()  # it has ended already, and is reaped
             self._daemon.start(wait=False)
         eventually(self._is_ready, within_s=PATIENCE_S, every_s=0.005)
 
