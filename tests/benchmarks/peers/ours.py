@@ -8,7 +8,7 @@ from contextlib import ExitStack
 from pathlib import Path
 from typing import Final
 
-from tests.benchmarks.supervision import SLEEPER
+from tests.benchmarks.daemons import SLEEPER
 
 from openwa_manager.domain.delivery.events import Json
 from tests.benchmarks.peers.contender import PATIENCE_S, Question
