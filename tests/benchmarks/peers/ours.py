@@ -8,9 +8,8 @@ from contextlib import ExitStack
 from pathlib import Path
 from typing import Final
 
-from tests.benchmarks.daemons import SLEEPER
-
 from openwa_manager.domain.delivery.events import Json
+from tests.benchmarks.daemons import SLEEPER
 from tests.benchmarks.peers.contender import PATIENCE_S, Question
 from tests.benchmarks.peers.exchange import Exchange, compose
 from tests.benchmarks.rows import OURS
