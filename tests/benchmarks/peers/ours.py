@@ -8,16 +8,15 @@ from contextlib import ExitStack
 from pathlib import Path
 from typing import Final
 
-from tests.benchmarks.daemons import SLEEPER
-
 from openwa_manager.domain.delivery.events import Json
+from tests.benchmarks.daemons import SLEEPER
 from tests.benchmarks.peers.contender import PATIENCE_S, Question
 from tests.benchmarks.peers.exchange import Exchange, compose
 from tests.benchmarks.rows import OURS
 from tests.e2e.peers.daemon import Daemon, eventually
 
-#: Limits are checked, and nothing here reaches them; the engine never says that it has booted.
-_LIMITS: Final = {"RATE_PER_S": "10000", "RATE_BURST": "100000", "BOOT_TIMEOUT_S": "1000000"}
+#: Limits are checked, and nothing here reaches them.
+_LIMITS: Final = {"RATE_PER_S": "10000", "RATE_BURST": "100000"}
 _QUESTIONS: Final = {
     Question.ONE: "/v1/sessions/s0",
     Question.ALL: "/v1/sessions?limit=1000",
