@@ -21,7 +21,7 @@ import psutil
 
 from openwa_manager.simulator.whatsapp.png import draw_png
 from openwa_manager.simulator.whatsapp.qrcode import encode_qr
-from tests.benchmarks.clients import ask
+from tests.benchmarks.clients import ask_here
 from tests.benchmarks.daemons import SLEEPER, running
 from tests.benchmarks.tally import Tally
 from tests.e2e.peers.daemon import Daemon, eventually
@@ -81,7 +81,7 @@ class Manager:
         """Post them as engines do: many at once, each its own in order.
 
         Raises:
-            subprocess.CalledProcessError: one was not taken.
+            AssertionError: one was not taken.
         """
         with ThreadPoolExecutor(_FILLING) as threads:
             for _ in threads.map(self._post_all, range(SESSIONS), repeat(waiting)):
@@ -90,7 +90,7 @@ class Manager:
     def _post_all(self, session: int, waiting: Sequence[Message]) -> None:
         address = urlsplit(self.hooks[session][0])
         requests = [self._request(message) for message in waiting if message.session == session]
-        ask(address.netloc, requests, clients=1)
+        ask_here(address.netloc, requests, clients=1)
 
     def post(self, message: Message) -> bool:
         """Post a message as the session's engine does."""

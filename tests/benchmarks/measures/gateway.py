@@ -37,10 +37,8 @@ class _Side:
         return get(f"/api/sessions/{self.session}/groups", self.key)
 
     def send(self) -> bytes:
-        """Return a send of a text, each to another number, none of which is a magic one of the simulator."""
-        number = next(self.numbers)
-        chat = f"8529{number // 9000:03}{1000 + number % 9000}@c.us"
-        body = json.dumps({"chatId": chat, "text": "Good morning, your order has left the warehouse."}).encode()
+        """Return a send of a text, each another, to a chat that is known after the first."""
+        body = json.dumps({"chatId": "85291234567@c.us", "text": f"Your order {next(self.numbers)} has left."}).encode()
         head = get(f"/api/sessions/{self.session}/messages/send-text", self.key).replace(b"GET", b"POST", 1)[:-2]
         return head + f"Content-Type: application/json\r\nContent-Length: {len(body)}\r\n\r\n".encode() + body
 
