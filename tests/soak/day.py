@@ -36,6 +36,8 @@ _KEPT_SHARE = 1 / 12
 _PAIRING, _ROTATE_S, _WINDOW_S = 2, 0.5, 10.0
 #: How long it may take after the end until everything is delivered.
 _DELIVERED_WITHIN_S = 240.0
+#: How long a call that is under way at the end may take.
+_CALL_WITHIN_S = 90.0
 #: A chat that has written in, so that no cap on first contacts holds a message to it.
 _CHAT = "+628111222333"
 _FLOOD = 20
@@ -195,7 +197,10 @@ class _Callers:
             self.look: day.total(LOOKS),
         }
         ended = threading.Event()
-        threads = [threading.Thread(target=_spread, args=(day, work, count, ended)) for work, count in works.items()]
+        threads = [
+            threading.Thread(target=_spread, args=(day, work, count, ended), daemon=True)
+            for work, count in works.items()
+        ]
         for thread in threads:
             thread.start()
         try:
@@ -203,7 +208,7 @@ class _Callers:
         finally:
             ended.set()
             for thread in threads:
-                thread.join()
+                thread.join(_CALL_WITHIN_S)
 
     def receive(self) -> None:
         steer(self.dice.choice([*self.sockets.values()]), f"flood?n={_FLOOD}")

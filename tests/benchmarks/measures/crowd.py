@@ -1,6 +1,6 @@
 """Plays many callers of one daemon for some seconds, as a process of its own: pollers, readers of events, or a caller.
 
-python -m tests.benchmarks.measures.crowd poll|read|call SOCKET KEY PATH COUNT SECONDS; what came of it is JSON
+python -m tests.benchmarks.measures.crowd poll|read|call ADDRESS KEY PATH COUNT SECONDS; what came of it is JSON
 """
 
 import asyncio
@@ -21,14 +21,17 @@ _PERIOD_S = {"poll": 1.0, "call": 0.02}
 
 @dataclass(frozen=True, slots=True)
 class Api:
-    """Where the daemon is asked, and with which key."""
+    """Where the daemon is asked (`HOST:PORT` or the path of a unix socket), and with which key."""
 
-    socket: str
+    address: str
     key: str
 
     async def open(self) -> tuple[asyncio.StreamReader, asyncio.StreamWriter]:
         """Connect; little is read ahead of what is taken."""
-        return await asyncio.open_unix_connection(self.socket, limit=_CHUNK_BYTES)
+        host, _, port = self.address.rpartition(":")
+        if port.isdecimal():
+            return await asyncio.open_connection(host, int(port), limit=_CHUNK_BYTES)
+        return await asyncio.open_unix_connection(self.address, limit=_CHUNK_BYTES)
 
     def get(self, path: str, *headers: str) -> bytes:
         """Return a GET as it goes over the wire."""
@@ -166,5 +169,5 @@ async def _play(kind: str, api: Api, path: str, numbers: Sequence[str]) -> dict[
 
 
 if __name__ == "__main__":
-    _kind, _socket, _key, _path, *_numbers = sys.argv[1:]
-    json.dump(asyncio.run(_play(_kind, Api(_socket, _key), _path, _numbers)), sys.stdout)
+    _kind, _address, _key, _path, *_numbers = sys.argv[1:]
+    json.dump(asyncio.run(_play(_kind, Api(_address, _key), _path, _numbers)), sys.stdout)

@@ -24,14 +24,15 @@ from tests.benchmarks.rows import FLOOR, OURS, Goal, Row, medians, percentiles
 from tests.e2e.peers.daemon import SCANNED, Daemon, eventually, steer
 from tests.e2e.peers.upstream import SECRET
 from tests.fakes.ports import free_ports
+from tests.fakes.process import ending
 from tests.soak.attack import program
 from tests.soak.servers import NEIGHBOUR
 
 _POLLERS, _READERS, _NORMAL = 200, 50, 4
 _GROUP, _CRASHING, _QUIET = f"{NEIGHBOUR}-group", f"{NEIGHBOUR}-crashing", f"{NEIGHBOUR}-0"
 #: The group chat's messages come so many at a time, which is 300 a second; more than an engine may post without being
-#: told to try again (docs/design.md), so that is part of it.
-_FLOOD, _FLOOD_EVERY_S = 30, 0.1
+#: told to try again, so that is part of it. They stop early, and what was turned away comes meanwhile.
+_FLOOD, _FLOOD_EVERY_S, _FLOODS_SHARE = 30, 0.1, 0.5
 _RECEIVED_EVERY_S, _CRASH_EVERY_S, _LOOK_EVERY_S = 0.25, 3.0, 0.5
 _PROBE_S = 2.0
 #: A reader that takes nothing is cut after 30 s.
@@ -104,6 +105,7 @@ class _Load:
     sockets: Mapping[str, Path]
     seen: _Seen = field(default_factory=_Seen)
     _number: int = 0
+    _flooded_until_s: float = 0.0
 
     def play(self, seconds: float) -> _Told:
         """Let all of it go on for so long; return what the callers tell."""
@@ -115,7 +117,8 @@ class _Load:
             self._look: _LOOK_EVERY_S,
         }
         threads = [
-            threading.Thread(target=_repeat, args=(work, every_s, ended, failures)) for work, every_s in works.items()
+            threading.Thread(target=_repeat, args=(work, every_s, ended, failures), daemon=True)
+            for work, every_s in works.items()
         ]
         path = "/v1/sessions?limit=1000"
         with (
@@ -124,6 +127,7 @@ class _Load:
             _crowd(self.daemon, "call", f"/v1/sessions/{_QUIET}", 1, seconds) as calls,
         ):
             time.sleep(1.0)  # until the readers are there
+            self._flooded_until_s = time.monotonic() + seconds * _FLOODS_SHARE
             for thread in threads:
                 thread.start()
             ended.wait(seconds - 2.0)
@@ -134,6 +138,8 @@ class _Load:
             return _Told(calls(), polls(), reads())
 
     def _flood(self) -> None:
+        if time.monotonic() > self._flooded_until_s:
+            return
         steer(self.sockets[_GROUP], f"flood?n={_FLOOD}")
         self.seen.received[_GROUP] += _FLOOD
 
@@ -171,13 +177,12 @@ def _crowd(
     daemon: Daemon, kind: str, path: str, count: int, seconds: float
 ) -> Iterator[Callable[[], Mapping[str, Any]]]:
     """Run callers, and yield what waits for them and returns what they tell."""
-    words = [kind, str(daemon.home / "run" / "manager.sock"), daemon.key, path, str(count), str(seconds)]
+    # A unix socket holds less that is not read than TCP does, so a reader is sooner late.
+    address = str(daemon.home / "run" / "manager.sock") if kind == "read" else f"127.0.0.1:{daemon.port}"
+    words = [kind, address, daemon.key, path, str(count), str(seconds)]
     argv = [sys.executable, "-m", "tests.benchmarks.measures.crowd", *words]
-    with subprocess.Popen(argv, stdout=subprocess.PIPE) as process:
-        try:
-            yield partial(_tell, process)
-        finally:
-            process.kill()
+    with ending(subprocess.Popen(argv, stdout=subprocess.PIPE)) as process:
+        yield partial(_tell, process)
 
 
 def _tell(process: subprocess.Popen[bytes]) -> Mapping[str, Any]:
