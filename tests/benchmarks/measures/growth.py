@@ -61,7 +61,7 @@ def _measure(sessions: int, share: int) -> Iterator[Row]:
             cpu_s = _cpu_s(daemon, partial(daemon.ask, "GET", path), max(3, count // share))
             yield upkeep.row(name, "CPU ms", cpu_s * 1000)
         yield from upkeep.memory()
-        yield upkeep.idle("idle, unpaired", 20.0 / share)
+        yield upkeep.idle("idle, unpaired", 12.0 / share)
         yield from upkeep.recovery()
         yield from upkeep.stops()
         yield from _start(upkeep)

@@ -195,7 +195,7 @@ def _append_durably(per_second: int, seconds: int) -> list[float]:
 
 def measure_intake(share: int) -> Iterator[Row]:
     """Post messages as engines do, without a backend and with one that takes them."""
-    seconds, events = max(2, 20 // share), 20_000 // share
+    seconds, events = max(2, 8 // share), 10_000 // share
     with running(SLEEPER) as (daemon, _), running_posts() as floor:
         engines, alone = engines_of(daemon, _SESSIONS), engines_of(daemon, _ALONE, first=_SESSIONS)
         samples = {OURS: asyncio.run(_trickle(engines, 500, seconds)), FLOOR: _append_durably(500, seconds)}

@@ -19,7 +19,7 @@ from openwa_manager.store.delivery.outbox import append
 from tests.benchmarks.rows import FLOOR, OURS, Goal, Row, percentiles
 from tests.store.delivery.samples import an_endpoint, an_event
 
-_EVENTS, _ALONE_S = 200_000, 10.0
+_EVENTS, _ALONE_S = 200_000, 5.0
 Waits = dict[str, list[float]]
 
 
