@@ -9,7 +9,7 @@ import sys
 import tempfile
 from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager, suppress
+from contextlib import closing, contextmanager, suppress
 from dataclasses import dataclass
 from functools import partial
 from itertools import repeat
@@ -187,10 +187,9 @@ def _loops_own(message: Message) -> dict[str, object]:
 def _is_taken(url: str, body: bytes, headers: Mapping[str, str]) -> bool:
     address = urlsplit(url)
     line = http.client.HTTPConnection(str(address.hostname), address.port, timeout=20)
-    with suppress(OSError, http.client.HTTPException):
+    with closing(line), suppress(OSError, http.client.HTTPException):
         line.request("POST", address.path, body, {"Content-Type": "application/json", **headers})
         return line.getresponse().status == 200
-    line.close()
     return False
 
 

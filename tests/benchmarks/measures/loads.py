@@ -35,6 +35,7 @@ _GROUP, _CRASHING, _QUIET = f"{NEIGHBOUR}-group", f"{NEIGHBOUR}-crashing", f"{NE
 _FLOOD, _FLOOD_EVERY_S, _FLOODS_SHARE = 30, 0.1, 0.5
 _RECEIVED_EVERY_S, _CRASH_EVERY_S, _LOOK_EVERY_S = 0.25, 3.0, 0.5
 _PROBE_S = 2.0
+_EVENTS = "/v1/events?type=message.received&after=0"
 #: A reader that takes nothing is cut after 30 s.
 _SECONDS, _PEACE_S, _CUT_AFTER_S = 42.0, 6.0, 36.0
 _DELIVERED_WITHIN_S = 120.0
@@ -122,7 +123,7 @@ class _Load:
         ]
         path = "/v1/sessions?limit=1000"
         with (
-            _crowd(self.daemon, "read", "/v1/events?type=message.received", _READERS, seconds) as reads,
+            _crowd(self.daemon, "read", _EVENTS, _READERS, seconds) as reads,
             _crowd(self.daemon, "poll", path, _POLLERS, seconds) as polls,
             _crowd(self.daemon, "call", f"/v1/sessions/{_QUIET}", 1, seconds) as calls,
         ):
@@ -220,11 +221,13 @@ def _rows(seen: _Seen, told: _Told, came: Mapping[str, Sequence[int]], seconds: 
     yield _count(f"  engines replaced of {expected} killed", len(seen.replaced_s), expected, is_more_better=True)
     yield Row(name="  killed → replaced, median", unit="ms", values=medians({OURS: seen.replaced_s}, 1000))
     yield _count("  probes of a session meanwhile", len(seen.probes_at), seconds / _PROBE_S / 2, is_more_better=True)
-    for name, words in (("slow", "is slow"), ("never", "reads only at the end")):
-        yield _count(f"  missed by the reader that {words}", _missed(told.reads[name], every), 0)
-    quick = sum(_missed(numbers, every) for numbers in told.reads["quick"])
-    yield _count("  missed by the other readers", quick, 0)
-    yield _count("  other readers cut", told.reads["cuts"]["quick"], 0)
+    reads = told.reads
+    readers = {"slow": [reads["slow"]], "that reads only at the end": [reads["never"]], "quick": reads["quick"]}
+    until = max(numbers[-1] for each in readers.values() for numbers in each if numbers)
+    for kind, each in readers.items():
+        missed = sum(_missed(numbers, every, until) for numbers in each)
+        yield _count(f"  missed by a reader, {kind}", missed, 0)
+    yield _count("  quick readers cut", told.reads["cuts"]["quick"], 0)
     if seconds > _CUT_AFTER_S:
         yield _count(
             "  cuts of the one that reads only at the end", told.reads["cuts"]["never"], 1, is_more_better=True
@@ -233,12 +236,10 @@ def _rows(seen: _Seen, told: _Told, came: Mapping[str, Sequence[int]], seconds: 
     yield Row(name="  RSS at most (floor: at first)", unit="MB", values=values, goals=[Goal("", 200)])
 
 
-def _missed(numbers: Sequence[int], every: Sequence[int]) -> int:
-    """Return how many events a reader was not sent up to the last it was, or was sent twice or out of order."""
-    if not numbers:
-        return len(every)
-    wanted = [number for number in every if number <= numbers[-1]]
-    return len({*wanted} - {*numbers}) + sum(later <= earlier for earlier, later in pairwise(numbers))
+def _missed(numbers: Sequence[int], every: Sequence[int], until: int) -> int:
+    """Return how many events a reader was not sent up to the last that any was, or was sent twice or out of order."""
+    wanted = {number for number in every if number <= until}
+    return len(wanted - {*numbers}) + sum(later <= earlier for earlier, later in pairwise(numbers))
 
 
 def _count(name: str, value: float, goal: float, *, is_more_better: bool = False) -> Row:
