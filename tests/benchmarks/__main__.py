@@ -1,6 +1,7 @@
 """Measures the daemon beside the floors, and with `--peers` beside other supervisors; draws tables and writes JSON."""
 
 import argparse
+import signal
 import sys
 import tempfile
 from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -97,4 +98,5 @@ def _parse(argv: Sequence[str] | None) -> argparse.Namespace:
 
 
 if __name__ == "__main__":
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(1))  # what was started is ended
     sys.exit(main())
