@@ -14,6 +14,8 @@ from dataclasses import dataclass, field
 _CHUNK_BYTES = 1 << 16
 #: A slow reader takes so many bytes so often: less than comes.
 _SLOW_BYTES, _SLOW_EVERY_S = 4096, 0.1
+#: Who reads nothing begins so much later to read, so that it is late by then.
+_LATER_S = 8.0
 #: After that long without anything new a reader has all there is.
 _QUIET_S = 3.0
 _PERIOD_S = {"poll": 1.0, "call": 0.02}
@@ -97,7 +99,7 @@ async def read(api: Api, path: str, count: int, seconds: float) -> dict[str, obj
             tasks.create_task(_read_on(each, ends_s))
     async with asyncio.TaskGroup() as tasks:
         for each in streams:
-            tasks.create_task(_catch_up(each))
+            tasks.create_task(_catch_up(each, _LATER_S if each is never else 0.0))
     return {
         "slow": slow.numbers,
         "never": never.numbers,
@@ -114,7 +116,8 @@ async def _read_on(stream: Stream, ends_s: float, at_most: int = _CHUNK_BYTES, e
         await asyncio.sleep(every_s)
 
 
-async def _catch_up(stream: Stream) -> None:
+async def _catch_up(stream: Stream, later_s: float) -> None:
+    await asyncio.sleep(later_s)
     with suppress(TimeoutError):
         while True:
             async with asyncio.timeout(_QUIET_S):
