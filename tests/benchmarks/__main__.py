@@ -1,6 +1,7 @@
 """Measures the daemon beside the floors, and with `--peers` beside other supervisors; draws tables and writes JSON."""
 
 import argparse
+import signal
 import sys
 import tempfile
 from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -13,8 +14,11 @@ from tests.benchmarks.measures.batches import measure_acceptance, measure_waitin
 from tests.benchmarks.measures.creation import measure_creation
 from tests.benchmarks.measures.delivery import measure_delivery
 from tests.benchmarks.measures.gateway import measure_gateway
+from tests.benchmarks.measures.growth import measure_growth
 from tests.benchmarks.measures.intake import measure_intake
+from tests.benchmarks.measures.loads import measure_loads
 from tests.benchmarks.measures.opening import measure_cli, measure_opening
+from tests.benchmarks.measures.pruning import measure_pruning
 from tests.benchmarks.measures.qr_push import measure_qr_push
 from tests.benchmarks.measures.queues import measure_gaps, measure_idle_queues, measure_sends
 from tests.benchmarks.measures.replacement import measure_lateness, measure_replacement
@@ -30,25 +34,29 @@ from tests.benchmarks.table import draw
 BENCHMARKS: Mapping[str, Callable[[int], Iterable[Row]]] = {
     "creation": lambda share: measure_creation(200 // share),
     "replacement": lambda share: measure_replacement(100 // share),
-    "lateness": lambda share: measure_lateness(30 // share),
-    "status": lambda share: measure_status(200 // share, 3 / share),
-    "opening": lambda share: measure_opening(10 // share),
+    "lateness": lambda share: measure_lateness(20 // share),
+    "status": lambda share: measure_status(200 // share, 0.6 / share),
+    "status_of_1000": lambda share: measure_status(1000 // share, 0.5 / share),
+    "opening": lambda share: measure_opening(8 // share),
     "cli": lambda share: measure_cli(10 // share),
     "qr_push": lambda share: measure_qr_push(100 // share),
-    "scale": lambda share: measure_scale(200 // share, 60 / share),
-    "gateway": lambda share: measure_gateway(3000 // share),
-    "check": lambda share: measure_check(100_000 // share),
-    "wrong_keys": lambda share: measure_flood(10 / share),
+    "growth": measure_growth,
+    "scale": lambda share: measure_scale(200 // share, 25 / share),
+    "gateway": lambda share: measure_gateway(1000 // share),
+    "check": lambda share: measure_check(50_000 // share),
+    "wrong_keys": lambda share: measure_flood(6 / share),
     "intake": measure_intake,
-    "acks": lambda share: measure_acks(30_000 // share),
+    "acks": lambda share: measure_acks(9_000 // share),
     "backlog": lambda share: measure_backlog(10_000 // share),
     "delivery": measure_delivery,
     "acceptance": lambda share: measure_acceptance(10_000 // share),
     "sends": lambda share: measure_sends(500 // share),
-    "gaps": lambda share: measure_gaps(200 // share),
+    "gaps": lambda share: measure_gaps(100 // share),
     "waiting": lambda share: measure_waiting(200_000 // share),
-    "strangers": lambda share: measure_strangers(1000 // share),
-    "idle_queues": lambda share: measure_idle_queues(50, 60 / share),
+    "pruning": measure_pruning,
+    "loads": measure_loads,
+    "strangers": lambda share: measure_strangers(500 // share),
+    "idle_queues": lambda share: measure_idle_queues(50, 12 / share),
 }
 #: With how many sessions the other supervisors are measured, and we beside them; more than 200 are ours alone.
 _SIZES = (1, 50, 200, 1000)
@@ -65,8 +73,12 @@ def main(argv: Sequence[str] | None = None) -> int:
     for name, benchmark in chosen.items():
         group = results.measure(name, lambda: benchmark(share))  # noqa: B023 (it is called at once)
         print(draw(name, group.rows))
-        print(f"failed: {group.failure}\n" if group.failure else "", flush=True)
+        print(
+            f"{name} took {group.took_s:.0f} s", *([f"failed: {group.failure}"] if group.failure else []), "", sep="\n"
+        )
+        sys.stdout.flush()
     results.write(path)
+    print(f"All of it took {sum(group.took_s for group in results.groups):.0f} s.")
     noise = results.quiet.noise()
     print(f"This run was noisy: {'; '.join(noise)}." if noise else "This run was quiet.")
     print(f"All of it as JSON: {path}")
@@ -86,4 +98,5 @@ def _parse(argv: Sequence[str] | None) -> argparse.Namespace:
 
 
 if __name__ == "__main__":
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(1))  # what was started is ended
     sys.exit(main())

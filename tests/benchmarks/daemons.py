@@ -8,12 +8,23 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Final, Protocol
 
+import psutil
+
 from openwa_manager.domain.delivery.events import Json
 from tests.benchmarks.floors.spawning import ENGINE
 from tests.e2e.peers.daemon import Daemon, UnixConnection
 
-#: An engine that costs nothing, so that only the daemon is measured.
-SLEEPER: Final = {"ENGINE": "command", "COMMAND_ARGV": json.dumps(ENGINE), "START_CONCURRENCY": "1000"}
+#: An engine that costs nothing, so that only the daemon is measured. It never answers, shows no code and is not ended
+#: for that; there is room for a thousand of them and some more.
+SLEEPER: Final = {
+    "ENGINE": "command",
+    "COMMAND_ARGV": json.dumps(ENGINE),
+    "START_CONCURRENCY": "1000",
+    "BOOT_TIMEOUT_S": "100000",
+    "LINK_INITIALIZING_S": "100000",
+    "PAIRING_WINDOW_S": "100000",
+    "ENGINE_PORTS": "26000-28499",
+}
 
 
 class Served(Protocol):
@@ -61,3 +72,9 @@ def pid_of(daemon: Daemon) -> int:
     """Return the process of a daemon that runs."""
     assert daemon.process is not None
     return daemon.process.pid
+
+
+def used_s(daemon: Daemon) -> float:
+    """Return the CPU seconds that a daemon has taken since its start."""
+    times = psutil.Process(pid_of(daemon)).cpu_times()
+    return times.user + times.system

@@ -1,6 +1,7 @@
 """Keeps what a run of benchmarks measured, and writes it as JSON."""
 
 import json
+import time
 import traceback
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -20,6 +21,7 @@ class Group:
     load_before: float
     spin_s: float
     load_after: float = 0.0
+    took_s: float = 0.0
     rows: list[Row] = field(default_factory=list)
     failure: str = ""
 
@@ -35,13 +37,14 @@ class Results:
         """Run one benchmark and keep its rows, as far as it came."""
         group = Group(name, load(), self.quiet.look())
         self.groups.append(group)
+        began_s = time.perf_counter()
         try:
             for row in benchmark():
                 group.rows.append(row)
         except Exception as error:  # noqa: BLE001 (whatever it is, the others go on)
             traceback.print_exc()
             group.failure = f"{type(error).__name__}: {error}".splitlines()[0][:_FAILURE_LENGTH]
-        group.load_after = load()
+        group.load_after, group.took_s = load(), time.perf_counter() - began_s
         return group
 
     @property
@@ -68,6 +71,7 @@ def _group(group: Group) -> Mapping[str, object]:
         "load_before": group.load_before,
         "load_after": group.load_after,
         "spin_s": group.spin_s,
+        "took_s": group.took_s,
         "failure": group.failure or None,
         "rows": [_row(row) for row in group.rows],
     }

@@ -1,4 +1,4 @@
-"""Imports what the daemon has imported of others by when it answers, opens a socket, and does no more."""
+"""Imports what the daemon, or a command, imports of others, and does no more but for opening the daemon's socket."""
 
 import json
 import os
@@ -7,7 +7,7 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from functools import cache
 from pathlib import Path
@@ -58,6 +58,43 @@ line.accept()
 """
 
 
+#: Runs a command, and writes in their order the modules that it has imported.
+_NOTE_COMMAND = """
+import json, sys
+from openwa_manager.cli import main
+try:
+    main(sys.argv[2:])
+finally:
+    with open(sys.argv[1], "w") as file:
+        json.dump(list(sys.modules), file)
+"""
+
+#: Imports them.
+_IMPORT_ALONE = """
+for name in NAMES:
+    try:
+        __import__(name)
+    except ImportError:
+        pass
+"""
+
+
+def command_floor(words: Sequence[str], environ: Mapping[str, str]) -> Sequence[str]:
+    """Return what runs a Python that only imports what this command of ours imports of others."""
+    with tempfile.TemporaryDirectory(prefix="openwa-bench-") as folder:
+        names = Path(folder, "names.json")
+        subprocess.run(
+            [sys.executable, "-c", _NOTE_COMMAND, str(names), *words],
+            env=environ,
+            stdout=subprocess.DEVNULL,
+            check=True,
+            cwd=_ROOT,
+            timeout=_PATIENCE_S,
+        )
+        loaded = _of_others(json.loads(names.read_text()))
+    return [sys.executable, "-c", f"NAMES = {loaded!r}\n{_IMPORT_ALONE}"]
+
+
 @cache
 def imported_names() -> Sequence[str]:
     """Return the modules that a daemon has imported by when it answers, in their order, but for our own."""
@@ -76,8 +113,11 @@ def imported_names() -> Sequence[str]:
             cwd=_ROOT,
             timeout=_PATIENCE_S,
         )
-        loaded: list[str] = json.loads(names.read_text())
-    return [name for name in loaded if name.partition(".")[0] not in ("__main__", "openwa_manager", "tests")]
+        return _of_others(json.loads(names.read_text()))
+
+
+def _of_others(names: Sequence[str]) -> Sequence[str]:
+    return [name for name in names if name.partition(".")[0] not in ("__main__", "openwa_manager", "tests")]
 
 
 def import_time_s() -> float:

@@ -1,4 +1,4 @@
-"""Signs bodies and posts them by bare aiohttp: so many lines of work at once, each in order.
+"""Signs bodies and posts them by bare aiohttp: each line of work in order, as many posts at once as the daemon makes.
 
 The bodies are in memory before it begins; it records nothing, tries nothing again, and reads no answer's body.
 
@@ -17,8 +17,11 @@ from contextlib import contextmanager
 
 import aiohttp
 
+from openwa_manager.domain.delivery.delivery import DeliveryPolicy, Lane
 from tests.benchmarks.floors.processes import floor_process
 
+#: To one endpoint.
+_PARALLEL = DeliveryPolicy().parallel_max[Lane.MAIN]
 _SECRET = "a-secret-of-the-remote-backend"
 
 
@@ -42,7 +45,7 @@ def _headers(secret: bytes, number: str, at: str, body: bytes) -> dict[str, str]
 
 
 async def _post_all(url: str, secret: bytes, bodies: Sequence[Sequence[str]]) -> None:
-    async with aiohttp.ClientSession(connector=aiohttp.TCPConnector(limit=0)) as session:
+    async with aiohttp.ClientSession(connector=aiohttp.TCPConnector(limit=_PARALLEL)) as session:
 
         async def post_each(those: Sequence[bytes]) -> None:
             for number, body in enumerate(those):

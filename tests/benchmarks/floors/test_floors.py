@@ -3,6 +3,7 @@
 import hashlib
 import hmac
 import json
+import os
 import subprocess
 import sys
 
@@ -14,7 +15,7 @@ from tests.benchmarks.clients import ask, get
 from tests.benchmarks.floors.disk import commit_times
 from tests.benchmarks.floors.exits import running_replacer
 from tests.benchmarks.floors.hello import running_hello
-from tests.benchmarks.floors.imports import import_time_s, imported_names
+from tests.benchmarks.floors.imports import command_floor, import_time_s, imported_names
 from tests.benchmarks.floors.posts import SECRET, running_posts
 from tests.benchmarks.floors.prototype import running_prototype
 from tests.benchmarks.floors.renames import rename_times
@@ -110,3 +111,13 @@ def test_the_imports_are_those_of_others() -> None:
     assert {"aiohttp", "pydantic", "structlog", "sqlite3"} <= {*names}
     assert not [name for name in names if name.startswith(("openwa_manager", "tests"))]
     assert import_time_s() > 0
+
+
+def test_a_commands_imports_are_those_of_others() -> None:
+    environ = {"PATH": os.environ["PATH"]}
+
+    *_, program = command_floor(["--version"], environ)
+
+    assert "argparse" in program
+    assert "'openwa_manager" not in program
+    subprocess.run([sys.executable, "-c", program], env=environ, check=True, timeout=30)

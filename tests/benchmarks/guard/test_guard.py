@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from tests.benchmarks.guard.__main__ import main
-from tests.benchmarks.guard.ratios import GUARDED, SLACK, SMALL, TRIES, costs_of
+from tests.benchmarks.guard.ratios import GUARDED, SLACK, SMALL, TRIES, costs_of, measure
 from tests.benchmarks.rows import FLOOR, OURS, Row
 
 RECORDED = Path(__file__).with_name("recorded.json")
@@ -52,9 +52,27 @@ def test_what_is_not_measured_fails(tmp_path: Path) -> None:
     assert main([], path, {"a benchmark": lambda: [row(2.0)]}, ["a row", "another"]) == 1
 
 
-def test_recording_writes_the_median_and_how_it_was_measured(tmp_path: Path) -> None:
+def test_nothing_is_recorded_on_a_busy_machine(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    path = tmp_path / "recorded.json"
+    monkeypatch.setattr("os.getloadavg", lambda: (1000.0, 1000.0, 1000.0))
+
+    assert main(["--record"], path, {"a benchmark": lambda: [row(1.0)]}, ["a row"]) == 1
+    assert not path.exists()
+
+
+def test_no_try_begins_that_would_end_too_late(monkeypatch: pytest.MonkeyPatch) -> None:
+    clock_s = iter(range(0, 10_000, 20))  # each look at the clock is 20 s after the one before
+    monkeypatch.setattr("time.monotonic", lambda: float(next(clock_s)))
+
+    tries = measure({"a benchmark": lambda: [row(1.0)]}, ["a row"], lambda _: True)
+
+    assert tries == {"a row": [1.0, 1.0]}
+
+
+def test_recording_writes_the_median_and_how_it_was_measured(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     path, costs = tmp_path / "recorded.json", iter([5.0, 2.0, 3.0])
 
+    monkeypatch.setattr("os.getloadavg", lambda: (0.1, 0.1, 0.1))
     assert main(["--record"], path, {"a benchmark": lambda: [row(next(costs))]}, ["a row"]) == 0
 
     recorded = json.loads(path.read_text("utf-8"))

@@ -8,8 +8,8 @@ from pathlib import Path
 
 from openwa_manager.domain.session.session import SessionId
 from openwa_manager.store.messaging import messages
-from tests.benchmarks.daemons import running
-from tests.benchmarks.measures.intake import SETTINGS, Engine, engines_of, flood
+from tests.benchmarks.daemons import SLEEPER, running
+from tests.benchmarks.measures.intake import Engine, engines_of, flood
 from tests.benchmarks.rows import FLOOR, OURS, Goal, Row, medians
 from tests.store.messaging.samples import new_message
 
@@ -22,7 +22,7 @@ _TURNS = 5
 def measure_acks(acks: int) -> Iterator[Row]:
     """Post acknowledgements of messages that are ours, and by turns of some that are not."""
     per_session = max(_TURNS, acks // len(_FATES) // _SESSIONS)
-    with running(SETTINGS) as (daemon, _):
+    with running(SLEEPER) as (daemon, _):
         engines = engines_of(daemon, _SESSIONS)
         for number in range(_SESSIONS):
             _add_sent(daemon.home / "manager.db", SessionId(f"s{number}"), per_session)

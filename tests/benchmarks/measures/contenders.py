@@ -9,9 +9,10 @@ import sys
 import tempfile
 from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager, suppress
+from contextlib import closing, contextmanager, suppress
 from dataclasses import dataclass
 from functools import partial
+from itertools import repeat
 from pathlib import Path
 from typing import NamedTuple, Protocol
 from urllib.parse import urlsplit
@@ -20,6 +21,7 @@ import psutil
 
 from openwa_manager.simulator.whatsapp.png import draw_png
 from openwa_manager.simulator.whatsapp.qrcode import encode_qr
+from tests.benchmarks.clients import ask_here
 from tests.benchmarks.daemons import SLEEPER, running
 from tests.benchmarks.tally import Tally
 from tests.e2e.peers.daemon import Daemon, eventually
@@ -27,8 +29,8 @@ from tests.e2e.peers.upstream import SECRET
 from tests.fakes.ports import free_ports
 
 SESSIONS = 20
-#: No engine is restarted because it is never linked: its next launch would post elsewhere.
-_PATIENT = {"PAIRING_WINDOW_S": "3600", "LINK_INITIALIZING_S": "100000"}
+#: So many of them post at once while a backlog is made.
+_FILLING = 8
 _TEXT = "A message of the usual length, as people write them to a shop in the evening. " * 3
 
 
@@ -76,22 +78,37 @@ class Manager:
     hooks: Sequence[tuple[str, str]]
 
     def fill(self, waiting: Sequence[Message]) -> None:
-        """Post them as engines do: many at once, each its own in order."""
-        with ThreadPoolExecutor(8) as threads:
-            for session in range(SESSIONS):
-                threads.submit(self._post_all, [message for message in waiting if message.session == session])
+        """Post them as engines do: many at once, each its own in order.
 
-    def _post_all(self, those: Sequence[Message]) -> None:
-        for message in those:
-            while not self.post(message):
+        Raises:
+            AssertionError: one was not taken.
+        """
+        with ThreadPoolExecutor(_FILLING) as threads:
+            for _ in threads.map(self._post_all, range(SESSIONS), repeat(waiting)):
                 pass
+
+    def _post_all(self, session: int, waiting: Sequence[Message]) -> None:
+        address = urlsplit(self.hooks[session][0])
+        requests = [self._request(message) for message in waiting if message.session == session]
+        ask_here(address.netloc, requests, clients=1)
 
     def post(self, message: Message) -> bool:
         """Post a message as the session's engine does."""
-        url, secret = self.hooks[message.session]
+        return _is_taken(self.hooks[message.session][0], *self._signed(message))
+
+    def _request(self, message: Message) -> bytes:
+        """Return the same as it goes over the wire."""
+        address = urlsplit(self.hooks[message.session][0])
+        body, headers = self._signed(message)
+        headers |= {"Host": address.netloc, "Content-Type": "application/json", "Content-Length": str(len(body))}
+        lines = [f"POST {address.path} HTTP/1.1", *(f"{name}: {value}" for name, value in headers.items())]
+        return "\r\n".join([*lines, "", ""]).encode() + body
+
+    def _signed(self, message: Message) -> tuple[bytes, dict[str, str]]:
+        secret = self.hooks[message.session][1].encode()
         body = json.dumps({"event": "message.received", "data": message.data}).encode()
-        signature = hmac.new(secret.encode(), body, hashlib.sha256).hexdigest()
-        return _is_taken(url, body, {"X-OpenWA-Signature": signature, "X-OpenWA-Idempotency-Key": message.data["id"]})
+        signature = hmac.new(secret, body, hashlib.sha256).hexdigest()
+        return body, {"X-OpenWA-Signature": signature, "X-OpenWA-Idempotency-Key": message.data["id"]}
 
     def show_code(self, number: int) -> None:
         """Rename a fresh image into the session's directory."""
@@ -170,10 +187,9 @@ def _loops_own(message: Message) -> dict[str, object]:
 def _is_taken(url: str, body: bytes, headers: Mapping[str, str]) -> bool:
     address = urlsplit(url)
     line = http.client.HTTPConnection(str(address.hostname), address.port, timeout=20)
-    with suppress(OSError, http.client.HTTPException):
+    with closing(line), suppress(OSError, http.client.HTTPException):
         line.request("POST", address.path, body, {"Content-Type": "application/json", **headers})
         return line.getresponse().status == 200
-    line.close()
     return False
 
 
@@ -190,7 +206,7 @@ def _listens(port: int) -> bool:
 def manager(tally: Tally) -> Iterator[Contender]:
     """Run this daemon with engines that do nothing."""
     upstream = {"UPSTREAM_URL": tally.url, "UPSTREAM_SECRET": SECRET}
-    with running({**SLEEPER, **_PATIENT, **upstream}) as (daemon, _):
+    with running({**SLEEPER, **upstream}) as (daemon, _):
         pids = [daemon.create(f"s{number}").number("pid") for number in range(SESSIONS)]
         environs = [eventually(partial(_environ, pid)) for pid in pids]
         yield Manager(daemon, [(environ["WEBHOOK_URL"], environ["WEBHOOK_SECRET"]) for environ in environs])

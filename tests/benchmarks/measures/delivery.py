@@ -16,8 +16,8 @@ from tests.e2e.peers.daemon import eventually
 from tests.fakes.ports import free_ports
 
 #: How long a contender may take to do what it does; one that is not done is measured by what it did.
-_PATIENCE_S = 20.0
-_CODES, _KILLS = 100, 10
+_PATIENCE_S = 10.0
+_CODES, _KILLS = 100, 6
 
 Enter = Callable[[Tally], AbstractContextManager[Contender]]
 _CONTENDERS: Mapping[str, Enter] = {OURS: manager, "httpx loop": loop}
@@ -28,7 +28,7 @@ def measure_delivery(share: int) -> Iterator[Row]:
 
     Codes that do not come within the patience are counted as if they came at its end.
     """
-    waiting, unsafe = 10_000 // share, 2000 // share
+    waiting, unsafe = 5_000 // share, 2000 // share
     measured = {name: _measure(enter, waiting, _CODES // share) for name, enter in _CONTENDERS.items()}
     codes_s, rates = ({name: each[part] for name, each in measured.items()} for part in (0, 1))
     name = f"fresh code, {waiting} waiting"

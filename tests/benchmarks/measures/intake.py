@@ -27,13 +27,13 @@ from tests.e2e.peers.upstream import Upstream
 from tests.fakes.ports import free_ports
 from tests.fakes.process import ending
 
-SETTINGS = {**SLEEPER, "PAIRING_WINDOW_S": "3600"}
 #: A disk that never stalls, on Linux: what is left is ours.
 _MEMORY = Path("/dev/shm")
 #: How many events one engine may post at once; those of many are bounded by what is measured here.
 _RATE = PostingRate()
 _BURST = int(_RATE.events_per_s * _RATE.burst_s) - 10
-_SESSIONS = 20
+#: So many sessions post, some posts of each at once: what waits for a commit does not keep the next commit small.
+_SESSIONS, _CONNECTIONS = 40, 160
 #: So many sessions post alone, each once, for what each may post at once is limited.
 _ALONE = 3
 _TEXT = "A message of the usual length, as people write them to a shop in the evening. " * 3
@@ -195,8 +195,8 @@ def _append_durably(per_second: int, seconds: int) -> list[float]:
 
 def measure_intake(share: int) -> Iterator[Row]:
     """Post messages as engines do, without a backend and with one that takes them."""
-    seconds, events = max(2, 20 // share), 20_000 // share
-    with running(SETTINGS) as (daemon, _), running_posts() as floor:
+    seconds, events = max(2, 8 // share), 10_000 // share
+    with running(SLEEPER) as (daemon, _), running_posts() as floor:
         engines, alone = engines_of(daemon, _SESSIONS), engines_of(daemon, _ALONE, first=_SESSIONS)
         samples = {OURS: asyncio.run(_trickle(engines, 500, seconds)), FLOOR: _append_durably(500, seconds)}
         name = "500 events/s: posted → durable (floor: the disk), p99"
@@ -215,14 +215,14 @@ def measure_intake(share: int) -> Iterator[Row]:
 
 def measure_taking(events: int) -> Iterator[Row]:
     """Post so many messages of many sessions as fast as answers come, in turn to us and to the floor."""
-    with running(SETTINGS) as (daemon, _), running_posts() as floor:
+    with running(SLEEPER) as (daemon, _), running_posts() as floor:
         yield _taking_row(engines_of(daemon, _SESSIONS), floor, events)
 
 
 def _taking_row(engines: Sequence[Engine], floor: str, events: int) -> Row:
     contenders = {
-        OURS: lambda: [_rate(engines, 64, events)],
-        FLOOR: lambda: [_rate([Engine(floor, SECRET)], 64, events)],
+        OURS: lambda: [_rate(engines, _CONNECTIONS, events)],
+        FLOOR: lambda: [_rate([Engine(floor, SECRET)], _CONNECTIONS, events)],
     }
     values, goals = medians(alternate(contenders)), [Goal(FLOOR, 0.4)]
     return Row(name="events taken", unit="/s", sessions=_SESSIONS, values=values, is_more_better=True, goals=goals)
@@ -234,7 +234,7 @@ def _beside_delivery(seconds: int) -> Iterator[Row]:
         upstream = Upstream(free_ports(1)[0])
         if disk is not None and not disk.is_dir():
             continue
-        with _elsewhere(upstream), running({**SETTINGS, **upstream.settings}, disk=disk) as (daemon, _):
+        with _elsewhere(upstream), running({**SLEEPER, **upstream.settings}, disk=disk) as (daemon, _):
             engines = engines_of(daemon, _SESSIONS)
             values = percentiles({OURS: asyncio.run(_trickle(engines, 500, seconds))}, 99, 1000)
             name = f"500/s while delivering{words}, p99"

@@ -4,12 +4,12 @@ import os
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from functools import partial
 from pathlib import Path
 
 from tests.benchmarks.daemons import SLEEPER, running
-from tests.benchmarks.floors.imports import import_time_s
+from tests.benchmarks.floors.imports import command_floor, import_time_s
 from tests.benchmarks.measures.upkeep import is_open
 from tests.benchmarks.rows import FLOOR, OURS, Goal, Row, alternate, medians
 from tests.e2e.peers.daemon import Daemon, eventually
@@ -45,21 +45,21 @@ def _start(daemon: Daemon, ready_s: list[float]) -> list[float]:
 
 
 def measure_cli(runs: int) -> Iterator[Row]:
-    """Run `openwa-manager list` so often, and beside it a Python that does nothing."""
+    """Run `openwa-manager list` so often, and beside it a Python that imports of others what that does."""
     with running(SLEEPER) as (daemon, _):
         for number in range(_SESSIONS):
             daemon.create(f"s{number}")
         environ = {"PATH": os.environ["PATH"], "HOME": str(daemon.home)}
-        ours = [sys.executable, "-m", "openwa_manager", "list", "--home", str(daemon.home)]
+        words = ["list", "--home", str(daemon.home)]
         contenders = {
-            OURS: partial(_run, ours, environ),
-            FLOOR: partial(_run, [sys.executable, "-c", "pass"], environ),
+            OURS: partial(_run, [sys.executable, "-m", "openwa_manager", *words], environ),
+            FLOOR: partial(_run, command_floor(words, environ), environ),
         }
         samples = alternate(contenders, max(1, runs))
-    yield Row(name="CLI list (floor: python -c pass)", unit="ms", sessions=_SESSIONS, values=medians(samples, 1000))
+    yield Row(name="CLI list", unit="ms", sessions=_SESSIONS, values=medians(samples, 1000))
 
 
-def _run(argv: list[str], environ: dict[str, str]) -> list[float]:
+def _run(argv: Sequence[str], environ: Mapping[str, str]) -> list[float]:
     began_s = time.perf_counter()
     subprocess.run(argv, env=environ, cwd=_ROOT, stdout=subprocess.DEVNULL, check=True, timeout=60)
     return [time.perf_counter() - began_s]

@@ -18,7 +18,7 @@ def measure_qr_push(codes: int) -> Iterator[Row]:
     times_s: list[float] = []
     with (
         Upstream(free_ports(1)[0]) as upstream,
-        running({**SLEEPER, **upstream.settings, "PAIRING_WINDOW_S": "1000"}) as (daemon, _),
+        running({**SLEEPER, **upstream.settings}) as (daemon, _),
     ):
         daemon.create("acme")
         directory = daemon.home / "sessions" / "acme"

@@ -1,18 +1,12 @@
-"""Asks an HTTP server through a unix socket, over connections that stay open, at as little cost as Python allows."""
+"""Asks an HTTP server through a unix socket, over a connection that stays open; many at once by `clients`."""
 
 import select
-import selectors
 import socket
-import time
-from collections import deque
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from contextlib import ExitStack, contextmanager
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
+from tests.benchmarks.clients import ask, ask_here
 from tests.benchmarks.peers.contender import PATIENCE_S
-
-#: Returns what is to be asked next; None: nothing more.
-Take = Callable[[], bytes | None]
 
 
 def compose(method: str, path: str, headers: Mapping[str, str], body: bytes = b"") -> bytes:
@@ -88,29 +82,16 @@ class Exchange:
         return body
 
     def rate(self, request: bytes, clients: int, seconds: float) -> float:
-        """Return how many answers a second so many clients get, each asking again at once.
+        """Return how many answers a second so many clients get, each asking again at once."""
+        return ask(str(self._path), [request], clients=clients, seconds=seconds).per_s
 
-        Each has a connection that has been answered before.
-        """
-        with self._lines(clients) as lines:
-            _ask_all(lines, [request] * clients)
-            began = time.perf_counter()
-            count = _exchange(lines, lambda: request if time.perf_counter() - began < seconds else None)
-            return count / (time.perf_counter() - began)
-
-    def ask_all(self, requests: Iterable[bytes], clients: int) -> int:
-        """Ask all of these over so many connections; return how many answers came."""
-        with self._lines(clients) as lines:
-            return _ask_all(lines, requests)
+    def ask_all(self, requests: Sequence[bytes], clients: int) -> int:
+        """Ask each of these once, so many at a time; return how many answers came."""
+        return len(ask_here(str(self._path), requests, clients=clients).times_s)
 
     def close(self) -> None:
         """Close the connection."""
         self._socket.close()
-
-    @contextmanager
-    def _lines(self, count: int) -> Iterator[list[socket.socket]]:
-        with ExitStack() as undo:
-            yield [undo.enter_context(self._connect()) for _ in range(count)]
 
     def _connect(self) -> socket.socket:
         line = socket.socket(socket.AF_UNIX)
@@ -121,38 +102,6 @@ class Exchange:
             line.close()
             raise
         return line
-
-
-def _ask_all(lines: Sequence[socket.socket], requests: Iterable[bytes]) -> int:
-    waiting = deque(requests)
-    return _exchange(lines, lambda: waiting.popleft() if waiting else None)
-
-
-def _exchange(lines: Sequence[socket.socket], take: Take) -> int:
-    count = 0
-    with selectors.DefaultSelector() as selector:
-        for line in lines:
-            if (request := take()) is not None:
-                selector.register(line, selectors.EVENT_READ, Reader())
-                line.sendall(request)
-        while selector.get_map():
-            events = selector.select(PATIENCE_S)
-            assert events, "no answer in time"
-            for key, _ in events:
-                count += _go_on(selector, key, take)
-    return count
-
-
-def _go_on(selector: selectors.BaseSelector, key: selectors.SelectorKey, take: Take) -> int:
-    line = key.fileobj
-    assert isinstance(line, socket.socket)
-    if key.data.take(_receive(line)) is None:
-        return 0
-    if (request := take()) is None:
-        selector.unregister(line)
-    else:
-        line.sendall(request)
-    return 1
 
 
 def _receive(line: socket.socket) -> bytes:

@@ -9,6 +9,7 @@ import xmlrpc.client
 from collections.abc import Callable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Final
 
 import psutil
@@ -69,6 +70,7 @@ class Stand:
             times_s.append(self.contender.create(session))
             self._began_at_s[session] = time.monotonic()
             if self._turn > self.sessions:
+                eventually(partial(self._runs, session), within_s=PATIENCE_S, every_s=0.001)
                 self.contender.remove(session)
                 del self._began_at_s[session]
         return times_s
@@ -150,6 +152,11 @@ class Stand:
     def spend(self) -> list[float]:
         """Return the CPU seconds that the supervisor's own processes have taken so far."""
         return [processes.cpu_s(self.contender.own())]
+
+    def _runs(self, session: str) -> bool:
+        """Tell whether the engine's own program runs: until then a signal may be its supervisor's, and be lost."""
+        pid = self.contender.pids().get(session)
+        return pid is not None and processes.is_engine(pid)
 
     def _living(self) -> Sequence[int]:
         return [pid for pid in self.contender.pids().values() if processes.is_alive(pid)]

@@ -10,6 +10,7 @@ from pathlib import Path
 
 import psutil
 
+from tests.benchmarks.peers.contender import ENGINE
 from tests.run.leftovers import end_all, find_leftovers
 
 _ENDS_WITHIN_S = 20.0
@@ -73,6 +74,13 @@ def is_alive(pid: int) -> bool:
     """Tell whether a process runs; one that has ended and waits to be reaped does not."""
     with suppress(psutil.Error):
         return psutil.Process(pid).status() != psutil.STATUS_ZOMBIE
+    return False
+
+
+def is_engine(pid: int) -> bool:
+    """Tell whether a process runs the engine's program, no longer that of the supervisor that started it."""
+    with suppress(psutil.Error):
+        return Path(psutil.Process(pid).exe()) == Path(ENGINE[0]).resolve()
     return False
 
 
