@@ -125,8 +125,9 @@ class SessionLocks:
         try:
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
             _require_free(former)
-            os.ftruncate(lock, 0)
-            os.pwrite(lock, f"{launch_id}\n".encode(), 0)
+            written = f"{launch_id}\n".encode()
+            os.pwrite(lock, written, 0)
+            os.ftruncate(lock, len(written))  # not to 0 before: ext4 writes such a file out when it is closed
             os.dup2(lock, self._fd, inheritable=False)
         except BlockingIOError:
             # Its errno is that of a host that is short of something, and this is not.
