@@ -103,8 +103,8 @@ class FoundEngine:
 class Launcher(Protocol):
     """Starts, recognises, awaits and ends engine processes."""
 
-    async def launch(self, plan: LaunchPlan) -> Identity:
-        """Start the engine holding its session's lock.
+    async def launch(self, plan: LaunchPlan, prepare: Callable[[], None] = lambda: None) -> Identity:
+        """Start the engine holding its session's lock, once `prepare`, which may block, has made its files ready.
 
         Raises:
             LaunchFailedError: the program is missing or cannot be executed.
@@ -124,6 +124,10 @@ class Launcher(Protocol):
 
     def is_alive(self, identity: Identity) -> bool:
         """Tell whether this very process lives; a zombie is dead."""
+        ...
+
+    def left_nothing(self, session_id: SessionId, identity: Identity) -> bool:
+        """Tell whether it is known of an engine that has just ended that no process of its own outlives it."""
         ...
 
     def holds_lock(self, session_id: SessionId, launch_id: LaunchId, identity: Identity) -> bool:
@@ -275,6 +279,15 @@ class CredentialFindings:
 
     can_be_restored: bool
     set_aside: str | None
+
+
+@runtime_checkable
+class FindsProgramAhead(Protocol):
+    """An engine whose program can be looked for while its launch is being recorded."""
+
+    async def find_program_ahead(self) -> None:
+        """Look for it now, so that a launch that follows soon need not."""
+        ...
 
 
 @runtime_checkable

@@ -69,6 +69,19 @@ def reap(look_after: Callable[[int], bool]) -> int:
     return count
 
 
+def children() -> list[int] | None:
+    """Return our children, and with them all who lost their parents below us; None where the system does not tell.
+
+    All are children of our first thread: it starts the engines, and to it come the others (kernel/exit.c,
+    find_new_reaper). Nobody is missed as long as nobody is reaped meanwhile, which the same thread does.
+    """
+    if not is_adopting():
+        return None
+    own = os.getpid()
+    content = procfs.read(f"/proc/{own}/task/{own}/children")
+    return None if content is None else [int(number) for number in content.split()]
+
+
 def _next_dead() -> int | None:
     if sys.platform == "linux":
         with suppress(ChildProcessError):
