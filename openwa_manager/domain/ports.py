@@ -180,13 +180,14 @@ class Capabilities:
     kind this is expected only once it has answered in the same launch. `reports_link`: it says by itself how the link
     is; of any other kind a sign of life after a silence means that the link is up again. `writes_qr_file`: it writes
     `qr.png` itself; the daemon writes it for every other kind. `listens_on_socket`: it listens on the unix socket that
-    it is given; every other kind listens on a port, if at all.
+    it is given; every other kind listens on a port, if at all. `is_ready_at_once`: it is, as soon as it was launched.
     """
 
     answers_probes: bool
     reports_link: bool
     writes_qr_file: bool
     listens_on_socket: bool
+    is_ready_at_once: bool = False
 
 
 class Engine(Protocol):

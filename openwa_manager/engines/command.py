@@ -90,7 +90,13 @@ def _found_in(argv: Sequence[str], environ: Mapping[str, str]) -> str:
 class CommandEngine:
     """Implements `domain.ports.Engine` for a program of one's own; it needs no HTTP server."""
 
-    capabilities = Capabilities(answers_probes=False, reports_link=False, writes_qr_file=True, listens_on_socket=False)
+    capabilities = Capabilities(
+        answers_probes=False,
+        reports_link=False,
+        writes_qr_file=True,
+        listens_on_socket=False,
+        is_ready_at_once=True,
+    )
 
     def __init__(self, setup: CommandSetup) -> None:
         self._setup = setup

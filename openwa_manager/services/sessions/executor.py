@@ -226,7 +226,7 @@ class Executor:
         clock = self._dependencies.clock
         while True:
             try:
-                return self._listener.tell(await self._launching.find_or_launch(launch))
+                return self._listener.tell(*await self._launching.find_or_launch(launch))
             except (LaunchFailedError, OwnedElsewhereError, FilesStuckError, OSError) as error:
                 if isinstance(error, OwnedElsewhereError) and self._sweeping.locked():
                     async with self._sweeping:  # what was found may be what is being ended now

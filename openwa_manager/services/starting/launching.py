@@ -2,7 +2,7 @@
 
 import asyncio
 import secrets
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 
@@ -33,7 +33,14 @@ from openwa_manager.domain.session.session import (
     Launch,
     Session,
 )
-from openwa_manager.domain.session.stimuli import CredentialsRestored, EngineFound, Launched, LaunchFailed
+from openwa_manager.domain.session.stimuli import (
+    CredentialsRestored,
+    EngineFound,
+    EngineReady,
+    Launched,
+    LaunchFailed,
+    Observation,
+)
 from openwa_manager.engines.registry import name_of
 from openwa_manager.processes.reading.occupants import owner_of
 from openwa_manager.processes.sockets import is_socket_of
@@ -73,8 +80,10 @@ class Launching:
         """Take note that the session's engine has just ended."""
         self._check.note_end(identity)
 
-    async def find_or_launch(self, launch: Launch) -> Launched | EngineFound:
+    async def find_or_launch(self, launch: Launch) -> Sequence[Observation]:
         """Return which process is the session's engine now: one that was there already, or one that was started.
+
+        With it comes, to be recorded with it, that an engine is ready which is so at once.
 
         Raises:
             LaunchFailedError: its program or its directory is missing or does not answer; the message says what to do.
@@ -87,14 +96,16 @@ class Launching:
             async with asyncio.timeout(limit_s):
                 own = await self._check.find_own_now(launch.number)
                 if own is not None:
-                    return await self._adopt(own, launch)
+                    return (await self._adopt(own, launch),)
                 plan = await self._prepare(launch)
         except TimeoutError:
             raise LaunchFailedError(f"its disk, or its program's, did not answer within {limit_s:g} s") from None
         identity = await self._dependencies.launcher.launch(plan, self._files.make)
         expected = CodeExpected(session_id=plan.session_id, launch_id=launch.launch_id)
         self._dependencies.changes.code_expected.publish(expected)
-        return Launched(launch_id=launch.launch_id, identity=identity)
+        launched = Launched(launch_id=launch.launch_id, identity=identity)
+        is_ready = self._dependencies.engine_of(self._current()).capabilities.is_ready_at_once
+        return (launched, EngineReady(launch_id=launch.launch_id)) if is_ready else (launched,)
 
     async def _adopt(self, own: FoundEngine, launch: Launch) -> EngineFound:
         """Return what takes the place of `launch`, which was to be.
