@@ -165,8 +165,7 @@ class HostLauncher:
         """Tell whether it is known of an engine that has just ended that no process of its own outlives it."""
         if self._started.pop(session_id, None) != identity:
             return False
-        ours = orphans.children()
-        return ours is not None and all(map(self._exits.is_watched, ours))
+        return orphans.has_none_but(self._exits.is_watched)
 
     def holds_lock(self, session_id: SessionId, launch_id: LaunchId, identity: Identity) -> bool:
         """Tell whether somebody holds the session's lock, or this process its launch's, whose file may be gone."""
