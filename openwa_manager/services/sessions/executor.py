@@ -233,8 +233,8 @@ class Executor:
                         continue
                 limit = limit_of(error)
                 if limit is None or not self._is_current(launch):
-                    await self._remove_qr(None)
-                    return self._listener.tell(launch_failure(launch, error))
+                    self._listener.tell(launch_failure(launch, error))
+                    return await self._remove_qr(None)
                 self._listener.tell(LaunchPostponed(launch_id=launch.launch_id, limit=limit))
                 _log.warning("launch_postponed", session_id=self._current().session_id, error=str(error))
             await clock.sleep_until(clock.now().boot_s + _LAUNCH_RETRY_S)
