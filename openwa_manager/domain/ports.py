@@ -103,8 +103,8 @@ class FoundEngine:
 class Launcher(Protocol):
     """Starts, recognises, awaits and ends engine processes."""
 
-    async def launch(self, plan: LaunchPlan) -> Identity:
-        """Start the engine holding its session's lock.
+    async def launch(self, plan: LaunchPlan, prepare: Callable[[], None] = lambda: None) -> Identity:
+        """Start the engine holding its session's lock, once `prepare`, which may block, has made its files ready.
 
         Raises:
             LaunchFailedError: the program is missing or cannot be executed.
@@ -124,6 +124,10 @@ class Launcher(Protocol):
 
     def is_alive(self, identity: Identity) -> bool:
         """Tell whether this very process lives; a zombie is dead."""
+        ...
+
+    def left_nothing(self, session_id: SessionId, identity: Identity) -> bool:
+        """Tell whether it is known of an engine that has just ended that no process of its own outlives it."""
         ...
 
     def holds_lock(self, session_id: SessionId, launch_id: LaunchId, identity: Identity) -> bool:
@@ -176,13 +180,14 @@ class Capabilities:
     kind this is expected only once it has answered in the same launch. `reports_link`: it says by itself how the link
     is; of any other kind a sign of life after a silence means that the link is up again. `writes_qr_file`: it writes
     `qr.png` itself; the daemon writes it for every other kind. `listens_on_socket`: it listens on the unix socket that
-    it is given; every other kind listens on a port, if at all.
+    it is given; every other kind listens on a port, if at all. `is_ready_at_once`: it is, as soon as it was launched.
     """
 
     answers_probes: bool
     reports_link: bool
     writes_qr_file: bool
     listens_on_socket: bool
+    is_ready_at_once: bool = False
 
 
 class Engine(Protocol):
@@ -275,6 +280,15 @@ class CredentialFindings:
 
     can_be_restored: bool
     set_aside: str | None
+
+
+@runtime_checkable
+class FindsProgramAhead(Protocol):
+    """An engine whose program can be looked for while its launch is being recorded."""
+
+    async def find_program_ahead(self) -> None:
+        """Look for it now, so that a launch that follows soon need not."""
+        ...
 
 
 @runtime_checkable

@@ -3,6 +3,7 @@
 import asyncio
 import shutil
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -34,6 +35,8 @@ from openwa_manager.engines.versions import DeclaredBuild
 ENV_NAMES = frozenset(
     {"SESSION_ID", "SESSION_DIR", "PORT", "WEBHOOK_URL", "WEBHOOK_SECRET", "TMPDIR", "MAC_CHROMIUM_TMPDIR"}
 )
+#: For so long a program that was found counts as being there, once.
+_FOUND_VALID_S = 0.5
 _PROXY_NAMES = ("HTTP_PROXY", "http_proxy", "HTTPS_PROXY", "https_proxy")
 
 
@@ -87,12 +90,19 @@ def _found_in(argv: Sequence[str], environ: Mapping[str, str]) -> str:
 class CommandEngine:
     """Implements `domain.ports.Engine` for a program of one's own; it needs no HTTP server."""
 
-    capabilities = Capabilities(answers_probes=False, reports_link=False, writes_qr_file=True, listens_on_socket=False)
+    capabilities = Capabilities(
+        answers_probes=False,
+        reports_link=False,
+        writes_qr_file=True,
+        listens_on_socket=False,
+        is_ready_at_once=True,
+    )
 
     def __init__(self, setup: CommandSetup) -> None:
         self._setup = setup
         self._own_names = ENV_NAMES.union(setup.env)
         self._answered: dict[SessionId, LaunchId] = {}
+        self._found_ahead: tuple[float, str] | None = None
 
     async def require_program(self, build: str | None) -> None:
         """Return if the program is there.
@@ -102,6 +112,12 @@ class CommandEngine:
         """
         del build
         await asyncio.to_thread(self._program)
+
+    async def find_program_ahead(self) -> None:
+        """Look for the program now; the next launch need not, if it follows soon."""
+        began_s = asyncio.get_running_loop().time()
+        with suppress(ProgramMissingError):  # the launch says so
+            self._found_ahead = began_s, await asyncio.to_thread(self._program)
 
     def accepts_env(self, name: str) -> bool:
         """Tell whether a session may set this variable: neither is it ours or the admin's, nor does it load code."""
@@ -126,7 +142,7 @@ class CommandEngine:
             recipe |= dict.fromkeys(_PROXY_NAMES, session.spec.proxy_url)
         recipe |= {name: _filled(template, facts) for name, template in self._setup.env.items()}
         log_path = context.log_path(session.session_id, directory)
-        program = await asyncio.to_thread(self._program)
+        program = await self._find_program()
         argv = (program, *(_filled(argument, facts) for argument in self._setup.argv[1:]))
         env = context.env(session, launch, recipe, self.accepts_env)
         return LaunchPlan(
@@ -143,6 +159,12 @@ class CommandEngine:
         """Return what the program needs as far as its command tells; what else it needs, only the admin knows."""
         named = [Path(word) for word in self._setup.argv if word.startswith("/")]
         return Needs(default=_isolation(""), programs=(Path(program),), readable=tuple(named))
+
+    async def _find_program(self) -> str:
+        found, self._found_ahead = self._found_ahead, None
+        if found is not None and asyncio.get_running_loop().time() - found[0] <= _FOUND_VALID_S:
+            return found[1]
+        return await asyncio.to_thread(self._program)
 
     def _program(self) -> str:
         return _found_in(self._setup.argv, self._setup.engine_context.environ)

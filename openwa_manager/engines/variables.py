@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Iterable
+from functools import lru_cache
 
 #: What a session served by OpenWA may set: how it types, paces, logs and looks. A trailing `*` stands for any ending.
 OPENWA_OF_SESSIONS = (
@@ -58,7 +59,8 @@ def is_name(name: str) -> bool:
     return _NAME.fullmatch(name) is not None
 
 
-def is_any_of(name: str, patterns: Iterable[str]) -> bool:
+@lru_cache(1024)  # every launch asks the same of all that the daemon inherited
+def is_any_of(name: str, patterns: tuple[str, ...]) -> bool:
     """Tell whether a name is among these; a `*` at an end stands for anything."""
     return any(_matches(name, pattern) for pattern in patterns)
 

@@ -4,6 +4,7 @@ import asyncio
 import errno
 import os
 import signal
+from collections.abc import Callable
 from functools import partial
 from pathlib import Path
 
@@ -15,7 +16,7 @@ from openwa_manager.host.foreign.engine_files import EngineFiles
 from openwa_manager.host.foreign.opening import opened_directory
 from openwa_manager.host.foreign.writing import open_for_append
 from openwa_manager.host.program_errors import advice_on
-from openwa_manager.processes import marks
+from openwa_manager.processes import marks, orphans
 from openwa_manager.processes.exits import SWEEP_S
 from openwa_manager.processes.exits.exit_watcher import ExitWatcher, system_source
 from openwa_manager.processes.locks import SessionLocks
@@ -69,6 +70,8 @@ class HostLauncher:
         self._terminator = TreeTerminator(self._exits, clock, members_of, locks)
         #: Of each session the launch that we were told to end last: what is left of it may be killed.
         self._over: dict[SessionId, LaunchId] = {}
+        #: Of each session the engine that we started last, so that what it leaves comes to us.
+        self._started: dict[SessionId, Identity] = {}
 
     @property
     def tools(self) -> ToolRunner:
@@ -83,8 +86,10 @@ class HostLauncher:
         """Watch nothing any more; the engines live on."""
         self._exits.close()
 
-    async def launch(self, plan: LaunchPlan) -> Identity:
-        """Start the engine holding its session's lock; blocks the loop for about a millisecond.
+    async def launch(self, plan: LaunchPlan, prepare: Callable[[], None] = lambda: None) -> Identity:
+        """Start the engine holding its session's lock; blocks the loop for about half a millisecond.
+
+        `prepare` makes the session's files ready, where a disk that hangs holds up nobody else.
 
         Raises:
             LaunchFailedError: the program is missing or cannot be executed.
@@ -93,8 +98,9 @@ class HostLauncher:
         """
         await self._terminator.wait_for_sweep(plan.session_id)
         give_up_s = self._clock.now().boot_s + _OWNED_RETRY_S
+        open_files = partial(_open_files, plan, self._locks, prepare)
         while True:
-            log_fd = await self._files.run(plan.session_id, partial(_open_files, plan, self._locks), dispose=os.close)
+            log_fd = await self._files.run(plan.session_id, open_files, dispose=os.close)
             try:
                 return self._start(plan, log_fd)
             except OwnedElsewhereError:
@@ -155,6 +161,12 @@ class HostLauncher:
         """Tell whether this very process lives; a zombie is dead."""
         return is_alive(identity)
 
+    def left_nothing(self, session_id: SessionId, identity: Identity) -> bool:
+        """Tell whether it is known of an engine that has just ended that no process of its own outlives it."""
+        if self._started.pop(session_id, None) != identity:
+            return False
+        return orphans.has_none_but(self._exits.is_watched)
+
     def holds_lock(self, session_id: SessionId, launch_id: LaunchId, identity: Identity) -> bool:
         """Tell whether somebody holds the session's lock, or this process its launch's, whose file may be gone."""
         return self._locks.is_held(session_id) or holds_lock(identity.pid, session_id, launch_id, self._locks)
@@ -188,16 +200,18 @@ class HostLauncher:
         marks.put(pid, plan.launch_id)
         identity = _identity_of_child(plan, pid)
         self._exits.watch(identity)
+        self._started[plan.session_id] = identity
         return identity
 
 
-def _open_files(plan: LaunchPlan, locks: SessionLocks) -> int:
-    """Return a descriptor of the engine's log, once its directory is fit for a launch; blocks.
+def _open_files(plan: LaunchPlan, locks: SessionLocks, prepare: Callable[[], None]) -> int:
+    """Return a descriptor of the engine's log, once its directory is prepared and fit for a launch; blocks.
 
     Raises:
         LaunchFailedError: there is no such directory, or what lies there cannot be used.
     """
     directory = of_session(plan.cwd)
+    prepare()
     try:
         with opened_directory(directory):
             if not locks.is_held(plan.session_id):  # whoever does may be out of our sight, in another container

@@ -10,7 +10,7 @@ import os
 import stat
 from collections.abc import Iterable, Iterator
 from contextlib import ExitStack, contextmanager
-from functools import cache
+from functools import cache, cached_property
 from pathlib import Path
 
 from openwa_manager.domain.errors import LaunchFailedError, OwnedElsewhereError
@@ -125,8 +125,9 @@ class SessionLocks:
         try:
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
             _require_free(former)
-            os.ftruncate(lock, 0)
-            os.pwrite(lock, f"{launch_id}\n".encode(), 0)
+            written = f"{launch_id}\n".encode()
+            os.pwrite(lock, written, 0)
+            os.ftruncate(lock, len(written))  # not to 0 before: ext4 writes such a file out when it is closed
             os.dup2(lock, self._fd, inheritable=False)
         except BlockingIOError:
             # Its errno is that of a host that is short of something, and this is not.
@@ -153,7 +154,14 @@ class SessionLocks:
 
     def places_of(self, session_id: SessionId) -> tuple[str, ...]:
         """Return the same as the system tells of a process that has them open: without links, and spelled so."""
-        return tuple(str(spelled_on_disk(path)) for path in self.paths_of(session_id))
+        pairs = zip(self._folders, self.paths_of(session_id), strict=True)
+        return tuple(f"{folder}/{path.name}" for folder, path in pairs)
+
+    @cached_property
+    def _folders(self) -> tuple[Path, ...]:
+        """Return where the lock files lie as the system tells it; asking takes long, and many end at once."""
+        folders = (self._directory,) if self._former is None else (self._directory, self._former)
+        return tuple(map(spelled_on_disk, folders))
 
 
 def _require_free(paths: Iterable[Path]) -> None:

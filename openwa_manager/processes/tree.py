@@ -166,14 +166,11 @@ class TreeTerminator:
         a measurement saw it: it is ended with whichever engine is ended first.
         """
         marked, own_session = table.of_mark(mark_of(target.launch_id)), os.getsid(0)
-        strays = [each for each in table.strays() if each.session != own_session]
+        strays = [
+            each for each in table.strays() if each.session != own_session and not self._exits.has_known(each.identity)
+        ]
         if not strays or not orphans.is_adopting() or os.getpid() == 1:  # whose children need not be engines' leavings
             return marked
-        engines = set(self._exits.watched())
-        others = engines - {target.identity}
+        others = set(self._exits.watched()) - {target.identity}
         of_others = {each.pid for each in others} | {each.pid for other in others for each in self._members_of(other)}
-        return marked + [
-            child
-            for child in strays
-            if child.identity not in engines and child.pid not in of_others and child.session not in of_others
-        ]
+        return marked + [child for child in strays if child.pid not in of_others and child.session not in of_others]

@@ -8,6 +8,7 @@ import asyncio
 import sys
 from collections.abc import Awaitable, Callable
 from contextlib import aclosing
+from importlib import import_module
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -93,6 +94,8 @@ class WatchfilesWatch:
 def _load() -> None:
     """Import what only a daemon needs whose sessions wait for a code."""
     import watchfiles  # noqa: F401
+
+    import_module("anyio._backends._asyncio")  # which the first watch would load, in the event loop
 
 
 def owner_of(root: Path, path: str) -> SessionId | None:

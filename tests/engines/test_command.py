@@ -10,7 +10,7 @@ import pytest
 from aiohttp import web
 
 from openwa_manager.domain.delivery.events import Json
-from openwa_manager.domain.errors import EngineError, LaunchFailedError
+from openwa_manager.domain.errors import EngineError, LaunchFailedError, ProgramMissingError
 from openwa_manager.domain.ports import CanLogOut, CanPair, Engine, KeepsCredentials
 from openwa_manager.domain.session.png import is_whole_png
 from openwa_manager.domain.session.session import LAUNCH_ID_VARIABLE, Spec
@@ -68,26 +68,26 @@ async def test_placeholders_are_filled_and_other_braces_are_the_programs_own(tmp
 
 
 async def test_the_environment_is_the_contract_and_what_admin_and_session_add(tmp_path: Path) -> None:
-    launch = new_launch(28100)
+    launch, directory = new_launch(28100), tmp_path / SESSION_ID
     session = new_session(Spec(engine="command", env={"LEVEL": "session"}))
 
-    plan = await engine("true").plan(session, launch, tmp_path)
+    plan = await engine("true").plan(session, launch, directory)
 
     assert plan.env == {
         "PATH": "/bin:/usr/bin",
         "HOME": "/home/me",
         "LC_ALL": "C",
         "SESSION_ID": SESSION_ID,
-        "SESSION_DIR": str(tmp_path),
+        "SESSION_DIR": str(directory),
         "PORT": "28100",
         "WEBHOOK_URL": f"http://127.0.0.1:2791/hooks/{SESSION_ID}/{launch.launch_id}",
         "WEBHOOK_SECRET": launch.secret,
-        "TMPDIR": str(tmp_path / "tmp"),
+        "TMPDIR": str(directory / "tmp"),
         "MODE": "admin",
         "LEVEL": "session",
         LAUNCH_ID_VARIABLE: launch.launch_id,
     }
-    assert (plan.cwd, plan.log_path.path) == (tmp_path, tmp_path / "logs" / "engine.log")
+    assert (plan.cwd, plan.log_path.path) == (directory, directory / "logs" / "engine.log")
 
 
 async def test_a_sessions_proxy_spares_the_way_back_to_us(tmp_path: Path) -> None:
@@ -235,7 +235,8 @@ def test_it_gives_no_pairing_codes_cannot_log_out_and_keeps_no_credentials() -> 
 
 
 async def test_the_example_shows_a_code_connects_and_ends_when_asked(tmp_path: Path) -> None:
-    async with commanded((sys.executable, str(EXAMPLE)), tmp_path, SCAN_AFTER_S="0.1") as rig:
+    directory = tmp_path / SESSION_ID
+    async with commanded((sys.executable, str(EXAMPLE)), directory, SCAN_AFTER_S="0.1") as rig:
         await rig.spawn()
         await rig.bring_up()
         connected = await rig.link(LinkReport.CONNECTED)
@@ -245,5 +246,21 @@ async def test_the_example_shows_a_code_connects_and_ends_when_asked(tmp_path: P
         assert await rig.process.wait() == -signal.SIGTERM
 
     assert connected.phone_number == "85212345678"
-    assert is_whole_png((tmp_path / "qr.png").read_bytes())
-    assert "posting session.connected" in (tmp_path / "logs" / "engine.log").read_text()
+    assert is_whole_png((directory / "qr.png").read_bytes())
+    assert "posting session.connected" in (directory / "logs" / "engine.log").read_text()
+
+
+async def test_a_program_that_was_found_ahead_is_not_looked_for_again_and_counts_once(tmp_path: Path) -> None:
+    program = tmp_path / "program"
+    program.write_text("#!/bin/sh\n")
+    program.chmod(0o700)
+    looking = engine(str(program))
+
+    await looking.find_program_ahead()
+    program.unlink()
+
+    plan = await looking.plan(new_session(), new_launch(28100), tmp_path)
+    assert plan.argv[0] == str(program)
+    with pytest.raises(ProgramMissingError):
+        await looking.plan(new_session(), new_launch(28100), tmp_path)
+    await looking.find_program_ahead()  # the launch says that it is missing

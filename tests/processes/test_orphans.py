@@ -15,14 +15,15 @@ import pytest
 if sys.platform != "linux":
     pytest.skip("only Linux hands orphans on", allow_module_level=True)
 
-from openwa_manager.domain.session.session import Identity, SessionId
+from openwa_manager.domain.session.session import Identity, LaunchId, SessionId
 from openwa_manager.host.clock import SystemClock
 from openwa_manager.host.foreign.engine_files import EngineFiles
-from openwa_manager.processes import marks, orphans
+from openwa_manager.processes import marks, orphans, tree
 from openwa_manager.processes.launcher import HostLauncher
 from openwa_manager.processes.locks import SessionLocks
 from openwa_manager.processes.reading.identity import identity_of, is_alive, live_identity_of
 from openwa_manager.processes.reading.table import ProcessTable, read_processes
+from openwa_manager.processes.signals import send_signal
 from tests.fakes.process import await_death
 from tests.processes.conftest import Stage
 
@@ -217,3 +218,66 @@ async def test_a_dead_leaders_number_names_nobodys_session(stage: Stage, launche
 
     assert [process.identity for process in table.in_session(engine)] == [engine]
     assert table.in_session(replace(engine, started=engine.started + 1)) == []
+
+
+async def test_of_an_engine_that_ended_alone_is_known_that_it_left_nothing(running: HostLauncher, stage: Stage) -> None:
+    other = neighbour_of(stage)
+    neighbour = await running.launch(other.python("tell(os.getpid()); wait_for_ever()"))
+    engine = await running.launch(stage.python("tell(os.getpid()); wait_for_ever()"))
+    await stage.told()
+    os.kill(engine.pid, signal.SIGKILL)
+    await running.wait(engine)
+
+    assert running.left_nothing(stage.session_id, engine)
+    assert not running.left_nothing(stage.session_id, engine)  # it may have begun another since
+    await running.end(other.target(neighbour), 0)
+
+
+@pytest.mark.parametrize("place", ["inside", "apart"])
+async def test_of_an_engine_that_left_something_that_is_not_said(
+    running: HostLauncher, stage: Stage, place: str
+) -> None:
+    engine, _ = await left_by(running, stage, place)
+    os.kill(engine.pid, signal.SIGKILL)
+    await running.wait(engine)
+
+    assert not running.left_nothing(stage.session_id, engine)
+    await running.sweep(stage.target(engine))
+
+
+async def test_of_an_engine_of_another_daemon_that_is_not_said(running: HostLauncher, stage: Stage) -> None:
+    engine = stage.orphan("wait_for_ever()")
+    os.kill(engine.pid, signal.SIGKILL)
+    await running.wait(engine)
+
+    assert not running.left_nothing(stage.session_id, engine)
+
+
+async def test_where_orphans_come_to_others_that_is_not_said(launcher: HostLauncher, stage: Stage) -> None:
+    engine = await launcher.launch(stage.python("tell(os.getpid()); wait_for_ever()"))
+    await stage.told()
+    os.kill(engine.pid, signal.SIGKILL)
+    await launcher.wait(engine)
+
+    assert not launcher.left_nothing(stage.session_id, engine)
+
+
+async def test_engines_that_end_together_are_taken_for_no_orphans_of_each_other(
+    running: HostLauncher, stage: Stage, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    sent: list[Identity] = []
+
+    def send(identity: Identity, number: signal.Signals) -> bool:
+        sent.append(identity)
+        return send_signal(identity, number)
+
+    monkeypatch.setattr(tree, "send_signal", send)
+    names = [f"together_{number}" for number in range(5)]
+    stages = [Stage(stage.directory.parent / name, SessionId(name), LaunchId(name), stage.ears) for name in names]
+    engines = [await running.launch(each.plan("sleep", "1000")) for each in stages]
+
+    async with asyncio.TaskGroup() as ending:
+        for each, engine in zip(stages, engines, strict=True):
+            ending.create_task(running.end(each.target(engine), 20))
+
+    assert sorted(each.pid for each in sent) == sorted(each.pid for each in engines)

@@ -153,3 +153,12 @@ async def test_an_engine_whose_lock_file_was_removed_is_found_at_the_start_too(
 
     assert found.identity == engine
     assert launcher.holds_lock(USER, stage.launch_id, engine)
+
+
+def test_the_lock_names_the_last_launch_alone_whatever_was_written_before(locks: SessionLocks, tmp_path: Path) -> None:
+    (tmp_path / "locks" / USER).write_text("written by something else, and longer\n")
+
+    with locks.hold(USER, LaunchId("the last")):
+        pass
+
+    assert (tmp_path / "locks" / USER).read_text() == "the last\n"

@@ -1,7 +1,7 @@
 """Carries out what a supervisor decided; what comes of it goes back into its mailbox as a stimulus."""
 
 import asyncio
-from collections.abc import Callable, Coroutine, Iterable
+from collections.abc import Callable, Coroutine, Iterable, Sequence
 from contextlib import suppress
 from functools import partial
 from pathlib import Path
@@ -10,12 +10,10 @@ from typing import assert_never
 import structlog
 
 from openwa_manager.domain.errors import (
-    EngineDataLostError,
     EngineError,
     FilesStuckError,
     LaunchFailedError,
     OwnedElsewhereError,
-    ProgramMissingError,
     SessionNotFoundError,
     StorageFullError,
 )
@@ -37,8 +35,7 @@ from openwa_manager.domain.session.commands import (
     Sweep,
     WatchExit,
 )
-from openwa_manager.domain.session.launch_facts import ProgramMissing
-from openwa_manager.domain.session.reasons import NotRemoved, ReasonCode, Words
+from openwa_manager.domain.session.reasons import NotRemoved, ReasonCode
 from openwa_manager.domain.session.session import Identity, Launch, LaunchId, ProcessState, Session
 from openwa_manager.domain.session.stimuli import (
     AccountUnlinked,
@@ -49,7 +46,6 @@ from openwa_manager.domain.session.stimuli import (
     EngineEnded,
     EngineFaulted,
     EngineReady,
-    LaunchFailed,
     LaunchPostponed,
     Observation,
     ProcessExited,
@@ -59,7 +55,7 @@ from openwa_manager.domain.session.stimuli import (
 from openwa_manager.processes.host_limits import limit_of
 from openwa_manager.services.starting.dependencies import Dependencies
 from openwa_manager.services.starting.directory_check import end_unknown
-from openwa_manager.services.starting.launching import Launching
+from openwa_manager.services.starting.launching import Launching, launch_failure
 from openwa_manager.services.starting.start_ticket import Listener, StartTicket
 
 _log = structlog.get_logger()
@@ -93,8 +89,14 @@ class Executor:
         self._sweeping = asyncio.Lock()
         self._launching = Launching(dependencies, current, listener.tell, self._files)
 
-    def run(self, command: Command, tasks: asyncio.TaskGroup) -> None:
-        """Begin to carry out a command."""
+    def run(self, commands: Sequence[Command], tasks: asyncio.TaskGroup) -> None:
+        """Begin to carry out commands that were decided together."""
+        is_launch = any(isinstance(each, Spawn) for each in commands)
+        for command in commands:
+            if not (is_launch and isinstance(command, RemoveQr)):  # a launch removes any code itself
+                self._begin(command, tasks)
+
+    def _begin(self, command: Command, tasks: asyncio.TaskGroup) -> None:
         match command:
             case Enqueue(cause=cause):
                 self.ticket.queue(cause, self._current().launch_count + 1, tasks)
@@ -224,14 +226,15 @@ class Executor:
         clock = self._dependencies.clock
         while True:
             try:
-                return self._listener.tell(await self._launching.find_or_launch(launch))
+                return self._listener.tell(*await self._launching.find_or_launch(launch))
             except (LaunchFailedError, OwnedElsewhereError, FilesStuckError, OSError) as error:
                 if isinstance(error, OwnedElsewhereError) and self._sweeping.locked():
                     async with self._sweeping:  # what was found may be what is being ended now
                         continue
                 limit = limit_of(error)
                 if limit is None or not self._is_current(launch):
-                    return self._listener.tell(_launch_failed(launch, error))
+                    self._listener.tell(launch_failure(launch, error))
+                    return await self._remove_qr(None)
                 self._listener.tell(LaunchPostponed(launch_id=launch.launch_id, limit=limit))
                 _log.warning("launch_postponed", session_id=self._current().session_id, error=str(error))
             await clock.sleep_until(clock.now().boot_s + _LAUNCH_RETRY_S)
@@ -277,6 +280,7 @@ class Executor:
     async def _watch_exit(self, command: WatchExit) -> None:
         await self._files.watch_log()
         ended = await self._dependencies.launcher.wait(command.identity)
+        self._launching.note_end(command.identity)
         tail = await self._files.read_log_end()
         self._listener.tell(
             ProcessExited(
@@ -388,13 +392,3 @@ class Executor:
 def _process_of(session: Session) -> tuple[LaunchId, Identity | None] | None:
     """Return which launch and which process the session has; more may be recorded of them while they are watched."""
     return None if session.launch is None else (session.launch.launch_id, session.launch.identity)
-
-
-def _launch_failed(launch: Launch, error: Exception) -> LaunchFailed:
-    if isinstance(error, ProgramMissingError):
-        missing = ProgramMissing(text=str(error))
-        return LaunchFailed(launch_id=launch.launch_id, code=ReasonCode.LAUNCH_FAILED, facts=missing)
-    if isinstance(error, OwnedElsewhereError):
-        return LaunchFailed(launch_id=launch.launch_id, code=ReasonCode.OWNED_ELSEWHERE, facts=error.owner)
-    code = ReasonCode.ENGINE_DATA_LOST if isinstance(error, EngineDataLostError) else ReasonCode.LAUNCH_FAILED
-    return LaunchFailed(launch_id=launch.launch_id, code=code, facts=Words(text=str(error)))

@@ -294,8 +294,7 @@ class Supervisor:
         if decisions.is_gone:
             self._mailbox.close()
         self._executor.follow(before, self._session)
-        for command in decisions.commands:
-            self._executor.run(command, tasks)
+        self._executor.run(decisions.commands, tasks)
         image = self._images.keep_only(self._session.qr)
         if image is not None and self._session.qr != before.qr:
             self._executor.show(image, tasks)

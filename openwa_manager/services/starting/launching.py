@@ -2,17 +2,45 @@
 
 import asyncio
 import secrets
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 
 from openwa_manager.domain.builds.builds import is_build
-from openwa_manager.domain.errors import EngineDataLostError, LaunchFailedError, OwnedElsewhereError
-from openwa_manager.domain.ports import FoundEngine, KeepsCredentials, KeepsData, LaunchPlan, ProvesKey, Tell
+from openwa_manager.domain.errors import (
+    EngineDataLostError,
+    LaunchFailedError,
+    OwnedElsewhereError,
+    ProgramMissingError,
+)
+from openwa_manager.domain.ports import (
+    FindsProgramAhead,
+    FoundEngine,
+    KeepsCredentials,
+    KeepsData,
+    LaunchPlan,
+    ProvesKey,
+    Tell,
+)
+from openwa_manager.domain.session.launch_facts import ProgramMissing
 from openwa_manager.domain.session.link import is_paired
-from openwa_manager.domain.session.reasons import DataLoss, DataLost, ReasonCode
-from openwa_manager.domain.session.session import BUILD_VARIABLE, SECRET_VARIABLE, SOCKET_VARIABLE, Launch, Session
-from openwa_manager.domain.session.stimuli import CredentialsRestored, EngineFound, Launched
+from openwa_manager.domain.session.reasons import DataLoss, DataLost, ReasonCode, Words
+from openwa_manager.domain.session.session import (
+    BUILD_VARIABLE,
+    SECRET_VARIABLE,
+    SOCKET_VARIABLE,
+    Identity,
+    Launch,
+    Session,
+)
+from openwa_manager.domain.session.stimuli import (
+    CredentialsRestored,
+    EngineFound,
+    EngineReady,
+    Launched,
+    LaunchFailed,
+    Observation,
+)
 from openwa_manager.engines.registry import name_of
 from openwa_manager.processes.reading.occupants import owner_of
 from openwa_manager.processes.sockets import is_socket_of
@@ -42,11 +70,20 @@ class Launching:
         await self._check.look_ahead(tasks)
 
     def prepare(self, launch: Launch, tasks: asyncio.TaskGroup) -> None:
-        """Look into the directory while this launch is being recorded."""
+        """Look for its program and into its directory while this launch is being recorded."""
         self._check.begin(launch.number, tasks)
+        engine = self._dependencies.engine_of(self._current())
+        if isinstance(engine, FindsProgramAhead):
+            tasks.create_task(engine.find_program_ahead())
 
-    async def find_or_launch(self, launch: Launch) -> Launched | EngineFound:
+    def note_end(self, identity: Identity) -> None:
+        """Take note that the session's engine has just ended."""
+        self._check.note_end(identity)
+
+    async def find_or_launch(self, launch: Launch) -> Sequence[Observation]:
         """Return which process is the session's engine now: one that was there already, or one that was started.
+
+        With it comes, to be recorded with it, that an engine is ready which is so at once.
 
         Raises:
             LaunchFailedError: its program or its directory is missing or does not answer; the message says what to do.
@@ -59,11 +96,16 @@ class Launching:
             async with asyncio.timeout(limit_s):
                 own = await self._check.find_own_now(launch.number)
                 if own is not None:
-                    return await self._adopt(own, launch)
+                    return (await self._adopt(own, launch),)
                 plan = await self._prepare(launch)
         except TimeoutError:
             raise LaunchFailedError(f"its disk, or its program's, did not answer within {limit_s:g} s") from None
-        return Launched(launch_id=launch.launch_id, identity=await self._dependencies.launcher.launch(plan))
+        identity = await self._dependencies.launcher.launch(plan, self._files.make)
+        expected = CodeExpected(session_id=plan.session_id, launch_id=launch.launch_id)
+        self._dependencies.changes.code_expected.publish(expected)
+        launched = Launched(launch_id=launch.launch_id, identity=identity)
+        is_ready = self._dependencies.engine_of(self._current()).capabilities.is_ready_at_once
+        return (launched, EngineReady(launch_id=launch.launch_id)) if is_ready else (launched,)
 
     async def _adopt(self, own: FoundEngine, launch: Launch) -> EngineFound:
         """Return what takes the place of `launch`, which was to be.
@@ -86,9 +128,6 @@ class Launching:
     async def _prepare(self, launch: Launch) -> LaunchPlan:
         session, directory = self._current(), self._dependencies.directory(self._current().session_id)
         engine = self._dependencies.engine_of(session)
-        await self._files.make()
-        expected = CodeExpected(session_id=session.session_id, launch_id=launch.launch_id)
-        self._dependencies.changes.code_expected.publish(expected)
         if isinstance(engine, KeepsData) and is_paired(session) and launch.cause is not ReasonCode.REQUESTED:
             await self._require_data(engine, directory)
         if isinstance(engine, KeepsCredentials) and await engine.restore_credentials(session, directory):
@@ -101,6 +140,17 @@ class Launching:
         if data.directory is None or data.damaged:
             loss = DataLoss.DIRECTORY_REMOVED if data.directory is None else DataLoss.DATABASE_LOST
             raise EngineDataLostError(DataLost(loss=loss).sentence)
+
+
+def launch_failure(launch: Launch, error: Exception) -> LaunchFailed:
+    """Return what is told of a launch that came to nothing."""
+    if isinstance(error, ProgramMissingError):
+        missing = ProgramMissing(text=str(error))
+        return LaunchFailed(launch_id=launch.launch_id, code=ReasonCode.LAUNCH_FAILED, facts=missing)
+    if isinstance(error, OwnedElsewhereError):
+        return LaunchFailed(launch_id=launch.launch_id, code=ReasonCode.OWNED_ELSEWHERE, facts=error.owner)
+    code = ReasonCode.ENGINE_DATA_LOST if isinstance(error, EngineDataLostError) else ReasonCode.LAUNCH_FAILED
+    return LaunchFailed(launch_id=launch.launch_id, code=code, facts=Words(text=str(error)))
 
 
 def launch_of(engine: FoundEngine, number: int, at: float) -> Launch:

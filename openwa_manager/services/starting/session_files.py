@@ -35,11 +35,11 @@ class SessionFiles:
         """Tell whether anything lies in the directory's place."""
         return await self._files.run(self._session_id, lambda: status_of(self._directory)) is not None
 
-    async def make(self) -> None:
-        """Make the directory for a launch, remove the code of an earlier one, and note where the log of this begins."""
-        await self._files.run(self._session_id, self._make)
+    def make(self) -> None:
+        """Make the directory for a launch, remove the code of an earlier one, and note where the log of this begins.
 
-    def _make(self) -> None:
+        Blocks, for ever if the disk hangs: whoever launches calls it where that holds up nobody else.
+        """
         for name in ("logs", "tmp"):
             make_directory(self._directory.child(name))
         remove_qr(self._directory)

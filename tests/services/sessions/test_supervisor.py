@@ -280,5 +280,5 @@ async def test_a_creation_and_a_stop_take_two_commits_each(tmp_path: Path, monke
         await bench.supervisor.ask(StopRequested())
         await bench.supervisor.until(lambda session: session.process is ProcessState.STOPPED)
 
-    assert created == [(ProcessState.STARTING, False), (ProcessState.STARTING, True), (ProcessState.RUNNING, True)]
+    assert created == [(ProcessState.STARTING, False), (ProcessState.RUNNING, True)]
     assert recorded[len(created) :] == [(ProcessState.STOPPING, True), (ProcessState.STOPPED, False)]
