@@ -1,7 +1,9 @@
 import os
 import signal
+import subprocess
 import sys
 from collections.abc import Callable
+from pathlib import Path
 
 import pytest
 
@@ -201,3 +203,53 @@ signal.signal(signal.SIGUSR1, lambda *_: tell(subprocess.Popen(["sleep", "1000"]
     await stage.told()
 
     assert (before, meter.sample({SESSION: identity})[SESSION].process_count) == (1, 2)
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="elsewhere the system tells of all processes at once")
+@pytest.mark.parametrize("way", ["with an entry of its own", "with the same entry, after it was gone"])
+async def test_a_child_that_gets_the_number_of_a_dead_stranger_counts_at_once(
+    way: str, launcher: HostLauncher, stage: Stage, clock: FakeClock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    program = 'tell(subprocess.Popen(["sleep", "1000"]).pid)\nwait_for_ever()'
+    identity = await launcher.launch(stage.python(program))
+    (child,) = await stage.told()
+    meter = UsageMeter(clock)
+
+    def sample() -> int:
+        return meter.sample({SESSION: identity})[SESSION].process_count
+
+    with monkeypatch.context() as as_a_strangers:
+        entries, stat = procfs.entries(), procfs.read_stat(child)
+        assert stat is not None
+        is_own = way == "with an entry of its own"
+        as_a_strangers.setattr(procfs, "entries", lambda: {**entries, child: entries[child] - is_own})
+        as_a_strangers.setattr(
+            procfs,
+            "read_stat",
+            lambda pid, read=procfs.read_stat: stat._replace(ppid=1, started=1) if pid == child else read(pid),
+        )
+        before = sample()
+        if not is_own:
+            as_a_strangers.setattr(procfs, "entries", lambda: {p: each for p, each in entries.items() if p != child})
+            sample()
+
+    assert (before, sample()) == (1, 2)
+
+
+_LAST_PID = Path("/proc/sys/kernel/ns_last_pid")
+
+
+@pytest.mark.skipif(not os.access(_LAST_PID, os.W_OK), reason="only root may say which number the next process gets")
+def test_another_process_with_the_number_of_a_dead_one_has_another_entry() -> None:
+    with subprocess.Popen(["sleep", "1000"]) as first:
+        entry = procfs.entries()[first.pid]
+        first.kill()
+    for _ in range(100):
+        _LAST_PID.write_text(str(first.pid - 1), encoding="ascii")
+        with subprocess.Popen(["sleep", "1000"]) as second:
+            entry_now = procfs.entries()[second.pid]
+            second.kill()
+        if second.pid == first.pid:
+            assert entry_now != entry
+            return
+    pytest.skip("others were given the number each time")
