@@ -3,7 +3,7 @@
 import asyncio
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Self
 
@@ -278,16 +278,16 @@ class Supervisor:
         moment = self._moment()
         decisions = Decisions(session=self._session, deadlines=self._deadlines, policy=self._dependencies.policy)
         for each in observations:
+            known_count = len(decisions.moves) + isinstance(each, ActivitySeen)
             decisions.consider(each, moment)
-        is_more = decisions.is_durable or decisions.is_gone or decisions.commands or self._recorder.has_unsaved
-        before, after = self._session, decisions.session
-        if is_more or decisions.deadlines != self._deadlines:
+            if len(decisions.moves) > known_count:
+                return False
+        if decisions.is_durable or decisions.commands or self._recorder.has_unsaved:
             return False
-        if after is not before and replace(after, last_seen_at=before.last_seen_at) != before:
+        if decisions.deadlines != self._deadlines:
             return False
-        self._session, self._met_boot_s = after, moment.boot_s
+        self._session, self._met_boot_s = decisions.session, moment.boot_s
         self._dependencies.changes.session_moved.publish(decisions.moves)
-        self._log_dropped(decisions)
         return True
 
     def _decide(self, entries: Sequence[MailboxEntry], moment: Moment) -> _Handled:
@@ -309,13 +309,10 @@ class Supervisor:
         before = decisions.session
         decisions.expire_deadlines(moment)
         changes.append(_Change(before=before, after=decisions.session))
-        self._log_dropped(decisions)
-        return _Handled(decisions=decisions, refusals=refusals, changes=changes)
-
-    def _log_dropped(self, decisions: Decisions) -> None:
         for stimulus, dropped in decisions.dropped:
             kind, session_id = type(stimulus).__name__, self._session.session_id
             _log.debug("stimulus_dropped", session_id=session_id, stimulus=kind, why=dropped.why)
+        return _Handled(decisions=decisions, refusals=refusals, changes=changes)
 
     def _moment(self) -> Moment:
         now = self._dependencies.clock.now()
