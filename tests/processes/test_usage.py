@@ -1,9 +1,7 @@
 import os
 import signal
-import subprocess
 import sys
 from collections.abc import Callable
-from pathlib import Path
 
 import pytest
 
@@ -234,22 +232,3 @@ async def test_a_child_that_gets_the_number_of_a_dead_stranger_counts_at_once(
             sample()
 
     assert (before, sample()) == (1, 2)
-
-
-_LAST_PID = Path("/proc/sys/kernel/ns_last_pid")
-
-
-@pytest.mark.skipif(not os.access(_LAST_PID, os.W_OK), reason="only root may say which number the next process gets")
-def test_another_process_with_the_number_of_a_dead_one_has_another_entry() -> None:
-    with subprocess.Popen(["sleep", "1000"]) as first:
-        entry = procfs.entries()[first.pid]
-        first.kill()
-    for _ in range(100):
-        _LAST_PID.write_text(str(first.pid - 1), encoding="ascii")
-        with subprocess.Popen(["sleep", "1000"]) as second:
-            entry_now = procfs.entries()[second.pid]
-            second.kill()
-        if second.pid == first.pid:
-            assert entry_now != entry
-            return
-    pytest.skip("others were given the number each time")
