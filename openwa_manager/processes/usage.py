@@ -1,6 +1,6 @@
 """Measures what the engines use: memory, processor time and processes of whole trees, in one pass for all."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 
 import psutil
@@ -8,7 +8,7 @@ import psutil
 from openwa_manager.domain.ports import Clock
 from openwa_manager.domain.session.session import Identity, SessionId, Usage
 from openwa_manager.processes.reading.identity import is_alive
-from openwa_manager.processes.reading.table import Process, ProcessTable, read_processes
+from openwa_manager.processes.reading.table import Process, ProcessTable, list_processes, read_processes
 
 #: In every so many samples all processes of the host are looked at.
 _ALL_EVERY = 4
@@ -28,7 +28,7 @@ class UsageMeter:
     def __init__(self, clock: Clock) -> None:
         self._clock = clock
         self._samples: Mapping[Identity, _Sample] = {}
-        self._strangers: frozenset[int] = frozenset()
+        self._strangers: Mapping[int, int] = {}
         self._until_all_count = 0
 
     def members_of(self, engine: Identity) -> frozenset[Identity]:
@@ -48,8 +48,8 @@ class UsageMeter:
         Blocks for about 20 µs per process that is looked at: all on the host in every fourth sample, else those that
         are new or were in a tree.
         """
-        processes, boot_s = self._read(roots), self._clock.now().boot_s
-        table = ProcessTable(processes)
+        listed = list_processes()
+        table, boot_s = ProcessTable(read_processes(self._wanted(listed, roots))), self._clock.now().boot_s
         usages: dict[SessionId, Usage] = {}
         samples: dict[Identity, _Sample] = {}
         trees = {root: self._members(table, root) for root in {*roots.values(), *self._samples}}
@@ -60,20 +60,21 @@ class UsageMeter:
             if root in samples and root in samples[root].cpu_s:
                 usages[session_id] = _usage(trees[root], self._samples.get(root), samples[root])
         of_trees = {identity.pid for sample in samples.values() for identity in sample.cpu_s}
-        self._strangers |= {each.pid for each in processes if each.pid not in of_trees}
+        self._strangers = {pid: entry for pid, entry in listed.items() if pid not in of_trees}
         self._samples = samples
         return usages
 
-    def _read(self, roots: Mapping[SessionId, Identity]) -> list[Process]:
-        """Return the processes that may be in a tree.
+    def _wanted(self, listed: Mapping[int, int], roots: Mapping[SessionId, Identity]) -> Collection[int]:
+        """Return the numbers of the processes that may be in a tree.
 
-        Nobody enters a tree but by birth, so a stranger stays one until its number is given to another process, which
-        the system does only once it has gone round all numbers.
+        Nobody enters a tree but by birth. So a stranger stays one for as long as /proc lists the same entry under its
+        number; one that is gone is forgotten at once. A kernel that gives a new process the entry of a dead one hides
+        it, if it gets that number between two samples, until all are looked at.
         """
         if self._until_all_count == 0 or any(root not in self._samples for root in roots.values()):
-            self._strangers, self._until_all_count = frozenset(), _ALL_EVERY
+            self._strangers, self._until_all_count = {}, _ALL_EVERY
         self._until_all_count -= 1
-        return read_processes(self._strangers)
+        return [pid for pid, entry in listed.items() if self._strangers.get(pid) != entry]
 
     def _members(self, table: ProcessTable, root: Identity) -> Sequence[Process]:
         before = self._samples.get(root)

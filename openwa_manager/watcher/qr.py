@@ -16,7 +16,7 @@ from openwa_manager.domain.session.session import Launch, LaunchId, SessionId
 from openwa_manager.host.foreign.engine_files import EngineFiles
 from openwa_manager.host.foreign.opening import status_of
 from openwa_manager.watcher.directory_watch import ROOT, DirectoryId, DirectoryWatch, WatchSource
-from openwa_manager.watcher.qr_file import FileState, read_qr
+from openwa_manager.watcher.qr_file import FileState, read_changed_qr
 from openwa_manager.watcher.system_source import system_source
 
 #: By how much a file may be dated before it was written: the kernel takes the time of its last tick.
@@ -139,7 +139,8 @@ class QrWatcher:
         """Look at the files of these sessions now; what is older than another look by now is not reported."""
         awaited, began_s = self._awaited_now(), self._clock.now().boot_s
         wanted = [session_id for session_id in session_ids if session_id in awaited]
-        found = await self._for_each(lambda session_id: read_qr(self._place(session_id)), wanted)
+        files = {session_id: self._state_of(session_id).file for session_id in wanted}
+        found = await self._for_each(lambda each: read_changed_qr(self._place(each), files[each]), wanted)
         still_awaited = self._awaited_now()
         for session_id, image in found.items():
             if still_awaited.get(session_id) != awaited[session_id]:

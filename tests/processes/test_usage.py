@@ -201,3 +201,34 @@ signal.signal(signal.SIGUSR1, lambda *_: tell(subprocess.Popen(["sleep", "1000"]
     await stage.told()
 
     assert (before, meter.sample({SESSION: identity})[SESSION].process_count) == (1, 2)
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="elsewhere the system tells of all processes at once")
+@pytest.mark.parametrize("way", ["with an entry of its own", "with the same entry, after it was gone"])
+async def test_a_child_that_gets_the_number_of_a_dead_stranger_counts_at_once(
+    way: str, launcher: HostLauncher, stage: Stage, clock: FakeClock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    program = 'tell(subprocess.Popen(["sleep", "1000"]).pid)\nwait_for_ever()'
+    identity = await launcher.launch(stage.python(program))
+    (child,) = await stage.told()
+    meter = UsageMeter(clock)
+
+    def sample() -> int:
+        return meter.sample({SESSION: identity})[SESSION].process_count
+
+    with monkeypatch.context() as as_a_strangers:
+        entries, stat = procfs.entries(), procfs.read_stat(child)
+        assert stat is not None
+        is_own = way == "with an entry of its own"
+        as_a_strangers.setattr(procfs, "entries", lambda: {**entries, child: entries[child] - is_own})
+        as_a_strangers.setattr(
+            procfs,
+            "read_stat",
+            lambda pid, read=procfs.read_stat: stat._replace(ppid=1, started=1) if pid == child else read(pid),
+        )
+        before = sample()
+        if not is_own:
+            as_a_strangers.setattr(procfs, "entries", lambda: {p: each for p, each in entries.items() if p != child})
+            sample()
+
+    assert (before, sample()) == (1, 2)

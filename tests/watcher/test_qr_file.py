@@ -9,7 +9,7 @@ import pytest
 
 from openwa_manager.domain.foreign_path import of_session
 from openwa_manager.domain.session.png import PNG_MAX_BYTES, is_whole_png
-from openwa_manager.watcher.qr_file import read_qr, remove_qr, write_qr
+from openwa_manager.watcher.qr_file import read_changed_qr, read_qr, remove_qr, write_qr
 from tests.watcher.images import png
 
 
@@ -21,6 +21,24 @@ def test_an_image_that_is_written_can_be_read_back(tmp_path: Path) -> None:
     assert found is not None
     assert found[0] == png(b"a")
     assert found[1].modified_at == (tmp_path / "qr.png").stat().st_mtime
+
+
+def test_a_file_that_is_as_it_was_is_not_read_again(tmp_path: Path) -> None:
+    directory = of_session(tmp_path)
+    write_qr(directory, png(b"a"))
+    first = read_changed_qr(directory, None)
+    assert first is not None
+
+    again = read_changed_qr(directory, first[1])
+    write_qr(directory, png(b"b"))
+    changed = read_changed_qr(directory, first[1])
+    remove_qr(directory)
+
+    assert first[0] == png(b"a")
+    assert again == (b"", first[1])
+    assert changed is not None
+    assert changed[0] == png(b"b")
+    assert read_changed_qr(directory, changed[1]) is None
 
 
 def test_an_image_is_for_its_owner_only(tmp_path: Path) -> None:

@@ -127,13 +127,13 @@ def _have_codes_run_out(context: Context) -> bool:
 
 def _connected(stimulus: LinkReported, context: Context) -> Outcome | Dropped:
     before, at = context.session, context.moment.at
-    named = replace(
-        before,
-        phone_number=stimulus.phone_number or before.phone_number,
-        push_name=stimulus.push_name or before.push_name,
-    )
+    phone_number, push_name = stimulus.phone_number or before.phone_number, stimulus.push_name or before.push_name
+    is_named = (phone_number, push_name) == (before.phone_number, before.push_name)
+    if before.link is LinkState.CONNECTED and is_named:
+        return Dropped(why="already connected")
+    named = replace(before, phone_number=phone_number, push_name=push_name)
     if before.link is LinkState.CONNECTED:
-        return Dropped(why="already connected") if named == before else Outcome(session=named, decision="details")
+        return Outcome(session=named, decision="details")
     session = replace(
         named,
         link=LinkState.CONNECTED,

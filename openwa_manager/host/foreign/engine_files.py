@@ -12,7 +12,7 @@ from typing import Generic, TypeVar
 import structlog
 
 from openwa_manager.domain.errors import FilesStuckError
-from openwa_manager.domain.session.session import SessionId
+from openwa_manager.domain.session.session import SessionId, is_session_id
 
 T = TypeVar("T")
 
@@ -226,7 +226,8 @@ class EngineFiles:
     def _end(self, session_id: SessionId, queue: _SessionQueue, work: _Work[T]) -> None:
         if queue.is_stuck:
             queue.is_stuck = False
-            _log.warning("session_files_answer_again", session_id=session_id)
+            if is_session_id(session_id):
+                _log.warning("session_files_answer_again", session_id=session_id)
         queue.turn.release()
         self._leave(session_id, queue)
         if work.is_left:
@@ -242,7 +243,10 @@ class EngineFiles:
         queue.is_stuck = True
         for limit in queue.waiting:
             limit.reschedule(asyncio.get_running_loop().time())
-        _log.error("session_files_stuck", session_id=session_id)
+        if is_session_id(session_id):
+            _log.error("session_files_stuck", session_id=session_id)
+        else:  # now each session has it done by itself, and the one on which it hangs is named
+            _log.warning("shared_files_stuck", queue=session_id)
 
     def _replace_thread(self, work: _Work[T]) -> None:
         """Have others not wait for this work; its thread ends with it."""
@@ -265,4 +269,5 @@ def _do_for_each(work: Callable[[SessionId], T], session_ids: Iterable[SessionId
 
 
 def _stuck(session_id: SessionId) -> FilesStuckError:
-    return FilesStuckError(f"the files of session {session_id} do not answer; see the disk they are on")
+    whose = f"session {session_id}" if is_session_id(session_id) else "all sessions"
+    return FilesStuckError(f"the files of {whose} do not answer; see the disk they are on")

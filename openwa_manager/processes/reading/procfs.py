@@ -73,6 +73,17 @@ def read_link(path: str) -> str:
         return ""
 
 
+def entries() -> dict[int, int]:
+    """Return the numbers of all processes we can see, each with the inode of its entry.
+
+    Whoever gets the number of a dead process has an entry with another inode (proc_pid_make_inode and proc_flush_pid in
+    fs/proc/base.c and fs/proc/inode.c): the listing tells the two apart without a look at either. A process may get
+    another inode while it lives, when the kernel needs memory.
+    """
+    with os.scandir("/proc") as found:
+        return {int(entry.name): entry.inode() for entry in found if entry.name.isdigit()}
+
+
 def pids() -> list[int]:
     """Return the numbers of all processes we can see."""
     return [int(name) for name in os.listdir("/proc") if name.isdigit()]  # noqa: PTH208 it wants names only

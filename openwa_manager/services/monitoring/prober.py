@@ -109,7 +109,7 @@ class Prober:
         if record is None or (record.misses and (has_slept or began_s < self._excused_boot_s)):
             self.records.put(session_id, replace(current, due_boot_s=next_s))
             return
-        record = replace(self._note_life(running, record), due_boot_s=next_s)
+        record = replace(record, due_boot_s=next_s, sign_boot_s=_newest_sign(running, record))
         self.records.conclude(session_id, record)
         self._judge(running, record)
         await self._inspector.after_probe(running, was_answered=not record.misses)
@@ -135,11 +135,6 @@ class Prober:
             record = replace(record, sign_boot_s=self._clock.now().boot_s)
         return replace(record, log=log, has_looked=True)
 
-    def _note_life(self, running: RunningEngine, record: ProbeRecord) -> ProbeRecord:
-        """Return the record with the newest sign of life: an answer, a post, or a line in the log."""
-        signs = [each for each in (record.sign_boot_s, running.posted_boot_s) if each is not None]
-        return replace(record, sign_boot_s=max(signs, default=None))
-
     async def _ask(self, running: RunningEngine, record: ProbeRecord) -> ProbeRecord | None:
         """Return what the answer, or its absence, shows; None when we could not even ask."""
         try:
@@ -154,8 +149,15 @@ class Prober:
         if observations or running.engine.capabilities.answers_probes:
             running.tell(ActivitySeen(launch_id=record.launch_id), *observations)
             now = self._clock.now()
-            answered = replace(record, misses=0, answered_at=now.at, sign_boot_s=now.boot_s, detail="answered")
-            return replace(answered, log=None, has_looked=False)  # no later look may compare with one before the answer
+            return replace(
+                record,
+                misses=0,
+                answered_at=now.at,
+                sign_boot_s=now.boot_s,
+                detail="answered",
+                log=None,  # no later look may compare with one before the answer
+                has_looked=False,
+            )
         return replace(record, misses=0, detail="has no way to answer")
 
     def _judge(self, running: RunningEngine, record: ProbeRecord) -> None:
@@ -181,6 +183,12 @@ class Prober:
             and not running.engine.capabilities.reports_link
         ):
             running.tell(LinkReported(launch_id=record.launch_id, link=LinkReport.CONNECTED))
+
+
+def _newest_sign(running: RunningEngine, record: ProbeRecord) -> float | None:
+    """Return when the newest sign of life was noticed: an answer, a post, or a line in the log."""
+    signs = [each for each in (record.sign_boot_s, running.posted_boot_s) if each is not None]
+    return max(signs, default=None)
 
 
 def _has_sign_since(began_s: float, record: ProbeRecord) -> bool:

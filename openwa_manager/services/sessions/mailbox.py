@@ -59,7 +59,13 @@ class Mailbox:
         self._waiting: deque[MailboxEntry] = deque()
         self._taken: Sequence[MailboxEntry] = ()
         self._arrived = asyncio.Event()
+        self._is_awaited = False
         self.is_closed = False
+
+    @property
+    def is_idle(self) -> bool:
+        """Tell whether the supervisor has handled all there was and waits for more."""
+        return self._is_awaited and not self._waiting
 
     def put(self, stimuli: Sequence[Observation]) -> None:
         """Put in what was observed together; nobody waits for an answer."""
@@ -80,7 +86,11 @@ class Mailbox:
 
     async def take(self, until_boot_s: float | None) -> list[MailboxEntry]:
         """Return what came in, at most a batch; nothing once the boot clock reaches `until_boot_s` (None: never)."""
-        await self._clock.wait(self._arrived, until_boot_s)
+        self._is_awaited = True
+        try:
+            await self._clock.wait(self._arrived, until_boot_s)
+        finally:
+            self._is_awaited = False
         taken = [self._waiting.popleft() for _ in range(min(len(self._waiting), _BATCH))]
         if not self._waiting:
             self._arrived.clear()

@@ -19,7 +19,15 @@ from openwa_manager.domain.session.decisions import Decisions
 from openwa_manager.domain.session.lifecycle import begin
 from openwa_manager.domain.session.reasons import ReasonCode
 from openwa_manager.domain.session.session import ProcessState, Session, Spec
-from openwa_manager.domain.session.stimuli import ChangeRequested, Observation, QrProduced, Request, SlotGranted
+from openwa_manager.domain.session.stimuli import (
+    ActivitySeen,
+    ChangeRequested,
+    LinkReported,
+    Observation,
+    QrProduced,
+    Request,
+    SlotGranted,
+)
 from openwa_manager.services.sessions.executor import Executor
 from openwa_manager.services.sessions.mailbox import Mailbox, MailboxEntry, confirm_repeats, refuse_what_can_wait
 from openwa_manager.services.sessions.qr_images import QrImages
@@ -29,6 +37,8 @@ from openwa_manager.store.sessions.engine_events import RepeatedError
 
 _log = structlog.get_logger()
 
+#: What an engine to which all is well is seen doing.
+_LIFE = (ActivitySeen, LinkReported)
 #: How long to wait before the next try to record what a full disk had no room for.
 _RETRY_S = 1.0
 
@@ -133,7 +143,12 @@ class Supervisor:
 
     def tell(self, *observations: Observation) -> None:
         """Take note of what was observed, together; of nothing: what the deadlines depend on may have changed."""
-        self._mailbox.put(observations)
+        try:
+            is_noted = self._mailbox.is_idle and self._note_life(observations)
+        except Exception:  # noqa: BLE001 (a bug is for the supervisor to meet, not for whoever tells it something)
+            is_noted = False
+        if not is_noted:
+            self._mailbox.put(observations)
 
     async def ask(self, request: Request) -> Session:
         """Return the session once the request is recorded.
@@ -251,6 +266,29 @@ class Supervisor:
         self._answer(entries, handled.refusals)
         async with self._changed:
             self._changed.notify_all()
+
+    def _note_life(self, observations: Sequence[Observation]) -> bool:
+        """Take over at once what tells of nothing but a sign of life; tell whether that is all that these tell of.
+
+        Hundreds of answers of engines to which all is well come in every minute, and each change has its round
+        otherwise. Nothing is recorded of this one, done for it, or due another time; nobody else decides meanwhile.
+        """
+        if not observations or not all(isinstance(each, _LIFE) for each in observations):
+            return False
+        moment = self._moment()
+        decisions = Decisions(session=self._session, deadlines=self._deadlines, policy=self._dependencies.policy)
+        for each in observations:
+            known_count = len(decisions.moves) + isinstance(each, ActivitySeen)
+            decisions.consider(each, moment)
+            if len(decisions.moves) > known_count:
+                return False
+        if decisions.is_durable or decisions.commands or self._recorder.has_unsaved:
+            return False
+        if decisions.deadlines != self._deadlines:
+            return False
+        self._session, self._met_boot_s = decisions.session, moment.boot_s
+        self._dependencies.changes.session_moved.publish(decisions.moves)
+        return True
 
     def _decide(self, entries: Sequence[MailboxEntry], moment: Moment) -> _Handled:
         """Return what the entries come to; nothing of it is true yet."""

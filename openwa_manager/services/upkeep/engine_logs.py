@@ -29,7 +29,7 @@ _QUIET_SHARE = 0.25
 #: A rotation copies what the log holds; a look is quick, unless a disk does not answer.
 _ROTATE_WITHIN_S, _LOOK_WITHIN_S = 5.0, 1.0
 #: No session's: all logs are looked at in one go, unless that hangs on one of them.
-_ALL = SessionId("")
+_ALL = SessionId("/logs")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

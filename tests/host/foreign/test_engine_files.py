@@ -3,6 +3,7 @@ import threading
 from collections.abc import Iterator
 
 import pytest
+from structlog.testing import capture_logs
 
 from openwa_manager.domain.errors import FilesStuckError
 from openwa_manager.domain.session.session import SessionId
@@ -139,6 +140,23 @@ async def test_a_session_on_which_that_hangs_is_left_out(files: EngineFiles, dis
 
     assert found == {B: B}
     assert files.is_stuck(A)
+
+
+async def test_only_a_session_is_named_as_the_one_whose_files_hang(files: EngineFiles, disk: DeadDisk) -> None:
+    with capture_logs() as log:
+        await files.run_for_each(
+            lambda each: disk.read() if each == A else each, (A, B), queue=SessionId("/all"), within_s=0.05
+        )
+        with pytest.raises(FilesStuckError, match="the files of all sessions do not answer"):
+            await files.run(SessionId("/all"), answer)
+        disk.revive()
+        await until(lambda: not files.is_stuck(A) and not files.is_stuck(SessionId("/all")))
+
+    assert [(line["event"], line.get("session_id"), line.get("queue")) for line in log] == [
+        ("shared_files_stuck", None, "/all"),
+        ("session_files_stuck", A, None),
+        ("session_files_answer_again", A, None),
+    ]
 
 
 async def test_what_comes_too_late_of_what_was_done_for_each_is_given_back(files: EngineFiles, disk: DeadDisk) -> None:

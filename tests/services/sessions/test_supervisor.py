@@ -13,9 +13,12 @@ from openwa_manager.domain.errors import DrainingError, SessionNotFoundError, St
 from openwa_manager.domain.session.decisions import Decisions
 from openwa_manager.domain.session.reasons import ReasonCode
 from openwa_manager.domain.session.restart import Policy
-from openwa_manager.domain.session.session import LinkState, ProcessState, Session, SessionId
+from openwa_manager.domain.session.session import LaunchId, LinkState, ProcessState, Session, SessionId
 from openwa_manager.domain.session.stimuli import (
+    ActivitySeen,
     DeleteRequested,
+    LinkReport,
+    LinkReported,
     MessageAcknowledged,
     Resumed,
     StartRequested,
@@ -184,6 +187,67 @@ async def test_a_repeat_does_not_take_back_that_nobody_is_blamed_for_the_hosts_s
     session = await bench.supervisor.hear(())
 
     assert session.process is ProcessState.RUNNING
+
+
+def a_connected() -> tuple[Session, LaunchId]:
+    launch = replace(a_launch(1, AT, ReasonCode.REQUESTED), identity=an_identity())
+    linked = replace(a_session(), process=ProcessState.RUNNING, link=LinkState.CONNECTED, launch=launch)
+    return linked, launch.launch_id
+
+
+async def test_an_answer_of_an_engine_to_which_all_is_well_takes_no_round_of_its_own(bench: Bench) -> None:
+    linked, launch_id = a_connected()
+    bench.take_over(linked)
+    await bench.supervisor.hear(())
+    commit_count = bench.dependencies.database.commit_times.count
+    await bench.clock.advance(5.0)
+
+    bench.supervisor.tell(
+        ActivitySeen(launch_id=launch_id), LinkReported(launch_id=launch_id, link=LinkReport.CONNECTED)
+    )
+
+    at_once = bench.supervisor.session
+    assert at_once == replace(linked, last_seen_at=bench.clock.now().at)
+    assert await bench.supervisor.hear(()) is at_once
+    assert bench.dependencies.database.commit_times.count == commit_count
+
+
+async def test_a_sign_of_life_waits_for_what_came_before_it(bench: Bench) -> None:
+    linked, launch_id = a_connected()
+    bench.take_over(linked)
+    await bench.supervisor.hear(())
+
+    bench.supervisor.tell()
+    bench.supervisor.tell(ActivitySeen(launch_id=launch_id))
+
+    assert bench.supervisor.session is linked
+    assert (await bench.supervisor.hear(())).last_seen_at == bench.clock.now().at
+
+
+async def test_an_answer_that_tells_of_more_than_life_is_recorded(bench: Bench) -> None:
+    linked, launch_id = a_connected()
+    bench.take_over(linked)
+    await bench.supervisor.hear(())
+
+    bench.supervisor.tell(
+        ActivitySeen(launch_id=launch_id), LinkReported(launch_id=launch_id, link=LinkReport.DISCONNECTED)
+    )
+
+    assert bench.supervisor.session is linked
+    session = await bench.supervisor.hear(())
+    assert session.link is LinkState.DISCONNECTED
+    assert session.last_seen_at == bench.clock.now().at
+
+
+async def test_a_bug_over_a_sign_of_life_is_not_met_by_who_tells_of_it(bench: Bench) -> None:
+    linked, launch_id = a_connected()
+    bench.take_over(linked)
+    await bench.supervisor.hear(())
+    bench.dice.bugs_left = 1
+
+    bench.supervisor.tell(ActivitySeen(launch_id=launch_id))
+
+    assert (await bench.supervisor.hear(())).last_seen_at == bench.clock.now().at
 
 
 async def test_of_a_directory_that_was_moved_and_linked_the_link_is_deleted(bench: Bench, tmp_path: Path) -> None:

@@ -183,7 +183,7 @@ async def test_on_a_dead_disk_no_log_counts_as_quiet(two_logs: Logs) -> None:
     files, disk = EngineFiles(), DeadDisk()
     logs = EngineLogs(LogPolicy(), files)
     await logs.keep_small(two_logs, 1.0)
-    await disk.hold_up(files, SessionId(""))
+    await disk.hold_up(files, SessionId("/logs"))
 
     assert not await logs.are_quiet(2.0)
     disk.revive()
