@@ -40,6 +40,7 @@ from openwa_manager.api.messaging.queue import QueueRoutes
 from openwa_manager.api.openapi import DESCRIPTION, OpenapiRoutes
 from openwa_manager.api.pairing.links import PairingDependencies, PairingLinkRoutes
 from openwa_manager.api.pairing.pages import PairingPageRoutes
+from openwa_manager.api.paths.index import PathIndex
 from openwa_manager.api.requests import BODY_MAX_BYTES
 from openwa_manager.api.routing import Route, Unmatched
 from openwa_manager.api.sessions.logs import LogRoutes
@@ -118,6 +119,7 @@ def control_app(admission: Admission, dependencies: ApiDependencies, gateway: Ga
 
 def _add_routes(router: web.UrlDispatcher, table: Sequence[Route], guards: Guards) -> None:
     """Have the router find each route's guard."""
+    index = PathIndex()
     guarded = [replace(each, handler=guards.before(each)) for each in table]
     router.register_resource(SessionResource([each for each in guarded if each.path.startswith(SESSION_PREFIX)]))
     for each in guarded:
@@ -126,13 +128,15 @@ def _add_routes(router: web.UrlDispatcher, table: Sequence[Route], guards: Guard
         methods = (each.method, "HEAD") if each.method == "GET" else (each.method,)
         paths = (each.path,) if each.path.endswith(("/", "*}")) else (each.path, f"{each.path}/")
         for method, path in product(methods, paths):
-            router.add_route(method, path, each.handler, expect_handler=defer_expectation)
+            index.add(router.add_route(method, path, each.handler, expect_handler=defer_expectation), path)
     unmatched = Unmatched(router, guards.before(None))
     router.register_resource(unmatched)
     find = router.resolve
 
     async def resolve(request: web.Request) -> web.UrlMappingMatchInfo:
         """Have a guard also before what aiohttp's router refuses itself: a target that is no path."""
+        if (indexed := index.find(request)) is not None:
+            return indexed
         match = await find(request)
         return match if match.http_exception is None else await unmatched.match(request)
 

@@ -8,9 +8,11 @@ from aiohttp import web
 from pytest_aiohttp import AiohttpClient
 from structlog.testing import capture_logs
 
+from openwa_manager.api.app import make_table
 from openwa_manager.api.errors import PROBLEM_TYPE, STATUS_OF
 from openwa_manager.api.middleware import prepare_answer
 from openwa_manager.api.requests import BODY_MAX_BYTES
+from openwa_manager.api.routing import Route
 from openwa_manager.domain.errors import (
     AlreadyRunningError,
     DrainingError,
@@ -22,7 +24,7 @@ from openwa_manager.domain.errors import (
 )
 from openwa_manager.domain.session.launch_facts import LockHeld
 from tests.api.guarding import answering
-from tests.api.world import World
+from tests.api.world import World, backing_of
 
 AnswerTo = Callable[[Exception], Awaitable[aiohttp.ClientResponse]]
 
@@ -164,11 +166,24 @@ async def test_a_callers_own_request_id_is_kept_if_it_is_a_sane_one(world: World
 
 
 async def test_no_answer_may_be_cached_or_sniffed(world: World) -> None:
-    for path in ("/livez", "/v1/registry", "/v1/nope"):
-        reply = await world.call("GET", path)
+    await world.create(session_id="s0", desired="stopped")
+    reads = [each for each in make_table(backing_of(world), world.gateway) if _is_plain_read(each)]
 
-        assert reply.headers["Cache-Control"] == "no-store"
-        assert reply.headers["X-Content-Type-Options"] == "nosniff"
+    for each in reads:
+        reply = await world.call("GET", each.path.replace("{session_id}", "s0"))
+
+        is_tagged = "etag" in map(str.lower, reply.headers)
+        assert is_tagged == (304 in each.answers and reply.status == 200), each.path
+        assert reply.headers["Cache-Control"] == ("private, no-cache" if is_tagged else "no-store"), each.path
+        assert reply.headers["X-Content-Type-Options"] == "nosniff", each.path
+    assert (await world.call("GET", "/v1/nope")).headers["Cache-Control"] == "no-store"
+
+
+def _is_plain_read(each: Route) -> bool:
+    """Tell whether a route answers at once, with no stream and no page, which says itself how long it may be kept."""
+    kinds = {kind for kinds in each.answers.values() for kind in kinds}
+    is_open = "text/event-stream" in kinds or "text/html" in kinds
+    return each.method == "GET" and each.path.startswith(("/v1/", "/livez", "/readyz", "/healthz")) and not is_open
 
 
 async def test_a_body_in_a_broken_coding_is_a_bad_request(world: World) -> None:

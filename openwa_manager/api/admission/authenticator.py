@@ -27,21 +27,20 @@ class Authenticator:
         """Return one who takes a text of any form for this key, and else knows whom this one knows."""
         return Authenticator(lambda given, client: self._identify(key if given == text else given, client), self._peers)
 
-    def knows_peer(self, request: web.Request) -> bool:
-        """Tell whether `admit` can answer without `look` before it: always, unless a unix connection is new."""
-        return self._peers.known(request) is not None
+    def known_peer(self, request: web.Request) -> Peer | None:
+        """Return who is at the other end; None when it takes a `look`, as when a unix connection is new."""
+        return self._peers.known(request)
 
-    async def look(self, request: web.Request) -> None:
+    async def look(self, request: web.Request) -> Peer:
         """Find out which process is at the other end of a unix socket."""
-        await self._peers.peer_of(request)
+        return await self._peers.peer_of(request)
 
-    def admit(self, request: web.Request) -> Caller | None:
-        """Return who asks, None if nobody known does, and leave it on the request.
+    def admit(self, request: web.Request, peer: Peer) -> Caller | None:
+        """Return who asks from this peer, None if nobody known does, and leave it on the request.
 
         Raises:
             ForbiddenError: an engine asks through the unix socket.
         """
-        peer = self._peers.known(request)
         if peer is Peer.ENGINE:
             raise ForbiddenError("engines, and what they start, do not use this socket")
         caller = UNIX_SOCKET if peer is Peer.OWN and is_direct(request) else self._holder(request)
@@ -58,8 +57,10 @@ class Authenticator:
 
 
 def _given_key(request: web.Request) -> str:
-    keys = request.headers.getall("X-API-Key", [])
+    keys = request.headers.getall("X-API-Key", ())
     if keys:
-        return keys[0] if len(set(keys)) == 1 else ""  # proxies do not agree on which of several counts
+        return (
+            keys[0] if len(keys) == 1 or len(set(keys)) == 1 else ""
+        )  # proxies do not agree on which of several counts
     scheme, _, credentials = request.headers.get("Authorization", "").partition(" ")
     return credentials.strip() if scheme.lower() == "bearer" else ""

@@ -116,9 +116,8 @@ class RouteGuard:
         """
         guards = self._guards
         authenticator = guards.admission.authenticator
-        if not authenticator.knows_peer(request):
-            await authenticator.look(request)
-        caller = authenticator.admit(request)
+        peer = authenticator.known_peer(request)
+        caller = authenticator.admit(request, await authenticator.look(request) if peer is None else peer)
         hold_for(request, caller)
         if caller is None:
             await guards.turns.queue(request)

@@ -10,6 +10,8 @@ from openwa_manager.api.admission.peers.connection import own_address, unix_sock
 from openwa_manager.api.errors import MisdirectedError
 from openwa_manager.domain.urls import LOOPBACK_NAMES
 
+#: So many spellings of our names are known again: each may have any port behind it.
+_SPELLINGS_MAX = 64
 _HOST = re.compile(r"(?:\[(?P<ipv6>[0-9A-Fa-f:.]+)\]|(?P<name>[^:\[\]]+))(?::[0-9]*)?")
 
 
@@ -22,6 +24,7 @@ class HostCheck:
 
     def __init__(self, allowed_hosts: Collection[str] = ()) -> None:
         self._hosts = LOOPBACK_NAMES | {host.lower() for host in allowed_hosts}
+        self._spellings: set[str] = set()
 
     def require(self, request: web.Request) -> None:
         """Return if the request is for this daemon.
@@ -43,11 +46,17 @@ class HostCheck:
         return request.raw_path == "*" or self._is_ours(target, request)
 
     def _is_ours(self, authority: str, request: web.Request) -> bool:
+        if authority in self._spellings:
+            return True
         match = _HOST.fullmatch(authority)
         if match is None:
             return False
         host = (match["ipv6"] or match["name"]).lower()
-        return host in self._hosts or self.is_name_of_ours(host, own_address(request))
+        if host not in self._hosts:
+            return _is_same_address(host, own_address(request))
+        if len(self._spellings) < _SPELLINGS_MAX:
+            self._spellings.add(authority)
+        return True
 
     def is_name_of_ours(self, host: str, own: str) -> bool:
         """Tell whether a name or an address, in small letters, is of this daemon, which was reached at `own`."""

@@ -23,9 +23,10 @@ def caller_of(request: web.Request) -> Caller:
     Raises:
         UnauthenticatedError: nobody knows.
     """
-    caller: Caller | None = request.get(CALLER)
-    if caller is None:
-        raise UnauthenticatedError("a valid API key is needed: X-API-Key, or Authorization: Bearer")
+    try:
+        caller: Caller = request[CALLER]
+    except KeyError:
+        raise UnauthenticatedError("a valid API key is needed: X-API-Key, or Authorization: Bearer") from None
     return caller
 
 

@@ -89,7 +89,10 @@ class Places:
 
     def renew(self, connection: PlacedConnection) -> None:
         """Put one last in the row: it has asked for something, or it is known now whose it is."""
-        if connection in self._strangers or connection in self._known:
+        if connection.holder is not None and connection in self._known:
+            del self._known[connection]
+            self._known[connection] = None
+        elif connection in self._strangers or connection in self._known:
             self.leave(connection)
             self._add(connection)
             if len(self._known) > self._known_max:

@@ -17,8 +17,9 @@ from openwa_manager.api.browsers.headers import PAGE_CACHE, SECURITY_HEADERS, Se
 REVALIDATED: Final = "private, no-cache"
 _TAG_BYTES: Final = 16
 _ETAG: Final = "ETag"
-#: The head of JSON that has a tag.
-_HEAD: Final = CIMultiDict({**SECURITY_HEADERS, "Cache-Control": REVALIDATED, "Content-Type": "application/json"})
+#: The head of what has a tag, without and with content.
+_BARE_HEAD: Final = CIMultiDict({**SECURITY_HEADERS, "Cache-Control": REVALIDATED})
+_HEAD: Final = CIMultiDict({**_BARE_HEAD, "Content-Type": "application/json"})
 #: Whatever tag it has.
 _ANY: Final = "*"
 
@@ -33,8 +34,11 @@ def tag_of(parts: Iterable[bytes]) -> str:
 
 def is_known(request: web.Request, tag: str) -> bool:
     """Tell whether the caller has what has this tag; whether he wrote it as a weak one makes no difference."""
-    if hdrs.IF_NONE_MATCH not in request.headers:
+    given = request.headers.get(hdrs.IF_NONE_MATCH)
+    if given is None:
         return False
+    if given == f'"{tag}"':
+        return True
     return any(each.value in (tag, _ANY) for each in request.if_none_match or ())
 
 
@@ -55,6 +59,6 @@ def answer_tagged(request: web.Request, body: bytes, tag: str) -> web.Response:
 
 def not_modified(tag: str) -> web.Response:
     """Return the answer to a caller who has what he asks for."""
-    answer = web.Response(status=304)
-    tagged(answer, tag)
+    answer = SecuredAnswer(status=304, headers=_BARE_HEAD)
+    answer.headers[_ETAG] = f'"{tag}"'
     return answer

@@ -109,3 +109,29 @@ def test_what_changes_counts_at_once() -> None:
     ring.drop(KEY.key_id)
     assert ring.identify(TEXT, LOCAL) == RefusedKey(key_id=None)
     assert ring.find(KEY.key_id) is None
+
+
+def test_a_text_that_was_let_in_before_is_looked_at_again_each_time() -> None:
+    clock = FakeClock()
+    ring = KeyRing(clock)
+    ring.fill([replace(KEY, expires_at=clock.now().at + 10, allowed_ips=(ip_network("127.0.0.0/8"),))], None)
+    ring.identify(TEXT, LOCAL)
+
+    assert isinstance(ring.identify(TEXT, ClientAddress(ip_address("192.0.2.1"))), RefusedKey)
+    assert ring.identify(TEXT, LOCAL) is ring.identify(TEXT, LOCAL)
+    clock.set_wall(10)
+    assert isinstance(ring.identify(TEXT, LOCAL), RefusedKey)
+
+
+@pytest.mark.parametrize("secret_sha256", [sha256_of(BEFORE), KEY.secret_sha256])
+def test_a_text_that_was_let_in_before_is_refused_once_its_key_is_changed_or_gone(secret_sha256: bytes) -> None:
+    ring = ring_of(KEY)
+    assert isinstance(ring.identify(TEXT, LOCAL), KnownKey)
+
+    ring.put(replace(KEY, secret_sha256=secret_sha256, is_disabled=secret_sha256 == KEY.secret_sha256))
+
+    assert isinstance(ring.identify(TEXT, LOCAL), RefusedKey)
+    ring.put(KEY)
+    assert isinstance(ring.identify(TEXT, LOCAL), KnownKey)
+    ring.drop(KEY.key_id)
+    assert isinstance(ring.identify(TEXT, LOCAL), RefusedKey)

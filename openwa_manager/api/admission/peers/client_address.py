@@ -43,10 +43,11 @@ class ClientAddresses:
 
     def note(self, request: web.Request) -> None:
         """Leave the address of its client on the request; none if it came through the unix socket."""
-        name = request.transport.get_extra_info("peername") if request.transport else None
+        transport = request.transport
+        name = None if transport is None else transport.get_extra_info("peername")
         if isinstance(name, tuple):  # of a unix socket it is a text
             values = request.headers.getall(self._header, ()) if self._trusted else ()
-            request[CLIENT] = self.client_of(str(name[0]), values)
+            request[CLIENT] = self.client_of(name[0], values) if values else _address_of(name[0])
 
     def client_of(self, peer: str, values: Sequence[str]) -> ClientAddress:
         """Return the client's address, for a peer that sent the header with these values.
