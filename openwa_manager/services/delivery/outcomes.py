@@ -19,6 +19,16 @@ class _Ended:
     attempt: DeliveryAttempt
     recorded: asyncio.Future[Following]
 
+    def confirm(self, following: Following) -> None:
+        """Let it go on, if it has not been cancelled."""
+        if not self.recorded.done():
+            self.recorded.set_result(following)
+
+    def fail(self, error: Exception) -> None:
+        """Let it know that nothing was written, if it has not been cancelled."""
+        if not self.recorded.done():
+            self.recorded.set_exception(error)
+
 
 class Outcomes:
     """Takes what has ended to the database's thread, as much of it as there is once the thread is free.
@@ -52,11 +62,10 @@ class Outcomes:
         except Exception as error:  # noqa: BLE001 (each of them gets it)
             self._is_asked = self._is_asked and bool(taken)  # it never began
             for each in taken or self._take():
-                each.recorded.set_exception(error)
+                each.fail(error)
         else:
             for each, found in zip(taken, following, strict=True):
-                if not each.recorded.done():
-                    each.recorded.set_result(found)
+                each.confirm(found)
 
     def _record(self, connection: Connection, taken: list[_Ended]) -> list[Following]:
         """Record all that waits; on the database's thread."""
