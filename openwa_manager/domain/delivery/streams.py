@@ -105,6 +105,11 @@ PLACES: Mapping[StreamStimulus, Mapping[StreamPlace, StreamPlace]] = {
 }
 
 
+#: Of how many streams the next event is kept in memory while others have their turn, and how long it is believed to be
+#: what the disk has: no longer than a post takes anyway.
+_AT_HAND_MAX, _AT_HAND_S = 64, 1.0
+
+
 class PendingStream(NamedTuple):
     """A stream with an undelivered event: the event's seq, and when it is due (wall time; 0 is at once).
 
@@ -132,6 +137,7 @@ class Streams:
         self._due: list[tuple[float, int, StreamKey]] = []  # the heap of those that wait, by boot time
         self._order = count()
         self._arrived: dict[StreamKey, StoredEvent] = {}
+        self._at_hand: dict[StreamKey, tuple[StoredEvent, float]] = {}
         self._posted_seq = 0
         self._is_draining = False
 
@@ -178,6 +184,7 @@ class Streams:
         for queue in (*self._queues.values(), *self._retired.values()):
             queue.clear()
         self._due.clear()
+        self._at_hand.clear()
         for key in tuple(self._places):
             is_here = key.endpoint_id in self._queues
             self._move(key, StreamStimulus.READ_ANEW if is_here else StreamStimulus.ENDPOINT_LEFT)
@@ -215,15 +222,17 @@ class Streams:
         for queue in self._queues.values():
             while post := queue.next_post(now.boot_s):
                 self._move(post.key, StreamStimulus.POST_BEGUN)
-                posts.append(replace(post, stored=self._arrived.get(post.key)))
+                posts.append(replace(post, stored=self._take_at_hand(post.key, now) or self._arrived.get(post.key)))
         self._arrived.clear()  # whose turn has not come is read from disk when it does: memory holds no backlog
         return posts
 
-    def end(self, post: Post, posted_seq: int, due_at: float | None, now: Instant) -> None:
+    def end(
+        self, post: Post, posted_seq: int, due_at: float | None, now: Instant, stored: StoredEvent | None = None
+    ) -> None:
         """Take note that the outcome of a post is on disk.
 
         `posted_seq` is that of the event it was (0: none was left), `due_at` when the next one of the stream is due
-        (wall time; None: the record found none).
+        (wall time; None: the record found none), `stored` that next one if the record read it and it was never tried.
         """
         self.queue_of(post.key.endpoint_id).end(post)
         self._posted_seq = max(self._posted_seq, posted_seq)
@@ -234,6 +243,8 @@ class Streams:
             self._move(post.key, StreamStimulus.DRAINED if is_here else StreamStimulus.ENDPOINT_LEFT)
         if self.place_of(post.key) is _WAITING:
             self._schedule(post.key, due_at or 0.0, now)
+            if stored is not None and post.key.lane is not Lane.QR:  # a code may be replaced before its turn comes
+                self._keep_at_hand(post.key, stored, now)
 
     def drain(self) -> None:
         """Begin no posts any more but those of the daemon's own events; what is on its way goes on."""
@@ -284,6 +295,17 @@ class Streams:
         left_s = min(due_at - now.at, self._policy.pause_max_s)  # the wall clock may have been set since
         due_s = now.boot_s + max(0.0, left_s)
         heapq.heappush(self._due, (due_s, next(self._order), key))
+
+    def _keep_at_hand(self, key: StreamKey, stored: StoredEvent, now: Instant) -> None:
+        """Keep what a record has read of the next event of a stream, for some streams, until its turn comes soon."""
+        self._at_hand.pop(key, None)
+        if len(self._at_hand) >= _AT_HAND_MAX:
+            del self._at_hand[next(iter(self._at_hand))]
+        self._at_hand[key] = stored, now.boot_s + _AT_HAND_S
+
+    def _take_at_hand(self, key: StreamKey, now: Instant) -> StoredEvent | None:
+        stored, until_boot_s = self._at_hand.pop(key, (None, 0.0))
+        return stored if now.boot_s < until_boot_s else None
 
     def _reschedule(self, key: StreamKey, now: Instant) -> None:
         """Make a stream that waits due at once."""

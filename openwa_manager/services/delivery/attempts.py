@@ -1,7 +1,7 @@
 """Takes the first event of a stream to its endpoint, and records what became of it before the next one may go."""
 
 import asyncio
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, replace
 from functools import partial
@@ -31,6 +31,7 @@ from openwa_manager.domain.errors import StorageFullError
 from openwa_manager.domain.ports import Clock, WebhookSender
 from openwa_manager.domain.session.session import SessionId
 from openwa_manager.metrics.tallies import DeliveryResult, DeliveryTally
+from openwa_manager.services.delivery.outcomes import Outcomes
 from openwa_manager.store.database import Connection, Database
 from openwa_manager.store.delivery import outbox
 from openwa_manager.store.delivery.endpoints import disable_endpoint, load_endpoint
@@ -69,10 +70,12 @@ class EnvelopeWriter:
 class DeliveryAttemptEnd:
     """How a post left its stream: when the next event is due (wall time; None: none is left), and what else is new.
 
-    `is_disabled` tells that the endpoint wants nothing more, `has_new_event` that the outbox holds an event of ours.
+    `stored` is that next event, if it is at hand. `is_disabled` tells that the endpoint wants nothing more,
+    `has_new_event` that the outbox holds an event of ours.
     """
 
     due_at: float | None
+    stored: StoredEvent | None = None
     is_disabled: bool = False
     has_new_event: bool = False
 
@@ -134,6 +137,7 @@ class DeliveryWorker:
         chance: Callable[[], float],
     ) -> None:
         self._database = database
+        self._outcomes = Outcomes(database)
         self._sender = sender
         self._clock = clock
         self._envelope_writer = envelope_writer
@@ -151,7 +155,7 @@ class DeliveryWorker:
             self.tally.results[DeliveryResult.EXPIRED] += 1
             _log.debug("delivery_expired", event_id=first.stored.id, endpoint_id=post.key.endpoint_id)
             return DeliveryAttemptEnd(
-                due_at=await self._persist(partial(outbox.drop, key=post.key, seq=first.stored.seq))
+                due_at=await self._write(partial(outbox.drop, key=post.key, seq=first.stored.seq))
             )
         endpoint = queue.endpoint
         try:
@@ -245,7 +249,8 @@ class DeliveryWorker:
                 assert_never(decision)
 
     async def _record(self, key: StreamKey, attempt: DeliveryAttempt) -> DeliveryAttemptEnd:
-        return DeliveryAttemptEnd(due_at=await self._persist(partial(outbox.record, key=key, attempt=attempt)))
+        following = await self._persist(partial(self._outcomes.record, key, attempt))
+        return DeliveryAttemptEnd(due_at=following.due_at, stored=following.stored)
 
     async def _dead_letter(
         self, key: StreamKey, attempt: DeliveryAttempt, first: NextDelivery, decision: DeadLettered
@@ -255,9 +260,9 @@ class DeliveryWorker:
         def dead_letter(connection: Connection) -> float | None:
             # One transaction: after a crash the event is either still to be delivered, or dead and said to be.
             outbox.append(connection, events)
-            return outbox.record(connection, key, attempt)
+            return outbox.record(connection, key, attempt).due_at
 
-        return DeliveryAttemptEnd(due_at=await self._persist(dead_letter), has_new_event=bool(events))
+        return DeliveryAttemptEnd(due_at=await self._write(dead_letter), has_new_event=bool(events))
 
     async def _disable(self, endpoint: Endpoint, key: StreamKey, attempt: DeliveryAttempt) -> DeliveryAttemptEnd:
         def disable(connection: Connection) -> None:
@@ -266,7 +271,7 @@ class DeliveryWorker:
             if present is not None and present.url == endpoint.url:  # else it was moved just now
                 disable_endpoint(connection, key.endpoint_id, "gone", attempt.at)
 
-        await self._persist(disable)
+        await self._write(disable)
         return DeliveryAttemptEnd(due_at=None, is_disabled=True)
 
     def _note(self, queue: EndpointQueue, key: StreamKey, result: AttemptResult) -> None:
@@ -284,11 +289,14 @@ class DeliveryWorker:
         elif is_down and not was_down:
             _log.error("endpoint_down", endpoint_id=queue.endpoint.endpoint_id, **_facts(result))
 
-    async def _persist(self, function: Callable[[Connection], T]) -> T:
+    async def _write(self, function: Callable[[Connection], T]) -> T:
+        return await self._persist(partial(self._database.write, function))
+
+    async def _persist(self, write: Callable[[], Awaitable[T]]) -> T:
         """Write, and on a full disk keep trying: forgetting an outcome would send the event a second time."""
         while True:
             try:
-                return await self._database.write(function)
+                return await write()
             except StorageFullError as error:
                 _log.warning("delivery_unrecorded", error=str(error), delay_s=_FULL_PAUSE_S)
             await self._clock.sleep_until(self._clock.now().boot_s + _FULL_PAUSE_S)

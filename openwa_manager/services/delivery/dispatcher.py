@@ -117,7 +117,7 @@ class Dispatcher:
     async def _post(self, post: Post, sending: EventSending) -> None:
         ended = await self._worker.deliver(post, self._streams.queue_of(post.key.endpoint_id), sending)
         del self._sendings[post.key]
-        self._streams.end(post, sending.seq, ended.due_at, self._clock.now())
+        self._streams.end(post, sending.seq, ended.due_at, self._clock.now(), ended.stored)
         self._follow_up(ended)
         self._woken.set()
 

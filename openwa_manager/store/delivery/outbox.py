@@ -2,30 +2,23 @@
 
 import sqlite3
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from typing import NamedTuple
 
-from openwa_manager.domain.delivery.delivery import DeliveryState, Endpoint, Lane, Tries
+from openwa_manager.domain.delivery.delivery import DeliveryState, Lane, Tries
 from openwa_manager.domain.delivery.endpoint_queue import StreamKey
 from openwa_manager.domain.delivery.event_filter import EVERY_EVENT, EventFilter
-from openwa_manager.domain.delivery.events import HEARTBEAT, Event, EventClass, StoredEvent
+from openwa_manager.domain.delivery.events import HEARTBEAT, Event, StoredEvent
 from openwa_manager.domain.delivery.streams import PendingStream
 from openwa_manager.domain.session.session import SessionId
-from openwa_manager.store.columns import SLICE_MAX_BYTES, Column, Row, json_object, query, text, to_json, within
+from openwa_manager.store.columns import SLICE_MAX_BYTES, Column, Row, json_object, query, text, within
 from openwa_manager.store.delivery.backlog import BACKLOG_LIMIT, BacklogLimit, drop_passing, read_backlog
 from openwa_manager.store.delivery.endpoints import load_active_endpoints
 from openwa_manager.store.delivery.enrichment import Hook, enrich, hooks_of
 from openwa_manager.store.delivery.event_times import LOOKED_AT_MAX, note_stretches
+from openwa_manager.store.delivery.inserting import insert
 from openwa_manager.store.delivery.numbering import number
-from openwa_manager.store.ids import new_id
 from openwa_manager.store.patterns import fits
-
-_INSERT_EVENT = """
-    INSERT INTO event (id, session_id, user_id, session_seq, launch, type, class, occurred_at, expires_at, data)
-    VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"""
-_INSERT_DELIVERY = """
-    INSERT INTO delivery (event_seq, endpoint_id, lane, session_id, class, size_bytes, state)
-    VALUES (?, ?, ?, ?, ?, ?, 'pending')"""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -53,7 +46,7 @@ def append(
     if kept and read_backlog(connection).is_full(limit):
         drop_passing(connection)
     endpoints = load_active_endpoints(connection) if kept else []
-    stored = [_append_one(connection, event, endpoints) for event in number(connection, kept)]
+    stored = insert(connection, number(connection, kept), endpoints)
     note_stretches(connection, [each.seq for each in stored])
     return stored
 
@@ -272,12 +265,38 @@ class DeliveryAttempt:
     next_at: float = 0.0
 
 
-def record(connection: sqlite3.Connection, key: StreamKey, attempt: DeliveryAttempt) -> float | None:
-    """Record an attempt and return when the stream's next event is due; None when the stream is empty.
+class Following(NamedTuple):
+    """What comes next in a stream: when it is due (wall time; None: nothing is left), and the event if it is at hand.
+
+    `stored` is known of a small event that was never tried.
+    """
+
+    due_at: float | None
+    stored: StoredEvent | None = None
+
+
+def record(connection: sqlite3.Connection, key: StreamKey, attempt: DeliveryAttempt) -> Following:
+    """Record an attempt and return what comes next in its stream.
 
     A delivery that has been dropped or replaced meanwhile is left alone.
     """
-    row: Row = {
+    return record_all(connection, [(key, attempt)])[0]
+
+
+def record_all(
+    connection: sqlite3.Connection, attempts: Sequence[tuple[StreamKey, DeliveryAttempt]]
+) -> list[Following]:
+    """Record attempts of different streams as `record` does."""
+    connection.executemany(_RECORD, [_result(key, attempt) for key, attempt in attempts])
+    return [_following(connection, key) for key, _ in attempts]
+
+
+#: How large an event may be that is read ahead of its post, with its row.
+_AT_HAND_BYTES = 16 << 10
+
+
+def _result(key: StreamKey, attempt: DeliveryAttempt) -> Row:
+    return {
         "seq": attempt.seq,
         "endpoint_id": key.endpoint_id,
         "at": attempt.at,
@@ -290,8 +309,14 @@ def record(connection: sqlite3.Connection, key: StreamKey, attempt: DeliveryAtte
         "error": None if attempt.error is None else text(attempt.error),
         "next_at": attempt.next_at,
     }
-    connection.execute(_RECORD, row)
-    return due_at(connection, key)
+
+
+def _following(connection: sqlite3.Connection, key: StreamKey) -> Following:
+    row = query(connection, _FOLLOWING, (_AT_HAND_BYTES, *key)).fetchone()
+    if row is None:
+        return Following(None)
+    is_at_hand = row["data"] is not None and row["attempts"] == 0
+    return Following(float(row["next_at"]), stored_event(row) if is_at_hand else None)
 
 
 _RECORD = """
@@ -299,6 +324,12 @@ _RECORD = """
         errored_count = :errored_count, first_tried_at = :first_at, last_tried_at = :at, last_status = :status,
         last_error = :error, settled_at = iif(:state = 'pending', NULL, :at)
     WHERE event_seq = :seq AND endpoint_id = :endpoint_id AND state = 'pending'"""
+_FOLLOWING = """
+    SELECT next_at, attempts, event.seq, id, type, occurred_at, event.session_id, user_id, session_seq, launch,
+        expires_at, iif(size_bytes <= ?, data, NULL) AS data
+    FROM delivery JOIN event ON event.seq = event_seq
+    WHERE endpoint_id = ? AND lane = ? AND delivery.session_id = ? AND state = 'pending'
+    ORDER BY event_seq LIMIT 1"""
 
 
 def drop(connection: sqlite3.Connection, key: StreamKey, seq: int) -> float | None:
@@ -329,37 +360,3 @@ def stored_event(row: sqlite3.Row) -> StoredEvent:
         data=json_object(row["data"]),
     )
     return StoredEvent(seq=row["seq"], id=row["id"], event=event)
-
-
-def _append_one(connection: sqlite3.Connection, event: Event, endpoints: Sequence[Endpoint]) -> StoredEvent:
-    stored_as = new_id("evt", event.occurred_at)
-    data = to_json(event.data)
-    row = (
-        *(stored_as, event.session_id, event.user_id, event.session_seq, event.launch, text(event.type)),
-        *(event.event_class, event.occurred_at, event.expires_at, data),
-    )
-    seq = connection.execute(_INSERT_EVENT, row).lastrowid
-    if seq is None:
-        raise sqlite3.InternalError("an inserted event has no rowid")
-    lane = Lane.QR if event.event_class is EventClass.QR else Lane.MAIN
-    if lane is Lane.QR:
-        _supersede_codes(connection, event.session_id)
-    size_bytes = len(data) + _ROW_BYTES
-    about = (lane, event.session_id or "", event.event_class, size_bytes)
-    wanting = tuple(endpoint.endpoint_id for endpoint in endpoints if endpoint.wants(event))
-    connection.executemany(_INSERT_DELIVERY, [(seq, endpoint_id, *about) for endpoint_id in wanting])
-    as_read = replace(event, type=text(event.type), data=json_object(data))  # what a later reader finds, to the letter
-    return StoredEvent(seq=seq, id=stored_as, event=as_read, endpoint_ids=wanting)
-
-
-#: What an event takes on disk beside its data, roughly.
-_ROW_BYTES = 300
-
-
-def _supersede_codes(connection: sqlite3.Connection, session_id: SessionId | None) -> None:
-    connection.execute(
-        """
-        DELETE FROM delivery WHERE lane = 'qr' AND state = 'pending' AND session_id = ?
-            AND endpoint_id IN (SELECT endpoint_id FROM endpoint)""",
-        (session_id or "",),
-    )

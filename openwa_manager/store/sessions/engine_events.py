@@ -1,9 +1,10 @@
 """Which events of the engines are already ours: an engine repeats what was not answered (docs/openwa.md, Webhooks)."""
 
 import sqlite3
-from collections.abc import Iterable
+from collections.abc import Sequence
 
 from openwa_manager.domain.session.session import SessionId
+from openwa_manager.store.columns import to_json
 
 #: How long a key is remembered; OpenWA's last retry and its crash replay come within minutes.
 KEPT_S = 86_400.0
@@ -19,18 +20,26 @@ class RepeatedError(Exception):
         self.keys = keys
 
 
-def remember(connection: sqlite3.Connection, session_id: SessionId, keys: Iterable[str], at: float) -> None:
-    """Note these idempotency keys as ours, in the transaction that records their events.
+def remember(connection: sqlite3.Connection, session_id: SessionId, keys: Sequence[str], at: float) -> None:
+    """Note these idempotency keys, no two of which are the same, as ours, in the transaction that records their events.
 
     Raises:
         RepeatedError: some are known already; the transaction must be given up.
     """
-    repeated = {key for key in keys if connection.execute(_REMEMBER, (session_id, key, at)).rowcount == 0}
+    if not keys:
+        return
+    among = to_json(list(keys))
+    repeated = {key for (key,) in connection.execute(_KNOWN, (session_id, among))}
     if repeated:
         raise RepeatedError(repeated)
+    connection.execute(_REMEMBER, (session_id, at, among))
 
 
-_REMEMBER = "INSERT OR IGNORE INTO engine_event (session_id, idempotency_key, seen_at) VALUES (?, ?, ?)"
+# However many keys there are, two statements: each of them waits for the interpreter's lock.
+_KNOWN = """
+    SELECT idempotency_key FROM engine_event
+    WHERE session_id = ? AND idempotency_key IN (SELECT value FROM json_each(?))"""
+_REMEMBER = "INSERT INTO engine_event (session_id, seen_at, idempotency_key) SELECT ?, ?, value FROM json_each(?)"
 
 
 def forget_session(connection: sqlite3.Connection, session_id: SessionId) -> None:

@@ -298,3 +298,44 @@ def test_a_probe_that_is_due_needs_an_event_to_post() -> None:
     queue.add(a_key())
 
     assert queue.next_post(queue.breaker.probe_at) == Post(key=a_key(), is_probe=True)
+
+
+def _stored(seq: int) -> StoredEvent:
+    return StoredEvent(seq=seq, id=f"evt_{seq}", event=Event(type="x", occurred_at=0.0))
+
+
+@pytest.mark.parametrize(
+    ("waited_s", "lane", "is_at_hand"), [(0.9, "main", True), (1.0, "main", False), (0, "qr", False)]
+)
+def test_what_a_record_has_read_is_posted_soon_or_read_again(*, waited_s: float, lane: str, is_at_hand: bool) -> None:
+    key = a_key(lane=Lane(lane))
+    streams = streams_of(PendingStream(key, 1))
+    (post,) = streams.begin_posts(NOW)
+
+    streams.end(post, 1, 0.0, NOW, _stored(2))
+
+    (post,) = streams.begin_posts(later(waited_s))
+    assert post.stored == (_stored(2) if is_at_hand else None)
+    streams.end(post, 2, 0.0, later(waited_s))
+    assert streams.begin_posts(later(waited_s))[0].stored is None
+
+
+def test_what_a_record_has_read_is_forgotten_when_all_is_read_anew() -> None:
+    streams = streams_of(PendingStream(a_key(), 1))
+    (post,) = streams.begin_posts(NOW)
+    streams.end(post, 1, 0.0, NOW, _stored(2))
+
+    streams.begin_anew([an_endpoint()], [PendingStream(a_key(), 1)], NOW)
+
+    assert streams.begin_posts(NOW)[0].stored is None
+
+
+def test_the_next_events_of_so_many_streams_only_are_in_memory() -> None:
+    endpoints = [an_endpoint(f"ep_{number}") for number in range(80)]
+    keys = [a_key(endpoint=endpoint.endpoint_id) for endpoint in endpoints]
+    streams = streams_of(*(PendingStream(key, 1) for key in keys), endpoints=endpoints)
+
+    for post in streams.begin_posts(NOW):
+        streams.end(post, 1, 0.0, NOW, _stored(2))
+
+    assert sum(post.stored is not None for post in streams.begin_posts(NOW)) == 64

@@ -28,6 +28,7 @@ from openwa_manager.store.delivery.outbox import (
     read_next,
     read_streams,
     record,
+    record_all,
 )
 from openwa_manager.webhooks.envelope import write_body
 from tests.store.delivery.samples import MAIN, NOW, QR, an_attempt, an_endpoint, an_event, states
@@ -171,13 +172,13 @@ def test_the_first_of_a_stream_moves_on_when_it_is_settled(connection: sqlite3.C
     assert pending is not None
     assert pending.stored == first
 
-    due = record(connection, MAIN, an_attempt(first.seq))
+    due = record(connection, MAIN, an_attempt(first.seq)).due_at
 
     assert due == 0.0
     pending = read_next(connection, MAIN)
     assert pending is not None
     assert pending.stored == second
-    assert record(connection, MAIN, an_attempt(second.seq, DeliveryState.DEAD)) is None
+    assert record(connection, MAIN, an_attempt(second.seq, DeliveryState.DEAD)).due_at is None
     assert read_next(connection, MAIN) is None
 
 
@@ -201,6 +202,40 @@ def test_what_was_tried_is_remembered(connection: sqlite3.Connection) -> None:
     assert (delivery.last_status, delivery.last_error, delivery.next_at) == (500, "?", NOW + 30)
 
 
+def test_a_record_brings_the_next_event_if_it_is_small_and_was_never_tried(connection: sqlite3.Connection) -> None:
+    large = replace(an_event(), data={"text": "x" * 20_000})
+    stored = append(connection, [an_event(), an_event(), large, an_event()])
+    connection.execute("UPDATE delivery SET attempts = 1 WHERE event_seq = 4")
+
+    following = [record(connection, MAIN, an_attempt(each.seq)) for each in stored]
+
+    assert following == [(0.0, stored[1]), (0.0, None), (0.0, None), (None, None)]
+
+
+def test_attempts_of_many_streams_are_recorded_together(connection: sqlite3.Connection) -> None:
+    append(connection, [an_event(session=session) for session in ("a", "b", "a")])
+    other = MAIN._replace(session_id="b")
+
+    following = record_all(connection, [(MAIN, an_attempt(1)), (other, an_attempt(2, DeliveryState.DEAD))])
+
+    assert [each.due_at for each in following] == [0.0, None]
+    assert states(connection) == [(1, "delivered"), (2, "dead"), (3, "pending")]
+
+
+def test_many_events_are_inserted_by_few_statements_and_in_order(connection: sqlite3.Connection) -> None:
+    events = [replace(an_event(), data={"number": number}) for number in range(40)]
+    statements: list[str] = []
+    connection.set_trace_callback(statements.append)
+
+    stored = append(connection, events)
+
+    connection.set_trace_callback(None)
+    assert sum("INSERT INTO event (" in each for each in statements) == 3
+    assert [each.event.data["number"] for each in stored] == list(range(40))
+    assert read_events(connection).events == stored
+    assert [seq for seq, _ in states(connection)] == [each.seq for each in stored]
+
+
 def test_a_dropped_delivery_is_gone_and_the_next_is_due(connection: sqlite3.Connection) -> None:
     append(connection, [an_event(), an_event()])
 
@@ -213,7 +248,7 @@ def test_recording_what_was_dropped_meanwhile_changes_nothing(connection: sqlite
     append(connection, [an_event("session.qr")])
     append(connection, [an_event("session.qr")])
 
-    assert record(connection, QR, an_attempt(1)) == 0.0
+    assert record(connection, QR, an_attempt(1)).due_at == 0.0
     assert states(connection) == [(2, "pending")]
 
 

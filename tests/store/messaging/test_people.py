@@ -67,6 +67,17 @@ def test_who_writes_to_us_is_no_first_contact(connection: sqlite3.Connection) ->
     assert _is_first(connection, waiting.message_id, other.message_id) == [False, True]
 
 
+def test_of_who_has_written_before_and_awaits_nothing_nothing_is_written(connection: sqlite3.Connection) -> None:
+    receive(connection)
+    statements: list[str] = []
+    connection.set_trace_callback(statements.append)
+
+    receive(connection)
+
+    connection.set_trace_callback(None)
+    assert sum("contact" in each for each in statements) == 1
+
+
 def test_an_engine_that_names_a_chat_in_another_way_means_the_same(connection: sqlite3.Connection) -> None:
     receive(connection, chat_id="85212345678:3@s.whatsapp.net")
 
