@@ -253,7 +253,7 @@ def _responses(each: Route) -> Iterator[tuple[int | str, tuple[Answer, ...]]]:
 def _response(each: Route, status: int | str, kinds: tuple[Answer, ...]) -> Json:
     if isinstance(status, str):
         return {"description": "What the session's OpenWA answers.", "content": _content(kinds)}
-    content = _content(kinds) if kinds else _error(each, status)
+    content = _content(kinds) if kinds or status < _FIRST_ERROR else _error(each, status)
     headers: dict[str, Json] = {"headers": {"Retry-After": _RETRY_AFTER}} if status in _RETRIED else {}
     return {"description": _said(each, status, kinds), **headers, **({"content": content} if content else {})}
 
@@ -280,6 +280,10 @@ def _content(kinds: Iterable[Answer]) -> dict[str, Json]:
         elif kind is not None:
             content[_JSON] = {"schema": {"$ref": _ref(kind)}}
     return content
+
+
+#: Below it an answer of which nothing else is said has no content.
+_FIRST_ERROR: Final = 400
 
 
 def _error(each: Route, status: int) -> dict[str, Json]:
