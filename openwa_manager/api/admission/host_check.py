@@ -53,7 +53,7 @@ class HostCheck:
             return False
         host = (match["ipv6"] or match["name"]).lower()
         if host not in self._hosts:
-            return _is_same_address(host, own_address(request))
+            return self.is_name_of_ours(host, own_address(request))
         if len(self._spellings) < _SPELLINGS_MAX:
             self._spellings.add(authority)
         return True
