@@ -126,10 +126,6 @@ class Launcher(Protocol):
         """Tell whether this very process lives; a zombie is dead."""
         ...
 
-    def left_nothing(self, session_id: SessionId, identity: Identity) -> bool:
-        """Tell whether it is known of an engine that has just ended that no process of its own outlives it."""
-        ...
-
     def holds_lock(self, session_id: SessionId, launch_id: LaunchId, identity: Identity) -> bool:
         """Tell whether somebody holds the session's lock, or this process its launch's, whose file may be gone."""
         ...

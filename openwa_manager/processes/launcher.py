@@ -16,7 +16,7 @@ from openwa_manager.host.foreign.engine_files import EngineFiles
 from openwa_manager.host.foreign.opening import opened_directory
 from openwa_manager.host.foreign.writing import open_for_append
 from openwa_manager.host.program_errors import advice_on
-from openwa_manager.processes import marks, orphans
+from openwa_manager.processes import marks
 from openwa_manager.processes.exits import SWEEP_S
 from openwa_manager.processes.exits.exit_watcher import ExitWatcher, system_source
 from openwa_manager.processes.locks import SessionLocks
@@ -70,8 +70,6 @@ class HostLauncher:
         self._terminator = TreeTerminator(self._exits, clock, members_of, locks)
         #: Of each session the launch that we were told to end last: what is left of it may be killed.
         self._over: dict[SessionId, LaunchId] = {}
-        #: Of each session the engine that we started last, so that what it leaves comes to us.
-        self._started: dict[SessionId, Identity] = {}
 
     @property
     def tools(self) -> ToolRunner:
@@ -161,12 +159,6 @@ class HostLauncher:
         """Tell whether this very process lives; a zombie is dead."""
         return is_alive(identity)
 
-    def left_nothing(self, session_id: SessionId, identity: Identity) -> bool:
-        """Tell whether it is known of an engine that has just ended that no process of its own outlives it."""
-        if self._started.pop(session_id, None) != identity:
-            return False
-        return orphans.has_none_but(self._exits.is_watched)
-
     def holds_lock(self, session_id: SessionId, launch_id: LaunchId, identity: Identity) -> bool:
         """Tell whether somebody holds the session's lock, or this process its launch's, whose file may be gone."""
         return self._locks.is_held(session_id) or holds_lock(identity.pid, session_id, launch_id, self._locks)
@@ -200,7 +192,6 @@ class HostLauncher:
         marks.put(pid, plan.launch_id)
         identity = _identity_of_child(plan, pid)
         self._exits.watch(identity)
-        self._started[plan.session_id] = identity
         return identity
 
 

@@ -69,22 +69,6 @@ def reap(look_after: Callable[[int], bool]) -> int:
     return count
 
 
-def has_none_but(is_known: Callable[[int], bool]) -> bool:
-    """Tell whether all our living children are known; False where the system does not tell, or orphans go elsewhere.
-
-    All are children of our first thread: it starts the engines, and to it come the orphans (kernel/exit.c,
-    find_new_reaper). Nobody is missed as long as nobody is reaped meanwhile, which the same thread does.
-    """
-    own = os.getpid()
-    content = procfs.read(f"/proc/{own}/task/{own}/children") if is_adopting() else None
-    return content is not None and all(is_known(pid) or _is_dead(pid) for pid in map(int, content.split()))
-
-
-def _is_dead(pid: int) -> bool:
-    stat = procfs.read_stat(pid)
-    return stat is None or stat.is_dead
-
-
 def _next_dead() -> int | None:
     if sys.platform == "linux":
         with suppress(ChildProcessError):

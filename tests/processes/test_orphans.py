@@ -220,48 +220,6 @@ async def test_a_dead_leaders_number_names_nobodys_session(stage: Stage, launche
     assert table.in_session(replace(engine, started=engine.started + 1)) == []
 
 
-async def test_of_an_engine_that_ended_alone_is_known_that_it_left_nothing(running: HostLauncher, stage: Stage) -> None:
-    other = neighbour_of(stage)
-    neighbour = await running.launch(other.python("tell(os.getpid()); wait_for_ever()"))
-    engine = await running.launch(stage.python("tell(os.getpid()); wait_for_ever()"))
-    await stage.told()
-    os.kill(engine.pid, signal.SIGKILL)
-    await running.wait(engine)
-
-    assert running.left_nothing(stage.session_id, engine)
-    assert not running.left_nothing(stage.session_id, engine)  # it may have begun another since
-    await running.end(other.target(neighbour), 0)
-
-
-@pytest.mark.parametrize("place", ["inside", "apart"])
-async def test_of_an_engine_that_left_something_that_is_not_said(
-    running: HostLauncher, stage: Stage, place: str
-) -> None:
-    engine, _ = await left_by(running, stage, place)
-    os.kill(engine.pid, signal.SIGKILL)
-    await running.wait(engine)
-
-    assert not running.left_nothing(stage.session_id, engine)
-    await running.sweep(stage.target(engine))
-
-
-async def test_of_an_engine_of_another_daemon_that_is_not_said(running: HostLauncher, stage: Stage) -> None:
-    engine = stage.orphan("wait_for_ever()")
-    os.kill(engine.pid, signal.SIGKILL)
-    await running.wait(engine)
-
-    assert not running.left_nothing(stage.session_id, engine)
-
-
-async def test_where_orphans_come_to_others_that_is_not_said(launcher: HostLauncher, stage: Stage) -> None:
-    engine = await launcher.launch(stage.python("tell(os.getpid()); wait_for_ever()"))
-    await stage.told()
-    os.kill(engine.pid, signal.SIGKILL)
-    await launcher.wait(engine)
-
-    assert not launcher.left_nothing(stage.session_id, engine)
-
-
 async def test_engines_that_end_together_are_taken_for_no_orphans_of_each_other(
     running: HostLauncher, stage: Stage, monkeypatch: pytest.MonkeyPatch
 ) -> None:

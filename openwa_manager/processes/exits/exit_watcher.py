@@ -86,11 +86,6 @@ class ExitWatcher:
         """Tell whether the end of this process is awaited, or was not long ago."""
         return identity in self._exits
 
-    def is_watched(self, pid: int) -> bool:
-        """Tell whether the end of the process with this number is awaited."""
-        identity = self._by_pid.get(pid)
-        return identity is not None and not self._exits[identity].done()
-
     def watch(self, identity: Identity) -> asyncio.Future[Exit]:
         """Return the future exit of this process, done already when it is gone; no caller may cancel it."""
         end = self._exits.get(identity)

@@ -280,7 +280,6 @@ class Executor:
     async def _watch_exit(self, command: WatchExit) -> None:
         await self._files.watch_log()
         ended = await self._dependencies.launcher.wait(command.identity)
-        self._launching.note_end(command.identity)
         tail = await self._files.read_log_end()
         self._listener.tell(
             ProcessExited(

@@ -8,7 +8,7 @@ import structlog
 
 from openwa_manager.domain.errors import FilesStuckError, OwnedElsewhereError
 from openwa_manager.domain.ports import FoundEngine, Target
-from openwa_manager.domain.session.session import Identity, ProcessState, Session, SessionId
+from openwa_manager.domain.session.session import ProcessState, Session, SessionId
 from openwa_manager.services.starting.dependencies import Dependencies
 
 _log = structlog.get_logger()
@@ -17,16 +17,14 @@ _log = structlog.get_logger()
 #: while a launch is being recorded, and counts for so long, that a launch does not wait for it.
 _AHEAD_S = 0.15
 _VALID_S = 0.5
-#: For so long after its end counts what is known of an engine that left nobody.
-_LEFT_NOTHING_S = 0.05
 
 
 class _Look(NamedTuple):
-    """What counts as a look for launch `number` until `until_boot_s`; it comes to whether nobody was found."""
+    """A look that was begun ahead of launch `number`; it comes to whether nobody was found."""
 
     number: int
-    until_boot_s: float
-    is_free: asyncio.Future[bool]
+    begun_boot_s: float
+    is_free: asyncio.Task[bool]
 
 
 class DirectoryCheck:
@@ -50,20 +48,8 @@ class DirectoryCheck:
     def begin(self, number: int, tasks: asyncio.TaskGroup) -> None:
         """Begin a look for launch `number`, unless one was begun just now."""
         if not self._counts(self._look, number):
-            until_boot_s = self._dependencies.clock.now().boot_s + _VALID_S
-            self._look = _Look(number, until_boot_s, tasks.create_task(self._is_free(number)))
-
-    def note_end(self, identity: Identity) -> None:
-        """Spare the launch that follows at once a look, if our engine, which has just ended, left nobody.
-
-        Beside a living engine nobody looks for others either, and the lock keeps those of other daemons away.
-        """
-        session = self._current()
-        if self._dependencies.launcher.left_nothing(session.session_id, identity):
-            is_free: asyncio.Future[bool] = asyncio.get_running_loop().create_future()
-            is_free.set_result(True)
-            until_boot_s = self._dependencies.clock.now().boot_s + _LEFT_NOTHING_S
-            self._look = _Look(session.launch_count + 1, until_boot_s, is_free)
+            begun_boot_s = self._dependencies.clock.now().boot_s
+            self._look = _Look(number, begun_boot_s, tasks.create_task(self._is_free(number)))
 
     async def find_own_now(self, number: int) -> FoundEngine | None:
         """Return the engine of ours that runs there before launch `number`.
@@ -81,7 +67,7 @@ class DirectoryCheck:
 
     def _counts(self, look: _Look | None, number: int) -> bool:
         now_boot_s = self._dependencies.clock.now().boot_s
-        return look is not None and look.number == number and now_boot_s <= look.until_boot_s
+        return look is not None and look.number == number and now_boot_s - look.begun_boot_s <= _VALID_S
 
     async def _is_free(self, number: int) -> bool:
         try:

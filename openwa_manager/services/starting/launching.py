@@ -29,7 +29,6 @@ from openwa_manager.domain.session.session import (
     BUILD_VARIABLE,
     SECRET_VARIABLE,
     SOCKET_VARIABLE,
-    Identity,
     Launch,
     Session,
 )
@@ -75,10 +74,6 @@ class Launching:
         engine = self._dependencies.engine_of(self._current())
         if isinstance(engine, FindsProgramAhead):
             tasks.create_task(engine.find_program_ahead())
-
-    def note_end(self, identity: Identity) -> None:
-        """Take note that the session's engine has just ended."""
-        self._check.note_end(identity)
 
     async def find_or_launch(self, launch: Launch) -> Sequence[Observation]:
         """Return which process is the session's engine now: one that was there already, or one that was started.

@@ -14,7 +14,7 @@ from openwa_manager.domain.errors import OwnedElsewhereError
 from openwa_manager.domain.session.session import LAUNCH_ID_VARIABLE, ProcessState, Restarts
 from openwa_manager.services.starting.dependencies import Dependencies
 from openwa_manager.services.starting.directory_check import DirectoryCheck
-from tests.domain.session.driver import a_session, an_identity
+from tests.domain.session.driver import a_session
 from tests.fakes.clock import FakeClock
 from tests.fakes.process import ending
 
@@ -101,45 +101,3 @@ async def test_a_look_that_found_somebody_is_taken_again(dependencies: Dependenc
             check.begin(7, tasks)
 
     await check.find_own_now(7)
-
-
-@pytest.fixture
-def left_nothing(dependencies: Dependencies, monkeypatch: pytest.MonkeyPatch) -> DirectoryCheck:
-    """Make a check whose engine has just ended, and is known to have left nobody."""
-    dependencies.directory(a_session().session_id).mkdir(parents=True)
-    monkeypatch.setattr(dependencies.launcher, "left_nothing", lambda *_: True)
-    return DirectoryCheck(dependencies, a_session)
-
-
-async def test_a_launch_right_after_the_end_of_an_engine_that_left_nobody_needs_no_look(
-    left_nothing: DirectoryCheck, dependencies: Dependencies
-) -> None:
-    left_nothing.note_end(an_identity())
-
-    with engine_in(dependencies):
-        async with asyncio.TaskGroup() as tasks:
-            left_nothing.begin(1, tasks)
-        assert await left_nothing.find_own_now(1) is None
-        with pytest.raises(OwnedElsewhereError):
-            await left_nothing.find_own_now(1)
-
-
-async def test_one_that_follows_later_needs_one(left_nothing: DirectoryCheck, dependencies: Dependencies) -> None:
-    clock = dependencies.clock
-    assert isinstance(clock, FakeClock)
-    left_nothing.note_end(an_identity())
-
-    await clock.advance(0.1)
-
-    with engine_in(dependencies), pytest.raises(OwnedElsewhereError):
-        await left_nothing.find_own_now(1)
-
-
-async def test_one_after_an_engine_that_may_have_left_somebody_needs_one(
-    left_nothing: DirectoryCheck, dependencies: Dependencies, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(dependencies.launcher, "left_nothing", lambda *_: False)
-    left_nothing.note_end(an_identity())
-
-    with engine_in(dependencies), pytest.raises(OwnedElsewhereError):
-        await left_nothing.find_own_now(1)
