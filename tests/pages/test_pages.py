@@ -36,6 +36,7 @@ LONG = {
     "openwa_manager/docs/design.md": "all of how the daemon is built",
     "openwa_manager/docs/guide.md": "a line for each statement of a guide of 430 lines",
     "openwa_manager/docs/openwa.md": "all that was found out about OpenWA",
+    "openwa_manager/docs/performance.md": "how it is measured, every figure, and what did not pay",
     "openwa_manager/docs/security.md": "a table of every threat",
     "launchd/README.md": "what install.md leaves out: where all lies, and what to do when it does not start",
     "systemd/README.md": "the same for Linux, and the sandbox",
