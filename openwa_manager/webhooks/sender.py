@@ -113,7 +113,7 @@ async def _post_over(
 ) -> AttemptResult:
     async with session.post(url, data=body, headers=headers, allow_redirects=False) as response:
         outcome = _outcome(response.status, _retry_after_s(response, at))
-        if response.content.at_eof():  # it came with the head, or there is none
+        if response.content.at_eof():  # it has no body
             return outcome
         with suppress(aiohttp.ClientError, OSError, TimeoutError):  # whatever the body does, the outcome stands
             async with asyncio.timeout(_ANSWER_MAX_S):

@@ -147,7 +147,7 @@ def play(day: Day, dice: random.Random) -> None:
         with callers.at_work():
             _watch(day, daemon, folder / "held")
         with suppress(AssertionError):
-            eventually(lambda: _is_done(day, folder / "arrived"), within_s=_DELIVERED_WITHIN_S, every_s=2)
+            eventually(lambda: has_come(day, folder / "arrived"), within_s=_DELIVERED_WITHIN_S, every_s=2)
         day.errors += [line[:400] for line in daemon.log.splitlines() if '"level": "error"' in line]
 
 
@@ -272,9 +272,11 @@ def _watch(day: Day, daemon: Daemon, held: Path) -> None:
         day.came["probes"] = seen["probes"]
 
 
-def _is_done(day: Day, arrived: Path) -> bool:
-    """Take what the receiver has written down, and tell whether all that was asked for has come."""
+def has_come(day: Day, arrived: Path) -> bool:
+    """Take what the receiver has written down, an event that came twice once; tell whether all asked for has come."""
     probes = day.came["probes"]
-    day.came = Counter(json.loads(line)["type"] for line in arrived.read_text().splitlines() if line.endswith("}"))
+    lines = [json.loads(line) for line in arrived.read_text().splitlines() if line.endswith("}")]
+    came = {(each["session"], each["type"], each["seq"] or each["at"]) for each in lines}  # heartbeats have no number
+    day.came = Counter(type_ for _, type_, _ in came)
     day.came["probes"] = probes
     return day.came["message.received"] >= day.asked["received"] and day.came["message.sent"] >= day.asked["sent"]

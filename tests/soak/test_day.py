@@ -1,10 +1,12 @@
 """Two hours of a day; `make soak ARGS=--day` plays a whole one."""
 
+import json
 import random
+from pathlib import Path
 
 import pytest
 
-from tests.soak.day import HEARTBEATS, PROBES, Day, play
+from tests.soak.day import HEARTBEATS, PROBES, Day, has_come, play
 
 
 @pytest.mark.slow
@@ -42,3 +44,18 @@ def test_a_loss_fails_however_slow_the_machine_was() -> None:
     day.asked["received"] = 1
 
     assert day.verdict() == "FAILED"
+
+
+def test_an_event_that_came_twice_makes_up_for_none_that_is_lost(tmp_path: Path) -> None:
+    day, arrived = Day(session_count=8, seconds=75.0), tmp_path / "arrived"
+    day.asked["received"] = 2
+    lines = [
+        {"session": session, "type": "message.received", "seq": seq, "at": at}
+        for at, (session, seq) in enumerate([("a", 1), ("a", 1), ("b", 1)])
+    ]
+
+    arrived.write_text("".join(f"{json.dumps(line)}\n" for line in lines[:2]))
+    assert not has_come(day, arrived)
+
+    arrived.write_text("".join(f"{json.dumps(line)}\n" for line in lines))
+    assert has_come(day, arrived)

@@ -60,7 +60,8 @@ class Outcomes:
         try:
             following = await self._database.write(partial(self._record, taken=taken))
         except Exception as error:  # noqa: BLE001 (each of them gets it)
-            self._is_asked = self._is_asked and bool(taken)  # it never began
+            if not taken:  # it never began
+                self._is_asked = False
             for each in taken or self._take():
                 each.fail(error)
         else:

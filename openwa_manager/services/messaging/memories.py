@@ -7,7 +7,7 @@ from openwa_manager.domain.ports import Clock
 from openwa_manager.domain.session.session import LaunchId, SessionId
 from openwa_manager.services.messaging.sending.reach import Reached
 
-#: How long it is believed that an engine cannot tell all of it.
+#: How long it is believed that it cannot be told by what the files of an engine are known.
 _UNTOLD_S = 30.0
 
 
@@ -25,10 +25,10 @@ class _Told:
 
 
 class EngineMemories:
-    """Asks each launch once; what it could not tell is asked again after a while.
+    """Asks each launch once; what it could not tell is asked again: at once if it did not answer, else after a while.
 
-    This is for the attempt that is about to begin. Whether an engine may be asked about a former attempt is decided by
-    what it says then: a memory that has changed since this one was told is another one, and nothing is sent again.
+    What is remembered is for the attempt that is about to begin. Whether an engine may be asked about a former attempt
+    is decided by what it says then (`ask`): a memory that has changed since is another one, and nothing is sent again.
     """
 
     def __init__(self, clock: Clock) -> None:
@@ -37,12 +37,17 @@ class EngineMemories:
 
     async def of(self, reached: Reached) -> EngineMemory:
         """Return where the engine keeps the keys of messages; a part that it cannot tell is None."""
-        session_id, launch_id = reached.session.session_id, reached.launch.launch_id
-        now_boot_s, told = self._clock.now().boot_s, self._told.get(session_id)
-        if told is not None and told.is_good(launch_id, now_boot_s):
+        told = self._told.get(reached.session.session_id)
+        if told is not None and told.is_good(reached.launch.launch_id, self._clock.now().boot_s):
             return told.memory
+        return await self.ask(reached)
+
+    async def ask(self, reached: Reached) -> EngineMemory:
+        """Return the same as the engine says now, and remember that for the attempts to come."""
+        session_id, launch_id = reached.session.session_id, reached.launch.launch_id
         memory = await reached.memory()
-        is_whole = None not in (memory.version, memory.inner_id, memory.data_id)
-        until_boot_s = None if is_whole else now_boot_s + _UNTOLD_S
-        self._told[session_id] = _Told(launch_id=launch_id, memory=memory, until_boot_s=until_boot_s)
+        self._told.pop(session_id, None)
+        if memory.version is not None and memory.inner_id is not None:  # else it did not answer
+            until_boot_s = None if memory.data_id is not None else self._clock.now().boot_s + _UNTOLD_S
+            self._told[session_id] = _Told(launch_id=launch_id, memory=memory, until_boot_s=until_boot_s)
         return memory

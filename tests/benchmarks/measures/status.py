@@ -22,7 +22,7 @@ _ALL_PER_S: Mapping[int, float] = {200: 1000, 1000: 200}
 def measure_status(sessions: int, seconds: float, clients: Sequence[int] = (1, 16)) -> Iterator[Row]:
     """Ask for one of so many sessions and for all with CPU and memory, each for so long, over TCP and with a key.
 
-    Lists that have not changed are asked for with their tag; a list that does change meanwhile is told once more.
+    Lists that have not changed are asked for with their tag; one that does change meanwhile is told whole from then on.
     """
     with running(_SETTINGS) as (daemon, line):
         fill(line, sessions)

@@ -6,10 +6,10 @@ from tests.benchmarks.measures.growth import growth_of
 from tests.benchmarks.rows import OURS, Row
 
 
-def rows(*values: float, is_more_better: bool = False) -> list[Row]:
+def rows(*values: float, name: str = "a cost", is_more_better: bool = False) -> list[Row]:
     sizes = (50, 200, 1000)
     return [
-        Row(name="a cost", unit="ms", sessions=sessions, values={OURS: value}, is_more_better=is_more_better)
+        Row(name=name, unit="ms", sessions=sessions, values={OURS: value}, is_more_better=is_more_better)
         for sessions, value in zip(sizes, values, strict=True)
     ]
 
@@ -21,6 +21,13 @@ def test_the_exponent_of_a_cost(values: tuple[float, ...], exponent: float, *, i
     (row,) = growth_of(rows(*values))
 
     assert row.values[OURS] == pytest.approx(exponent)
+    assert [row.is_met(goal) for goal in row.goals] == [is_met]
+
+
+@pytest.mark.parametrize(("values", "is_met"), [((4, 4, 5), True), ((1, 4, 20), False)])
+def test_the_cost_of_one_session_is_to_be_flat(values: tuple[float, ...], *, is_met: bool) -> None:
+    (row,) = growth_of(rows(*values, name="create → running, median"))
+
     assert [row.is_met(goal) for goal in row.goals] == [is_met]
 
 

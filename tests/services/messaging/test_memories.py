@@ -17,11 +17,12 @@ class _CountingEngine(ScriptedEngine):
 
     asked_count = 0
     inner_id: str | None = "inner"
+    data_id: str | None = "data"
 
     async def memory(self, session: Session, launch: Launch, directory: Path) -> EngineMemory:
         self.asked_count += 1
         told = await super().memory(session, launch, directory)
-        return replace(told, inner_id=self.inner_id)
+        return replace(told, inner_id=self.inner_id, data_id=self.data_id)
 
 
 async def test_a_launch_is_asked_once(tmp_path: Path) -> None:
@@ -48,15 +49,38 @@ async def test_another_launch_is_asked_anew(tmp_path: Path) -> None:
 
 async def test_what_it_could_not_tell_is_asked_again_after_a_while(tmp_path: Path) -> None:
     engine = _CountingEngine(clock=FakeClock())
-    engine.inner_id = None
+    engine.data_id = None
     memories = EngineMemories(engine.clock)
 
     for _ in range(3):
-        assert (await memories.of(_reached(engine, tmp_path))).inner_id is None
-    engine.inner_id = "inner"
+        assert (await memories.of(_reached(engine, tmp_path))).data_id is None
+    engine.data_id = "data"
     await engine.clock.advance(31.0)
 
+    assert (await memories.of(_reached(engine, tmp_path))).data_id == "data"
+    assert engine.asked_count == 2
+
+
+async def test_one_that_did_not_answer_is_asked_again_at_once(tmp_path: Path) -> None:
+    engine = _CountingEngine(clock=FakeClock())
+    engine.inner_id = None
+    memories = EngineMemories(engine.clock)
+
+    assert (await memories.of(_reached(engine, tmp_path))).inner_id is None
+    engine.inner_id = "inner"
+
     assert (await memories.of(_reached(engine, tmp_path))).inner_id == "inner"
+
+
+async def test_what_it_says_when_it_is_asked_is_remembered(tmp_path: Path) -> None:
+    engine = _CountingEngine(clock=FakeClock())
+    memories = EngineMemories(engine.clock)
+
+    await memories.of(_reached(engine, tmp_path))
+    engine.data_id = "others"
+
+    assert (await memories.ask(_reached(engine, tmp_path))).data_id == "others"
+    assert (await memories.of(_reached(engine, tmp_path))).data_id == "others"
     assert engine.asked_count == 2
 
 

@@ -4,10 +4,13 @@ from functools import partial
 from itertools import pairwise
 from pathlib import Path
 
+import pytest
+
 from openwa_manager.domain.access.audit import TRIMMED, NewEntry
 from openwa_manager.domain.delivery.events import Event
 from openwa_manager.domain.messaging.policy import MessageRetention
 from openwa_manager.services.messaging.generations import Generations
+from openwa_manager.services.upkeep import store_upkeep
 from openwa_manager.services.upkeep.store_upkeep import StoreUpkeep
 from openwa_manager.store.access import audit
 from openwa_manager.store.backup.generation_file import GenerationFile
@@ -15,7 +18,7 @@ from openwa_manager.store.database import Database
 from openwa_manager.store.delivery.backlog import read_backlog
 from openwa_manager.store.delivery.endpoints import save_endpoint
 from openwa_manager.store.delivery.outbox import append, read_events
-from openwa_manager.store.delivery.retention import SLICE
+from openwa_manager.store.delivery.retention import SLICE, Retention
 from tests.fakes.clock import FakeClock
 from tests.services.delivery.dispatch_setup import an_endpoint, an_event
 
@@ -133,6 +136,24 @@ async def test_every_minute_passing_events_make_room_in_a_backlog_that_is_nearly
             run.cancel()
 
         assert (await database.read(read_backlog)).row_count == 194_998
+
+
+async def test_of_too_many_events_the_newest_are_kept_however_far_their_numbers_leap(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(store_upkeep, "RETENTION", Retention(delivered_max=3))
+    clock = FakeClock()
+    young = Event(type="x", occurred_at=clock.now().at)
+    leap = "UPDATE sqlite_sequence SET seq = seq + 5000000 WHERE name = 'event'"
+    async with Database(tmp_path / "manager.db") as database:
+        await database.write(partial(append, events=[young] * 4))
+        await database.write(lambda connection: connection.execute(leap))
+        await database.write(partial(append, events=[young] * 2))
+
+        await upkeep(clock, database, tmp_path).forget(clock.now().at)
+        kept = await database.read(read_events)
+
+    assert [each.seq for each in kept.events] == [4, 5_000_005, 5_000_006]
 
 
 async def test_others_write_between_any_two_slices_of_what_is_forgotten(tmp_path: Path) -> None:

@@ -273,7 +273,8 @@ class MessageQueue:
         attempts = await self._parts.records.read(partial(read_attempts, messages=[message]))
         mine = attempts.get(message.message_id, [])
         before, key = asked_before(mine), mine[-1].key if mine else None
-        is_known = before.memory is not None and is_same_memory(before.memory, await reached.memory())
+        memories = self._parts.sender.memories
+        is_known = before.memory is not None and is_same_memory(before.memory, await memories.ask(reached))
         if is_known and key is not None and self._parts.clock.now().at < before.first_at + KEY_LIFE_S:
             return await self._parts.sender.ask_again(message, reached, key)
         detail = "the engine that was asked to send it cannot be asked about it any more"

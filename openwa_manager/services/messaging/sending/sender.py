@@ -102,7 +102,7 @@ class MessageSender:
             detail = "its file cannot be had any more, so that its engine cannot be asked about it"
             verdict = Uncertain(code=SendCode.ASKED_IN_VAIN, detail=detail, is_lasting=True)
             return SendResult(ended=await self.record(message, Answer(verdict=verdict, send_s=0.0)))
-        asked = await self._attempts.ask(message, await reached.memory(), key)
+        asked = await self._attempts.ask(message, await self.memories.ask(reached), key)
         return await self._ask(asked, reached, outgoing, key, is_question=True)
 
     async def _ask(
@@ -114,7 +114,7 @@ class MessageSender:
         verdict = judge(answer, is_question=is_question)
         restriction = await self.restriction(verdict, message, reached)
         status = answer.http_status if isinstance(answer, Answered) else None
-        memory_now = await _memory(reached) if isinstance(verdict, Uncertain) else None
+        memory_now = await self._memory_now(reached) if isinstance(verdict, Uncertain) else None
         ended = await self.record(
             message,
             Answer(
@@ -128,6 +128,12 @@ class MessageSender:
         return SendResult(
             verdict=verdict, ended=ended, was_used=isinstance(verdict, Sent | Uncertain), restriction=restriction
         )
+
+    async def _memory_now(self, reached: Reached) -> EngineMemory | None:
+        try:
+            return await self.memories.ask(reached)
+        except EngineError:
+            return None
 
     async def record(self, message: Message, answer: Answer, also: Also = nothing_else) -> Ended:
         """Return once the outcome is on disk, however long that takes: it must not be forgotten."""
@@ -212,10 +218,3 @@ class MessageSender:
 def _move(connection: Connection, message: Message, step: Move) -> tuple[None, Sequence[Event]]:
     moved = move(connection, message.message_id, step)
     return None, moved.events if moved else ()
-
-
-async def _memory(reached: Reached) -> EngineMemory | None:
-    try:
-        return await reached.memory()
-    except EngineError:
-        return None

@@ -113,6 +113,29 @@ async def test_an_engine_with_an_odd_id_of_its_own_is_sent_to(tmp_path: Path, mo
         await made.until(message.message_id, S.SENT)
 
 
+async def test_once_an_engine_has_other_files_what_is_sent_to_it_can_be_asked_about_again(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    data_ids = ["at first"]
+
+    async def memory(*_: object) -> EngineMemory:
+        return EngineMemory(version="0.25.0", inner_id="inner", data_id=data_ids[-1])
+
+    monkeypatch.setattr(ScriptedEngine, "memory", memory)
+    async with rig(tmp_path) as made:
+        broken, sent = NoAnswer(detail="the line broke"), Answered(http_status=201, message_id="3EB0")
+        answers: list[SendAnswer] = [sent, broken, broken, sent]
+        made.engine.answer = lambda _: answers.pop(0)
+        ended = list[MessageStatus]()
+        for _ in range(3):
+            message = await made.keep(new_message(at=made.clock.now().at, expires_at=NOW + 900))
+            data_ids.append("later")
+            await made.pass_s(20.0, step_s=5.0)
+            ended.append((await made.find(message.message_id)).status)
+
+    assert ended == [S.SENT, S.UNKNOWN, S.SENT]
+
+
 async def test_a_batch_of_the_gateway_s_waits_for_its_engine_as_others_do(tmp_path: Path) -> None:
     """Only the caller of a single send holds its answer."""
     batch = Batch(
