@@ -2,18 +2,15 @@
 
 import hashlib
 import json
-import random
 import re
 from collections.abc import Mapping
 from functools import partial
 
 from aiohttp import hdrs, web
 from aiohttp.typedefs import Handler
-from structlog.contextvars import bind_contextvars, reset_contextvars
 
 from openwa_manager.api.admission.body_terms import agree_on_body, defer_expectation
 from openwa_manager.api.admission.rights import named_session
-from openwa_manager.api.admission.shown import is_request_id
 from openwa_manager.api.deadline import RequestDeadline
 from openwa_manager.api.errors import (
     BadRequestError,
@@ -22,8 +19,7 @@ from openwa_manager.api.errors import (
     answer_errors,
 )
 from openwa_manager.api.gateway.kept.webhook_posts import WebhookRelay
-from openwa_manager.api.middleware import prepare_answer
-from openwa_manager.api.request_keys import REQUEST_ID
+from openwa_manager.api.middleware import assign_id, prepare_answer
 from openwa_manager.api.routing import Unmatched, read_whole
 from openwa_manager.domain import foreign_json
 from openwa_manager.domain.delivery.events import HEARTBEAT, EventClass, Json, class_of
@@ -71,17 +67,11 @@ class IntakeGuard:
     @web.middleware
     async def admit(self, request: web.Request, handler: Handler) -> web.StreamResponse:
         """Give the request an id and a deadline, agree on its body, and answer its errors as problems."""
-        proposed = request.headers.get("X-Request-ID", "")
-        request_id = proposed if is_request_id(proposed) else f"{random.getrandbits(128):032x}"
-        request[REQUEST_ID] = request_id
+        assign_id(request)
         within = partial(self._deadline.keep, handler=handler)
         if hdrs.CONTENT_ENCODING in request.headers or hdrs.EXPECT in request.headers:
             within = partial(agree_on_body, handler=within)
-        bound = bind_contextvars(request_id=request_id)
-        try:
-            return await answer_errors(request, within)
-        finally:
-            reset_contextvars(**bound)
+        return await answer_errors(request, within)
 
 
 class Intake:

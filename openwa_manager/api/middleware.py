@@ -8,7 +8,6 @@ from typing import Final
 
 import structlog
 from aiohttp import hdrs, web
-from aiohttp.typedefs import Handler
 
 from openwa_manager.api.admission.refusal_log import RefusalLog
 from openwa_manager.api.admission.shown import is_request_id, shown_path
@@ -40,13 +39,6 @@ def assign_id(request: web.Request) -> None:
     request_id = proposed if proposed and is_request_id(proposed) else f"{random.getrandbits(128):032x}"
     request[REQUEST_ID] = request_id
     structlog.contextvars.bind_contextvars(request_id=request_id)
-
-
-@web.middleware
-async def assign_request_id(request: web.Request, handler: Handler) -> web.StreamResponse:
-    """Pass the request on with an id."""
-    assign_id(request)
-    return await handler(request)
 
 
 class AnswerLog:

@@ -61,7 +61,7 @@ class OpenapiRoutes:
         self._others = others
         self._version = version
         self._body = b""
-        self._turn = asyncio.Lock()
+        self._writing: asyncio.Future[None] | None = None
 
     def table(self) -> tuple[Route, ...]:
         """Return the routes."""
@@ -77,12 +77,20 @@ class OpenapiRoutes:
         return describe((*self._others, *self.table()), self._version)
 
     async def prepare(self) -> None:
-        """Write the description, once; in a thread, for it takes some 200 ms of the first who asks."""
-        async with self._turn:
-            self._body = self._body or await asyncio.to_thread(self._written)
+        """Write the description, once; in a thread, for it takes some 200 ms of the first who asks.
 
-    def _written(self) -> bytes:
-        return json.dumps(self.document()).encode()
+        Should he hang up, it is written all the same: else strangers could have it begun again and again.
+        """
+        if self._body:
+            return
+        if self._writing is None or self._writing.done():  # it has failed
+            self._writing = asyncio.get_running_loop().run_in_executor(None, self._write)
+        writing = self._writing
+        await asyncio.wait((writing,))
+        writing.result()
+
+    def _write(self) -> None:
+        self._body = json.dumps(self.document()).encode()
 
 
 #: What describes the API.

@@ -1,4 +1,4 @@
-"""The keys under which middleware leaves facts on a request for what comes after it."""
+"""The keys under which the guard of a route leaves facts on a request for what comes after it."""
 
 from aiohttp import web
 

@@ -1,7 +1,10 @@
 import asyncio
+import itertools
+import threading
 from collections.abc import Iterator
 from functools import partial
 
+import pytest
 from pydantic import BaseModel
 
 from openwa_manager.api.app import make_table
@@ -139,6 +142,32 @@ async def test_the_description_is_written_once_however_many_ask(world: World) ->
     first = description._body
     await description.prepare()
     assert description._body is first
+
+
+async def test_who_hangs_up_does_not_have_the_description_written_again(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    description = world.client.server.app[DESCRIPTION]  # type: ignore[attr-defined]
+    begun, go_on, count = threading.Event(), threading.Event(), itertools.count(1)
+
+    def describe_slowly() -> Json:
+        number = next(count)
+        begun.set()
+        go_on.wait(5)
+        return {"number": number}
+
+    monkeypatch.setattr(description, "document", describe_slowly)
+    async with asyncio.TaskGroup() as asking:
+        first = asking.create_task(description.prepare())
+        assert await asyncio.to_thread(begun.wait, 5)
+        first.cancel()
+        await asyncio.wait([first], timeout=5)
+        asking.create_task(description.prepare())
+        await asyncio.sleep(0)
+        go_on.set()
+
+    assert description._body == b'{"number": 1}'
+    assert next(count) == 2
 
 
 async def test_what_openwa_answers_is_described_by_openwa(world: World) -> None:

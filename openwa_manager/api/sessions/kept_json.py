@@ -1,6 +1,7 @@
 """Writes the JSON of a session once for each change of it, however often it is asked for."""
 
-from collections.abc import Callable
+import asyncio
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from typing import Final
 
@@ -12,6 +13,8 @@ from openwa_manager.services.sessions.directory import SessionDirectory
 
 #: So many of sessions that are gone may be kept beside as many as there are.
 _SPARE: Final = 64
+#: So many are written at once, which takes 2 ms; then all that waits in the loop has its turn.
+_AT_ONCE: Final = 64
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,6 +39,7 @@ class SessionJson:
         self._usage = usage
         self._kept: dict[SessionId, KeptJson] = {}
         self._kept_max = _SPARE
+        self._written_count = 0
 
     def __len__(self) -> int:
         """Return how many are kept."""
@@ -48,10 +52,22 @@ class SessionJson:
         if kept is not None and kept.session is session and kept.usage is usage:
             return kept
         body = json_of(SessionOut.of(session, usage))
+        self._written_count += 1
         written = self._kept[session.session_id] = KeptJson(session, usage, body, tag_of((body,)))
         if len(self._kept) > self._kept_max:
             self._forget_gone()
         return written
+
+    async def of_all(self, sessions: Iterable[Session]) -> list[KeptJson]:
+        """Return the JSON of these sessions; where many have changed, others have their turn in between."""
+        found: list[KeptJson] = []
+        written_count = self._written_count
+        for session in sessions:
+            found.append(self.of(session))
+            if self._written_count - written_count >= _AT_ONCE:
+                await asyncio.sleep(0)
+                written_count = self._written_count
+        return found
 
     def _forget_gone(self) -> None:
         there = {each.session_id for each in self._sessions.iterate()}

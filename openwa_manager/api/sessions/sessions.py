@@ -199,7 +199,7 @@ class SessionRoutes:
 
     async def list_some(self, call: Call[ListQuery]) -> web.StreamResponse:
         """List the sessions that match, oldest first."""
-        found = [self._json.of(each) for each in self._found(call)]
+        found = await self._json.of_all(self._found(call))
         shown, limit = found[: call.arguments.limit], call.arguments.limit
         tag = tag_of((b"more" if len(found) > limit else b"all", *(kept.tag.encode() for kept in shown)))
         if is_known(call.request, tag):

@@ -1,8 +1,10 @@
 """The JSON of a session is written once for each change, is always the one of now, and is not sent to who has it."""
 
+import asyncio
 import random
 from collections.abc import Callable, Mapping
 from dataclasses import replace
+from itertools import pairwise
 from typing import cast
 
 import pytest
@@ -88,6 +90,27 @@ async def test_nothing_is_written_anew_without_a_change(world: World, written: W
     assert written.count == before + 2
     sessions = {each["session_id"]: each for each in cast("list[dict[str, Json]]", changed["sessions"])}
     assert sessions["s1"]["labels"] == {"a": "b"}
+
+
+async def test_others_have_their_turn_while_many_sessions_are_written(world: World, written: Written) -> None:
+    await world.create(session_id="acme", desired="stopped")
+    session = world.sessions.get("acme")
+    many = [replace(session, session_id=SessionId(f"s{number}")) for number in range(1000)]
+    before, counts = written.count, list[int]()
+
+    async def look() -> None:
+        while True:
+            counts.append(written.count)
+            await asyncio.sleep(0)
+
+    async with asyncio.TaskGroup() as tasks:
+        looking = tasks.create_task(look())
+        found = await SessionJson(world.sessions, world.used.get).of_all(many)
+        looking.cancel()
+
+    assert [each.session for each in found] == many
+    assert written.count == before + 1000
+    assert max(after - before for before, after in pairwise([before, *counts, written.count])) <= 100
 
 
 async def test_sessions_that_are_gone_are_not_kept(world: World) -> None:
