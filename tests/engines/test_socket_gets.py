@@ -1,6 +1,7 @@
 """What is read of an engine that is asked through its socket; each peer answers in bytes of its own."""
 
 import asyncio
+import time
 from collections.abc import AsyncIterator
 from pathlib import Path
 
@@ -95,6 +96,39 @@ async def test_an_error_repeats_nothing_of_what_an_engine_says(
             await client.sessions()
 
     assert len(str(raised.value)) < 100
+
+
+async def silent(peer: RawPeer, reader: asyncio.StreamReader, _: asyncio.StreamWriter) -> None:
+    await peer.hear(reader)
+    await peer.release.wait()
+
+
+async def test_a_client_can_be_closed_at_the_very_moment_a_call_runs_out_of_time(launch: Launch) -> None:
+    client = EngineClient(launch, KEY, 0.2, EngineListeners())
+
+    async def ask() -> None:
+        with pytest.raises(EngineError):
+            await client.sessions()
+
+    async with raw_serving(RawPeer(silent), launch) as peer, asyncio.TaskGroup() as tasks:
+        tasks.create_task(ask())
+        await peer.is_reached.wait()
+        time.sleep(0.3)  # noqa: ASYNC251 (the loop is busy until after the deadline)
+        for _ in range(2):  # the deadline is seen, and the call not yet told
+            await asyncio.sleep(0)
+
+        await client.close()
+
+
+async def test_a_client_that_is_closed_asks_nothing_any_more(launch: Launch) -> None:
+    client = EngineClient(launch, KEY, 10.0, EngineListeners())
+    async with raw_serving(saying(OK + b"Content-Length: 2\r\n\r\n[]"), launch) as peer:
+        assert await client.sessions() == []
+        await client.close()
+        with pytest.raises(EngineError, match="we closed"):
+            await client.sessions()
+
+    assert len(peer.heard) == 1
 
 
 async def test_what_an_engine_calls_itself_cannot_add_to_a_request(client: EngineClient, launch: Launch) -> None:
