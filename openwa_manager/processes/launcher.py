@@ -70,7 +70,7 @@ class HostLauncher:
         self._terminator = TreeTerminator(self._exits, clock, members_of, locks)
         #: Of each session the launch that we were told to end last: what is left of it may be killed.
         self._over: dict[SessionId, LaunchId] = {}
-        #: Of each session the engine that we started last, so that what it leaves comes to us.
+        #: Of each session the engine that we started last, so that what it leaves comes to us; none that was ended.
         self._started: dict[SessionId, Identity] = {}
 
     @property
@@ -178,6 +178,7 @@ class HostLauncher:
     async def end(self, target: Target, grace_s: float) -> Exit:
         """End the engine and every descendant; return only once all are proven dead."""
         self._over[target.session_id] = target.launch_id
+        self._started.pop(target.session_id, None)
         return await self._terminator.end(target, grace_s)
 
     async def sweep(self, target: Target) -> int:

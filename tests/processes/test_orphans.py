@@ -233,6 +233,14 @@ async def test_of_an_engine_that_ended_alone_is_known_that_it_left_nothing(runni
     await running.end(other.target(neighbour), 0)
 
 
+async def test_nothing_is_kept_of_an_engine_that_was_ended(running: HostLauncher, stage: Stage) -> None:
+    engine = await running.launch(stage.plan("sleep", "1000"))
+
+    await running.end(stage.target(engine), 20)
+
+    assert not running.left_nothing(stage.session_id, engine)
+
+
 @pytest.mark.parametrize("place", ["inside", "apart"])
 async def test_of_an_engine_that_left_something_that_is_not_said(
     running: HostLauncher, stage: Stage, place: str
