@@ -70,7 +70,7 @@ class HostLauncher:
         self._terminator = TreeTerminator(self._exits, clock, members_of, locks)
         #: Of each session the launch that we were told to end last: what is left of it may be killed.
         self._over: dict[SessionId, LaunchId] = {}
-        #: Of each session the engine that we started last, so that what it leaves comes to us; none that was ended.
+        #: Of each session the engine that we started last, so that what it leaves comes to us; none that is over.
         self._started: dict[SessionId, Identity] = {}
 
     @property
@@ -177,14 +177,18 @@ class HostLauncher:
 
     async def end(self, target: Target, grace_s: float) -> Exit:
         """End the engine and every descendant; return only once all are proven dead."""
-        self._over[target.session_id] = target.launch_id
-        self._started.pop(target.session_id, None)
+        self._note_over(target)
         return await self._terminator.end(target, grace_s)
 
     async def sweep(self, target: Target) -> int:
         """Kill what is left of this launch after its engine died; return how many processes that were."""
-        self._over[target.session_id] = target.launch_id
+        self._note_over(target)
         return await self._terminator.sweep(target)
+
+    def _note_over(self, target: Target) -> None:
+        self._over[target.session_id] = target.launch_id
+        if self._started.get(target.session_id) == target.identity:
+            self._started.pop(target.session_id, None)
 
     def find(self, launch_id: LaunchId) -> Identity | None:
         """Return the oldest live process of this launch; one whose environment names it goes before one with a lock."""

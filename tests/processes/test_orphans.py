@@ -233,10 +233,16 @@ async def test_of_an_engine_that_ended_alone_is_known_that_it_left_nothing(runni
     await running.end(other.target(neighbour), 0)
 
 
-async def test_nothing_is_kept_of_an_engine_that_was_ended(running: HostLauncher, stage: Stage) -> None:
+@pytest.mark.parametrize("is_asked", [True, False])
+async def test_nothing_is_kept_of_an_engine_that_is_over(running: HostLauncher, stage: Stage, is_asked: bool) -> None:
     engine = await running.launch(stage.plan("sleep", "1000"))
 
-    await running.end(stage.target(engine), 20)
+    if is_asked:
+        await running.end(stage.target(engine), 20)
+    else:
+        os.kill(engine.pid, signal.SIGKILL)
+        await running.wait(engine)
+        await running.sweep(stage.target(engine))
 
     assert not running.left_nothing(stage.session_id, engine)
 

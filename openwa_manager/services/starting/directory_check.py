@@ -56,8 +56,11 @@ class DirectoryCheck:
     def note_end(self, identity: Identity) -> None:
         """Spare the launch that follows at once a look, if our engine, which has just ended, left nobody.
 
-        Beside a living engine nobody looks for others either, and the lock keeps those of other daemons away.
+        Beside a living engine nobody looks for others either, and the lock keeps those of other daemons away. After a
+        pause this would not count any more, so nobody is asked.
         """
+        if self._dependencies.policy.restart.backoff_first_s > _LEFT_NOTHING_S:
+            return
         session = self._current()
         if self._dependencies.launcher.left_nothing(session.session_id, identity):
             is_free: asyncio.Future[bool] = asyncio.get_running_loop().create_future()

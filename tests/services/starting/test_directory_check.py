@@ -11,6 +11,7 @@ from dataclasses import replace
 import pytest
 
 from openwa_manager.domain.errors import OwnedElsewhereError
+from openwa_manager.domain.session.restart import Policy, RestartPolicy
 from openwa_manager.domain.session.session import LAUNCH_ID_VARIABLE, ProcessState, Restarts
 from openwa_manager.services.starting.dependencies import Dependencies
 from openwa_manager.services.starting.directory_check import DirectoryCheck
@@ -103,12 +104,17 @@ async def test_a_look_that_found_somebody_is_taken_again(dependencies: Dependenc
     await check.find_own_now(7)
 
 
+def check_under(dependencies: Dependencies, backoff_first_s: float) -> DirectoryCheck:
+    policy = Policy(restart=RestartPolicy(backoff_first_s=backoff_first_s))
+    return DirectoryCheck(replace(dependencies, policy=policy), a_session)
+
+
 @pytest.fixture
 def left_nothing(dependencies: Dependencies, monkeypatch: pytest.MonkeyPatch) -> DirectoryCheck:
-    """Make a check whose engine has just ended, and is known to have left nobody."""
+    """Make a check whose engine has just ended, and is known to have left nobody; it is started again at once."""
     dependencies.directory(a_session().session_id).mkdir(parents=True)
     monkeypatch.setattr(dependencies.launcher, "left_nothing", lambda *_: True)
-    return DirectoryCheck(dependencies, a_session)
+    return check_under(dependencies, backoff_first_s=0.0)
 
 
 async def test_a_launch_right_after_the_end_of_an_engine_that_left_nobody_needs_no_look(
@@ -143,3 +149,15 @@ async def test_one_after_an_engine_that_may_have_left_somebody_needs_one(
 
     with engine_in(dependencies), pytest.raises(OwnedElsewhereError):
         await left_nothing.find_own_now(1)
+
+
+async def test_where_a_pause_follows_nobody_asks_what_an_engine_has_left(
+    dependencies: Dependencies, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked: list[object] = []
+    monkeypatch.setattr(dependencies.launcher, "left_nothing", lambda *whose: asked.append(whose))
+
+    check_under(dependencies, backoff_first_s=1.0).note_end(an_identity())
+    assert asked == []
+    check_under(dependencies, backoff_first_s=0.0).note_end(an_identity())
+    assert len(asked) == 1
