@@ -13,7 +13,7 @@ from yarl import URL
 from openwa_manager.domain.errors import EngineError
 from openwa_manager.domain.ports import ListenerProof
 from openwa_manager.domain.session.session import Launch
-from openwa_manager.domain.texts import plain
+from openwa_manager.domain.texts import named
 from openwa_manager.engines.http.connectors import base_url, connect_to_socket
 from openwa_manager.engines.http.reading import is_final_status
 
@@ -141,4 +141,4 @@ class _AnswerReader:
 
 def _not_whole(error: BaseException) -> EngineError:
     """Return the parser's error as ours, without what it says: that repeats what the engine has sent."""
-    return EngineError(f"the engine's answer is no whole one: {plain(type(error).__name__)}")
+    return EngineError(f"the engine's answer is no whole one: {named(error)}")
