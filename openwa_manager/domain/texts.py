@@ -27,4 +27,9 @@ def plain(name: str) -> str:
 def in_words(error: Exception) -> str:
     """Return what an error says, without the class and the number in front of it; one that says nothing is named."""
     said = error.strerror if isinstance(error, OSError) and error.strerror else str(error)
-    return said or plain(type(error).__name__)
+    return said or named(error)
+
+
+def named(error: BaseException) -> str:
+    """Return what kind of error this is, and nothing of what it says."""
+    return plain(type(error).__name__)

@@ -66,7 +66,8 @@ def _written_in(place: str | Path) -> LaunchId | None:
         written = os.read(lock, _LAUNCH_ID_MAX_BYTES) if is_file else b""
     finally:
         os.close(lock)
-    return LaunchId(written.decode(errors="replace").strip()) or None
+    first_line, _, _ = written.partition(b"\n")  # behind it may be what is left of something longer
+    return LaunchId(first_line.decode(errors="replace").strip()) or None
 
 
 @cache

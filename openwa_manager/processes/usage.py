@@ -60,7 +60,9 @@ class UsageMeter:
             if root in samples and root in samples[root].cpu_s:
                 usages[session_id] = _usage(trees[root], self._samples.get(root), samples[root])
         of_trees = {identity.pid for sample in samples.values() for identity in sample.cpu_s}
-        self._strangers = {pid: entry for pid, entry in listed.items() if pid not in of_trees}
+        # A parent that was born while they were listed may be missing, and be in a tree.
+        unsure = {each.pid for each in table if each.ppid and each.ppid not in listed}
+        self._strangers = {pid: each for pid, each in listed.items() if pid not in of_trees and pid not in unsure}
         self._samples = samples
         return usages
 

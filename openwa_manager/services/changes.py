@@ -46,7 +46,7 @@ class Ahead(Generic[T]):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CodeExpected:
-    """A launch is about to begin, the image of an earlier code is gone from its directory: it may show one soon."""
+    """A launch has just begun, the image of an earlier code is gone from its directory: it may show one soon."""
 
     session_id: SessionId
     launch_id: LaunchId

@@ -75,7 +75,8 @@ class QrWatcher:
     the watch missed and an image that was torn when it was seen.
 
     An image is of the launch that was awaited before it was read; so nobody may be awaited whose directory may still
-    hold one of an earlier launch. That is why a launch that does not run yet counts only once `expect` was called.
+    hold one of an earlier launch. That is why a launch whose process is not recorded counts only once `expect` was
+    called.
     """
 
     def __init__(
@@ -101,7 +102,7 @@ class QrWatcher:
         self._woken.set()
 
     def expect(self, session_id: SessionId, launch_id: LaunchId) -> None:
-        """Look for the codes of a launch that is about to begin; call it once the image in its directory is removed."""
+        """Look for the codes of a launch that begins; call it once the image of an earlier one is removed."""
         self._known[session_id] = _DirectoryState(looked_boot_s=self._clock.now().boot_s, cleared_for=launch_id)
         self._woken.set()
 

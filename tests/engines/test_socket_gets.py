@@ -75,6 +75,7 @@ async def test_an_answer_is_read_however_it_comes(client: EngineClient, launch: 
         ([OK + b"Content-Encoding: gzip\r\nContent-Length: 2\r\n\r\n[]"], "packed"),
         ([b"HTTP/1.1 700 Odd\r\nContent-Length: 2\r\n\r\n[]"], "700"),
         ([OK + b"\r\n", *([b"x" * 65_536] * 60)], "longer than"),
+        ([OK + b"Transfer-Encoding: chunked\r\n\r\n", *([b"1\r\nx\r\n" * 10_000] * 25)], "no whole one"),
     ],
 )
 async def test_an_answer_that_is_none_is_an_error(
@@ -83,6 +84,49 @@ async def test_an_answer_that_is_none_is_an_error(
     async with raw_serving(saying(*parts), launch):
         with pytest.raises(EngineError, match=why):
             await client.sessions()
+
+
+@pytest.mark.parametrize("answer", [b"x" * 60_000 + b"\r\n", OK + b"a\tb: c" * 900 + b"\r\n\r\n"])
+async def test_an_error_repeats_nothing_of_what_an_engine_says(
+    client: EngineClient, launch: Launch, answer: bytes
+) -> None:
+    async with raw_serving(saying(answer), launch):
+        with pytest.raises(EngineError, match="no whole one") as raised:
+            await client.sessions()
+
+    assert len(str(raised.value)) < 100
+
+
+async def silent(peer: RawPeer, reader: asyncio.StreamReader, _: asyncio.StreamWriter) -> None:
+    await peer.hear(reader)
+    async with asyncio.timeout(30):
+        await peer.release.wait()
+
+
+async def test_a_client_can_be_closed_at_the_very_moment_a_call_runs_out_of_time(launch: Launch) -> None:
+    client = EngineClient(launch, KEY, 0.0, EngineListeners())
+
+    async def ask() -> None:
+        with pytest.raises(EngineError):
+            await client.sessions()
+
+    async with raw_serving(RawPeer(silent), launch), asyncio.TaskGroup() as tasks:
+        tasks.create_task(ask())
+        for _ in range(2):  # it asks, the deadline is over, and the call is not told yet
+            await asyncio.sleep(0)
+
+        await client.close()
+
+
+async def test_a_client_that_is_closed_asks_nothing_any_more(launch: Launch) -> None:
+    client = EngineClient(launch, KEY, 10.0, EngineListeners())
+    async with raw_serving(saying(OK + b"Content-Length: 2\r\n\r\n[]"), launch) as peer:
+        assert await client.sessions() == []
+        await client.close()
+        with pytest.raises(EngineError, match="we closed"):
+            await client.sessions()
+
+    assert len(peer.heard) == 1
 
 
 async def test_what_an_engine_calls_itself_cannot_add_to_a_request(client: EngineClient, launch: Launch) -> None:

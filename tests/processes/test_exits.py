@@ -130,6 +130,20 @@ async def test_another_process_with_the_same_pid_is_not_waited_for(launcher: Hos
     assert await launcher.wait(replace(here, started=here.started - 1)) == Exit()
 
 
+async def test_a_process_is_known_by_its_number_also_after_one_was_asked_for_that_had_it_before() -> None:
+    exits = ExitWatcher(SystemClock(), system_source())
+    with ending(subprocess.Popen(["sleep", "1000"])) as process:
+        identity = live_identity_of(process.pid)
+        assert identity is not None
+        exits.watch(identity)
+
+        assert exits.watch(replace(identity, started=identity.started - 1)).result() == Exit()
+
+        assert exits.is_watched(process.pid)
+        process.kill()
+    exits.close()
+
+
 async def test_the_sweep_finds_an_end_that_was_not_announced() -> None:
     clock = FakeClock()
     exits = ExitWatcher(clock, Polling())

@@ -162,3 +162,9 @@ def test_the_lock_names_the_last_launch_alone_whatever_was_written_before(locks:
         pass
 
     assert (tmp_path / "locks" / USER).read_text() == "the last\n"
+
+
+def test_what_is_left_of_a_longer_name_is_not_read(locks: SessionLocks, tmp_path: Path) -> None:
+    (tmp_path / "locks" / USER).write_text("the last\nelse, and longer\n")
+
+    assert locks.launch_of(USER) == "the last"

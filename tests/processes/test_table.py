@@ -1,6 +1,7 @@
 import os
 import signal
 import subprocess
+import tracemalloc
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -184,3 +185,27 @@ def test_what_is_asked_of_one_session_walks_through_no_other(tmp_path: Path) -> 
     assert table.descendants([mine.identity]) == [mine]
     assert table.in_session(mine.identity) == []
     assert table.of_mark(1) == table.strays() == []
+
+
+def test_a_profile_that_lies_deep_takes_no_more_memory_than_its_path(tmp_path: Path) -> None:
+    deep = tmp_path / "user_7" / ("a/b/" * 900)
+    tag = EngineTag(launch_id=None, lock="", user_data_dir=deep)
+
+    tracemalloc.start()
+    try:
+        table = TaggedProcessTable([process(pid, 1) for pid in range(2, 12)], lambda _: tag)
+        _, peak_bytes = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+
+    assert peak_bytes < 100 * len(str(deep))
+    assert len(table.in_directory(tmp_path / "user_7")) == 10
+
+
+@pytest.mark.parametrize(("length", "count"), [(4096, 1), (4097, 0)])
+async def test_a_profile_longer_than_any_path_is_nobodys(stage: Stage, length: int, count: int) -> None:
+    profile = f"{stage.directory}/".ljust(length, "x")
+    stage.orphan("tell(os.getpid()); wait_for_ever()", f"--user-data-dir={profile}")
+    await stage.told()
+
+    assert len(read_tagged_processes().in_directory(stage.directory)) == count

@@ -232,3 +232,27 @@ async def test_a_child_that_gets_the_number_of_a_dead_stranger_counts_at_once(
             sample()
 
     assert (before, sample()) == (1, 2)
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="elsewhere the system tells of all processes at once")
+async def test_whose_parent_was_not_listed_yet_counts_once_it_is(
+    launcher: HostLauncher, stage: Stage, clock: FakeClock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    program = """
+child = subprocess.Popen(["sh", "-c", "sleep 1000 & echo $!; wait"], stdout=subprocess.PIPE)
+tell(child.pid, int(child.stdout.readline()))
+wait_for_ever()
+"""
+    identity = await launcher.launch(stage.python(program))
+    child, _ = await stage.told()
+    meter = UsageMeter(clock)
+
+    def sample() -> int:
+        return meter.sample({SESSION: identity})[SESSION].process_count
+
+    with monkeypatch.context() as at_its_birth:
+        entries = procfs.entries()
+        at_its_birth.setattr(procfs, "entries", lambda: {p: each for p, each in entries.items() if p != child})
+        before = sample()
+
+    assert (before, sample()) == (1, 3)

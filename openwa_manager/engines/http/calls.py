@@ -89,7 +89,8 @@ class EngineCalls:
         """Drop every call in flight."""
         self._is_closed = True
         for limit in self._getting:
-            limit.reschedule(asyncio.get_running_loop().time())
+            if not limit.expired():
+                limit.reschedule(asyncio.get_running_loop().time())
         await self._http.close()
 
     async def _call(
@@ -123,6 +124,8 @@ class EngineCalls:
             raise EngineError(f"OpenWA did not answer {call}: {in_words(error)}") from error
 
     async def _get(self, gets: SocketGets, path: str, limit_s: float, max_bytes: int) -> HttpAnswer:
+        if self._is_closed:
+            raise RuntimeError("we closed the connection")
         try:
             async with asyncio.timeout(limit_s) as limit:
                 self._getting.add(limit)

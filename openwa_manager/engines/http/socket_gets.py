@@ -7,12 +7,13 @@ from typing import NamedTuple
 from aiohttp import StreamReader
 from aiohttp.base_protocol import BaseProtocol
 from aiohttp.http import HttpResponseParser, RawResponseMessage
-from aiohttp.http_exceptions import HttpProcessingError
+from aiohttp.http_exceptions import PayloadEncodingError
 from yarl import URL
 
 from openwa_manager.domain.errors import EngineError
 from openwa_manager.domain.ports import ListenerProof
 from openwa_manager.domain.session.session import Launch
+from openwa_manager.domain.texts import named
 from openwa_manager.engines.http.connectors import base_url, connect_to_socket
 from openwa_manager.engines.http.reading import is_final_status
 
@@ -68,6 +69,13 @@ async def _read(loop: asyncio.AbstractEventLoop, line: socket.socket, max_bytes:
     return answer.read()
 
 
+class _Unpausable(BaseProtocol):
+    """What the parser asks to pause: a body in too many pieces; one with too many bytes is refused before."""
+
+    def pause_reading(self) -> None:
+        raise PayloadEncodingError("too many pieces")
+
+
 class _AnswerReader:
     """Takes the bytes of one answer until it is whole."""
 
@@ -76,9 +84,8 @@ class _AnswerReader:
         self._left_bytes = max_bytes + _LINE_MAX_BYTES * _HEADERS_MAX
         self._message: RawResponseMessage | None = None
         self._stream: StreamReader | None = None
-        # The stream holds at most twice its limit before it asks for a pause, which nobody here could grant.
         self._parser = HttpResponseParser(
-            BaseProtocol(loop),
+            _Unpausable(loop),
             loop,
             self._left_bytes,
             max_line_size=_LINE_MAX_BYTES,
@@ -101,8 +108,8 @@ class _AnswerReader:
             messages = self._parser.feed_data(received)[0] if received else []
             if not received:
                 self._parser.feed_eof()
-        except HttpProcessingError as error:
-            raise EngineError(f"the engine's answer is no whole one: {error.message}") from error
+        except Exception as error:  # as aiohttp's own client does: strange bytes may make the parser raise anything
+            raise _not_whole(error) from error
         for message, stream in messages:
             if message.code >= 200 and self._message is None:
                 self._message, self._stream = message, stream
@@ -122,7 +129,7 @@ class _AnswerReader:
         assert self._stream is not None  # noqa: S101 (is_whole)
         failure = self._stream.exception()
         if failure is not None:
-            raise EngineError(f"the engine's answer is no whole one: {failure}") from failure
+            raise _not_whole(failure) from failure
         body = self._stream.read_nowait()
         if len(body) > self._max_bytes:
             raise self._too_long()
@@ -130,3 +137,8 @@ class _AnswerReader:
 
     def _too_long(self) -> EngineError:
         return EngineError(f"the engine's answer is longer than {self._max_bytes} bytes")
+
+
+def _not_whole(error: BaseException) -> EngineError:
+    """Return the parser's error as ours, without what it says: that repeats what the engine has sent."""
+    return EngineError(f"the engine's answer is no whole one: {named(error)}")

@@ -242,7 +242,8 @@ class EngineFiles:
     def _note_stuck(self, session_id: SessionId, queue: _SessionQueue) -> None:
         queue.is_stuck = True
         for limit in queue.waiting:
-            limit.reschedule(asyncio.get_running_loop().time())
+            if not limit.expired():
+                limit.reschedule(asyncio.get_running_loop().time())
         if is_session_id(session_id):
             _log.error("session_files_stuck", session_id=session_id)
         else:  # now each session has it done by itself, and the one on which it hangs is named

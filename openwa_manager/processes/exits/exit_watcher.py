@@ -57,7 +57,7 @@ class ExitWatcher:
         self._source = source
         self._period_s = sweep_s if source.period_s is None else min(source.period_s, sweep_s)
         self._exits: dict[Identity, asyncio.Future[Exit]] = {}
-        #: Of each number the process that was watched under it last.
+        #: Of each number the process that was found under it last.
         self._by_pid: dict[int, Identity] = {}
         self._ended: deque[Identity] = deque()
         self._child_ended = asyncio.Event()
@@ -91,10 +91,11 @@ class ExitWatcher:
         end = self._exits.get(identity)
         if end is None:
             end = self._exits[identity] = asyncio.get_running_loop().create_future()
-            self._by_pid[identity.pid] = identity
             # Of a process that ended unwatched nothing is known.
             is_here = identity.boot_id == boot_id() and self._source.watch(identity, partial(self._reap, identity))
-            if not is_here:
+            if is_here:
+                self._by_pid[identity.pid] = identity
+            else:
                 self._record_exit(identity, Exit())
         return end
 

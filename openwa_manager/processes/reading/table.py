@@ -23,6 +23,8 @@ from openwa_manager.processes.reading.places import roots_of
 
 _LAUNCH_ID_ENTRY = f"{LAUNCH_ID_VARIABLE}=".encode()
 _BROWSER_ARGUMENT = b"--user-data-dir="
+#: A longer path names no directory (PATH_MAX of Linux; of macOS it is 1,024), whatever an engine's process says.
+_PROFILE_MAX_CHARS = 4096
 
 T = TypeVar("T")
 
@@ -121,7 +123,7 @@ class TaggedProcessTable(ProcessTable):
         for pid, mark in self._marks.items():
             self._of_mark[mark].append(self._processes[pid])
         self._of_launch: defaultdict[LaunchId, list[Process]] = defaultdict(list)
-        self._browsers: defaultdict[str, list[tuple[EngineTag, Process]]] = defaultdict(list)
+        self._browsers: defaultdict[str, list[tuple[EngineTag, Path, Process]]] = defaultdict(list)
         self._holders: defaultdict[str, list[tuple[EngineTag, Process]]] = defaultdict(list)
         for process in self:
             tag = tag_of(process.pid)
@@ -139,8 +141,8 @@ class TaggedProcessTable(ProcessTable):
         if tag.launch_id:
             self._of_launch[tag.launch_id].append(process)
         if tag.user_data_dir:
-            for directory in (tag.user_data_dir, *tag.user_data_dir.parents):
-                self._browsers[str(directory)].append((tag, process))
+            for name in {*tag.user_data_dir.parts}:  # not by each directory above: there are as many as an engine likes
+                self._browsers[name].append((tag, tag.user_data_dir, process))
         if tag.lock:
             self._holders[tag.lock].append((tag, process))
 
@@ -163,9 +165,11 @@ class TaggedProcessTable(ProcessTable):
         """
         if not self._browsers:
             return []
-        found = (each for root in roots_of(directory) for each in self._browsers.get(root, ()))
+        roots = roots_of(directory)
+        found = (each for name in {Path(root).parts[-1] for root in roots} for each in self._browsers.get(name, ()))
+        inside = ((tag, each) for tag, profile, each in found if any(map(profile.is_relative_to, roots)))
         return list(
-            {each.pid: each for tag, each in found if launch_id is None or tag.launch_id in (None, launch_id)}.values()
+            {each.pid: each for tag, each in inside if launch_id is None or tag.launch_id in (None, launch_id)}.values()
         )
 
     def has_holders(self, names: Collection[str]) -> bool:
@@ -369,7 +373,7 @@ def launch_by_place(pid: int, place: str) -> LaunchId | None:
 def _profile_of(command_line: bytes, *, is_ours: bool) -> Path | None:
     """Return a browser's profile; of one that is not ours it is not looked up, for its user may keep it from us."""
     directory = _value(command_line.split(b"\0"), _BROWSER_ARGUMENT)
-    if not directory or not directory.startswith("/"):
+    if not directory or not directory.startswith("/") or len(directory) > _PROFILE_MAX_CHARS:
         return None
     return spelled_on_disk(Path(directory)) if is_ours else Path(directory)
 

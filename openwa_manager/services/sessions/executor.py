@@ -237,6 +237,7 @@ class Executor:
                     return await self._remove_qr(None)
                 self._listener.tell(LaunchPostponed(launch_id=launch.launch_id, limit=limit))
                 _log.warning("launch_postponed", session_id=self._current().session_id, error=str(error))
+                await self._remove_qr(None)  # nobody shows that code any more
             await clock.sleep_until(clock.now().boot_s + _LAUNCH_RETRY_S)
 
     async def _await_program(self) -> None:

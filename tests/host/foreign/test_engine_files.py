@@ -1,6 +1,6 @@
 import asyncio
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 
 import pytest
 from structlog.testing import capture_logs
@@ -140,6 +140,25 @@ async def test_a_session_on_which_that_hangs_is_left_out(files: EngineFiles, dis
 
     assert found == {B: B}
     assert files.is_stuck(A)
+
+
+async def test_whoever_runs_out_of_time_at_that_very_moment_keeps_nobody_from_hearing_of_it(
+    files: EngineFiles, disk: DeadDisk
+) -> None:
+    failures: list[object] = []
+    asyncio.get_running_loop().set_exception_handler(lambda _, context: failures.append(context["message"]))
+
+    async def wait_for(work: Callable[[], object]) -> None:
+        with pytest.raises(FilesStuckError):
+            await files.run(A, work, within_s=0.0)
+
+    with capture_logs() as log:
+        async with asyncio.TaskGroup() as tasks:
+            tasks.create_task(wait_for(disk.read))
+            tasks.create_task(wait_for(answer))
+
+    assert [line["event"] for line in log] == ["session_files_stuck"]
+    assert failures == []
 
 
 async def test_only_a_session_is_named_as_the_one_whose_files_hang(files: EngineFiles, disk: DeadDisk) -> None:

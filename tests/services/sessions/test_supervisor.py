@@ -1,6 +1,7 @@
 """Whoever asks a supervisor gets an answer, whatever becomes of the supervisor."""
 
 import asyncio
+import errno
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, replace
@@ -10,6 +11,7 @@ import pytest
 
 from openwa_manager.domain.delivery.events import StoredEvent
 from openwa_manager.domain.errors import DrainingError, SessionNotFoundError, StorageFullError
+from openwa_manager.domain.session.commands import RemoveQr, Spawn
 from openwa_manager.domain.session.decisions import Decisions
 from openwa_manager.domain.session.reasons import ReasonCode
 from openwa_manager.domain.session.restart import Policy
@@ -34,6 +36,7 @@ from openwa_manager.processes.reading.listeners import EngineListeners
 from openwa_manager.processes.sockets import EngineSockets
 from openwa_manager.services.changes import Changes
 from openwa_manager.services.host_state import HostState
+from openwa_manager.services.sessions.executor import Executor
 from openwa_manager.services.sessions.recorder import Recorder
 from openwa_manager.services.sessions.supervisor import Supervisor
 from openwa_manager.services.starting.bulkhead import keep_running
@@ -43,7 +46,7 @@ from openwa_manager.store.database import Database
 from openwa_manager.store.sessions import registry
 from tests.domain.session.driver import AT, a_launch, a_session, an_identity
 from tests.fakes.clock import FakeClock
-from tests.fakes.polling import PATIENCE_S
+from tests.fakes.polling import PATIENCE_S, until
 
 
 @dataclass
@@ -346,3 +349,28 @@ async def test_a_creation_and_a_stop_take_two_commits_each(tmp_path: Path, monke
 
     assert created == [(ProcessState.STARTING, False), (ProcessState.RUNNING, True)]
     assert recorded[len(created) :] == [(ProcessState.STOPPING, True), (ProcessState.STOPPED, False)]
+
+
+async def test_an_old_code_is_removed_also_while_a_launch_waits_for_the_host(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    launch = a_launch(1, AT, ReasonCode.REQUESTED)
+    session = replace(a_session(), process=ProcessState.STARTING, launch=launch)
+
+    async def fail(*_: object) -> None:
+        raise OSError(errno.EMFILE, "too many open files")
+
+    async with a_bench(tmp_path, slot_count=1, argv=("/bin/sleep", "1000")) as bench:
+        monkeypatch.setattr(bench.dependencies.launcher, "launch", fail)
+        code = bench.dependencies.directory(session.session_id) / "qr.png"
+        code.parent.mkdir(parents=True)
+        code.write_bytes(b"of the launch before")
+        executor = Executor(bench.dependencies, bench.supervisor, lambda: session)
+
+        async def launch_it() -> None:
+            async with asyncio.TaskGroup() as tasks:
+                executor.run((RemoveQr(), Spawn(launch=launch)), tasks)
+
+        launching = bench.group.create_task(launch_it())
+        await until(lambda: not code.exists())
+        launching.cancel()
