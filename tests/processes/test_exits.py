@@ -139,8 +139,9 @@ async def test_a_process_is_known_by_its_number_also_after_one_was_asked_for_tha
 
         assert exits.watch(replace(identity, started=identity.started - 1)).result() == Exit()
 
-        assert exits.is_watched(process.pid)
         process.kill()
+        os.waitid(os.P_PID, process.pid, os.WEXITED | os.WNOWAIT)
+        assert exits._look_after(process.pid)  # noqa: SLF001 (else only the system's announcement would tell)
     exits.close()
 
 
