@@ -141,7 +141,7 @@ async def test_a_process_is_known_by_its_number_also_after_one_was_asked_for_tha
 
         process.kill()
         os.waitid(os.P_PID, process.pid, os.WEXITED | os.WNOWAIT)
-        assert exits._look_after(process.pid)  # noqa: SLF001 (else only the system's announcement would tell)
+        assert exits._look_after(process.pid)
     exits.close()
 
 
