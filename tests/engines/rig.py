@@ -290,7 +290,7 @@ async def commanded(argv: Sequence[str], directory: Path, **engine_env: str) -> 
 async def rigged(
     kind: str, directory: Path, *, answer_timeout_s: float = 5.0, env: Mapping[str, str] | None = None
 ) -> AsyncIterator[Rig]:
-    """Give a rig whose engine is not launched yet; `kind` is simulator or openwa."""
+    """Give a rig whose engine is not launched yet, for a session in this directory; `kind` is simulator or openwa."""
     program = real_program() if kind == "openwa" else SIMULATOR
     assert program is not None
     engine_env = {**QUICK, **(real_env() if kind == "openwa" else {}), **(env or {})}
@@ -299,8 +299,8 @@ async def rigged(
         setup = OpenwaSetup(program=program, engine_context=context, answer_timeout_s=answer_timeout_s)
         async with OpenwaEngine(setup, clock := SettableClock(), EngineFiles()) as engine, asyncio.TaskGroup() as tasks:
             control = "http://127.0.0.1:{control}/_/" if kind == "openwa" else ""
-            launch = new_launch(free_port(), socket=directory / "s1")
-            rig = Rig(engine, new_session(), launch, directory, intake, control, tasks=tasks, clock=clock)
+            launch = new_launch(free_port(), socket=directory / SESSION_ID / "s1")
+            rig = Rig(engine, new_session(), launch, directory / SESSION_ID, intake, control, tasks=tasks, clock=clock)
             intake.hear = rig.hear
             try:
                 yield rig
