@@ -140,7 +140,7 @@ async def test_a_process_is_known_by_its_number_also_after_one_was_asked_for_tha
         assert exits.watch(replace(identity, started=identity.started - 1)).result() == Exit()
 
         process.kill()
-        os.waitid(os.P_PID, process.pid, os.WEXITED | os.WNOWAIT)
+        await_death(process.pid)
         assert exits._look_after(process.pid)
     exits.close()
 
