@@ -185,7 +185,8 @@ class Rig:
         """End the engine and launch it anew in the same directory; what was seen before is forgotten."""
         await self.end()
         number = self.launch.number + 1
-        self.launch = new_launch(free_port(), number, socket=self.directory.parent / f"s{number}"  # a path of a socket must be short)
+        socket = self.directory.parent / f"s{number}"  # a socket's path must be short
+        self.launch = new_launch(free_port(), number, socket=socket)
         self.intake.seen.clear()
         self.intake.posts.clear()
         await self.spawn()
