@@ -61,9 +61,10 @@ def write_to(daemon: Daemon, session_id: str) -> None:
         daemon.steer(session_id, f"receive?from=852000001{number:02}&text=STOP")
 
 
-def end_in_all_ways(daemon: Daemon) -> None:
+def end_in_all_ways(daemon: Daemon, backend: Backend) -> None:
     """Have engines crash, links drop, and sessions end."""
     daemon.steer("a", "restrict")
+    until_told(backend, "session.restricted")  # before it crashes: an engine that ends takes along what it had to tell
     daemon.steer("a", "exit?code=1")
     daemon.steer("banned", "close?code=403")
     daemon.steer("gone", "close?code=401")
@@ -96,9 +97,9 @@ def test_every_event_is_told_with_the_fields_of_the_table(serve: Callable[..., D
         until_told(backend, name)
     write_to(daemon, "a")
     until_told(backend, "queue.held")
-    end_in_all_ways(daemon)
+    end_in_all_ways(daemon, backend)
     assert daemon.ask("POST", "/v1/endpoints/default/test").status == 200
-    for name in ("session.deleted", "session.restarted", "session.failed", "batch.progress"):
+    for name in ("session.disconnected", "session.deleted", "session.restarted", "session.failed", "batch.progress"):
         until_told(backend, name)
     recover(daemon)
     until_told(backend, "manager.recovered")

@@ -11,7 +11,7 @@ from openwa_manager.domain.messaging.media_problems import MediaProblem, problem
 from openwa_manager.domain.messaging.messages import Hold, HoldCode, MessageStatus
 from openwa_manager.domain.messaging.outcomes import SendCode
 from openwa_manager.domain.session.launch_facts import StillWaiting
-from openwa_manager.domain.session.reasons import Reason, ReasonCode
+from openwa_manager.domain.session.reasons import SENTENCES, Reason, ReasonCode
 from openwa_manager.domain.session.session import ProcessState, Session, Status
 from openwa_manager.domain.times import iso8601
 
@@ -134,6 +134,8 @@ def _of_start(facts: SessionFacts, detail: str) -> Finding:
     for_s = max(0.0, facts.at - since)
     if not is_coming_up or for_s < EXPECTED_S or session.status is Status.AUTHENTICATING:
         return _said("well", session, f"is {session.status.value}")
+    if session.restarts.last_reason is ReasonCode.LINK_TIMEOUT:  # and no code was shown since
+        return _said("scan_not_connected", session, SENTENCES[ReasonCode.LINK_TIMEOUT])
     code = "engine_booting" if session.process is ProcessState.STARTING else "no_code_yet"
     return found(code, session.session_id, detail=detail, for_s=for_s)
 

@@ -33,6 +33,7 @@ NO_CODE_YET = Reason(code=ReasonCode.QR_NOT_PRODUCED, facts=StillWaiting(what=Wa
 STILL_NOT_CONNECTED = replace(
     NO_CODE_YET, code=ReasonCode.LINK_TIMEOUT, facts=StillWaiting(what=WaitsFor.CODE, waited_s=10.0)
 )
+AFTER_A_SCAN = Restarts(count=1, last_reason=ReasonCode.LINK_TIMEOUT)
 QR = Qr(seq=1, attempt=1, sha256="x", produced_at=0.0, expires_at=60.0)
 
 
@@ -55,6 +56,8 @@ def because(session: Session, code: ReasonCode) -> Session:
         (replace(RUNNING, link=LinkState.QR_READY, qr=QR), "code_shown"),
         (replace(RUNNING, link=LinkState.QR_READY), "no_code_yet"),
         (replace(RUNNING, reason=NO_CODE_YET), "no_code_yet"),
+        (replace(RUNNING, restarts=AFTER_A_SCAN), "scan_not_connected"),
+        (replace(RUNNING, reason=NO_CODE_YET, restarts=AFTER_A_SCAN), "scan_not_connected"),
         (replace(RUNNING, reason=STILL_NOT_CONNECTED), "scan_not_connected"),
         (replace(RUNNING, link=LinkState.AUTHENTICATING), "well"),
         (because(replace(RUNNING, link=LinkState.DISCONNECTED), ReasonCode.NETWORK), "link_down"),
