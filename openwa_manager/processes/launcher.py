@@ -31,7 +31,7 @@ from openwa_manager.processes.reading.occupants import (
     owner_of,
 )
 from openwa_manager.processes.reading.ownership import holds_lock
-from openwa_manager.processes.reading.places import find_about, read_places
+from openwa_manager.processes.reading.places import ProcessPlaces, find_about, read_places, read_places_of
 from openwa_manager.processes.reading.table import CoalescedRead, read_tagged_processes
 from openwa_manager.processes.sockets import socket_directory
 from openwa_manager.processes.tools.runner import ToolRunner
@@ -66,10 +66,12 @@ class HostLauncher:
         self._locks = locks
         self._recognizes = recognizes
         self._exits = ExitWatcher(clock, system_source(), sweep_s)
-        self._places = CoalescedRead(read_places)
+        self._places = CoalescedRead(self._read_places)
         self._terminator = TreeTerminator(self._exits, clock, members_of, locks)
         #: Of each session the launch that we were told to end last: what is left of it may be killed.
         self._over: dict[SessionId, LaunchId] = {}
+        #: Of each engine that was started here and has not been reaped its session: its number is nobody else's yet.
+        self._started: dict[int, SessionId] = {}
 
     @property
     def tools(self) -> ToolRunner:
@@ -114,13 +116,15 @@ class HostLauncher:
     async def find_own(self, session_id: SessionId, directory: Path) -> FoundEngine | None:
         """Return the engine that runs in this directory and is proven ours; None once none runs there.
 
-        What is left of a launch that is over is ended first.
+        What is left of a launch that is over is ended first. Another session's engine that was started here is not
+        looked at: it was started in its own directory. What it starts is.
 
         Raises:
             OwnedElsewhereError: a live process runs an engine there that is not proven ours.
         """
         over = self._over.get(session_id)
-        about = find_about(await self._places.get(), directory)
+        started = [pid for pid, whose in self._started.items() if whose == session_id]
+        about = find_about((*await self._places.get(), *read_places_of(started)), directory)
         occupants = await asyncio.to_thread(occupants_among, about, self._recognizes) if about else []
         left = [each for each in occupants if each.is_left_of(over)]
         others = [each for each in occupants if each not in left]
@@ -138,6 +142,9 @@ class HostLauncher:
             await self._terminator.sweep(target, is_urgent=True, seen=seen)
         self._over.pop(session_id, None)
         return own
+
+    def _read_places(self) -> list[ProcessPlaces]:
+        return read_places(frozenset(self._started))
 
     async def _require_free(self, session_id: SessionId, directory: Path) -> None:
         own = await self.find_own(session_id, directory)
@@ -191,7 +198,8 @@ class HostLauncher:
             raise LaunchFailedError(_explain(plan, error)) from error
         marks.put(pid, plan.launch_id)
         identity = _identity_of_child(plan, pid)
-        self._exits.watch(identity)
+        self._started[pid] = plan.session_id
+        self._exits.watch(identity).add_done_callback(lambda _: self._started.pop(pid, None))
         return identity
 
 

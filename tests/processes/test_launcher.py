@@ -17,6 +17,7 @@ from openwa_manager.domain.session.session import Exit, LaunchId, SessionId
 from openwa_manager.host.foreign.engine_files import EngineFiles
 from openwa_manager.processes.launcher import HostLauncher
 from openwa_manager.processes.locks import SessionLocks, reserve_lock_fd
+from openwa_manager.processes.reading import places
 from openwa_manager.processes.reading.identity import environment_of, live_identity_of
 from tests.fakes.clock import FakeClock
 from tests.fakes.platforms import linux_only
@@ -252,3 +253,42 @@ async def test_the_oldest_process_with_the_launch_id_is_found(launcher: HostLaun
 
     assert found == identity == live_identity_of(identity.pid)
     assert launcher.find(LaunchId("nobody's")) is None
+
+
+async def test_a_launch_looks_at_no_other_sessions_engine_that_was_started_here(
+    launcher: HostLauncher, stage: Stage, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    looked_at: list[int] = []
+    read = places.working_dir_of
+
+    def note(pid: int) -> str:
+        looked_at.append(pid)
+        return read(pid)
+
+    monkeypatch.setattr(places, "working_dir_of", note)
+    identity = await launcher.launch(stage.python(SLEEPER))
+    await stage.told()
+
+    await launcher.find_own(SessionId("user_2"), stage.directory.with_name("user_2"))
+
+    assert os.getppid() in looked_at
+    assert identity.pid not in looked_at
+
+
+async def test_a_launch_finds_its_own_sessions_engine_that_was_started_here(
+    launcher: HostLauncher, stage: Stage
+) -> None:
+    identity = await launcher.launch(stage.python(SLEEPER))
+    await stage.told()
+
+    found = await launcher.find_own(stage.session_id, stage.directory)
+
+    assert found is not None
+    assert found.identity == identity
+
+
+async def test_the_number_of_an_engine_that_has_ended_is_looked_at_again(launcher: HostLauncher, stage: Stage) -> None:
+    await launcher.wait(await launcher.launch(stage.plan("true")))
+    await asyncio.sleep(0)
+
+    assert launcher._started == {}
