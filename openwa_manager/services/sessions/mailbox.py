@@ -2,8 +2,8 @@
 
 import asyncio
 from collections import deque
-from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 
 import structlog
 
@@ -129,15 +129,22 @@ class Mailbox:
         return SessionNotFoundError(f"no session {self._session_id}")
 
 
-def confirm_repeats(entries: Iterable[MailboxEntry], known: set[str], session: Session) -> list[MailboxEntry]:
-    """Confirm the entries whose key is known, or that of an earlier one among them, and return the others."""
+def confirm_repeats(entries: Iterable[MailboxEntry], known: Collection[str], session: Session) -> list[MailboxEntry]:
+    """Confirm the entries whose key is known to be on disk, and return the others.
+
+    One that repeats an earlier one among them has nothing to say any more, but is answered with the others: what it
+    repeats is not on disk yet.
+    """
     fresh: list[MailboxEntry] = []
+    met: set[str] = set()
     for entry in entries:
         if entry.key is not None and entry.key in known:
             entry.confirm(session)
+        elif entry.key is not None and entry.key in met:
+            fresh.append(replace(entry, stimuli=(), key=None))
         else:
             fresh.append(entry)
-            known |= {entry.key} if entry.key is not None else set()
+            met |= {entry.key} if entry.key is not None else set()
     return fresh
 
 

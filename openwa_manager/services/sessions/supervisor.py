@@ -239,7 +239,7 @@ class Supervisor:
     async def _handle(self, taken: Sequence[MailboxEntry], tasks: asyncio.TaskGroup) -> None:
         """Decide on these entries, record what comes of it in one transaction, act on it, and answer."""
         moment = self._moment()
-        entries = confirm_repeats(taken, set(), self._session)
+        entries = confirm_repeats(taken, (), self._session)
         stored: list[StoredEvent] = []
         try:
             handled = self._decide(entries, moment)
