@@ -3,6 +3,7 @@
 import asyncio
 import re
 from collections.abc import Callable
+from functools import partial
 from typing import TYPE_CHECKING, Annotated, Final
 
 from aiohttp import hdrs, web
@@ -99,13 +100,20 @@ class DocsRoutes:
         """Answer with a file; what is drawn already comes at once, in the turn of who asks (StrangerTurns)."""
         if self._site is not None and what in self._drawn:
             return _answer_with(request, get(self._site))
-        async with self._turn:
-            if self._site is None:
-                self._site = await asyncio.to_thread(_site, request.app[DESCRIPTION].document)
-            file = await asyncio.to_thread(get, self._site)
+        await self._turn.acquire()
+        draw = partial(self._draw, request.app[DESCRIPTION].document, get)
+        drawing = asyncio.get_running_loop().run_in_executor(None, draw)
+        drawing.add_done_callback(lambda _: self._turn.release())
+        await asyncio.wait({drawing})  # which leaves it alone when who asked hangs up
+        file = drawing.result()
         if file.status == web.HTTPOk.status_code:
             self._drawn.add(what)
         return _answer_with(request, file)
+
+    def _draw(self, describe: "Callable[[], dict[str, Json]]", get: "Callable[[DocsSite], File]") -> "File":
+        if self._site is None:
+            self._site = _site(describe)
+        return get(self._site)
 
 
 def _site(describe: "Callable[[], dict[str, Json]]") -> "DocsSite":

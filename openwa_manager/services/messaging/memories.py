@@ -9,6 +9,8 @@ from openwa_manager.services.messaging.sending.reach import Reached
 
 #: How long it is believed that it cannot be told by what the files of an engine are known.
 _UNTOLD_S = 30.0
+#: Of so many engines it is remembered, those asked last: sessions come and go.
+_REMEMBERED = 2000
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -50,4 +52,6 @@ class EngineMemories:
         if memory.version is not None and memory.inner_id is not None:  # else it did not answer
             until_boot_s = None if memory.data_id is not None else self._clock.now().boot_s + _UNTOLD_S
             self._told[session_id] = _Told(launch_id=launch_id, memory=memory, until_boot_s=until_boot_s)
+            if len(self._told) > _REMEMBERED:
+                del self._told[next(iter(self._told))]
         return memory

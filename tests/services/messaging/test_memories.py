@@ -4,7 +4,8 @@ from pathlib import Path
 import pytest
 
 from openwa_manager.domain.messaging.retries import EngineMemory
-from openwa_manager.domain.session.session import Launch, LaunchId, Session
+from openwa_manager.domain.session.session import Launch, LaunchId, Session, SessionId
+from openwa_manager.services.messaging import memories as memories_module
 from openwa_manager.services.messaging.memories import EngineMemories
 from openwa_manager.services.messaging.sending.reach import Reached
 from tests.fakes.clock import FakeClock
@@ -82,6 +83,20 @@ async def test_what_it_says_when_it_is_asked_is_remembered(tmp_path: Path) -> No
     assert (await memories.ask(_reached(engine, tmp_path))).data_id == "others"
     assert (await memories.of(_reached(engine, tmp_path))).data_id == "others"
     assert engine.asked_count == 2
+
+
+async def test_of_the_engines_asked_longest_ago_nothing_is_remembered(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(memories_module, "_REMEMBERED", 2)
+    engine = _CountingEngine(clock=FakeClock())
+    memories = EngineMemories(engine.clock)
+
+    for name in ("a", "b", "c"):
+        reached = _reached(engine, tmp_path)
+        await memories.of(replace(reached, session=replace(reached.session, session_id=SessionId(name))))
+
+    assert set(memories._told) == {"b", "c"}
 
 
 async def test_a_queue_asks_its_engine_once_for_many_messages(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
