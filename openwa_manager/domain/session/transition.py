@@ -142,4 +142,6 @@ def failed(context: Context, code: ReasonCode, facts: Facts | None = None) -> Ou
         restarts=replace(context.session.restarts, last_reason=code, next_at=next_at, is_slow=True),
     )
     decision = "give up until it is started" if delay_s is None else f"give up, next try in {delay_s:.0f} s"
-    return Outcome(session=session, decision=decision, commands=(RemoveQr(),)).with_evidence(detail=reason.detail)
+    # Whoever else runs an engine there may show its code.
+    commands = () if code is ReasonCode.OWNED_ELSEWHERE else (RemoveQr(),)
+    return Outcome(session=session, decision=decision, commands=commands).with_evidence(detail=reason.detail)

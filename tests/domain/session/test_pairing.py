@@ -6,9 +6,10 @@ import pytest
 
 from openwa_manager.domain.session.commands import RemoveQr
 from openwa_manager.domain.session.context import Dropped
-from openwa_manager.domain.session.reasons import ReasonCode
+from openwa_manager.domain.session.reasons import ReasonCode, Words
 from openwa_manager.domain.session.session import Desired, ProcessState, Qr, Status
 from openwa_manager.domain.session.stimuli import (
+    LaunchFailed,
     LinkReport,
     QrProduced,
 )
@@ -19,6 +20,7 @@ from tests.domain.session.driver import (
     connected,
     running,
     showing_code,
+    spawning,
 )
 
 CODE_LIVES_S = 60.0
@@ -318,3 +320,15 @@ def test_an_unpaired_engine_that_gives_up_is_restarted_once_then_given_up() -> N
     assert driver.session.process is ProcessState.FAILED
     assert driver.session.reason is not None
     assert driver.session.reason.detail == "net::ERR_NAME_NOT_RESOLVED"
+
+
+@pytest.mark.parametrize(
+    ("code", "removed"), [(ReasonCode.LAUNCH_FAILED, [RemoveQr()]), (ReasonCode.OWNED_ELSEWHERE, [])]
+)
+def test_the_code_of_somebody_elses_engine_stays(code: ReasonCode, removed: list[RemoveQr]) -> None:
+    driver = spawning()
+
+    driver.send(LaunchFailed(launch_id=driver.launch_id, code=code, facts=Words(text="so it is")))
+
+    assert driver.session.process is ProcessState.FAILED
+    assert driver.done(RemoveQr) == removed
