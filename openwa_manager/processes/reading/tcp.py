@@ -40,7 +40,7 @@ _ADDRESSES = tuple(
 )
 
 
-class Listener(NamedTuple):
+class ListeningSocket(NamedTuple):
     """A socket that listens: its port, its address as bytes, and the number of its inode."""
 
     port: int
@@ -57,7 +57,7 @@ def inodes_at(port: int) -> frozenset[bytes]:
     Raises:
         OSError: this kernel does not tell, or not us.
     """
-    found: list[Listener] = []
+    found: list[ListeningSocket] = []
     with socket.socket(_AF_NETLINK, socket.SOCK_RAW, _NETLINK_SOCK_DIAG) as kernel:
         kernel.settimeout(_ANSWER_WITHIN_S)
         for family in _ADDRESS_BYTES:
@@ -68,13 +68,13 @@ def inodes_at(port: int) -> frozenset[bytes]:
 
 def all_inodes() -> Mapping[int, frozenset[bytes]]:
     """Return the same of all ports, as /proc/net tells it, which takes 5 to 40 ms."""
-    found: dict[int, set[Listener]] = {}
+    found: dict[int, set[ListeningSocket]] = {}
     for each in _listeners_in_proc():
         found.setdefault(each.port, set()).add(each)
     return {port: inodes for port, listeners in found.items() if (inodes := _closest(listeners))}
 
 
-def _closest(listeners: Collection[Listener]) -> frozenset[bytes]:
+def _closest(listeners: Collection[ListeningSocket]) -> frozenset[bytes]:
     there = {each.address for each in listeners}
     closest = next((address for address in _ADDRESSES if address in there), None)
     return frozenset(each.inode for each in listeners if each.address == closest)
@@ -93,7 +93,7 @@ def _question(family: int, port: int) -> bytes:
     return _HEADER.pack(size, _SOCK_DIAG_BY_FAMILY, flags, 0, 0) + request + filtered
 
 
-def _read_answers(kernel: socket.socket) -> Iterator[Listener]:
+def _read_answers(kernel: socket.socket) -> Iterator[ListeningSocket]:
     while True:
         received, begin = kernel.recv(_ANSWER_BYTES), 0
         while begin < len(received):
@@ -107,21 +107,21 @@ def _read_answers(kernel: socket.socket) -> Iterator[Listener]:
             begin += (size + 3) & ~3
 
 
-def _listener_in(answer: bytes) -> Listener:
+def _listener_in(answer: bytes) -> ListeningSocket:
     family, port = _FAMILY_AND_PORT.unpack_from(answer)
     address = answer[_ADDRESS_AT : _ADDRESS_AT + _ADDRESS_BYTES[family]]
     (inode,) = _INODE.unpack_from(answer, _INODE_AT)
-    return Listener(port, address, b"%d" % inode)
+    return ListeningSocket(port, address, b"%d" % inode)
 
 
-def _listeners_in_proc() -> Iterator[Listener]:
+def _listeners_in_proc() -> Iterator[ListeningSocket]:
     for name in ("tcp", "tcp6"):
         with suppress(OSError):  # a kernel without IPv6
             for line in Path(f"/proc/net/{name}").read_bytes().splitlines()[1:]:
                 _, local, _, state, *_, inode = line.split(maxsplit=10)[:10]
                 address, _, port = local.partition(b":")
                 if state == _LISTEN:
-                    yield Listener(int(port, 16), _address_in_proc(address), inode)
+                    yield ListeningSocket(int(port, 16), _address_in_proc(address), inode)
 
 
 def _address_in_proc(written: bytes) -> bytes:
