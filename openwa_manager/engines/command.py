@@ -180,10 +180,13 @@ class CommandEngine:
         Raises:
             EngineError: it has answered before and does not now, or says it is not well.
         """
+        has_answered = self._answered.get(session.session_id) == launch.launch_id
+        if not has_answered and not await self._may_answer(launch):
+            return ()
         try:
             status = await self._health(launch)
         except EngineError:
-            if self._answered.get(session.session_id) == launch.launch_id:
+            if has_answered:
                 raise
             return ()
         if status == 404:  # a server without that page
@@ -192,6 +195,11 @@ class CommandEngine:
         if status >= 400:
             raise EngineError(f"the engine answered GET /health with {status}")
         return (ActivitySeen(launch_id=launch.launch_id),)
+
+    async def _may_answer(self, launch: Launch) -> bool:
+        """Tell whether anybody listens: most programs need no HTTP server, and a request that fails takes 2 ms."""
+        proof, engine = self._setup.engine_context.proof, launch.identity
+        return engine is not None and await proof.owns(launch.port, engine) is not None
 
     async def _health(self, launch: Launch) -> int:
         connector = connector_to(launch, self._setup.engine_context.proof)

@@ -9,12 +9,12 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TypeVar
 
-from openwa_manager.domain.foreign_path import ForeignPath, of_session
+from openwa_manager.domain.foreign_path import ForeignPath
 from openwa_manager.domain.ports import Clock, Instant
 from openwa_manager.domain.session.png import is_whole_png
 from openwa_manager.domain.session.session import Launch, LaunchId, SessionId
 from openwa_manager.host.foreign.engine_files import EngineFiles
-from openwa_manager.host.foreign.opening import status_of
+from openwa_manager.host.foreign.opening import glance_at
 from openwa_manager.watcher.directory_watch import ROOT, DirectoryId, DirectoryWatch, WatchSource
 from openwa_manager.watcher.qr_file import FileState, read_changed_qr
 from openwa_manager.watcher.system_source import system_source
@@ -157,7 +157,7 @@ class QrWatcher:
         return await self._files.run_for_each(work, session_ids, queue=_LOOKS, within_s=_LOOK_WITHIN_S)
 
     def _place(self, session_id: SessionId) -> ForeignPath:
-        return of_session(self._root / session_id)
+        return ForeignPath(root=self._root, parts=(session_id,))
 
     async def _find_directories(self, session_ids: Iterable[SessionId]) -> dict[SessionId, DirectoryId]:
         """Return the root and those sessions' directories that can be watched, each with its identity."""
@@ -166,7 +166,7 @@ class QrWatcher:
         with suppress(OSError):
             status = await asyncio.to_thread(self._root.stat)
             found[ROOT] = (status.st_dev, status.st_ino)
-        statuses = await self._for_each(lambda session_id: status_of(self._place(session_id)), session_ids)
+        statuses = await self._for_each(lambda session_id: glance_at(self._place(session_id)), session_ids)
         for session_id, each in statuses.items():
             if each is not None and _can_be_watched(each.st_mode):
                 found[session_id] = (each.st_dev, each.st_ino)

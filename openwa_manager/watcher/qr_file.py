@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from openwa_manager.domain.foreign_path import ForeignPath
 from openwa_manager.domain.session.png import PNG_MAX_BYTES
-from openwa_manager.host.foreign.opening import opened, status_of
+from openwa_manager.host.foreign.opening import glance_at, opened
 from openwa_manager.host.foreign.trees import remove
 from openwa_manager.host.foreign.writing import write_file
 
@@ -35,9 +35,11 @@ def read_qr(directory: ForeignPath) -> tuple[bytes, FileState] | None:
 
 
 def read_changed_qr(directory: ForeignPath, known: FileState | None) -> tuple[bytes, FileState] | None:
-    """Return the same, but no bytes of a file that still is in the `known` state: that takes half the time. Blocks."""
-    status = None if known is None else status_of(directory.child(QR_FILE))
-    if known is not None and status is not None and _state_of(status) == known:
+    """Return the same, but no bytes of a file that still is in the `known` state; nothing is opened then. Blocks."""
+    status = glance_at(directory.child(QR_FILE))
+    if status is None:
+        return None
+    if known is not None and _state_of(status) == known:
         return b"", known
     return read_qr(directory)
 

@@ -20,8 +20,9 @@ if TYPE_CHECKING:
     from watchfiles import Change
 
 #: Every write below the root restarts the step, a filter does not help: beside an engine that writes its auth files 50
-#: times a second the defaults (1600/50) showed a code after 1.5 s, these after 23 ms.
-_STEP_MS, _DEBOUNCE_MS = 10, 50
+#: times a second the defaults (1600/50) showed a code after 1.5 s. A thread wakes at each step, as long as any code is
+#: awaited: a code is told after one to two steps, and after 100 ms at the latest.
+_STEP_MS, _DEBOUNCE_MS = 25, 50
 
 
 class WatchfilesWatch:

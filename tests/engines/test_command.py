@@ -6,14 +6,15 @@ from contextlib import asynccontextmanager
 from dataclasses import replace
 from pathlib import Path
 
+import aiohttp
 import pytest
 from aiohttp import web
 
 from openwa_manager.domain.delivery.events import Json
 from openwa_manager.domain.errors import EngineError, LaunchFailedError, ProgramMissingError
-from openwa_manager.domain.ports import CanLogOut, CanPair, Engine, KeepsCredentials
+from openwa_manager.domain.ports import CanLogOut, CanPair, Engine, KeepsCredentials, ListenerProof
 from openwa_manager.domain.session.png import is_whole_png
-from openwa_manager.domain.session.session import LAUNCH_ID_VARIABLE, Spec
+from openwa_manager.domain.session.session import LAUNCH_ID_VARIABLE, Launch, Spec
 from openwa_manager.domain.session.stimuli import (
     ActivitySeen,
     EngineEventReceived,
@@ -23,6 +24,7 @@ from openwa_manager.domain.session.stimuli import (
     MessageAcknowledged,
 )
 from openwa_manager.engines.command import CommandEngine, CommandSetup
+from openwa_manager.engines.http.connectors import connector_to
 from tests.engines.rig import SESSION_ID, commanded, free_port, new_context, new_launch, new_session
 
 EXAMPLE = Path(__file__).parents[2] / "examples" / "command-engine" / "engine.py"
@@ -182,6 +184,22 @@ async def health(port: int, status: int) -> AsyncIterator[None]:
 
 async def test_an_engine_that_never_answered_need_not() -> None:
     assert await engine("true").observe(new_session(), new_launch(free_port())) == ()
+
+
+async def test_where_nobody_listens_no_request_is_made(monkeypatch: pytest.MonkeyPatch) -> None:
+    asked, launch, connected_to = engine("true"), new_launch(free_port()), list[Launch]()
+
+    def counted(to: Launch, proof: ListenerProof) -> aiohttp.BaseConnector:
+        connected_to.append(to)
+        return connector_to(to, proof)
+
+    monkeypatch.setattr("openwa_manager.engines.command.connector_to", counted)
+    await asked.observe(new_session(), launch)
+    assert connected_to == []
+
+    async with health(launch.port, 200):
+        await asked.observe(new_session(), launch)
+    assert connected_to == [launch]
 
 
 async def test_an_engine_that_answers_lives_and_must_go_on_answering() -> None:

@@ -11,6 +11,7 @@ from dataclasses import replace
 import pytest
 
 from openwa_manager.domain.session.session import Identity
+from openwa_manager.processes.reading import tcp
 from openwa_manager.processes.reading.identity import identity_of
 from openwa_manager.processes.reading.listeners import EngineListeners, owns_by_psutil
 
@@ -105,6 +106,41 @@ async def test_an_engine_that_listens_on_another_address_only_does_not_have_the_
         assert await EngineListeners().owns(peer.port, peer.engine) is None
     finally:
         peer.end()
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="of Linux's own ways to tell")
+@pytest.mark.parametrize("host", ["127.0.0.1", "0.0.0.0", "::", "::ffff:127.0.0.1", "::1"])  # noqa: S104
+def test_of_one_port_the_system_tells_what_its_table_of_all_sockets_says(host: str) -> None:
+    peer = Peer(host)
+
+    try:
+        assert tcp.inodes_at(peer.port) == tcp.all_inodes().get(peer.port, frozenset())
+        assert bool(tcp.inodes_at(peer.port)) is (host != "::1")
+        assert not tcp.inodes_at(peer.port) & tcp.inodes_at(peer.port + 1)
+    finally:
+        peer.end()
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="of Linux's own ways to tell")
+async def test_where_we_may_not_ask_for_one_port_the_table_of_all_sockets_tells(
+    itself: Peer, by_child: Peer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(tcp, "_AF_NETLINK", 255)  # as a service manager answers: there is no such family
+    with pytest.raises(OSError, match="not supported"):
+        tcp.inodes_at(itself.port)
+
+    listeners = EngineListeners()
+
+    assert await listeners.owns(itself.port, itself.engine) is True
+    assert await listeners.owns(itself.port, by_child.engine) is False
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="of Linux's own ways to tell")
+def test_a_kernel_that_refuses_the_question_is_an_error(itself: Peer, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(tcp, "_SOCK_DIAG_BY_FAMILY", 0x1234)
+
+    with pytest.raises(OSError, match="Invalid argument"):
+        tcp.inodes_at(itself.port)
 
 
 async def test_a_stranger_on_a_wider_address_takes_none_of_our_connections(itself: Peer) -> None:

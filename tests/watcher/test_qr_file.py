@@ -10,6 +10,7 @@ import pytest
 from openwa_manager.domain.foreign_path import of_session
 from openwa_manager.domain.session.png import PNG_MAX_BYTES, is_whole_png
 from openwa_manager.watcher.qr_file import read_changed_qr, read_qr, remove_qr, write_qr
+from tests.fakes.opens import noted_opens
 from tests.watcher.images import png
 
 
@@ -118,3 +119,34 @@ def test_an_image_is_removed_only_if_it_is_the_one_that_is_meant(tmp_path: Path)
     remove_qr(of_session(tmp_path), hashlib.sha256(png(b"next")).hexdigest())
 
     assert (is_left, (tmp_path / "qr.png").exists()) == (True, False)
+
+
+def test_to_see_that_nothing_has_changed_nothing_is_opened(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    directory, opened = of_session(tmp_path), noted_opens(monkeypatch)
+
+    assert read_changed_qr(directory, None) is None
+    assert opened == []
+
+    write_qr(directory, png(b"a"))
+    first = read_changed_qr(directory, None)
+    assert first is not None
+    assert opened != []
+
+    opened.clear()
+    assert read_changed_qr(directory, first[1]) == (b"", first[1])
+    assert opened == []
+
+
+def test_an_image_behind_a_link_is_none_even_if_another_was_there_before(tmp_path: Path) -> None:
+    (tmp_path / "own").mkdir()
+    (tmp_path / "neighbour").mkdir()
+    write_qr(of_session(tmp_path / "own"), png(b"own"))
+    write_qr(of_session(tmp_path / "neighbour"), png(b"neighbour"))
+    before = read_changed_qr(of_session(tmp_path / "own"), None)
+    assert before is not None
+
+    remove_qr(of_session(tmp_path / "own"))
+    (tmp_path / "own").rmdir()
+    (tmp_path / "own").symlink_to(tmp_path / "neighbour")
+
+    assert read_changed_qr(of_session(tmp_path / "own"), before[1]) is None

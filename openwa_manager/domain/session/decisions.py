@@ -1,5 +1,6 @@
 """Decisions taken together: what several stimuli make of a session before anything of it is recorded or done."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
@@ -8,9 +9,40 @@ from openwa_manager.domain.session.commands import Command
 from openwa_manager.domain.session.context import Dropped, Refused
 from openwa_manager.domain.session.deadlines import Armed, Deadlines, Moment, first_expired, rearm, rearm_missed
 from openwa_manager.domain.session.lifecycle import Decided, decide
+from openwa_manager.domain.session.link import seen_alive, tells_nothing_new
 from openwa_manager.domain.session.restart import Policy
-from openwa_manager.domain.session.session import Session, Step
-from openwa_manager.domain.session.stimuli import Deadline, DeadlinePassed, Stimulus
+from openwa_manager.domain.session.session import LinkState, ProcessState, Session, Step
+from openwa_manager.domain.session.stimuli import (
+    ActivitySeen,
+    Deadline,
+    DeadlinePassed,
+    LinkReported,
+    Observation,
+    Stimulus,
+)
+
+
+def session_after_life(
+    session: Session, deadlines: Deadlines, observations: Sequence[Observation], moment: Moment, policy: Policy
+) -> Session | None:
+    """Return what these make of a session, where they tell no more than that its engine lives and is connected as ever.
+
+    That is what deciding on each of them comes to, for a tenth of the time. None: they tell more, or nothing, or there
+    is a deadline that may have to be decided on.
+    """
+    is_settled = session.process is ProcessState.RUNNING and session.link is LinkState.CONNECTED
+    if not is_settled or deadlines or rearm(deadlines, session, moment, policy):
+        return None
+    if not all(_tells_only_life(each, session) for each in observations):
+        return None
+    return seen_alive(session, moment) if any(isinstance(each, ActivitySeen) for each in observations) else None
+
+
+def _tells_only_life(observation: Observation, session: Session) -> bool:
+    if not isinstance(observation, ActivitySeen | LinkReported) or session.launch is None:
+        return False
+    is_current = observation.launch_id == session.launch.launch_id
+    return is_current and (isinstance(observation, ActivitySeen) or tells_nothing_new(observation, session))
 
 
 class Moved(NamedTuple):

@@ -6,7 +6,7 @@ from dataclasses import replace
 from openwa_manager.domain.delivery.events import Json
 from openwa_manager.domain.session.commands import CheckCredentials, KeepCredentials, Observe, RemoveQr
 from openwa_manager.domain.session.context import Announcement, Context, Dropped, Outcome
-from openwa_manager.domain.session.deadlines import SLOW_S
+from openwa_manager.domain.session.deadlines import SLOW_S, Moment
 from openwa_manager.domain.session.launch_facts import StillWaiting, WaitsFor
 from openwa_manager.domain.session.pairing import other_account
 from openwa_manager.domain.session.reasons import (
@@ -125,12 +125,21 @@ def _have_codes_run_out(context: Context) -> bool:
     return qr is None or qr.left_s(moment.at, moment.boot_s) <= _END_OF_LIFE * qr.life_s
 
 
+def tells_nothing_new(report: LinkReported, session: Session) -> bool:
+    """Tell whether a connected session's engine says that it is connected, and as whom we know."""
+    return (
+        session.link is LinkState.CONNECTED
+        and report.link is LinkReport.CONNECTED
+        and (report.phone_number or session.phone_number) == session.phone_number
+        and (report.push_name or session.push_name) == session.push_name
+    )
+
+
 def _connected(stimulus: LinkReported, context: Context) -> Outcome | Dropped:
     before, at = context.session, context.moment.at
-    phone_number, push_name = stimulus.phone_number or before.phone_number, stimulus.push_name or before.push_name
-    is_named = (phone_number, push_name) == (before.phone_number, before.push_name)
-    if before.link is LinkState.CONNECTED and is_named:
+    if tells_nothing_new(stimulus, before):
         return Dropped(why="already connected")
+    phone_number, push_name = stimulus.phone_number or before.phone_number, stimulus.push_name or before.push_name
     named = replace(before, phone_number=phone_number, push_name=push_name)
     if before.link is LinkState.CONNECTED:
         return Outcome(session=named, decision="details")
@@ -305,7 +314,12 @@ def webhooks_lost(stimulus: WebhooksLost, context: Context) -> Outcome:
 def activity_seen(stimulus: ActivitySeen, context: Context) -> Outcome:
     """Remember when the engine last gave a sign of life; worth no write of its own."""
     del stimulus
-    return Outcome(session=replace(context.session, last_seen_at=context.moment.at))
+    return Outcome(session=seen_alive(context.session, context.moment))
+
+
+def seen_alive(session: Session, moment: Moment) -> Session:
+    """Return the session as it is after a sign of life of its engine."""
+    return replace(session, last_seen_at=moment.at)
 
 
 def _restart_once(context: Context, code: ReasonCode, facts: Facts | None = None) -> Outcome:

@@ -96,6 +96,18 @@ def read_file(place: ForeignPath, max_bytes: int) -> bytes:
     return content
 
 
+def glance_at(place: ForeignPath) -> os.stat_result | None:
+    """Return what seems to lie there, by one call of the system where `status_of` makes three for each directory.
+
+    A link in place of a directory is followed here, so this tells no more than that nothing is there, or that what was
+    there is as it was. Whoever sees something new looks at it by `status_of`.
+    """
+    try:
+        return os.stat("/".join((str(place.root), *place.parts)), follow_symlinks=False)  # noqa: PTH116 (half the time)
+    except OSError:
+        return None
+
+
 def status_of(place: ForeignPath) -> os.stat_result | None:
     """Return what lies there, itself and not what a link leads to; None when nothing can be seen there."""
     try:

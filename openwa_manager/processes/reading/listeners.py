@@ -1,29 +1,24 @@
 """Tells to which process a listener belongs: whoever took an engine's address first would be told its secrets."""
 
 import asyncio
-import socket
 import sys
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from contextlib import suppress
-from pathlib import Path
 
 import psutil
 
 from openwa_manager.domain.session.session import Identity
 from openwa_manager.processes.engine_processes import ancestors
-from openwa_manager.processes.reading import procfs
+from openwa_manager.processes.reading import procfs, tcp
 from openwa_manager.processes.reading.identity import is_alive
 from openwa_manager.processes.reading.table import CoalescedRead, ProcessTable, read_processes
-
-#: The state of a listening socket in /proc/net/tcp (include/net/tcp_states.h).
-_LISTEN = b"0A"
 
 
 class EngineListeners:
     """Implements `domain.ports.ListenerProof` for this host; remembers of each port which socket was proven last."""
 
     def __init__(self) -> None:
-        self._listening = CoalescedRead(_read_listening)
+        self._listening = CoalescedRead(tcp.all_inodes)
         self._proven: dict[int, tuple[Identity, frozenset[bytes]]] = {}
 
     def has(self, pid: int, engine: Identity) -> bool:
@@ -34,12 +29,13 @@ class EngineListeners:
     async def owns(self, port: int, engine: Identity) -> bool | None:
         """Tell whether what listens on this port of 127.0.0.1 is the engine's; None when nobody listens.
 
-        On Linux the system is asked once for all who ask at the same time: that takes it 10 to 40 ms.
+        A Linux that tells of one port in particular is asked for that; another is asked once for all who ask at the
+        same time.
         """
         if sys.platform != "linux":
             return await asyncio.to_thread(owns_by_psutil, port, engine)  # pragma: no cover (macOS)
-        inodes = (await self._listening.get()).get(port)
-        if inodes is None:
+        inodes = await self._inodes_at(port)
+        if not inodes:
             return None
         if not is_alive(engine):
             return False
@@ -50,6 +46,12 @@ class EngineListeners:
         self._proven[port] = (engine, inodes)
         return True
 
+    async def _inodes_at(self, port: int) -> frozenset[bytes]:
+        try:
+            return tcp.inodes_at(port)
+        except OSError:  # it tells nothing of one port, or not us: a service manager may keep us from asking
+            return (await self._listening.get()).get(port, frozenset())
+
 
 def _is_opened_by_tree(inodes: frozenset[bytes], engine: Identity) -> bool:
     left = inodes - procfs.sockets(engine.pid)
@@ -58,38 +60,6 @@ def _is_opened_by_tree(inodes: frozenset[bytes], engine: Identity) -> bool:
     return not left.difference(
         *(procfs.sockets(each.pid) for each in ProcessTable(read_processes()).descendants([engine]))
     )
-
-
-def _read_listening() -> Mapping[int, frozenset[bytes]]:
-    """Return the inodes of the sockets that take connections to 127.0.0.1, by their port.
-
-    The kernel prefers the closest address, so that a listener on a wider one does not count beside it.
-    """
-    found: dict[int, dict[bytes, set[bytes]]] = {}
-    for name in ("tcp", "tcp6"):
-        with suppress(OSError):  # a kernel without IPv6
-            for line in Path(f"/proc/net/{name}").read_bytes().splitlines()[1:]:
-                _, local, _, state, *_, inode = line.split(maxsplit=10)[:10]
-                address, _, port = local.partition(b":")
-                if state == _LISTEN:
-                    found.setdefault(int(port, 16), {}).setdefault(address, set()).add(inode)
-    closest = ((port, next((by[each] for each in _ADDRESSES if each in by), None)) for port, by in found.items())
-    return {port: frozenset(inodes) for port, inodes in closest if inodes}
-
-
-def _in_proc(address: bytes) -> bytes:
-    """Return an address as /proc/net/tcp writes it: words of 32 bits in the order of this machine."""
-    words = (address[start : start + 4] for start in range(0, len(address), 4))
-    return b"".join(b"%08X" % int.from_bytes(word, sys.byteorder) for word in words)
-
-
-#: The addresses that take connections to 127.0.0.1, the closest first.
-_ADDRESSES = (
-    _in_proc(socket.inet_pton(socket.AF_INET, "127.0.0.1")),
-    _in_proc(socket.inet_pton(socket.AF_INET6, "::ffff:127.0.0.1")),
-    _in_proc(socket.inet_pton(socket.AF_INET, "0.0.0.0")),  # noqa: S104 looked for, not listened on
-    _in_proc(socket.inet_pton(socket.AF_INET6, "::")),
-)
 
 
 def owns_by_psutil(port: int, engine: Identity) -> bool | None:

@@ -4,6 +4,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 
 from openwa_manager.domain.session.session import LaunchId, SessionId
+from openwa_manager.services.monitoring.log_looks import LogState
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -21,20 +22,12 @@ class ProbeRecord:
     due_boot_s: float
     quiet_boot_s: float
     silent_boot_s: float
-    log: "LogState | None" = None
+    log: LogState | None = None
     has_looked: bool = False
     sign_boot_s: float | None = None
     misses: int = 0
     answered_at: float | None = None
     detail: str = "not asked yet"
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class LogState:
-    """One state of an engine's log: equal ones mean that nothing was written in between; `modified_at` is wall time."""
-
-    modified_at: float
-    size_bytes: int
 
 
 class ProbeRecords:

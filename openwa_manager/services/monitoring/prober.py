@@ -3,7 +3,6 @@
 import asyncio
 from collections.abc import Callable
 from dataclasses import replace
-from functools import partial
 
 import structlog
 
@@ -16,10 +15,10 @@ from openwa_manager.domain.session.session import LinkState, SessionId
 from openwa_manager.domain.session.stimuli import ActivitySeen, EngineFaulted, LinkReport, LinkReported, SilenceNoticed
 from openwa_manager.domain.texts import DETAIL_MAX
 from openwa_manager.host.foreign.engine_files import EngineFiles
-from openwa_manager.host.foreign.opening import plain_status_of
 from openwa_manager.processes.host_limits import is_host_limit
 from openwa_manager.services.monitoring.data_inspector import DataInspector
-from openwa_manager.services.monitoring.probe_records import LogState, ProbeRecord, ProbeRecords
+from openwa_manager.services.monitoring.log_looks import LogLooks
+from openwa_manager.services.monitoring.probe_records import ProbeRecord, ProbeRecords
 from openwa_manager.services.sessions.engine_inbox import RunningEngine, RunningEngines
 
 _log = structlog.get_logger()
@@ -28,8 +27,6 @@ _log = structlog.get_logger()
 _TICKS = 15
 #: How much later than its timeout a probe may end, at least, before we must have been away ourselves.
 _LATE_MIN_S = 0.25
-#: A look at a log that takes longer is none: the next probe brings another.
-_LOOK_WITHIN_S = 2.0
 
 
 class Prober:
@@ -45,7 +42,7 @@ class Prober:
         files: EngineFiles,
     ) -> None:
         self._inspector = inspector
-        self._files = files
+        self._logs = LogLooks(files)
         self._clock = clock
         self._chance = chance
         self._policy = policy
@@ -124,12 +121,9 @@ class Prober:
         """Return the record with the log's state, and a sign of life if something was written since the last look."""
         session_id = running.session.session_id
         try:
-            status = await self._files.run(
-                session_id, partial(plain_status_of, running.log_path), within_s=_LOOK_WITHIN_S
-            )
+            log = await self._logs.look(session_id, running.log_path, record.log)
         except FilesStuckError:
             return record
-        log = None if status is None else LogState(modified_at=status.st_mtime, size_bytes=status.st_size)
         if record.has_looked and log not in (None, record.log):
             running.tell(ActivitySeen(launch_id=record.launch_id))
             record = replace(record, sign_boot_s=self._clock.now().boot_s)

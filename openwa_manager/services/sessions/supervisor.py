@@ -15,7 +15,7 @@ from openwa_manager.domain.foreign_path import ForeignPath
 from openwa_manager.domain.session.coming import Coming, Due, coming_to, kill_time
 from openwa_manager.domain.session.context import Refused
 from openwa_manager.domain.session.deadlines import Deadlines, Moment
-from openwa_manager.domain.session.decisions import Decisions
+from openwa_manager.domain.session.decisions import Decisions, session_after_life
 from openwa_manager.domain.session.lifecycle import begin
 from openwa_manager.domain.session.reasons import ReasonCode
 from openwa_manager.domain.session.session import ProcessState, Session, Spec
@@ -276,13 +276,18 @@ class Supervisor:
         if not observations or not all(isinstance(each, _LIFE) for each in observations):
             return False
         moment = self._moment()
-        decisions = Decisions(session=self._session, deadlines=self._deadlines, policy=self._dependencies.policy)
+        policy, is_unsaved = self._dependencies.policy, self._recorder.has_unsaved
+        alive = session_after_life(self._session, self._deadlines, observations, moment, policy)
+        if alive is not None and not is_unsaved:
+            self._session, self._met_boot_s = alive, moment.boot_s
+            return True
+        decisions = Decisions(session=self._session, deadlines=self._deadlines, policy=policy)
         for each in observations:
             known_count = len(decisions.moves) + isinstance(each, ActivitySeen)
             decisions.consider(each, moment)
             if len(decisions.moves) > known_count:
                 return False
-        if decisions.is_durable or decisions.commands or self._recorder.has_unsaved:
+        if decisions.is_durable or decisions.commands or is_unsaved:
             return False
         if decisions.deadlines != self._deadlines:
             return False

@@ -74,8 +74,12 @@ class EngineLogs:
         share_bytes = self._policy.total_max_bytes // (2 * max(1, len(logs)))  # the rest is for what is being written
         max_bytes = max(_LOG_MIN_BYTES, min(self._policy.log_max_bytes, share_bytes))
         free_bytes = await self._free_on({log.root for log in logs.values()})  # first: what is written then is lost
+        known = self._last.sizes
         sizes = await self._files.run_for_each(
-            lambda session_id: size_of(logs[session_id]), logs, queue=_ALL, within_s=_LOOK_WITHIN_S
+            lambda session_id: size_of(logs[session_id], known.get(session_id)),
+            logs,
+            queue=_ALL,
+            within_s=_LOOK_WITHIN_S,
         )
         look = _Look(sizes=sizes, boot_s=boot_s, free_bytes=free_bytes, max_bytes=max_bytes)
         due = [session_id for session_id, size_bytes in look.sizes.items() if size_bytes >= max_bytes]

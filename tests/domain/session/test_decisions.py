@@ -1,18 +1,27 @@
 """What several stimuli come to, decided one after the other before anything of it is recorded or done."""
 
+from collections.abc import Callable
+from dataclasses import replace
+
+import pytest
+
 from openwa_manager.domain.session.commands import Command, Dequeue, Enqueue
-from openwa_manager.domain.session.deadlines import Deadlines, Moment
-from openwa_manager.domain.session.decisions import Decisions
+from openwa_manager.domain.session.deadlines import Armed, Deadlines, Moment
+from openwa_manager.domain.session.decisions import Decisions, session_after_life
 from openwa_manager.domain.session.restart import Policy
-from openwa_manager.domain.session.session import ProcessState, Session
+from openwa_manager.domain.session.session import LaunchId, LinkState, ProcessState, Restarts, Session
 from openwa_manager.domain.session.stimuli import (
     ActivitySeen,
     Deadline,
+    LaunchObservation,
+    LinkReport,
+    LinkReported,
     LogoutRequested,
+    SilenceNoticed,
     StartRequested,
     StopRequested,
 )
-from tests.domain.session.driver import backing_off, queued, running, showing_code
+from tests.domain.session.driver import AT, Driver, a_launch, backing_off, connected, queued, running, showing_code
 
 
 def decisions_on(session: Session, deadlines: Deadlines) -> Decisions:
@@ -93,3 +102,48 @@ def test_deadlines_that_have_expired_meanwhile_are_decided_on_in_their_order() -
         "DeadlinePassed(qr_expiry)",
         "DeadlinePassed(pairing_window)",
     ]
+
+
+def life_of(driver: Driver, *, number: str | None = None) -> list[LaunchObservation]:
+    launch_id = driver.launch_id
+    report = LinkReported(launch_id=launch_id, link=LinkReport.CONNECTED, phone_number=number)
+    return [ActivitySeen(launch_id=launch_id), report]
+
+
+def test_a_sign_of_life_of_a_settled_session_is_told_without_a_decision() -> None:
+    driver = connected()
+
+    alive = session_after_life(driver.session, driver.deadlines, life_of(driver), driver.moment, Policy())
+
+    assert alive == replace(driver.session, last_seen_at=driver.at)
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        lambda driver: replace(driver.session, link=LinkState.DISCONNECTED),
+        lambda driver: replace(driver.session, process=ProcessState.STOPPING),
+        lambda driver: replace(driver.session, launch=None),
+        lambda driver: replace(driver.session, launch=a_launch(9, AT)),
+        lambda driver: replace(driver.session, phone_number="other"),
+        lambda driver: replace(driver.session, restarts=Restarts(streak=1)),
+    ],
+)
+def test_of_any_other_session_it_is_decided(change: Callable[[Driver], Session]) -> None:
+    driver = connected()
+    session = change(driver)
+
+    assert session_after_life(session, driver.deadlines, life_of(driver, number="1"), driver.moment, Policy()) is None
+
+
+def test_what_tells_more_than_life_or_nothing_is_decided() -> None:
+    driver = connected()
+    seen, report = life_of(driver)
+    lost = LinkReported(launch_id=driver.launch_id, link=LinkReport.DISCONNECTED)
+    stale = replace(seen, launch_id=LaunchId("earlier"))
+    silent = SilenceNoticed(launch_id=driver.launch_id, limit_s=120.0)
+
+    for observations in ([seen, lost], [seen, stale], [seen, silent], [report], []):
+        assert session_after_life(driver.session, {}, observations, driver.moment, Policy()) is None
+    armed = {Deadline.STEADY: Armed(anchor="", due_boot_s=driver.boot_s)}
+    assert session_after_life(driver.session, armed, [seen], driver.moment, Policy()) is None

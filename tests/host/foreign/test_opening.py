@@ -8,6 +8,7 @@ import pytest
 
 from openwa_manager.domain.foreign_path import ForeignPath, of_session
 from openwa_manager.host.foreign.opening import (
+    glance_at,
     is_directory,
     make_directory,
     names_in,
@@ -155,3 +156,15 @@ def test_a_file_is_moved_over_a_directory(session: ForeignPath) -> None:
 
     assert read_file(session.child("creds.json"), 10) == b"whole"
     assert status_of(session.child("kept")) is None
+
+
+def test_a_glance_sees_what_a_look_sees_but_follows_a_link_on_the_way(session: ForeignPath) -> None:
+    write_file(session.child("file"), b"12")
+    (session.path / "link").symlink_to("file")
+    (session.path / "data").symlink_to(session.path.parents[1] / "elsewhere")
+
+    for name in ("file", "link", "absent"):
+        assert glance_at(session.child(name)) == status_of(session.child(name))
+    assert glance_at(session) == status_of(session)
+    behind = session.child("data", "creds.json")
+    assert (glance_at(behind) is None, status_of(behind)) == (False, None)

@@ -361,7 +361,7 @@ async def test_a_log_is_never_looked_at_in_the_loop(probed: Probed) -> None:
     async with probing(probed):
         await probed.clock.advance(PERIOD_S * 2)
 
-    assert probed.files.asked == [SESSION.session_id] * 2
+    assert len(probed.files.asked) == 2
 
 
 async def test_the_log_of_an_engine_that_answers_is_not_looked_at(probed: Probed) -> None:

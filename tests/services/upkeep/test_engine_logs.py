@@ -11,6 +11,7 @@ from openwa_manager.host.logs.logfile import LogPolicy
 from openwa_manager.services.upkeep import engine_logs
 from openwa_manager.services.upkeep.engine_logs import EngineLogs
 from tests.fakes.disk import DeadDisk
+from tests.fakes.opens import noted_opens
 
 KIB = 1024
 FILES = EngineFiles()
@@ -187,3 +188,37 @@ async def test_on_a_dead_disk_no_log_counts_as_quiet(two_logs: Logs) -> None:
 
     assert not await logs.are_quiet(2.0)
     disk.revive()
+
+
+async def test_a_log_behind_a_link_is_not_rotated_even_if_one_of_that_length_was_there(tmp_path: Path) -> None:
+    place = of_session(tmp_path / "a").child("logs", "engine.log")
+    (tmp_path / "a" / "logs").mkdir(parents=True)
+    write(tmp_path / "a" / "logs", {"engine.log": 9})
+    logs = EngineLogs(LogPolicy(log_max_bytes=64 * KIB), FILES)
+    await logs.keep_small({SessionId("a"): place}, 0.0)
+
+    (tmp_path / "a" / "logs").rename(tmp_path / "former")
+    (tmp_path / "neighbour").mkdir()
+    write(tmp_path / "neighbour", {"engine.log": 70 * KIB})
+    (tmp_path / "a" / "logs").symlink_to(tmp_path / "neighbour")
+    await logs.keep_small({SessionId("a"): place}, 1.0)
+
+    assert left(tmp_path / "neighbour") == {"engine.log"}
+
+
+async def test_logs_that_have_not_grown_are_seen_to_be_so_without_opening_anything(
+    tmp_path: Path, two_logs: Logs, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    opened = noted_opens(monkeypatch)
+    write(tmp_path, {"a.log": 9, "b.log": 0})
+    logs = EngineLogs(LogPolicy(), FILES)
+    await logs.keep_small(two_logs, 0.0)
+    assert opened != []
+
+    opened.clear()
+    await logs.keep_small(two_logs, 1.0)
+    assert opened == []
+
+    write(tmp_path, {"a.log": 10})
+    await logs.keep_small(two_logs, 2.0)
+    assert opened != []
