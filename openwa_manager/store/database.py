@@ -3,7 +3,7 @@
 import asyncio
 import os
 import sqlite3
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import AsyncExitStack, closing
 from functools import partial
 from pathlib import Path
@@ -26,8 +26,9 @@ from openwa_manager.store.preamble import NoPreamble, Preamble
 from openwa_manager.store.read_groups import ReadGroups
 from openwa_manager.store.reserve import Reserve
 from openwa_manager.store.sqlite_errors import translated
-from openwa_manager.store.write_groups import Write, WriteGroup
+from openwa_manager.store.write_groups import JointWrite, Write, WriteGroup
 
+A = TypeVar("A")
 T = TypeVar("T")
 
 #: What the functions that read and write are given; only this folder knows that it is SQLite's.
@@ -145,7 +146,7 @@ class Database:
             DrainingError: the database is closed.
         """
         try:
-            return await self._write(function)
+            return await self._write(Write(function))
         except StorageFullError:
             if not is_urgent:
                 raise
@@ -154,10 +155,21 @@ class Database:
         await self._writer.run(partial(_run_in_reserve, self.reserve, group))
         return write.outcome()
 
-    async def _write(self, function: Callable[[sqlite3.Connection], T]) -> T:
+    async def write_together(
+        self, function: Callable[[sqlite3.Connection, Sequence[A]], Sequence[T]], argument: A
+    ) -> T:
+        """Return what `function` returned for this argument, as `write` does.
+
+        It is called once for all arguments that share a commit; if it fails then, once for each of them.
+
+        Raises:
+            StorageFullError | StoreDamagedError | DrainingError: as `write` does.
+        """
+        return await self._write(JointWrite(function, argument))
+
+    async def _write(self, write: Write[T]) -> T:
         if not self._is_open:
             raise DrainingError("the database is closed")
-        write = Write(function)
         if self._group is not None and self._group.add(write):
             await self._group.is_done.wait()
         else:  # the first of a new group takes it to the thread, where it waits behind the one being written

@@ -3,7 +3,7 @@
 import asyncio
 import sqlite3
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Sequence
 from threading import Lock
 from typing import Generic, TypeVar
 
@@ -11,6 +11,7 @@ from openwa_manager.metrics.durations import Durations
 from openwa_manager.store.preamble import Preamble
 from openwa_manager.store.sqlite_errors import translated
 
+A = TypeVar("A")
 T = TypeVar("T")
 
 #: How many writes share one commit at most.
@@ -45,6 +46,10 @@ class Write(Generic[T]):
             connection.execute("ROLLBACK TO write")
         connection.execute("RELEASE write")
 
+    def succeed(self, result: T) -> None:
+        """Take the result of what was done for it."""
+        self._results.append(result)
+
     def fail(self, error: Exception) -> None:
         """Take back the result: the group it was part of is not on disk."""
         self._results.clear()
@@ -60,6 +65,36 @@ class Write(Generic[T]):
         if (error := self.error) is not None:
             raise error
         return self._results[0]
+
+
+class JointWrite(Write[T], Generic[A, T]):
+    """A write that is done with others of its group by one call of `function`, which returns what each comes to."""
+
+    def __init__(self, function: Callable[[sqlite3.Connection, Sequence[A]], Sequence[T]], argument: A) -> None:
+        super().__init__(lambda connection: function(connection, [argument])[0])
+        self.function = function
+        self.argument = argument
+
+    def run_with(self, connection: sqlite3.Connection, others: "Sequence[JointWrite[A, T]]") -> None:
+        """Run together with others of the same function; if that fails each is run, and may fail, by itself.
+
+        Raises:
+            sqlite3.Error: as `run` does.
+        """
+        writes = [self, *others]
+        connection.execute("SAVEPOINT write")
+        try:
+            results = self.function(connection, [each.argument for each in writes])
+        except Exception:
+            if not connection.in_transaction:
+                raise
+            connection.execute("ROLLBACK TO write")
+            for each in writes:
+                each.run(connection)
+        else:
+            for each, result in zip(writes, results, strict=True):
+                each.succeed(result)
+        connection.execute("RELEASE write")
 
 
 class WriteGroup:
@@ -116,8 +151,11 @@ class WriteGroup:
         if len(self._writes) == 1:
             self._writes[0].run_alone(connection)
             return
-        for write in self._writes:
-            write.run(connection)
+        for write, *others in _by_function(self._writes):
+            if isinstance(write, JointWrite) and others:
+                write.run_with(connection, others)  # type: ignore[arg-type]  # as in `add`
+            else:
+                write.run(connection)
 
     def _note_end(self) -> None:
         """Let the others go on if their first writer has left; on the database's thread."""
@@ -134,3 +172,11 @@ class WriteGroup:
             has_run = self._has_run
         if has_run:
             self.is_done.set()
+
+
+def _by_function(writes: Iterable[Write[object]]) -> Iterable[list[Write[object]]]:
+    """Return the writes in their order, but those that are done together with the first of them."""
+    found: dict[object, list[Write[object]]] = {}
+    for write in writes:
+        found.setdefault(write.function if isinstance(write, JointWrite) else write, []).append(write)
+    return found.values()
