@@ -176,10 +176,22 @@ class Database:
             group = self._group = WriteGroup(self.commit_times, self._preamble)
             group.add(write)
             try:
-                await self._writer.run(group.run)
+                await self._lead(group)
             finally:
                 group.release()
         return write.outcome()
+
+    async def _lead(self, group: WriteGroup) -> None:
+        """Take a group to the thread once all have joined it that can write at this moment: many are ready at once.
+
+        Its first writer waits for the end of it if it is cancelled before, for the others rely on it.
+        """
+        try:
+            await asyncio.sleep(0)
+        except asyncio.CancelledError:
+            await self._writer.run(group.run)
+            raise
+        await self._writer.run(group.run)
 
     async def read(self, function: Callable[[sqlite3.Connection], T]) -> T:
         """Return what `function` read from one consistent state, which holds every finished write.

@@ -5,6 +5,7 @@ import sqlite3
 from collections.abc import Sequence
 from functools import partial
 from pathlib import Path
+from threading import Event
 
 import pytest
 
@@ -78,6 +79,47 @@ async def test_a_failure_is_of_the_one_that_fails(database: Database) -> None:
     assert isinstance(failed, LookupError)
     assert keys.calls == [["a", "bx", "c"], ["a"], ["bx"], ["c"]]
     assert await database.read(stored) == ["a", "c", "d."]
+
+
+async def test_all_that_can_write_at_a_moment_share_a_commit_however_long_that_is(database: Database) -> None:
+    commits: list[str] = []
+    await database.write(
+        lambda connection: connection.set_trace_callback(lambda sql: commits.append(sql) if sql == "COMMIT" else None)
+    )
+    commits.clear()
+
+    async def let_the_thread_run() -> None:
+        Event().wait(0.05)
+
+    async with asyncio.TaskGroup() as tasks:
+        tasks.create_task(database.write(partial(put, key="a")))
+        tasks.create_task(let_the_thread_run())
+        tasks.create_task(database.write(partial(put, key="b")))
+
+    assert len(commits) == 1
+
+
+async def test_a_write_that_was_cancelled_before_it_began_and_those_that_joined_it_are_made(database: Database) -> None:
+    async with asyncio.TaskGroup() as tasks:
+        first = tasks.create_task(database.write(partial(put, key="a")))
+        tasks.create_task(database.write(partial(put, key="b")))
+        await asyncio.sleep(0)
+        first.cancel()
+
+    assert first.cancelled()
+    assert await database.read(stored) == ["a", "b"]
+
+
+async def test_a_write_that_was_accepted_is_finished_before_the_database_is_closed(tmp_path: Path) -> None:
+    database = Database(tmp_path / "manager.db")
+    await database.open()
+    async with asyncio.TaskGroup() as tasks:
+        tasks.create_task(database.write(partial(put, key="a")))
+        await asyncio.sleep(0)
+        await database.close()
+
+    async with Database(tmp_path / "manager.db") as again:
+        assert await again.read(stored) == ["a"]
 
 
 async def test_different_kinds_are_different_calls(database: Database) -> None:
