@@ -72,7 +72,7 @@ def _hex_digest(secret: str, body: bytes) -> str:
 
 
 def _digest(key: bytes, body: bytes) -> bytes:
-    """Return the HMAC; unlike `hmac.digest` that of a short body keeps the interpreter's lock, which others wait for."""
+    """Return the HMAC; that of a short body, unlike `hmac.digest`, without giving up the interpreter's lock."""
     keyed = _keyed(key).copy()
     keyed.update(body)
     return keyed.digest()
