@@ -1,23 +1,19 @@
 """The one SQLite file: how it is opened, and how plain functions read and write it."""
 
 import asyncio
-import errno
 import os
 import sqlite3
-import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import AsyncExitStack, closing
 from functools import partial
 from pathlib import Path
-from threading import Lock
-from typing import Generic, Self, TypeVar
+from typing import Self, TypeVar
 
 import aiosqlite
 
 from openwa_manager.domain.errors import (
     ConfigError,
     DrainingError,
-    OpenwaManagerError,
     StorageFullError,
     StoreDamagedError,
     UnavailableError,
@@ -29,7 +25,10 @@ from openwa_manager.store.delivery.enrichment import HOOKS, Hook, HookedConnecti
 from openwa_manager.store.preamble import NoPreamble, Preamble
 from openwa_manager.store.read_groups import ReadGroups
 from openwa_manager.store.reserve import Reserve
+from openwa_manager.store.sqlite_errors import translated
+from openwa_manager.store.write_groups import JointWrite, Write, WriteGroup
 
+A = TypeVar("A")
 T = TypeVar("T")
 
 #: What the functions that read and write are given; only this folder knows that it is SQLite's.
@@ -37,13 +36,8 @@ Connection = sqlite3.Connection
 #: What a read or a write may raise besides our own errors: SQLite's, where we have no word for it.
 SqliteError = sqlite3.Error
 
-#: How many writes share one commit at most.
-GROUP_MAX = 50
-
 _CHUNK = 64  # rows a cursor of aiosqlite fetches at once; we use none
 
-_FULL = frozenset({sqlite3.SQLITE_FULL, sqlite3.SQLITE_IOERR_SHMSIZE})
-_DAMAGED = frozenset({sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB})
 #: How every connection of the daemon is set up.
 PRAGMAS = (
     "PRAGMA busy_timeout = 5000",
@@ -78,109 +72,6 @@ class _ReadingConnection(_ThreadConnection):
         self.groups = ReadGroups(self.run)
 
 
-class _Write(Generic[T]):
-    """A write that waits its turn and, once its group is committed or rolled back, what became of it."""
-
-    def __init__(self, function: Callable[[sqlite3.Connection], T]) -> None:
-        self._function = function
-        self._results: list[T] = []
-        self._error: Exception | None = None
-
-    def run(self, connection: sqlite3.Connection) -> None:
-        """Run inside a savepoint, so that a failure takes back this write only.
-
-        Raises:
-            sqlite3.Error: the failure has rolled back the whole transaction, as a full disk does.
-        """
-        connection.execute("SAVEPOINT write")
-        try:
-            self._results.append(self._function(connection))
-        except Exception as error:
-            self._error = error
-            if not connection.in_transaction:
-                raise
-            connection.execute("ROLLBACK TO write")
-        connection.execute("RELEASE write")
-
-    def fail(self, error: Exception) -> None:
-        """Take back the result: the group it was part of is not on disk."""
-        self._results.clear()
-        self._error = self._error or error
-
-    @property
-    def error(self) -> Exception | None:
-        """Return in our words why nothing is on disk; None: it is."""
-        return None if self._error is None else _translated(self._error)
-
-    def outcome(self) -> T:
-        """Return what the function returned, or raise what it raised."""
-        if (error := self.error) is not None:
-            raise error
-        return self._results[0]
-
-
-class _Group:
-    """The writes that share one commit: those that came while the previous group was being written, and no more.
-
-    Its first writer takes it to the database's thread. `is_done` lets the others go on, behind the first, so that all
-    go on in the order in which they came; if the first was cancelled meanwhile they go on once the thread is done.
-    """
-
-    def __init__(self, commit_times: Durations, preamble: Preamble) -> None:
-        self._loop = asyncio.get_running_loop()
-        self._commit_times = commit_times
-        self._preamble = preamble
-        self._writes: list[_Write[object]] = []
-        self._has_begun = False
-        self._has_run = False
-        self._is_led = True
-        self._adding = Lock()
-        self.is_done = asyncio.Event()
-
-    def add(self, write: _Write[T]) -> bool:
-        """Add the write; False when the group has begun already or is full."""
-        with self._adding:
-            if self._has_begun or len(self._writes) >= GROUP_MAX:
-                return False
-            self._writes.append(write)  # type: ignore[arg-type]  # a list of writes of every kind
-            return True
-
-    def run(self, connection: sqlite3.Connection) -> None:
-        """Run all writes in one transaction; on the database's thread."""
-        with self._adding:
-            self._has_begun = True
-        first = _Write(self._preamble.write) if self._preamble.has_rows() else None
-        if first is not None:
-            self._writes.insert(0, first)  # type: ignore[arg-type]  # as in `add`
-        try:
-            connection.execute("BEGIN IMMEDIATE")
-            for write in self._writes:
-                write.run(connection)
-            begun_s = time.perf_counter()
-            connection.execute("COMMIT")
-            self._commit_times.note(time.perf_counter() - begun_s)
-        except Exception as error:  # noqa: BLE001 (every caller of the group gets it)
-            for write in self._writes:
-                write.fail(error)
-            if connection.in_transaction:
-                connection.execute("ROLLBACK")
-        finally:
-            if first is not None:
-                self._preamble.settle(first.error)
-            self._loop.call_soon_threadsafe(self._note_end)
-
-    def release(self) -> None:
-        """Let the others go on once the thread is done: the first writer waits no more."""
-        self._is_led = False
-        if self._has_run:
-            self.is_done.set()
-
-    def _note_end(self) -> None:
-        self._has_run = True
-        if not self._is_led:
-            self.is_done.set()
-
-
 class Database:
     """One writer connection and one reader connection to the daemon's file.
 
@@ -192,7 +83,7 @@ class Database:
         self._path = path
         self._copies = copies or path.with_name("copies")
         self.reserve = Reserve(path.with_name("reserve"))
-        self._group: _Group | None = None
+        self._group: WriteGroup | None = None
         self._preamble: Preamble = NoPreamble()
         self._is_open = False
         self._connections = AsyncExitStack()
@@ -221,7 +112,7 @@ class Database:
                 self._connections = opened.pop_all()
                 self._is_open = True
         except (sqlite3.Error, OSError) as error:
-            known = _translated(error)
+            known = translated(error)
             if isinstance(known, sqlite3.Error):  # a disk that fails, a file that is locked or hindered
                 known = UnavailableError(f"{self._path} cannot be used: {error}")
             raise known from error
@@ -255,29 +146,52 @@ class Database:
             DrainingError: the database is closed.
         """
         try:
-            return await self._write(function)
+            return await self._write(Write(function))
         except StorageFullError:
             if not is_urgent:
                 raise
-        group, write = _Group(self.commit_times, self._preamble), _Write(function)
+        group, write = WriteGroup(self.commit_times, self._preamble), Write(function)
         group.add(write)
         await self._writer.run(partial(_run_in_reserve, self.reserve, group))
         return write.outcome()
 
-    async def _write(self, function: Callable[[sqlite3.Connection], T]) -> T:
+    async def write_together(
+        self, function: Callable[[sqlite3.Connection, Sequence[A]], Sequence[T]], argument: A
+    ) -> T:
+        """Return what `function` returned for this argument, as `write` does.
+
+        It is called once for all arguments that share a commit; if it fails then, once for each of them.
+
+        Raises:
+            StorageFullError | StoreDamagedError | DrainingError: as `write` does.
+        """
+        return await self._write(JointWrite(function, argument))
+
+    async def _write(self, write: Write[T]) -> T:
         if not self._is_open:
             raise DrainingError("the database is closed")
-        write = _Write(function)
         if self._group is not None and self._group.add(write):
             await self._group.is_done.wait()
         else:  # the first of a new group takes it to the thread, where it waits behind the one being written
-            group = self._group = _Group(self.commit_times, self._preamble)
+            group = self._group = WriteGroup(self.commit_times, self._preamble)
             group.add(write)
             try:
-                await self._writer.run(group.run)
+                await self._lead(group)
             finally:
                 group.release()
         return write.outcome()
+
+    async def _lead(self, group: WriteGroup) -> None:
+        """Take a group to the thread once all have joined it that can write at this moment: many are ready at once.
+
+        Its first writer waits for the end of it if it is cancelled before, for the others rely on it.
+        """
+        try:
+            await asyncio.sleep(0)
+        except asyncio.CancelledError:
+            await self._writer.run(group.run)
+            raise
+        await self._writer.run(group.run)
 
     async def read(self, function: Callable[[sqlite3.Connection], T]) -> T:
         """Return what `function` read from one consistent state, which holds every finished write.
@@ -290,7 +204,7 @@ class Database:
         try:
             return await self._reader.groups.read(function)
         except sqlite3.Error as error:
-            raise _translated(error) from error
+            raise translated(error) from error
 
     async def check(self) -> None:
         """Return once something was read from the file itself.
@@ -313,7 +227,7 @@ class Database:
             await asyncio.to_thread(copy_log, self._path)
             return await self._writer.run(empty_log)
         except sqlite3.Error as error:
-            raise _translated(error) from error
+            raise translated(error) from error
 
     async def snapshot(self, path: Path) -> None:
         """Copy the database to `path`, whole and consistent, mode 0600; a file in its place is replaced.
@@ -331,7 +245,7 @@ class Database:
             finally:
                 await self._writer.run(bring_over_at)
         except (sqlite3.Error, OSError) as error:
-            raise _translated(error) from error
+            raise translated(error) from error
 
 
 def _create(path: Path) -> None:
@@ -366,7 +280,7 @@ def _configure(connection: sqlite3.Connection) -> None:
         connection.execute(pragma)
 
 
-def _run_in_reserve(reserve: Reserve, group: _Group, connection: sqlite3.Connection) -> None:
+def _run_in_reserve(reserve: Reserve, group: WriteGroup, connection: sqlite3.Connection) -> None:
     """Have the room of the reserve, and use it at once; where there is none any more, this is one more try."""
     reserve.make_way()
     group.run(connection)
@@ -380,18 +294,3 @@ def _snapshot(source: Path, target: Path) -> None:
     with closing(sqlite3.connect(source, isolation_level=None)) as connection:
         connection.execute("PRAGMA synchronous = FULL")
         write_copy(connection, target)
-
-
-def _translated(error: Exception) -> Exception:
-    """Return our word for a library's error; an error we have no word for, and one of ours, stays what it is."""
-    if isinstance(error, OpenwaManagerError):
-        return error
-    if isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EDQUOT):
-        return StorageFullError(str(error))
-    if isinstance(error, sqlite3.Error):
-        code = getattr(error, "sqlite_errorcode", None)
-        if code in _FULL:
-            return StorageFullError(str(error))
-        if code is not None and code & 0xFF in _DAMAGED:  # the low byte is the family of an extended code
-            return StoreDamagedError(str(error))
-    return error

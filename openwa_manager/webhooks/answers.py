@@ -1,17 +1,28 @@
 """Connections that tell an answer's status even where the rest of the answer is malformed."""
 
+import asyncio
 import re
 from asyncio import AbstractEventLoop
+from contextlib import suppress
 from functools import partial
 
 import aiohttp
 from aiohttp.abc import AbstractResolver
 from aiohttp.client_proto import ResponseHandler
+from aiohttp.client_reqrep import ConnectionKey
+from aiohttp.connector import Connection
 from aiohttp.http_exceptions import HttpProcessingError
 
 #: The first line of an answer, as far as it matters.
 _STATUS_LINE = re.compile(rb"HTTP/[0-9]\.[0-9] +([1-9][0-9][0-9])(?![0-9])", re.IGNORECASE)
 _BEGINNING_BYTES = 32
+#: What the endpoint decided stands in the first line of its answer, so its headers may be as long as any server makes
+#: them (debug bars, security policies): aiohttp's own limits are 8 kB a line and 128 lines.
+HEAD_LINE_MAX_BYTES = 1024 * 1024
+HEAD_LINES_MAX = 1_000
+#: A longer or slower body costs the connection, nothing else.
+_BODY_MAX_BYTES = 16_384
+_BODY_MAX_S = 1.0
 
 
 class _AnswerReader(ResponseHandler):
@@ -40,12 +51,42 @@ class _AnswerReader(ResponseHandler):
 
 
 class AnswerConnector(aiohttp.TCPConnector):
-    """Connects so that a malformed answer is a `ClientResponseError` with the status of its first line, 0 for none."""
+    """Connects so that a malformed answer is an `HttpProcessingError` with the status of its first line, 0 for none.
+
+    A session makes a `ClientResponseError` of that.
+    """
 
     def __init__(self, resolver: AbstractResolver, *, force_close: bool) -> None:
         # The dispatcher bounds how many run in parallel, so the pool need not.
         super().__init__(limit=0, resolver=resolver, force_close=force_close)
         self._factory = partial(_new_reader, self._loop)
+
+    async def reuse(self, key: ConnectionKey) -> Connection | None:
+        """Return a connection that an earlier request has left open, ready for an answer; None when there is none.
+
+        Whoever has it closes or releases it.
+        """
+        connection = await self._get(key, [])
+        if connection is not None and connection.protocol is not None:
+            connection.protocol.set_response_params(
+                read_until_eof=True,
+                auto_decompress=False,
+                max_line_size=HEAD_LINE_MAX_BYTES,
+                max_field_size=HEAD_LINE_MAX_BYTES,
+                max_headers=HEAD_LINES_MAX,
+            )
+        return connection
+
+
+async def read_away(body: aiohttp.StreamReader) -> None:
+    """Read a short body to its end, so that the connection can serve again; whatever it does, the answer stands."""
+    if body.at_eof():  # there is none
+        return
+    with suppress(aiohttp.ClientError, OSError, TimeoutError):
+        async with asyncio.timeout(_BODY_MAX_S):
+            left_bytes = _BODY_MAX_BYTES
+            while left_bytes > 0 and (chunk := await body.readany()):
+                left_bytes -= len(chunk)
 
 
 def _new_reader(loop: AbstractEventLoop) -> ResponseHandler:

@@ -4,29 +4,23 @@ import asyncio
 import errno
 import os
 from collections.abc import Mapping
-from contextlib import suppress
 from email.utils import parsedate_to_datetime
 from typing import Self
 
 import aiohttp
+from aiohttp.http_exceptions import HttpProcessingError
 from yarl import URL
 
 from openwa_manager.domain.delivery.delivery import AttemptResult, Delivered, Endpoint, Gone, Rejected, Retry
 from openwa_manager.domain.texts import in_words
 from openwa_manager.domain.urls import without_password, without_urls
 from openwa_manager.webhooks.address import AddressGuard
-from openwa_manager.webhooks.answers import AnswerConnector
+from openwa_manager.webhooks.answers import HEAD_LINE_MAX_BYTES, HEAD_LINES_MAX, AnswerConnector, read_away
+from openwa_manager.webhooks.kept import Answer, KeptConnections
 from openwa_manager.webhooks.signing import signature_headers
 
 #: Answers about this body: sending it again will hardly help. Every other refusal is about the endpoint.
 _REJECTIONS = frozenset({400, 413, 415, 422})
-#: A longer or slower answer costs the connection, nothing else.
-_ANSWER_MAX_BYTES = 16_384
-_ANSWER_MAX_S = 1.0
-#: What the endpoint decided stands in the first line of its answer, so its headers may be as long as any server makes
-#: them (debug bars, security policies): aiohttp's own limits are 8 kB a line and 128 lines.
-_HEAD_LINE_MAX_BYTES = 1024 * 1024
-_HEAD_LINES_MAX = 1_000
 #: How a connection ends that the other side has closed, or has reset, before our request came.
 _CLOSED = frozenset({errno.ECONNRESET, errno.EPIPE, errno.ECONNABORTED, errno.ENOTCONN})
 
@@ -40,24 +34,26 @@ class Sender:
         self._total_timeout_s = total_timeout_s
 
     async def __aenter__(self) -> Self:
-        self._pooled, self._fresh = self._session_with(force_close=False), self._session_with(force_close=True)
+        lasting = AnswerConnector(self.guard, force_close=False)
+        self._pooled = self._session_over(lasting)
+        self._fresh = self._session_over(AnswerConnector(self.guard, force_close=True))
+        self._kept = KeptConnections(self._pooled, lasting)
         return self
 
     async def __aexit__(self, *_: object) -> None:
         await self._pooled.close()
         await self._fresh.close()
 
-    def _session_with(self, *, force_close: bool) -> aiohttp.ClientSession:
-        """Return a session whose connections are used again, or once only."""
+    def _session_over(self, connector: AnswerConnector) -> aiohttp.ClientSession:
         return aiohttp.ClientSession(
-            connector=AnswerConnector(self.guard, force_close=force_close),
+            connector=connector,
             timeout=self._timeout,
             cookie_jar=aiohttp.DummyCookieJar(),
             headers={"User-Agent": "openwa-manager", "Content-Type": "application/json"},
             auto_decompress=False,
-            max_line_size=_HEAD_LINE_MAX_BYTES,
-            max_field_size=_HEAD_LINE_MAX_BYTES,
-            max_headers=_HEAD_LINES_MAX,
+            max_line_size=HEAD_LINE_MAX_BYTES,
+            max_field_size=HEAD_LINE_MAX_BYTES,
+            max_headers=HEAD_LINES_MAX,
         )
 
     async def send(self, endpoint: Endpoint, event_id: str, body: bytes, at: float) -> AttemptResult:
@@ -68,11 +64,14 @@ class Sender:
                 return Retry(reason=refusal)
             headers = signature_headers(endpoint, event_id, at, body)
             async with asyncio.timeout(self._total_timeout_s):
-                return await self._post(url, headers, body, at)
+                answer = await self._post(url, headers, body)
+            return _outcome(answer.status, _retry_after_s(answer.retry_after, at))
         except TimeoutError:
             return Retry(reason="timeout")
+        except HttpProcessingError as error:
+            return _outcome_of_malformed(error.code)
         except aiohttp.ClientResponseError as error:
-            return _outcome(error.status) if error.status else Retry(reason="its answer is not HTTP")
+            return _outcome_of_malformed(error.status)
         except (aiohttp.ClientError, OSError, ValueError) as error:
             return _failure(error)
 
@@ -95,9 +94,10 @@ class Sender:
         except (TimeoutError, aiohttp.ClientError, OSError, ValueError):
             return None
 
-    async def _post(self, url: URL, headers: dict[str, str], body: bytes, at: float) -> AttemptResult:
+    async def _post(self, url: URL, headers: dict[str, str], body: bytes) -> Answer:
         try:
-            return await _post_over(self._pooled, url, headers, body, at)
+            answer = await self._kept.post(url, headers, body)
+            return answer or await _post_over(self._pooled, url, headers, body)
         except aiohttp.ClientConnectorError:
             raise
         except (aiohttp.ServerDisconnectedError, OSError) as error:
@@ -105,27 +105,14 @@ class Sender:
                 raise
         # The receiver closed a pooled connection while we were about to use it: that says nothing of its health. The
         # others in the pool may be closed as well.
-        return await _post_over(self._fresh, url, headers, body, at)
+        return await _post_over(self._fresh, url, headers, body)
 
 
-async def _post_over(
-    session: aiohttp.ClientSession, url: URL, headers: dict[str, str], body: bytes, at: float
-) -> AttemptResult:
+async def _post_over(session: aiohttp.ClientSession, url: URL, headers: dict[str, str], body: bytes) -> Answer:
     async with session.post(url, data=body, headers=headers, allow_redirects=False) as response:
-        outcome = _outcome(response.status, _retry_after_s(response, at))
-        if response.content.at_eof():  # it has no body
-            return outcome
-        with suppress(aiohttp.ClientError, OSError, TimeoutError):  # whatever the body does, the outcome stands
-            async with asyncio.timeout(_ANSWER_MAX_S):
-                await _read_away(response.content)
-        return outcome
-
-
-async def _read_away(answer: aiohttp.StreamReader) -> None:
-    """Read a short answer to its end, so that the connection can serve again."""
-    left_bytes = _ANSWER_MAX_BYTES
-    while left_bytes > 0 and (chunk := await answer.readany()):
-        left_bytes -= len(chunk)
+        answer = Answer(response.status, response.headers.get("Retry-After"))
+        await read_away(response.content)
+        return answer
 
 
 def _failure(error: Exception) -> Retry:
@@ -160,9 +147,12 @@ def _outcome(status: int, retry_after_s: float | None = None) -> AttemptResult:
     return Retry(reason=f"HTTP {status}", status=status, retry_after_s=retry_after_s)
 
 
-def _retry_after_s(response: aiohttp.ClientResponse, at: float) -> float | None:
+def _outcome_of_malformed(status: int) -> AttemptResult:
+    return _outcome(status) if status else Retry(reason="its answer is not HTTP")
+
+
+def _retry_after_s(asked: str | None, at: float) -> float | None:
     """Return the pause the endpoint asks for, given in seconds or as a date; None when it asks for none."""
-    asked = response.headers.get("Retry-After")
     if asked is None:
         return None
     asked = asked.strip()

@@ -1,12 +1,15 @@
 import asyncio
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Callable, Sequence
+from contextlib import suppress
 from functools import partial
 
 import pytest
 from aiohttp import web
+from aiohttp.test_utils import make_mocked_request
 from pytest_aiohttp import AiohttpClient
 
 from openwa_manager.api.deadline import RequestDeadline
+from openwa_manager.api.errors import UnfinishedError
 from openwa_manager.api.middleware import prepare_answer
 from openwa_manager.api.requests import Nothing, WaitQuery
 from openwa_manager.api.routing import Call, Route, read_whole, route
@@ -106,6 +109,68 @@ async def test_a_body_has_a_time_of_its_own(aiohttp_client: AiohttpClient, path:
 
     assert answer.status == status
     assert told in body
+
+
+def a_request() -> web.Request:
+    return make_mocked_request("GET", "/")
+
+
+async def _wait_for_ever(_: web.Request) -> web.StreamResponse:
+    await asyncio.Event().wait()
+    raise AssertionError
+
+
+async def test_each_has_its_own_time_and_all_share_one_timer(monkeypatch: pytest.MonkeyPatch) -> None:
+    loop = asyncio.get_running_loop()
+    timers: list[float] = []
+    call_at = loop.call_at
+
+    def noted(when: float, callback: Callable[..., object], *arguments: object) -> asyncio.TimerHandle:
+        timers.append(when)
+        return call_at(when, callback, *arguments)
+
+    monkeypatch.setattr(loop, "call_at", noted)
+    deadline, ended = RequestDeadline(SOON_S), list[int]()
+
+    async def ask(number: int) -> None:
+        with pytest.raises(UnfinishedError):
+            await deadline.keep(a_request(), _wait_for_ever)
+        ended.append(number)
+
+    for _ in range(20):
+        await deadline.keep(a_request(), _answer)
+    assert len(timers) == 1
+    async with asyncio.TaskGroup() as tasks:
+        for number in range(5):
+            tasks.create_task(ask(number))
+
+    assert ended == list(range(5))
+
+
+async def test_a_handler_that_somebody_else_cancels_is_cancelled() -> None:
+    async with asyncio.TaskGroup() as tasks:
+        kept = tasks.create_task(RequestDeadline(SOON_S).keep(a_request(), _wait_for_ever))
+        await asyncio.sleep(0)
+        kept.cancel()
+
+    assert kept.cancelled()
+
+
+async def test_a_handler_that_ends_all_the_same_is_not_cancelled_later() -> None:
+    async def end_all_the_same(_: web.Request) -> web.StreamResponse:
+        with suppress(asyncio.CancelledError):
+            await asyncio.Event().wait()
+        return web.Response()
+
+    assert (await RequestDeadline(SOON_S).keep(a_request(), end_all_the_same)).status == 200
+
+    task = asyncio.current_task()
+    assert task is not None
+    assert task.cancelling() == 0
+
+
+async def _answer(_: web.Request) -> web.StreamResponse:
+    return web.Response()
 
 
 def app_with_deadline() -> web.Application:

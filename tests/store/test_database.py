@@ -1,5 +1,6 @@
 import asyncio
 import sqlite3
+from collections.abc import Callable
 from functools import partial
 from pathlib import Path
 from threading import Event
@@ -8,7 +9,8 @@ import pytest
 
 from openwa_manager.domain.errors import ConfigError, DrainingError, StorageFullError, StoreDamagedError
 from openwa_manager.store.checkpoints import USUAL
-from openwa_manager.store.database import GROUP_MAX, Database
+from openwa_manager.store.database import Database
+from openwa_manager.store.write_groups import GROUP_MAX
 
 
 def put(connection: sqlite3.Connection, key: str) -> int:
@@ -220,6 +222,29 @@ async def test_a_cancelled_first_writer_holds_up_nobody(database: Database) -> N
         first.cancel()
 
     assert await database.read(keys) == ["first", "second"]
+
+
+async def test_a_group_wakes_the_loop_once_and_a_write_alone_needs_no_savepoint(
+    database: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    wakes, statements = list[object](), list[str]()
+    loop = asyncio.get_running_loop()
+    wake = loop.call_soon_threadsafe
+
+    def noted(callback: Callable[..., object], *arguments: object) -> asyncio.Handle:
+        wakes.append(callback)
+        return wake(callback, *arguments)
+
+    await database.write(lambda connection: connection.set_trace_callback(statements.append))
+    monkeypatch.setattr(loop, "call_soon_threadsafe", noted)
+
+    await database.write(partial(put, key="alone"))
+    async with asyncio.TaskGroup() as tasks:
+        for number in range(3):
+            tasks.create_task(database.write(partial(put, key=f"{number}")))
+
+    assert len(wakes) == 2
+    assert statements.count("SAVEPOINT write") == 3
 
 
 async def test_what_was_overwritten_does_not_stay_in_the_log(tmp_path: Path) -> None:

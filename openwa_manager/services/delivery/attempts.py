@@ -31,7 +31,6 @@ from openwa_manager.domain.errors import StorageFullError
 from openwa_manager.domain.ports import Clock, WebhookSender
 from openwa_manager.domain.session.session import SessionId
 from openwa_manager.metrics.tallies import DeliveryResult, DeliveryTally
-from openwa_manager.services.delivery.outcomes import Outcomes
 from openwa_manager.store.database import Connection, Database
 from openwa_manager.store.delivery import outbox
 from openwa_manager.store.delivery.endpoints import disable_endpoint, load_endpoint
@@ -137,7 +136,6 @@ class DeliveryWorker:
         chance: Callable[[], float],
     ) -> None:
         self._database = database
-        self._outcomes = Outcomes(database)
         self._sender = sender
         self._clock = clock
         self._envelope_writer = envelope_writer
@@ -249,7 +247,7 @@ class DeliveryWorker:
                 assert_never(decision)
 
     async def _record(self, key: StreamKey, attempt: DeliveryAttempt) -> DeliveryAttemptEnd:
-        following = await self._persist(partial(self._outcomes.record, key, attempt))
+        following = await self._persist(partial(self._database.write_together, outbox.record_all, (key, attempt)))
         return DeliveryAttemptEnd(due_at=following.due_at, stored=following.stored)
 
     async def _dead_letter(

@@ -8,7 +8,9 @@ from openwa_manager.domain.session.decisions import Decisions
 from openwa_manager.domain.session.session import Desired, Session, Step
 from openwa_manager.store.database import Connection, Database
 from openwa_manager.store.messaging.queues import begin_queue, forget_queue
-from openwa_manager.store.sessions import engine_events, registry
+from openwa_manager.store.sessions import engine_events, progress, registry
+from openwa_manager.store.sessions.engine_events import EngineKey
+from openwa_manager.store.sessions.progress import Progress
 
 
 class Recorder:
@@ -48,11 +50,19 @@ class Recorder:
             StorageFullError: nothing was written.
         """
         is_end = batch.session.desired is not Desired.RUNNING  # a stop and a delete must outlast the daemon
-        stored = await self._database.write(partial(self._write, batch=batch, keys=keys), is_urgent=is_end)
+        if is_end or self._is_more_than_progress(batch):
+            stored = await self._database.write(partial(self._write, batch=batch, keys=keys), is_urgent=is_end)
+        else:
+            gone_on = Progress(batch.session, keys, [*self._events, *batch.events])
+            stored = await self._database.write_together(progress.record, gone_on)
         self._saved = batch.session
         self._steps, self._events = [], []
         self.is_on_disk, self.is_disk_full = True, False
         return stored
+
+    def _is_more_than_progress(self, batch: Decisions) -> bool:
+        is_unusual = batch.is_gone or batch.steps or self._steps or not self.is_on_disk
+        return bool(is_unusual) or not progress.is_progress(self._saved, batch.session)
 
     def _keep(self, steps: Sequence[Step], events: Sequence[Event]) -> None:
         self._steps += steps
@@ -62,7 +72,7 @@ class Recorder:
         session = batch.session
         if not self.is_on_disk:
             begin_queue(connection, session.session_id)
-        engine_events.remember(connection, session.session_id, keys, session.updated_at)
+        engine_events.remember(connection, [EngineKey(session.session_id, key, session.updated_at) for key in keys])
         steps, events = [*self._steps, *batch.steps], [*self._events, *batch.events]
         stored = registry.save_session(connection, session, steps, events, self._saved)  # the row numbers the events
         if batch.is_gone:

@@ -11,7 +11,7 @@ from openwa_manager.domain.session.session import SessionId
 from openwa_manager.store.columns import Column, json_object, text, to_json
 from openwa_manager.store.ids import new_id
 
-#: How many events one statement inserts at most.
+#: How many events, or deliveries, one statement inserts at most.
 _TOGETHER = 16
 _INSERT_EVENT = """
     INSERT INTO event (id, session_id, user_id, session_seq, launch, type, class, occurred_at, expires_at, data)
@@ -19,7 +19,8 @@ _INSERT_EVENT = """
 _EVENT_VALUES = "(?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"
 _INSERT_DELIVERY = """
     INSERT INTO delivery (event_seq, endpoint_id, lane, session_id, class, size_bytes, state)
-    VALUES (?, ?, ?, ?, ?, ?, 'pending')"""
+    VALUES """
+_DELIVERY_VALUES = "(?, ?, ?, ?, ?, ?, 'pending')"
 
 
 def insert(connection: sqlite3.Connection, events: Sequence[Event], endpoints: Sequence[Endpoint]) -> list[StoredEvent]:
@@ -46,8 +47,14 @@ def _insert_some(
         _as_read(last - len(rows) + place, row, event, endpoints)
         for place, (row, event) in enumerate(zip(rows, events, strict=True), 1)
     ]
-    for each, row in zip(stored, rows, strict=True):
-        _insert_deliveries(connection, each, len(row[-1]) + _ROW_BYTES)
+    deliveries = [_delivery_rows(each, len(row[-1]) + _ROW_BYTES) for each, row in zip(stored, rows, strict=True)]
+    if any(event.event_class is EventClass.QR for event in events):
+        for each, those in zip(stored, deliveries, strict=True):  # what supersedes comes behind what is superseded
+            if each.event.event_class is EventClass.QR:
+                _supersede_codes(connection, each.event.session_id)
+            _insert_deliveries(connection, those)
+    else:
+        _insert_deliveries(connection, list(chain.from_iterable(deliveries)))
     return stored
 
 
@@ -68,15 +75,21 @@ def _as_read(
     return StoredEvent(seq=seq, id=str(row[0]), event=as_read, endpoint_ids=wanting)
 
 
-def _insert_deliveries(connection: sqlite3.Connection, stored: StoredEvent, size_bytes: int) -> None:
+_Delivery = tuple[int, str, str, str, str, int]
+
+
+def _delivery_rows(stored: StoredEvent, size_bytes: int) -> list[_Delivery]:
     event = stored.event
     lane = Lane.QR if event.event_class is EventClass.QR else Lane.MAIN
-    if lane is Lane.QR:
-        _supersede_codes(connection, event.session_id)
     about = (lane, event.session_id or "", event.event_class, size_bytes)
-    rows = [(stored.seq, endpoint_id, *about) for endpoint_id in stored.endpoint_ids or ()]
-    if rows:
-        connection.executemany(_INSERT_DELIVERY, rows)
+    return [(stored.seq, endpoint_id, *about) for endpoint_id in stored.endpoint_ids or ()]
+
+
+def _insert_deliveries(connection: sqlite3.Connection, rows: Sequence[_Delivery]) -> None:
+    for begin in range(0, len(rows), _TOGETHER):
+        some = rows[begin : begin + _TOGETHER]
+        sql = _INSERT_DELIVERY + ", ".join([_DELIVERY_VALUES] * len(some))
+        connection.execute(sql, list(chain.from_iterable(some)))
 
 
 #: What an event takes on disk beside its data, roughly.

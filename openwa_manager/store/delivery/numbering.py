@@ -1,7 +1,7 @@
 """The numbers of a session's events: given out by its row, in the transaction that stores the events."""
 
 import sqlite3
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass, replace
 
 from openwa_manager.domain.delivery.events import UNNUMBERED, Event
@@ -34,24 +34,24 @@ def number(connection: sqlite3.Connection, events: Sequence[Event]) -> list[Even
     An event that has a number keeps it and takes none. Those in UNNUMBERED, those of the daemon, and those of a session
     that has no row stay as they are.
     """
-    rows: dict[SessionId, _SessionRow | None] = {}
+    wanting = [
+        None if event.type in UNNUMBERED or event.session_seq is not None else event.session_id for event in events
+    ]
+    rows = _read(connection, dict.fromkeys(each for each in wanting if each is not None))
     numbered: list[Event] = []
-    for event in events:
-        session_id = event.session_id
-        if session_id is None or event.session_seq is not None or event.type in UNNUMBERED:
-            numbered.append(event)
-            continue
-        if session_id not in rows:
-            rows[session_id] = _read(connection, session_id)
-        row = rows[session_id]
+    for event, session_id in zip(events, wanting, strict=True):
+        row = None if session_id is None else rows.get(session_id)
         numbered.append(event if row is None else row.give_to(event))
-    used = [(row.last, session_id) for session_id, row in rows.items() if row is not None]
+    used = [(row.last, session_id) for session_id, row in rows.items()]
     connection.executemany("UPDATE session SET event_seq = ? WHERE session_id = ?", used)
     return numbered
 
 
-def _read(connection: sqlite3.Connection, session_id: SessionId) -> _SessionRow | None:
+def _read(connection: sqlite3.Connection, session_ids: Collection[SessionId]) -> dict[SessionId, _SessionRow]:
+    """Return the rows there are of these sessions, by one statement: each of them waits for the interpreter's lock."""
+    if not session_ids:
+        return {}
     # Reading and then writing takes three quarters of the time of one UPDATE … RETURNING.
-    sql = "SELECT event_seq, launch_count, user_id FROM session WHERE session_id = ?"
-    row = connection.execute(sql, (session_id,)).fetchone()
-    return _SessionRow(*row) if row else None
+    places = ", ".join("?" * len(session_ids))
+    sql = f"SELECT session_id, event_seq, launch_count, user_id FROM session WHERE session_id IN ({places})"  # noqa: S608
+    return {SessionId(session_id): _SessionRow(*row) for session_id, *row in connection.execute(sql, list(session_ids))}

@@ -3,6 +3,7 @@
 import sqlite3
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from itertools import chain, islice
 from typing import NamedTuple
 
 from openwa_manager.domain.delivery.delivery import DeliveryState, Lane, Tries
@@ -41,14 +42,29 @@ def append(
     their sessions. A new code makes the session's older codes pointless: their deliveries are dropped. At the limit
     what is of passing interest makes room.
     """
+    return append_each(connection, [events], limit, hooks)[0]
+
+
+def append_each(
+    connection: sqlite3.Connection,
+    told: Sequence[Sequence[Event]],
+    limit: BacklogLimit = BACKLOG_LIMIT,
+    hooks: Mapping[str, Hook] | None = None,
+) -> list[list[StoredEvent]]:
+    """Put the events that several have to tell in the outbox as `append` does; return those of each as stored."""
     asked = hooks_of(connection) if hooks is None else hooks
-    kept = [each for event in events if event.type != HEARTBEAT for each in enrich(connection, event, asked)]
-    if kept and read_backlog(connection).is_full(limit):
+    kept = [
+        [each for event in events if event.type != HEARTBEAT for each in enrich(connection, event, asked)]
+        for events in told
+    ]
+    together = list(chain.from_iterable(kept))
+    if together and read_backlog(connection).is_full(limit):
         drop_passing(connection)
-    endpoints = load_active_endpoints(connection) if kept else []
-    stored = insert(connection, number(connection, kept), endpoints)
+    endpoints = load_active_endpoints(connection) if together else []
+    stored = insert(connection, number(connection, together), endpoints)
     note_stretches(connection, [each.seq for each in stored])
-    return stored
+    rest = iter(stored)
+    return [list(islice(rest, len(events))) for events in kept]
 
 
 class EventPage(NamedTuple):

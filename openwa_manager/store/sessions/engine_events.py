@@ -2,9 +2,10 @@
 
 import sqlite3
 from collections.abc import Sequence
+from itertools import chain
+from typing import NamedTuple
 
 from openwa_manager.domain.session.session import SessionId
-from openwa_manager.store.columns import to_json
 
 #: How long a key is remembered; OpenWA's last retry and its crash replay come within minutes.
 KEPT_S = 86_400.0
@@ -20,26 +21,33 @@ class RepeatedError(Exception):
         self.keys = keys
 
 
-def remember(connection: sqlite3.Connection, session_id: SessionId, keys: Sequence[str], at: float) -> None:
-    """Note these idempotency keys, no two of which are the same, as ours, in the transaction that records their events.
+class EngineKey(NamedTuple):
+    """The idempotency key of an event of a session's engine, and when it came (wall time)."""
+
+    session_id: SessionId
+    key: str
+    at: float
+
+
+def remember(connection: sqlite3.Connection, keys: Sequence[EngineKey]) -> None:
+    """Note these keys, no two of which are the same, as ours, in the transaction that records their events.
 
     Raises:
         RepeatedError: some are known already; the transaction must be given up.
     """
-    if not keys:
-        return
-    among = to_json(list(keys))
-    repeated = {key for (key,) in connection.execute(_KNOWN, (session_id, among))}
-    if repeated:
-        raise RepeatedError(repeated)
-    connection.execute(_REMEMBER, (session_id, at, among))
+    for begin in range(0, len(keys), _TOGETHER):
+        some = keys[begin : begin + _TOGETHER]
+        try:
+            connection.execute(_REMEMBER + ", ".join(["(?, ?, ?)"] * len(some)), list(chain.from_iterable(some)))
+        except sqlite3.IntegrityError as error:
+            known = {each.key for each in some if connection.execute(_IS_KNOWN, each[:2]).fetchone()}
+            raise RepeatedError(known) from error
 
 
-# However many keys there are, two statements: each of them waits for the interpreter's lock.
-_KNOWN = """
-    SELECT idempotency_key FROM engine_event
-    WHERE session_id = ? AND idempotency_key IN (SELECT value FROM json_each(?))"""
-_REMEMBER = "INSERT INTO engine_event (session_id, seen_at, idempotency_key) SELECT ?, ?, value FROM json_each(?)"
+#: How many are noted by one statement: each of them waits for the interpreter's lock.
+_TOGETHER = 64
+_REMEMBER = "INSERT INTO engine_event (session_id, idempotency_key, seen_at) VALUES "
+_IS_KNOWN = "SELECT 1 FROM engine_event WHERE session_id = ? AND idempotency_key = ?"
 
 
 def forget_session(connection: sqlite3.Connection, session_id: SessionId) -> None:

@@ -5,7 +5,7 @@ import os
 import sqlite3
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
-from operator import attrgetter, itemgetter
+from operator import itemgetter
 from pathlib import Path
 
 import structlog
@@ -34,7 +34,7 @@ from openwa_manager.domain.session.session import (
 from openwa_manager.domain.texts import NAME_MAX, plain
 from openwa_manager.store.columns import Column, query, text, to_json, upsert, within
 from openwa_manager.store.delivery import outbox
-from openwa_manager.store.sessions import engine_events
+from openwa_manager.store.sessions import engine_events, progress
 from openwa_manager.store.sessions.reasons import reason_of, reason_to_json
 
 _log = structlog.get_logger()
@@ -93,11 +93,6 @@ _SAVE_SESSION = upsert("session", (*_SESSION_SCALARS, *_SPEC_SCALARS, *_SESSION_
 _SAVE_LAUNCH = upsert("launch", (*_LAUNCH_SCALARS, "session_id", "socket", "boot_id", "pid", "started", "data"))
 _PRUNE_LAUNCHES = "DELETE FROM launch WHERE session_id = ? AND number <= ?"
 _PRUNE_STEPS = "DELETE FROM step WHERE session_id = ? AND number <= ?"
-#: What every event changes.
-_PROGRESS = ("updated_at", "last_seen_at")
-_SAVE_PROGRESS = """
-    UPDATE session SET updated_at = :updated_at, last_seen_at = :last_seen_at WHERE session_id = :session_id"""
-_all_but_progress = attrgetter(*(each.name for each in dataclasses.fields(Session) if each.name not in _PROGRESS))
 _LOAD = """
     SELECT session.*, launch.number, launch.port, launch.secret, launch.cause, launch.launched_at,
            launch.socket, launch.boot_id, launch.pid, launch.started, launch.data, launch.build AS launch_build
@@ -118,8 +113,8 @@ def save_session(
     A launch the session no longer has is closed with the `exit_code` and `signal` in the steps' evidence. `saved` is
     the session as it is on disk (None: unknown); nearly always only its progress differs, and only that is written.
     """
-    if saved is not None and _all_but_progress(saved) == _all_but_progress(session):
-        connection.execute(_SAVE_PROGRESS, _scalars(session, ("session_id", *_PROGRESS)))
+    if progress.is_progress(saved, session):
+        progress.save(connection, [session])
     else:
         _save_whole(connection, session, steps, saved)
     if steps:

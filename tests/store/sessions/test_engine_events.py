@@ -1,11 +1,17 @@
 import sqlite3
+from collections.abc import Sequence
 
 import pytest
 
 from openwa_manager.domain.session.session import SessionId
-from openwa_manager.store.sessions.engine_events import KEPT_S, SLICE, RepeatedError, forget_old, remember
+from openwa_manager.store.sessions.engine_events import KEPT_S, SLICE, EngineKey, RepeatedError, forget_old
+from openwa_manager.store.sessions.engine_events import remember as remember_keys
 
 A, B = SessionId("a"), SessionId("b")
+
+
+def remember(connection: sqlite3.Connection, session_id: SessionId, keys: Sequence[str], at: float) -> None:
+    remember_keys(connection, [EngineKey(session_id, key, at) for key in keys])
 
 
 def test_a_repeat_is_known_by_session_and_key(connection: sqlite3.Connection) -> None:

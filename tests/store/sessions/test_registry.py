@@ -227,7 +227,7 @@ def test_removing_a_session_keeps_what_is_to_be_told(connection: sqlite3.Connect
 def test_no_table_but_that_of_events_knows_a_session_that_was_removed(connection: sqlite3.Connection) -> None:
     told = [Event(type="session.deleted", session_id=ID, occurred_at=1.0)]
     save_session(connection, a_session(launch=a_launch("one")), [a_step("x")], told)
-    engine_events.remember(connection, ID, ["key"], 1.0)
+    engine_events.remember(connection, [engine_events.EngineKey(ID, "key", 1.0)])
 
     remove_session(connection, ID)
 
