@@ -3,12 +3,12 @@
 import asyncio
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
 
 from aiohttp import web
 from aiohttp.typedefs import Handler
 
 from openwa_manager.api.errors import UnfinishedError
+from openwa_manager.domain.values import dataclass
 
 #: As long as a body may take; a database that is busy and a disk that is slow answer within seconds.
 WITHIN_S = 30.0

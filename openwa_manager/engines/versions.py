@@ -8,7 +8,6 @@ import stat
 from collections.abc import Mapping
 from collections.abc import Set as AbstractSet
 from contextlib import ExitStack
-from dataclasses import dataclass
 from enum import Enum
 from pathlib import Path
 from typing import TypeVar
@@ -17,6 +16,7 @@ from pydantic import BaseModel
 
 from openwa_manager.domain import foreign_json
 from openwa_manager.domain.messaging.retries import KEYS_SINCE
+from openwa_manager.domain.values import dataclass
 
 Version = tuple[int, int, int]
 ModelT = TypeVar("ModelT", bound=BaseModel)

@@ -1,10 +1,9 @@
 """The composition root: builds every part of the daemon from the settings, each after those it needs."""
 
-from dataclasses import dataclass
-
 from openwa_manager.api.app import ApiDependencies
 from openwa_manager.api.gateway.app import GatewayDependencies
 from openwa_manager.config import Settings
+from openwa_manager.domain.values import dataclass
 from openwa_manager.engines.openwa import OpenwaEngine
 from openwa_manager.host.clock import SystemClock
 from openwa_manager.host.foreign.engine_files import EngineFiles

@@ -2,10 +2,10 @@
 
 import asyncio
 from collections import deque
-from dataclasses import dataclass
 from functools import partial
 
 from openwa_manager.domain.delivery.endpoint_queue import StreamKey
+from openwa_manager.domain.values import dataclass
 from openwa_manager.store.database import Connection, Database
 from openwa_manager.store.delivery import outbox
 from openwa_manager.store.delivery.outbox import DeliveryAttempt, Following

@@ -4,7 +4,7 @@ import asyncio
 import secrets
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 
@@ -26,6 +26,7 @@ from openwa_manager.domain.session.session import (
     is_session_id,
     user_of,
 )
+from openwa_manager.domain.values import dataclass
 from openwa_manager.engines.credentials import read_engine_key
 from openwa_manager.engines.registry import name_of
 from openwa_manager.host.foreign.engine_files import EngineFiles
