@@ -48,7 +48,7 @@ def _complete(cls: type) -> type:
 
 
 class _LateInit:
-    """Stands for a class's `__init__`, which is compiled when it is asked for first, and then takes this one's place."""
+    """Stands for the `__init__` of a class, which is compiled when it is asked for first, and then is in its place."""
 
     def __init__(self, cls: type, fields: _Fields) -> None:
         self._cls = cls
