@@ -210,7 +210,7 @@ class EngineAnswer:
         return self.names.translated(chunks) if self.is_translated else chunks
 
 
-class _Paced(BaseModel):
+class _Paced(BaseModel, defer_build=True):
     """What OpenWA's pacing says in the body alone (docs/openwa.md, Sending)."""
 
     seconds: Annotated[float, Field(alias="retryAfterSeconds", gt=0, le=_YEAR_S, allow_inf_nan=False)]

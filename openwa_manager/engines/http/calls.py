@@ -25,7 +25,7 @@ T = TypeVar("T")
 Body = Mapping[str, Json]
 
 
-class _Refusal(BaseModel):
+class _Refusal(BaseModel, defer_build=True):
     message: str | list[str] = ""
 
 

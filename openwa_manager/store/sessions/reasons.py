@@ -3,6 +3,7 @@
 import dataclasses
 import re
 from collections.abc import Mapping
+from functools import cache
 from typing import get_args
 
 from pydantic import BaseModel, JsonValue, TypeAdapter, ValidationError
@@ -14,7 +15,7 @@ from openwa_manager.store.columns import to_json
 _TYPE = "type"
 #: How 0.1 wrote it.
 _SILENCE = re.compile(r"no sign of life for (\d{1,9}) s")
-_TYPES: Mapping[str, TypeAdapter[Facts]] = {kind.__name__: TypeAdapter(kind) for kind in get_args(Facts)}
+_TYPES: Mapping[str, type[Facts]] = {kind.__name__: kind for kind in get_args(Facts)}
 
 
 class _Row(BaseModel):
@@ -52,8 +53,14 @@ def _facts_of_sentence(detail: str) -> Facts | None:
 def _facts_of(row: _Row) -> Facts | None:
     if row.facts is None:
         return None if "facts" in row.model_fields_set else _facts_of_sentence(row.detail)
-    known = _TYPES.get(str(row.facts.get(_TYPE)))
+    name = str(row.facts.get(_TYPE))
     try:
-        return known.validate_python(row.facts) if known else Words(text=row.detail)
+        return _reader_of(name).validate_python(row.facts) if name in _TYPES else Words(text=row.detail)
     except ValidationError:
         return Words(text=row.detail)
+
+
+@cache
+def _reader_of(name: str) -> TypeAdapter[Facts]:
+    """Return what reads facts of this kind, made when the first are read: there are many kinds, and few in use."""
+    return TypeAdapter(_TYPES[name])
