@@ -131,8 +131,8 @@ def _services(basis: Basis, rooms: Rooms) -> tuple[Service, ...]:
     return (
         basis.audit,
         *(rooms.hosting.launcher, delivery.dispatcher, delivery.background, rooms.hosting.gate, sessions.runner),
-        *(Later(each, sessions.progress) for each in measuring),
-        *(sessions.watcher, monitoring.heartbeat, monitoring.host_monitor, monitoring.metrics_collector),
+        *(Later(each, sessions.progress) for each in (*measuring, sessions.watcher)),
+        *(monitoring.heartbeat, monitoring.host_monitor, monitoring.metrics_collector),
         *(*messaging.services, rooms.builds.installer, rooms.builds.rollouts),
         *(proofs.evidence, proofs.known_chats, proofs.opt_outs, rooms.access.upkeep),
         AuditHeads(basis.clock, basis.audit, delivery.announcer),

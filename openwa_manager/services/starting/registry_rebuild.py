@@ -111,9 +111,12 @@ class RegistryRebuild:
         self._database = database
         self._default_engine = default_engine
 
-    async def find_loss(self) -> DatabaseLoss | None:
-        """Return what shows that the database is older than what runs; None when it knows every live engine."""
-        sessions = await self._database.read(registry.load_sessions)
+    async def recorded(self) -> Sequence[Session]:
+        """Return every session as the database has it, which takes a while where there are many."""
+        return await self._database.read(registry.load_sessions)
+
+    async def find_loss(self, sessions: Iterable[Session]) -> DatabaseLoss | None:
+        """Return what shows that the database, with these sessions, is older than what runs; None: nothing does."""
         known = {each.launch.launch_id for each in sessions if each.launch}
         engines = await self._find_engines(known)
         unknown = sorted(engine.session_id for engine in engines)
@@ -128,7 +131,7 @@ class RegistryRebuild:
 
         From here on numbers go on above all that the lost database can have given out.
         """
-        known = {each.session_id: each for each in await self._database.read(registry.load_sessions)}
+        known = {each.session_id: each for each in await self.recorded()}
         engines = await self._find_engines()
         adopted = [self._adopted(engine, known.get(engine.session_id)) for engine in engines]
         adopted = [session for session in adopted if session != known.get(session.session_id)]
