@@ -1,6 +1,5 @@
 """How a reason is kept in a column: the code, the facts under the name of their class, and the sentence they make."""
 
-import dataclasses
 import re
 from collections.abc import Mapping
 from functools import cache
@@ -10,7 +9,7 @@ from pydantic import BaseModel, JsonValue, TypeAdapter, ValidationError
 
 from openwa_manager.domain.foreign_json import make_safe
 from openwa_manager.domain.session.reasons import Facts, Reason, ReasonCode, Silence, Words
-from openwa_manager.store.columns import to_json
+from openwa_manager.store.columns import members, to_json
 
 _TYPE = "type"
 #: How 0.1 wrote it.
@@ -31,7 +30,7 @@ def reason_to_json(reason: Reason | None) -> str | None:
     """Return the column; the sentence in it is for a version that does not know these facts."""
     if reason is None:
         return None
-    facts = {_TYPE: type(reason.facts).__name__, **dataclasses.asdict(reason.facts)} if reason.facts else None
+    facts = {_TYPE: type(reason.facts).__name__, **members(reason.facts)} if reason.facts else None
     return to_json({"code": reason.code, "detail": reason.detail, "at": reason.at, "facts": facts})
 
 

@@ -32,7 +32,7 @@ from openwa_manager.domain.session.session import (
     Step,
 )
 from openwa_manager.domain.texts import NAME_MAX, plain
-from openwa_manager.store.columns import Column, query, text, to_json, upsert, within
+from openwa_manager.store.columns import Column, members, query, text, to_json, upsert, within
 from openwa_manager.store.delivery import outbox
 from openwa_manager.store.sessions import engine_events
 from openwa_manager.store.sessions.reasons import reason_of, reason_to_json
@@ -270,7 +270,7 @@ def _scalars(value: Session | Spec | Launch, names: Iterable[str]) -> dict[str, 
 
 
 def _nested(value: Ending | Qr | Restarts | DataState | None) -> str | None:
-    return None if value is None else to_json(dataclasses.asdict(value))
+    return None if value is None else to_json(members(value))
 
 
 def _session_of(row: sqlite3.Row) -> Session:
