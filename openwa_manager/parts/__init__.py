@@ -1,8 +1,12 @@
 """The composition root: builds every part of the daemon from the settings, each after those it needs."""
 
+from collections.abc import Sequence
+from functools import partial
+
 from openwa_manager.api.app import ApiDependencies
 from openwa_manager.api.gateway.app import GatewayDependencies
 from openwa_manager.config import Settings
+from openwa_manager.domain.session.decisions import Moved
 from openwa_manager.domain.values import dataclass
 from openwa_manager.engines.openwa import OpenwaEngine
 from openwa_manager.host.clock import SystemClock
@@ -36,6 +40,7 @@ from openwa_manager.services.starting.progress import Progress
 from openwa_manager.services.upkeep.later import Later, Service
 from openwa_manager.services.upkeep.service_notifier import ServiceNotifier
 from openwa_manager.store.database import Database
+from openwa_manager.watcher.qr import QrWatcher
 from openwa_manager.webhooks.downloads import Downloader
 from openwa_manager.webhooks.sender import Sender
 
@@ -139,6 +144,12 @@ def _services(basis: Basis, rooms: Rooms) -> tuple[Service, ...]:
     )
 
 
+def _wake_watcher(watcher: QrWatcher, moves: Sequence[Moved]) -> None:
+    """Have codes looked for that are expected from now on: it goes through all sessions, also when a thousand stop."""
+    if any(each.expects_code for each in moves):
+        watcher.wake()
+
+
 def _subscribe(changes: Changes, rooms: Rooms) -> None:
     """Say who hears of what."""
     sessions, delivery, monitoring = rooms.sessions, rooms.delivery, rooms.monitoring
@@ -147,7 +158,7 @@ def _subscribe(changes: Changes, rooms: Rooms) -> None:
     changes.events_stored.subscribe(delivery.dispatcher.wake)
     changes.events_stored.subscribe(lambda _: delivery.broadcaster.wake())
     changes.status_changed.subscribe(lambda _: monitoring.usage_sampler.wake())
-    changes.status_changed.subscribe(lambda _: sessions.watcher.wake())
+    changes.session_moved.subscribe(partial(_wake_watcher, sessions.watcher))
     changes.code_expected.subscribe(lambda expected: sessions.watcher.expect(expected.session_id, expected.launch_id))
     changes.network_changed.subscribe(lambda _: sessions.runner.wake())
     changes.host_slept.subscribe(lambda _: monitoring.prober.probe_all())

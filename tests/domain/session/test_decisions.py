@@ -1,10 +1,12 @@
 """What several stimuli come to, decided one after the other before anything of it is recorded or done."""
 
+from dataclasses import replace
+
 from openwa_manager.domain.session.commands import Command, Dequeue, Enqueue
 from openwa_manager.domain.session.deadlines import Deadlines, Moment
-from openwa_manager.domain.session.decisions import Decisions
+from openwa_manager.domain.session.decisions import Decisions, Moved
 from openwa_manager.domain.session.restart import Policy
-from openwa_manager.domain.session.session import ProcessState, Session
+from openwa_manager.domain.session.session import LinkState, ProcessState, Session
 from openwa_manager.domain.session.stimuli import (
     ActivitySeen,
     Deadline,
@@ -93,3 +95,22 @@ def test_deadlines_that_have_expired_meanwhile_are_decided_on_in_their_order() -
         "DeadlinePassed(qr_expiry)",
         "DeadlinePassed(pairing_window)",
     ]
+
+
+def test_a_code_is_expected_once_of_each_launch_and_again_when_its_process_is_known() -> None:
+    known = running().session
+    assert known.launch is not None
+    begun = replace(known, process=ProcessState.STARTING, launch=replace(known.launch, identity=None))
+    waiting = replace(begun, process=ProcessState.BACKOFF, launch=None)
+
+    assert Moved(waiting, begun).expects_code
+    assert Moved(begun, known).expects_code
+    assert not Moved(known, replace(known, last_seen_at=5.0)).expects_code
+
+
+def test_no_code_is_expected_of_an_engine_that_ends_or_is_connected() -> None:
+    known = running().session
+
+    for after in (replace(known, process=ProcessState.STOPPING), replace(known, link=LinkState.CONNECTED)):
+        assert not Moved(known, after).expects_code
+        assert Moved(after, known).expects_code
