@@ -1,5 +1,6 @@
 """What `values` makes of a class is what `dataclasses` makes of it, in fewer compilations."""
 
+import ast
 import dataclasses
 import inspect
 import subprocess
@@ -14,6 +15,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from openwa_manager.domain.values import dataclass
+from tests.source import PACKAGE, ROOT, tree_of
 
 T = TypeVar("T")
 
@@ -179,3 +181,20 @@ print(counts)
     done = subprocess.run((sys.executable, "-c", code), capture_output=True, text=True, check=True, timeout=60)
 
     assert done.stdout == "[0, 1, 1]\n"
+
+
+_OURS = {"@dataclass(frozen=True, slots=True)", "@dataclass(frozen=True, slots=True, kw_only=True)"}
+
+
+def test_every_frozen_class_with_slots_is_made_so() -> None:
+    made_by_python = {
+        path.relative_to(ROOT).as_posix()
+        for path in PACKAGE
+        if "simulator" not in path.parts and path.name != "values.py"
+        for node in ast.walk(tree_of(path))
+        if isinstance(node, ast.ImportFrom) and node.module == "dataclasses"
+        if any(each.name == "dataclass" for each in node.names)
+        if _OURS & {line.strip() for line in path.read_text("utf-8").splitlines()}
+    }
+
+    assert made_by_python == set()
