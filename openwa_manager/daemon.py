@@ -7,7 +7,7 @@ import shlex
 import signal
 import socket
 import sys
-from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Iterable
+from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Iterable, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager, closing
 from functools import partial
 from typing import Final, Protocol
@@ -34,6 +34,7 @@ from openwa_manager.domain.access.audit import DAEMON, NewEntry
 from openwa_manager.domain.access.callers import ADMIN_KEY
 from openwa_manager.domain.errors import OpenwaManagerError, ProgramMissingError, needs_person, single_errors
 from openwa_manager.domain.isolation import Isolation
+from openwa_manager.domain.session.session import Session
 from openwa_manager.domain.times import iso8601
 from openwa_manager.engines.program import find_program
 from openwa_manager.engines.registry import program_of, scripts_of
@@ -147,11 +148,11 @@ async def _serve(settings: Settings, embedder: Embedder | None) -> None:
         await _connect(parts, stack)
         locks = SessionLocks(home.locks, home.former_locks)
         rebuild = RegistryRebuild(home, locks, clock, database, parts.files, settings.engine)
-        await _complete_registry(parts, rebuild, loss)
+        sessions = await _complete_registry(parts, rebuild, loss)
         await parts.prefetch.sweep()
         await parts.api.builds.catalog.load()
         await parts.api.builds.rollouts.load()
-        await parts.runner.load()
+        await parts.runner.load(sessions)
         await parts.api.pairing.links.load()
         control, addresses = _build_control(parts, settings, bound, embedder)
         say_program = partial(_say_program, settings, parts) if embedder is None else None
@@ -234,13 +235,14 @@ async def _connect(parts: Parts, stack: AsyncExitStack) -> None:
         await stack.enter_async_context(each)
 
 
-async def _complete_registry(parts: Parts, rebuild: RegistryRebuild, loss: DatabaseLoss | None) -> None:
-    """Record what the database does not know of what runs, hold what it would send, and say so.
+async def _complete_registry(parts: Parts, rebuild: RegistryRebuild, loss: DatabaseLoss | None) -> Sequence[Session]:
+    """Record what the database does not know of what runs, hold what it would send, and say so; return its sessions.
 
-    Nothing of that is done when it is the one that was there last.
+    Nothing is recorded, held or said when it is the one that was there last.
     """
     finding = await parts.generations.find()
-    loss = loss or await rebuild.find_loss()
+    sessions = await rebuild.recorded()
+    loss = loss or await rebuild.find_loss(sessions)
     if loss is None and finding.why is not None:
         loss = DatabaseLoss(why=finding.why, copy=None)
     if loss is not None:
@@ -256,7 +258,9 @@ async def _complete_registry(parts: Parts, rebuild: RegistryRebuild, loss: Datab
             adopted=adopted,
             resting=resting,
         )
+        sessions = await rebuild.recorded()
     await parts.generations.begin()
+    return sessions
 
 
 def _with_port(settings: Settings, stack: AsyncExitStack) -> tuple[Settings, socket.socket | None]:

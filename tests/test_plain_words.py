@@ -13,6 +13,7 @@ ASKED = {
     "cli/selftest/__main__.py": "a check of the self-test that failed itself: read by whoever mends it",
     "cli/selftest/facts.py": "the name by which an error of the system is known",
     "domain/session/lifecycle.py": "what a step is kept under; words.py says it to people",
+    "domain/values.py": "the repr of an object, for programmers",
     "domain/texts.py": "made into words there",
     "services/sessions/supervisor.py": "the debug log",
     "store/sessions/reasons.py": "what facts are kept under; nobody is shown it",

@@ -1,7 +1,7 @@
 """Puts the control plane together: the table of all routes, each with its guard before it."""
 
 from collections.abc import Awaitable, Callable, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import field, replace
 from functools import partial
 from itertools import product
 
@@ -50,6 +50,7 @@ from openwa_manager.api.sessions.sessions import Recipes, SessionRoutes
 from openwa_manager.api.sessions.why import WhyRoutes
 from openwa_manager.domain.access.scopes import SessionScope
 from openwa_manager.domain.session.session import SessionId, Usage
+from openwa_manager.domain.values import dataclass
 from openwa_manager.host.foreign.engine_files import EngineFiles
 from openwa_manager.metrics.scrape import PartialScrape, Scrape
 from openwa_manager.metrics.tallies import RequestTally

@@ -3,7 +3,7 @@
 import socket
 from collections.abc import Callable
 from contextlib import AsyncExitStack
-from dataclasses import dataclass, field
+from dataclasses import field
 from functools import partial
 from ipaddress import IPv4Network, IPv6Network, ip_address
 from pathlib import Path
@@ -17,6 +17,7 @@ from openwa_manager.api.connections.site import ListenerSite
 from openwa_manager.api.connections.tls import TlsFiles
 from openwa_manager.domain.access.addresses import ClientAddress
 from openwa_manager.domain.errors import ConfigError, UnavailableError
+from openwa_manager.domain.values import dataclass
 
 #: How long requests under way may still take once we stop.
 _SHUTDOWN_TIMEOUT_S = 2.0

@@ -2,7 +2,7 @@
 
 import asyncio
 from collections.abc import Awaitable, Callable, Coroutine, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from functools import cache
 from typing import Generic, TypeVar
 
@@ -29,6 +29,7 @@ from openwa_manager.domain.access.callers import Caller
 from openwa_manager.domain.access.roles import Role
 from openwa_manager.domain.errors import InvalidInputError
 from openwa_manager.domain.session.session import SessionId
+from openwa_manager.domain.values import dataclass
 
 G = TypeVar("G", bound=RequestModel)
 B = TypeVar("B", bound=Body)

@@ -1,9 +1,9 @@
 """The chapters of /openapi.json: what each is about, and which calls stand in it."""
 
-from dataclasses import dataclass
 from typing import Final
 
 from openwa_manager.api.routing import Route
+from openwa_manager.domain.values import dataclass
 
 
 @dataclass(frozen=True, slots=True)

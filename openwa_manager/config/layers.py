@@ -8,13 +8,14 @@ import difflib
 import tomllib
 from collections import ChainMap
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
 from pathlib import Path
 
 from pydantic import SecretStr, ValidationError
 
 from openwa_manager.config.settings import Settings
 from openwa_manager.domain.errors import ConfigError, UnavailableError
+from openwa_manager.domain.values import dataclass
 from openwa_manager.host.own_files import read_own, read_private
 from openwa_manager.host.user_paths import expanded
 

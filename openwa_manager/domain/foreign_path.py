@@ -1,7 +1,8 @@
 """Where a file of an engine lies: which part of its path is the admin's, and which an engine may have changed."""
 
-from dataclasses import dataclass
 from pathlib import Path
+
+from openwa_manager.domain.values import dataclass
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -1,12 +1,12 @@
 """Which engines are kept apart from everything else on their host, and what each may reach: whatever enforces it."""
 
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass
 from enum import StrEnum
 from pathlib import Path
 from urllib.parse import urlsplit
 
 from openwa_manager.domain.session.session import Launch, Session
+from openwa_manager.domain.values import dataclass
 
 #: Where an engine may connect to in any case: WhatsApp, the web, what callers' media are fetched from.
 WEB_PORTS = (range(80, 81), range(443, 444))

@@ -1,7 +1,7 @@
 """What the services need from the outside world, where a test needs a second implementation of it."""
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import field
 from pathlib import Path
 from typing import Protocol, runtime_checkable
 
@@ -15,6 +15,7 @@ from openwa_manager.domain.messaging.sightings import ContactFound, SeenMessage
 from openwa_manager.domain.session.reasons import Restriction
 from openwa_manager.domain.session.session import DataState, Exit, Identity, Launch, LaunchId, Session, SessionId
 from openwa_manager.domain.session.stimuli import Observation
+from openwa_manager.domain.values import dataclass
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -4,7 +4,7 @@ import asyncio
 import shutil
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
-from dataclasses import dataclass, field
+from dataclasses import field
 from pathlib import Path
 
 import aiohttp
@@ -23,6 +23,7 @@ from openwa_manager.domain.session.stimuli import (
     MessageAcknowledged,
     Observation,
 )
+from openwa_manager.domain.values import dataclass
 from openwa_manager.engines.environment import EngineContext, temporary_env
 from openwa_manager.engines.http.connectors import base_url, connector_to
 from openwa_manager.engines.mapping import Data, text_of

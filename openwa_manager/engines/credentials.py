@@ -36,11 +36,11 @@ _KEY_MAX_CHARS = 200
 _SET_ASIDE = re.compile(r"corrupt-(\d{1,16})-[\w.-]{1,64}")
 
 
-class _Account(BaseModel):
+class _Account(BaseModel, defer_build=True):
     id: str
 
 
-class _Credentials(BaseModel):
+class _Credentials(BaseModel, defer_build=True):
     me: _Account
 
 

@@ -4,7 +4,7 @@ import hmac
 import os
 import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import field
 from pathlib import Path
 from typing import Protocol
 from urllib.parse import urlsplit
@@ -26,6 +26,7 @@ from openwa_manager.domain.session.session import (
     SessionId,
     log_path_of,
 )
+from openwa_manager.domain.values import dataclass
 from openwa_manager.engines.variables import HOST_LISTS, is_any_of
 
 #: All that an engine inherits; a trailing `*` stands for any ending.

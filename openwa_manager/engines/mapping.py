@@ -42,7 +42,7 @@ _URL_MAX = 4096
 class Restriction(BaseModel):
     """What WhatsApp took from the account; OpenWA tells since 0.14."""
 
-    model_config = ConfigDict(extra="ignore")
+    model_config = ConfigDict(extra="ignore", defer_build=True)
 
     kind: str = "unknown"
     code: str | None = None
@@ -61,7 +61,7 @@ class InnerSession(BaseModel):
     `engine_loaded` is None before 0.12.1, which does not tell.
     """
 
-    model_config = ConfigDict(extra="ignore")
+    model_config = ConfigDict(extra="ignore", defer_build=True)
 
     id: InnerId
     name: str
@@ -76,7 +76,7 @@ class InnerSession(BaseModel):
 class InnerWebhook(BaseModel):
     """A webhook registered with OpenWA; it never tells the secret."""
 
-    model_config = ConfigDict(extra="allow")
+    model_config = ConfigDict(extra="allow", defer_build=True)
 
     id: Annotated[str, Field(pattern=r"^[A-Za-z0-9_-]{1,64}$")]
     url: Annotated[str, Field(max_length=_URL_MAX)]
@@ -90,7 +90,7 @@ class InnerWebhook(BaseModel):
 class MissedPost(BaseModel):
     """A post OpenWA gave up after its last retry; it may be `replayable` since 0.25."""
 
-    model_config = ConfigDict(extra="ignore")
+    model_config = ConfigDict(extra="ignore", defer_build=True)
 
     id: str = ""
     event: str
@@ -102,7 +102,7 @@ class MissedPost(BaseModel):
 class ShownQr(BaseModel):
     """The answer to `GET …/qr`; the code is of worth only while `status` is qr_ready."""
 
-    model_config = ConfigDict(extra="ignore")
+    model_config = ConfigDict(extra="ignore", defer_build=True)
 
     code: str = Field(alias="qrCode")
     status: str
@@ -111,7 +111,7 @@ class ShownQr(BaseModel):
 class PairingCode(BaseModel):
     """The answer to `POST …/pairing-code`."""
 
-    model_config = ConfigDict(extra="ignore")
+    model_config = ConfigDict(extra="ignore", defer_build=True)
 
     code: str = Field(alias="pairingCode")
 

@@ -1,8 +1,8 @@
 """The recipe `openwa`: how OpenWA is launched, proven ours, started and asked (docs/openwa.md, Starting and ending)."""
 
 import asyncio
+import dataclasses
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field, replace
 from functools import cache, partial
 from pathlib import Path
 from types import TracebackType
@@ -16,6 +16,7 @@ from openwa_manager.domain.isolation import Isolation, Needs
 from openwa_manager.domain.ports import Capabilities, Clock, Instant, LaunchPlan, Report
 from openwa_manager.domain.session.session import DataState, Launch, LaunchId, ProcessState, Session, SessionId
 from openwa_manager.domain.session.stimuli import EngineReady, LinkReport, Observation, QrProduced
+from openwa_manager.domain.values import dataclass
 from openwa_manager.engines import mapping, proxy, versions
 from openwa_manager.engines.builds import browsers
 from openwa_manager.engines.credentials import CredentialKeeper
@@ -105,7 +106,7 @@ class OpenwaSetup:
         )
 
 
-@dataclass(slots=True, kw_only=True)
+@dataclasses.dataclass(slots=True, kw_only=True)
 class _Clients:
     """Our connections to one launch, and the code it showed last, with the time at which that was first seen (boot)."""
 
@@ -115,7 +116,7 @@ class _Clients:
     forwarder: Forwarder
     shown_sha256: str = ""
     shown_boot_s: float = 0.0
-    telling: asyncio.Lock = field(default_factory=asyncio.Lock)
+    telling: asyncio.Lock = dataclasses.field(default_factory=asyncio.Lock)
 
     async def close(self) -> None:
         await self.engine.close()
@@ -127,7 +128,7 @@ class _Clients:
         seen = mapping.qr_observation(image, self.launch_id, now.at)
         if seen.sha256 != self.shown_sha256:
             self.shown_sha256, self.shown_boot_s = seen.sha256, now.boot_s
-        return replace(seen, produced_at=now.at - (now.boot_s - self.shown_boot_s))
+        return dataclasses.replace(seen, produced_at=now.at - (now.boot_s - self.shown_boot_s))
 
 
 class OpenwaEngine(CredentialKeeper, Messenger):
@@ -368,7 +369,7 @@ def _data_state(data: ForeignPath, names: Sequence[str], *, is_live: bool) -> Da
 def _build(values: EngineValues) -> OpenwaEngine:
     own = values.programs
     installed = cache(partial(_installed_program, own))  # each remembers what it asked its node
-    setup = replace(OpenwaSetup.of(values, _program(own)), program_in=installed)
+    setup = dataclasses.replace(OpenwaSetup.of(values, _program(own)), program_in=installed)
     return OpenwaEngine(setup, values.clock, values.files)
 
 

@@ -4,12 +4,13 @@ import asyncio
 import shutil
 from asyncio.subprocess import DEVNULL, PIPE
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import field, replace
 from pathlib import Path
 from typing import Protocol
 
 from openwa_manager.domain.builds.builds import HOME_BUILD
 from openwa_manager.domain.errors import ProgramMissingError
+from openwa_manager.domain.values import dataclass
 from openwa_manager.engines.builds.browsers import browser_in
 from openwa_manager.engines.versions import DeclaredBuild, Version, build_in, how_to_build, parsed, shown
 from openwa_manager.host.program_errors import advice_on

@@ -1,11 +1,12 @@
 """What a recipe is: how its engine is built, and by what a live one is recognised."""
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import field
 from pathlib import Path
 
 from openwa_manager.domain.isolation import Isolation
 from openwa_manager.domain.ports import Clock, Engine
+from openwa_manager.domain.values import dataclass
 from openwa_manager.engines.environment import EngineContext
 from openwa_manager.engines.program import Program, ProgramValues
 from openwa_manager.host.foreign.engine_files import EngineFiles

@@ -8,15 +8,15 @@ import stat
 from collections.abc import Mapping
 from collections.abc import Set as AbstractSet
 from contextlib import ExitStack
-from dataclasses import dataclass
 from enum import Enum
 from pathlib import Path
 from typing import TypeVar
 
-from pydantic import BaseModel
+from pydantic import BaseModel, Field
 
 from openwa_manager.domain import foreign_json
 from openwa_manager.domain.messaging.retries import KEYS_SINCE
+from openwa_manager.domain.values import dataclass
 
 Version = tuple[int, int, int]
 ModelT = TypeVar("ModelT", bound=BaseModel)
@@ -97,16 +97,16 @@ EVENTS = frozenset(
 WEBHOOK_TRIES, _WEBHOOK_SPAN_MS = 5, 130_000
 
 
-class _Engines(BaseModel):
+class _Engines(BaseModel, defer_build=True):
     node: str = ""
 
 
-class _Package(BaseModel):
+class _Package(BaseModel, defer_build=True):
     version: str = ""
-    engines: _Engines = _Engines()
+    engines: _Engines = Field(default_factory=_Engines)
 
 
-class _OpenApi(BaseModel):
+class _OpenApi(BaseModel, defer_build=True):
     paths: dict[str, object] = {}
 
 

@@ -6,13 +6,13 @@ import resource
 import sys
 from collections.abc import Sequence
 from contextlib import ExitStack, suppress
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Self
 
 import structlog
 
 from openwa_manager.domain.errors import AlreadyRunningError, ConfigError, UnavailableError
+from openwa_manager.domain.values import dataclass
 from openwa_manager.host.own_files import require_private
 
 _log = structlog.get_logger()

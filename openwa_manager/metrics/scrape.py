@@ -1,10 +1,10 @@
 """What a scrape tells: the daemon at one moment, or those of its sessions that a caller may know of."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 
 from openwa_manager.domain.delivery.events import EndpointId
 from openwa_manager.domain.session.session import SessionId, Status, Usage
+from openwa_manager.domain.values import dataclass
 from openwa_manager.metrics.durations import Durations
 from openwa_manager.metrics.tallies import DeliveryTally, RequestTally, SendTally, SessionTally
 

@@ -1,10 +1,13 @@
 """The composition root: builds every part of the daemon from the settings, each after those it needs."""
 
-from dataclasses import dataclass
+from collections.abc import Sequence
+from functools import partial
 
 from openwa_manager.api.app import ApiDependencies
 from openwa_manager.api.gateway.app import GatewayDependencies
 from openwa_manager.config import Settings
+from openwa_manager.domain.session.decisions import Moved
+from openwa_manager.domain.values import dataclass
 from openwa_manager.engines.openwa import OpenwaEngine
 from openwa_manager.host.clock import SystemClock
 from openwa_manager.host.foreign.engine_files import EngineFiles
@@ -37,6 +40,7 @@ from openwa_manager.services.starting.progress import Progress
 from openwa_manager.services.upkeep.later import Later, Service
 from openwa_manager.services.upkeep.service_notifier import ServiceNotifier
 from openwa_manager.store.database import Database
+from openwa_manager.watcher.qr import QrWatcher
 from openwa_manager.webhooks.downloads import Downloader
 from openwa_manager.webhooks.sender import Sender
 
@@ -132,12 +136,18 @@ def _services(basis: Basis, rooms: Rooms) -> tuple[Service, ...]:
     return (
         basis.audit,
         *(rooms.hosting.launcher, delivery.dispatcher, delivery.background, rooms.hosting.gate, sessions.runner),
-        *(Later(each, sessions.progress) for each in measuring),
-        *(sessions.watcher, monitoring.heartbeat, monitoring.host_monitor, monitoring.metrics_collector),
+        *(Later(each, sessions.progress) for each in (*measuring, sessions.watcher)),
+        *(monitoring.heartbeat, monitoring.host_monitor, monitoring.metrics_collector),
         *(*messaging.services, rooms.builds.installer, rooms.builds.rollouts),
         *(proofs.evidence, proofs.known_chats, proofs.opt_outs, rooms.access.upkeep),
         AuditHeads(basis.clock, basis.audit, delivery.announcer),
     )
+
+
+def _wake_watcher(watcher: QrWatcher, moves: Sequence[Moved]) -> None:
+    """Have codes looked for that are expected from now on: it goes through all sessions, also when a thousand stop."""
+    if any(each.expects_code for each in moves):
+        watcher.wake()
 
 
 def _subscribe(changes: Changes, rooms: Rooms) -> None:
@@ -148,7 +158,7 @@ def _subscribe(changes: Changes, rooms: Rooms) -> None:
     changes.events_stored.subscribe(delivery.dispatcher.wake)
     changes.events_stored.subscribe(lambda _: delivery.broadcaster.wake())
     changes.status_changed.subscribe(lambda _: monitoring.usage_sampler.wake())
-    changes.status_changed.subscribe(lambda _: sessions.watcher.wake())
+    changes.session_moved.subscribe(partial(_wake_watcher, sessions.watcher))
     changes.code_expected.subscribe(lambda expected: sessions.watcher.expect(expected.session_id, expected.launch_id))
     changes.network_changed.subscribe(lambda _: sessions.runner.wake())
     changes.host_slept.subscribe(lambda _: monitoring.prober.probe_all())

@@ -1,9 +1,8 @@
 """Builds what tells who may do what."""
 
-from dataclasses import dataclass
-
 from openwa_manager.api.admission.open_calls import OpenCalls
 from openwa_manager.domain.access.buckets import CALLS, Rate
+from openwa_manager.domain.values import dataclass
 from openwa_manager.parts.basis import Basis
 from openwa_manager.services.access.admin_key import AdminKeyFile
 from openwa_manager.services.access.key_ring import KeyRing

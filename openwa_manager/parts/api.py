@@ -4,7 +4,6 @@ import asyncio
 import os
 import platform
 from collections.abc import Sequence
-from dataclasses import dataclass
 from functools import partial
 
 from openwa_manager.api.access.dependencies import AccessDependencies
@@ -16,6 +15,7 @@ from openwa_manager.api.pairing.links import PairingDependencies
 from openwa_manager.api.sessions.sessions import Recipes
 from openwa_manager.config.policies import program_values
 from openwa_manager.domain.diagnosis.findings import Finding
+from openwa_manager.domain.values import dataclass
 from openwa_manager.engines.registry import OPENWA
 from openwa_manager.parts.access import AccessParts
 from openwa_manager.parts.basis import VERSION, Basis

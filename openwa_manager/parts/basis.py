@@ -1,9 +1,9 @@
 """What was there first, and is handed to every builder of parts."""
 
-from dataclasses import dataclass
 from importlib import metadata
 
 from openwa_manager.config import Settings
+from openwa_manager.domain.values import dataclass
 from openwa_manager.host.clock import SystemClock
 from openwa_manager.host.foreign.engine_files import EngineFiles
 from openwa_manager.host.home import Home

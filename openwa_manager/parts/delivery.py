@@ -2,11 +2,11 @@
 
 import platform
 import random
-from dataclasses import dataclass
 
 from openwa_manager.config.policies import (
     delivery_policy,
 )
+from openwa_manager.domain.values import dataclass
 from openwa_manager.parts.basis import Basis
 from openwa_manager.parts.sessions import SessionParts
 from openwa_manager.services.delivery.announcer import Announcer

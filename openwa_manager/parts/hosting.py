@@ -2,13 +2,13 @@
 
 import os
 from collections.abc import Mapping
-from dataclasses import dataclass
 from functools import partial
 
 from openwa_manager.config.policies import (
     isolation_rules,
 )
 from openwa_manager.domain.ports import Engine
+from openwa_manager.domain.values import dataclass
 from openwa_manager.engines.environment import EngineContext
 from openwa_manager.engines.openwa import OpenwaEngine
 from openwa_manager.engines.recipe import EngineValues

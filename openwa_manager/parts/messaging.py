@@ -2,7 +2,6 @@
 
 import random
 from collections.abc import Callable
-from dataclasses import dataclass
 from zoneinfo import ZoneInfo
 
 from openwa_manager.api.messaging.dependencies import MessagingDependencies
@@ -13,6 +12,7 @@ from openwa_manager.domain.messaging.pacing import Gap, ProfileName, profile_of
 from openwa_manager.domain.messaging.policy import MessagingPolicy
 from openwa_manager.domain.ports import Clock
 from openwa_manager.domain.session.session import Session, SessionId
+from openwa_manager.domain.values import dataclass
 from openwa_manager.host.media.owned_files import OwnedFiles
 from openwa_manager.metrics.tallies import SendTally
 from openwa_manager.parts.basis import Basis

@@ -1,13 +1,13 @@
 """Builds what watches the engines and the host."""
 
 import random
-from dataclasses import dataclass
 
 from openwa_manager.config.policies import (
     memory_limits,
     offline_policy,
     probe_policy,
 )
+from openwa_manager.domain.values import dataclass
 from openwa_manager.host.network import has_default_route
 from openwa_manager.metrics.tallies import RequestTally, SessionTally
 from openwa_manager.parts.basis import VERSION, Basis

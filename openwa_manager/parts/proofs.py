@@ -1,8 +1,8 @@
 """Builds what takes in what comes back about messages: proof that comes late, known chats, opt-outs."""
 
-from dataclasses import dataclass
 from functools import partial
 
+from openwa_manager.domain.values import dataclass
 from openwa_manager.engines.mapping import read_sent
 from openwa_manager.parts.basis import Basis
 from openwa_manager.parts.messaging import MessagingParts

@@ -1,13 +1,13 @@
 """Builds the sessions: what they work with, and those who read, ask, tell and run them."""
 
 import random
-from dataclasses import dataclass
 
 from openwa_manager.config.policies import (
     log_policy,
     messaging_policy,
     session_policy,
 )
+from openwa_manager.domain.values import dataclass
 from openwa_manager.parts.basis import Basis
 from openwa_manager.parts.hosting import Hosting
 from openwa_manager.processes.ports import PortPool

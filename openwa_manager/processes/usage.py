@@ -1,12 +1,12 @@
 """Measures what the engines use: memory, processor time and processes of whole trees, in one pass for all."""
 
 from collections.abc import Collection, Mapping, Sequence
-from dataclasses import dataclass
 
 import psutil
 
 from openwa_manager.domain.ports import Clock
 from openwa_manager.domain.session.session import Identity, SessionId, Usage
+from openwa_manager.domain.values import dataclass
 from openwa_manager.processes.reading.identity import is_alive
 from openwa_manager.processes.reading.table import Process, ProcessTable, list_processes, read_processes
 

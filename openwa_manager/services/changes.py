@@ -1,13 +1,13 @@
 """What many must hear of the moment it happens; made first, handed to those who publish and those who subscribe."""
 
 from collections.abc import Awaitable, Callable, Mapping, Sequence
-from dataclasses import dataclass
 from typing import Generic, TypeVar
 
 from openwa_manager.domain.access.keys import KeyRevoked
 from openwa_manager.domain.delivery.events import Json, StoredEvent
 from openwa_manager.domain.session.decisions import Moved
 from openwa_manager.domain.session.session import LaunchId, SessionId
+from openwa_manager.domain.values import dataclass
 
 T = TypeVar("T")
 

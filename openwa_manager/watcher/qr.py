@@ -1,11 +1,12 @@
 """`qr.png` in the session directories: seen the moment it is whole."""
 
 import asyncio
+import dataclasses
 import hashlib
 import stat
 from collections.abc import Callable, Iterable, Mapping
 from contextlib import suppress
-from dataclasses import dataclass, field
+from dataclasses import field
 from pathlib import Path
 from typing import TypeVar
 
@@ -13,6 +14,7 @@ from openwa_manager.domain.foreign_path import ForeignPath
 from openwa_manager.domain.ports import Clock, Instant
 from openwa_manager.domain.session.png import is_whole_png
 from openwa_manager.domain.session.session import Launch, LaunchId, SessionId
+from openwa_manager.domain.values import dataclass
 from openwa_manager.host.foreign.engine_files import EngineFiles
 from openwa_manager.host.foreign.opening import glance_at
 from openwa_manager.watcher.directory_watch import ROOT, DirectoryId, DirectoryWatch, WatchSource
@@ -52,7 +54,7 @@ class _Code:
     produced_boot_s: float
 
 
-@dataclass(slots=True, kw_only=True)
+@dataclasses.dataclass(slots=True, kw_only=True)
 class _DirectoryState:
     """What is known of one session's directory.
 

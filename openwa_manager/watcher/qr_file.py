@@ -3,10 +3,10 @@
 import hashlib
 import os
 from contextlib import suppress
-from dataclasses import dataclass
 
 from openwa_manager.domain.foreign_path import ForeignPath
 from openwa_manager.domain.session.png import PNG_MAX_BYTES
+from openwa_manager.domain.values import dataclass
 from openwa_manager.host.foreign.opening import glance_at, opened
 from openwa_manager.host.foreign.trees import remove
 from openwa_manager.host.foreign.writing import write_file

@@ -14,11 +14,11 @@ import errno
 import os
 from collections.abc import Awaitable, Callable, Iterable
 from contextlib import ExitStack
-from dataclasses import dataclass
 from pathlib import Path
 
 from openwa_manager.domain.foreign_path import ForeignPath
 from openwa_manager.domain.session.session import SessionId
+from openwa_manager.domain.values import dataclass
 from openwa_manager.host.foreign.engine_files import EngineFiles
 from openwa_manager.host.foreign.opening import open_to_watch
 from openwa_manager.host.kernel.queue import (

@@ -65,6 +65,7 @@ from openwa_manager.services.starting.dependencies import Dependencies
 from openwa_manager.services.starting.progress import Progress
 from openwa_manager.services.starting.start_gate import StartGate
 from openwa_manager.store.database import Database
+from openwa_manager.store.sessions import registry
 from tests.api.access.keyring import Keyring, keyring_of
 from tests.api.builds.building import builds_of
 from tests.api.delivery.channels import PACE, Channels, channels_of
@@ -388,7 +389,7 @@ async def _sessions_of(
     inbox = EngineInbox(supervisors, dependencies)
     runner = SessionRunner(supervisors, dependencies, progress, inbox)
     requests = SessionRequests(supervisors, dependencies, runner, "simulator", DELETE_WITHIN_S)
-    await runner.load()
+    await runner.load(await dependencies.database.read(registry.load_sessions))
     return SessionDirectory(supervisors, dependencies.database, progress), requests, inbox, runner
 
 

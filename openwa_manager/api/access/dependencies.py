@@ -1,7 +1,6 @@
 """What the calls about access work with."""
 
-from dataclasses import dataclass
-
+from openwa_manager.domain.values import dataclass
 from openwa_manager.services.access.keys import Keys
 
 

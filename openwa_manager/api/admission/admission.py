@@ -1,7 +1,7 @@
 """What decides whether a request is let in, gathered for those who build the application."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
 
 from openwa_manager.api.admission.authenticator import Authenticator
 from openwa_manager.api.admission.host_check import HostCheck
@@ -10,6 +10,7 @@ from openwa_manager.api.admission.open_calls import OpenCalls
 from openwa_manager.api.admission.peers.client_address import ClientAddresses
 from openwa_manager.api.browsers.cors import Cors
 from openwa_manager.domain.access.actions import Action
+from openwa_manager.domain.values import dataclass
 from openwa_manager.services.access.rate_limits import RateLimits
 
 

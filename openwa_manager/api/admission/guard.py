@@ -20,7 +20,7 @@ the deadline are left out. What fails is counted if it was a key that is none, n
 (`answer_failure`). Every answer is counted by route and status and told to the log.
 """
 
-from dataclasses import dataclass, field
+from dataclasses import field
 from functools import partial
 
 from aiohttp import web
@@ -39,6 +39,7 @@ from openwa_manager.api.middleware import AnswerLog, answer_failure, assign_id, 
 from openwa_manager.api.request_keys import CALLER
 from openwa_manager.api.routing import Route, refuse_unmatched
 from openwa_manager.domain.errors import OpenwaManagerError
+from openwa_manager.domain.values import dataclass
 from openwa_manager.metrics.tallies import RequestTally
 
 

@@ -1,9 +1,9 @@
 """Finds where the members of a JSON object lie in its text, without reading the values: they may be 25 MB of base64."""
 
 import re
-from dataclasses import dataclass
 
 from openwa_manager.domain import foreign_json
+from openwa_manager.domain.values import dataclass
 
 BYTE_ORDER_MARK = b"\xef\xbb\xbf"
 _SPACE = re.compile(rb"[ \t\r\n]*")

@@ -4,7 +4,6 @@ import asyncio
 import os
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from typing import TypedDict
 
@@ -48,6 +47,7 @@ from openwa_manager.domain.builds.rollouts import Rollout, build_of
 from openwa_manager.domain.errors import BuildNotFoundError, ConflictError, InvalidInputError
 from openwa_manager.domain.session.session import Session
 from openwa_manager.domain.times import iso8601
+from openwa_manager.domain.values import dataclass
 from openwa_manager.engines.builds.contract import check_build, check_version, missing_in, version_in
 from openwa_manager.engines.program import ProgramValues
 from openwa_manager.services.builds.catalog import BuildCatalog

@@ -17,7 +17,6 @@ import socket
 from asyncio.sslproto import SSLProtocol
 from collections.abc import Callable
 from contextlib import suppress
-from dataclasses import dataclass
 from ssl import SSLContext
 
 from aiohttp import web
@@ -27,6 +26,7 @@ from aiohttp.web_protocol import RequestHandler, RequestPayloadError
 from openwa_manager.api.connections.limits import Timeouts
 from openwa_manager.api.connections.malformed import answer_to_malformed, refusal_of_head
 from openwa_manager.api.connections.places import Places
+from openwa_manager.domain.values import dataclass
 
 _log = logging.getLogger(__name__)
 

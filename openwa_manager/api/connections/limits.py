@@ -1,9 +1,10 @@
 """Says how many connections each listener lets in, and how long a caller may take over each part of a request."""
 
 import resource
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Self
+
+from openwa_manager.domain.values import dataclass
 
 #: The parts that the descriptors not yet used are shared out in: one for the control plane's TCP listener, one for its
 #: unix socket, one for the engines' posts, one for our own connections to engines and endpoints.

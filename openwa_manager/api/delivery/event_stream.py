@@ -3,7 +3,6 @@
 import re
 from collections.abc import Callable, Iterable
 from contextlib import aclosing
-from dataclasses import dataclass
 
 from aiohttp import web
 
@@ -11,6 +10,7 @@ from openwa_manager.api.access.records import record_shown_code
 from openwa_manager.api.lists.pages import write_within
 from openwa_manager.domain.delivery.events import StoredEvent
 from openwa_manager.domain.errors import InvalidInputError
+from openwa_manager.domain.values import dataclass
 from openwa_manager.services.delivery.broadcaster import Broadcaster, Interest
 
 EVENT_STREAM = "text/event-stream"

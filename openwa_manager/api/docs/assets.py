@@ -3,12 +3,13 @@
 import gzip
 import hashlib
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
 from functools import cache
 from importlib import resources
 from typing import Final
 
 from openwa_manager.api.docs.markdown import ADDRESS
+from openwa_manager.domain.values import dataclass
 
 #: May be kept, but is asked for again each time: the next daemon may have another.
 REVALIDATED: Final = "no-cache"

@@ -1,7 +1,6 @@
 """Draws the description of the API as pages: one for each chapter, a call below the other."""
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
 from html import escape
 from typing import Final
 
@@ -17,6 +16,7 @@ from openwa_manager.api.docs.markdown import (
 from openwa_manager.api.docs.openapi_model import Document, Media, OpenapiAnswer, OpenapiTag, Operation, Schema
 from openwa_manager.api.docs.samples import curl_line
 from openwa_manager.api.docs.shapes import Shapes, shape_id, short
+from openwa_manager.domain.values import dataclass
 
 #: The page with the chapters; each of those is below it.
 NAME: Final = "api"

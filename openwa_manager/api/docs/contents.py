@@ -2,9 +2,10 @@
 
 import re
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
+
+from openwa_manager.domain.values import dataclass
 
 DOCS: Final = Path(__file__).parents[2] / "docs"
 

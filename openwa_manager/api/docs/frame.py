@@ -2,12 +2,12 @@
 
 import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
 from html import escape
 from typing import Final
 
 from openwa_manager.api.docs.assets import asset_addresses, page_file
 from openwa_manager.api.docs.markdown import ADDRESS, Heading
+from openwa_manager.domain.values import dataclass
 
 _PLACE: Final = re.compile(r"\{\{(\w+)\}\}")
 _SITE: Final = "openwa-manager"

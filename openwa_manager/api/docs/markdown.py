@@ -2,7 +2,6 @@
 
 import re
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
 from functools import cache
 from html import escape
 from pathlib import PurePosixPath
@@ -10,6 +9,8 @@ from typing import Final
 
 from markdown_it import MarkdownIt
 from markdown_it.token import Token
+
+from openwa_manager.domain.values import dataclass
 
 ADDRESS: Final = "/docs"
 _FENCE: Final = re.compile(r" {0,3}(`{3,}|~{3,})")

@@ -2,8 +2,9 @@
 
 import json
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
 from typing import Final
+
+from openwa_manager.domain.values import dataclass
 
 #: What is looked for ends after so many characters and words; whoever asks for more has no better answer.
 QUERY_MAX: Final = 100

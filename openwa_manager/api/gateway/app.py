@@ -1,7 +1,7 @@
 """Puts `/api` together: OpenWA's own API, each session served by a process of its own."""
 
 from collections.abc import Awaitable, Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
 
 from openwa_manager.api.gateway.forwarding import Forwarding
 from openwa_manager.api.gateway.instance import InstanceRoutes, refuse_unknown
@@ -18,6 +18,7 @@ from openwa_manager.api.gateway.sessions import GatewaySessions
 from openwa_manager.api.routing import Route
 from openwa_manager.domain.access.actions import Action
 from openwa_manager.domain.session.session import SessionId, Usage
+from openwa_manager.domain.values import dataclass
 from openwa_manager.engines.openwa import OpenwaEngine
 from openwa_manager.services.delivery.background import BackgroundTasks
 from openwa_manager.services.messaging.gateway.batches import GatewayBatches

@@ -1,7 +1,7 @@
 """Where requests below a session lead, and how they get there."""
 
+import dataclasses
 from collections.abc import Mapping
-from dataclasses import dataclass
 from urllib.parse import unquote
 
 from aiohttp import web
@@ -18,6 +18,7 @@ from openwa_manager.api.gateway.session_records import is_loaded
 from openwa_manager.domain.access.callers import Caller
 from openwa_manager.domain.errors import EngineError
 from openwa_manager.domain.session.session import ProcessState, Session, SessionId
+from openwa_manager.domain.values import dataclass
 from openwa_manager.engines.http.forwarding import ForwardedRequest
 from openwa_manager.engines.openwa import OpenwaEngine
 
@@ -104,7 +105,7 @@ def unknown(where: Destination) -> GatewayError:
     return not_found(where.name)
 
 
-@dataclass(frozen=True, kw_only=True)
+@dataclasses.dataclass(frozen=True, kw_only=True)
 class EngineLines:
     """Hands requests to sessions' engines; `engines` are those that speak OpenWA's API, by the name sessions know."""
 

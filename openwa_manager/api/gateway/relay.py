@@ -3,7 +3,6 @@
 import math
 from collections.abc import AsyncGenerator, AsyncIterable
 from contextlib import aclosing
-from dataclasses import dataclass
 from typing import Annotated, Self
 
 import aiohttp
@@ -15,6 +14,7 @@ from openwa_manager.api.bodies.uploads import SMALL_BYTES, Payload, Pieces, Uplo
 from openwa_manager.api.request_keys import CLIENT, REQUEST_ID
 from openwa_manager.domain import foreign_json
 from openwa_manager.domain.errors import EngineError
+from openwa_manager.domain.values import dataclass
 
 #: RFC 9110, 7.6.1: what concerns one connection only.
 _HOP_BY_HOP = frozenset(
@@ -210,7 +210,7 @@ class EngineAnswer:
         return self.names.translated(chunks) if self.is_translated else chunks
 
 
-class _Paced(BaseModel):
+class _Paced(BaseModel, defer_build=True):
     """What OpenWA's pacing says in the body alone (docs/openwa.md, Sending)."""
 
     seconds: Annotated[float, Field(alias="retryAfterSeconds", gt=0, le=_YEAR_S, allow_inf_nan=False)]

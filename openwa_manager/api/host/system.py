@@ -3,7 +3,6 @@
 import os
 import platform
 from collections import Counter
-from dataclasses import dataclass
 
 from aiohttp import web
 
@@ -12,6 +11,7 @@ from openwa_manager.api.requests import Nothing
 from openwa_manager.api.routing import Call, Route, json_answer, route
 from openwa_manager.domain.access.actions import Action
 from openwa_manager.domain.times import iso8601
+from openwa_manager.domain.values import dataclass
 from openwa_manager.services.sessions.directory import SessionDirectory
 
 

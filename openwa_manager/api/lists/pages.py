@@ -6,7 +6,7 @@ However large the items are, and however many callers ask at once, each costs on
 import asyncio
 import json
 from collections.abc import AsyncIterable, Callable, Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import Generic, TypeVar
 
 from aiohttp import web
@@ -14,6 +14,7 @@ from aiohttp import web
 from openwa_manager.api.errors import SlowReaderError
 from openwa_manager.api.lists.tags import tagged
 from openwa_manager.domain.delivery.events import Json
+from openwa_manager.domain.values import dataclass
 
 T = TypeVar("T")
 R = TypeVar("R", bound=web.StreamResponse)

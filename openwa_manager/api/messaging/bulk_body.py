@@ -5,10 +5,11 @@ up the whole daemon. So the text is cut at the elements of its one long list fir
 and brackets. Each element is then read by itself, and the rest, with an empty list, as any other body.
 """
 
+import dataclasses
 import hashlib
 import re
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import TypeVar
 
 from pydantic import ValidationError
@@ -22,6 +23,7 @@ from openwa_manager.domain import foreign_json
 from openwa_manager.domain.errors import InvalidInputError
 from openwa_manager.domain.messaging.batches import BATCH_MAX
 from openwa_manager.domain.messaging.windows import Window, window_of
+from openwa_manager.domain.values import dataclass
 from openwa_manager.services.messaging.acceptance.drafts import Addressee, BulkDraft, Draft
 
 B = TypeVar("B", bound=Body)
@@ -113,7 +115,7 @@ def _tokens(text: str) -> Iterator[tuple[int, int]]:
             yield found.span(1)
 
 
-@dataclass(slots=True)
+@dataclasses.dataclass(slots=True)
 class _Cutter:
     """Follows a text token by token: how deep it is, and which list it is in (None: none)."""
 

@@ -1,10 +1,10 @@
 """What the calls about messages work with."""
 
 from collections.abc import Callable
-from dataclasses import dataclass
 
 from openwa_manager.api.messaging.people.dependencies import PeopleDependencies
 from openwa_manager.domain.session.session import Session
+from openwa_manager.domain.values import dataclass
 from openwa_manager.services.delivery.background import BackgroundTasks
 from openwa_manager.services.messaging.acceptance.bulk import BulkAcceptance
 from openwa_manager.services.messaging.acceptance.singles import SingleAcceptance

@@ -1,7 +1,6 @@
 """Makes pairing links, for callers with a key."""
 
 from contextlib import suppress
-from dataclasses import dataclass
 from urllib.parse import urlsplit
 
 from aiohttp import web
@@ -14,6 +13,7 @@ from openwa_manager.domain.access.actions import Action
 from openwa_manager.domain.errors import InvalidRecipientError, PublicUrlMissingError
 from openwa_manager.domain.messaging.recipients import chat_id_of, digits_of
 from openwa_manager.domain.times import iso8601
+from openwa_manager.domain.values import dataclass
 from openwa_manager.services.access.pairing.links import PairingLinks
 from openwa_manager.services.access.pairing.visits import PairingVisits
 

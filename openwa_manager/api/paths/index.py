@@ -1,10 +1,11 @@
 """Finds the route of a path by a look into one table; aiohttp tries one after the other that begin alike."""
 
 import re
-from dataclasses import dataclass
 from typing import Final
 
 from aiohttp import web
+
+from openwa_manager.domain.values import dataclass
 
 #: Method, how many words, the first two of them, and the last one; None: that is a parameter.
 _Shape = tuple[str, int, str, str, str | None]

@@ -2,13 +2,13 @@
 
 import asyncio
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass
 from typing import Final
 
 from openwa_manager.api.lists.tags import tag_of
 from openwa_manager.api.routing import json_of
 from openwa_manager.api.sessions.responses import SessionOut
 from openwa_manager.domain.session.session import Session, SessionId, Usage
+from openwa_manager.domain.values import dataclass
 from openwa_manager.services.sessions.directory import SessionDirectory
 
 #: So many of sessions that are gone may be kept beside as many as there are.

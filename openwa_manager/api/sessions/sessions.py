@@ -5,7 +5,7 @@ import base64
 import uuid
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from itertools import islice
 
 from aiohttp import web
@@ -34,6 +34,7 @@ from openwa_manager.domain.builds.builds import BuildName
 from openwa_manager.domain.errors import InvalidInputError, SessionNotFoundError
 from openwa_manager.domain.ports import Engine
 from openwa_manager.domain.session.session import Desired, ProcessState, Session, SessionId, Status, Usage
+from openwa_manager.domain.values import dataclass
 from openwa_manager.engines.registry import OPENWA
 from openwa_manager.services.builds.catalog import BuildCatalog
 from openwa_manager.services.messaging.people.user_sessions import UserSessions

@@ -2,13 +2,13 @@
 
 import os
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
 from html import escape
 from pathlib import Path
 from typing import cast
 
 from openwa_manager.domain import foreign_json
 from openwa_manager.domain.times import iso8601
+from openwa_manager.domain.values import dataclass
 from openwa_manager.simulator.whatsapp.numbers import digits_of, phone_of
 
 #: More than a test looks at, and little enough to be read at once.

@@ -1,8 +1,10 @@
 """What an application's test can have happen to a session: each verb of ours, and what it is at the simulator."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import Final
+
+from openwa_manager.domain.values import dataclass
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

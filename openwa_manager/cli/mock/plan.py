@@ -2,10 +2,11 @@
 
 import json
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import field
 from pathlib import Path
 
 from openwa_manager.config import GUIDE_NAMES, PREFIX
+from openwa_manager.domain.values import dataclass
 from openwa_manager.engines.registry import SIMULATOR
 
 #: Tests should not wait: engines start together, and what is tried again is so at once. Nothing has a limit.

@@ -6,7 +6,6 @@ import os
 import socket
 from collections.abc import Mapping
 from contextlib import suppress
-from dataclasses import dataclass
 from html import escape
 from pathlib import Path
 from typing import Final, NoReturn
@@ -22,6 +21,7 @@ from openwa_manager.cli.mock.controls import CONTROLS, Control
 from openwa_manager.cli.mock.line import ask_for_reset
 from openwa_manager.domain import foreign_json
 from openwa_manager.domain.errors import SessionNotFoundError, UnreadableJsonError
+from openwa_manager.domain.values import dataclass
 from openwa_manager.services.sessions.directory import SessionDirectory
 
 _PREFIX: Final = "/_mock"

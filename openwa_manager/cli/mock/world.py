@@ -9,7 +9,7 @@ import time
 import traceback
 from collections.abc import Mapping
 from contextlib import suppress
-from dataclasses import dataclass, field, replace
+from dataclasses import field, replace
 from ipaddress import ip_address
 from pathlib import Path
 from typing import NoReturn
@@ -25,6 +25,7 @@ from openwa_manager.cli.mock.line import READY
 from openwa_manager.cli.mock.routes import Keeping, MockRoutes
 from openwa_manager.config import Settings
 from openwa_manager.domain.access.actions import Action
+from openwa_manager.domain.values import dataclass
 from openwa_manager.processes.signals import send_signal
 from openwa_manager.services.sessions.directory import SessionDirectory
 

@@ -3,11 +3,11 @@
 import re
 import sys
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from importlib import resources
 from pathlib import Path
 from typing import Final
 
+from openwa_manager.domain.values import dataclass
 from openwa_manager.host.notify import LAUNCHD_LABEL
 
 UNIT_NAME: Final = "openwa-manager.service"

@@ -3,7 +3,7 @@
 import os
 import pwd
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, cast
 
@@ -20,6 +20,7 @@ from openwa_manager.cli.service.steps import Action, below, perform
 from openwa_manager.cli.terminal.output import IDS
 from openwa_manager.cli.terminal.tables import Column, ColumnKind, Listing
 from openwa_manager.domain.session.session import SessionId
+from openwa_manager.domain.values import dataclass
 from openwa_manager.host.home import Home
 from openwa_manager.host.user_paths import expanded
 from openwa_manager.processes.locks import SessionLocks

@@ -7,12 +7,12 @@ shell, hidden from the login window. Numbers from 200 to 400 are those of servic
 
 import shlex
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
 from openwa_manager.cli.errors import CommandFailedError
 from openwa_manager.cli.service.steps import Run, ask
+from openwa_manager.domain.values import dataclass
 
 MAC_USER: Final = "_openwa"
 

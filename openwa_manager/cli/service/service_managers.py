@@ -2,13 +2,13 @@
 
 import re
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
 
 from openwa_manager.cli.service.definitions import LABEL, PLIST_NAME, UNIT_NAME, Installation, job_of, unit_of
 from openwa_manager.cli.service.mac_exclusions import UNINDEXED, exclusion_of
 from openwa_manager.cli.service.steps import Action, MakeDirectory, MakeFile, Owner, RemoveFile, Run, WriteFile, ask
+from openwa_manager.domain.values import dataclass
 
 _BOOTSTRAP_TRIES = 60
 #: launchd has no domain for a user who is not logged in at the screen ("Domain does not support specified action").

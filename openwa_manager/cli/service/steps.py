@@ -7,11 +7,12 @@ import shutil
 import subprocess
 import time
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import field
 from pathlib import Path
 from typing import assert_never
 
 from openwa_manager.cli.errors import CommandFailedError
+from openwa_manager.domain.values import dataclass
 from openwa_manager.host.files import write_file
 
 #: launchd forgets a job some time after it was told to; until then it does not take it again.

@@ -6,13 +6,13 @@ says of which sessions he may know at all: of all others he is told the same as 
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from enum import Enum, StrEnum
 from typing import Final
 
 from openwa_manager.domain.access.callers import Caller
 from openwa_manager.domain.access.roles import Role
 from openwa_manager.domain.session.session import SessionId
+from openwa_manager.domain.values import dataclass
 
 
 class Action(StrEnum):

@@ -1,8 +1,9 @@
 """Where a caller is."""
 
-from dataclasses import dataclass
 from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network, ip_network
 from typing import Literal
+
+from openwa_manager.domain.values import dataclass
 
 #: The header in which a proxy tells for whom it asks.
 AddressHeader = Literal["X-Forwarded-For", "Forwarded"]

@@ -3,12 +3,13 @@
 import hashlib
 import json
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import field, replace
 from typing import Final
 
 from openwa_manager.domain.access.callers import Caller, KeyId
 from openwa_manager.domain.delivery.events import Json
 from openwa_manager.domain.session.session import SessionId
+from openwa_manager.domain.values import dataclass
 
 #: How much is kept of a text that a caller chose: the longest name there is has 128 characters.
 TEXT_MAX: Final = 200

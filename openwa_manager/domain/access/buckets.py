@@ -1,8 +1,9 @@
 """How often something may happen: token buckets, each under a name."""
 
 from collections import OrderedDict
-from dataclasses import dataclass
 from typing import Final
+
+from openwa_manager.domain.values import dataclass
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -1,10 +1,10 @@
 """Who asks."""
 
-from dataclasses import dataclass
 from typing import Final, NewType
 
 from openwa_manager.domain.access.roles import Role
 from openwa_manager.domain.access.scopes import EVERY_SESSION, SessionScope
+from openwa_manager.domain.values import dataclass
 
 #: The part of a key that is no secret: `owm_<id>_<secret>`.
 KeyId = NewType("KeyId", str)

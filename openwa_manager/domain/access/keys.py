@@ -1,7 +1,7 @@
 """API keys: whom one lets in, from where and until when, and how much one may hand out who has one himself."""
 
 import unicodedata
-from dataclasses import dataclass, field
+from dataclasses import field
 from ipaddress import IPv4Network, IPv6Network
 from typing import Final
 
@@ -9,6 +9,7 @@ from openwa_manager.domain.access.addresses import ClientAddress
 from openwa_manager.domain.access.callers import NOBODY_KNOWN, PAIRING_LINK, UNIX_SOCKET, Caller, KeyId
 from openwa_manager.domain.access.roles import Role
 from openwa_manager.domain.access.scopes import EVERY_SESSION, SessionScope
+from openwa_manager.domain.values import dataclass
 
 Network = IPv4Network | IPv6Network
 

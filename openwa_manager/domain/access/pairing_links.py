@@ -1,12 +1,13 @@
 """Links by which somebody without a key links one session to a phone, and what their page shows."""
 
-from dataclasses import dataclass, field
+from dataclasses import field
 from enum import StrEnum
 from typing import Final, NewType
 
 from openwa_manager.domain.access.callers import KeyId
 from openwa_manager.domain.session.reasons import ReasonCode
 from openwa_manager.domain.session.session import After, Session, SessionId, Status
+from openwa_manager.domain.values import dataclass
 
 LinkId = NewType("LinkId", str)
 

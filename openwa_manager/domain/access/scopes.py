@@ -2,12 +2,12 @@
 
 import re
 from collections.abc import Iterable
-from dataclasses import dataclass
 from functools import lru_cache
 from typing import Final
 
 from openwa_manager.domain.errors import InvalidInputError
 from openwa_manager.domain.session.session import SessionId
+from openwa_manager.domain.values import dataclass
 
 #: A session's id, or its beginning up to a `_` or `-` and a `*`, or a `*` alone.
 PATTERN_TEXT: Final = r"(?:[a-z0-9][a-z0-9_-]{0,62}|[a-z0-9][a-z0-9_-]{0,60}[_-]\*|\*)"

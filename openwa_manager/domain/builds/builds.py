@@ -1,7 +1,6 @@
 """What a build is: its name, where it comes from, how far its installation is, and what is said of it."""
 
 import re
-from dataclasses import dataclass
 from enum import StrEnum
 from pathlib import Path
 from typing import Final, NewType
@@ -10,6 +9,7 @@ from urllib.parse import unquote, urlsplit
 from openwa_manager.domain.errors import InvalidInputError
 from openwa_manager.domain.printable import has_hidden
 from openwa_manager.domain.session.session import LaunchId
+from openwa_manager.domain.values import dataclass
 
 BuildName = NewType("BuildName", str)
 

@@ -8,13 +8,14 @@ that is recorded before anybody acts on it, so that a roll-out goes on wherever 
 """
 
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from enum import Enum, StrEnum, auto
 from typing import Final, NewType
 
 from openwa_manager.domain.builds.builds import HOME_BUILD, BuildName
 from openwa_manager.domain.session.link import is_paired
 from openwa_manager.domain.session.session import Desired, ProcessState, Session, SessionId, Status
+from openwa_manager.domain.values import dataclass
 
 RolloutId = NewType("RolloutId", str)
 

@@ -1,12 +1,13 @@
 """How events reach endpoints: what an answer means, when to try again, and when to stop trying."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
 from enum import StrEnum
 from http import HTTPStatus
 from typing import assert_never
 
 from openwa_manager.domain.delivery.events import EndpointId, Event, matches_any
+from openwa_manager.domain.values import dataclass
 
 #: The endpoint that the settings name (`upstream_url`).
 DEFAULT_ENDPOINT = EndpointId("default")

@@ -1,7 +1,8 @@
 """What waits for one endpoint and what is on its way there: which stream may post next, and whether only probes may."""
 
+import dataclasses
 from collections import deque
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import NamedTuple
 
 from openwa_manager.domain.delivery.delivery import (
@@ -18,6 +19,7 @@ from openwa_manager.domain.delivery.delivery import (
 from openwa_manager.domain.delivery.events import EndpointId, Event, StoredEvent
 from openwa_manager.domain.ports import Instant
 from openwa_manager.domain.session.session import SessionId
+from openwa_manager.domain.values import dataclass
 
 
 class StreamKey(NamedTuple):
@@ -52,7 +54,7 @@ class HeartbeatPost(NamedTuple):
 _LONE_MAX = 10_000
 
 
-@dataclass(slots=True)
+@dataclasses.dataclass(slots=True)
 class LoneWaits:
     """Which streams an endpoint refuses with 429 while it takes those of others.
 
@@ -81,7 +83,7 @@ class LoneWaits:
         self._has_success = self._has_success or not is_waiting
 
 
-@dataclass(slots=True)
+@dataclasses.dataclass(slots=True)
 class EndpointQueue:
     """One endpoint in memory: its healthy lanes are served side by side, a failing one is probed.
 

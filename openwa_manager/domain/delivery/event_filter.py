@@ -1,13 +1,13 @@
 """Which events a reader is shown: those he asks for, as far as he may read them."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from typing import Final
 
 from openwa_manager.domain.access.callers import Caller
 from openwa_manager.domain.access.scopes import EVERY_SESSION, SessionScope
 from openwa_manager.domain.delivery.events import PASSED_THROUGH
 from openwa_manager.domain.session.session import SessionId
+from openwa_manager.domain.values import dataclass
 
 #: Events that carry a code, which is a login.
 CODES: Final = ("session.qr",)

@@ -1,11 +1,12 @@
 """What happened, as endpoints and readers get it: an event, its class, and until when it is of use."""
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import field
 from enum import StrEnum
 from typing import NewType
 
 from openwa_manager.domain.session.session import SessionId
+from openwa_manager.domain.values import dataclass
 
 EndpointId = NewType("EndpointId", str)
 

@@ -1,10 +1,11 @@
 """A webhook that a user keeps at a session's engine: the engine posts to us, and we to the user."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
 
 from openwa_manager.domain.delivery.events import Json
 from openwa_manager.domain.session.session import SessionId
+from openwa_manager.domain.values import dataclass
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

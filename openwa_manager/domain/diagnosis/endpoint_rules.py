@@ -1,12 +1,12 @@
 """What is wrong with one endpoint: read from what it answered, or from how it is called."""
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
 from typing import Final, Literal
 
 from openwa_manager.domain.diagnosis.findings import Finding
 from openwa_manager.domain.diagnosis.table import found
 from openwa_manager.domain.messaging.media_problems import NONE_PUBLIC, NOT_PUBLIC
+from openwa_manager.domain.values import dataclass
 
 SECRET_MIN_CHARS: Final = 16
 

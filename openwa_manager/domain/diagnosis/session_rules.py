@@ -2,7 +2,7 @@
 
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import Final
 
 from openwa_manager.domain.diagnosis.findings import Finding
@@ -14,6 +14,7 @@ from openwa_manager.domain.session.launch_facts import StillWaiting
 from openwa_manager.domain.session.reasons import SENTENCES, Reason, ReasonCode
 from openwa_manager.domain.session.session import ProcessState, Session, Status
 from openwa_manager.domain.times import iso8601
+from openwa_manager.domain.values import dataclass
 
 #: An engine that comes up, or a code that is made, takes some seconds; nothing is said of that.
 EXPECTED_S: Final = 10.0

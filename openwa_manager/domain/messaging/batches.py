@@ -1,7 +1,7 @@
 """Many messages that were handed over at once: what becomes of them together, and which of them were not taken."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
 from enum import StrEnum
 
 from openwa_manager.domain.messaging.messages import (
@@ -13,6 +13,7 @@ from openwa_manager.domain.messaging.messages import (
 )
 from openwa_manager.domain.messaging.windows import Window
 from openwa_manager.domain.session.session import SessionId
+from openwa_manager.domain.values import dataclass
 
 #: How many messages one call may hand over.
 BATCH_MAX = 10_000

@@ -1,6 +1,5 @@
 """What follows the verdict on an attempt: the message's next step, and what is recorded of the attempt."""
 
-from dataclasses import dataclass
 from typing import assert_never
 
 from openwa_manager.domain.messaging.messages import (
@@ -31,6 +30,7 @@ from openwa_manager.domain.messaging.retries import (
     after_try_again,
     after_uncertain,
 )
+from openwa_manager.domain.values import dataclass
 
 _S = MessageStatus
 

@@ -7,11 +7,11 @@ messages are some hundreds of steps, and what comes out is what a lane does that
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass
 from zoneinfo import ZoneInfo
 
 from openwa_manager.domain.messaging.pacing import PacingProfile, day_number, first_contacts_left
 from openwa_manager.domain.messaging.windows import Window, closes_at, opens_at
+from openwa_manager.domain.values import dataclass
 from openwa_manager.domain.zones import next_day_at
 
 #: Into how many slices a batch is cut to tell where in it the first contacts are.

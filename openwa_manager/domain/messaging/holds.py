@@ -1,11 +1,11 @@
 """Why a session's messages wait: the strongest reason counts, for one that outlasts the others is the one to mend."""
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
 
 from openwa_manager.domain.messaging.messages import Hold, HoldCode
 from openwa_manager.domain.messaging.restrictions import stops_all
 from openwa_manager.domain.session.session import Status
+from openwa_manager.domain.values import dataclass
 
 _NOT_CONNECTED: Mapping[Status, str] = {
     Status.STOPPED: "the session is stopped; start it",

@@ -10,11 +10,12 @@ The quota and the body follow from the state alone (`STANDINGS`, `BODY_USES`), s
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
 from enum import IntEnum, StrEnum
 from typing import NewType
 
 from openwa_manager.domain.session.session import SessionId
+from openwa_manager.domain.values import dataclass
 
 MessageId = NewType("MessageId", str)
 BatchId = NewType("BatchId", str)

@@ -6,9 +6,9 @@ Only a message that is nothing but a keyword counts: whoever writes more than th
 import re
 import unicodedata
 from collections.abc import Collection
-from dataclasses import dataclass
 
 from openwa_manager.domain.errors import InvalidInputError
+from openwa_manager.domain.values import dataclass
 
 #: Words that are asked of people in such messages and that nobody says in ordinary talk. So those of carriers that do
 #: occur there (CANCEL, END, QUIT: "cancel" answers "your table for tonight?") are left to whoever wants them. The

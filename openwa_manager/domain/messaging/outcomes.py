@@ -11,13 +11,14 @@ proves nothing about the first. So `judge` is told whether it judges a first req
 import math
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import field, replace
 from enum import StrEnum
 from pathlib import Path
 from typing import assert_never
 
 from openwa_manager.domain.messaging.messages import Kind
 from openwa_manager.domain.texts import DETAIL_MAX, cut
+from openwa_manager.domain.values import dataclass
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

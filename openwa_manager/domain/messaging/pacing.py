@@ -6,11 +6,12 @@ those of OpenWA's own pacing; nobody outside WhatsApp knows the true ones.
 """
 
 import math
-from dataclasses import dataclass, field, replace
+from dataclasses import field, replace
 from enum import StrEnum, unique
 from zoneinfo import ZoneInfo
 
 from openwa_manager.domain.errors import InvalidInputError
+from openwa_manager.domain.values import dataclass
 from openwa_manager.domain.zones import day_of
 
 GAP_MAX_S = 3600.0

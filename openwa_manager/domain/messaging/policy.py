@@ -1,10 +1,11 @@
 """How messages are sent and kept: what the settings say about them."""
 
-from dataclasses import dataclass, field
+from dataclasses import field
 
 from openwa_manager.domain.messaging.opt_out import DEFAULT_KEYWORDS
 from openwa_manager.domain.messaging.pacing import ProfileName
 from openwa_manager.domain.messaging.retries import RetryPolicy
+from openwa_manager.domain.values import dataclass
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

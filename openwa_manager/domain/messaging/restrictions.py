@@ -1,10 +1,11 @@
 """What WhatsApp took from an account, and what that means for its messages."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from datetime import UTC, datetime
 
 from openwa_manager.domain.session.reasons import Restriction
+from openwa_manager.domain.values import dataclass
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -7,9 +7,9 @@ second time. That is done without a key only for who wants it so (`RetryPolicy.r
 
 import re
 from collections.abc import Sequence
-from dataclasses import dataclass
 
 from openwa_manager.domain.messaging.outcomes import TryAgain, Uncertain
+from openwa_manager.domain.values import dataclass
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -1,7 +1,9 @@
 """What an engine has seen of messages, chats and contacts, as it says when asked or by itself; evidence, not proof."""
 
 import hashlib
-from dataclasses import dataclass, field
+from dataclasses import field
+
+from openwa_manager.domain.values import dataclass
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

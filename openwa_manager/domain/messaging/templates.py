@@ -6,10 +6,10 @@ A template is taken apart once and filled many times. What is filled in is never
 
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass
 from enum import StrEnum, unique
 
 from openwa_manager.domain.errors import InvalidInputError
+from openwa_manager.domain.values import dataclass
 
 #: What OpenWA takes. It counts characters, a pair of surrogates as one, and some that only change the one before not at
 #: all: so what is not longer by our count is not by its own.

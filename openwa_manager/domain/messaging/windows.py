@@ -7,11 +7,11 @@ that the clocks skip or show twice are as `domain/zones.py` says; a window that 
 import math
 import re
 from collections.abc import Collection
-from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 from functools import lru_cache
 
 from openwa_manager.domain.errors import InvalidInputError
+from openwa_manager.domain.values import dataclass
 from openwa_manager.domain.zones import LAST_AT, begins_at, day_of, zone_of
 
 DAY_MINUTES = 24 * 60

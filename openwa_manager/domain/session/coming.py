@@ -1,13 +1,13 @@
 """What happens to a session by itself, in plain words, and when: its deadlines, and what else it waits for."""
 
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass
 
 from openwa_manager.domain.session.launch_facts import ProgramMissing
 from openwa_manager.domain.session.link import is_paired
 from openwa_manager.domain.session.reasons import ReasonCode
 from openwa_manager.domain.session.session import After, LinkState, ProcessState, Session
 from openwa_manager.domain.session.stimuli import Deadline
+from openwa_manager.domain.values import dataclass
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

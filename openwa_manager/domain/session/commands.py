@@ -1,9 +1,8 @@
 """What a supervisor decides to do; carried out only after the decision is on disk."""
 
-from dataclasses import dataclass
-
 from openwa_manager.domain.session.reasons import ReasonCode
 from openwa_manager.domain.session.session import Identity, Launch
+from openwa_manager.domain.values import dataclass
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

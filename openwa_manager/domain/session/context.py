@@ -1,7 +1,7 @@
 """What a transition is given, and what it returns."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import field, replace
 
 from openwa_manager.domain.delivery.events import Json
 from openwa_manager.domain.session.commands import Command
@@ -9,6 +9,7 @@ from openwa_manager.domain.session.deadlines import Moment
 from openwa_manager.domain.session.reasons import Facts, Reason, ReasonCode
 from openwa_manager.domain.session.restart import Policy
 from openwa_manager.domain.session.session import Session
+from openwa_manager.domain.values import dataclass
 
 Evidence = Mapping[str, str | int | float | bool | None]
 

@@ -1,13 +1,13 @@
 """Which deadlines run in which state, and when they expire; derived from the session, never stored."""
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
 
 from openwa_manager.domain.session.launch_facts import Starting
 from openwa_manager.domain.session.reasons import ReasonCode
 from openwa_manager.domain.session.restart import Policy
 from openwa_manager.domain.session.session import LinkState, ProcessState, Session
 from openwa_manager.domain.session.stimuli import Deadline
+from openwa_manager.domain.values import dataclass
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

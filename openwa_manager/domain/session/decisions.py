@@ -51,6 +51,12 @@ class Moved(NamedTuple):
     before: Session
     after: Session
 
+    @property
+    def expects_code(self) -> bool:
+        """Tell whether the session's engine may show a code from now on, or more has become known of that engine."""
+        before, after = self.before, self.after
+        return after.awaits_code and not (before.awaits_code and before.launch == after.launch)
+
 
 @dataclass(slots=True, kw_only=True)
 class Decisions:

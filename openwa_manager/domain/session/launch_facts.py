@@ -1,8 +1,9 @@
 """Facts about what a launch waits for and what keeps an engine from coming up; `reasons` says them to people."""
 
 import sys
-from dataclasses import dataclass
 from enum import StrEnum
+
+from openwa_manager.domain.values import dataclass
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

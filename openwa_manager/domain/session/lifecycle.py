@@ -1,7 +1,7 @@
 """The life of a session: which stimulus is taken in which state, which transition answers it, and what is recorded."""
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import Generic, Protocol, TypeVar
 
 from openwa_manager.domain.delivery.events import Event
@@ -55,6 +55,7 @@ from openwa_manager.domain.session.stimuli import (
     SupervisionFailed,
     WebhooksLost,
 )
+from openwa_manager.domain.values import dataclass
 
 # Two machines make up a session. The *process* machine says where the engine's process is: `stopped`; `starting` (it
 # waits at the start gate, is being launched, or does not answer yet); `running` (it answers and is proven ours);

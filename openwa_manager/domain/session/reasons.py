@@ -4,11 +4,11 @@ Programs read code and facts. The sentence is for people, and nothing takes it a
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from enum import StrEnum
 
 from openwa_manager.domain.session.launch_facts import LockHeld, NotUp, OwnedBy, ProgramMissing, Starting, StillWaiting
 from openwa_manager.domain.texts import NAME_MAX, cut
+from openwa_manager.domain.values import dataclass
 
 
 class ReasonCode(StrEnum):

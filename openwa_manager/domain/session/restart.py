@@ -1,10 +1,11 @@
 """Which trouble leads to which restart: the supervisor's policies and what follows each cause."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import field, replace
 
 from openwa_manager.domain.session.reasons import ReasonCode
 from openwa_manager.domain.session.session import After, Restarts
+from openwa_manager.domain.values import dataclass
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -2,13 +2,14 @@
 
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
 from enum import StrEnum
 from pathlib import Path
 from typing import NewType
 
 from openwa_manager.domain.foreign_path import ForeignPath
 from openwa_manager.domain.session.reasons import DataLoss, Reason, ReasonCode
+from openwa_manager.domain.values import dataclass
 
 SessionId = NewType("SessionId", str)
 LaunchId = NewType("LaunchId", str)

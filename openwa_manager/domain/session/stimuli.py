@@ -1,13 +1,14 @@
 """Everything that can happen to a session: requests from people, observations of the world, deadlines that pass."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
 from enum import Enum, StrEnum
 
 from openwa_manager.domain.delivery.events import Json
 from openwa_manager.domain.session.reasons import Facts, HostLimit, ReasonCode, Restriction
 from openwa_manager.domain.session.session import DataState, Exit, Identity, Launch, LaunchId, Spec
 from openwa_manager.domain.texts import DETAIL_MAX, NAME_MAX, cut
+from openwa_manager.domain.values import dataclass
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -9,13 +9,14 @@ import os
 import shutil
 import sys
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import field
 from pathlib import Path
 from typing import Final
 
 from openwa_manager.domain.builds.builds import GitSource
 from openwa_manager.domain.errors import ProgramMissingError
 from openwa_manager.domain.isolation import WEB_PORTS, Confinement, IsolationRules, ports_of
+from openwa_manager.domain.values import dataclass
 from openwa_manager.engines.builds.browsers import CACHE
 from openwa_manager.engines.program import NODE_PLACES
 

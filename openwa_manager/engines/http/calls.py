@@ -3,7 +3,6 @@
 import asyncio
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass
 from typing import TypeVar
 
 import aiohttp
@@ -15,6 +14,7 @@ from openwa_manager.domain.errors import EngineError, EngineTimeoutError
 from openwa_manager.domain.ports import ListenerProof
 from openwa_manager.domain.session.session import Launch
 from openwa_manager.domain.texts import in_words
+from openwa_manager.domain.values import dataclass
 from openwa_manager.engines.http.connectors import StrangerError, base_url, connector_to, place_of
 from openwa_manager.engines.http.reading import ANSWER_MAX_BYTES, read_answer
 from openwa_manager.engines.http.socket_gets import SocketGets
@@ -25,7 +25,7 @@ T = TypeVar("T")
 Body = Mapping[str, Json]
 
 
-class _Refusal(BaseModel):
+class _Refusal(BaseModel, defer_build=True):
     message: str | list[str] = ""
 
 

@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 
-from pydantic import TypeAdapter
+from pydantic import ConfigDict, TypeAdapter
 
 from openwa_manager.domain.errors import EngineError, EngineUnableError
 from openwa_manager.engines.http.calls import (
@@ -19,10 +19,11 @@ from openwa_manager.engines.versions import CAPABILITIES, Capability, shown
 
 #: whatsapp-web.js answers `start` only after it launched its browser and loaded the page: 60 s at most, and a little.
 START_TIMEOUT_S = 75.0
+_DEFERRED = ConfigDict(defer_build=True)
 _SESSION = TypeAdapter(InnerSession)
-_SESSIONS = TypeAdapter(list[InnerSession])
-_WEBHOOKS = TypeAdapter(list[InnerWebhook])
-_MISSED_POSTS = TypeAdapter(list[MissedPost])
+_SESSIONS = TypeAdapter(list[InnerSession], config=_DEFERRED)
+_WEBHOOKS = TypeAdapter(list[InnerWebhook], config=_DEFERRED)
+_MISSED_POSTS = TypeAdapter(list[MissedPost], config=_DEFERRED)
 _SHOWN_QR = TypeAdapter(ShownQr)
 _PAIRING_CODE = TypeAdapter(PairingCode)
 

@@ -1,7 +1,6 @@
 """Hands callers' own requests to one launch of OpenWA: connections kept alive, bodies streamed, nothing sent twice."""
 
 from collections.abc import AsyncIterable
-from dataclasses import dataclass
 
 import aiohttp
 from multidict import CIMultiDict
@@ -10,6 +9,7 @@ from yarl import URL
 from openwa_manager.domain.errors import EngineError, EngineNotReachedError, EngineTimeoutError
 from openwa_manager.domain.ports import ListenerProof
 from openwa_manager.domain.session.session import Launch
+from openwa_manager.domain.values import dataclass
 from openwa_manager.engines.http.connectors import StrangerError, base_url, connector_to
 from openwa_manager.engines.http.reading import is_final_status
 

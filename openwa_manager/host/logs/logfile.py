@@ -3,9 +3,9 @@
 import os
 from collections.abc import Iterable
 from contextlib import suppress
-from dataclasses import dataclass
 
 from openwa_manager.domain.foreign_path import ForeignPath
+from openwa_manager.domain.values import dataclass
 from openwa_manager.host.foreign.opening import opened_to_empty, plain_status_of, plain_statuses_in
 from openwa_manager.host.foreign.trees import remove
 from openwa_manager.host.foreign.writing import move, open_new

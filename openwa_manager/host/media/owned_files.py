@@ -5,11 +5,12 @@ import shutil
 import threading
 from collections.abc import Collection, Iterator
 from contextlib import ExitStack, contextmanager, suppress
-from dataclasses import dataclass, field
+from dataclasses import field
 from pathlib import Path
 from typing import BinaryIO
 
 from openwa_manager.domain.errors import StorageFullError
+from openwa_manager.domain.values import dataclass
 from openwa_manager.host.files import replacing
 
 #: So much of a file tells what it is.

@@ -15,10 +15,11 @@ import struct
 import sys
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
 from enum import IntFlag
 from functools import cache
 from pathlib import Path
+
+from openwa_manager.domain.values import dataclass
 
 #: Numbers of the three calls, the same on all these machines (arch/*/syscall.tbl); 64 bits, little endian, all of them.
 _CREATE_RULESET, _ADD_RULE, _RESTRICT_SELF = 444, 445, 446

@@ -13,9 +13,10 @@ import platform
 import socket
 import struct
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
 from functools import cache
 from typing import NamedTuple
+
+from openwa_manager.domain.values import dataclass
 
 #: linux/prctl.h, linux/seccomp.h.
 _PR_SET_SECCOMP, _SECCOMP_MODE_FILTER = 22, 2

@@ -1,8 +1,8 @@
 """What this system can forbid an engine, for those who decide and those who ask."""
 
 import platform
-from dataclasses import dataclass
 
+from openwa_manager.domain.values import dataclass
 from openwa_manager.processes.confinement import landlock, seatbelt, seccomp
 
 

@@ -3,7 +3,7 @@
 import os
 import shlex
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
 
 import psutil
@@ -11,6 +11,7 @@ import psutil
 from openwa_manager.domain.ports import FoundEngine
 from openwa_manager.domain.session.launch_facts import OwnedBy
 from openwa_manager.domain.session.session import Identity, LaunchId, SessionId, is_session_id
+from openwa_manager.domain.values import dataclass
 from openwa_manager.processes import orphans
 from openwa_manager.processes.engine_processes import ancestors
 from openwa_manager.processes.locks import SessionLocks

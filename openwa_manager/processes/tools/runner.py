@@ -6,7 +6,7 @@ import signal
 from collections import deque
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
-from dataclasses import dataclass, field, replace
+from dataclasses import field, replace
 from io import FileIO
 from pathlib import Path
 from typing import Final
@@ -14,6 +14,7 @@ from typing import Final
 from openwa_manager.domain.isolation import Confinement
 from openwa_manager.domain.ports import Clock, Target
 from openwa_manager.domain.session.session import LAUNCH_ID_VARIABLE, Exit, Identity, LaunchId, SessionId
+from openwa_manager.domain.values import dataclass
 from openwa_manager.host.program_errors import advice_on
 from openwa_manager.processes import marks
 from openwa_manager.processes.exits.exit_watcher import ExitWatcher

@@ -2,10 +2,10 @@
 
 import asyncio
 from collections.abc import Sequence
-from dataclasses import dataclass
 from functools import partial
 
 from openwa_manager.domain.access.audit import AuditRow, ChainCheck, ChainEnds, ChainFault
+from openwa_manager.domain.values import dataclass
 from openwa_manager.store.access import audit
 from openwa_manager.store.access.audit import AuditSelection
 from openwa_manager.store.database import Database

@@ -2,13 +2,14 @@
 
 import asyncio
 from collections.abc import Collection
-from dataclasses import dataclass, field
+from dataclasses import field
 from functools import partial
 
 import structlog
 
 from openwa_manager.domain.access.callers import ADMIN_KEY, KeyId
 from openwa_manager.domain.errors import StorageFullError
+from openwa_manager.domain.values import dataclass
 from openwa_manager.services.access.admin_key import AdminKeyFile
 from openwa_manager.services.access.revoked_texts import RevokedTexts
 from openwa_manager.store.access.keys import remove_key

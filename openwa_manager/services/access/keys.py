@@ -3,7 +3,7 @@
 import asyncio
 import secrets
 from collections.abc import Callable, Collection
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from functools import partial
 
 import structlog
@@ -35,6 +35,7 @@ from openwa_manager.domain.errors import (
     StorageFullError,
 )
 from openwa_manager.domain.ports import Clock
+from openwa_manager.domain.values import dataclass
 from openwa_manager.services.access.admin_key import new_key_text
 from openwa_manager.services.access.key_ring import KeyRing
 from openwa_manager.services.access.key_store import KeyStore

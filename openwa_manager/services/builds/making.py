@@ -3,7 +3,7 @@
 import asyncio
 import errno
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from threading import Event
@@ -20,6 +20,7 @@ from openwa_manager.domain.builds.builds import (
 )
 from openwa_manager.domain.errors import InstallFailedError
 from openwa_manager.domain.ports import Clock
+from openwa_manager.domain.values import dataclass
 from openwa_manager.engines.builds.contract import check_build, is_built, program_in, version_in
 from openwa_manager.engines.builds.steps import InstallPlace, InstallStep, StepMaker
 from openwa_manager.engines.program import ProgramValues

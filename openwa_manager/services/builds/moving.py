@@ -1,10 +1,10 @@
 """What a roll-out works with: the sessions, where it is recorded, and how long it waits."""
 
 from contextlib import suppress
-from dataclasses import dataclass
 
 from openwa_manager.domain.errors import InvalidInputError, SessionNotFoundError
 from openwa_manager.domain.session.session import Session
+from openwa_manager.domain.values import dataclass
 from openwa_manager.services.access.audit import Audit
 from openwa_manager.services.build_choices import BuildChoices
 from openwa_manager.services.delivery.background import BackgroundTasks

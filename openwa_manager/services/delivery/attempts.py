@@ -3,7 +3,7 @@
 import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from functools import partial
 from typing import TypeVar, assert_never
 
@@ -30,6 +30,7 @@ from openwa_manager.domain.delivery.events import Event, StoredEvent
 from openwa_manager.domain.errors import StorageFullError
 from openwa_manager.domain.ports import Clock, WebhookSender
 from openwa_manager.domain.session.session import SessionId
+from openwa_manager.domain.values import dataclass
 from openwa_manager.metrics.tallies import DeliveryResult, DeliveryTally
 from openwa_manager.store.database import Connection, Database
 from openwa_manager.store.delivery import outbox

@@ -1,10 +1,12 @@
 """Whether there is room for more events of a session, and whether its engine posts too fast: asked for each post."""
 
-from dataclasses import dataclass, field
+import dataclasses
+from dataclasses import field
 
 from openwa_manager.domain.errors import BacklogFullError
 from openwa_manager.domain.ports import Clock
 from openwa_manager.domain.session.session import SessionId
+from openwa_manager.domain.values import dataclass
 from openwa_manager.services.delivery.large_posts import LargePosts
 from openwa_manager.store.database import Database
 from openwa_manager.store.delivery.backlog import Shares, read_shares
@@ -33,7 +35,7 @@ class PostingRate:
     states_burst: float = 60.0
 
 
-@dataclass(slots=True, kw_only=True)
+@dataclasses.dataclass(slots=True, kw_only=True)
 class _Allowance:
     """What one engine may still post at `boot_s`."""
 
@@ -43,7 +45,7 @@ class _Allowance:
     boot_s: float
 
 
-@dataclass(slots=True)
+@dataclasses.dataclass(slots=True)
 class Backpressure:
     """Turns away what can be posted again later; the backlog is read once a second at most."""
 

@@ -2,12 +2,12 @@
 
 import asyncio
 from collections.abc import AsyncGenerator
-from dataclasses import dataclass
 from functools import partial
 
 from openwa_manager.domain.delivery.event_filter import EVERY_EVENT, EventFilter
 from openwa_manager.domain.delivery.events import StoredEvent
 from openwa_manager.domain.ports import Clock
+from openwa_manager.domain.values import dataclass
 from openwa_manager.services.delivery.shared_reads import SharedReads
 from openwa_manager.store.database import Connection, Database
 from openwa_manager.store.delivery.outbox import EventPage, begins_large, last_seq, read_events

@@ -1,7 +1,7 @@
 """Adds, changes, tests and removes endpoints, and lets the dispatcher know of it."""
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from functools import partial
 from typing import Literal, TypeVar
 
@@ -10,6 +10,7 @@ from openwa_manager.domain.delivery.delivery import DEFAULT_ENDPOINT, Endpoint, 
 from openwa_manager.domain.delivery.events import EndpointId
 from openwa_manager.domain.errors import ConflictError, EndpointNotFoundError
 from openwa_manager.domain.ports import Clock
+from openwa_manager.domain.values import dataclass
 from openwa_manager.services.delivery.attempts import DeliveryWorker, EndpointTest
 from openwa_manager.services.delivery.background import BackgroundTasks
 from openwa_manager.services.delivery.dispatcher import Dispatcher

@@ -5,7 +5,6 @@ import os
 import pwd
 import shlex
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
@@ -14,6 +13,7 @@ from openwa_manager.domain.diagnosis.findings import HOST, Finding
 from openwa_manager.domain.errors import ProgramMissingError
 from openwa_manager.domain.printable import printable
 from openwa_manager.domain.session.session import Session
+from openwa_manager.domain.values import dataclass
 from openwa_manager.engines.builds.addons import addons_in, wrong_addons
 from openwa_manager.engines.builds.contract import program_in
 from openwa_manager.engines.program import ProgramValues

@@ -4,9 +4,10 @@ What is found is kept by its subject, not by who asks: each caller gets what he 
 """
 
 import asyncio
+import dataclasses
 from collections.abc import Awaitable, Callable, Sequence
 from contextlib import suppress
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import Final
 
 from openwa_manager.domain.access.scopes import SessionScope
@@ -17,6 +18,7 @@ from openwa_manager.domain.diagnosis.session_rules import session_findings
 from openwa_manager.domain.diagnosis.table import found
 from openwa_manager.domain.errors import SessionNotFoundError
 from openwa_manager.domain.session.session import Session, SessionId
+from openwa_manager.domain.values import dataclass
 from openwa_manager.services.diagnosis.gathering import Sources
 from openwa_manager.services.sessions.directory import SessionDirectory
 
@@ -36,7 +38,7 @@ class _Kept:
     about: object
 
 
-@dataclass(slots=True, kw_only=True)
+@dataclasses.dataclass(slots=True, kw_only=True)
 class _Found:
     """What one look has found so far, and what it has still to look at: so many sessions, and the rest by its name."""
 

@@ -1,7 +1,6 @@
 """Reads what is known of one session, and of the endpoints, in the form that the rules take."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from functools import partial
 
 from openwa_manager.domain.delivery.delivery import DEFAULT_ENDPOINT, LastAnswer
@@ -10,6 +9,7 @@ from openwa_manager.domain.diagnosis.session_rules import REFUSALS, Refusal, Ses
 from openwa_manager.domain.messaging.batches import Batch
 from openwa_manager.domain.ports import Clock
 from openwa_manager.domain.session.session import Session, SessionId
+from openwa_manager.domain.values import dataclass
 from openwa_manager.services.delivery.endpoints import Endpoints, EndpointStatus
 from openwa_manager.services.messaging.acceptance.refusals import Refusals
 from openwa_manager.services.messaging.control.views import QueueViews

@@ -3,12 +3,12 @@
 import resource
 import sys
 from collections.abc import Collection, Iterator, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
 from openwa_manager.domain.diagnosis.findings import Finding
 from openwa_manager.domain.diagnosis.table import found
+from openwa_manager.domain.values import dataclass
 from openwa_manager.host import capacity
 from openwa_manager.services.diagnosis.clock import check_clock, clock_state
 

@@ -6,7 +6,6 @@ So nothing is lost when the daemon ends at any point: the next one looks at ever
 
 import asyncio
 from collections.abc import Awaitable, Callable, Mapping, Sequence
-from dataclasses import dataclass
 from functools import partial
 
 import structlog
@@ -17,6 +16,7 @@ from openwa_manager.domain.messaging.batches import Batch, BatchState
 from openwa_manager.domain.messaging.messages import OPEN, BatchId, MessageStatus, Move
 from openwa_manager.domain.ports import Clock
 from openwa_manager.domain.times import iso8601
+from openwa_manager.domain.values import dataclass
 from openwa_manager.services.messaging.acceptance.bulk import BulkAcceptance
 from openwa_manager.services.messaging.records import MessageRecords
 from openwa_manager.store.database import Connection

@@ -6,10 +6,11 @@ most, and only while the session is connected.
 """
 
 import asyncio
+import dataclasses
 import math
 from collections import deque
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import field
 from functools import partial
 from typing import Protocol
 
@@ -21,6 +22,7 @@ from openwa_manager.domain.messaging.messages import Message, MessageId
 from openwa_manager.domain.messaging.sightings import SeenMessage, ack_due_at, lookup_at, past_lookups
 from openwa_manager.domain.ports import CanSend, Clock
 from openwa_manager.domain.session.session import Launch, Session, SessionId
+from openwa_manager.domain.values import dataclass
 from openwa_manager.services.messaging.records import MessageRecords
 from openwa_manager.store.database import Connection
 from openwa_manager.store.messaging.proofs import evidence
@@ -139,7 +141,7 @@ class _Seen:
     boot_s: float
 
 
-@dataclass(slots=True)
+@dataclasses.dataclass(slots=True)
 class _Sightings:
     """What an engine says that left, the newest last: `new` has not been looked at yet."""
 

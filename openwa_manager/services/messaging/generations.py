@@ -11,13 +11,13 @@ finds it again.
 """
 
 import asyncio
-from dataclasses import dataclass
 from functools import partial
 
 import structlog
 
 from openwa_manager.domain.errors import UnavailableError
 from openwa_manager.domain.ports import Clock
+from openwa_manager.domain.values import dataclass
 from openwa_manager.store.backup.generation_file import GenerationFile
 from openwa_manager.store.database import Connection, Database
 from openwa_manager.store.delivery import outbox

@@ -1,13 +1,14 @@
 """Files that messages are sent with: fetched once for each URL and owner, and kept while the owner needs them."""
 
 import asyncio
+import dataclasses
 import hashlib
 import secrets
 from collections import Counter
 from collections.abc import AsyncIterator, Collection, Iterable, Sequence
 from contextlib import asynccontextmanager, suppress
 from copy import copy
-from dataclasses import dataclass, field
+from dataclasses import field
 from pathlib import PurePosixPath
 from urllib.parse import unquote, urlsplit
 
@@ -18,6 +19,7 @@ from openwa_manager.domain.messaging.media_problems import EMPTY, TOO_LARGE, WRO
 from openwa_manager.domain.messaging.messages import NO_BATCH, BatchId, MessageId
 from openwa_manager.domain.messaging.outcomes import MediaFile
 from openwa_manager.domain.ports import Clock
+from openwa_manager.domain.values import dataclass
 from openwa_manager.host.media.file_types import mimetype_as, mimetype_of
 from openwa_manager.host.media.owned_files import OwnedFiles, Spool, StoredFile
 from openwa_manager.webhooks.downloads import FILE_MAX_BYTES, Downloader
@@ -75,7 +77,7 @@ class MediaRequest:
 _Key = tuple[str, str]
 
 
-@dataclass(slots=True, kw_only=True)
+@dataclasses.dataclass(slots=True, kw_only=True)
 class _Fetch:
     """One file that is being fetched, for all who asked for it meanwhile; `outcome` None: not yet known."""
 

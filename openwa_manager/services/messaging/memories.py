@@ -1,10 +1,9 @@
 """Remembers of each running engine where it keeps the keys of messages, so that a send need not ask for it first."""
 
-from dataclasses import dataclass
-
 from openwa_manager.domain.messaging.retries import EngineMemory
 from openwa_manager.domain.ports import Clock
 from openwa_manager.domain.session.session import LaunchId, SessionId
+from openwa_manager.domain.values import dataclass
 from openwa_manager.services.messaging.sending.reach import Reached
 
 #: How long it is believed that it cannot be told by what the files of an engine are known.

@@ -1,7 +1,6 @@
 """What lies before a message that waits: why it waits, how many go before it, and when it will go, roughly."""
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass
 from functools import partial
 from typing import Protocol
 
@@ -17,6 +16,7 @@ from openwa_manager.domain.messaging.messages import (
 )
 from openwa_manager.domain.messaging.windows import opens_at
 from openwa_manager.domain.session.session import SessionId
+from openwa_manager.domain.values import dataclass
 from openwa_manager.store.database import Connection
 from openwa_manager.store.messaging import batches, heads, messages
 

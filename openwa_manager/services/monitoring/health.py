@@ -1,13 +1,13 @@
 """Gathers what is measured of one session and its engine."""
 
 from collections.abc import Awaitable, Callable
-from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 
 from openwa_manager.domain.errors import FilesStuckError
 from openwa_manager.domain.foreign_path import ForeignPath, of_session
 from openwa_manager.domain.session.session import Identity, Session, SessionId, Usage
+from openwa_manager.domain.values import dataclass
 from openwa_manager.host.foreign.engine_files import EngineFiles
 from openwa_manager.host.foreign.opening import is_directory, plain_status_of
 from openwa_manager.services.messaging.control.views import QueueBrief

@@ -2,7 +2,6 @@
 
 import math
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass
 
 import structlog
 
@@ -11,6 +10,7 @@ from openwa_manager.domain.session.deadlines import MAX_LATE_S
 from openwa_manager.domain.session.reasons import ReasonCode
 from openwa_manager.domain.session.restart import OfflinePolicy
 from openwa_manager.domain.session.session import LinkState, Session, SessionId
+from openwa_manager.domain.values import dataclass
 from openwa_manager.services.changes import Changes
 from openwa_manager.services.delivery.announcer import Announcer
 from openwa_manager.services.host_state import LOOK_PERIOD_S, HostState

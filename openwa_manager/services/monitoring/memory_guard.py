@@ -1,13 +1,13 @@
 """Restarts engines that use too much memory: above the soft limit while they are idle, above the hard one at once."""
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
 
 import structlog
 
 from openwa_manager.domain.session.reasons import MemoryExcess, ReasonCode
 from openwa_manager.domain.session.session import Session, SessionId, Usage
 from openwa_manager.domain.session.stimuli import EngineFaulted
+from openwa_manager.domain.values import dataclass
 from openwa_manager.services.sessions.engine_inbox import RunningEngine
 
 _log = structlog.get_logger()

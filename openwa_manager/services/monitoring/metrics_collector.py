@@ -4,7 +4,6 @@ import asyncio
 import platform
 from collections import Counter
 from collections.abc import Awaitable, Callable, Mapping, Sequence
-from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 
@@ -12,6 +11,7 @@ from openwa_manager.domain.access.scopes import EVERY_SESSION, SessionScope
 from openwa_manager.domain.delivery.events import EndpointId, StoredEvent
 from openwa_manager.domain.ports import Clock
 from openwa_manager.domain.session.session import Session, SessionId, Usage
+from openwa_manager.domain.values import dataclass
 from openwa_manager.host.capacity import free_disk_bytes, free_memory_bytes
 from openwa_manager.metrics.durations import LOOP_LAG_S, Durations
 from openwa_manager.metrics.scrape import (

@@ -1,9 +1,10 @@
 """What the probes have shown of each running engine."""
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
 from openwa_manager.domain.session.session import LaunchId, SessionId
+from openwa_manager.domain.values import dataclass
 from openwa_manager.services.monitoring.log_looks import LogState
 
 

@@ -59,8 +59,11 @@ class SessionDirectory:
 
     def live(self) -> dict[SessionId, Identity]:
         """Return the process of every live engine by session."""
-        launches = ((each.session_id, each.launch) for each in self.iterate())
-        return {session_id: launch.identity for session_id, launch in launches if launch and launch.identity}
+        return {
+            session.session_id: identity
+            for supervisor in self._supervisors
+            if (launch := (session := supervisor.session).launch) and (identity := launch.identity)
+        }
 
     def start_counts(self, scope: SessionScope = EVERY_SESSION) -> StartCounts:
         """Return how far the starts of all sessions in a scope are."""

@@ -2,7 +2,6 @@
 
 import hashlib
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
 from typing import Protocol
 
 from openwa_manager.domain.delivery.events import HEARTBEAT, Json
@@ -10,6 +9,7 @@ from openwa_manager.domain.foreign_path import ForeignPath
 from openwa_manager.domain.ports import Engine, Tell
 from openwa_manager.domain.session.session import Launch, LaunchId, LinkState, ProcessState, Session, SessionId
 from openwa_manager.domain.session.stimuli import ActivitySeen, QrProduced
+from openwa_manager.domain.values import dataclass
 from openwa_manager.services.changes import MessageLeft
 from openwa_manager.services.sessions.supervisor import Supervisor
 from openwa_manager.services.sessions.supervisors import Supervisors

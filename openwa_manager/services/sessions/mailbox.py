@@ -3,7 +3,7 @@
 import asyncio
 from collections import deque
 from collections.abc import Collection, Iterable, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import field, replace
 
 import structlog
 
@@ -11,6 +11,7 @@ from openwa_manager.domain.errors import DrainingError, OpenwaManagerError, Sess
 from openwa_manager.domain.ports import Clock
 from openwa_manager.domain.session.session import Session, SessionId
 from openwa_manager.domain.session.stimuli import DeleteRequested, Observation, Resumed, Stimulus, StopRequested
+from openwa_manager.domain.values import dataclass
 
 #: How many entries share one commit at most.
 _BATCH = 64

@@ -1,10 +1,11 @@
 """A session as a caller asks for it, before it exists."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
 
 from openwa_manager.domain.errors import SessionExistsError
 from openwa_manager.domain.session.session import Desired, Session, SessionId, Spec, user_of
+from openwa_manager.domain.values import dataclass
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -41,9 +41,8 @@ class SessionRunner:
         self._group: asyncio.TaskGroup | None = None
         self._last_launches: Mapping[SessionId, LaunchId] = {}
 
-    async def load(self) -> None:
+    async def load(self, sessions: Sequence[Session]) -> None:
         """Know every recorded session, as it was left; the sockets of launches that have ended are removed."""
-        sessions = await self._dependencies.database.read(registry.load_sessions)
         sockets = [each.launch.socket for each in sessions if each.launch and each.launch.socket]
         await asyncio.to_thread(self._dependencies.sockets.sweep, sockets)
         for session in sessions:

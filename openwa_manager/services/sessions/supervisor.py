@@ -3,7 +3,7 @@
 import asyncio
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
-from dataclasses import dataclass, field
+from dataclasses import field
 from functools import cached_property
 from typing import Self
 
@@ -28,6 +28,7 @@ from openwa_manager.domain.session.stimuli import (
     Request,
     SlotGranted,
 )
+from openwa_manager.domain.values import dataclass
 from openwa_manager.services.sessions.executor import Executor
 from openwa_manager.services.sessions.mailbox import Mailbox, MailboxEntry, confirm_repeats, refuse_what_can_wait
 from openwa_manager.services.sessions.qr_images import QrImages

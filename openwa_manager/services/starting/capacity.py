@@ -1,10 +1,10 @@
 """Tells whether the host has memory and disk for one more engine."""
 
 from collections.abc import Callable
-from dataclasses import dataclass
 from pathlib import Path
 
 from openwa_manager.domain.session.reasons import NotEnoughFree, ReasonCode, Resource, Words
+from openwa_manager.domain.values import dataclass
 from openwa_manager.host.capacity import free_disk_bytes, free_memory_bytes, memory_floor_bytes, pressure_level
 from openwa_manager.services.starting.start_gate import Shortage
 

@@ -2,7 +2,7 @@
 
 import asyncio
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
 from pathlib import Path
 
 import structlog
@@ -12,6 +12,7 @@ from openwa_manager.domain.foreign_path import ForeignPath, of_session
 from openwa_manager.domain.ports import CanLogOut, CanPair, Clock, Engine, Launcher
 from openwa_manager.domain.session.restart import Policy
 from openwa_manager.domain.session.session import Launch, Session, SessionId, log_path_of
+from openwa_manager.domain.values import dataclass
 from openwa_manager.host.foreign.engine_files import EngineFiles
 from openwa_manager.processes.ports import PortPool
 from openwa_manager.processes.sockets import EngineSockets

@@ -3,10 +3,10 @@
 import asyncio
 from collections import Counter
 from collections.abc import Iterable
-from dataclasses import dataclass
 
 from openwa_manager.domain.ports import Clock
 from openwa_manager.domain.session.session import ProcessState, Session, SessionId
+from openwa_manager.domain.values import dataclass
 
 #: How long at most everything else waits for the sessions to be taken up; one of them may wait for a disk that hangs.
 _SETTLED_WITHIN_S = 10.0

@@ -4,7 +4,7 @@ import asyncio
 import secrets
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 
@@ -26,6 +26,7 @@ from openwa_manager.domain.session.session import (
     is_session_id,
     user_of,
 )
+from openwa_manager.domain.values import dataclass
 from openwa_manager.engines.credentials import read_engine_key
 from openwa_manager.engines.registry import name_of
 from openwa_manager.host.foreign.engine_files import EngineFiles
@@ -110,9 +111,12 @@ class RegistryRebuild:
         self._database = database
         self._default_engine = default_engine
 
-    async def find_loss(self) -> DatabaseLoss | None:
-        """Return what shows that the database is older than what runs; None when it knows every live engine."""
-        sessions = await self._database.read(registry.load_sessions)
+    async def recorded(self) -> Sequence[Session]:
+        """Return every session as the database has it, which takes a while where there are many."""
+        return await self._database.read(registry.load_sessions)
+
+    async def find_loss(self, sessions: Iterable[Session]) -> DatabaseLoss | None:
+        """Return what shows that the database, with these sessions, is older than what runs; None: nothing does."""
         known = {each.launch.launch_id for each in sessions if each.launch}
         engines = await self._find_engines(known)
         unknown = sorted(engine.session_id for engine in engines)
@@ -127,7 +131,7 @@ class RegistryRebuild:
 
         From here on numbers go on above all that the lost database can have given out.
         """
-        known = {each.session_id: each for each in await self._database.read(registry.load_sessions)}
+        known = {each.session_id: each for each in await self.recorded()}
         engines = await self._find_engines()
         adopted = [self._adopted(engine, known.get(engine.session_id)) for engine in engines]
         adopted = [session for session in adopted if session != known.get(session.session_id)]

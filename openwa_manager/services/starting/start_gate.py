@@ -5,11 +5,12 @@ A slot is held from the grant until the session's engine answers or its start is
 
 import asyncio
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import field
 
 from openwa_manager.domain.ports import Clock
 from openwa_manager.domain.session.reasons import Facts, ReasonCode
 from openwa_manager.domain.session.session import SessionId
+from openwa_manager.domain.values import dataclass
 
 _RECHECK_S = 1.0
 

@@ -2,7 +2,7 @@
 
 import asyncio
 from collections.abc import Collection, Iterable, Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import field, replace
 from functools import partial
 from pathlib import Path
 
@@ -11,6 +11,7 @@ import structlog
 from openwa_manager.domain.errors import FilesStuckError
 from openwa_manager.domain.foreign_path import ForeignPath
 from openwa_manager.domain.session.session import SessionId
+from openwa_manager.domain.values import dataclass
 from openwa_manager.host.capacity import free_disk_bytes
 from openwa_manager.host.foreign.engine_files import EngineFiles
 from openwa_manager.host.logs.logfile import LogPolicy, has_rotated, make_room, rotate

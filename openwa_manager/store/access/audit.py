@@ -2,7 +2,6 @@
 
 import sqlite3
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
 
 from openwa_manager.domain.access.audit import (
     NO_HASH,
@@ -18,6 +17,7 @@ from openwa_manager.domain.access.audit import (
 from openwa_manager.domain.access.callers import KeyId
 from openwa_manager.domain.access.scopes import EVERY_SESSION, SessionScope
 from openwa_manager.domain.session.session import SessionId
+from openwa_manager.domain.values import dataclass
 from openwa_manager.store.columns import Column, json_object, query, text, to_json
 
 _Columns = tuple[str | float | None, ...]

@@ -7,7 +7,9 @@ more there are that do, the sooner each is stopped, and there is always room lef
 
 import sqlite3
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
+
+from openwa_manager.domain.values import dataclass
 
 #: How many rows one call removes at most, so that no write waits long behind it.
 _CHUNK = 500

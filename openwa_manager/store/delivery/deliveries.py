@@ -2,13 +2,13 @@
 
 import sqlite3
 from collections.abc import Sequence
-from dataclasses import dataclass
 from typing import NamedTuple
 
 from openwa_manager.domain.access.scopes import EVERY_SESSION, SessionScope
 from openwa_manager.domain.delivery.delivery import DeliveryState
 from openwa_manager.domain.delivery.events import EndpointId
 from openwa_manager.domain.session.session import SessionId
+from openwa_manager.domain.values import dataclass
 from openwa_manager.store.columns import Column, Row, query, to_json, within
 from openwa_manager.store.patterns import fits
 

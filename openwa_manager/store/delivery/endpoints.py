@@ -1,10 +1,11 @@
 """The endpoints on disk: where events are posted, which ones, and signed with which secret."""
 
 import sqlite3
-from dataclasses import dataclass, field, replace
+from dataclasses import field, replace
 
 from openwa_manager.domain.delivery.delivery import DEFAULT_ENDPOINT, EVERY_TYPE, Endpoint
 from openwa_manager.domain.delivery.events import EndpointId
+from openwa_manager.domain.values import dataclass
 from openwa_manager.store.columns import json_texts, query, text, to_json
 from openwa_manager.store.ids import new_id
 

@@ -2,7 +2,7 @@
 
 import sqlite3
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import field
 from itertools import chain, islice
 from typing import NamedTuple
 
@@ -12,6 +12,7 @@ from openwa_manager.domain.delivery.event_filter import EVERY_EVENT, EventFilter
 from openwa_manager.domain.delivery.events import HEARTBEAT, Event, StoredEvent
 from openwa_manager.domain.delivery.streams import PendingStream
 from openwa_manager.domain.session.session import SessionId
+from openwa_manager.domain.values import dataclass
 from openwa_manager.store.columns import SLICE_MAX_BYTES, Column, Row, json_object, query, text, within
 from openwa_manager.store.delivery.backlog import BACKLOG_LIMIT, BacklogLimit, drop_passing, read_backlog
 from openwa_manager.store.delivery.endpoints import load_active_endpoints

@@ -1,8 +1,8 @@
 """How much of the past is kept."""
 
 import sqlite3
-from dataclasses import dataclass
 
+from openwa_manager.domain.values import dataclass
 from openwa_manager.store.delivery.event_times import forget_stretches
 
 #: How many rows one call looks at and removes at most, so that no write waits long behind it.

@@ -2,7 +2,6 @@
 
 import sqlite3
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from functools import lru_cache
 
 from openwa_manager.domain.delivery.events import Json
@@ -10,6 +9,7 @@ from openwa_manager.domain.messaging.batches import Batch, BatchOrigin, BatchSta
 from openwa_manager.domain.messaging.messages import BatchId, MessageId, MessageStatus, SendRoute
 from openwa_manager.domain.messaging.windows import Window
 from openwa_manager.domain.session.session import SessionId
+from openwa_manager.domain.values import dataclass
 from openwa_manager.store.columns import Column, Row, json_object, query, text, to_json
 from openwa_manager.store.messaging import contacts, idempotency, messages, quotas
 

@@ -7,12 +7,12 @@ than there are sub-queues.
 
 import sqlite3
 from collections.abc import Sequence
-from dataclasses import dataclass
 from heapq import merge
 from itertools import islice
 
 from openwa_manager.domain.messaging.messages import BatchId, Message, MessageId, MessageStatus
 from openwa_manager.domain.session.session import SessionId
+from openwa_manager.domain.values import dataclass
 from openwa_manager.store.columns import query, to_json
 from openwa_manager.store.messaging.rows import message_of
 

@@ -1,10 +1,10 @@
 """What callers asked for under a key of theirs, so that asking again does nothing twice."""
 
 import sqlite3
-from dataclasses import dataclass
 from enum import StrEnum
 
 from openwa_manager.domain.session.session import SessionId
+from openwa_manager.domain.values import dataclass
 from openwa_manager.store.columns import query, text, to_json
 
 #: How long a key is remembered after all that came of it has ended.

@@ -2,7 +2,6 @@
 
 import sqlite3
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
 
 from openwa_manager.domain.messaging import sightings
 from openwa_manager.domain.messaging.messages import (
@@ -18,6 +17,7 @@ from openwa_manager.domain.messaging.messages import (
     Times,
 )
 from openwa_manager.domain.session.session import SessionId
+from openwa_manager.domain.values import dataclass
 from openwa_manager.store.columns import Column, Row, query, text, to_json
 from openwa_manager.store.ids import new_id
 from openwa_manager.store.messaging.rows import VISIBLE, attempt_of, body_json, message_of

@@ -1,7 +1,7 @@
 """The one door through which a message changes its state: by the table of the domain, with its quota and its body."""
 
 import sqlite3
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
 from openwa_manager.domain.delivery.events import Event, Json
 from openwa_manager.domain.messaging.messages import (
@@ -21,6 +21,7 @@ from openwa_manager.domain.messaging.messages import (
     may_move,
     told_of,
 )
+from openwa_manager.domain.values import dataclass
 from openwa_manager.store.columns import Column, text
 from openwa_manager.store.messaging import batches, contacts, quotas
 from openwa_manager.store.messaging.messages import ROW_BYTES, NewMessage, add_message, find_message

@@ -2,11 +2,11 @@
 
 import sqlite3
 from collections import Counter
-from dataclasses import dataclass
 
 from openwa_manager.domain.messaging.batches import Batch
 from openwa_manager.domain.messaging.messages import NO_BATCH, BatchId, HoldCode, Message
 from openwa_manager.domain.session.session import SessionId
+from openwa_manager.domain.values import dataclass
 from openwa_manager.store.columns import query
 from openwa_manager.store.messaging.batches import find_batches
 from openwa_manager.store.messaging.heads import next_due_at, next_expiry_at, read_sub_queues

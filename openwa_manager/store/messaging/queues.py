@@ -3,11 +3,12 @@
 import sqlite3
 from collections import Counter
 from collections.abc import Sequence
-from dataclasses import dataclass, fields
+from dataclasses import fields
 
 from openwa_manager.domain.diagnosis.session_rules import EndedMessages
 from openwa_manager.domain.messaging.messages import Hold, HoldCode, MessageStatus
 from openwa_manager.domain.session.session import SessionId
+from openwa_manager.domain.values import dataclass
 from openwa_manager.store.columns import Column, query, text
 
 #: How much of a new measurement counts in the mean time of a send.

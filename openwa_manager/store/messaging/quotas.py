@@ -2,9 +2,9 @@
 
 import sqlite3
 from collections.abc import Mapping
-from dataclasses import dataclass
 
 from openwa_manager.domain.messaging.messages import STANDINGS, MessageStatus, Standing, UserKey
+from openwa_manager.domain.values import dataclass
 
 _COLUMNS: Mapping[Standing, str] = {Standing.RESERVED: "reserved_count", Standing.BOOKED: "used_count"}
 

@@ -4,10 +4,10 @@ import hashlib
 import re
 import sqlite3
 from collections.abc import Sequence
-from dataclasses import dataclass
 from importlib import resources
 
 from openwa_manager.domain.errors import ConfigError, SchemaTooNewError
+from openwa_manager.domain.values import dataclass
 
 _NAME = re.compile(r"(\d{4})_[a-z_]+\.sql")
 

@@ -1,20 +1,20 @@
 """How a reason is kept in a column: the code, the facts under the name of their class, and the sentence they make."""
 
-import dataclasses
 import re
 from collections.abc import Mapping
+from functools import cache
 from typing import get_args
 
 from pydantic import BaseModel, JsonValue, TypeAdapter, ValidationError
 
 from openwa_manager.domain.foreign_json import make_safe
 from openwa_manager.domain.session.reasons import Facts, Reason, ReasonCode, Silence, Words
-from openwa_manager.store.columns import to_json
+from openwa_manager.store.columns import members, to_json
 
 _TYPE = "type"
 #: How 0.1 wrote it.
 _SILENCE = re.compile(r"no sign of life for (\d{1,9}) s")
-_TYPES: Mapping[str, TypeAdapter[Facts]] = {kind.__name__: TypeAdapter(kind) for kind in get_args(Facts)}
+_TYPES: Mapping[str, type[Facts]] = {kind.__name__: kind for kind in get_args(Facts)}
 
 
 class _Row(BaseModel):
@@ -30,7 +30,7 @@ def reason_to_json(reason: Reason | None) -> str | None:
     """Return the column; the sentence in it is for a version that does not know these facts."""
     if reason is None:
         return None
-    facts = {_TYPE: type(reason.facts).__name__, **dataclasses.asdict(reason.facts)} if reason.facts else None
+    facts = {_TYPE: type(reason.facts).__name__, **members(reason.facts)} if reason.facts else None
     return to_json({"code": reason.code, "detail": reason.detail, "at": reason.at, "facts": facts})
 
 
@@ -52,8 +52,14 @@ def _facts_of_sentence(detail: str) -> Facts | None:
 def _facts_of(row: _Row) -> Facts | None:
     if row.facts is None:
         return None if "facts" in row.model_fields_set else _facts_of_sentence(row.detail)
-    known = _TYPES.get(str(row.facts.get(_TYPE)))
+    name = str(row.facts.get(_TYPE))
     try:
-        return known.validate_python(row.facts) if known else Words(text=row.detail)
+        return _reader_of(name).validate_python(row.facts) if name in _TYPES else Words(text=row.detail)
     except ValidationError:
         return Words(text=row.detail)
+
+
+@cache
+def _reader_of(name: str) -> TypeAdapter[Facts]:
+    """Return what reads facts of this kind, made when the first are read: there are many kinds, and few in use."""
+    return TypeAdapter(_TYPES[name])

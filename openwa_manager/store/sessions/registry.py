@@ -1,6 +1,5 @@
 """The sessions on disk: the row, the launches and the timeline of each, saved together with what they tell."""
 
-import dataclasses
 import os
 import sqlite3
 from collections.abc import Iterable, Iterator, Sequence
@@ -32,7 +31,7 @@ from openwa_manager.domain.session.session import (
     Step,
 )
 from openwa_manager.domain.texts import NAME_MAX, plain
-from openwa_manager.store.columns import Column, query, text, to_json, upsert, within
+from openwa_manager.store.columns import Column, members, query, text, to_json, upsert, within
 from openwa_manager.store.delivery import outbox
 from openwa_manager.store.sessions import engine_events, progress
 from openwa_manager.store.sessions.reasons import reason_of, reason_to_json
@@ -265,7 +264,7 @@ def _scalars(value: Session | Spec | Launch, names: Iterable[str]) -> dict[str, 
 
 
 def _nested(value: Ending | Qr | Restarts | DataState | None) -> str | None:
-    return None if value is None else to_json(dataclasses.asdict(value))
+    return None if value is None else to_json(members(value))
 
 
 def _session_of(row: sqlite3.Row) -> Session:

@@ -7,7 +7,7 @@ import pytest
 
 from openwa_manager.domain.session.commands import Command, Dequeue, Enqueue
 from openwa_manager.domain.session.deadlines import Armed, Deadlines, Moment
-from openwa_manager.domain.session.decisions import Decisions, session_after_life
+from openwa_manager.domain.session.decisions import Decisions, Moved, session_after_life
 from openwa_manager.domain.session.restart import Policy
 from openwa_manager.domain.session.session import LaunchId, LinkState, ProcessState, Restarts, Session
 from openwa_manager.domain.session.stimuli import (
@@ -147,3 +147,22 @@ def test_what_tells_more_than_life_or_nothing_is_decided() -> None:
         assert session_after_life(driver.session, {}, observations, driver.moment, Policy()) is None
     armed = {Deadline.STEADY: Armed(anchor="", due_boot_s=driver.boot_s)}
     assert session_after_life(driver.session, armed, [seen], driver.moment, Policy()) is None
+
+
+def test_a_code_is_expected_once_of_each_launch_and_again_when_its_process_is_known() -> None:
+    known = running().session
+    assert known.launch is not None
+    begun = replace(known, process=ProcessState.STARTING, launch=replace(known.launch, identity=None))
+    waiting = replace(begun, process=ProcessState.BACKOFF, launch=None)
+
+    assert Moved(waiting, begun).expects_code
+    assert Moved(begun, known).expects_code
+    assert not Moved(known, replace(known, last_seen_at=5.0)).expects_code
+
+
+def test_no_code_is_expected_of_an_engine_that_ends_or_is_connected() -> None:
+    known = running().session
+
+    for after in (replace(known, process=ProcessState.STOPPING), replace(known, link=LinkState.CONNECTED)):
+        assert not Moved(known, after).expects_code
+        assert Moved(after, known).expects_code

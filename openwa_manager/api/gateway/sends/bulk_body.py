@@ -5,11 +5,12 @@ stands in their place: no parser copies them, and they are decoded piece by piec
 """
 
 import binascii
+import dataclasses
 import hashlib
 import re
 from base64 import b64decode
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import field
 from functools import partial
 from typing import Annotated, Literal
 
@@ -26,6 +27,7 @@ from openwa_manager.domain.messaging.messages import Body as MessageBody
 from openwa_manager.domain.messaging.messages import Kind, SendRoute
 from openwa_manager.domain.messaging.recipients import TO_MAX_CHARS
 from openwa_manager.domain.messaging.templates import CAPTION_MAX_CHARS, TEXT_MAX_CHARS
+from openwa_manager.domain.values import dataclass
 from openwa_manager.services.messaging.acceptance.drafts import BulkDraft, Draft
 from openwa_manager.services.messaging.gateway.batches import BATCH_MAX
 
@@ -208,7 +210,7 @@ def _cut(raw: bytes | bytearray) -> _Cut:
     raise TooLargeError(f"the body has more than {_STRINGS_MAX} strings")
 
 
-@dataclass(slots=True)
+@dataclasses.dataclass(slots=True)
 class _Cutter:
     kept: list[memoryview] = field(default_factory=list)
     kept_bytes: int = 0

@@ -3,7 +3,6 @@
 import json
 import re
 from collections.abc import Container, Mapping, Sequence
-from dataclasses import dataclass
 
 from openwa_manager.api.bodies.forms import form_of
 from openwa_manager.api.bodies.json_members import BYTE_ORDER_MARK, Member, members_of
@@ -13,6 +12,7 @@ from openwa_manager.domain import foreign_json
 from openwa_manager.domain.delivery.events import Json
 from openwa_manager.domain.errors import InvalidRecipientError
 from openwa_manager.domain.messaging.recipients import chat_id_of
+from openwa_manager.domain.values import dataclass
 
 #: The guide's own address, which OpenWA does not have: what the body holds decides.
 ANY_SEND = "send"

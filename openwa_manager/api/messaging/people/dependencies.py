@@ -1,7 +1,6 @@
 """What the calls about people work with."""
 
-from dataclasses import dataclass
-
+from openwa_manager.domain.values import dataclass
 from openwa_manager.services.messaging.people.checks import ContactChecks
 from openwa_manager.services.messaging.people.erasure import PersonRecords
 from openwa_manager.services.messaging.people.quotas import Quotas

@@ -7,11 +7,11 @@ that is read in front of such a cell is taken off again.
 import csv
 import io
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
 
 from openwa_manager.api.errors import BadRequestError
 from openwa_manager.domain.errors import InvalidInputError
 from openwa_manager.domain.times import iso8601
+from openwa_manager.domain.values import dataclass
 from openwa_manager.store.messaging.people.suppressions import Suppression
 
 FILE_MAX_BYTES = 8 << 20

@@ -1,8 +1,7 @@
 """What the page of a pairing link has to show."""
 
-from dataclasses import dataclass
-
 from openwa_manager.domain.access.pairing_links import PairingState
+from openwa_manager.domain.values import dataclass
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -2,12 +2,12 @@
 
 import json
 from collections.abc import Sequence
-from dataclasses import dataclass
 
 from openwa_manager.domain.delivery.events import Json
 from openwa_manager.domain.messaging.batches import Rejection
 from openwa_manager.domain.messaging.messages import BatchId
 from openwa_manager.domain.times import iso8601
+from openwa_manager.domain.values import dataclass
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

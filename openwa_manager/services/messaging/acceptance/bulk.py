@@ -11,7 +11,7 @@ import asyncio
 from collections import Counter
 from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager, suppress
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from functools import partial
 from math import isinf
 from typing import Protocol
@@ -27,6 +27,7 @@ from openwa_manager.domain.messaging.batches import BatchOrigin, BatchTerms, Rej
 from openwa_manager.domain.messaging.messages import BatchId, Body, MessageId, user_key_of
 from openwa_manager.domain.messaging.outcomes import MediaFile
 from openwa_manager.domain.session.session import Session, SessionId
+from openwa_manager.domain.values import dataclass
 from openwa_manager.services.changes import Topic
 from openwa_manager.services.messaging.acceptance.answers import BulkAnswer
 from openwa_manager.services.messaging.acceptance.drafts import Asked, BulkDraft

@@ -1,12 +1,13 @@
 """What a caller hands over: a message, or many of them at once, before anybody has looked at it."""
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import field
 
 from openwa_manager.domain.errors import InvalidInputError
 from openwa_manager.domain.messaging.messages import Body, Kind, Priority, SendRoute
 from openwa_manager.domain.messaging.templates import CAPTION_MAX_CHARS, TEXT_MAX_CHARS, text_problem
 from openwa_manager.domain.messaging.windows import Window
+from openwa_manager.domain.values import dataclass
 from openwa_manager.services.messaging.acceptance.answers import BulkAnswer
 from openwa_manager.store.messaging.idempotency import KeyScope
 

@@ -3,7 +3,7 @@
 import asyncio
 from collections import defaultdict
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from functools import partial
 from math import isinf
 from zoneinfo import ZoneInfo
@@ -14,6 +14,7 @@ from openwa_manager.domain.messaging.messages import BatchId
 from openwa_manager.domain.messaging.pacing import PacingProfile
 from openwa_manager.domain.ports import Clock
 from openwa_manager.domain.session.session import Session, SessionId
+from openwa_manager.domain.values import dataclass
 from openwa_manager.services.messaging.acceptance.bulk import Load
 from openwa_manager.services.messaging.records import MessageRecords
 from openwa_manager.services.messaging.sending.queue_parts import Paces

@@ -1,7 +1,8 @@
 """Which messages of a batch are taken, and which are not, and why: decided one by one, in the order of the request."""
 
+import dataclasses
 from collections.abc import Collection, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import field, replace
 
 from openwa_manager.domain.errors import InvalidInputError, InvalidRecipientError, NeverSendableError
 from openwa_manager.domain.messaging.batches import Rejection, RejectionCode
@@ -16,6 +17,7 @@ from openwa_manager.domain.messaging.templates import (
     text_problem,
     too_long,
 )
+from openwa_manager.domain.values import dataclass
 from openwa_manager.services.messaging.acceptance.drafts import Addressee, BulkDraft, Draft, text_limit, texts_of
 from openwa_manager.services.messaging.acceptance.rules import Timing, timing_of
 from openwa_manager.store.messaging.messages import size_of
@@ -152,7 +154,7 @@ def prepare(bulk: BulkDraft, chats: Sequence[str | Rejection], known: KnownRecip
     return Prepared(taken=choice.taken, rejected=choice.rejected, size_bytes=size_bytes)
 
 
-@dataclass(slots=True, kw_only=True)
+@dataclasses.dataclass(slots=True, kw_only=True)
 class _Choice:
     """What was decided so far; only messages that are taken make others duplicates."""
 

@@ -2,7 +2,7 @@
 
 import math
 from collections.abc import Callable, Collection, Sequence
-from dataclasses import dataclass, field
+from dataclasses import field
 from zoneinfo import ZoneInfo
 
 from openwa_manager.domain.errors import (
@@ -16,6 +16,7 @@ from openwa_manager.domain.messaging.messages import Hold, HoldCode, UserKey
 from openwa_manager.domain.messaging.quotas import month_of, resets_at
 from openwa_manager.domain.messaging.windows import Window, can_open
 from openwa_manager.domain.session.session import SessionId
+from openwa_manager.domain.values import dataclass
 from openwa_manager.services.messaging.acceptance.drafts import AHEAD_MAX_S
 from openwa_manager.store.database import Connection
 from openwa_manager.store.messaging import heads

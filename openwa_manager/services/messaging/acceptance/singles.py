@@ -2,7 +2,6 @@
 
 import asyncio
 from collections.abc import Callable
-from dataclasses import dataclass
 from functools import partial
 
 from openwa_manager.domain.errors import (
@@ -16,6 +15,7 @@ from openwa_manager.domain.messaging.messages import RESENDABLE, Body, Message, 
 from openwa_manager.domain.messaging.recipients import chat_id_of, is_person
 from openwa_manager.domain.ports import Clock
 from openwa_manager.domain.session.session import Session, SessionId
+from openwa_manager.domain.values import dataclass
 from openwa_manager.services.messaging.acceptance.drafts import Asked, Draft, require_texts
 from openwa_manager.services.messaging.acceptance.refusals import Refusals
 from openwa_manager.services.messaging.acceptance.rules import (

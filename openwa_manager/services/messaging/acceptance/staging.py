@@ -2,7 +2,7 @@
 
 from collections import Counter
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
 from openwa_manager.domain.delivery.events import Event
 from openwa_manager.domain.errors import (
@@ -32,6 +32,7 @@ from openwa_manager.domain.messaging.messages import (
 )
 from openwa_manager.domain.messaging.recipients import chat_id_of
 from openwa_manager.domain.messaging.words import ENDS, EndCode
+from openwa_manager.domain.values import dataclass
 from openwa_manager.services.messaging.acceptance.drafts import BulkDraft, Draft
 from openwa_manager.services.messaging.acceptance.preparing import BatchCandidate, Prepared
 from openwa_manager.services.messaging.acceptance.rules import (

@@ -2,7 +2,6 @@
 
 from collections.abc import Callable
 from contextlib import suppress
-from dataclasses import dataclass
 from functools import partial
 
 from openwa_manager.domain.access.scopes import EVERY_SESSION, SessionScope
@@ -11,6 +10,7 @@ from openwa_manager.domain.messaging.batches import Batch, BatchState
 from openwa_manager.domain.messaging.messages import BatchId, Hold
 from openwa_manager.domain.ports import Clock
 from openwa_manager.domain.session.session import SessionId
+from openwa_manager.domain.values import dataclass
 from openwa_manager.services.messaging.batches import (
     BatchFacts,
     EstimateEnd,

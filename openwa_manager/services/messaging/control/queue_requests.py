@@ -1,7 +1,6 @@
 """What people ask of a session's queue: to pause it, to choose its pace, to empty it."""
 
 from collections.abc import Awaitable, Callable, Sequence
-from dataclasses import dataclass
 from functools import partial
 
 from openwa_manager.domain.delivery.events import Event
@@ -10,6 +9,7 @@ from openwa_manager.domain.messaging.messages import NO_BATCH, Kind, MessageErro
 from openwa_manager.domain.messaging.pacing import ProfileName
 from openwa_manager.domain.ports import Clock
 from openwa_manager.domain.session.session import SessionId
+from openwa_manager.domain.values import dataclass
 from openwa_manager.services.messaging.records import MessageRecords
 from openwa_manager.services.messaging.sending.queues import Queues
 from openwa_manager.store.database import Connection

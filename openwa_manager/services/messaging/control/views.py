@@ -2,13 +2,14 @@
 
 from collections import Counter
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from functools import partial
 
 from openwa_manager.domain.messaging.messages import BatchId, Hold, HoldCode, Message, MessageStatus
 from openwa_manager.domain.messaging.pacing import PacingProfile
 from openwa_manager.domain.ports import Clock
 from openwa_manager.domain.session.session import SessionId
+from openwa_manager.domain.values import dataclass
 from openwa_manager.services.messaging.acceptance.forecasting import LaneForecast
 from openwa_manager.services.messaging.records import MessageRecords
 from openwa_manager.services.messaging.sending.choosing import Send, Situation, choose, hold_of, sub_hold

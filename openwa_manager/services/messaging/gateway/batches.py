@@ -1,7 +1,7 @@
 """Batches of the gateway's callers: taken in with their files, found by the ids they were given, called off."""
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from functools import partial
 from typing import Protocol
 
@@ -11,6 +11,7 @@ from openwa_manager.domain.messaging.messages import BatchId, Message, SendRoute
 from openwa_manager.domain.messaging.outcomes import MediaFile
 from openwa_manager.domain.ports import Clock
 from openwa_manager.domain.session.session import Session
+from openwa_manager.domain.values import dataclass
 from openwa_manager.services.messaging.acceptance.bulk import BulkAcceptance
 from openwa_manager.services.messaging.acceptance.drafts import Asked, BulkDraft, Draft
 from openwa_manager.services.messaging.control.batch_requests import BatchRequests

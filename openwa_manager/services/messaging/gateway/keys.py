@@ -1,7 +1,6 @@
 """Has one send under each key of a caller's: the first answer is given again, and nothing is sent twice."""
 
 import json
-from dataclasses import dataclass
 
 from openwa_manager.domain.errors import (
     IdempotencyMismatchError,
@@ -10,6 +9,7 @@ from openwa_manager.domain.errors import (
     OpenwaManagerError,
 )
 from openwa_manager.domain.messaging.messages import PROGRESS, RESENDABLE, Message, MessageStatus, Times
+from openwa_manager.domain.values import dataclass
 from openwa_manager.services.messaging.sending.attempts import Also
 from openwa_manager.store.database import Connection
 from openwa_manager.store.messaging.idempotency import Key, Remembered, find_key, forget_key, remember_key, set_answer

@@ -7,7 +7,7 @@ recorded all the same.
 
 import asyncio
 from contextlib import AbstractAsyncContextManager
-from dataclasses import dataclass, field
+from dataclasses import field
 from functools import partial
 
 import structlog
@@ -28,6 +28,7 @@ from openwa_manager.domain.messaging.outcomes import Answered, SendAnswer, Sent,
 from openwa_manager.domain.messaging.recipients import is_person
 from openwa_manager.domain.messaging.retries import EngineMemory
 from openwa_manager.domain.session.session import Session
+from openwa_manager.domain.values import dataclass
 from openwa_manager.services.messaging.acceptance.rules import quota_error, quota_month, require_session
 from openwa_manager.services.messaging.acceptance.singles import Gate
 from openwa_manager.services.messaging.gateway.keys import KeyedRequest, Reply, answering, remember, require_new

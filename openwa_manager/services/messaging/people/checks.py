@@ -1,9 +1,10 @@
 """Asks engines whether numbers are on WhatsApp, not too fast, and remembers what they said."""
 
 import asyncio
+import dataclasses
 from collections.abc import Awaitable, Callable, Sequence
 from contextlib import suppress
-from dataclasses import dataclass, field
+from dataclasses import field
 from functools import partial
 
 from openwa_manager.domain.delivery.events import Event
@@ -13,6 +14,7 @@ from openwa_manager.domain.messaging.recipients import digits_of, seen_chat_id
 from openwa_manager.domain.messaging.sightings import ContactFound
 from openwa_manager.domain.ports import Clock
 from openwa_manager.domain.session.session import SessionId
+from openwa_manager.domain.values import dataclass
 from openwa_manager.services.messaging.records import MessageRecords
 from openwa_manager.store.database import Connection
 from openwa_manager.store.messaging.people import checks
@@ -40,7 +42,7 @@ class CheckedChat:
 NOT_KNOWN = CheckedChat(chat_id=None, is_on_whatsapp=None, checked_at=None)
 
 
-@dataclass(slots=True)
+@dataclasses.dataclass(slots=True)
 class _Line:
     """The questions to one session's engine: one at a time, and when the next may be asked."""
 

@@ -1,7 +1,6 @@
 """Shows all that is kept of one person, and forgets it."""
 
 from collections.abc import AsyncIterator, Sequence
-from dataclasses import dataclass
 from functools import partial
 
 from openwa_manager.domain.delivery.events import Event
@@ -9,6 +8,7 @@ from openwa_manager.domain.messaging.messages import Message, UserKey
 from openwa_manager.domain.messaging.recipients import digits_of
 from openwa_manager.domain.ports import Clock
 from openwa_manager.domain.session.session import SessionId
+from openwa_manager.domain.values import dataclass
 from openwa_manager.services.messaging.records import MessageRecords
 from openwa_manager.store.database import Connection
 from openwa_manager.store.messaging.people import aliases, checks, erasure, suppressions

@@ -1,12 +1,12 @@
 """Shows how much of a month a user has taken, and sets how much that may be."""
 
-from dataclasses import dataclass
 from functools import partial
 from zoneinfo import ZoneInfo
 
 from openwa_manager.domain.messaging.messages import key_of_user
 from openwa_manager.domain.messaging.quotas import month_of, resets_at
 from openwa_manager.domain.ports import Clock
+from openwa_manager.domain.values import dataclass
 from openwa_manager.services.messaging.records import MessageRecords
 from openwa_manager.store.messaging import quotas
 from openwa_manager.store.messaging.quotas import QuotaUse

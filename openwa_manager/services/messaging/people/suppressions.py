@@ -2,7 +2,6 @@
 
 import asyncio
 from collections.abc import AsyncIterator, Sequence
-from dataclasses import dataclass
 from functools import partial
 
 from openwa_manager.domain.delivery.events import Event
@@ -10,6 +9,7 @@ from openwa_manager.domain.errors import InvalidRecipientError
 from openwa_manager.domain.messaging.messages import UserKey
 from openwa_manager.domain.messaging.recipients import chat_id_of, is_person
 from openwa_manager.domain.ports import Clock
+from openwa_manager.domain.values import dataclass
 from openwa_manager.services.messaging.records import MessageRecords
 from openwa_manager.store.database import Connection
 from openwa_manager.store.messaging.people import suppressions

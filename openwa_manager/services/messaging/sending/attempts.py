@@ -1,7 +1,7 @@
 """Records the attempts at messages: each before its request leaves, then what its answer proves."""
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from functools import partial
 
 from openwa_manager.domain.delivery.events import Event
@@ -11,6 +11,7 @@ from openwa_manager.domain.messaging.outcomes import Sent, Uncertain, Verdict
 from openwa_manager.domain.messaging.restrictions import AccountRestricted
 from openwa_manager.domain.messaging.retries import AskedBefore, EngineMemory, RetryPolicy
 from openwa_manager.domain.ports import Clock
+from openwa_manager.domain.values import dataclass
 from openwa_manager.metrics.tallies import SendTally
 from openwa_manager.services.messaging.records import MessageRecords, Telling
 from openwa_manager.store.database import Connection

@@ -5,7 +5,6 @@ A pure function of what stands on disk, what holds the queue and when its lane i
 
 import math
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
 from functools import lru_cache
 
 from openwa_manager.domain.messaging.batches import BatchState
@@ -14,6 +13,7 @@ from openwa_manager.domain.messaging.messages import Hold, HoldCode, Message
 from openwa_manager.domain.messaging.pacing import SendLane
 from openwa_manager.domain.messaging.windows import Window, opens_at
 from openwa_manager.domain.ports import Instant
+from openwa_manager.domain.values import dataclass
 from openwa_manager.services.messaging.sending.turns import Turn
 from openwa_manager.store.messaging.outlook import Candidate, Outlook
 from openwa_manager.store.messaging.queues import QueueRow

@@ -1,12 +1,11 @@
 """What stands in the way of a session's messages beside what is on disk: an engine's limits, a full disk."""
 
-from dataclasses import dataclass
-
 from openwa_manager.domain.messaging.holds import QueueFacts, Until
 from openwa_manager.domain.messaging.outcomes import EngineLimited, NotConnected, Sent, Verdict
 from openwa_manager.domain.messaging.pacing import PacingProfile, SendBreaker
 from openwa_manager.domain.ports import Clock, Instant
 from openwa_manager.domain.session.session import Session, Status
+from openwa_manager.domain.values import dataclass
 from openwa_manager.store.messaging.queues import QueueRow
 
 #: How long an engine that says it is not connected, against what we see, is left alone: doubled each time.

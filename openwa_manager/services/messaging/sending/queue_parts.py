@@ -1,7 +1,7 @@
 """What all queues work with."""
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
 from datetime import date
 from zoneinfo import ZoneInfo
 
@@ -9,6 +9,7 @@ from openwa_manager.domain.messaging.holds import Until
 from openwa_manager.domain.messaging.messages import MessageId
 from openwa_manager.domain.messaging.pacing import Gap, PacingProfile, ProfileName, day_number, first_contacts_left
 from openwa_manager.domain.ports import Clock
+from openwa_manager.domain.values import dataclass
 from openwa_manager.domain.zones import day_of, next_day_at
 from openwa_manager.metrics.tallies import SendTally
 from openwa_manager.services.messaging.records import MessageRecords

@@ -1,12 +1,12 @@
 """Finds the engine through which a session's messages leave: one that runs, is linked and can send."""
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
 from pathlib import Path
 
 from openwa_manager.domain.messaging.retries import EngineMemory
 from openwa_manager.domain.ports import CanSend
 from openwa_manager.domain.session.session import Launch, LinkState, ProcessState, Session, SessionId
+from openwa_manager.domain.values import dataclass
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

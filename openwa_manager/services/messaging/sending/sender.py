@@ -2,7 +2,6 @@
 
 import asyncio
 from collections.abc import Awaitable, Callable, Sequence
-from dataclasses import dataclass
 from functools import partial
 
 import structlog
@@ -26,6 +25,7 @@ from openwa_manager.domain.messaging.restrictions import AccountRestricted, judg
 from openwa_manager.domain.messaging.retries import EngineMemory
 from openwa_manager.domain.messaging.words import ENDS, EndCode
 from openwa_manager.domain.ports import Clock
+from openwa_manager.domain.values import dataclass
 from openwa_manager.services.messaging.media import MediaRequest, MediaStore
 from openwa_manager.services.messaging.memories import EngineMemories
 from openwa_manager.services.messaging.records import MessageRecords

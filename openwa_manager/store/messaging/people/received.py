@@ -2,7 +2,6 @@
 
 import sqlite3
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
 
 from openwa_manager.domain.delivery.events import Event, Json
 from openwa_manager.domain.messaging.messages import HoldCode, UserKey, user_key_of
@@ -10,6 +9,7 @@ from openwa_manager.domain.messaging.opt_out import OptOutKeywords, OptOutRate
 from openwa_manager.domain.messaging.recipients import seen_chat_id
 from openwa_manager.domain.messaging.sightings import ReceivedMessage
 from openwa_manager.domain.session.session import SessionId
+from openwa_manager.domain.values import dataclass
 from openwa_manager.store.messaging import contacts
 from openwa_manager.store.messaging.holding import hold
 from openwa_manager.store.messaging.people import suppressions

@@ -7,12 +7,12 @@ until the person is erased. So somebody who is erased stays off, and nobody can 
 import hashlib
 import sqlite3
 from collections.abc import Collection, Iterable
-from dataclasses import dataclass
 
 from openwa_manager.domain.delivery.events import Event
 from openwa_manager.domain.messaging.messages import Message, MessageError, MessageId, MessageStatus, Move, UserKey
 from openwa_manager.domain.messaging.recipients import is_person
 from openwa_manager.domain.messaging.words import ENDS, EndCode
+from openwa_manager.domain.values import dataclass
 from openwa_manager.store.columns import query, text, to_json
 from openwa_manager.store.messaging.moves import move
 from openwa_manager.store.messaging.people.aliases import names_of, sessions_of

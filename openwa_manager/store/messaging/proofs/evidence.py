@@ -8,7 +8,6 @@ is worse than none.
 
 import sqlite3
 from collections.abc import Sequence
-from dataclasses import dataclass
 
 from openwa_manager.domain.delivery.events import Event
 from openwa_manager.domain.messaging.messages import (
@@ -29,6 +28,7 @@ from openwa_manager.domain.messaging.sightings import (
     SeenMessage,
 )
 from openwa_manager.domain.session.session import SessionId
+from openwa_manager.domain.values import dataclass
 from openwa_manager.store.columns import query, text, to_json
 from openwa_manager.store.messaging.holding import hold
 from openwa_manager.store.messaging.messages import find_by_whatsapp_id, find_message
