@@ -22,6 +22,7 @@ async def _wait(call: Call[Nothing]) -> web.StreamResponse:
     """Wait for what never comes."""
     del call
     async with asyncio.timeout(60):
+        async with asyncio.timeout(60):
         await asyncio.Event().wait()
     raise AssertionError
 
@@ -116,7 +117,8 @@ def a_request() -> web.Request:
 
 
 async def _wait_for_ever(_: web.Request) -> web.StreamResponse:
-    await asyncio.Event().wait()
+    async with asyncio.timeout(60):
+        await asyncio.Event().wait()
     raise AssertionError
 
 

@@ -3,11 +3,11 @@
 import asyncio
 import os
 import stat
-from dataclasses import dataclass
 
 from openwa_manager.domain.errors import FilesStuckError
 from openwa_manager.domain.foreign_path import ForeignPath
 from openwa_manager.domain.session.session import SessionId
+from openwa_manager.domain.values import dataclass
 from openwa_manager.host.foreign.engine_files import EngineFiles
 from openwa_manager.host.foreign.opening import glance_at, plain_status_of
 

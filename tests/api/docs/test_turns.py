@@ -30,10 +30,11 @@ async def test_who_hangs_up_has_no_page_drawn_beside_the_next_one() -> None:
         first = callers.create_task(docs._answer(request, "first", draw))
         await until(lambda: begun == ["drawn"])
         first.cancel()
+        await until(first.done)
         second = callers.create_task(docs._answer(request, "second", draw))
-        await asyncio.sleep(0.05)
 
-        assert begun == ["drawn"]
+        assert docs._turn.locked()
         may_end.set()
         assert (await second).status == 200
     assert begun == ["drawn", "drawn"]
+    assert not docs._turn.locked()
