@@ -22,7 +22,6 @@ async def _wait(call: Call[Nothing]) -> web.StreamResponse:
     """Wait for what never comes."""
     del call
     async with asyncio.timeout(60):
-        async with asyncio.timeout(60):
         await asyncio.Event().wait()
     raise AssertionError
 
