@@ -99,6 +99,7 @@ async def test_an_endpoint_that_is_down_gets_no_heartbeat(scene: DispatchSetup) 
     scene.sender.answer = lambda _: Retry(reason="timeout")
     await scene.tell(*(an_event(1, f"s{number}") for number in range(5)))
     await scene.until_rows([("pending", 1)] * 5, "state, attempts")
+    await settle()  # until the dispatcher knows it too
 
     scene.dispatcher.post_heartbeat(a_heartbeat())
     await scene.pass_retry()
