@@ -128,7 +128,7 @@ def _add_routes(router: web.UrlDispatcher, table: Sequence[Route], guards: Guard
             continue
         methods = (each.method, "HEAD") if each.method == "GET" else (each.method,)
         paths = (each.path,) if each.path.endswith(("/", "*}")) else (each.path, f"{each.path}/")
-        for method, path in product(methods, paths):
+        for path, method in product(paths, methods):  # a method that follows at the same path shares its pattern
             index.add(router.add_route(method, path, each.handler, expect_handler=defer_expectation), path)
     unmatched = Unmatched(router, guards.before(None))
     router.register_resource(unmatched)
