@@ -10,7 +10,7 @@ from openwa_manager.store.database import Connection, Database
 from openwa_manager.store.messaging.queues import begin_queue, forget_queue
 from openwa_manager.store.sessions import engine_events, progress, registry
 from openwa_manager.store.sessions.engine_events import EngineKey
-from openwa_manager.store.sessions.progress import Progress
+from openwa_manager.store.sessions.progress import SessionProgress
 
 
 class Recorder:
@@ -53,7 +53,7 @@ class Recorder:
         if is_end or self._is_more_than_progress(batch):
             stored = await self._database.write(partial(self._write, batch=batch, keys=keys), is_urgent=is_end)
         else:
-            gone_on = Progress(batch.session, keys, [*self._events, *batch.events])
+            gone_on = SessionProgress(batch.session, keys, [*self._events, *batch.events])
             stored = await self._database.write_together(progress.record, gone_on)
         self._saved = batch.session
         self._steps, self._events = [], []

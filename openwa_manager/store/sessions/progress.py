@@ -17,7 +17,7 @@ _SAVE = "UPDATE session SET updated_at = ?, last_seen_at = ? WHERE session_id = 
 _all_but_progress = attrgetter(*(each.name for each in dataclasses.fields(Session) if each.name not in _PROGRESS))
 
 
-class Progress(NamedTuple):
+class SessionProgress(NamedTuple):
     """A session that has gone on, the keys of what its engine posted, and the events that tell of it."""
 
     session: Session
@@ -35,7 +35,7 @@ def save(connection: sqlite3.Connection, sessions: Sequence[Session]) -> None:
     connection.executemany(_SAVE, [(each.updated_at, each.last_seen_at, each.session_id) for each in sessions])
 
 
-def record(connection: sqlite3.Connection, gone_on: Sequence[Progress]) -> list[list[StoredEvent]]:
+def record(connection: sqlite3.Connection, gone_on: Sequence[SessionProgress]) -> list[list[StoredEvent]]:
     """Record what became of different sessions, and return the events of each as stored.
 
     Raises:

@@ -11,7 +11,7 @@ from openwa_manager.store.database import Database
 from openwa_manager.store.delivery.endpoints import save_endpoint
 from openwa_manager.store.delivery.outbox import read_events
 from openwa_manager.store.sessions.engine_events import RepeatedError
-from openwa_manager.store.sessions.progress import Progress, is_progress, record
+from openwa_manager.store.sessions.progress import SessionProgress, is_progress, record
 from openwa_manager.store.sessions.registry import load_sessions, save_session
 from tests.store.delivery.samples import an_endpoint, an_event, states
 from tests.store.sessions.test_registry import a_launch, a_session
@@ -19,10 +19,10 @@ from tests.store.sessions.test_registry import a_launch, a_session
 NAMES = [SessionId(name) for name in "abc"]
 
 
-def progress(name: SessionId, *keys: str) -> Progress:
+def progress(name: SessionId, *keys: str) -> SessionProgress:
     """Return what the session comes to when its engine posts an event for each key."""
     events = [an_event("message.received", session=name) for _ in keys]
-    return Progress(a_session(name, updated_at=7.0, last_seen_at=6.0), keys, events)
+    return SessionProgress(a_session(name, updated_at=7.0, last_seen_at=6.0), keys, events)
 
 
 def make_sessions(connection: sqlite3.Connection) -> None:
@@ -60,7 +60,7 @@ def test_many_sessions_take_no_more_statements_than_one_but_for_their_rows(conne
 
 
 async def test_a_repeat_is_refused_to_the_one_that_repeats(tmp_path: Path) -> None:
-    async def ask(database: Database, gone_on: Progress) -> list[StoredEvent] | set[str]:
+    async def ask(database: Database, gone_on: SessionProgress) -> list[StoredEvent] | set[str]:
         try:
             return await database.write_together(record, gone_on)
         except RepeatedError as error:
