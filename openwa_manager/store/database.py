@@ -182,12 +182,15 @@ class Database:
         return write.outcome()
 
     async def _lead(self, group: WriteGroup) -> None:
-        """Take a group to the thread once all have joined it that can write at this moment: many are ready at once.
+        """Take a group to the thread once nobody has joined it in a turn of the loop: many are ready one after another.
 
         Its first writer waits for the end of it if it is cancelled before, for the others rely on it.
         """
+        size = 0
         try:
-            await asyncio.sleep(0)
+            while group.size > size:
+                size = group.size
+                await asyncio.sleep(0)
         except asyncio.CancelledError:
             await self._writer.run(group.run)
             raise

@@ -116,6 +116,11 @@ class WriteGroup:
         self._lock = Lock()
         self.is_done = asyncio.Event()
 
+    @property
+    def size(self) -> int:
+        """Return how many writes have joined, `GROUP_MAX` at most."""
+        return len(self._writes)
+
     def add(self, write: Write[T]) -> bool:
         """Add the write; False when the group has begun already or is full."""
         with self._lock:

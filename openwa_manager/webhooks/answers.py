@@ -16,10 +16,6 @@ from aiohttp.http_exceptions import HttpProcessingError
 #: The first line of an answer, as far as it matters.
 _STATUS_LINE = re.compile(rb"HTTP/[0-9]\.[0-9] +([1-9][0-9][0-9])(?![0-9])", re.IGNORECASE)
 _BEGINNING_BYTES = 32
-#: What the endpoint decided stands in the first line of its answer, so its headers may be as long as any server makes
-#: them (debug bars, security policies): aiohttp's own limits are 8 kB a line and 128 lines.
-HEAD_LINE_MAX_BYTES = 1024 * 1024
-HEAD_LINES_MAX = 1_000
 #: A longer or slower body costs the connection, nothing else.
 _BODY_MAX_BYTES = 16_384
 _BODY_MAX_S = 1.0
@@ -38,6 +34,10 @@ class _AnswerReader(ResponseHandler):
         """Expect a new answer; called before each request."""
         self._begun = b""
         super().set_response_params(**params)  # type: ignore[arg-type]
+
+    def expect_another(self) -> None:
+        """Expect one more answer, which is read as the one before: what reads it is not made anew."""
+        self._begun = b""
 
     def data_received(self, data: bytes) -> None:
         """Take what came."""
@@ -67,14 +67,8 @@ class AnswerConnector(aiohttp.TCPConnector):
         Whoever has it closes or releases it.
         """
         connection = await self._get(key, [])
-        if connection is not None and connection.protocol is not None:
-            connection.protocol.set_response_params(
-                read_until_eof=True,
-                auto_decompress=False,
-                max_line_size=HEAD_LINE_MAX_BYTES,
-                max_field_size=HEAD_LINE_MAX_BYTES,
-                max_headers=HEAD_LINES_MAX,
-            )
+        if connection is not None and isinstance(connection.protocol, _AnswerReader):
+            connection.protocol.expect_another()
         return connection
 
 

@@ -15,12 +15,16 @@ from openwa_manager.domain.delivery.delivery import AttemptResult, Delivered, En
 from openwa_manager.domain.texts import in_words
 from openwa_manager.domain.urls import without_password, without_urls
 from openwa_manager.webhooks.address import AddressGuard
-from openwa_manager.webhooks.answers import HEAD_LINE_MAX_BYTES, HEAD_LINES_MAX, AnswerConnector, read_away
+from openwa_manager.webhooks.answers import AnswerConnector, read_away
 from openwa_manager.webhooks.kept import KeptConnections, PostAnswer
 from openwa_manager.webhooks.signing import signature_headers
 
 #: Answers about this body: sending it again will hardly help. Every other refusal is about the endpoint.
 _REJECTIONS = frozenset({400, 413, 415, 422})
+#: What the endpoint decided stands in the first line of its answer, so its headers may be as long as any server makes
+#: them (debug bars, security policies): aiohttp's own limits are 8 kB a line and 128 lines.
+_HEAD_LINE_MAX_BYTES = 1024 * 1024
+_HEAD_LINES_MAX = 1_000
 #: How a connection ends that the other side has closed, or has reset, before our request came.
 _CLOSED = frozenset({errno.ECONNRESET, errno.EPIPE, errno.ECONNABORTED, errno.ENOTCONN})
 
@@ -51,9 +55,9 @@ class Sender:
             cookie_jar=aiohttp.DummyCookieJar(),
             headers={"User-Agent": "openwa-manager", "Content-Type": "application/json"},
             auto_decompress=False,
-            max_line_size=HEAD_LINE_MAX_BYTES,
-            max_field_size=HEAD_LINE_MAX_BYTES,
-            max_headers=HEAD_LINES_MAX,
+            max_line_size=_HEAD_LINE_MAX_BYTES,
+            max_field_size=_HEAD_LINE_MAX_BYTES,
+            max_headers=_HEAD_LINES_MAX,
         )
 
     async def send(self, endpoint: Endpoint, event_id: str, body: bytes, at: float) -> AttemptResult:

@@ -160,7 +160,8 @@ async def test_a_handler_that_somebody_else_cancels_is_cancelled() -> None:
 async def test_a_handler_that_ends_all_the_same_is_not_cancelled_later() -> None:
     async def end_all_the_same(_: web.Request) -> web.StreamResponse:
         with suppress(asyncio.CancelledError):
-            await asyncio.Event().wait()
+            async with asyncio.timeout(60):
+                await asyncio.Event().wait()
         return web.Response()
 
     assert (await RequestDeadline(SOON_S).keep(a_request(), end_all_the_same)).status == 200

@@ -81,7 +81,7 @@ async def test_a_failure_is_of_the_one_that_fails(database: Database) -> None:
     assert await database.read(stored) == ["a", "c", "d."]
 
 
-async def test_all_that_can_write_at_a_moment_share_a_commit_however_long_that_is(database: Database) -> None:
+async def test_all_that_are_ready_one_after_another_share_a_commit_however_long_that_takes(database: Database) -> None:
     commits: list[str] = []
     await database.write(
         lambda connection: connection.set_trace_callback(lambda sql: commits.append(sql) if sql == "COMMIT" else None)
@@ -91,10 +91,16 @@ async def test_all_that_can_write_at_a_moment_share_a_commit_however_long_that_i
     async def let_the_thread_run() -> None:
         Event().wait(0.05)
 
+    async def write_a_turn_later(key: str) -> None:
+        await asyncio.sleep(0)
+        await let_the_thread_run()
+        await database.write(partial(put, key=key))
+
     async with asyncio.TaskGroup() as tasks:
         tasks.create_task(database.write(partial(put, key="a")))
         tasks.create_task(let_the_thread_run())
         tasks.create_task(database.write(partial(put, key="b")))
+        tasks.create_task(write_a_turn_later("c"))
 
     assert len(commits) == 1
 

@@ -117,6 +117,25 @@ async def test_a_connection_that_cannot_serve_again_is_not_kept(sender: Sender, 
     assert first == second != third
 
 
+async def test_answers_of_every_framing_follow_each_other(sender: Sender) -> None:
+    answers = [
+        GOOD,
+        b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n2\r\nok\r\n0\r\n\r\n",
+        b"HTTP/1.1 204 No Content\r\n\r\n",
+        b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok",
+        b"HTTP/1.1 200 OK\r\n"
+        + b"".join(b"X-%d: y\r\n" % number for number in range(900))
+        + b"Content-Length: 0\r\n\r\n",
+        b"HTTP/1.1 204 No Content\r\nX-Debug: " + b"x" * 9_000 + b"\r\n\r\n",
+        GOOD,
+    ]
+    async with bare(*answers) as receiver:
+        outcomes = [await sender.send(receiver.endpoint, "evt_1", BODY, NOW) for _ in answers]
+
+    assert outcomes == [Delivered(status=int(each[9:12])) for each in answers]
+    assert len(set(receiver.connections)) == 1
+
+
 async def test_one_that_is_given_up_is_closed() -> None:
     async with Sender(AddressGuard(allow_private=True), total_timeout_s=0.2) as hasty, bare(GOOD, None) as receiver:
         await hasty.send(receiver.endpoint, "evt_1", BODY, NOW)

@@ -2,7 +2,6 @@
 
 import heapq
 from collections.abc import Iterable, Mapping
-from dataclasses import replace
 from enum import StrEnum, auto
 from itertools import count
 from typing import NamedTuple
@@ -222,7 +221,8 @@ class Streams:
         for queue in self._queues.values():
             while post := queue.next_post(now.boot_s):
                 self._move(post.key, StreamStimulus.POST_BEGUN)
-                posts.append(replace(post, stored=self._take_at_hand(post.key, now) or self._arrived.get(post.key)))
+                stored = self._take_at_hand(post.key, now) or self._arrived.get(post.key)
+                posts.append(Post(key=post.key, is_probe=post.is_probe, stored=stored))
         self._arrived.clear()  # whose turn has not come is read from disk when it does: memory holds no backlog
         return posts
 
