@@ -6,10 +6,10 @@ from typing import NamedTuple
 
 from openwa_manager.domain.delivery.events import Event
 from openwa_manager.domain.session.commands import Command
-from openwa_manager.domain.session.context import Dropped, Refused
+from openwa_manager.domain.session.context import Context, Dropped, Refused
 from openwa_manager.domain.session.deadlines import Armed, Deadlines, Moment, first_expired, rearm, rearm_missed
 from openwa_manager.domain.session.lifecycle import Decided, decide
-from openwa_manager.domain.session.link import seen_alive, tells_nothing_new
+from openwa_manager.domain.session.link import activity_seen, tells_nothing_new
 from openwa_manager.domain.session.restart import Policy
 from openwa_manager.domain.session.session import LinkState, ProcessState, Session, Step
 from openwa_manager.domain.session.stimuli import (
@@ -35,7 +35,9 @@ def session_after_life(
         return None
     if not all(_tells_only_life(each, session) for each in observations):
         return None
-    return seen_alive(session, moment) if any(isinstance(each, ActivitySeen) for each in observations) else None
+    life = next((each for each in observations if isinstance(each, ActivitySeen)), None)
+    context = Context(session=session, moment=moment, policy=policy)
+    return None if life is None else activity_seen(life, context).session
 
 
 def _tells_only_life(observation: Observation, session: Session) -> bool:

@@ -6,7 +6,7 @@ from dataclasses import replace
 from openwa_manager.domain.delivery.events import Json
 from openwa_manager.domain.session.commands import CheckCredentials, KeepCredentials, Observe, RemoveQr
 from openwa_manager.domain.session.context import Announcement, Context, Dropped, Outcome
-from openwa_manager.domain.session.deadlines import SLOW_S, Moment
+from openwa_manager.domain.session.deadlines import SLOW_S
 from openwa_manager.domain.session.launch_facts import StillWaiting, WaitsFor
 from openwa_manager.domain.session.pairing import other_account
 from openwa_manager.domain.session.reasons import (
@@ -314,12 +314,7 @@ def webhooks_lost(stimulus: WebhooksLost, context: Context) -> Outcome:
 def activity_seen(stimulus: ActivitySeen, context: Context) -> Outcome:
     """Remember when the engine last gave a sign of life; worth no write of its own."""
     del stimulus
-    return Outcome(session=seen_alive(context.session, context.moment))
-
-
-def seen_alive(session: Session, moment: Moment) -> Session:
-    """Return the session as it is after a sign of life of its engine."""
-    return replace(session, last_seen_at=moment.at)
+    return Outcome(session=replace(context.session, last_seen_at=context.moment.at))
 
 
 def _restart_once(context: Context, code: ReasonCode, facts: Facts | None = None) -> Outcome:
