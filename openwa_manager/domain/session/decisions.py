@@ -1,15 +1,15 @@
 """Decisions taken together: what several stimuli make of a session before anything of it is recorded or done."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from typing import NamedTuple
 
 from openwa_manager.domain.delivery.events import Event
 from openwa_manager.domain.session.commands import Command
-from openwa_manager.domain.session.context import Dropped, Refused
+from openwa_manager.domain.session.context import Context, Dropped, Refused
 from openwa_manager.domain.session.deadlines import Armed, Deadlines, Moment, first_expired, rearm, rearm_missed
 from openwa_manager.domain.session.lifecycle import Decided, decide
-from openwa_manager.domain.session.link import tells_nothing_new
+from openwa_manager.domain.session.link import activity_seen, tells_nothing_new
 from openwa_manager.domain.session.restart import Policy
 from openwa_manager.domain.session.session import LinkState, ProcessState, Session, Step
 from openwa_manager.domain.session.stimuli import (
@@ -35,8 +35,9 @@ def session_after_life(
         return None
     if not all(_tells_only_life(each, session) for each in observations):
         return None
-    is_sign = any(isinstance(each, ActivitySeen) for each in observations)
-    return replace(session, last_seen_at=moment.at) if is_sign else None
+    life = next((each for each in observations if isinstance(each, ActivitySeen)), None)
+    context = Context(session=session, moment=moment, policy=policy)
+    return None if life is None else activity_seen(life, context).session
 
 
 def _tells_only_life(observation: Observation, session: Session) -> bool:
