@@ -21,7 +21,7 @@ _BODY_MAX_BYTES = 16 << 10
 _ADDRESSES_MAX = 256
 
 
-class PostAnswer(NamedTuple):
+class EndpointAnswer(NamedTuple):
     """What an answer says in its head; `retry_after` None means that it has no such header."""
 
     status: int
@@ -35,7 +35,7 @@ class KeptConnections:
         self._connector = connector
         self._address_of = lru_cache(_ADDRESSES_MAX)(lambda url: _Address.of(url, session.headers))
 
-    async def post(self, url: URL, headers: Mapping[str, str], body: bytes) -> PostAnswer | None:
+    async def post(self, url: URL, headers: Mapping[str, str], body: bytes) -> EndpointAnswer | None:
         """Return the answer to a post with these headers too; None: no connection is open for that.
 
         Raises:
@@ -75,7 +75,7 @@ class _Address(NamedTuple):
         return f"{self.beginning}{lines}Content-Length: {len(body)}\r\n\r\n".encode() + body
 
 
-async def _exchange(connection: Connection, request: bytes) -> PostAnswer:
+async def _exchange(connection: Connection, request: bytes) -> EndpointAnswer:
     transport, protocol = connection.transport, connection.protocol
     if transport is None or protocol is None:
         raise aiohttp.ServerDisconnectedError
@@ -84,4 +84,4 @@ async def _exchange(connection: Connection, request: bytes) -> PostAnswer:
     while 100 <= message.code < 200 and message.code != 101:  # there is more to come
         message, body = await protocol.read()
     await read_away(body)
-    return PostAnswer(message.code, message.headers.get("Retry-After"))
+    return EndpointAnswer(message.code, message.headers.get("Retry-After"))

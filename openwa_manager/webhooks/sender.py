@@ -16,7 +16,7 @@ from openwa_manager.domain.texts import in_words
 from openwa_manager.domain.urls import without_password, without_urls
 from openwa_manager.webhooks.address import AddressGuard
 from openwa_manager.webhooks.answers import AnswerConnector, read_away
-from openwa_manager.webhooks.kept import KeptConnections, PostAnswer
+from openwa_manager.webhooks.kept import EndpointAnswer, KeptConnections
 from openwa_manager.webhooks.signing import signature_headers
 
 #: Answers about this body: sending it again will hardly help. Every other refusal is about the endpoint.
@@ -98,7 +98,7 @@ class Sender:
         except (TimeoutError, aiohttp.ClientError, OSError, ValueError):
             return None
 
-    async def _post(self, url: URL, headers: dict[str, str], body: bytes) -> PostAnswer:
+    async def _post(self, url: URL, headers: dict[str, str], body: bytes) -> EndpointAnswer:
         try:
             answer = await self._kept.post(url, headers, body)
             return answer or await _post_over(self._pooled, url, headers, body)
@@ -112,9 +112,9 @@ class Sender:
         return await _post_over(self._fresh, url, headers, body)
 
 
-async def _post_over(session: aiohttp.ClientSession, url: URL, headers: dict[str, str], body: bytes) -> PostAnswer:
+async def _post_over(session: aiohttp.ClientSession, url: URL, headers: dict[str, str], body: bytes) -> EndpointAnswer:
     async with session.post(url, data=body, headers=headers, allow_redirects=False) as response:
-        answer = PostAnswer(response.status, response.headers.get("Retry-After"))
+        answer = EndpointAnswer(response.status, response.headers.get("Retry-After"))
         await read_away(response.content)
         return answer
 
