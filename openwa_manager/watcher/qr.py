@@ -168,6 +168,7 @@ class QrWatcher:
         with suppress(OSError):
             status = await asyncio.to_thread(self._root.stat)
             found[ROOT] = (status.st_dev, status.st_ino)
+        # Above a session's directory is the admin's: a glance at it is as good as a look.
         statuses = await self._for_each(lambda session_id: glance_at(self._place(session_id)), session_ids)
         for session_id, each in statuses.items():
             if each is not None and _can_be_watched(each.st_mode):

@@ -10,8 +10,8 @@ from tests.benchmarks.daemons import pid_of, used_s
 from tests.benchmarks.rows import OURS, Goal, Row
 from tests.e2e.peers.daemon import Daemon, engines_below, eventually
 
-#: What is left of a start or an adoption has happened by then.
-_SETTLED_S = 5.0
+#: What is left of a start or an adoption has happened by then; after 10 s each session without a code says so, once.
+_SETTLED_S = 12.0
 _PATIENCE_S = 300.0
 
 
