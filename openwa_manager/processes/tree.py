@@ -51,7 +51,7 @@ class TreeTerminator:
         self._members_of = members_of
         self._sweeping: dict[SessionId, asyncio.Event] = {}
         self._table = CoalescedRead(lambda: ProcessTable(read_processes()))
-        self._tagged_table = CoalescedRead(read_tagged_processes, clock)
+        self._tagged_table = CoalescedRead(read_tagged_processes)
 
     async def end(self, target: Target, grace_s: float) -> Exit:
         """End the engine and every descendant; return only once all are proven dead."""

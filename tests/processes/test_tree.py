@@ -17,7 +17,7 @@ from openwa_manager.processes import signals, tree
 from openwa_manager.processes.launcher import HostLauncher
 from openwa_manager.processes.locks import SessionLocks
 from openwa_manager.processes.reading.identity import is_alive, live_identity_of
-from openwa_manager.processes.reading.table import read_processes, read_tagged_processes
+from openwa_manager.processes.reading.table import CoalescedRead, read_processes, read_tagged_processes
 from openwa_manager.processes.signals import send_by_pid, send_signal
 from tests.fakes.clock import FakeClock
 from tests.fakes.process import await_death, ending
@@ -306,6 +306,48 @@ wait_for_ever()
     assert "process_not_killed" in ended.stdout
     assert "signal=15" in ended.stdout
     assert is_alive(child)
+
+
+class Slow:
+    """A read that is slow, and counts how often it is made."""
+
+    def __init__(self) -> None:
+        self.count = 0
+        self.fails = False
+
+    def read(self) -> int:
+        self.count += 1
+        if self.fails:
+            raise OSError("no more files")
+        return self.count
+
+
+async def test_callers_that_arrive_together_share_a_read() -> None:
+    slow = Slow()
+    shared = CoalescedRead(slow.read)
+
+    async with asyncio.TaskGroup() as tasks:
+        results = [tasks.create_task(shared.get()) for _ in range(100)]
+
+    assert [result.result() for result in results] == [1, *[2] * 99]
+
+
+async def test_a_later_caller_never_gets_an_older_result() -> None:
+    shared = CoalescedRead(Slow().read)
+
+    assert [await shared.get() for _ in range(3)] == [1, 2, 3]
+
+
+async def test_a_failed_read_fails_its_caller_only() -> None:
+    slow = Slow()
+    shared = CoalescedRead(slow.read)
+    slow.fails = True
+    with pytest.raises(OSError, match="no more files"):
+        await shared.get()
+
+    slow.fails = False
+
+    assert await shared.get() == 2
 
 
 async def test_many_that_end_at_once_share_the_scans(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -11,7 +11,6 @@ from typing import Generic, NamedTuple, TypeVar
 
 import psutil
 
-from openwa_manager.domain.ports import Clock
 from openwa_manager.domain.session.session import LAUNCH_ID_VARIABLE, Identity, LaunchId
 from openwa_manager.host.user_paths import spelled_on_disk
 from openwa_manager.processes import marks
@@ -190,14 +189,11 @@ class TaggedProcessTable(ProcessTable):
 class CoalescedRead(Generic[T]):
     """A blocking read whose result is shared by all who asked before it began.
 
-    A caller never gets a result older than its call; who arrives while one read runs shares the next one. With a
-    `clock` a pause as long as the read follows it, so that more share the next and half of the time nothing is read.
+    A caller never gets a result older than its call; who arrives while one read runs shares the next one.
     """
 
-    def __init__(self, read: Callable[[], T], clock: Clock | None = None) -> None:
+    def __init__(self, read: Callable[[], T]) -> None:
         self._read = read
-        self._clock = clock
-        self._rested_boot_s = 0.0
         self._reading = asyncio.Lock()
         self._begun_count = 0
         self._newest: tuple[int, T] | None = None
@@ -207,16 +203,10 @@ class CoalescedRead(Generic[T]):
         begun_before = self._begun_count
         async with self._reading:
             if self._newest is None or self._newest[0] <= begun_before:
-                if self._clock is not None:
-                    await self._clock.sleep_until(self._rested_boot_s)
                 self._begun_count += 1
-                number, began_boot_s = self._begun_count, self._boot_s()
+                number = self._begun_count
                 self._newest = (number, await asyncio.to_thread(self._read))
-                self._rested_boot_s = 2 * self._boot_s() - began_boot_s
             return self._newest[1]
-
-    def _boot_s(self) -> float:
-        return 0.0 if self._clock is None else self._clock.now().boot_s
 
 
 def list_processes() -> Mapping[int, int]:
